@@ -1,0 +1,20 @@
+"""Floor 0: the error every user-caused fault is raised as."""
+
+
+class CnncliError(Exception):
+    """A fault that the user can mend: a bad input, option, file or environment.
+
+    The command line prints it as two lines, ``error: message`` and ``hint: hint``.
+
+    Parameters
+    ----------
+    message : str
+        What happened, with the value received, and what was expected.
+    hint : str
+        What to do next.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

@@ -1,0 +1,1 @@
+"""Floor 6: pictures that explain: arrays in, pictures out."""
