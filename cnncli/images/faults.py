@@ -1,0 +1,101 @@
+"""How files are named in messages, and how the system's faults become errors that a user can mend."""
+
+import errno
+import os
+from pathlib import Path
+
+from cnncli.errors import CnncliError
+
+_WRITING = {
+    errno.ENOSPC: (
+        "the disk is full",
+        "Free some space, or write to another disk with -o.",
+    ),
+    errno.EDQUOT: (
+        "your disk quota is used up",
+        "Free some space, or write to another disk with -o.",
+    ),
+    errno.EFBIG: (
+        "the file would be larger than this system allows",
+        "Raise the limit (see `ulimit -f`), or write a smaller format.",
+    ),
+    errno.EROFS: (
+        "it lies on a read-only file system",
+        "Name a place that you may write to with -o.",
+    ),
+    errno.EACCES: (
+        "permission denied",
+        "Change the permissions of that folder or file, or name another output with -o.",
+    ),
+    errno.EPERM: (
+        "permission denied",
+        "Change the permissions of that folder or file, or name another output with -o.",
+    ),
+    errno.ENOENT: (
+        "its folder does not exist",
+        "Create the folder first (mkdir -p), or name another output with -o.",
+    ),
+    errno.ENOTDIR: (
+        "a part of its path is a file, not a folder",
+        "Name an output inside a folder with -o.",
+    ),
+    errno.EISDIR: (
+        "it is a folder",
+        "Name a file in it, or another output, with -o.",
+    ),
+    errno.ENAMETOOLONG: (
+        "its name is too long for this file system",
+        "Name a shorter output with -o.",
+    ),
+    errno.ELOOP: (
+        "its symbolic links run in a circle",
+        "Mend the links, or name another output with -o.",
+    ),
+}
+
+_READING = {
+    errno.ENOENT: (
+        "no such file",
+        "Check the spelling, and that you are in the right folder.",
+    ),
+    errno.ENOTDIR: (
+        "a part of its path is a file, not a folder",
+        "Check the spelling of the path.",
+    ),
+    errno.EISDIR: (
+        "it is a folder; expected an image file",
+        "Name the files in it, for example FOLDER/*.png.",
+    ),
+    errno.EACCES: (
+        "permission denied",
+        "Make the file readable (chmod u+r), or run as a user who may read it.",
+    ),
+    errno.ELOOP: (
+        "its symbolic links run in a circle",
+        "Mend the links, or name the file itself.",
+    ),
+}
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """A file's name as it can be printed: one line, bytes that are not UTF-8 as ``\\xNN``."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def reading_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
+    """The error to raise where a file cannot be opened or read."""
+    known = _READING.get(error.errno or 0)
+    what, hint = known or (_reason(error), "Check the file and the disk it lies on.")
+    return CnncliError(f"cannot read {shown(name)}: {what}", hint)
+
+
+def writing_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
+    """The error to raise where an output cannot be written."""
+    known = _WRITING.get(error.errno or 0)
+    what, hint = known or (_reason(error), "Check the output path and the disk it lies on.")
+    return CnncliError(f"cannot write {shown(Path(name))}: {what}", hint)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error) or type(error).__name__).lower()

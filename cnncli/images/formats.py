@@ -1,0 +1,141 @@
+"""Image formats: their suffixes, their first bytes, and what each can hold."""
+
+import os
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from cnncli.errors import CnncliError
+
+#: Suffix of an output file to the format that is written.
+SUFFIXES: dict[str, str] = {
+    ".png": "PNG",
+    ".apng": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+    ".dib": "BMP",
+    ".ppm": "PPM",
+    ".pnm": "PPM",
+    ".pgm": "PGM",
+    ".pbm": "PBM",
+    ".pfm": "PFM",
+    ".avif": "AVIF",
+    ".jp2": "JPEG2000",
+    ".tga": "TGA",
+    ".npy": "NPY",
+}
+
+#: Suffixes that a folder is searched for: all that can be written, and those that are only read.
+READ_SUFFIXES: frozenset[str] = frozenset(SUFFIXES) | {
+    ".cur", ".dcx", ".dds", ".fli", ".flc", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jpc", ".jpf", ".jpx",
+    ".mpo", ".msp", ".pcx", ".psd", ".qoi", ".ras", ".sgi", ".bw", ".rgb", ".rgba", ".xbm", ".xpm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What a format can hold.
+
+    Attributes
+    ----------
+    depths : tuple of int
+        8 (uint8), 16 (uint16) and 32 (float32).
+    alpha : bool
+        Opacity; without it pictures are laid on white.
+    moves : bool
+        Several frames with their timing, or several pages.
+    gray : bool
+        True for formats that hold nothing but gray.
+    """
+
+    depths: tuple[int, ...] = (8,)
+    alpha: bool = False
+    moves: bool = False
+    gray: bool = False
+
+
+FORMATS: dict[str, Holds] = {
+    "PNG": Holds(depths=(8, 16), alpha=True, moves=True),
+    "JPEG": Holds(),
+    "TIFF": Holds(depths=(8, 16, 32), alpha=True, moves=True),
+    "WEBP": Holds(alpha=True, moves=True),
+    "GIF": Holds(alpha=True, moves=True),
+    "BMP": Holds(),
+    "PPM": Holds(depths=(8, 16)),
+    "PGM": Holds(depths=(8, 16), gray=True),
+    "PBM": Holds(gray=True),
+    "PFM": Holds(depths=(32,)),
+    "AVIF": Holds(alpha=True, moves=True),
+    "JPEG2000": Holds(alpha=True),
+    "TGA": Holds(alpha=True),
+    "NPY": Holds(depths=(8, 16, 32), alpha=True),
+}
+
+
+def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> str:
+    """The format that an output is written in.
+
+    Parameters
+    ----------
+    path : str or path
+        A file name, or a suffix alone (``.png`` or ``png``).
+    format : str or None
+        What ``--format`` says: a format's name or one of its suffixes, any case. It outranks the suffix.
+
+    Returns
+    -------
+    str
+        A key of ``FORMATS``.
+
+    Raises
+    ------
+    CnncliError
+        For a suffix or a format that cannot be written; the nearest one is suggested.
+    """
+    if format is not None:
+        return _named(format)
+    text = os.fspath(path)
+    suffix = PurePath(text).suffix.lower() or (text.lower() if text.startswith(".") else "")
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if not suffix and "/" not in text and "." + text.lower() in SUFFIXES:
+        return SUFFIXES["." + text.lower()]
+    from cnncli.images.faults import shown
+
+    valid = " ".join(SUFFIXES)
+    if not suffix:
+        raise CnncliError(
+            f"output {shown(text)} has no suffix; expected one of {valid}",
+            "Add a suffix such as .png, or say --format png.",
+        )
+    raise CnncliError(
+        f"unknown suffix {shown(suffix)} in {shown(text)}; expected one of {valid}",
+        f"Did you mean {_nearest(suffix, SUFFIXES)}? Or say --format png.",
+    )
+
+
+def _named(format: str) -> str:
+    key = format.strip().upper()
+    if key in FORMATS:
+        return key
+    suffix = "." + key.lower().lstrip(".")
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    names = [name.lower() for name in FORMATS]
+    raise CnncliError(
+        f"unknown format {format!r}; expected one of {', '.join(names)}",
+        f"Did you mean {_nearest(format.lower(), names)}?",
+    )
+
+
+def _nearest(word: str, known: "dict[str, str] | list[str]") -> str:
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
+    return found[0]

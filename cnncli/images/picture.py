@@ -1,0 +1,120 @@
+"""What an image is to the rest of the program: frames of raw numbers, and what the file said about them.
+
+Legend: H rows, W columns, C channels (1 gray, 2 gray and opacity, 3 RGB, 4 RGB and opacity).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+
+#: The value that stands for white (and for opaque), by the name of the dtype.
+FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What travels with the pixels from the input file to the output file.
+
+    Attributes
+    ----------
+    exif : bytes or None
+        An EXIF block that starts at its TIFF header (``II*`` or ``MM*``). Its orientation is
+        always 1, because the pixels are turned upright on reading.
+    icc : bytes or None
+        The ICC colour profile; always one for as many colour channels as the picture has.
+    dpi : (x, y) or None
+        Pixels per inch.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image, an animation, or the pages of a document.
+
+    Attributes
+    ----------
+    frames : tuple of ndarray, each (H, W, C), C-contiguous, uint8, uint16 or float32
+        All of one dtype and one C. Full scale is 255, 65535 or 1.0. Colour is not premultiplied.
+    alpha : bool
+        True where the last channel is opacity (C is 2 or 4).
+    format : str
+        Where it came from, or what it is for: ``PNG``, ``JPEG``, ``TIFF``, ``GIF``, ``WEBP``, ``NPY``...
+    metadata : Metadata
+        EXIF, colour profile and resolution.
+    durations : tuple of float
+        Milliseconds that each frame is shown; empty for a still and for pages.
+    loop : int or None
+        How often an animation runs, 0 for ever; None where the file does not say.
+    """
+
+    frames: tuple[Pixels, ...]
+    alpha: bool = False
+    format: str = "PNG"
+    metadata: Metadata = field(default_factory=Metadata)
+    durations: tuple[float, ...] = ()
+    loop: int | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of every frame."""
+        return self.frames[0].dtype
+
+    @property
+    def channels(self) -> int:
+        """C, opacity included."""
+        return int(self.frames[0].shape[2])
+
+    @property
+    def full_scale(self) -> float:
+        """The value of white: 255, 65535 or 1."""
+        return FULL_SCALE[self.dtype.name]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame."""
+        return int(self.frames[0].shape[1]), int(self.frames[0].shape[0])
+
+    @property
+    def animated(self) -> bool:
+        """True for frames that follow each other in time."""
+        return bool(self.durations)
+
+
+def with_depth(pixels: Pixels, bits: int) -> Pixels:
+    """Give pixels another depth: full scale stays full scale, values are rounded to the nearest.
+
+    Parameters
+    ----------
+    pixels : ndarray, any shape, uint8, uint16 or float32
+        Float values outside 0 to 1 are clipped where an integer depth is asked for; NaN becomes 0.
+    bits : int
+        8 (uint8), 16 (uint16) or 32 (float32).
+
+    Returns
+    -------
+    ndarray
+        The same shape; the input itself where it has that depth already.
+    """
+    depth = pixels.dtype.itemsize * 8
+    if depth == bits:
+        return pixels
+    if bits == 32:
+        return np.multiply(pixels, np.float32(1 / FULL_SCALE[pixels.dtype.name]), dtype=np.float32)
+    if depth == 8:
+        return np.multiply(pixels, np.uint16(257), dtype=np.uint16)
+    if depth == 16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    scaled = np.nan_to_num(pixels, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(scaled, 0.0, 1.0, out=scaled)
+    scaled *= np.float32(FULL_SCALE[dtype.name])
+    np.rint(scaled, out=scaled)
+    return scaled.astype(dtype)

@@ -1,0 +1,139 @@
+"""Pictures to files: whole or not at all, and what stood there before survives a failure."""
+
+import contextlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
+from cnncli.images.faults import shown, writing_fault
+from cnncli.images.formats import SUFFIXES, format_for
+from cnncli.images.picture import Picture
+
+__all__ = ["SUFFIXES", "encode_picture", "format_for", "write_atomic", "write_picture"]
+
+_OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
+_STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+
+def write_picture(
+    picture: Picture,
+    path: Path,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    compress: bool = False,
+    bits: int | None = None,
+) -> None:
+    """Write a picture to a file, in the format of the file's suffix.
+
+    Parameters
+    ----------
+    picture : Picture
+        What to write.
+    path : Path
+        The output. A symbolic link is followed; a device or a pipe is written directly.
+    format : str or None
+        The format, where the suffix shall not decide.
+    quality, compress, bits
+        As for ``encode_picture``.
+
+    Raises
+    ------
+    CnncliError
+        Where the format cannot hold the picture or the file cannot be written. A file that stood
+        there before is then unchanged, and no temporary file is left.
+    BrokenPipeError
+        Where the reader of a pipe is gone.
+    """
+    chosen = format_for(path, format=format)
+    write_atomic(path, encode_picture(picture, chosen, quality=quality, compress=compress, bits=bits))
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    The bytes go to a temporary file in the same folder, which then takes the output's name. An
+    existing output's permission bits are kept, a new one follows the umask. A symbolic link's
+    target is replaced, not the link; a device or a pipe is written directly.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    data : bytes
+        All of it.
+
+    Raises
+    ------
+    CnncliError
+        Where the file cannot be written; what stood there before is unchanged.
+    BrokenPipeError
+        Where the reader of a pipe is gone.
+    """
+    try:
+        if _OWN_STREAM.fullmatch(os.fspath(path)):
+            _write_stream(os.fspath(path), data)
+            return
+        target = Path(os.path.realpath(path))
+        before = target.stat() if target.exists() else None
+        if before is None or stat.S_ISREG(before.st_mode):
+            _replace(target, data, before)
+        elif stat.S_ISDIR(before.st_mode):
+            raise IsADirectoryError(21, "is a directory")
+        else:
+            with target.open("wb", buffering=0) as device:
+                _write_all(device.fileno(), data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise writing_fault(error, path) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise CnncliError(f"cannot write {shown(path)}: {error}", "Name another output with -o.") from error
+
+
+def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
+    if before is not None and not os.access(target, os.W_OK):
+        raise PermissionError(13, "read-only file")
+    temporary = target.with_name(f".cnncli-{os.urandom(8).hex()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            _write_all(handle, data)
+            if before is not None:
+                _keep_owner(handle, before)
+        finally:
+            os.close(handle)
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _keep_owner(handle: int, before: os.stat_result) -> None:
+    """Owner first: changing it clears the set-user bits that the mode may hold."""
+    now = os.fstat(handle)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        with contextlib.suppress(OSError):  # only root may give a file away
+            os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, stat.S_IMODE(before.st_mode))
+
+
+def _write_stream(name: str, data: bytes) -> None:
+    """Write to a stream of this process without opening it anew, which would cut off what ``>>`` appends to."""
+    last = name.rpartition("/")[2]
+    process = name.split("/")[2] if name.startswith("/proc/") else "self"
+    if process not in ("self", "thread-self", str(os.getpid())):
+        with Path(name).open("wb", buffering=0) as foreign:
+            _write_all(foreign.fileno(), data)
+        return
+    _write_all(_STREAM_NUMBERS[last] if last in _STREAM_NUMBERS else int(last), data)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
