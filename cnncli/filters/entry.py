@@ -1,0 +1,229 @@
+"""What the catalog says about a named kernel: its parameters, its source, an example in numbers."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+import numpy as np
+
+from cnncli.errors import CnncliError
+from cnncli.filters.model import Filter, Weights
+
+Value = float | int | str
+
+MAX_SIZE = 4097
+"""The longest side of a kernel: 4097 x 4097 weights fill 128 MiB."""
+
+LARGEST_WEIGHT = 1e30
+"""Weights beyond this would overflow float32 when multiplied by a 16-bit image."""
+
+_DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?")
+
+
+def read_number(text: str) -> float | None:
+    """Read a decimal number or a fraction such as ``1/9``.
+
+    Parameters
+    ----------
+    text : str
+        The number, in ASCII digits.
+
+    Returns
+    -------
+    float or None
+        None where the text is no number, or a fraction over zero. May be infinite (``1e999``).
+    """
+    found = _NUMBER.fullmatch(text.replace("−", "-"))
+    if found is None:
+        return None
+    over = float(found[2]) if found[2] is not None else 1.0
+    return None if over == 0 else float(found[1]) / over
+
+
+def write_number(value: Value) -> str:
+    """Write a parameter or weight in the fewest digits that read back to the same number."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+
+
+def plain(name: str) -> str:
+    """Fold a name: case, underscores and spaces make no difference."""
+    return re.sub(r"[\s_-]+", "-", name.strip()).casefold()
+
+
+def spec_of(name: str, **values: Value) -> str:
+    """Write a canonical SPEC: ``spec_of("gaussian", sigma=2.0, size=17)`` is ``gaussian:sigma=2,size=17``."""
+    shown = ",".join(f"{key.replace('_', '-')}={write_number(value)}" for key, value in values.items())
+    return f"{name}:{shown}" if shown else name
+
+
+def freeze(weights: object) -> Weights:
+    """Copy weights into a read-only C-contiguous float64 array."""
+    array = np.array(weights, dtype=np.float64, order="C")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a named kernel.
+
+    Attributes
+    ----------
+    name : str
+        As written in a SPEC.
+    meaning : str
+        One line, with the unit.
+    default : str
+        As shown; where it follows from other parameters, how.
+    kind : str
+        ``number``, ``whole``, ``odd`` (a whole odd number) or ``choice``.
+    low, high : float
+        The range, both ends included.
+    choices : tuple of str
+        The values of a ``choice``.
+    synonyms : mapping
+        Other words for choices.
+    aliases : tuple of str
+        Other names of the parameter.
+    """
+
+    name: str
+    meaning: str
+    default: str
+    kind: Literal["number", "whole", "odd", "choice"] = "number"
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def range(self) -> str:
+        """The valid values in words, as in ``a whole odd number from 1 to 4097``."""
+        if self.kind == "choice":
+            return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+        noun = {"number": "a number", "whole": "a whole number", "odd": "a whole odd number"}[self.kind]
+        return f"{noun} from {write_number(self.low)} to {write_number(self.high)}"
+
+    def read(self, text: str, kernel: str) -> Value:
+        """Read a value from a SPEC.
+
+        Parameters
+        ----------
+        text : str
+            The value as written.
+        kernel : str
+            The kernel's name, for the message.
+
+        Returns
+        -------
+        float, int or str
+            In range.
+
+        Raises
+        ------
+        CnncliError
+            Not a value of this kind, or out of range.
+        """
+        if self.kind == "choice":
+            return self._choose(text, kernel)
+        value = read_number(text)
+        wrong = value is None or not self.low <= value <= self.high
+        if value is not None and self.kind != "number" and not wrong:
+            wrong = value != int(value) or (self.kind == "odd" and int(value) % 2 == 0)
+        if value is None or wrong:
+            raise CnncliError(
+                f"{kernel}: {self.name}={text}; expected {self.range}",
+                f"see what {kernel} takes with: cnncli kernels {kernel}",
+            )
+        return value if self.kind == "number" else int(value)
+
+    def _choose(self, text: str, kernel: str) -> str:
+        word = plain(text)
+        word = self.synonyms.get(word, word)
+        if word in self.choices:
+            return word
+        near = get_close_matches(word, self.choices, 1)
+        see = f"see what {kernel} takes with: cnncli kernels {kernel}"
+        raise CnncliError(
+            f"{kernel}: {self.name}={text}; expected {self.range}",
+            f"did you mean {self.name}={near[0]}? {see}" if near else see,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A worked example: the response of one filter at the middle of one patch.
+
+    Attributes
+    ----------
+    spec : str
+        The filter.
+    patch : tuple of rows
+        Pixels, full scale is 1; large enough for the kernel.
+    expected : float
+        The response at the middle, column W // 2 and row H // 2.
+    note : str
+        What it shows, in a line.
+    """
+
+    spec: str
+    patch: tuple[tuple[float, ...], ...]
+    expected: float
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A named kernel.
+
+    Attributes
+    ----------
+    name, family, summary : str
+        The summary is one line.
+    parameters : tuple of Parameter
+        In the order in which values without a name are taken.
+    build : callable
+        Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range.
+    source : str
+        Author, title, year, equation.
+    example : Example
+        A worked example in numbers.
+    """
+
+    name: str
+    family: str
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+    build: Callable[..., Filter]
+    source: str
+    example: Example
+
+    def parameter(self, word: str) -> Parameter:
+        """Find a parameter by name or alias.
+
+        Raises
+        ------
+        CnncliError
+            There is none; the valid ones are listed.
+        """
+        folded = plain(word)
+        for parameter in self.parameters:
+            if folded == parameter.name or folded in parameter.aliases:
+                return parameter
+        names = [parameter.name for parameter in self.parameters]
+        if not names:
+            message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
+            raise CnncliError(message, f"write: -k {self.name}")
+        near = get_close_matches(folded, names, 1)
+        see = f"see what {self.name} takes with: cnncli kernels {self.name}"
+        raise CnncliError(
+            f"{self.name}: unknown parameter {word.strip()!r}; expected {', '.join(names)}",
+            f"did you mean {near[0]!r}? {see}" if near else see,
+        )

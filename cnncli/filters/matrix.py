@@ -1,0 +1,156 @@
+"""Kernels written out in numbers: ``0 -1 0; -1 5 -1; 0 -1 0`` and ImageMagick's ``3x3: ...``."""
+
+import math
+import re
+
+import numpy as np
+
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE, freeze, read_number, write_number
+from cnncli.filters.model import Linear, Weights
+
+_FORM = "write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
+_SIZED_FORM = "write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5,-1 0,-1,0'"
+_HEAD = re.compile(r"\s*([0-9]+)\s*(?:[xX]\s*([0-9]+)\s*)?(?:\+([0-9]+)\+([0-9]+))?\s*:(.*)", re.DOTALL)
+_NOT_PART = frozenset({"nan", "+nan", "-nan", "-", "−"})
+
+
+def custom(
+    weights: Weights, *, anchor: tuple[int, int] | None = None, name: str = "custom", spec: str | None = None
+) -> Linear:
+    """Make a filter of a user's matrix.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (kh, kw)
+        As written.
+    anchor : (x, y), optional
+        The cell that lies on the output pixel.
+    name : str
+        For output file names.
+    spec : str, optional
+        The SPEC it came from; otherwise the matrix is written out.
+
+    Returns
+    -------
+    Linear
+        It flips, unless ``--correlate`` is given.
+    """
+    if spec is None:
+        rows = [" ".join(write_number(float(weight)) for weight in row) for row in weights]
+        kh, kw = weights.shape
+        spec = "; ".join(rows) if anchor is None else f"{kw}x{kh}+{anchor[0]}+{anchor[1]}: " + " ".join(rows)
+    return Linear(name=name, spec=spec, weights=freeze(weights), anchor=anchor, flips=True)
+
+
+def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
+    """Read a matrix of numbers.
+
+    Parameters
+    ----------
+    text : str
+        Commas or white space between numbers, ``;`` or line ends between rows. Fractions are welcome.
+    where : str
+        What holds the matrix, for messages.
+
+    Returns
+    -------
+    ndarray, shape (kh, kw), float64
+
+    Raises
+    ------
+    CnncliError
+        With row and column (from 1) of a cell that is empty, no number or not finite, of a row that
+        is shorter or longer than the first, or where there is no number at all.
+    """
+    lines = [line.strip().removesuffix(";") for line in text.splitlines()]
+    rows = [row for line in lines if line for row in line.split(";")]
+    if not rows or (len(rows) == 1 and not rows[0].strip()):
+        raise CnncliError(f"{where} of 0 weights; expected at least one number", _FORM)
+    cells = [_cells(row, number, where) for number, row in enumerate(rows, 1)]
+    return check_rows(cells, where=where)
+
+
+def check_rows(rows: list[list[float]], *, where: str) -> Weights:
+    """Check that rows are equally long and not too long, and make them an array of shape (kh, kw)."""
+    width = len(rows[0])
+    for number, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise CnncliError(
+                f"{where}, row {number}, column {min(len(row), width) + 1}: the row has {len(row)} numbers; "
+                f"expected {width} as in row 1",
+                "give every row the same number of weights",
+            )
+    if max(width, len(rows)) > MAX_SIZE:
+        raise CnncliError(
+            f"{where} is {width}x{len(rows)}; expected at most {MAX_SIZE} columns and rows",
+            "use a smaller kernel, or --dilation to spread one",
+        )
+    return np.array(rows, dtype=np.float64)
+
+
+def parse_sized(text: str) -> Linear:
+    """Read ImageMagick's form, ``3x3: 0,-1,0 -1,5,-1 0,-1,0`` or ``3x3+1+1: ...`` with an anchor.
+
+    Raises
+    ------
+    CnncliError
+        The size or the anchor is wrong, the count differs from the size, or a number is wrong
+        (with row and column).
+    """
+    found = _HEAD.fullmatch(text)
+    if found is None:
+        raise CnncliError(f"kernel {text.partition(':')[0].strip()!r}: is no WxH or WxH+X+Y", _SIZED_FORM)
+    kw, kh = int(found[1]), int(found[2] or found[1])
+    if not (1 <= kw <= MAX_SIZE and 1 <= kh <= MAX_SIZE):
+        raise CnncliError(f"kernel is {kw}x{kh}; expected 1 to {MAX_SIZE} columns and rows", _SIZED_FORM)
+    anchor = None if found[3] is None else (int(found[3]), int(found[4]))
+    if anchor is not None and (anchor[0] >= kw or anchor[1] >= kh):
+        raise CnncliError(
+            f"anchor +{anchor[0]}+{anchor[1]} lies outside the {kw}x{kh} kernel; "
+            f"expected +0+0 to +{kw - 1}+{kh - 1}",
+            "columns and rows of the anchor count from 0",
+        )
+    tokens = [token for token in re.split(r"[\s,]+", found[5].strip().strip(",")) if token]
+    numbers = [_number(token, *_place(index, kw), where="kernel") for index, token in enumerate(tokens)]
+    if len(numbers) != kw * kh:
+        row, column = _place(len(numbers), kw) if len(numbers) < kw * kh else (kh + 1, 1)
+        raise CnncliError(
+            f"kernel, row {row}, column {column}: {len(numbers)} numbers in all; expected {kw * kh} for {kw}x{kh}",
+            _SIZED_FORM,
+        )
+    return custom(np.array(numbers).reshape(kh, kw), anchor=anchor)
+
+
+def _place(index: int, kw: int) -> tuple[int, int]:
+    return index // kw + 1, index % kw + 1
+
+
+def _cells(row: str, number: int, where: str) -> list[float]:
+    tokens = re.split(r"\s*,\s*|\s+", row.strip())
+    return [_number(token, number, column, where=where) for column, token in enumerate(tokens, 1)]
+
+
+def _number(token: str, row: int, column: int, *, where: str) -> float:
+    place = f"{where}, row {row}, column {column}"
+    if not token:
+        raise CnncliError(f"{place}: is empty; expected a number", _FORM)
+    if token.lower() in _NOT_PART:
+        raise CnncliError(
+            f"{place}: {token!r} (not part of the kernel, in ImageMagick); expected a number",
+            "write 0 where a cell is to have no weight",
+        )
+    value = read_number(token)
+    if value is None:
+        raise CnncliError(f"{place}: {token!r} is not a number", _FORM)
+    return check_weight(value, token, place)
+
+
+def check_weight(value: float, shown: str, place: str) -> float:
+    """Return a weight that float32 arithmetic can take; refuse NaN, infinity and giants."""
+    if math.isfinite(value) and abs(value) <= LARGEST_WEIGHT:
+        return value
+    raise CnncliError(
+        f"{place}: {shown} is out of range; expected a number from -{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",
+        "weights are usually between -100 and 100",
+    )

@@ -1,0 +1,105 @@
+"""The SPEC grammar: a name with parameters, a matrix, ImageMagick's matrix, or a file."""
+
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from cnncli.errors import CnncliError
+from cnncli.filters.catalog import ALIASES, CATALOG
+from cnncli.filters.entry import Entry, Value, plain
+from cnncli.filters.kernelfile import names_file, read_kernel_file
+from cnncli.filters.matrix import custom, parse_matrix, parse_sized
+from cnncli.filters.model import Filter, Weights
+
+_SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
+_NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
+
+_FORMS = "write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file"
+
+
+def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None) -> Filter:
+    """Turn a SPEC into a filter.
+
+    Parameters
+    ----------
+    text : str
+        ``name``, ``name:size=5,sigma=1.2``, ``0 -1 0; -1 5 -1; 0 -1 0``,
+        ``3x3: 0,-1,0 -1,5,-1 0,-1,0``, or a file (.txt .csv .json .npy, or an image).
+    read_image : callable, optional
+        Reads an image file as gray weights of shape (kh, kw), 0 to 1; by default `cnncli.images`.
+
+    Returns
+    -------
+    Filter
+        With weights as written for convolution, float64.
+
+    Raises
+    ------
+    CnncliError
+        The text is none of these, or its numbers are wrong.
+    """
+    head, colon, rest = text.partition(":")
+    entry = find_entry(head)
+    if entry is not None:
+        return build_named(entry, rest) if colon else entry.build()
+    if _SIZED.match(text):
+        return parse_sized(text)
+    if names_file(text):
+        return read_kernel_file(text.strip(), read_image=read_image)
+    if _NUMERIC.match(text):
+        return custom(parse_matrix(text))
+    raise _unknown(text, head)
+
+
+def find_entry(name: str) -> Entry | None:
+    """Find a named kernel; case, ``-`` and ``_`` make no difference. None where there is none."""
+    folded = plain(name)
+    return CATALOG.get(ALIASES.get(folded, folded))
+
+
+def build_named(entry: Entry, text: str) -> Filter:
+    """Build a named kernel from the part of its SPEC after the colon.
+
+    Parameters
+    ----------
+    entry : Entry
+        The kernel.
+    text : str
+        ``size=5,sigma=1.2``; values without a name come first, in the order of the entry's parameters.
+
+    Returns
+    -------
+    Filter
+
+    Raises
+    ------
+    CnncliError
+        A parameter is unknown, given twice, empty or out of range.
+    """
+    values: dict[str, Value] = {}
+    see = f"see what {entry.name} takes with: cnncli kernels {entry.name}"
+    named = False
+    for index, part in enumerate(text.split(",")):
+        word, equals, value = part.partition("=")
+        if not part.strip() or (equals and not (word.strip() and value.strip())):
+            raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", see)
+        if equals:
+            named = True
+            parameter = entry.parameter(word)
+        elif named or index >= len(entry.parameters):
+            raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", see)
+        else:
+            parameter, value = entry.parameters[index], part
+        key = parameter.name.replace("-", "_")
+        if key in values:
+            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", see)
+        values[key] = parameter.read(value.strip(), entry.name)
+    return entry.build(**values)
+
+
+def _unknown(text: str, head: str) -> CnncliError:
+    if not text.strip():
+        return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
+    near = get_close_matches(plain(head), (*CATALOG, *ALIASES), 1, 0.5)
+    hint = f"did you mean {near[0]!r}? `cnncli kernels` lists all names" if near else _FORMS
+    return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)
