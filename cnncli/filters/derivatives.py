@@ -1,7 +1,8 @@
 """First derivatives, scaled so that a full-scale step answers with full scale.
 
 Written for convolution: flipped, they answer positively where brightness rises to the right (dx)
-or downwards (dy).
+or downwards (dy). A full-scale step between two pixels gives a magnitude of full scale at both
+(roberts: at one).
 """
 
 import math
@@ -10,47 +11,173 @@ import numpy as np
 
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.model import Filter, Gradient, Linear, Weights
+from cnncli.filters.smoothing import STEP
 
-DIFFERENCE = (1.0, 0.0, -1.0)
+FARID_PREFILTER = (0.037659, 0.249153, 0.426375, 0.249153, 0.037659)
+"""Farid and Simoncelli 2004, table 1, 5 taps, first order: the interpolator p."""
+
+FARID_DERIVATIVE = (0.109604, 0.276691, 0.0, -0.276691, -0.109604)
+"""The same: the derivative d, as written for convolution."""
+
+_CENTRAL = (1.0, 0.0, -1.0)
 
 DIRECTION = Parameter(
     name="direction",
-    meaning="x (rises to the right), y (rises downwards), their magnitude or the angle of steepest rise",
+    meaning="derivative along x or y, their magnitude, or the angle of the steepest rise",
     default="magnitude",
     kind="choice",
     choices=("x", "y", "magnitude", "angle"),
+    synonyms={"mag": "magnitude", "norm": "magnitude", "horizontal": "x", "vertical": "y"},
     aliases=("dir",),
 )
 
 
-def _gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
+def sobel(*, direction: str = "magnitude") -> Filter:
+    """Make Sobel's derivatives: differences, smoothed 1-2-1 across."""
+    return gradient("sobel", *_pair((1.0, 2.0, 1.0), _CENTRAL), direction)
+
+
+def scharr(*, direction: str = "magnitude") -> Filter:
+    """Make Scharr's derivatives: differences, smoothed 3-10-3 across."""
+    return gradient("scharr", *_pair((3.0, 10.0, 3.0), _CENTRAL), direction)
+
+
+def prewitt(*, direction: str = "magnitude") -> Filter:
+    """Make Prewitt's derivatives: differences, smoothed 1-1-1 across."""
+    return gradient("prewitt", *_pair((1.0, 1.0, 1.0), _CENTRAL), direction)
+
+
+def farid(*, direction: str = "magnitude") -> Filter:
+    """Make Farid and Simoncelli's 5x5 derivatives; the table's d and p are scaled to a step of 1."""
+    return gradient("farid", *_pair(FARID_PREFILTER, FARID_DERIVATIVE), direction)
+
+
+def roberts(*, direction: str = "magnitude") -> Filter:
+    """Make Roberts' differences along the two diagonals of 2x2 pixels, each over sqrt(2).
+
+    x is the rise towards the upper right, y the rise towards the lower right. Their magnitude is 1
+    for a full-scale step along an axis and 0.71 for a single pixel that differs. The angle is
+    turned back by 45 degrees, so that a rise to the right is 0 as for the other operators.
+    """
+    # As they lie on the image: rows (f00, f10), (f01, f11).
+    up = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    down = np.array([[-1.0, 0.0], [0.0, 1.0]])
+    dx, dy = (up, down) if direction != "angle" else ((up + down) / math.sqrt(2), (down - up) / math.sqrt(2))
+    scale = 1 / math.sqrt(2)
+    return gradient("roberts", scale * dx[::-1, ::-1], scale * dy[::-1, ::-1], direction)
+
+
+def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
+    """Make the filter for one direction of a pair of derivatives.
+
+    Parameters
+    ----------
+    name : str
+        The kernel's name.
+    dx, dy : ndarray, shape (kh, kw)
+        As written for convolution.
+    direction : str
+        ``x``, ``y``, ``magnitude`` or ``angle``.
+
+    Returns
+    -------
+    Linear or Gradient
+        Linear for x and y.
+    """
     spec = spec_of(name, direction=direction)
-    if direction == "x" or direction == "y":
+    if direction in ("x", "y"):
         weights = freeze(dx if direction == "x" else dy)
         return Linear(name=name, spec=spec, signed=True, gray=True, weights=weights)
+    pair = freeze(dx), freeze(dy)
     if direction == "angle":
         return Gradient(
-            name=name, spec=spec, signed=True, gray=True, span=math.pi, dx=freeze(dx), dy=freeze(dy), answer="angle"
+            name=name, spec=spec, signed=True, gray=True, span=math.pi, dx=pair[0], dy=pair[1], answer="angle"
         )
-    return Gradient(name=name, spec=spec, signed=False, gray=True, dx=freeze(dx), dy=freeze(dy), answer="magnitude")
+    return Gradient(name=name, spec=spec, signed=False, gray=True, dx=pair[0], dy=pair[1], answer="magnitude")
 
 
-def _smoothed(name: str, across: tuple[float, ...], direction: str) -> Filter:
-    dx = np.outer(across, DIFFERENCE) / sum(across)
-    return _gradient(name, dx, dx.T, direction)
+def _pair(across: tuple[float, ...], along: tuple[float, ...]) -> tuple[Weights, Weights]:
+    """Return dx and dy of which a unit step gives 1: the weights on one side sum to 1."""
+    side = sum(weight for weight in along if weight > 0)
+    dx = np.outer(across, along) / (sum(across) * side)
+    return dx, dx.T
 
 
-def sobel(*, direction: str = "magnitude") -> Filter:
-    """Make Sobel's 3x3 derivatives."""
-    return _smoothed("sobel", (1.0, 2.0, 1.0), direction)
-
+_FAINT = ((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6))
 
 SOBEL = Entry(
     name="sobel",
     family="derivatives",
-    summary="gradient, smoothed 1-2-1 across",
+    summary="edges: 3x3 gradient, smoothed 1-2-1",
     parameters=(DIRECTION,),
     build=sobel,
-    source="x",
-    example=Example(spec="sobel:direction=x", patch=((0, 0, 1), (0, 0, 1), (0, 0, 1)), expected=1.0, note="x"),
+    source="I. Sobel, G. Feldman: A 3x3 Isotropic Gradient Operator, 1968; over 4",
+    example=Example(
+        spec="sobel:direction=x",
+        patch=_FAINT,
+        expected=0.4,
+        note="the step from 0.2 to 0.6 answers with its height",
+    ),
+)
+
+SCHARR = Entry(
+    name="scharr",
+    family="derivatives",
+    summary="edges: 3x3 gradient, smoothed 3-10-3, more even in all directions",
+    parameters=(DIRECTION,),
+    build=scharr,
+    source="H. Scharr: Optimale Operatoren in der digitalen Bildverarbeitung, 2000, 3-10-3; over 16",
+    example=Example(
+        spec="scharr:direction=magnitude",
+        patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
+        expected=1.149049,
+        note="dx = dy = 13/16 of full scale: hypot(0.8125, 0.8125)",
+    ),
+)
+
+PREWITT = Entry(
+    name="prewitt",
+    family="derivatives",
+    summary="edges: 3x3 gradient, smoothed 1-1-1",
+    parameters=(DIRECTION,),
+    build=prewitt,
+    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; over 3",
+    example=Example(
+        spec="prewitt:direction=y",
+        patch=((0.1, 0.1, 0.1), (0.5, 0.5, 0.5), (0.7, 0.7, 0.7)),
+        expected=0.6,
+        note="0.7 - 0.1: brightness rises downwards",
+    ),
+)
+
+ROBERTS = Entry(
+    name="roberts",
+    family="derivatives",
+    summary="edges: differences along the diagonals of 2x2 pixels",
+    parameters=(DIRECTION,),
+    build=roberts,
+    source="L. G. Roberts: Machine Perception of Three-Dimensional Solids, 1963; over sqrt(2)",
+    example=Example(
+        spec="roberts:direction=magnitude",
+        patch=STEP,
+        expected=1.0,
+        note="both diagonals rise by 1 between the middle pixel and its right and lower neighbours: "
+        "hypot(1, 1) / sqrt(2)",
+    ),
+)
+
+FARID = Entry(
+    name="farid",
+    family="derivatives",
+    summary="edges: 5x5 gradient whose angle is nearly exact",
+    parameters=(DIRECTION,),
+    build=farid,
+    source="H. Farid, E. P. Simoncelli: Differentiation of Discrete Multidimensional Signals, 2004, "
+    "table 1, 5 taps; over 0.386295 x 0.999999",
+    example=Example(
+        spec="farid:direction=x",
+        patch=((0, 0, 0, 0.5, 0.5),) * 5,
+        expected=0.5,
+        note="a step of half the full scale answers with half the full scale",
+    ),
 )

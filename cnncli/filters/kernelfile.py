@@ -1,25 +1,261 @@
 """Kernels from files: text, CSV, JSON, NumPy arrays and images."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.filters.matrix import custom, parse_matrix
+from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE
+from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
 from cnncli.filters.model import Linear, Weights
 
-TEXT = (".txt", ".csv", ".tsv", ".dat")
-SUFFIXES = (*TEXT, ".json", ".npy", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".dat")
+IMAGE_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".pgm",
+    ".ppm",
+    ".pbm",
+    ".pnm",
+)
+SUFFIXES = (*TEXT_SUFFIXES, ".json", ".npy", *IMAGE_SUFFIXES)
+
+MAX_BYTES = 512 * 2**20
+"""More than a kernel of the largest size takes in text."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Gray from red, green and blue (ITU-R BT.601)."""
+
+_JSON_FORM = 'write [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] or {"weights": [[...]], "anchor": [1, 1]}'
 
 
 def names_file(text: str) -> bool:
-    """Say whether a SPEC that is no name is meant as a file."""
-    return Path(text.strip()).suffix.lower() in SUFFIXES
+    """Say whether a SPEC that is no kernel's name is meant as a file: by its suffix or a ``/``."""
+    path = text.strip()
+    if Path(path).suffix.lower() in SUFFIXES and "\n" not in path:
+        return True
+    return path.startswith(("/", "./", "../")) or (
+        "/" in path and re.match(r"[^\d\s+.,;/−-]", path) is not None
+    )
 
 
 def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None = None) -> Linear:
-    """Read a kernel file."""
+    """Read a kernel from a file, by its suffix.
+
+    Parameters
+    ----------
+    path : str
+        ``.txt``, ``.csv``, ``.tsv``, ``.dat``: numbers as in a matrix SPEC, ``#`` starts a comment.
+        ``.json``: a list of lists, or an object with ``weights`` and perhaps ``anchor`` [x, y].
+        ``.npy``: an array of 2 dimensions; 1 dimension is a row. An image: gray, full scale is 1,
+        black is 0, as it lies on the screen; nothing is normalised.
+    read_image : callable, optional
+        Reads an image file as weights of shape (kh, kw); by default `read_image_weights`.
+
+    Returns
+    -------
+    Linear
+        Named after the file; its spec is the path.
+
+    Raises
+    ------
+    CnncliError
+        The file cannot be read, or its numbers are wrong, with row and column.
+    """
+    suffix = Path(path).suffix.lower()
+    anchor = None
+    if suffix in TEXT_SUFFIXES:
+        weights = parse_matrix(_without_comments(_text(path)), where=f"kernel file {path!r}")
+    elif suffix == ".json":
+        weights, anchor = _read_json(path)
+    elif suffix == ".npy":
+        weights = _read_npy(path)
+    elif suffix in IMAGE_SUFFIXES:
+        weights = _checked((read_image or read_image_weights)(path), path)
+    else:
+        raise CnncliError(
+            f"kernel file {path!r} ends in {suffix or 'no suffix'}; expected {', '.join(SUFFIXES)}",
+            "give the file one of these suffixes; kernels by name are listed by: cnncli kernels",
+        )
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
+    return custom(weights, anchor=anchor, name=name, spec=path)
+
+
+def read_image_weights(path: str) -> Weights:
+    """Read an image as weights.
+
+    Parameters
+    ----------
+    path : str
+        Of an image of at most MAX_SIZE columns and rows.
+
+    Returns
+    -------
+    ndarray, shape (H, W), float64
+        Gray times opacity of the first frame, full scale 1.
+
+    Raises
+    ------
+    CnncliError
+        It cannot be read.
+    """
+    from cnncli.images.read import read_picture
+
+    picture = read_picture(Path(path), max_pixels=MAX_SIZE**2)
+    pixels = picture.frames[0].astype(np.float64) / picture.full_scale
+    opacity = pixels[..., -1] if picture.alpha else 1.0
+    colors = pixels[..., : picture.channels - picture.alpha]
+    gray = colors @ np.array(LUMA) if colors.shape[2] == 3 else colors[..., 0]
+    return np.asarray(gray * opacity)
+
+
+def _text(path: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as fault:
-        raise CnncliError(f"kernel file {path!r}: {fault.strerror}", "check the name") from None
-    return custom(parse_matrix(text, where=path), name=Path(path).stem, spec=path)
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as fault:
+        raise _unreadable(path, fault) from None
+    if len(data) > MAX_BYTES:
+        raise CnncliError(
+            f"kernel file {path!r} is larger than {MAX_BYTES >> 20} MiB; expected a kernel",
+            "check that this is the kernel and not the image",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise CnncliError(
+            f"kernel file {path!r} is no text: byte {fault.start + 1} is {data[fault.start]:#04x}; expected UTF-8",
+            "save it as plain text, or give it the suffix of its format",
+        ) from None
+
+
+def _unreadable(path: str, fault: Exception) -> CnncliError:
+    reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+    return CnncliError(
+        f"kernel file {path!r} cannot be read: {reason}; expected a kernel",
+        "check the name; kernels by name are listed by: cnncli kernels",
+    )
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line.partition("#")[0] for line in text.splitlines())
+
+
+def _read_json(path: str) -> tuple[Weights, tuple[int, int] | None]:
+    import json
+
+    try:
+        found = json.loads(_text(path))
+    except RecursionError:
+        raise CnncliError(
+            f"kernel file {path!r} is nested too deep; expected a list of lists", _JSON_FORM
+        ) from None
+    except ValueError as fault:
+        raise CnncliError(f"kernel file {path!r} is no JSON: {fault}", _JSON_FORM) from None
+    anchor = None
+    if isinstance(found, dict):
+        unknown = sorted(set(found) - {"weights", "anchor"})
+        if unknown or "weights" not in found:
+            what = f"unknown key {unknown[0]!r}" if unknown else "no key 'weights'"
+            raise CnncliError(
+                f"kernel file {path!r}: {what}; expected weights and perhaps anchor", _JSON_FORM
+            )
+        anchor, found = found.get("anchor"), found["weights"]
+    weights = weights_of_lists(found, where=f"kernel file {path!r}")
+    return weights, _anchor(anchor, weights, path)
+
+
+def weights_of_lists(rows: Any, *, where: str) -> Weights:
+    """Make weights of a list of lists of numbers (or one list: a row), as JSON has it.
+
+    Parameters
+    ----------
+    rows : list
+        What was read.
+    where : str
+        What holds it, for messages.
+
+    Returns
+    -------
+    ndarray, shape (kh, kw), float64
+
+    Raises
+    ------
+    CnncliError
+        With row and column (from 1) of what is no number.
+    """
+    if isinstance(rows, list) and rows and not any(isinstance(row, list) for row in rows):
+        rows = [rows]
+    if not isinstance(rows, list):
+        raise CnncliError(f"{where} is a {type(rows).__name__}; expected a list of lists", _JSON_FORM)
+    if not rows or rows == [[]]:
+        raise CnncliError(f"{where} of 0 weights; expected at least one number", _JSON_FORM)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list):
+            raise CnncliError(f"{where}, row {number}: {row!r} is no list of numbers", _JSON_FORM)
+        for column, value in enumerate(row, 1):
+            place = f"{where}, row {number}, column {column}"
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise CnncliError(f"{place}: {value!r} is not a number", _JSON_FORM)
+            check_weight(value, f"{value}"[:40], place)
+    return check_rows(rows, where=where)
+
+
+def _anchor(anchor: Any, weights: Weights, path: str) -> tuple[int, int] | None:
+    if anchor is None:
+        return None
+    kh, kw = weights.shape
+    pair = anchor if isinstance(anchor, list) and len(anchor) == 2 else [None, None]
+    if all(type(place) is int and 0 <= place < side for place, side in zip(pair, (kw, kh), strict=True)):
+        return pair[0], pair[1]
+    raise CnncliError(
+        f"kernel file {path!r}: anchor {anchor!r}; expected [x, y] from [0, 0] to [{kw - 1}, {kh - 1}]",
+        "columns and rows of the anchor count from 0",
+    )
+
+
+def _read_npy(path: str) -> Weights:
+    try:
+        # Mapped, so that a header that lies about its size allocates nothing.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as fault:
+        raise _unreadable(path, fault) from None
+    if array.dtype.kind not in "biuf":
+        raise CnncliError(
+            f"kernel file {path!r} holds {array.dtype}; expected real numbers",
+            "save it as float32 or float64",
+        )
+    if array.ndim not in (1, 2):
+        raise CnncliError(
+            f"kernel file {path!r} has shape {array.shape}; expected 2 dimensions (kh, kw)",
+            "save one kernel to a file, as an array of rows and columns",
+        )
+    return _checked(np.atleast_2d(array), path)
+
+
+def _checked(weights: Weights, path: str) -> Weights:
+    where = f"kernel file {path!r}"
+    kh, kw = weights.shape
+    if max(kh, kw) > MAX_SIZE:
+        raise CnncliError(
+            f"{where} is {kw}x{kh}; expected at most {MAX_SIZE} columns and rows", "use a smaller kernel"
+        )
+    if weights.size == 0:
+        raise CnncliError(
+            f"{where} of 0 weights; expected at least one number", "save an array with numbers in it"
+        )
+    weights = np.array(weights, dtype=np.float64)
+    wrong = np.argwhere(~(np.abs(weights) <= LARGEST_WEIGHT))
+    for row, column in wrong[:1]:
+        value = float(weights[row, column])
+        check_weight(value, repr(value), f"{where}, row {row + 1}, column {column + 1}")
+    return weights

@@ -63,9 +63,9 @@ def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
         With row and column (from 1) of a cell that is empty, no number or not finite, of a row that
         is shorter or longer than the first, or where there is no number at all.
     """
-    lines = [line.strip().removesuffix(";") for line in text.splitlines()]
-    rows = [row for line in lines if line for row in line.split(";")]
-    if not rows or (len(rows) == 1 and not rows[0].strip()):
+    lines = [line.strip() for line in text.splitlines()]
+    rows = [row for line in lines if line for row in line.removesuffix(";").split(";")]
+    if not any(row.strip() for row in rows):
         raise CnncliError(f"{where} of 0 weights; expected at least one number", _FORM)
     cells = [_cells(row, number, where) for number, row in enumerate(rows, 1)]
     return check_rows(cells, where=where)
@@ -81,6 +81,8 @@ def check_rows(rows: list[list[float]], *, where: str) -> Weights:
                 f"expected {width} as in row 1",
                 "give every row the same number of weights",
             )
+    if width == 0:
+        raise CnncliError(f"{where} of 0 weights; expected at least one number", _FORM)
     if max(width, len(rows)) > MAX_SIZE:
         raise CnncliError(
             f"{where} is {width}x{len(rows)}; expected at most {MAX_SIZE} columns and rows",
@@ -100,7 +102,9 @@ def parse_sized(text: str) -> Linear:
     """
     found = _HEAD.fullmatch(text)
     if found is None:
-        raise CnncliError(f"kernel {text.partition(':')[0].strip()!r}: is no WxH or WxH+X+Y", _SIZED_FORM)
+        raise CnncliError(
+            f"kernel {text.partition(':')[0].strip()!r} is no WxH: or WxH+X+Y: and numbers", _SIZED_FORM
+        )
     kw, kh = int(found[1]), int(found[2] or found[1])
     if not (1 <= kw <= MAX_SIZE and 1 <= kh <= MAX_SIZE):
         raise CnncliError(f"kernel is {kw}x{kh}; expected 1 to {MAX_SIZE} columns and rows", _SIZED_FORM)
@@ -111,7 +115,8 @@ def parse_sized(text: str) -> Linear:
             f"expected +0+0 to +{kw - 1}+{kh - 1}",
             "columns and rows of the anchor count from 0",
         )
-    tokens = [token for token in re.split(r"[\s,]+", found[5].strip().strip(",")) if token]
+    body = found[5].strip()
+    tokens = re.split(r"\s*,\s*|\s+", body) if body else []
     numbers = [_number(token, *_place(index, kw), where="kernel") for index, token in enumerate(tokens)]
     if len(numbers) != kw * kh:
         row, column = _place(len(numbers), kw) if len(numbers) < kw * kh else (kh + 1, 1)

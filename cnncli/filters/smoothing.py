@@ -4,11 +4,15 @@ import math
 
 import numpy as np
 
+from cnncli.filters.coverage import disk_coverage, streak_coverage
 from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.model import Filter, Linear, Weights
 
 MAX_SIGMA = 512.0
 """The sigma whose default size is MAX_SIZE."""
+
+STEP = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
+"""A full-scale step, the bright side to the right: the patch of many examples."""
 
 
 def gaussian_taps(sigma: float, size: int) -> Weights:
@@ -27,7 +31,8 @@ def gaussian_taps(sigma: float, size: int) -> Weights:
         Symmetric, sum 1.
     """
     x = np.arange(size, dtype=np.float64) - size // 2
-    taps = np.exp(-0.5 * (x / sigma) ** 2) if sigma > 0 else (x == 0).astype(np.float64)
+    # Below a hundredth of a pixel the neighbours' weights are 0 in float64 as well.
+    taps = np.exp(-0.5 * (x / sigma) ** 2) if sigma > 0.01 else (x == 0).astype(np.float64)
     return taps / taps.sum()
 
 
@@ -41,14 +46,24 @@ def gaussian_sigma(size: int) -> float:
     return 0.3 * ((size - 1) * 0.5 - 1) + 0.8
 
 
-def _extents(sigma: float | None, size: int | None) -> tuple[float, int]:
-    if sigma is None:
-        sigma = gaussian_sigma(size) if size is not None else 1.0
-    return sigma, size if size is not None else min(gaussian_size(sigma), MAX_SIZE)
+def identity() -> Filter:
+    """Make the kernel that changes nothing."""
+    return Linear(name="identity", spec="identity", weights=freeze([[1.0]]))
+
+
+def box(*, size: int = 3, size_y: int | None = None) -> Filter:
+    """Make a mean over ``size`` columns and ``size_y`` rows (as many unless given)."""
+    rows = size if size_y is None else size_y
+    spec = spec_of("box", size=size) if rows == size else spec_of("box", size=size, size_y=rows)
+    return _blur("box", spec, np.full((rows, size), 1.0 / (rows * size)))
 
 
 def gaussian(
-    *, sigma: float | None = None, size: int | None = None, sigma_y: float | None = None, size_y: int | None = None
+    *,
+    sigma: float | None = None,
+    size: int | None = None,
+    sigma_y: float | None = None,
+    size_y: int | None = None,
 ) -> Filter:
     """Make a Gaussian blur.
 
@@ -64,43 +79,96 @@ def gaussian(
     Linear
         Weights of shape (size_y, size), sum 1.
     """
-    if sigma_y is None and size_y is None:
-        sigma, size = _extents(sigma, size)
-        sigma_y, size_y = sigma, size
-        spec = spec_of("gaussian", sigma=sigma, size=size)
-    else:
-        down = sigma if sigma_y is None else sigma_y
-        given = size if sigma_y is None and size_y is None else size_y
-        sigma, width = _extents(sigma, size)
-        sigma_y, size_y = _extents(sigma if down is None else down, given if given is not None else size)
-        size = width
+    if sigma is None:
+        sigma = 1.0 if size is None else gaussian_sigma(size)
+    if sigma_y is None:
+        sigma_y = sigma
+    if size_y is None:
+        size_y = gaussian_size(sigma_y) if size is None else size
+    if size is None:
+        size = gaussian_size(sigma)
+    spec = spec_of("gaussian", sigma=sigma, size=size)
+    if (sigma_y, size_y) != (sigma, size):
         spec = spec_of("gaussian", sigma=sigma, size=size, sigma_y=sigma_y, size_y=size_y)
-    weights = np.outer(gaussian_taps(sigma_y, size_y), gaussian_taps(sigma, size))
-    return Linear(name="gaussian", spec=spec, premultiply=True, weights=freeze(weights))
+    return _blur("gaussian", spec, np.outer(gaussian_taps(sigma_y, size_y), gaussian_taps(sigma, size)))
 
 
-def box(*, size: int = 3, size_y: int | None = None) -> Filter:
-    """Make a mean over ``size`` columns and ``size_y`` rows (as many unless given)."""
-    rows = size if size_y is None else size_y
-    spec = spec_of("box", size=size) if rows == size else spec_of("box", size=size, size_y=rows)
-    weights = np.full((rows, size), 1.0 / (rows * size))
-    return Linear(name="box", spec=spec, premultiply=True, weights=freeze(weights))
+def disk(*, radius: float = 3.0) -> Filter:
+    """Make a mean over a disk; cells on the rim count by the area that lies inside."""
+    return _blur("disk", spec_of("disk", radius=radius), disk_coverage(radius))
 
 
-_EDGE = ((0, 0, 1), (0, 0, 1), (0, 0, 1))
+def motion(*, length: float = 9.0, angle: float = 0.0) -> Filter:
+    """Make the blur of a camera that moves by ``length`` pixels along ``angle``.
+
+    Cells count by the area that a streak one pixel wide covers.
+    """
+    return _blur("motion", spec_of("motion", length=length, angle=angle), streak_coverage(length, angle))
+
+
+def binomial(*, size: int = 5) -> Filter:
+    """Make a blur of a row of Pascal's triangle, across and down."""
+    taps = np.array([math.comb(size - 1, k) / 2 ** (size - 1) for k in range(size)])
+    return _blur("binomial", spec_of("binomial", size=size), np.outer(taps, taps))
+
+
+def _blur(name: str, spec: str, weights: Weights) -> Filter:
+    weights = weights / weights.sum()
+    return Linear(name=name, spec=spec, premultiply=True, weights=freeze(weights))
+
+
+SIGMA = Parameter(
+    name="sigma",
+    meaning="standard deviation in pixels",
+    default="1; with size alone 0.3 ((size - 1) / 2 - 1) + 0.8",
+    low=0,
+    high=MAX_SIGMA,
+    aliases=("sigma-x",),
+)
+SIZE = Parameter(
+    name="size",
+    meaning="columns and rows",
+    default="4 sigma to each side",
+    kind="odd",
+    low=1,
+    high=MAX_SIZE,
+    aliases=("ksize",),
+)
+ANGLE_MEANING = "degrees from the x axis towards the y axis, clockwise on the screen"
+
+IDENTITY = Entry(
+    name="identity",
+    family="smoothing",
+    summary="leaves the image as it is",
+    build=identity,
+    source="the unit impulse, neutral element of convolution; "
+    "R. N. Bracewell: The Fourier Transform and Its Applications, 1965, ch. 5",
+    example=Example(spec="identity", patch=((0.25,),), expected=0.25, note="one cell of weight 1"),
+)
 
 BOX = Entry(
     name="box",
     family="smoothing",
     summary="mean over a rectangle",
     parameters=(
-        Parameter(name="size", meaning="columns", default="3", kind="whole", low=1, high=MAX_SIZE),
+        Parameter(
+            name="size",
+            meaning="columns",
+            default="3",
+            kind="whole",
+            low=1,
+            high=MAX_SIZE,
+            aliases=("ksize",),
+        ),
         Parameter(name="size-y", meaning="rows", default="as size", kind="whole", low=1, high=MAX_SIZE),
     ),
     build=box,
-    source="R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, eq. 3-31 (box kernels)",
+    source="R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, section 3.5",
     example=Example(
-        spec="box:size=3", patch=((0, 0, 0.9), (0, 0.9, 0.9), (0, 0, 0)), expected=0.3, note="a third of the cells"
+        spec="box:size=3",
+        patch=((0, 0, 0.9), (0, 0.9, 0.9), (0, 0, 0)),
+        expected=0.3,
+        note="three of nine pixels have 0.9",
     ),
 )
 
@@ -109,12 +177,74 @@ GAUSSIAN = Entry(
     family="smoothing",
     summary="blur with a bell-shaped kernel",
     parameters=(
-        Parameter(name="sigma", meaning="x", default="1", low=0, high=MAX_SIGMA, aliases=("sigma-x",)),
-        Parameter(name="size", meaning="x", default="x", kind="odd", low=1, high=MAX_SIZE),
-        Parameter(name="sigma-y", meaning="x", default="as sigma", low=0, high=MAX_SIGMA),
-        Parameter(name="size-y", meaning="x", default="x", kind="odd", low=1, high=MAX_SIZE),
+        SIGMA,
+        SIZE,
+        Parameter(name="sigma-y", meaning="sigma downwards", default="as sigma", low=0, high=MAX_SIGMA),
+        Parameter(
+            name="size-y",
+            meaning="rows",
+            default="as size, or 4 sigma-y to each side",
+            kind="odd",
+            low=1,
+            high=MAX_SIZE,
+        ),
     ),
     build=gaussian,
-    source="x",
-    example=Example(spec="gaussian:sigma=1,size=3", patch=_EDGE, expected=math.nan, note="x"),
+    source="exp(-x^2 / 2 sigma^2), sampled and scaled to sum 1; "
+    "D. Marr, E. Hildreth: Theory of Edge Detection, 1980, eq. 1",
+    example=Example(
+        spec="gaussian:sigma=1,size=3",
+        patch=STEP,
+        expected=0.274069,
+        note="exp(-1/2) / (1 + 2 exp(-1/2)): the share of the right column",
+    ),
+)
+
+DISK = Entry(
+    name="disk",
+    family="smoothing",
+    summary="mean over a disk, as a lens out of focus",
+    parameters=(Parameter(name="radius", meaning="pixels", default="3", low=0.5, high=2048, aliases=("r",)),),
+    build=disk,
+    source="pillbox (circle of confusion), each cell weighted by its exact area inside the circle; "
+    "B. K. P. Horn: Robot Vision, 1986, section 6.4",
+    example=Example(
+        spec="disk:radius=1",
+        patch=STEP,
+        expected=0.218493,
+        note="area of the unit disk right of x = 1/2, over pi, with the corners of the disk's cells",
+    ),
+)
+
+MOTION = Entry(
+    name="motion",
+    family="smoothing",
+    summary="blur along a straight line",
+    parameters=(
+        Parameter(name="length", meaning="pixels", default="9", low=1, high=MAX_SIZE - 1),
+        Parameter(name="angle", meaning=ANGLE_MEANING, default="0", low=-360, high=360),
+    ),
+    build=motion,
+    source="uniform linear motion, cells weighted by the area of a streak one pixel wide; "
+    "Gonzalez and Woods: Digital Image Processing, 4th ed., 2018, section 5.6",
+    example=Example(
+        spec="motion:length=3,angle=0",
+        patch=((0, 0, 0), (0, 0.3, 0.9), (0, 0, 0)),
+        expected=0.4,
+        note="the mean of 0, 0.3 and 0.9: only the middle row counts",
+    ),
+)
+
+BINOMIAL = Entry(
+    name="binomial",
+    family="smoothing",
+    summary="blur by Pascal's triangle, 1-2-1 and longer",
+    parameters=(
+        Parameter(name="size", meaning="columns and rows", default="5", kind="whole", low=1, high=1025),
+    ),
+    build=binomial,
+    source="B. Jaehne: Digital Image Processing, 6th ed., 2005, section 11.4; variance (size - 1) / 4",
+    example=Example(
+        spec="binomial:size=3", patch=STEP, expected=0.25, note="(1 + 2 + 1) / 16: the right column's share"
+    ),
 )

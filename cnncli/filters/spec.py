@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.entry import Entry, Value, plain
-from cnncli.filters.kernelfile import names_file, read_kernel_file
+from cnncli.filters.kernelfile import names_file, read_kernel_file, weights_of_lists
 from cnncli.filters.matrix import custom, parse_matrix, parse_sized
 from cnncli.filters.model import Filter, Weights
 
@@ -24,7 +24,8 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     ----------
     text : str
         ``name``, ``name:size=5,sigma=1.2``, ``0 -1 0; -1 5 -1; 0 -1 0``,
-        ``3x3: 0,-1,0 -1,5,-1 0,-1,0``, or a file (.txt .csv .json .npy, or an image).
+        ``3x3: 0,-1,0 -1,5,-1 0,-1,0``, ``[[0, -1], [1, 0]]``,
+        or a file (.txt .csv .json .npy, or an image).
     read_image : callable, optional
         Reads an image file as gray weights of shape (kh, kw), 0 to 1; by default `cnncli.images`.
 
@@ -46,6 +47,8 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
         return parse_sized(text)
     if names_file(text):
         return read_kernel_file(text.strip(), read_image=read_image)
+    if text.lstrip().startswith("["):
+        return custom(_parse_lists(text))
     if _NUMERIC.match(text):
         return custom(parse_matrix(text))
     raise _unknown(text, head)
@@ -95,6 +98,16 @@ def build_named(entry: Entry, text: str) -> Filter:
             raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", see)
         values[key] = parameter.read(value.strip(), entry.name)
     return entry.build(**values)
+
+
+def _parse_lists(text: str) -> Weights:
+    import json
+
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise CnncliError(f"kernel {text[:40]!r} is no list of lists: {fault}", _FORMS) from None
+    return weights_of_lists(rows, where="kernel")
 
 
 def _unknown(text: str, head: str) -> CnncliError:

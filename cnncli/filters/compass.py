@@ -1,0 +1,187 @@
+"""Compass operators: one mask for each of eight directions, and the strongest answer.
+
+A mask answers to brightness that rises towards its direction. Directions are angles from the x axis
+towards the y axis, clockwise on the screen.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from cnncli.filters.derivatives import gradient
+from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.model import Bank, Filter, Weights
+
+_RING = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))
+"""Row and column of the eight neighbours, clockwise on the screen from the right one."""
+
+KIRSCH_RING = (5.0, 5.0, -3.0, -3.0, -3.0, -3.0, -3.0, 5.0)
+ROBINSON_RING = (2.0, 1.0, 0.0, -1.0, -2.0, -1.0, 0.0, 1.0)
+PREWITT_RING = (1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
+"""Weights of the neighbours, clockwise from the mask's own direction."""
+
+_ROOT = math.sqrt(2)
+FREI_CHEN_EDGES = (
+    ((1.0, _ROOT, 1.0), (0.0, 0.0, 0.0), (-1.0, -_ROOT, -1.0)),
+    ((1.0, 0.0, -1.0), (_ROOT, 0.0, -_ROOT), (1.0, 0.0, -1.0)),
+    ((0.0, -1.0, _ROOT), (1.0, 0.0, -1.0), (-_ROOT, 1.0, 0.0)),
+    ((_ROOT, -1.0, 0.0), (-1.0, 0.0, 1.0), (0.0, 1.0, -_ROOT)),
+)
+"""Frei and Chen's masks 1 to 4, the basis of the edge subspace, each to be divided by sqrt(8)."""
+
+EIGHT_ANGLES = tuple(math.radians(angle) for angle in (0, 45, 90, 135, 180, -135, -90, -45))
+
+
+def ring_masks(ring: tuple[float, ...], centre: float, scale: float) -> tuple[Weights, ...]:
+    """Turn a ring of eight weights about its centre.
+
+    Parameters
+    ----------
+    ring : tuple of 8 float
+        Clockwise from the mask's own direction, as they lie on the image.
+    centre : float
+        The weight in the middle.
+    scale : float
+        Every weight is divided by it.
+
+    Returns
+    -------
+    tuple of 8 ndarray, each (3, 3)
+        As written for convolution, in the order of EIGHT_ANGLES.
+    """
+    masks = []
+    for turn in range(8):
+        mask = np.full((3, 3), centre)
+        for step, weight in enumerate(ring):
+            mask[_RING[(turn + step) % 8]] = weight
+        masks.append(freeze(mask[::-1, ::-1] / scale))
+    return tuple(masks)
+
+
+def kirsch(*, answer: str = "magnitude") -> Filter:
+    """Make Kirsch's eight masks of 5 and -3, over 15."""
+    return _compass("kirsch", ring_masks(KIRSCH_RING, 0, 15), answer)
+
+
+def robinson(*, answer: str = "magnitude") -> Filter:
+    """Make Robinson's eight masks of 1, 2 and 0, over 4."""
+    return _compass("robinson", ring_masks(ROBINSON_RING, 0, 4), answer)
+
+
+def prewitt_compass(*, answer: str = "magnitude") -> Filter:
+    """Make Prewitt's eight masks of 1, -1 and -2 in the middle.
+
+    The positive weights sum to 5, but a straight step has at most 3 of them on its bright side that
+    the middle and the other side do not cancel; so they are divided by 3. A corner answers up to 5/3.
+    """
+    return _compass("prewitt-compass", ring_masks(PREWITT_RING, -2, 3), answer)
+
+
+def frei_chen(*, answer: str = "magnitude") -> Filter:
+    """Make Frei and Chen's edge detector.
+
+    The magnitude is the norm of the projection on the edge subspace, masks 1 to 4, over sqrt(3/2), what
+    a unit step gives. The direction is that of the two isotropic gradient masks, 1 and 2.
+    """
+    basis = np.array(FREI_CHEN_EDGES) / math.sqrt(8)
+    if answer == "direction":
+        found = gradient("frei-chen", basis[1], basis[1].T, "angle")
+        return replace(found, spec=spec_of("frei-chen", answer=answer))
+    return Bank(
+        name="frei-chen",
+        spec=spec_of("frei-chen", answer=answer),
+        signed=False,
+        gray=True,
+        bank=tuple(freeze(mask / math.sqrt(1.5)) for mask in basis),
+        angles=(0.0,) * 4,
+        answer="energy",
+    )
+
+
+def _compass(name: str, bank: tuple[Weights, ...], answer: str) -> Filter:
+    spec = spec_of(name, answer=answer)
+    if answer == "direction":
+        return Bank(
+            name=name,
+            spec=spec,
+            signed=True,
+            gray=True,
+            span=math.pi,
+            bank=bank,
+            angles=EIGHT_ANGLES,
+            answer="direction",
+        )
+    return Bank(name=name, spec=spec, signed=False, gray=True, bank=bank, angles=EIGHT_ANGLES, answer="max")
+
+
+ANSWER = Parameter(
+    name="answer",
+    meaning="the strongest answer, or the direction of the mask that gave it",
+    default="magnitude",
+    kind="choice",
+    choices=("magnitude", "direction"),
+    synonyms={"max": "magnitude", "maximum": "magnitude", "mag": "magnitude", "angle": "direction"},
+    aliases=("direction", "dir"),
+)
+
+KIRSCH = Entry(
+    name="kirsch",
+    family="compass",
+    summary="edges: strongest of eight masks of 5 and -3",
+    parameters=(ANSWER,),
+    build=kirsch,
+    source="R. Kirsch: Computer Determination of the Constituent Structure of Biological Images, 1971; over 15",
+    example=Example(
+        spec="kirsch:answer=magnitude",
+        patch=((0, 0, 1), (0, 1, 1), (0, 0, 1)),
+        expected=1.0,
+        note="the mask for rightwards: (5 + 5 + 5) / 15",
+    ),
+)
+
+ROBINSON = Entry(
+    name="robinson",
+    family="compass",
+    summary="edges: strongest of eight turned Sobel masks",
+    parameters=(ANSWER,),
+    build=robinson,
+    source="G. S. Robinson: Edge Detection by Compass Gradient Masks, 1977, level 5; over 4",
+    example=Example(
+        spec="robinson:answer=magnitude",
+        patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
+        expected=1.0,
+        note="the mask for down and right: (1 + 2 + 1) / 4",
+    ),
+)
+
+PREWITT_COMPASS = Entry(
+    name="prewitt-compass",
+    family="compass",
+    summary="edges: strongest of eight masks of 1, -1 and -2",
+    parameters=(ANSWER,),
+    build=prewitt_compass,
+    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; over 3",
+    example=Example(
+        spec="prewitt-compass:answer=magnitude",
+        patch=((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6)),
+        expected=0.4,
+        note="the mask for rightwards answers a straight step with its height",
+    ),
+)
+
+FREI_CHEN = Entry(
+    name="frei-chen",
+    family="compass",
+    summary="edges: length of the patch's projection on the edge subspace",
+    parameters=(ANSWER,),
+    build=frei_chen,
+    source="W. Frei, C.-C. Chen: Fast Boundary Detection: A Generalization and a New Algorithm, 1977, "
+    "masks 1 to 4; over sqrt(3/2)",
+    example=Example(
+        spec="frei-chen:answer=magnitude",
+        patch=((0.1, 0.1, 0.9), (0.1, 0.1, 0.9), (0.1, 0.1, 0.9)),
+        expected=0.8,
+        note="masks 2, 3 and 4 see the step; the length of their answers is its height",
+    ),
+)

@@ -1,0 +1,219 @@
+"""Second derivatives: the Laplacian, smoothed by a Gaussian or not, and its zero-crossings."""
+
+import math
+
+import numpy as np
+
+from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.model import Filter, Linear, Weights, ZeroCrossings
+from cnncli.filters.sharpening import CROSS, NEIGHBOURS, SQUARE
+from cnncli.filters.smoothing import MAX_SIGMA, SIZE, STEP, gaussian_size, gaussian_taps
+
+MARR_RATIO = 1.6
+"""The ratio of sigmas at which a difference of Gaussians is nearest to the Laplacian of one."""
+
+_SIGMA = Parameter(
+    name="sigma",
+    meaning="of the Gaussian, in pixels",
+    default="2",
+    low=0.3,
+    high=MAX_SIGMA,
+    aliases=("sigma-x",),
+)
+
+
+def laplacian(*, neighbours: str = "4") -> Filter:
+    """Make the Laplacian over 4 or 8 neighbours: negative on a bright spot."""
+    weights = freeze(CROSS if neighbours == "4" else SQUARE)
+    spec = spec_of("laplacian", neighbours=neighbours)
+    return Linear(name="laplacian", spec=spec, signed=True, gray=True, weights=weights)
+
+
+def log(*, sigma: float = 2.0, size: int | None = None) -> Filter:
+    """Make the Laplacian of a Gaussian, times sigma^2."""
+    size = gaussian_size(sigma) if size is None else size
+    spec = spec_of("log", sigma=sigma, size=size)
+    return Linear(name="log", spec=spec, signed=True, gray=True, weights=freeze(log_weights(sigma, size)))
+
+
+def mexican_hat(*, sigma: float = 2.0, size: int | None = None) -> Filter:
+    """Make the Ricker wavelet: minus the Laplacian of a Gaussian, positive on a bright spot."""
+    size = gaussian_size(sigma) if size is None else size
+    spec = spec_of("mexican-hat", sigma=sigma, size=size)
+    weights = freeze(-log_weights(sigma, size))
+    return Linear(name="mexican-hat", spec=spec, signed=True, gray=True, weights=weights)
+
+
+def dog(*, sigma: float = 1.0, sigma2: float | None = None, size: int | None = None) -> Filter:
+    """Make the difference of two Gaussians, the first minus the second; each reaches four of its sigmas."""
+    sigma2 = min(round(MARR_RATIO * sigma, 12), MAX_SIGMA) if sigma2 is None else sigma2
+    own = gaussian_size(sigma), gaussian_size(sigma2)
+    size = max(own) if size is None else size
+    first, second = _padded(sigma, own[0], size), _padded(sigma2, own[1], size)
+    weights = zero_sum(np.outer(first, first) - np.outer(second, second))
+    spec = spec_of("dog", sigma=sigma, sigma2=sigma2, size=size)
+    return Linear(name="dog", spec=spec, signed=True, gray=True, weights=freeze(weights))
+
+
+def zero_crossings(*, sigma: float = 2.0, threshold: float = 0.02, size: int | None = None) -> Filter:
+    """Make the detector of edges where the Laplacian of a Gaussian changes sign."""
+    size = gaussian_size(sigma) if size is None else size
+    return ZeroCrossings(
+        name="zero-crossings",
+        spec=spec_of("zero-crossings", sigma=sigma, threshold=threshold, size=size),
+        signed=False,
+        gray=True,
+        weights=freeze(log_weights(sigma, size)),
+        threshold=threshold,
+    )
+
+
+def log_weights(sigma: float, size: int) -> Weights:
+    """Sample sigma^2 times the Laplacian of a Gaussian, with sum 0.
+
+    What sampling and cutting leave of the sum is taken off in proportion to the Gaussian, which
+    keeps the kernel's rank at 2 and its rim at 0.
+
+    Parameters
+    ----------
+    sigma : float
+        In pixels.
+    size : int
+        Odd.
+
+    Returns
+    -------
+    ndarray, shape (size, size), float64
+        Sum 0; a full-scale step answers between -0.242 and 0.242, at a distance of sigma.
+    """
+    x = np.arange(size, dtype=np.float64) - size // 2
+    taps = gaussian_taps(sigma, size)
+    second = ((x / sigma) ** 2 - 1) * taps
+    second -= second.sum() * taps
+    return zero_sum(np.outer(second, taps) + np.outer(taps, second))
+
+
+def zero_sum(weights: Weights) -> Weights:
+    """Put the rounding error of a sum that should be 0 into the middle cell."""
+    weights = weights.copy()
+    middle = weights.shape[0] // 2, weights.shape[1] // 2
+    weights[middle] -= math.fsum(weights.ravel())
+    return weights
+
+
+def _padded(sigma: float, own: int, size: int) -> Weights:
+    taps = gaussian_taps(sigma, min(own, size))
+    return np.pad(taps, (size - len(taps)) // 2)
+
+
+LAPLACIAN = Entry(
+    name="laplacian",
+    family="second derivatives",
+    summary="sum of the second differences; 0 on a slope, around 0 at an edge",
+    parameters=(NEIGHBOURS,),
+    build=laplacian,
+    source="Gonzalez and Woods: Digital Image Processing, 4th ed., 2018, eq. 3-62 and fig. 3.45",
+    example=Example(
+        spec="laplacian:neighbours=4",
+        patch=((0.2, 0.2, 0.2), (0.2, 0.5, 0.2), (0.2, 0.2, 0.2)),
+        expected=-1.2,
+        note="4 x 0.2 - 4 x 0.5: negative on a bright spot",
+    ),
+)
+
+LOG = Entry(
+    name="log",
+    family="second derivatives",
+    summary="Laplacian of a Gaussian, times sigma^2",
+    parameters=(_SIGMA, SIZE),
+    build=log,
+    source="D. Marr, E. Hildreth: Theory of Edge Detection, 1980, eq. 5; "
+    "sigma^2 as in T. Lindeberg: Feature Detection with Automatic Scale Selection, 1998",
+    example=Example(
+        spec="log:sigma=1,size=3",
+        patch=STEP,
+        expected=0.274069,
+        note="the dark side of an edge answers above 0, the bright side below",
+    ),
+)
+
+MEXICAN_HAT = Entry(
+    name="mexican-hat",
+    family="second derivatives",
+    summary="minus the Laplacian of a Gaussian: finds bright blobs of radius sqrt(2) sigma",
+    parameters=(_SIGMA, SIZE),
+    build=mexican_hat,
+    source="N. Ricker, 1953; D. Marr: Vision, 1982, fig. 2-9; minus log",
+    example=Example(
+        spec="mexican-hat:sigma=1,size=3",
+        patch=STEP,
+        expected=-0.274069,
+        note="minus the answer of log: the dark side of an edge is below 0",
+    ),
+)
+
+DOG = Entry(
+    name="dog",
+    family="second derivatives",
+    summary="difference of Gaussians: what is larger than sigma and smaller than sigma2",
+    parameters=(
+        Parameter(
+            name="sigma",
+            meaning="of the first, in pixels",
+            default="1",
+            low=0,
+            high=MAX_SIGMA,
+            aliases=("sigma1",),
+        ),
+        Parameter(
+            name="sigma2",
+            meaning="of the one subtracted, in pixels",
+            default="1.6 sigma",
+            low=0,
+            high=MAX_SIGMA,
+        ),
+        Parameter(
+            name="size",
+            meaning="columns and rows",
+            default="4 of the larger sigma to each side",
+            kind="odd",
+            low=1,
+            high=MAX_SIZE,
+            aliases=("ksize",),
+        ),
+    ),
+    build=dog,
+    source="D. Marr, E. Hildreth: Theory of Edge Detection, 1980, appendix B (ratio 1.6)",
+    example=Example(
+        spec="dog:sigma=0,sigma2=1,size=3",
+        patch=STEP,
+        expected=-0.274069,
+        note="0 - 0.274069: the image itself minus its blur",
+    ),
+)
+
+ZERO_CROSSINGS = Entry(
+    name="zero-crossings",
+    family="second derivatives",
+    summary="edges one pixel thin where the Laplacian of a Gaussian changes sign",
+    parameters=(
+        _SIGMA,
+        Parameter(
+            name="threshold",
+            meaning="the least jump of log across the edge, as a share of full scale",
+            default="0.02",
+            low=0,
+            high=1,
+        ),
+        SIZE,
+    ),
+    build=zero_crossings,
+    source="D. Marr, E. Hildreth: Theory of Edge Detection, 1980, section 2",
+    example=Example(
+        spec="zero-crossings:sigma=1,threshold=0.02,size=3",
+        patch=((0, 0, 1, 1),) * 3,
+        expected=-0.548138,
+        note="log falls from 0.274069 on the dark side to -0.274069 on the bright side: the sign changes "
+        "and the jump is over the threshold, an edge",
+    ),
+)

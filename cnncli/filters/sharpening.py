@@ -1,0 +1,148 @@
+"""Kernels that bring out detail. Written for convolution: flipped, they read as the tables of textbooks."""
+
+import math
+
+import numpy as np
+
+from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.model import Filter, Linear
+from cnncli.filters.smoothing import ANGLE_MEANING, MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
+
+CROSS = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
+"""The Laplacian over 4 neighbours."""
+
+SQUARE = ((1.0, 1.0, 1.0), (1.0, -8.0, 1.0), (1.0, 1.0, 1.0))
+"""The Laplacian over 8 neighbours."""
+
+NEIGHBOURS = Parameter(
+    name="neighbours",
+    meaning="the cross of 4 or the square of 8",
+    default="4",
+    kind="choice",
+    choices=("4", "8"),
+    aliases=("neighbors", "n"),
+)
+
+_RISE = np.array([[-1.0, 0.0, 1.0]] * 3)
+"""Brightness that rises to the right, as it lies on the image (not flipped)."""
+
+
+def impulse(size: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return a square of zeros with 1 in the middle."""
+    weights = np.zeros((size, size))
+    weights[size // 2, size // 2] = 1
+    return weights
+
+
+def sharpen(*, amount: float = 1.0, neighbours: str = "4") -> Filter:
+    """Subtract ``amount`` times the Laplacian."""
+    laplacian = np.array(CROSS if neighbours == "4" else SQUARE)
+    spec = spec_of("sharpen", amount=amount, neighbours=neighbours)
+    return Linear(name="sharpen", spec=spec, weights=freeze(impulse(3) - amount * laplacian))
+
+
+def unsharp(*, sigma: float = 1.0, amount: float = 1.0, size: int | None = None) -> Filter:
+    """Add ``amount`` times the difference to a Gaussian blur."""
+    size = gaussian_size(sigma) if size is None else size
+    taps = gaussian_taps(sigma, size)
+    weights = (1 + amount) * impulse(size) - amount * np.outer(taps, taps)
+    spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size)
+    return Linear(name="unsharp", spec=spec, weights=freeze(weights))
+
+
+def emboss(*, strength: float = 1.0, angle: float = 45.0) -> Filter:
+    """Add the slope along ``angle`` to the image: lit from the side that ``angle`` points away from."""
+    across, down = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    # sqrt(2) makes 45 degrees the whole numbers of the published kernel.
+    slope = np.round(math.sqrt(2) * (across * _RISE + down * _RISE.T), 12)
+    spec = spec_of("emboss", strength=strength, angle=angle)
+    return Linear(name="emboss", spec=spec, weights=freeze((impulse(3) + strength * slope)[::-1, ::-1]))
+
+
+def outline() -> Filter:
+    """Subtract the 8 neighbours from 8 times the pixel."""
+    return Linear(name="outline", spec="outline", signed=False, gray=True, weights=freeze(-np.array(SQUARE)))
+
+
+SHARPEN = Entry(
+    name="sharpen",
+    family="sharpening",
+    summary="the image minus its Laplacian",
+    parameters=(
+        Parameter(name="amount", meaning="how much", default="1", low=0, high=100),
+        NEIGHBOURS,
+    ),
+    build=sharpen,
+    source="Gonzalez and Woods: Digital Image Processing, 4th ed., 2018, eq. 3-63 with c = -1",
+    example=Example(
+        spec="sharpen:amount=1,neighbours=4",
+        patch=((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6)),
+        expected=-0.2,
+        note="5 x 0.2 - 0.2 - 0.2 - 0.2 - 0.6: the dark side of an edge gets darker",
+    ),
+)
+
+UNSHARP = Entry(
+    name="unsharp",
+    family="sharpening",
+    summary="the image plus its difference to a Gaussian blur",
+    parameters=(
+        Parameter(
+            name="sigma",
+            meaning="of the blur, in pixels",
+            default="1",
+            low=0,
+            high=MAX_SIGMA,
+            aliases=("sigma-x",),
+        ),
+        Parameter(name="amount", meaning="how much", default="1", low=0, high=100),
+        SIZE,
+    ),
+    build=unsharp,
+    source="unsharp masking, f + amount (f - G f); Gonzalez and Woods, 4th ed., 2018, eq. 3-64 and 3-65",
+    example=Example(
+        spec="unsharp:sigma=1,amount=1,size=3",
+        patch=((0, 0, 1), (0, 0, 1), (0, 0, 1)),
+        expected=-0.274069,
+        note="0 + 1 (0 - 0.274069): the blur is 0.274069 here",
+    ),
+)
+
+EMBOSS = Entry(
+    name="emboss",
+    family="sharpening",
+    summary="relief, lit from the top left",
+    parameters=(
+        Parameter(name="strength", meaning="how deep", default="1", low=0, high=100, aliases=("amount",)),
+        Parameter(
+            name="angle",
+            meaning=f"along which the light falls, {ANGLE_MEANING}",
+            default="45",
+            low=-360,
+            high=360,
+        ),
+    ),
+    build=emboss,
+    source="-2 -1 0; -1 1 1; 0 1 2 as it lies on the image, sum 1; "
+    "V. Powell: Image Kernels Explained Visually, 2015",
+    example=Example(
+        spec="emboss:strength=1,angle=45",
+        patch=((0.1, 0.1, 0.1), (0.1, 0.3, 0.3), (0.1, 0.3, 0.3)),
+        expected=1.1,
+        note="-0.2 - 0.1 - 0.1 + 0.3 + 0.3 + 0.3 + 0.6: the upper left corner of something bright is lit",
+    ),
+)
+
+OUTLINE = Entry(
+    name="outline",
+    family="sharpening",
+    summary="bright outlines on black; nothing where it is flat",
+    build=outline,
+    source="-1 -1 -1; -1 8 -1; -1 -1 -1; V. Powell: Image Kernels Explained Visually, 2015",
+    example=Example(
+        spec="outline",
+        patch=((0, 0.1, 0.1), (0, 0.1, 0.1), (0, 0.1, 0.1)),
+        expected=0.3,
+        note="8 x 0.1 - 5 x 0.1: three neighbours are darker by 0.1",
+    ),
+)
