@@ -1,11 +1,29 @@
-"""Pictures to bytes."""
+"""Pictures to bytes: what a format cannot hold is refused, or, for opacity, laid on white."""
+
+from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.formats import FORMATS
-from cnncli.images.picture import Picture, with_depth
+from cnncli.images.formats import FORMATS, SUFFIXES, Holds
+from cnncli.images.metadata import fitting_profile
+from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Quality of lossy formats unless another is asked for; from 90 on, JPEG keeps all colour detail (4:4:4).
+DEFAULT_QUALITY = 92
+_FULL_COLOR_QUALITY = 90
+
+#: The longest side that a format's numbers can state.
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA": 65_535}
+_LONGEST_JPEG_EXIF = 65_533 - 6
+_OPAQUE_IN_GIF = 128
 
 
 def encode_picture(
@@ -15,20 +33,226 @@ def encode_picture(
     quality: int | None = None,
     compress: bool = False,
     bits: int | None = None,
+    threads: int = 1,
 ) -> bytes:
-    """Encode a picture."""
-    from PIL import Image
+    """Encode a picture in a format.
 
+    Parameters
+    ----------
+    picture : Picture
+        What to encode. Where the format holds no opacity, it is laid on white.
+    format : str
+        A key of ``FORMATS``, as ``format_for`` gives it.
+    quality : int or None
+        1 to 100, for JPEG, WebP, AVIF and JPEG 2000; 92 by default, and JPEG 2000 without loss.
+        100 is without loss for WebP and JPEG 2000. Formats that lose nothing have no quality.
+    compress : bool
+        Small rather than fast, for PNG, TIFF, JPEG (optimised, progressive) and WebP.
+    bits : int or None
+        8, 16 or 32 (float): converted by full scale with rounding; None leaves the depth as it is.
+    threads : int
+        How many may compress at the same time; the bytes are the same for any number.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+
+    Raises
+    ------
+    CnncliError
+        Where the format cannot hold the picture's depth, colours, frames or size, and for numbers
+        out of range. Nothing is narrowed unless ``bits`` says so.
+    """
+    holds = FORMATS.get(format)
+    if holds is None:
+        raise CnncliError(
+            f"unknown format {format!r}; expected one of {', '.join(FORMATS)}", "Say --format png."
+        )
+    if bits not in (None, 8, 16, 32):
+        raise CnncliError(f"cannot write {bits} bits; expected 8, 16 or 32", "Say --bits 16.")
+    if quality is not None and not 1 <= quality <= 100:
+        raise CnncliError(f"quality {quality} is out of range; expected 1 to 100", "Say --quality 92.")
     if bits is not None:
         picture = replace(picture, frames=tuple(with_depth(frame, bits) for frame in picture.frames))
-    if picture.dtype.itemsize * 8 not in FORMATS[format].depths:
-        raise CnncliError(f"{format} cannot hold {picture.dtype} pixels", "Say --bits 8.")
-    frame = picture.frames[0]
-    image = Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame)
-    if picture.alpha and not FORMATS[format].alpha:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    _check_holds(picture, format, holds)
+    if picture.alpha and not holds.alpha:
+        picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
+    icc = fitting_profile(picture.metadata.icc, picture.channels, alpha=picture.alpha)
+    picture = replace(picture, metadata=replace(picture.metadata, icc=icc))
+    if format == "PNG":
+        from cnncli.images.png import encode_png
+
+        return encode_png(picture, compress=compress, threads=threads)
+    if format == "TIFF":
+        from cnncli.images.tiff_write import encode_tiff
+
+        return encode_tiff(picture, compress=compress)
+    if format == "NPY":
+        from cnncli.images.npy import encode_npy
+
+        return encode_npy(picture.frames[0])
+    if format in ("PPM", "PGM", "PBM", "PFM"):
+        from cnncli.images.pnm import encode_pnm
+
+        return encode_pnm(picture.frames[0], format)
+    return _by_pillow(picture, format, quality=quality, compress=compress)
+
+
+def on_white(pixels: Pixels) -> Pixels:
+    """Lay a frame with opacity, (H, W, 2 or 4), on white: (H, W, 1 or 3) of the same dtype."""
+    full = FULL_SCALE[pixels.dtype.name]
+    share = pixels[..., -1:].astype(np.float64) / full
+    blended = pixels[..., :-1] * share + full * (1 - share)
+    if pixels.dtype.kind == "u":
+        np.rint(blended, out=blended)
+    return blended.astype(pixels.dtype)
+
+
+def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
+    depth = picture.dtype.itemsize * 8
+    if depth not in holds.depths:
+        what = "floating point" if depth == 32 else f"{depth}-bit"
+        able = " ".join(s for s, name in SUFFIXES.items() if depth in FORMATS[name].depths)
+        most = max(holds.depths)
+        raise CnncliError(
+            f"{format} cannot hold {what} pixels; expected {' or '.join(map(str, holds.depths))} bits",
+            f"Say --bits {most}, or write one of {able}, which hold them.",
+        )
+    count = len(picture.frames)
+    if count > 1 and not holds.moves:
+        able = ".gif, .png or .webp" if picture.animated else ".tif"
+        raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
+    if count > 1 and format != "TIFF":
+        if not picture.animated:
+            raise CnncliError(
+                f"{format} holds frames that follow in time; this picture has {count} pages without timing",
+                "Write .tif.",
+            )
+        if len({frame.shape for frame in picture.frames}) > 1:
+            raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
+    if holds.gray and picture.channels > 2:
+        raise CnncliError(
+            f"{format} holds gray only; this picture has colours", "Say --gray, or write .ppm or .png."
+        )
+    height, width = (max(frame.shape[axis] for frame in picture.frames) for axis in (0, 1))
+    longest = _LONGEST.get(format, 2**31 - 1)
+    if max(width, height) > longest:
+        raise CnncliError(
+            f"{format} holds at most {longest} pixels a side; this picture has {width}x{height}",
+            "Write .png or .tif.",
+        )
+
+
+def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool) -> bytes:
+    options = _about(picture, format)
+    if format == "GIF":
+        images = [_gif_image(frame) for frame in picture.frames]
+        options |= {"optimize": False, "disposal": 2}
+    else:
+        images = [_image(frame, format) for frame in picture.frames]
+    if picture.animated:
+        step = 10 if format == "GIF" else 1
+        durations = [round(each / step) * step for each in picture.durations]
+        options |= {"save_all": True, "append_images": images[1:], "duration": durations}
+        if picture.loop is not None or format == "WEBP":
+            options["loop"] = 1 if picture.loop is None else picture.loop
+    options |= _quality_options(format, quality, compress=compress)
     out = io.BytesIO()
-    options: dict[str, object] = {"PNG": {"compress_level": 1}, "JPEG": {"quality": quality or 92}}.get(format, {})
-    image.save(out, format="PPM" if format in {"PGM", "PBM"} else format, **options)
+    _import_plugin(format)
+    try:
+        images[0].save(out, format=format, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise CnncliError(
+            f"{format} cannot hold this picture of {picture.size[0]}x{picture.size[1]} pixels: {error}",
+            "Write .png or .tif.",
+        ) from error
     return out.getvalue()
+
+
+def _import_plugin(format: str) -> None:
+    """Register one plugin of Pillow instead of all of them."""
+    import importlib
+
+    names = {"JPEG": "Jpeg", "WEBP": "WebP", "GIF": "Gif", "BMP": "Bmp", "AVIF": "Avif",
+             "JPEG2000": "Jpeg2K", "TGA": "Tga"}  # fmt: skip
+    importlib.import_module(f"PIL.{names[format]}ImagePlugin")
+
+
+def _about(picture: Picture, format: str) -> dict[str, Any]:
+    """EXIF, colour profile and resolution, as far as the format holds them."""
+    about = picture.metadata
+    options: dict[str, Any] = {}
+    if format in ("JPEG", "WEBP", "AVIF"):
+        if about.icc:
+            options["icc_profile"] = about.icc
+        if about.exif and (format != "JPEG" or len(about.exif) <= _LONGEST_JPEG_EXIF):
+            options["exif"] = b"Exif\0\0" + about.exif if format == "JPEG" else about.exif
+    if about.dpi and format == "JPEG":
+        options["dpi"] = tuple(min(round(dpi), 65535) for dpi in about.dpi)
+    elif about.dpi and format == "BMP":
+        options["dpi"] = about.dpi
+    return options
+
+
+def _quality_options(format: str, quality: int | None, *, compress: bool) -> dict[str, Any]:
+    chosen = DEFAULT_QUALITY if quality is None else quality
+    if format == "JPEG":
+        sampling = 0 if chosen >= _FULL_COLOR_QUALITY else 2
+        return {"quality": chosen, "subsampling": sampling, "optimize": compress, "progressive": compress}
+    if format == "WEBP":
+        lossless = chosen == 100
+        return {"quality": 80 if lossless else chosen, "lossless": lossless, "exact": lossless,
+                "method": 6 if compress else 4}  # fmt: skip
+    if format == "AVIF":
+        return {"quality": chosen}
+    if format == "JPEG2000":
+        if quality is None or quality == 100:
+            return {"irreversible": False}
+        return {"irreversible": True, "quality_mode": "dB", "quality_layers": [quality / 2]}
+    return {}
+
+
+def _image(frame: Pixels, format: str) -> Image:
+    from PIL import Image
+
+    image = Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame)
+    return image.convert("RGBA") if image.mode == "LA" and format in ("WEBP", "AVIF") else image
+
+
+def _gif_image(frame: Pixels) -> Image:
+    """At most 256 colours, exact where there are no more; less than half opaque is fully transparent."""
+    from PIL import Image
+
+    if frame.shape[2] == 1:
+        return Image.fromarray(frame[..., 0])
+    alpha = frame.shape[2] in (2, 4)
+    shades = frame[..., :-1] if alpha else frame
+    clear = frame[..., -1] < _OPAQUE_IN_GIF if alpha else np.zeros(frame.shape[:2], bool)
+    if not clear.any():
+        return _palette_image(np.broadcast_to(shades, (*shades.shape[:2], 3)), 256)
+    rgb = np.array(np.broadcast_to(shades, (*shades.shape[:2], 3)))
+    rgb[clear] = rgb[~clear][0] if not clear.all() else 0
+    image = _palette_image(rgb, 255)
+    indices = np.array(image)
+    indices[clear] = 255
+    with_hole = Image.fromarray(indices, "P")
+    palette = (image.getpalette() or [])[: 255 * 3]
+    with_hole.putpalette(palette + [0] * (768 - len(palette)))
+    with_hole.info["transparency"] = 255
+    return with_hole
+
+
+def _palette_image(rgb: Pixels, colors: int) -> Image:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    if image.getcolors(colors) is None:
+        few = image.quantize(colors, method=Image.Quantize.MEDIANCUT)
+        return image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    known, indices = np.unique(packed, return_inverse=True)
+    exact = Image.fromarray(indices.reshape(packed.shape).astype(np.uint8), "P")
+    table = np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1)
+    exact.putpalette(table.astype(np.uint8).tobytes())
+    return exact

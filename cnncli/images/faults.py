@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 
 from cnncli.errors import CnncliError
 
@@ -78,23 +77,23 @@ _READING = {
 
 
 def shown(name: str | os.PathLike[str]) -> str:
-    """A file's name as it can be printed: one line, bytes that are not UTF-8 as ``\\xNN``."""
+    r"""Show a file's name so that it can be printed: one line, bytes that are not UTF-8 as ``\xNN``."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def reading_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
-    """The error to raise where a file cannot be opened or read."""
+    """Make the error to raise where a file cannot be opened or read."""
     known = _READING.get(error.errno or 0)
     what, hint = known or (_reason(error), "Check the file and the disk it lies on.")
     return CnncliError(f"cannot read {shown(name)}: {what}", hint)
 
 
 def writing_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
-    """The error to raise where an output cannot be written."""
+    """Make the error to raise where an output cannot be written."""
     known = _WRITING.get(error.errno or 0)
     what, hint = known or (_reason(error), "Check the output path and the disk it lies on.")
-    return CnncliError(f"cannot write {shown(Path(name))}: {what}", hint)
+    return CnncliError(f"cannot write {shown(name)}: {what}", hint)
 
 
 def _reason(error: OSError) -> str:

@@ -1,6 +1,7 @@
 """Image formats: their suffixes, their first bytes, and what each can hold."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -36,6 +37,62 @@ READ_SUFFIXES: frozenset[str] = frozenset(SUFFIXES) | {
     ".cur", ".dcx", ".dds", ".fli", ".flc", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jpc", ".jpf", ".jpx",
     ".mpo", ".msp", ".pcx", ".psd", ".qoi", ".ras", ".sgi", ".bw", ".rgb", ".rgba", ".xbm", ".xpm",
 }  # fmt: skip
+
+
+#: First bytes (where they lie, what they are), format, and the plugin of Pillow that reads it.
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "PNG", "PngImagePlugin"),
+    (0, b"\xff\xd8\xff", "JPEG", "JpegImagePlugin"),
+    (0, b"\x93NUMPY", "NPY", ""),
+    (0, b"II*\0", "TIFF", "TiffImagePlugin"),
+    (0, b"MM\0*", "TIFF", "TiffImagePlugin"),
+    (0, b"II+\0", "TIFF", "TiffImagePlugin"),
+    (0, b"MM\0+", "TIFF", "TiffImagePlugin"),
+    (8, b"WEBPVP8", "WEBP", "WebPImagePlugin"),
+    (0, b"GIF87a", "GIF", "GifImagePlugin"),
+    (0, b"GIF89a", "GIF", "GifImagePlugin"),
+    (0, b"BM", "BMP", "BmpImagePlugin"),
+    (4, b"ftypavif", "AVIF", "AvifImagePlugin"),
+    (4, b"ftypavis", "AVIF", "AvifImagePlugin"),
+    (4, b"ftypmif1", "AVIF", "AvifImagePlugin"),
+    (4, b"ftypmsf1", "AVIF", "AvifImagePlugin"),
+    (0, b"\xff\x4f\xff\x51", "JPEG2000", "Jpeg2KImagePlugin"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000", "Jpeg2KImagePlugin"),
+    (0, b"qoif", "QOI", "QoiImagePlugin"),
+    (0, b"8BPS", "PSD", "PsdImagePlugin"),
+    (0, b"\0\0\1\0", "ICO", "IcoImagePlugin"),
+    (0, b"\0\0\2\0", "CUR", "CurImagePlugin"),
+    (0, b"icns", "ICNS", "IcnsImagePlugin"),
+    (0, b"DDS ", "DDS", "DdsImagePlugin"),
+    (0, b"\x01\xda", "SGI", "SgiImagePlugin"),
+    (0, b"\x59\xa6\x6a\x95", "SUN", "SunImagePlugin"),
+    (0, b"\x0a\0\1", "PCX", "PcxImagePlugin"),
+    (0, b"\x0a\2\1", "PCX", "PcxImagePlugin"),
+    (0, b"\x0a\3\1", "PCX", "PcxImagePlugin"),
+    (0, b"\x0a\5\1", "PCX", "PcxImagePlugin"),
+    (0, b"\xb1\x68\xde\x3a", "DCX", "DcxImagePlugin"),
+    (0, b"DanM", "MSP", "MspImagePlugin"),
+    (0, b"LinS", "MSP", "MspImagePlugin"),
+    (0, b"/* XPM */", "XPM", "XpmImagePlugin"),
+    (0, b"#define ", "XBM", "XbmImagePlugin"),
+    (4, b"\x11\xaf", "FLI", "FliImagePlugin"),
+    (4, b"\x12\xaf", "FLI", "FliImagePlugin"),
+)
+_PNM = re.compile(rb"P[1-6fF]\s")
+
+
+def sniffed(prefix: bytes) -> tuple[str, str] | None:
+    """Tell a file's format by its first bytes.
+
+    Returns
+    -------
+    format, plugin : str
+        The plugin is empty for formats that are read without Pillow; None where nothing fits.
+    """
+    for at, magic, format, plugin in _SIGNATURES:
+        if prefix.startswith(magic, at):
+            return format, plugin
+    return ("PPM", "PpmImagePlugin") if _PNM.match(prefix) else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +136,7 @@ FORMATS: dict[str, Holds] = {
 
 
 def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> str:
-    """The format that an output is written in.
+    """Choose the format that an output is written in.
 
     Parameters
     ----------

@@ -1,48 +1,334 @@
-"""Files to pictures."""
+"""Files to pictures: sniffed by their first bytes, measured before they are decoded, refused when damaged."""
 
+from __future__ import annotations
+
+import contextlib
 import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images import decode, npy, pnm, tiff
 from cnncli.images.faults import reading_fault, shown
-from cnncli.images.picture import Picture
+from cnncli.images.formats import sniffed
+from cnncli.images.metadata import fitting_profile, resolution, turned, upright_exif
+from cnncli.images.picture import FULL_SCALE, Metadata, Picture, Pixels, with_depth
+from cnncli.images.tags import ORIENTATION
 
-#: Pixels over all frames that are decoded without being asked twice.
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+#: Pixels over all frames that are decoded unless more are allowed: 22,000 x 22,000, 1.5 GB as 8-bit RGB.
 DEFAULT_MAX_PIXELS = 500_000_000
+
+_PREFIX = 4096
+
+#: What Pillow's decoders raise on damaged files, besides OSError.
+_DAMAGE = (
+    SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError,
+    AssertionError, RuntimeError, struct.error, zlib.error, Warning,
+)  # fmt: skip
 
 
 def read_picture(
     source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str | None = None
 ) -> Picture:
-    """Read a picture."""
-    from PIL import Image, UnidentifiedImageError
+    """Read an image file, whatever its format, upright and with all its bits.
 
-    label = name or (shown(source) if isinstance(source, Path) else "standard input")
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise CnncliError(
-                    f"{label} has {width}x{height} pixels; at most {max_pixels} are allowed", "Raise --max-pixels."
-                )
-            mode = image.mode
-            if mode not in {"L", "LA", "RGB", "RGBA"}:
-                image = image.convert("RGBA" if "transparency" in image.info else "L" if mode == "1" else "RGB")
-            pixels = np.asarray(image)
-    except UnidentifiedImageError as error:
-        raise CnncliError(f"{label} is not an image that can be read", "Check the file.") from error
-    except OSError as error:
-        raise reading_fault(error, label) from error
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    return Picture((np.ascontiguousarray(pixels),), pixels.shape[2] in (2, 4), image.format or "PNG")
+    Parameters
+    ----------
+    source : Path or bytes
+        A file, or a file's content.
+    max_pixels : int
+        The most pixels, over all frames, that may be decoded.
+    name : str or None
+        What errors call it; by default the path, or "standard input" for bytes.
+
+    Returns
+    -------
+    Picture
+        uint8, uint16 or float32 frames. Palettes, CMYK, YCbCr and LAB become RGB.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read, is no image, is damaged or truncated, has too many pixels, or
+        holds numbers that could only be read with a loss.
+    """
+    label = _label(source, name)
+    with _faults(label), _opened(source) as stream:
+        prefix = _prefix(stream)
+        format, plugin = _identified(stream, prefix, label)
+        if format == "NPY":
+            _check_size(npy.read_npy_size(_buffered(stream)), max_pixels)
+            stream.seek(0)
+            return npy.decode_npy(_buffered(stream))
+        if format == "TIFF":
+            return _read_tiff(stream, max_pixels)
+        if (size := pnm.deep_size(prefix)) is not None:
+            _check_size((*size, 1), max_pixels)
+            return pnm.decode_deep(stream.read())
+        return _read_image(stream, (format, plugin), prefix, max_pixels)
 
 
 def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int, int]:
-    """Width, height and number of frames."""
+    """Read width, height and number of frames out of an image file's header.
+
+    Parameters
+    ----------
+    source, name
+        As for ``read_picture``.
+
+    Returns
+    -------
+    width, height, frames : int
+        Upright size of the first frame, and how many frames ``read_picture`` will give.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read or is no image.
+    """
+    label = _label(source, name)
+    with _faults(label), _opened(source) as stream:
+        prefix = _prefix(stream)
+        format, plugin = _identified(stream, prefix, label)
+        if format == "NPY":
+            return npy.read_npy_size(_buffered(stream))
+        if format == "TIFF":
+            pages = tiff.read_pages(_Slices(stream))
+            return (*pages[0].size, len(pages))
+        if (size := pnm.deep_size(prefix)) is not None:
+            return (*size, 1)
+        image = decode.open_image(stream, plugin, format)
+        _, orientation = upright_exif(image.info.get("exif"))
+        width, height = image.size if orientation < 5 else image.size[::-1]
+        return width, height, _frame_count(image)
+
+
+def _label(source: Path | bytes, name: str | None) -> str:
+    if name is not None:
+        return shown(name)
+    return "standard input" if isinstance(source, bytes) else shown(source)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes) -> Iterator[IO[bytes]]:
+    """Open a file so that it can be read twice: pipes and devices are read to their end first."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    with source.open("rb") as stream:
+        yield stream if stream.seekable() else io.BytesIO(stream.read())
+
+
+def _buffered(stream: IO[bytes]) -> io.BufferedIOBase:
+    assert isinstance(stream, io.BufferedIOBase)
+    return stream
+
+
+@contextlib.contextmanager
+def _faults(label: str) -> Iterator[None]:
+    """Turn what goes wrong in here into errors that name the file."""
+    try:
+        yield
+    except CnncliError as error:
+        message = error.message if error.message.startswith(label) else f"{label}: {error.message}"
+        raise CnncliError(message, error.hint) from error
+    except MemoryError as error:
+        raise CnncliError(
+            f"{label}: there is not enough memory to decode it",
+            "Use a machine with more memory, or a smaller image.",
+        ) from error
+    except OSError as error:
+        if error.errno:
+            raise reading_fault(error, label) from error
+        raise _damaged(label, error) from error
+    except _DAMAGE as error:
+        raise _damaged(label, error) from error
+
+
+def _damaged(label: str, error: BaseException) -> CnncliError:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return CnncliError(
+        f"{label} is damaged or truncated ({shown(why)}); expected a whole image file",
+        "Copy, download or export it again.",
+    )
+
+
+def _prefix(stream: IO[bytes]) -> bytes:
+    prefix = stream.read(_PREFIX)
+    stream.seek(0)
+    return prefix
+
+
+def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]:
+    """Name the format and Pillow's plugin for it."""
+    if not prefix:
+        raise CnncliError(f"{label} is empty; expected an image", "Check how the file was made.")
+    known = sniffed(prefix)
+    if (known is None or known[0] in ("ICO", "CUR")) and _is_tga(stream, label):
+        known = ("TGA", "TgaImagePlugin")
+    if known is None:
+        raise CnncliError(
+            f"{label} is not an image in a format that can be read; it begins with {_first_bytes(prefix)}",
+            "Expected PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, .npy or the like; check the file.",
+        )
+    return known
+
+
+def _first_bytes(prefix: bytes) -> str:
+    start = prefix[:8]
+    return repr(start.decode("ascii")) if start.isascii() else f"bytes {start.hex(' ')}"
+
+
+def _is_tga(stream: IO[bytes], label: str) -> bool:
+    """TGA files begin with nothing of their own; those of version 2 end with a signature."""
+    if label.lower().endswith(".tga"):
+        return True
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, length - 26))
+    footer = stream.read(26)
+    stream.seek(0)
+    return footer[8:24] == b"TRUEVISION-XFILE"
+
+
+def _check_size(size: tuple[int, int, int], max_pixels: int) -> None:
+    width, height, frames = size
+    if width < 1 or height < 1:
+        raise ValueError(f"{width}x{height} pixels")
+    if width * height * frames > max_pixels:
+        many = f", {frames} frames" if frames > 1 else ""
+        raise CnncliError(
+            f"it has {width}x{height} pixels{many}; at most {max_pixels:,} pixels are decoded",
+            f"If you trust the file, say --max-pixels {width * height * frames}.",
+        )
+
+
+def _settle_pillow(max_pixels: int) -> None:
+    """Let Pillow's own limit follow ours, and keep its remarks about metadata off the terminal.
+
+    The limit still counts for images inside others (icons), whose size is seen late.
+    """
     from PIL import Image
 
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-        return image.width, image.height, getattr(image, "n_frames", 1)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    bomb = ("error", None, Image.DecompressionBombWarning, None, 0)
+    if bomb not in warnings.filters:
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def _frame_count(image: ImageFile) -> int:
+    if image.format not in decode.ANIMATED:
+        return 1
+    frames = int(getattr(image, "n_frames", 1))
+    return frames - 1 if getattr(image, "default_image", False) and frames > 1 else frames
+
+
+def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
+    format, plugin = known
+    _settle_pillow(max_pixels)
+    if format == "GIF" and decode.ends_early(stream.read()):
+        raise EOFError("it stops before its end mark")
+    stream.seek(0)
+    image = decode.open_image(stream, plugin, format)
+    frames = _frame_count(image)
+    _check_size((*image.size, frames), max_pixels)
+    decode.check_depth(image, prefix, frames=frames)
+    if frames > 1:
+        moving, durations, loop = decode.animation_frames(image)
+        channels = moving[0].shape[2]
+        metadata, _ = _metadata(image, channels, alpha=channels == 4)
+        return Picture(moving, channels == 4, format, metadata, durations, loop)
+    pixels, alpha = decode.still_pixels(image, stream)
+    metadata, orientation = _metadata(image, pixels.shape[2], alpha=alpha)
+    return Picture((turned(pixels, orientation),), alpha, format, metadata)
+
+
+def _metadata(image: ImageFile, channels: int, *, alpha: bool) -> tuple[Metadata, int]:
+    exif, orientation = upright_exif(image.info.get("exif"))
+    dpi = resolution(image.info)
+    if dpi and orientation >= 5:
+        dpi = dpi[::-1]
+    icc = image.info.get("icc_profile")
+    return Metadata(exif, fitting_profile(icc, channels, alpha=alpha), dpi), orientation
+
+
+class _Slices:
+    """A file as something to slice, so that a header is read without the rest."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._length = stream.seek(0, os.SEEK_END)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(self._length)
+        self._stream.seek(start)
+        return self._stream.read(max(0, stop - start))
+
+
+def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
+    data = _Slices(stream)
+    pages = tiff.read_pages(data)
+    total = sum(page.width * page.height for page in pages)
+    if total > max_pixels:
+        _check_size((pages[0].width, pages[0].height, 1), max_pixels)
+        raise CnncliError(
+            f"its {len(pages)} pages have {total:,} pixels; at most {max_pixels:,} pixels are decoded",
+            f"If you trust the file, say --max-pixels {total}.",
+        )
+    _settle_pillow(max_pixels)
+    decoded: list[tuple[Pixels, bool]] = []
+    image: ImageFile | None = None
+    for page in pages:
+        tiff.check_page(page)
+        if page.deep:
+            decoded.append(tiff.decode_page(data, page))
+            continue
+        stream.seek(0)
+        if image is None:
+            image = decode.open_image(stream, "TiffImagePlugin", "TIFF")
+        image.seek(page.index)
+        image.load()
+        upright = turned(decode.mode_pixels(image), _left_orientation(image))
+        decoded.append((upright, upright.shape[2] in (2, 4)))
+    frames, alpha = _alike(decoded)
+    metadata = tiff.page_metadata(data, pages[0], frames[0].shape[2], alpha=alpha)
+    return Picture(frames, alpha, "TIFF", metadata)
+
+
+def _left_orientation(image: ImageFile) -> int:
+    """Find the orientation that is still to be applied: Pillow turns pages, and deletes the tag then."""
+    tags = getattr(image, "tag_v2", {})
+    value = int(tags.get(ORIENTATION, 1))
+    return value if 1 <= value <= 8 else 1
+
+
+def _alike(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
+    """Bring pages to one depth and one number of channels, always the larger."""
+    if len({(pixels.dtype, pixels.shape[2]) for pixels, _ in decoded}) == 1:
+        return tuple(pixels for pixels, _ in decoded), decoded[0][1]
+    alpha = any(opaque for _, opaque in decoded)
+    color = max(pixels.shape[2] - own for pixels, own in decoded)
+    bits = max(pixels.dtype.itemsize for pixels, _ in decoded) * 8
+    frames = []
+    for pixels, own in decoded:
+        shades = with_depth(pixels[..., : pixels.shape[2] - own], bits)
+        shades = np.broadcast_to(shades, (*shades.shape[:2], color))
+        if alpha:
+            full = FULL_SCALE[shades.dtype.name]
+            opacity = with_depth(pixels[..., -1:], bits) if own else np.full_like(shades[..., :1], full)
+            shades = np.concatenate([shades, opacity], axis=2)
+        frames.append(np.ascontiguousarray(shades))
+    return tuple(frames), alpha

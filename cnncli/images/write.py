@@ -26,6 +26,7 @@ def write_picture(
     quality: int | None = None,
     compress: bool = False,
     bits: int | None = None,
+    threads: int = 1,
 ) -> None:
     """Write a picture to a file, in the format of the file's suffix.
 
@@ -37,7 +38,7 @@ def write_picture(
         The output. A symbolic link is followed; a device or a pipe is written directly.
     format : str or None
         The format, where the suffix shall not decide.
-    quality, compress, bits
+    quality, compress, bits, threads
         As for ``encode_picture``.
 
     Raises
@@ -49,7 +50,8 @@ def write_picture(
         Where the reader of a pipe is gone.
     """
     chosen = format_for(path, format=format)
-    write_atomic(path, encode_picture(picture, chosen, quality=quality, compress=compress, bits=bits))
+    data = encode_picture(picture, chosen, quality=quality, compress=compress, bits=bits, threads=threads)
+    write_atomic(path, data)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -98,8 +100,8 @@ def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "read-only file")
     temporary = target.with_name(f".cnncli-{os.urandom(8).hex()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             _write_all(handle, data)
             if before is not None:
@@ -123,7 +125,7 @@ def _keep_owner(handle: int, before: os.stat_result) -> None:
 
 
 def _write_stream(name: str, data: bytes) -> None:
-    """Write to a stream of this process without opening it anew, which would cut off what ``>>`` appends to."""
+    """Write to a stream of this process; opening it anew would cut off what ``>>`` appends to."""
     last = name.rpartition("/")[2]
     process = name.split("/")[2] if name.startswith("/proc/") else "self"
     if process not in ("self", "thread-self", str(os.getpid())):

@@ -1,0 +1,239 @@
+"""Pillow's images to frames of raw numbers: every mode widened to gray or RGB, nothing narrowed."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnncli.errors import CnncliError
+from cnncli.images.picture import Pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+#: Formats whose further frames follow in time; of others the first frame is the picture.
+ANIMATED = frozenset({"PNG", "GIF", "WEBP", "AVIF", "FLI"})
+
+_DIRECT = frozenset({"L", "LA", "RGB", "RGBA"})
+_WIDER = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
+_DEEP_PNG = {"RGB;16B": ("RGB", 3), "RGBA;16B": ("RGBA", 4), "LA;16B": ("RGBA", 2)}
+_GRAY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
+
+
+def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
+    """Read a header with the one plugin of Pillow that knows the format.
+
+    Raises
+    ------
+    SyntaxError, OSError, ValueError
+        Where the plugin does not accept it.
+    """
+    import importlib
+
+    module = importlib.import_module(f"PIL.{plugin}")
+    if format == "JPEG":  # the factory would look for further pictures, such as depth maps, behind the first
+        image: ImageFile = module.JpegImageFile(stream)
+        return image
+    from PIL import Image
+
+    return Image.OPEN[format][0](stream, "")
+
+
+def check_depth(image: ImageFile, prefix: bytes, *, frames: int) -> None:
+    """Refuse what Pillow would narrow to 8 bits.
+
+    Raises
+    ------
+    CnncliError
+        For deep SGI, JPEG 2000 in colour, AVIF of 10 or 12 bits, and animated PNG of 16 bits.
+    """
+    if frames > 1 and image.format == "PNG" and prefix[24] == 16:
+        raise CnncliError(
+            "it is an animated PNG of 16 bits, whose frames could only be read as 8 bits",
+            "Save its frames as single 16-bit PNG files.",
+        )
+    depth = 8
+    if image.format == "SGI" and prefix[3:4] == b"\x02":
+        depth = 16
+    elif image.format == "JPEG2000" and image.mode not in ("I;16", "L") and b"\xff\x51" in prefix:
+        at = prefix.index(b"\xff\x51")
+        depth = (prefix[at + 40] & 0x7F) + 1 if len(prefix) > at + 40 else 8
+    elif image.format == "AVIF" and b"av1C" in prefix:
+        flags = prefix[prefix.index(b"av1C") + 6]
+        depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    if depth > 8:
+        raise CnncliError(
+            f"it holds {depth}-bit colour, which could only be read as 8-bit in format {image.format}",
+            "Convert it to 16-bit PNG or TIFF first.",
+        )
+
+
+def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
+    """Decode one frame.
+
+    Parameters
+    ----------
+    image : PIL image
+        Opened, not loaded.
+    stream : binary file
+        What it was opened from; 16-bit colour PNG is decoded twice.
+
+    Returns
+    -------
+    pixels, alpha : ndarray (H, W, C), bool
+        uint8, uint16 or float32.
+    """
+    raw_mode = image.tile[0].args if image.tile and image.format == "PNG" else ""
+    if raw_mode in _DEEP_PNG:
+        pixels = _deep_png(image, stream, str(raw_mode))
+    else:
+        image.load()
+        pixels = mode_pixels(image)
+    return _with_transparency(image, pixels, _GRAY_STEPS.get(str(raw_mode), 1))
+
+
+def mode_pixels(image: Image) -> Pixels:
+    """Widen a loaded image to gray, gray and opacity, RGB, or RGB and opacity: (H, W, C)."""
+    mode = image.mode
+    if mode in _DIRECT:
+        pixels = np.asarray(image)
+    elif mode == "1":
+        pixels = np.asarray(image.convert("L"))
+    elif mode == "P":
+        pixels = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    elif mode in _WIDER:
+        pixels = np.asarray(image.convert(_WIDER[mode]))
+    elif mode in ("CMYK", "LAB"):
+        pixels = np.asarray(_managed(image))
+    elif mode.startswith("I;16"):
+        pixels = np.asarray(image).astype(np.uint16, copy=False)
+    elif mode == "F":
+        pixels = np.asarray(image)
+    else:
+        raise CnncliError(
+            f"its pixels are of mode {mode} (32-bit integers), whose white is unknown",
+            "Convert it to 16-bit or float first, for example with tifffile or ImageMagick.",
+        )
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _managed(image: Image) -> Image:
+    """CMYK or LAB to sRGB: by the embedded profile where there is one, else by the plain formula."""
+    from io import BytesIO
+
+    from PIL import ImageCms
+
+    srgb = ImageCms.createProfile("sRGB")
+    if image.mode == "LAB":
+        profile: Any = ImageCms.createProfile("LAB")
+    else:
+        icc = image.info.get("icc_profile") or b""
+        if icc[16:20] != b"CMYK":
+            return image.convert("RGB")
+        try:
+            profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+        except ImageCms.PyCMSError:
+            return image.convert("RGB")
+    try:
+        convert = ImageCms.buildTransform(profile, srgb, image.mode, "RGB")
+        converted = ImageCms.applyTransform(image, convert)
+    except ImageCms.PyCMSError:
+        if image.mode == "LAB":
+            raise
+        return image.convert("RGB")
+    return converted if converted is not None else image
+
+
+def _deep_png(image: ImageFile, stream: IO[bytes], raw_mode: str) -> Pixels:
+    """Decode 16-bit colour by its bytes.
+
+    Pillow keeps one byte of each sample. Of RGB and RGBA the decoder takes the high bytes as
+    written, and the low bytes when it is told that the other byte order holds. Gray and opacity
+    are four bytes a pixel, which pass as RGBA.
+    """
+    mode, channels = _DEEP_PNG[raw_mode]
+    pixels = np.empty((image.height, image.width, channels), np.uint16)
+    halves = pixels.view(np.uint8).reshape(image.height, image.width, channels, 2)
+    if channels == 2:
+        image.tile = [image.tile[0]._replace(args="RGBA")]
+        image.load()
+        return np.asarray(image).view(">u2").astype(np.uint16)
+    from PIL.PngImagePlugin import PngImageFile
+
+    stream.seek(0)
+    high = 1 if sys.byteorder == "little" else 0
+    image.load()
+    halves[..., high] = np.asarray(image)
+    stream.seek(0)
+    again = PngImageFile(stream)
+    again.tile = [again.tile[0]._replace(args=f"{mode};16L")]
+    again.load()
+    halves[..., 1 - high] = np.asarray(again)
+    return pixels
+
+
+def _with_transparency(image: ImageFile, pixels: Pixels, step: int) -> tuple[Pixels, bool]:
+    """Turn the one transparent value or colour that PNG and GIF may name into opacity."""
+    clear = image.info.get("transparency")
+    channels = pixels.shape[2]
+    if channels in (2, 4) or image.mode in ("P", "PA") or clear is None or isinstance(clear, bytes):
+        return pixels, channels in (2, 4)
+    values = clear if isinstance(clear, tuple) else (clear,)
+    if len(values) != channels:
+        return pixels, False
+    mask = 0xFF if pixels.dtype == np.uint8 else 0xFFFF
+    seen = np.zeros(pixels.shape[:2], bool)
+    for channel, value in enumerate(values):
+        seen |= pixels[..., channel] != ((int(value) & mask) * step)
+    opacity = seen[..., None].astype(pixels.dtype) * pixels.dtype.type(mask)
+    return np.concatenate([pixels, opacity], axis=2), True
+
+
+def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float, ...], int | None]:
+    """Decode all frames of an animation, each as it is seen.
+
+    Returns
+    -------
+    frames, durations, loop
+        uint8, (H, W, 3), or (H, W, 4) where any frame lets something through; milliseconds; 0 is for ever.
+    """
+    first = 1 if getattr(image, "default_image", False) else 0
+    count = int(getattr(image, "n_frames", 1))
+    frames: list[Pixels] = []
+    durations: list[float] = []
+    loop = image.info.get("loop")
+    for index in range(first, count):
+        image.seek(index)
+        image.load()
+        loop = image.info.get("loop", loop)
+        frames.append(np.asarray(image.convert("RGBA")))
+        durations.append(float(image.info.get("duration", 0) or 0))
+    if all(frame[..., 3].min() == 255 for frame in frames):
+        frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
+    return tuple(frames), tuple(durations), None if loop is None else int(loop)
+
+
+def ends_early(gif: bytes) -> bool:
+    """Walk through a GIF's blocks: True where the file stops before its trailer."""
+    if len(gif) < 13:
+        return True
+    at = 13 + (3 << ((gif[10] & 7) + 1) if gif[10] & 0x80 else 0)
+    while at < len(gif):
+        kind = gif[at]
+        if kind == 0x3B:
+            return False
+        if kind == 0x21:
+            at += 2
+        elif kind == 0x2C and at + 9 < len(gif):
+            flags = gif[at + 9]
+            at += 11 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
+        else:
+            at += 1
+            continue
+        while at < len(gif) and gif[at]:
+            at += gif[at] + 1
+        at += 1
+    return True

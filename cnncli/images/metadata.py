@@ -1,0 +1,141 @@
+"""What a file says about its pixels: EXIF, orientation, colour profile, resolution."""
+
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cnncli.images.picture import Pixels
+from cnncli.images.tags import (
+    EXIF_DIRECTORY,
+    GPS_DIRECTORY,
+    ORIENTATION,
+    BrokenTagsError,
+    Directory,
+    Header,
+    Slices,
+    numbers,
+    pack_directory,
+    read_directory,
+    read_header,
+    read_tree,
+)
+
+#: TIFF tags that describe the picture and not its layout; they travel as EXIF.
+DESCRIPTIVE_TAGS = (
+    270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, 40091, 40092, 40093, 40094, 40095,
+    EXIF_DIRECTORY, GPS_DIRECTORY,
+)  # fmt: skip
+
+_EXIF_PREFIX = b"Exif\0\0"
+_PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
+
+
+def upright_exif(exif: bytes | None) -> tuple[bytes | None, int]:
+    r"""Read the orientation out of an EXIF block and set it to upright there.
+
+    Only the two bytes of that value change, so that maker notes, which hold absolute offsets,
+    stay readable.
+
+    Parameters
+    ----------
+    exif : bytes or None
+        With or without the ``Exif\0\0`` that precedes it in JPEG.
+
+    Returns
+    -------
+    exif, orientation : bytes or None, int
+        The block from its TIFF header on, None where there is none or it is broken; 1 to 8.
+    """
+    if not exif:
+        return None, 1
+    block = exif.removeprefix(_EXIF_PREFIX)
+    try:
+        header = read_header(block)
+        directory, _ = read_directory(block, header, header.first)
+    except BrokenTagsError:
+        return None, 1
+    field = directory.get(ORIENTATION)
+    if field is None or field.type != 3 or field.count != 1:
+        return block, 1
+    orientation = int(numbers(field, header.order)[0])
+    if not 2 <= orientation <= 8:
+        return block, 1
+    upright = block[: field.at] + struct.pack(header.order + "H", 1) + block[field.at + 2 :]
+    return upright, orientation
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn pixels upright.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, C)
+        As they lie in the file.
+    orientation : int
+        1 to 8. Source: JEITA CP-3451, EXIF 2.3, tag 274 (the sides on which row 0 and column 0 lie).
+
+    Returns
+    -------
+    ndarray, shape (H, W, C), or (W, H, C) for 5 to 8
+        C-contiguous.
+    """
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def fitting_profile(icc: bytes | None, channels: int, *, alpha: bool) -> bytes | None:
+    """Give back a colour profile only where it is one for as many colour channels as there are."""
+    if not icc or len(icc) < 132:
+        return None
+    return icc if _PROFILE_CHANNELS.get(icc[16:20]) == channels - alpha else None
+
+
+def resolution(info: Mapping[Any, Any]) -> tuple[float, float] | None:
+    """Pixels per inch out of what Pillow found, None where it is missing or no sensible number."""
+    dpi = info.get("dpi")
+    try:
+        across, down = (float(value) for value in dpi)  # type: ignore[union-attr]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not all(math.isfinite(value) and 0 < value < 1e6 for value in (across, down)):
+        return None
+    return (across, down)
+
+
+def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> bytes | None:
+    """Make an EXIF block of a TIFF page's descriptive tags, None where it has none of them."""
+    kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
+    if not kept:
+        return None
+    below = read_tree(data, header, kept)
+    start = (b"II*\0" if header.order == "<" else b"MM\0*") + struct.pack(header.order + "I", 8)
+    return start + pack_directory(kept, below, order=header.order, at=8)
+
+
+def exif_for_tiff(exif: bytes | None) -> tuple[str, Directory, dict[int, Directory]]:
+    """Take an EXIF block apart for a TIFF file.
+
+    Returns
+    -------
+    order, directory, below : str, dict, dict
+        The byte order that the TIFF file has to be written in, its descriptive tags, and the
+        directories below them.
+    """
+    if exif:
+        try:
+            header = read_header(exif)
+            directory, _ = read_directory(exif, header, header.first)
+        except BrokenTagsError:
+            return "<", {}, {}
+        if not header.big:
+            kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
+            return header.order, kept, read_tree(exif, header, kept)
+    return "<", {}, {}

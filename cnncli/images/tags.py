@@ -1,0 +1,220 @@
+"""Tag directories: the structure that TIFF files and EXIF blocks share.
+
+A directory is a list of entries (tag, type, count, value); values longer than an entry lie
+elsewhere. Layout: classic TIFF has 12-byte entries and 32-bit offsets, BigTIFF 20-byte entries
+and 64-bit offsets. Source: Adobe, TIFF Revision 6.0, section 2.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+ORIENTATION = 274
+EXIF_DIRECTORY = 34665
+GPS_DIRECTORY = 34853
+INTEROPERABILITY_DIRECTORY = 40965
+_POINTERS = (EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY)
+
+#: Bytes and struct letter of each field type; rationals are pairs of integers.
+_TYPES: dict[int, tuple[int, str]] = {
+    1: (1, "B"), 2: (1, "s"), 3: (2, "H"), 4: (4, "I"), 5: (8, "I"), 6: (1, "b"), 7: (1, "s"), 8: (2, "h"),
+    9: (4, "i"), 10: (8, "i"), 11: (4, "f"), 12: (8, "d"), 13: (4, "I"), 16: (8, "Q"), 17: (8, "q"),
+    18: (8, "Q"),
+}  # fmt: skip
+
+#: Struct formats of the number of entries, of an entry, and of an offset: classic and BigTIFF.
+_LAYOUTS = {False: ("H", "HHI4s", "I"), True: ("Q", "HHQ8s", "Q")}
+
+_MOST_ENTRIES = 4096
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field: its type, and its value as it lies in the file.
+
+    Attributes
+    ----------
+    type : int
+        The TIFF field type (3 is a 16-bit number, 5 a rational...).
+    raw : bytes
+        The value in the byte order of the directory.
+    at : int
+        Where ``raw`` begins in the file.
+    """
+
+    type: int
+    raw: bytes
+    at: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of values, as an entry states it."""
+        return len(self.raw) // _TYPES[self.type][0]
+
+
+Directory = dict[int, Entry]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first bytes of a TIFF file or EXIF block: byte order (``<`` or ``>``), kind, first directory."""
+
+    order: str
+    big: bool
+    first: int
+
+
+class BrokenTagsError(ValueError):
+    """A directory that points outside its file, or is no directory at all."""
+
+
+class Slices(Protocol):
+    """Bytes, or a file that is read piece by piece."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+def read_header(data: Slices) -> Header:
+    """Read the byte order, the kind and the offset of the first directory.
+
+    Raises
+    ------
+    BrokenTagsError
+        Where the bytes are no TIFF header.
+    """
+    start = data[:16]
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None or len(start) < 8:
+        raise BrokenTagsError("no TIFF header")
+    magic = struct.unpack_from(order + "H", start, 2)[0]
+    if magic == 43 and len(start) == 16:
+        return Header(order, True, struct.unpack_from(order + "Q", start, 8)[0])
+    if magic != 42:
+        raise BrokenTagsError("no TIFF header")
+    return Header(order, False, struct.unpack_from(order + "I", start, 4)[0])
+
+
+def read_directory(data: Slices, header: Header, at: int) -> tuple[Directory, int]:
+    """Read one directory.
+
+    Parameters
+    ----------
+    data : bytes, or anything that is sliced like them
+        The whole file.
+    header : Header
+        What ``read_header`` gave.
+    at : int
+        Where the directory begins.
+
+    Returns
+    -------
+    directory, next : dict of tag to Entry, int
+        Fields of unknown type are left out. ``next`` is the offset of the directory that follows, or 0.
+
+    Raises
+    ------
+    BrokenTagsError
+        Where the directory or one of its values lies outside the file.
+    """
+    counts, fields, offsets = (struct.Struct(header.order + f) for f in _LAYOUTS[header.big])
+    directory: Directory = {}
+    try:
+        (entries,) = counts.unpack(data[at : at + counts.size])
+        if entries > _MOST_ENTRIES:
+            raise BrokenTagsError(f"{entries} entries in one directory")
+        at += counts.size
+        end = at + entries * fields.size
+        for place, (tag, kind, count, inline) in enumerate(fields.iter_unpack(data[at:end])):
+            if kind not in _TYPES:
+                continue
+            length = count * _TYPES[kind][0]
+            start = at + (place + 1) * fields.size - len(inline)
+            if length > len(inline):
+                (start,) = offsets.unpack(inline)
+            if start + length > len(data):
+                raise BrokenTagsError(f"the value of tag {tag} lies outside the file")
+            directory.setdefault(tag, Entry(kind, data[start : start + length], start))
+        (following,) = offsets.unpack(data[end : end + offsets.size])
+    except (struct.error, OverflowError) as error:
+        raise BrokenTagsError("a directory lies outside the file") from error
+    return directory, int(following)
+
+
+def numbers(entry: Entry, order: str) -> tuple[Any, ...]:
+    """Unpack the values of a field: ints or floats; rationals as quotients (0 for a zero divisor)."""
+    size, letter = _TYPES[entry.type]
+    if letter == "s":
+        return tuple(entry.raw)
+    per_value = 2 if entry.type in (5, 10) else 1
+    values = struct.unpack(f"{order}{entry.count * per_value}{letter}", entry.raw[: entry.count * size])
+    if per_value == 1:
+        return values
+    return tuple(
+        top / bottom if bottom else 0.0 for top, bottom in zip(values[::2], values[1::2], strict=True)
+    )
+
+
+def entry(kind: int, *values: int | bytes, order: str = "<") -> Entry:
+    """Pack integers as a field of that type; a rational takes pairs, type 7 takes bytes."""
+    if isinstance(values[0], bytes):
+        return Entry(kind, values[0])
+    return Entry(kind, struct.pack(f"{order}{len(values)}{_TYPES[kind][1]}", *values))
+
+
+def read_tree(data: Slices, header: Header, directory: Directory) -> dict[int, Directory]:
+    """Read the EXIF, GPS and interoperability directories below a directory; broken ones are left out."""
+    found: dict[int, Directory] = {}
+    waiting = [directory]
+    while waiting:
+        here = waiting.pop()
+        for tag in _POINTERS:
+            if tag not in here or tag in found or here[tag].type not in (4, 13, 16, 18):
+                continue
+            try:
+                below, _ = read_directory(data, header, numbers(here[tag], header.order)[0])
+            except BrokenTagsError:
+                continue
+            found[tag] = below
+            waiting.append(below)
+    return found
+
+
+def pack_directory(directory: Directory, below: dict[int, Directory], *, order: str, at: int) -> bytes:
+    """Lay out a classic directory, its long values and the directories below it.
+
+    Parameters
+    ----------
+    directory : dict of tag to Entry
+        Pointers to the directories below are added here.
+    below : dict of pointer tag to directory
+        EXIF, GPS, interoperability.
+    order : str
+        ``<`` or ``>``; every raw value is in this order already.
+    at : int
+        Where the result will lie in its file, an even number.
+
+    Returns
+    -------
+    bytes
+        An even number of bytes. The offset of the next directory, at ``2 + 12 * entries``, is 0.
+    """
+    entries = {tag: field for tag, field in directory.items() if tag not in _POINTERS}
+    inner = {INTEROPERABILITY_DIRECTORY} & below.keys() if EXIF_DIRECTORY in below else set()
+    pointers = [tag for tag in _POINTERS if tag in below and tag not in inner]
+    behind = at + 2 + 12 * (len(entries) + len(pointers)) + 4
+    tail = bytearray()
+    for tag in pointers:
+        entries[tag] = entry(4, behind + len(tail), order=order)
+        under = {key: below[key] for key in inner} if tag == EXIF_DIRECTORY else {}
+        tail += pack_directory(below[tag], under, order=order, at=behind + len(tail))
+    head = bytearray(struct.pack(order + "H", len(entries)))
+    for tag, field in sorted(entries.items()):
+        head += struct.pack(order + "HHI", tag, field.type, field.count)
+        if len(field.raw) <= 4:
+            head += field.raw.ljust(4, b"\0")
+        else:
+            head += struct.pack(order + "I", behind + len(tail))
+            tail += field.raw + b"\0" * (len(field.raw) % 2)
+    return bytes(head + b"\0\0\0\0" + tail)
