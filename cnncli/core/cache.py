@@ -1,0 +1,101 @@
+"""Where compiled machine code is kept: private, atomic, checked, and never required.
+
+A file is trusted only if this user owns it and nobody else could have written it. A file that is
+damaged, foreign or unreadable counts as absent; a folder that cannot be written means that code is
+compiled anew in each process. Nothing here raises.
+"""
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+MAGIC = b"cnncli-native-1\n"
+
+
+def cache_folder() -> Path | None:
+    """Folder of this user's compiled code, or None if the environment names none.
+
+    ``CNNCLI_CACHE_DIR``, else ``XDG_CACHE_HOME/cnncli``, else ``~/.cache/cnncli``.
+    """
+    chosen = os.environ.get("CNNCLI_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base and Path(base).is_absolute():
+        return Path(base) / "cnncli"
+    try:
+        return Path.home() / ".cache" / "cnncli"
+    except RuntimeError:
+        return None
+
+
+def read_kept(path: Path) -> bytes | None:
+    """Read a kept file's payload, or None where it is absent, damaged or not trusted."""
+    try:
+        with path.open("rb") as file:
+            if not _trusted(os.fstat(file.fileno())):
+                return None
+            content = file.read()
+    except OSError:
+        return None
+    digest_end = len(MAGIC) + 32
+    payload = content[digest_end:]
+    if content[: len(MAGIC)] != MAGIC or hashlib.sha256(payload).digest() != content[len(MAGIC) : digest_end]:
+        return None
+    return payload
+
+
+def keep(path: Path, payload: bytes) -> bool:
+    """Write a payload atomically, readable by this user alone; False where that is not possible."""
+    content = MAGIC + hashlib.sha256(payload).digest() + payload
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)  # mkstemp: mode 0600
+    except OSError:
+        return False
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def compiling(path: Path) -> Iterator[None]:
+    """Hold a lock while one process compiles what ``path`` will keep, so that others wait for it.
+
+    Where locks are not to be had (a read-only folder, a system without ``fcntl``) it does not wait.
+    """
+    lock = path.with_suffix(".lock")
+    handle = -1
+    try:
+        import fcntl
+
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _trusted(status: os.stat_result) -> bool:
+    """Whether only this user can have written the file."""
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

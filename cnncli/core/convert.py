@@ -1,0 +1,249 @@
+"""Rows of samples between memory (uint8, uint16, float32) and float32 vectors.
+
+The element type is known only at run time, so each intrinsic here switches once and runs a loop of
+its own for each type. Imported only to compile.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.jobs import ELEMENT_TYPES
+from cnncli.core.simd import F32, I32, I64, LANES, VECTOR, VECTOR_BYTES, constant, fused, loaded, splatted, stored
+
+U8, U16, FLOAT = ELEMENT_TYPES.values()
+_ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
+_GROUP = 4  # vectors stored at once: four of 32-bit integers make one of bytes
+
+
+def _switch(builder, code, emit, result=None):
+    """Emit ``emit(element)`` for each element type; the value of the one that applies, if any."""
+    done = builder.append_basic_block("element.done")
+    blocks = {each: builder.append_basic_block(f"element.{each}") for each in _ELEMENTS}
+    switch = builder.switch(code, blocks[FLOAT])
+    values = []
+    for each, block in blocks.items():
+        if each != FLOAT:
+            switch.add_case(ir.Constant(I64, each), block)
+        builder.position_at_end(block)
+        values.append((emit(_ELEMENTS[each]), builder.block))
+        builder.branch(done)
+    builder.position_at_end(done)
+    if result is None:
+        return None
+    phi = builder.phi(result)
+    for value, block in values:
+        phi.add_incoming(value, block)
+    return phi
+
+
+def _address(builder, base, index, element):
+    """Address of the index-th element."""
+    size = 4 if element == F32 else element.width // 8
+    return builder.add(base, builder.mul(index, ir.Constant(I64, size)))
+
+
+def _as_float(builder, value, result):
+    """Integers of any width as float32; floats as they are."""
+    return value if value.type == result else builder.uitofp(value, result)
+
+
+def _groups(builder, samples, size):
+    """For each whole group of a row: the index of its first sample."""
+    return cgutils.for_range_slice(
+        builder,
+        ir.Constant(I64, 0),
+        builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size)),
+        ir.Constant(I64, size),
+        inc=True,
+    )
+
+
+@intrinsic
+def load_sample(typing_context, base, index, element):
+    """The index-th sample as float32."""
+
+    def codegen(context, builder, signature, args):
+        def emit(element):
+            return _as_float(builder, loaded(builder, _address(builder, *args[:2], element), element, 1), F32)
+
+        return _switch(builder, args[2], emit, F32)
+
+    return types.float32(types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_sample(typing_context, base, index, element, value):
+    """Store one value that is already clamped to its type."""
+
+    def codegen(context, builder, signature, args):
+        def emit(element):
+            value = args[3]
+            if element != F32:
+                value = builder.trunc(_rounded(builder, value, I32, ir.Constant(F32, _ROUNDER)), element)
+            stored(builder, _address(builder, *args[:2], element), value, 1)
+
+        _switch(builder, args[2], emit)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.float32), codegen
+
+
+@intrinsic
+def load_vectors(typing_context, base, index, element, samples, dst):
+    """Samples from the index-th on as float32 to ``dst``, in whole vectors: a rest is left."""
+
+    def codegen(context, builder, signature, args):
+        base, first, code, samples, dst = args
+
+        def emit(element):
+            kind = ir.VectorType(element, LANES)
+            with _groups(builder, samples, LANES) as (i, _):
+                address = _address(builder, base, builder.add(first, i), element)
+                value = _as_float(builder, loaded(builder, address, kind, 1), VECTOR)
+                stored(builder, _address(builder, dst, i, F32), value, 4)
+
+        _switch(builder, code, emit)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+@intrinsic
+def load_luma(typing_context, base, index, element, pixels, dst, red, green, blue):
+    """Pixels of three samples, from the index-th sample on, weighed into one value each, in whole vectors."""
+
+    def codegen(context, builder, signature, args):
+        base, first, code, pixels, dst, *weights = args
+        weights = [splatted(builder, weight) for weight in weights]
+
+        def emit(element):
+            wide = ir.VectorType(element, 3 * LANES)
+            none = ir.Constant(wide, ir.Undefined)
+            with _groups(builder, pixels, LANES) as (i, _):
+                index = builder.add(first, builder.mul(i, ir.Constant(I64, 3)))
+                values = loaded(builder, _address(builder, base, index, element), wide, 1)
+                total = constant(0)
+                for channel, weight in enumerate(weights):
+                    lanes = ir.Constant(ir.VectorType(I32, LANES), [3 * lane + channel for lane in range(LANES)])
+                    plane = _as_float(builder, builder.shuffle_vector(values, none, lanes), VECTOR)
+                    total = fused(builder, plane, weight, total)
+                stored(builder, _address(builder, dst, i, F32), total, 4)
+
+        _switch(builder, code, emit)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5, *[types.float32] * 3), codegen
+
+
+@intrinsic
+def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias):
+    """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the element type, in whole vectors.
+
+    The number of values that the clamp changed by more than rounding does.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, samples, base, first, code, absolute, scale, bias = args
+        scale, bias = splatted(builder, scale), splatted(builder, bias)
+        sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
+        keep = splatted(builder, builder.not_(sign))  # all bits, or all but the sign
+        lowest = cgutils.alloca_once_value(builder, constant(0))
+        highest = cgutils.alloca_once_value(builder, constant(0))
+
+        def value_at(i, vector):
+            at = builder.add(_address(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
+            value = loaded(builder, at, VECTOR, 4)
+            value = builder.bitcast(builder.and_(builder.bitcast(value, keep.type), keep), VECTOR)
+            return fused(builder, value, scale, bias)
+
+        def group(i, element, vectors):
+            parts = []
+            for vector in range(vectors):
+                value = value_at(i, vector)
+                if element != F32:
+                    builder.store(_least(builder, value, builder.load(lowest)), lowest)
+                    builder.store(_greatest(builder, value, builder.load(highest)), highest)
+                    clamped = _clamped(builder, value, _limit(element))
+                    value = _rounded(builder, clamped, keep.type, constant(_ROUNDER))
+                parts.append(value)
+            whole = _joined(builder, parts)
+            if element != F32:
+                whole = builder.trunc(whole, ir.VectorType(element, vectors * LANES))
+            stored(builder, _address(builder, base, builder.add(first, i), element), whole, 1)
+
+        def recount(element):
+            """The rare second look at a row of which something was clipped."""
+            counts = cgutils.alloca_once_value(builder, ir.Constant(keep.type, [0] * LANES))
+            builder.store(ir.Constant(keep.type, [0] * LANES), counts)
+            with _groups(builder, samples, LANES) as (i, _):
+                far = builder.sext(_beyond(builder, value_at(i, 0), _limit(element)), keep.type)
+                builder.store(builder.sub(builder.load(counts), far), counts)
+            counted = builder.load(counts)
+            total = ir.Constant(I64, 0)
+            for lane in range(LANES):
+                total = builder.add(total, builder.zext(builder.extract_element(counted, ir.Constant(I32, lane)), I64))
+            return total
+
+        def emit(element):
+            size = _GROUP * LANES
+            with _groups(builder, samples, size) as (i, _):
+                group(i, element, _GROUP)
+            start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
+            with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
+                group(builder.add(start, i), element, 1)
+            clipped = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
+            if element != F32:
+                below = builder.fcmp_ordered("<", builder.load(lowest), constant(-0.5))
+                above = builder.fcmp_ordered(">", builder.load(highest), constant(_limit(element) + 0.5))
+                bits = builder.bitcast(builder.or_(below, above), ir.IntType(LANES))
+                with builder.if_then(builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0)), likely=False):
+                    builder.store(recount(element), clipped)
+            return builder.load(clipped)
+
+        return _switch(builder, code, emit, I64)
+
+    return types.intp(*[types.intp] * 6, types.float32, types.float32), codegen
+
+
+_ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits
+
+
+def _rounded(builder, value, kind, rounder):
+    """Clamped floats as 32-bit integers that are right in their low 16 bits."""
+    return builder.bitcast(builder.fadd(value, rounder), kind)
+
+
+def _limit(element):
+    """The largest value of an integer type."""
+    return 2.0**element.width - 1
+
+
+def _least(builder, a, b):
+    """The smaller; b where a is NaN."""
+    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
+def _greatest(builder, a, b):
+    """The greater; b where a is NaN."""
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _clamped(builder, value, high):
+    """Between 0 and high; NaN becomes 0."""
+    return _least(builder, _greatest(builder, value, constant(0)), constant(high))
+
+
+def _beyond(builder, value, high):
+    """Whether a value lies outside 0 to high by more than rounding mends."""
+    below = builder.fcmp_ordered("<", value, constant(-0.5))
+    return builder.or_(below, builder.fcmp_ordered(">", value, constant(high + 0.5)))
+
+
+def _joined(builder, parts):
+    """Vectors, a power of two of them, as one."""
+    while len(parts) > 1:
+        lanes = 2 * parts[0].type.count
+        order = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        parts = [builder.shuffle_vector(a, b, order) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]

@@ -1,0 +1,82 @@
+"""Records that native loops read: addresses, sizes and numbers of one piece of work.
+
+Legend: a *source* is an image in memory, rows of interleaved samples; the *output* likewise.
+Work is cut into *tiles* of the output. For each tile the source rows it needs are loaded as
+float32 into scratch, with the border filled in, filtered there, and stored as the output's type.
+
+All coordinates are in pixels, pitches of images in bytes, pitches of scratch rows in floats.
+"""
+
+import numpy as np
+
+ELEMENT_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
+
+TILES = [
+    # source
+    ("src", "i8"),
+    ("src_type", "i8"),  # a value of ELEMENT_TYPES
+    ("src_pitch", "i8"),
+    ("gray", "i8"),  # 1: the source has 3 channels, which these weights turn into one
+    ("red", "f4"),
+    ("green", "f4"),
+    ("blue", "f4"),
+    ("channels", "i8"),  # in scratch and output, interleaved
+    ("xmap", "i8"),  # address of intp: the source column of each column of the padded image, -1: fill
+    ("ymap", "i8"),  # likewise for rows
+    ("inner_lo", "i8"),  # from this padded column …
+    ("inner_hi", "i8"),  # … up to this one, xmap counts up by 1
+    ("fill", "f4"),
+    # output
+    ("out", "i8"),
+    ("out_type", "i8"),
+    ("out_pitch", "i8"),
+    ("out_width", "i8"),
+    ("out_height", "i8"),
+    ("stride_x", "i8"),
+    ("stride_y", "i8"),
+    ("absolute", "i8"),  # 1: |value| …
+    ("scale", "f4"),  # … times scale …
+    ("bias", "f4"),  # … plus bias, then clamped to the type
+    # tiles
+    ("tiles_x", "i8"),
+    ("tile_width", "i8"),  # of the output
+    ("tile_height", "i8"),
+    ("extent_x", "i8"),  # padded columns under the kernel, dilation included
+    ("extent_y", "i8"),
+    ("pitch", "i8"),  # of the loaded rows in scratch
+]
+
+_TAPS = [
+    ("tap_count", "i8"),
+    ("tap_offsets", "i8"),  # address of intp: byte offset in scratch from the output pixel's first cell
+    ("tap_weights", "i8"),  # address of float32, two a tap
+]
+
+# One kernel. With row_pairs two output rows share their loads: the weights of a tap are those
+# for the upper and the lower row.
+DIRECT = np.dtype([*TILES, *_TAPS, ("row_pairs", "i8")], align=True)
+
+# Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
+RESPONSES = np.dtype(
+    [*TILES, *_TAPS, ("pairs", "i8"), ("kernels", "i8"), ("combine", "i8"), ("angles", "i8")], align=True
+)
+COMBINE = {"magnitude": 0, "angle": 1, "max": 2, "abs": 3, "energy": 4, "direction": 5, "abs-direction": 6}
+
+# Sums of rank-1 kernels: a row of taps for each rank, then one column of taps over all of them.
+SEPARABLE = np.dtype(
+    [
+        *TILES,
+        ("rank", "i8"),
+        ("row_count", "i8"),  # taps of each rank's row
+        ("row_offsets", "i8"),
+        ("row_weights", "i8"),
+        ("column_count", "i8"),
+        ("column_offsets", "i8"),
+        ("column_weights", "i8"),
+        ("plane", "i8"),  # floats in the scratch of one rank
+    ],
+    align=True,
+)
+
+# All weights equal: sums by doubling, width 1, 2, 4 … and the parts that the width is made of.
+BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8"), ("weight", "f4")], align=True)

@@ -1,0 +1,1 @@
+"""Bodies of native functions. Each module compiles to one object file; importing it imports Numba."""

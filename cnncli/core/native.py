@@ -1,0 +1,203 @@
+"""Native functions: compiled once with Numba, kept as object code, loaded with llvmlite alone.
+
+Every native function has one C signature::
+
+    void loop(const Job *job, char *scratch, ssize_t lo, ssize_t hi)
+
+``job`` is a record (see ``jobs.py``) of addresses and numbers, ``scratch`` is memory of the calling
+thread, and items ``lo`` to ``hi`` of the job are done: tiles of an image, rows of a batch. A call
+releases the interpreter lock. Native functions only compute: they neither allocate, nor raise, nor
+check; whoever fills in the job has checked it.
+
+The module that holds a native function's body is imported, and Numba with it, only to compile. What
+is kept is keyed by everything that determines the machine code: the sources of this package, the
+versions of Numba, llvmlite and Python, and the processor's name and features.
+"""
+
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import cache
+from cnncli.core.target import Target, choose_target
+from cnncli.core.threads import spread
+
+# Loop name: the module that holds it as a function `loop`, in the order of the alphabet.
+LOOPS = {
+    "direct": "cnncli.core.loops.direct",
+}
+
+NativeFunction = Callable[[int, int, int, int], None]
+_SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t)
+_ALIGNMENT = 64
+_lock = threading.Lock()
+_keep_alive: list[object] = []  # engines own the machine code
+
+
+def run(
+    name: str, job: NDArray[np.void], count: int, *, threads: int, scratch_bytes: int = 0
+) -> list[NDArray[np.uint8]]:
+    """Run a native function over all items of a job.
+
+    Parameters
+    ----------
+    name : str
+        A key of `LOOPS`.
+    job : ndarray, shape (1,)
+        The record that the function reads. Arrays it points to must outlive the call.
+    count : int
+        Items in the job.
+    threads : int
+        Threads to spread the items over.
+    scratch_bytes : int
+        Zeroed memory that each thread gets, aligned to 64 bytes.
+
+    Returns
+    -------
+    list of ndarray
+        The scratch of each thread, in which loops leave their counts.
+    """
+    function = native_function(name)
+    workers = max(1, min(threads, count))
+    scratches = [_aligned_zeros(scratch_bytes) for _ in range(workers)]
+    addresses = [scratch.ctypes.data for scratch in scratches]
+    address = job.ctypes.data
+
+    def work(worker: int, lo: int, hi: int) -> None:
+        function(address, addresses[worker], lo, hi)
+
+    spread(work, count, workers)
+    return scratches
+
+
+def native_function(name: str) -> NativeFunction:
+    """Load a native function, compiling it first if this machine has no kept code for it."""
+    with _lock:
+        return _load(name)
+
+
+@functools.cache
+def processor() -> tuple[str, str, str, Target]:
+    """Target triple, processor name, its features as LLVM writes them, and the target chosen."""
+    llvm = _llvm()
+    triple = llvm.get_process_triple()
+    features = llvm.get_host_cpu_features()
+    present = frozenset(feature for feature, there in features.items() if there)
+    target = choose_target(triple.split("-")[0], present)
+    return triple, llvm.get_host_cpu_name(), features.flatten(), target
+
+
+@functools.cache
+def _load(name: str) -> NativeFunction:
+    code = _object_code(name)
+    llvm = _llvm()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(), use_lmm=True)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _keep_alive.append(engine)
+    function: NativeFunction = _SIGNATURE(engine.get_function_address(_symbol(name)))
+    return function
+
+
+def _object_code(name: str) -> bytes:
+    """Kept object code of a loop, or freshly compiled and then kept."""
+    folder = cache.cache_folder()
+    if folder is None:
+        return _compile(name)
+    path = folder / "native" / f"{name}-{_key()}.o"
+    code = cache.read_kept(path)
+    if code is None:
+        with cache.compiling(path):
+            code = cache.read_kept(path)
+            if code is None:
+                code = _compile(name)
+                cache.keep(path, code)
+    return code
+
+
+def _compile(name: str) -> bytes:
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"compiling {name} for this processor (once) …", file=sys.stderr, flush=True)
+    from cnncli.core.compiler import compile_loop
+
+    return compile_loop(LOOPS[name], _symbol(name), _target_machine())
+
+
+def _symbol(name: str) -> str:
+    return f"cnncli_{name}"
+
+
+@functools.cache
+def _key() -> str:
+    """Digest of all that determines the machine code."""
+    digest = hashlib.sha256()
+    core = Path(__file__).parent
+    for source in sorted(core.rglob("*.py")):
+        digest.update(source.relative_to(core).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    triple, name, features, target = processor()
+    facts = (_llvm_version(), _numba_version(), sys.version_info[:2], triple, name, features, target)
+    digest.update(repr(facts).encode())
+    return digest.hexdigest()[:32]
+
+
+def _llvm_version() -> str:
+    import llvmlite
+
+    return str(llvmlite.__version__)
+
+
+def _numba_version() -> str:
+    """Numba's version without importing Numba, which takes a quarter of a second."""
+    found = importlib.util.find_spec("numba")
+    if found is None or found.origin is None:
+        return "absent"
+    return (Path(found.origin).parent / "_version.py").read_text()
+
+
+@functools.cache
+def _llvm():  # type: ignore[no-untyped-def]  # noqa: ANN202 - llvmlite has no types
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+def _target_machine():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    llvm = _llvm()
+    triple, name, features, _ = processor()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=name, features=features, opt=3, reloc="pic", codemodel="small", jit=True
+    )
+
+
+def _aligned_zeros(size: int) -> NDArray[np.uint8]:
+    """Zeroed bytes that start on a cache line."""
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size]
+
+
+def forget() -> None:
+    """Drop what this process has loaded, so that the next call reads the kept files anew."""
+    with _lock:
+        _load.cache_clear()
+        _key.cache_clear()
+        processor.cache_clear()
+
+
+def kept_files() -> list[str]:
+    """Names of the kept files of this version on this processor."""
+    folder = cache.cache_folder()
+    if folder is None:
+        return []
+    return [name for name in LOOPS if os.path.exists(folder / "native" / f"{name}-{_key()}.o")]  # noqa: PTH110

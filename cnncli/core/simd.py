@@ -1,0 +1,236 @@
+"""Vectors of float32 as Numba values, and memory by address.
+
+A vector has as many lanes as the target's registers, is a value like a number, and each operation
+on it is one instruction, so that accumulators stay in registers for any loop length. Addresses are
+plain integers, in bytes; loads and stores need no alignment. Imported only to compile.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    register_model,
+    type_callable,
+)
+
+from cnncli.core.native import processor
+
+TARGET = processor()[3]
+LANES = TARGET.lanes
+F32 = ir.FloatType()
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+VECTOR = ir.VectorType(F32, LANES)
+VECTOR_BYTES = 4 * LANES
+
+
+class VectorType(types.Type):
+    """A vector of `LANES` float32 values."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"f32x{LANES}")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, VECTOR)
+
+
+vector = VectorType()
+
+
+def pointer(builder, address, element):
+    """The address as a pointer to an element type."""
+    return builder.inttoptr(address, ir.PointerType(element))
+
+
+def splatted(builder, value, lanes=LANES):
+    """A vector with one value in all lanes."""
+    empty = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    one = builder.insert_element(empty, value, ir.Constant(I32, 0))
+    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def constant(value):
+    """A vector constant."""
+    return ir.Constant(VECTOR, [float(value)] * LANES)
+
+
+def loaded(builder, address, kind, align):
+    """Load a value of an IR type from an address of which only ``align`` is known."""
+    value = builder.load(pointer(builder, address, kind), typ=kind)
+    value.align = align
+    return value
+
+
+def stored(builder, address, value, align):
+    """Store a value to an address of which only ``align`` is known."""
+    builder.store(value, pointer(builder, address, value.type)).align = align
+
+
+def fused(builder, a, b, c):
+    """a * b + c in one instruction."""
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    name = f"llvm.fma.v{a.type.count}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+@intrinsic
+def record(typing_context, address):
+    """The record that a pointer points to."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(address.dtype))
+
+    return address.dtype(address), codegen
+
+
+def _scalar_load(kind, result):
+    @intrinsic
+    def load(typing_context, address):
+        def codegen(context, builder, signature, args):
+            return loaded(builder, args[0], kind, 1)
+
+        return result(types.intp), codegen
+
+    return load
+
+
+def _scalar_store(argument):
+    @intrinsic
+    def store(typing_context, address, value):
+        def codegen(context, builder, signature, args):
+            stored(builder, args[0], args[1], 1)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, argument), codegen
+
+    return store
+
+
+load_f32 = _scalar_load(F32, types.float32)
+load_i64 = _scalar_load(I64, types.intp)
+store_f32 = _scalar_store(types.float32)
+store_i64 = _scalar_store(types.intp)
+
+
+@intrinsic
+def vload(typing_context, address):
+    """`LANES` float32 values from an address."""
+
+    def codegen(context, builder, signature, args):
+        return loaded(builder, args[0], VECTOR, 4)
+
+    return vector(types.intp), codegen
+
+
+@intrinsic
+def vstore(typing_context, address, value):
+    """Store `LANES` float32 values."""
+
+    def codegen(context, builder, signature, args):
+        stored(builder, args[0], args[1], 4)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, vector), codegen
+
+
+@intrinsic
+def splat(typing_context, x):
+    """A vector with ``x`` in all lanes."""
+
+    def codegen(context, builder, signature, args):
+        return splatted(builder, args[0])
+
+    return vector(types.float32), codegen
+
+
+@intrinsic
+def fma(typing_context, a, b, c):
+    """a * b + c, rounded once."""
+
+    def codegen(context, builder, signature, args):
+        return fused(builder, *args)
+
+    return vector(vector, vector, vector), codegen
+
+
+@intrinsic
+def lane_sum(typing_context, a):
+    """Sum of the lanes, first to last."""
+
+    def codegen(context, builder, signature, args):
+        total = builder.extract_element(args[0], ir.Constant(I32, 0))
+        for lane in range(1, LANES):
+            total = builder.fadd(total, builder.extract_element(args[0], ir.Constant(I32, lane)))
+        return total
+
+    return types.float32(vector), codegen
+
+
+def _unary(name):
+    @intrinsic
+    def apply(typing_context, a):
+        def codegen(context, builder, signature, args):
+            kind = ir.FunctionType(VECTOR, [VECTOR])
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+            return builder.call(function, args)
+
+        return vector(vector), codegen
+
+    return apply
+
+
+vsqrt = _unary("sqrt")
+vabs = _unary("fabs")
+
+
+def _choosing(comparison):
+    """a where it compares so with b, else b: one instruction, and b where either is NaN."""
+
+    @intrinsic
+    def choose(typing_context, a, b):
+        def codegen(context, builder, signature, args):
+            return builder.select(builder.fcmp_ordered(comparison, *args), *args)
+
+        return vector(vector, vector), codegen
+
+    return choose
+
+
+vmax = _choosing(">")
+vmin = _choosing("<")
+
+
+@intrinsic
+def where_greater(typing_context, a, b, x, y):
+    """x in the lanes where a > b, else y."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[2], args[3])
+
+    return vector(vector, vector, vector, vector), codegen
+
+
+def _binary(operation, method):
+    @type_callable(operation)
+    def typing(context):
+        def typer(a, b):
+            return vector if isinstance(a, VectorType) and isinstance(b, VectorType) else None
+
+        return typer
+
+    @lower_builtin(operation, VectorType, VectorType)
+    def lower(context, builder, signature, args):
+        return getattr(builder, method)(*args)
+
+
+_binary(operator.add, "fadd")
+_binary(operator.sub, "fsub")
+_binary(operator.mul, "fmul")
+_binary(operator.truediv, "fdiv")

@@ -1,0 +1,78 @@
+"""The processor that loops are compiled for: how wide a vector is, how many stay in registers.
+
+``CNNCLI_TARGET`` forces one of `TARGETS` by name. A forced target sets vector width and tile;
+instructions are always those of the processor at hand, so that every target runs on every machine.
+"""
+
+import os
+from dataclasses import dataclass
+
+from cnncli.errors import CnncliError
+
+
+@dataclass(frozen=True)
+class Target:
+    """Vector width and register tile of a processor family.
+
+    Attributes
+    ----------
+    name : str
+        ``avx512``, ``avx2``, ``neon`` or ``sse``.
+    lanes : int
+        float32 values in one vector.
+    tap_vectors : int
+        Vectors of one row that the filter loops keep as accumulators, for two rows at once:
+        2 * tap_vectors accumulators, 2 weights and 1 load must fit the vector registers.
+    gemm_rows : int
+        Output pixels that the network convolution keeps as accumulators, for two vectors each.
+    """
+
+    name: str
+    lanes: int
+    tap_vectors: int
+    gemm_rows: int
+
+
+TARGETS = {
+    "avx512": Target("avx512", lanes=16, tap_vectors=12, gemm_rows=14),  # 32 registers of 512 bits
+    "avx2": Target("avx2", lanes=8, tap_vectors=6, gemm_rows=6),  # 16 registers of 256 bits
+    "neon": Target("neon", lanes=4, tap_vectors=12, gemm_rows=8),  # 32 registers of 128 bits
+    "sse": Target("sse", lanes=4, tap_vectors=6, gemm_rows=6),  # 16 registers of 128 bits
+}
+
+
+def choose_target(architecture: str, features: frozenset[str]) -> Target:
+    """Choose the target for a processor.
+
+    Parameters
+    ----------
+    architecture : str
+        First part of the target triple, such as ``x86_64`` or ``aarch64``.
+    features : frozenset of str
+        Names of the instruction sets that the processor has, as LLVM calls them.
+
+    Returns
+    -------
+    Target
+        The forced one if ``CNNCLI_TARGET`` is set, else the widest that the processor has.
+
+    Raises
+    ------
+    CnncliError
+        If ``CNNCLI_TARGET`` names no target.
+    """
+    forced = os.environ.get("CNNCLI_TARGET")
+    if forced:
+        if forced not in TARGETS:
+            raise CnncliError(
+                f"CNNCLI_TARGET is {forced!r}; expected one of {', '.join(TARGETS)}",
+                "unset CNNCLI_TARGET to let the processor decide",
+            )
+        return TARGETS[forced]
+    if architecture in ("aarch64", "arm64"):
+        return TARGETS["neon"]
+    if {"avx512f", "avx512bw", "avx512vl"} <= features:
+        return TARGETS["avx512"]
+    if {"avx2", "fma"} <= features:
+        return TARGETS["avx2"]
+    return TARGETS["sse"]

@@ -1,0 +1,123 @@
+"""How many cores this process may use, and work spread over them."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cnncli.errors import CnncliError
+
+CHUNKS_PER_THREAD = 8  # small enough chunks that a thread held up by another process loses little
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Cores that this process may use: processor affinity, bounded by the cgroup's quota.
+
+    Parameters
+    ----------
+    root : Path
+        Where ``/proc`` and ``/sys`` are found.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota(root)
+    return max(1, min(cores, quota) if quota else cores)
+
+
+def thread_count(requested: int | None) -> int:
+    """Threads to use: as requested, or all available cores.
+
+    Raises
+    ------
+    CnncliError
+        If fewer than one thread is requested.
+    """
+    if requested is None:
+        return available_cores()
+    if requested < 1:
+        raise CnncliError(
+            f"--threads is {requested}; expected 1 or more",
+            f"leave --threads out to use all {available_cores()} cores",
+        )
+    return requested
+
+
+def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> None:
+    """Call ``work(worker, lo, hi)`` until items 0..count are done, from several threads.
+
+    Which worker does which items varies; what an item computes must not depend on it. The calling
+    thread is worker 0. The first exception of a worker is raised here after all have stopped.
+    """
+    workers = min(threads, count)
+    if workers <= 1:
+        if count:
+            work(0, 0, count)
+        return
+    chunk = max(1, count // (workers * CHUNKS_PER_THREAD))
+    starts = itertools.count(0, chunk)  # next() on it is one step under the interpreter lock
+    faults: list[BaseException] = []
+
+    def drain(worker: int) -> None:
+        try:
+            for lo in starts:
+                if lo >= count or faults:
+                    return
+                work(worker, lo, min(lo + chunk, count))
+        except BaseException as fault:  # noqa: BLE001 - handed to the caller below
+            faults.append(fault)
+
+    others = [threading.Thread(target=drain, args=(worker,), daemon=True) for worker in range(1, workers)]
+    for thread in others:
+        thread.start()
+    drain(0)
+    for thread in others:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _cgroup_quota(root: Path) -> int | None:
+    """Whole cores that the control group grants, rounded up; None without a limit."""
+    try:
+        entries = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for entry in entries:
+        _, controllers, group = entry.split(":", 2)
+        if not controllers:
+            base = root / "sys/fs/cgroup"
+            quotas += [_quota_v2(base / step) for step in _ancestors(group)]
+        elif "cpu" in controllers.split(","):
+            base = root / "sys/fs/cgroup" / controllers
+            quotas += [_quota_v1(base / step) for step in _ancestors(group)]
+    granted = [quota for quota in quotas if quota]
+    return min(granted) if granted else None
+
+
+def _ancestors(group: str) -> list[str]:
+    """A control group's path and those above it, relative to the mount: the tightest limit counts."""
+    parts = [part for part in group.split("/") if part and part != ".."]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def _quota_v2(folder: Path) -> int | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _quota_v1(folder: Path) -> int | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+        return None if quota <= 0 else -(-quota // period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

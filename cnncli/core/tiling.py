@@ -1,0 +1,156 @@
+"""How an image is cut into tiles, and the job that describes it to native loops."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import jobs
+from cnncli.core.native import processor
+
+HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
+TILE_SAMPLES = 960  # of a row: a multiple of the chunk of every target, 4 KB of float32
+TILE_ROWS = 32
+SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surface:
+    """An image to read through a border and an output to write, both in memory.
+
+    Attributes
+    ----------
+    src : ndarray, shape (H, W, C), uint8, uint16 or float32
+        Samples of a row must be contiguous; rows may have any pitch.
+    out : ndarray, shape (Ho, Wo, Co)
+        Co is 1 where ``luma`` is given, else C.
+    xmap, ymap : ndarray of intp
+        Source column or row of each one of the padded image, -1 for the fill.
+    fill : float
+        Value of pixels that the maps call -1.
+    luma : tuple of three floats or None
+        Weights that turn a source of 3 channels into one.
+    stride : (x, y)
+        Steps between output pixels.
+    absolute, scale, bias
+        What becomes of a response: ``(|r| if absolute else r) * scale + bias``, then rounded and
+        clamped to the type of ``out``.
+    """
+
+    src: NDArray[np.generic]
+    out: NDArray[np.generic]
+    xmap: NDArray[np.intp]
+    ymap: NDArray[np.intp]
+    fill: float = 0.0
+    luma: tuple[float, float, float] | None = None
+    stride: tuple[int, int] = (1, 1)
+    absolute: bool = False
+    scale: float = 1.0
+    bias: float = 0.0
+
+    @property
+    def channels(self) -> int:
+        """Samples of a pixel in scratch and output."""
+        return int(self.out.shape[2])
+
+
+@dataclass(frozen=True, eq=False)
+class TileJob:
+    """A job record with its tiles laid out, and the arrays that its addresses point to."""
+
+    record: NDArray[np.void]
+    count: int
+    loaded_rows: int
+    pitch: int
+    surface: Surface
+    held: list[NDArray[np.generic]] = field(default_factory=list)
+
+    def point(self, name: str, values: NDArray[np.generic]) -> None:
+        """Set a field to the address of an array, which the job keeps alive."""
+        self.held.append(values)
+        self.record[name] = values.ctypes.data
+
+
+def lay_out(
+    kind: np.dtype[np.void],
+    surface: Surface,
+    *,
+    extent: tuple[int, int],
+    tile_rows: int = TILE_ROWS,
+    row_bytes_factor: int = 1,
+) -> TileJob:
+    """Cut a surface into tiles.
+
+    Parameters
+    ----------
+    kind : dtype
+        A record type of ``jobs`` that begins with its `TILES`.
+    surface : Surface
+        What to read and write.
+    extent : (x, y)
+        Padded pixels under the kernel.
+    tile_rows : int
+        Output rows of a tile, unless a tall kernel asks for more or memory for fewer.
+    row_bytes_factor : int
+        Scratch rows that the loop keeps for each loaded row.
+
+    Returns
+    -------
+    TileJob
+        With the fields of `TILES` set. The cut depends on the image and the kernel alone, not on
+        the number of threads, so that results do not either.
+    """
+    height, width, channels = surface.out.shape
+    stride_x, stride_y = surface.stride
+    extent_x, extent_y = extent
+    target = processor()[3]
+    chunk = 2 * target.tap_vectors * target.lanes
+    tile_width = max(1, min(width, TILE_SAMPLES // channels // stride_x))
+    dense = (tile_width - 1) * stride_x + 1
+    pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16
+    pitch += 16 if pitch % 1024 == 0 else 0  # rows 4 KB apart would fall into the same cache sets
+    affordable = SCRATCH_BUDGET // (4 * pitch * row_bytes_factor) - extent_y
+    tile_height = min(height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2))
+    tiles_x, tiles_y = -(-width // tile_width), -(-height // tile_height)
+    record = np.zeros(1, kind)
+    job = TileJob(record, tiles_x * tiles_y, (tile_height - 1) * stride_y + extent_y + 1, pitch, surface)
+    inner_lo, inner_hi = _inner(surface.xmap)
+    numbers = {
+        "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],
+        "src_pitch": surface.src.strides[0],
+        "gray": int(surface.luma is not None),
+        **dict(zip(("red", "green", "blue"), surface.luma or (0.0, 0.0, 0.0), strict=True)),
+        "channels": channels,
+        "inner_lo": inner_lo,
+        "inner_hi": inner_hi,
+        "fill": surface.fill,
+        "out_type": jobs.ELEMENT_TYPES[surface.out.dtype],
+        "out_pitch": surface.out.strides[0],
+        "out_width": width,
+        "out_height": height,
+        "stride_x": stride_x,
+        "stride_y": stride_y,
+        "absolute": int(surface.absolute),
+        "scale": surface.scale,
+        "bias": surface.bias,
+        "tiles_x": tiles_x,
+        "tile_width": tile_width,
+        "tile_height": tile_height,
+        "extent_x": extent_x,
+        "extent_y": extent_y,
+        "pitch": pitch,
+    }
+    for name, value in numbers.items():
+        record[name] = value
+    for name in ("src", "out", "xmap", "ymap"):
+        job.point(name, getattr(surface, name))
+    return job
+
+
+def _inner(xmap: NDArray[np.intp]) -> tuple[int, int]:
+    """The longest stretch of padded columns whose source columns count up by one."""
+    steps = np.flatnonzero((np.diff(xmap) != 1) | (xmap[:-1] < 0))
+    edges = np.concatenate(([-1], steps, [xmap.size - 1]))
+    longest = int(np.argmax(np.diff(edges)))
+    lo, hi = int(edges[longest]) + 1, int(edges[longest + 1]) + 1
+    return (lo, hi) if xmap[lo] >= 0 else (lo, lo)
