@@ -1,7 +1,7 @@
 """PPM, PGM, PBM and PFM: all of them written here, and the deep ones read here.
 
-Pillow narrows PPM of more than 8 bits and knows no PFM in colour. Source: the netpbm manual pages ppm(5), pgm(5), pbm(5),
-and Paul Debevec's description of PFM.
+Pillow narrows PPM of more than 8 bits and knows no PFM in colour.
+Source: the netpbm manual pages ppm(5), pgm(5), pbm(5), and Paul Debevec's description of PFM.
 """
 
 import re

@@ -6,7 +6,10 @@ order, either predictor. Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF 
 (the floating point predictor).
 """
 
+import contextlib
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,6 +146,22 @@ def page_metadata(data: Slices, page: Page, channels: int, *, alpha: bool) -> Me
         icc=fitting_profile(icc, channels, alpha=alpha),
         dpi=dpi,
     )
+
+
+@functools.cache
+def silence_libtiff() -> None:
+    """Keep libtiff from printing to stderr; what goes wrong there comes back as an error all the same."""
+    import ctypes
+
+    from PIL import _imaging  # noqa: F401, loads libtiff
+
+    with contextlib.suppress(OSError, AttributeError):
+        maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
+        loaded = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/libtiff" in line}
+        for path in loaded:
+            library = ctypes.CDLL(path)
+            library.TIFFSetErrorHandler(None)
+            library.TIFFSetWarningHandler(None)
 
 
 def check_page(page: Page) -> None:
