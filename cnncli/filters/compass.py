@@ -131,7 +131,8 @@ KIRSCH = Entry(
     summary="edges: strongest of eight masks of 5 and -3",
     parameters=(ANSWER,),
     build=kirsch,
-    source="R. Kirsch: Computer Determination of the Constituent Structure of Biological Images, 1971; over 15",
+    source="R. Kirsch: Computer Determination of the Constituent Structure of Biological Images, 1971; "
+    "over 15",
     example=Example(
         spec="kirsch:answer=magnitude",
         patch=((0, 0, 1), (0, 1, 1), (0, 0, 1)),

@@ -27,10 +27,10 @@ def disk_coverage(radius: float) -> Weights:
         0 to 1, symmetric; the sum is the circle's area.
     """
     half = max(0, math.ceil(radius - 0.5))
-    corners = np.arange(half + 1) + 0.5
+    corners = np.arange(half + 1, dtype=np.float64) + 0.5
     # The area over [0, x] x [0, y], then differences; the axes halve the cells of row and column 0.
     area = np.zeros((half + 2, half + 2))
-    area[1:, 1:] = _quarter_area(corners[None, :], corners[:, None], radius)
+    area[1:, 1:] = _quarter_area(*np.meshgrid(corners, corners), radius)
     quadrant = np.diff(np.diff(area, axis=0), axis=1)
     quadrant[0, :] *= 2
     quadrant[:, 0] *= 2

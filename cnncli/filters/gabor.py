@@ -138,7 +138,7 @@ def _weights(name: str, size: int, shape: tuple[float, float, float, float, floa
     wave -= window * (wave.sum() / window.sum())
     if np.abs(wave).max() < _SILENT:
         raise CnncliError(
-            f"{name}: nothing is left of a wave of {write_number(wavelength)} pixels in {size}x{size} weights; "
+            f"{name}: nothing is left of a wave of {write_number(wavelength)} pixels in {size}x{size}; "
             "expected part of a bright and part of a dark stripe",
             "give a larger size, another phase, or a shorter wavelength",
         )
@@ -200,8 +200,9 @@ GABOR = Entry(
         *_SHAPE,
     ),
     build=gabor,
-    source="J. G. Daugman: Uncertainty Relation for Resolution in Space, Spatial Frequency and Orientation, 1985; "
-    "S. Marcelja: Mathematical Description of the Responses of Simple Cortical Cells, 1980; mean taken off",
+    source="J. G. Daugman: Uncertainty Relation for Resolution in Space, Spatial Frequency and Orientation, "
+    "1985; S. Marcelja: Mathematical Description of the Responses of Simple Cortical Cells, 1980; "
+    "mean taken off",
     example=Example(
         spec="gabor:wavelength=2,theta=0,sigma=1,gamma=1,phase=0,size=3",
         patch=((0, 1, 0), (0, 1, 0), (0, 1, 0)),
@@ -232,7 +233,8 @@ GABOR_BANK = Entry(
     ),
     build=gabor_bank,
     source="J. P. Jones, L. A. Palmer: An Evaluation of the Two-Dimensional Gabor Filter Model of Simple "
-    "Receptive Fields in Cat Striate Cortex, 1987; maximum over orientations of the half-wave rectified answers",
+    "Receptive Fields in Cat Striate Cortex, 1987; maximum over orientations of the "
+    "half-wave rectified answers",
     example=Example(
         spec="gabor-bank:orientations=2,wavelength=2,sigma=1,gamma=1,phase=0,size=3,answer=magnitude",
         patch=((0, 0, 0), (0.5, 0.5, 0.5), (0, 0, 0)),

@@ -83,8 +83,9 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
         weights = _checked((read_image or read_image_weights)(path), path)
     else:
         raise CnncliError(
-            f"kernel file {path!r} ends in {suffix or 'no suffix'}; expected {', '.join(SUFFIXES)}",
-            "give the file one of these suffixes; kernels by name are listed by: cnncli kernels",
+            f"kernel file {path!r} has {f'the suffix {suffix}' if suffix else 'no suffix'}; "
+            f"expected one of {' '.join(SUFFIXES)}",
+            "rename the file; kernels by name are listed by: cnncli kernels",
         )
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
     return custom(weights, anchor=anchor, name=name, spec=path)
@@ -133,7 +134,8 @@ def _text(path: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise CnncliError(
-            f"kernel file {path!r} is no text: byte {fault.start + 1} is {data[fault.start]:#04x}; expected UTF-8",
+            f"kernel file {path!r} is no text: byte {fault.start + 1} is {data[fault.start]:#04x}; "
+            "expected UTF-8",
             "save it as plain text, or give it the suffix of its format",
         ) from None
 
@@ -214,9 +216,9 @@ def _anchor(anchor: Any, weights: Weights, path: str) -> tuple[int, int] | None:
     if anchor is None:
         return None
     kh, kw = weights.shape
-    pair = anchor if isinstance(anchor, list) and len(anchor) == 2 else [None, None]
-    if all(type(place) is int and 0 <= place < side for place, side in zip(pair, (kw, kh), strict=True)):
-        return pair[0], pair[1]
+    x, y = anchor if isinstance(anchor, list) and len(anchor) == 2 else (None, None)
+    if type(x) is int and type(y) is int and 0 <= x < kw and 0 <= y < kh:
+        return x, y
     raise CnncliError(
         f"kernel file {path!r}: anchor {anchor!r}; expected [x, y] from [0, 0] to [{kw - 1}, {kh - 1}]",
         "columns and rows of the anchor count from 0",

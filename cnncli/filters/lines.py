@@ -79,7 +79,6 @@ def _detector(
             rectified=both,
         )
     if direction == "max":
-        answer = "abs" if both else "max"
         return Bank(
             name=name,
             spec=spec,
@@ -87,7 +86,7 @@ def _detector(
             gray=True,
             bank=masks,
             angles=angles,
-            answer=answer,
+            answer="abs" if both else "max",
             rectified=both,
         )
     weights = masks[int(direction) // 45]
@@ -109,7 +108,8 @@ LINE = Entry(
     parameters=(
         Parameter(
             name="direction",
-            meaning="degrees of the line, clockwise from the x axis; max: the strongest; angle: its direction",
+            meaning="degrees of the line, clockwise from the x axis; max: the strongest; "
+            "angle: its direction",
             default="max",
             kind="choice",
             choices=("max", "0", "45", "90", "135", "angle"),

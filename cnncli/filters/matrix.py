@@ -121,7 +121,8 @@ def parse_sized(text: str) -> Linear:
     if len(numbers) != kw * kh:
         row, column = _place(len(numbers), kw) if len(numbers) < kw * kh else (kh + 1, 1)
         raise CnncliError(
-            f"kernel, row {row}, column {column}: {len(numbers)} numbers in all; expected {kw * kh} for {kw}x{kh}",
+            f"kernel, row {row}, column {column}: {len(numbers)} numbers in all; "
+            f"expected {kw * kh} for {kw}x{kh}",
             _SIZED_FORM,
         )
     return custom(np.array(numbers).reshape(kh, kw), anchor=anchor)

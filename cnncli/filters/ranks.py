@@ -38,7 +38,8 @@ def canny(*, sigma: float = 1.4, low: float = 0.05, high: float = 0.1) -> Filter
     """
     if low > high:
         raise CnncliError(
-            f"canny: low={write_number(low)} is above high={write_number(high)}; expected low to be at most high",
+            f"canny: low={write_number(low)} is above high={write_number(high)}; "
+            "expected low to be at most high",
             f"swap them: canny:low={write_number(high)},high={write_number(low)}",
         )
     spec = spec_of("canny", sigma=sigma, low=low, high=high)
@@ -132,6 +133,6 @@ CANNY = Entry(
         spec="canny:sigma=0,low=0.05,high=0.1",
         patch=((0, 0, 0.5, 1, 1),) * 5,
         expected=1.0,
-        note="the Sobel magnitude is 1 here and 0.5 to both sides: the largest across the edge, and over high",
+        note="the Sobel magnitude is 1 here, 0.5 to both sides: the largest across the edge, and over high",
     ),
 )

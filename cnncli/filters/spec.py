@@ -113,6 +113,6 @@ def _parse_lists(text: str) -> Weights:
 def _unknown(text: str, head: str) -> CnncliError:
     if not text.strip():
         return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
-    near = get_close_matches(plain(head), (*CATALOG, *ALIASES), 1, 0.5)
+    near = get_close_matches(plain(head), (*CATALOG, *ALIASES), 1)
     hint = f"did you mean {near[0]!r}? `cnncli kernels` lists all names" if near else _FORMS
     return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)
