@@ -57,10 +57,11 @@ _TAPS = [
 DIRECT = np.dtype([*TILES, *_TAPS, ("row_pairs", "i8")], align=True)
 
 # Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
+# `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.
 RESPONSES = np.dtype(
-    [*TILES, *_TAPS, ("pairs", "i8"), ("kernels", "i8"), ("combine", "i8"), ("angles", "i8")], align=True
+    [*TILES, *_TAPS, ("kernels", "i8"), ("combine", "i8"), ("rectified", "i8"), ("angles", "i8")], align=True
 )
-COMBINE = {"magnitude": 0, "angle": 1, "max": 2, "abs": 3, "energy": 4, "direction": 5, "abs-direction": 6}
+COMBINE = {"energy": 0, "angle": 1, "max": 2, "direction": 3}
 
 # Sums of rank-1 kernels: a row of taps for each rank, then one column of taps over all of them.
 SEPARABLE = np.dtype(
@@ -78,5 +79,5 @@ SEPARABLE = np.dtype(
     align=True,
 )
 
-# All weights equal: sums by doubling, width 1, 2, 4 … and the parts that the width is made of.
-BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8"), ("weight", "f4")], align=True)
+# All weights equal, and folded into the scale.
+BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8")], align=True)

@@ -33,7 +33,10 @@ from cnncli.core.threads import spread
 
 # Loop name: the module that holds it as a function `loop`, in the order of the alphabet.
 LOOPS = {
+    "box": "cnncli.core.loops.box",
     "direct": "cnncli.core.loops.direct",
+    "responses": "cnncli.core.loops.responses",
+    "separable": "cnncli.core.loops.separable",
 }
 
 NativeFunction = Callable[[int, int, int, int], None]
@@ -193,6 +196,12 @@ def forget() -> None:
         _load.cache_clear()
         _key.cache_clear()
         processor.cache_clear()
+
+
+def chunk() -> int:
+    """Floats that the filter loops take at a time for two sums: see ``loops/taps.py``."""
+    target = processor()[3]
+    return target.tap_vectors * target.lanes
 
 
 def kept_files() -> list[str]:

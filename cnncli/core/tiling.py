@@ -32,6 +32,8 @@ class Surface:
         Weights that turn a source of 3 channels into one.
     stride : (x, y)
         Steps between output pixels.
+    full_scale : float
+        What counts as white in the source: 255, 65535 or 1.
     absolute, scale, bias
         What becomes of a response: ``(|r| if absolute else r) * scale + bias``, then rounded and
         clamped to the type of ``out``.
@@ -44,6 +46,7 @@ class Surface:
     fill: float = 0.0
     luma: tuple[float, float, float] | None = None
     stride: tuple[int, int] = (1, 1)
+    full_scale: float = 255.0
     absolute: bool = False
     scale: float = 1.0
     bias: float = 0.0

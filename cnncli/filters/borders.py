@@ -1,0 +1,168 @@
+"""What lies beyond the edge, and which part of the result is wanted: index maps for the core.
+
+Drawn with the image ``abcd``: replicate aaa|abcd, reflect cba|abcd, reflect101 dcb|abcd,
+wrap bcd|abcd, constant VVV|abcd. Maps go through a closed formula for any distance, so that a kernel
+may be many times larger than the image.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+
+BorderMode = Literal["replicate", "reflect", "reflect101", "wrap", "constant"]
+OutputMode = Literal["same", "valid", "full"]
+IndexMap = NDArray[np.intp]
+
+# Names that scipy.ndimage, OpenCV, scikit-image and numpy.pad use for the same five.
+ALIASES: dict[str, BorderMode] = {
+    "nearest": "replicate",
+    "edge": "replicate",
+    "border_replicate": "replicate",
+    "symmetric": "reflect",
+    "grid-mirror": "reflect",
+    "border_reflect": "reflect",
+    "mirror": "reflect101",
+    "border_reflect_101": "reflect101",
+    "border_reflect101": "reflect101",
+    "border_default": "reflect101",
+    "grid-wrap": "wrap",
+    "border_wrap": "wrap",
+    "periodic": "wrap",
+    "grid-constant": "constant",
+    "border_constant": "constant",
+    "zero": "constant",
+}
+
+
+def _folded(at: IndexMap, period: int, last: int) -> IndexMap:
+    """Positions on a line that runs up to ``last`` and back, once every ``period``."""
+    within = at % period
+    return np.where(within <= last, within, period - 1 - within + (period == 2 * last))
+
+
+_INSIDE: dict[BorderMode, Callable[[IndexMap, int], IndexMap]] = {
+    "replicate": lambda at, n: np.clip(at, 0, n - 1),
+    "reflect": lambda at, n: _folded(at, 2 * n, n - 1),
+    "reflect101": lambda at, n: _folded(at, max(2 * n - 2, 1), n - 1),
+    "wrap": lambda at, n: at % n,
+    "constant": lambda at, n: np.where((at >= 0) & (at < n), at, -1),
+}
+
+
+@dataclass(frozen=True)
+class Border:
+    """How pixels beyond the edge are found.
+
+    Attributes
+    ----------
+    mode : str
+        One of `BorderMode`.
+    value : float
+        What ``constant`` fills in, in the units of the image.
+    """
+
+    mode: BorderMode = "reflect101"
+    value: float = 0.0
+
+
+def parse_border(text: str) -> Border:
+    """Read ``replicate``, ``reflect``, ``reflect101``, ``wrap``, ``constant``, ``constant:V`` or an alias.
+
+    Raises
+    ------
+    CnncliError
+        For any other name, or a value that is not a finite number.
+    """
+    name, colon, value = text.strip().lower().partition(":")
+    modes = get_args(BorderMode)
+    mode = name if name in modes else ALIASES.get(name)
+    if mode is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [*modes, *ALIASES], n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else "the default is reflect101"
+        raise CnncliError(f"--border is {text!r}; expected one of {', '.join(modes[:-1])}, constant[:V]", hint)
+    if colon and mode != "constant":
+        raise CnncliError(f"--border is {text!r}; only constant takes a value", f"write --border {mode}")
+    try:
+        number = float(value) if colon else 0.0
+    except ValueError:
+        number = np.nan
+    if not np.isfinite(number):
+        raise CnncliError(f"--border is {text!r}; expected a finite number after constant:", "for example constant:255")
+    return Border(mode, number)  # type: ignore[arg-type]
+
+
+def index_map(positions: IndexMap, size: int, mode: BorderMode) -> IndexMap:
+    """The pixel that stands at each position, on one axis.
+
+    Parameters
+    ----------
+    positions : ndarray of intp
+        Positions on the axis; below 0 and from ``size`` on they lie beyond the edge.
+    size : int
+        Pixels of the axis, 1 or more.
+    mode : str
+        The border.
+
+    Returns
+    -------
+    ndarray of intp
+        From 0 to size - 1, or -1 for the constant.
+    """
+    return _INSIDE[mode](positions, size).astype(np.intp)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a filter over an image.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of the image.
+    extent : int
+        Pixels under the kernel, from its first to its last cell.
+    anchor : int
+        The cell, counted in pixels from the first, that lies on the output pixel.
+    """
+
+    size: int
+    extent: int
+    anchor: int
+
+    def positions(self, mode: OutputMode) -> tuple[int, int]:
+        """The input position under the first cell for the first output pixel, and the number of outputs."""
+        if mode == "same":
+            return -self.anchor, self.size
+        if mode == "full":
+            return 1 - self.extent, self.size + self.extent - 1
+        return 0, self.size - self.extent + 1
+
+    def input_map(
+        self, mode: OutputMode, border: BorderMode, *, stride: int = 1, window: tuple[int, int] | None = None
+    ) -> tuple[IndexMap, int]:
+        """The map of padded positions, and how many outputs they give.
+
+        Parameters
+        ----------
+        mode, border
+            Which outputs, and what lies beyond the edge.
+        stride : int
+            Steps between outputs.
+        window : (first, count) or None
+            Only these of the outputs.
+        """
+        start, dense = self.positions(mode)
+        count = max(0, -(-dense // stride))
+        first = 0
+        if window is not None:
+            first, count = window[0], min(window[1], count - window[0])
+        length = (count - 1) * stride + self.extent
+        positions = np.arange(length, dtype=np.intp) + (start + first * stride)
+        return index_map(positions, self.size, border), count

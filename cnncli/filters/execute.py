@@ -1,0 +1,156 @@
+"""Run one linear filter over a surface by a given plan: fill in the job, call the core."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import jobs, native
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.filters.model import Weights
+
+Offsets = list[tuple[int, int]]  # (row, column) of a tap, in padded pixels from the first cell
+
+
+def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
+    """Sum over the cells that are not zero.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (kh, kw)
+        As laid over the image, not flipped.
+    surface : Surface
+        What to read and write.
+    dilation : int
+        Pixels from one cell to the next.
+    threads : int
+        Threads to use.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    kh, kw = weights.shape
+    extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
+    job = lay_out(jobs.DIRECT, surface, extent=extent)
+    pairs = dilation == 1 and surface.stride[1] == 1 and kh > 1
+    if pairs:
+        below = np.zeros((1, kw))
+        stacked = np.stack([np.vstack([weights, below]), np.vstack([below, weights])])
+    else:
+        stacked = np.stack([weights, np.zeros_like(weights)])
+    _set_taps(job, stacked, dilation)
+    job.record["row_pairs"] = pairs
+    return _run("direct", job, threads, rows=job.loaded_rows + 3)
+
+
+def run_separable(
+    columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int
+) -> int:
+    """Sum over ranks of a column times a row.
+
+    Parameters
+    ----------
+    columns, rows : ndarray, shapes (rank, kh) and (rank, kw)
+        weights = columns.T @ rows, as laid over the image.
+    surface, dilation, threads
+        As in `run_direct`.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    rank, kh = columns.shape
+    kw = rows.shape[1]
+    extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
+    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank)
+    plane = job.loaded_rows * job.pitch
+    channels = surface.channels
+    along = [4 * x * dilation * channels for x in range(kw)]
+    down = [4 * (r * plane + y * dilation * job.pitch) for r in range(rank) for y in range(kh)]
+    job.record["rank"], job.record["row_count"], job.record["column_count"] = rank, kw, rank * kh
+    job.record["plane"] = plane
+    job.point("row_offsets", np.array(along * rank, np.intp))
+    job.point("row_weights", _paired(rows.ravel()))
+    job.point("column_offsets", np.array(down, np.intp))
+    job.point("column_weights", _paired(columns.ravel()))
+    return _run("separable", job, threads, rows=2 + rank * job.loaded_rows)
+
+
+def run_box(height: int, width: int, weight: float, surface: Surface, *, threads: int) -> int:
+    """Sum over a height x width rectangle, times ``weight``; parameters as in `run_direct`."""
+    job = lay_out(jobs.BOX, surface, extent=(width, height))
+    job.record["box_width"], job.record["box_height"] = width, height
+    job.record["scale"] *= np.float32(weight)
+    return _run("box", job, threads, rows=job.loaded_rows + 3)
+
+
+def run_responses(
+    kernels: Sequence[Weights],
+    surface: Surface,
+    *,
+    combine: str,
+    dilation: int,
+    threads: int,
+    rectified: bool = False,
+    angles: Sequence[float] = (),
+) -> int:
+    """Several kernels and what is made of their answers.
+
+    Parameters
+    ----------
+    kernels : sequence of ndarray, each (kh, kw)
+        As laid over the image.
+    surface, dilation, threads
+        As in `run_direct`.
+    combine : str
+        A key of ``jobs.COMBINE``.
+    rectified : bool
+        Whether responses of either sign count, for ``max`` and ``direction``.
+    angles : sequence of float
+        What ``direction`` answers, one a kernel.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    kh, kw = kernels[0].shape
+    extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
+    job = lay_out(jobs.RESPONSES, surface, extent=extent)
+    even = [*kernels, np.zeros((kh, kw))] if len(kernels) % 2 else list(kernels)
+    _set_taps(job, np.stack(even), dilation)
+    job.record["kernels"], job.record["combine"] = len(kernels), jobs.COMBINE[combine]
+    job.record["rectified"] = rectified
+    job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
+    # Answers of all kernels for one chunk, in rows' worth of scratch.
+    room = -(-len(even) * native.chunk() // job.pitch)
+    return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
+
+
+def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:
+    """Taps where any of the kernels (count, kh, kw) has a weight; weights in pairs of kernels."""
+    cells = np.argwhere(kernels.any(axis=0))
+    if not len(cells):
+        cells = np.zeros((1, 2), np.intp)
+    rows, columns = cells.T
+    offsets = 4 * dilation * (rows * job.pitch + columns * job.surface.channels)
+    weights = kernels[:, rows, columns].reshape(-1, 2, len(cells)).transpose(0, 2, 1)
+    job.record["tap_count"] = len(cells)
+    job.point("tap_offsets", offsets.astype(np.intp))
+    job.point("tap_weights", np.ascontiguousarray(weights, np.float32))
+
+
+def _paired(weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Weights in the first of the two places that a tap has."""
+    return np.ascontiguousarray(np.stack([weights, np.zeros_like(weights)], axis=1), np.float32)
+
+
+def _run(name: str, job: TileJob, threads: int, *, rows: int) -> int:
+    """Run a job with scratch for so many rows; the clipped values of all threads."""
+    scratches = native.run(
+        name, job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * rows * job.pitch
+    )
+    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
