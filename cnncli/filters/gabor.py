@@ -214,7 +214,7 @@ GABOR = Entry(
 GABOR_BANK = Entry(
     name="gabor-bank",
     family="gabor",
-    summary="strongest of Gabor filters all around: a model of simple cells of the visual cortex",
+    summary="strongest of Gabor filters all around: simple cells of the visual cortex",
     parameters=(
         Parameter(
             name="orientations", meaning="how many directions", default="8", kind="whole", low=1, high=360

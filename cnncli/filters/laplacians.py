@@ -4,13 +4,17 @@ import math
 
 import numpy as np
 
-from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of, write_number
 from cnncli.filters.model import Filter, Linear, Weights, ZeroCrossings
 from cnncli.filters.sharpening import CROSS, NEIGHBOURS, SQUARE
 from cnncli.filters.smoothing import MAX_SIGMA, SIZE, STEP, gaussian_size, gaussian_taps
 
 MARR_RATIO = 1.6
 """The ratio of sigmas at which a difference of Gaussians is nearest to the Laplacian of one."""
+
+_SILENT = 1e-9
+"""A difference below this has no answer that float32 could hold beside its terms."""
 
 _SIGMA = Parameter(
     name="sigma",
@@ -45,12 +49,24 @@ def mexican_hat(*, sigma: float = 2.0, size: int | None = None) -> Filter:
 
 
 def dog(*, sigma: float = 1.0, sigma2: float | None = None, size: int | None = None) -> Filter:
-    """Make the difference of two Gaussians, the first minus the second; each reaches four of its sigmas."""
+    """Make the difference of two Gaussians, the first minus the second; each reaches four of its sigmas.
+
+    Raises
+    ------
+    CnncliError
+        The two are the same.
+    """
     sigma2 = min(round(MARR_RATIO * sigma, 12), MAX_SIGMA) if sigma2 is None else sigma2
     own = gaussian_size(sigma), gaussian_size(sigma2)
     size = max(own) if size is None else size
     first, second = _padded(sigma, own[0], size), _padded(sigma2, own[1], size)
     weights = zero_sum(np.outer(first, first) - np.outer(second, second))
+    if not np.abs(weights).max() > _SILENT:
+        raise CnncliError(
+            f"dog: nothing is left of sigma={write_number(sigma)} minus sigma2={write_number(sigma2)} "
+            f"in {size}x{size}; expected two Gaussians that differ",
+            "give different sigmas, or a larger size",
+        )
     spec = spec_of("dog", sigma=sigma, sigma2=sigma2, size=size)
     return Linear(name="dog", spec=spec, signed=True, gray=True, weights=freeze(weights))
 

@@ -54,7 +54,7 @@ def corner(*, direction: str = "max", polarity: str = "both") -> Filter:
     Returns
     -------
     Linear or Bank
-        A full-scale right-angled corner answers with full scale, a straight step with 0.6 of it.
+        A full-scale right-angled corner answers with full scale, a straight step with 0.75 of it.
     """
     return _detector("corner", ring_masks(CORNER_RING, 5, 20), EIGHT_ANGLES, direction, polarity)
 

@@ -1,6 +1,5 @@
 """Kernels written out in numbers: ``0 -1 0; -1 5 -1; 0 -1 0`` and ImageMagick's ``3x3: ...``."""
 
-import math
 import re
 
 import numpy as np
@@ -154,7 +153,7 @@ def _number(token: str, row: int, column: int, *, where: str) -> float:
 
 def check_weight(value: float, shown: str, place: str) -> float:
     """Return a weight that float32 arithmetic can take; refuse NaN, infinity and giants."""
-    if math.isfinite(value) and abs(value) <= LARGEST_WEIGHT:
+    if -LARGEST_WEIGHT <= value <= LARGEST_WEIGHT:
         return value
     raise CnncliError(
         f"{place}: {shown} is out of range; expected a number from -{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",

@@ -1,0 +1,69 @@
+"""Plain loops in float64: what a filter answers at one pixel."""
+
+import math
+
+import numpy as np
+
+from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
+
+
+def response(weights, patch, x, y, anchor=None):
+    """Convolve by the definition; pixels outside are the nearest inside."""
+    kh, kw = weights.shape
+    ax, ay = anchor or (kw // 2, kh // 2)
+    height, width = len(patch), len(patch[0])
+    total = 0.0
+    for row in range(kh):
+        for column in range(kw):
+            i = min(max(x + ax - column, 0), width - 1)
+            j = min(max(y + ay - row, 0), height - 1)
+            total += float(weights[row, column]) * patch[j][i]
+    return total
+
+
+def window(patch, x, y, size):
+    half = size // 2
+    for j in range(y - half, y + half + 1):
+        for i in range(x - half, x + half + 1):
+            inside = patch[min(max(j, 0), len(patch) - 1)][min(max(i, 0), len(patch[0]) - 1)]
+            yield i - x, j - y, inside
+
+
+def sobel_magnitude(patch, x, y):
+    weights = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4
+    return math.hypot(response(weights, patch, x, y), response(weights.T, patch, x, y))
+
+
+def answer(found: Filter, patch, x, y):
+    """Answer for every kind of filter."""
+    if isinstance(found, Linear):
+        return response(found.weights, patch, x, y, found.anchor)
+    if isinstance(found, Gradient):
+        dx, dy = (response(weights, patch, x, y) for weights in (found.dx, found.dy))
+        return math.hypot(dx, dy) if found.answer == "magnitude" else math.atan2(dy, dx)
+    if isinstance(found, Bank):
+        values = [response(weights, patch, x, y) for weights in found.bank]
+        if found.answer == "energy":
+            return math.sqrt(sum(value * value for value in values))
+        keys = [abs(value) if found.rectified else value for value in values]
+        return found.angles[keys.index(max(keys))] if found.answer == "direction" else max(keys)
+    if isinstance(found, Median):
+        values = sorted(value for _, _, value in window(patch, x, y, found.size))
+        return values[len(values) // 2]
+    if isinstance(found, Bilateral):
+        total = scale = 0.0
+        for i, j, value in window(patch, x, y, found.size):
+            weight = math.exp(-(i * i + j * j) / (2 * found.sigma**2))
+            weight *= math.exp(-((value - patch[y][x]) ** 2) / (2 * found.sigma_color**2))
+            total, scale = total + weight * value, scale + weight
+        return total / scale
+    if isinstance(found, ZeroCrossings):
+        # The jump over the edge to the left of this pixel.
+        here, left = (response(found.weights, patch, at, y) for at in (x, x - 1))
+        assert here * left < 0
+        assert abs(here - left) > found.threshold
+        return here - left
+    assert isinstance(found, Canny)
+    assert found.sigma == 0
+    here, left, right = (sobel_magnitude(patch, at, y) for at in (x, x - 1, x + 1))
+    return float(here > max(left, right) and here >= found.high)

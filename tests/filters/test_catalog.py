@@ -1,0 +1,218 @@
+import math
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from kernel_oracle import answer
+
+from cnncli.filters.catalog import ALIASES, CATALOG
+from cnncli.filters.model import Bank, Filter, Gradient, Linear
+from cnncli.filters.spec import parse_spec
+
+NAMES = sorted(CATALOG)
+
+# Every parameter away from its default, so that a parameter that is read and ignored shows.
+VARIANTS = {
+    "box": ["size=4", "size=5,size-y=2"],
+    "gaussian": [
+        "sigma=2",
+        "size=7",
+        "sigma=1.5,size=5",
+        "sigma=1,sigma-y=3",
+        "sigma-y=2",
+        "size-y=5",
+        "sigma=0",
+    ],
+    "disk": ["radius=0.5", "radius=2.7"],
+    "motion": ["length=7.5", "angle=30", "length=4,angle=-120"],
+    "binomial": ["size=4"],
+    "sharpen": ["amount=0.5", "neighbours=8"],
+    "unsharp": ["sigma=2", "amount=0.3", "size=3"],
+    "emboss": ["strength=2", "angle=10"],
+    "sobel": ["direction=x", "direction=y", "direction=angle"],
+    "scharr": ["direction=x", "direction=y", "direction=angle"],
+    "prewitt": ["direction=x", "direction=y", "direction=angle"],
+    "roberts": ["direction=x", "direction=y", "direction=angle"],
+    "farid": ["direction=x", "direction=y", "direction=angle"],
+    "laplacian": ["neighbours=8"],
+    "log": ["sigma=1", "size=9"],
+    "dog": ["sigma=0.7", "sigma2=4", "size=5", "sigma=1.1"],
+    "mexican-hat": ["sigma=1.3", "size=9"],
+    "zero-crossings": ["sigma=1", "threshold=0.1", "size=7"],
+    "kirsch": ["answer=direction"],
+    "robinson": ["answer=direction"],
+    "prewitt-compass": ["answer=direction"],
+    "frei-chen": ["answer=direction"],
+    "gabor": ["wavelength=5", "theta=30", "sigma=2", "gamma=1", "phase=-90", "size=9"],
+    "gabor-bank": [
+        "orientations=3",
+        "wavelength=5",
+        "sigma=2",
+        "gamma=1",
+        "phase=-90",
+        "size=9",
+        "answer=direction",
+    ],
+    "line": [
+        "direction=45",
+        "direction=angle",
+        "polarity=dark",
+        "direction=0,polarity=dark",
+        "polarity=bright",
+    ],
+    "corner": [
+        "direction=315",
+        "direction=angle",
+        "polarity=dark",
+        "direction=0,polarity=dark",
+        "polarity=bright",
+    ],
+    "median": ["size=5"],
+    "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
+    "canny": ["sigma=2", "low=0.01", "high=0.4"],
+}
+SPECS = [*NAMES, *(f"{name}:{variant}" for name, variants in VARIANTS.items() for variant in variants)]
+
+
+def same(a: Filter, b: Filter) -> bool:
+    if type(a) is not type(b):
+        return False
+
+    def equal(x, y):
+        if isinstance(x, np.ndarray):
+            return np.array_equal(x, y)
+        if isinstance(x, tuple) and x and isinstance(x[0], np.ndarray):
+            return len(x) == len(y) and all(map(np.array_equal, x, y))
+        return x == y
+
+    return all(equal(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+
+
+def arrays(found: Filter):
+    if isinstance(found, Gradient):
+        return [found.dx, found.dy]
+    return (
+        list(found.bank) if isinstance(found, Bank) else [found.weights] if hasattr(found, "weights") else []
+    )
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_canonical_spec_gives_the_same_filter(spec):
+    found = parse_spec(spec)
+    assert found.spec.partition(":")[0] == found.name == spec.partition(":")[0]
+    assert same(parse_spec(found.spec), found)
+    assert parse_spec(found.spec).spec == found.spec
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), [(name, variant) for name, variants in VARIANTS.items() for variant in variants]
+)
+def test_every_parameter_counts(name, variant):
+    plain, varied = parse_spec(name), parse_spec(f"{name}:{variant}")
+    ignored = {"spec"}
+    differs = [
+        field.name
+        for field in fields(varied)
+        if field.name not in ignored
+        and (
+            type(plain) is not type(varied)
+            or not same_value(getattr(plain, field.name), getattr(varied, field.name))
+        )
+    ]
+    assert differs
+
+
+def same_value(x, y):
+    if isinstance(x, tuple) and x and isinstance(x[0], np.ndarray):
+        return len(x) == len(y) and all(map(np.array_equal, x, y))
+    return np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y
+
+
+def test_variants_name_every_parameter():
+    for name, entry in CATALOG.items():
+        told = {part.partition("=")[0] for variant in VARIANTS.get(name, []) for part in variant.split(",")}
+        assert told == {parameter.name for parameter in entry.parameters}, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_the_ones_shown(name):
+    entry = CATALOG[name]
+    shown = {
+        p.name: p.default
+        for p in entry.parameters
+        if p.kind == "choice" or p.default.replace(".", "").isdigit()
+    }
+    if shown:
+        written = ",".join(f"{key}={value}" for key, value in shown.items())
+        assert same(parse_spec(f"{name}:{written}"), parse_spec(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_worked_example(name):
+    example = CATALOG[name].example
+    found = parse_spec(example.spec)
+    assert found.name == name
+    assert found.spec == example.spec
+    value = answer(found, example.patch, len(example.patch[0]) // 2, len(example.patch) // 2)
+    assert value == pytest.approx(example.expected, abs=6e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_patch_holds_the_kernel(name):
+    example = CATALOG[name].example
+    height, width = len(example.patch), len(example.patch[0])
+    for weights in arrays(parse_spec(example.spec)):
+        kh, kw = weights.shape
+        assert kh <= height
+        assert kw <= width
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_weights_are_float64_and_read_only(spec):
+    for weights in arrays(parse_spec(spec)):
+        assert weights.dtype == np.float64
+        assert weights.flags.c_contiguous
+        assert np.isfinite(weights).all()
+        with pytest.raises(ValueError, match="read-only"):
+            weights[0, 0] = 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entries_are_complete(name):
+    entry = CATALOG[name]
+    assert entry.name == name
+    assert len(entry.summary) <= 80
+    assert any(character.isdigit() for character in entry.source)
+    assert len({p.name for p in entry.parameters}) == len(entry.parameters)
+    for parameter in entry.parameters:
+        assert (
+            parameter.choices if parameter.kind == "choice" else math.isfinite(parameter.high - parameter.low)
+        )
+        assert set(parameter.synonyms.values()) <= set(parameter.choices)
+
+
+def test_aliases_lead_to_names_and_hide_none():
+    assert set(ALIASES.values()) <= set(CATALOG)
+    assert not set(ALIASES) & set(CATALOG)
+
+
+def test_detectors_answer_in_gray_and_blurs_premultiply():
+    blurs = {name for name in NAMES if parse_spec(name).premultiply}
+    assert blurs == {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral"}
+    colored = {name for name in NAMES if not parse_spec(name).gray}
+    assert colored == blurs | {"identity", "sharpen", "unsharp", "emboss"}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_span_and_sign(spec):
+    found = parse_spec(spec)
+    directional = any(word in spec for word in ("=angle", "answer=direction"))
+    assert found.span == (math.pi if directional else None)
+    if isinstance(found, Linear) and found.gray and "polarity" not in spec and found.name != "outline":
+        assert found.signed is True
+
+
+def test_sides_are_bounded():
+    for name, spec in {"disk": "radius=2048", "motion": "length=4096,angle=45"}.items():
+        weights = parse_spec(f"{name}:{spec}").weights
+        assert max(weights.shape) <= 4097
