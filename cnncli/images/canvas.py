@@ -1,0 +1,382 @@
+"""A page to draw on: text with measured boxes, rectangles, lines, arrows and pictures.
+
+Nothing is painted until ``Canvas.array()``: a canvas is a list of marks, so that a page may grow
+downwards while it is laid out, and what stands on it (texts, boxes) can be read back.
+
+Legend: x runs to the right and y downwards, in pixels; colours are ``#rrggbb``.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor, hypot
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+Point = tuple[float, float]
+Pixels = NDArray[np.uint8]
+
+INK = "#1f2933"
+ASCENT, DESCENT, CAP = 0.78, 0.24, 0.71
+"""Heights above and below the base line, and of a capital, in multiples of the font size."""
+
+_OVERSAMPLE = 8
+
+# The built-in font is ASCII with a few signs; these are drawn as strokes on a unit em, y upwards.
+_SIGNS: dict[str, tuple[float, tuple[tuple[Point, ...], ...]]] = {
+    "−": (0.60, (((0.08, 0.33), (0.52, 0.33)),)),
+    "×": (0.60, (((0.12, 0.15), (0.48, 0.51)), ((0.12, 0.51), (0.48, 0.15)))),
+    "÷": (
+        0.60,
+        (((0.08, 0.33), (0.52, 0.33)), ((0.30, 0.54), (0.30, 0.55)), ((0.30, 0.11), (0.30, 0.12))),
+    ),
+    "→": (0.95, (((0.08, 0.33), (0.84, 0.33)), ((0.62, 0.52), (0.84, 0.33), (0.62, 0.14)))),
+    "√": (0.66, (((0.05, 0.34), (0.16, 0.40), (0.32, 0.02), (0.56, 0.78), (0.66, 0.78)),)),
+    "≥": (0.60, (((0.10, 0.60), (0.50, 0.40), (0.10, 0.20)), ((0.10, 0.04), (0.50, 0.04)))),
+    "≤": (0.60, (((0.50, 0.60), (0.10, 0.40), (0.50, 0.20)), ((0.10, 0.04), (0.50, 0.04)))),
+    "≈": (
+        0.60,
+        tuple(
+            ((0.08, y), (0.18, y + 0.07), (0.30, y + 0.01), (0.42, y - 0.05), (0.52, y + 0.02))
+            for y in (0.24, 0.42)
+        ),
+    ),
+    "²": (
+        0.36,
+        (((0.06, 0.66), (0.10, 0.74), (0.20, 0.76), (0.27, 0.69), (0.22, 0.58), (0.06, 0.42), (0.29, 0.42)),),
+    ),
+}
+_PLAIN = str.maketrans(
+    {"–": "-", "—": "-", "‘": "'", "″": '"', "•": "·", "\u00a0": " ", "ß": "ss", "æ": "ae", "ø": "o"}
+)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels: left and top lie in it, right and bottom just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.bottom - self.top
+
+    @property
+    def center(self) -> tuple[int, int]:
+        """The middle, (x, y)."""
+        return (self.left + self.right) // 2, (self.top + self.bottom) // 2
+
+    def grown(self, by: int) -> "Box":
+        """Return the box with ``by`` pixels more on every side (fewer where negative)."""
+        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+    def overlaps(self, other: "Box") -> bool:
+        """Tell whether the two share a pixel."""
+        across = min(self.right, other.right) > max(self.left, other.left)
+        return across and min(self.bottom, other.bottom) > max(self.top, other.top)
+
+    def contains(self, other: "Box") -> bool:
+        """Tell whether ``other`` lies wholly inside."""
+        across = self.left <= other.left and other.right <= self.right
+        return across and self.top <= other.top and other.bottom <= self.bottom
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """One thing on a canvas: what it is, the pixels it may touch, and its text if it is one."""
+
+    kind: str
+    box: Box
+    text: str
+    paint: Callable[[Image.Image], None]
+
+
+class Canvas:
+    """A page of marks, painted in the order they were made.
+
+    Parameters
+    ----------
+    width : int
+        In pixels.
+    height : int or None
+        In pixels; None: as much as the marks need, plus ``margin`` below.
+    background : str
+        The colour of the empty page.
+    margin : int
+        The white below the lowest mark of a page without a height.
+    """
+
+    def __init__(
+        self, width: int, height: int | None = None, *, background: str = "#ffffff", margin: int = 40
+    ) -> None:
+        self.width = width
+        self._height = height
+        self.background = background
+        self.margin = margin
+        self.marks: list[Mark] = []
+
+    @property
+    def height(self) -> int:
+        """The height of the page in pixels, as far as it is laid out."""
+        if self._height is not None:
+            return self._height
+        return max((mark.box.bottom for mark in self.marks), default=0) + self.margin
+
+    def text(
+        self, at: Point, s: str, *, size: int = 16, color: str = INK, anchor: str = "lt", bold: bool = False
+    ) -> Box:
+        """Write one line.
+
+        Parameters
+        ----------
+        at : (x, y)
+            The point that ``anchor`` names.
+        s : str
+            The line; letters that the font lacks lose their accents or become ``?``.
+        size : int
+            The font's size in pixels.
+        color : str
+            Of the letters.
+        anchor : str
+            Across: ``l`` left, ``m`` middle, ``r`` right. Then upright: ``t`` top of the box,
+            ``m`` middle of the capitals, ``s`` base line, ``b`` bottom of the box.
+        bold : bool
+            Thicken the strokes.
+
+        Returns
+        -------
+        Box
+            The pixels that the line takes up.
+        """
+        runs = _runs(spell(s))
+        width = _length(runs, size)
+        x = at[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
+        rise = {"t": ASCENT, "m": CAP / 2, "s": 0.0, "b": -DESCENT}[anchor[1]]
+        left, base = round(x), round(at[1] + rise * size)
+        box = Box(left, base - ceil(ASCENT * size), left + ceil(width), base + ceil(DESCENT * size))
+        stroke = size / 45 if bold else 0.0
+        self._add("text", box, lambda page: _write(page, (left, base), runs, (size, stroke, color)), s)
+        return box
+
+    def paragraph(
+        self, at: Point, s: str, width: int, *, size: int = 16, color: str = INK, leading: float = 1.4
+    ) -> Box:
+        """Write as many lines as ``s`` needs in ``width`` pixels, from ``at`` (left, top) down.
+
+        Returns
+        -------
+        Box
+            The pixels that the lines take up together.
+        """
+        x, y = at
+        boxes = [
+            self.text((x, y + i * leading * size), line, size=size, color=color)
+            for i, line in enumerate(wrap(s, width, size=size))
+        ]
+        return Box(boxes[0].left, boxes[0].top, max(b.right for b in boxes), boxes[-1].bottom)
+
+    def rect(self, box: Box, *, fill: str | None = None, outline: str | None = None, width: int = 1) -> Box:
+        """Fill a box, outline it just inside its edge, or both."""
+
+        def paint(page: Image.Image) -> None:
+            corners = (box.left, box.top, box.right - 1, box.bottom - 1)
+            ImageDraw.Draw(page).rectangle(corners, fill, outline, width)
+
+        if box.width > 0 and box.height > 0:
+            self._add("rect", box, paint)
+        return box
+
+    def line(self, points: Sequence[Point], *, color: str = INK, width: float = 1.0) -> Box:
+        """Draw a smooth line through ``points``, its ends and corners round."""
+        return self._shape("line", [tuple(points)], width, color)
+
+    def arrow(self, start: Point, end: Point, *, color: str = INK, width: float = 2.0) -> Box:
+        """Draw a straight line with an open head at ``end``."""
+        (x0, y0), (x1, y1) = start, end
+        length = hypot(x1 - x0, y1 - y0) or 1.0
+        ux, uy, head = (x1 - x0) / length, (y1 - y0) / length, 3.5 * width
+        barbs = [(x1 - head * (ux + s * uy), y1 - head * (uy - s * ux)) for s in (0.8, -0.8)]
+        return self._shape("arrow", [(start, end), (barbs[0], end, barbs[1])], width, color)
+
+    def disc(self, center: Point, radius: float, *, fill: str = INK) -> Box:
+        """Fill a circle."""
+        return self._shape("disc", [(center, center)], 2 * radius, fill)
+
+    def image(self, box: Box, pixels: NDArray[np.generic]) -> Box:
+        """Lay a picture over a box.
+
+        Whole enlargements from 3 times up keep every pixel a square; smaller ones are
+        interpolated; reductions are averaged.
+
+        Parameters
+        ----------
+        box : Box
+            Where; its proportions are up to the caller.
+        pixels : ndarray, shape (H, W) or (H, W, 3), uint8
+            Gray or red, green, blue.
+        """
+        source = np.ascontiguousarray(pixels, dtype=np.uint8)
+        h, w = source.shape[:2]
+
+        def paint(page: Image.Image) -> None:
+            if box.width >= 3 * w and box.height >= 3 * h:
+                how = Image.Resampling.NEAREST
+            elif box.width > w or box.height > h:
+                how = Image.Resampling.BICUBIC
+            else:
+                how = Image.Resampling.BOX
+            picture = Image.fromarray(source).resize((box.width, box.height), how)
+            page.paste(picture.convert("RGB"), (box.left, box.top))
+
+        self._add("image", box, paint)
+        return box
+
+    def array(self) -> Pixels:
+        """Paint the page.
+
+        Returns
+        -------
+        ndarray, shape (height, width, 3), uint8
+        """
+        page = Image.new("RGB", (self.width, self.height), self.background)
+        for mark in self.marks:
+            mark.paint(page)
+        return np.array(page)
+
+    def _add(self, kind: str, box: Box, paint: Callable[[Image.Image], None], text: str = "") -> None:
+        self.marks.append(Mark(kind, box, text, paint))
+
+    def _shape(self, kind: str, paths: Sequence[tuple[Point, ...]], width: float, color: str) -> Box:
+        """Add round-ended strokes, painted smoothly by oversampling their bounding box."""
+        xs = [x for path in paths for x, _ in path]
+        ys = [y for path in paths for _, y in path]
+        r = width / 2
+        box = Box(floor(min(xs) - r), floor(min(ys) - r), ceil(max(xs) + r), ceil(max(ys) + r))
+
+        def paint(page: Image.Image) -> None:
+            moved = [tuple((x - box.left, y - box.top) for x, y in path) for path in paths]
+            mask = _strokes(moved, (max(1, box.width), max(1, box.height)), width)
+            page.paste(ImageColor.getrgb(color), (box.left, box.top), mask)
+
+        self._add(kind, box, paint)
+        return box
+
+
+def measure(s: str, *, size: int = 16) -> tuple[int, int]:
+    """Return the width and height in pixels of the box that ``Canvas.text`` would fill."""
+    return ceil(_length(_runs(spell(s)), size)), ceil(ASCENT * size) + ceil(DESCENT * size)
+
+
+def wrap(s: str, width: int, *, size: int = 16) -> list[str]:
+    """Break ``s`` at blanks, not at no-break spaces, into lines of at most ``width`` pixels.
+
+    A word that is wider than a line is cut with ``…``.
+    """
+    lines = [""]
+    for word in s.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if measure(longer, size=size)[0] <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [shorten(line, width, size=size) for line in lines]
+
+
+def shorten(s: str, width: int, *, size: int = 16) -> str:
+    """Return ``s``, with its middle replaced by ``…`` where it is wider than ``width`` pixels."""
+    if measure(s, size=size)[0] <= width:
+        return s
+    kept = len(s) - 1
+    while kept > 1 and measure(_cut(s, kept), size=size)[0] > width:
+        kept -= 1
+    return _cut(s, kept)
+
+
+def spell(s: str) -> str:
+    """Return ``s`` in the letters that can be drawn: accents dropped, the unknown as ``?``."""
+    out = []
+    for ch in s.translate(_PLAIN):
+        if ch in _SIGNS or ch in "…·°±“”’" or " " <= ch <= "~":
+            out.append(ch)
+            continue
+        base = [c for c in unicodedata.normalize("NFKD", ch) if " " <= c <= "~"]
+        out.append("".join(base) or "?")
+    return "".join(out)
+
+
+def _cut(s: str, kept: int) -> str:
+    return s[: (kept + 1) // 2] + "…" + s[len(s) - kept // 2 :]
+
+
+@lru_cache(maxsize=32)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise TypeError("Pillow is built without FreeType, which draws the text")
+    return font
+
+
+def _runs(s: str) -> list[str]:
+    """Split into stretches that the font draws and single signs that are strokes."""
+    runs: list[str] = []
+    for ch in s:
+        if ch in _SIGNS or not runs or runs[-1] in _SIGNS:
+            runs.append(ch)
+        else:
+            runs[-1] += ch
+    return runs
+
+
+def _length(runs: Sequence[str], size: int) -> float:
+    return sum(_SIGNS[run][0] * size if run in _SIGNS else _font(size).getlength(run) for run in runs)
+
+
+def _write(
+    page: Image.Image, at: tuple[int, int], runs: Sequence[str], style: tuple[int, float, str]
+) -> None:
+    size, stroke, color = style
+    x, base = float(at[0]), at[1]
+    draw = ImageDraw.Draw(page)
+    for run in runs:
+        if run in _SIGNS:
+            mask = _sign(run, size, stroke)
+            page.paste(ImageColor.getrgb(color), (round(x), base - ceil(ASCENT * size)), mask)
+        else:
+            # stroke_width takes fractions: a light bold from the one weight the font has.
+            draw.text((x, base), run, color, _font(size), anchor="ls", stroke_width=stroke)
+        x += _length([run], size)
+
+
+@lru_cache(maxsize=256)
+def _sign(sign: str, size: int, stroke: float) -> Image.Image:
+    advance, paths = _SIGNS[sign]
+    top = ceil(ASCENT * size)
+    placed = [tuple((x * size, top - y * size) for x, y in path) for path in paths]
+    extent = (ceil(advance * size) + 1, top + ceil(DESCENT * size))
+    return _strokes(placed, extent, max(1.1, 0.075 * size) + 2 * stroke)
+
+
+def _strokes(paths: Sequence[tuple[Point, ...]], extent: tuple[int, int], width: float) -> Image.Image:
+    """Return a mask of the given size in which the paths are stroked with round ends."""
+    k = _OVERSAMPLE if max(extent) <= 200 else 2
+    mask = Image.new("L", (extent[0] * k, extent[1] * k))
+    draw = ImageDraw.Draw(mask)
+    r = width * k / 2
+    for path in paths:
+        points = [(x * k, y * k) for x, y in path]
+        draw.line(points, 255, max(1, round(2 * r)))
+        for x, y in points:
+            draw.ellipse((x - r, y - r, x + r, y + r), 255)
+    return mask.resize(extent, Image.Resampling.BOX)

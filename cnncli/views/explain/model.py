@@ -1,0 +1,268 @@
+"""What an explained convolution is made of: a real run, and one pixel of it in numbers.
+
+Legend: (x, y) is a pixel of the feature map unless said otherwise; taps are weights as they lie
+on the image, row by row; grays and responses are in the units of the image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import floor, log10
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.filters.model import Bilateral, Canny, Filter, Median, ZeroCrossings
+
+Numbers = NDArray[np.float64]
+Place = tuple[int, int]
+
+_LARGEST_DIVISOR = 4096
+_PAD_MODES = {"replicate": "edge", "reflect": "symmetric", "reflect101": "reflect", "wrap": "wrap"}
+CANNY_WINDOW = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A filter's real run on a real image.
+
+    Attributes
+    ----------
+    image : ndarray, shape (H, W) or (H, W, 3), uint8
+        The whole input, for display.
+    gray : ndarray, shape (H, W), float32
+        The channel that is filtered, in image units (0 to ``full``).
+    response : ndarray, shape (H', W'), float32
+        The filter's raw answer, before it is mapped to a pixel.
+    shown : ndarray, shape (H', W'), uint8
+        What is written out.
+    filter : Filter
+        What was run.
+    taps : ndarray, shape (kh, kw) or (n, kh, kw), float64
+        Weights as laid over the image, already flipped for a convolution; a stack for
+        ``Gradient`` (dx, dy) and ``Bank``; empty for filters without weights.
+    anchor : (x, y)
+        The cell of ``taps`` that lies on the output pixel.
+    title : str
+        Such as ``sobel on coins.png``.
+    rule : str
+        How a response becomes a pixel, such as ``clip to 0..255``.
+    gain, offset : float or None, float
+        Where that rule is pixel = gain * response + offset, rounded and clipped; None: it is not.
+    rectified : bool
+        The sign of the response is dropped before gain and offset.
+    origin : (x, y)
+        The pixel of ``gray`` under the anchor for output pixel (0, 0); the anchor in ``valid`` mode.
+    stride, dilation : (x, y)
+        Steps between output pixels, and between taps, in pixels of ``gray``.
+    border, border_value : str, float
+        What ``gray`` is continued with beyond its edges.
+    full : float
+        The image's full scale.
+    """
+
+    image: NDArray[np.uint8]
+    gray: NDArray[np.float32]
+    response: NDArray[np.float32]
+    shown: NDArray[np.uint8]
+    filter: Filter
+    taps: Numbers
+    anchor: Place
+    title: str
+    rule: str
+    gain: float | None = None
+    offset: float = 0.0
+    rectified: bool = False
+    origin: Place = (0, 0)
+    stride: Place = (1, 1)
+    dilation: Place = (1, 1)
+    border: str = "reflect101"
+    border_value: float = 0.0
+    full: float = 255.0
+
+    @property
+    def stack(self) -> Numbers:
+        """The taps as (n, kh, kw), n = 0 for filters without weights."""
+        if isinstance(self.filter, ZeroCrossings):
+            return self.filter.weights[None, ::-1, ::-1]
+        if self.taps.size == 0 or isinstance(self.filter, Median | Bilateral | Canny):
+            return np.zeros((0, 1, 1))
+        return self.taps.reshape((-1, *self.taps.shape[-2:])).astype(np.float64)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of the patch that makes one pixel, in taps."""
+        if isinstance(self.filter, Median | Bilateral):
+            return self.filter.size, self.filter.size
+        if isinstance(self.filter, Canny):
+            return CANNY_WINDOW, CANNY_WINDOW
+        return self.stack.shape[1], self.stack.shape[2]
+
+    @property
+    def pivot(self) -> Place:
+        """The cell of the window (x, y) that lies on the output pixel."""
+        h, w = self.window
+        return self.anchor if len(self.stack) and self.taps.size else (w // 2, h // 2)
+
+    def corner(self, place: Place) -> Place:
+        """Return the pixel of ``gray`` under the window's first cell, (x, y), perhaps outside."""
+        x, y = (self.origin[i] + place[i] * self.stride[i] - self.pivot[i] * self.dilation[i] for i in (0, 1))
+        return x, y
+
+    def center(self, place: Place) -> Place:
+        """Return the pixel of ``gray`` under the anchor, (x, y)."""
+        return self.origin[0] + place[0] * self.stride[0], self.origin[1] + place[1] * self.stride[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Numbers in cells.
+
+    Attributes
+    ----------
+    values : ndarray, shape (h, w), float64
+    look : str
+        ``gray``: cells in their gray level; ``signed``: blue below zero, orange above.
+    reach : float
+        The value that is white, or the magnitude that is deepest blue or orange.
+    decimals : int
+        How many the numbers are shown with.
+    caption : str
+        A few words below.
+    marked : (x, y) or None
+        The cell to outline.
+    faint : ndarray, shape (h, w), bool, or None
+        Cells that lie outside the image.
+    size : int
+        Font size of the numbers; 0: as large as fits.
+    """
+
+    values: Numbers
+    look: Literal["gray", "signed"]
+    reach: float
+    decimals: int
+    caption: str
+    marked: Place | None = None
+    faint: NDArray[np.bool_] | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One kernel's way from the patch to a number: (sign, grid) pairs, then lines of text."""
+
+    steps: tuple[tuple[str, Grid], ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Working:
+    """One output pixel, worked out.
+
+    Attributes
+    ----------
+    place : (x, y)
+        The pixel of the feature map.
+    patch : Grid
+        The image's pixels under the window.
+    branches : tuple of Branch
+        What each kernel makes of them.
+    bars : tuple of (label, value, wins)
+        The answers of a bank's kernels.
+    lines : tuple of str
+        How the branches become the pixel.
+    value : float
+        The response as recomputed here from the patch.
+    pixel : int
+        What was written out, 0 to 255.
+    """
+
+    place: Place
+    patch: Grid
+    branches: tuple[Branch, ...]
+    lines: tuple[str, ...]
+    value: float
+    pixel: int
+    bars: tuple[tuple[str, float, bool], ...] = field(default=())
+
+
+def decimals_of(values: NDArray[np.floating] | Sequence[float]) -> int:
+    """Return how many decimals show ``values`` well: none for whole numbers, else about three digits.
+
+    A single value gets up to three decimals where they make it exact.
+    """
+    v = np.abs(np.asarray(values, dtype=np.float64))
+    v = v[np.isfinite(v)]
+    if v.size == 0 or np.all(np.abs(v - np.round(v)) < 1e-6):
+        return 0
+    if v.size == 1:
+        for decimals in (1, 2, 3):
+            if abs(v[0] - round(v[0], decimals)) < 1e-9:
+                return decimals
+    return int(np.clip(2 - floor(log10(v.max())), 1, 6))
+
+
+def number(value: float, decimals: int) -> str:
+    """Return ``value`` as shown, with a true minus sign; zero is ``0``."""
+    if value == 0:
+        return "0"
+    s = f"{value:.{decimals}f}"
+    return s.replace("-", "−") if float(s) else s.replace("-", "")
+
+
+def whole_weights(taps: Numbers) -> tuple[Numbers, int]:
+    """Return weights as whole numbers and the divisor that makes taps of them.
+
+    Taps of at most one decimal, and those that have no small divisor, come back as they are.
+
+    Parameters
+    ----------
+    taps : ndarray, float64
+        Any shape.
+
+    Returns
+    -------
+    ndarray, int
+        ``weights / divisor == taps``.
+    """
+    if np.all(np.abs(10 * taps - np.round(10 * taps)) < 1e-9):
+        return taps, 1
+    smallest = np.abs(taps[taps != 0]).min(initial=np.inf)
+    divisors = np.arange(1, _LARGEST_DIVISOR + 1) if np.isfinite(smallest) else np.ones(1)
+    scaled = smallest * divisors if np.isfinite(smallest) else divisors
+    for divisor in divisors[np.abs(scaled - np.round(scaled)) < 1e-9 * divisors].astype(int).tolist():
+        weights = np.round(taps * divisor)
+        if np.all(np.abs(taps * divisor - weights) < 1e-9 * divisor) and np.abs(weights).max() <= 9999:
+            return weights, divisor
+    return taps, 1
+
+
+def patch_at(e: Explanation, place: Place) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the pixels under the window, (kh, kw) float64, and which of them the border supplied."""
+    h, w = e.window
+    x, y = e.corner(place)
+    rows = y + np.arange(h) * e.dilation[1]
+    columns = x + np.arange(w) * e.dilation[0]
+    return pixels_at(e, rows, columns)
+
+
+def pixels_at(
+    e: Explanation, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the pixels of ``gray`` at rows x columns, and which of them the border supplied."""
+    H, W = e.gray.shape
+    out_y, out_x = (rows < 0) | (rows >= H), (columns < 0) | (columns >= W)
+    outside = out_y[:, None] | out_x[None, :]
+    values = e.gray[np.ix_(_reach(rows, H, e.border), _reach(columns, W, e.border))].astype(np.float64)
+    if e.border not in _PAD_MODES:
+        values[outside] = e.border_value
+    return values, outside
+
+
+def _reach(index: NDArray[np.intp], n: int, border: str) -> NDArray[np.intp]:
+    """Return the pixel inside 0..n-1 that the border mode puts at each index."""
+    before, after = max(0, -int(index.min())), max(0, int(index.max()) - n + 1)
+    inside = np.arange(n)
+    mode = _PAD_MODES.get(border, "edge")
+    padded = np.pad(inside, (before, after), mode=mode)  # type: ignore[call-overload]
+    return np.asarray(padded[index + before], dtype=np.intp)

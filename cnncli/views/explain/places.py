@@ -1,0 +1,116 @@
+"""Which pixels of a feature map are worked out, and which part of a very long picture is shown."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.filters.model import Bank, Canny, Gradient, ZeroCrossings
+from cnncli.images.canvas import Box
+from cnncli.views.explain.model import Explanation, Place, pixels_at
+
+_LONGEST = 3.0
+
+
+def scene(e: Explanation) -> tuple[Box, tuple[Place, ...]]:
+    """Return the part of the image to show (all of it, if it is not very long) and the places in it."""
+    H, W = e.gray.shape
+    whole = Box(0, 0, W, H)
+    places = choose_places(e)
+    if max(W, H) <= _LONGEST * min(W, H) or max(W, H) <= 64:
+        return whole, places
+    length = max(round(_LONGEST * min(W, H)), 3 * max(e.window))
+    x, y = e.center(places[0])
+    left = int(np.clip(x - length // 2, 0, max(0, W - length)))
+    top = int(np.clip(y - length // 2, 0, max(0, H - length)))
+    view = Box(left, top, min(W, left + length), min(H, top + length))
+    return view, choose_places(e, view)
+
+
+def choose_places(e: Explanation, view: Box | None = None) -> tuple[Place, ...]:
+    """Choose the pixels of the feature map that are worked out.
+
+    The first is where the filter answers most (for filters that keep a flat area: where it changes
+    most), the second has the flattest window; both windows lie inside the image where one can.
+
+    Parameters
+    ----------
+    e : Explanation
+        A filter's run.
+    view : Box or None
+        The part of the image in which both are to lie.
+
+    Returns
+    -------
+    tuple of (x, y)
+        Two places, or one where they are the same.
+    """
+    allowed = _allowed(e, view)
+    score = np.where(allowed, _interest(e), -1.0)
+    y, x = np.unravel_index(int(np.argmax(score)), score.shape)
+    strong = (int(x), int(y))
+    flat = _flattest(e, allowed, strong)
+    return (strong,) if flat == strong else (strong, flat)
+
+
+def _allowed(e: Explanation, view: Box | None) -> NDArray[np.bool_]:
+    """Return which places have their window inside the view, or inside the image, or all."""
+    H, W = e.gray.shape
+    for region in ([view] if view else []) + [Box(0, 0, W, H)]:
+        sides = []
+        limits = ((region.left, region.right), (region.top, region.bottom))
+        for i, (low, high) in enumerate(limits):
+            n, taps = e.response.shape[1 - i], e.window[1 - i]
+            first = e.origin[i] + np.arange(n) * e.stride[i] - e.pivot[i] * e.dilation[i]
+            sides.append((first >= low) & (first + (taps - 1) * e.dilation[i] < high))
+        inside = sides[1][:, None] & sides[0][None, :]
+        if inside.any():
+            return inside
+    return np.ones(e.response.shape, dtype=bool)
+
+
+def _interest(e: Explanation) -> NDArray[np.float64]:
+    """Return how much there is to see at each place; a little local contrast breaks ties."""
+    H, W = e.gray.shape
+    h, w = e.response.shape
+    gray = np.nan_to_num(e.gray.astype(np.float64))
+    ys = np.clip(e.origin[1] + np.arange(h) * e.stride[1], 0, H - 1)
+    xs = np.clip(e.origin[0] + np.arange(w) * e.stride[0], 0, W - 1)
+    step = np.zeros((H, W))
+    step[1:] += np.abs(np.diff(gray, axis=0))
+    step[:, 1:] += np.abs(np.diff(gray, axis=1))
+    contrast = step[np.ix_(ys, xs)]
+    response = np.nan_to_num(e.response.astype(np.float64), posinf=0.0, neginf=0.0)
+    if isinstance(e.filter, Canny | ZeroCrossings):
+        return contrast * (e.shown > 0)
+    if isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction"):
+        return contrast
+    base = gray[np.ix_(ys, xs)] if e.filter.signed is None else 0.0
+    return np.asarray(np.abs(response - base) + 1e-6 * contrast, dtype=np.float64)
+
+
+def _flattest(e: Explanation, allowed: NDArray[np.bool_], strong: Place) -> Place:
+    """Return the allowed place whose window has the smallest range.
+
+    Plain black and white windows come last; among equals one well away from ``strong`` is taken.
+    """
+    h, w = e.window
+    ys, xs = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
+    side = max(8, int((4_000_000 / (h * w)) ** 0.5))
+    ys, xs = ys[:: -(-len(ys) // side)], xs[:: -(-len(xs) // side)]
+    rows = e.origin[1] + ys * e.stride[1] - e.pivot[1] * e.dilation[1]
+    columns = e.origin[0] + xs * e.stride[0] - e.pivot[0] * e.dilation[0]
+    low = np.full((len(ys), len(xs)), np.inf)
+    high = -low
+    for i in range(h):
+        for j in range(w):
+            values, _ = pixels_at(e, rows + i * e.dilation[1], columns + j * e.dilation[0])
+            low, high = np.fmin(low, values), np.fmax(high, values)
+    mean = (low + high) / 2
+    # A window of plain black or white teaches less than one of gray with as much as 1 % of range.
+    extreme = (mean < 0.06 * e.full) | (mean > 0.94 * e.full)
+    cost = high - low + 0.01 * e.full * extreme + 1e-6 * np.abs(mean - e.full / 2)
+    away = np.hypot(
+        (ys[:, None] - strong[1]) / allowed.shape[0], (xs[None, :] - strong[0]) / allowed.shape[1]
+    )
+    cost = cost - 0.004 * e.full * np.minimum(away, 0.25) / 0.25
+    y, x = np.unravel_index(int(np.argmin(np.nan_to_num(cost, nan=np.inf))), cost.shape)
+    return int(xs[x]), int(ys[y])

@@ -1,0 +1,148 @@
+"""The sentences of an explained convolution, each chosen by the numbers that it describes."""
+
+import numpy as np
+
+from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median, ZeroCrossings
+from cnncli.views.explain.model import Explanation, Working, decimals_of, number, whole_weights
+
+_WEIGHTLESS = (
+    "A filter slides a window over the image. What it makes of the pixels under the window "
+    "becomes one pixel of the feature map."
+)
+_WEIGHTED = (
+    "A convolution lays a small grid of weights over the image, multiplies each weight with the pixel "
+    "under it and adds the products. The sum becomes one pixel of the feature map."
+)
+_ALIKE = 0.05
+
+
+def subtitle(e: Explanation) -> str:
+    """Say in one or two sentences what happens on the page."""
+    return _WEIGHTED if len(e.stack) else _WEIGHTLESS
+
+
+def filter_heading(e: Explanation) -> str:
+    """Name the panel of the filter."""
+    if not len(e.stack):
+        return "The filter"
+    count = {1: "The kernel", 2: "The two kernels"}
+    return count.get(len(e.stack), f"The {len(e.stack)} kernels")
+
+
+def filter_caption(e: Explanation) -> str:
+    """Say in a few short sentences what the filter does with a window."""
+    h, w = e.window
+    match e.filter:
+        case Gradient() as f:
+            return f"{_gradient(f)}{_scaled(e)}"
+        case Bank():
+            return f"All {len(e.stack)} are laid on the same window, one for each direction.{_scaled(e)}"
+        case Median():
+            return (
+                f"No weights: the {w * h} pixels of the window are sorted and the middle one is taken. "
+                "Outliers end up at the ends."
+            )
+        case Bilateral():
+            return (
+                "A weight is the product of both: near pixels of a like value count, "
+                "those across an edge hardly do."
+            )
+        case Canny():
+            return "Four steps from an image to edges that are one pixel wide."
+        case ZeroCrossings():
+            return f"The sum changes its sign where an edge runs.{_scaled(e)}"
+        case _:
+            return _kernel(e)
+
+
+def map_caption(e: Explanation) -> str:
+    """Say how the feature map comes about."""
+    h, w = e.shown.shape
+    rule = f" From answer to pixel: {e.rule}." if e.rule else ""
+    return f"{w} × {h} pixels, one for each place of the window.{rule}"
+
+
+def place_heading(e: Explanation, working: Working, index: int) -> str:
+    """Name window A or B by what it is."""
+    if working.patch.values.size == 1:
+        return "another pixel" if index else "where the filter changes most"
+    if float(np.ptp(working.patch.values)) <= _ALIKE * e.full:
+        return "a flat area"
+    if index == 1:
+        return "the flattest window"
+    if isinstance(e.filter, Gradient | Bank | Canny | ZeroCrossings):
+        return "an edge"
+    return "where it answers most" if _sums_to(e, 0.0) else "where the filter changes most"
+
+
+def remark(e: Explanation, working: Working) -> str:
+    """Say what can be seen in a window's numbers."""
+    low, high = float(working.patch.values.min()), float(working.patch.values.max())
+    d = working.patch.decimals
+    middle = float(working.patch.values[e.pivot[1], e.pivot[0]])
+    spread = f"{number(low, d)} to {number(high, d)}"
+    if working.patch.values.size == 1:
+        return "A single weight: each pixel is changed for itself, whatever its neighbours."
+    alike = high - low <= _ALIKE * e.full
+    if number(low, d) == number(high, d):
+        pixels = f"All pixels are {'equal' if low == high else 'nearly equal'} ({number(low, d)})"
+    else:
+        pixels = f"The pixels range from {spread}"
+    if isinstance(e.filter, Canny | ZeroCrossings):
+        return f"{pixels}."
+    if _sums_to(e, 0.0):
+        if alike:
+            return f"{pixels}. The weights add up to 0, so the products cancel."
+        if abs(working.value) > _ALIKE * e.full or isinstance(e.filter, Bank | Gradient):
+            return f"{pixels}. Bright and dark meet different weights: the products do not cancel."
+        return f"{pixels}, and the products nearly cancel."
+    value = number(working.value, decimals_of([working.value]))
+    return f"{pixels}. The marked one, {number(middle, d)}, becomes {value}."
+
+
+def _sums_to(e: Explanation, total: float) -> bool:
+    if isinstance(e.filter, Canny):
+        return total == 0
+    weight = np.abs(e.stack).sum()
+    return bool(len(e.stack)) and bool(np.all(np.abs(e.stack.sum(axis=(1, 2)) - total) <= 1e-6 * weight))
+
+
+def _gradient(f: Gradient) -> str:
+    if f.answer == "magnitude":
+        return (
+            "Their answers, dx and dy, are the legs of a right triangle; "
+            "its long side is the strength of the edge."
+        )
+    if f.answer == "angle":
+        return "Their answers, dx and dy, make an arrow that points to where brightness rises."
+    where = "to the right" if f.answer == "x" else "downwards"
+    return f"It answers to brightness that rises {where}."
+
+
+def _scaled(e: Explanation) -> str:
+    """Say that the weights are shown as whole numbers, where they are."""
+    divisors = {whole_weights(taps)[1] for taps in e.stack}
+    if divisors == {1}:
+        return ""
+    if len(divisors) == 1:
+        d = divisors.pop()
+        return f" Shown times {d}, to have whole numbers; the sum is divided by {d}."
+    return " Shown as whole numbers; the sum is divided again."
+
+
+def _kernel(e: Explanation) -> str:
+    if not len(e.stack):
+        return "What it does with each window is shown below."
+    taps = e.stack[0]
+    total = round(float(taps.sum()), 6)
+    start = "A single weight," if taps.size == 1 else f"{taps.size} weights, which add up to"
+    s = f"{start} {number(total, decimals_of([total]))}"
+    if total == 0:
+        s += ": a flat area gives 0"
+    elif total == 1 and taps.size > 1:
+        s += ": a flat area stays as it is"
+    written = e.filter.weights if isinstance(e.filter, Linear) else taps
+    half_turn = written[::-1, ::-1]
+    turned = not np.array_equal(written, half_turn) and np.allclose(taps, half_turn)
+    turn = " Convolution gives the kernel half a turn before laying it on." if turned else ""
+    return f"{s}.{turn}{_scaled(e)}"

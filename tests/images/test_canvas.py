@@ -1,0 +1,163 @@
+"""The canvas: what is measured is what is painted, and what is painted is where it should be."""
+
+import numpy as np
+import pytest
+
+from cnncli.images.canvas import Box, Canvas, measure, shorten, spell, wrap
+
+SIGNS = "−×÷→√≥≤≈²"
+ASCII = "".join(chr(c) for c in range(33, 127))
+
+
+def ink(pixels):
+    """The box of all pixels that are not white, found without the canvas's own boxes."""
+    rows, columns = np.nonzero((pixels != 255).any(axis=2))
+    return Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+
+
+@pytest.mark.parametrize("size", [13, 16, 34])
+@pytest.mark.parametrize("anchor", ["lt", "mm", "rs", "lb"])
+def test_text_lies_in_its_box(size, anchor):
+    canvas = Canvas(2400, 120)
+    box = canvas.text((1200, 60), "Égj " + SIGNS + " 1/2", size=size, anchor=anchor)
+    assert box.grown(1).contains(ink(canvas.array()))
+    assert (box.width, box.height) == measure("Égj " + SIGNS + " 1/2", size=size)
+
+
+def test_every_letter_lies_in_its_box():
+    for ch in ASCII + SIGNS + "…·°±“”’":
+        canvas = Canvas(80, 80)
+        box = canvas.text((30, 30), ch, size=20)
+        assert box.grown(1).contains(ink(canvas.array())), ch
+
+
+@pytest.mark.parametrize(
+    ("anchor", "edge", "expected"),
+    [("lt", "left", 100), ("rt", "right", 100), ("lt", "top", 50), ("lb", "bottom", 50)],
+)
+def test_anchor_names_the_point(anchor, edge, expected):
+    box = Canvas(300, 200).text((100, 50), "Anchor", size=20, anchor=anchor)
+    assert abs(getattr(box, edge) - expected) <= 1
+
+
+def test_middle_anchor_centres_capitals():
+    canvas = Canvas(200, 100)
+    canvas.text((100, 50), "H", size=40, anchor="mm")
+    x, y = ink(canvas.array()).center
+    assert abs(x - 100) <= 1
+    assert abs(y - 50) <= 1
+
+
+def test_numbers_have_one_width_per_digit():
+    assert len({measure(str(d) * 4, size=15) for d in range(10)}) == 1
+    assert measure("−100", size=15) == measure("−789", size=15)
+
+
+def test_unknown_letters_are_spelled_in_ascii():
+    assert spell("Köln – Łódź 中") == "Koln - ?odz ?"
+    assert spell("a − b") == "a − b"
+
+
+def test_wrap_keeps_words_and_width():
+    s = "A convolution lays a small grid of weights over the image and adds the products."
+    lines = wrap(s, 200, size=16)
+    assert " ".join(lines) == s
+    assert len(lines) > 2
+    assert all(measure(line, size=16)[0] <= 200 for line in lines)
+
+
+def test_wrap_does_not_break_at_no_break_spaces():
+    assert wrap("12 +\u00a034 +\u00a056", measure("12 + 34 +", size=16)[0], size=16) == [
+        "12 +\u00a034",
+        "+\u00a056",
+    ]
+
+
+def test_shorten_keeps_both_ends():
+    name = "a-very-long-file-name-of-a-photograph.png"
+    short = shorten(name, 150, size=16)
+    assert measure(short, size=16)[0] <= 150
+    assert short.startswith("a-v")
+    assert short.endswith("png")
+    assert "…" in short
+    assert shorten("short.png", 150, size=16) == "short.png"
+
+
+def test_rect_fills_exactly_its_box():
+    canvas = Canvas(20, 10)
+    canvas.rect(Box(3, 2, 8, 6), fill="#102030")
+    expected = np.full((10, 20, 3), 255, dtype=np.uint8)
+    expected[2:6, 3:8] = (0x10, 0x20, 0x30)
+    np.testing.assert_array_equal(canvas.array(), expected)
+
+
+def test_outline_stays_inside():
+    canvas = Canvas(20, 10)
+    canvas.rect(Box(3, 2, 9, 8), outline="#000000", width=2)
+    dark = (canvas.array() == 0).all(axis=2)
+    expected = np.zeros((10, 20), dtype=bool)
+    expected[2:8, 3:9] = True
+    expected[4:6, 5:7] = False
+    np.testing.assert_array_equal(dark, expected)
+
+
+def test_empty_rect_paints_nothing():
+    canvas = Canvas(5, 5)
+    canvas.rect(Box(2, 2, 2, 4), fill="#000000")
+    assert (canvas.array() == 255).all()
+
+
+def test_image_is_enlarged_to_squares():
+    pixels = np.array([[0, 255], [128, 64]], dtype=np.uint8)
+    canvas = Canvas(12, 10)
+    canvas.image(Box(1, 2, 9, 10), pixels)
+    np.testing.assert_array_equal(canvas.array()[2:10, 1:9, 0], np.kron(pixels, np.ones((4, 4))))
+
+
+def test_image_is_reduced_by_averaging():
+    pixels = np.random.default_rng(1).integers(0, 256, (8, 12, 3)).astype(np.uint8)
+    canvas = Canvas(6, 4)
+    canvas.image(Box(0, 0, 6, 4), pixels)
+    mean = pixels.reshape(4, 2, 6, 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(canvas.array() - mean).max() <= 1
+
+
+def test_line_arrow_and_disc_lie_in_their_boxes():
+    for draw in (
+        lambda c: c.line([(20, 20), (90, 61), (30, 70)], width=3),
+        lambda c: c.arrow((20.5, 80), (80, 30), width=2),
+        lambda c: c.disc((50, 50), 14),
+    ):
+        canvas = Canvas(120, 100)
+        assert draw(canvas).contains(ink(canvas.array()))
+
+
+def test_disc_has_the_area_of_a_circle():
+    canvas = Canvas(100, 100)
+    canvas.disc((50, 50), 20, fill="#000000")
+    area = (255 - canvas.array()[..., 0].astype(float)).sum() / 255
+    assert area == pytest.approx(np.pi * 400, rel=0.02)
+
+
+def test_page_grows_with_its_marks():
+    canvas = Canvas(100, margin=30)
+    assert canvas.height == 30
+    canvas.rect(Box(0, 0, 10, 70), fill="#000000")
+    assert canvas.array().shape == (100, 100, 3)
+
+
+def test_paragraph_box_covers_its_lines():
+    canvas = Canvas(400, 300)
+    box = canvas.paragraph((10, 20), "one two three four five six seven eight nine ten", 120)
+    texts = [mark for mark in canvas.marks if mark.kind == "text"]
+    assert len(texts) > 2
+    assert all(box.contains(mark.box) for mark in texts)
+    assert not any(a.box.overlaps(b.box) for a in texts for b in texts if a is not b)
+
+
+def test_boxes_that_touch_do_not_overlap():
+    box = Box(0, 0, 10, 10)
+    assert not box.overlaps(Box(10, 0, 20, 10))
+    assert box.overlaps(Box(9, 9, 20, 20))
+    assert box.contains(Box(0, 0, 10, 10))
+    assert not box.contains(Box(0, 0, 11, 10))
