@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
@@ -149,6 +148,8 @@ class Parameter:
         word = self.synonyms.get(word, word)
         if word in self.choices:
             return word
+        from difflib import get_close_matches
+
         near = get_close_matches(word, self.choices, 1)
         see = f"see what {kernel} takes with: cnncli kernels {kernel}"
         raise CnncliError(
@@ -221,6 +222,8 @@ class Entry:
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
             raise CnncliError(message, f"write: -k {self.name}")
+        from difflib import get_close_matches
+
         near = get_close_matches(folded, names, 1)
         see = f"see what {self.name} takes with: cnncli kernels {self.name}"
         raise CnncliError(
