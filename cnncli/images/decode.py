@@ -42,31 +42,33 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
     return Image.OPEN[format][0](stream, "")
 
 
-def check_depth(image: ImageFile, prefix: bytes, *, frames: int) -> None:
+def check_depth(format: str, head: bytes) -> None:
     """Refuse what Pillow would narrow to 8 bits.
+
+    Parameters
+    ----------
+    format : str
+        As it was sniffed.
+    head : bytes
+        The file's beginning, long enough to hold its headers.
 
     Raises
     ------
     CnncliError
-        For deep SGI, JPEG 2000 in colour, AVIF of 10 or 12 bits, and animated PNG of 16 bits.
+        For deep SGI, JPEG 2000 in colour, and AVIF of 10 or 12 bits.
     """
-    if frames > 1 and image.format == "PNG" and prefix[24] == 16:
-        raise CnncliError(
-            "it is an animated PNG of 16 bits, whose frames could only be read as 8 bits",
-            "Save its frames as single 16-bit PNG files.",
-        )
     depth = 8
-    if image.format == "SGI" and prefix[3:4] == b"\x02":
+    if format == "SGI" and head[3:4] == b"\x02":
         depth = 16
-    elif image.format == "JPEG2000" and image.mode not in ("I;16", "L") and b"\xff\x51" in prefix:
-        at = prefix.index(b"\xff\x51")
-        depth = (prefix[at + 40] & 0x7F) + 1 if len(prefix) > at + 40 else 8
-    elif image.format == "AVIF" and b"av1C" in prefix:
-        flags = prefix[prefix.index(b"av1C") + 6]
+    elif format == "JPEG2000" and (at := head.find(b"\xff\x4f\xff\x51")) >= 0:
+        components, depth = int.from_bytes(head[at + 40 : at + 42], "big"), (head[at + 42] & 0x7F) + 1
+        depth = 8 if components == 1 else depth
+    elif format == "AVIF" and (at := head.find(b"av1C")) >= 0:
+        flags = head[at + 6]
         depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
     if depth > 8:
         raise CnncliError(
-            f"it holds {depth}-bit colour, which could only be read as 8-bit in format {image.format}",
+            f"it holds {depth}-bit colour, which could only be read as 8-bit in format {format}",
             "Convert it to 16-bit PNG or TIFF first.",
         )
 
@@ -121,30 +123,23 @@ def mode_pixels(image: Image) -> Pixels:
 
 
 def _managed(image: Image) -> Image:
-    """CMYK or LAB to sRGB: by the embedded profile where there is one, else by the plain formula."""
+    """CMYK or LAB to sRGB: by the embedded profile, or where there is none (or a broken one) plainly."""
     from io import BytesIO
 
     from PIL import ImageCms
 
-    srgb = ImageCms.createProfile("sRGB")
-    if image.mode == "LAB":
-        profile: Any = ImageCms.createProfile("LAB")
-    else:
-        icc = image.info.get("icc_profile") or b""
-        if icc[16:20] != b"CMYK":
-            return image.convert("RGB")
-        try:
-            profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-        except ImageCms.PyCMSError:
-            return image.convert("RGB")
+    icc = image.info.get("icc_profile") or b""
+    if image.mode == "CMYK" and icc[16:20] != b"CMYK":
+        return image.convert("RGB")
     try:
-        convert = ImageCms.buildTransform(profile, srgb, image.mode, "RGB")
-        converted = ImageCms.applyTransform(image, convert)
-    except ImageCms.PyCMSError:
+        ink = image.mode == "CMYK"
+        profile: Any = ImageCms.ImageCmsProfile(BytesIO(icc)) if ink else ImageCms.createProfile("LAB")
+        convert = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+        return ImageCms.applyTransform(image, convert) or image
+    except (OSError, ImageCms.PyCMSError):
         if image.mode == "LAB":
             raise
         return image.convert("RGB")
-    return converted if converted is not None else image
 
 
 def _deep_png(image: ImageFile, stream: IO[bytes], raw_mode: str) -> Pixels:
@@ -187,7 +182,7 @@ def _with_transparency(image: ImageFile, pixels: Pixels, step: int) -> tuple[Pix
     mask = 0xFF if pixels.dtype == np.uint8 else 0xFFFF
     seen = np.zeros(pixels.shape[:2], bool)
     for channel, value in enumerate(values):
-        seen |= pixels[..., channel] != ((int(value) & mask) * step)
+        seen |= pixels[..., channel] != min((int(value) & mask) * step, mask)
     opacity = seen[..., None].astype(pixels.dtype) * pixels.dtype.type(mask)
     return np.concatenate([pixels, opacity], axis=2), True
 
@@ -199,7 +194,17 @@ def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float,
     -------
     frames, durations, loop
         uint8, (H, W, 3), or (H, W, 4) where any frame lets something through; milliseconds; 0 is for ever.
+
+    Raises
+    ------
+    CnncliError
+        For animated PNG of 16 bits, which Pillow would narrow.
     """
+    if image.tile and str(image.tile[0].args).endswith("16B"):
+        raise CnncliError(
+            "it is an animated PNG of 16 bits, whose frames could only be read as 8 bits",
+            "Save its frames as single 16-bit PNG files.",
+        )
     first = 1 if getattr(image, "default_image", False) else 0
     count = int(getattr(image, "n_frames", 1))
     frames: list[Pixels] = []

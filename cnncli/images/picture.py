@@ -15,7 +15,7 @@ Pixels = NDArray[Any]
 FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Metadata:
     """What travels with the pixels from the input file to the output file.
 
@@ -107,7 +107,7 @@ def with_depth(pixels: Pixels, bits: int) -> Pixels:
     if depth == bits:
         return pixels
     if bits == 32:
-        return np.multiply(pixels, np.float32(1 / FULL_SCALE[pixels.dtype.name]), dtype=np.float32)
+        return np.divide(pixels, np.float32(FULL_SCALE[pixels.dtype.name]), dtype=np.float32)
     if depth == 8:
         return np.multiply(pixels, np.uint16(257), dtype=np.uint16)
     if depth == 16:

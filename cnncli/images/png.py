@@ -10,6 +10,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,22 @@ _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _INCH = 0.0254
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
-#: Filtered bytes that one thread deflates at a time; fixed, so that the file does not depend on the threads.
-_PIECE = 1 << 20
-
 Rows = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How hard zlib tries; ``piece`` bytes go to a thread at a time, whatever the number of threads."""
+
+    level: int
+    strategy: int
+    piece: int
+    header: bytes
+
+
+_FAST = _Effort(1, zlib.Z_RLE, 1 << 20, b"\x78\x01")
+#: Levels 8 and 9 take 4 to 8 times as long as 7 on smooth pictures, for 4 % less.
+_SMALL = _Effort(7, zlib.Z_FILTERED, 1 << 23, b"\x78\xda")
 
 
 def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) -> bytes:
@@ -35,7 +48,7 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
     picture : Picture
         uint8 or uint16; an animation's frames are all of one size.
     compress : bool
-        Small rather than fast: the best filter for each row, and zlib level 9.
+        Small rather than fast: the best filter for each row, and zlib level 7.
     threads : int
         How many deflate at the same time; the bytes are the same for any number.
 
@@ -118,15 +131,21 @@ def _delay(milliseconds: float) -> tuple[int, int]:
 
 
 def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
-    """Filter and deflate a frame: a zlib stream made of pieces that stand alone."""
+    """Filter and deflate a frame; small files are tried unfiltered too, which suits drawings."""
     big = np.ascontiguousarray(frame, dtype=frame.dtype.newbyteorder(">"))
     step = frame.shape[2] * frame.dtype.itemsize
     flat = big.view(np.uint8).reshape(frame.shape[0], frame.shape[1] * step)
-    rows = _best_filters(flat, step) if compress else _sub_filter(flat, step)
-    stream = rows.data.cast("B")
-    pieces = [stream[at : at + _PIECE] for at in range(0, len(stream), _PIECE)]
-    if compress:
-        pieces = [stream]
+    if not compress:
+        return _stream(_sub_filter(flat, step), _FAST, threads)
+    filtered = _stream(_best_filters(flat, step), _SMALL, threads)
+    plain = _stream(np.pad(flat, ((0, 0), (1, 0))), _SMALL, threads)
+    return min(filtered, plain, key=len)
+
+
+def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
+    """Deflate rows to a zlib stream, made of pieces that stand alone and are shared out to threads."""
+    whole = rows.data.cast("B")
+    pieces = [whole[at : at + effort.piece] for at in range(0, len(whole), effort.piece)]
     packed: list[bytes] = [b""] * len(pieces)
     waiting = iter(range(len(pieces)))
     lock = threading.Lock()
@@ -137,7 +156,9 @@ def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
                 index = next(waiting, None)
             if index is None:
                 return
-            packed[index] = _packed(pieces[index], last=index == len(pieces) - 1, small=compress)
+            packer = zlib.compressobj(effort.level, zlib.DEFLATED, -15, 9, effort.strategy)
+            end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
+            packed[index] = packer.compress(pieces[index]) + packer.flush(end)
 
     helpers = [threading.Thread(target=work) for _ in range(min(threads, len(pieces)) - 1)]
     for helper in helpers:
@@ -145,14 +166,9 @@ def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
     work()
     for helper in helpers:
         helper.join()
-    header = b"\x78\xda" if compress else b"\x78\x01"
-    return b"".join([header, *packed, struct.pack(">I", zlib.adler32(stream))])
-
-
-def _packed(piece: memoryview, *, last: bool, small: bool) -> bytes:
-    level, strategy = (9, zlib.Z_DEFAULT_STRATEGY) if small else (1, zlib.Z_RLE)
-    packer = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy)
-    return packer.compress(piece) + packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+    if not all(packed):  # a helper ran out of memory
+        raise MemoryError("deflate")
+    return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(whole))])
 
 
 def _sub_filter(flat: Rows, step: int) -> Rows:

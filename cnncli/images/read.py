@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_MAX_PIXELS = 500_000_000
 
 _PREFIX = 4096
+#: Enough for the headers of formats that may put colour profiles first.
+_HEADERS = 1 << 20
 
 
 def read_picture(
@@ -234,10 +236,11 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
     if format == "GIF" and decode.ends_early(stream.read()):
         raise EOFError("it stops before its end mark")
     stream.seek(0)
+    decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
+    stream.seek(0)
     image = decode.open_image(stream, plugin, format)
     frames = _frame_count(image)
     _check_size((*image.size, frames), max_pixels)
-    decode.check_depth(image, prefix, frames=frames)
     if frames > 1:
         moving, durations, loop = decode.animation_frames(image)
         channels = moving[0].shape[2]

@@ -80,7 +80,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             _write_stream(os.fspath(path), data)
             return
         target = Path(os.path.realpath(path))
-        before = target.stat() if target.exists() else None
+        before = _stat(path)
         if before is None or stat.S_ISREG(before.st_mode):
             _replace(target, data, before)
         elif stat.S_ISDIR(before.st_mode):
@@ -94,6 +94,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise writing_fault(error, path) from error
     except ValueError as error:  # a NUL byte in the name
         raise CnncliError(f"cannot write {shown(path)}: {error}", "Name another output with -o.") from error
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Look up what stands there, None for nothing; links that run in a circle raise OSError."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
