@@ -55,11 +55,14 @@ def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> l
     RuntimeError
         If the loop allocates, raises or calls out: a fault of the loop, not of a user.
     """
-    signature = types.void(types.CPointer(numba.from_dtype(module.JOB)), types.intp, types.intp, types.intp)
+    job = types.CPointer(numba.from_dtype(module.JOB))  # type: ignore[no-untyped-call]
+    signature = types.void(job, types.intp, types.intp, types.intp)
     compiled = numba.cfunc(signature, error_model="numpy")(module.loop)
     ir = compiled.inspect_llvm().replace(compiled.native_name, symbol)
     # Only the entry stays visible, so that helpers which never fail lose their error paths.
-    ir = re.sub(rf"^define (?:linkonce_odr )?(?=.*@)(?!.*@{symbol}\()", "define internal ", ir, flags=re.MULTILINE)
+    ir = re.sub(
+        rf"^define (?:linkonce_odr )?(?=.*@)(?!.*@{symbol}\()", "define internal ", ir, flags=re.MULTILINE
+    )
     parsed = llvm.parse_assembly(ir)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False

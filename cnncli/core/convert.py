@@ -9,7 +9,19 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.jobs import ELEMENT_TYPES
-from cnncli.core.simd import F32, I32, I64, LANES, VECTOR, VECTOR_BYTES, constant, fused, loaded, splatted, stored
+from cnncli.core.simd import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    loaded,
+    splatted,
+    stored,
+)
 
 U8, U16, FLOAT = ELEMENT_TYPES.values()
 _ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
@@ -125,7 +137,9 @@ def load_luma(typing_context, base, index, element, pixels, dst, red, green, blu
                 values = loaded(builder, _address(builder, base, index, element), wide, 1)
                 total = constant(0)
                 for channel, weight in enumerate(weights):
-                    lanes = ir.Constant(ir.VectorType(I32, LANES), [3 * lane + channel for lane in range(LANES)])
+                    lanes = ir.Constant(
+                        ir.VectorType(I32, LANES), [3 * lane + channel for lane in range(LANES)]
+                    )
                     plane = _as_float(builder, builder.shuffle_vector(values, none, lanes), VECTOR)
                     total = fused(builder, plane, weight, total)
                 stored(builder, _address(builder, dst, i, F32), total, 4)
@@ -138,7 +152,7 @@ def load_luma(typing_context, base, index, element, pixels, dst, red, green, blu
 
 @intrinsic
 def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias):
-    """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the element type, in whole vectors.
+    """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
 
     The number of values that the clamp changed by more than rounding does.
     """
@@ -182,7 +196,9 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             counted = builder.load(counts)
             total = ir.Constant(I64, 0)
             for lane in range(LANES):
-                total = builder.add(total, builder.zext(builder.extract_element(counted, ir.Constant(I32, lane)), I64))
+                total = builder.add(
+                    total, builder.zext(builder.extract_element(counted, ir.Constant(I32, lane)), I64)
+                )
             return total
 
         def emit(element):
@@ -197,7 +213,9 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                 below = builder.fcmp_ordered("<", builder.load(lowest), constant(-0.5))
                 above = builder.fcmp_ordered(">", builder.load(highest), constant(_limit(element) + 0.5))
                 bits = builder.bitcast(builder.or_(below, above), ir.IntType(LANES))
-                with builder.if_then(builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0)), likely=False):
+                with builder.if_then(
+                    builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0)), likely=False
+                ):
                     builder.store(recount(element), clipped)
             return builder.load(clipped)
 

@@ -58,8 +58,18 @@ DIRECT = np.dtype([*TILES, *_TAPS, ("row_pairs", "i8")], align=True)
 
 # Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
 # `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.
+# `floor`: a response below it is rounding noise, which has no direction.
 RESPONSES = np.dtype(
-    [*TILES, *_TAPS, ("kernels", "i8"), ("combine", "i8"), ("rectified", "i8"), ("angles", "i8")], align=True
+    [
+        *TILES,
+        *_TAPS,
+        ("kernels", "i8"),
+        ("combine", "i8"),
+        ("rectified", "i8"),
+        ("angles", "i8"),
+        ("floor", "f4"),
+    ],
+    align=True,
 )
 COMBINE = {"energy": 0, "angle": 1, "max": 2, "direction": 3}
 
@@ -81,3 +91,26 @@ SEPARABLE = np.dtype(
 
 # All weights equal, and folded into the scale.
 BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8")], align=True)
+
+# A large kernel by Fourier transforms of overlapping tiles of rows x columns loaded pixels. Two planes,
+# each one channel of a tile, are the real and the imaginary part of one transform.
+FFT = np.dtype(
+    [
+        *TILES,
+        ("rows", "i8"),  # loaded: powers of two, 16 or more
+        ("columns", "i8"),
+        ("padded_width", "i8"),
+        ("padded_height", "i8"),
+        ("tile_count", "i8"),
+        ("group", "i8"),  # tiles done together, so that their planes pair up: an item of the job
+        ("plane_bytes", "i8"),  # scratch of one pair of planes
+        ("turns", "i8"),  # address of float32: factors of the first pass over columns
+        ("column_passes", "i8"),  # the passes after it: their number …
+        ("column_plan", "i8"),  # … and address of intp: radix, gap, blocks, address of the factors, of each
+        ("row_passes", "i8"),  # passes over rows before the last, likewise
+        ("row_plan", "i8"),
+        ("spectrum", "i8"),  # address of float32: the kernel's, in the order in which it is met
+        ("kernel_sum", "f4"),
+    ],
+    align=True,
+)

@@ -23,6 +23,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,12 @@ from cnncli.core.threads import spread
 
 # Loop name: the module that holds it as a function `loop`, in the order of the alphabet.
 LOOPS = {
+    "augment": "cnncli.core.loops.augment",
     "box": "cnncli.core.loops.box",
+    "conv_backward": "cnncli.core.loops.conv_backward",
+    "conv_forward": "cnncli.core.loops.conv_forward",
     "direct": "cnncli.core.loops.direct",
+    "fft": "cnncli.core.loops.fft",
     "responses": "cnncli.core.loops.responses",
     "separable": "cnncli.core.loops.separable",
 }
@@ -167,7 +172,7 @@ def _numba_version() -> str:
 
 
 @functools.cache
-def _llvm():  # type: ignore[no-untyped-def]  # noqa: ANN202 - llvmlite has no types
+def _llvm() -> Any:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -175,7 +180,7 @@ def _llvm():  # type: ignore[no-untyped-def]  # noqa: ANN202 - llvmlite has no t
     return llvm
 
 
-def _target_machine():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _target_machine() -> Any:
     llvm = _llvm()
     triple, name, features, _ = processor()
     return llvm.Target.from_triple(triple).create_target_machine(

@@ -113,7 +113,9 @@ def lay_out(
     pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16
     pitch += 16 if pitch % 1024 == 0 else 0  # rows 4 KB apart would fall into the same cache sets
     affordable = SCRATCH_BUDGET // (4 * pitch * row_bytes_factor) - extent_y
-    tile_height = min(height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2))
+    tile_height = min(
+        height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2)
+    )
     tiles_x, tiles_y = -(-width // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
     job = TileJob(record, tiles_x * tiles_y, (tile_height - 1) * stride_y + extent_y + 1, pitch, surface)

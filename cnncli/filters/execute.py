@@ -9,7 +9,7 @@ from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 
-Offsets = list[tuple[int, int]]  # (row, column) of a tap, in padded pixels from the first cell
+NOISE = 1e-6  # of the largest response: what float32 rounding may leave where nothing changes
 
 
 def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
@@ -45,9 +45,7 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     return _run("direct", job, threads, rows=job.loaded_rows + 3)
 
 
-def run_separable(
-    columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int
-) -> int:
+def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
     """Sum over ranks of a column times a row.
 
     Parameters
@@ -79,8 +77,9 @@ def run_separable(
     return _run("separable", job, threads, rows=2 + rank * job.loaded_rows)
 
 
-def run_box(height: int, width: int, weight: float, surface: Surface, *, threads: int) -> int:
-    """Sum over a height x width rectangle, times ``weight``; parameters as in `run_direct`."""
+def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:
+    """Sum over a rectangle of ``shape`` (height, width), times ``weight``; see `run_direct`."""
+    height, width = shape
     job = lay_out(jobs.BOX, surface, extent=(width, height))
     job.record["box_width"], job.record["box_height"] = width, height
     job.record["scale"] *= np.float32(weight)
@@ -106,7 +105,8 @@ def run_responses(
     surface, dilation, threads
         As in `run_direct`.
     combine : str
-        A key of ``jobs.COMBINE``.
+        A key of ``jobs.COMBINE``. ``max`` is never below 0; ``angle`` and ``direction`` are 0 where
+        no response is more than rounding noise.
     rectified : bool
         Whether responses of either sign count, for ``max`` and ``direction``.
     angles : sequence of float
@@ -124,6 +124,8 @@ def run_responses(
     _set_taps(job, np.stack(even), dilation)
     job.record["kernels"], job.record["combine"] = len(kernels), jobs.COMBINE[combine]
     job.record["rectified"] = rectified
+    largest = max(float(np.abs(weights).sum()) for weights in kernels)
+    job.record["floor"] = NOISE * largest * surface.full_scale
     job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
     # Answers of all kernels for one chunk, in rows' worth of scratch.
     room = -(-len(even) * native.chunk() // job.pitch)

@@ -111,7 +111,7 @@ class Median(Filter):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bilateral(Filter):
-    """Gaussian in space (``sigma``, pixels) times Gaussian in value (``sigma_color``, share of full scale)."""
+    """Gaussian in space (``sigma``, pixels) times Gaussian in value (``sigma_color``, of full scale)."""
 
     size: int
     sigma: float

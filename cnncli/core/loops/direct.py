@@ -31,14 +31,23 @@ def loop(job_pointer, scratch, lo, hi):
             need = (y + (1 if pair else 0)) * job.stride_y + job.extent_y
             while have < need:
                 load_row(
-                    job, y0 * job.stride_y + have, x0 * job.stride_x, dense + job.extent_x - 1, rows + have * pitch
+                    job,
+                    y0 * job.stride_y + have,
+                    x0 * job.stride_x,
+                    dense + job.extent_x - 1,
+                    rows + have * pitch,
                 )
                 have += 1
             first = rows + y * job.stride_y * pitch
             if job.row_pairs:
                 for i in range(0, dense * channels, CHUNK):
                     two_sums(
-                        first + 4 * i, job.tap_count, job.tap_offsets, job.tap_weights, upper + 4 * i, lower + 4 * i
+                        first + 4 * i,
+                        job.tap_count,
+                        job.tap_offsets,
+                        job.tap_weights,
+                        upper + 4 * i,
+                        lower + 4 * i,
                     )
             else:
                 for i in range(0, dense * channels, 2 * CHUNK):

@@ -27,7 +27,6 @@ from cnncli.core.simd import (
 JOB = jobs.RESPONSES
 ENERGY, ANGLE, MAX, DIRECTION = (jobs.COMBINE[name] for name in ("energy", "angle", "max", "direction"))
 ZERO = np.float32(0)
-LOWEST = np.float32(-np.inf)
 TINY = np.float32(1e-37)
 PI = np.float32(np.pi)
 HALF_PI = np.float32(np.pi / 2)
@@ -35,13 +34,23 @@ HALF_PI = np.float32(np.pi / 2)
 # Chebyshev nodes, largest error 1.0e-7.
 ATAN = tuple(
     np.float32(c)
-    for c in (0.0023981391, -0.014152348, 0.0393454134, -0.0719438419, 0.104775392, -0.141548067, 0.199848846, -0.333325237, 0.999999881)
+    for c in (
+        0.0023981391,
+        -0.014152348,
+        0.0393454134,
+        -0.0719438419,
+        0.104775392,
+        -0.141548067,
+        0.199848846,
+        -0.333325237,
+        0.999999881,
+    )
 )
 
 
 @inline
-def arc_tangent(y, x):
-    """atan2(y, x) of vectors, within 3e-7; 0 where both are 0."""
+def arc_tangent(y, x, floor):
+    """atan2(y, x) of vectors, within 3e-7; 0 where neither exceeds the floor."""
     ax, ay = vabs(x), vabs(y)
     large = vmax(vmax(ax, ay), splat(TINY))
     t = vmin(ax, ay) / large
@@ -53,7 +62,8 @@ def arc_tangent(y, x):
     angle = where_greater(ay, ax, splat(HALF_PI) - angle, angle)
     zero = splat(ZERO)
     angle = where_greater(zero, x, splat(PI) - angle, angle)
-    return where_greater(zero, y, zero - angle, angle)
+    angle = where_greater(zero, y, zero - angle, angle)
+    return where_greater(large, floor, angle, zero)
 
 
 @inline
@@ -67,9 +77,9 @@ def combined(job, answers, at):
             total = fma(response, response, total)
         return vsqrt(total)
     if job.combine == ANGLE:
-        return arc_tangent(vload(answers + 4 * CHUNK + at), first)
-    best = splat(LOWEST)
-    angle = splat(load_f32(job.angles))
+        return arc_tangent(vload(answers + 4 * CHUNK + at), first, splat(job.floor))
+    best = splat(job.floor if job.combine == DIRECTION else ZERO)
+    angle = splat(ZERO)
     for k in range(job.kernels):
         response = vload(answers + k * 4 * CHUNK + at)
         if job.rectified:

@@ -9,11 +9,23 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.simd import F32, I64, LANES, TARGET, VECTOR, VECTOR_BYTES, constant, fused, loaded, splatted, stored
+from cnncli.core.simd import (
+    F32,
+    I64,
+    LANES,
+    TARGET,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    loaded,
+    splatted,
+    stored,
+)
 
 
 def _weighted_sums(sums, vectors):
-    """An intrinsic ``(src, count, offsets, weights, dst0, dst1)`` for ``sums`` outputs of ``vectors`` vectors.
+    """An intrinsic ``(src, count, offsets, weights, dst0, dst1)``: ``sums`` outputs of ``vectors`` vectors.
 
     dst_s[v] = sum over taps t of weights[2 t + s] * src[v + offsets[t]].
     """
@@ -34,7 +46,12 @@ def _weighted_sums(sums, vectors):
                 shift = loaded(builder, at(offsets, tap.index, 8), I64, 8)
                 here = builder.add(src, shift)
                 factors = [
-                    splatted(builder, loaded(builder, builder.add(at(weights, tap.index, 8), ir.Constant(I64, 4 * s)), F32, 4))
+                    splatted(
+                        builder,
+                        loaded(
+                            builder, builder.add(at(weights, tap.index, 8), ir.Constant(I64, 4 * s)), F32, 4
+                        ),
+                    )
                     for s in range(sums)
                 ]
                 for v in range(vectors):

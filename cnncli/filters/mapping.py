@@ -1,0 +1,135 @@
+"""From responses to pixels: the range that is shown, the depth, and what had to be clipped."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.filters.options import Options, RangeMode
+
+FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+# Where no response is shown as mid-gray: a whole number, so that rounding noise cannot split a flat area.
+MIDDLE = {np.dtype(np.uint8): 128.0, np.dtype(np.uint16): 32768.0, np.dtype(np.float32): 0.5}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What becomes of a response r: (|r| if absolute else r) * scale + bias, limited to the type.
+
+    Attributes
+    ----------
+    absolute, scale, bias
+        As above.
+    stretch : bool
+        Instead, the smallest response becomes black and the largest white.
+    limit : float or None
+        For float output: clip to 0 … limit; None: no clipping.
+    pre_scale, pre_bias
+        What the user asked for, applied to r before ``absolute`` and ``stretch``.
+    """
+
+    absolute: bool = False
+    scale: float = 1.0
+    bias: float = 0.0
+    stretch: bool = False
+    limit: float | None = None
+    pre_scale: float = 1.0
+    pre_bias: float = 0.0
+
+    @property
+    def direct(self) -> bool:
+        """Whether the core's store does all of it."""
+        return not self.stretch and self.limit is None and not (self.absolute and self.pre_bias)
+
+    def folded(self) -> tuple[bool, float, float]:
+        """(absolute, scale, bias) for the core's store, the user's scale and bias folded in."""
+        if self.absolute:
+            return True, abs(self.pre_scale) * self.scale, self.bias
+        return False, self.pre_scale * self.scale, self.pre_bias * self.scale + self.bias
+
+
+def map_range(
+    options: Options, *, signed: bool, span: float, out: np.dtype[np.generic], raw: bool, white: float
+) -> Mapping:
+    """Decide how responses are shown.
+
+    Parameters
+    ----------
+    options : Options
+        With ``range``, ``scale`` and ``bias``.
+    signed : bool
+        Whether responses lie around zero.
+    span : float
+        The response that is shown as full scale.
+    out : dtype
+        Of the output: uint8, uint16 or float32.
+    raw : bool
+        True where the output keeps responses in their own units unless a range is asked for (arrays).
+    white : float
+        Full scale of the output.
+
+    Returns
+    -------
+    Mapping
+    """
+    kind: RangeMode = options.range or ("none" if raw else "offset" if signed else "clip")
+    unit = 1.0 if raw and kind == "none" else white / span
+    is_float = out == np.float32
+    limit = white if is_float and kind != "none" and options.range is not None else None
+    own = Mapping(limit=limit, pre_scale=options.scale, pre_bias=options.bias)
+    if kind == "stretch":
+        return replace(own, stretch=True, scale=white, limit=None)
+    if kind == "abs":
+        return replace(own, absolute=True, scale=unit)
+    if kind == "offset":
+        return replace(own, scale=unit / 2, bias=MIDDLE[out] * white / FULL_SCALE[out])
+    return replace(own, scale=unit)
+
+
+def to_pixels(
+    responses: NDArray[np.float32], mapping: Mapping, out: np.dtype[np.generic]
+) -> tuple[NDArray[Any], int]:
+    """Map an array of responses.
+
+    Parameters
+    ----------
+    responses : ndarray, float32
+        Overwritten.
+    mapping : Mapping
+        From `map_range`.
+    out : dtype
+        uint8, uint16 or float32.
+
+    Returns
+    -------
+    pixels : ndarray of ``out``
+    clipped : int
+        Samples that had to be limited by more than rounding.
+    """
+    values = responses
+    if mapping.pre_scale != 1:
+        values *= np.float32(mapping.pre_scale)
+    if mapping.pre_bias:
+        values += np.float32(mapping.pre_bias)
+    if mapping.absolute:
+        np.abs(values, out=values)
+    if mapping.stretch:
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        values -= np.float32(low)
+        values *= np.float32(mapping.scale / (high - low) if high > low else 0.0)
+    else:
+        values *= np.float32(mapping.scale)
+        values += np.float32(mapping.bias)
+    if out == np.float32:
+        if mapping.limit is None:
+            return values, 0
+        clipped = int(np.count_nonzero((values < 0) | (values > mapping.limit)))
+        return np.clip(values, 0, mapping.limit), clipped
+    white = FULL_SCALE[out]
+    clipped = int(np.count_nonzero((values < -0.5) | (values > white + 0.5)))
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=white, neginf=0.0)
+    np.rint(values, out=values)
+    np.clip(values, 0, white, out=values)
+    return values.astype(out), clipped

@@ -1,0 +1,167 @@
+"""What the user may say about how filters run, checked once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from cnncli.errors import CnncliError
+from cnncli.filters.borders import Border, OutputMode
+from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
+
+Normalize = Literal["none", "sum", "abs", "auto"]
+RangeMode = Literal["clip", "abs", "offset", "stretch", "none"]
+Region = tuple[int, int, int, int]
+
+_NEGLIGIBLE = 1e-9  # of the sum of |weights|: a sum below it counts as zero
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How filters are applied.
+
+    Attributes
+    ----------
+    border : Border
+        What lies beyond the edge.
+    mode : str
+        ``same``: as many pixels as the image; ``valid``: where the kernel lies inside; ``full``: where
+        it touches the image.
+    stride : (x, y)
+        Steps between output pixels, of each filter.
+    dilation : int
+        Pixels from one cell of a kernel to the next.
+    anchor : (x, y) or None
+        The cell, as written, that lies on the output pixel; None: the filter's own, else the middle.
+    correlate : bool
+        Leave a user's matrix unflipped.
+    normalize : str or None
+        What kernels are divided by; None and ``none``: nothing.
+    repeat : int
+        How often the whole chain of filters is applied.
+    scale, bias : float
+        The response becomes response * scale + bias, bias in the units of the image.
+    range : str or None
+        How responses become pixels; None: by what the filter answers.
+    gray : bool or None
+        True: filter luma. False: filter each colour. None: as the filters prefer.
+    linear : bool
+        Filter linear light: the image is taken as sRGB, and written as sRGB.
+    roi : (x, y, width, height) or None
+        The part of the result that is wanted; it equals the same part of the whole result.
+    """
+
+    border: Border = field(default_factory=Border)
+    mode: OutputMode = "same"
+    stride: tuple[int, int] = (1, 1)
+    dilation: int = 1
+    anchor: tuple[int, int] | None = None
+    correlate: bool = False
+    normalize: Normalize | None = None
+    repeat: int = 1
+    scale: float = 1.0
+    bias: float = 0.0
+    range: RangeMode | None = None
+    gray: bool | None = None
+    linear: bool = False
+    roi: Region | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        _at_least_one("--stride", min(self.stride), self.stride)
+        _at_least_one("--dilation", self.dilation, self.dilation)
+        _at_least_one("--repeat", self.repeat, self.repeat)
+        for name, value in (("--scale", self.scale), ("--bias", self.bias)):
+            if not np.isfinite(value):
+                raise CnncliError(
+                    f"{name} is {value}; expected a finite number", f"leave {name} out, or give a number"
+                )
+
+
+def _at_least_one(name: str, least: int, value: object) -> None:
+    if least < 1:
+        raise CnncliError(f"{name} is {value}; expected 1 or more", f"leave {name} out for 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A filter's kernels as they lie over the image, and which of their cells is on the output pixel.
+
+    Attributes
+    ----------
+    kernels : tuple of ndarray, each (kh, kw)
+        Flipped already where the filter is a convolution; empty for filters without weights.
+    anchor : (x, y)
+        The cell of these kernels, not of those written, that lies on the output pixel.
+    """
+
+    kernels: tuple[Weights, ...]
+    anchor: tuple[int, int]
+
+
+def lay_kernels(filter: Filter, options: Options) -> Laid:
+    """Flip, anchor and normalise a filter's kernels.
+
+    Raises
+    ------
+    CnncliError
+        If an option does not fit the filter: an anchor outside the kernel, a sum of zero to divide
+        by, an option about kernels for a filter that has none.
+    """
+    kernels: tuple[Weights, ...]
+    match filter:
+        case Linear():
+            kernels, own, flip = (filter.weights,), filter.anchor, not (filter.flips and options.correlate)
+        case Gradient():
+            kernels, own, flip = (filter.dx, filter.dy), None, True
+        case Bank():
+            kernels, own, flip = filter.bank, None, True
+        case _:
+            _refuse_kernel_options(filter, options)
+            return Laid((), (0, 0))
+    kh, kw = kernels[0].shape
+    x, y = options.anchor or own or (kw // 2, kh // 2)
+    if not (0 <= x < kw and 0 <= y < kh):
+        raise CnncliError(
+            f"--anchor is {x},{y}; expected a cell of the {kw} x {kh} kernel {filter.name}, "
+            f"from 0,0 to {kw - 1},{kh - 1}",
+            f"leave --anchor out for {kw // 2},{kh // 2}, the middle",
+        )
+    kernels = tuple(_normalized(weights, options.normalize, filter.name) for weights in kernels)
+    if flip:
+        return Laid(tuple(weights[::-1, ::-1] for weights in kernels), (kw - 1 - x, kh - 1 - y))
+    return Laid(kernels, (x, y))
+
+
+def _refuse_kernel_options(filter: Filter, options: Options) -> None:
+    """Options about weights mean nothing to a filter without them, or with weights of its own making."""
+    for name, given in (
+        ("--anchor", options.anchor is not None),
+        ("--dilation", options.dilation > 1),
+        ("--normalize", options.normalize not in (None, "none")),
+    ):
+        if given:
+            why = "finds its own" if isinstance(filter, ZeroCrossings) else "has no"
+            raise CnncliError(
+                f"{name} is given, but {filter.name} {why} kernel to apply it to", f"leave {name} out"
+            )
+
+
+def _normalized(weights: Weights, how: Normalize | None, name: str) -> Weights:
+    """Weights divided as asked."""
+    if how in (None, "none"):
+        return weights
+    total, absolute = float(weights.sum()), float(np.abs(weights).sum())
+    balanced = abs(total) <= _NEGLIGIBLE * absolute
+    if absolute == 0 or (how == "sum" and balanced):
+        raise CnncliError(
+            f"--normalize {how}: the weights of {name} sum to 0; expected another sum to divide by",
+            "use --normalize abs or auto",
+        )
+    if how == "abs":
+        divisor = absolute
+    elif how == "auto" and balanced:
+        divisor = float(weights[weights > 0].sum())
+    else:
+        divisor = total
+    return np.asarray(weights / divisor, np.float64)

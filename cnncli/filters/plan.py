@@ -1,0 +1,189 @@
+"""How a filter will be computed: the cheapest of several ways that give the same answer.
+
+Costs are in vector multiply-adds for each vector of output samples, as measured on AVX2 cores; they
+only have to rank the ways.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from cnncli.filters.fft import fft_cost
+from cnncli.filters.model import (
+    Bank,
+    Bilateral,
+    Canny,
+    Filter,
+    Gradient,
+    Linear,
+    Median,
+    Weights,
+    ZeroCrossings,
+)
+
+Way = Literal[
+    "direct", "separable", "box", "fft", "gradient", "bank", "bank-fft", "median", "bilateral", "canny"
+]
+
+RESIDUAL = 1e-6  # of the sum of |weights|: what a low-rank form may leave out
+MAX_RANK = 6
+SVD_SIDE = 512  # beyond it, a decomposition costs more than the transform it could save
+TYPICAL_SIZE = (1080, 1920)  # for plans that are described without an image
+
+# A tap of a lone sum is a load and a multiply-add, and unaligned loads that cross a cache line count
+# twice; with two sums a load (rows in pairs, pairs of kernels) the multiply-adds are the limit.
+LONE_TAP = 1.35
+PAIRED_TAP = 1.05
+ADDITION = 1.5  # load, load, add, store
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A way to compute a filter.
+
+    Attributes
+    ----------
+    way : str
+        One of `Way`.
+    detail : str
+        What it does, in a few words.
+    cost : float
+        In vector multiply-adds a vector of output samples; infinite where it is not known.
+    columns, rows : ndarray or None
+        For ``separable``: factors of shapes (rank, kh) and (rank, kw), as laid over the image.
+    """
+
+    way: Way
+    detail: str
+    cost: float = math.inf
+    columns: Weights | None = None
+    rows: Weights | None = None
+
+    def __str__(self) -> str:
+        """As ``--json`` and ``cnncli kernels`` report it."""
+        return f"{self.way} ({self.detail})" if self.detail else self.way
+
+
+def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], shape: tuple[int, ...]) -> Plan:
+    """Choose the way for one kernel.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (kh, kw), float64
+        As laid over the image.
+    dilation : int
+        Pixels from one cell to the next.
+    stride : (x, y)
+        Steps between output pixels.
+    shape : (height, width)
+        Of the output.
+
+    Returns
+    -------
+    Plan
+        ``direct``, ``separable``, ``box`` or ``fft``.
+    """
+    kh, kw = weights.shape
+    plans = [_plan_direct(weights, dilation, stride)]
+    if kh > 1 and kw > 1 and dilation == 1 and np.all(weights == weights[0, 0]) and weights[0, 0]:
+        passes = kw.bit_length() + kw.bit_count() - 2 + 4
+        plans.append(Plan("box", f"{kw} x {kh} by doubling and running sums", ADDITION * passes + 2))
+    if min(kh, kw) > 1:
+        plans += _plans_separable(weights)
+    extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
+    transform = fft_cost(*extent, shape[0], shape[1], 1)
+    plans.append(Plan("fft", "overlapping tiles", transform))
+    return min(plans, key=lambda plan: plan.cost)
+
+
+def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Plan:
+    """Every weight that is not zero, two rows of output at a time where they share loads."""
+    present = weights != 0
+    taps = int(present.sum())
+    cost = LONE_TAP * taps
+    if dilation == 1 and stride[1] == 1 and len(weights) > 1:
+        none = np.zeros((1, weights.shape[1]), bool)
+        shared = int((np.vstack([present, none]) | np.vstack([none, present])).sum())
+        cost = PAIRED_TAP * shared
+    return Plan("direct", f"{taps} tap{'s' * (taps != 1)}", cost)
+
+
+def _plans_separable(weights: Weights) -> list[Plan]:
+    """The sum of a few columns times rows that leaves out next to nothing, if there is one."""
+    kh, kw = weights.shape
+    factors = _factors(weights)
+    if factors is None:
+        return []
+    columns, rows = factors
+    rank = len(columns)
+    cost = rank * (LONE_TAP * (kh + 1.2 * kw) + 1) + 2
+    return [Plan("separable", f"rank {rank}, {rank * (kh + kw)} taps for {kh * kw}", cost, columns, rows)]
+
+
+def _factors(weights: Weights) -> tuple[Weights, Weights] | None:
+    """Columns (rank, kh) and rows (rank, kw) whose products add up to the weights, or None."""
+    total = np.abs(weights).sum()
+    if not total:
+        return None
+    # Rank 1 first, from the row and the column through the largest weight: exact where the weights are.
+    i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
+    column, row = weights[:, j] / weights[i, j], weights[i]
+    if np.abs(weights - np.outer(column, row)).sum() <= RESIDUAL * total:
+        return column[None], row[None]
+    if max(weights.shape) > SVD_SIDE:
+        return None
+    u, s, v = np.linalg.svd(weights, full_matrices=False)
+    for rank in range(2, min(MAX_RANK, len(s)) + 1):
+        columns, rows = (u[:, :rank] * s[:rank]).T, v[:rank]
+        if np.abs(weights - columns.T @ rows).sum() <= RESIDUAL * total:
+            return columns, rows
+    return None
+
+
+def plan_filter(
+    filter: Filter,
+    *,
+    dilation: int = 1,
+    stride: tuple[int, int] = (1, 1),
+    shape: tuple[int, int] = TYPICAL_SIZE,
+) -> Plan:
+    """Choose the way for any filter; parameters as in `plan_linear`."""
+    match filter:
+        case Linear(weights=weights):
+            return plan_linear(weights, dilation=dilation, stride=stride, shape=shape)
+        case Gradient():
+            taps = int(((filter.dx != 0) | (filter.dy != 0)).sum())
+            return Plan(
+                "gradient", f"dx, dy and {filter.answer} in one pass, {taps} taps", PAIRED_TAP * 2 * taps
+            )
+        case Bank():
+            return _plan_bank(filter, dilation, shape)
+        case Median(size=size):
+            return Plan("median", f"{size} x {size}")
+        case Bilateral(size=size):
+            return Plan("bilateral", f"{size} x {size}")
+        case Canny():
+            return Plan("canny", "gaussian, gradient, thinning, hysteresis")
+        case ZeroCrossings(weights=weights):
+            inner = plan_linear(weights, dilation=1, stride=(1, 1), shape=shape)
+            return replace(inner, detail=f"{inner.detail}, then sign changes")
+    raise TypeError(f"no plan for {type(filter).__name__}")
+
+
+def _plan_bank(filter: Bank, dilation: int, shape: tuple[int, ...]) -> Plan:
+    """One pass over the pixels, or one transform a kernel."""
+    count = len(filter.bank)
+    taps = int(np.any(np.stack(filter.bank) != 0, axis=0).sum())
+    kh, kw = filter.bank[0].shape
+    together = PAIRED_TAP * taps * 2 * -(-count // 2)
+    apart = count * (fft_cost((kh - 1) * dilation + 1, (kw - 1) * dilation + 1, shape[0], shape[1], 1) + 3)
+    if apart < together:
+        return Plan("bank-fft", f"{count} kernels, a transform each", apart)
+    return Plan("bank", f"{count} kernels in one pass, {taps} taps", together)
+
+
+def describe_plan(filter: Filter) -> str:
+    """The plan of a filter for a picture of usual size, in words."""
+    return str(plan_filter(filter))
