@@ -18,7 +18,8 @@ from cnncli.images.read import read_picture
 from cnncli.images.write import encode_picture
 
 EXACT = {"PNG": (1, 2, 3, 4), "TIFF": (1, 2, 3, 4), "NPY": (1, 2, 3, 4), "PPM": (1, 3), "PGM": (1,),
-         "PFM": (1, 3), "BMP": (1, 3), "TGA": (1, 2, 3, 4), "JPEG2000": (1, 2, 3, 4), "WEBP": (3, 4)}  # fmt: skip
+         "PFM": (1, 3), "BMP": (1, 3), "TGA": (1, 2, 3, 4), "JPEG2000": (1, 2, 3, 4),
+         "WEBP": (3, 4)}  # fmt: skip
 DTYPES = {8: "uint8", 16: "uint16", 32: "float32"}
 
 

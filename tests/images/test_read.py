@@ -25,7 +25,8 @@ def read_one(data, **options):
 
 
 LOSSLESS = {"PNG": (1, 2, 3, 4), "TIFF": (1, 2, 3, 4), "BMP": (1, 3), "PPM": (1, 3), "TGA": (1, 2, 3, 4),
-            "WEBP": (3, 4), "JPEG2000": (1, 2, 3, 4), "QOI": (3, 4), "PCX": (1, 3), "SGI": (1, 3)}  # fmt: skip
+            "WEBP": (3, 4), "JPEG2000": (1, 2, 3, 4), "QOI": (3, 4), "PCX": (1, 3),
+            "SGI": (1, 3)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("format", "channels"), [(f, c) for f, cs in LOSSLESS.items() for c in cs])
