@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images import decode, npy, pnm, tiff
+from cnncli.images import decode
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.metadata import fitting_profile, resolution, turned, upright_exif
@@ -61,14 +61,19 @@ def read_picture(
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
         if format == "NPY":
+            from cnncli.images import npy
+
             _check_size(npy.read_npy_size(_buffered(stream)), max_pixels)
             stream.seek(0)
             return npy.decode_npy(_buffered(stream))
         if format == "TIFF":
             return _read_tiff(stream, max_pixels)
-        if (size := pnm.deep_size(prefix)) is not None:
-            _check_size((*size, 1), max_pixels)
-            return pnm.decode_deep(stream.read())
+        if format == "PPM":
+            from cnncli.images import pnm
+
+            if (size := pnm.deep_size(prefix)) is not None:
+                _check_size((*size, 1), max_pixels)
+                return pnm.decode_deep(stream.read())
         return _read_image(stream, (format, plugin), prefix, max_pixels)
 
 
@@ -95,12 +100,19 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
         if format == "NPY":
+            from cnncli.images import npy
+
             return npy.read_npy_size(_buffered(stream))
         if format == "TIFF":
+            from cnncli.images import tiff
+
             pages = tiff.read_pages(_Slices(stream))
             return (*pages[0].size, len(pages))
-        if (size := pnm.deep_size(prefix)) is not None:
-            return (*size, 1)
+        if format == "PPM":
+            from cnncli.images import pnm
+
+            if (size := pnm.deep_size(prefix)) is not None:
+                return (*size, 1)
         image = decode.open_image(stream, plugin, format)
         _, orientation = upright_exif(image.info.get("exif"))
         width, height = image.size if orientation < 5 else image.size[::-1]
@@ -277,6 +289,8 @@ class _Slices:
 
 
 def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
+    from cnncli.images import tiff
+
     data = _Slices(stream)
     pages = tiff.read_pages(data)
     total = sum(page.width * page.height for page in pages)
