@@ -9,7 +9,9 @@ from PIL import Image
 
 from cnncli.errors import CnncliError
 
-_FREE_COLORS = 232
+_GRAYS = 52  # every fifth level: grays must not take on a tint
+_COMMONEST = 15
+_FREE_COLORS = 255 - _GRAYS - _COMMONEST
 _SAMPLED = 4
 
 
@@ -41,7 +43,7 @@ def encode_flipbook(frames: Sequence[NDArray[np.uint8]], durations: Sequence[flo
             "draw at least one page",
         )
     packed = [_pack(frame) for frame in frames]
-    palette = _palette(frames, packed)
+    palette = _palette(packed)
     nearest = _nearest(packed, palette)
     pages = [Image.fromarray(nearest[page]) for page in packed]
     for page in pages:
@@ -60,15 +62,20 @@ def _pack(frame: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], dtype=np.uint32)
 
 
-def _palette(frames: Sequence[NDArray[np.uint8]], packed: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint8]:
-    """Return at most 255 colours, shape (n, 3), that fit all pages; the commonest are kept exactly."""
-    chosen = np.linspace(0, len(frames) - 1, min(_SAMPLED, len(frames))).astype(int)
+def _palette(packed: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint8]:
+    """Return at most 255 colours, shape (n, 3), that fit all pages; the commonest exactly."""
+    chosen = np.linspace(0, len(packed) - 1, min(_SAMPLED, len(packed))).astype(int)
     colors, counts = np.unique(np.stack([packed[i] for i in chosen]), return_counts=True)
-    exact = colors[np.argsort(-counts, kind="stable")[: 255 - _FREE_COLORS]]
-    some = Image.fromarray(np.concatenate([frames[i] for i in chosen]))
-    free = some.quantize(_FREE_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
+    exact = colors[np.argsort(-counts, kind="stable")[:_COMMONEST]]
     shifts = np.array([16, 8, 0], dtype=np.uint32)
-    table = np.concatenate([(exact[:, None] >> shifts & 255), np.reshape(free, (-1, 3))[:_FREE_COLORS]])
+    # Counted by the root of the counts, so that small patches of colour are not lost to large plain ones.
+    some = np.repeat(colors, np.ceil(np.sqrt(counts)).astype(int))[:, None] >> shifts & 255
+    sample = Image.fromarray(some.astype(np.uint8)[None])
+    free = (
+        sample.quantize(_FREE_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
+    )
+    grays = np.repeat(np.arange(0, 256, 5)[:, None], 3, axis=1)
+    table = np.concatenate([exact[:, None] >> shifts & 255, grays, np.reshape(free, (-1, 3))[:_FREE_COLORS]])
     return table.astype(np.uint8)
 
 

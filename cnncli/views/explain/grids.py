@@ -15,7 +15,7 @@ NEGATIVE, POSITIVE = (75, 143, 214), (240, 140, 46)
 """Blue below zero and orange above: apart for every kind of colour sight, and in lightness from black."""
 
 SMALLEST_TEXT = 13
-_SMALLEST_CELL = 26
+SMALLEST_CELL = 32
 _SMALLEST_RULED = 9
 _LEADING = 1.42
 
@@ -32,7 +32,7 @@ def draw_grid(canvas: Canvas, at: Place, grid: Grid, cell: int) -> Box:
     grid : Grid
         The numbers and their look.
     cell : int
-        Side of a cell in pixels; from 26 up the numbers are written.
+        Side of a cell in pixels; from 32 up the numbers are written.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def draw_grid(canvas: Canvas, at: Place, grid: Grid, cell: int) -> Box:
     h, w = grid.values.shape
     box = Box(at[0], at[1], at[0] + w * cell + 1, at[1] + h * cell + 1)
     colors = shade(grid)
-    if cell < _SMALLEST_CELL:
+    if cell < SMALLEST_CELL:
         canvas.image(Box(box.left, box.top, box.right - 1, box.bottom - 1), colors)
         if cell >= _SMALLEST_RULED and grid.look == "signed":
             _rule(canvas, box, cell)
@@ -69,7 +69,11 @@ def shade(grid: Grid) -> NDArray[np.uint8]:
 
 def cell_texts(grid: Grid, cell: int) -> tuple[list[list[str]], int]:
     """Return the numbers as they fit into cells of ``cell`` pixels, and their font size (0: none fit)."""
-    for decimals in range(grid.decimals, max(-1, grid.decimals - 2), -1):
+    if cell < SMALLEST_CELL:
+        return [], 0
+    # One decimal less is honest where two digits are left; of 1.82 it would leave too little.
+    fewest = grid.decimals - 1 if grid.decimals not in (0, 2) else grid.decimals
+    for decimals in range(grid.decimals, fewest - 1, -1):
         texts = [[number(float(v), decimals) for v in row] for row in grid.values]
         largest = grid.size or min(20, max(15, cell // 3))
         for size in range(largest, SMALLEST_TEXT - 1, -1):

@@ -189,16 +189,15 @@ class Working:
 def decimals_of(values: NDArray[np.floating] | Sequence[float]) -> int:
     """Return how many decimals show ``values`` well: none for whole numbers, else about three digits.
 
-    A single value gets up to three decimals where they make it exact.
+    Two decimals at most (three for a single value) are enough where they are exact.
     """
     v = np.abs(np.asarray(values, dtype=np.float64))
     v = v[np.isfinite(v)]
     if v.size == 0 or np.all(np.abs(v - np.round(v)) < 1e-6):
         return 0
-    if v.size == 1:
-        for decimals in (1, 2, 3):
-            if abs(v[0] - round(v[0], decimals)) < 1e-9:
-                return decimals
+    for decimals in (1, 2, 3) if v.size == 1 else (1, 2):
+        if np.all(np.abs(v - np.round(v, decimals)) < 1e-9):
+            return decimals
     return int(np.clip(2 - floor(log10(v.max())), 1, 6))
 
 

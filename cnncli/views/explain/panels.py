@@ -1,14 +1,12 @@
 """The upper row of an explained convolution: the image, the filter, the feature map."""
 
-from math import degrees
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median
 from cnncli.images.canvas import INK, Box, Canvas, shorten
 from cnncli.views.explain.grids import LINE, MUTED, draw_grid, draw_legend
-from cnncli.views.explain.model import Explanation, Grid, Place, decimals_of, number, whole_weights
+from cnncli.views.explain.model import Explanation, Grid, Place, decimals_of, whole_weights
 from cnncli.views.explain.window import draw_badge, fit
 
 Part = tuple[float, float, float, float]
@@ -76,11 +74,9 @@ def draw_filter(canvas: Canvas, room: Box, e: Explanation) -> int:
     """Draw what the filter is made of, centred across ``room``; return the y below it."""
     match e.filter:
         case Gradient() if len(e.stack) > 1:
-            return _draw_kernels(canvas, room, e.stack, ("dx: to the right", "dy: downwards"))
+            return _draw_kernels(canvas, room, e.stack, _gradient_names(e.stack))
         case Bank() as f:
-            return _draw_kernels(
-                canvas, room, e.stack, tuple(f"{number(round(degrees(a)), 0)}°" for a in f.angles)
-            )
+            return _draw_kernels(canvas, room, e.stack, bank_names(f))
         case Median():
             return _draw_median(canvas, room)
         case Bilateral() as f:
@@ -97,6 +93,17 @@ def draw_filter(canvas: Canvas, room: Box, e: Explanation) -> int:
         stack = np.stack([written, e.stack[0]])
         return _draw_kernels(canvas, room, stack, ("as written", "as laid on the image"))
     return _draw_kernels(canvas, room, e.stack[:1], ("as laid on the image",))
+
+
+def _gradient_names(stack: NDArray[np.float64]) -> tuple[str, str]:
+    """Name a gradient's kernels by where they look: along the axes, or (Roberts) along the diagonals."""
+    dx, dy = stack[0], stack[1]
+    rows = np.arange(dx.shape[0]) - (dx.shape[0] - 1) / 2
+    columns = np.arange(dy.shape[1]) - (dy.shape[1] - 1) / 2
+    aside = abs(float((dx * rows[:, None]).sum())) + abs(float((dy * columns).sum()))
+    if aside > 1e-9 * float(np.abs(stack).sum()):
+        return "dx: along a diagonal", "dy: along the other"
+    return "dx: to the right", "dy: downwards"
 
 
 def _draw_kernels(canvas: Canvas, room: Box, stack: NDArray[np.float64], names: tuple[str, ...]) -> int:

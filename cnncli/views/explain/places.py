@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.model import Bank, Canny, Gradient, ZeroCrossings
+from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median, ZeroCrossings
 from cnncli.images.canvas import Box
 from cnncli.views.explain.model import Explanation, Place, pixels_at
 
@@ -83,8 +83,15 @@ def _interest(e: Explanation) -> NDArray[np.float64]:
         return contrast * (e.shown > 0)
     if isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction"):
         return contrast
-    base = gray[np.ix_(ys, xs)] if e.filter.signed is None else 0.0
+    base = gray[np.ix_(ys, xs)] * _flat_gain(e)
     return np.asarray(np.abs(response - base) + 1e-6 * contrast, dtype=np.float64)
+
+
+def _flat_gain(e: Explanation) -> float:
+    """Return what a flat area is multiplied by; the interest is in where the answer is another."""
+    if isinstance(e.filter, Median | Bilateral):
+        return 1.0
+    return float(e.taps.sum()) if isinstance(e.filter, Linear) else 0.0
 
 
 def _flattest(e: Explanation, allowed: NDArray[np.bool_], strong: Place) -> Place:

@@ -19,6 +19,7 @@ MARKS = ("#b0268a", "#008a67")
 _SIGN_GAP = 46
 _CAPTION = 48
 _SWATCH = 64
+_SLOT = 104
 _OWN_CELL = 56
 _BRANCH_GAP = 4
 
@@ -102,6 +103,8 @@ def _beside(canvas: Canvas, box: Box, picture: Box) -> Place:
         (box.left - away, box.top - away),
         (box.right + away, box.bottom + away),
         (box.left - away, box.bottom + away),
+        (box.left + away, box.top + away),
+        (box.right - away, box.bottom - away),
     ]
 
     def cost(corner: Place) -> tuple[bool, bool]:
@@ -126,11 +129,12 @@ def draw_working(canvas: Canvas, at: Place, working: Working, sheet: Sheet, colo
     side = int(working.patch.values.shape[0]) * cell
     body = max(sum(heights) + _BRANCH_GAP * (len(heights) - 1), side + _CAPTION)
     patch_top = top + (body - _CAPTION - side) // 2
+    slot = _slot(working.patch, cell)
     patch = _draw_captioned(canvas, (x, patch_top), working.patch, cell)
     canvas.rect(patch.grown(3), outline=color, width=3)
-    y, right = top, patch.right
+    y, right = top, x + slot
     for branch, height in zip(working.branches, heights, strict=True):
-        end = _draw_branch(canvas, (patch.right, y), branch, (cell, height), working)
+        end = _draw_branch(canvas, (x + slot, y), branch, (cell, height), working)
         right = max(right, end)
         y += height + _BRANCH_GAP
     right += 34
@@ -150,7 +154,7 @@ def cell_size(working: Working, sheet: Sheet, room: int) -> int:
         others = [g.values.shape[1] for _, g in branch.steps if g.values.shape != (h, w)]
         grids = 1 + len(branch.steps) - len(others)
         gaps = len(branch.steps) * _SIGN_GAP + sum(others) * _OWN_CELL
-        across = min(across, (room - taken - gaps) // (grids * w))
+        across = min(across, max(room - taken - gaps, 0) // (grids * w))
     if max(h, w) > sheet.numbered:
         return max(1, min(across, sheet.heat // max(h, w)))
     return max(1, across)
@@ -172,15 +176,16 @@ def _branch_height(branch: Branch, cell: int, working: Working) -> int:
 
 def _draw_captioned(canvas: Canvas, at: Place, grid: Grid, cell: int) -> Box:
     """Draw a grid and its caption below it, centred; a heat map's caption gives its size and range."""
-    box = draw_grid(canvas, at, grid, cell)
+    slot = _slot(grid, cell)
+    box = draw_grid(canvas, (at[0] + (slot - int(grid.values.shape[1]) * cell) // 2, at[1]), grid, cell)
     captions = ["pale: outside the image" if grid.faint is not None else grid.caption]
-    if not cell_texts(grid, cell)[1] or cell < 26:
+    if not cell_texts(grid, cell)[1]:
         h, w = grid.values.shape
         low, high = float(grid.values.min()), float(grid.values.max())
         d = decimals_of([low, high])
         span = f"all {number(low, d)}" if low == high else f"{number(low, d)} to {number(high, d)}"
         captions = [f"{w} × {h} {grid.caption}", span]
-    room = max(box.width + _SIGN_GAP - 12, 60)
+    room = slot + _SIGN_GAP - 12
     for i, caption in enumerate(captions):
         fitted = shorten(caption, room, size=14)
         canvas.text((box.center[0], box.bottom + 8 + 19 * i), fitted, size=14, color=MUTED, anchor="mt")
@@ -198,8 +203,14 @@ def _draw_branch(canvas: Canvas, at: Place, branch: Branch, size: tuple[int, int
         canvas.text(
             (x + _SIGN_GAP // 2, y + rows // 2), sign, size=15 if small else 28, color=MUTED, anchor="mm"
         )
-        x = _draw_captioned(canvas, (x + _SIGN_GAP, y), grid, side).right
+        _draw_captioned(canvas, (x + _SIGN_GAP, y), grid, side)
+        x += _SIGN_GAP + _slot(grid, side)
     return x
+
+
+def _slot(grid: Grid, cell: int) -> int:
+    """Return the width that a grid takes up, which has room for its caption."""
+    return max(int(grid.values.shape[1]) * cell + 1, _SLOT)
 
 
 def _draw_middle(canvas: Canvas, at: Place, working: Working, style: tuple[list[int], Sheet]) -> None:

@@ -13,7 +13,8 @@ _WEIGHTED = (
     "A convolution lays a small grid of weights over the image, multiplies each weight with the pixel "
     "under it and adds the products. The sum becomes one pixel of the feature map."
 )
-_ALIKE = 0.05
+_ALIKE, _STRONG = 0.05, 0.02
+"""Shares of full scale: pixels no further apart are alike, answers above it are strong."""
 
 
 def subtitle(e: Explanation) -> str:
@@ -35,8 +36,16 @@ def filter_caption(e: Explanation) -> str:
     match e.filter:
         case Gradient() as f:
             return f"{_gradient(f)}{_scaled(e)}"
+        case Bank(answer="energy"):
+            return (
+                f"All {len(e.stack)} are laid on the same window; the answer is the root of the sum of the "
+                f"squares of theirs.{_scaled(e)}"
+            )
         case Bank():
-            return f"All {len(e.stack)} are laid on the same window, one for each direction.{_scaled(e)}"
+            return (
+                f"All {len(e.stack)} are laid on the same window, one for each direction, and the strongest "
+                f"answer counts.{_scaled(e)}"
+            )
         case Median():
             return (
                 f"No weights: the {w * h} pixels of the window are sorted and the middle one is taken. "
@@ -93,11 +102,15 @@ def remark(e: Explanation, working: Working) -> str:
     if _sums_to(e, 0.0):
         if alike:
             return f"{pixels}. The weights add up to 0, so the products cancel."
-        if abs(working.value) > _ALIKE * e.full or isinstance(e.filter, Bank | Gradient):
+        if abs(working.value) > _STRONG * e.full or _is_direction(e):
             return f"{pixels}. Bright and dark meet different weights: the products do not cancel."
         return f"{pixels}, and the products nearly cancel."
     value = number(working.value, decimals_of([working.value]))
     return f"{pixels}. The marked one, {number(middle, d)}, becomes {value}."
+
+
+def _is_direction(e: Explanation) -> bool:
+    return isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction")
 
 
 def _sums_to(e: Explanation, total: float) -> bool:

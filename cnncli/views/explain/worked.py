@@ -25,6 +25,8 @@ from cnncli.views.explain.model import (
     whole_weights,
 )
 
+_NOISE = 1e-6
+
 Outcome = tuple[tuple[Branch, ...], tuple[str, ...], float]
 
 
@@ -129,7 +131,7 @@ def _gradient(e: Explanation, f: Gradient, patch: Grid) -> Outcome:
     d = max(decimals_of([dx]), decimals_of([dy]))
     parts = (f"dx = {number(dx, d)}", f"dy = {number(dy, d)}")
     if f.answer == "angle":
-        value = atan2(dy, dx)
+        value = 0.0 if np.hypot(dx, dy) <= _noise(e) else atan2(dy, dx)
         return (bx, by), (*parts, f"direction = {number(degrees(value), 1)}°"), value
     value = float(np.hypot(dx, dy))
     return (bx, by), (*parts, f"√(dx² + dy²) = {number(value, decimals_of([value]))}"), value
@@ -141,11 +143,11 @@ def _bank(
     answers = np.einsum("nij,ij->n", e.stack, patch.values)
     by_magnitude = f.answer == "abs" or f.rectified or f.answer == "energy"
     winner = int(np.argmax(np.abs(answers) if by_magnitude else answers))
+    names = bank_names(f)
     bars = tuple(
-        (f"{number(round(degrees(a)), 0)}°", float(v), i == winner)
-        for i, (a, v) in enumerate(zip(f.angles, answers, strict=True))
+        (name, float(v), i == winner) for i, (name, v) in enumerate(zip(names, answers, strict=True))
     )
-    branch, _ = _weighted(patch, e.stack[winner], f"kernel for {bars[winner][0]}")
+    branch, _ = _weighted(patch, e.stack[winner], f"kernel {names[winner]}")
     best = float(answers[winner])
     d = decimals_of([best])
     if f.answer == "energy":
@@ -154,12 +156,23 @@ def _bank(
             f"√(sum of {len(answers)} squares) = {number(value, decimals_of([value]))}",
         )
     elif f.answer == "direction":
-        value = f.angles[winner]
+        value = 0.0 if abs(best) <= _noise(e) else f.angles[winner]
         lines = (f"strongest: {number(best, d)}", f"its direction = {number(degrees(value), 1)}°")
     else:
-        value = abs(best) if by_magnitude else best
+        value = abs(best) if by_magnitude else max(best, 0.0)
         lines = (f"strongest of {len(answers)}: {number(value, d)}",)
     return (branch,), lines, value, bars
+
+
+def bank_names(f: Bank) -> tuple[str, ...]:
+    """Name a bank's kernels by their directions, or by number where those are not told apart."""
+    names = tuple(f"{number(round(degrees(a)), 0)}°" for a in f.angles)
+    return names if len(set(names)) == len(names) else tuple(f"#{i + 1}" for i in range(len(names)))
+
+
+def _noise(e: Explanation) -> float:
+    """Return the answer below which a direction is nothing but rounding."""
+    return _NOISE * e.full * float(np.abs(e.stack).sum(axis=(1, 2)).max())
 
 
 def _median(e: Explanation, f: Median, patch: Grid) -> Outcome:
