@@ -1,0 +1,311 @@
+"""Fourier transforms of many columns at once: butterflies, blocks turned over, channels picked and woven.
+
+A *point* is one complex number in each lane: a vector of real parts, then one of imaginary parts,
+one behind the other in memory. A transform of n points runs in place over n points in a row. The
+forward one decimates in frequency and leaves its results in digit-reversed order; the inverse one
+decimates in time and takes them in that order, so that nothing is ever put in order.
+
+Source: C. Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992, sections 1.9, 2.2.
+"""
+
+import math
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.simd import F32, I32, I64, LANES, VECTOR, VECTOR_BYTES, constant, fused, loaded, splatted, stored
+
+POINT_BYTES = 2 * VECTOR_BYTES
+
+
+def _plus(builder, a, b):
+    return builder.fadd(a[0], b[0]), builder.fadd(a[1], b[1])
+
+
+def _minus(builder, a, b):
+    return builder.fsub(a[0], b[0]), builder.fsub(a[1], b[1])
+
+
+def _turned(builder, a, b, inverse):
+    """A - iB and a + iB, the other way round for the inverse."""
+    down = builder.fadd(a[0], b[1]), builder.fsub(a[1], b[0])
+    up = builder.fsub(a[0], b[1]), builder.fadd(a[1], b[0])
+    return (up, down) if inverse else (down, up)
+
+
+def _times(builder, x, w, inverse):
+    """X times w, or times the conjugate of w."""
+    (xr, xi), (wr, wi) = x, w
+    crossed, straight = builder.fmul(xi, wi), builder.fmul(xr, wi)
+    if inverse:
+        return fused(builder, xr, wr, crossed), fused(builder, xi, wr, builder.fneg(straight))
+    return fused(builder, xr, wr, builder.fneg(crossed)), fused(builder, xi, wr, straight)
+
+
+def _four(builder, x, inverse):
+    """Transform of four points."""
+    even, odd = _plus(builder, x[0], x[2]), _plus(builder, x[1], x[3])
+    first, third = _turned(builder, _minus(builder, x[0], x[2]), _minus(builder, x[1], x[3]), inverse)
+    return [_plus(builder, even, odd), first, _minus(builder, even, odd), third]
+
+
+# Times e^(-+ i pi k/4): which of (re + im, im - re) is the real and the imaginary part, and with what sign.
+_EIGHTHS = {
+    (1, False): ((0, 1), (1, 1)),
+    (3, False): ((1, 1), (0, -1)),
+    (1, True): ((1, -1), (0, 1)),
+    (3, True): ((0, -1), (1, -1)),
+}
+
+
+def _eight(builder, x, inverse):
+    """Transform of eight points: of the even and of the odd ones, the odd ones turned by eighths."""
+    even, odd = _four(builder, x[0::2], inverse), _four(builder, x[1::2], inverse)
+    half = {1: constant(math.sqrt(0.5)), -1: constant(-math.sqrt(0.5))}
+    low, high = [None] * 4, [None] * 4
+    low[0], high[0] = _plus(builder, even[0], odd[0]), _minus(builder, even[0], odd[0])
+    low[2], high[2] = _turned(builder, even[2], odd[2], inverse)
+    for k in (1, 3):
+        re, im = odd[k]
+        parts = builder.fadd(re, im), builder.fsub(im, re)
+        turn = list(zip(even[k], _EIGHTHS[k, inverse], strict=True))
+        low[k] = tuple(fused(builder, parts[which], half[sign], base) for base, (which, sign) in turn)
+        high[k] = tuple(fused(builder, parts[which], half[-sign], base) for base, (which, sign) in turn)
+    return low + high
+
+
+def _transform(builder, x, inverse):
+    return (_four if len(x) == 4 else _eight)(builder, x, inverse)
+
+
+def _at(builder, base, index, scale):
+    return builder.add(base, builder.mul(index, ir.Constant(I64, scale)))
+
+
+def _point(builder, address):
+    """Load the point at an address."""
+    return tuple(loaded(builder, builder.add(address, ir.Constant(I64, part)), VECTOR, 4) for part in (0, VECTOR_BYTES))
+
+
+def _put(builder, address, x):
+    """Store a point."""
+    for part, value in zip((0, VECTOR_BYTES), x, strict=True):
+        stored(builder, builder.add(address, ir.Constant(I64, part)), value, 4)
+
+
+def _turns(builder, address, count):
+    """The factors of a butterfly's points but the first: pairs of numbers in memory."""
+    parts = [loaded(builder, builder.add(address, ir.Constant(I64, 4 * i)), F32, 4) for i in range(2 * count)]
+    vectors = [splatted(builder, part) for part in parts]
+    return list(zip(vectors[0::2], vectors[1::2], strict=True))
+
+
+def _turned_all(builder, x, turns, inverse):
+    return [x[0], *(_times(builder, point, turn, inverse) for point, turn in zip(x[1:], turns, strict=True))]
+
+
+def _pass(radix, inverse):
+    """An intrinsic ``(base, gap, blocks, turns)``: butterflies of points ``gap`` apart, in place.
+
+    A block holds ``radix * gap`` points; the factors of its j-th butterfly are the j-th of ``turns``.
+    """
+
+    @intrinsic
+    def run(typing_context, base, gap, blocks, turns):
+        def codegen(context, builder, signature, args):
+            base, gap, blocks, turns = args
+            step = builder.mul(gap, ir.Constant(I64, POINT_BYTES))
+            span = builder.mul(step, ir.Constant(I64, radix))
+            with cgutils.for_range(builder, gap) as butterfly:
+                factors = _turns(builder, _at(builder, turns, butterfly.index, 8 * (radix - 1)), radix - 1)
+                first = _at(builder, base, butterfly.index, POINT_BYTES)
+                with cgutils.for_range(builder, blocks) as block:
+                    places = [builder.add(first, builder.mul(block.index, span))]
+                    for _ in range(radix - 1):
+                        places.append(builder.add(places[-1], step))
+                    x = [_point(builder, place) for place in places]
+                    if inverse:
+                        x = _transform(builder, _turned_all(builder, x, factors, True), True)
+                    else:
+                        x = _turned_all(builder, _transform(builder, x, False), factors, False)
+                    for place, point in zip(places, x, strict=True):
+                        _put(builder, place, point)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 4), codegen
+
+    return run
+
+
+forward_four = _pass(4, False)
+forward_eight = _pass(8, False)
+inverse_four = _pass(4, True)
+inverse_eight = _pass(8, True)
+
+
+@intrinsic
+def multiply_spectrum(typing_context, base, count, spectrum):
+    """The last forward butterflies, of four neighbours, the spectrum's factors, and the first ones back."""
+
+    def codegen(context, builder, signature, args):
+        base, count, spectrum = args
+        with cgutils.for_range(builder, count) as butterfly:
+            shifts = [builder.mul(butterfly.index, ir.Constant(I64, 4 * POINT_BYTES))]
+            for _ in range(3):
+                shifts.append(builder.add(shifts[-1], ir.Constant(I64, POINT_BYTES)))
+            x = _four(builder, [_point(builder, builder.add(base, shift)) for shift in shifts], False)
+            factors = [_point(builder, builder.add(spectrum, shift)) for shift in shifts]
+            x = [_times(builder, point, factor, False) for point, factor in zip(x, factors, strict=True)]
+            for shift, point in zip(shifts, _four(builder, x, True), strict=True):
+                _put(builder, builder.add(base, shift), point)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen
+
+
+@intrinsic
+def first_butterflies(typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b):
+    """Four real rows and, behind them, four more for the imaginary parts, less an offset each, into strips."""
+
+    def codegen(context, builder, signature, args):
+        rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets = args
+        offsets = [splatted(builder, offset) for offset in offsets]
+        factors = _turns(builder, turns, 3)
+        places = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(8)]
+        with cgutils.for_range(builder, strips) as strip:
+            shift = builder.mul(strip.index, ir.Constant(I64, VECTOR_BYTES))
+            values = [loaded(builder, builder.add(place, shift), VECTOR, 4) for place in places]
+            parts = [builder.fsub(value, offsets[row // 4]) for row, value in enumerate(values)]
+            x = _four(builder, list(zip(parts[:4], parts[4:], strict=True)), False)
+            to = builder.add(dst, builder.mul(strip.index, strip_bytes))
+            for point in _turned_all(builder, x, factors, False):
+                _put(builder, to, point)
+                to = builder.add(to, gap)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7, types.float32, types.float32), codegen
+
+
+@intrinsic
+def last_butterflies(typing_context, src, strip_bytes, gap, strips, turns, rows, pitch, offset_a, offset_b):
+    """Back from strips to four real rows and, behind them, the four of the imaginary parts, plus an offset each."""
+
+    def codegen(context, builder, signature, args):
+        src, strip_bytes, gap, strips, turns, rows, pitch, *offsets = args
+        offsets = [splatted(builder, offset) for offset in offsets]
+        factors = _turns(builder, turns, 3)
+        places = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(8)]
+        with cgutils.for_range(builder, strips) as strip:
+            at = builder.add(src, builder.mul(strip.index, strip_bytes))
+            x = []
+            for _ in range(4):
+                x.append(_point(builder, at))
+                at = builder.add(at, gap)
+            x = _four(builder, _turned_all(builder, x, factors, True), True)
+            shift = builder.mul(strip.index, ir.Constant(I64, VECTOR_BYTES))
+            for part in (0, 1):
+                for row, point in enumerate(x):
+                    value = builder.fadd(point[part], offsets[part])
+                    stored(builder, builder.add(places[4 * part + row], shift), value, 4)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7, types.float32, types.float32), codegen
+
+
+def _turned_over(builder, rows):
+    """Rows of `LANES` vectors as columns: by single lanes within four, then by fours."""
+    rows = list(rows)
+    # Two steps of x86's unpack instructions turn blocks of four lanes over; the pairs of rows they work on:
+    for pairs, low, high in (
+        (((0, 1), (2, 3)), (0, 4, 1, 5), (2, 6, 3, 7)),
+        (((0, 2), (1, 3)), (0, 1, 4, 5), (2, 3, 6, 7)),
+    ):
+        new = []
+        for group in range(0, LANES, 4):
+            for a, b in pairs:
+                for lanes in (low, high):
+                    order = [i // 4 * LANES + block + i % 4 for block in range(0, LANES, 4) for i in lanes]
+                    new.append(_shuffled(builder, rows[group + a], rows[group + b], order))
+        rows = new
+    size = 4
+    while size < LANES:
+        new = list(rows)
+        for row in range(LANES):
+            if not row & size:
+                a, b = rows[row], rows[row + size]
+                low = [LANES + i - size if i & size else i for i in range(LANES)]
+                new[row] = _shuffled(builder, a, b, low)
+                new[row + size] = _shuffled(builder, a, b, [i + size for i in low])
+        rows = new
+        size *= 2
+    return rows
+
+
+def _shuffled(builder, a, b, order):
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(order)), order))
+
+
+@intrinsic
+def turn_over(typing_context, src, src_step, dst, dst_step, count):
+    """Blocks of `LANES` points in a row: point i, lane j becomes point j, lane i."""
+
+    def codegen(context, builder, signature, args):
+        src, src_step, dst, dst_step, count = args
+        with cgutils.for_range(builder, count) as block:
+            start = builder.add(src, builder.mul(block.index, src_step))
+            to = builder.add(dst, builder.mul(block.index, dst_step))
+            for part in (0, VECTOR_BYTES):
+                shifts = [ir.Constant(I64, part + lane * POINT_BYTES) for lane in range(LANES)]
+                rows = [loaded(builder, builder.add(start, shift), VECTOR, 4) for shift in shifts]
+                for shift, row in zip(shifts, _turned_over(builder, rows), strict=True):
+                    stored(builder, builder.add(to, shift), row, 4)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+def _channelwise(channels, weave):
+    """An intrinsic ``(src, dst, pitch, vectors)`` between interleaved floats and one channel a row.
+
+    Picking takes the channel that ``src`` begins with; weaving reads rows ``pitch`` bytes apart.
+    """
+    order = [channels * lane for lane in range(LANES)]
+
+    @intrinsic
+    def run(typing_context, src, dst, pitch, vectors):
+        def codegen(context, builder, signature, args):
+            src, dst, pitch, vectors = args
+            wide = ir.VectorType(F32, channels * LANES)
+            with cgutils.for_range(builder, vectors) as group:
+                if not weave:
+                    values = loaded(builder, _at(builder, src, group.index, channels * VECTOR_BYTES), wide, 4)
+                    picked = _shuffled(builder, values, ir.Constant(wide, ir.Undefined), order)
+                    stored(builder, _at(builder, dst, group.index, VECTOR_BYTES), picked, 4)
+                else:
+                    at = _at(builder, src, group.index, VECTOR_BYTES)
+                    for part, vector in enumerate(_woven(builder, at, pitch, channels)):
+                        to = _at(builder, dst, group.index, channels * VECTOR_BYTES)
+                        stored(builder, builder.add(to, ir.Constant(I64, part * VECTOR_BYTES)), vector, 4)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 4), codegen
+
+    return run
+
+
+def _woven(builder, at, pitch, channels):
+    """The next pixels of rows of one channel each, interleaved: as many vectors as channels."""
+    rows = [loaded(builder, builder.add(at, builder.mul(pitch, ir.Constant(I64, c))), VECTOR, 4) for c in range(channels)]
+    rows += rows[:1] * (channels % 2)
+    double = list(range(2 * LANES))
+    pairs = [_shuffled(builder, a, b, double) for a, b in zip(rows[0::2], rows[1::2], strict=True)]
+    whole = pairs[0] if len(pairs) == 1 else _shuffled(builder, *pairs, list(range(4 * LANES)))
+    for part in range(channels):
+        samples = range(part * LANES, (part + 1) * LANES)
+        order = [sample % channels * LANES + sample // channels for sample in samples]
+        yield _shuffled(builder, whole, ir.Constant(whole.type, ir.Undefined), order)
+
+
+pick_two, pick_three, pick_four = (_channelwise(channels, False) for channels in (2, 3, 4))
+weave_two, weave_three, weave_four = (_channelwise(channels, True) for channels in (2, 3, 4))
