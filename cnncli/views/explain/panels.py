@@ -8,6 +8,7 @@ from cnncli.images.canvas import INK, Box, Canvas, shorten
 from cnncli.views.explain.grids import LINE, MUTED, draw_grid, draw_legend
 from cnncli.views.explain.model import Explanation, Grid, Place, decimals_of, whole_weights
 from cnncli.views.explain.window import draw_badge, fit
+from cnncli.views.explain.worked import bank_names
 
 Part = tuple[float, float, float, float]
 
