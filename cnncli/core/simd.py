@@ -188,6 +188,7 @@ def _unary(name):
 
 vsqrt = _unary("sqrt")
 vabs = _unary("fabs")
+vfloor = _unary("floor")
 
 
 def _choosing(comparison):
@@ -213,6 +214,16 @@ def where_greater(typing_context, a, b, x, y):
 
     def codegen(context, builder, signature, args):
         return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[2], args[3])
+
+    return vector(vector, vector, vector, vector), codegen
+
+
+@intrinsic
+def where_equal(typing_context, a, b, x, y):
+    """x in the lanes where a equals b, else y."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("==", args[0], args[1]), args[2], args[3])
 
     return vector(vector, vector, vector, vector), codegen
 

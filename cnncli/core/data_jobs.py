@@ -1,0 +1,64 @@
+"""Records of the loop that makes batches: one for the batch, one for each image in it.
+
+Legend: a *sample* is one of the batch's images. Its pixels come from a source image through an affine
+map, change colour, lose a rectangle, and are normalised; with mixup a second sample is blended in.
+"""
+
+import numpy as np
+
+BORDERS = {"black": 0, "edge": 1, "reflect": 2}
+
+# A sample. matrix maps an output pixel (x, y) to source coordinates, a00 x + a01 y + a02 and
+# a10 x + a11 y + a12.
+SAMPLE = np.dtype(
+    [
+        ("source", "i8"),  # which of the source images
+        ("partner", "i8"),  # the sample that is blended in, -1 for none
+        ("share", "f4"),  # of this sample where there is a partner
+        ("plain", "i8"),  # 1: no map, no colour, no rectangle
+        ("a00", "f4"),
+        ("a01", "f4"),
+        ("a02", "f4"),
+        ("a10", "f4"),
+        ("a11", "f4"),
+        ("a12", "f4"),
+        ("brightness", "f4"),  # factors, 1 for no change
+        ("contrast", "f4"),
+        ("saturation", "f4"),
+        ("erase_left", "i8"),  # pixels, right and bottom exclusive; right 0: nothing is erased
+        ("erase_top", "i8"),
+        ("erase_right", "i8"),
+        ("erase_bottom", "i8"),
+    ],
+    align=True,
+)
+
+BATCH = np.dtype(
+    [
+        ("images", "i8"),  # address of uint8, (N, H, W, C)
+        ("samples", "i8"),  # address of SAMPLE records
+        ("out", "i8"),  # address of float32, (n, H, W, C)
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("border", "i8"),  # a value of BORDERS
+        (
+            "scale",
+            "i8",
+        ),  # address of float32, W * C and a vector more: what each value of a row is multiplied by …
+        ("bias", "i8"),  # … and what is added to it
+        ("fill", "i8"),  # address of float32, W * C and a vector more: what erased values become, 0 to 255
+    ],
+    align=True,
+)
+
+
+TURNS_BYTES = 64  # scratch for which sample is rendered where: itself, and then its partner
+
+
+def scratch_bytes(height: int, width: int, channels: int, lanes: int) -> int:
+    """Scratch of a thread: turns, lane numbers, a row, its three rows of places, the frame, a partner."""
+    row = width * channels + 2 * lanes
+    places = 3 * (width + 2 * lanes)
+    frame = (height + 3) * (width + 3) * channels + lanes
+    return TURNS_BYTES + 4 * (lanes + row + places + frame + height * width * channels + lanes)

@@ -1,0 +1,33 @@
+"""Floor 3: datasets, downloads, augmentation, batches.
+
+Legend: N images, H rows, W columns, C channels (1 gray, 3 RGB), K classes. Images are uint8 until a
+batch is made of them, and float32 NHWC in it.
+
+From a name, a folder or a file to batches::
+
+    from cnncli.data.augment import parse_augment
+    from cnncli.data.load import load_dataset
+    from cnncli.data.loader import Loader
+    from cnncli.data.model import class_weights, statistics
+
+    dataset = load_dataset("mnist", val_split=0.1, seed=0, offline=True, threads=2)
+    dataset.name, dataset.classes, dataset.shape     # "mnist", ("0", … "9"), (28, 28, 1)
+    dataset.train, dataset.val, dataset.test         # splits; len(dataset.val) may be 0
+    dataset.provenance                               # one line to print: what it is, where it came from
+    dataset.notes, dataset.warnings, dataset.skipped # choices made, problems seen, files left out
+
+    mean, std = statistics(dataset.train)            # float32 (C,), in units of full scale
+    augment = parse_augment("auto", dataset=dataset.name, shape=dataset.shape)   # or "shift=2,rotate=10"
+    loader = Loader(dataset.train, 128, mean=mean, std=std, augment=augment, seed=0, shuffle=True, threads=2)
+    for batch in loader.epoch(0):                    # epoch(3, first=17) goes on at batch 17 of epoch 3
+        batch.x                                      # float32 (n, H, W, C), normalised; a buffer, reused
+        batch.labels                                 # int64 (n,)
+        batch.mixed, batch.share                     # mixup: the other label, and the share of the first
+        batch.targets(len(dataset.classes))          # float32 (n, K), rows that sum to 1
+        batch.indices                                # intp (n,): positions in the split
+
+What a batch holds is a pure function of the split, the batch size, the seed, the epoch and the batch's
+number: never of the number of threads or of what was drawn before. `split.name(i)` names an image in a
+report; `split.read(indices, out)` gives raw uint8 pixels; `model.load_inputs` and `prepare.as_input`
+bring a picture to a network's input shape, as `predict` needs it.
+"""

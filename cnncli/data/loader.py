@@ -1,0 +1,217 @@
+"""Batches of a split: in order or shuffled, augmented, normalised, the same bits every time."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.augment import Augment
+from cnncli.data.draws import shuffled
+from cnncli.data.model import Arrays, Split
+from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, plain_samples
+
+_BLOCK_VALUES = 1 << 20  # float32 values that are rendered in one go: 4 MB, whole batches of small images
+_AHEAD = 2  # blocks that wait, decoded, while one is trained on
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images and labels of one step.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, H, W, C), float32
+        Normalised. A view into a buffer that the next batch may overwrite.
+    labels : ndarray, shape (n,), int64
+        Class of each image.
+    indices : ndarray, shape (n,), intp
+        Positions in the split.
+    mixed : ndarray, shape (n,), int64, or None
+        Class of the image blended in by mixup.
+    share : ndarray, shape (n,), float32, or None
+        Share of the first image, 0.5 to 1.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    indices: NDArray[np.intp]
+    mixed: NDArray[np.int64] | None = None
+    share: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def targets(self, classes: int) -> NDArray[np.float32]:
+        """What the network should answer: (n, K) float32, rows that sum to 1."""
+        wanted = np.zeros((len(self), classes), np.float32)
+        rows = np.arange(len(self))
+        if self.mixed is None or self.share is None:
+            wanted[rows, self.labels] = 1
+        else:
+            wanted[rows, self.labels] = self.share
+            wanted[rows, self.mixed] += 1 - self.share
+        return wanted
+
+
+class Loader:
+    """Batches of a split, epoch by epoch.
+
+    What a batch holds depends on the split, ``batch_size``, ``seed``, the epoch and the batch's number
+    alone. Images in memory are rendered between the steps, because a step uses all cores anyway; images
+    in files are read and decoded ahead by threads, a bounded number of them.
+
+    Parameters
+    ----------
+    split : Split
+        Where the images come from.
+    batch_size : int
+        Images of a batch, 1 or more; the last one of an epoch may be smaller.
+    mean, std : ndarray, shape (C,), or None
+        As `model.statistics` gives them; without them values are 0 to 1.
+    augment : Augment or None
+        How images are changed.
+    seed : int
+        Of order and augmentation.
+    shuffle : bool
+        A new order for each epoch; else the split's own.
+    drop_last : bool
+        Leave out a last batch that is not full.
+    threads : int
+        For rendering and decoding.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        mean: NDArray[np.float32] | None = None,
+        std: NDArray[np.float32] | None = None,
+        augment: Augment | None = None,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        threads: int = 1,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
+        channels = split.shape[2]
+        self._split, self._batch_size, self._augment, self._seed = split, batch_size, augment, seed
+        self._shuffle, self._drop_last, self._threads = shuffle, drop_last, threads
+        self._renderer = Renderer(
+            split.shape,
+            mean=np.zeros(channels, np.float32) if mean is None else mean,
+            std=np.ones(channels, np.float32) if std is None else std,
+            border=augment.border if augment else "edge",
+            threads=threads,
+        )
+        values = int(np.prod(split.shape))
+        self._block = max(1, _BLOCK_VALUES // (batch_size * values)) * batch_size
+        self._block = min(self._block, -(-max(1, len(split)) // batch_size) * batch_size)
+        self._buffers: list[NDArray[np.float32]] = []
+        self._raw: list[NDArray[np.uint8]] = []
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        whole, rest = divmod(len(self._split), self._batch_size)
+        return whole + (rest > 0 and not self._drop_last)
+
+    def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
+        """Give the batches of an epoch, from the ``first`` on; one iterator at a time."""
+        count = len(self._split)
+        order = shuffled(count, self._seed, number) if self._shuffle else np.arange(count, dtype=np.intp)
+        order = order[: len(self) * self._batch_size]
+        blocks = [
+            order[at : at + self._block] for at in range(first * self._batch_size, order.size, self._block)
+        ]
+        if isinstance(self._split, Arrays):
+            self._provide_buffers(1)
+            for indices in blocks:
+                yield from self._rendered(self._split.images, indices, indices, epoch=number, buffer=0)
+        else:
+            yield from self._streamed(blocks, number)
+
+    def _provide_buffers(self, count: int) -> None:
+        shape = (self._block, *self._split.shape)
+        while len(self._buffers) < count:
+            self._buffers.append(np.empty(shape, np.float32))
+        if not isinstance(self._split, Arrays):
+            while len(self._raw) < count:
+                self._raw.append(np.empty(shape, np.uint8))
+
+    def _rendered(
+        self,
+        images: NDArray[np.uint8],
+        sources: NDArray[np.intp],
+        indices: NDArray[np.intp],
+        *,
+        epoch: int,
+        buffer: int,
+    ) -> list[Batch]:
+        """The batches of a block. ``sources`` say where in ``images`` the images of ``indices`` are."""
+        augment, size = self._augment, self._batch_size
+        labels = self._split.labels[indices]
+        if augment is None:
+            samples = plain_samples(sources)
+        else:
+            draws = Draws(self._seed, epoch, indices)
+            samples = drawn_samples(augment, sources, draws, self._split.shape)
+        starts = range(0, len(indices), size)
+        if augment is not None and augment.mixup:
+            for at in starts:
+                part = samples[at : at + size]
+                mix_up(part, augment.mixup, self._seed, epoch, indices[at : at + size])
+                part["partner"][part["partner"] >= 0] += at
+        out = self._buffers[buffer][: len(indices)]
+        self._renderer.render(images, samples, out)
+        batches = []
+        for at in starts:
+            here = slice(at, at + size)
+            mixed = share = None
+            if augment is not None and augment.mixup and len(indices[here]) > 1:
+                mixed, share = labels[samples["partner"][here]], samples["share"][here].copy()
+            batches.append(Batch(out[here], labels[here], indices[here], mixed, share))
+        return batches
+
+    def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:
+        """Batches of blocks that a thread reads, decodes and renders ahead."""
+        ready: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(_AHEAD)
+        stop = threading.Event()
+        # One block is trained on, `_AHEAD` wait, one is being made, and one more is let go late.
+        self._provide_buffers(_AHEAD + 3)
+
+        def hand_over(item: list[Batch] | BaseException | None) -> None:
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=0.1)
+                except queue.Full:
+                    continue
+                return
+
+        def work() -> None:
+            try:
+                for turn, indices in enumerate(blocks):
+                    if stop.is_set():
+                        return
+                    buffer = turn % len(self._buffers)
+                    raw = self._raw[buffer][: len(indices)]
+                    used = self._split.read(indices, raw, threads=self._threads)
+                    sources = np.arange(len(indices), dtype=np.intp)
+                    hand_over(self._rendered(raw, sources, used, epoch=epoch, buffer=buffer))
+                hand_over(None)
+            except BaseException as fault:  # noqa: BLE001 - raised again where the batches are used
+                hand_over(fault)
+
+        worker = threading.Thread(target=work, name="cnncli-loader", daemon=True)
+        worker.start()
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield from item
+        finally:
+            stop.set()
+            worker.join()

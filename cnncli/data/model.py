@@ -1,0 +1,194 @@
+"""What a dataset is: classes, three splits of images and labels, and where it all came from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Shape = tuple[int, int, int]
+#: Told what is being done, how much of it is done, and how much there is (None: not known).
+Report = Callable[[str, int, int | None], None]
+
+_SAMPLED = 10_000  # images whose mean and deviation stand for all
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is left out, and why."""
+
+    path: str
+    reason: str
+
+
+class Split(Protocol):
+    """Images and labels, in memory or in files."""
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every image."""
+
+    @property
+    def labels(self) -> Labels:
+        """(N,) int64, 0 to K - 1."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
+        """Fill ``out`` (n, H, W, C) with the images at ``indices``.
+
+        Returns
+        -------
+        ndarray, shape (n,), intp
+            The indices that were read: others than asked for where a file turned out damaged.
+        """
+
+    def name(self, index: int) -> str:
+        """What a report calls an image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """A split in memory.
+
+    Attributes
+    ----------
+    images : ndarray, shape (N, H, W, C), uint8, C-contiguous
+    labels : ndarray, shape (N,), int64
+    names : sequence of str or None
+        What reports call the images; by default ``test[17]``.
+    label : str
+        Name of the split.
+    """
+
+    images: Images
+    labels: Labels
+    names: Sequence[str] | None = None
+    label: str = ""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every image."""
+        height, width, channels = self.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
+        """Copy the images at ``indices`` to ``out``; all of them can be read."""
+        del threads  # a copy is bound by memory
+        np.take(self.images, indices, axis=0, out=out)
+        return indices
+
+    def name(self, index: int) -> str:
+        """Path of an image, or its place in the split."""
+        return self.names[index] if self.names is not None else f"{self.label}[{index}]"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset:
+    """Images of K classes, for training, validation and test.
+
+    Attributes
+    ----------
+    name : str
+        Short, as in the name of a run's folder.
+    classes : tuple of str
+        Names, in the order of the labels.
+    train, val, test : Split
+        Of one shape. ``val`` may be empty.
+    provenance : str
+        One line: what it is, how many, where it came from.
+    notes : tuple of str
+        Choices that were made: sizes, splits.
+    warnings : tuple of str
+        What is odd about the data.
+    skipped : tuple of Skipped
+        Files that are left out.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    provenance: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = field(default=())
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every image."""
+        return self.train.shape
+
+
+def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each channel, in units of full scale.
+
+    Of more than 10,000 images so many, evenly spread, are looked at. A channel that never changes has
+    a deviation of 1, so that dividing by it is harmless.
+
+    Returns
+    -------
+    mean, std : ndarray, shape (C,), float32
+    """
+    count, channels = len(split), split.shape[2]
+    picked = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.intp))
+    buffer = np.empty((min(len(picked), _AT_ONCE), *split.shape), np.uint8)
+    counts = np.zeros((channels, 256), np.int64)
+    for at in range(0, len(picked), _AT_ONCE):
+        part = picked[at : at + _AT_ONCE]
+        out = buffer[: len(part)]
+        split.read(part, out, threads=threads)
+        for channel in range(channels):
+            counts[channel] += np.bincount(out[..., channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ levels
+    std = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0))
+    std[std < 1e-6] = 1
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
+    """Weights with which every class counts alike: N / (K' n_k), 0 for a class without images.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (N,), int64
+        The class of each image.
+    classes : int
+        K. K' is the number of classes that have images.
+
+    Returns
+    -------
+    ndarray, shape (K,), float32
+        The mean over all images is 1.
+    """
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    present = counts > 0
+    weights = np.zeros(classes)
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights.astype(np.float32)
+
+
+def load_inputs(
+    paths: Sequence[Path], shape: Shape, *, threads: int = 1
+) -> tuple[Images, list[int], list[Skipped]]:
+    """Read pictures as a network's input, leaving out those that cannot be read.
+
+    Returns
+    -------
+    images, kept, skipped
+        uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others.
+    """
+    from cnncli.data.files import decode_all
+
+    return decode_all(paths, shape, threads=threads)
