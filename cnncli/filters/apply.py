@@ -16,7 +16,6 @@ from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
 from cnncli.filters.color import LUMA, LUMINANCE, from_linear, premultiplied, to_linear, unmultiplied
-from cnncli.filters.edgemaps import canny_reach, run_canny, run_zero_crossings
 from cnncli.filters.execute import NOISE, run_box, run_direct, run_responses, run_separable
 from cnncli.filters.fft import run_fft
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
@@ -33,7 +32,6 @@ from cnncli.filters.model import (
 )
 from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.filters.plan import Plan, plan_filter
-from cnncli.filters.ranked import run_bilateral, run_median
 
 Pixels = NDArray[Any]
 _FLOAT32: np.dtype[Any] = np.dtype(np.float32)
@@ -320,6 +318,8 @@ def _extent(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[in
             return (size, size), (size // 2, size // 2)
         case Canny():
             lay_kernels(filter, options)
+            from cnncli.filters.edgemaps import canny_reach
+
             reach = canny_reach(filter)
             return (2 * reach + 1, 2 * reach + 1), (reach, reach)
         case ZeroCrossings(weights=weights):
@@ -361,12 +361,20 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
         case Bank():
             clipped = _run_bank(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
         case Median():
+            from cnncli.filters.ranked import run_median
+
             clipped = run_median(filter, surface, threads=threads)
         case Bilateral():
+            from cnncli.filters.ranked import run_bilateral
+
             clipped = run_bilateral(filter, surface, threads=threads)
         case Canny():
+            from cnncli.filters.edgemaps import run_canny
+
             clipped = run_canny(filter, surface, threads=threads)
         case ZeroCrossings():
+            from cnncli.filters.edgemaps import run_zero_crossings
+
             clipped = run_zero_crossings(filter, surface, threads=threads)
         case _:
             raise TypeError(f"no way to run {type(filter).__name__}")

@@ -1,0 +1,202 @@
+"""The command line: what can be said. Each command imports its work only when it runs."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cnncli.cli.run import carry_out
+
+# The usage error of click, or of the copy of click that newer Typer carries.
+WrongCommand: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="cnncli",
+    help="Filter images from the shell, faster than OpenCV.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: importing Rich would take longer than all the rest
+    pretty_exceptions_enable=False,  # Rich again; carry_out turns faults into two lines
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only: no warnings, no progress.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Threads to use.  [default: all cores]")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cnncli import __version__
+
+        print(f"cnncli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Filter images from the shell, faster than OpenCV."""
+
+
+@app.command()
+def convolve(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[INPUT]...",
+            help="Files, folders (their images), or - for standard input, which is also read "
+            "when no INPUT is given and it is a pipe.",
+        ),
+    ] = None,
+    kernel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kernel",
+            "-k",
+            metavar="SPEC",
+            help="A name with parameters (gaussian:sigma=2), a matrix ('0 -1 0; -1 5 -1; 0 -1 0'), "
+            "ImageMagick's '3x3: 0,-1,0 …', or a file (.txt .csv .json .npy or an image). "
+            "Several apply one after another. See: cnncli kernels.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for standard output.  "
+            "[default: {stem}-{kernel}{ext} beside each input; standard output for standard input]",
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders with all below them.")
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from", metavar="FILE", help="Read names of inputs from a file, a line each; - is stdin."
+        ),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Names in --files-from end with NUL, not newline.")
+    ] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace each input by its result.")] = False,
+    correlate: Annotated[
+        bool, typer.Option("--correlate", help="Leave a matrix unflipped (cross-correlation).")
+    ] = False,
+    border: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="replicate, reflect, reflect101, wrap or constant[:V]; V in units of the image.",
+        ),
+    ] = "reflect101",
+    mode: Annotated[
+        str, typer.Option(metavar="MODE", help="same, valid (kernel inside the image) or full (touching it).")
+    ] = "same",
+    stride: Annotated[str, typer.Option(metavar="N[,N]", help="Keep every N-th pixel, in x and y.")] = "1",
+    dilation: Annotated[
+        int, typer.Option(metavar="N", help="Pixels from one cell of the kernel to the next.")
+    ] = 1,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y", help="The kernel's cell, as written, on the output pixel.  [default: middle]"
+        ),
+    ] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", help="Apply the kernels N times over.")] = 1,
+    normalize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Divide kernels by their sum, by the sum of magnitudes (abs), auto (sum, or for a sum of 0 "
+            "the positive part), or none.  [default: none; named kernels carry their scale]",
+        ),
+    ] = None,
+    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the answer.")] = 1.0,
+    bias: Annotated[
+        str, typer.Option(metavar="B", help="Add to the answer: in units of the image, or 50% of full scale.")
+    ] = "0",
+    range_: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="HOW",
+            help="How answers become pixels: clip; abs; offset (half the answer around mid-gray); "
+            "stretch (smallest black, largest white); none.  [default: offset for signed answers, else clip; "
+            "none for .npy]",
+        ),
+    ] = None,
+    gray: Annotated[
+        bool | None,
+        typer.Option("--gray/--color", help="Filter luma, or each colour.  [default: luma for edges]"),
+    ] = None,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="Filter linear light instead of sRGB values.")
+    ] = False,
+    roi: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Write this part of the result only.")
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Bits of a sample: 8, 16 or 32 (float).")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="Format of the output: png, jpeg, tiff, npy, …"),
+    ] = None,
+    quality: Annotated[int | None, typer.Option(metavar="N", help="Of JPEG and WebP, 1 to 100.")] = None,
+    compress: Annotated[bool, typer.Option("--compress", help="Small files rather than fast ones.")] = False,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Refuse larger images before decoding.  [default: 500 million]"),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Also draw how the kernel works on this image: .png, or a moving .gif."
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> int:
+    """Filter images with edge, blur and custom kernels."""
+    given = dict(locals())
+    given.pop("debug")
+    from cnncli.cli.convolve import convolve_command
+
+    return carry_out(lambda: convolve_command(**given), debug=debug)
+
+
+@app.command()
+def kernels(
+    spec: Annotated[
+        str | None, typer.Argument(metavar="[SPEC]", help="Show one kernel: its name, or any SPEC.")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+) -> int:
+    """List the named kernels, or show one with its weights, sum, rank and plan."""
+    from cnncli.cli.run import UsageError
+    from cnncli.errors import CnncliError
+
+    def work() -> int:
+        from cnncli.cli.kernels import kernels as show
+
+        try:
+            show(spec, json)
+        except CnncliError as error:
+            raise UsageError(error.message, error.hint) from error
+        return 0
+
+    return carry_out(work, debug=debug)

@@ -1,0 +1,282 @@
+"""Which files a command reads and which it writes, settled before anything is done.
+
+Paths are strings here, as the shell gave them: names that are not UTF-8, a leading ``./`` and ``-`` for a
+stream come through unchanged.
+"""
+
+import os
+import string
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.cli.run import UsageError
+from cnncli.errors import CnncliError
+
+STREAM = "-"
+_FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input, and the folders between it and the folder that was given, if it comes from one."""
+
+    path: str
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its result goes.
+
+    Attributes
+    ----------
+    source : str
+        A path, or ``-`` for standard input.
+    target : str
+        A path, or ``-`` for standard output.
+    announced : bool
+        Whether the name of the result was made up here, so that it is printed.
+    """
+
+    source: str
+    target: str
+    announced: bool = False
+
+
+def find_inputs(
+    names: Sequence[str], *, recursive: bool, files_from: str | None, null: bool, suffixes: frozenset[str]
+) -> tuple[list[Source], list[CnncliError]]:
+    """List the inputs: files as given, the images of folders, names from a file, or standard input.
+
+    Parameters
+    ----------
+    names : sequence of str
+        From the command line.
+    recursive : bool
+        Take folders with all below them.
+    files_from : str or None
+        A file of names, ``-`` for standard input.
+    null : bool
+        Its names end with NUL.
+    suffixes : frozenset of str
+        Suffixes of images, which are what is taken from folders.
+
+    Returns
+    -------
+    inputs : list of Source
+    faults : list of CnncliError
+        Folders that gave none.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to read.
+    """
+    wanted = list(names)
+    if files_from is not None:
+        wanted += _listed(files_from, null=null)
+    elif not wanted:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError(
+                "no input is given; expected a file, a folder or a pipe",
+                "for example: cnncli convolve photo.png -k sobel, or: cat photo.png | cnncli convolve -k sobel",
+            )
+        wanted = [STREAM]
+    if wanted.count(STREAM) > 1:
+        raise UsageError("standard input (-) is given twice; expected it once", "give - once")
+    inputs: list[Source] = []
+    faults: list[CnncliError] = []
+    for name in wanted:
+        if name != STREAM and os.path.isdir(name):
+            found = sorted(_images(name, suffixes, recursive=recursive))
+            inputs += [Source(path, os.path.relpath(os.path.dirname(path), name)) for path in found]
+            if not found:
+                faults.append(_empty_folder(name, recursive=recursive))
+        else:
+            inputs.append(Source(name))
+    return inputs, faults
+
+
+def _listed(files_from: str, *, null: bool) -> list[str]:
+    """Names from a file, bytes kept as they are."""
+    try:
+        data = sys.stdin.buffer.read() if files_from == STREAM else Path(files_from).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read names from {files_from}: {error.strerror}; expected a readable file",
+            "check the path given to --files-from",
+        ) from error
+    return [os.fsdecode(name) for name in data.split(b"\0" if null else b"\n") if name]
+
+
+def _images(folder: str, suffixes: frozenset[str], *, recursive: bool) -> Iterator[str]:
+    """Files in a folder that have an image's suffix."""
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in files:
+            if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("."):
+                yield os.path.join(parent, name)
+        if not recursive:
+            return
+
+
+def _empty_folder(name: str, *, recursive: bool) -> CnncliError:
+    hint = "check the folder" if recursive else "use --recursive to look into the folders below it"
+    return CnncliError(f"{name} is a folder without images; expected files such as .png or .jpg", hint)
+
+
+def plan_outputs(
+    inputs: Sequence[Source], output: str | None, *, in_place: bool, naming: "Naming"
+) -> list[Job]:
+    """Name the output of each input.
+
+    Parameters
+    ----------
+    inputs : sequence of Source
+        From `find_inputs`.
+    output : str or None
+        As given with ``-o``.
+    in_place : bool
+        Write each result over its input.
+    naming : Naming
+        How names are made up.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    UsageError
+        If two inputs would write one output, or an input would be overwritten without ``--in-place``.
+    """
+    if in_place and output is not None:
+        raise UsageError("--in-place and -o are both given; expected one of them", "leave one out")
+    if in_place:
+        if any(source.path == STREAM for source in inputs):
+            raise UsageError(
+                "--in-place is given with standard input; expected files", "leave --in-place out"
+            )
+        jobs = [Job(source.path, os.path.realpath(source.path)) for source in inputs]
+    else:
+        jobs = [
+            _named(source, output, naming, number=number, count=len(inputs))
+            for number, source in enumerate(inputs, 1)
+        ]
+    _check_targets(jobs, in_place=in_place)
+    return jobs
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How names of outputs are made up.
+
+    Attributes
+    ----------
+    kernel : str
+        Name of the kernel.
+    suffix : str or None
+        Of the format asked for; None: the input's own.
+    writable : frozenset of str
+        Suffixes that can be written; an input with another one gives a ``.png``.
+    """
+
+    kernel: str
+    suffix: str | None
+    writable: frozenset[str]
+
+    def parts(self, path: str) -> tuple[str, str]:
+        """Stem of an input, and suffix of its output."""
+        stem, ext = os.path.splitext(os.path.basename(path))
+        return stem, self.suffix or (ext if ext.lower() in self.writable else ".png")
+
+    def beside(self, path: str, folder: str) -> str:
+        """The output of an input, in a folder."""
+        stem, ext = self.parts(path)
+        return os.path.join(folder, f"{stem}-{self.kernel}{ext}")
+
+
+def _named(source: Source, output: str | None, naming: Naming, *, number: int, count: int) -> Job:
+    """The job of one input."""
+    path = source.path
+    if output is None:
+        if path == STREAM:
+            return Job(path, STREAM)
+        return Job(path, naming.beside(path, os.path.dirname(path)), announced=True)
+    if output == STREAM:
+        if count > 1:
+            raise UsageError(
+                f"-o - is given with {count} inputs; expected one image on standard output",
+                "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+            )
+        return Job(path, STREAM)
+    file = "stdin" if path == STREAM else path
+    if "{" in output:
+        stem, ext = naming.parts(file)
+        fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
+        parent = os.path.dirname(path) or "."
+        return Job(path, _filled(output, {**fields, "parent": parent, "number": number}), announced=True)
+    if output.endswith(os.sep) or os.path.isdir(output) or (count > 1 and not os.path.splitext(output)[1]):
+        folder = os.path.normpath(os.path.join(output, source.below))
+        return Job(path, naming.beside(file, folder), announced=True)
+    if count > 1:
+        raise UsageError(
+            f"-o {output} is one file for {count} inputs; expected a folder or a template",
+            "give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
+        )
+    return Job(path, output)
+
+
+def _filled(template: str, fields: dict[str, str | int]) -> str:
+    """A template with its fields filled in; a name alone, or a number with a width, in each brace."""
+    try:
+        wanted = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+        unknown = [field for field in wanted if field not in _FIELDS]
+        if not unknown:
+            return template.format(**fields)
+        fault = f"{{{unknown[0]}}} is no field"
+    except (ValueError, IndexError, KeyError) as error:
+        fault = str(error)
+    raise UsageError(
+        f"-o {template}: {fault}; expected {', '.join('{%s}' % field for field in _FIELDS)}",
+        "for example: -o 'out/{stem}-{kernel}{ext}'",
+    )
+
+
+def _check_targets(jobs: Iterable[Job], *, in_place: bool) -> None:
+    """Each output once, and no input overwritten unasked."""
+    jobs = list(jobs)
+    sources = {_identity(job.source) for job in jobs if job.source != STREAM}
+    writers: dict[object, str] = {}
+    for job in jobs:
+        if job.target == STREAM or _is_special(job.target):
+            continue
+        place = _identity(job.target)
+        if place in writers:
+            raise UsageError(
+                f"{writers[place]} and {job.source} would both be written to {job.target}; "
+                "expected an output for each input",
+                "use a template that tells them apart, such as -o '{parent}/{stem}-{kernel}{ext}' or {number}",
+            )
+        writers[place] = job.source
+        if not in_place and place in sources:
+            raise UsageError(
+                f"the output {job.target} is also an input; expected another file",
+                "choose another -o, or use --in-place to replace inputs",
+            )
+
+
+def _identity(path: str) -> object:
+    """The same for all names of one file: its inode, or its real path while it does not exist."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
+def _is_special(path: str) -> bool:
+    """Whether a path is a device or a pipe, which many may write to."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
