@@ -53,8 +53,10 @@ _TAPS = [
 ]
 
 # One kernel. With row_pairs two output rows share their loads: the weights of a tap are those
-# for the upper and the lower row.
-DIRECT = np.dtype([*TILES, *_TAPS, ("row_pairs", "i8")], align=True)
+# for the upper and the lower row, the first taps count for the upper alone, the last for the lower.
+DIRECT = np.dtype(
+    [*TILES, *_TAPS, ("row_pairs", "i8"), ("upper_taps", "i8"), ("lower_taps", "i8")], align=True
+)
 
 # Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
 # `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.
@@ -97,20 +99,44 @@ BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8")], align=True)
 FFT = np.dtype(
     [
         *TILES,
+        ("prepares", "i8"),  # 1: the source is the kernel, and only its spectrum is wanted
         ("rows", "i8"),  # loaded: powers of two, 16 or more
         ("columns", "i8"),
         ("padded_width", "i8"),
         ("padded_height", "i8"),
         ("tile_count", "i8"),
         ("group", "i8"),  # tiles done together, so that their planes pair up: an item of the job
-        ("plane_bytes", "i8"),  # scratch of one pair of planes
+        ("kept", "i8"),  # strips that hold results
+        # scratch: its parts' places and sizes in bytes, behind the header that ends with the planes' offsets
+        ("line_at", "i8"),  # a row as loaded or to be stored
+        ("rows_at", "i8"),  # four rows of each plane …
+        ("row_bytes", "i8"),  # … and what each takes
+        ("buffer_at", "i8"),  # rows turned over
+        ("strips_at", "i8"),  # the transforms
+        ("strip_bytes", "i8"),
+        ("pair_bytes", "i8"),
+        # transforms
         ("turns", "i8"),  # address of float32: factors of the first pass over columns
         ("column_passes", "i8"),  # the passes after it: their number …
         ("column_plan", "i8"),  # … and address of intp: radix, gap, blocks, address of the factors, of each
-        ("row_passes", "i8"),  # passes over rows before the last, likewise
+        ("row_passes", "i8"),  # passes over rows before the last, which is one with the product
         ("row_plan", "i8"),
-        ("spectrum", "i8"),  # address of float32: the kernel's, in the order in which it is met
+        ("spectrum", "i8"),  # address of float32: the kernel's, points in the order in which they are met
         ("kernel_sum", "f4"),
+    ],
+    align=True,
+)
+
+# Medians by a network. A row in scratch, loaded or of a place, is `row_bytes` long.
+MEDIAN = np.dtype(
+    [
+        *TILES,
+        ("size", "i8"),  # side of the window
+        ("row_bytes", "i8"),
+        ("loaded_rows", "i8"),
+        ("steps", "i8"),  # address of intp: a table of `networks.Steps`, for sizes that are not compiled
+        ("step_count", "i8"),
+        ("median", "i8"),  # the place where the steps leave it
     ],
     align=True,
 )

@@ -42,6 +42,9 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
         stacked = np.stack([weights, np.zeros_like(weights)])
     _set_taps(job, stacked, dilation)
     job.record["row_pairs"] = pairs
+    if pairs:
+        job.record["upper_taps"] = np.count_nonzero(weights[0])
+        job.record["lower_taps"] = np.count_nonzero(weights[-1])
     return _run("direct", job, threads, rows=job.loaded_rows + 3)
 
 

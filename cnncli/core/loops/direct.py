@@ -43,6 +43,8 @@ def loop(job_pointer, scratch, lo, hi):
                 for i in range(0, dense * channels, CHUNK):
                     two_sums(
                         first + 4 * i,
+                        job.upper_taps,
+                        job.lower_taps,
                         job.tap_count,
                         job.tap_offsets,
                         job.tap_weights,
@@ -51,7 +53,7 @@ def loop(job_pointer, scratch, lo, hi):
                     )
             else:
                 for i in range(0, dense * channels, 2 * CHUNK):
-                    one_sum(first + 4 * i, job.tap_count, job.tap_offsets, job.tap_weights, upper + 4 * i, 0)
+                    one_sum(first + 4 * i, job.tap_count, job.tap_offsets, job.tap_weights, upper + 4 * i)
             store_row(job, upper, y0 + y, x0, width, scratch)
             if pair:
                 store_row(job, lower, y0 + y + 1, x0, width, scratch)

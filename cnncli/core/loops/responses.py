@@ -116,7 +116,7 @@ def loop(job_pointer, scratch, lo, hi):
                 for pair in range(pairs):
                     to = answers + 8 * pair * CHUNK
                     weights = tap_weights + 8 * pair * tap_count
-                    two_sums(first + 4 * i, tap_count, tap_offsets, weights, to, to + 4 * CHUNK)
+                    two_sums(first + 4 * i, 0, 0, tap_count, tap_offsets, weights, to, to + 4 * CHUNK)
                 for v in range(0, CHUNK, LANES):
                     vstore(answer + 4 * (i + v), combined(job, answers, 4 * v))
             store_row(job, answer, y0 + y, x0, width, scratch)

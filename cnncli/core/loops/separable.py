@@ -33,9 +33,9 @@ def loop(job_pointer, scratch, lo, hi):
                     to = planes + rank * plane + have * pitch
                     skip = 8 * rank * row_count
                     for i in range(0, samples, 2 * CHUNK):
-                        one_sum(row + 4 * i, row_count, row_offsets + skip, row_weights + skip, to + 4 * i, 0)
+                        one_sum(row + 4 * i, row_count, row_offsets + skip, row_weights + skip, to + 4 * i)
                 have += 1
             first = planes + y * job.stride_y * pitch
             for i in range(0, samples, 2 * CHUNK):
-                one_sum(first + 4 * i, column_count, column_offsets, column_weights, answer + 4 * i, 0)
+                one_sum(first + 4 * i, column_count, column_offsets, column_weights, answer + 4 * i)
             store_row(job, answer, y0 + y, x0, width, scratch)

@@ -3,6 +3,7 @@
 A tap is a shift, in bytes, and its weights. For one chunk of neighbouring floats, the sums over all
 taps stay in vector registers; a kernel of any size and shape, dilated or sparse, is a list of taps.
 With two weights a tap, two sums share the loads, which halves the traffic that bounds this loop.
+What lies under a tap of one sum alone does not enter the other, not even times zero: it may be NaN.
 """
 
 from llvmlite import ir
@@ -23,54 +24,64 @@ from cnncli.core.simd import (
     stored,
 )
 
-
-def _weighted_sums(sums, vectors):
-    """An intrinsic ``(src, count, offsets, weights, dst0, dst1)``: ``sums`` outputs of ``vectors`` vectors.
-
-    dst_s[v] = sum over taps t of weights[2 t + s] * src[v + offsets[t]].
-    """
-
-    @intrinsic
-    def weighted(typing_context, src, count, offsets, weights, dst0, dst1):
-        def codegen(context, builder, signature, args):
-            src, count, offsets, weights, *outputs = args
-            slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(sums)]
-            for row in slots:
-                for slot in row:
-                    builder.store(constant(0), slot)
-
-            def at(base, index, scale):
-                return builder.add(base, builder.mul(index, ir.Constant(I64, scale)))
-
-            with cgutils.for_range(builder, count) as tap:
-                shift = loaded(builder, at(offsets, tap.index, 8), I64, 8)
-                here = builder.add(src, shift)
-                factors = [
-                    splatted(
-                        builder,
-                        loaded(
-                            builder, builder.add(at(weights, tap.index, 8), ir.Constant(I64, 4 * s)), F32, 4
-                        ),
-                    )
-                    for s in range(sums)
-                ]
-                for v in range(vectors):
-                    x = loaded(builder, builder.add(here, ir.Constant(I64, v * VECTOR_BYTES)), VECTOR, 4)
-                    for s, factor in enumerate(factors):
-                        total = builder.load(slots[s][v])
-                        builder.store(fused(builder, factor, x, total), slots[s][v])
-            for s, output in enumerate(outputs[:sums]):
-                for v in range(vectors):
-                    to = builder.add(output, ir.Constant(I64, v * VECTOR_BYTES))
-                    stored(builder, to, builder.load(slots[s][v]), 4)
-            return context.get_dummy_value()
-
-        return types.void(*[types.intp] * 6), codegen
-
-    return weighted
-
-
 # Both work on chunks of different widths: CHUNK floats for two sums, 2 * CHUNK floats for one.
 CHUNK = TARGET.tap_vectors * LANES
-two_sums = _weighted_sums(2, TARGET.tap_vectors)
-one_sum = _weighted_sums(1, 2 * TARGET.tap_vectors)
+
+
+@intrinsic
+def one_sum(typing_context, src, count, offsets, weights, dst):
+    """dst[v] = sum over taps t of weights[2 t] * src[v + offsets[t]]."""
+
+    def codegen(context, builder, signature, args):
+        src, count, offsets, weights, dst = args
+        none = ir.Constant(I64, 0)
+        _sums(builder, 2 * TARGET.tap_vectors, src, offsets, weights, [dst], [(none, count, (0,))])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+@intrinsic
+def two_sums(typing_context, src, upper, lower, count, offsets, weights, dst0, dst1):
+    """dst_s[v] = sum over taps t of weights[2 t + s] * src[v + offsets[t]].
+
+    The first ``upper`` of ``count`` taps belong to dst0 alone, the last ``lower`` to dst1 alone.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, upper, lower, count, offsets, weights, *outputs = args
+        none, shared_end = ir.Constant(I64, 0), builder.sub(count, lower)
+        stretches = [(none, upper, (0,)), (upper, shared_end, (0, 1)), (shared_end, count, (1,))]
+        _sums(builder, TARGET.tap_vectors, src, offsets, weights, outputs, stretches)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 8), codegen
+
+
+def _sums(builder, vectors, src, offsets, weights, outputs, stretches):
+    """Emit sums of ``vectors`` vectors. Stretches are (first tap, end, the sums that they belong to)."""
+    slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in outputs]
+    for row in slots:
+        for slot in row:
+            builder.store(constant(0), slot)
+    for first, end, sums in stretches:
+        with cgutils.for_range_slice(builder, first, end, ir.Constant(I64, 1), inc=True) as (tap, _):
+            here = builder.add(src, loaded(builder, _at(builder, offsets, tap), I64, 8))
+            pair = _at(builder, weights, tap)
+            factors = [
+                splatted(builder, loaded(builder, builder.add(pair, ir.Constant(I64, 4 * s)), F32, 4))
+                for s in sums
+            ]
+            for v in range(vectors):
+                x = loaded(builder, builder.add(here, ir.Constant(I64, v * VECTOR_BYTES)), VECTOR, 4)
+                for s, factor in zip(sums, factors, strict=True):
+                    builder.store(fused(builder, factor, x, builder.load(slots[s][v])), slots[s][v])
+    for row, output in zip(slots, outputs, strict=True):
+        for v, slot in enumerate(row):
+            to = builder.add(output, ir.Constant(I64, v * VECTOR_BYTES))
+            stored(builder, to, builder.load(slot), 4)
+
+
+def _at(builder, base, index):
+    """Address of the index-th element of eight bytes."""
+    return builder.add(base, builder.mul(index, ir.Constant(I64, 8)))
