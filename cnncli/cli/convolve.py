@@ -239,10 +239,10 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         _make_folder(Path(job.target).parent)
     _write(result, job.target, format, task, threads)
     if task.explain is not None:
-        from cnncli.cli.explain import write_explanation
+        from cnncli.cli.explain import Run, write_explanation
 
         write_explanation(
-            Path(task.explain), picture, task.filters, options, source, applied[0], job.source, threads
+            Path(task.explain), Run(picture, task.filters, options, source, job.source, threads)
         )
     height, width, channels = result.frames[0].shape
     value = {
