@@ -74,9 +74,9 @@ def stored(builder, address, value, align):
 
 
 def fused(builder, a, b, c):
-    """a * b + c in one instruction."""
+    """a * b + c of vectors or numbers: one instruction, two where the processor has no such one."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
-    name = f"llvm.fma.v{a.type.count}f32"
+    name = "llvm.fmuladd.f32" if a.type == F32 else f"llvm.fmuladd.v{a.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
@@ -114,9 +114,21 @@ def _scalar_store(argument):
 
 
 load_f32 = _scalar_load(F32, types.float32)
+load_f64 = _scalar_load(ir.DoubleType(), types.float64)
 load_i64 = _scalar_load(I64, types.intp)
 store_f32 = _scalar_store(types.float32)
+store_f64 = _scalar_store(types.float64)
 store_i64 = _scalar_store(types.intp)
+
+
+@intrinsic
+def load_i32(typing_context, address):
+    """A 32-bit integer from an address."""
+
+    def codegen(context, builder, signature, args):
+        return builder.sext(loaded(builder, args[0], I32, 4), I64)
+
+    return types.intp(types.intp), codegen
 
 
 @intrinsic
@@ -152,12 +164,22 @@ def splat(typing_context, x):
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """a * b + c, rounded once."""
+    """a * b + c, rounded once where the processor has an instruction for it."""
 
     def codegen(context, builder, signature, args):
         return fused(builder, *args)
 
     return vector(vector, vector, vector), codegen
+
+
+@intrinsic
+def fma_f32(typing_context, a, b, c):
+    """`fma` of three numbers, to the same bit."""
+
+    def codegen(context, builder, signature, args):
+        return fused(builder, *args)
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
 
 
 @intrinsic

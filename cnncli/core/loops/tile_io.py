@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from cnncli.core.convert import FLOAT, U8, load_luma, load_sample, load_vectors, store_sample, store_vectors
-from cnncli.core.simd import LANES, load_f32, load_i64, store_f32, store_i64
+from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
 ZERO = np.float32(0)
@@ -20,8 +20,8 @@ def load_pixel(job, row, column, dst):
     """One pixel of a source row, or its luma."""
     if job.gray:
         total = load_sample(row, 3 * column, job.src_type) * job.red
-        total += load_sample(row, 3 * column + 1, job.src_type) * job.green
-        store_f32(dst, total + load_sample(row, 3 * column + 2, job.src_type) * job.blue)
+        total = fma_f32(load_sample(row, 3 * column + 1, job.src_type), job.green, total)
+        store_f32(dst, fma_f32(load_sample(row, 3 * column + 2, job.src_type), job.blue, total))
     else:
         for channel in range(job.channels):
             store_f32(dst + 4 * channel, load_sample(row, column * job.channels + channel, job.src_type))
@@ -81,7 +81,7 @@ def store_row(job, src, row, column, pixels, scratch):
         sample = load_f32(src + 4 * (pixel * job.stride_x * channels + i - pixel * channels))
         if job.absolute:
             sample = abs(sample)
-        sample = sample * job.scale + job.bias
+        sample = fma_f32(sample, job.scale, job.bias)
         if job.out_type != FLOAT:
             bounded = sample if sample > ZERO else ZERO
             bounded = bounded if bounded < limit else limit
