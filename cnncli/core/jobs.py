@@ -140,3 +140,19 @@ MEDIAN = np.dtype(
     ],
     align=True,
 )
+
+# Medians by ranks within a tile. Numbers of bytes are from the start of scratch.
+MEDIAN_RANKS = np.dtype(
+    [
+        *TILES,
+        ("size", "i8"),
+        ("pairs", "i8"),  # a key and where it comes from, in 64 bits: all of a tile, and …
+        ("other_pairs", "i8"),  # … again, for sorting
+        ("bins", "i8"),
+        ("ranks", "i8"),  # 32 bits for each value of the tile
+        ("window", "i8"),  # a bit for each rank
+        ("window_bytes", "i8"),
+        ("answers", "i8"),  # rows of floats of all channels
+    ],
+    align=True,
+)

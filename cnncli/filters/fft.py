@@ -1,7 +1,6 @@
 """Convolution with large kernels by Fourier transforms of overlapping tiles."""
 
 import math
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,12 @@ from cnncli.core.native import processor, run
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 
-_SMALLEST = 16  # rows or columns of a tile: a first and a last pass of four points
-_LARGEST = 2048
-_OFFSET_BYTES = 64  # as in the loop
-_ROOM = 256
-_STRIP_ROOM = 512
+_SMALLEST = 16  # rows or columns of a tile: passes of four points at either end, in vectors of up to 16
+_LARGEST = 1024  # unless the kernel needs more
+_MULTIPLE = 16  # of a tile's width, so that its rows are stored in whole vectors
+_OFFSET_BYTES = 64  # room for the offsets of a group's planes, 6 at most
+_ROOM = 256  # bytes that whole vectors may read or write behind a row
+_STRIP_ROOM = 512  # strips a power of two apart would fall into the same cache sets
 
 
 def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
@@ -26,7 +26,8 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     weights : ndarray, shape (kh, kw), float64
         In the order of correlation: the first weight falls on the first pixel under the kernel.
     surface : Surface
-        Source, border and output; ``stride`` may be any, the channels 1 to 4.
+        Source, border and output; any stride, 1 to 4 channels. Samples must be finite: one that
+        is not spoils the whole tile around it.
     threads : int
         Threads to use. The result does not depend on it.
 
@@ -36,47 +37,19 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
         How many values were clipped to the range of the output's type.
     """
     kh, kw = weights.shape
-    height, width, channels = surface.out.shape
+    height, width, _ = surface.out.shape
     stride_x, stride_y = surface.stride
-    rows, columns = _tile_size(kh, kw, (height - 1) * stride_y + 1, (width - 1) * stride_x + 1)
-    job = lay_out(jobs.FFT, surface, extent=(kw, kh))
-    tile_width = _even_share(width, (columns - kw) // stride_x + 1, 16)
-    tile_height = _even_share(height, (rows - kh) // stride_y + 1, 1)
-    tiles_x, tiles_y = -(-width // tile_width), -(-height // tile_height)
-    group = 2 if channels % 2 and tiles_x * tiles_y > 1 else 1
-    point = 8 * processor()[3].lanes
-    strip_bytes = rows * point + _STRIP_ROOM
-    numbers = {
-        "tiles_x": tiles_x,
-        "tile_width": tile_width,
-        "tile_height": tile_height,
-        "rows": rows,
-        "columns": columns,
-        "padded_width": surface.xmap.size,
-        "padded_height": surface.ymap.size,
-        "tile_count": tiles_x * tiles_y,
-        "group": group,
-        "plane_bytes": columns // (point // 8) * strip_bytes,
-        "kernel_sum": weights.sum(),
-    }
-    for name, value in numbers.items():
-        job.record[name] = value
-    column_radices, row_radices = _radices(rows), _radices(columns)[::-1]
-    job.point("turns", _factors(rows, column_radices[0]))
-    _point_plan(job, "column", rows // 4, 4, column_radices[1:])
-    _point_plan(job, "row", columns, 1, row_radices[:-1])
-    job.point("spectrum", _spectrum(weights, column_radices, row_radices))
-    pairs = (group * channels + 1) // 2
-    scratch_bytes = (
-        HEADER_BYTES
-        + _OFFSET_BYTES
-        + 4 * columns * channels
-        + _ROOM
-        + 8 * pairs * (4 * columns + _ROOM)
-        + columns * point
-        + pairs * numbers["plane_bytes"]
+    size = _tile_size(kh, kw, (height - 1) * stride_y + 1, (width - 1) * stride_x + 1)
+    spectrum = _spectrum(weights, size)
+    rows, columns = size
+    tile = (
+        _even_share(height, (rows - kh) // stride_y + 1, 1),
+        _even_share(width, (columns - kw) // stride_x + 1, _MULTIPLE),
     )
-    items = -(-tiles_x * tiles_y // group)
+    job, scratch_bytes = _describe(surface, (kw, kh), size, tile)
+    job.record["kernel_sum"] = weights.sum()
+    job.point("spectrum", spectrum)
+    items = -(-int(job.record["tile_count"][0]) // int(job.record["group"][0]))
     scratches = run("fft", job.record, items, threads=threads, scratch_bytes=scratch_bytes)
     return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
 
@@ -128,14 +101,79 @@ def _even_share(length: int, most: int, multiple: int) -> int:
     return rounded if rounded <= most else share
 
 
+def _describe(
+    surface: Surface, extent: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
+) -> tuple[TileJob, int]:
+    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its bytes of scratch."""
+    rows, columns = size
+    tile_height, tile_width = tile
+    height, width, channels = surface.out.shape
+    job = lay_out(jobs.FFT, surface, extent=extent)
+    tiles_x, tile_count = -(-width // tile_width), -(-width // tile_width) * -(-height // tile_height)
+    group = 2 if channels % 2 and tile_count > 1 else 1
+    pairs = (group * channels + 1) // 2
+    lanes = processor()[3].lanes
+    row_bytes, strip_bytes = 4 * columns + _ROOM, rows * 8 * lanes + _STRIP_ROOM
+    line_at = HEADER_BYTES + _OFFSET_BYTES
+    rows_at = line_at + 4 * columns * channels + _ROOM
+    buffer_at = rows_at + 8 * pairs * row_bytes
+    strips_at = buffer_at + columns * 8 * lanes
+    pair_bytes = columns // lanes * strip_bytes
+    numbers = {
+        "tiles_x": tiles_x,
+        "tile_width": tile_width,
+        "tile_height": tile_height,
+        "rows": rows,
+        "columns": columns,
+        "padded_width": surface.xmap.size,
+        "padded_height": surface.ymap.size,
+        "tile_count": tile_count,
+        "group": group,
+        "kept": -(-((tile_width - 1) * surface.stride[0] + 1) // lanes),
+        "line_at": line_at,
+        "rows_at": rows_at,
+        "row_bytes": row_bytes,
+        "buffer_at": buffer_at,
+        "strips_at": strips_at,
+        "strip_bytes": strip_bytes,
+        "pair_bytes": pair_bytes,
+    }
+    for name, value in numbers.items():
+        job.record[name] = value
+    radices = _radices(rows)
+    job.point("turns", _turns(rows, radices[0]))
+    _point_plan(job, "column", rows // radices[0], radices[0], radices[1:])
+    _point_plan(job, "row", columns, 1, _radices(columns)[:0:-1])
+    return job, strips_at + pairs * pair_bytes
+
+
+def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The kernel's spectrum over the number of points, computed by the loop itself, in its order."""
+    rows, columns = size
+    kh, kw = weights.shape
+    kernel = (weights / (rows * columns)).astype(np.float32)[:, :, None]
+    surface = Surface(src=kernel, out=np.zeros((1, 1, 1), np.float32), xmap=np.arange(kw), ymap=np.arange(kh))
+    job, scratch_bytes = _describe(surface, (kw, kh), size, (1, 1))
+    spectrum = np.empty(2 * rows * columns, np.float32)
+    job.record["prepares"] = 1
+    job.point("spectrum", spectrum)
+    _point_plan(job, "row", columns, 1, _radices(columns)[::-1])
+    run("fft", job.record, 1, threads=1, scratch_bytes=scratch_bytes)
+    return spectrum
+
+
 def _radices(size: int) -> list[int]:
-    """The passes of a transform of a power of two: a four, then eights and fours."""
+    """The passes of a transform of a power of two, columns in this order, rows in the opposite one.
+
+    A four comes first, because both passes that load and store rows and the one with the product
+    work on four points; then eights and fours.
+    """
     exponent = size.bit_length() - 3
     fours = -exponent % 3
     return [4, *[8] * ((exponent - 2 * fours) // 3), *[4] * fours]
 
 
-def _factors(size: int, radix: int) -> NDArray[np.float32]:
+def _turns(size: int, radix: int) -> NDArray[np.float32]:
     """Factors of a pass over blocks of ``size``, shape (size / radix, radix - 1, 2): exp(-2 pi i j k / size)."""
     j, k = np.arange(size // radix)[:, None], np.arange(1, radix)
     angles = -2 * np.pi * (j * k) / size
@@ -146,35 +184,10 @@ def _point_plan(job: TileJob, axis: str, size: int, blocks: int, radices: list[i
     """Set the passes of one axis: radix, gap, blocks and address of the factors of each."""
     steps = []
     for radix in radices:
-        factors = _factors(size, radix)
-        job.held.append(factors)
+        turns = _turns(size, radix)
+        job.held.append(turns)
         size //= radix
-        steps.append((radix, size, blocks, factors.ctypes.data))
+        steps.append((radix, size, blocks, turns.ctypes.data))
         blocks *= radix
     job.record[f"{axis}_passes"] = len(steps)
     job.point(f"{axis}_plan", np.array(steps, np.intp))
-
-
-def _order(radices: list[int]) -> NDArray[np.intp]:
-    """The frequency at each place after passes that decimate in frequency."""
-    return reduce(
-        lambda inner, radix: (radix * inner + np.arange(radix)[:, None]).ravel(),
-        reversed(radices),
-        np.zeros(1, np.intp),
-    )
-
-
-def _spectrum(weights: Weights, column_radices: list[int], row_radices: list[int]) -> NDArray[np.float32]:
-    """The kernel's spectrum, conjugated, over the number of points, in the order the loop meets it.
-
-    Shape (rows / lanes, columns, 2, lanes).
-    """
-    rows, columns = math.prod(column_radices), math.prod(row_radices)
-    lanes = processor()[3].lanes
-    half = np.fft.fft(np.fft.rfft(weights, columns, axis=1), rows, axis=0)
-    v, u = _order(column_radices), _order(row_radices)
-    mirrored = u > columns // 2
-    u = np.where(mirrored, columns - u, u)
-    whole = np.where(mirrored, half[-v % rows][:, u].conj(), half[v][:, u]).conj() / (rows * columns)
-    parts = np.stack([whole.real, whole.imag]).astype(np.float32)  # (2, rows, columns)
-    return np.ascontiguousarray(parts.reshape(2, rows // lanes, lanes, columns).transpose(1, 3, 0, 2))

@@ -105,48 +105,78 @@ def _turned_all(builder, x, turns, inverse):
     return [x[0], *(_times(builder, point, turn, inverse) for point, turn in zip(x[1:], turns, strict=True))]
 
 
-def _pass(radix, inverse):
-    """An intrinsic ``(base, gap, blocks, turns)``: butterflies of points ``gap`` apart, in place.
+def _pass(builder, base, step, radix, inverse):
+    """Butterflies of points ``gap`` apart, in place, in ``blocks`` of radix * gap points.
 
-    A block holds ``radix * gap`` points; the factors of its j-th butterfly are the j-th of ``turns``.
+    ``step`` is the address of radix, gap, blocks and the factors' address; the factors of a block's
+    j-th butterfly are the j-th there.
+    """
+    gap, blocks, turns = (
+        loaded(builder, builder.add(step, ir.Constant(I64, 8 * field)), I64, 8) for field in (1, 2, 3)
+    )
+    gap_bytes = builder.mul(gap, ir.Constant(I64, POINT_BYTES))
+    span = builder.mul(gap_bytes, ir.Constant(I64, radix))
+    with cgutils.for_range(builder, gap) as butterfly:
+        factors = _turns(builder, _at(builder, turns, butterfly.index, 8 * (radix - 1)), radix - 1)
+        first = _at(builder, base, butterfly.index, POINT_BYTES)
+        with cgutils.for_range(builder, blocks) as block:
+            places = [builder.add(first, builder.mul(block.index, span))]
+            for _ in range(radix - 1):
+                places.append(builder.add(places[-1], gap_bytes))
+            x = [_point(builder, place) for place in places]
+            if inverse:
+                x = _transform(builder, _turned_all(builder, x, factors, True), True)
+            else:
+                x = _turned_all(builder, _transform(builder, x, False), factors, False)
+            for place, point in zip(places, x, strict=True):
+                _put(builder, place, point)
+
+
+def _passes(inverse):
+    """An intrinsic ``(base, passes, plan)``: all passes of a plan over the points from ``base`` on.
+
+    The inverse takes them from the last to the first. The code stands once in the object file.
     """
 
     @intrinsic
-    def run(typing_context, base, gap, blocks, turns):
+    def run(typing_context, base, passes, plan):
         def codegen(context, builder, signature, args):
-            base, gap, blocks, turns = args
-            step = builder.mul(gap, ir.Constant(I64, POINT_BYTES))
-            span = builder.mul(step, ir.Constant(I64, radix))
-            with cgutils.for_range(builder, gap) as butterfly:
-                factors = _turns(builder, _at(builder, turns, butterfly.index, 8 * (radix - 1)), radix - 1)
-                first = _at(builder, base, butterfly.index, POINT_BYTES)
-                with cgutils.for_range(builder, blocks) as block:
-                    places = [builder.add(first, builder.mul(block.index, span))]
-                    for _ in range(radix - 1):
-                        places.append(builder.add(places[-1], step))
-                    x = [_point(builder, place) for place in places]
-                    if inverse:
-                        x = _transform(builder, _turned_all(builder, x, factors, True), True)
-                    else:
-                        x = _turned_all(builder, _transform(builder, x, False), factors, False)
-                    for place, point in zip(places, x, strict=True):
-                        _put(builder, place, point)
+            kind = ir.FunctionType(ir.VoidType(), [I64] * 3)
+            name = f"cnncli_fft_{'inverse' if inverse else 'forward'}"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            if function.is_declaration:
+                function.linkage = "linkonce_odr"
+                _define_passes(function, inverse)
+            builder.call(function, args)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 4), codegen
+        return types.void(*[types.intp] * 3), codegen
 
     return run
 
 
-forward_four = _pass(4, False)
-forward_eight = _pass(8, False)
-inverse_four = _pass(4, True)
-inverse_eight = _pass(8, True)
+def _define_passes(function, inverse):
+    builder = ir.IRBuilder(function.append_basic_block())
+    base, passes, plan = function.args
+    with cgutils.for_range(builder, passes) as loop:
+        last = builder.sub(passes, ir.Constant(I64, 1))
+        step = _at(builder, plan, builder.sub(last, loop.index) if inverse else loop.index, 32)
+        radix = loaded(builder, step, I64, 8)
+        with builder.if_else(builder.icmp_signed("==", radix, ir.Constant(I64, 4))) as (four, eight):
+            with four:
+                _pass(builder, base, step, 4, inverse)
+            with eight:
+                _pass(builder, base, step, 8, inverse)
+    builder.ret_void()
+
+
+forward = _passes(False)
+inverse = _passes(True)
 
 
 @intrinsic
 def multiply_spectrum(typing_context, base, count, spectrum):
-    """The last forward butterflies, of four neighbours, the spectrum's factors, and the first ones back."""
+    """The last forward butterflies, of four neighbours, the conjugate spectrum's factors, and the first ones back."""
 
     def codegen(context, builder, signature, args):
         base, count, spectrum = args
@@ -156,7 +186,7 @@ def multiply_spectrum(typing_context, base, count, spectrum):
                 shifts.append(builder.add(shifts[-1], ir.Constant(I64, POINT_BYTES)))
             x = _four(builder, [_point(builder, builder.add(base, shift)) for shift in shifts], False)
             factors = [_point(builder, builder.add(spectrum, shift)) for shift in shifts]
-            x = [_times(builder, point, factor, False) for point, factor in zip(x, factors, strict=True)]
+            x = [_times(builder, point, factor, True) for point, factor in zip(x, factors, strict=True)]
             for shift, point in zip(shifts, _four(builder, x, True), strict=True):
                 _put(builder, builder.add(base, shift), point)
         return context.get_dummy_value()
@@ -265,33 +295,58 @@ def turn_over(typing_context, src, src_step, dst, dst_step, count):
     return types.void(*[types.intp] * 5), codegen
 
 
-def _channelwise(channels, weave):
-    """An intrinsic ``(src, dst, pitch, vectors)`` between interleaved floats and one channel a row.
+def _for_channels(builder, channels, emit):
+    """Emit ``emit(2)``, ``emit(3)`` and ``emit(4)``; the one for the number of channels runs."""
+    done = builder.append_basic_block("channels.done")
+    switch = builder.switch(channels, done)
+    for each in (2, 3, 4):
+        block = builder.append_basic_block(f"channels.{each}")
+        switch.add_case(ir.Constant(I64, each), block)
+        builder.position_at_end(block)
+        emit(each)
+        builder.branch(done)
+    builder.position_at_end(done)
 
-    Picking takes the channel that ``src`` begins with; weaving reads rows ``pitch`` bytes apart.
-    """
-    order = [channels * lane for lane in range(LANES)]
 
-    @intrinsic
-    def run(typing_context, src, dst, pitch, vectors):
-        def codegen(context, builder, signature, args):
-            src, dst, pitch, vectors = args
+@intrinsic
+def pick_channel(typing_context, src, channels, dst, vectors):
+    """Every ``channels``-th float from ``src`` on, 2 to 4 apart, in whole vectors."""
+
+    def codegen(context, builder, signature, args):
+        src, channels, dst, vectors = args
+
+        def emit(channels):
             wide = ir.VectorType(F32, channels * LANES)
+            order = [channels * lane for lane in range(LANES)]
             with cgutils.for_range(builder, vectors) as group:
-                if not weave:
-                    values = loaded(builder, _at(builder, src, group.index, channels * VECTOR_BYTES), wide, 4)
-                    picked = _shuffled(builder, values, ir.Constant(wide, ir.Undefined), order)
-                    stored(builder, _at(builder, dst, group.index, VECTOR_BYTES), picked, 4)
-                else:
-                    at = _at(builder, src, group.index, VECTOR_BYTES)
-                    for part, vector in enumerate(_woven(builder, at, pitch, channels)):
-                        to = _at(builder, dst, group.index, channels * VECTOR_BYTES)
-                        stored(builder, builder.add(to, ir.Constant(I64, part * VECTOR_BYTES)), vector, 4)
-            return context.get_dummy_value()
+                values = loaded(builder, _at(builder, src, group.index, channels * VECTOR_BYTES), wide, 4)
+                picked = _shuffled(builder, values, ir.Constant(wide, ir.Undefined), order)
+                stored(builder, _at(builder, dst, group.index, VECTOR_BYTES), picked, 4)
 
-        return types.void(*[types.intp] * 4), codegen
+        _for_channels(builder, channels, emit)
+        return context.get_dummy_value()
 
-    return run
+    return types.void(*[types.intp] * 4), codegen
+
+
+@intrinsic
+def weave_channels(typing_context, src, pitch, channels, dst, vectors):
+    """Rows of one channel each, ``pitch`` bytes apart, 2 to 4 of them, interleaved, in whole vectors."""
+
+    def codegen(context, builder, signature, args):
+        src, pitch, channels, dst, vectors = args
+
+        def emit(channels):
+            with cgutils.for_range(builder, vectors) as group:
+                to = _at(builder, dst, group.index, channels * VECTOR_BYTES)
+                for vector in _woven(builder, _at(builder, src, group.index, VECTOR_BYTES), pitch, channels):
+                    stored(builder, to, vector, 4)
+                    to = builder.add(to, ir.Constant(I64, VECTOR_BYTES))
+
+        _for_channels(builder, channels, emit)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
 
 
 def _woven(builder, at, pitch, channels):
@@ -305,7 +360,3 @@ def _woven(builder, at, pitch, channels):
         samples = range(part * LANES, (part + 1) * LANES)
         order = [sample % channels * LANES + sample // channels for sample in samples]
         yield _shuffled(builder, whole, ir.Constant(whole.type, ir.Undefined), order)
-
-
-pick_two, pick_three, pick_four = (_channelwise(channels, False) for channels in (2, 3, 4))
-weave_two, weave_three, weave_four = (_channelwise(channels, True) for channels in (2, 3, 4))
