@@ -5,7 +5,6 @@ auto                                            what suits the data
 none                                            nothing
 """
 
-import difflib
 from dataclasses import dataclass, fields
 
 from cnncli.core.data_jobs import BORDERS
@@ -175,6 +174,8 @@ def _read(token: str, text: str, start: int) -> list[tuple[str, float | str]]:
             raise _fault(f"border is {value!r}; expected {', '.join(BORDERS)}", text, start, len(token))
         return [("border", value.lower())]
     if name not in _RANGES:
+        import difflib
+
         known = [*_RANGES, "border"]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""

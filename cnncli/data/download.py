@@ -1,0 +1,301 @@
+"""Files from the network: verified, resumed where they broke off, from several mirrors.
+
+pooch checks the SHA-256 and renames a file into place only when it is right; here are the mirrors, the
+continuing of partial files, and the lock with which two processes share one download.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cnncli.data.model import Report
+from cnncli.errors import CnncliError
+
+_CHUNK = 1 << 18
+_ATTEMPTS = 5  # at one mirror, without a byte gained
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that can be downloaded.
+
+    Attributes
+    ----------
+    name : str
+        Its file name.
+    sha256 : str
+        64 hexadecimal digits.
+    size : int
+        Bytes.
+    urls : tuple of str
+        Where it lies, tried in this order.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    Attributes
+    ----------
+    connect : float
+        For a server to answer at all.
+    stall : float
+        For the next bytes.
+    pause : float
+        Before the second attempt at a mirror; doubled for each further one.
+    """
+
+    connect: float = 4.0
+    stall: float = 20.0
+    pause: float = 0.5
+
+
+class _BrokenOffError(Exception):
+    """The rest may still be had from the same mirror."""
+
+
+class _RefusedError(Exception):
+    """The mirror will not give the file."""
+
+
+def fetch_all(
+    remotes: tuple[Remote, ...],
+    folder: Path,
+    *,
+    what: str,
+    report: Report | None = None,
+    patience: Patience | None = None,
+) -> list[Path]:
+    """Download the files that are not in a folder yet.
+
+    Parameters
+    ----------
+    remotes : tuple of Remote
+        The files.
+    folder : Path
+        Where they go; made if need be.
+    what : str
+        What errors call them: "MNIST".
+    report : callable or None
+        Told (name, bytes so far, bytes in all).
+    patience : Patience or None
+        How long to wait.
+
+    Returns
+    -------
+    list of Path
+        In the order of ``remotes``.
+
+    Raises
+    ------
+    CnncliError
+        Where no mirror gives the right bytes, or the folder cannot be written.
+    """
+    patience = patience or Patience()
+    missing = [remote for remote in remotes if not (folder / remote.name).exists()]
+    if missing:
+        live = _reachable({url for remote in missing for url in remote.urls}, patience.connect)
+        if not live:
+            hosts = ", ".join(sorted({_host(url) for remote in missing for url in remote.urls}))
+            raise CnncliError(
+                f"cannot download {what}: none of {hosts} can be reached",
+                f"Check the network, or put {', '.join(r.name for r in missing)} into {folder} yourself.",
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for remote in missing:
+                _fetch(remote, folder, live, report, patience)
+        except OSError as error:
+            raise CnncliError(
+                f"cannot write to {folder}: {(error.strerror or str(error)).lower()}",
+                "Free some space, or set CNNCLI_DATA_DIR to a folder that you may write to.",
+            ) from error
+    return [folder / remote.name for remote in remotes]
+
+
+def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, patience: Patience) -> None:
+    """Download one file, unless another process does or did."""
+    target = folder / remote.name
+    with _locked(folder / f".{remote.name}.lock"):
+        if target.exists():
+            return
+        faults = []
+        for url in remote.urls:
+            if url not in live:
+                faults.append(f"{_host(url)} cannot be reached")
+                continue
+            download = _Download(remote, folder, report, patience)
+            fault = download.from_mirror(url)
+            if fault is None:
+                return
+            faults.append(f"{_host(url)} {fault}")
+    raise CnncliError(
+        f"cannot download {remote.name}: {'; '.join(faults)}",
+        f"Try again later (what has arrived is kept), or put {remote.name} into {folder} yourself.",
+    )
+
+
+class _Download:
+    """One file from one mirror, by way of a partial file that outlives the process."""
+
+    def __init__(self, remote: Remote, folder: Path, report: Report | None, patience: Patience) -> None:
+        self._remote, self._folder, self._report, self._patience = remote, folder, report, patience
+        self._part = folder / f".{remote.name}.part"
+
+    def from_mirror(self, url: str) -> str | None:
+        """Download and verify; what went wrong, or None."""
+        import logging
+
+        import pooch  # type: ignore[import-untyped]
+
+        pooch.get_logger().setLevel(logging.WARNING)
+        resumed = self._have() > 0
+        while True:
+            try:
+                pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{self._remote.sha256}",
+                    fname=self._remote.name,
+                    path=self._folder,
+                    downloader=self._whole,
+                )
+            except (_RefusedError, _BrokenOffError) as fault:
+                return str(fault)
+            except ValueError:  # the digest differs; what was wrong is gone
+                if not resumed:
+                    return "gave other bytes than expected"
+                resumed = False  # perhaps what was there before was bad
+            else:
+                return None
+
+    def _have(self) -> int:
+        try:
+            return self._part.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _whole(self, url: str, output: str, _: object) -> None:
+        """Bring the partial file to its full size, then let pooch have it as ``output``."""
+        idle = 0
+        while True:
+            before = self._have()
+            try:
+                self._more(url, before)
+            except _BrokenOffError as fault:
+                idle = 0 if self._have() > before else idle + 1
+                if idle >= _ATTEMPTS:
+                    raise _BrokenOffError(f"{fault} ({_ATTEMPTS} attempts)") from fault
+                time.sleep(self._patience.pause * 2**idle)
+            else:
+                break
+        self._part.replace(output)
+
+    def _more(self, url: str, have: int) -> None:
+        """One request for what is missing."""
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        size = self._remote.size
+        if have == size:
+            return
+        if have > size:
+            self._part.unlink()
+            have = 0
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        waits = (self._patience.connect, self._patience.stall)
+        try:
+            with requests.get(url, headers=headers, stream=True, timeout=waits) as response:
+                goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+                if response.status_code == 416 or (response.status_code == 206 and not goes_on):
+                    self._part.unlink(missing_ok=True)
+                    raise _BrokenOffError("cannot go on where it broke off")
+                if response.status_code not in (200, 206):
+                    raise _RefusedError(f"answered {response.status_code} {response.reason}")
+                at = have if response.status_code == 206 else 0
+                self._receive(response.raw.stream(_CHUNK, decode_content=False), at)
+        except (requests.RequestException, HTTPError) as fault:
+            if self._have() != size:  # else it only promised more than there is
+                raise _BrokenOffError(_told(fault, self._have(), size)) from fault
+        if self._have() != size:
+            raise _BrokenOffError(f"broke off after {self._have():,} of {size:,} bytes")
+
+    def _receive(self, chunks: Iterator[bytes], at: int) -> None:
+        """Append to the partial file, or begin it anew; never more than the file's size."""
+        remote = self._remote
+        with self._part.open("ab" if at else "wb") as part:
+            for chunk in chunks:
+                part.write(chunk)
+                at += len(chunk)
+                if self._report:
+                    self._report(f"downloading {remote.name}", min(at, remote.size), remote.size)
+                if at > remote.size:
+                    break
+        if at > remote.size:
+            self._part.unlink()
+            raise _RefusedError(f"gave more than the expected {remote.size:,} bytes")
+
+
+def _told(fault: Exception, have: int, size: int) -> str:
+    if "timed out" in str(fault).lower() or "timeout" in type(fault).__name__.lower():
+        return f"fell silent after {have:,} of {size:,} bytes"
+    return f"broke off after {have:,} of {size:,} bytes"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _reachable(urls: set[str], seconds: float) -> set[str]:
+    """Tell which URLs' servers accept a connection: all at once, so that being offline shows soon."""
+    import socket
+    from urllib.request import getproxies
+
+    if getproxies():
+        return urls
+    answered: set[str] = set()
+
+    def knock(host: str, port: int) -> None:
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, port), seconds).close()
+            answered.add(f"{host}:{port}")
+
+    doors = {url: _door(url) for url in urls}
+    threads = [threading.Thread(target=knock, args=door, daemon=True) for door in set(doors.values())]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {url for url, (host, port) in doors.items() if f"{host}:{port}" in answered}
+
+
+def _door(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock while downloading; where locks are not to be had, go on without."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

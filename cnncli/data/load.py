@@ -1,0 +1,105 @@
+"""A DATASET as users name it, to a dataset."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cnncli.data.assemble import Wishes
+from cnncli.data.model import Dataset, Report
+from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
+
+NAMED: dict[str, Callable[[Wishes], Dataset]] = {
+    "mnist": load_mnist,
+    "fashion-mnist": lambda wishes: load_collection(FASHION_MNIST, wishes),
+    "cifar10": lambda wishes: load_collection(CIFAR10, wishes),
+}
+ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_FORMS = (
+    "Expected mnist, fashion-mnist, cifar10, a folder of class folders or of IDX files, "
+    "an .npz, or a .csv or .tsv."
+)
+
+
+def load_dataset(
+    source: str,
+    *,
+    size: tuple[int, int] | None = None,
+    val_split: float = 0.1,
+    seed: int = 0,
+    offline: bool = False,
+    threads: int = 1,
+    report: Report | None = None,
+) -> Dataset:
+    """Load a data set by its name, or from a folder or file.
+
+    Parameters
+    ----------
+    source : str
+        ``mnist``, ``fashion-mnist``, ``cifar10``, or a path. A folder called ``mnist`` is ``./mnist``.
+    size : (H, W) or None
+        What images are brought to; None chooses: their own where they are small and alike, else 64x64.
+    val_split : float
+        Share of the training images, by class, that becomes the validation split where the data bring
+        none: 0 up to, not including, 1.
+    seed : int
+        Which images those are. Which ones are the test's never depends on it.
+    offline : bool
+        True: nothing is downloaded.
+    threads : int
+        For decoding.
+    report : callable or None
+        Told what is going on, how much is done, and how much there is: downloads and decoding.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    CnncliError
+        Where there is no such data set, it cannot be read or had, or nothing can be trained on it.
+    """
+    if not 0 <= val_split < 1:
+        raise CnncliError(
+            f"--val-split is {val_split:g}; expected 0 up to, not including, 1", "Say 0.1 for a tenth."
+        )
+    if size is not None and not all(1 <= side <= 4000 for side in size):
+        raise CnncliError(f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to 4000", "Say 64x64.")
+    wishes = Wishes(
+        size=size, val_split=val_split, seed=seed, offline=offline, threads=threads, report=report
+    )
+    name = source.strip().lower()
+    name = ALIASES.get(name, name)
+    if name in NAMED:
+        return NAMED[name](wishes)
+    path = Path(source)
+    if not path.exists():
+        import difflib
+
+        near = difflib.get_close_matches(name, NAMED, n=1)
+        guess = f"Did you mean {near[0]}? " if near and "/" not in source else ""
+        raise CnncliError(f"{shown(source)} is neither a known data set nor a file or folder", guess + _FORMS)
+    return _load_folder(path, wishes) if path.is_dir() else _load_file(path, wishes)
+
+
+def _load_folder(path: Path, wishes: Wishes) -> Dataset:
+    from cnncli.data.folder import load_folder
+    from cnncli.data.named import load_cifar_folder, load_idx_folder
+
+    return load_idx_folder(path, wishes) or load_cifar_folder(path, wishes) or load_folder(path, wishes)
+
+
+def _load_file(path: Path, wishes: Wishes) -> Dataset:
+    name = path.name.lower()
+    if name.endswith(".npz"):
+        from cnncli.data.npz import load_npz
+
+        return load_npz(path, wishes)
+    if name.endswith(_TABLES):
+        from cnncli.data.tables import load_table
+
+        return load_table(path, wishes)
+    suffix = path.suffix or "none"
+    raise CnncliError(f"{shown(path)} has the suffix {suffix}; expected .npz, .csv or .tsv", _FORMS)

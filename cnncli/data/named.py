@@ -1,0 +1,347 @@
+"""Data sets known by name: where their files may lie already, where they can be downloaded, how they read."""
+
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnncli.data.assemble import Found, Wishes, from_arrays
+from cnncli.data.download import Remote, fetch_all
+from cnncli.data.idx import find_idx, read_idx
+from cnncli.data.model import Dataset, Images, Labels
+from cnncli.data.npz import as_images, number_labels
+from cnncli.data.shipped import sample_path
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """A data set that many know.
+
+    Attributes
+    ----------
+    name : str
+        As users write it; also the folder of its files within the data folder.
+    title : str
+        As it is printed.
+    classes : tuple of str
+        In the order of the labels.
+    images : int
+        How many it has, over all splits.
+    places : tuple of str
+        Folders in which other programs keep it: absolute, or within the data folder.
+    remotes : tuple of Remote
+        Its files.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    images: int
+    places: tuple[str, ...]
+    remotes: tuple[Remote, ...]
+
+
+def _remote(name: str, sha256: str, size: int, *folders: str) -> Remote:
+    return Remote(name, sha256, size, tuple(folder + name for folder in folders))
+
+
+_MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+)
+_FASHION_MIRRORS = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+_CIFAR_MIRRORS = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
+
+MNIST = Collection(
+    name="mnist",
+    title="MNIST",
+    classes=tuple("0123456789"),
+    images=70_000,
+    places=("MNIST/raw",),
+    remotes=(
+        _remote(
+            "train-images-idx3-ubyte.gz",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            9_912_422,
+            *_MNIST_MIRRORS,
+        ),
+        _remote(
+            "train-labels-idx1-ubyte.gz",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            28_881,
+            *_MNIST_MIRRORS,
+        ),
+        _remote(
+            "t10k-images-idx3-ubyte.gz",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            1_648_877,
+            *_MNIST_MIRRORS,
+        ),
+        _remote(
+            "t10k-labels-idx1-ubyte.gz",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            4_542,
+            *_MNIST_MIRRORS,
+        ),
+    ),
+)
+
+FASHION_MNIST = Collection(
+    name="fashion-mnist",
+    title="Fashion-MNIST",
+    classes=(
+        "T-shirt/top", "trouser", "pullover", "dress", "coat",
+        "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    ),
+    images=70_000,
+    places=("FashionMNIST/raw", "/usr/share/datasets/fashion-mnist"),
+    remotes=(
+        _remote(
+            "train-images-idx3-ubyte.gz",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            26_421_880,
+            *_FASHION_MIRRORS,
+        ),
+        _remote(
+            "train-labels-idx1-ubyte.gz",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            29_515,
+            *_FASHION_MIRRORS,
+        ),
+        _remote(
+            "t10k-images-idx3-ubyte.gz",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            4_422_102,
+            *_FASHION_MIRRORS,
+        ),
+        _remote(
+            "t10k-labels-idx1-ubyte.gz",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            5_148,
+            *_FASHION_MIRRORS,
+        ),
+    ),
+)  # fmt: skip
+
+CIFAR10 = Collection(
+    name="cifar10",
+    title="CIFAR-10",
+    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    images=60_000,
+    places=("cifar-10-batches-bin",),
+    remotes=(
+        _remote(
+            "cifar-10-binary.tar.gz",
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            170_052_171,
+            *_CIFAR_MIRRORS,
+        ),
+    ),
+)
+
+_CIFAR_FILES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+_CIFAR_RECORD = 1 + 3 * 32 * 32  # label, then a plane each of red, green and blue
+
+
+def data_folder() -> Path:
+    """Tell where data sets are kept: ``CNNCLI_DATA_DIR``, ``XDG_DATA_HOME/cnncli``, or the home folder."""
+    if chosen := os.environ.get("CNNCLI_DATA_DIR"):
+        return Path(chosen)
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if Path(base).is_absolute():
+        return Path(base) / "cnncli"
+    try:
+        return Path.home() / ".local" / "share" / "cnncli"
+    except RuntimeError as error:
+        raise CnncliError(
+            "there is no home folder to keep data sets in", "Set CNNCLI_DATA_DIR to a folder."
+        ) from error
+
+
+def load_mnist(wishes: Wishes, collection: Collection = MNIST) -> Dataset:
+    """All 70,000 digits where they are at hand or can be downloaded, else the 5,000 that ship with cnncli."""
+    try:
+        return load_collection(collection, wishes)
+    except _NotHereError as absent:
+        return load_shipped_digits(wishes, absent.message)
+
+
+def load_shipped_digits(wishes: Wishes, why: str = "") -> Dataset:
+    """The 5,000 digits of ``samples``, of which 1,000 are the test's; ``why`` they are used is noted."""
+    with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
+        images, labels = file["x"][..., None], file["y"].astype(np.int64)
+    found = Found(
+        name="mnist",
+        classes=MNIST.classes,
+        provenance="MNIST, the 5,000 digits that ship with cnncli, split 4,000/1,000 by class",
+        notes=(f"not all 70,000: {why}",) if why else (),
+    )
+    return from_arrays(found, {"train": (images, labels)}, wishes)
+
+
+def load_collection(collection: Collection, wishes: Wishes) -> Dataset:
+    """Load a data set from where it lies, or download it.
+
+    Raises
+    ------
+    CnncliError
+        Where it is neither at hand nor to be had, or its files are damaged.
+    """
+    own = data_folder() / collection.name
+    folders = [own, *(data_folder() / place for place in collection.places)]  # an absolute place stays itself
+    reader = _read_cifar if collection.name == "cifar10" else _read_idx_folder
+    for folder in folders:
+        if (parts := reader(folder)) is not None:
+            return _described(collection, parts, folder, wishes)
+    if wishes.offline:
+        raise _NotHereError(
+            f"{collection.title} is not in {shown(own)}, and --offline forbids to download it",
+            f"Leave --offline out, or put {', '.join(remote.name for remote in collection.remotes)} there.",
+        )
+    try:
+        fetch_all(collection.remotes, own, what=collection.title, report=wishes.report)
+    except CnncliError as error:
+        raise _NotHereError(error.message, error.hint) from error
+    parts = reader(own)
+    if parts is None:
+        raise CnncliError(f"{shown(own)} lacks files of {collection.title}", "Delete the folder; try again.")
+    return _described(collection, parts, own, wishes)
+
+
+class _NotHereError(CnncliError):
+    """Neither at hand nor to be had, as opposed to damaged."""
+
+
+def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
+    """Load a folder of IDX files; None where it holds none."""
+    pairs = find_idx(folder)
+    if not pairs:
+        return None
+    if "train" not in pairs:
+        pairs = {"train" if split == "test" else split: pair for split, pair in pairs.items()}
+    parts, labels, notes = _idx_parts(pairs)
+    classes, numbered = number_labels(labels, None, folder)
+    count = sum(len(images) for images in parts.values())
+    found = Found(
+        name=folder.resolve().name or "idx",
+        classes=classes,
+        provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
+        notes=notes,
+    )
+    return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, wishes)
+
+
+def load_cifar_folder(folder: Path, wishes: Wishes) -> Dataset | None:
+    """Load a folder of CIFAR-10's binary files; None where it holds none."""
+    parts = _read_cifar(folder)
+    return None if parts is None else _described(CIFAR10, parts, folder, wishes)
+
+
+def _described(
+    collection: Collection, parts: dict[str, tuple[Images, Labels]], folder: Path, wishes: Wishes
+) -> Dataset:
+    count = sum(len(labels) for _, labels in parts.values())
+    if any(labels.max(initial=0) >= len(collection.classes) for _, labels in parts.values()):
+        raise CnncliError(
+            f"files of {collection.title} in {shown(folder)} have labels above {len(collection.classes) - 1}",
+            "Delete them and download them again.",
+        )
+    whole = f"all {count:,}" if count == collection.images else f"{count:,} of {collection.images:,}"
+    found = Found(
+        name=collection.name,
+        classes=collection.classes,
+        provenance=f"{collection.title}, {whole}, from {shown(folder)}",
+    )
+    return from_arrays(found, parts, wishes)
+
+
+def _read_idx_folder(folder: Path) -> dict[str, tuple[Images, Labels]] | None:
+    pairs = find_idx(folder)
+    if "train" not in pairs or "test" not in pairs:
+        return None
+    parts, labels, _ = _idx_parts(pairs)
+    return {split: (parts[split], labels[split].astype(np.int64)) for split in parts}
+
+
+def _idx_parts(
+    pairs: dict[str, tuple[Path, Path]],
+) -> tuple[dict[str, Images], dict[str, np.ndarray], tuple[str, ...]]:
+    """Images and labels of each split."""
+    parts: dict[str, Images] = {}
+    labels: dict[str, np.ndarray] = {}
+    notes = []
+    for split, (image_path, label_path) in pairs.items():
+        parts[split], note = as_images(read_idx(image_path), image_path)
+        labels[split] = read_idx(label_path)
+        if labels[split].shape != (len(parts[split]),):
+            raise CnncliError(
+                f"{shown(image_path)} holds {len(parts[split]):,} images, but {shown(label_path.name)} "
+                f"{labels[split].size:,} labels",
+                "Download both again.",
+            )
+        notes += [note] if note else []
+    return parts, labels, tuple(dict.fromkeys(notes))
+
+
+def _read_cifar(folder: Path) -> dict[str, tuple[Images, Labels]] | None:
+    """The binary files, unpacked from the archive the first time."""
+    unpacked = folder / "cifar-10-batches-bin"
+    place = unpacked if (unpacked / _CIFAR_FILES[0]).exists() else folder
+    archive = folder / CIFAR10.remotes[0].name
+    missing = any(not (place / name).exists() for name in _CIFAR_FILES)
+    if missing and not archive.exists():
+        return None
+    batches = _unpacked(archive, unpacked) if missing else [_batch(place / name) for name in _CIFAR_FILES]
+    images = [batch[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1) for batch in batches]
+    labels = [batch[:, 0].astype(np.int64) for batch in batches]
+    return {
+        "train": (np.concatenate(images[:-1]), np.concatenate(labels[:-1])),
+        "test": (np.ascontiguousarray(images[-1]), labels[-1]),
+    }
+
+
+def _batch(path: Path) -> Images:
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    if data.size == 0 or data.size % _CIFAR_RECORD:
+        raise CnncliError(
+            f"{shown(path)} is truncated: {data.size:,} bytes; expected a multiple of {_CIFAR_RECORD:,}",
+            "Delete it and download it again.",
+        )
+    return data.reshape(-1, _CIFAR_RECORD)
+
+
+def _unpacked(archive: Path, folder: Path) -> list[Images]:
+    """Read the six files out of the archive, and keep them beside it where that is possible."""
+    import tarfile
+
+    from cnncli.images.write import write_atomic
+
+    batches = {}
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                name = Path(member.name).name
+                stream = tar.extractfile(member) if name in _CIFAR_FILES and member.isfile() else None
+                if stream is not None:
+                    batches[name] = np.frombuffer(stream.read(), np.uint8).reshape(-1, _CIFAR_RECORD)
+        found = [batches[name] for name in _CIFAR_FILES]
+    except (tarfile.TarError, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
+        raise CnncliError(
+            f"{shown(archive)} is damaged or not CIFAR-10's binary version ({shown(str(error))})",
+            "Delete it and download it again.",
+        ) from error
+    try:
+        folder.mkdir(exist_ok=True)
+        for name, batch in batches.items():
+            write_atomic(folder / name, batch.tobytes())
+    except (OSError, CnncliError):
+        return found  # a read-only folder: unpacked again the next time
+    return found

@@ -1,0 +1,30 @@
+"""What ships with the package: found in a checkout, and where the package is installed. Never written to."""
+
+from pathlib import Path
+
+from cnncli.errors import CnncliError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def sample_path(name: str) -> Path:
+    """Find a file or folder of ``samples``.
+
+    Parameters
+    ----------
+    name : str
+        Relative to it: ``mnist_5k.npz``.
+
+    Raises
+    ------
+    CnncliError
+        Where it is missing: the installation is not whole.
+    """
+    places = (_PACKAGE.parent / "samples" / name, _PACKAGE / "samples" / name)
+    for place in places:
+        if place.exists():
+            return place
+    raise CnncliError(
+        f"{name}, which ships with cnncli, is missing from this installation",
+        "Install cnncli again.",
+    )
