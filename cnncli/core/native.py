@@ -1,4 +1,4 @@
-"""Native functions: compiled once with Numba, kept as object code, loaded with llvmlite alone.
+"""Native functions: compiled once with Numba, kept as machine code, loaded without Numba or LLVM.
 
 Every native function has one C signature::
 
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import cache
+from cnncli.core import cache, linker
 from cnncli.core.target import Target, choose_target
 from cnncli.core.threads import spread
 
@@ -38,8 +38,21 @@ LOOPS = {
     "box": "cnncli.core.loops.box",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
+    "dense_backward": "cnncli.core.loops.dense_backward",
     "direct": "cnncli.core.loops.direct",
+    "elementwise": "cnncli.core.loops.elementwise",
     "fft": "cnncli.core.loops.fft",
+    "frame": "cnncli.core.loops.frame",
+    "losses": "cnncli.core.loops.losses",
+    "median_f32": "cnncli.core.loops.median_f32",
+    "median_ranks": "cnncli.core.loops.median_ranks",
+    "median_u16": "cnncli.core.loops.median_u16",
+    "median_u8": "cnncli.core.loops.median_u8",
+    "optimise": "cnncli.core.loops.optimise",
+    "pack": "cnncli.core.loops.pack",
+    "pooling": "cnncli.core.loops.pooling",
+    "program": "cnncli.core.loops.program",
+    "reduce": "cnncli.core.loops.reduce",
     "responses": "cnncli.core.loops.responses",
     "separable": "cnncli.core.loops.separable",
 }
@@ -76,12 +89,12 @@ def run(
     """
     function = native_function(name)
     workers = max(1, min(threads, count))
-    scratches = [_aligned_zeros(scratch_bytes) for _ in range(workers)]
+    scratches = [aligned_zeros(scratch_bytes) for _ in range(workers)]
     addresses = [scratch.ctypes.data for scratch in scratches]
-    address = job.ctypes.data
+    job_address = job.ctypes.data
 
     def work(worker: int, lo: int, hi: int) -> None:
-        function(address, addresses[worker], lo, hi)
+        function(job_address, addresses[worker], lo, hi)
 
     spread(work, count, workers)
     return scratches
@@ -93,31 +106,66 @@ def native_function(name: str) -> NativeFunction:
         return _load(name)
 
 
+def address(name: str) -> int:
+    """Address of a native function, for native functions that call it."""
+    found = ctypes.cast(native_function(name), ctypes.c_void_p).value  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
 @functools.cache
 def processor() -> tuple[str, str, str, Target]:
-    """Target triple, processor name, its features as LLVM writes them, and the target chosen."""
-    llvm = _llvm()
-    triple = llvm.get_process_triple()
-    features = llvm.get_host_cpu_features()
-    present = frozenset(feature for feature, there in features.items() if there)
-    target = choose_target(triple.split("-")[0], present)
-    return triple, llvm.get_host_cpu_name(), features.flatten(), target
+    """Architecture, model and features, from the kernel where it tells, and the target chosen."""
+    told = _told_by_linux()
+    if told is None:
+        llvm = _llvm()
+        features = llvm.get_host_cpu_features()
+        present = " ".join(sorted(name for name, there in features.items() if there))
+        told = llvm.get_process_triple().split("-")[0], llvm.get_host_cpu_name(), present
+    architecture, model, features = told
+    return architecture, model, features, choose_target(architecture, frozenset(features.split()))
+
+
+def _told_by_linux() -> tuple[str, str, str] | None:
+    """What the kernel says of the first processor, which takes no library to read."""
+    if sys.platform != "linux":
+        return None
+    try:
+        first = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+    except OSError:
+        return None
+    lines = (line.partition(":") for line in first.splitlines())
+    facts = {name.strip().lower(): value.strip() for name, _, value in lines}
+    features = facts.get("flags") or facts.get("features")
+    if not features:
+        return None
+    identity = ("vendor_id", "cpu family", "model", "model name", "stepping", "cpu implementer", "cpu part")
+    model = " ".join(facts[name] for name in identity if name in facts)
+    return os.uname().machine, model, features
 
 
 @functools.cache
 def _load(name: str) -> NativeFunction:
-    code = _object_code(name)
+    code = _kept_code(name)
+    address = (
+        linker.place(code)[_symbol(name)] if code.startswith(linker.MAGIC) else _placed_by_llvm(code, name)
+    )
+    function: NativeFunction = _SIGNATURE(address)
+    return function
+
+
+def _placed_by_llvm(code: bytes, name: str) -> int:
+    """Address of a function from object code that our own linker does not take."""
     llvm = _llvm()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(), use_lmm=True)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _keep_alive.append(engine)
-    function: NativeFunction = _SIGNATURE(engine.get_function_address(_symbol(name)))
-    return function
+    return int(engine.get_function_address(_symbol(name)))
 
 
-def _object_code(name: str) -> bytes:
-    """Kept object code of a loop, or freshly compiled and then kept."""
+def _kept_code(name: str) -> bytes:
+    """Kept code of a loop, or freshly compiled and then kept."""
     folder = cache.cache_folder()
     if folder is None:
         return _compile(name)
@@ -137,7 +185,8 @@ def _compile(name: str) -> bytes:
         print(f"compiling {name} for this processor (once) …", file=sys.stderr, flush=True)
     from cnncli.core.compiler import compile_loop
 
-    return compile_loop(LOOPS[name], _symbol(name), _target_machine())
+    code = compile_loop(LOOPS[name], _symbol(name), _target_machine())
+    return linker.link(code) or code
 
 
 def _symbol(name: str) -> str:
@@ -151,21 +200,14 @@ def _key() -> str:
     core = Path(__file__).parent
     for source in sorted(core.rglob("*.py")):
         digest.update(source.relative_to(core).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    triple, name, features, target = processor()
-    facts = (_llvm_version(), _numba_version(), sys.version_info[:2], triple, name, features, target)
+    facts = (_version("llvmlite"), _version("numba"), sys.version_info[:2], processor())
     digest.update(repr(facts).encode())
     return digest.hexdigest()[:32]
 
 
-def _llvm_version() -> str:
-    import llvmlite
-
-    return str(llvmlite.__version__)
-
-
-def _numba_version() -> str:
-    """Numba's version without importing Numba, which takes a quarter of a second."""
-    found = importlib.util.find_spec("numba")
+def _version(package: str) -> str:
+    """A package's version without importing it: Numba takes a quarter of a second."""
+    found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return "absent"
     return (Path(found.origin).parent / "_version.py").read_text()
@@ -182,13 +224,17 @@ def _llvm() -> Any:
 
 def _target_machine() -> Any:
     llvm = _llvm()
-    triple, name, features, _ = processor()
-    return llvm.Target.from_triple(triple).create_target_machine(
-        cpu=name, features=features, opt=3, reloc="pic", codemodel="small", jit=True
+    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="pic",
+        codemodel="small",
+        jit=True,
     )
 
 
-def _aligned_zeros(size: int) -> NDArray[np.uint8]:
+def aligned_zeros(size: int) -> NDArray[np.uint8]:
     """Zeroed bytes that start on a cache line."""
     raw = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT
