@@ -1,0 +1,183 @@
+"""Networks of minima and maxima over rows of integers, a vector of neighbours at a time.
+
+Small networks are compiled: their operations stand one after another on registers, in stages that
+end where a neighbour's values are needed. Large ones are read from a table, a step a row.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.networks import median_network
+from cnncli.core.simd import I64, VECTOR_BYTES, loaded, pointer, stored
+
+BYTE, WORD, KEY = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+_GROUP = 4  # vectors of one turn of a step
+
+
+def _choose(builder, kind, a, b):
+    """The smaller or larger, lane by lane; 32-bit integers are signed, narrower ones are not."""
+    element = a.type.element
+    name = f"llvm.{'s' if element == KEY else 'u'}{kind}.v{a.type.count}i{element.width}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 2), name)
+    return builder.call(function, [a, b])
+
+
+def _vector_of(element):
+    return ir.VectorType(element, 8 * VECTOR_BYTES // element.width)
+
+
+def _span(builder, length, step):
+    return cgutils.for_range_slice(
+        builder, ir.Constant(I64, 0), length, ir.Constant(I64, step), intp=I64, inc=True
+    )
+
+
+def compiled_network(size, element):
+    """An intrinsic that writes the medians of windows of ``size`` x ``size``, from rows through places.
+
+    Its arguments, all in bytes: address of the first row, from row to row, address of the places, from
+    place to place, from pixel to pixel, length of the answer, and where the answer goes. Answers are
+    written in whole vectors.
+    """
+    network = median_network(size)
+    stage = dict.fromkeys(range(size), 0)
+    for operation in network.operations:
+        stage[operation.value] = max(stage[r.value] + (r.shift > 0) for r in (operation.a, operation.b))
+    crossing = [
+        reference.value
+        for operation in network.operations
+        for reference in (operation.a, operation.b)
+        if reference.value >= size and stage[reference.value] < stage[operation.value]
+    ]
+    place = {value: number for number, value in enumerate(dict.fromkeys(crossing))}
+    answer = network.operations[-1].value
+
+    @intrinsic
+    def medians(typing_context, rows, pitch, places, place_pitch, step, length, dst):
+        def codegen(context, builder, signature, args):
+            rows, pitch, places, place_pitch, step, length, dst = args
+            vector = _vector_of(element)
+
+            def base(reference):
+                value = reference.value
+                start, stride, number = (
+                    (rows, pitch, value) if value < size else (places, place_pitch, place[value])
+                )
+                at = builder.add(start, builder.mul(stride, ir.Constant(I64, number)))
+                return builder.add(at, builder.mul(step, ir.Constant(I64, reference.shift)))
+
+            def emit(number):
+                here = [operation for operation in network.operations if stage[operation.value] == number]
+                reach = ir.Constant(I64, 0 if number == stage[answer] else size - 1)
+                span = builder.add(length, builder.mul(step, reach))
+                with _span(builder, span, VECTOR_BYTES) as (i, _):
+                    ready = {}
+
+                    def fetch(reference):
+                        if reference not in ready:
+                            ready[reference] = loaded(builder, builder.add(base(reference), i), vector, 1)
+                        return ready[reference]
+
+                    for operation in here:
+                        value = _choose(builder, operation.kind, fetch(operation.a), fetch(operation.b))
+                        ready[operation.a._replace(value=operation.value, shift=0)] = value
+                        if operation.value in place:
+                            to = base(operation.a._replace(value=operation.value, shift=0))
+                            stored(builder, builder.add(to, i), value, 1)
+                        elif operation.value == answer:
+                            stored(builder, builder.add(dst, i), value, 1)
+
+            for number in range(stage[answer] + 1):
+                emit(number)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 7), codegen
+
+    return medians, len(place)
+
+
+def exchange_rows(element):
+    """An intrinsic for one step: rows at a and b, their length in bytes, where the smaller and larger go.
+
+    A target of 0 is left out. Rows are read and written in groups of vectors.
+    """
+
+    @intrinsic
+    def exchange(typing_context, a, b, length, smaller, larger):
+        def codegen(context, builder, signature, args):
+            a, b, length, smaller, larger = args
+            zero = ir.Constant(I64, 0)
+            vector = _vector_of(element)
+
+            def walk(targets):
+                with _span(builder, length, _GROUP * VECTOR_BYTES) as (i, _):
+                    offsets = [builder.add(i, ir.Constant(I64, v * VECTOR_BYTES)) for v in range(_GROUP)]
+                    pairs = [
+                        [loaded(builder, builder.add(row, offset), vector, 1) for row in (a, b)]
+                        for offset in offsets
+                    ]
+                    for kind, to in targets:
+                        for offset, pair in zip(offsets, pairs, strict=True):
+                            stored(builder, builder.add(to, offset), _choose(builder, kind, *pair), 1)
+
+            wants_smaller = builder.icmp_signed("!=", smaller, zero)
+            wants_larger = builder.icmp_signed("!=", larger, zero)
+            with builder.if_else(builder.and_(wants_smaller, wants_larger)) as (both, one):
+                with both:
+                    walk([("min", smaller), ("max", larger)])
+                with one, builder.if_else(wants_smaller) as (least, greatest):
+                    with least:
+                        walk([("min", smaller)])
+                    with greatest:
+                        walk([("max", larger)])
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 5), codegen
+
+    return exchange
+
+
+@intrinsic
+def copy_bytes(typing_context, dst, src, length):
+    """Copy bytes between places that do not overlap."""
+
+    def codegen(context, builder, signature, args):
+        dst, src, length = args
+        cgutils.raw_memcpy(builder, pointer(builder, dst, BYTE), pointer(builder, src, BYTE), length, 1)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen
+
+
+def _rekeying(collapse):
+    """An intrinsic that turns floats into integers of the same order, or such integers back, in place."""
+
+    @intrinsic
+    def rekey(typing_context, row, length):
+        def codegen(context, builder, signature, args):
+            row, length = args
+            vector = _vector_of(KEY)
+
+            def every(number):
+                return ir.Constant(vector, [number] * vector.count)
+
+            with _span(builder, length, VECTOR_BYTES) as (i, _):
+                at = builder.add(row, i)
+                bits = loaded(builder, at, vector, 4)
+                magnitude = builder.and_(bits, every(0x7FFFFFFF))
+                key = builder.xor(bits, builder.and_(builder.ashr(bits, every(31)), every(0x7FFFFFFF)))
+                if collapse:
+                    nan = builder.icmp_signed(">", magnitude, every(0x7F800000))
+                    key = builder.select(nan, every(0x7FC00000), key)
+                stored(builder, at, key, 4)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 2), codegen
+
+    return rekey
+
+
+# Every NaN gets the key of one NaN, which lies above that of all numbers.
+floats_to_keys = _rekeying(collapse=True)
+keys_to_floats = _rekeying(collapse=False)

@@ -1,0 +1,131 @@
+"""Run the median over a surface."""
+
+import numpy as np
+
+from cnncli.core import jobs, native
+from cnncli.core.networks import median_network, network_steps
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.filters.execute import run_direct
+from cnncli.filters.model import Median
+
+COMPILED = (3, 5)  # sizes whose networks the native loops contain
+LARGEST_NETWORK = 9
+_VECTOR_GROUP = 256  # bytes that a step of a network takes at once, at most
+_ROW_BYTES = 2048  # of a tile's rows, where places are few
+_PLACES_BYTES = 96 * 1024  # of a network's places together: a part of the second-level cache
+_TILE_ROWS = 48
+_RANK_TILE = 64
+
+
+def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
+    """Run the median.
+
+    NaN counts as larger than every number, as in sorting: a median is NaN only where most of its
+    window is.
+
+    Parameters
+    ----------
+    filter : Median
+        Of any odd size.
+    surface : Surface
+        Maps as long as the window needs, the output pixel being its middle.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    size = filter.size
+    if size == 1:
+        return run_direct(np.ones((1, 1)), surface, threads=threads, dilation=1)
+    if size <= LARGEST_NETWORK:
+        return _by_network(size, surface, threads)
+    return _by_ranks(size, surface, threads)
+
+
+def _plain(surface: Surface) -> bool:
+    """Whether values go from the source to the output unchanged."""
+    same = surface.src.dtype == surface.out.dtype and surface.luma is None and surface.stride == (1, 1)
+    if not same or surface.absolute or surface.scale != 1 or surface.bias != 0:
+        return False
+    return True if surface.src.dtype == np.float32 else _fill_fits(surface)
+
+
+def _fill_fits(surface: Surface) -> bool:
+    """Whether the fill, if anything is filled, is a number of the source's integer type."""
+    if surface.xmap.min() >= 0 and surface.ymap.min() >= 0:
+        return True
+    return surface.fill == int(surface.fill) and 0 <= surface.fill <= np.iinfo(surface.src.dtype).max
+
+
+def _by_network(size: int, surface: Surface, threads: int) -> int:
+    integers = _plain(surface) and surface.src.dtype != np.float32
+    element = surface.src.dtype.itemsize if integers else 4
+    job = lay_out(jobs.MEDIAN, surface, extent=(size, size))
+    if size in COMPILED:
+        places = len(median_network(size).operations)
+    else:
+        steps = network_steps(size)
+        places = steps.places
+        job.record["step_count"], job.record["median"] = len(steps.table), steps.median
+        job.point("steps", steps.table)
+    step = surface.channels * element
+    row_bytes = _tile_rows(job, size, step, places)
+    rows = int(job.record["loaded_rows"][0]) + 1 + places
+    scratches = native.run(
+        f"median_{('', 'u8', 'u16', '', 'f32')[element]}",
+        job.record,
+        int(job.record["tiles_x"][0]) * -(-surface.out.shape[0] // int(job.record["tile_height"][0])),
+        threads=threads,
+        scratch_bytes=HEADER_BYTES + rows * row_bytes + 2 * size * step + 2 * _VECTOR_GROUP,
+    )
+    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+
+
+def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
+    """Cut the tiles anew for rows of elements of any size; the bytes of a row."""
+    surface = job.surface
+    height, width, _ = surface.out.shape
+    stride_x, stride_y = surface.stride
+    wanted = max(512, min(_ROW_BYTES, _PLACES_BYTES // places))
+    tile_width = max(1, min(width, (wanted // step - size) // stride_x))
+    tile_height = min(height, max(_TILE_ROWS, 2 * size))
+    pixels = (tile_width - 1) * stride_x + size
+    row_bytes = -(-(pixels * step + _VECTOR_GROUP) // 64) * 64
+    row_bytes += 64 if row_bytes % 1024 == 0 else 0
+    job.record["size"], job.record["row_bytes"] = size, row_bytes
+    job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
+    job.record["tiles_x"] = -(-width // tile_width)
+    job.record["loaded_rows"] = (tile_height - 1) * stride_y + size
+    return row_bytes
+
+
+def _by_ranks(size: int, surface: Surface, threads: int) -> int:
+    job = lay_out(jobs.MEDIAN_RANKS, surface, extent=(size, size))
+    height, width, channels = surface.out.shape
+    stride_x, stride_y = surface.stride
+    side = _RANK_TILE if size < _RANK_TILE else 2 * _RANK_TILE
+    tile_width, tile_height = min(width, max(1, side // stride_x)), min(height, max(1, side // stride_y))
+    columns, rows = (tile_width - 1) * stride_x + size, (tile_height - 1) * stride_y + size
+    pitch = -(-(columns * channels + _VECTOR_GROUP // 4) // 16) * 16
+    cells = rows * columns
+    parts = {
+        "pairs": 8 * cells,
+        "other_pairs": 8 * cells,
+        "bins": 8 * 2048,
+        "ranks": 4 * cells,
+        "window": 8 * (cells // 64 + 2),
+        "answers": 4 * pitch * tile_height,
+    }
+    at = HEADER_BYTES + 4 * pitch * rows
+    for name, length in parts.items():
+        job.record[name] = at
+        at += -(-length // 64) * 64
+    job.record["size"], job.record["window_bytes"] = size, parts["window"]
+    job.record["pitch"], job.record["tiles_x"] = pitch, -(-width // tile_width)
+    job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
+    count = -(-width // tile_width) * -(-height // tile_height)
+    scratches = native.run("median_ranks", job.record, count, threads=threads, scratch_bytes=at)
+    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
