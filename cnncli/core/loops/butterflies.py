@@ -14,7 +14,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.simd import F32, I32, I64, LANES, VECTOR, VECTOR_BYTES, constant, fused, loaded, splatted, stored
+from cnncli.core.simd import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    loaded,
+    splatted,
+    stored,
+)
 
 POINT_BYTES = 2 * VECTOR_BYTES
 
@@ -85,7 +97,9 @@ def _at(builder, base, index, scale):
 
 def _point(builder, address):
     """Load the point at an address."""
-    return tuple(loaded(builder, builder.add(address, ir.Constant(I64, part)), VECTOR, 4) for part in (0, VECTOR_BYTES))
+    return tuple(
+        loaded(builder, builder.add(address, ir.Constant(I64, part)), VECTOR, 4) for part in (0, VECTOR_BYTES)
+    )
 
 
 def _put(builder, address, x):
@@ -176,7 +190,7 @@ inverse = _passes(True)
 
 @intrinsic
 def multiply_spectrum(typing_context, base, count, spectrum):
-    """The last forward butterflies, of four neighbours, the conjugate spectrum's factors, and the first ones back."""
+    """The last butterflies of a row, of four neighbours, times the conjugate spectrum, and the first back."""
 
     def codegen(context, builder, signature, args):
         base, count, spectrum = args
@@ -196,7 +210,7 @@ def multiply_spectrum(typing_context, base, count, spectrum):
 
 @intrinsic
 def first_butterflies(typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b):
-    """Four real rows and, behind them, four more for the imaginary parts, less an offset each, into strips."""
+    """Four real rows and, behind them, the four of the imaginary parts, less an offset each, into strips."""
 
     def codegen(context, builder, signature, args):
         rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets = args
@@ -219,7 +233,7 @@ def first_butterflies(typing_context, rows, pitch, strips, dst, strip_bytes, gap
 
 @intrinsic
 def last_butterflies(typing_context, src, strip_bytes, gap, strips, turns, rows, pitch, offset_a, offset_b):
-    """Back from strips to four real rows and, behind them, the four of the imaginary parts, plus an offset each."""
+    """Back from strips to four real rows and, behind them, the four of the imaginary parts, plus offsets."""
 
     def codegen(context, builder, signature, args):
         src, strip_bytes, gap, strips, turns, rows, pitch, *offsets = args
@@ -351,7 +365,10 @@ def weave_channels(typing_context, src, pitch, channels, dst, vectors):
 
 def _woven(builder, at, pitch, channels):
     """The next pixels of rows of one channel each, interleaved: as many vectors as channels."""
-    rows = [loaded(builder, builder.add(at, builder.mul(pitch, ir.Constant(I64, c))), VECTOR, 4) for c in range(channels)]
+    rows = [
+        loaded(builder, builder.add(at, builder.mul(pitch, ir.Constant(I64, c))), VECTOR, 4)
+        for c in range(channels)
+    ]
     rows += rows[:1] * (channels % 2)
     double = list(range(2 * LANES))
     pairs = [_shuffled(builder, a, b, double) for a, b in zip(rows[0::2], rows[1::2], strict=True)]

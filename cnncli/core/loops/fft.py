@@ -109,8 +109,8 @@ def _store_group(job, first, planes, scratch):
         for pair in range((planes + 1) // 2):
             offsets = scratch + HEADER_BYTES + 8 * pair
             last_butterflies(
-                strips + pair * job.pair_bytes + j * POINT_BYTES, job.strip_bytes, gap * POINT_BYTES, job.kept,
-                job.turns + 24 * j, rows + 8 * pair * pitch, pitch,
+                strips + pair * job.pair_bytes + j * POINT_BYTES, job.strip_bytes, gap * POINT_BYTES,
+                job.kept, job.turns + 24 * j, rows + 8 * pair * pitch, pitch,
                 load_f32(offsets) * job.kernel_sum, load_f32(offsets + 4) * job.kernel_sum,
             )  # fmt: skip
         # Of each plane there are four rows, ``gap`` apart.
