@@ -200,3 +200,24 @@ def kernels(
         return 0
 
     return carry_out(work, debug=debug)
+
+
+@app.command()
+def samples(
+    folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="Where to; made if missing.")] = "samples",
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> int:
+    """Copy the sample images that ship with cnncli into a folder."""
+
+    def work() -> int:
+        from pathlib import Path
+
+        from cnncli.cli.samples import copy_samples
+
+        count = copy_samples(Path(folder))
+        if not quiet:
+            print(f"{count} files in {folder}")
+        return 0
+
+    return carry_out(work, debug=debug)
