@@ -36,7 +36,9 @@ def cache_folder() -> Path | None:
 def read_kept(path: Path) -> bytes | None:
     """Read a kept file's payload, or None where it is absent, damaged or not trusted."""
     try:
-        with path.open("rb") as file:
+        # No link is followed, and a pipe in the file's place is not waited for.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
             if not _trusted(os.fstat(file.fileno())):
                 return None
             content = file.read()
@@ -44,14 +46,14 @@ def read_kept(path: Path) -> bytes | None:
         return None
     digest_end = len(MAGIC) + 32
     payload = content[digest_end:]
-    if content[: len(MAGIC)] != MAGIC or hashlib.sha256(payload).digest() != content[len(MAGIC) : digest_end]:
+    if content[: len(MAGIC)] != MAGIC or _digest(path, payload) != content[len(MAGIC) : digest_end]:
         return None
     return payload
 
 
 def keep(path: Path, payload: bytes) -> bool:
     """Write a payload atomically, readable by this user alone; False where that is not possible."""
-    content = MAGIC + hashlib.sha256(payload).digest() + payload
+    content = MAGIC + _digest(path, payload) + payload
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)  # mkstemp: mode 0600
@@ -90,6 +92,11 @@ def compiling(path: Path) -> Iterator[None]:
     finally:
         if handle >= 0:
             os.close(handle)
+
+
+def _digest(path: Path, payload: bytes) -> bytes:
+    """Of the payload and the name that it is kept under, so that no file stands in for another."""
+    return hashlib.sha256(path.name.encode() + b"\0" + payload).digest()
 
 
 def _trusted(status: os.stat_result) -> bool:
