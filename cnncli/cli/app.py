@@ -71,7 +71,7 @@ def convolve(
             "--output",
             "-o",
             metavar="OUT",
-            help="A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for standard output.  "
+            help="A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
             "[default: {stem}-{kernel}{ext} beside each input; standard output for standard input]",
         ),
     ] = None,
