@@ -89,7 +89,10 @@ def _cgroup_quota(root: Path) -> int | None:
         return None
     quotas = []
     for entry in entries:
-        _, controllers, group = entry.split(":", 2)
+        _, _, rest = entry.partition(":")
+        controllers, _, group = rest.partition(":")
+        if not group:
+            continue
         if not controllers:
             base = root / "sys/fs/cgroup"
             quotas += [_quota_v2(base / step) for step in _ancestors(group)]
