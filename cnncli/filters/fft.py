@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs
 from cnncli.core.native import processor, run
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.filters.execute import run_direct
 from cnncli.filters.model import Weights
 
 _SMALLEST = 16  # rows or columns of a tile: passes of four points at either end, in vectors of up to 16
@@ -29,8 +30,7 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     weights : ndarray, shape (kh, kw), float64
         In the order of correlation: the first weight falls on the first pixel under the kernel.
     surface : Surface
-        Source, border and output; any stride, 1 to 4 channels. Samples must be finite: one that
-        is not spoils the whole tile around it.
+        Source, border and output; any stride, 1 to 4 channels.
     threads : int
         Threads to use. The result does not depend on it.
 
@@ -38,6 +38,11 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     -------
     int
         How many values were clipped to the range of the output's type.
+
+    Notes
+    -----
+    A sample that is not finite would spread over all of its tile, while a sum of products only lets
+    it spread as far as the kernel reaches: a source that holds one is convolved directly.
     """
     kh, kw = weights.shape
     height, width, channels = surface.out.shape
@@ -54,7 +59,8 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     job.point("spectrum", spectrum)
     items = -(-int(job.record["tile_count"][0]) // int(job.record["group"][0]))
     scratches = run("fft", job.record, items, threads=threads, scratch_bytes=scratch_bytes)
-    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+    clipped, spoilt = np.sum([scratch[:16].view(np.int64) for scratch in scratches], axis=0)
+    return run_direct(weights, surface, dilation=1, threads=threads) if spoilt else int(clipped)
 
 
 def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:

@@ -28,10 +28,11 @@ from cnncli.core.loops.butterflies import (
     weave_channels,
 )
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
-from cnncli.core.simd import LANES, load_f32, record, store_f32
+from cnncli.core.simd import LANES, load_f32, record, store_f32, store_i64
 
 JOB = jobs.FFT
 ZERO = np.float32(0)
+SPOILT = 8  # in scratch: 1 if a transform met a value that is not finite
 
 
 @inline
@@ -113,6 +114,10 @@ def _store_group(job, first, planes, scratch):
                 job.kept, job.turns + 24 * j, rows + 8 * pair * pitch, pitch,
                 load_f32(offsets) * job.kernel_sum, load_f32(offsets + 4) * job.kernel_sum,
             )  # fmt: skip
+            # What is not finite spreads over all of a transform, so one sample of each plane tells.
+            sample = load_f32(rows + 8 * pair * pitch) + load_f32(rows + (8 * pair + 4) * pitch)
+            if j == 0 and sample - sample != ZERO:
+                store_i64(scratch + SPOILT, 1)
         # Of each plane there are four rows, ``gap`` apart.
         for i in range(4 * (planes // channels)):
             tile = first + i // 4
