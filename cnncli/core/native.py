@@ -35,6 +35,7 @@ from cnncli.core.threads import spread
 # Loop name: the module that holds it as a function `loop`, in the order of the alphabet.
 LOOPS = {
     "augment": "cnncli.core.loops.augment",
+    "bilateral": "cnncli.core.loops.bilateral",
     "box": "cnncli.core.loops.box",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
@@ -44,6 +45,7 @@ LOOPS = {
     "fft": "cnncli.core.loops.fft",
     "frame": "cnncli.core.loops.frame",
     "losses": "cnncli.core.loops.losses",
+    "hysteresis": "cnncli.core.loops.hysteresis",
     "median_f32": "cnncli.core.loops.median_f32",
     "median_ranks": "cnncli.core.loops.median_ranks",
     "median_u16": "cnncli.core.loops.median_u16",
@@ -51,10 +53,13 @@ LOOPS = {
     "optimise": "cnncli.core.loops.optimise",
     "pack": "cnncli.core.loops.pack",
     "pooling": "cnncli.core.loops.pooling",
+    "pooling_backward": "cnncli.core.loops.pooling_backward",
     "program": "cnncli.core.loops.program",
     "reduce": "cnncli.core.loops.reduce",
     "responses": "cnncli.core.loops.responses",
+    "ridges": "cnncli.core.loops.ridges",
     "separable": "cnncli.core.loops.separable",
+    "sign_changes": "cnncli.core.loops.sign_changes",
 }
 
 NativeFunction = Callable[[int, int, int, int], None]

@@ -1,0 +1,54 @@
+"""Threads that stay: helpers asleep between steps, awake in microseconds."""
+
+import functools
+import threading
+import weakref
+from collections.abc import Callable
+
+Work = Callable[[int], None]
+
+
+class Crew:
+    """Helper threads that run one piece of work at a time beside the thread that calls.
+
+    Nobody waits for helpers: work must notice by itself that it comes too late. They are daemon
+    threads and hold the work by a weak reference, so that what it uses can be freed.
+
+    Parameters
+    ----------
+    helpers : int
+        Threads besides the caller.
+    """
+
+    def __init__(self, helpers: int) -> None:
+        self._work: Callable[[], Work | None] = lambda: None
+        self._asleep = [threading.Lock() for _ in range(helpers)]
+        for number, lock in enumerate(self._asleep):
+            lock.acquire()
+            threading.Thread(target=self._serve, args=(number + 1, lock), daemon=True).start()
+
+    def call(self, owner: object, method: str) -> None:
+        """Have every helper call ``owner.method(worker)``, workers counted from 1."""
+        reference = weakref.ref(owner)
+
+        def work() -> Work | None:
+            return getattr(reference(), method, None)
+
+        self._work = work
+        for lock in self._asleep:
+            if lock.locked():
+                lock.release()
+
+    def _serve(self, worker: int, lock: threading.Lock) -> None:
+        while True:
+            lock.acquire()
+            work = self._work()
+            if work is not None:
+                work(worker)
+            del work
+
+
+@functools.cache
+def crew(helpers: int) -> Crew:
+    """The crew of this many helpers, hired on first use."""
+    return Crew(helpers)

@@ -1,0 +1,92 @@
+"""Convolution as sums over segments: forward, the gradient to the input, and fully connected.
+
+Forward, a segment is one row of the window: kw * C consecutive floats of NHWC. Backward, it is the
+same over the gradient of the output, with the weights mirrored; for a stride, once for each of the
+stride's phases, which meet only the taps that reach them, so that nothing is multiplied by a zero.
+Pixels are taken ROWS at a time, across the ends of rows and images.
+"""
+
+from cnncli.core import nn_jobs
+from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, RELU, ROWS, gemm_tile
+from cnncli.core.loops.rows import inline, place
+from cnncli.core.simd import load_i64, record, store_i64
+
+JOB = nn_jobs.GATHER
+
+
+@inline
+def sweep(job, x, y, images, height, table, segments, panel, bias, mode):
+    """Some lines of some images, for one block of output channels."""
+    width = job.width
+    x_step = job.x_step
+    y_step = job.y_step
+    x_wrap = job.x_line - width * x_step
+    y_wrap = job.y_line - width * y_step
+    x_turn = job.x_image - height * job.x_line
+    y_turn = job.y_image - height * job.y_line
+    count = job.segment_count
+    left = images * height * width
+    column = 0
+    line = 0
+    while left > 0:
+        for r in range(ROWS):
+            store_i64(table + 8 * r, x)
+            store_i64(table + 8 * (ROWS + r), y)
+            left -= 1
+            if left > 0:  # beyond the end, the last pixel again
+                x += x_step
+                y += y_step
+                column += 1
+                if column == width:
+                    column = 0
+                    x += x_wrap
+                    y += y_wrap
+                    line += 1
+                    if line == height:
+                        line = 0
+                        x += x_turn
+                        y += y_turn
+        gemm_tile(table, segments, count, panel, bias, mode)
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Samples lo to hi, all of one chunk."""
+    job = record(job_pointer)
+    chunk = lo // job.chunk
+    x = place(job.x, job.x_chunk, scratch, chunk)
+    y = place(job.y, job.y_chunk, scratch, chunk)
+    blocks = job.panel_blocks
+    image = 0
+    line = 0
+    while image < hi - lo:
+        images = min(job.images, hi - lo - image)
+        lines = min(job.lines, job.height - line)
+        x_here = x + image * job.x_image + line * job.x_line
+        y_here = y + image * job.y_image + line * job.y_line
+        for part in range(job.sum_blocks):
+            segments = job.segments + 24 * part * job.segment_count
+            panels = job.panel + load_i64(segments + 16)
+            mode = job.mode & RELU if part == job.sum_blocks - 1 else 0
+            if part > 0 or job.mode & ADD:
+                mode |= ADD
+            for each in range(job.groups * blocks):
+                # Last block first: its unused lanes run into the next pixel, which is stored later.
+                group = each // blocks
+                block = blocks - 1 - (each - group * blocks)
+                to = group * blocks + block
+                sweep(
+                    job,
+                    x_here + group * job.x_group,
+                    y_here + group * job.y_group + block * BLOCK_BYTES,
+                    images,
+                    lines,
+                    scratch,
+                    segments,
+                    panels + to * job.panel_pitch,
+                    job.bias + to * BLOCK_BYTES,
+                    mode,
+                )
+        line += lines
+        if line == job.height:
+            line = 0
+            image += images

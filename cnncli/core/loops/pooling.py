@@ -1,0 +1,76 @@
+"""Maximum and average of windows, clipped to the image, so that padding needs no memory."""
+
+import numpy as np
+
+from cnncli.core import nn_jobs
+from cnncli.core.loops.rows import inline, place
+from cnncli.core.simd import (
+    VECTOR_BYTES,
+    record,
+    splat,
+    vload,
+    vstore,
+    where_equal,
+    where_greater,
+)
+
+JOB = nn_jobs.POOL
+ZERO = np.float32(0)
+LOWEST = np.float32(-np.inf)
+
+
+@inline
+def forward(job, x, y, x0, x1, y0, y1, size):
+    """One output pixel: the window's columns x0 to x1 and rows y0 to y1."""
+    pixel = 4 * job.channels
+    row_pitch = job.x_row
+    average = job.average
+    for c in range(0, pixel, VECTOR_BYTES):
+        total = splat(ZERO if average else LOWEST)
+        for row in range(y0, y1):
+            at = x + row * row_pitch + x0 * pixel + c
+            for _ in range(x0, x1):
+                value = vload(at)
+                # A NaN wins, wherever it stands in the window.
+                total = (
+                    total + value if average else where_greater(total, value, total, vmax_nan(total, value))
+                )
+                at += pixel
+        vstore(y + c, total * splat(np.float32(1) / size) if average else total)
+
+
+@inline
+def vmax_nan(total, value):
+    """The value, unless the total is NaN already."""
+    return where_equal(total, total, value, total)
+
+
+@inline
+def covered(job, row, column):
+    """The part of a window in the image: its first and end column, row, and what a mean divides by."""
+    top = row * job.stride_y - job.padding_y
+    left = column * job.stride_x - job.padding_x
+    y0 = max(top, 0)
+    x0 = max(left, 0)
+    y1 = min(top + job.window_y, job.x_height)
+    x1 = min(left + job.window_x, job.x_width)
+    size = (y1 - y0) * (x1 - x0)
+    if job.count_padding:
+        size = min(top + job.window_y, job.x_height + job.padding_y) - top
+        size *= min(left + job.window_x, job.x_width + job.padding_x) - left
+    return x0, x1, y0, y1, np.float32(size)
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Samples lo to hi, all of one chunk."""
+    job = record(job_pointer)
+    chunk = lo // job.chunk
+    x = place(job.x, job.x_chunk, scratch, chunk)
+    y = place(job.y, job.y_chunk, scratch, chunk)
+    pixel = 4 * job.channels
+    for image in range(hi - lo):
+        for row in range(job.height):
+            for column in range(job.width):
+                x0, x1, y0, y1, size = covered(job, row, column)
+                at = y + image * job.y_image + row * job.y_row + column * pixel
+                forward(job, x + image * job.x_image, at, x0, x1, y0, y1, size)

@@ -1,0 +1,248 @@
+"""Records that the network's loops read: addresses, pitches and numbers of one layer's work.
+
+Legend: N samples, H rows, W columns, C channels in, K channels out. Activations are float32, NHWC,
+with a halo of zeros around each image where a convolution pads it. The batch is cut into chunks of
+``chunk`` samples; a loop is called for the samples lo to hi of one chunk.
+
+A *tensor* is four numbers: the address of the first value inside the halo, the bytes from one chunk
+to the next, from one image to the next and from one row to the next. A tensor that lives only while
+its chunk is worked on lies in the scratch of the thread that does so: its address is then relative to
+scratch and its chunk pitch is `LOCAL`.
+
+A *panel* holds weights as the register tile reads them: for each block of output channels (as many
+as two vectors hold; the last filled up with zeros) a row of weights for each tap, a tap being one input
+value that a sum reads. All pitches, steps and offsets are in bytes.
+"""
+
+import numpy as np
+
+LOCAL = -1
+TABLE_BYTES = 1024  # of scratch, before the tensors: addresses of a tile, rests of rows
+CACHE_LINE = 64
+
+
+def tensor(name: str) -> list[tuple[str, str]]:
+    """Fields of one tensor."""
+    return [(name, "i8"), (f"{name}_chunk", "i8"), (f"{name}_image", "i8"), (f"{name}_row", "i8")]
+
+
+_CHUNK = [("chunk", "i8")]  # samples in a chunk
+
+# Which calls make up a step, and where its threads stand. See loops/program.py.
+CALL = np.dtype(
+    [("function", "i8"), ("job", "i8"), ("lo", "i8"), ("hi", "i8"), ("samples", "i8")], align=True
+)
+TASK = np.dtype([("first", "i8"), ("count", "i8")], align=True)
+PHASE = np.dtype([("first", "i8"), ("count", "i8")], align=True)
+PROGRAM = np.dtype(
+    [
+        ("calls", "i8"),
+        ("tasks", "i8"),
+        ("phases", "i8"),
+        ("phase_count", "i8"),
+        ("samples", "i8"),  # of this batch: the last one of an epoch may be smaller
+        ("counters", "i8"),  # a cache line for each phase: tasks taken, tasks done
+        ("gate", "i8"),  # a cache line: open or not, threads inside
+        ("patience", "i8"),  # looks at a counter before a waiting thread lets others run
+    ],
+    align=True,
+)
+
+# Sums over segments: convolution, its gradient to the input, fully connected.
+GATHER = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        ("height", "i8"),  # output pixels of an image
+        ("width", "i8"),
+        ("x_step", "i8"),  # in x, from one output column to the next
+        ("x_line", "i8"),
+        ("y_step", "i8"),
+        ("y_line", "i8"),
+        ("groups", "i8"),
+        ("x_group", "i8"),
+        ("y_group", "i8"),
+        ("segments", "i8"),  # address of triples of intp: offset in x, length in floats, offset in the panel
+        ("segment_count", "i8"),  # of one block of the sum …
+        ("sum_blocks", "i8"),  # … and blocks
+        ("panel", "i8"),
+        ("panel_blocks", "i8"),  # of output channels, in one group
+        ("panel_pitch", "i8"),
+        ("bias", "i8"),
+        ("mode", "i8"),
+        ("images", "i8"),  # worked on together: several images …
+        ("lines", "i8"),  # … or some lines of one
+    ],
+    align=True,
+)
+
+# Sums over pixels: the gradient of a convolution's weights.
+OUTER = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("dy"),
+        ("height", "i8"),  # of dy
+        ("width", "i8"),
+        ("x_step", "i8"),
+        ("x_line", "i8"),
+        ("dy_step", "i8"),
+        ("lines", "i8"),  # of dy, worked on together
+        ("groups", "i8"),
+        ("x_group", "i8"),
+        ("dy_group", "i8"),
+        ("taps", "i8"),  # address of intp: offset in x of each tap, filled up to whole tiles
+        ("tap_count", "i8"),
+        ("dweight", "i8"),  # in the first slot
+        ("slot_pitch", "i8"),
+        ("slot_chunks", "i8"),  # chunks that add to one slot
+        ("panel_blocks", "i8"),  # in one group
+        ("dbias", "i8"),  # in the first slot, 0: none
+    ],
+    align=True,
+)
+
+# Rows of floats, one in, one out.
+ROWS = [
+    ("rows", "i8"),  # of an image
+    ("floats", "i8"),  # of a row
+]
+APPLY = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("a"),
+        *tensor("b"),
+        *tensor("out"),
+        *ROWS,
+        ("kind", "i8"),  # a value of KINDS
+        ("add", "i8"),  # 1: to what out holds
+        ("alpha", "f4"),
+    ],
+    align=True,
+)
+KINDS = {
+    "copy": 0,
+    "relu": 1,
+    "relu backward": 2,
+    "sum": 3,
+    "sum relu": 4,
+    "product": 5,
+    "leaky": 6,
+    "leaky backward": 7,
+    "sigmoid": 8,
+    "sigmoid backward": 9,
+    "tanh": 10,
+    "tanh backward": 11,
+    "silu": 12,
+    "silu backward": 13,
+    "gelu": 14,
+    "gelu backward": 15,
+}
+
+# Zeros around the images of a tensor.
+FRAME = np.dtype(
+    [*_CHUNK, *tensor("out"), ("height", "i8"), ("row_floats", "i8"), ("lines", "i8"), ("side_floats", "i8")],
+    align=True,
+)
+
+POOL = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),  # in the backward pass the same place
+        *tensor("y"),
+        *tensor("dx"),
+        *tensor("dy"),
+        ("average", "i8"),
+        ("masked", "i8"),  # 1: x went through a ReLU, whose gradient is taken along
+        ("add", "i8"),  # 1: to what dx holds
+        ("channels", "i8"),
+        ("x_height", "i8"),
+        ("x_width", "i8"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("window_y", "i8"),
+        ("window_x", "i8"),
+        ("stride_y", "i8"),
+        ("stride_x", "i8"),
+        ("padding_y", "i8"),
+        ("padding_x", "i8"),
+        ("count_padding", "i8"),
+    ],
+    align=True,
+)
+
+# Loss and its gradient, a row of outputs and a row of targets a sample.
+LOSS = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("dx"),
+        ("outputs", "i8"),
+        ("targets", "i8"),  # address of float32, outputs a sample
+        ("losses", "i8"),  # address of float32, one a sample
+        ("kind", "i8"),  # a value of LOSSES
+        ("scale", "f4"),  # of a sample in the gradient
+        ("beta", "f4"),
+    ],
+    align=True,
+)
+LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2}
+
+# Weights for the gradient to the input: those of the forward pass in another order.
+PACK = np.dtype([("src", "i8"), ("order", "i8"), ("out", "i8")], align=True)
+
+# Slots of a gradient added up. An item is a row of a panel.
+REDUCE = np.dtype(
+    [
+        ("slots", "i8"),
+        ("slot_pitch", "i8"),
+        ("slot_count", "i8"),  # address of the number of slots in use
+        ("out", "i8"),
+        ("taps", "i8"),  # rows of a block
+        ("blocks", "i8"),  # of a group
+        ("last", "i8"),  # outputs in the last block of a group
+        ("squares", "i8"),  # address of float64: sum of squares of each call …
+        ("piece", "i8"),  # … of this many rows
+    ],
+    align=True,
+)
+
+# The gradient of a fully connected layer's weights, whole: a sum over all samples of the batch.
+DENSE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("dy"),
+        ("taps", "i8"),
+        ("panel_blocks", "i8"),
+        ("dweight", "i8"),
+        ("samples", "i8"),  # address of the number of samples in the batch
+    ],
+    align=True,
+)
+
+# One step of an optimiser. An item is a row of one block of weights.
+OPTIMISE = np.dtype(
+    [
+        ("weight", "i8"),
+        ("gradient", "i8"),
+        ("first", "i8"),  # momentum, or mean of the gradient
+        ("second", "i8"),  # mean of its square
+        ("kind", "i8"),  # a value of OPTIMISERS
+        ("nesterov", "i8"),
+        ("rate", "f4"),
+        ("decay", "f4"),
+        ("momentum", "f4"),  # beta1 of Adam
+        ("dampening", "f4"),
+        ("square_decay", "f4"),  # beta2 of Adam, alpha of RMSprop
+        ("epsilon", "f4"),
+        ("correction", "f4"),  # 1 / (1 - beta1**t)
+        ("square_correction", "f4"),  # 1 / sqrt(1 - beta2**t)
+        ("limit", "f4"),  # of the gradient's norm, 0: none
+        ("squares", "i8"),  # address of float64: what the norm is the root of, in parts
+        ("square_count", "i8"),
+    ],
+    align=True,
+)
+OPTIMISERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}

@@ -1,0 +1,122 @@
+"""A step of a network as a list of native calls, run by several threads at once.
+
+A step is a list of *phases*, a phase a list of *tasks*, a task a list of *calls*. Tasks of a phase
+run at the same time on any thread, the calls of a task one after the other on the same thread;
+a phase starts when all tasks of the one before are done. See ``loops/program.py``.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import native
+from cnncli.core.crew import crew
+from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
+
+_let_others_run = getattr(os, "sched_yield", lambda: time.sleep(0))
+PATIENCE = 20_000  # looks at a shared counter, a fraction of a millisecond, before others may run
+
+
+class Call(NamedTuple):
+    """One call of a native function.
+
+    Attributes
+    ----------
+    loop : str
+        A key of `native.LOOPS`.
+    job : ndarray, shape (1,)
+        Its record.
+    lo, hi : int
+        Items of the job.
+    samples : bool
+        The items are samples: those beyond the batch at hand are left out.
+    """
+
+    loop: str
+    job: NDArray[np.void]
+    lo: int
+    hi: int
+    samples: bool
+
+
+class Program:
+    """A step that can be run again and again without allocating.
+
+    Parameters
+    ----------
+    phases : sequence of phases
+        Each a sequence of tasks, each a sequence of `Call`.
+    threads : int
+        Threads that share the work.
+    scratch_bytes : int
+        Zeroed memory of each thread, aligned to 64 bytes, which is what calls get as scratch.
+    """
+
+    def __init__(
+        self, phases: Sequence[Sequence[Sequence[Call]]], *, threads: int, scratch_bytes: int
+    ) -> None:
+        tasks = [task for phase in phases for task in phase]
+        calls = [call for task in tasks for call in task]
+        self._jobs = [call.job for call in calls]
+        self._calls = np.zeros(max(len(calls), 1), CALL)
+        addresses = {loop: native.address(loop) for loop in sorted({call.loop for call in calls})}
+        for entry, call in zip(self._calls, calls, strict=False):
+            entry["function"] = addresses[call.loop]
+            entry["job"] = call.job.ctypes.data
+            entry["lo"], entry["hi"], entry["samples"] = call.lo, call.hi, call.samples
+        self._tasks = _spans([len(task) for task in tasks], TASK)
+        self._phases = _spans([len(phase) for phase in phases], PHASE)
+        self._phase_count = len(phases)
+        widest = max((len(phase) for phase in phases), default=1)
+        self.threads = max(1, min(threads, widest))
+        self._counters = native.aligned_zeros(2 * CACHE_LINE * max(len(phases), 1)).view(np.int64)
+        self._gate = native.aligned_zeros(2 * CACHE_LINE).view(np.int64)
+        self._scratch = [native.aligned_zeros(max(scratch_bytes, CACHE_LINE)) for _ in range(self.threads)]
+        self._place = [scratch[:8].view(np.int64) for scratch in self._scratch]
+        self._job = np.zeros(1, PROGRAM)
+        self._job["calls"] = self._calls.ctypes.data
+        self._job["tasks"] = self._tasks.ctypes.data
+        self._job["phases"] = self._phases.ctypes.data
+        self._job["phase_count"] = len(phases)
+        self._job["counters"] = self._counters.ctypes.data
+        self._job["gate"] = self._gate.ctypes.data
+        self._job["patience"] = PATIENCE
+        self._function = native.native_function("program")
+        self._address = self._job.ctypes.data
+        self._scratch_addresses = [scratch.ctypes.data for scratch in self._scratch]
+
+    def run(self, samples: int) -> None:
+        """Run the step for the first ``samples`` samples of the batch."""
+        self._job["samples"] = samples
+        self._counters[:] = 0
+        self._gate[0] = 1
+        try:
+            if self.threads > 1:
+                crew(self.threads - 1).call(self, "work")
+            self.work(0)
+        finally:
+            self._gate[0] = 0
+            while self._gate[CACHE_LINE // 8]:
+                _let_others_run()
+
+    def work(self, worker: int) -> None:
+        """Take part in the step that is running, from its start to its end, as one of the threads."""
+        place = self._place[worker]
+        place[0] = 0
+        while True:
+            self._function(self._address, self._scratch_addresses[worker], 0, self._phase_count)
+            if place[0] >= self._phase_count:
+                return
+            _let_others_run()
+
+
+def _spans(counts: list[int], kind: np.dtype[np.void]) -> NDArray[np.void]:
+    """First and count of consecutive spans."""
+    spans = np.zeros(max(len(counts), 1), kind)
+    spans["count"][: len(counts)] = counts
+    spans["first"][1 : len(counts)] = np.cumsum(counts[:-1]) if counts else []
+    return spans

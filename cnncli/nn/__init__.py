@@ -1,0 +1,82 @@
+"""Floor 2: networks: layers, the graph they form, losses, optimisers, and the steps planned from them.
+
+Build a graph, give it numbers, train, predict::
+
+    graph = Graph((28, 28, 1))                          # H, W, C of one picture
+    graph.add(Conv(32, 3, padding="same"), BatchNorm(), Relu(), MaxPool(2))
+    skip = graph.output                                 # names: graph.add returns the last one's
+    graph.add(Conv(32, 3, padding="same"), Relu())
+    graph.add(Add(), inputs=(skip, graph.output))
+    graph.add(Flatten(), Linear(10), name="head")
+
+    network = Network(graph, seed=0)                    # weights by He et al.; scheme="glorot"
+    network.export()                                    # {"conv1.weight": (K, C, kh, kw), …} as PyTorch
+    network.load(arrays, replace_head=False)            # the reverse; names that were left
+
+    step = TrainingStep(network, 128, loss=SoftmaxCrossEntropy(smoothing=0.1), optimiser=SGD(momentum=0.9),
+                        threads=2, clip=0.0, frozen=())
+    loss = step.run(images, labels, rate=0.05)          # images (N, H, W, C) float32, N up to 128
+    step.outputs[:N], step.losses[:N]                   # outputs and losses of the samples of that step
+    step.gradient_norm, step.memory, step.steps
+    step.optimiser_state(), step.load_optimiser_state(arrays, steps=n)
+
+    inference = Inference(network, 128, threads=2, keep=("relu1",))
+    inference.run(images)                               # (N, K) outputs (before the softmax), any N
+    inference.activations(images)                       # {"relu1": (N, H, W, C), …}, N up to 128
+    inference.refresh()                                 # after the weights have changed
+
+`network.weights` and `network.state` are all numbers in one array each (to copy or to average);
+`network.gradient` is laid out alike, `network.unpack(array)` gives such an array's parts by name.
+Everything is float32 and NHWC. The same seed, numbers and batch size give the same bits for any
+number of threads; randomness inside a step (dropout) follows from `seed` of the layer and `step.steps`.
+
+Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
+`Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `Flatten`, `Add`. Each knows its
+`shape(inputs)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name,
+layer, inputs, shape, input_shapes).
+"""
+
+from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
+from cnncli.nn.combine import Add, Flatten
+from cnncli.nn.convolution import Conv, Linear
+from cnncli.nn.graph import INPUT, Graph, Node, Shape
+from cnncli.nn.layer import Layer, Parameter
+from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy
+from cnncli.nn.network import Network
+from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
+from cnncli.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.step import Inference, TrainingStep
+
+__all__ = [
+    "INPUT",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Add",
+    "AvgPool",
+    "Conv",
+    "Flatten",
+    "Gelu",
+    "GlobalAvgPool",
+    "Graph",
+    "Inference",
+    "Layer",
+    "LeakyRelu",
+    "Linear",
+    "Loss",
+    "MaxPool",
+    "Network",
+    "Node",
+    "Optimiser",
+    "Parameter",
+    "RMSprop",
+    "Relu",
+    "Shape",
+    "Sigmoid",
+    "SigmoidCrossEntropy",
+    "Silu",
+    "SmoothL1",
+    "SoftmaxCrossEntropy",
+    "Tanh",
+    "TrainingStep",
+]

@@ -1,0 +1,105 @@
+"""Functions of single values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from cnncli.nn.graph import Node, Shape
+from cnncli.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan
+
+
+class Activation(Layer):
+    """A function of single values, whose gradient follows from its output or from its input."""
+
+    kind: ClassVar[str]
+    from_output: ClassVar[bool]
+    slope: float = 0.0
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """That of the input."""
+        return inputs[0]
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """One pass over the values."""
+        x = plan.value(node.inputs[0])
+        plan.apply(self.kind, x, x, plan.value(node.name), alpha=self.slope)
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """One pass over the gradient."""
+        kept = plan.value(node.name if self.from_output else node.inputs[0])
+        dx, add = plan.gradient_target(node.inputs[0])
+        plan.apply(f"{self.kind} backward", kept, plan.gradient(node.name), dx, add=add, alpha=self.slope)
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """max(0, x). Done along by the layer before it where that can."""
+
+    kind = "relu"
+    from_output = True
+    is_relu = True
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """Nothing where the layer before it has done it."""
+        if node.inputs[0] not in plan.fused:
+            super().forward(plan, node)
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """In place where the layer before it has done the forward pass."""
+        if node.inputs[0] not in plan.fused:
+            super().backward(plan, node)
+        elif node.name not in plan.masked:
+            dy = plan.gradient(node.name)
+            plan.apply("relu backward", plan.value(node.name), dy, dy)
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """x above 0, slope * x below.
+
+    Attributes
+    ----------
+    slope : float
+        Below 0.
+    """
+
+    slope: float = 0.01
+    kind = "leaky"
+    from_output = False
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    kind = "sigmoid"
+    from_output = True
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """Hyperbolic tangent."""
+
+    kind = "tanh"
+    from_output = True
+
+
+@dataclass(frozen=True)
+class Silu(Activation):
+    """x * sigmoid(x)."""
+
+    kind = "silu"
+    from_output = False
+
+
+@dataclass(frozen=True)
+class Gelu(Activation):
+    """x times the share of a standard normal distribution below x."""
+
+    kind = "gelu"
+    from_output = False

@@ -1,0 +1,496 @@
+"""Convolution and the fully connected layer, which is a convolution of one pixel.
+
+A network's convolution is a cross-correlation: the kernel is not flipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import nn_jobs
+from cnncli.core.native import processor
+from cnncli.errors import CnncliError
+from cnncli.nn.graph import Node, Shape
+from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, vector_parameter
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan, Tensor
+
+Pair = int | tuple[int, int]
+
+ROWS = processor()[3].gemm_rows
+ADD, RELU = 1, 2  # modes of the register tile
+PANEL_BYTES = 24 * 1024  # of weights that a tile's sum runs over at once: most of the first-level cache
+IMAGE_BYTES = 192 * 1024  # of inputs worked on together: a share of the second-level cache
+PIXELS = 96  # worked on together, at least, so that the last tile's waste is small
+LINE_PIXELS = 128  # of a gradient worked on together, so that it stays in the first-level cache
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """Rows and columns from one number or two."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """Convolution with a bias.
+
+    Attributes
+    ----------
+    out_channels : int
+        K.
+    kernel, stride, dilation : int or (rows, columns)
+        A convolution along one axis has a kernel of (1, k) or (k, 1).
+    padding : int, (rows, columns) or "same"
+        Zeros on each side; ``"same"`` keeps the size (odd kernels, stride 1).
+    groups : int
+        Channels in and out fall into as many groups, connected only among themselves.
+    bias : bool
+        Add one number to each output channel.
+    """
+
+    out_channels: int
+    kernel: Pair
+    stride: Pair = 1
+    padding: Pair | str = 0
+    dilation: Pair = 1
+    groups: int = 1
+    bias: bool = True
+
+    takes_relu = True
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        """Zeros above and below, left and right."""
+        if isinstance(self.padding, str):
+            reach = [d * (k - 1) for k, d in zip(pair(self.kernel), pair(self.dilation), strict=True)]
+            return reach[0] // 2, reach[1] // 2
+        return pair(self.padding)
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """(H + 2 padding - dilation (kernel - 1) - 1) // stride + 1."""
+        self._check(inputs[0])
+        sizes = []
+        settings = zip(
+            inputs[0][:2], *map(pair, (self.kernel, self.stride, self.dilation)), self.paddings, strict=True
+        )
+        for size, kernel, stride, dilation, padding in settings:
+            room = size + 2 * padding - dilation * (kernel - 1) - 1
+            if room < 0:
+                raise CnncliError(
+                    f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}",
+                    "use a smaller kernel, more padding, or fewer poolings before it",
+                )
+            sizes.append(room // stride + 1)
+        return Shape(sizes[0], sizes[1], self.out_channels)
+
+    def _check(self, x: Shape) -> None:
+        if isinstance(self.padding, str) and (
+            self.padding != "same"
+            or pair(self.stride) != (1, 1)
+            or any(k % 2 == 0 for k in pair(self.kernel))
+        ):
+            raise CnncliError(
+                f"padding is {self.padding!r} with kernel {self.kernel} and stride {self.stride}; "
+                "expected numbers, or 'same' with an odd kernel and stride 1",
+                "give the padding as a number",
+            )
+        numbers = (
+            self.out_channels,
+            self.groups,
+            *pair(self.kernel),
+            *pair(self.stride),
+            *pair(self.dilation),
+        )
+        if min(numbers) < 1 or min(self.paddings) < 0:
+            raise CnncliError(
+                f"{self} has a size below 1", "channels, kernel, stride, dilation and groups start at 1"
+            )
+        if x.channels % self.groups or self.out_channels % self.groups:
+            raise CnncliError(
+                f"{x.channels} channels in and {self.out_channels} out do not divide into {self.groups} groups",
+                "choose groups that divide both",
+            )
+
+    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """weight (K, C / groups, kh, kw) and bias (K,)."""
+        kh, kw = pair(self.kernel)
+        each, outputs = inputs[0].channels // self.groups, self.out_channels // self.groups
+        taps = kh * kw * each
+        blocks = -(-outputs // BLOCK)
+        k, c, i, j = np.ogrid[: self.out_channels, :each, :kh, :kw]
+        group, inside = np.divmod(k, outputs)
+        block, lane = np.divmod(inside, BLOCK)
+        order = ((group * blocks + block) * taps + (i * kw + j) * each + c) * BLOCK + lane
+        weight = Parameter(
+            "weight",
+            (self.out_channels, each, kh, kw),
+            taps,
+            self.groups,
+            outputs,
+            order,
+            "he",
+            fan_in=taps,
+            fan_out=outputs * kh * kw,
+            decay=True,
+        )
+        if not self.bias:
+            return (weight,)
+        return weight, vector_parameter("bias", self.out_channels, groups=self.groups)
+
+    def multiply_adds(self, inputs: Sequence[Shape]) -> int:
+        """One a tap, output channel and output pixel."""
+        kh, kw = pair(self.kernel)
+        return self.shape(inputs).size * kh * kw * (inputs[0].channels // self.groups)
+
+    def input_halo(self, inputs: Sequence[Shape]) -> Halo:
+        """The padding."""
+        return self.paddings
+
+    def output_halo(self, inputs: Sequence[Shape]) -> Halo:
+        """How far the mirrored kernel reaches beyond the gradient."""
+        y = self.shape(inputs)
+        rows, columns = (axis_phases(self, axis, size) for axis, size in enumerate(inputs[0][:2]))
+        return _reach(rows, y.height), _reach(columns, y.width)
+
+    def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
+        """A convolution of one pixel has as many weights as multiply-adds."""
+        return parameter.name == "weight" and self._is_dense(inputs)
+
+    def _is_dense(self, inputs: Sequence[Shape]) -> bool:
+        return inputs[0].height == inputs[0].width == 1 and pair(self.kernel) == (1, 1) and self.groups == 1
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """Segments are rows of the window, or its taps where they are not neighbours."""
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        kh, kw = pair(self.kernel)
+        dilation_y, dilation_x = pair(self.dilation)
+        stride_y, stride_x = pair(self.stride)
+        each = x.shape.channels // self.groups
+        joined = dilation_x == 1 and self.groups == 1
+        columns = 1 if joined else kw
+        length = kw * each if joined else each
+        segments = [
+            (i * dilation_y * x.row + j * dilation_x * x.pixel, length)
+            for i in range(kh)
+            for j in range(columns)
+        ]
+        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        bias = plan.weight(node, "bias") if self.bias else plan.constant(np.zeros(self._filled(), np.float32))
+        gather = Gather(segments, self.groups, each, self.out_channels // self.groups)
+        job = gather.job(plan, y.shape, panel=plan.weight(node, "weight"), bias=bias)
+        job["x_step"], job["x_line"] = stride_x * x.pixel, stride_y * x.row
+        job["y_step"], job["y_line"] = y.pixel, y.row
+        clips = plan.clips(node)
+        if gather.overlaps:
+            pattern = gather.pattern(plan, bias, y.shape.width)
+            plan.repeat(pattern, y)
+            job["mode"] = ADD
+        late = clips and (gather.overlaps or (gather.sum_blocks > 1 and self.out_channels % BLOCK != 0))
+        if clips and not late:
+            job["mode"] |= RELU
+        gather.split(job, x.image, stride_y * x.row, y.shape)
+        plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
+        if late:
+            plan.apply("relu", y, y, y)
+
+    def _filled(self) -> int:
+        return self.groups * -(-self.out_channels // self.groups // BLOCK) * BLOCK
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """Gradients of weights and bias, then of the input."""
+        self._backward_weight(plan, node)
+        source = node.inputs[0]
+        if plan.wants_gradient(source):
+            dy = plan.gradient(node.name)
+            dx, add = plan.gradient_target(source)
+            # With a stride or groups, stores may run into pixels that others have written: then all add.
+            each = dx.shape.channels // self.groups
+            if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
+                plan.repeat(plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
+                add = True
+            for rows, columns in product(
+                *(axis_phases(self, axis, size) for axis, size in enumerate(dx.shape[:2]))
+            ):
+                if rows.count and columns.count:
+                    self._backward_input(plan, node, (rows, columns), (dy, dx, add))
+
+    def _backward_weight(self, plan: Plan, node: Node) -> None:
+        x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
+        kh, kw = pair(self.kernel)
+        each = x.shape.channels // self.groups
+        i, j, c = np.ogrid[:kh, :kw, :each]
+        taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
+        dense = self._is_dense(node.input_shapes)
+        outputs = self.out_channels // self.groups
+        blocks = -(-outputs // BLOCK)
+        job = plan.job(
+            nn_jobs.OUTER,
+            height=dy.shape.height,
+            width=dy.shape.width,
+            x_step=pair(self.stride)[1] * x.pixel,
+            x_line=pair(self.stride)[0] * x.row,
+            dy_step=dy.pixel,
+            lines=max(1, LINE_PIXELS // dy.shape.width),
+            groups=self.groups,
+            x_group=4 * each,
+            dy_group=4 * outputs,
+            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], ROWS)]).astype(np.int64)),
+            tap_count=0 if dense else taps.size,
+            dweight=plan.weight_gradient(node, "weight"),
+            slot_pitch=plan.slot_pitch,
+            slot_chunks=plan.slot_chunks,
+            panel_blocks=blocks,
+            dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
+        )
+        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        if self.bias or not dense:
+            plan.each_chunk("conv_backward", job, {"x": (x, corner), "dy": dy})
+        if dense:
+            whole = plan.job(
+                nn_jobs.DENSE,
+                taps=taps.size,
+                panel_blocks=blocks,
+                dweight=plan.weight_gradient(node, "weight"),
+                samples=plan.samples.ctypes.data,
+            )
+            plan.at_end("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
+
+    def _dilated(self, axis: int) -> int:
+        return pair(self.dilation)[axis]
+
+    def _backward_input(
+        self,
+        plan: Plan,
+        node: Node,
+        phases: tuple[AxisPhase, AxisPhase],
+        tensors: tuple[Tensor, Tensor, bool],
+    ) -> None:
+        """One phase of the stride: pixels of dx that meet the same taps."""
+        dy, dx, add = tensors
+        rows, columns = phases
+        outputs = self.out_channels // self.groups
+        each = dx.shape.channels // self.groups
+        taps = [(i, j) for i in rows.taps for j in columns.taps]
+        lengths = [outputs] * len(taps)
+        offsets = [oy * dy.row + ox * dy.pixel for oy in rows.offsets for ox in columns.offsets]
+        if self.groups == 1 and columns.consecutive:
+            step = max(len(columns.taps), 1)
+            lengths = [outputs * step] * (len(taps) // step)
+            offsets = offsets[::step]
+        gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)
+        panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
+        zeros = plan.constant(np.zeros(self.groups * gather.blocks * BLOCK, np.float32))
+        shape = Shape(rows.count, columns.count, dx.shape.channels)
+        job = gather.job(plan, shape, panel=panel, bias=zeros)
+        job["x_step"], job["x_line"] = dy.pixel, dy.row
+        job["y_step"], job["y_line"] = columns.stride * dx.pixel, rows.stride * dx.row
+        first = rows.first * dx.row + columns.first * dx.pixel
+        job["mode"] = ADD if add else 0
+        gather.split(job, dy.image, dy.row, shape)
+        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+
+    def _mirrored(self, node: Node, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
+        """Where a panel for the gradient to the input finds its weights: -1 for nowhere."""
+        order = self.parameters(node.input_shapes)[0].order
+        outputs, each = self.out_channels // self.groups, order.shape[1]
+        blocks = -(-each // BLOCK)
+        panel = np.full((self.groups, blocks * BLOCK, len(taps), outputs), -1, np.intp)
+        grouped = order.reshape(self.groups, outputs, *order.shape[1:])
+        for position, (i, j) in enumerate(taps):
+            panel[:, :each, position] = grouped[..., i, j].transpose(0, 2, 1)
+        panel = panel.reshape(self.groups, blocks, BLOCK, -1)
+        return np.ascontiguousarray(panel.transpose(0, 1, 3, 2))
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """Fully connected: every output is a weighted sum of all inputs, plus a bias.
+
+    Attributes
+    ----------
+    out_features : int
+        Outputs.
+    bias : bool
+        Add one number to each output.
+    """
+
+    out_features: int
+    bias: bool = True
+
+    takes_relu = True
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """(1, 1, out_features); the input must be flat."""
+        if inputs[0][:2] != (1, 1):
+            raise CnncliError(
+                f"a fully connected layer got {inputs[0]}; expected a flat list of features",
+                "put a flatten or a global pooling before it",
+            )
+        return self._conv.shape(inputs)
+
+    @property
+    def _conv(self) -> Conv:
+        return Conv(self.out_features, 1, bias=self.bias)
+
+    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """weight (out, in) and bias (out,); a flattened picture's features in PyTorch's order, (C, H, W)."""
+        weight, *rest = self._conv.parameters(inputs)
+        order = weight.order.reshape(weight.shape[:2])
+        if inputs[0].origin is not None:
+            features = np.arange(inputs[0].channels).reshape(inputs[0].origin).transpose(2, 0, 1)
+            order = order[:, features.ravel()]
+        flat = Parameter(
+            "weight",
+            order.shape,
+            weight.taps,
+            1,
+            weight.outputs,
+            order,
+            "he",
+            fan_in=weight.fan_in,
+            fan_out=weight.fan_out,
+            decay=True,
+        )
+        return flat, *rest
+
+    def multiply_adds(self, inputs: Sequence[Shape]) -> int:
+        """One a weight."""
+        return self.out_features * inputs[0].channels
+
+    def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
+        """As a convolution of one pixel."""
+        return self._conv.whole_gradient(parameter, inputs)
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """As a convolution of one pixel."""
+        self._conv.forward(plan, node)
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """As a convolution of one pixel."""
+        self._conv.backward(plan, node)
+
+
+@dataclass(frozen=True)
+class AxisPhase:
+    """Along one axis, the input positions that meet the same taps in the backward pass.
+
+    Position ``first + m * stride``, for m below ``count``, meets tap ``taps[n]`` at the output position
+    ``m + offsets[n]``. Offsets ascend.
+    """
+
+    index: int
+    first: int
+    stride: int
+    count: int
+    taps: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+    @property
+    def consecutive(self) -> bool:
+        """The taps meet neighbours."""
+        return all(b - a == 1 for a, b in zip(self.offsets, self.offsets[1:], strict=False))
+
+
+def axis_phases(conv: Conv, axis: int, size: int) -> list[AxisPhase]:
+    """The phases of the stride along an axis of the input."""
+    kernel, stride, dilation = (pair(each)[axis] for each in (conv.kernel, conv.stride, conv.dilation))
+    padding = conv.paddings[axis]
+    phases = []
+    for index in range(stride):
+        first = (index - padding) % stride
+        taps = [tap for tap in reversed(range(kernel)) if (index - tap * dilation) % stride == 0]
+        offsets = [(first + padding - tap * dilation) // stride for tap in taps]
+        count = max(0, -(-(size - first) // stride))
+        phases.append(AxisPhase(index, first, stride, count, tuple(taps), tuple(offsets)))
+    return phases
+
+
+def _reach(phases: list[AxisPhase], size: int) -> int:
+    """How far offsets lead outside 0 to size."""
+    reach = 0
+    for phase in phases:
+        if phase.count:
+            for offset in phase.offsets:
+                reach = max(reach, -offset, phase.count + offset - size)
+    return reach
+
+
+@dataclass
+class Gather:
+    """Sums over segments, laid out for the native loop.
+
+    Attributes
+    ----------
+    segments : list of (offset, length)
+        Bytes in the input, and floats.
+    groups, inputs, outputs : int
+        Groups, and channels of one.
+    overlaps : bool
+        Stores of one group's last block run into values of another that are already there: then the
+        output starts with the bias, and every store adds.
+    """
+
+    segments: list[tuple[int, int]]
+    groups: int
+    inputs: int
+    outputs: int
+
+    def __post_init__(self) -> None:
+        self.overlaps = self.groups > 1 and self.outputs % BLOCK != 0
+        self.blocks = -(-self.outputs // BLOCK)
+        self.taps = sum(length for _, length in self.segments)
+        self.sum_blocks = 1
+
+    def job(self, plan: Plan, shape: Shape, *, panel: int, bias: int) -> NDArray[np.void]:
+        """The record, with its segments cut so that the weights of a part stay in the cache."""
+        longest = max(1, PANEL_BYTES // (4 * BLOCK))
+        cut = [
+            (offset + 4 * start, min(longest, length - start))
+            for offset, length in self.segments
+            for start in range(0, max(length, 1), longest)
+        ]
+        parts: list[list[tuple[int, int, int]]] = [[]]
+        at = 0
+        for offset, length in cut:
+            if parts[-1] and sum(each[1] for each in parts[-1]) + length > longest:
+                parts.append([])
+            parts[-1].append((offset, length, at))
+            at += length * 4 * BLOCK
+        count = max(map(len, parts))
+        table = [part + [(0, 0, 0)] * (count - len(part)) for part in parts]
+        self.sum_blocks = len(parts)
+        return plan.job(
+            nn_jobs.GATHER,
+            height=shape.height,
+            width=shape.width,
+            groups=self.groups,
+            x_group=4 * self.inputs,
+            y_group=4 * self.outputs,
+            segments=plan.constant(np.array(table, np.int64)),
+            segment_count=count,
+            sum_blocks=len(parts),
+            panel=panel,
+            panel_blocks=self.blocks,
+            panel_pitch=self.taps * 4 * BLOCK,
+            bias=bias,
+        )
+
+    def split(self, job: NDArray[np.void], image_bytes: int, line_bytes: int, shape: Shape) -> None:
+        """Decide how much is worked on together."""
+        pixels = shape.height * shape.width
+        images = max(1, min(IMAGE_BYTES // max(image_bytes, 1), -(-PIXELS // pixels)))
+        least = -(-PIXELS // shape.width)
+        lines = shape.height if images > 1 else max(least, IMAGE_BYTES // max(line_bytes, 1))
+        job["images"], job["lines"] = images, min(shape.height, lines)
+
+    def pattern(self, plan: Plan, bias: int, width: int) -> int:
+        """Address of the bias, repeated for a row of pixels."""
+        vector = vector_parameter("bias", self.groups * self.outputs, groups=self.groups)
+        return plan.pack(bias, np.tile(vector.order, width))

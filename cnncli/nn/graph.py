@@ -1,0 +1,165 @@
+"""A network as a graph of layers: shapes are known and checked when a layer is added."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnncli.errors import CnncliError
+
+if TYPE_CHECKING:
+    from cnncli.nn.layer import Layer
+
+
+class Shape(NamedTuple):
+    """Shape of one sample inside the network.
+
+    Attributes
+    ----------
+    height, width, channels : int
+        H, W, C.
+    origin : (H, W, C) or None
+        For a flattened picture: what it was, so that exported weights can follow PyTorch's order.
+    """
+
+    height: int
+    width: int
+    channels: int
+    origin: tuple[int, int, int] | None = None
+
+    @property
+    def size(self) -> int:
+        """Values of one sample."""
+        return self.height * self.width * self.channels
+
+    def __str__(self) -> str:
+        return str(self.channels) if self.height == self.width == 1 else "x".join(map(str, self[:3]))
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer in its place.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the graph; parameters are called ``name.weight`` and so on.
+    layer : Layer
+        What it does.
+    inputs : tuple of str
+        Names of the nodes it reads; ``"input"`` is the picture.
+    shape : Shape
+        Of its output.
+    input_shapes : tuple of Shape
+        Of what it reads.
+    """
+
+    name: str
+    layer: "Layer"
+    inputs: tuple[str, ...]
+    shape: Shape
+    input_shapes: tuple[Shape, ...]
+
+
+INPUT = "input"
+
+
+class Graph:
+    """Layers and what they read, in an order in which they can be computed.
+
+    Parameters
+    ----------
+    input_shape : (H, W, C)
+        Of one picture.
+
+    Examples
+    --------
+    >>> graph = Graph((28, 28, 1))
+    >>> graph.add(Conv(8, 3), Relu(), MaxPool(2), Flatten(), Linear(10))
+    'linear1'
+    """
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        if len(input_shape) != 3 or min(input_shape) < 1:
+            raise CnncliError(
+                f"input shape is {tuple(input_shape)}; expected height, width and channels, each 1 or more",
+                "give (28, 28, 1) for a gray picture of 28 x 28 pixels",
+            )
+        self.input_shape = Shape(*input_shape)
+        self.nodes: dict[str, Node] = {}
+        self.output = INPUT
+
+    def add(
+        self, *layers: "Layer", inputs: str | Sequence[str] | None = None, name: str | None = None
+    ) -> str:
+        """Add layers, each reading the one before it.
+
+        Parameters
+        ----------
+        *layers : Layer
+            In order.
+        inputs : str or sequence of str
+            What the first of them reads; by default the output so far.
+        name : str
+            Of the last of them; by default its kind and a number.
+
+        Returns
+        -------
+        str
+            Name of the last one, which becomes the output of the graph.
+
+        Raises
+        ------
+        CnncliError
+            If a layer cannot take the shape that reaches it, or a name is unknown or taken.
+        """
+        sources = (
+            (self.output,) if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
+        )
+        for position, layer in enumerate(layers):
+            last = position == len(layers) - 1
+            self._append(layer, sources, name if last and name else self._fresh_name(layer))
+            sources = (self.output,)
+        return self.output
+
+    def _append(self, layer: "Layer", sources: tuple[str, ...], name: str) -> None:
+        if name in self.nodes or name == INPUT:
+            raise CnncliError(
+                f"two layers are called {name!r}; expected each name once", "choose another name"
+            )
+        shapes = tuple(self.shape_of(source) for source in sources)
+        if not layer.least_inputs <= len(shapes) <= layer.most_inputs:
+            raise CnncliError(
+                f"{name} reads {len(shapes)} inputs; expected {layer.least_inputs} to {layer.most_inputs}",
+                "give the names of the layers it reads as inputs",
+            )
+        try:
+            shape = layer.shape(shapes)
+        except CnncliError as fault:
+            raise CnncliError(f"{name}: {fault.message}", fault.hint) from fault
+        self.nodes[name] = Node(name, layer, sources, shape, shapes)
+        self.output = name
+
+    def _fresh_name(self, layer: "Layer") -> str:
+        kind = type(layer).__name__.lower()
+        number = 1
+        while f"{kind}{number}" in self.nodes:
+            number += 1
+        return f"{kind}{number}"
+
+    def shape_of(self, name: str) -> Shape:
+        """Shape of a node's output."""
+        if name == INPUT:
+            return self.input_shape
+        if name not in self.nodes:
+            known = ", ".join([INPUT, *self.nodes])
+            raise CnncliError(f"there is no layer {name!r}; expected one of {known}", "add it first")
+        return self.nodes[name].shape
+
+    def readers(self, name: str) -> list[Node]:
+        """Nodes that read a node's output."""
+        return [node for node in self.nodes.values() if name in node.inputs]
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of what the graph computes."""
+        return self.shape_of(self.output)

@@ -1,0 +1,477 @@
+"""A network planned for one batch size: where every tensor lies, which native calls make up a step.
+
+The batch is cut into chunks that depend on the batch alone, never on the threads. A tensor that lives
+only while its chunk is worked on lies in the scratch of the thread; one that outlives it (batch norm and
+fully connected layers look at the whole batch) lies in the arena, at the same place of each chunk's
+part. Both are laid out by liveness: memory is used again as soon as its last reader is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import native, nn_jobs
+from cnncli.core.nn_jobs import CACHE_LINE, LOCAL, TABLE_BYTES
+from cnncli.core.program import Call, Program
+from cnncli.nn.graph import INPUT, Graph, Node, Shape
+
+if TYPE_CHECKING:
+    from cnncli.nn.layer import Halo
+    from cnncli.nn.network import Network
+
+SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
+CHUNK = 16  # samples, at most
+SLACK = 256  # bytes after a tensor that vectors may touch
+LATE_TASKS = 64  # that a whole-batch call is cut into
+PIECE_ROWS = 256  # of a parameter, in one task
+MINIMUM_PACK = 1 << 14  # floats, in one task
+
+
+@dataclass(eq=False)
+class Tensor:
+    """An activation or a gradient of a whole batch, one image after the other, chunk by chunk.
+
+    Attributes
+    ----------
+    shape : Shape
+        Of one image.
+    halo : (rows, columns)
+        Zeros around it.
+    """
+
+    shape: Shape
+    halo: Halo = (0, 0)
+    external: int = 0  # address of an array outside the arena, one image after the other
+    view_of: Tensor | None = None  # the tensor whose memory this is, in another shape
+    first: int = -1
+    last: int = -1
+    phases: set[int] = field(default_factory=set)
+    kept: bool = False
+    address: int = 0
+    chunk_pitch: int = LOCAL
+
+    @property
+    def pixel(self) -> int:
+        """Bytes of a pixel."""
+        return 4 * self.shape.channels
+
+    @property
+    def row(self) -> int:
+        """Bytes from one row to the next."""
+        return (self.shape.width + 2 * self.halo[1]) * self.pixel
+
+    @property
+    def image(self) -> int:
+        """Bytes from one image to the next: an odd number of cache lines, so that images do not collide."""
+        if self.view_of is not None:
+            return self.view_of.image
+        if self.external:
+            return 4 * self.shape.size
+        lines = -(-(self.shape.height + 2 * self.halo[0]) * self.row // CACHE_LINE)
+        return (lines | 1) * CACHE_LINE
+
+    @property
+    def lead(self) -> int:
+        """Bytes of halo before the first value."""
+        return self.halo[0] * self.row + self.halo[1] * self.pixel
+
+    @property
+    def dense(self) -> bool:
+        """Nothing lies between the rows."""
+        return self.halo[1] == 0
+
+
+@dataclass(eq=False)
+class Op:
+    """Native calls of one loop with one record."""
+
+    loop: str
+    job: NDArray[np.void]
+    tensors: dict[str, tuple[Tensor, int]]
+    tasks: list[tuple[int, int]] | None  # None: every chunk
+
+
+class Plan:
+    """The calls of a step, and the memory they work in.
+
+    Parameters
+    ----------
+    network : Network
+        What to plan.
+    batch : int
+        Most samples in a step.
+    training : bool
+        With backward passes, and layers as they are in training.
+    keep : frozenset of str
+        Layers whose activations are wanted as they are, so that nothing is fused into them.
+    """
+
+    def __init__(
+        self, network: Network, batch: int, *, training: bool, keep: frozenset[str] = frozenset()
+    ) -> None:
+        self.keep = keep
+        self.network = network
+        self.graph: Graph = network.graph
+        self.batch = batch
+        self.training = training
+        self.slots = max(1, min(SLOTS, batch))
+        per_slot = -(-batch // self.slots)
+        self.chunk = -(-per_slot // -(-per_slot // CHUNK))
+        self.slot_chunks = -(-per_slot // self.chunk)
+        self.chunks = -(-batch // self.chunk)
+        self.phases: list[list[Op]] = [[]]
+        self.held: list[NDArray[np.generic]] = []
+        self.samples = self.hold(np.zeros(1, np.int64))
+        self.slot_count = self.hold(np.ones(1, np.int64))
+        self.fused: dict[str, str] = {}  # layer: the ReLU that it does along
+        self.masked: set[str] = set()  # ReLUs whose gradient someone else has masked
+        self.values: dict[str, Tensor] = {}
+        self.gradients: dict[str, Tensor] = {}
+        self.packs: list[Op] = []
+        self.slotted: dict[str, int] = {}  # parameter: offset in a slot
+        self.slot_pitch = 0
+        self._slot_memory: NDArray[np.uint8] | None = None
+        self._index = 0
+        self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
+        self._scratch_bytes = TABLE_BYTES
+        self._trained = self._with_parameters()
+        self._fuse()
+        if training:
+            self._lay_out_slots()
+
+    # --- what layers ask -------------------------------------------------------------------------
+
+    def hold(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Keep an array alive as long as the plan."""
+        self.held.append(array)
+        return array
+
+    def constant(self, values: NDArray[np.generic]) -> int:
+        """Address of an array that the plan keeps."""
+        return int(self.hold(np.ascontiguousarray(values)).ctypes.data)
+
+    def value(self, name: str) -> Tensor:
+        """The activation of a node."""
+        return self.values[self.fused.get(name, name)]
+
+    def gradient(self, name: str) -> Tensor:
+        """The gradient of a node's output, as its readers have left it."""
+        return self.gradients[self.fused.get(name, name)]
+
+    def gradient_target(self, name: str) -> tuple[Tensor, bool]:
+        """Where to put a gradient, and whether to add to what another reader has put there."""
+        name = self.fused.get(name, name)
+        there = name in self.gradients
+        if not there:
+            self.gradients[name] = self._flat_gradient(name) or Tensor(
+                self.graph.shape_of(name), self._gradient_halo(name)
+            )
+        return self.gradients[name], there
+
+    def _flat_gradient(self, name: str) -> Tensor | None:
+        """The gradient of a flattened picture, if it can share the picture's memory."""
+        node = self.graph.nodes[name]
+        source = node.inputs[0]
+        if (
+            not node.layer.is_flatten
+            or len(self.graph.readers(source)) > 1
+            or not self.wants_gradient(source)
+        ):
+            return None
+        if self._gradient_halo(self.fused.get(source, source)) != (0, 0):
+            return None
+        picture, _ = self.gradient_target(source)
+        return Tensor(node.shape, view_of=picture.view_of or picture)
+
+    def wants_gradient(self, name: str) -> bool:
+        """Something that is trained lies behind a node."""
+        return name in self._trained
+
+    def clips(self, node: Node) -> bool:
+        """The node is to do the ReLU that follows it."""
+        return node.name in self.fused
+
+    def weight(self, node: Node, parameter: str) -> int:
+        """Address of a parameter's rows."""
+        return self.network.address(f"{node.name}.{parameter}")
+
+    def weight_gradient(self, node: Node, parameter: str) -> int:
+        """Address of the rows of a parameter's gradient: in the first slot, if it has slots."""
+        name = f"{node.name}.{parameter}"
+        if name in self.slotted and self._slot_memory is not None:
+            return int(self._slot_memory.ctypes.data) + self.slotted[name]
+        return self.network.gradient_address(name)
+
+    def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
+        """A record with some of its fields filled in."""
+        record = np.zeros(1, record_type)
+        assert record.dtype.names is not None
+        if "chunk" in record.dtype.names:
+            record["chunk"] = self.chunk
+        for name, number in values.items():
+            record[name] = number
+        return record
+
+    def each_chunk(
+        self,
+        loop: str,
+        job: NDArray[np.void],
+        tensors: Mapping[str, Tensor | tuple[Tensor, int]],
+    ) -> None:
+        """Emit a call for every chunk; tensors by field, perhaps with an offset in bytes."""
+        self._emit(loop, job, tensors, None)
+
+    def whole(
+        self,
+        loop: str,
+        job: NDArray[np.void],
+        tasks: Sequence[tuple[int, int]],
+        tensors: Mapping[str, Tensor | tuple[Tensor, int]] | None = None,
+    ) -> None:
+        """Emit calls that belong to no chunk, each a task of its own."""
+        self._emit(loop, job, tensors or {}, list(tasks))
+
+    def barrier(self) -> None:
+        """What follows needs all that came before, of all chunks."""
+        if self.phases[-1]:
+            self.phases.append([])
+
+    def pack(self, source: int, order: NDArray[np.intp], *, fill: int = -1) -> int:
+        """Address of weights in another order, made anew at the start of every step."""
+        out = self.hold(native.aligned_zeros(4 * order.size))
+        job = self.job(
+            nn_jobs.PACK,
+            src=source,
+            order=self.constant(order.ravel().astype(np.int32)),
+            out=out.ctypes.data,
+        )
+        self.packs.append(Op("pack", job, {}, pieces(order.size, MINIMUM_PACK)))
+        return int(out.ctypes.data)
+
+    def frame(self, tensor: Tensor) -> None:
+        """Emit zeros around the images of a tensor, after it has been written."""
+        if tensor.halo == (0, 0):
+            return
+        job = self.job(
+            nn_jobs.FRAME,
+            height=tensor.shape.height,
+            row_floats=tensor.shape.width * tensor.shape.channels,
+            lines=tensor.halo[0],
+            side_floats=tensor.halo[1] * tensor.shape.channels,
+        )
+        self.each_chunk("frame", job, {"out": tensor})
+
+    def apply(
+        self, kind: str, a: Tensor, b: Tensor, out: Tensor, *, add: bool = False, alpha: float = 0.0
+    ) -> None:
+        """Emit a function of single values."""
+        shape = out.shape
+        rows, floats = shape.height, shape.width * shape.channels
+        if a.dense and b.dense and out.dense:
+            rows, floats = 1, rows * floats
+        job = self.job(
+            nn_jobs.APPLY, kind=nn_jobs.KINDS[kind], rows=rows, floats=floats, add=add, alpha=alpha
+        )
+        self.each_chunk("elementwise", job, {"a": a, "b": b, "out": out})
+
+    def repeat(self, row: int, out: Tensor) -> None:
+        """Emit the same row of values into all rows of a tensor."""
+        floats = out.shape.width * out.shape.channels
+        job = self.job(
+            nn_jobs.APPLY, kind=nn_jobs.KINDS["copy"], rows=out.shape.height, floats=floats, a=row, b=row
+        )
+        self.each_chunk("elementwise", job, {"out": out})
+
+    def at_end(self, loop: str, job: NDArray[np.void], items: int, tensors: Mapping[str, Tensor]) -> None:
+        """Have a whole-batch call made after all chunks are done."""
+        self._late.append((loop, job, items, tensors))
+
+    def emit_late(self) -> None:
+        """Emit what waited for the end."""
+        for loop, job, items, tensors in self._late:
+            self.whole(loop, job, pieces(items, max(1, items // LATE_TASKS)), tensors)
+
+    # --- passes ----------------------------------------------------------------------------------
+
+    def forward(self) -> None:
+        """Emit the forward pass: the input is copied into place first."""
+        dense = Tensor(self.graph.input_shape, external=1)
+        self.values[INPUT] = Tensor(self.graph.input_shape, self._value_halo(INPUT))
+        self.apply("copy", dense, dense, self.values[INPUT])
+        self.input_job = self.phases[-1][-1].job
+        self.frame(self.values[INPUT])
+        for node in self.graph.nodes.values():
+            name = self.fused.get(node.name, node.name)
+            if name not in self.values:
+                self.values[name] = Tensor(node.shape, self._value_halo(name))
+            node.layer.forward(self, node)
+            if node.name not in self.fused.values():
+                self.frame(self.value(node.name))
+
+    def backward(self) -> None:
+        """Emit the backward pass, from the gradient of the output back."""
+        for node in reversed(self.graph.nodes.values()):
+            if self.wants_gradient(node.name) and self.fused.get(node.name, node.name) in self.gradients:
+                self.frame_gradient(node)
+                node.layer.backward(self, node)
+
+    def frame_gradient(self, node: Node) -> None:
+        """Emit zeros around the gradient of a node that no fused ReLU has still to change."""
+        if node.name not in self.fused.values():
+            self.frame(self.gradient(node.name))
+
+    def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
+        """Set what differs from step to step."""
+        self.input_job["a"] = self.input_job["b"] = images.ctypes.data
+        self.samples[0] = samples
+        self.slot_count[0] = -(-samples // (self.chunk * self.slot_chunks))
+
+    def refresher(self) -> Program:
+        """The calls that bring weights into the order in which the step reads them."""
+        phases = [self.packs] if self.packs else []
+        return Program([self._tasks(phase) for phase in phases], threads=1, scratch_bytes=0)
+
+    def fold(self) -> None:
+        """Compute what inference derives from weights."""
+
+    # --- layout ----------------------------------------------------------------------------------
+
+    def program(self, threads: int) -> Program:
+        """Lay out all tensors, fill in their addresses, and make the step of it."""
+        phases = [phase for phase in self.phases if phase]
+        seen = [t.view_of or t for phase in phases for op in phase for t, _ in op.tensors.values()]
+        tensors = {id(t): t for t in seen}
+        inner = [t for t in tensors.values() if not t.external]
+        local = [t for t in inner if len(t.phases) == 1 and not t.kept]
+        kept = [t for t in inner if t not in local]
+        self._scratch_bytes = TABLE_BYTES + self._place(local) + SLACK
+        chunk_bytes = self._place(kept)
+        self.arena = self.hold(native.aligned_zeros(chunk_bytes * self.chunks + SLACK))
+        base = int(self.arena.ctypes.data)
+        for t in local:
+            t.address += TABLE_BYTES + t.lead
+        for t in kept:
+            t.address += base + t.lead
+            t.chunk_pitch = chunk_bytes
+        for phase in phases:
+            for op in phase:
+                self._fill_in(op)
+        return Program(
+            [self._tasks(phase) for phase in phases], threads=threads, scratch_bytes=self._scratch_bytes
+        )
+
+    @property
+    def memory(self) -> int:
+        """Bytes of activations and gradients of the whole batch, and of one thread's scratch."""
+        return sum(array.nbytes for array in self.held) + self._scratch_bytes
+
+    def _emit(
+        self,
+        loop: str,
+        job: NDArray[np.void],
+        tensors: Mapping[str, Tensor | tuple[Tensor, int]],
+        tasks: list[tuple[int, int]] | None,
+    ) -> None:
+        phase = self.phases[-1]
+        if phase and (phase[-1].tasks is None) != (tasks is None):
+            self.barrier()
+            phase = self.phases[-1]
+        placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
+        phase.append(Op(loop, job, placed, tasks))
+        self._index += 1
+        for view, _ in placed.values():
+            t = view.view_of or view
+            t.first = self._index if t.first < 0 else t.first
+            t.last = self._index
+            t.phases.add(len(self.phases))
+            t.kept |= tasks is not None
+
+    def _place(self, tensors: list[Tensor]) -> int:
+        """Give each tensor the lowest place that none alive at the same time has; bytes of all."""
+        placed: list[tuple[int, int, Tensor]] = []
+        top = 0
+        for t in sorted(tensors, key=lambda t: -t.image):
+            size = -(-(t.image * self.chunk + SLACK) // CACHE_LINE) * CACHE_LINE
+            start = 0
+            for lo, hi, other in sorted(placed, key=lambda each: each[0]):
+                if other.first <= t.last and t.first <= other.last and start < hi and lo < start + size:
+                    start = hi
+            t.address = start
+            placed.append((start, start + size, t))
+            top = max(top, start + size)
+        # An odd number of cache lines, so that chunks do not collide in the caches.
+        return ((top // CACHE_LINE) | 1) * CACHE_LINE if top else 0
+
+    def _fill_in(self, op: Op) -> None:
+        for name, (view, offset) in op.tensors.items():
+            t = view.view_of or view
+            op.job[name] = (t.external or t.address) + offset
+            op.job[f"{name}_chunk"] = t.image * self.chunk if t.external else t.chunk_pitch
+            op.job[f"{name}_image"] = t.image
+            op.job[f"{name}_row"] = view.row
+
+    def _tasks(self, phase: list[Op]) -> list[list[Call]]:
+        if phase[0].tasks is not None:
+            return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
+        tasks = []
+        for slot in range(0, self.chunks, self.slot_chunks):
+            calls = []
+            for chunk in range(slot, min(slot + self.slot_chunks, self.chunks)):
+                lo, hi = chunk * self.chunk, min((chunk + 1) * self.chunk, self.batch)
+                calls += [Call(op.loop, op.job, lo, hi, True) for op in phase]
+            tasks.append(calls)
+        return tasks
+
+    # --- what is known before --------------------------------------------------------------------
+
+    def _with_parameters(self) -> set[str]:
+        found: set[str] = set()
+        for node in self.graph.nodes.values():
+            if node.layer.parameters(node.input_shapes) or found & set(node.inputs):
+                found.add(node.name)
+        return found
+
+    def _fuse(self) -> None:
+        for node in self.graph.nodes.values():
+            source = node.inputs[0]
+            if node.layer.is_relu and source != INPUT and source not in self.fused.values():
+                layer = self.graph.nodes[source].layer
+                if layer.takes_relu and source not in self.keep and len(self.graph.readers(source)) == 1:
+                    self.fused[source] = node.name
+
+    def _value_halo(self, name: str) -> Halo:
+        halos = [reader.layer.input_halo(reader.input_shapes) for reader in self.graph.readers(name)]
+        return _widest(halos)
+
+    def _gradient_halo(self, name: str) -> Halo:
+        halos = []
+        for each in (name, *(source for source, relu in self.fused.items() if relu == name)):
+            if each in self.graph.nodes:
+                node = self.graph.nodes[each]
+                if any(map(self.wants_gradient, node.inputs)):
+                    halos.append(node.layer.output_halo(node.input_shapes))
+        return _widest(halos)
+
+    def _lay_out_slots(self) -> None:
+        offset = 0
+        for node in self.graph.nodes.values():
+            for parameter in node.layer.parameters(node.input_shapes):
+                if not node.layer.whole_gradient(parameter, node.input_shapes):
+                    self.slotted[f"{node.name}.{parameter.name}"] = offset
+                    offset += parameter.rows * self.network.row_bytes
+        self.slot_pitch = offset + CACHE_LINE
+        self._slot_memory = self.hold(native.aligned_zeros(self.slots * self.slot_pitch + SLACK))
+
+
+def _widest(halos: list[Halo]) -> Halo:
+    return max((halo[0] for halo in halos), default=0), max((halo[1] for halo in halos), default=0)
+
+
+def pieces(count: int, size: int) -> list[tuple[int, int]]:
+    """0 to count in pieces of a size."""
+    return [(lo, min(lo + size, count)) for lo in range(0, count, size)]

@@ -1,0 +1,179 @@
+"""Maximum and average over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from cnncli.core import nn_jobs
+from cnncli.errors import CnncliError
+from cnncli.nn.convolution import Pair, pair
+from cnncli.nn.graph import Node, Shape
+from cnncli.nn.layer import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnncli.nn.plan import Plan
+
+
+class Pool(Layer):
+    """What poolings have in common."""
+
+    average: ClassVar[bool]
+
+    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+        """Window, stride, padding, and whether padding counts in an average."""
+        raise NotImplementedError
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """One pass over the windows."""
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        plan.each_chunk("pooling", self._job(plan, node), {"x": x, "y": y})
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """One pass over the windows; it does the gradient of a ReLU before it along."""
+        source = node.inputs[0]
+        x, y, dy = plan.value(source), plan.value(node.name), plan.gradient(node.name)
+        dx, add = plan.gradient_target(source)
+        job = self._job(plan, node)
+        job["add"] = add
+        before = plan.graph.nodes.get(source)
+        # An average's gradient does not tell where its inputs were 0.
+        if not self.average and before and before.layer.is_relu and len(plan.graph.readers(source)) == 1:
+            job["masked"] = 1
+            if before.inputs[0] in plan.fused:
+                plan.masked.add(source)
+        plan.each_chunk("pooling_backward", job, {"x": x, "y": y, "dx": dx, "dy": dy})
+
+    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+        x, y = node.input_shapes[0], node.shape
+        window, stride, padding, counts = self.geometry(x)
+        return plan.job(
+            nn_jobs.POOL,
+            average=self.average,
+            channels=x.channels,
+            x_height=x.height,
+            x_width=x.width,
+            height=y.height,
+            width=y.width,
+            window_y=window[0],
+            window_x=window[1],
+            stride_y=stride[0],
+            stride_x=stride[1],
+            padding_y=padding[0],
+            padding_x=padding[1],
+            count_padding=counts,
+        )
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """Greatest value of each window.
+
+    Attributes
+    ----------
+    window : int or (rows, columns)
+        Size.
+    stride : int, (rows, columns) or None
+        None: the window's size.
+    padding : int or (rows, columns)
+        At most half the window; never the greatest.
+    ceil : bool
+        Windows that stick out at the end count too.
+    """
+
+    window: Pair
+    stride: Pair | None = None
+    padding: Pair = 0
+    ceil: bool = False
+
+    average = False
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """As many windows as fit."""
+        return pooled(inputs[0], self.geometry(inputs[0])[:3], ceil=self.ceil)
+
+    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+        """As set."""
+        window = pair(self.window)
+        return window, window if self.stride is None else pair(self.stride), pair(self.padding), False
+
+
+@dataclass(frozen=True)
+class AvgPool(Pool):
+    """Mean of each window.
+
+    Attributes
+    ----------
+    window, stride, padding, ceil
+        As for `MaxPool`.
+    count_padding : bool
+        Zeros of the padding count in the mean.
+    """
+
+    window: Pair
+    stride: Pair | None = None
+    padding: Pair = 0
+    ceil: bool = False
+    count_padding: bool = True
+
+    average = True
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """As many windows as fit."""
+        return pooled(inputs[0], self.geometry(inputs[0])[:3], ceil=self.ceil)
+
+    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+        """As set."""
+        window = pair(self.window)
+        stride = window if self.stride is None else pair(self.stride)
+        return window, stride, pair(self.padding), self.count_padding
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(Pool):
+    """Mean of each channel."""
+
+    average = True
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """(1, 1, C)."""
+        return Shape(1, 1, inputs[0].channels)
+
+    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+        """One window."""
+        return (x.height, x.width), (1, 1), (0, 0), False
+
+
+def pooled(
+    x: Shape, geometry: tuple[tuple[int, int], tuple[int, int], tuple[int, int]], *, ceil: bool
+) -> Shape:
+    """Shape after pooling, as PyTorch counts windows.
+
+    Raises
+    ------
+    CnncliError
+        If a size is below 1, the padding above half the window, or no window fits.
+    """
+    sizes = []
+    for size, window, stride, padding in zip(x[:2], *geometry, strict=True):
+        if window < 1 or stride < 1 or not 0 <= padding <= window // 2:
+            raise CnncliError(
+                f"a pooling has window {window}, stride {stride}, padding {padding}; "
+                "expected 1 or more, 1 or more, and 0 to half the window",
+                "mend the pooling's sizes",
+            )
+        room = size + 2 * padding - window
+        if room < 0:
+            raise CnncliError(
+                f"a pooling window of {window} does not fit into {size} pixels with padding {padding}",
+                "use fewer poolings, or convolutions with padding",
+            )
+        count = (-(-room // stride) if ceil else room // stride) + 1
+        if ceil and (count - 1) * stride >= size + padding:  # a window must start inside
+            count -= 1
+        sizes.append(count)
+    return Shape(sizes[0], sizes[1], x.channels)

@@ -1,0 +1,296 @@
+"""A training step and inference: what turns batches into gradients, weights and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import native, nn_jobs
+from cnncli.core.threads import available_cores
+from cnncli.errors import CnncliError
+from cnncli.nn.losses import Loss
+from cnncli.nn.network import Floats, Network
+from cnncli.nn.optimisers import Optimiser
+from cnncli.nn.plan import PIECE_ROWS, Plan, Tensor, pieces
+
+
+class TrainingStep:
+    """Forward pass, loss, backward pass and the optimiser's step, planned once for a batch size.
+
+    The same numbers go in, the same bits come out, for any number of threads.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights are trained in place.
+    batch : int
+        Most samples in a step.
+    loss : Loss
+        What is made small.
+    optimiser : Optimiser
+        How.
+    threads : int or None
+        None: all cores.
+    clip : float
+        Limit of the gradient's norm; 0 for none.
+    frozen : collection of str
+        Names of parameters that stay as they are.
+
+    Attributes
+    ----------
+    outputs : ndarray, shape (batch, K), float32
+        Of the last step.
+    losses : ndarray, shape (batch,), float32
+        Of each sample of the last step, before the mean.
+    steps : int
+        Steps done; those of a resumed run count.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batch: int,
+        *,
+        loss: Loss,
+        optimiser: Optimiser,
+        threads: int | None = None,
+        clip: float = 0.0,
+        frozen: Collection[str] = (),
+    ) -> None:
+        self.network = network
+        self.batch = batch
+        self.loss = loss
+        self.optimiser = optimiser
+        self.steps = 0
+        self._kept = [native.aligned_zeros(network.weights.nbytes).view(np.float32) for _ in range(2)]
+        self._plan = Plan(network, batch, training=True)
+        outputs = network.graph.output_shape.size
+        self._targets = np.zeros((batch, outputs), np.float32)
+        self.losses = np.zeros(batch, np.float32)
+        self.outputs = np.zeros((batch, outputs), np.float32)
+        self._plan_step(clip, frozen)
+        self._program = self._plan.program(available_cores() if threads is None else threads)
+
+    def _plan_step(self, clip: float, frozen: Collection[str]) -> None:
+        plan, network = self._plan, self.network
+        plan.forward()
+        self._plan_loss()
+        plan.backward()
+        plan.emit_late()
+        squares = self._plan_sums()
+        self._optimise = []
+        common = {
+            "weight": network.weights.ctypes.data,
+            "gradient": network.gradient.ctypes.data,
+            "first": self._kept[0].ctypes.data,
+            "second": self._kept[1].ctypes.data,
+            "kind": self.optimiser.kind,
+            "limit": clip,
+            "squares": squares.ctypes.data,
+            "square_count": squares.size,
+        }
+        plan.barrier()
+        for decays in (True, False):
+            job = plan.job(nn_jobs.OPTIMISE, decay=self.optimiser.weight_decay if decays else 0.0, **common)
+            names = [n for n, p in network.parameters.items() if p.decay == decays and n not in frozen]
+            tasks = [
+                (first + lo, first + hi)
+                for first, last in map(network.row_range, names)
+                for lo, hi in pieces(last - first, PIECE_ROWS)
+            ]
+            if tasks:
+                plan.whole("optimise", job, tasks)
+                self._optimise.append(job)
+        if plan.packs:
+            plan.phases.insert(0, plan.packs)
+
+    def _plan_loss(self) -> None:
+        plan, graph = self._plan, self.network.graph
+        if graph.output_shape[:2] != (1, 1):
+            raise CnncliError(
+                f"the network ends with {graph.output_shape}; expected a flat list of outputs",
+                "end it with a fully connected layer",
+            )
+        out = plan.value(graph.output)
+        shape = graph.output_shape
+        dense = Tensor(shape, external=self.outputs.ctypes.data)
+        plan.apply("copy", out, out, dense)
+        self._loss_job = plan.job(
+            nn_jobs.LOSS,
+            outputs=shape.channels,
+            targets=self._targets.ctypes.data,
+            losses=self.losses.ctypes.data,
+            kind=self.loss.kind,
+            beta=self.loss.beta,
+        )
+        dx, _ = plan.gradient_target(graph.output)
+        plan.each_chunk("losses", self._loss_job, {"x": out, "dx": dx})
+
+    def _plan_sums(self) -> NDArray[np.float64]:
+        """Add up the slots of each parameter's gradient; where the sums of squares will stand."""
+        plan, network = self._plan, self.network
+        counts = {name: len(pieces(p.rows, PIECE_ROWS)) for name, p in network.parameters.items()}
+        squares = np.zeros(sum(counts.values()), np.float64)
+        one = plan.hold(np.ones(1, np.int64))
+        at = 0
+        plan.barrier()
+        for name, parameter in network.parameters.items():
+            node, _, short = name.rpartition(".")
+            slotted = name in plan.slotted
+            job = plan.job(
+                nn_jobs.REDUCE,
+                slots=plan.weight_gradient(network.graph.nodes[node], short),
+                slot_pitch=plan.slot_pitch,
+                slot_count=(plan.slot_count if slotted else one).ctypes.data,
+                out=network.gradient_address(name),
+                taps=parameter.taps,
+                blocks=parameter.blocks,
+                last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
+                squares=squares.ctypes.data + 8 * at,
+                piece=PIECE_ROWS,
+            )
+            plan.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
+            at += counts[name]
+        self._squares = squares
+        return squares
+
+    def run(self, images: Floats, targets: NDArray[np.generic], *, rate: float) -> float:
+        """Do one step.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, H, W, C), float32
+            N is at most the batch; contiguous.
+        targets : ndarray
+            As the loss takes them: labels (N,), or rows (N, K).
+        rate : float
+            Learning rate of this step.
+
+        Returns
+        -------
+        float
+            Mean loss of the batch before the step.
+        """
+        samples = check_images(images, self.network, self.batch)
+        scale = self.loss.prepare(targets, self._targets[:samples])
+        self._loss_job["scale"] = scale
+        self.steps += 1
+        for job in self._optimise:
+            job["rate"] = rate
+            for name, value in self.optimiser.fields(self.steps).items():
+                job[name] = value
+        plan = self._plan
+        plan.start(images, samples, self.steps)
+        self._program.run(samples)
+        return float(np.sum(self.losses[:samples], dtype=np.float64) * scale)
+
+    @property
+    def gradient_norm(self) -> float:
+        """Norm of the last step's gradient, before clipping."""
+        return float(np.sqrt(self._squares.sum()))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the step works in, besides the weights."""
+        return self._plan.memory + sum(kept.nbytes for kept in self._kept)
+
+    def optimiser_state(self) -> dict[str, Floats]:
+        """What the optimiser keeps, by name, for `load_optimiser_state`."""
+        return {
+            f"{slot}/{name}": array
+            for slot, kept in zip(self.optimiser.slots, self._kept_of_slots(), strict=True)
+            for name, array in self.network.unpack(kept)
+        }
+
+    def load_optimiser_state(self, arrays: Mapping[str, Floats], *, steps: int) -> None:
+        """Go on from a state that `optimiser_state` gave after ``steps`` steps."""
+        for slot, kept in zip(self.optimiser.slots, self._kept_of_slots(), strict=True):
+            self.network.pack({name: arrays[f"{slot}/{name}"] for name in self.network.parameters}, kept)
+        self.steps = steps
+
+    def _kept_of_slots(self) -> list[Floats]:
+        return [self._kept[1 if slot == "square" else 0] for slot in self.optimiser.slots]
+
+
+class Inference:
+    """Outputs of a network, planned once for a batch size.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights are read anew by `refresh`, which a change of them calls for.
+    batch : int
+        Most samples at a time.
+    threads : int or None
+        None: all cores.
+    keep : collection of str
+        Names of layers whose activations are wanted besides the output.
+    """
+
+    def __init__(
+        self, network: Network, batch: int, *, threads: int | None = None, keep: Collection[str] = ()
+    ) -> None:
+        self.network = network
+        self.batch = batch
+        plan = self._plan = Plan(network, batch, training=False, keep=frozenset(keep))
+        plan.forward()
+        self._kept = {}
+        for name in (*keep, network.graph.output):
+            value = plan.value(name)
+            self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
+            plan.apply("copy", value, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
+        self._refresh = plan.refresher()
+        self._program = plan.program(available_cores() if threads is None else threads)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over the network's weights as they are now."""
+        self._plan.fold()
+        self._refresh.run(1)
+
+    def run(self, images: Floats) -> Floats:
+        """Outputs of any number of images, in pieces of the batch size.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, H, W, C), float32
+            Contiguous.
+
+        Returns
+        -------
+        ndarray, shape (N, K) or (N, H, W, K), float32
+        """
+        shape = self.network.graph.output_shape
+        out = np.empty((len(images), shape.size), np.float32)
+        for lo in range(0, len(images), self.batch):
+            part = images[lo : lo + self.batch]
+            self._step(part)
+            out[lo : lo + len(part)] = self._kept[self.network.graph.output].reshape(self.batch, -1)[
+                : len(part)
+            ]
+        return out if shape[:2] == (1, 1) else out.reshape(len(images), *shape[:3])
+
+    def activations(self, images: Floats) -> dict[str, Floats]:
+        """Activations of the layers in ``keep``, and of the output, for at most one batch."""
+        self._step(images)
+        return {name: array[: len(images)].copy() for name, array in self._kept.items()}
+
+    def _step(self, images: Floats) -> None:
+        samples = check_images(images, self.network, self.batch)
+        self._plan.start(images, samples, 0)
+        self._program.run(samples)
+
+
+def check_images(images: Floats, network: Network, batch: int) -> int:
+    """Number of images, if they are what the network takes."""
+    expected = network.graph.input_shape[:3]
+    fits = images.ndim == 4 and images.shape[1:] == expected and 0 < len(images) <= batch
+    if not fits or images.dtype != np.float32 or not images.flags.c_contiguous:
+        raise CnncliError(
+            f"images have shape {images.shape} and type {images.dtype}; expected 1 to {batch} images of "
+            f"{expected} as contiguous float32",
+            "resize the images, and convert them with numpy.ascontiguousarray",
+        )
+    return len(images)

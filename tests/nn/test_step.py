@@ -1,0 +1,150 @@
+"""Whole steps: the same bits for any number of threads, agreement with PyTorch, learning."""
+
+import numpy as np
+import pytest
+
+from cnncli.errors import CnncliError
+from cnncli.nn import (
+    SGD,
+    Adam,
+    AdamW,
+    Conv,
+    Flatten,
+    Graph,
+    Inference,
+    Linear,
+    MaxPool,
+    Network,
+    Relu,
+    RMSprop,
+    SoftmaxCrossEntropy,
+    TrainingStep,
+)
+
+
+def small_graph():
+    graph = Graph((12, 12, 1))
+    graph.add(
+        Conv(6, 3, padding=1),
+        Relu(),
+        MaxPool(2),
+        Conv(9, 3),
+        Relu(),
+        Flatten(),
+        Linear(20),
+        Relu(),
+        Linear(4),
+    )
+    return graph
+
+
+def batch(samples=21, seed=0):
+    random = np.random.default_rng(seed)
+    return random.standard_normal((samples, 12, 12, 1), np.float32), random.integers(0, 4, samples)
+
+
+def trained(threads, *, steps=3, samples=21, **settings):
+    network = Network(small_graph(), seed=3)
+    step = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads, **settings)
+    losses = [step.run(*batch(samples, seed), rate=0.05) for seed in range(steps)]
+    return network, losses, step
+
+
+@pytest.mark.parametrize("samples", [21, 20, 5, 1])
+def test_threads_change_no_bit(samples):
+    one = trained(1, samples=samples)
+    for threads in (2, 3):
+        more = trained(threads, samples=samples)
+        assert more[0].weights.tobytes() == one[0].weights.tobytes()
+        assert more[1] == one[1]
+
+
+def test_it_learns_a_batch_by_heart():
+    network = Network(small_graph(), seed=0)
+    step = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=Adam(), threads=2)
+    images, labels = batch()
+    losses = [step.run(images, labels, rate=0.01) for _ in range(60)]
+    assert losses[0] > 0.8
+    assert losses[-1] < 0.01
+    outputs = Inference(network, 8, threads=1).run(images)
+    assert (outputs.argmax(axis=1) == labels).all()
+
+
+def test_frozen_parameters_stay():
+    network, _, _ = trained(1, frozen={"conv1.weight"})
+    start, end = Network(small_graph(), seed=3).export(), network.export()
+    assert (start["conv1.weight"] == end["conv1.weight"]).all()
+    assert (start["conv2.weight"] != end["conv2.weight"]).any()
+
+
+def test_a_resumed_run_ends_with_the_same_bits():
+    whole, _, _ = trained(2, steps=4)
+    half, _, step = trained(2, steps=2)
+    again = Network(small_graph(), seed=9)
+    again.load(half.export())
+    resumed = TrainingStep(again, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=1)
+    resumed.load_optimiser_state(step.optimiser_state(), steps=step.steps)
+    for seed in (2, 3):
+        resumed.run(*batch(21, seed), rate=0.05)
+    assert again.weights.tobytes() == whole.weights.tobytes()
+
+
+def test_wrong_images_are_refused():
+    _, _, step = trained(1, steps=0)
+    images, labels = batch()
+    with pytest.raises(CnncliError, match="expected 1 to 21 images"):
+        step.run(images.astype(np.float64), labels, rate=0.1)
+    with pytest.raises(CnncliError, match="labels run from 0 to 4"):
+        step.run(images, np.arange(21) % 5, rate=0.1)
+
+
+OPTIMISERS = {
+    "sgd": (SGD(momentum=0.9, weight_decay=0.01), "SGD", {"momentum": 0.9}),
+    "nesterov": (SGD(momentum=0.8, nesterov=True), "SGD", {"momentum": 0.8, "nesterov": True}),
+    "dampened": (SGD(momentum=0.8, dampening=0.5), "SGD", {"momentum": 0.8, "dampening": 0.5}),
+    "adam": (Adam(weight_decay=0.01), "Adam", {}),
+    "adamw": (AdamW(weight_decay=0.1), "AdamW", {}),
+    "rmsprop": (RMSprop(momentum=0.5), "RMSprop", {"momentum": 0.5}),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_steps_agree_with_pytorch(name, clip):
+    torch = pytest.importorskip("torch")
+    ours, theirs, settings = OPTIMISERS[name]
+    network = Network(small_graph(), seed=3)
+    parameters = {key: torch.nn.Parameter(torch.from_numpy(value)) for key, value in network.export().items()}
+    weights = [value for key, value in parameters.items() if key.endswith("weight")]
+    biases = [value for key, value in parameters.items() if key.endswith("bias")]
+    optimiser = getattr(torch.optim, theirs)(
+        [{"params": weights, "weight_decay": ours.weight_decay}, {"params": biases, "weight_decay": 0.0}],
+        lr=0.003,
+        **settings,
+    )
+    step = TrainingStep(
+        network, 21, loss=SoftmaxCrossEntropy(smoothing=0.1), optimiser=ours, threads=2, clip=clip
+    )
+    functional = torch.nn.functional
+    for seed in range(4):
+        images, labels = batch(seed=seed)
+        p = parameters
+        x = torch.from_numpy(images).permute(0, 3, 1, 2)
+        x = functional.max_pool2d(
+            functional.conv2d(x, p["conv1.weight"], p["conv1.bias"], padding=1).relu(), 2
+        )
+        x = functional.conv2d(x, p["conv2.weight"], p["conv2.bias"]).relu().flatten(1)
+        x = functional.linear(x, p["linear1.weight"], p["linear1.bias"]).relu()
+        x = functional.linear(x, p["linear2.weight"], p["linear2.bias"])
+        loss = functional.cross_entropy(x, torch.from_numpy(labels), label_smoothing=0.1)
+        optimiser.zero_grad()
+        loss.backward()
+        if clip:
+            norm = torch.nn.utils.clip_grad_norm_(parameters.values(), clip)
+        optimiser.step()
+        assert step.run(images, labels, rate=0.003) == pytest.approx(loss.item(), rel=1e-4)
+        np.testing.assert_allclose(step.outputs, x.detach().numpy(), rtol=2e-3, atol=2e-3)
+        if clip:
+            assert step.gradient_norm == pytest.approx(norm.item(), rel=1e-3)
+    for key, value in network.export().items():
+        np.testing.assert_allclose(value, parameters[key].detach().numpy(), rtol=5e-3, atol=1e-3)
