@@ -54,7 +54,7 @@ def write_picture(
     write_atomic(path, data)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write a file whole or not at all.
 
     The bytes go to a temporary file in the same folder, which then takes the output's name. An
@@ -67,6 +67,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         The output.
     data : bytes
         All of it.
+    durable : bool
+        Return only when the file would outlast a loss of power.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         target = Path(os.path.realpath(path))
         before = _stat(path)
         if before is None or stat.S_ISREG(before.st_mode):
-            _replace(target, data, before)
+            _replace(target, data, before, durable=durable)
         elif stat.S_ISDIR(before.st_mode):
             raise IsADirectoryError(21, "is a directory")
         else:
@@ -104,7 +106,7 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
+def _replace(target: Path, data: bytes, before: os.stat_result | None, *, durable: bool) -> None:
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "read-only file")
     temporary = target.with_name(f".cnncli-{os.urandom(8).hex()}.tmp")
@@ -114,13 +116,27 @@ def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
             _write_all(handle, data)
             if before is not None:
                 _keep_owner(handle, before)
+            if durable:
+                os.fsync(handle)
         finally:
             os.close(handle)
         temporary.replace(target)
+        if durable:
+            _settle(target.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _settle(folder: Path) -> None:
+    """Bring a folder's names to the disk, where its file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _keep_owner(handle: int, before: os.stat_result) -> None:

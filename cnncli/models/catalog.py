@@ -1,0 +1,167 @@
+"""Models by name, and what a checkpoint needs to build one again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnncli.errors import CnncliError
+from cnncli.models.grammar import looks_like_layers, parse
+from cnncli.models.residual import resnet18, resnet20
+from cnncli.nn import Graph
+
+Shape = tuple[int, int, int]
+
+# LeCun et al. 1998 differ in four things: the 16 maps of C3 see chosen subsets of the 6 maps of S2 (here
+# all of them: "dense"); tanh (here ReLU); poolings are means with a trained scale and bias (here the
+# largest value); the outputs are distances to drawn digits (here a softmax). 28x28 digits are padded to 32x32.
+LENET5 = "conv6-5 relu pool conv16-5p0 relu pool fc120 relu fc84 relu fc"
+TWO_CONV = "conv32p0 relu conv64p0 relu pool fc128 relu fc"
+VGG_SMALL = (
+    "conv64 bn relu conv64 bn relu pool conv128 bn relu conv128 bn relu pool "
+    "conv256 bn relu conv256 bn relu pool fc"
+)
+
+_STAGE = 7  # the compact network halves pictures until their smaller side is at most this
+_LARGE = 128  # auto takes a residual network above this side
+
+
+def compact(shape: Shape) -> str:
+    """The modern small network, as deep as the picture asks: about 70,000 parameters for 28x28x1.
+
+    A 5x5 convolution finds strokes and edges; each stage then doubles the channels and halves the
+    picture, with batch norm throughout; the mean over what is left goes to the classes.
+    """
+    side = min(shape[:2])
+    words, channels = ["conv16-5 bn relu"], 16
+    while side > _STAGE:
+        channels = min(2 * channels, 128)
+        words.append(f"pool conv{channels} bn relu conv{channels} bn relu")
+        side //= 2
+    return " ".join([*words, "gap fc"])
+
+
+@dataclass(frozen=True)
+class Model:
+    """A named model: its string or builder, and a line about it."""
+
+    about: str
+    layers: str | Callable[[Shape], str] | None = None
+    graph: Callable[[Shape, int], Graph] | None = None
+
+
+MODELS: dict[str, Model] = {
+    "compact": Model("a small modern network with batch norm, as deep as the picture asks", compact),
+    "lenet5": Model("LeNet-5, the layout of 1998 with ReLU, largest-value pooling and a dense C3", LENET5),
+    "2conv": Model(
+        "two convolutions, a pooling and a hidden layer of 128: the first network of many", TWO_CONV
+    ),
+    "vgg-small": Model("six 3x3 convolutions of 64 to 256 channels with batch norm", VGG_SMALL),
+    "resnet20": Model(
+        "the residual network of 20 layers for small pictures (He et al. 2015)", graph=resnet20
+    ),
+    "resnet18": Model("the residual network of 18 layers for photographs (He et al. 2015)", graph=resnet18),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that it takes to build a network again.
+
+    Attributes
+    ----------
+    name : str
+        One of `MODELS`, or ``custom`` for a string.
+    layers : str or None
+        The string of a sequential network, so that a later change of a named model does no harm.
+    input_shape : (H, W, C)
+        Of one picture.
+    classes : int
+        Outputs.
+    """
+
+    name: str
+    layers: str | None
+    input_shape: Shape
+    classes: int
+
+    def graph(self, *, seed: int = 0) -> Graph:
+        """The network's layers.
+
+        Raises
+        ------
+        CnncliError
+            Where they do not fit the input shape.
+        """
+        if self.layers is not None:
+            return parse(self.layers, self.input_shape, self.classes, seed=seed)
+        builder = MODELS[self.name].graph if self.name in MODELS else None
+        if builder is None:
+            raise _unknown(self.name)
+        try:
+            return builder(self.input_shape, self.classes)
+        except CnncliError as fault:
+            h, w, _ = self.input_shape
+            raise CnncliError(
+                f"{self.name} does not fit pictures of {w}x{h}: {fault.message}", fault.hint
+            ) from fault
+
+
+def architecture(text: str, input_shape: Shape, classes: int) -> Architecture:
+    """Understand what follows ``-m``.
+
+    Parameters
+    ----------
+    text : str
+        A name, ``auto`` (by the picture's size), or a string of layers.
+    input_shape : (H, W, C)
+        Of one picture.
+    classes : int
+        Outputs.
+
+    Raises
+    ------
+    CnncliError
+        For an unknown name.
+    """
+    name = text.strip().lower()
+    if name == "auto":
+        name = "compact" if max(input_shape[:2]) <= _LARGE else "resnet18"
+    if name in MODELS:
+        layers = MODELS[name].layers
+        return Architecture(name, layers(input_shape) if callable(layers) else layers, input_shape, classes)
+    if looks_like_layers(text) or not name:
+        return Architecture("custom", " ".join(text.split()), input_shape, classes)
+    raise _unknown(text)
+
+
+def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
+    """Build a network from a name or a string of layers.
+
+    Parameters
+    ----------
+    text : str
+        As for `architecture`.
+    input_shape : (H, W, C)
+        Of one picture.
+    classes : int
+        Outputs.
+    seed : int
+        Of dropout; weights have a seed of their own, in `Network`.
+
+    Returns
+    -------
+    Graph
+        Its last layer is called ``head``.
+    """
+    return architecture(text, input_shape, classes).graph(seed=seed)
+
+
+def _unknown(text: str) -> CnncliError:
+    import difflib
+
+    known = ["auto", *MODELS]
+    near = difflib.get_close_matches(text.strip().lower(), known, n=1)
+    guess = f"Did you mean {near[0]}? " if near else ""
+    return CnncliError(
+        f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
+        f'{guess}Layers are written as in -m "conv32 relu pool fc".',
+    )

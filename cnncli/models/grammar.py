@@ -1,0 +1,307 @@
+"""Sequential networks as a string: ``conv32 relu conv64 relu pool fc128 relu dropout0.5 fc``.
+
+Words stand between blanks. A number that follows a word's name directly is its main setting, letters
+with numbers after it are others, in any order:
+
+    conv32          convolution, 32 channels out, kernel 3x3, stride 1, padded so that the size stays
+    conv32-5        the same with a kernel of 5x5
+    conv32k5s2p1    kernel (k) 5, stride (s) 2, padding (p) 1; also dilation (d) and groups (g)
+    dwconv          depthwise: as many channels and groups as come in; k, s, p, d as above
+    bn              batch norm; a convolution right before it has no bias of its own
+    relu            max(0, x); also leaky (leaky0.2: slope below 0), sigmoid, tanh, silu, gelu
+    pool            largest of 2x2; pool3s2p1: window, stride (by default the window), padding
+    avgpool         mean of 2x2; avgpool3s2p1 likewise
+    gap             global average pooling: the mean of each channel
+    flatten         picture to list; done where an fc needs it, so that it may be left out
+    dropout0.5      during training half of the values become 0; dropout alone means 0.5
+    fc128           fully connected, 128 outputs
+    fc              fully connected, one output for each class: the last word
+
+Padding is ``dilation * (kernel - 1) // 2`` unless p says otherwise; ``p0`` leaves it out.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnncli import nn
+from cnncli.errors import CnncliError
+from cnncli.nn import Graph, Layer
+
+_TOKEN = re.compile(r"(?P<name>[a-z]+)(?P<main>\d+(?:\.\d+)?)?(?P<rest>.*)", re.DOTALL)
+_SETTING = re.compile(r"([a-z])(\d+)")
+_MOST = {"conv": 8192, "fc": 65536, "k": 255, "s": 255, "p": 255, "d": 255, "g": 8192, "pool": 4096}
+_LONGEST = 1000
+_EXAMPLE = 'Write it as in -m "conv32 bn relu pool conv64 bn relu gap fc"; the last word is fc.'
+WORDS = (
+    "conv32",
+    "dwconv",
+    "bn",
+    "relu",
+    "leaky",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "pool",
+    "avgpool",
+    "gap",
+    "flatten",
+    "dropout0.5",
+    "fc128",
+    "fc",
+)
+"""One of each kind, as shown to users."""
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A word of the string: its parts, and where it stands, counted from 1."""
+
+    text: str
+    number: int
+    column: int
+    whole: str
+    name: str = ""
+    main: str | None = None
+    settings: tuple[tuple[str, int], ...] = ()
+
+    def fault(self, what: str, hint: str = "") -> CnncliError:
+        """An error that points at this word."""
+        start = self.column - 1
+        end = start + len(self.text)
+        marked = f"{self.whole[:start]}»{self.text}«{self.whole[end:]}"
+        message = f"--model: {what} (word {self.number}, column {self.column}), in {_shortened(marked)}"
+        return CnncliError(message, f"{hint} {_EXAMPLE}".strip())
+
+    def get(self, letter: str, default: int) -> int:
+        """A setting by its letter."""
+        return dict(self.settings).get(letter, default)
+
+
+def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: int) -> Graph:
+    """Build the network that a string describes.
+
+    Parameters
+    ----------
+    text : str
+        Words as above.
+    input_shape : (H, W, C)
+        Of one picture.
+    classes : int
+        Outputs of ``fc``.
+    seed : int
+        Of dropout.
+
+    Returns
+    -------
+    Graph
+        Its last layer is called ``head``.
+
+    Raises
+    ------
+    CnncliError
+        For a word that is unknown, out of range, or does not fit what reaches it; it is pointed at.
+    """
+    tokens = _tokens(text)
+    last = tokens[-1]
+    if last.name != "fc" or last.main is not None:
+        raise last.fault(
+            f"the last word is {last.text!r}; expected fc, with one output for each class",
+            "Add fc at the end.",
+        )
+    graph = Graph(input_shape)
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.name == "fc" and token.main is None and following is not None:
+            raise token.fault(
+                "fc stands before the end; expected fc with a number there", "Say fc128 for 128 outputs."
+            )
+        try:
+            _add(graph, token, following, (classes, seed))
+        except CnncliError as fault:
+            if fault.message.startswith("--model"):
+                raise
+            raise token.fault(fault.message, fault.hint.capitalize() + ".") from fault
+    return graph
+
+
+def looks_like_layers(text: str) -> bool:
+    """Tell whether ``text`` is meant as a string of layers, not as a model's name."""
+    words = text.split()
+    if len(words) != 1:
+        return len(words) > 1
+    match = _TOKEN.fullmatch(words[0])
+    return match is not None and match["name"] in _BUILDERS
+
+
+def _tokens(text: str) -> list[_Token]:
+    found = list(re.finditer(r"\S+", text))
+    if not found:
+        raise CnncliError(
+            "--model: no layers are given; expected a name or words such as conv32 relu", _EXAMPLE
+        )
+    if len(found) > _LONGEST:
+        raise CnncliError(f"--model: {len(found)} layers; expected at most {_LONGEST}", "Leave some out.")
+    return [_read(_Token(m.group(), i + 1, m.start() + 1, text)) for i, m in enumerate(found)]
+
+
+def _read(token: _Token) -> _Token:
+    match = _TOKEN.fullmatch(token.text.lower())
+    if match is None or match["name"] not in _BUILDERS:
+        raise token.fault(f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}", _nearest(token))
+    name, main, rest = match["name"], match["main"], match["rest"]
+    allowed = _BUILDERS[name].letters
+    if rest.startswith("-") and "k" in allowed:  # conv32-5 is conv32k5
+        rest = "k" + rest[1:]
+    settings = _SETTING.findall(rest)
+    if "".join(letter + number for letter, number in settings) != rest:
+        raise token.fault(f"{token.text!r} ends with {rest!r}; expected {_expected(name)}")
+    letters = [letter for letter, _ in settings]
+    for letter, number in settings:
+        if letter not in allowed or letters.count(letter) > 1:
+            raise token.fault(
+                f"{token.text!r} sets {letter!r} {_why(letter in allowed)}; expected {_expected(name)}"
+            )
+        lowest = 0 if letter == "p" else 1
+        if not lowest <= int(number) <= _MOST[letter]:
+            raise token.fault(f"{letter}{number} is out of range; expected {lowest} to {_MOST[letter]}")
+    return _Token(
+        token.text,
+        token.number,
+        token.column,
+        token.whole,
+        name,
+        main,
+        tuple((letter, int(number)) for letter, number in settings),
+    )
+
+
+def _why(known: bool) -> str:
+    return "twice" if known else "which it does not have"
+
+
+def _expected(name: str) -> str:
+    letters = _BUILDERS[name].letters
+    if not letters:
+        return _BUILDERS[name].form
+    return f"{_BUILDERS[name].form}, then {', '.join(letters)} each with a number"
+
+
+def _nearest(token: _Token) -> str:
+    import difflib
+
+    name = re.match(r"[a-z]*", token.text.lower())
+    near = difflib.get_close_matches(name.group() if name else "", _BUILDERS, n=1, cutoff=0.5)
+    if not near:
+        return ""
+    example = next((word for word in WORDS if word.rstrip("0123456789.") == near[0]), near[0])
+    return f"Did you mean {example}?"
+
+
+def _shortened(marked: str, reach: int = 40) -> str:
+    """What stands around the mark."""
+    marked = " ".join(marked.split())
+    start, end = max(0, marked.index("»") - reach), marked.index("«") + reach
+    return ("…" if start else "") + marked[start:end] + ("…" if end < len(marked) else "")
+
+
+def _whole(token: _Token, kind: str) -> int:
+    if token.main is None or "." in token.main or not 1 <= int(token.main) <= _MOST[kind]:
+        given = "no number" if token.main is None else token.main
+        raise token.fault(
+            f"{token.name} has {given}; expected a whole number, 1 to {_MOST[kind]}, right after it"
+        )
+    return int(token.main)
+
+
+def _plain(token: _Token) -> None:
+    if token.main is not None:
+        raise token.fault(f"{token.text!r} has a number; expected {token.name} alone")
+
+
+def _conv(token: _Token, channels: int, following: _Token | None) -> Layer:
+    depthwise = token.name == "dwconv"
+    if depthwise:
+        _plain(token)
+    kernel, dilation = token.get("k", 3), token.get("d", 1)
+    return nn.Conv(
+        channels if depthwise else _whole(token, "conv"),
+        kernel,
+        stride=token.get("s", 1),
+        padding=token.get("p", dilation * (kernel - 1) // 2),
+        dilation=dilation,
+        groups=channels if depthwise else token.get("g", 1),
+        bias=following is None or following.name != "bn",
+    )
+
+
+def _pool(token: _Token) -> Layer:
+    window = 2 if token.main is None else _whole(token, "pool")
+    kind = nn.MaxPool if token.name == "pool" else nn.AvgPool
+    return kind(window, stride=token.get("s", window), padding=token.get("p", 0))
+
+
+def _leaky(token: _Token) -> Layer:
+    slope = 0.01 if token.main is None else float(token.main)
+    if not 0 <= slope < 1:
+        raise token.fault(f"leaky has slope {slope:g}; expected 0 up to, not including, 1")
+    return nn.LeakyRelu(slope)
+
+
+def _dropout(token: _Token, seed: int) -> Layer:
+    share = 0.5 if token.main is None else float(token.main)
+    if not 0 < share < 1:
+        raise token.fault(
+            f"dropout is {share:g}; expected a share between 0 and 1", "Say dropout0.5 for half."
+        )
+    return nn.Dropout(share, seed=seed * 1009 + token.number)
+
+
+@dataclass(frozen=True)
+class _Word:
+    """What a word may look like, and the layer that has no settings."""
+
+    form: str
+    letters: str = ""
+    layer: Callable[[], Layer] | None = None
+
+
+_BUILDERS: dict[str, _Word] = {
+    "conv": _Word("conv32: channels, or conv32-5: channels and kernel", "kspdg"),
+    "dwconv": _Word("dwconv", "kspd"),
+    "bn": _Word("bn", layer=lambda: nn.BatchNorm()),
+    "relu": _Word("relu", layer=nn.Relu),
+    "leaky": _Word("leaky or leaky0.1: slope"),
+    "sigmoid": _Word("sigmoid", layer=nn.Sigmoid),
+    "tanh": _Word("tanh", layer=nn.Tanh),
+    "silu": _Word("silu", layer=nn.Silu),
+    "gelu": _Word("gelu", layer=nn.Gelu),
+    "pool": _Word("pool or pool3: window", "sp"),
+    "avgpool": _Word("avgpool or avgpool3: window", "sp"),
+    "gap": _Word("gap", layer=nn.GlobalAvgPool),
+    "flatten": _Word("flatten", layer=nn.Flatten),
+    "dropout": _Word("dropout or dropout0.5: share"),
+    "fc": _Word("fc, or fc128: outputs"),
+}
+
+
+def _add(graph: Graph, token: _Token, following: _Token | None, made_for: tuple[int, int]) -> None:
+    """Add the layers of one word."""
+    classes, seed = made_for
+    plain = _BUILDERS[token.name].layer
+    if plain is not None:
+        _plain(token)
+        graph.add(plain())
+    elif token.name in ("conv", "dwconv"):
+        graph.add(_conv(token, graph.output_shape.channels, following))
+    elif token.name in ("pool", "avgpool"):
+        graph.add(_pool(token))
+    elif token.name == "leaky":
+        graph.add(_leaky(token))
+    elif token.name == "dropout":
+        graph.add(_dropout(token, seed))
+    else:
+        if graph.output_shape[:2] != (1, 1):
+            graph.add(nn.Flatten())
+        last = token.main is None
+        graph.add(nn.Linear(classes if last else _whole(token, "fc")), name="head" if last else None)

@@ -1,0 +1,148 @@
+"""Arrays and text in one file, in the safetensors format: numbers only, nothing is evaluated.
+
+Format: eight bytes with the length of a JSON header, the header (dtype, shape and place of each array,
+and ``__metadata__`` of strings), then the arrays' bytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown
+from cnncli.images.write import write_atomic
+
+Arrays = dict[str, NDArray[Any]]
+
+_LARGEST_HEADER = 25_000_000  # bytes
+_KINDS = "fiub"
+
+
+def write_tensors(
+    path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str], *, durable: bool = False
+) -> None:
+    """Write arrays and metadata, whole or not at all; the same content gives the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file, usually ``*.safetensors``.
+    arrays : mapping of str to ndarray
+        Any shapes; real numbers.
+    metadata : mapping of str to str
+        Text by name.
+    durable : bool
+        Return only when the file would outlast a loss of power.
+
+    Raises
+    ------
+    CnncliError
+        Where the file cannot be written.
+    """
+    import json
+
+    from safetensors.numpy import save
+
+    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    length = int.from_bytes(data[:8], "little")
+    # The package would write metadata in an order that changes from process to process.
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8 : 8 + length])}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    write_atomic(path, b"".join((len(text).to_bytes(8, "little"), text, data[8 + length :])), durable=durable)
+
+
+def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Read arrays and metadata.
+
+    Returns
+    -------
+    arrays, metadata
+        By name; the arrays are copies.
+
+    Raises
+    ------
+    CnncliError
+        Where the file cannot be read, is damaged or cut short, or is of another kind.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise reading_fault(error, path) from error
+    metadata = _check_header(data, path)
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(data)
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, f"its arrays do not fit its header ({error})") from error
+    return {name: arrays[name] for name in sorted(arrays)}, metadata
+
+
+def _check_header(data: bytes, path: Path) -> dict[str, str]:
+    """Read the metadata, after making sure that this is such a file and that all of it is there."""
+    import json
+
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 10 or data[8:9] != b"{" or length > _LARGEST_HEADER:
+        raise _foreign(path, data)
+    if 8 + length > len(data):
+        raise _damaged(path, f"its header needs {length} bytes, of which {len(data) - 8} are there")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        metadata = header.get("__metadata__", {})
+        spans = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
+        needed = max((int(end) for _, end in spans), default=0)
+        texts = {str(name): value for name, value in metadata.items()}
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path, "its header is no list of arrays") from error
+    if 8 + length + needed != len(data):
+        raise _damaged(
+            path, f"its header speaks of {8 + length + needed} bytes, of which {len(data)} are there"
+        )
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise _damaged(path, "its metadata is not text")
+    return texts
+
+
+def _foreign(path: Path, data: bytes) -> CnncliError:
+    kinds = {
+        b"PK\x03\x04": "a zip archive, as PyTorch and Keras write it",
+        b"\x80\x02": "a Python pickle",
+        b"\x89HDF": "an HDF5 file",
+        b"\x89PNG": "a PNG picture",
+        b"\xff\xd8\xff": "a JPEG picture",
+    }
+    kind = next((name for start, name in kinds.items() if data.startswith(start)), None)
+    kind = kind or ("empty" if not data else "not in the safetensors format")
+    pickled = data[:2] in (b"PK", b"\x80\x02")
+    return CnncliError(
+        f"{shown(path)} is {kind}; expected a checkpoint (.safetensors)",
+        "Pickles can run programs and are never opened: save the weights with safetensors."
+        if pickled
+        else "Give a file that cnncli train wrote: best.safetensors or last.safetensors in a run's folder.",
+    )
+
+
+def _damaged(path: Path, why: str) -> CnncliError:
+    return CnncliError(
+        f"{shown(path)} is damaged or cut short: {why}",
+        "Copy the file again from where it came, or train the network again.",
+    )
+
+
+def only_numbers(arrays: Arrays, path: Path) -> Arrays:
+    """The arrays, if all of them hold finite real numbers."""
+    for name, array in arrays.items():
+        if array.dtype.kind not in _KINDS:
+            raise _damaged(path, f"{name} is of type {array.dtype}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CnncliError(
+                f"{shown(path)} holds values that are not numbers, in {name}",
+                "The training that wrote it diverged: train again with a lower --lr.",
+            )
+    return arrays
