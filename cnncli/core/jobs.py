@@ -156,3 +156,37 @@ MEDIAN_RANKS = np.dtype(
     ],
     align=True,
 )
+
+# Ridges of the gradient magnitude; a pixel above `low` is weak, above `high` strong.
+RIDGES = np.dtype([*TILES, ("low", "f4"), ("high", "f4")], align=True)
+
+# A map of bytes, 0, 1 (weak) or 2 (strong), whose outermost pixels are 0.
+HYSTERESIS = np.dtype(
+    [
+        ("map", "i8"),
+        ("words", "i8"),  # of 8 bytes, that hold all of it
+        ("pitch", "i8"),  # bytes from row to row
+        ("step", "i8"),  # bytes from pixel to pixel
+        ("stack", "i8"),  # address of room for an intp for each pixel that is not 0
+    ],
+    align=True,
+)
+
+# Sign changes of a response by more than `least`, what is within `floor` of 0 counting as 0.
+SIGN_CHANGES = np.dtype([*TILES, ("floor", "f4"), ("least", "f4"), ("full", "f4")], align=True)
+
+# Weights that fall with distance and with difference: 2 ** (falloff * difference^2 + exponent of the tap).
+# Each channel has a plane of rows in scratch.
+BILATERAL = np.dtype(
+    [
+        *TILES,
+        ("tap_count", "i8"),
+        ("tap_offsets", "i8"),  # address of intp: byte offset in a plane from the window's first cell
+        ("tap_exponents", "i8"),  # address of float32
+        ("falloff", "f4"),
+        ("center", "i8"),  # byte offset of the middle cell
+        ("loaded_rows", "i8"),
+        ("row_floats", "i8"),  # of a plane
+    ],
+    align=True,
+)

@@ -1,12 +1,15 @@
-"""Run the median over a surface."""
+"""Run the median and the bilateral filter over a surface."""
+
+import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.networks import median_network, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import run_direct
-from cnncli.filters.model import Median
+from cnncli.filters.model import Bilateral, Median
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 LARGEST_NETWORK = 9
@@ -15,6 +18,7 @@ _ROW_BYTES = 2048  # of a tile's rows, where places are few
 _PLACES_BYTES = 96 * 1024  # of a network's places together: a part of the second-level cache
 _TILE_ROWS = 48
 _RANK_TILE = 64
+_LEAST_EXPONENT = -50.0
 
 
 def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
@@ -45,6 +49,53 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     return _by_ranks(size, surface, threads)
 
 
+def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
+    """Run the bilateral filter.
+
+    A neighbour at distance r whose value differs by d, as a share of full scale, weighs
+    exp(-r^2 / (2 sigma^2)) * exp(-d^2 / (2 sigma_color^2)). The window is the whole square. For several
+    channels d is the Euclidean distance, and all channels share one weight. A weight w is right
+    within 2e-7 - 1e-7 ln w of itself; places that weigh less than 2^-50 at no difference are left out.
+    Where the window holds a NaN the answer is NaN.
+
+    Parameters
+    ----------
+    filter : Bilateral
+        Size, sigma and sigma_color.
+    surface : Surface
+        Maps as long as the window needs, the output pixel being its middle; 1 to 4 channels.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+
+    Source
+    ------
+    C. Tomasi, R. Manduchi: Bilateral Filtering for Gray and Color Images, 1998, equation 5.
+    """
+    size, channels = filter.size, surface.channels
+    job = lay_out(jobs.BILATERAL, surface, extent=(size, size))
+    row_floats = -(-job.pitch // channels // 16) * 16 + 32
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    r = size // 2
+    exponents = -((x - r) ** 2 + (y - r) ** 2) * (math.log2(math.e) / (2 * filter.sigma**2))
+    near = exponents >= _LEAST_EXPONENT
+    job.record["tap_count"] = np.count_nonzero(near)
+    job.point("tap_offsets", (4 * (y * row_floats + x))[near].astype(np.intp))
+    job.point("tap_exponents", exponents[near].astype(np.float32))
+    job.record["falloff"] = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
+    job.record["center"] = 4 * (r * row_floats + r)
+    job.record["loaded_rows"], job.record["row_floats"] = job.loaded_rows, row_floats
+    floats = 2 * job.pitch + channels * job.loaded_rows * row_floats + 4 * _VECTOR_GROUP
+    scratches = native.run(
+        "bilateral", job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * floats
+    )
+    return _clipped(scratches)
+
+
 def _plain(surface: Surface) -> bool:
     """Whether values go from the source to the output unchanged."""
     same = surface.src.dtype == surface.out.dtype and surface.luma is None and surface.stride == (1, 1)
@@ -57,7 +108,9 @@ def _fill_fits(surface: Surface) -> bool:
     """Whether the fill, if anything is filled, is a number of the source's integer type."""
     if surface.xmap.min() >= 0 and surface.ymap.min() >= 0:
         return True
-    return surface.fill == int(surface.fill) and 0 <= surface.fill <= np.iinfo(surface.src.dtype).max
+    return surface.fill == int(surface.fill) and 0 <= surface.fill <= (
+        255 if surface.src.dtype == np.uint8 else 65535
+    )
 
 
 def _by_network(size: int, surface: Surface, threads: int) -> int:
@@ -81,7 +134,7 @@ def _by_network(size: int, surface: Surface, threads: int) -> int:
         threads=threads,
         scratch_bytes=HEADER_BYTES + rows * row_bytes + 2 * size * step + 2 * _VECTOR_GROUP,
     )
-    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+    return _clipped(scratches)
 
 
 def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
@@ -99,7 +152,7 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
     job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
     job.record["tiles_x"] = -(-width // tile_width)
     job.record["loaded_rows"] = (tile_height - 1) * stride_y + size
-    return row_bytes
+    return int(row_bytes)
 
 
 def _by_ranks(size: int, surface: Surface, threads: int) -> int:
@@ -128,4 +181,9 @@ def _by_ranks(size: int, surface: Surface, threads: int) -> int:
     job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
     count = -(-width // tile_width) * -(-height // tile_height)
     scratches = native.run("median_ranks", job.record, count, threads=threads, scratch_bytes=at)
+    return _clipped(scratches)
+
+
+def _clipped(scratches: list[NDArray[np.uint8]]) -> int:
+    """The count that each thread's loop left."""
     return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)

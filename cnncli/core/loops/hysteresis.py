@@ -1,0 +1,53 @@
+"""Canny's second half: follow ridges from the strong ones to all that touch them.
+
+One pass over the whole image, because an edge may wind through all of it. The result does not depend
+on the order in which pixels are met.
+"""
+
+from cnncli.core import jobs
+from cnncli.core.loops.integers import load_u8, store_8
+from cnncli.core.loops.tile_io import inline
+from cnncli.core.simd import load_i64, record, store_i64
+
+JOB = jobs.HYSTERESIS
+STRONG, EDGE = 2, 3
+STRONG_BITS = 0x0202020202020202
+LOW_BITS = 0x0101010101010101
+
+
+@inline
+def push(stack, top, at):
+    """Make the pixel at an address an edge, and remember to look around it."""
+    store_8(at, EDGE)
+    store_i64(stack + 8 * top, at)
+    return top + 1
+
+
+@inline
+def follow(job, start):
+    """Make an edge of a strong pixel and of everything connected to it."""
+    stack, pitch, step = job.stack, job.pitch, job.step
+    top = push(stack, 0, start)
+    while top:
+        top -= 1
+        corner = load_i64(stack + 8 * top) - pitch - step
+        for row in range(3):
+            for column in range(3):
+                at = corner + row * pitch + column * step
+                ridge = load_u8(at)
+                if ridge == 1 or ridge == STRONG:
+                    top = push(stack, top, at)
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """The whole map: on return 1 on an edge, else 0."""
+    job = record(job_pointer)
+    end = job.map + job.words * 8
+    for word in range(job.map, end, 8):
+        if load_i64(word) & STRONG_BITS:
+            for at in range(word, word + 8):
+                if load_u8(at) == STRONG:
+                    follow(job, at)
+    for word in range(job.map, end, 8):
+        ridges = load_i64(word)
+        store_i64(word, (ridges >> 1) & ridges & LOW_BITS)

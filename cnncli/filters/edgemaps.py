@@ -1,0 +1,186 @@
+"""Run the detectors that answer edge or no edge: Canny's, and zero-crossings of a Laplacian.
+
+Both answer full scale on an edge and 0 elsewhere.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import jobs, native
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
+from cnncli.filters.execute import NOISE, run_direct, run_separable
+from cnncli.filters.model import Canny, ZeroCrossings
+from cnncli.filters.plan import plan_linear
+from cnncli.filters.smoothing import gaussian_size, gaussian_taps
+
+LEVELS = 255.0  # a picture of any depth is brought to these …
+STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
+SOBEL_STEP = 4.0  # what the Sobel pair answers to a step of 1
+_HALO = 2  # pixels around the output that its gradient and its neighbours' need
+_BLOCK_BYTES = 1 << 20
+
+
+def canny_reach(filter: Canny) -> int:
+    """Pixels to each side of an output pixel that its being a ridge depends on."""
+    return gaussian_size(filter.sigma) // 2 + _HALO
+
+
+def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
+    """Find Canny's edges.
+
+    The source is brought to levels from 0 to 255 in steps of 1/4096, in any type, so that one picture
+    in 8 bits, 16 bits or float has the same edges to the pixel. Then: a Gaussian cut at four sigmas;
+    the Sobel pair; ridges of its magnitude, interpolated along the gradient; and of the ridges from
+    ``low`` up, those connected (to any of 8 neighbours) to one from ``high`` up.
+
+    A pixel of the border is an edge by the same rule as any other; what lies beyond comes from the
+    border mode. Edges are followed within the output.
+
+    Parameters
+    ----------
+    filter : Canny
+        Sigma and thresholds.
+    surface : Surface
+        Maps that reach `canny_reach` pixels beyond the output to each side.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+
+    Source
+    ------
+    J. Canny: A Computational Approach to Edge Detection, 1986: sections VI (ridges), VIII (hysteresis).
+    """
+    smooth = _smoothed(filter.sigma, _to_levels(surface), threads)
+    height, width, channels = smooth.shape[0] - 2 * _HALO, smooth.shape[1] - 2 * _HALO, smooth.shape[2]
+    # A rim of no edges around the map, so that following needs no look at the border.
+    ridges = np.zeros(-(-(height + 2) * (width + 2) * channels // 8) * 8, np.uint8)
+    edges = ridges[: (height + 2) * (width + 2) * channels].reshape(height + 2, width + 2, channels)
+    inner = edges[1:-1, 1:-1]
+    _find_ridges(filter, smooth, inner, threads)
+    _follow(ridges, edges)
+    marked = replace(
+        surface,
+        src=inner,
+        xmap=np.arange(width, dtype=np.intp),
+        ymap=np.arange(height, dtype=np.intp),
+        luma=None,
+        scale=surface.scale * surface.full_scale,
+    )
+    return run_direct(np.ones((1, 1)), marked, dilation=1, threads=threads)
+
+
+def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int) -> int:
+    """Find where a response changes sign.
+
+    A pixel is an edge where its response and that of the neighbour to the right or below have opposite
+    signs and differ by more than ``threshold`` of full scale; or where its own response is 0, and the
+    neighbours left and right, or above and below, have opposite signs and differ so. Responses within
+    float32's rounding noise count as 0, so flat areas have no edges whatever the threshold. Pixels of
+    the last column and row have no neighbour to that side.
+
+    Parameters
+    ----------
+    filter : ZeroCrossings
+        Weights, the same answer flipped or not, and threshold.
+    surface : Surface
+        Maps as for the convolution with the weights.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+
+    Source
+    ------
+    D. Marr, E. Hildreth: Theory of Edge Detection, 1980.
+    """
+    from cnncli.filters.apply import run_linear  # which imports this module
+
+    dense = _dense(surface, tuple(reversed(filter.weights.shape)))
+    plan = plan_linear(filter.weights, dilation=1, stride=(1, 1), shape=dense.out.shape[:2])
+    run_linear(filter.weights, plan, dense, threads=threads)
+    height, width, _ = dense.out.shape
+    changes = replace(surface, src=dense.out, xmap=_rimmed(width), ymap=_rimmed(height), fill=0.0, luma=None)
+    job = lay_out(jobs.SIGN_CHANGES, changes, extent=(3, 3))
+    job.record["floor"] = NOISE * np.abs(filter.weights).sum() * surface.full_scale
+    job.record["least"] = filter.threshold * surface.full_scale
+    job.record["full"] = surface.full_scale
+    size = HEADER_BYTES + 4 * (job.loaded_rows + 3 + surface.stride[1]) * job.pitch
+    scratches = native.run("sign_changes", job.record, job.count, threads=threads, scratch_bytes=size)
+    return _clipped(scratches)
+
+
+def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
+    """The same view with an output of float32 for every place, without stride or range."""
+    height, width = surface.ymap.size - extent[1] + 1, surface.xmap.size - extent[0] + 1
+    out = np.empty((height, width, surface.channels), np.float32)
+    return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
+
+
+def _rimmed(count: int) -> NDArray[np.intp]:
+    """A map of all positions, with one to either side that is filled."""
+    positions = np.full(count + 2, -1, np.intp)
+    positions[1:-1] = np.arange(count)
+    return positions
+
+
+def _to_levels(surface: Surface) -> Surface:
+    """The source in levels from 0 to 255, rounded to the same steps whatever it was."""
+    factor = LEVELS * STEPS / surface.full_scale
+    fill = float(np.rint(surface.fill * factor) / STEPS)
+    if surface.src.dtype == np.uint8 and surface.full_scale == LEVELS:
+        return replace(surface, fill=fill)
+    levels = np.empty(surface.src.shape, np.float32)
+    rows = max(1, _BLOCK_BYTES // (4 * levels[0].size))
+    for top in range(0, len(levels), rows):
+        block = levels[top : top + rows]
+        np.multiply(surface.src[top : top + rows], np.float32(factor), out=block, casting="unsafe")
+        np.rint(block, out=block)
+        block *= np.float32(1 / STEPS)
+    return replace(surface, src=levels, fill=fill)
+
+
+def _smoothed(sigma: float, surface: Surface, threads: int) -> NDArray[np.float32]:
+    """The source under a Gaussian, with the halo that the gradient needs."""
+    size = gaussian_size(sigma)
+    taps = gaussian_taps(sigma, size)[None]
+    dense = _dense(surface, (size, size))
+    run_separable(taps, taps, dense, dilation=1, threads=threads)
+    return np.asarray(dense.out, np.float32)
+
+
+def _find_ridges(filter: Canny, smooth: NDArray[np.float32], out: NDArray[np.uint8], threads: int) -> None:
+    """Write 1 on weak ridges, 2 on strong ones, 0 elsewhere."""
+    height, width, _ = smooth.shape
+    view = Surface(
+        src=smooth, out=out, xmap=np.arange(width, dtype=np.intp), ymap=np.arange(height, dtype=np.intp)
+    )
+    job = lay_out(jobs.RIDGES, view, extent=(2 * _HALO + 1,) * 2, row_bytes_factor=4)
+    for name, share in (("low", filter.low), ("high", filter.high)):
+        # The loop asks for more than the number below the threshold: for at least the threshold.
+        job.record[name] = np.nextafter(np.float32(share * SOBEL_STEP * LEVELS), np.float32(-1))
+    size = HEADER_BYTES + 4 * (4 * (int(job.record["tile_height"][0]) + 5) + 2) * job.pitch
+    native.run("ridges", job.record, job.count, threads=threads, scratch_bytes=size)
+
+
+def _follow(ridges: NDArray[np.uint8], edges: NDArray[np.uint8]) -> None:
+    """Turn ridges into edges, 1, where they are joined to a strong one, and into 0 elsewhere."""
+    stack = np.empty(ridges.size, np.intp)  # no page of it is touched before the stack grows there
+    job = np.zeros(1, jobs.HYSTERESIS)
+    job["map"], job["words"] = ridges.ctypes.data, ridges.size // 8
+    job["pitch"], job["step"] = edges.strides[0], edges.strides[1]
+    job["stack"] = stack.ctypes.data
+    native.run("hysteresis", job, 1, threads=1)
+
+
+def _clipped(scratches: list[NDArray[Any]]) -> int:
+    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
