@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnncli.cli.run import carry_out
+from cnncli.cli.run import DONE, WRONG_USAGE, carry_out, report
 
 # The usage error of click, or of the copy of click that newer Typer carries.
 WrongCommand: Any = typer.BadParameter.__base__
@@ -12,7 +12,7 @@ WrongCommand: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="cnncli",
     help="Filter images from the shell, faster than OpenCV.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,  # plain help: importing Rich would take longer than all the rest
     pretty_exceptions_enable=False,  # Rich again; carry_out turns faults into two lines
     add_completion=False,
@@ -37,11 +37,16 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-) -> None:
+) -> int:
     """Filter images from the shell, faster than OpenCV."""
+    if context.invoked_subcommand is not None:
+        return DONE
+    report(context.get_help())
+    return WRONG_USAGE
 
 
 @app.command()
@@ -170,7 +175,6 @@ def convolve(
 ) -> int:
     """Filter images with edge, blur and custom kernels."""
     given = dict(locals())
-    given.pop("debug")
     from cnncli.cli.convolve import convolve_command
 
     return carry_out(lambda: convolve_command(**given), debug=debug)

@@ -1,15 +1,15 @@
 """Many inputs: reading, filtering and writing overlapped, results in order, the rate on a terminal."""
 
-import sys
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnncli.errors import CnncliError
+from cnncli.cli.progress import progress_bar
+from cnncli.cli.run import Stopped, orderly_stop
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 AHEAD = 3  # items a worker may be ahead of the one that is reported next
@@ -21,12 +21,15 @@ class Outcome:
 
     value: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    error: CnncliError | None = None
+    error: Exception | None = None
+
+
+Work = Callable[[Item, int], Outcome]
 
 
 def run_batch(
-    items: Sequence[Item], work: Callable[[Item, int], Outcome], threads: int, *, quiet: bool
-) -> Iterator[tuple[Item, Outcome]]:
+    items: Sequence[Item], work: Work[Item], threads: int, *, quiet: bool
+) -> Generator[tuple[Item, Outcome], None, None]:
     """Work on items, several at a time where there are several.
 
     One item has all threads to itself; of several, each has one, so that while one is filtered others
@@ -37,7 +40,7 @@ def run_batch(
     items : sequence
         In the order in which outcomes are wanted.
     work : callable
-        ``work(item, threads)``; a `CnncliError` becomes the item's outcome.
+        ``work(item, threads)``; what it raises becomes the item's outcome, except that its reader is gone.
     threads : int
         Threads in all.
     quiet : bool
@@ -46,55 +49,79 @@ def run_batch(
     Yields
     ------
     item, outcome
-        In order, as soon as each is there. After an interruption, items in work are ended and no new
-        ones begun.
+        In order, as soon as each is there. Close the generator if it is left before its end.
+
+    Raises
+    ------
+    Stopped
+        After an interruption, when the items in work are ended and yielded; no new ones are begun.
+    BrokenPipeError
+        If the reader of an output is gone.
     """
-    if len(items) == 1 or threads == 1:
-        with _progress(len(items), quiet=quiet) as step:
-            for item in items:
-                yield item, _outcome(work, item, threads)
-                step()
+    if len(items) < 2:
+        for item in items:
+            yield item, _outcome(work, item, threads)
         return
+    done = 0
+    with orderly_stop() as stopping, progress_bar(len(items), unit="images", quiet=quiet) as bar:
+        results = _in_turn if threads == 1 else _overlapped
+        for item, outcome in results(items, work, threads, stopping):
+            done += 1
+            bar.clear()
+            yield item, outcome
+            bar.draw(done)
+    if stopping:
+        raise Stopped(stopping[0], f"{done} of {len(items)} images are done")
+
+
+def _in_turn(
+    items: Sequence[Item], work: Work[Item], threads: int, stopping: list[int]
+) -> Iterator[tuple[Item, Outcome]]:
+    """One item after the other, until a signal comes."""
+    for item in items:
+        if stopping:
+            return
+        yield item, _outcome(work, item, threads)
+
+
+def _overlapped(
+    items: Sequence[Item], work: Work[Item], threads: int, stopping: list[int]
+) -> Iterator[tuple[Item, Outcome]]:
+    """As many items at a time as there are threads, in order, until a signal comes."""
+    from concurrent.futures import ThreadPoolExecutor
+
     workers = min(threads, len(items))
-    stop = threading.Event()
+    left = False
 
     def attempt(item: Item) -> Outcome | None:
-        return None if stop.is_set() else _outcome(work, item, max(1, threads // workers))
+        return None if stopping or left else _outcome(work, item, threads // workers)
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="convolve")
     waiting: deque[tuple[Item, Future[Outcome | None]]] = deque()
-    upcoming = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
     try:
-        with _progress(len(items), quiet=quiet) as step:
-            for item in upcoming:
-                waiting.append((item, pool.submit(attempt, item)))
-                if len(waiting) == workers * AHEAD:
-                    break
-            while waiting:
-                item, future = waiting.popleft()
-                outcome = future.result()
-                for later in upcoming:
-                    waiting.append((later, pool.submit(attempt, later)))
-                    break
-                if outcome is not None:
-                    yield item, outcome
-                step()
+        for item in items:
+            waiting.append((item, pool.submit(attempt, item)))
+            if len(waiting) == workers * AHEAD:
+                yield from _ended(waiting.popleft())
+        while waiting:
+            yield from _ended(waiting.popleft())
     finally:
-        stop.set()
+        left = True
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _outcome(work: Callable[[Item, int], Outcome], item: Item, threads: int) -> Outcome:
+def _ended(begun: "tuple[Item, Future[Outcome | None]]") -> Iterator[tuple[Item, Outcome]]:
+    """An item with its outcome, as soon as it is there; nothing if a signal came before the work."""
+    item, future = begun
+    outcome = future.result()
+    if outcome is not None:
+        yield item, outcome
+
+
+def _outcome(work: Work[Item], item: Item, threads: int) -> Outcome:
     try:
         return work(item, threads)
-    except CnncliError as error:
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others can be done
         return Outcome(error=error)
-
-
-def _progress(count: int, *, quiet: bool) -> AbstractContextManager[Callable[[], None]]:
-    """A bar with the rate and the time left, for several items on a terminal; else nothing."""
-    if quiet or count < 2 or sys.stderr is None or not sys.stderr.isatty():
-        return nullcontext(lambda: None)
-    from cnncli.cli.progress import progress_bar
-
-    return progress_bar(count, unit="images")

@@ -1,52 +1,32 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-import os
-import sys
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
+from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
-from cnncli.cli.names import STREAM, Job, Naming, find_inputs, plan_outputs
-from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error
+from cnncli.cli.names import STREAM, Job, find_inputs, is_special, plan_outputs
+from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
+from cnncli.cli.streams import read_stdin, write_line, write_stdout
+from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
-from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.filters.model import Filter
-from cnncli.filters.options import Normalize, Options, RangeMode
-from cnncli.filters.spec import parse_spec
 from cnncli.images.faults import shown
-from cnncli.images.formats import FORMATS, READ_SUFFIXES, SUFFIXES, format_for
+from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
-from cnncli.images.read import DEFAULT_MAX_PIXELS, read_picture
-from cnncli.images.write import encode_picture, write_picture
-
-_BITS = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.float32)}
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is done to every input."""
-
-    filters: tuple[Filter, ...]
-    spec: str
-    options: Options
-    bias: str
-    format: str | None
-    bits: int | None
-    quality: int | None
-    compress: bool
-    max_pixels: int
-    explain: str | None
+from cnncli.images.read import read_picture
+from cnncli.images.write import encode_picture, write_atomic
 
 
 def convolve_command(
-    *, kernel: list[str] | None, json: bool, quiet: bool, threads: int | None, **given: Any
+    *, kernel: list[str] | None, json: bool, quiet: bool, debug: bool, threads: int | None, **given: Any
 ) -> int:
     """Run the command.
 
@@ -54,7 +34,7 @@ def convolve_command(
     ----------
     kernel : list of str or None
         The SPECs.
-    json, quiet, threads
+    json, quiet, debug, threads
         As on the command line.
     **given
         The other options, by the names that the command line has for them.
@@ -65,216 +45,134 @@ def convolve_command(
         The exit code.
     """
     try:
-        task = _task(kernel or [], given)
+        task, jobs, faults = _planned(kernel or [], given)
         cores = thread_count(threads)
-        sources, faults = find_inputs(
-            given["inputs"] or [],
-            recursive=given["recursive"],
-            files_from=given["files_from"],
-            null=given["null"],
-            suffixes=READ_SUFFIXES,
-        )
-        jobs = plan_outputs(sources, given["output"], in_place=given["in_place"], naming=_naming(task))
-        _check_outputs(jobs, task)
     except UsageError:
         raise
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    for fault in faults:
-        report_error(fault)
-    failed, clipped = len(faults), []
-    alone = len(jobs) == 1
-    for job, outcome in run_batch(
-        jobs, lambda job, threads: _convolve(job, task, threads), cores, quiet=quiet
-    ):
-        if outcome.error is not None:
-            report_error(outcome.error)
-            failed += 1
-            continue
-        _announce(job, outcome.value, json=json)
-        clipped.append((outcome.value["clipped"], job.target))
-        if not quiet:
-            for note in outcome.notes:
+    codes = [settle(fault, debug=debug) for fault in faults]
+    clipped: list[tuple[float, str]] = []
+
+    def work(job: Job, threads: int) -> Outcome:
+        return _convolve(job, task, threads)
+
+    with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
+        for job, outcome in outcomes:
+            if outcome.error is not None:
+                codes.append(settle(outcome.error, debug=debug, about=shown(job.source)))
+                continue
+            _announce(job, outcome.value, json=json)
+            clipped.append((outcome.value["clipped"], job.target))
+            for note in () if quiet else outcome.notes:
                 report(note)
     if not quiet:
-        _warn_of_clipping(clipped, alone=alone)
-    return SOME_FAILED if failed else DONE
+        _warn_of_clipping(clipped, alone=len(jobs) == 1)
+    if not codes:
+        return DONE
+    # An option that does not fit the only image there is, is wrong usage; of many, some failed.
+    return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
 
 
-def _task(specs: list[str], given: dict[str, Any]) -> Task:
-    """Everything that can be checked before an image is opened."""
-    if not specs:
-        raise UsageError(
-            "no kernel is given; expected -k SPEC at least once",
-            "for example -k sobel, or -k gaussian:sigma=2; see cnncli kernels",
-        )
-    options = Options(
-        border=parse_border(given["border"]),
-        mode=_choice("--mode", given["mode"], get_args(OutputMode)),
-        stride=_pair("--stride", given["stride"]),
-        dilation=given["dilation"],
-        anchor=None if given["anchor"] is None else _numbers("--anchor", given["anchor"], 2),
-        correlate=given["correlate"],
-        normalize=_choice("--normalize", given["normalize"], get_args(Normalize)),
-        repeat=given["repeat"],
-        scale=given["scale"],
-        range=_choice("--range", given["range_"], get_args(RangeMode)),
-        gray=given["gray"],
-        linear=given["linear"],
-        roi=None if given["roi"] is None else _numbers("--roi", given["roi"], 4),
+def _planned(specs: list[str], given: dict[str, Any]) -> tuple[Task, list[Job], list[CnncliError]]:
+    """The task, what it is done to, and the folders that gave nothing."""
+    task = read_task(specs, given)
+    sources, faults = find_inputs(
+        given["inputs"] or [],
+        recursive=given["recursive"],
+        files_from=given["files_from"],
+        null=given["null"],
+        suffixes=READ_SUFFIXES,
     )
-    _bias(given["bias"], 1.0)
-    bits, quality = given["bits"], given["quality"]
-    if bits is not None and bits not in _BITS:
-        raise UsageError(
-            f"--bits is {bits}; expected 8, 16 or 32", "leave --bits out to keep those of the input"
-        )
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"--quality is {quality}; expected 1 to 100", "leave --quality out for 92")
-    explain = given["explain"]
-    if explain is not None and os.path.splitext(explain)[1].lower() not in (".png", ".gif"):  # noqa: PTH122
-        raise UsageError(f"--explain is {explain}; expected a file that ends in .png or .gif", "add .png")
-    limit = given["max_pixels"]
-    if limit is not None and limit < 1:
-        raise UsageError(f"--max-pixels is {limit}; expected 1 or more", "leave --max-pixels out")
-    return Task(
-        filters=tuple(parse_spec(spec) for spec in specs),
-        spec=" ".join(specs) if len(specs) == 1 else " | ".join(specs),
-        options=options,
-        bias=given["bias"],
-        format=None if given["format_"] is None else format_for("", format=given["format_"]),
-        bits=bits,
-        quality=quality,
-        compress=given["compress"],
-        max_pixels=limit or DEFAULT_MAX_PIXELS,
-        explain=explain,
+    jobs = plan_outputs(
+        sources,
+        given["output"],
+        in_place=given["in_place"],
+        naming=naming_of(task),
+        kept=kept_files(specs, given["files_from"]),
     )
-
-
-def _choice(name: str, value: str | None, valid: tuple[str, ...]) -> Any:
-    """One of several words."""
-    if value is None or value in valid:
-        return value
-    from difflib import get_close_matches
-
-    near = get_close_matches(value, valid, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"leave {name} out for the default"
-    raise UsageError(f"{name} is {value!r}; expected {', '.join(valid[:-1])} or {valid[-1]}", hint)
-
-
-def _numbers(name: str, text: str, count: int) -> tuple[int, ...]:
-    """Whole numbers between commas (or x, as in 3x2)."""
-    try:
-        numbers = tuple(int(part) for part in text.replace("x", ",").split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        shape = ",".join("XYWH"[:count])
-        raise UsageError(
-            f"{name} is {text!r}; expected {count} whole numbers, {shape}",
-            f"for example {name} 0,0" + ",64,64" * (count == 4),
-        )
-    return numbers
-
-
-def _pair(name: str, text: str) -> tuple[int, ...]:
-    """One whole number for both axes, or two."""
-    return _numbers(name, text, 2) if "," in text or "x" in text else _numbers(name, f"{text},{text}", 2)
-
-
-def _bias(text: str, white: float) -> float:
-    """A bias in units of the image, or as a share of full scale."""
-    try:
-        value = float(text.rstrip("%")) * (white / 100 if text.endswith("%") else 1)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise UsageError(
-            f"--bias is {text!r}; expected a number, or a share such as 50%", "leave --bias out for 0"
-        )
-    return float(value)
-
-
-def _naming(task: Task) -> Naming:
-    """How outputs are called that the user has not named."""
-    suffix = None
-    if task.format is not None:
-        suffix = next(suffix for suffix, format in SUFFIXES.items() if format == task.format)
-    kernel = "-".join(filter.name for filter in task.filters)
-    return Naming(kernel, suffix, frozenset(SUFFIXES))
-
-
-def _check_outputs(jobs: list[Job], task: Task) -> None:
-    """Formats that cannot be written, and bytes that would go to a terminal."""
-    for job in jobs:
-        if job.target != STREAM:
-            format_for(job.target, format=task.format)
-        elif sys.stdout.isatty():
-            raise UsageError(
-                "the image would go to the terminal; expected a file or a pipe",
-                "name an output with -o, or pipe it into another program",
-            )
-    if task.explain is not None and len(jobs) != 1:
-        raise UsageError(
-            f"--explain is given with {len(jobs)} inputs; expected one",
-            "explain one image, then filter the others",
-        )
+    if jobs or not faults:
+        check_outputs(jobs, task, in_place=given["in_place"])
+    return task, jobs, faults
 
 
 def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
     picture = _read(job.source, task.max_pixels)
-    format = task.format or (format_for(job.target) if job.target != STREAM else _stream_format(picture))
+    format = _format(job, task, picture)
     source, target, notes = _depths(picture, format, task, job.target)
-    options = replace(task.options, bias=_bias(task.bias, source.white))
-    applied = [
-        apply_filters(
-            frame, task.filters, options, alpha=picture.alpha, source=source, target=target, threads=threads
-        )
-        for frame in picture.frames
-    ]
+    task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
+    applied = _applied(job, picture, task, (source, target), threads)
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
     if job.announced:
         _make_folder(Path(job.target).parent)
-    _write(result, job.target, format, task, threads)
+    data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)
+    if job.target == STREAM:
+        write_stdout(data)
+    else:
+        write_atomic(Path(job.target), data)
     if task.explain is not None:
         from cnncli.cli.explain import Run, write_explanation
 
         write_explanation(
-            Path(task.explain), Run(picture, task.filters, options, source, job.source, threads)
+            Path(task.explain), Run(picture, task.filters, task.options, source, job.source, threads)
         )
     height, width, channels = result.frames[0].shape
-    value = {
-        "input": job.source,
-        "output": job.target,
-        "width": width,
-        "height": height,
-        "channels": channels,
-        "dtype": str(result.frames[0].dtype),
-        "kernel": task.spec,
-        "plan": " | ".join(str(plan) for plan in applied[0].plans),
-        "clipped": _mean_clipped(applied),
-        "seconds": round(perf_counter() - start, 6),
-    }
-    if len(applied) > 1:
-        value["frames"] = len(applied)
-    return Outcome(value=value, notes=notes)
+    return Outcome(
+        value={
+            "width": width,
+            "height": height,
+            "channels": channels,
+            "dtype": str(result.frames[0].dtype),
+            "kernel": task.spec,
+            "plan": " | ".join(str(plan) for plan in applied[0].plans),
+            "clipped": sum(each.clipped for each in applied) / len(applied),
+            "seconds": round(perf_counter() - start, 6),
+        },
+        notes=notes,
+    )
 
 
-def _mean_clipped(applied: list[Applied]) -> float:
-    return float(np.mean([each.clipped for each in applied]))
+def _applied(
+    job: Job, picture: Picture, task: Task, depths: tuple[Depth, Depth], threads: int
+) -> list[Applied]:
+    """The filtered frames."""
+    source, target = depths
+    try:
+        return [
+            apply_filters(
+                frame,
+                task.filters,
+                task.options,
+                alpha=picture.alpha,
+                source=source,
+                target=target,
+                threads=threads,
+            )
+            for frame in picture.frames
+        ]
+    except CnncliError as error:  # an option that does not fit the size of this image
+        raise UsageError(f"{_called(job.source)}: {error.message}", error.hint) from error
+
+
+def _called(source: str) -> str:
+    return "standard input" if source == STREAM else shown(source)
 
 
 def _read(source: str, max_pixels: int) -> Picture:
     if source == STREAM:
-        return read_picture(sys.stdin.buffer.read(), max_pixels=max_pixels, name="standard input")
+        return read_picture(read_stdin(), max_pixels=max_pixels, name="standard input")
     return read_picture(Path(source), max_pixels=max_pixels)
 
 
-def _stream_format(picture: Picture) -> str:
-    """What a stream of this picture is written as: as it came, or PNG where that cannot be written."""
-    return picture.format if picture.format in FORMATS else "PNG"
+def _format(job: Job, task: Task, picture: Picture) -> str:
+    """What is written: as asked; by the file's suffix; to a stream, as it came, or PNG if it cannot be."""
+    if task.format is not None:
+        return task.format
+    if job.target == STREAM or is_special(job.target):
+        return picture.format if picture.format in FORMATS else "PNG"
+    return format_for(job.target)
 
 
 def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Depth, Depth, list[str]]:
@@ -283,51 +181,37 @@ def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Dep
     array = picture.format == "NPY"
     source = Depth(dtype, _array_white(picture) if array else FULL_SCALE[dtype], raw=array)
     if format == "NPY" and task.bits in (None, 32):
-        return source, Depth(_BITS[32], source.white, raw=True), []
+        return source, Depth(depth_of(32), source.white, raw=True), []
     if task.bits is not None:
-        chosen = _BITS[task.bits]
+        chosen = depth_of(task.bits)
         return source, Depth(chosen, FULL_SCALE[chosen]), []
     depths = FORMATS[format].depths
     if dtype == np.float32 and 32 not in depths:
-        white = FULL_SCALE[_BITS[8]]
         more = "; --bits 16 keeps more" if 16 in depths else ""
-        return source, Depth(_BITS[8], white), [f"note: {shown(target)} is written with 8 bits{more}"]
+        note = (
+            f"note: {'standard output' if target == STREAM else shown(target)} is written with 8 bits{more}"
+        )
+        return source, Depth(depth_of(8), 255.0), [note]
     return source, Depth(dtype, FULL_SCALE[dtype]), []
 
 
 def _array_white(picture: Picture) -> float:
     """What white is in an array: its type's full scale; for floats 1 if all lie within -1 to 1, else 255."""
-    frame = picture.frames[0]
-    if frame.dtype != np.float32:
-        return FULL_SCALE[frame.dtype]
-    largest = max((float(np.nanmax(np.abs(each), initial=0.0)) for each in picture.frames), default=0.0)
+    dtype = picture.frames[0].dtype
+    if dtype != np.float32:
+        return FULL_SCALE[dtype]
+    largest = max(float(np.max(np.abs(each), initial=0.0, where=~np.isnan(each))) for each in picture.frames)
     return 1.0 if largest <= 1 else 255.0
-
-
-def _write(picture: Picture, target: str, format: str, task: Task, threads: int) -> None:
-    if target != STREAM:
-        write_picture(
-            picture,
-            Path(target),
-            format=format,
-            quality=task.quality,
-            compress=task.compress,
-            threads=threads,
-        )
-        return
-    data = encode_picture(picture, format, quality=task.quality, compress=task.compress, threads=threads)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 def _make_folder(folder: Path) -> None:
     """The folder of an output that a template or a folder names."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        what = (getattr(error, "strerror", None) or str(error)).lower()
         raise CnncliError(
-            f"cannot make the folder {shown(folder)}: {(error.strerror or str(error)).lower()}; "
-            "expected a place that can be written",
+            f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
             "choose another -o",
         ) from error
 
@@ -337,12 +221,24 @@ def _announce(job: Job, value: dict[str, Any], *, json: bool) -> None:
     if json:
         from json import dumps
 
-        line = dumps({**value, "input": shown(job.source), "output": shown(job.target)}, ensure_ascii=False)
+        line = dumps(
+            {"input": _in_unicode(job.source), "output": _in_unicode(job.target), **value},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
     elif job.announced:
         line = job.target
     else:
         return
-    print(line, file=sys.stderr if job.target == STREAM else sys.stdout, flush=True)
+    if job.target == STREAM:  # standard output is the image
+        report(line)
+    else:
+        write_line(line)
+
+
+def _in_unicode(name: str) -> str:
+    r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _warn_of_clipping(clipped: list[tuple[float, str]], *, alone: bool) -> None:

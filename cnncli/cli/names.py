@@ -5,25 +5,30 @@ stream come through unchanged.
 """
 
 import os
-import string
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.cli.run import UsageError
+from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown
 
 STREAM = "-"
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
+# What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
+# a width of gigabytes. Doubled braces stand for themselves.
+_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An input, and the folders between it and the folder that was given, if it comes from one."""
+    """An input, and where below the folder that was given it lies, if it comes from one."""
 
     path: str
-    below: str = ""
+    below: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,13 @@ def find_inputs(
     null : bool
         Its names end with NUL.
     suffixes : frozenset of str
-        Suffixes of images, which are what is taken from folders.
+        Suffixes of images, which are what is taken from folders. Hidden files and folders are passed over.
 
     Returns
     -------
     inputs : list of Source
     faults : list of CnncliError
-        Folders that gave none.
+        Folders that gave none, or that cannot be read.
 
     Raises
     ------
@@ -75,13 +80,22 @@ def find_inputs(
         If there is nothing to read.
     """
     wanted = list(names)
+    if null and files_from is None:
+        raise UsageError(
+            "-0 is given without --files-from; expected both", "add --files-from -, or leave -0 out"
+        )
     if files_from is not None:
+        if files_from == STREAM and STREAM in wanted:
+            raise UsageError(
+                "standard input (-) is given as an input and for --files-from; expected it once",
+                "name the image, or a file of names",
+            )
         wanted += _listed(files_from, null=null)
     elif not wanted:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
             raise UsageError(
                 "no input is given; expected a file, a folder or a pipe",
-                "for example: cnncli convolve photo.png -k sobel, or: cat photo.png | cnncli convolve -k sobel",
+                "for example: cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel",
             )
         wanted = [STREAM]
     if wanted.count(STREAM) > 1:
@@ -90,10 +104,9 @@ def find_inputs(
     faults: list[CnncliError] = []
     for name in wanted:
         if name != STREAM and os.path.isdir(name):
-            found = sorted(_images(name, suffixes, recursive=recursive))
-            inputs += [Source(path, os.path.relpath(os.path.dirname(path), name)) for path in found]
-            if not found:
-                faults.append(_empty_folder(name, recursive=recursive))
+            found, unread = _in_folder(name, suffixes, recursive=recursive)
+            inputs += found
+            faults += unread
         else:
             inputs.append(Source(name))
     return inputs, faults
@@ -102,33 +115,59 @@ def find_inputs(
 def _listed(files_from: str, *, null: bool) -> list[str]:
     """Names from a file, bytes kept as they are."""
     try:
-        data = sys.stdin.buffer.read() if files_from == STREAM else Path(files_from).read_bytes()
-    except OSError as error:
+        data = read_stdin() if files_from == STREAM else Path(files_from).read_bytes()
+    except (OSError, ValueError) as error:
+        what = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(
-            f"cannot read names from {files_from}: {error.strerror}; expected a readable file",
+            f"cannot read names from {shown(files_from)}: {what}; expected a readable file",
             "check the path given to --files-from",
         ) from error
-    return [os.fsdecode(name) for name in data.split(b"\0" if null else b"\n") if name]
+    names = [os.fsdecode(name) for name in data.split(b"\0" if null else b"\n") if name]
+    if not names:
+        place = "standard input" if files_from == STREAM else shown(files_from)
+        raise UsageError(
+            f"--files-from: {place} holds no names; expected one a line", "check how the list is made"
+        )
+    # In a list, a lone dash is the name of a file.
+    return [f".{os.sep}{name}" if name == STREAM else name for name in names]
 
 
-def _images(folder: str, suffixes: frozenset[str], *, recursive: bool) -> Iterator[str]:
+def _in_folder(
+    folder: str, suffixes: frozenset[str], *, recursive: bool
+) -> tuple[list[Source], list[CnncliError]]:
+    """The images of a folder, in the order of their names, and what went wrong."""
+    faults: list[CnncliError] = []
+    found = sorted(_images(folder, suffixes, faults, recursive=recursive))
+    if not found and not faults:
+        hint = "check the folder" if recursive else "use --recursive to look into the folders below it"
+        faults.append(
+            CnncliError(
+                f"{shown(folder)} is a folder without images; expected files such as .png or .jpg", hint
+            )
+        )
+    return [Source(path, os.path.relpath(os.path.dirname(path), folder)) for path in found], faults
+
+
+def _images(
+    folder: str, suffixes: frozenset[str], faults: list[CnncliError], *, recursive: bool
+) -> Iterator[str]:
     """Files in a folder that have an image's suffix."""
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
+    for parent, folders, files in os.walk(
+        folder, onerror=lambda error: faults.append(reading_fault(error, error.filename))
+    ):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in files:
             if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("."):
                 yield os.path.join(parent, name)
-        if not recursive:
-            return
-
-
-def _empty_folder(name: str, *, recursive: bool) -> CnncliError:
-    hint = "check the folder" if recursive else "use --recursive to look into the folders below it"
-    return CnncliError(f"{name} is a folder without images; expected files such as .png or .jpg", hint)
 
 
 def plan_outputs(
-    inputs: Sequence[Source], output: str | None, *, in_place: bool, naming: "Naming"
+    inputs: Sequence[Source],
+    output: str | None,
+    *,
+    in_place: bool,
+    naming: "Naming",
+    kept: Sequence[str] = (),
 ) -> list[Job]:
     """Name the output of each input.
 
@@ -142,6 +181,8 @@ def plan_outputs(
         Write each result over its input.
     naming : Naming
         How names are made up.
+    kept : sequence of str
+        Other files that are read, and must not be written to.
 
     Returns
     -------
@@ -165,7 +206,7 @@ def plan_outputs(
             _named(source, output, naming, number=number, count=len(inputs))
             for number, source in enumerate(inputs, 1)
         ]
-    _check_targets(jobs, in_place=in_place)
+    _check_targets(jobs, kept, in_place=in_place)
     return jobs
 
 
@@ -218,57 +259,69 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
         fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
         parent = os.path.dirname(path) or "."
         return Job(path, _filled(output, {**fields, "parent": parent, "number": number}), announced=True)
-    if output.endswith(os.sep) or os.path.isdir(output) or (count > 1 and not os.path.splitext(output)[1]):
-        folder = os.path.normpath(os.path.join(output, source.below))
+    many = count > 1 or source.below is not None
+    if output.endswith(os.sep) or os.path.isdir(output) or (many and not os.path.splitext(output)[1]):
+        folder = os.path.normpath(os.path.join(output, source.below or ""))
         return Job(path, naming.beside(file, folder), announced=True)
     if count > 1:
         raise UsageError(
-            f"-o {output} is one file for {count} inputs; expected a folder or a template",
+            f"-o {shown(output)} is one file for {count} inputs; expected a folder or a template",
             "give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
 
 
 def _filled(template: str, fields: dict[str, str | int]) -> str:
-    """A template with its fields filled in; a name alone, or a number with a width, in each brace."""
-    try:
-        wanted = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
-        unknown = [field for field in wanted if field not in _FIELDS]
-        if not unknown:
-            return template.format(**fields)
-        fault = f"{{{unknown[0]}}} is no field"
-    except (ValueError, IndexError, KeyError) as error:
-        fault = str(error)
-    raise UsageError(
-        f"-o {template}: {fault}; expected {', '.join('{%s}' % field for field in _FIELDS)}",
-        "for example: -o 'out/{stem}-{kernel}{ext}'",
-    )
+    """A template with its fields filled in."""
+
+    def fill(match: re.Match[str]) -> str:
+        found, name, width = match[0], match["name"], match["width"]
+        if found in ("{{", "}}"):
+            return found[0]
+        if name not in fields or (width and name != "number"):
+            what = found if name else f"a {found} that stands alone"
+            raise UsageError(
+                f"-o {shown(template)}: {what} means nothing; "
+                f"expected {' '.join(f'{{{field}}}' for field in _FIELDS)}",
+                "for example: -o 'out/{stem}-{kernel}{ext}'; write {{ and }} for braces in a name",
+            )
+        value = str(fields[name])
+        return value.rjust(int(width), "0" if width.startswith("0") else " ") if width else value
+
+    return _FIELD.sub(fill, template)
 
 
-def _check_targets(jobs: Iterable[Job], *, in_place: bool) -> None:
-    """Each output once, and no input overwritten unasked."""
+def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) -> None:
+    """Each output once, and nothing overwritten that is read, unless asked for."""
     jobs = list(jobs)
-    sources = {_identity(job.source) for job in jobs if job.source != STREAM}
+    sources = {identity(job.source) for job in jobs if job.source != STREAM}
+    others = {identity(path): path for path in kept}
     writers: dict[object, str] = {}
     for job in jobs:
-        if job.target == STREAM or _is_special(job.target):
+        if job.target == STREAM or is_special(job.target):
             continue
-        place = _identity(job.target)
+        place = identity(job.target)
         if place in writers:
             raise UsageError(
-                f"{writers[place]} and {job.source} would both be written to {job.target}; "
-                "expected an output for each input",
-                "use a template that tells them apart, such as -o '{parent}/{stem}-{kernel}{ext}' or {number}",
+                f"{shown(writers[place])} and {shown(job.source)} would both be written to "
+                f"{shown(job.target)}; expected an output for each input",
+                "use a template that tells them apart, such as -o 'out/{number}-{stem}{ext}'",
             )
         writers[place] = job.source
+        if place in others:
+            raise UsageError(
+                f"the output {shown(job.target)} is also read, as {shown(others[place])}; "
+                "expected another file",
+                "choose another -o",
+            )
         if not in_place and place in sources:
             raise UsageError(
-                f"the output {job.target} is also an input; expected another file",
+                f"the output {shown(job.target)} is also an input; expected another file",
                 "choose another -o, or use --in-place to replace inputs",
             )
 
 
-def _identity(path: str) -> object:
+def identity(path: str) -> object:
     """The same for all names of one file: its inode, or its real path while it does not exist."""
     try:
         status = os.stat(path)
@@ -277,6 +330,6 @@ def _identity(path: str) -> object:
     return status.st_dev, status.st_ino
 
 
-def _is_special(path: str) -> bool:
+def is_special(path: str) -> bool:
     """Whether a path is a device or a pipe, which many may write to."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)

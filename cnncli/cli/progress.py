@@ -1,31 +1,20 @@
-"""Progress on a terminal. Imported only where there is one, because it imports Rich."""
+"""Progress on a terminal: one line on standard error, out of the way whenever something else is printed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import contextlib
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from time import monotonic
+from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-from rich.text import Text
-
-
-class _Rate(ProgressColumn):
-    """Items a second."""
-
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
-
-    def render(self, task: Task) -> Text:
-        """The rate so far."""
-        speed = task.finished_speed or task.speed
-        return Text(
-            f"{speed:.1f} {self.unit}/s" if speed else f"– {self.unit}/s", style="progress.data.speed"
-        )
+_RECENT = 32  # items over which the rate is taken
+_WIDEST = 40  # cells of the bar itself
+_ERASE = "\r\x1b[K"
 
 
-@contextmanager
-def progress_bar(count: int, *, unit: str) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error while the context lasts.
+class Bar:
+    """A bar with the number of items done, the rate and the time left.
 
     Parameters
     ----------
@@ -33,19 +22,90 @@ def progress_bar(count: int, *, unit: str) -> Iterator[Callable[[], None]]:
         Items in all.
     unit : str
         What they are, in the plural.
+    stream : text stream or None
+        A terminal; None: nothing is drawn.
+    """
+
+    def __init__(self, count: int, unit: str, stream: TextIO | None) -> None:
+        self.count, self.unit, self.stream = count, unit, stream
+        self.ends: deque[float] = deque([monotonic()], maxlen=_RECENT)
+        self.drawn = False
+
+    def draw(self, done: int) -> None:
+        """Show that so many items are done; called once for each."""
+        self.ends.append(monotonic())
+        if self.stream is None:
+            return
+        rate = (len(self.ends) - 1) / max(1e-9, self.ends[-1] - self.ends[0])
+        with contextlib.suppress(OSError):  # the terminal is gone
+            columns = os.get_terminal_size(self.stream.fileno()).columns or 80
+            line = progress_line(done, self.count, rate, unit=self.unit, columns=columns - 1)
+            self.stream.write(_ERASE + line)
+            self.stream.flush()
+            self.drawn = True
+
+    def clear(self) -> None:
+        """Take the line away, so that something can be printed in its place."""
+        if self.drawn and self.stream is not None:
+            self.drawn = False
+            with contextlib.suppress(OSError):
+                self.stream.write(_ERASE)
+                self.stream.flush()
+
+
+def progress_line(done: int, count: int, rate: float, *, unit: str, columns: int) -> str:
+    """Write a line that says how far the work is.
+
+    Parameters
+    ----------
+    done, count : int
+        Items.
+    rate : float
+        Items a second.
+    unit : str
+        What they are, in the plural.
+    columns : int
+        The most characters that the line may have.
+
+    Returns
+    -------
+    str
+        The bar as wide as there is room, down to none; then numbers, as many as there is room for.
+    """
+    left = round((count - done) / rate) if rate > 0 else 0
+    minutes, seconds = divmod(left, 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    speed = f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"
+    text = f"{done:{len(str(count))}}/{count}  {speed} {unit}/s  {clock} left"
+    room = min(_WIDEST, columns - len(text) - 4)
+    if room < 5:
+        return text[: max(0, columns)]
+    full = room * done // count
+    return f"[{'#' * full}{'-' * (room - full)}]  {text}"
+
+
+@contextlib.contextmanager
+def progress_bar(count: int, *, unit: str, quiet: bool) -> Iterator[Bar]:
+    """Show a bar while the context lasts, if there is a terminal to show it on.
+
+    Parameters
+    ----------
+    count : int
+        Items in all.
+    unit : str
+        What they are, in the plural.
+    quiet : bool
+        Show none.
 
     Yields
     ------
-    callable
-        To be called when an item is done.
+    Bar
+        Its ``clear`` goes before anything else is printed.
     """
-    columns = (
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        _Rate(unit),
-        TimeRemainingColumn(compact=True),
-    )
-    # Lines on standard error are printed above the bar; standard output is data and left alone.
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
-        task = bar.add_task("", total=count)
-        yield lambda: bar.advance(task)
+    shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    bar = Bar(count, unit, sys.stderr if shown else None)
+    try:
+        yield bar
+    finally:
+        bar.clear()

@@ -1,17 +1,59 @@
 """The one place that turns what happened into an exit code and lines on standard error."""
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class UsageError(CnncliError):
     """The command itself is wrong, so nothing was started: exit code 2."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the command to end; ``number`` says which."""
+
+    def __init__(self, number: int, done: str = "") -> None:
+        super().__init__(done)
+        self.number = number
+
+
+def prepare_process() -> None:
+    """Make a process safe to write files from: streams that are open, signals that clean up.
+
+    A stream that was closed would otherwise give its number to the next file that is opened, and
+    messages would end up in that file.
+    """
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None:
+            # Opened the wrong way round, so that using it fails instead of losing data.
+            taken = os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_WRONLY)
+            if taken != number:
+                os.dup2(taken, number)
+                os.close(taken)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _raise_stopped)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # remarks of libraries are for developers: python -W default
+
+
+def _raise_stopped(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -29,17 +71,21 @@ def run(arguments: Sequence[str]) -> int:
     """
     # NumPy's linear algebra would start threads that spin; the core has its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")  # file names go out as they came in
-    from cnncli.cli.app import WrongCommand, app
-
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no letter is a reason to fail
+    debug = "--debug" in arguments
+    try:
+        from cnncli.cli.app import WrongCommand, app
+    except BaseException as error:  # noqa: BLE001 - an interruption, or an installation that is broken
+        return settle(error, debug=debug)
     try:
         code = app(args=list(arguments), prog_name="cnncli", standalone_mode=False)
+        sys.stdout.flush()
     except WrongCommand as error:
         command = error.ctx.command_path if error.ctx else "cnncli"
-        report_error(UsageError(error.format_message().rstrip("."), f"see {command} --help"))
-        return WRONG_USAGE
+        return settle(UsageError(error.format_message().rstrip("."), f"see {command} --help"), debug=debug)
+    except BaseException as error:  # noqa: BLE001 - help, or the parser itself; commands settle their own
+        return settle(error, debug=debug)
     return code if isinstance(code, int) else DONE
 
 
@@ -51,41 +97,126 @@ def carry_out(work: Callable[[], int], *, debug: bool = False) -> int:
     work : callable
         Returns the exit code when it comes to its end.
     debug : bool
-        Let a fault through with its traceback.
+        Show the traceback of a fault.
+
+    Returns
+    -------
+    int
+        The exit code.
     """
     try:
         code = work()
         sys.stdout.flush()
-    except CnncliError as error:
-        if debug:
-            raise
-        report_error(error)
-        return WRONG_USAGE if isinstance(error, UsageError) else SOME_FAILED
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # What is still buffered can go nowhere: keep the interpreter from trying at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
-    except MemoryError:
-        report_error(CnncliError("out of memory", "use smaller images, or --threads 1"))
-        return SOME_FAILED
+    except BaseException as error:  # noqa: BLE001 - nobody else is left to handle it
+        return settle(error, debug=debug)
     return code
+
+
+def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int:
+    """Say what went wrong in two lines, and give the exit code for it.
+
+    Parameters
+    ----------
+    error : BaseException
+        Anything: a user's fault, an interruption, a reader that is gone, or a mistake in cnncli.
+    debug : bool
+        Show its traceback first.
+    about : str
+        The input that it is about, for faults that do not name it themselves.
+
+    Returns
+    -------
+    int
+    """
+    if debug:
+        from traceback import format_exception
+
+        report("".join(format_exception(error)).rstrip())
+    name = f"{about}: " if about else ""
+    match error:
+        case UsageError():
+            report_error(error)
+            return WRONG_USAGE
+        case CnncliError():
+            report_error(error)
+            return SOME_FAILED
+        case KeyboardInterrupt():
+            number = error.number if isinstance(error, Stopped) else signal.SIGINT
+            what = "interrupted" if number == signal.SIGINT else "terminated"
+            report(": ".join(text for text in (what, str(error)) if text))
+            return 128 + number
+        case BrokenPipeError():
+            silence(1)
+            return READER_GONE
+        case SystemExit():  # how Typer and Rich leave, for example when the reader of a help page is gone
+            if isinstance(error.__context__, BrokenPipeError):
+                return settle(error.__context__)
+            return error.code if isinstance(error.code, int) else DONE
+        case MemoryError():
+            report_error(CnncliError(f"{name}out of memory", "use smaller images, or --threads 1"))
+        case OSError() if error.errno:
+            what = os.strerror(error.errno).lower()
+            file = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
+            report_error(CnncliError(f"{name}{what}{file}", "check the disk and the files that are named"))
+            silence(1)
+        case _:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            hint = "please report it, with what the command prints under --debug"
+            report_error(CnncliError(f"{name}a mistake in cnncli ({what})", hint))
+    return SOME_FAILED
 
 
 def report_error(error: CnncliError) -> None:
     """Two lines on standard error: what happened, and what to do next."""
-    report(f"error: {_one_line(error.message)}\nhint: {_one_line(error.hint)}")
+    report(f"error: {shown(error.message)}\nhint: {shown(error.hint)}")
 
 
 def report(text: str) -> None:
-    """A line on standard error, after what standard output holds back."""
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
+    """A line on standard error; if nobody can read it, the work goes on."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        silence(2)
 
 
-def _one_line(text: str) -> str:
-    """Text as one line, whatever a file name holds."""
-    return " ".join(text.splitlines())
+def silence(number: int) -> None:
+    """Let what stream 1 or 2 still holds back go nowhere, which else would fail once more at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        stream = sys.stdout if number == 1 else sys.stderr
+        if stream.fileno() == number:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, number)
+            os.close(null)
+
+
+@contextlib.contextmanager
+def orderly_stop() -> Iterator[list[int]]:
+    """Let work in hand come to its end when the user interrupts: the signal is noted, not raised.
+
+    A second signal ends the process at once.
+
+    Yields
+    ------
+    list of int
+        The signal, as soon as there is one. Outside the main thread, which signals do not reach,
+        it stays empty.
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        for each in handled:
+            signal.signal(each, signal.SIG_DFL)
+
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])

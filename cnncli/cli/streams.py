@@ -1,0 +1,90 @@
+"""Standard input and output as bytes, with their faults as errors that a user can mend."""
+
+import os
+import sys
+
+from cnncli.cli.run import UsageError, silence
+from cnncli.images.faults import reading_fault, writing_fault
+
+
+def read_stdin() -> bytes:
+    """Read standard input to its end.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    UsageError
+        If it is closed, or a terminal.
+    CnncliError
+        If it cannot be read.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise UsageError("standard input is closed; expected a pipe or a file", "name the input instead of -")
+    if sys.stdin.isatty():
+        raise UsageError(
+            "standard input is a terminal; expected a pipe or a file",
+            "for example: cat photo.png | cnncli convolve -k sobel",
+        )
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise reading_fault(error, "standard input") from error
+
+
+def write_stdout(data: bytes) -> None:
+    """Write all of something to standard output, now.
+
+    Parameters
+    ----------
+    data : bytes
+        A part of what a raw stream did not take at once is offered again.
+
+    Raises
+    ------
+    CnncliError
+        If it cannot be written.
+    BrokenPipeError
+        If its reader is gone.
+    """
+    try:
+        sys.stdout.flush()
+        stream, rest = sys.stdout.buffer, memoryview(data)
+        while rest:
+            try:
+                taken = stream.write(rest)
+            except BlockingIOError as full:
+                taken = full.characters_written
+            if not taken:
+                _await_room()
+            rest = rest[taken or 0 :]
+        _flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(1)
+        raise writing_fault(error, "standard output") from error
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output; a file name comes out with the bytes that it has on disk."""
+    write_stdout(os.fsencode(text) + b"\n")
+
+
+def _flush() -> None:
+    waiting = True
+    while waiting:
+        try:
+            sys.stdout.buffer.flush()
+            waiting = False
+        except BlockingIOError:
+            _await_room()
+
+
+def _await_room() -> None:
+    """Wait until a stream that does not block can take more."""
+    from select import select
+
+    select([], [sys.stdout.fileno()], [])

@@ -1,0 +1,207 @@
+"""What ``cnncli convolve`` is to do, checked as far as it can be before an image is opened."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from cnncli.cli import values
+from cnncli.cli.names import STREAM, Job, Naming, identity, is_special
+from cnncli.cli.run import UsageError
+from cnncli.errors import CnncliError
+from cnncli.filters.borders import OutputMode, parse_border
+from cnncli.filters.model import Filter, Linear
+from cnncli.filters.options import Normalize, Options, RangeMode, lay_kernels
+from cnncli.filters.spec import parse_spec
+from cnncli.images.faults import shown
+from cnncli.images.formats import SUFFIXES, format_for
+from cnncli.images.read import DEFAULT_MAX_PIXELS
+
+BITS = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done to every input.
+
+    Attributes
+    ----------
+    filters : tuple of Filter
+        Applied one after another.
+    spec : str
+        The SPECs as they were written.
+    options : Options
+        How; its ``bias`` is still 0.
+    bias : str
+        As written: how much a share of full scale is depends on the image.
+    format, bits, quality
+        Of the output; None: the input's own, and the format's usual quality.
+    compress : bool
+        Small rather than fast.
+    max_pixels : int
+        Larger images are refused.
+    explain : str or None
+        Where the picture that explains the run goes.
+    """
+
+    filters: tuple[Filter, ...]
+    spec: str
+    options: Options
+    bias: str
+    format: str | None
+    bits: int | None
+    quality: int | None
+    compress: bool
+    max_pixels: int
+    explain: str | None
+
+
+def read_task(specs: list[str], given: dict[str, Any]) -> Task:
+    """Make a task of the command line.
+
+    Parameters
+    ----------
+    specs : list of str
+        The kernels.
+    given : dict
+        The other options, by their names in the command's signature.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    CnncliError
+        If an option has a value that means nothing, or that does not fit a kernel.
+    """
+    if not specs:
+        raise UsageError(
+            "no kernel is given; expected -k SPEC at least once",
+            "for example -k sobel, or -k gaussian:sigma=2; see cnncli kernels",
+        )
+    options = _options(given)
+    values.level("--bias", given["bias"], 1.0)
+    bits = given["bits"]
+    if bits is not None and bits not in BITS:
+        raise UsageError(
+            f"--bits is {bits}; expected 8, 16 or 32", "leave --bits out to keep those of the input"
+        )
+    filters = tuple(_checked(parse_spec(spec), spec, options) for spec in specs)
+    return Task(
+        filters=filters,
+        spec=" | ".join(specs),
+        options=options,
+        bias=given["bias"],
+        format=None if given["format_"] is None else format_for("", format=given["format_"]),
+        bits=bits,
+        quality=values.within("--quality", given["quality"], 1, 100),
+        compress=given["compress"],
+        max_pixels=values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS,
+        explain=given["explain"],
+    )
+
+
+def _options(given: dict[str, Any]) -> Options:
+    """How filters are applied."""
+    return Options(
+        border=parse_border(given["border"]),
+        mode=values.choice("--mode", given["mode"], get_args(OutputMode)),
+        stride=values.pair("--stride", given["stride"]),
+        dilation=given["dilation"],
+        anchor=values.point("--anchor", given["anchor"]),
+        correlate=given["correlate"],
+        normalize=values.choice("--normalize", given["normalize"], get_args(Normalize)),
+        repeat=given["repeat"],
+        scale=given["scale"],
+        range=values.choice("--range", given["range_"], get_args(RangeMode)),
+        gray=given["gray"],
+        linear=given["linear"],
+        roi=values.region("--roi", given["roi"]),
+    )
+
+
+def _checked(filter: Filter, spec: str, options: Options) -> Filter:
+    """A filter that the options fit, and that does something."""
+    lay_kernels(filter, options)
+    if isinstance(filter, Linear) and not filter.weights.any():
+        raise CnncliError(
+            f"kernel {spec!r} has no weight but 0; expected at least one other", "every result would be black"
+        )
+    return filter
+
+
+def kept_files(specs: list[str], files_from: str | None) -> list[str]:
+    """Files besides the inputs that are read, and must not be written to: kernels and lists of names."""
+    found = [spec.strip() for spec in specs if os.path.isfile(spec.strip())]  # noqa: PTH113
+    return [*found, files_from] if files_from not in (None, STREAM) else found
+
+
+def naming_of(task: Task) -> Naming:
+    """How outputs are called that the user has not named."""
+    suffix = None
+    if task.format is not None:
+        suffix = next(suffix for suffix, format in SUFFIXES.items() if format == task.format)
+    kernel = "-".join(filter.name for filter in task.filters)
+    return Naming(kernel, suffix, frozenset(SUFFIXES))
+
+
+def check_outputs(jobs: list[Job], task: Task, *, in_place: bool) -> None:
+    """Refuse formats that cannot be written, and bytes that would go to a terminal.
+
+    Raises
+    ------
+    CnncliError
+        For these, and for an explanation that has no place.
+    """
+    if in_place and task.format is not None:
+        raise UsageError(
+            "--in-place and --format are both given; expected one of them",
+            "leave --in-place out: a file of another format has another name",
+        )
+    for job in jobs:
+        if job.target == STREAM or is_special(job.target):
+            if _is_terminal(job.target):
+                raise UsageError(
+                    "the image would go to the terminal; expected a file or a pipe",
+                    "name an output with -o, or pipe it into another program",
+                )
+        else:
+            format_for(job.target, format=task.format)
+    if task.explain is not None:
+        _check_explanation(task.explain, jobs)
+
+
+def _is_terminal(target: str) -> bool:
+    try:
+        if target == STREAM:
+            return os.isatty(1)
+        handle = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.isatty(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_explanation(path: str, jobs: list[Job]) -> None:
+    if os.path.splitext(path)[1].lower() not in (".png", ".gif"):  # noqa: PTH122
+        raise UsageError(f"--explain is {shown(path)}; expected a file that ends in .png or .gif", "add .png")
+    if len(jobs) != 1:
+        raise UsageError(
+            f"--explain is given with {len(jobs)} inputs; expected one",
+            "explain one image, then filter the others",
+        )
+    for role, other in (("input", jobs[0].source), ("output", jobs[0].target)):
+        if other != STREAM and identity(path) == identity(other):
+            raise UsageError(
+                f"--explain is {shown(path)}, which is also the {role}; expected another file",
+                "choose another name for the explanation",
+            )
+
+
+def depth_of(bits: int) -> "np.dtype[np.generic]":
+    """The numbers that have so many bits: 8, 16 or 32."""
+    return np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[bits])

@@ -1,0 +1,121 @@
+"""The values of options, read from what the user wrote."""
+
+from math import isfinite
+from typing import Any
+
+from cnncli.cli.run import UsageError
+
+
+def choice(name: str, value: str | None, valid: tuple[str, ...]) -> Any:
+    """Take one of several words; None stays None.
+
+    Raises
+    ------
+    UsageError
+        For another word; the nearest is suggested.
+    """
+    if value is None or value in valid:
+        return value
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, valid, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"leave {name} out for the default"
+    raise UsageError(f"{name} is {value!r}; expected {', '.join(valid[:-1])} or {valid[-1]}", hint)
+
+
+def whole_numbers(name: str, text: str, example: str) -> tuple[int, ...]:
+    """Read as many whole numbers between commas as the example has.
+
+    Parameters
+    ----------
+    name : str
+        Of the option.
+    text : str
+        ``1,2`` or ``1x2``.
+    example : str
+        What could have been written.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    try:
+        numbers = tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        numbers = ()
+    count = example.count(",") + 1
+    if len(numbers) != count:
+        raise UsageError(
+            f"{name} is {text!r}; expected {count} whole numbers between commas",
+            f"for example {name} {example}",
+        )
+    return numbers
+
+
+def pair(name: str, text: str) -> tuple[int, int]:
+    """Read one whole number from 1 up for both axes, or one for each."""
+    numbers = text.replace("x", ",").split(",")
+    try:
+        x, y = (int(part) for part in (numbers * 2 if len(numbers) == 1 else numbers))
+    except ValueError:
+        x = y = 0
+    if min(x, y) < 1:
+        raise UsageError(
+            f"{name} is {text!r}; expected a whole number of 1 or more, or two",
+            f"for example {name} 2, or {name} 2,3",
+        )
+    return x, y
+
+
+def point(name: str, text: str | None) -> tuple[int, int] | None:
+    """Read a column and a row."""
+    if text is None:
+        return None
+    x, y = whole_numbers(name, text, "0,0")
+    return x, y
+
+
+def region(name: str, text: str | None) -> tuple[int, int, int, int] | None:
+    """Read a corner and a size of at least one pixel."""
+    if text is None:
+        return None
+    x, y, width, height = whole_numbers(name, text, "0,0,64,64")
+    if x < 0 or y < 0 or width < 1 or height < 1:
+        raise UsageError(
+            f"{name} is {text!r}; expected X,Y from 0,0 up, and W,H of 1 or more",
+            f"for example {name} 0,0,64,64",
+        )
+    return x, y, width, height
+
+
+def level(name: str, text: str, white: float) -> float:
+    """Read a number in units of the image, or a share of full scale such as ``50%``.
+
+    Parameters
+    ----------
+    name : str
+        Of the option.
+    text : str
+        What was written.
+    white : float
+        Full scale.
+    """
+    share = text.endswith("%")
+    try:
+        value = float(text[:-1] if share else text) * (white / 100 if share else 1)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise UsageError(
+            f"{name} is {text!r}; expected a number, or a share such as 50%", f"leave {name} out for 0"
+        )
+    return value
+
+
+def within(name: str, value: int | None, low: int, high: int | None = None) -> int | None:
+    """Take a whole number between bounds; None stays None."""
+    if value is not None and (value < low or (high is not None and value > high)):
+        expected = f"{low} or more" if high is None else f"{low} to {high}"
+        raise UsageError(f"{name} is {value}; expected {expected}", f"leave {name} out for the default")
+    return value
