@@ -12,7 +12,7 @@ HALF = np.float32(0.5)
 HIGH_U8 = np.float32(255)
 HIGH_U16 = np.float32(65535)
 
-inline = njit(error_model="numpy", forceinline=True)
+inline = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @inline
