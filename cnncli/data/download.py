@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from cnncli.data.model import Report
 from cnncli.errors import CnncliError
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14  # what a silence can lose: a chunk that is not full yet
 _ATTEMPTS = 5  # at one mirror, without a byte gained
 
 
@@ -187,13 +187,13 @@ class _Download:
 
     def _whole(self, url: str, output: str, _: object) -> None:
         """Bring the partial file to its full size, then let pooch have it as ``output``."""
-        idle = 0
+        idle, furthest = 0, self._have()
         while True:
-            before = self._have()
             try:
-                self._more(url, before)
+                self._more(url, self._have())
             except _BrokenOffError as fault:
-                idle = 0 if self._have() > before else idle + 1
+                idle = 0 if self._have() > furthest else idle + 1
+                furthest = max(furthest, self._have())
                 if idle >= _ATTEMPTS:
                     raise _BrokenOffError(f"{fault} ({_ATTEMPTS} attempts)") from fault
                 time.sleep(self._patience.pause * 2**idle)
@@ -219,9 +219,12 @@ class _Download:
         try:
             with requests.get(url, headers=headers, stream=True, timeout=waits) as response:
                 goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-                if response.status_code == 416 or (response.status_code == 206 and not goes_on):
+                if response.status_code == 416:
                     self._part.unlink(missing_ok=True)
-                    raise _BrokenOffError("cannot go on where it broke off")
+                    raise _BrokenOffError(f"holds no more than {have:,} of {size:,} bytes")
+                if response.status_code == 206 and not goes_on:
+                    self._part.unlink(missing_ok=True)
+                    raise _BrokenOffError(f"sent another part than that from byte {have:,} on")
                 if response.status_code not in (200, 206):
                     raise _RefusedError(f"answered {response.status_code} {response.reason}")
                 at = have if response.status_code == 206 else 0

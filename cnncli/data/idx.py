@@ -38,9 +38,10 @@ def read_idx(path: Path) -> NDArray[np.generic]:
         with gzip.open(path, "rb") if packed else path.open("rb") as file:
             head = file.read(4)
             dtype, rank = _read_magic(head, path)
-            sizes = np.frombuffer(file.read(4 * rank), ">u4").astype(np.int64)
-            if len(sizes) < rank:
+            header = file.read(4 * rank)
+            if len(header) < 4 * rank:
                 raise _damaged(path, "it ends within its header")
+            sizes = np.frombuffer(header, ">u4").astype(np.int64)
             expected = int(np.prod(sizes, dtype=object)) * dtype.itemsize
             data = file.read(expected + 1)
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:

@@ -129,7 +129,7 @@ def _flat(column: Raw, path: Path) -> Raw:
                 f"{shown(path)}: labels of shape {column.shape} that are not one-hot",
                 "Give one label an image.",
             )
-        return np.argmax(column, axis=1).astype(np.int64)
+        return np.asarray(np.argmax(column, axis=1), np.int64)
     flat = column.ravel()
     if column.ndim > 2 or flat.dtype.kind not in "iufbSU":
         raise CnncliError(
@@ -152,7 +152,8 @@ def _arrays(path: Path) -> dict[str, Raw]:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw:  # np.load leaves a damaged file open
+            file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise CnncliError(f"{shown(path)} is a single array", _EXPECTED)
             return {name: file[name] for name in file.files}

@@ -119,7 +119,7 @@ def find_places(job, sample, y, ramp, places):
 
 @intrinsic
 def mix_four(typing_context, at, step, below, right, down, dst):
-    """The bilinear mean of pixels at ``at`` and ``at + step`` and of the row ``below``, four floats at once."""
+    """The bilinear mean of pixels at ``at`` and ``at + step``, and ``below`` them, four floats at once."""
     four = ir.VectorType(F32, 4)
 
     def codegen(context, builder, signature, args):

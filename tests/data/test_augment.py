@@ -1,0 +1,70 @@
+import pytest
+
+from cnncli.data.augment import PRESETS, Augment, parse_augment
+from cnncli.errors import CnncliError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("shift=2,rotate=10,flip", Augment(shift=2, rotate=10, flip=0.5)),
+        (" Shift = 2 , FLIP=0.25 ", Augment(shift=2, flip=0.25)),
+        ("shift=10%", Augment(shift=0.1)),
+        ("color=0.2", Augment(brightness=0.2, contrast=0.2, saturation=0.2)),
+        (
+            "colour=0.2,border=reflect",
+            Augment(brightness=0.2, contrast=0.2, saturation=0.2, border="reflect"),
+        ),
+        ("erase,mixup,vflip", Augment(erase=0.5, mixup=0.2, vflip=0.5)),
+        ("crop=4,scale=0.1,shear=5", Augment(crop=4, scale=0.1, shear=5)),
+        ("none", None),
+        ("", None),
+    ],
+)
+def test_words(text, expected):
+    assert parse_augment(text) == expected
+
+
+@pytest.mark.parametrize("augment", [*PRESETS.values(), Augment(), Augment(flip=0.5, erase=0.2, mixup=0.2)])
+def test_text_reads_back(augment):
+    assert (parse_augment(augment.text) or Augment()) == augment
+
+
+def test_auto_suits_the_data():
+    assert parse_augment("auto", dataset="mnist") == PRESETS["mnist"]
+    assert parse_augment("auto", dataset="mnist").flip == 0
+    assert parse_augment("auto", dataset="photos", shape=(64, 64, 3)).crop == 0.5
+    assert parse_augment("auto", dataset="letters", shape=(28, 28, 1)).flip == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shift=2,rotat=10", r"unknown word 'rotat'.*in shift=2,»rotat=10«$"),
+        ("shift=two,flip", r"shift is 'two'; expected a number.*in shift=»two«,flip$"),
+        ("flip,rotate=1000", r"rotate is 1000; expected 0 to 180, degrees, in flip,rotate=»1000«$"),
+        ("rotate", r"rotate needs a value, degrees, in »rotate«$"),
+        ("flip,flip=0.2", r"flip is given twice; expected once, in flip,»flip=0.2«$"),
+        ("flip,,shift=1", r"unknown word ''.*in flip,»«,shift=1$"),
+        ("rotate=nan", r"rotate is nan; expected 0 to 180"),
+        ("border=pink", r"border is 'pink'; expected black, edge, reflect"),
+        ("mixup=0", r"mixup is 0; expected 0.05 to 1"),
+    ],
+)
+def test_faults_show_the_place(text, message):
+    with pytest.raises(CnncliError, match=message) as caught:
+        parse_augment(text)
+    assert "--augment" in caught.value.hint
+
+
+def test_nearest_word_is_suggested():
+    with pytest.raises(CnncliError) as caught:
+        parse_augment("rotat=10")
+    assert caught.value.hint.startswith("Did you mean rotate?")
+
+
+def test_saturation_of_gray_images_is_refused():
+    with pytest.raises(
+        CnncliError, match=r"saturation needs colour images; these are gray, in flip,»saturation=0.2«"
+    ):
+        parse_augment("flip,saturation=0.2", shape=(28, 28, 1))

@@ -1,0 +1,126 @@
+import shutil
+import zlib
+
+import numpy as np
+import pytest
+from data_helpers import picture, write_image
+
+from cnncli.data.assemble import Wishes
+from cnncli.data.files import Files
+from cnncli.data.folder import load_folder
+from cnncli.data.load import load_dataset
+from cnncli.errors import CnncliError
+
+
+def images_of(split):
+    out = np.empty((len(split), *split.shape), np.uint8)
+    split.read(np.arange(len(split), dtype=np.intp), out)
+    return out
+
+
+def test_class_folders(class_folder):
+    dataset = load_dataset(str(class_folder), val_split=0.2, threads=2)
+    assert (dataset.name, dataset.classes, dataset.shape) == ("pets", ("ant", "bee", "cat"), (12, 12, 3))
+    assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 15
+    for split in (dataset.train, dataset.val, dataset.test):
+        for index, (image, label) in enumerate(zip(images_of(split), split.labels, strict=True)):
+            name = split.name(index)
+            assert f"/{dataset.classes[label]}/" in name
+            number = int(name.rsplit("/", 1)[1].removesuffix(".png"))
+            assert np.array_equal(image, picture(100 * label + number))
+    assert not dataset.warnings
+
+
+def test_streamed_when_too_large_for_memory(class_folder):
+    kept = load_folder(class_folder, Wishes())
+    streamed = load_folder(class_folder, Wishes(memory=100))
+    assert isinstance(streamed.train, Files)
+    for name in ("train", "val", "test"):
+        assert np.array_equal(images_of(getattr(kept, name)), images_of(getattr(streamed, name)))
+        assert np.array_equal(getattr(kept, name).labels, getattr(streamed, name).labels)
+
+
+def test_splits_above_the_classes(class_folder, tmp_path):
+    root = tmp_path / "split"
+    for split in ("train", "validation", "Test"):
+        shutil.copytree(class_folder, root / split)
+        for path in (root / split).rglob("*.png"):
+            write_image(path, picture(zlib.crc32(str(path.relative_to(root)).encode())))
+    dataset = load_dataset(str(root))
+    assert [len(each) for each in (dataset.train, dataset.val, dataset.test)] == [15, 15, 15]
+
+
+def test_numbered_classes_are_in_the_order_of_numbers(tmp_path):
+    for label in range(12):
+        for i in range(3):
+            write_image(tmp_path / "d" / str(label) / f"{i}.png", picture(10 * label + i, channels=1))
+    dataset = load_dataset(str(tmp_path / "d"))
+    assert dataset.classes == tuple(map(str, range(12)))
+    assert dataset.shape == (12, 12, 1)
+
+
+def test_odd_files_are_told_and_left_out(class_folder):
+    (class_folder / "dog").mkdir()
+    (class_folder / "ant" / "notes.txt").write_text("hello")
+    (class_folder / "ant" / ".hidden.png").write_text("")
+    write_image(class_folder / "stray.png", picture(1))
+    (class_folder / "ant" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    (class_folder / "bee" / "empty.jpg").write_bytes(b"")
+    (class_folder / "cat" / "0.png").write_bytes((class_folder / "ant" / "0.png").read_bytes())
+    (class_folder / "café 🐱 *").mkdir()
+    write_image(class_folder / "café 🐱 *" / "deep" / "er" / "a b.png", picture(900))
+    dataset = load_dataset(str(class_folder))
+    text = "\n".join(dataset.warnings)
+    assert "no images in class dog: left out" in text
+    assert "stray.png: outside a class folder, left out" in text
+    assert "1 files are not images by their suffix and are left out" in text
+    assert "2 files have one content and two labels, and are left out" in text
+    assert "(ant and cat)" in text
+    assert "2 files cannot be used and are left out" in text
+    assert {each.path.rsplit("/", 1)[1] for each in dataset.skipped} == {"broken.png", "empty.jpg"}
+    assert dataset.classes == ("ant", "bee", "café 🐱 *", "cat")
+    assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 14
+
+
+def test_images_in_two_splits_are_told(class_folder, tmp_path):
+    root = tmp_path / "twice"
+    shutil.copytree(class_folder, root / "train")
+    shutil.copytree(class_folder / "ant", root / "test" / "ant")
+    dataset = load_dataset(str(root))
+    assert any(each.startswith("6 training images are also in another split") for each in dataset.warnings)
+    assert any("no test images of bee, cat" in each for each in dataset.warnings)
+
+
+def test_sizes_that_differ(tmp_path):
+    for label in "ab":
+        for i, (height, width) in enumerate(((40, 60), (100, 80), (300, 200))):
+            write_image(tmp_path / "d" / label / f"{i}.png", picture(i + ord(label), height, width))
+    dataset = load_dataset(str(tmp_path / "d"))
+    assert dataset.shape == (64, 64, 3)
+    assert any("60x40 to 200x300 pixels are scaled to 64x64" in note for note in dataset.notes)
+    assert load_dataset(str(tmp_path / "d"), size=(20, 30)).shape == (20, 30, 3)
+
+
+def test_unequal_classes_are_told(tmp_path):
+    for label, count in (("a", 30), ("b", 2)):
+        for i in range(count):
+            write_image(tmp_path / "d" / label / f"{i}.png", picture(i + 1000 * ord(label)))
+    dataset = load_dataset(str(tmp_path / "d"), val_split=0)
+    assert any("classes are unequal: 1 training images of b, 24 of a" in each for each in dataset.warnings)
+
+
+def test_nothing_to_learn(tmp_path):
+    root = tmp_path / "d"
+    root.mkdir()
+    with pytest.raises(CnncliError, match="d holds no images"):
+        load_dataset(str(root))
+    write_image(root / "a.png", picture(0))
+    with pytest.raises(CnncliError, match="d holds images but no class folders") as caught:
+        load_dataset(str(root))
+    assert "FOLDER/CLASS/image.png" in caught.value.hint
+    write_image(root / "ant" / "a.png", picture(0))
+    with pytest.raises(CnncliError, match="training images of one class only, ant; expected two or more"):
+        load_dataset(str(root))
+    (root / "ant" / "a.png").write_bytes(b"junk")
+    with pytest.raises(CnncliError, match=r"no training images that can be used \(1 left out\)"):
+        load_dataset(str(root))

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from data_helpers import picture, write_image
+
+from cnncli.data.model import Arrays, class_weights, load_inputs, statistics
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 1), (5, 2, 3)])
+def test_statistics(shape):
+    images = np.random.default_rng(0).integers(0, 200, (2500, *shape)).astype(np.uint8)
+    mean, std = statistics(Arrays(images, np.zeros(2500, np.int64)))
+    values = images.reshape(-1, shape[2]) / 255
+    np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(std, values.std(axis=0), rtol=1e-6)
+
+
+def test_statistics_of_digits_are_the_known_ones():
+    from cnncli.data.load import load_dataset
+
+    dataset = load_dataset("mnist", offline=True, val_split=0)
+    mean, std = statistics(dataset.train)
+    assert mean[0] == pytest.approx(0.1307, abs=0.003)
+    assert std[0] == pytest.approx(0.3081, abs=0.003)
+
+
+def test_a_channel_that_never_changes_has_a_deviation_of_one():
+    mean, std = statistics(Arrays(np.full((3, 2, 2, 1), 255, np.uint8), np.zeros(3, np.int64)))
+    assert mean.tolist() == std.tolist() == [1.0]
+
+
+def test_class_weights():
+    labels = np.array([0] * 8 + [1] * 2, np.int64)
+    weights = class_weights(labels, 3)
+    np.testing.assert_allclose(weights, [0.625, 2.5, 0])
+    assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_load_inputs_leaves_out_what_cannot_be_read(tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "missing.png", "c.png")]
+    write_image(paths[0], picture(0, 8, 8))
+    write_image(paths[2], picture(2, 8, 8))
+    images, kept, skipped = load_inputs(paths, (8, 8, 3), threads=2)
+    assert kept == [0, 2]
+    assert np.array_equal(images[1], picture(2, 8, 8))
+    assert [each.path for each in skipped] == [str(paths[1])]
+    assert "no such file" in skipped[0].reason

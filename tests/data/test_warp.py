@@ -1,0 +1,193 @@
+"""The native loop against scipy's interpolation and plain NumPy, all in float64."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cnncli.data.augment import Augment
+from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, plain_samples
+
+MODES = {"black": "constant", "edge": "nearest", "reflect": "mirror"}
+SHAPES = [(1, 1, 1), (3, 5, 3), (8, 8, 1), (9, 17, 3), (28, 28, 1), (32, 31, 3)]
+
+
+def images(shape, count=6, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+def render(pixels, samples, *, border="edge", threads=1, mean=None, std=None):
+    channels = pixels.shape[3]
+    mean = np.zeros(channels) if mean is None else mean
+    std = np.ones(channels) if std is None else std
+    renderer = Renderer(pixels.shape[1:], mean=mean, std=std, border=border, threads=threads)
+    guarded = np.full((len(samples) + 1, *pixels.shape[1:]), np.nan, np.float32)
+    renderer.render(pixels, samples, guarded[:-1])
+    assert np.isnan(guarded[-1]).all()  # nothing is written behind the batch
+    return guarded[:-1]
+
+
+def warped(image, sample, border):
+    """One image through its map, by scipy, 0 to 255."""
+    height, width, channels = image.shape
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    at_x = sample["a00"] * x + sample["a01"] * y + np.float64(sample["a02"])
+    at_y = sample["a10"] * x + sample["a11"] * y + np.float64(sample["a12"])
+    planes = []
+    for channel in range(channels):
+        plane = image[..., channel].astype(np.float64)
+        if border == "black":  # scipy cuts off half a pixel outside; a ring of zeros fades instead
+            plane = np.pad(plane, 2)
+            planes.append(ndimage.map_coordinates(plane, [at_y + 2, at_x + 2], order=1, mode="nearest"))
+        else:
+            planes.append(ndimage.map_coordinates(plane, [at_y, at_x], order=1, mode=MODES[border]))
+    return np.stack(planes, axis=2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_plain_images_are_normalised(shape, threads):
+    pixels = images(shape)
+    mean, std = np.linspace(0.2, 0.5, shape[2]), np.linspace(0.1, 0.4, shape[2])
+    order = np.array([3, 0, 5, 5], np.intp)
+    out = render(pixels, plain_samples(order), mean=mean, std=std, threads=threads)
+    np.testing.assert_allclose(out, (pixels[order] / 255 - mean) / std, atol=2e-6 / 0.1, rtol=0)
+
+
+@pytest.mark.parametrize("border", MODES)
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[0] > 1])
+def test_maps_agree_with_scipy(shape, border):
+    pixels = images(shape)
+    augment = Augment(shift=2, rotate=30, scale=0.3, shear=20, flip=0.5, vflip=0.5, border=border)
+    if border == "reflect":  # one reflection at each side is enough for what moves so far
+        augment = Augment(shift=1, rotate=10, flip=0.5, border=border)
+    indices = np.arange(len(pixels), dtype=np.intp)
+    samples = drawn_samples(augment, indices, Draws(3, 1, indices), shape)
+    out = render(pixels, samples, border=border)
+    for image, sample, got in zip(pixels, samples, out, strict=True):
+        np.testing.assert_allclose(got * 255, warped(image, sample, border), atol=0.03 * max(shape) / 8)
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 1), (8, 8, 3)])
+def test_mirrored_images_are_exact(shape):
+    pixels = images(shape)
+    indices = np.arange(len(pixels), dtype=np.intp)
+    samples = drawn_samples(Augment(flip=1), indices, Draws(0, 0, indices), shape)
+    expected = pixels[:, :, ::-1].astype(np.float32) * np.float32(1 / 255)
+    np.testing.assert_array_equal(render(pixels, samples), expected)
+
+
+def test_shifts_are_whole_pixels_and_cover_their_range():
+    shape = (12, 12, 1)
+    pixels = images(shape, 400)
+    indices = np.arange(400, dtype=np.intp)
+    samples = drawn_samples(Augment(shift=2), indices, Draws(5, 0, indices), shape)
+    assert set(np.unique(samples["a02"])) == {-2.0, -1.0, 0.0, 1.0, 2.0}
+    out = render(pixels, samples, border="black") * 255
+    for image, sample, got in zip(pixels, samples, out, strict=True):
+        dx, dy = int(sample["a02"]), int(sample["a12"])
+        padded = np.pad(image[..., 0], 2)[2 + dy : 14 + dy, 2 + dx : 14 + dx]
+        np.testing.assert_allclose(got[..., 0], padded, atol=1e-4)
+
+
+def test_crops_stay_inside_and_keep_their_area():
+    shape = (40, 40, 3)
+    indices = np.arange(500, dtype=np.intp)
+    samples = drawn_samples(Augment(crop=0.4), np.zeros(500, np.intp), Draws(1, 0, indices), shape)
+    zoom_x, zoom_y = samples["a00"].astype(np.float64), samples["a11"].astype(np.float64)
+    assert np.all(zoom_x * zoom_y >= 0.4 * 0.9)
+    assert np.all((zoom_x <= 1) & (zoom_y <= 1))
+    for zoom, offset in ((zoom_x, samples["a02"]), (zoom_y, samples["a12"])):
+        assert np.all(offset - 0.5 * zoom >= -0.5 - 1e-4)  # left edge of the first output pixel
+        assert np.all(offset + 39.5 * zoom <= 39.5 + 1e-4)
+
+
+def recoloured(image, sample):
+    values = image.astype(np.float64)
+    luma = np.array([0.299, 0.587, 0.114]) if image.shape[2] == 3 else np.array([1.0])
+    mean = (values @ luma).mean() * sample["brightness"]
+    values = (values * sample["brightness"] - mean) * sample["contrast"] + mean
+    gray = (values @ luma)[..., None]
+    return np.clip(gray + sample["saturation"] * (values - gray) if image.shape[2] == 3 else values, 0, 255)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 1), (9, 11, 3)])
+def test_colours(shape):
+    pixels = images(shape)
+    indices = np.arange(len(pixels), dtype=np.intp)
+    augment = Augment(brightness=0.4, contrast=0.6, saturation=0.8)
+    samples = drawn_samples(augment, indices, Draws(2, 2, indices), shape)
+    out = render(pixels, samples)
+    for image, sample, got in zip(pixels, samples, out, strict=True):
+        np.testing.assert_allclose(got * 255, recoloured(image, sample), atol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(6, 10, 1), (12, 12, 3)])
+def test_erased_rectangles_become_the_mean(shape):
+    pixels = images(shape, 60)
+    mean, std = np.full(shape[2], 0.4), np.full(shape[2], 0.2)
+    indices = np.arange(60, dtype=np.intp)
+    samples = drawn_samples(Augment(erase=0.5), indices, Draws(0, 0, indices), shape)
+    hit = samples["erase_right"] > 0
+    assert 15 < hit.sum() < 45
+    out = render(pixels, samples, mean=mean, std=std)
+    expected = (pixels / 255 - 0.4) / 0.2
+    for sample, want in zip(samples, expected, strict=True):
+        top, bottom, left, right = (
+            int(sample[f"erase_{side}"]) for side in ("top", "bottom", "left", "right")
+        )
+        assert 0 <= left <= right <= shape[1]
+        assert 0 <= top <= bottom <= shape[0]
+        want[top:bottom, left:right] = 0
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 1), (8, 9, 3)])
+def test_mixed_images_are_weighted_means(shape):
+    pixels = images(shape, 40)
+    indices = np.arange(40, dtype=np.intp)
+    samples = drawn_samples(Augment(flip=0.5, mixup=0.3), indices, Draws(0, 4, indices), shape)
+    alone = render(pixels, samples)
+    mix_up(samples, 0.3, 0, 4, indices)
+    partners, shares = samples["partner"], samples["share"][:, None, None, None]
+    assert np.array_equal(np.sort(partners), indices)
+    assert not np.any(partners == indices)
+    assert shares.min() >= 0.5
+    assert shares.max() <= 1
+    mixed = render(pixels, samples)
+    np.testing.assert_allclose(mixed, shares * alone + (1 - shares) * alone[partners], atol=1e-6)
+
+
+def test_shares_follow_the_beta_distribution():
+    from scipy import stats
+
+    indices = np.arange(20_000, dtype=np.intp)
+    for alpha in (0.5, 1.0):  # of smaller ones a share of 1 in float32 is too frequent to compare
+        samples = plain_samples(indices)
+        mix_up(samples, alpha, 0, 0, indices)
+        beta = stats.beta(alpha, alpha)
+        folded = stats.kstest(samples["share"], lambda share, beta=beta: 2 * (beta.cdf(share) - 0.5))
+        assert folded.statistic < 0.015
+
+
+def everything_at_once(threads):
+    """A digest of images to which all happens."""
+    shape = (19, 23, 3)
+    pixels = images(shape, 300)
+    indices = np.arange(300, dtype=np.intp)
+    augment = Augment(shift=2, rotate=20, flip=0.5, erase=0.5, contrast=0.3, saturation=0.3, mixup=0.4)
+    samples = drawn_samples(augment, indices, Draws(9, 9, indices), shape)
+    mix_up(samples, 0.4, 9, 9, indices)
+    return hashlib.sha256(render(pixels, samples, threads=threads).tobytes()).hexdigest()
+
+
+def test_threads_do_not_matter():
+    assert everything_at_once(1) == everything_at_once(4)
+
+
+def test_vector_width_does_not_matter(python):
+    code = "import test_warp; print(test_warp.everything_at_once(2))"
+    done = python(code, env={"CNNCLI_TARGET": "neon"}, path=[Path(__file__).parent])
+    assert done.stdout.strip() == everything_at_once(1)
