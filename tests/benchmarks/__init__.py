@@ -1,0 +1,1 @@
+"""How fast cnncli is beside its peers: ``python -m tests.benchmarks`` prints the table."""

@@ -1,0 +1,324 @@
+"""Filters in this process, on an 11-megapixel image in memory, against OpenCV and scipy.
+
+Both sides get the same number of threads and write into memory that they have used before: ours a
+prepared `Surface`, OpenCV a ``dst``. Ours chooses its plan anew each time, as the command does.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.tiling import Surface
+from cnncli.filters.apply import run_filter
+from cnncli.filters.borders import Axis, Border, BorderMode
+from cnncli.filters.model import Bilateral, Canny, Filter, Gradient, Linear, Median
+from cnncli.filters.options import Options
+from cnncli.filters.spec import parse_spec
+
+from . import peers
+from .model import Case, Contest, Goal
+from .pictures import photograph
+from .timing import timed
+
+WIDTH, HEIGHT = 4096, 2731
+GROUP = "filter"
+ANY_KERNEL, OWN_FUNCTION, LARGE = Goal(3), Goal(1.2), Goal(1.2)
+LEVEL = 1 / 255
+VARIANTS = {
+    "u8 gray": (np.uint8, 1),
+    "u8 RGB": (np.uint8, 3),
+    "f32 gray": (np.float32, 1),
+    "f32 RGB": (np.float32, 3),
+}
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The same filter, ours and OpenCV's.
+
+    Attributes
+    ----------
+    filter : Filter
+        Ours.
+    opencv : callable
+        ``opencv(cv2, image, out)`` writes its answer to ``out``.
+    out : dtype or None
+        Of both answers; None: that of the image.
+    scale, bias : float
+        What our responses are multiplied by and added to, to be those of OpenCV.
+    """
+
+    filter: Filter
+    opencv: Callable[[Any, Array, Array], object]
+    out: type | None = None
+    scale: float = 1.0
+    bias: float = 0.0
+    border: BorderMode = "reflect101"
+
+
+def cases(threads: int) -> Iterator[Case]:
+    """All rows about filters."""
+    for size in (3, 5, 7, 11, 15, 21, 31):
+        yield from _matched(f"any kernel {size}x{size}", ANY_KERNEL, _any_kernel(size), threads)
+    for sigma in (1, 2, 5):
+        yield from _matched(f"Gaussian, sigma {sigma}", OWN_FUNCTION, _gaussian(sigma), threads)
+    for size in (5, 15, 31):
+        yield from _matched(f"box {size}x{size}", OWN_FUNCTION, _box(size), threads)
+    yield from _matched("Sobel, magnitude", OWN_FUNCTION, _sobel(), threads)
+    yield from _matched("Sobel, magnitude to float", OWN_FUNCTION, _sobel_float(), threads, only="u8")
+    yield from _matched("Sobel, one direction", OWN_FUNCTION, _sobel_x(), threads)
+    yield from _matched("Laplacian", OWN_FUNCTION, _laplacian(), threads)
+    for size in (3, 5, 9, 15):
+        only = "u8" if size > 5 else ""  # OpenCV has no larger one of floats
+        yield from _matched(f"median {size}x{size}", OWN_FUNCTION, _median(size), threads, only=only)
+    yield from _matched("bilateral 9x9", OWN_FUNCTION, _bilateral(9), threads)
+    yield from _matched("Canny, sigma 1.4", OWN_FUNCTION, _canny(), threads, only="u8 gray")
+    for size in (63, 127):
+        for variant in VARIANTS:
+            yield Case(
+                GROUP,
+                f"any kernel {size}x{size}",
+                variant,
+                LARGE,
+                functools.partial(_large, size, variant, threads),
+            )
+
+
+def _matched(work: str, goal: Goal, match: Match, threads: int, *, only: str = "") -> Iterator[Case]:
+    """A row for each variant whose name begins with ``only``."""
+    for variant in VARIANTS:
+        if variant.startswith(only):
+            yield Case(GROUP, work, variant, goal, functools.partial(_contest, match, variant, threads))
+
+
+@functools.cache
+def image(variant: str) -> Array:
+    """The picture that is filtered, shape (H, W, C); floats lie between 0 and 1."""
+    dtype, channels = VARIANTS[variant]
+    levels = photograph(WIDTH, HEIGHT, channels)
+    return levels if dtype == np.uint8 else levels.astype(np.float32) * np.float32(LEVEL)
+
+
+def weights_of_any_kernel(size: int) -> NDArray[np.float64]:
+    """Random weights of sum 1, of which a few are negative: nothing that could be factored."""
+    weights = np.random.default_rng(size).uniform(-0.2, 1.0, (size, size))
+    return np.asarray((weights / weights.sum()).astype(np.float32).astype(np.float64))
+
+
+def _any_kernel(size: int) -> Match:
+    weights = weights_of_any_kernel(size)
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        cv2.filter2D(image, -1, weights.astype(np.float32), dst=out)
+
+    return Match(_linear(weights), opencv)
+
+
+def _linear(weights: NDArray[np.float64]) -> Linear:
+    return Linear(name="any", spec="any", weights=weights, flips=True)
+
+
+def _gaussian(sigma: int) -> Match:
+    size = 6 * sigma + 1  # what OpenCV takes by itself for 8 bits
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        cv2.GaussianBlur(image, (size, size), sigma, dst=out)
+
+    return Match(parse_spec(f"gaussian:sigma={sigma},size={size}"), opencv)
+
+
+def _box(size: int) -> Match:
+    return Match(
+        parse_spec(f"box:size={size}"), lambda cv2, image, out: cv2.blur(image, (size, size), dst=out)
+    )
+
+
+def _sobel() -> Match:
+    """To the type of the image: for 8 bits OpenCV needs floats in between."""
+
+    @functools.cache
+    def parts(shape: tuple[int, ...]) -> list[Array]:
+        return [np.empty(shape, np.float32) for _ in range(3)]
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        dx, dy, magnitude = parts(out.shape)
+        cv2.Sobel(image, cv2.CV_32F, 1, 0, dst=dx, scale=0.25)
+        cv2.Sobel(image, cv2.CV_32F, 0, 1, dst=dy, scale=0.25)
+        if out.dtype == np.float32:
+            cv2.magnitude(dx, dy, magnitude=out)
+        else:
+            cv2.convertScaleAbs(cv2.magnitude(dx, dy, magnitude=magnitude), dst=out)
+
+    return Match(_sobel_pair(), opencv)
+
+
+def _sobel_float() -> Match:
+    match = _sobel()
+    return Match(match.filter, match.opencv, out=np.float32)
+
+
+def _sobel_pair() -> Gradient:
+    smooth, central = np.array([1.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])
+    dx = np.outer(smooth, central) / 4
+    return Gradient(name="sobel", spec="sobel", dx=dx, dy=dx.T)
+
+
+def _sobel_x() -> Match:
+    """8 bits around mid-gray; floats as they are."""
+    weights = _sobel_pair().dx
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        delta = 128 if out.dtype == np.uint8 else 0
+        cv2.Sobel(image, -1, 1, 0, dst=out, scale=0.125, delta=delta)
+
+    return Match(Linear(name="sobel", spec="sobel:direction=x", weights=weights), opencv, scale=0.5, bias=128)
+
+
+def _laplacian() -> Match:
+    return Match(
+        parse_spec("laplacian"),
+        lambda cv2, image, out: cv2.Laplacian(image, -1, dst=out, ksize=1),
+    )
+
+
+def _median(size: int) -> Match:
+    return Match(
+        parse_spec(f"median:size={size}"),
+        lambda cv2, image, out: cv2.medianBlur(image, size, dst=out),
+        border="replicate",
+    )
+
+
+def _bilateral(size: int) -> Match:
+    """OpenCV takes the pixels in a circle, and the colours' distance as the sum over channels."""
+    sigma, share = 3.0, 0.1
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        white = 255 if image.dtype == np.uint8 else 1
+        cv2.bilateralFilter(image, size, share * white, sigma, dst=out)
+
+    return Match(
+        Bilateral(name="bilateral", spec="bilateral", size=size, sigma=sigma, sigma_color=share), opencv
+    )
+
+
+def _canny() -> Match:
+    """Thresholds are shares of full scale; OpenCV's are in levels, before Sobel's division by 4."""
+    sigma, low, high = 1.4, 0.03, 0.08
+    smooth: dict[str, Array] = {}
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        if not smooth:
+            smooth["image"] = np.empty_like(image)
+        cv2.GaussianBlur(image, (0, 0), sigma, dst=smooth["image"])
+        cv2.Canny(smooth["image"], low * 4 * 255, high * 4 * 255, edges=out, L2gradient=True)
+
+    return Match(Canny(name="canny", spec="canny", sigma=sigma, low=low, high=high), opencv)
+
+
+def _contest(match: Match, variant: str, threads: int) -> Contest:
+    source = image(variant)
+    out = match.out or source.dtype
+    bias = match.bias if out == np.uint8 else 0.0
+    surface = surface_for(
+        match.filter, source, np.dtype(out), border=match.border, scale=match.scale, bias=bias
+    )
+    ours = functools.partial(
+        run_filter, match.filter, surface, Options(correlate=True, border=Border(match.border))
+    )
+    cv2 = peers.opencv(threads)
+    if cv2 is None:
+        return Contest(timed(lambda: ours(threads=threads)), {}, missing=("OpenCV",))
+    theirs = np.zeros_like(surface.out)
+    return Contest(
+        timed(lambda: ours(threads=threads)),
+        {"OpenCV": timed(lambda: match.opencv(cv2, source, theirs))},
+        lambda: {"OpenCV": difference(surface.out, theirs)},
+    )
+
+
+def _large(size: int, variant: str, threads: int) -> Contest:
+    """Against OpenCV's transform and scipy's; beyond the edge lies 0, which scipy has for free."""
+    source = image(variant)
+    weights = weights_of_any_kernel(size)
+    filter = _linear(weights)
+    surface = surface_for(filter, source, source.dtype, border="constant")
+    options = Options(correlate=True, border=Border("constant"))
+    entrants, answers, missing = {}, {}, []
+    cv2 = peers.opencv(threads)
+    if cv2 is None:
+        missing.append("OpenCV")
+    else:
+        answers["OpenCV"] = np.zeros_like(surface.out)
+        kernel = weights.astype(np.float32)
+        entrants["OpenCV"] = timed(
+            lambda: cv2.filter2D(source, -1, kernel, dst=answers["OpenCV"], borderType=cv2.BORDER_CONSTANT)
+        )
+    transform = peers.scipy_convolve(threads)
+    if transform is None:
+        missing.append("scipy")
+    elif source.dtype == np.float32:
+        flipped = weights[::-1, ::-1, None].astype(np.float32)
+        entrants["scipy"] = timed(lambda: answers.update(scipy=transform(source, flipped)))
+    return Contest(
+        timed(lambda: run_filter(filter, surface, options, threads=threads)),
+        entrants,
+        lambda: {name: difference(surface.out, answer) for name, answer in answers.items()},
+        tuple(missing),
+    )
+
+
+def surface_for(
+    filter: Filter,
+    source: Array,
+    out: np.dtype[Any],
+    *,
+    border: BorderMode,
+    scale: float = 1.0,
+    bias: float = 0.0,
+) -> Surface:
+    """A surface over an image, with an output of the image's size."""
+    width, height = _extent(filter)
+    maps = [
+        Axis(size, extent, extent // 2).input_map("same", border)[0]
+        for size, extent in ((source.shape[1], width), (source.shape[0], height))
+    ]
+    return Surface(
+        src=source,
+        out=np.zeros(source.shape, out),
+        xmap=maps[0],
+        ymap=maps[1],
+        full_scale=255.0 if source.dtype == np.uint8 else 1.0,
+        scale=scale,
+        bias=bias,
+    )
+
+
+def _extent(filter: Filter) -> tuple[int, int]:
+    """Pixels under a filter of odd sides."""
+    match filter:
+        case Linear(weights=weights) | Gradient(dx=weights):
+            return weights.shape[1], weights.shape[0]
+        case Median(size=size) | Bilateral(size=size):
+            return size, size
+        case Canny():
+            from cnncli.filters.edgemaps import canny_reach
+
+            side = 2 * canny_reach(filter) + 1
+            return side, side
+    raise TypeError(f"no extent for {type(filter).__name__}")
+
+
+def difference(ours: Array, theirs: Array) -> str:
+    """Where two answers are more than a level of 255 apart, in words; "" where they are nowhere."""
+    level = 1.0 if ours.dtype == np.uint8 or float(np.max(theirs)) > 2 else LEVEL
+    apart = np.abs(ours.astype(np.float32) - theirs.reshape(ours.shape).astype(np.float32))
+    beyond = apart > 1.001 * level
+    if not (beyond.any() or np.isnan(apart).any()):
+        return ""
+    return f"differs by up to {float(apart.max()) / level:.3g} levels, {beyond.mean():.2%} by more than 1"
