@@ -1,0 +1,62 @@
+"""One folder of compiled code for the whole session, so that each loop is compiled once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+import cnncli
+
+ROOT = Path(cnncli.__file__).parent.parent
+
+# The same examples in every run, and no files of its own.
+hypothesis.settings.register_profile("cnncli", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("cnncli")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def native_cache(tmp_path_factory):
+    """Folder of the compiled code of this session, for this process and those that it starts."""
+    folder = tmp_path_factory.mktemp("compiled")
+    before = os.environ.get("CNNCLI_CACHE_DIR")
+    os.environ["CNNCLI_CACHE_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["CNNCLI_CACHE_DIR"]
+    else:
+        os.environ["CNNCLI_CACHE_DIR"] = before
+
+
+@pytest.fixture
+def rng():
+    """A generator of random numbers with a fixed seed."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def python():
+    """Run Python code in a process of its own: ``python(code, *args, env={...})``.
+
+    A variable set to None is taken away. The result has returncode, stdout and stderr as text.
+    """
+
+    def run(code, *args, env=None, path=(), root=ROOT, check=True, **options):
+        variables = {**os.environ, **(env or {})}
+        variables["PYTHONPATH"] = os.pathsep.join(map(str, [root, *path]))
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, *map(str, args)],
+            env={name: value for name, value in variables.items() if value is not None},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,68 @@
+"""Machine code laid out by our own linker answers as LLVM's does; what it cannot lay out it leaves."""
+
+import ctypes
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import squares
+import squares_loop
+
+from cnncli.core import linker, native
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="lays out ELF")
+
+
+@pytest.fixture(scope="module")
+def code():
+    from cnncli.core.compiler import compile_loop
+
+    return compile_loop(squares_loop.__name__, "cnncli_squares", native._target_machine())
+
+
+def numbers(address):
+    out, scratch = np.zeros(20, np.int64), np.zeros(8, np.int64)
+    job = np.zeros(1, squares_loop.JOB)
+    job["out"], job["seed"] = out.ctypes.data, 5
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 4)(address)
+    function(job.ctypes.data, scratch.ctypes.data, 3, 17)
+    assert scratch.tolist() == [14] + [0] * 7
+    assert not out[:3].any()
+    assert not out[17:].any()
+    return out[3:17].tolist()
+
+
+def test_both_ways_of_placing_answer_alike(code):
+    expected = [i * i + 5 for i in range(3, 17)]
+    assert numbers(native._placed_by_llvm(code, squares.NAME)) == expected
+    block = linker.link(code)
+    if block is not None:  # x86
+        assert numbers(linker.place(block)["cnncli_squares"]) == expected
+        assert numbers(linker.place(block)["cnncli_squares"]) == expected
+
+
+def test_placed_code_can_be_run_but_not_written(code):
+    block = linker.link(code)
+    if block is None:
+        pytest.skip("not an object for x86")
+    address = linker.place(block)["cnncli_squares"]
+    spans = [line.split()[:2] for line in Path("/proc/self/maps").read_text().splitlines()]
+    (rights,) = [
+        rights
+        for span, rights in spans
+        if int(span.split("-")[0], 16) <= address < int(span.split("-")[1], 16)
+    ]
+    assert rights.startswith("r-x")
+
+
+@pytest.mark.parametrize(
+    "other", [b"", b"\x7fELF", b"\xcf\xfa\xed\xfe" + bytes(99), b"\x7fELF\x01\x01" + bytes(99)]
+)
+def test_objects_of_other_kinds_are_left(other):
+    assert linker.link(other) is None
+
+
+def test_objects_for_other_processors_are_left(code):
+    assert linker.link(code[:18] + struct.pack("<H", 183) + code[20:]) is None  # aarch64

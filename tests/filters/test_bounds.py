@@ -1,0 +1,21 @@
+"""No loop reads or writes a byte beyond its arrays: see ``guarded``."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+RUN = "import runpy; runpy.run_module('guarded', run_name='__main__', alter_sys=False)"
+
+
+@pytest.mark.parametrize("way", ["direct", "separable", "box", "responses", "fft"])
+def test_loops_stay_within_their_arrays(python, way):
+    done = python(RUN, way, path=[HERE], check=False)
+    last = (done.stdout.splitlines() or ["nothing"])[-1]
+    assert done.returncode == 0, f"{last}\n{done.stderr}"
+    assert last == "342 cases"
+
+
+def test_the_guard_guards(python):
+    assert python(RUN, "trespass", path=[HERE], check=False).returncode in (-signal.SIGSEGV, -signal.SIGBUS)
