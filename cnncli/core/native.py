@@ -21,7 +21,7 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +41,34 @@ LOOPS = {
     "conv_forward": "cnncli.core.loops.conv_forward",
     "dense_backward": "cnncli.core.loops.dense_backward",
     "direct": "cnncli.core.loops.direct",
+    "dropout": "cnncli.core.loops.dropout",
     "elementwise": "cnncli.core.loops.elementwise",
     "fft": "cnncli.core.loops.fft",
     "frame": "cnncli.core.loops.frame",
-    "losses": "cnncli.core.loops.losses",
     "hysteresis": "cnncli.core.loops.hysteresis",
+    "losses": "cnncli.core.loops.losses",
     "median_f32": "cnncli.core.loops.median_f32",
+    "median_histogram": "cnncli.core.loops.median_histogram",
     "median_ranks": "cnncli.core.loops.median_ranks",
     "median_u16": "cnncli.core.loops.median_u16",
     "median_u8": "cnncli.core.loops.median_u8",
+    "norm_backward": "cnncli.core.loops.norm_backward",
+    "norm_forward": "cnncli.core.loops.norm_forward",
+    "norm_moments": "cnncli.core.loops.norm_moments",
+    "norm_sums": "cnncli.core.loops.norm_sums",
     "optimise": "cnncli.core.loops.optimise",
     "pack": "cnncli.core.loops.pack",
     "pooling": "cnncli.core.loops.pooling",
     "pooling_backward": "cnncli.core.loops.pooling_backward",
     "program": "cnncli.core.loops.program",
     "reduce": "cnncli.core.loops.reduce",
+    "response_norm": "cnncli.core.loops.response_norm",
     "responses": "cnncli.core.loops.responses",
     "ridges": "cnncli.core.loops.ridges",
+    "scale_channels": "cnncli.core.loops.scale_channels",
     "separable": "cnncli.core.loops.separable",
     "sign_changes": "cnncli.core.loops.sign_changes",
+    "slices": "cnncli.core.loops.slices",
 }
 
 NativeFunction = Callable[[int, int, int, int], None]
@@ -118,6 +127,45 @@ def address(name: str) -> int:
     return found
 
 
+def prepare(names: Sequence[str], *, processes: int) -> None:
+    """Compile what is missing of several native functions, in several processes at once.
+
+    Numba compiles one function at a time in a process. What another process cannot compile or keep is
+    compiled here when it is first called.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `LOOPS`.
+    processes : int
+        Processes to spread the work over, this one included.
+    """
+    folder = cache.cache_folder()
+    missing = [
+        name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()
+    ]
+    shares = [missing[start::processes] for start in range(min(processes, len(missing)))]
+    if len(shares) < 2:
+        return
+    import subprocess
+
+    command = [sys.executable, "-m", "cnncli.core.precompile"]
+    none = subprocess.DEVNULL
+    others = [
+        subprocess.Popen([*command, *share], stdin=none, stdout=none, stderr=none) for share in shares[1:]
+    ]
+    try:
+        for name in shares[0]:
+            native_function(name)
+        for other in others:
+            other.wait()
+    finally:
+        for other in others:
+            if other.poll() is None:
+                other.terminate()
+                other.wait()
+
+
 @functools.cache
 def processor() -> tuple[str, str, str, Target]:
     """Architecture, model and features, from the kernel where it tells, and the target chosen."""
@@ -174,7 +222,7 @@ def _kept_code(name: str) -> bytes:
     folder = cache.cache_folder()
     if folder is None:
         return _compile(name)
-    path = folder / "native" / f"{name}-{_key()}.o"
+    path = _path(folder, name)
     code = cache.read_kept(path)
     if code is None:
         with cache.compiling(path):
@@ -183,6 +231,11 @@ def _kept_code(name: str) -> bytes:
                 code = _compile(name)
                 cache.keep(path, code)
     return code
+
+
+def _path(folder: Path, name: str) -> Path:
+    """Where a loop's code is kept."""
+    return folder / "native" / f"{name}-{_key()}.o"
 
 
 def _compile(name: str) -> bytes:
@@ -265,4 +318,4 @@ def kept_files() -> list[str]:
     folder = cache.cache_folder()
     if folder is None:
         return []
-    return [name for name in LOOPS if os.path.exists(folder / "native" / f"{name}-{_key()}.o")]  # noqa: PTH110
+    return [name for name in LOOPS if _path(folder, name).exists()]

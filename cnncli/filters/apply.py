@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core import native
 from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
@@ -31,7 +32,7 @@ from cnncli.filters.model import (
     ZeroCrossings,
 )
 from cnncli.filters.options import Laid, Options, lay_kernels
-from cnncli.filters.plan import Plan, plan_filter
+from cnncli.filters.plan import Plan, loops_of, plan_filter
 
 Pixels = NDArray[Any]
 _FLOAT32: np.dtype[Any] = np.dtype(np.float32)
@@ -119,7 +120,11 @@ def apply_filters(
     opacity = frame[:, :, -1:] if alpha else None
     if opacity is not None and _opaque(opacity, source.white):
         opacity = None
-    run = _Run(chain, options, source, threads)
+    fill = options.border.value
+    if options.linear:
+        fill = float(to_linear(np.array([fill], np.float32), source.white)[0])
+    run = _Run(chain, options, source, threads, fill)
+    run.prepare(frame.shape)
     luma = (LUMINANCE if options.linear else LUMA) if gray and color.shape[2] == 3 else None
     if options.linear:
         color = to_linear(color, source.white)
@@ -166,9 +171,23 @@ class _Run:
     options: Options
     source: Depth
     threads: int
+    fill: float
 
     def __post_init__(self) -> None:
         self.plans: list[Plan] = []
+
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """Compile what the chain needs at once, where it needs more than one loop."""
+        if len(self.chain) > 1 or isinstance(self.chain[0], Canny | ZeroCrossings):
+            options = self.options
+            plans = [
+                plan_filter(
+                    filter, dilation=options.dilation, stride=options.stride, shape=(shape[0], shape[1])
+                )
+                for filter in self.chain
+            ]
+            loops = [loop for pair in zip(self.chain, plans, strict=True) for loop in loops_of(*pair)]
+            native.prepare(loops, processes=self.threads)
 
     def straight(
         self, color: Pixels, luma: tuple[float, float, float] | None, mapping: Mapping, target: Depth
@@ -217,6 +236,7 @@ class _Run:
     def moved(self, filter: Filter, cover: Floats, *, last: bool) -> Floats:
         """Opacity as it was, at the places that the filter's result has."""
         surface = self.surface(filter, cover, None, last=last, out=np.dtype(np.float32))
+        surface = replace(surface, fill=1.0)
         extent, (x, y) = _extent(filter, self.options)
         one = np.zeros((extent[1], extent[0]))
         one[y, x] = 1
@@ -261,7 +281,7 @@ class _Run:
             out=np.empty((counts[1], counts[0], channels), out),
             xmap=maps[0],
             ymap=maps[1],
-            fill=options.border.value,
+            fill=self.fill,
             luma=luma,
             stride=options.stride,
             full_scale=self.source.white,
@@ -285,6 +305,8 @@ class _Run:
         surface = replace(
             surface, absolute=absolute, scale=scale, bias=bias, full_scale=white or self.source.white
         )
+        if white is not None:  # opacity: a constant border is opaque
+            surface = replace(surface, fill=white)
         plan, clipped = run_filter(filter, surface, self.options, threads=self.threads)
         self.plans.append(plan)
         return surface.out, clipped

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.execute import NOISE, run_direct, run_separable
+from cnncli.filters.execute import NOISE, run_separable
 from cnncli.filters.model import Canny, ZeroCrossings
 from cnncli.filters.plan import plan_linear
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
@@ -73,7 +73,8 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
         luma=None,
         scale=surface.scale * surface.full_scale,
     )
-    return run_direct(np.ones((1, 1)), marked, dilation=1, threads=threads)
+    one = np.ones((1, 1))  # as separable taps: that loop is compiled already
+    return run_separable(one, one, marked, dilation=1, threads=threads)
 
 
 def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int) -> int:

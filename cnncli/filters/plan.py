@@ -184,6 +184,22 @@ def _plan_bank(filter: Bank, dilation: int, shape: tuple[int, ...]) -> Plan:
     return Plan("bank", f"{count} kernels in one pass, {taps} taps", together)
 
 
+def loops_of(filter: Filter, plan: Plan) -> tuple[str, ...]:
+    """The native functions that a plan runs, where it is clear beforehand."""
+    match filter:
+        case Canny():
+            return ("separable", "ridges", "hysteresis")
+        case ZeroCrossings():
+            return (plan.way, "sign_changes")
+        case Gradient():
+            return ("responses",)
+        case Bank():
+            return ("fft",) if plan.way == "bank-fft" else ("responses",)
+        case Linear() | Bilateral():
+            return (plan.way,)
+    return ()
+
+
 def describe_plan(filter: Filter) -> str:
     """The plan of a filter for a picture of usual size, in words."""
     return str(plan_filter(filter))
