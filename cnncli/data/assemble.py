@@ -15,7 +15,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.images.resize import resized
 
-SPLITS = ("train", "val", "test")
+MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +196,11 @@ def _check(found: Found, train: Split | None) -> None:
         raise CnncliError(
             f"{found.name} has no training images that can be used ({len(found.skipped):,} left out){first}",
             "Expected folders of images, one for each class, or an .npz, .csv or IDX data set.",
+        )
+    if max(train.shape[:2]) > MAX_SIDE:
+        raise CnncliError(
+            f"{found.name} has images of {shape_text(train.shape)}; expected sides of at most {MAX_SIDE:,}",
+            "Ask for a smaller size, or save smaller images.",
         )
     present = np.unique(train.labels)
     if len(present) < 2:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import MAX_SIDE, Wishes
 from cnncli.data.model import Dataset, Report
 from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
 from cnncli.errors import CnncliError
@@ -65,8 +65,10 @@ def load_dataset(
         raise CnncliError(
             f"--val-split is {val_split:g}; expected 0 up to, not including, 1", "Say 0.1 for a tenth."
         )
-    if size is not None and not all(1 <= side <= 4000 for side in size):
-        raise CnncliError(f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to 4000", "Say 64x64.")
+    if size is not None and not all(1 <= side <= MAX_SIDE for side in size):
+        raise CnncliError(
+            f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
+        )
     wishes = Wishes(
         size=size, val_split=val_split, seed=seed, offline=offline, threads=threads, report=report
     )

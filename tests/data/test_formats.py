@@ -153,6 +153,10 @@ def test_npz_that_names_its_classes(tmp_path):
             {"x": np.zeros((4, 5, 5)), "y": np.ones(4)},
             "training images of one class only, 1; expected two or more",
         ),
+        (
+            {"x": np.zeros((2, 1, 4001), "u1"), "y": np.arange(2)},
+            "4001x1 gray; expected sides of at most 4,000",
+        ),
         ({"x": np.zeros((0, 5, 5)), "y": np.zeros(0)}, "no training images"),
     ],
 )
