@@ -246,3 +246,109 @@ OPTIMISE = np.dtype(
     align=True,
 )
 OPTIMISERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
+
+# Batch norm. Statistics are two float64 a channel and chunk: forward the mean and the sum of squared
+# differences from it, backward the sums of dy and of dy * normalised x.
+NORM = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        *tensor("dy"),
+        *tensor("dx"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("padded", "i8"),  # channels, up to whole vectors
+        ("samples", "i8"),  # address of the number of samples in the batch
+        ("moments", "i8"),  # address of float64 [chunk][2][padded]
+        ("sums", "i8"),  # likewise, of the backward pass
+        ("factors", "i8"),  # address of float32 [4][padded], one after the other for each chunk
+        ("weight", "i8"),
+        ("bias", "i8"),
+        ("running_mean", "i8"),
+        ("running_var", "i8"),
+        ("dweight", "i8"),
+        ("dbias", "i8"),
+        ("fixed", "i8"),  # 1: the running statistics are used
+        ("relu", "i8"),
+        ("add", "i8"),  # 1: to what dx holds
+        ("epsilon", "f8"),
+        ("momentum", "f8"),
+    ],
+    align=True,
+)
+
+# Channels of one tensor into a place among the channels of another.
+SLICE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("floats", "i8"),
+        ("x_pixel", "i8"),
+        ("y_pixel", "i8"),
+        ("add", "i8"),
+    ],
+    align=True,
+)
+
+# Each channel of a picture times a number of its own.
+SCALE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("scale"),
+        *tensor("y"),  # backward: the gradient of it
+        *tensor("dx"),
+        *tensor("dscale"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("backward", "i8"),
+        ("want_dx", "i8"),
+        ("want_dscale", "i8"),
+        ("add_dx", "i8"),
+        ("add_dscale", "i8"),
+    ],
+    align=True,
+)
+
+DROPOUT = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        *ROWS,
+        ("add", "i8"),
+        ("rate", "f4"),
+        ("key", "i8"),  # of seed and layer
+        ("step", "i8"),  # address of the number of the step
+    ],
+    align=True,
+)
+
+# Local response norm; scratch rows are `room` floats, with zeros at both ends.
+RESPONSE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        *tensor("dy"),
+        *tensor("dx"),
+        *tensor("rows"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("size", "i8"),
+        ("room", "i8"),
+        ("backward", "i8"),
+        ("add", "i8"),
+        ("alpha", "f4"),
+        ("beta", "f4"),
+        ("bias", "f4"),
+    ],
+    align=True,
+)

@@ -31,30 +31,40 @@ Everything is float32 and NHWC. The same seed, numbers and batch size give the s
 number of threads; randomness inside a step (dropout) follows from `seed` of the layer and `step.steps`.
 
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
-`Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `Flatten`, `Add`. Each knows its
+`Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `BatchNorm`, `LocalResponseNorm`, `Dropout`,
+`Flatten`, `Add`, `Concat`, `ScaleChannels` (reads a picture and one number a channel). Each knows its
 `shape(inputs)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name,
-layer, inputs, shape, input_shapes).
+layer, inputs, shape, input_shapes). Losses: `SoftmaxCrossEntropy` (labels, or (N, K) shares),
+`SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The rate of a step is
+the asked one times `Schedule(kind, steps).factor(step)`.
 """
 
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
-from cnncli.nn.combine import Add, Flatten
+from cnncli.nn.combine import Add, Concat, Flatten, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
+from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.layer import Layer, Parameter
 from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy
 from cnncli.nn.network import Network
+from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.schedules import SCHEDULES, Schedule
 from cnncli.nn.step import Inference, TrainingStep
 
 __all__ = [
     "INPUT",
+    "SCHEDULES",
     "SGD",
     "Adam",
     "AdamW",
     "Add",
     "AvgPool",
+    "BatchNorm",
+    "Concat",
     "Conv",
+    "Dropout",
     "Flatten",
     "Gelu",
     "GlobalAvgPool",
@@ -63,6 +73,7 @@ __all__ = [
     "Layer",
     "LeakyRelu",
     "Linear",
+    "LocalResponseNorm",
     "Loss",
     "MaxPool",
     "Network",
@@ -71,6 +82,8 @@ __all__ = [
     "Parameter",
     "RMSprop",
     "Relu",
+    "ScaleChannels",
+    "Schedule",
     "Shape",
     "Sigmoid",
     "SigmoidCrossEntropy",

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import Layer
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.plan import Plan, Tensor
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,96 @@ class Add(Layer):
             if plan.wants_gradient(source):
                 dx, add = plan.gradient_target(source)
                 plan.apply("copy", dy, dy, dx, add=add)
+
+
+@dataclass(frozen=True)
+class Concat(Layer):
+    """Channels of several branches, one after the other."""
+
+    least_inputs = 2
+    most_inputs = 64
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """The same height and width, all channels."""
+        if len({x[:2] for x in inputs}) > 1:
+            raise CnncliError(
+                f"branches of {', '.join(map(str, inputs))} do not fit; expected one height and width",
+                "give all branches the same strides and paddings",
+            )
+        return Shape(inputs[0].height, inputs[0].width, sum(x.channels for x in inputs))
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """A copy of each branch."""
+        y = plan.value(node.name)
+        at = 0
+        for source in node.inputs:
+            x = plan.value(source)
+            plan.each_chunk("slices", _slice(plan, x, x.pixel, y.pixel), {"x": x, "y": (y, at)})
+            at += x.pixel
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """Each branch gets its channels."""
+        dy = plan.gradient(node.name)
+        at = 0
+        for source in node.inputs:
+            if plan.wants_gradient(source):
+                dx, add = plan.gradient_target(source)
+                job = _slice(plan, dx, dy.pixel, dx.pixel)
+                job["add"] = add
+                plan.each_chunk("slices", job, {"x": (dy, at), "y": dx})
+            at += 4 * plan.graph.shape_of(source).channels
+
+
+def _slice(plan: Plan, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.void]:
+    shape = part.shape
+    return plan.job(
+        nn_jobs.SLICE,
+        height=shape.height,
+        width=shape.width,
+        floats=shape.channels,
+        x_pixel=x_pixel,
+        y_pixel=y_pixel,
+    )
+
+
+@dataclass(frozen=True)
+class ScaleChannels(Layer):
+    """Each channel of the first input times a number of its own, the second input.
+
+    Source: Hu, Shen and Sun, Squeeze-and-excitation networks, 2018.
+    """
+
+    least_inputs = 2
+    most_inputs = 2
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """That of the first."""
+        if inputs[1][:3] != (1, 1, inputs[0].channels):
+            raise CnncliError(
+                f"channels of {inputs[0]} scaled by {inputs[1]}; expected {inputs[0].channels} numbers",
+                "end the second branch with as many features as the first has channels",
+            )
+        return inputs[0]
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """One pass."""
+        x, scale = (plan.value(source) for source in node.inputs)
+        plan.each_chunk(
+            "scale_channels", self._job(plan, node), {"x": x, "scale": scale, "y": plan.value(node.name)}
+        )
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """One pass for each of the inputs that want it."""
+        job = self._job(plan, node)
+        job["backward"] = 1
+        x, scale = (plan.value(source) for source in node.inputs)
+        tensors = {"x": x, "scale": scale, "y": plan.gradient(node.name)}
+        for field, source in zip(("dx", "dscale"), node.inputs, strict=True):
+            if plan.wants_gradient(source):
+                tensors[field], job[f"add_{field}"] = plan.gradient_target(source)
+                job[f"want_{field}"] = 1
+        plan.each_chunk("scale_channels", job, tensors)
+
+    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+        x = node.input_shapes[0]
+        return plan.job(nn_jobs.SCALE, height=x.height, width=x.width, channels=x.channels)

@@ -64,6 +64,7 @@ class Conv(Layer):
     bias: bool = True
 
     takes_relu = True
+    takes_norm = True
 
     @property
     def paddings(self) -> tuple[int, int]:
@@ -114,7 +115,7 @@ class Conv(Layer):
             )
         if x.channels % self.groups or self.out_channels % self.groups:
             raise CnncliError(
-                f"{x.channels} channels in and {self.out_channels} out do not divide into {self.groups} groups",
+                f"{x.channels} channels in, {self.out_channels} out do not divide into {self.groups} groups",
                 "choose groups that divide both",
             )
 
@@ -182,7 +183,7 @@ class Conv(Layer):
             for j in range(columns)
         ]
         corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
-        bias = plan.weight(node, "bias") if self.bias else plan.constant(np.zeros(self._filled(), np.float32))
+        bias = plan.bias(node, self._filled() if not self.bias else 0)
         gather = Gather(segments, self.groups, each, self.out_channels // self.groups)
         job = gather.job(plan, y.shape, panel=plan.weight(node, "weight"), bias=bias)
         job["x_step"], job["x_line"] = stride_x * x.pixel, stride_y * x.row
@@ -325,6 +326,7 @@ class Linear(Layer):
     bias: bool = True
 
     takes_relu = True
+    takes_norm = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(1, 1, out_features); the input must be flat."""

@@ -94,6 +94,10 @@ class Layer:
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int] = 1
     is_flatten: ClassVar[bool] = False
+    is_norm: ClassVar[bool] = False  # a batch norm, which inference folds into what is before it
+    only_trains: ClassVar[bool] = False  # at inference, the output is the input
+    epsilon: float = 0.0
+    takes_norm: ClassVar[bool] = False  # can do a batch norm that follows it along, at inference
     is_relu: ClassVar[bool] = False
     takes_relu: ClassVar[bool] = False  # can do a ReLU that follows it along
 

@@ -56,11 +56,11 @@ class SoftmaxCrossEntropy(Loss):
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Targets are class numbers (N,), or shares of the classes (N, K) as mixing makes them."""
-        samples, classes = out.shape
+        classes = out.shape[1]
         if targets.ndim == 1:
             _check_labels(targets, classes)
             out[:] = 0
-            out[np.arange(samples), targets] = 1
+            out[np.arange(len(out)), targets] = 1
         else:
             _check_rows(targets, out)
             out[:] = targets
@@ -68,7 +68,7 @@ class SoftmaxCrossEntropy(Loss):
             if self.smoothing:
                 out *= 1 - self.smoothing
                 out += self.smoothing / classes
-            return 1 / samples
+            return 1 / len(out)
         if len(self.class_weights) != classes:
             raise CnncliError(
                 f"there are {len(self.class_weights)} class weights; expected {classes}, one for each class",

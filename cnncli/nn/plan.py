@@ -19,6 +19,7 @@ from cnncli.core import native, nn_jobs
 from cnncli.core.nn_jobs import CACHE_LINE, LOCAL, TABLE_BYTES
 from cnncli.core.program import Call, Program
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
+from cnncli.nn.layer import vector_parameter
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
@@ -109,10 +110,18 @@ class Plan:
         With backward passes, and layers as they are in training.
     keep : frozenset of str
         Layers whose activations are wanted as they are, so that nothing is fused into them.
+    wants_input : bool
+        The gradient of the input is wanted too.
     """
 
     def __init__(
-        self, network: Network, batch: int, *, training: bool, keep: frozenset[str] = frozenset()
+        self,
+        network: Network,
+        batch: int,
+        *,
+        training: bool,
+        keep: frozenset[str] = frozenset(),
+        wants_input: bool = False,
     ) -> None:
         self.keep = keep
         self.network = network
@@ -128,7 +137,10 @@ class Plan:
         self.held: list[NDArray[np.generic]] = []
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
-        self.fused: dict[str, str] = {}  # layer: the ReLU that it does along
+        self.fused: dict[str, str] = {}  # layer: the one after it that it does along
+        self.folded: dict[str, NDArray[np.uint8]] = {}  # parameter: its values with a batch norm in them
+        self._rooms: dict[str, NDArray[np.uint8]] = {}
+        self.step = self.hold(np.zeros(1, np.int64))
         self.masked: set[str] = set()  # ReLUs whose gradient someone else has masked
         self.values: dict[str, Tensor] = {}
         self.gradients: dict[str, Tensor] = {}
@@ -139,7 +151,7 @@ class Plan:
         self._index = 0
         self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
-        self._trained = self._with_parameters()
+        self._trained = self._with_parameters({INPUT} if wants_input else set())
         self._fuse()
         if training:
             self._lay_out_slots()
@@ -157,15 +169,21 @@ class Plan:
 
     def value(self, name: str) -> Tensor:
         """The activation of a node."""
-        return self.values[self.fused.get(name, name)]
+        return self.values[self.canonical(name)]
+
+    def canonical(self, name: str) -> str:
+        """The last of the layers that one layer does along."""
+        while name in self.fused:
+            name = self.fused[name]
+        return name
 
     def gradient(self, name: str) -> Tensor:
         """The gradient of a node's output, as its readers have left it."""
-        return self.gradients[self.fused.get(name, name)]
+        return self.gradients[self.canonical(name)]
 
     def gradient_target(self, name: str) -> tuple[Tensor, bool]:
         """Where to put a gradient, and whether to add to what another reader has put there."""
-        name = self.fused.get(name, name)
+        name = self.canonical(name)
         there = name in self.gradients
         if not there:
             self.gradients[name] = self._flat_gradient(name) or Tensor(
@@ -175,18 +193,20 @@ class Plan:
 
     def _flat_gradient(self, name: str) -> Tensor | None:
         """The gradient of a flattened picture, if it can share the picture's memory."""
-        node = self.graph.nodes[name]
-        source = node.inputs[0]
-        if (
-            not node.layer.is_flatten
-            or len(self.graph.readers(source)) > 1
-            or not self.wants_gradient(source)
-        ):
+        node = self.graph.nodes.get(name)
+        if node is None or not node.layer.is_flatten:
             return None
-        if self._gradient_halo(self.fused.get(source, source)) != (0, 0):
+        source = node.inputs[0]
+        if len(self.graph.readers(source)) > 1 or not self.wants_gradient(source):
+            return None
+        if self._gradient_halo(self.canonical(source)) != (0, 0):
             return None
         picture, _ = self.gradient_target(source)
         return Tensor(node.shape, view_of=picture.view_of or picture)
+
+    def passes(self, node: Node) -> bool:
+        """The node's output is its input."""
+        return node.layer.only_trains and not self.training
 
     def wants_gradient(self, name: str) -> bool:
         """Something that is trained lies behind a node."""
@@ -194,11 +214,29 @@ class Plan:
 
     def clips(self, node: Node) -> bool:
         """The node is to do the ReLU that follows it."""
-        return node.name in self.fused
+        last = self.canonical(node.name)
+        return last != node.name and self.graph.nodes[last].layer.is_relu
 
     def weight(self, node: Node, parameter: str) -> int:
         """Address of a parameter's rows."""
-        return self.network.address(f"{node.name}.{parameter}")
+        name = f"{node.name}.{parameter}"
+        return int(self.folded[name].ctypes.data) if name in self.folded else self.network.address(name)
+
+    def bias(self, node: Node, absent: int) -> int:
+        """Address of a layer's bias: zeros, if so many floats are ``absent``."""
+        if absent and f"{node.name}.bias" not in self.folded:
+            return self.constant(np.zeros(absent, np.float32))
+        return self.weight(node, "bias")
+
+    def room(self, name: str, size: int, kind: type) -> int:
+        """Address of memory outside the arena, the same for the same name."""
+        if name not in self._rooms:
+            self._rooms[name] = self.hold(native.aligned_zeros(size * np.dtype(kind).itemsize + SLACK))
+        return int(self._rooms[name].ctypes.data)
+
+    def spare(self, shape: Shape) -> Tensor:
+        """A tensor that belongs to no node."""
+        return Tensor(shape)
 
     def weight_gradient(self, node: Node, parameter: str) -> int:
         """Address of the rows of a parameter's gradient: in the first slot, if it has slots."""
@@ -296,6 +334,32 @@ class Plan:
         for loop, job, items, tensors in self._late:
             self.whole(loop, job, pieces(items, max(1, items // LATE_TASKS)), tensors)
 
+    def sum_slots(self) -> NDArray[np.float64]:
+        """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
+        network = self.network
+        counts = {name: len(pieces(p.rows, PIECE_ROWS)) for name, p in network.parameters.items()}
+        squares: NDArray[np.float64] = self.hold(np.zeros(sum(counts.values()), np.float64))
+        one = self.hold(np.ones(1, np.int64))
+        at = 0
+        for name, parameter in network.parameters.items():
+            node, _, short = name.rpartition(".")
+            slotted = name in self.slotted
+            job = self.job(
+                nn_jobs.REDUCE,
+                slots=self.weight_gradient(self.graph.nodes[node], short),
+                slot_pitch=self.slot_pitch,
+                slot_count=(self.slot_count if slotted else one).ctypes.data,
+                out=network.gradient_address(name),
+                taps=parameter.taps,
+                blocks=parameter.blocks,
+                last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
+                squares=squares.ctypes.data + 8 * at,
+                piece=PIECE_ROWS,
+            )
+            self.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
+            at += counts[name]
+        return squares
+
     # --- passes ----------------------------------------------------------------------------------
 
     def forward(self) -> None:
@@ -306,7 +370,10 @@ class Plan:
         self.input_job = self.phases[-1][-1].job
         self.frame(self.values[INPUT])
         for node in self.graph.nodes.values():
-            name = self.fused.get(node.name, node.name)
+            name = self.canonical(node.name)
+            if self.passes(node):
+                self.values[name] = self.value(node.inputs[0])
+                continue
             if name not in self.values:
                 self.values[name] = Tensor(node.shape, self._value_halo(name))
             node.layer.forward(self, node)
@@ -316,7 +383,7 @@ class Plan:
     def backward(self) -> None:
         """Emit the backward pass, from the gradient of the output back."""
         for node in reversed(self.graph.nodes.values()):
-            if self.wants_gradient(node.name) and self.fused.get(node.name, node.name) in self.gradients:
+            if self.wants_gradient(node.name) and self.canonical(node.name) in self.gradients:
                 self.frame_gradient(node)
                 node.layer.backward(self, node)
 
@@ -328,6 +395,7 @@ class Plan:
     def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
         """Set what differs from step to step."""
         self.input_job["a"] = self.input_job["b"] = images.ctypes.data
+        self.step[0] = step
         self.samples[0] = samples
         self.slot_count[0] = -(-samples // (self.chunk * self.slot_chunks))
 
@@ -337,7 +405,30 @@ class Plan:
         return Program([self._tasks(phase) for phase in phases], threads=1, scratch_bytes=0)
 
     def fold(self) -> None:
-        """Compute what inference derives from weights."""
+        """Put each batch norm that follows a convolution into its weights and bias."""
+        arrays = self.network.export() if self.folded else {}
+        for source, norm in self.fused.items():
+            if not self.graph.nodes[norm].layer.is_norm:
+                continue
+            layer = self.graph.nodes[norm].layer
+            weight, bias, mean, variance = (
+                arrays[f"{norm}.{name}"].astype(np.float64)
+                for name in ("weight", "bias", "running_mean", "running_var")
+            )
+            scale = weight / np.sqrt(variance + layer.epsilon)
+            own = arrays[f"{source}.weight"]
+            self._write_folded(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
+            before = arrays.get(f"{source}.bias", np.zeros_like(mean))
+            self._write_folded(source, "bias", (before - mean) * scale + bias)
+
+    def _write_folded(self, source: str, name: str, values: NDArray[np.float64]) -> None:
+        full = f"{source}.{name}"
+        if full in self.network.parameters:
+            order = self.network.parameters[full].order
+        else:
+            weight = self.network.parameters[f"{source}.weight"]
+            order = vector_parameter(name, len(values), groups=weight.groups).order
+        self.folded[full].view(np.float32)[order] = values.reshape(order.shape)
 
     # --- layout ----------------------------------------------------------------------------------
 
@@ -429,8 +520,7 @@ class Plan:
 
     # --- what is known before --------------------------------------------------------------------
 
-    def _with_parameters(self) -> set[str]:
-        found: set[str] = set()
+    def _with_parameters(self, found: set[str]) -> set[str]:
         for node in self.graph.nodes.values():
             if node.layer.parameters(node.input_shapes) or found & set(node.inputs):
                 found.add(node.name)
@@ -439,18 +529,35 @@ class Plan:
     def _fuse(self) -> None:
         for node in self.graph.nodes.values():
             source = node.inputs[0]
-            if node.layer.is_relu and source != INPUT and source not in self.fused.values():
-                layer = self.graph.nodes[source].layer
-                if layer.takes_relu and source not in self.keep and len(self.graph.readers(source)) == 1:
-                    self.fused[source] = node.name
+            if source == INPUT or source in self.keep or len(self.graph.readers(source)) > 1:
+                continue
+            layer = self.graph.nodes[source].layer
+            if node.layer.is_norm and layer.takes_norm and not self.training:
+                self.fused[source] = node.name
+                self._make_folded(self.graph.nodes[source])
+            elif node.layer.is_relu and layer.takes_relu:
+                self.fused[source] = node.name
+
+    def _make_folded(self, node: Node) -> None:
+        for parameter in node.layer.parameters(node.input_shapes):
+            size = parameter.rows * self.network.row_bytes
+            self.folded[f"{node.name}.{parameter.name}"] = self.hold(native.aligned_zeros(size))
+            if parameter.name == "weight":
+                size //= parameter.taps
+                self.folded.setdefault(f"{node.name}.bias", self.hold(native.aligned_zeros(size)))
 
     def _value_halo(self, name: str) -> Halo:
-        halos = [reader.layer.input_halo(reader.input_shapes) for reader in self.graph.readers(name)]
+        halos = [
+            self._value_halo(reader.name)
+            if self.passes(reader)
+            else reader.layer.input_halo(reader.input_shapes)
+            for reader in self.graph.readers(name)
+        ]
         return _widest(halos)
 
     def _gradient_halo(self, name: str) -> Halo:
         halos = []
-        for each in (name, *(source for source, relu in self.fused.items() if relu == name)):
+        for each in (name, *(source for source in self.fused if self.canonical(source) == name)):
             if each in self.graph.nodes:
                 node = self.graph.nodes[each]
                 if any(map(self.wants_gradient, node.inputs)):

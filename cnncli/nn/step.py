@@ -79,7 +79,8 @@ class TrainingStep:
         self._plan_loss()
         plan.backward()
         plan.emit_late()
-        squares = self._plan_sums()
+        plan.barrier()
+        squares = self._squares = plan.sum_slots()
         self._optimise = []
         common = {
             "weight": network.weights.ctypes.data,
@@ -127,34 +128,6 @@ class TrainingStep:
         )
         dx, _ = plan.gradient_target(graph.output)
         plan.each_chunk("losses", self._loss_job, {"x": out, "dx": dx})
-
-    def _plan_sums(self) -> NDArray[np.float64]:
-        """Add up the slots of each parameter's gradient; where the sums of squares will stand."""
-        plan, network = self._plan, self.network
-        counts = {name: len(pieces(p.rows, PIECE_ROWS)) for name, p in network.parameters.items()}
-        squares = np.zeros(sum(counts.values()), np.float64)
-        one = plan.hold(np.ones(1, np.int64))
-        at = 0
-        plan.barrier()
-        for name, parameter in network.parameters.items():
-            node, _, short = name.rpartition(".")
-            slotted = name in plan.slotted
-            job = plan.job(
-                nn_jobs.REDUCE,
-                slots=plan.weight_gradient(network.graph.nodes[node], short),
-                slot_pitch=plan.slot_pitch,
-                slot_count=(plan.slot_count if slotted else one).ctypes.data,
-                out=network.gradient_address(name),
-                taps=parameter.taps,
-                blocks=parameter.blocks,
-                last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
-                squares=squares.ctypes.data + 8 * at,
-                piece=PIECE_ROWS,
-            )
-            plan.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
-            at += counts[name]
-        self._squares = squares
-        return squares
 
     def run(self, images: Floats, targets: NDArray[np.generic], *, rate: float) -> float:
         """Do one step.

@@ -1,0 +1,69 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cnncli.core import nn_jobs
+from cnncli.errors import CnncliError
+from cnncli.nn.graph import Node, Shape
+from cnncli.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan, Tensor
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """In training, a share of the values at 0 and the others scaled up; else nothing.
+
+    Which ones follows from the seed, the layer's name, the number of the step and the sample's place
+    in the batch, so that a resumed run goes on alike.
+
+    Attributes
+    ----------
+    rate : float, 0 up to 1
+        Share of values at 0.
+    seed : int
+        Of the masks.
+    """
+
+    rate: float = 0.5
+    seed: int = 0
+
+    only_trains = True
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """That of the input."""
+        if not 0 <= self.rate < 1:
+            raise CnncliError(
+                f"the dropout rate is {self.rate}; expected 0 or more, and less than 1",
+                "0.5 drops half of the values",
+            )
+        return inputs[0]
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """One pass."""
+        if plan.training:
+            self._emit(plan, node, plan.value(node.inputs[0]), plan.value(node.name), add=False)
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """The same values, with the same factor."""
+        dx, add = plan.gradient_target(node.inputs[0])
+        self._emit(plan, node, plan.gradient(node.name), dx, add=add)
+
+    def _emit(self, plan: Plan, node: Node, x: Tensor, y: Tensor, *, add: bool) -> None:
+        shape = node.shape
+        job = plan.job(
+            nn_jobs.DROPOUT,
+            rows=shape.height,
+            floats=shape.width * shape.channels,
+            add=add,
+            rate=self.rate,
+            key=zlib.crc32(f"{self.seed} {node.name}".encode()),
+            step=plan.step.ctypes.data,
+        )
+        plan.each_chunk("dropout", job, {"x": x, "y": y})

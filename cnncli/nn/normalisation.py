@@ -1,0 +1,170 @@
+"""Batch norm and local response norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import nn_jobs
+from cnncli.core.native import processor
+from cnncli.errors import CnncliError
+from cnncli.nn.graph import Node, Shape
+from cnncli.nn.layer import Layer, Parameter, vector_parameter
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan, Tensor
+
+LANES = processor()[3].lanes
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Each channel less its mean, over its deviation, then scaled and shifted by trained numbers.
+
+    In training, mean and deviation are those of the batch, whatever the number of threads; at inference
+    the running ones, which are folded into the convolution before it.
+
+    Attributes
+    ----------
+    momentum : float
+        Share of a batch in the running statistics.
+    epsilon : float
+        Added to the variance.
+
+    Source: Ioffe and Szegedy, Batch normalization, 2015.
+    """
+
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    takes_relu = True
+    is_norm = True
+
+    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """weight and bias (C,)."""
+        channels = inputs[0].channels
+        return vector_parameter("weight", channels, initial="ones"), vector_parameter("bias", channels)
+
+    def state(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """running_mean and running_var (C,)."""
+        channels = inputs[0].channels
+        return vector_parameter("running_mean", channels), vector_parameter(
+            "running_var", channels, initial="ones"
+        )
+
+    def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
+        """They fall out of the statistics of the whole batch."""
+        return True
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """Statistics of the chunks, then, when all chunks have them, the norm."""
+        if node.inputs[0] in plan.fused:
+            return
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        if plan.training:
+            plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
+            plan.barrier()
+        job = self._job(plan, node)
+        job["fixed"], job["relu"] = not plan.training, plan.clips(node)
+        plan.each_chunk("norm_forward", job, {"x": x, "y": y})
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """Sums of the chunks, then, when all chunks have them, the gradient."""
+        x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
+        plan.each_chunk("norm_sums", self._job(plan, node), {"x": x, "dy": dy})
+        plan.barrier()
+        job = self._job(plan, node)
+        # Without anything trained before it, only the gradients of its own numbers are wanted.
+        if plan.wants_gradient(node.inputs[0]):
+            dx, job["add"] = plan.gradient_target(node.inputs[0])
+        else:
+            dx = plan.spare(node.input_shapes[0])
+        plan.each_chunk("norm_backward", job, {"x": x, "dy": dy, "dx": dx})
+
+    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+        x = node.input_shapes[0]
+        padded = -(-x.channels // LANES) * LANES
+        job = plan.job(
+            nn_jobs.NORM,
+            height=x.height,
+            width=x.width,
+            channels=x.channels,
+            padded=padded,
+            samples=plan.samples.ctypes.data,
+            factors=plan.room(f"{node.name} factors", 4 * padded * plan.chunks, np.float32),
+            epsilon=self.epsilon,
+            momentum=self.momentum,
+            running_mean=plan.weight(node, "running_mean"),
+            running_var=plan.weight(node, "running_var"),
+            weight=plan.weight(node, "weight"),
+            bias=plan.weight(node, "bias"),
+        )
+        if plan.training:
+            for name in ("moments", "sums"):
+                job[name] = plan.room(f"{node.name} {name}", 2 * padded * plan.chunks, np.float64)
+            job["dweight"] = plan.weight_gradient(node, "weight")
+            job["dbias"] = plan.weight_gradient(node, "bias")
+        return job
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Layer):
+    """A value against the squares of its neighbours among the channels.
+
+    Attributes
+    ----------
+    size : int
+        Channels in a window.
+    alpha, beta, bias : float
+        x / (bias + alpha / size * sum of squares) ** beta.
+
+    Source: Krizhevsky, Sutskever and Hinton, ImageNet classification with deep CNNs, 2012.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    bias: float = 1.0
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """That of the input."""
+        if self.size < 1 or self.bias <= 0 or self.alpha < 0:
+            raise CnncliError(
+                f"a local response norm has size {self.size}, bias {self.bias}, alpha {self.alpha}; "
+                "expected at least 1, above 0, and not below 0",
+                "the usual settings are size 5, bias 1 or 2, alpha 0.0001",
+            )
+        return inputs[0]
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """Pixel by pixel."""
+        tensors = {"x": plan.value(node.inputs[0]), "y": plan.value(node.name)}
+        self._emit(plan, node, tensors, backward=False, add=False)
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """Pixel by pixel, with the divisors computed again."""
+        dx, add = plan.gradient_target(node.inputs[0])
+        tensors = {"x": plan.value(node.inputs[0]), "dy": plan.gradient(node.name), "dx": dx}
+        self._emit(plan, node, tensors, backward=True, add=add)
+
+    def _emit(self, plan: Plan, node: Node, tensors: dict[str, Tensor], *, backward: bool, add: bool) -> None:
+        x = node.input_shapes[0]
+        room = -(-(x.channels + self.size + 2 * LANES) // LANES) * LANES
+        job = plan.job(
+            nn_jobs.RESPONSE,
+            height=x.height,
+            width=x.width,
+            channels=x.channels,
+            size=self.size,
+            room=room,
+            backward=backward,
+            add=add,
+            alpha=self.alpha,
+            beta=self.beta,
+            bias=self.bias,
+        )
+        plan.each_chunk("response_norm", job, {**tensors, "rows": plan.spare(Shape(1, 1, 4 * room))})

@@ -1,0 +1,142 @@
+"""Convolution and fully connected layers against their definition."""
+
+import numpy as np
+import oracle
+import pytest
+from harness import check
+
+from cnncli.errors import CnncliError
+from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Network, Relu
+from cnncli.nn.convolution import pair
+
+# Height, width, channels in; channels out, kernel, and what else.
+SHAPES = {
+    "1 to 1": ((5, 4, 1), Conv(1, 3)),
+    "3 to 7": ((6, 5, 3), Conv(7, 3, padding=1)),
+    "7 to 8": ((6, 7, 7), Conv(8, 2)),
+    "8 to 9": ((5, 5, 8), Conv(9, 3, padding=1)),
+    "9 to 17": ((4, 5, 9), Conv(17, 3, padding="same")),
+    "17 to 33": ((4, 4, 17), Conv(33, 3, padding=1)),
+    "16 to 16": ((7, 8, 16), Conv(16, 3, padding=1, bias=False)),
+    "one pixel": ((1, 1, 5), Conv(6, 1)),
+    "1x1": ((5, 6, 9), Conv(20, 1)),
+    "5x5": ((9, 8, 3), Conv(6, 5, padding=2)),
+    "stride 2": ((9, 8, 3), Conv(5, 3, stride=2, padding=1)),
+    "stride 2, 16": ((8, 9, 16), Conv(16, 3, stride=2, padding=1)),
+    "stride 2, 1x1": ((7, 8, 8), Conv(16, 1, stride=2)),
+    "stride 3": ((10, 11, 2), Conv(9, 3, stride=3)),
+    "stride 3, kernel 2": ((11, 10, 16), Conv(3, 2, stride=3, padding=1)),
+    "stride (1, 2)": ((6, 9, 5), Conv(4, 3, stride=(1, 2), padding=1)),
+    "stride above size": ((2, 2, 3), Conv(4, 1, stride=3)),
+    "dilation 2": ((9, 8, 3), Conv(9, 3, dilation=2, padding=2)),
+    "dilation, stride": ((10, 9, 4), Conv(8, 3, stride=2, dilation=(2, 3), padding=(1, 3))),
+    "padding above kernel": ((4, 3, 2), Conv(3, 2, padding=4)),
+    "padding above kernel, stride": ((4, 3, 2), Conv(3, 2, padding=4, stride=2)),
+    "2 groups": ((6, 5, 6), Conv(8, 3, padding=1, groups=2)),
+    "2 groups of 16": ((5, 4, 32), Conv(32, 3, padding=1, groups=2)),
+    "3 groups, stride": ((7, 7, 9), Conv(6, 3, padding=1, groups=3, stride=2)),
+    "depthwise": ((6, 7, 9), Conv(9, 3, padding=1, groups=9)),
+    "depthwise, stride": ((7, 6, 17), Conv(17, 3, padding=1, groups=17, stride=2)),
+    "1-D in x": ((1, 19, 5), Conv(7, (1, 5), padding=(0, 2))),
+    "1-D in y": ((19, 1, 5), Conv(7, (4, 1), stride=(2, 1))),
+    "whole picture": ((5, 4, 3), Conv(10, (5, 4))),
+}
+
+
+def reference(layer):
+    def compute(arrays):
+        return oracle.conv(
+            arrays["x"],
+            arrays["weight"],
+            arrays.get("bias"),
+            stride=pair(layer.stride),
+            padding=layer.paddings,
+            dilation=pair(layer.dilation),
+            groups=layer.groups,
+        )
+
+    return compute
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("samples", [1, 5])
+def test_convolution(name, samples):
+    shape, layer = SHAPES[name]
+    check(layer, shape, reference(layer), samples=samples)
+
+
+@pytest.mark.parametrize("outputs", [1, 10, 16, 17, 40])
+def test_fully_connected_with_relu(outputs):
+    graph = Graph((1, 1, 700))  # more than one block of a sum
+    graph.add(Linear(outputs), name="layer")
+    graph.add(Relu())
+    check(
+        graph,
+        (1, 1, 700),
+        lambda arrays: np.maximum(arrays["x"].reshape(-1, 700) @ arrays["weight"].T + arrays["bias"], 0),
+        samples=19,
+        tolerance=1e-4,
+    )
+
+
+def test_a_flattened_picture_keeps_pytorchs_order():
+    graph = Graph((3, 4, 5))
+    graph.add(Flatten())
+    graph.add(Linear(6), name="layer")
+
+    def compute(arrays):
+        flat = arrays["x"].transpose(0, 3, 1, 2).reshape(len(arrays["x"]), -1)
+        return flat @ arrays["weight"].T + arrays["bias"]
+
+    check(graph, (3, 4, 5), compute, samples=5)
+
+
+def test_flatten_behind_a_convolution_with_padding():
+    graph = Graph((4, 4, 3))
+    graph.add(Conv(5, 3, padding=1), name="layer")
+    graph.add(Relu(), Flatten())
+    order = reference(Conv(5, 3, padding=1))
+    check(graph, (4, 4, 3), lambda arrays: np.maximum(order(arrays), 0), samples=4)
+
+
+def test_relu_and_pooling_share_a_pass():
+    graph = Graph((6, 6, 3))
+    graph.add(Conv(9, 3, padding=1), name="layer")
+    graph.add(Relu(), MaxPool(2))
+    order = reference(Conv(9, 3, padding=1))
+
+    def compute(arrays):
+        y = np.maximum(order(arrays), 0)
+        return y.reshape(len(y), 3, 2, 3, 2, 9).max((2, 4))
+
+    check(graph, (6, 6, 3), compute, samples=4)
+
+
+def test_weights_come_and_go_as_pytorch_has_them():
+    network = Network(graph_of(Conv(17, 3)), seed=1)
+    arrays = network.export()
+    assert arrays["conv1.weight"].shape == (17, 2, 3, 3)
+    other = Network(graph_of(Conv(17, 3)), seed=2)
+    other.load(arrays)
+    assert other.weights.tobytes() == network.weights.tobytes()
+
+
+def graph_of(*layers):
+    graph = Graph((8, 8, 2))
+    graph.add(*layers)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Conv(4, 9), "kernel of 9 does not fit into 8 pixels"),
+        (Conv(4, 3, groups=3), "do not divide into 3 groups"),
+        (Conv(4, 2, padding="same"), "expected numbers, or 'same'"),
+        (Conv(0, 2), "size below 1"),
+        (Linear(4), "expected a flat list of features"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layer, message):
+    with pytest.raises(CnncliError, match=message):
+        graph_of(layer)

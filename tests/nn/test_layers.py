@@ -1,0 +1,313 @@
+"""Poolings, activations, norms, branches and dropout against their definitions."""
+
+import numpy as np
+import oracle
+import pytest
+from harness import check, passes
+
+from cnncli import nn
+from cnncli.errors import CnncliError
+from cnncli.nn import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Graph,
+    Inference,
+    Linear,
+    LocalResponseNorm,
+    MaxPool,
+    Network,
+    Relu,
+    ScaleChannels,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    TrainingStep,
+)
+
+CHANNELS = [1, 3, 7, 8, 9, 17]
+POOLINGS = {
+    "2": {"window": 2},
+    "3": {"window": 3},
+    "3, stride 2": {"window": 3, "stride": 2},
+    "3, stride 2, padded": {"window": 3, "stride": 2, "padding": 1},
+    "3, stride 1, padded": {"window": 3, "stride": 1, "padding": 1},
+    "2, ceil": {"window": 2, "ceil": True},
+    "3, stride 2, padded, ceil": {"window": 3, "stride": 2, "padding": 1, "ceil": True},
+    "(1, 3)": {"window": (1, 3), "stride": (2, 1)},
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("layer", [MaxPool, AvgPool])
+@pytest.mark.parametrize("channels", [1, 8, 9])
+def test_pooling(name, layer, channels):
+    made = layer(**POOLINGS[name])
+    window, stride, padding, counts = made.geometry(None)
+
+    def reference(arrays):
+        return oracle.pool(
+            arrays["x"],
+            window=window,
+            stride=stride,
+            padding=padding,
+            ceil=made.ceil,
+            average=layer is AvgPool,
+            count_padding=counts,
+        )
+
+    check(made, (7, 6, channels), reference)
+
+
+def test_an_average_need_not_count_padding():
+    def reference(arrays):
+        return oracle.pool(
+            arrays["x"],
+            window=(3, 3),
+            stride=(2, 2),
+            padding=(1, 1),
+            ceil=False,
+            average=True,
+            count_padding=False,
+        )
+
+    check(AvgPool(3, stride=2, padding=1, count_padding=False), (5, 6, 3), reference)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_global_average(channels):
+    check(GlobalAvgPool(), (5, 3, channels), lambda arrays: arrays["x"].mean((1, 2)))
+
+
+def test_a_maximum_passes_a_nan_on():
+    x = np.zeros((1, 4, 4, 9), np.float32)
+    x[0, 1, 0, 3] = np.nan
+    out, *_ = passes(graph_of((4, 4, 9), MaxPool(2)), x, np.ones((1, 2, 2, 9)))
+    assert np.isnan(out[0, 0, 0, 3])
+    assert np.isnan(out).sum() == 1
+
+
+@pytest.mark.parametrize("name", oracle.ACTIVATIONS)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 3), (2, 4, 8)])
+def test_activations(name, shape):
+    check(getattr(nn, name)(), shape, lambda arrays: oracle.ACTIVATIONS[name](arrays["x"]), scale=3)
+
+
+@pytest.mark.parametrize("name", ["Sigmoid", "Tanh", "Silu", "Gelu"])
+def test_activations_far_out(name):
+    x = np.array([-1e30, -200, -90, -88, -20, -1e-6, 0, 1e-6, 20, 88, 90, 200, 1e30], np.float32).reshape(
+        1, 1, 1, -1
+    )
+    out, *_ = passes(graph_of(x.shape[1:], getattr(nn, name)()), x, np.zeros_like(x))
+    with np.errstate(over="ignore"):
+        expected = oracle.ACTIVATIONS[name](x.astype(np.float64))
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("samples", [1, 19])
+def test_batch_norm(channels, samples):
+    def reference(arrays):
+        return oracle.batch_norm(arrays["x"], arrays["weight"], arrays["bias"])
+
+    check(BatchNorm(), (3, 5, channels), reference, samples=samples, tolerance=1e-4)
+
+
+def test_batch_norm_does_not_lose_digits_to_a_large_mean():
+    random = np.random.default_rng(0)
+    x = (1000 + random.standard_normal((17, 6, 6, 9))).astype(np.float32)
+    out, *_ = passes(graph_of((6, 6, 9), BatchNorm()), x, np.ones_like(x))
+    expected = oracle.batch_norm(x.astype(np.float64), 1, 0)
+    np.testing.assert_allclose(out, expected, atol=2e-4)
+
+
+def test_batch_norm_between_convolution_and_relu():
+    graph = Graph((5, 5, 3))
+    graph.add(Conv(9, 3, padding=1, bias=False), name="conv")
+    graph.add(BatchNorm(), name="norm")
+    graph.add(Relu(), Conv(4, 3, padding=1), name="last")
+
+    def reference(arrays):
+        y = oracle.conv(arrays["x"], arrays["conv.weight"], None, padding=(1, 1))
+        y = np.maximum(oracle.batch_norm(y, arrays["norm.weight"], arrays["norm.bias"]), 0)
+        return oracle.conv(y, arrays["last.weight"], arrays["last.bias"], padding=(1, 1))
+
+    check(graph, (5, 5, 3), reference, samples=11, tolerance=1e-4)
+
+
+def test_running_statistics_and_folding_agree_with_pytorch():
+    torch = pytest.importorskip("torch")
+    graph = Graph((6, 6, 3))
+    graph.add(Conv(9, 3, padding=1), BatchNorm(), Relu(), MaxPool(2), BatchNorm(), Flatten(), Linear(4))
+    network = Network(graph, seed=2)
+    step = TrainingStep(network, 10, loss=SoftmaxCrossEntropy(), optimiser=nn.SGD(momentum=0), threads=2)
+    layers = [
+        torch.nn.Conv2d(3, 9, 3, padding=1),
+        torch.nn.BatchNorm2d(9),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+    ]
+    model = torch.nn.Sequential(*layers, torch.nn.BatchNorm2d(9), torch.nn.Flatten(), torch.nn.Linear(81, 4))
+    places = {"conv1": 0, "batchnorm1": 1, "batchnorm2": 4, "linear1": 6}
+    arrays = {key: torch.from_numpy(value) for key, value in network.export().items()}
+    model.load_state_dict(
+        {f"{places[k.split('.')[0]]}.{k.split('.')[1]}": v for k, v in arrays.items()}, strict=False
+    )
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    random = np.random.default_rng(1)
+    for samples in (10, 7, 10):
+        images = random.standard_normal((samples, 6, 6, 3), np.float32)
+        labels = random.integers(0, 4, samples)
+        step.run(images, labels, rate=0.1)
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(
+            model(torch.from_numpy(images).permute(0, 3, 1, 2)), torch.from_numpy(labels)
+        )
+        loss.backward()
+        optimiser.step()
+    theirs = model.state_dict()
+    for key, value in network.export().items():
+        layer, short = key.split(".")
+        np.testing.assert_allclose(value, theirs[f"{places[layer]}.{short}"].numpy(), rtol=1e-3, atol=1e-4)
+    model.eval()
+    images = random.standard_normal((13, 6, 6, 3), np.float32)
+    wanted = model(torch.from_numpy(images).permute(0, 3, 1, 2)).detach().numpy()
+    for keep in ((), ("conv1", "batchnorm1")):
+        inference = Inference(network, 5, threads=2, keep=keep)
+        np.testing.assert_allclose(inference.run(images), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 5, 8, 17])
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_response_norm(channels, size):
+    settings = {"size": size, "alpha": 0.5, "beta": 0.75, "bias": 1.5}
+    check(
+        LocalResponseNorm(**settings),
+        (2, 3, channels),
+        lambda arrays: oracle.response_norm(arrays["x"], **settings),
+    )
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_sum_of_branches(channels):
+    graph = Graph((4, 5, 3))
+    first = graph.add(Conv(channels, 3, padding=1), name="a")
+    graph.add(Conv(channels, 3, padding=1), name="b")
+    graph.add(Add(), inputs=(first, "b"))
+    graph.add(Relu())
+
+    def reference(arrays):
+        a = oracle.conv(arrays["x"], arrays["a.weight"], arrays["a.bias"], padding=(1, 1))
+        return np.maximum(a + oracle.conv(a, arrays["b.weight"], arrays["b.bias"], padding=(1, 1)), 0)
+
+    check(graph, (4, 5, 3), reference)
+
+
+def test_a_layer_with_many_readers_of_all_kinds():
+    graph = Graph((4, 4, 9))
+    graph.add(Conv(9, 1), name="c")
+    graph.add(BatchNorm(), inputs="c", name="n")
+    graph.add(MaxPool(3, stride=1, padding=1), inputs="c", name="m")
+    graph.add(AvgPool(3, stride=1, padding=1), inputs="c", name="p")
+    graph.add(Conv(9, 2, stride=1, padding=1, groups=3), AvgPool(2, stride=1), inputs="c", name="g")
+    graph.add(Sigmoid(), inputs="c", name="s")
+    graph.add(Concat(), inputs=("n", "m", "c", "p", "g", "s"))
+
+    def reference(arrays):
+        c = oracle.conv(arrays["x"], arrays["c.weight"], arrays["c.bias"])
+        parts = {"window": (3, 3), "stride": (1, 1), "padding": (1, 1), "ceil": False, "count_padding": True}
+        grouped = oracle.conv(c, arrays["conv1.weight"], arrays["conv1.bias"], padding=(1, 1), groups=3)
+        small = {"window": (2, 2), "stride": (1, 1), "padding": (0, 0), "ceil": False, "count_padding": False}
+        branches = [
+            oracle.batch_norm(c, arrays["n.weight"], arrays["n.bias"]),
+            oracle.pool(c, average=False, **parts),
+            c,
+            oracle.pool(c, average=True, **parts),
+            oracle.pool(grouped, average=True, **small),
+            1 / (1 + np.exp(-c)),
+        ]
+        return np.concatenate(branches, 3)
+
+    check(graph, (4, 4, 9), reference, samples=9, tolerance=2e-4)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_squeeze_and_excitation(channels):
+    graph = Graph((3, 4, 2))
+    graph.add(Conv(channels, 1), name="c")
+    graph.add(GlobalAvgPool(), Linear(4), name="squeeze")
+    graph.add(Relu(), Linear(channels), name="excite")
+    graph.add(Sigmoid(), name="gate")
+    graph.add(ScaleChannels(), inputs=("c", "gate"))
+
+    def reference(arrays):
+        c = oracle.conv(arrays["x"], arrays["c.weight"], arrays["c.bias"])
+        h = np.maximum(c.mean((1, 2)) @ arrays["squeeze.weight"].T + arrays["squeeze.bias"], 0)
+        gate = 1 / (1 + np.exp(-(h @ arrays["excite.weight"].T + arrays["excite.bias"])))
+        return c * gate[:, None, None]
+
+    check(graph, (3, 4, 2), reference, tolerance=1e-4)
+
+
+def test_dropout_drops_its_share_and_is_undone_alike():
+    graph = graph_of((9, 7, 5), Dropout(0.3))
+    x = np.ones((64, 9, 7, 5), np.float32)
+    out, dx, *_ = passes(graph, x, np.ones_like(x))
+    assert set(np.unique(out)) == {np.float32(0), np.float32(1) / np.float32(1 - np.float32(0.3))}
+    assert abs((out == 0).mean() - 0.3) < 0.01
+    assert (dx == out).all()
+    assert len({sample.tobytes() for sample in out}) == 64
+    again, *_ = passes(graph, x, np.ones_like(x), threads=3)
+    assert again.tobytes() == out.tobytes()
+    other, *_ = passes(graph_of((9, 7, 5), Dropout(0.3, seed=1)), x, np.ones_like(x))
+    assert abs(((other == 0) & (out == 0)).mean() - 0.09) < 0.01
+
+
+def test_dropout_does_nothing_at_inference():
+    graph = graph_of((1, 1, 6), Linear(5), Dropout(0.5), Linear(3))
+    plain = graph_of((1, 1, 6), Linear(5), Linear(3))
+    x = np.random.default_rng(0).standard_normal((4, 1, 1, 6), np.float32)
+    networks = [Network(each, seed=1) for each in (graph, plain)]
+    networks[1].load(networks[0].export())
+    first, second = (Inference(each, 4, threads=1).run(x) for each in networks)
+    assert (first == second).all()
+
+
+def graph_of(shape, *layers):
+    graph = Graph(shape)
+    graph.add(*layers)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "message"),
+    [
+        ((4, 4, 2), MaxPool(5), "window of 5 does not fit into 4 pixels"),
+        ((4, 4, 2), MaxPool(2, padding=2), "0 to half the window"),
+        ((4, 4, 2), Dropout(1.0), "dropout rate is 1.0"),
+        ((4, 4, 2), LocalResponseNorm(size=0), "size 0"),
+        ((4, 4, 2), Add(), "reads 1 inputs; expected 2 to 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shape, layer, message):
+    with pytest.raises(CnncliError, match=message):
+        graph_of(shape, layer)
+
+
+def test_branches_that_do_not_fit_are_refused():
+    graph = graph_of((4, 4, 2), Conv(3, 3))
+    for layer, message in (
+        (Add(), "a sum of"),
+        (Concat(), "do not fit"),
+        (ScaleChannels(), "expected 3 numbers"),
+    ):
+        with pytest.raises(CnncliError, match=message):
+            graph.add(layer, inputs=("conv1", "input"))
+    with pytest.raises(CnncliError, match="there is no layer 'conv9'"):
+        graph.add(Relu(), inputs="conv9")
+    with pytest.raises(CnncliError, match="two layers are called"):
+        graph.add(Relu(), name="conv1")
