@@ -185,13 +185,11 @@ def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Dep
     if task.bits is not None:
         chosen = depth_of(task.bits)
         return source, Depth(chosen, FULL_SCALE[chosen]), []
-    depths = FORMATS[format].depths
-    if dtype == np.float32 and 32 not in depths:
-        more = "; --bits 16 keeps more" if 16 in depths else ""
-        note = (
-            f"note: {'standard output' if target == STREAM else shown(target)} is written with 8 bits{more}"
-        )
-        return source, Depth(depth_of(8), 255.0), [note]
+    depths, bits = FORMATS[format].depths, dtype.itemsize * 8
+    if bits not in depths and 8 in depths:
+        where = "standard output" if target == STREAM else shown(target)
+        more = "--bits 16 keeps more" if 16 in depths else f"{format} holds no more"
+        return source, Depth(depth_of(8), 255.0), [f"note: {where} is written with 8 of {bits} bits; {more}"]
     return source, Depth(dtype, FULL_SCALE[dtype]), []
 
 

@@ -19,8 +19,8 @@ from cnncli.images.faults import reading_fault, shown
 STREAM = "-"
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
 # What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
-# a width of gigabytes. Doubled braces stand for themselves.
-_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]")
+# a width of gigabytes. Doubled braces stand for themselves. Compiled only for those who write templates.
+_FIELD = r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]"
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def _filled(template: str, fields: dict[str, str | int]) -> str:
         value = str(fields[name])
         return value.rjust(int(width), "0" if width.startswith("0") else " ") if width else value
 
-    return _FIELD.sub(fill, template)
+    return re.sub(_FIELD, fill, template)
 
 
 def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) -> None:

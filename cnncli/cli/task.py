@@ -1,6 +1,7 @@
 """What ``cnncli convolve`` is to do, checked as far as it can be before an image is opened."""
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -176,7 +177,7 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool) -> None:
 def _is_terminal(target: str) -> bool:
     try:
         if target == STREAM:
-            return os.isatty(1)
+            return sys.stdout.isatty()
         handle = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return False

@@ -1,0 +1,364 @@
+"""What every option of ``cnncli convolve`` does, through the command, against plain NumPy and scipy."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from scipy import ndimage, signal
+
+LUMA = np.array([0.299, 0.587, 0.114])
+RANDOM = np.array([[1.0, -2, 3, 0.5], [0.25, 4, -1, 2], [-3, 1, 0.75, -0.5]])
+SPEC = "; ".join(" ".join(map(str, row)) for row in RANDOM)
+PADS = {"replicate": "edge", "reflect": "symmetric", "reflect101": "reflect", "wrap": "wrap"}
+
+
+def oracle(image, weights, *, border="reflect101", value=0.0, anchor=None, dilation=1, flip=True):
+    """Convolve by definition, in float64: out(x, y) = sum of w(c, r) in(x - (c - ax), y - (r - ay))."""
+    kh, kw = weights.shape
+    ax, ay = anchor or (kw // 2, kh // 2)
+    reach = dilation * max(kh, kw)
+    if border == "constant":
+        padded = np.pad(image.astype(np.float64), reach, constant_values=value)
+    else:
+        padded = np.pad(image.astype(np.float64), reach, mode=PADS[border])
+    height, width = image.shape
+    out = np.zeros(image.shape)
+    for r in range(kh):
+        for c in range(kw):
+            dy, dx = (r - ay) * dilation, (c - ax) * dilation
+            if flip:
+                dy, dx = -dy, -dx
+            out += weights[r, c] * padded[reach + dy :][:height, reach + dx :][:, :width]
+    return out
+
+
+def close(found, expected, scale=1.0):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(RANDOM).sum() * scale)
+
+
+GEOMETRY = {
+    "plain": ([], lambda a: oracle(a, RANDOM)),
+    "replicate": (["--border", "replicate"], lambda a: oracle(a, RANDOM, border="replicate")),
+    "reflect": (["--border", "reflect"], lambda a: oracle(a, RANDOM, border="reflect")),
+    "wrap": (["--border", "wrap"], lambda a: oracle(a, RANDOM, border="wrap")),
+    "constant": (["--border", "constant"], lambda a: oracle(a, RANDOM, border="constant")),
+    "constant value": (
+        ["--border", "constant:0.25"],
+        lambda a: oracle(a, RANDOM, border="constant", value=0.25),
+    ),
+    "scipy nearest": (["--border", "nearest"], lambda a: ndimage.convolve(a, RANDOM, mode="nearest")),
+    "scipy mirror": (["--border", "mirror"], lambda a: ndimage.convolve(a, RANDOM, mode="mirror")),
+    "valid": (["--mode", "valid"], lambda a: signal.convolve2d(a, RANDOM, "valid")),
+    "full": (["--mode", "full", "--border", "constant"], lambda a: signal.convolve2d(a, RANDOM, "full")),
+    "same": (["--mode", "same"], lambda a: ndimage.convolve(a, RANDOM, mode="mirror")),
+    "stride": (["--stride", "2"], lambda a: oracle(a, RANDOM)[::2, ::2]),
+    "strides": (["--stride", "3,2"], lambda a: oracle(a, RANDOM)[::2, ::3]),
+    "dilation": (["--dilation", "3"], lambda a: oracle(a, RANDOM, dilation=3)),
+    "anchor": (["--anchor", "0,2"], lambda a: oracle(a, RANDOM, anchor=(0, 2))),
+    "correlate": (["--correlate"], lambda a: ndimage.correlate(a, RANDOM, mode="mirror")),
+    "correlate anchor": (
+        ["--correlate", "--anchor", "3,0"],
+        lambda a: oracle(a, RANDOM, anchor=(3, 0), flip=False),
+    ),
+    "normalize none": (["--normalize", "none"], lambda a: oracle(a, RANDOM)),
+    "normalize sum": (["--normalize", "sum"], lambda a: oracle(a, RANDOM) / RANDOM.sum()),
+    "normalize abs": (["--normalize", "abs"], lambda a: oracle(a, RANDOM) / np.abs(RANDOM).sum()),
+    "normalize auto": (["--normalize", "auto"], lambda a: oracle(a, RANDOM) / RANDOM.sum()),
+    "scale": (["--scale", "0.5"], lambda a: oracle(a, RANDOM) * 0.5),
+    "bias": (["--bias", "-0.125"], lambda a: oracle(a, RANDOM) - 0.125),
+    "bias share": (["--bias", "50%"], lambda a: oracle(a, RANDOM) + 0.5),
+    "scale bias": (["--scale", "2", "--bias", "0.25"], lambda a: oracle(a, RANDOM) * 2 + 0.25),
+    "roi": (["--roi", "5,7,11,9"], lambda a: oracle(a, RANDOM)[7:16, 5:16]),
+    "roi of strides": (["--roi", "1,2,6,5", "--stride", "2"], lambda a: oracle(a, RANDOM)[4:14:2, 2:14:2]),
+    "abs": (["--range", "abs"], lambda a: np.clip(np.abs(oracle(a, RANDOM)), 0, 1)),
+    "clip": (["--range", "clip"], lambda a: np.clip(oracle(a, RANDOM), 0, 1)),
+    "none": (["--range", "none"], lambda a: oracle(a, RANDOM)),
+    "offset": (["--range", "offset"], lambda a: np.clip(oracle(a, RANDOM) / 2 + 0.5, 0, 1)),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRY)
+def test_options_against_the_definition(run, photo, name):
+    options, expected = GEOMETRY[name]
+    image = photo("a.npy", (24, 31), np.float32)
+    done = run("convolve", "a.npy", "-k", SPEC, *options, "-o", "b.npy", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    found = np.load("b.npy")
+    assert found.dtype == np.float32
+    close(found, expected(image.astype(np.float64)))
+
+
+def test_repeat_and_several_kernels_run_one_after_another_in_float(run, photo):
+    image = photo("a.npy", (24, 31), np.float32)
+    small = RANDOM / 10
+    spec = "; ".join(" ".join(map(str, row)) for row in small)
+    assert run("convolve", "a.npy", "-k", spec, "-k", "0 1 0", "--repeat", "3", "-o", "b.npy").code == 0
+    expected = image
+    for _ in range(3):
+        expected = oracle(expected, small)
+    close(np.load("b.npy"), expected)
+    done = run("convolve", "a.npy", "-k", spec, "-k", "box:3", "--json")
+    assert done.results[0]["output"] == "a-custom-box.npy"
+    assert done.results[0]["kernel"] == f"{spec} | box:3"
+
+
+def test_stretch_spans_black_to_white(run, photo):
+    image = photo("a.png", (20, 30))
+    assert run("convolve", "a.png", "-k", SPEC, "--range", "stretch", "-o", "b.png").code == 0
+    response = oracle(image, RANDOM)
+    expected = (response - response.min()) / np.ptp(response) * 255
+    assert np.abs(np.asarray(Image.open("b.png")) - expected).max() <= 0.51
+
+
+def test_linear_light_averages_black_and_white_to_bright_gray(run):
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[:, ::2] = 255
+    Image.fromarray(pixels).save("a.png")
+    assert run("convolve", "a.png", "-k", "0.5 0.5", "--linear", "--border", "wrap", "-o", "b.png").code == 0
+    assert set(np.unique(np.asarray(Image.open("b.png")))) == {188}  # half the light, in sRGB
+
+
+def test_edges_are_gray_unless_color_is_asked_for(run, photo):
+    image = photo("a.png", (20, 30, 3))
+    assert run("convolve", "a.png", "-k", "sobel", "-o", "gray.png").code == 0
+    assert run("convolve", "a.png", "-k", "sobel", "--color", "-o", "color.png").code == 0
+    assert run("convolve", "a.png", "-k", "identity", "--gray", "-o", "luma.png").code == 0
+    smooth = [1, 2, 1]
+
+    def magnitude(plane):
+        plane = plane.astype(np.float64)
+        dx = ndimage.correlate1d(
+            ndimage.correlate1d(plane, [-1, 0, 1], 1, mode="mirror"), smooth, 0, mode="mirror"
+        )
+        dy = ndimage.correlate1d(
+            ndimage.correlate1d(plane, [-1, 0, 1], 0, mode="mirror"), smooth, 1, mode="mirror"
+        )
+        return np.hypot(dx, dy) / 4
+
+    gray, color = np.asarray(Image.open("gray.png")), np.asarray(Image.open("color.png"))
+    assert np.abs(gray - np.clip(magnitude(image @ LUMA), 0, 255)).max() <= 0.51
+    for channel in range(3):
+        expected = np.clip(magnitude(image[..., channel]), 0, 255)
+        assert np.abs(color[..., channel] - expected).max() <= 0.51
+    assert np.abs(np.asarray(Image.open("luma.png")) - image @ LUMA).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("bits", "dtype", "white"), [(8, np.uint8, 255), (16, np.uint16, 65535), (32, np.float32, 1)]
+)
+def test_bits(run, photo, bits, dtype, white):
+    image = photo("a.png", (12, 17))
+    assert run("convolve", "a.png", "-k", "0 1 0", "--bits", bits, "-o", "b.tiff").code == 0
+    found = np.asarray(Image.open("b.tiff"))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, image / 255 * white, rtol=1e-6)
+
+
+def test_depth_of_16_bit_color_is_kept(run, rng):
+    pixels = rng.integers(0, 65536, (15, 21, 3), dtype=np.uint16)
+    content = b"P6 21 15 65535\n" + pixels.astype(">u2").tobytes()
+    Path("a.ppm").write_bytes(content)
+    assert run("convolve", "a.ppm", "-k", "identity", "-o", "b.png").code == 0
+    assert Path("b.png").read_bytes()[24:26] == b"\x10\x02"  # 16 bits, RGB
+    assert run("convolve", "b.png", "-k", "identity", "-o", "c.tiff").code == 0
+    assert run("convolve", "c.tiff", "-k", "identity", "-o", "d.ppm").code == 0
+    assert Path("d.ppm").read_bytes()[-pixels.nbytes :] == content[-pixels.nbytes :]
+
+
+def test_json_has_the_agreed_fields_in_order(run, photo):
+    photo("a.png", (20, 30, 3))
+    done = run("convolve", "a.png", "-k", "1 1; 1 1", "-o", "b.png", "--json", "--quiet")
+    fields = [
+        "input",
+        "output",
+        "width",
+        "height",
+        "channels",
+        "dtype",
+        "kernel",
+        "plan",
+        "clipped",
+        "seconds",
+    ]
+    (result,) = done.results
+    assert list(result) == fields
+    assert done.out.startswith(
+        b'{"input":"a.png","output":"b.png","width":30,"height":20,"channels":3,"dtype":"uint8",'
+    )
+    assert done.out.endswith(b"}\n")
+    assert 0.5 < result["clipped"] < 1
+    assert 0 < result["seconds"] < 60
+    assert result["kernel"] == "1 1; 1 1"
+    assert done.err == ""
+
+
+def test_clipping_is_said_unless_quiet(run, photo):
+    photo("a.png")
+    loud = run("convolve", "a.png", "-k", "3", "-o", "b.png")
+    assert "% of the pixels were clipped" in loud.err
+    assert "--range stretch" in loud.err
+    assert run("convolve", "a.png", "-k", "3", "-o", "b.png", "-q").err == ""
+    assert run("convolve", "a.png", "-k", "0.25", "-o", "b.png").err == ""
+
+
+def test_threads_make_no_difference(run, photo):
+    photo("a.png", (300, 200, 3))
+    for kernel in (SPEC, "gaussian:3", "sobel", "box:9"):
+        for threads in (1, 3):
+            assert (
+                run(
+                    "convolve", "a.png", "-k", kernel, "--threads", threads, "-o", f"{threads}.png", "-q"
+                ).code
+                == 0
+            )
+        assert Path("1.png").read_bytes() == Path("3.png").read_bytes()
+
+
+MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
+@pytest.mark.parametrize("kernel", ["sobel", "gaussian:sigma=1", "canny"])
+def test_every_kind_of_image_goes_through(run, rng, kernel, suffix):
+    names = []
+    for mode in MODES:
+        name = f"{mode.replace(';', '')}.tiff"
+        if mode == "I;16":
+            Image.fromarray(rng.integers(0, 65536, (33, 40), dtype=np.uint16)).save(name)
+        else:
+            Image.fromarray(rng.integers(0, 256, (33, 40, 4), dtype=np.uint8), "RGBA").convert(
+                "RGB" if mode in ("1", "P", "CMYK") else mode
+            ).convert(mode).save(name)
+        names.append(name)
+    done = run("convolve", *names, "-k", kernel, "--format", suffix, "-o", "out/", "--json", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert [result["input"] for result in done.results] == names
+    for result in done.results:
+        with Image.open(result["output"]) as image:
+            image.load()
+            assert image.size == (40, 33)
+            if kernel != "gaussian:sigma=1":
+                assert np.ptp(np.asarray(image.convert("RGB")), axis=2).max() <= 3  # gray, but for JPEG
+
+
+def test_alpha_is_kept_for_edges_and_blurred_with_blurs(run):
+    pixels = np.zeros((20, 20, 4), np.uint8)
+    pixels[:, :10] = (255, 0, 0, 255)  # beyond: black, and transparent
+    Image.fromarray(pixels).save("a.png")
+    assert run("convolve", "a.png", "-k", "box:5", "-o", "blur.png").code == 0
+    assert run("convolve", "a.png", "-k", "sobel", "--color", "-o", "edge.png").code == 0
+    blurred, edges = np.asarray(Image.open("blur.png")), np.asarray(Image.open("edge.png"))
+    seen = blurred[..., 3] > 0
+    assert (blurred[seen][:, :3] == (255, 0, 0)).all()  # no dark fringe
+    assert list(blurred[10, 7:13, 3]) == [255, 204, 153, 102, 51, 0]
+    np.testing.assert_array_equal(edges[..., 3], pixels[..., 3])
+
+
+def test_metadata_travels(run, photo):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    photo("a.jpg", (20, 30, 3), exif=exif, dpi=(72, 144), icc_profile=srgb())
+    for name in ("b.jpg", "b.png", "b.tiff", "b.webp"):
+        assert run("convolve", "a.jpg", "-k", "box:3", "-o", name).code == 0
+        with Image.open(name) as image:
+            assert image.size == (20, 30)  # turned upright
+            assert image.getexif()[0x010F] == "Maker"
+            assert image.getexif().get(0x0112, 1) == 1
+            assert image.info["icc_profile"] == srgb()
+            if name != "b.webp":
+                assert [round(float(n)) for n in image.info["dpi"]] == [144, 72]
+
+
+def srgb():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tiff"])
+def test_frames_are_filtered_one_by_one_and_keep_their_time(run, rng, name):
+    frames = [Image.fromarray(np.full((16, 16), level, np.uint8)).convert("RGB") for level in (20, 120, 220)]
+    options = {} if name == "a.tiff" else {"duration": [100, 250, 400], "loop": 2}
+    if name == "a.webp":
+        options["lossless"] = True
+    frames[0].save(name, save_all=True, append_images=frames[1:], **options)
+    done = run("convolve", name, "-k", "box:3", "--json")
+    assert (done.code, len(done.results)) == (0, 1)
+    with Image.open(done.results[0]["output"]) as image:
+        assert image.n_frames == 3
+        for number, level in enumerate((20, 120, 220)):
+            image.seek(number)
+            image.load()
+            assert abs(int(np.asarray(image.convert("L")).mean()) - level) <= 2
+            if options:
+                assert image.info["duration"] == (100, 250, 400)[number]
+        if options:
+            assert image.info["loop"] == 2
+
+
+def test_arrays_keep_their_numbers(run, rng):
+    values = rng.normal(0, 1000, (9, 11)).astype(np.float32)
+    np.save("a.npy", values)
+    assert run("convolve", "a.npy", "-k", "0 2 0", "-o", "b.npy").code == 0
+    np.testing.assert_array_equal(np.load("b.npy"), values * 2)
+    piped = io.BytesIO()
+    np.save(piped, values)
+    done = run("convolve", "-k", "identity", stdin=piped.getvalue())
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.out)), values)
+
+
+def test_bits_that_are_lost_are_said(run, photo):
+    photo("a.npy", (9, 11), np.float32)
+    done = run("convolve", "a.npy", "-k", "identity", "-o", "b.png")
+    assert done.err == "note: b.png is written with 8 of 32 bits; --bits 16 keeps more\n"
+    deep = photo("c.png", (9, 11), np.uint16)
+    done = run("convolve", "c.png", "-k", "identity", "-o", "d.bmp")
+    assert done.err == "note: d.bmp is written with 8 of 16 bits; BMP holds no more\n"
+    assert np.abs(np.asarray(Image.open("d.bmp")) - deep / 257).max() <= 0.51
+    assert run("convolve", "c.png", "-k", "identity", "-o", "d.bmp", "-q").err == ""
+    assert run("convolve", "c.png", "-k", "identity", "-o", "d.bmp", "--bits", "8").err == ""
+
+
+def test_standard_input_to_standard_output_keeps_the_format(run, photo):
+    photo("a.jpg", (20, 30, 3))
+    done = run("convolve", "-k", "identity", stdin=Path("a.jpg").read_bytes())
+    assert (done.code, done.err) == (0, "")
+    assert done.out[:3] == b"\xff\xd8\xff"
+    done = run("convolve", "-", "-k", "sobel", "--format", "png", "--json", stdin=Path("a.jpg").read_bytes())
+    assert done.image.shape == (20, 30)
+    assert json.loads(done.err)["output"] == "-"
+
+
+def test_quality_and_compress(run, photo):
+    photo("a.png", (64, 64, 3))
+    sizes = {}
+    for name, options in {
+        "low.jpg": ["--quality", 10],
+        "high.jpg": ["--quality", 95],
+        "fast.png": [],
+        "small.png": ["--compress"],
+    }.items():
+        assert run("convolve", "a.png", "-k", "box:3", "-o", name, *options).code == 0
+        sizes[name] = len(Path(name).read_bytes())
+    assert sizes["low.jpg"] < sizes["high.jpg"]
+    assert sizes["small.png"] < sizes["fast.png"]
+    np.testing.assert_array_equal(np.asarray(Image.open("small.png")), np.asarray(Image.open("fast.png")))
+
+
+def test_in_place_replaces_what_a_link_points_to(run, photo, tmp_path):
+    image = photo("a.png")
+    (tmp_path / "link.png").symlink_to("a.png")
+    done = run("convolve", "link.png", "-k", "0 0 1", "--in-place", "--border", "wrap")
+    assert (done.code, done.out) == (0, b"")
+    assert (tmp_path / "link.png").is_symlink()
+    np.testing.assert_array_equal(np.asarray(Image.open("a.png")), np.roll(image, 1, axis=1))
+
+
+def test_explain_is_drawn_beside_the_result(run, photo):
+    photo("a.png", (48, 64))
+    assert run("convolve", "a.png", "-k", "sobel", "-o", "b.png", "--explain", "c.png").code == 0
+    with Image.open("c.png") as picture:
+        assert min(picture.size) > 200
+    with Image.open("b.png") as picture:
+        assert picture.size == (64, 48)
