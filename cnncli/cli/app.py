@@ -207,6 +207,112 @@ def kernels(
 
 
 @app.command()
+def train(
+    dataset: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATASET",
+            help="mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; "
+            "an .npz; a .csv or .tsv (path,label).",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="compact, lenet5, 2conv, vgg-small, resnet20, resnet18, or layers: "
+            "'conv32 relu conv64 relu pool fc128 relu dropout0.5 fc'.  [default: auto, by the images]",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="RUN", help="Folder to write.  [default: runs/DATASET-MODEL]"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Times over the data.  [default: 10 to 100, by the images]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images of a step.  [default: 64]")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Highest learning rate.  [default: by the optimiser]")
+    ] = None,
+    opt: Annotated[
+        str | None, typer.Option(metavar="NAME", help="sgd, adam, adamw or rmsprop.  [default: sgd]")
+    ] = None,
+    sched: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="constant, step, cosine or one-cycle; cosine:warmup=2, step:at=0.5/0.75,gamma=0.1.  "
+            "[default: one-cycle]",
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(metavar="D", help="Not on biases and norms.  [default: by the optimiser]"),
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(metavar="M", help="Of sgd (Nesterov) and rmsprop.  [default: 0.9]")
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(metavar="S", help="Share of each label spread over all classes.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="auto, none, or words: shift=2,rotate=10,scale=0.1,shear=5,flip,crop=4,erase,color=0.2,"
+            "mixup=0.2.  [default: auto]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The same seed gives the same bits.  [default: 0]")
+    ] = None,
+    val_split: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Share of the training images for validation.  [default: 0.1]"),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better validation.")
+    ] = None,
+    class_weights: Annotated[
+        bool, typer.Option("--class-weights", help="Every class counts alike, however few its images.")
+    ] = False,
+    ema: Annotated[
+        float | None, typer.Option(metavar="D", help="Keep averaged weights, with decay D such as 0.99.")
+    ] = None,
+    clip: Annotated[float | None, typer.Option(metavar="N", help="Limit the gradient's norm to N.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Start from a checkpoint; other classes get a new head."),
+    ] = None,
+    freeze: Annotated[bool, typer.Option("--freeze", help="With --init: train the head only.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was stopped; needs no DATASET."),
+    ] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> int:
+    """Train a network on images and leave its checkpoint, curves and mistakes in a folder."""
+    given = dict(locals())
+    given.pop("debug")
+    from cnncli.cli.train import train_command
+
+    return carry_out(lambda: train_command(given), debug=debug)
+
+
+@app.command()
 def samples(
     folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="Where to; made if missing.")] = "samples",
     debug: Debug = False,

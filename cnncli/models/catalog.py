@@ -12,7 +12,7 @@ Shape = tuple[int, int, int]
 
 # LeCun et al. 1998 differ in four things: the 16 maps of C3 see chosen subsets of the 6 maps of S2 (here
 # all of them: "dense"); tanh (here ReLU); poolings are means with a trained scale and bias (here the
-# largest value); the outputs are distances to drawn digits (here a softmax). 28x28 digits are padded to 32x32.
+# largest value); the outputs are distances to drawn digits (here a softmax). 28x28 digits get a border of 2.
 LENET5 = "conv6-5 relu pool conv16-5p0 relu pool fc120 relu fc84 relu fc"
 TWO_CONV = "conv32p0 relu conv64p0 relu pool fc128 relu fc"
 VGG_SMALL = (

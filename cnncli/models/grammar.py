@@ -269,7 +269,7 @@ class _Word:
 _BUILDERS: dict[str, _Word] = {
     "conv": _Word("conv32: channels, or conv32-5: channels and kernel", "kspdg"),
     "dwconv": _Word("dwconv", "kspd"),
-    "bn": _Word("bn", layer=lambda: nn.BatchNorm()),
+    "bn": _Word("bn", layer=nn.BatchNorm),
     "relu": _Word("relu", layer=nn.Relu),
     "leaky": _Word("leaky or leaky0.1: slope"),
     "sigmoid": _Word("sigmoid", layer=nn.Sigmoid),

@@ -1,0 +1,297 @@
+"""``cnncli train``: from options to a run, and what a run leaves behind."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from cnncli.cli.run import DONE, Stopped, UsageError, report
+from cnncli.errors import CnncliError
+
+if TYPE_CHECKING:
+    from cnncli.data.model import Dataset, Report
+    from cnncli.tasks.classification import Classification
+    from cnncli.training.loop import Observer
+    from cnncli.training.options import TrainOptions
+    from cnncli.training.session import Session
+
+_FREE = ("threads", "offline", "json", "quiet", "resume")  # what may stand beside --resume
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a command is carried out, as opposed to what it computes."""
+
+    output: str | None
+    resume: str | None
+    find_lr: bool
+    threads: int
+    json: bool
+    quiet: bool
+
+
+def train_command(given: dict[str, Any]) -> int:
+    """Train a network.
+
+    Parameters
+    ----------
+    given : dict
+        All options of the command, None where one was not given.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    CnncliError
+        Where the options, the data, the model or the run's folder is at fault, or the loss diverges.
+    Stopped
+        After Ctrl-C: the state is saved.
+    """
+    manner = _manner(given)
+    session = _session(given, manner)
+    for line in session.dataset.warnings if not manner.quiet else ():
+        report(f"warning: {line}")
+    if manner.find_lr:
+        return _find_rate(session, manner)
+    if session.trainer.progress.result is not None:
+        if not manner.quiet:
+            report(f"{session.folder.path} is trained to its end already")
+        return _conclude(session, manner)
+    if not manner.quiet:
+        from cnncli.cli.train_summary import summary_lines
+
+        report("\n".join(summary_lines(session)))
+    with _stop_signals() as signals, _display(session, manner) as observer:
+        over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
+    if not over:
+        raise Stopped(signals[0], _how_to_go_on(session))
+    return _conclude(session, manner)
+
+
+def _manner(given: dict[str, Any]) -> Manner:
+    from cnncli.core.threads import available_cores
+
+    names = ("output", "resume", "find_lr", "json", "quiet")
+    values: dict[str, Any] = {name: given.pop(name) for name in names}
+    threads = given.pop("threads")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads is {threads}; expected 1 or more", "Leave it out to use all cores.")
+    return Manner(**values, threads=threads or available_cores())
+
+
+def _session(given: dict[str, Any], manner: Manner) -> "Session":
+    from cnncli.training.options import TrainOptions
+    from cnncli.training.session import begin, resume
+
+    asked = {name: value for name, value in given.items() if value is not None and value is not False}
+    if manner.resume is not None:
+        others = [name for name in asked if name not in _FREE]
+        others += ["output"] if manner.output else []
+        others += ["find-lr"] if manner.find_lr else []
+        if others:
+            what = "a DATASET" if others[0] == "dataset" else f"--{others[0].replace('_', '-')}"
+            raise UsageError(
+                f"--resume goes on with the options of its run; {what} stands beside it",
+                f"Leave {what} out, or start a new run from its weights: "
+                f"--init {manner.resume}/last.safetensors.",
+            )
+        with _loading(manner) as told:
+            return resume(
+                manner.resume, make_task, threads=manner.threads, offline="offline" in asked, report=told
+            )
+    if "dataset" not in asked:
+        raise UsageError(
+            "no DATASET is given; expected a name, a folder or a file, or --resume RUN",
+            "Say cnncli train mnist; see cnncli train --help.",
+        )
+    try:
+        options = TrainOptions(**asked)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    with _loading(manner) as told:
+        return begin(options, make_task, output=manner.output, threads=manner.threads, report=told)
+
+
+def make_task(
+    dataset: "Dataset", options: "TrainOptions", weights: tuple[float, ...] | None
+) -> "Classification":
+    """The task of a dataset of classes."""
+    from cnncli.tasks.classification import Classification
+
+    return Classification(len(dataset.classes), options.smoothing, weights)
+
+
+@contextmanager
+def _loading(manner: Manner) -> Iterator["Report | None"]:
+    """Tell about downloads and decoding that take longer than a moment."""
+    if manner.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from cnncli.cli.train_display import loading_bar
+
+    with loading_bar() as told:
+        yield told
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect the first signal to stop; a second one ends the command at once."""
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise Stopped(number, "the state of the last save is kept")
+        received.append(number)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _display(session: "Session", manner: Manner) -> AbstractContextManager["Observer"]:
+    from cnncli.cli.train_display import Lines, Silent
+
+    if manner.quiet:
+        return nullcontext(Silent())
+    if sys.stderr.isatty():
+        from cnncli.cli.train_live import live_display
+
+        return live_display(session)
+    return nullcontext(Lines(session.trainer.epochs))
+
+
+class _Keeping:
+    """Draws the curves after every epoch, before the display hears of it."""
+
+    def __init__(self, session: "Session", observer: "Observer") -> None:
+        self.session, self.observer = session, observer
+        self.on_step = observer.on_step
+        self._drawn = 0.0
+
+    def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """At most one picture in two seconds."""
+        if time.monotonic() - self._drawn > 2:
+            draw_curves(self.session)
+            self._drawn = time.monotonic()
+        self.observer.on_epoch(row, best=best)
+
+
+def draw_curves(session: "Session") -> None:
+    """Write ``curves.png`` of the epochs so far."""
+    from cnncli.cli.train_report import write_page
+    from cnncli.views.curves import curves_page
+
+    page = curves_page(session.trainer.progress.history, title=_title(session))
+    write_page(session.folder / "curves.png", page)
+
+
+def _title(session: "Session") -> str:
+    return f"{session.dataset.name}, {session.model.name}"
+
+
+def _conclude(session: "Session", manner: Manner) -> int:
+    """Look at the test split, once, and write what follows from it."""
+    progress = session.trainer.progress
+    result = progress.result
+    if result is None:
+        draw_curves(session)
+        result = _test(session, manner)
+        session.finish(result)
+    if manner.json:
+        import json
+
+        print(json.dumps(_object(session, result)), flush=True)
+    if not manner.quiet:
+        report(_closing_line(session, result))
+        if not manner.json:
+            print(session.folder.path)
+    return DONE
+
+
+def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
+    progress = session.trainer.progress
+    return {
+        "run": str(session.folder.path),
+        "model": session.model.name,
+        "dataset": session.dataset.name,
+        "images": len(session.dataset.train),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "test_images": result["images"],
+        "test_accuracy": result["accuracy"],
+        "test_loss": result["loss"],
+        "seconds": round(progress.seconds, 3),
+    }
+
+
+def _closing_line(session: "Session", result: dict[str, Any]) -> str:
+    progress = session.trainer.progress
+    took = f"{progress.seconds:.1f} s, {progress.epoch} epochs"
+    if result["accuracy"] is None:
+        return f"trained in {took}; there are no test images"
+    wrong = result["images"] - result["right"]
+    return (
+        f"{result['accuracy']:.2%} of {result['images']:,} test images right, {wrong:,} wrong "
+        f"(weights of epoch {progress.best_epoch}; {took})"
+    )
+
+
+def _test(session: "Session", manner: Manner) -> dict[str, Any]:
+    from cnncli.tasks.classification import evaluate
+
+    dataset = session.dataset
+    if not len(dataset.test):
+        return {"images": 0, "right": 0, "accuracy": None, "loss": None}
+    evaluation = evaluate(session.best_network(), dataset.test, session.preprocessing, threads=manner.threads)
+    from cnncli.cli.train_report import write_test_files
+
+    write_test_files(session.folder.path, dataset, evaluation, title=_title(session))
+    return {
+        "images": len(evaluation),
+        "right": int((evaluation.predicted == evaluation.labels).sum()),
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+    }
+
+
+def _how_to_go_on(session: "Session") -> str:
+    import shlex
+
+    progress = session.trainer.progress
+    done = f"saved after step {progress.step:,}, in epoch {progress.epoch + 1} of {session.trainer.epochs}"
+    return f"{done}; go on with: cnncli train --resume {shlex.quote(str(session.folder.path))}"
+
+
+def _find_rate(session: "Session", manner: Manner) -> int:
+    from cnncli.cli.train_report import write_page
+    from cnncli.training.finder import find_rate
+    from cnncli.views.curves import rates_page
+
+    found = find_rate(session.trainer.material)
+    path = session.folder / "learning_rate.png"
+    write_page(path, rates_page(found, title=_title(session)))
+    if manner.json:
+        import json
+
+        print(
+            json.dumps({"run": str(session.folder.path), "suggested_lr": found.suggested, "curve": str(path)})
+        )
+    else:
+        print(path)
+    if not manner.quiet:
+        report(
+            f"--lr {found.suggested:.2g} looks right (the loss falls fastest there); the curve is in {path}"
+        )
+    return DONE

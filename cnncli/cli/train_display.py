@@ -1,0 +1,88 @@
+"""How a run is followed without a live display: a line an epoch; and a bar while data are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cnncli.cli.run import report
+
+if TYPE_CHECKING:
+    from cnncli.training.loop import StepReport
+
+
+class Silent:
+    """Says nothing."""
+
+    def on_step(self, done: StepReport) -> None:
+        """Nothing."""
+
+    def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """Nothing."""
+
+
+class Lines(Silent):
+    """Says a line an epoch on standard error.
+
+    Parameters
+    ----------
+    epochs : int
+        Of the whole run.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """The line."""
+        report(epoch_line(row, self.epochs, best=best))
+
+
+def epoch_line(row: dict[str, Any], epochs: int, *, best: bool) -> str:
+    """Describe an epoch in a line: losses, accuracies, rate, speed; a star marks the best so far."""
+    width = len(str(epochs))
+    parts = [
+        f"epoch {row['epoch']:>{width}}/{epochs}",
+        f"loss {row['train_loss']:.4f}",
+        f"accuracy {row['train_accuracy']:.2%}",
+    ]
+    if "val_loss" in row:
+        star = " *" if best else "  "
+        parts.append(f"validation {row['val_loss']:.4f} {row['val_accuracy']:.2%}{star}")
+    parts += [f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s", clock(row["seconds"])]
+    return "  ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people say them: 7.3 s, 2 min 5 s, 1 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@contextmanager
+def loading_bar() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show what loading is at; nothing appears for what takes a moment only.
+
+    Yields
+    ------
+    callable
+        Told what is done, how much of it, and how much there is.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
+
+        def told(what: str, done: int, count: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=count)
+            bar.update(tasks[what], completed=done, total=count)
+
+        yield told

@@ -1,0 +1,170 @@
+"""The live display of a run: bars, curves of loss and accuracy, speed, time left. Imports Rich."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from cnncli.cli.train_display import clock, epoch_line
+
+if TYPE_CHECKING:
+    from cnncli.training.loop import StepReport
+    from cnncli.training.session import Session
+
+_ROWS = 5  # of a plot, in lines; a braille cell is 2 dots wide and 4 high
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_SMOOTHED = 0.97  # of the loss that is shown
+
+
+def braille(values: Sequence[float], width: int, rows: int, *, low: float, high: float) -> list[str]:
+    """Draw a curve with braille dots.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Evenly spaced, the last one at the right edge; more than fit are averaged.
+    width, rows : int
+        In characters.
+    low, high : float
+        Values at the bottom and top.
+
+    Returns
+    -------
+    list of str
+        ``rows`` lines of ``width`` characters.
+    """
+    cells = [[0] * width for _ in range(rows)]
+    columns, span = 2 * width, (high - low) or 1.0
+    before: int | None = None
+    for column in range(min(columns, len(values))):
+        count = min(columns, len(values))
+        first, last = column * len(values) // count, (column + 1) * len(values) // count
+        mean = sum(values[first:last]) / (last - first)
+        share = min(1.0, max(0.0, (mean - low) / span))
+        y = round((1 - share) * (4 * rows - 1))
+        for dot in range(
+            min(y, y if before is None else before), max(y, y if before is None else before) + 1
+        ):
+            if dot != before or dot == y:
+                cells[dot // 4][column // 2] |= _DOTS[dot % 4][column % 2]
+        before = y
+    return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
+
+
+class LiveDisplay:
+    """Follows a run on a terminal.
+
+    Parameters
+    ----------
+    session : Session
+        What runs.
+    console : Console
+        Where to.
+    """
+
+    def __init__(self, session: Session, console: Console) -> None:
+        trainer = session.trainer
+        self.epochs, self.batches = trainer.epochs, len(trainer.material.train)
+        self.history = trainer.progress.history
+        self.losses: list[float] = []
+        self.console = console
+        self._loss: float | None = None
+        self._accuracy = 0.0
+        self._rate = 0.0
+        self._begun = time.monotonic()
+        self._first = trainer.progress.step
+        self._images, self._step = 0, trainer.progress.step
+        self.bars = Progress(
+            TextColumn("{task.description:<6}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            console=console,
+        )
+        self._epoch: TaskID = self.bars.add_task("epoch", total=self.epochs, completed=trainer.progress.epoch)
+        self._batch: TaskID = self.bars.add_task("step", total=self.batches)
+        self.live: Live | None = None
+
+    def on_step(self, done: StepReport) -> None:
+        """Take note; the screen follows a few times a second."""
+        held = done.loss if self._loss is None else self._loss
+        self._loss = _SMOOTHED * held + (1 - _SMOOTHED) * done.loss
+        self.losses.append(self._loss)
+        if len(self.losses) > 4000:  # the plot has fewer columns than that
+            self.losses = [sum(pair) / 2 for pair in zip(self.losses[::2], self.losses[1::2], strict=False)]
+        self._accuracy, self._rate, self._step = done.accuracy, done.rate, done.step
+        self._images += done.images
+        share = done.batch / done.batches
+        self.bars.update(self._epoch, completed=done.epoch - 1 + share)
+        self.bars.update(self._batch, completed=done.batch)
+
+    def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """Print the epoch's line above the display."""
+        self.console.print(Text(epoch_line(row, self.epochs, best=best), no_wrap=True, overflow="ellipsis"))
+
+    def __rich__(self) -> RenderableType:
+        """Draw the display as it stands."""
+        return Group(*self._plots(), self.bars, self._numbers())
+
+    def _plots(self) -> list[RenderableType]:
+        width = max(12, (self.console.width - 28) // 2)
+        if len(self.losses) < 2 or self.console.height < 16:
+            return []
+        grid = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = []
+        top = max(self.losses)
+        cells += self._plot("loss", self.losses, (0.0, top), marks=(f"{top:.3g}", "0"), width=width)
+        rights = [row.get("val_accuracy", row["train_accuracy"]) for row in self.history]
+        if len(rights) > 1:
+            low, high = min(rights), max(rights)
+            bounds = (low, max(high, low + 1e-6))
+            marks = (f"{high:.1%}", f"{low:.1%}")
+            cells += self._plot("accuracy", rights, bounds, marks=marks, width=width)
+        grid.add_row(*cells)
+        return [grid]
+
+    def _plot(
+        self,
+        name: str,
+        values: Sequence[float],
+        bounds: tuple[float, float],
+        *,
+        marks: tuple[str, str],
+        width: int,
+    ) -> list[RenderableType]:
+        stretched = values
+        if len(values) < 2 * width:  # steps of a staircase rather than a corner of the plot
+            stretched = [values[i * len(values) // (2 * width)] for i in range(2 * width)]
+        lines = braille(stretched, width, _ROWS, low=bounds[0], high=bounds[1])
+        side = [f"{marks[0]:>9}", *[" " * 9] * (_ROWS - 2), f"{marks[1]:>9}"]
+        side[_ROWS // 2] = f"{name:>9}"
+        return [
+            Text("\n".join(side), style="dim"),
+            Text("\n".join(lines), style="cyan" if name == "loss" else "green"),
+        ]
+
+    def _numbers(self) -> Text:
+        seconds = max(1e-6, time.monotonic() - self._begun)
+        done = self._step - self._first
+        left = (self.epochs * self.batches - self._step) * seconds / done if done else 0.0
+        loss = f"{self._loss:.4f}" if self._loss is not None else "-"
+        return Text(
+            f"loss {loss}  accuracy {self._accuracy:.2%}  lr {self._rate:.2g}  "
+            f"{self._images / seconds:,.0f} images/s  {clock(left)} left"
+        )
+
+
+@contextmanager
+def live_display(session: Session) -> Iterator[LiveDisplay]:
+    """Show a run on standard error while the context lasts."""
+    console = Console(stderr=True)
+    display = LiveDisplay(session, console)
+    with Live(display, console=console, refresh_per_second=8, transient=True, redirect_stdout=False):
+        yield display

@@ -1,0 +1,87 @@
+"""What a look at the test split leaves: the confusion matrix, and the pictures that went wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnncli.images.write import write_atomic, write_picture
+
+if TYPE_CHECKING:
+    from cnncli.data.model import Dataset
+    from cnncli.images.canvas import Canvas
+    from cnncli.tasks.classification import Evaluation
+
+
+def write_page(path: Path, page: "Canvas") -> None:
+    """Write a canvas as a PNG."""
+    from cnncli.images.picture import Picture
+
+    write_picture(Picture((page.array(),)), path)
+
+
+def write_test_files(folder: Path, dataset: "Dataset", evaluation: "Evaluation", *, title: str) -> None:
+    """Write ``confusion_matrix.png``, ``misclassified.csv`` and ``misclassified.png``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    dataset : Dataset
+        Whose test split was looked at.
+    evaluation : Evaluation
+        The answers.
+    title : str
+        Of the pages.
+    """
+    from cnncli.views.confusion import confusion_page
+
+    write_page(
+        folder / "confusion_matrix.png", confusion_page(evaluation.confusion, dataset.classes, title=title)
+    )
+    write_atomic(
+        folder / "misclassified.csv", mistakes_csv(dataset, evaluation).encode("utf-8", "surrogateescape")
+    )
+    write_page(folder / "misclassified.png", _mistakes_page(dataset, evaluation, title))
+
+
+def mistakes_csv(dataset: "Dataset", evaluation: "Evaluation") -> str:
+    """Wrong answers as a table: image, label, predicted, probability; the surest mistake first."""
+    import csv
+    import io
+
+    from cnncli.tasks.classification import probabilities
+
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("image", "label", "predicted", "probability"))
+    shares, predicted = probabilities(evaluation.outputs), evaluation.predicted
+    for i in evaluation.mistakes():
+        table.writerow(
+            (
+                dataset.test.name(int(evaluation.indices[i])),
+                dataset.classes[evaluation.labels[i]],
+                dataset.classes[predicted[i]],
+                f"{shares[i].max():.6f}",
+            )
+        )
+    return text.getvalue()
+
+
+def _mistakes_page(dataset: "Dataset", evaluation: "Evaluation", title: str) -> "Canvas":
+    from cnncli.tasks.classification import probabilities
+    from cnncli.views.mistakes import MOST, Mistake, mistakes_page
+
+    wrong = evaluation.mistakes()
+    shown = wrong[:MOST]
+    pixels = np.empty((len(shown), *dataset.shape), np.uint8)
+    if len(shown):
+        dataset.test.read(evaluation.indices[shown], pixels)
+    shares = probabilities(evaluation.outputs[shown]).max(axis=1) if len(shown) else ()
+    tiles = [
+        Mistake(
+            image, dataset.classes[evaluation.labels[i]], dataset.classes[evaluation.predicted[i]], float(p)
+        )
+        for image, i, p in zip(pixels, shown, shares, strict=True)
+    ]
+    return mistakes_page(tiles, wrong=len(wrong), total=len(evaluation), title=title)

@@ -1,0 +1,80 @@
+"""What is said before training starts: data, layers, shapes, parameters, multiply-adds, memory."""
+
+from typing import TYPE_CHECKING
+
+from cnncli.models import Summary, summary
+
+if TYPE_CHECKING:
+    from cnncli.training.session import Session
+
+_MOST_ROWS = 40
+
+
+def amount(value: float, unit: str = "") -> str:
+    """A number that is read at a glance: 61.7 k, 1.2 M, 7.7 MB with a unit."""
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.0f} {unit}".rstrip()
+
+
+def summary_lines(session: "Session") -> list[str]:
+    """The lines to print before training."""
+    dataset, options, trainer = session.dataset, session.options, session.trainer
+    table = summary(trainer.material.network.graph, trainer.material.batch)
+    head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
+    if dataset.skipped:
+        head.append(f"         {len(dataset.skipped)} files are left out, such as {dataset.skipped[0].path}")
+    height, width, channels = dataset.shape
+    head.append(
+        f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
+        f"{len(dataset.test):,} for the test; {len(dataset.classes)} classes; {width}x{height}x{channels}"
+    )
+    tail = [
+        f"train    {options.epochs} epochs, batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
+        f"({options.sched}), weight decay {options.weight_decay:g}, augment {_augment(session)}, "
+        f"seed {options.seed}",
+        *(f"         {note}" for note in session.notes),
+        f"run      {session.folder.path}",
+    ]
+    progress = trainer.progress
+    if progress.step:
+        tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
+    return [*head, f"model    {session.model.name}", *_layers(table, trainer.step.memory), *tail, ""]
+
+
+def _augment(session: "Session") -> str:
+    from cnncli.data.augment import parse_augment
+
+    dataset = session.dataset
+    chosen = parse_augment(session.options.augment, dataset=dataset.name, shape=dataset.shape)
+    return chosen.text if chosen else "none"
+
+
+def _layers(table: Summary, memory: int) -> list[str]:
+    """The layers as a table, the middle of long ones left out."""
+    rows = [
+        (r.name, str(r.shape), f"{r.parameters:,}" if r.parameters else "", amount(r.multiply_adds))
+        if r.multiply_adds
+        else (r.name, str(r.shape), f"{r.parameters:,}" if r.parameters else "", "")
+        for r in table.layers
+    ]
+    fields = ["x".join(map(str, row.receptive_field[::-1])) for row in table.layers]
+    titles = ("layer", "output", "parameters", "mult-adds")
+    widths = [max(len(t), *(len(row[i]) for row in rows)) for i, t in enumerate(titles)]
+
+    def line(cells: tuple[str, ...], sees: str) -> str:
+        name, shape, *numbers = (
+            c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        )
+        return f"         {name}  {shape}  {'  '.join(numbers)}  {sees}"
+
+    lines = [line(row, sees) for row, sees in zip(rows, fields, strict=True)]
+    if len(lines) > _MOST_ROWS:
+        half = _MOST_ROWS // 2
+        lines = [*lines[:half], f"         … {len(lines) - 2 * half} more …", *lines[-half:]]
+    sums = (
+        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds a picture, "
+        f"{amount(memory, 'B')} of memory for a step of {table.batch}"
+    )
+    return [line(titles, "sees"), *lines, sums]

@@ -1,0 +1,229 @@
+"""Classification: one label for a picture.
+
+Legend: N pictures, K classes. Outputs (N, K) are before the softmax.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.nn import SoftmaxCrossEntropy
+
+if TYPE_CHECKING:
+    from cnncli.data.loader import Batch
+    from cnncli.data.model import Split
+    from cnncli.nn import Network
+    from cnncli.training.checkpoint import Preprocessing
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+def log_softmax(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Logarithms of the probabilities, (N, K) float64; rows of any size, none overflows."""
+    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Softmax of the outputs, (N, K) float64; rows sum to 1."""
+    return np.asarray(np.exp(log_softmax(outputs)))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+def answers(shares: NDArray[np.floating], classes: Sequence[str], *, top: int = 5) -> list[Answer]:
+    """The likeliest labels of one picture, likeliest first.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (K,)
+        Probabilities.
+    classes : sequence of str
+        K labels.
+    top : int
+        How many at most.
+    """
+    order = np.argsort(-shares, kind="stable")[:top]
+    return [Answer(classes[k], float(shares[k])) for k in order]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What the training loop needs to know about outputs that are classes.
+
+    Attributes
+    ----------
+    classes : int
+        K.
+    smoothing : float
+        Share of each target spread over all classes.
+    weights : tuple of float or None
+        How much each class counts.
+    """
+
+    classes: int
+    smoothing: float = 0.0
+    weights: tuple[float, ...] | None = None
+
+    @property
+    def loss(self) -> SoftmaxCrossEntropy:
+        """Cross-entropy of the softmax."""
+        return SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
+
+    def targets(self, batch: "Batch") -> NDArray[np.generic]:
+        """Labels, or shares of two classes where pictures were mixed."""
+        return batch.labels if batch.mixed is None else batch.targets(self.classes)
+
+    def losses(self, outputs: Floats, labels: Labels) -> NDArray[np.float64]:
+        """(N,) cross-entropy without smoothing or weights."""
+        return np.asarray(-log_softmax(outputs)[np.arange(len(labels)), labels])
+
+    def hits(self, outputs: Floats, labels: Labels) -> int:
+        """How many have the largest output at their label."""
+        return int(np.count_nonzero(outputs.argmax(axis=1) == labels))
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How one class fared.
+
+    Attributes
+    ----------
+    label : str
+        The class.
+    precision : float or None
+        Share of the pictures called so that are so; None where none is called so.
+    recall : float or None
+        Share of its pictures that are called so; None where there are none.
+    f1 : float or None
+        Harmonic mean of the two.
+    support : int
+        Its pictures.
+    """
+
+    label: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Answers of a network to a split.
+
+    Attributes
+    ----------
+    indices : ndarray, shape (N,), intp
+        Positions in the split; a file that cannot be read is left out.
+    labels : ndarray, shape (N,), int64
+        What they are.
+    outputs : ndarray, shape (N, K), float32
+        Before the softmax.
+    """
+
+    indices: NDArray[np.intp]
+    labels: Labels
+    outputs: Floats
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def predicted(self) -> Labels:
+        """(N,) class of the largest output."""
+        return np.asarray(self.outputs.argmax(axis=1), np.int64)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return float(np.mean(self.predicted == self.labels))
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return float(-log_softmax(self.outputs)[np.arange(len(self)), self.labels].mean())
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(K, K) counts: rows are what pictures are, columns what they are called."""
+        classes = self.outputs.shape[1]
+        flat = np.bincount(self.labels * classes + self.predicted, minlength=classes * classes)
+        return np.asarray(flat.reshape(classes, classes), np.int64)
+
+    def by_class(self, classes: Sequence[str]) -> list[ClassScores]:
+        """Precision, recall and F1 of each class."""
+        counts = self.confusion
+        rows = []
+        for k, label in enumerate(classes):
+            right, called, support = int(counts[k, k]), int(counts[:, k].sum()), int(counts[k].sum())
+            f1 = 2 * right / (called + support) if called + support else None
+            rows.append(
+                ClassScores(
+                    label,
+                    right / called if called else None,
+                    right / support if support else None,
+                    f1,
+                    support,
+                )
+            )
+        return rows
+
+    def mistakes(self) -> NDArray[np.intp]:
+        """Positions (in this evaluation) of wrong answers, the surest of them first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        sure = probabilities(self.outputs[wrong]).max(axis=1) if wrong.size else np.empty(0)
+        return wrong[np.argsort(-sure, kind="stable")]
+
+
+def evaluate(
+    network: "Network",
+    split: "Split",
+    preprocessing: "Preprocessing",
+    *,
+    batch: int = 256,
+    threads: int = 1,
+) -> Evaluation:
+    """Let a network answer for every picture of a split.
+
+    Parameters
+    ----------
+    network : Network
+        With K outputs.
+    split : Split
+        Of the network's input shape, with labels.
+    preprocessing : Preprocessing
+        Mean and deviation that the network was trained with.
+    batch : int
+        Pictures at a time.
+    threads : int
+        To use.
+    """
+    from cnncli.data.loader import Loader
+    from cnncli.nn import Inference
+
+    size = max(1, min(batch, len(split)))
+    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
+    loader = Loader(split, size, mean=mean, std=std, threads=threads)
+    inference = Inference(network, size, threads=threads)
+    classes = network.graph.output_shape.size
+    indices, labels, outputs = (
+        [np.empty(0, np.intp)],
+        [np.empty(0, np.int64)],
+        [np.empty((0, classes), np.float32)],
+    )
+    for part in loader.epoch(0):
+        indices.append(part.indices.copy())
+        labels.append(part.labels.copy())
+        outputs.append(inference.run(part.x))
+    return Evaluation(np.concatenate(indices), np.concatenate(labels), np.concatenate(outputs))

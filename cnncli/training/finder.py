@@ -1,0 +1,102 @@
+"""The learning-rate finder: raise the rate step by step and see where the loss falls fastest.
+
+Source: Smith, Cyclical learning rates for training neural networks, 2017, section 3.3.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnncli.errors import CnncliError
+from cnncli.nn import TrainingStep
+from cnncli.training.loop import Material
+
+LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
+_MEMORY = 0.9  # of the smoothed loss
+_BLOWN_UP = 3.0  # times the least loss so far
+
+
+@dataclass(frozen=True)
+class FoundRate:
+    """What a search found.
+
+    Attributes
+    ----------
+    rates, losses, smoothed : tuple of float
+        By step.
+    suggested : float
+        Where the smoothed loss falls fastest.
+    lowest : float
+        Where it is least.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    suggested: float
+    lowest: float
+
+
+def find_rate(material: Material) -> FoundRate:
+    """Search for a learning rate; the network's weights are used up by it.
+
+    Parameters
+    ----------
+    material : Material
+        What would be trained.
+
+    Returns
+    -------
+    FoundRate
+
+    Raises
+    ------
+    CnncliError
+        Where the loss grows from the start.
+    """
+    step = TrainingStep(
+        material.network,
+        material.batch,
+        loss=material.task.loss,
+        optimiser=material.options.optimiser(),
+        threads=material.threads,
+        frozen=material.frozen,
+    )
+    rates: list[float] = []
+    losses: list[float] = []
+    smoothed: list[float] = []
+    mean, epoch = 0.0, 0
+    while len(rates) < STEPS and not _blown_up(losses, smoothed):
+        for batch in material.train.epoch(epoch):
+            count = len(rates)
+            rate = LOWEST * (HIGHEST / LOWEST) ** (count / (STEPS - 1))
+            loss = step.run(batch.x, material.task.targets(batch), rate=rate)
+            if not np.isfinite(loss):
+                break
+            mean = _MEMORY * mean + (1 - _MEMORY) * loss
+            rates.append(rate)
+            losses.append(loss)
+            smoothed.append(mean / (1 - _MEMORY ** (count + 1)))
+            if len(rates) == STEPS or _blown_up(losses, smoothed):
+                break
+        else:
+            epoch += 1
+            continue
+        break
+    return _judged(rates, losses, smoothed)
+
+
+def _blown_up(losses: list[float], smoothed: list[float]) -> bool:
+    return len(losses) > 10 and smoothed[-1] > _BLOWN_UP * min(smoothed)
+
+
+def _judged(rates: list[float], losses: list[float], smoothed: list[float]) -> FoundRate:
+    least = int(np.argmin(smoothed)) if smoothed else 0
+    if least < 5:
+        raise CnncliError(
+            f"the loss grows from the lowest learning rate on ({LOWEST:g}); expected that it falls",
+            "Look at the images and labels, or try another --opt or --model.",
+        )
+    slopes = np.gradient(np.asarray(smoothed[: least + 1]), np.log(rates[: least + 1]))
+    fastest = int(np.argmin(slopes))
+    return FoundRate(tuple(rates), tuple(losses), tuple(smoothed), rates[fastest], rates[least])

@@ -1,0 +1,164 @@
+"""The folder of a run: which files it holds, and that one process at a time writes to it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown, writing_fault
+from cnncli.images.write import write_atomic
+
+FORMAT = "cnncli run 1"
+
+
+class RunFolder:
+    """A run's files.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @classmethod
+    def create(cls, wanted: str | None, *, dataset: str, model: str) -> "RunFolder":
+        """Make a new run's folder.
+
+        Parameters
+        ----------
+        wanted : str or None
+            Where; None: ``runs/DATASET-MODEL``, then with -2, -3, …
+        dataset, model : str
+            Names.
+
+        Raises
+        ------
+        CnncliError
+            Where a run lies there already, or the folder cannot be made.
+        """
+        try:
+            if wanted is None:
+                folder = cls(_fresh(Path("runs"), f"{_plain(dataset)}-{_plain(model)}"))
+            else:
+                folder = cls(Path(wanted))
+                folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise writing_fault(error, wanted or Path("runs")) from error
+        if (folder / "config.json").exists():
+            raise CnncliError(
+                f"{shown(folder.path)} holds a run already; expected a new folder",
+                f"Go on with it: cnncli train --resume {folder.path}; or name another folder with -o.",
+            )
+        folder.lock()
+        return folder
+
+    @classmethod
+    def existing(cls, path: str) -> "RunFolder":
+        """Find the folder of a run that was begun.
+
+        Raises
+        ------
+        CnncliError
+            Where there is none.
+        """
+        folder = cls(Path(path))
+        missing = [name for name in ("config.json", "state.safetensors") if not (folder / name).is_file()]
+        if missing:
+            what = "does not exist" if not folder.path.exists() else f"holds no {missing[0]}"
+            raise CnncliError(
+                f"--resume: {shown(folder.path)} {what}; expected the folder of a run",
+                "Give the folder that cnncli train named when the run began, such as runs/mnist-compact.",
+            )
+        folder.lock()
+        return folder
+
+    def lock(self) -> None:
+        """Keep other processes out until this one ends.
+
+        Raises
+        ------
+        CnncliError
+            Where another process is at work here.
+        """
+        import fcntl
+
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise CnncliError(
+                f"another process is training in {shown(self.path)}", "Wait until it ends, or stop it."
+            ) from None
+        except OSError:  # a file system without locks: the user keeps watch
+            os.close(handle)
+            return
+        self._lock = handle
+
+    def unlock(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write ``config.json``, with which a folder becomes a run."""
+        import json
+
+        text = json.dumps({"format": FORMAT, **config}, indent=2, ensure_ascii=False) + "\n"
+        write_atomic(self / "config.json", text.encode(), durable=True)
+
+    def read_config(self) -> dict[str, Any]:
+        """Read ``config.json``.
+
+        Raises
+        ------
+        CnncliError
+            Where it is damaged or of another version.
+        """
+        import json
+
+        path = self / "config.json"
+        try:
+            config = json.loads(path.read_bytes())
+            if config["format"] != FORMAT:
+                raise ValueError(f"its format is {config['format']!r}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CnncliError(
+                f"{shown(path)} is no description of a run: {error}",
+                "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+            ) from error
+        return dict(config)
+
+    def write_metrics(self, history: list[dict[str, Any]]) -> None:
+        """Write ``metrics.jsonl``, a line an epoch."""
+        import json
+
+        write_atomic(self / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history).encode())
+
+
+def _plain(name: str) -> str:
+    """A name that is safe in a path."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    """Make the first folder of that name that is not taken."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return path

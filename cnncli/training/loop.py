@@ -1,0 +1,314 @@
+"""The training loop: steps, epochs, validation, the best weights, and a state after every stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.loader import Batch, Loader
+from cnncli.errors import CnncliError
+from cnncli.nn import Inference, Loss, Network, TrainingStep
+from cnncli.training.average import Average
+from cnncli.training.options import TrainOptions
+from cnncli.training.schedules import parse_schedule
+from cnncli.training.state import Progress, State
+
+Floats = NDArray[np.float32]
+_SAVE_SECONDS = 60.0  # between states within an epoch
+
+
+class Task(Protocol):
+    """What the outputs mean, and how well they answer."""
+
+    @property
+    def loss(self) -> Loss:
+        """What training makes small."""
+
+    def targets(self, batch: Batch) -> NDArray[np.generic]:
+        """Targets of a batch as the loss takes them."""
+
+    def losses(self, outputs: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(N,) the plain loss of each sample, as validation reports it."""
+
+    def hits(self, outputs: Floats, labels: NDArray[np.int64]) -> int:
+        """How many answers are right."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What an observer is told after a step."""
+
+    epoch: int
+    batch: int
+    batches: int
+    step: int
+    loss: float
+    rate: float
+    accuracy: float
+    images: int
+
+
+class Observer(Protocol):
+    """Who watches a run."""
+
+    def on_step(self, report: StepReport) -> None:
+        """A step is done."""
+
+    def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """An epoch is done and validated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a run works with.
+
+    Attributes
+    ----------
+    network : Network
+        Trained in place.
+    task : Task
+        What its outputs mean.
+    train : Loader
+        Shuffled and augmented.
+    val : Loader or None
+        None: there is no validation split, and the last weights are the best.
+    options : TrainOptions
+        Settled.
+    batch : int
+        Most images of a step.
+    threads : int
+        To use.
+    frozen : frozenset of str
+        Parameters that stay as they are.
+    """
+
+    network: Network
+    task: Task
+    train: Loader
+    val: Loader | None
+    options: TrainOptions
+    batch: int
+    threads: int
+    frozen: frozenset[str] = field(default_factory=frozenset)
+
+
+class Trainer:
+    """A run, from its start or from a state.
+
+    Parameters
+    ----------
+    material : Material
+        What it works with.
+    save : callable
+        Given a `State` after every epoch, after every minute, and at a stop.
+
+    Attributes
+    ----------
+    progress : Progress
+        How far it has come.
+    best : dict of str to ndarray
+        Weights of the best epoch so far.
+    """
+
+    def __init__(self, material: Material, save: Callable[[State, bool], None]) -> None:
+        self.material = material
+        options, network = material.options, material.network
+        self._save = save
+        self.progress = Progress()
+        self.best: dict[str, Floats] = {}
+        self.step = TrainingStep(
+            network,
+            material.batch,
+            loss=material.task.loss,
+            optimiser=options.optimiser(),
+            threads=material.threads,
+            clip=options.clip,
+            frozen=material.frozen,
+        )
+        self.average = Average(network, options.ema) if options.ema else None
+        self._schedule = parse_schedule(options.sched).schedule(self.epochs, len(material.train))
+        self._inference: Inference | None = None
+        self._before = (np.empty_like(network.weights), np.empty_like(network.state))
+
+    @property
+    def epochs(self) -> int:
+        """Of the whole run."""
+        return self.material.options.epochs or 1
+
+    @property
+    def over(self) -> bool:
+        """Tell whether all epochs are done, or patience is at its end."""
+        patience, done = self.material.options.patience, self.progress.epoch
+        if done >= self.epochs:
+            return True
+        return patience is not None and done > 0 and done - self.progress.best_epoch >= patience
+
+    @property
+    def shown_network(self) -> Network:
+        """The network that is validated and kept: the averaged one, if there is one."""
+        return self.average.network if self.average else self.material.network
+
+    def resume(self, state: State) -> None:
+        """Go on from a state."""
+        network = self.material.network
+        network.load(state.weights)
+        self.progress, self.best = state.progress, state.best
+        self.step.load_optimiser_state(state.optimiser, steps=self.progress.step)
+        if self.average:
+            self.average.load(state.averaged, steps=self.progress.step)
+
+    def state(self) -> State:
+        """All that `resume` needs."""
+        averaged = self.average.network.export() if self.average else {}
+        return State(
+            self.progress, self.material.network.export(), self.step.optimiser_state(), averaged, self.best
+        )
+
+    def run(self, observer: Observer, stop: Callable[[], bool]) -> bool:
+        """Train until the run is over or ``stop`` answers True after a step.
+
+        Returns
+        -------
+        bool
+            True where the run is over, False where it was stopped; its state is saved either way.
+
+        Raises
+        ------
+        CnncliError
+            Where the loss is not a number any more; the last saved state stays.
+        """
+        while not self.over:
+            if not self._epoch(observer, stop):
+                self._save(self.state(), False)
+                return False
+            self._end_epoch(observer)
+        return True
+
+    def _epoch(self, observer: Observer, stop: Callable[[], bool]) -> bool:
+        progress, loader = self.progress, self.material.train
+        saved = clock = time.monotonic()
+        batches = loader.epoch(progress.epoch, first=progress.batch)
+        for batch in batches:
+            report = self._one_step(batch, len(loader))
+            now = time.monotonic()
+            progress.seconds, clock = progress.seconds + now - clock, now
+            observer.on_step(report)
+            if stop():
+                batches.close()  # type: ignore[attr-defined]
+                return False
+            if now - saved > _SAVE_SECONDS:
+                self._save(self.state(), False)
+                saved = now
+        return True
+
+    def _one_step(self, batch: Batch, batches: int) -> StepReport:
+        progress, task, options = self.progress, self.material.task, self.material.options
+        network = self.material.network
+        rate = (options.lr or 0.0) * self._schedule.factor(progress.step)
+        np.copyto(self._before[0], network.weights)
+        np.copyto(self._before[1], network.state)
+        loss = self.step.run(batch.x, task.targets(batch), rate=rate)
+        if not np.isfinite(loss):
+            raise self._diverged(batch, loss)
+        if self.average:
+            self.average.follow(network)
+        count = len(batch)
+        progress.batch += 1
+        progress.step += 1
+        progress.loss_sum += loss * count
+        progress.hits += task.hits(self.step.outputs[:count], batch.labels)
+        progress.seen += count
+        return StepReport(
+            progress.epoch + 1,
+            progress.batch,
+            batches,
+            progress.step,
+            loss,
+            rate,
+            progress.hits / progress.seen,
+            count,
+        )
+
+    def _end_epoch(self, observer: Observer) -> None:
+        progress, options = self.progress, self.material.options
+        clock = time.monotonic()
+        row: dict[str, Any] = {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "lr": (options.lr or 0.0) * self._schedule.factor(progress.step - 1),
+            "train_loss": progress.loss_sum / max(1, progress.seen),
+            "train_accuracy": progress.hits / max(1, progress.seen),
+        }
+        if self.material.val is not None:
+            row["val_loss"], row["val_accuracy"] = self._validate(self.material.val)
+        progress.epoch += 1
+        progress.batch = 0
+        best = self._is_best(row)
+        if best:
+            progress.best_epoch = progress.epoch
+            self.best = self.shown_network.export()
+        before = progress.history[-1]["seconds"] if progress.history else 0.0
+        progress.seconds += time.monotonic() - clock
+        row["seconds"] = round(progress.seconds, 3)
+        row["images_per_second"] = round(progress.seen / max(1e-9, progress.seconds - before), 1)
+        progress.loss_sum, progress.hits, progress.seen = 0.0, 0, 0
+        progress.history.append(row)
+        self._save(self.state(), True)
+        observer.on_epoch(row, best=best)
+
+    def _is_best(self, row: dict[str, Any]) -> bool:
+        """More right answers, or as many with a lower loss; without validation the last is the best."""
+        if self.material.val is None or not self.progress.best_epoch:
+            return True
+        held = self.progress.history[self.progress.best_epoch - 1]
+        return (row["val_accuracy"], -row["val_loss"]) > (held["val_accuracy"], -held["val_loss"])
+
+    def _validate(self, loader: Loader) -> tuple[float, float]:
+        if self._inference is None:
+            self._inference = Inference(
+                self.shown_network, self.material.batch, threads=self.material.threads
+            )
+        self._inference.refresh()
+        loss, hits, seen = 0.0, 0, 0
+        for batch in loader.epoch(0):
+            outputs = self._inference.run(batch.x)
+            loss += float(self.material.task.losses(outputs, batch.labels).sum())
+            hits += self.material.task.hits(outputs, batch.labels)
+            seen += len(batch)
+        if not np.isfinite(loss):
+            raise CnncliError(
+                f"the validation loss is {loss} after epoch {self.progress.epoch + 1}; expected a number",
+                "Train again with a lower --lr, or with --clip 1.",
+            )
+        return loss / max(1, seen), hits / max(1, seen)
+
+    def _diverged(self, batch: Batch, loss: float) -> CnncliError:
+        """Find the layer in which values left the numbers, with the weights from before the step."""
+        network, progress = self.material.network, self.progress
+        np.copyto(network.weights, self._before[0])
+        np.copyto(network.state, self._before[1])
+        names = tuple(name for name, node in network.graph.nodes.items() if not node.layer.is_flatten)
+        kept = Inference(network, len(batch), threads=self.material.threads, keep=names)
+        peaks = {
+            name: float(np.abs(values).max())
+            for name, values in kept.activations(np.ascontiguousarray(batch.x)).items()
+        }
+        bad = next((name for name in names if not np.isfinite(peaks[name])), None)
+        largest = max(peaks, key=lambda name: peaks[name] if np.isfinite(peaks[name]) else -1.0)
+        where = (
+            f"layer {bad} overflows"
+            if bad
+            else f"the largest value, {peaks[largest]:.3g}, is in layer {largest}"
+        )
+        rate = self.material.options.lr or 0.0
+        kept_words = (
+            f"The best weights so far (epoch {progress.best_epoch}) are kept. " if progress.best_epoch else ""
+        )
+        return CnncliError(
+            f"the loss is {loss} at step {progress.step + 1}, in epoch {progress.epoch + 1}: {where}; "
+            "expected a number",
+            f"{kept_words}Train again with a lower --lr, such as {rate / 10:g}, or with --clip 1.",
+        )

@@ -1,0 +1,180 @@
+"""What a run was asked for: validated once, kept in ``config.json``, the same again when it is resumed."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from cnncli.errors import CnncliError
+from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
+from cnncli.training.schedules import parse_schedule
+
+_OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
+_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.003, "rmsprop": 0.001}
+_DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
+_SEEN = 72_000  # images that a run without --epochs shows to the network, within these limits:
+_FEWEST, _MOST = 10, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Options of a training run, under the names that users give them.
+
+    Attributes
+    ----------
+    dataset, model : str
+        As `load_dataset` and `architecture` take them.
+    epochs : int or None
+        None: by the number of images, 10 to 100.
+    batch_size : int
+        Images of a step.
+    lr : float or None
+        Highest learning rate. None: what suits the optimiser.
+    opt, sched : str
+        ``sgd``, ``adam``, ``adamw`` or ``rmsprop``; as `parse_schedule` takes it.
+    weight_decay : float or None
+        Not applied to biases and norms. None: what suits the optimiser.
+    momentum : float
+        Of SGD (Nesterov's) and RMSprop.
+    smoothing : float
+        Share of each target spread over all classes.
+    augment : str
+        As `parse_augment` takes it.
+    seed : int
+        Of weights, order, augmentation and dropout.
+    val_split : float
+        Share of the training images for validation.
+    patience : int or None
+        Stop after so many epochs without a better validation.
+    init : str or None
+        Checkpoint to start from.
+    freeze : bool
+        Train the head only.
+    class_weights : bool
+        Every class counts alike, however many images it has.
+    ema : float
+        Decay of averaged weights; 0 for none.
+    clip : float
+        Limit of the gradient's norm; 0 for none.
+    offline : bool
+        Download nothing.
+    """
+
+    dataset: str
+    model: str = "auto"
+    epochs: int | None = None
+    batch_size: int = 64
+    lr: float | None = None
+    opt: str = "sgd"
+    sched: str = "one-cycle"
+    weight_decay: float | None = None
+    momentum: float = 0.9
+    smoothing: float = 0.0
+    augment: str = "auto"
+    seed: int = 0
+    val_split: float = 0.1
+    patience: int | None = None
+    init: str | None = None
+    freeze: bool = False
+    class_weights: bool = False
+    ema: float = 0.0
+    clip: float = 0.0
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range, with the option's name."""
+        _within("--epochs", self.epochs, 1, 1_000_000, whole=True)
+        _within("--batch-size", self.batch_size, 1, 65_536, whole=True)
+        _within("--lr", self.lr, 1e-12, 1e6)
+        _within("--weight-decay", self.weight_decay, 0, 1e3)
+        _within("--momentum", self.momentum, 0, 0.9999)
+        _within("--smoothing", self.smoothing, 0, 0.99)
+        _within("--seed", self.seed, 0, 2**63 - 1, whole=True)
+        _within("--val-split", self.val_split, 0, 0.99)
+        _within("--patience", self.patience, 1, 1_000_000, whole=True)
+        _within("--ema", self.ema, 0, 0.999999)
+        _within("--clip", self.clip, 0, 1e12)
+        if self.opt not in _OPTIMISERS:
+            import difflib
+
+            near = difflib.get_close_matches(self.opt.lower(), _OPTIMISERS, n=1)
+            guess = f"Did you mean {near[0]}? " if near else ""
+            raise CnncliError(
+                f"--opt is {self.opt!r}; expected {', '.join(_OPTIMISERS)}", f"{guess}Say --opt sgd."
+            )
+        parse_schedule(self.sched)
+        if self.freeze and self.init is None:
+            raise CnncliError(
+                "--freeze without --init; expected a checkpoint whose layers are kept",
+                "Add --init FILE, or leave --freeze out.",
+            )
+        if self.patience is not None and self.val_split == 0:
+            raise CnncliError(
+                "--patience with --val-split 0; expected a validation split that it can watch",
+                "Leave out one of the two.",
+            )
+
+    def settled(self, images: int) -> "TrainOptions":
+        """The same with a number for all that was left to choose.
+
+        Parameters
+        ----------
+        images : int
+            For training.
+        """
+        by_images = min(_MOST, max(_FEWEST, -(-_SEEN // max(1, images))))
+        return replace(
+            self,
+            epochs=self.epochs or by_images,
+            lr=self.lr or _RATES[self.opt],
+            weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
+        )
+
+    def at(self, **changes: Any) -> "TrainOptions":
+        """The same with other values for some."""
+        return replace(self, **changes)
+
+    @property
+    def command(self) -> str:
+        """The command that repeats this run."""
+        import shlex
+
+        words = ["cnncli", "train", self.dataset]
+        default = {each.name: each.default for each in fields(self)}
+        for name, value in self.as_dict().items():
+            if name == "dataset" or value == default[name]:
+                continue
+            flag = f"--{name.replace('_', '-')}"
+            words += (
+                [flag] if value is True else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+            )
+        return shlex.join(words)
+
+    def optimiser(self) -> Optimiser:
+        """The optimiser, of settled options."""
+        decay = self.weight_decay or 0.0
+        if self.opt == "sgd":
+            return SGD(momentum=self.momentum, nesterov=self.momentum > 0, weight_decay=decay)
+        if self.opt == "rmsprop":
+            return RMSprop(momentum=self.momentum, weight_decay=decay)
+        kind = Adam if self.opt == "adam" else AdamW
+        return kind(weight_decay=decay)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainOptions":
+        """The reverse of `as_dict`; raises TypeError for what it did not give."""
+        known = {each.name for each in fields(cls)}
+        if set(values) != known:
+            raise TypeError(f"options {sorted(set(values) ^ known)} are unknown or missing")
+        return cls(**values)
+
+
+def _within(name: str, value: float | None, low: float, high: float, *, whole: bool = False) -> None:
+    if value is not None and not low <= value <= high:  # NaN fails too
+        kind = "a whole number, " if whole else ""
+        least = low if low else 0
+        raise CnncliError(
+            f"{name} is {value:g}; expected {kind}{least:g} to {high:g}", f"Give {name} another value."
+        )

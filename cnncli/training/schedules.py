@@ -1,0 +1,94 @@
+"""What users write after ``--sched``: a schedule of the learning rate and its settings.
+
+constant                        the rate as it is
+cosine                          falls along half a cosine to 0
+one-cycle                       rises for 30 % of the run, then falls to almost 0
+step                            a tenth after a half and after three quarters of the run
+step:at=0.3/0.6/0.9,gamma=0.2   shares of the run, and what the rate is multiplied by there
+cosine:warmup=2                 any of them after 2 epochs in which the rate rises from 0
+"""
+
+from dataclasses import dataclass
+
+from cnncli.errors import CnncliError
+from cnncli.nn.schedules import SCHEDULES, Schedule
+
+_ALIASES = {"onecycle": "one-cycle", "one_cycle": "one-cycle", "const": "constant", "none": "constant"}
+_EXAMPLE = "Write it as in --sched cosine, --sched one-cycle:warmup=1 or --sched step:at=0.5/0.75,gamma=0.1."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A schedule before the length of the run is known.
+
+    Attributes
+    ----------
+    kind : str
+        One of ``SCHEDULES``.
+    warmup : float
+        Epochs of warm-up.
+    at : tuple of float
+        Of step: shares of the run.
+    gamma : float
+        Of step: factor.
+    """
+
+    kind: str
+    warmup: float = 0.0
+    at: tuple[float, ...] = (0.5, 0.75)
+    gamma: float = 0.1
+
+    def schedule(self, epochs: int, batches: int) -> Schedule:
+        """The schedule of a run of so many epochs of so many batches."""
+        steps = max(1, epochs * batches)
+        warm_up = min(steps, round(self.warmup * batches))
+        return Schedule(self.kind, steps, warm_up, self.at, self.gamma)
+
+
+def parse_schedule(text: str) -> Plan:
+    """Read what follows ``--sched``.
+
+    Raises
+    ------
+    CnncliError
+        For an unknown name or setting, or a number out of range.
+    """
+    name, colon, rest = text.strip().lower().partition(":")
+    kind = _ALIASES.get(name.strip(), name.strip())
+    if kind not in SCHEDULES:
+        import difflib
+
+        near = difflib.get_close_matches(kind, SCHEDULES, n=1)
+        guess = f"Did you mean {near[0]}? " if near else ""
+        raise CnncliError(f"--sched is {text!r}; expected {', '.join(SCHEDULES)}", guess + _EXAMPLE)
+    plan = Plan(kind)
+    known = ("warmup", "at", "gamma") if kind == "step" else ("warmup",)
+    for piece in rest.split(",") if colon else ():
+        word, _, value = (part.strip() for part in piece.partition("="))
+        if word not in known:
+            raise CnncliError(
+                f"--sched {text}: {kind} has no setting {word!r}; expected {', '.join(known)}", _EXAMPLE
+            )
+        plan = _with(plan, word, value, text)
+    return plan
+
+
+def _with(plan: Plan, word: str, value: str, text: str) -> Plan:
+    try:
+        numbers = tuple(float(each) for each in value.split("/"))
+    except ValueError:
+        raise CnncliError(f"--sched {text}: {word} is {value!r}; expected a number", _EXAMPLE) from None
+    if word == "at":
+        if not all(0 < number < 1 for number in numbers):
+            raise CnncliError(
+                f"--sched {text}: at is {value}; expected shares of the run between 0 and 1", _EXAMPLE
+            )
+        return Plan(plan.kind, plan.warmup, numbers, plan.gamma)
+    low, high = (0.0, 1e6) if word == "warmup" else (0.0, 1.0)
+    if len(numbers) != 1 or not low <= numbers[0] <= high:
+        raise CnncliError(
+            f"--sched {text}: {word} is {value}; expected a number from {low:g} to {high:g}", _EXAMPLE
+        )
+    if word == "warmup":
+        return Plan(plan.kind, numbers[0], plan.at, plan.gamma)
+    return Plan(plan.kind, plan.warmup, plan.at, numbers[0])

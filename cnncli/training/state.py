@@ -1,0 +1,116 @@
+"""The state of a run: everything that the next step needs, in one file.
+
+All other files of a run follow from it, so that a process killed between two of them leaves no mixture:
+a resumed run first writes them anew. The order of the data and the random numbers are pure functions of
+seed, epoch and step, which is why three numbers stand for them here.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
+from cnncli.training.tensors import read_tensors, write_tensors
+
+FORMAT = "cnncli state 1"
+Named = dict[str, NDArray[Any]]
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Epochs done, and batches done of the next one.
+    step : int
+        Steps done.
+    loss_sum, hits, seen : float, int, int
+        Of the epoch that is under way: sum of losses, right answers, images.
+    history : list of dict
+        A row an epoch, as in ``metrics.jsonl``.
+    best_epoch : int
+        The epoch of the best validation so far, 0 before the first.
+    seconds : float
+        Time spent training; the only value that differs from run to run.
+    result : dict or None
+        What the test split said, once the run is over.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    hits: int = 0
+    seen: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+    result: dict[str, Any] | None = None
+
+
+@dataclass(eq=False)
+class State:
+    """Progress and numbers.
+
+    Attributes
+    ----------
+    progress : Progress
+        How far.
+    weights : dict of str to ndarray
+        As ``Network.export`` gives them.
+    optimiser : dict of str to ndarray
+        As ``TrainingStep.optimiser_state`` gives them.
+    averaged, best : dict of str to ndarray
+        Averaged weights, if they are wanted, and those of the best epoch.
+    """
+
+    progress: Progress
+    weights: Named
+    optimiser: Named
+    averaged: Named
+    best: Named
+
+
+_PARTS = ("weights", "optimiser", "averaged", "best")
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write a state such that it outlasts a kill and a loss of power."""
+    import json
+
+    arrays = {f"{part}/{name}": array for part in _PARTS for name, array in getattr(state, part).items()}
+    metadata = {"format": FORMAT, "progress": json.dumps(asdict(state.progress), sort_keys=True)}
+    write_tensors(path, arrays, metadata, durable=True)
+
+
+def load_state(path: Path) -> State:
+    """Read a state.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read or is no state.
+    """
+    import json
+
+    arrays, metadata = read_tensors(path)
+    try:
+        if metadata["format"] != FORMAT:
+            raise ValueError(f"its format is {metadata['format']!r}")
+        progress = Progress(**json.loads(metadata["progress"]))
+        parts: dict[str, Named] = {part: {} for part in _PARTS}
+        for key, array in arrays.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = np.asarray(array, np.float32)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CnncliError(
+            f"{shown(path)} is no state of a run: {error}",
+            "Start again with cnncli train; --init takes weights over from best.safetensors.",
+        ) from error
+    return State(progress, **parts)

@@ -1,0 +1,99 @@
+"""The confusion matrix as a picture: rows are what pictures are, columns what they are called."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.images.canvas import INK, Box, Canvas, measure, shorten
+from cnncli.views.plot import FAINT, page_title
+
+_NAME = 150  # pixels of a class's name, at most
+_MOST = 1000  # pixels of the matrix, at most
+_RIGHT, _WRONG = np.array([39, 104, 176]), np.array([196, 61, 61])
+
+
+def confusion_page(counts: NDArray[np.integer], classes: Sequence[str], *, title: str) -> Canvas:
+    """Draw a confusion matrix with its counts, recall of each class to the right.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (K, K), int
+        Rows are what pictures are, columns what they are called.
+    classes : sequence of str
+        K labels.
+    title : str
+        What was trained on what.
+
+    Returns
+    -------
+    Canvas
+        Counts are written while cells have room for them.
+    """
+    k = len(classes)
+    cell = max(4, min(72, _MOST // k))
+    size = 13 if cell < 34 else 16
+    step = max(1, -(-18 // cell))  # every how many-th name has room
+    room = min(_NAME, max(measure(name, size=size)[0] for name in classes)) + 24
+    left = 96 + room
+    canvas = Canvas(max(760, left + k * cell + 130), background="#ffffff")
+    right, total = int(np.trace(counts)), int(counts.sum())
+    share = f"{right / total:.2%}" if total else "none"
+    top = page_title(canvas, title, f"test: {right:,} of {total:,} right ({share})") + 60
+    canvas.text((left + k * cell / 2, top), "called", size=17, color=FAINT, anchor="mb")
+    names_height = _column_names(canvas, classes, (left, top + 10), cell, step)
+    top += 10 + names_height
+    canvas.text((left - room - 14, top + k * cell / 2), "is", size=17, color=FAINT, anchor="rm")
+    canvas.text((left + k * cell + 16, top - 8), "recall", size=15, color=FAINT, anchor="lb")
+    sums = counts.sum(axis=1)
+    for i in range(k):
+        middle = top + i * cell + cell / 2
+        if i % step == 0:
+            canvas.text((left - 12, middle), shorten(classes[i], _NAME, size=size), size=size, anchor="rm")
+            recall = f"{counts[i, i] / sums[i]:.1%}" if sums[i] else "-"
+            canvas.text((left + k * cell + 16, middle), recall, size=min(size, 15), color=FAINT, anchor="lm")
+        for j in range(k):
+            _cell(canvas, counts, (i, j), Box(left + j * cell, top + i * cell, 0, 0), cell)
+    canvas.rect(Box(left, top, left + k * cell, top + k * cell), outline="#b8c0c9")
+    return canvas
+
+
+def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], cell: int, step: int) -> int:
+    """Write the names above the columns, in as many rows as keep them apart; returns the height."""
+    left, top = at
+    limit = max(cell - 6, 40)
+    ends: list[float] = []
+    placed = []
+    for j in range(0, len(classes), step):
+        name = shorten(classes[j], min(_NAME, limit * 2), size=14)
+        width = measure(name, size=14)[0]
+        x = left + j * cell + cell / 2
+        row = next((r for r, end in enumerate(ends) if end + 8 <= x - width / 2), len(ends))
+        if row == len(ends):
+            ends.append(0.0)
+        ends[row] = x + width / 2
+        placed.append((x, row, name))
+    for x, row, name in placed:
+        canvas.text((x, top + 22 * (len(ends) - 1 - row)), name, size=14, anchor="mt")
+    return 22 * len(ends) + 4
+
+
+def _cell(canvas: Canvas, counts: NDArray[np.integer], at: tuple[int, int], corner: Box, cell: int) -> None:
+    """One count: the darker the larger its share of the row; mistakes are red, and seen from one on."""
+    i, j = at
+    count, row = int(counts[i, j]), max(1, int(counts[i].sum()))
+    tone = _RIGHT if i == j else _WRONG
+    share = count / row
+    strength = share**0.5 if i == j else min(1.0, (0.12 + (4 * share) ** 0.6) if count else 0.0)
+    color = np.rint(255 + (tone - 255) * strength).astype(int)
+    box = Box(corner.left, corner.top, corner.left + cell, corner.top + cell)
+    canvas.rect(box, fill="#{:02x}{:02x}{:02x}".format(*color))
+    if cell >= 14:
+        canvas.rect(box, outline="#eef1f4")
+    text = str(count)
+    size = min(18, cell // 2)
+    while size >= 8 and measure(text, size=size)[0] > cell - 4:
+        size -= 1
+    if count and size >= 8:
+        dark = strength > 0.55
+        canvas.text(box.center, text, size=size, color="#ffffff" if dark else INK, anchor="mm")

@@ -1,0 +1,124 @@
+"""The curves of a run: loss and accuracy by epoch; and the curve of a search for a learning rate."""
+
+from typing import TYPE_CHECKING, Any
+
+from cnncli.images.canvas import Box, Canvas
+from cnncli.views.plot import (
+    BLUE,
+    FAINT,
+    GREEN,
+    ORANGE,
+    RED,
+    Chart,
+    Curve,
+    draw_curves,
+    draw_frame,
+    linear_scale,
+    log_scale,
+    page_title,
+)
+
+if TYPE_CHECKING:
+    from cnncli.training.finder import FoundRate
+
+_WIDTH, _HEIGHT = 1400, 620
+_LOG_RANGE = 20  # a loss that falls by more than this is drawn on a logarithmic axis
+
+
+def curves_page(history: list[dict[str, Any]], *, title: str) -> Canvas:
+    """Draw loss and accuracy side by side.
+
+    Parameters
+    ----------
+    history : list of dict
+        Rows of ``metrics.jsonl``, one at least.
+    title : str
+        What was trained on what.
+
+    Returns
+    -------
+    Canvas
+    """
+    canvas = Canvas(_WIDTH, _HEIGHT)
+    top = page_title(canvas, title, _subtitle(history)) + 78
+    epochs = [row["epoch"] for row in history]
+    for left, name in ((100, "loss"), (800, "accuracy")):
+        curves = [Curve("training", (epochs, [row[f"train_{name}"] for row in history]), BLUE)]
+        if f"val_{name}" in history[0]:
+            curves.append(Curve("validation", (epochs, [row[f"val_{name}"] for row in history]), ORANGE))
+        _draw(canvas, Box(left, top, left + 430, _HEIGHT - 90), name, curves)
+    return canvas
+
+
+def _subtitle(history: list[dict[str, Any]]) -> str:
+    last = history[-1]
+    text = f"after {last['epoch']} epochs: training {last['train_accuracy']:.2%} right"
+    if "val_accuracy" in last:
+        best = max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+        text += f", validation {last['val_accuracy']:.2%}"
+        text += f"; best {best['val_accuracy']:.2%} in epoch {best['epoch']}"
+    return text
+
+
+def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
+    values = [y for curve in curves for y in curve.points[1]]
+    epochs = curves[0].points[0]
+    low, high = min(values), max(values)
+    if name == "accuracy":
+        y = linear_scale(max(0.0, low - 0.05 * (high - low)), min(1.0, high + 1e-9))
+    elif low > 0 and high / low > _LOG_RANGE:
+        y = log_scale(low, high)
+    else:
+        y = linear_scale(0.0, high)
+    x = linear_scale(min(epochs), max(epochs), whole=True)
+    if x.low < 1 <= min(epochs):
+        x = type(x)(min(epochs), x.high, (1, *(t for t in x.ticks if t > 1)))
+    digits = 1 if name == "accuracy" and y.high - y.low < 0.05 else 0
+    chart = Chart(
+        box,
+        type(x)(
+            x.low,
+            max(epochs) if max(epochs) > x.low else x.high,
+            tuple(t for t in x.ticks if t <= max(epochs)),
+        ),
+        y,
+        "loss" if name == "loss" else "right answers",
+        "epoch",
+        lambda v: f"{v:.0f}",
+        (lambda v: f"{v:.{digits}%}") if name == "accuracy" else (lambda v: f"{v:g}"),
+    )
+    draw_frame(canvas, chart)
+    draw_curves(canvas, chart, curves)
+
+
+def rates_page(found: "FoundRate", *, title: str) -> Canvas:
+    """Draw the loss against a learning rate that rises step by step."""
+    canvas = Canvas(1100, _HEIGHT)
+    subtitle = f"the loss falls fastest at {found.suggested:.2g}; it is least at {found.lowest:.2g}"
+    top = page_title(canvas, f"{title}: learning rate", subtitle) + 78
+    shown = found.smoothed
+    x = log_scale(found.rates[0], found.rates[-1])
+    x = type(x)(
+        found.rates[0],
+        found.rates[-1],
+        tuple(t for t in x.ticks if found.rates[0] <= t <= found.rates[-1]),
+        True,
+    )
+    chart = Chart(
+        Box(100, top, 1000, _HEIGHT - 90),
+        x,
+        linear_scale(min(shown), max(shown[: max(2, len(shown) // 3)]) * 1.2),
+        "loss, smoothed",
+        "learning rate",
+        lambda v: f"{v:g}",
+        lambda v: f"{v:g}",
+    )
+    draw_frame(canvas, chart)
+    at, _ = chart.at(found.suggested, chart.y.low)
+    canvas.rect(Box(round(at) - 1, chart.box.top, round(at) + 1, chart.box.bottom), fill=GREEN)
+    canvas.text((at + 10, chart.box.top + 8), f"--lr {found.suggested:.2g}", size=17, color=GREEN, bold=True)
+    draw_curves(canvas, chart, [Curve("", (found.rates, shown), BLUE)])
+    least, height = chart.at(found.lowest, min(shown))
+    canvas.disc((least, height), 5, fill=RED)
+    canvas.text((least, height + 12), "least", size=14, color=FAINT, anchor="mt")
+    return canvas
