@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracle import pixel_at, starts
+from plain_loop import pixel_at, starts
 
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import ALIASES, Axis, Border, index_map, parse_border

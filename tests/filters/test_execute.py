@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import correlate
+from plain_loop import correlate
 from scipy import ndimage
 from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, spread_out, surface_over
 

@@ -1,0 +1,120 @@
+"""Which way is chosen, and that what it leaves out is next to nothing."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cnncli.filters.fft import fft_cost
+from cnncli.filters.model import Linear, Weights
+from cnncli.filters.plan import RESIDUAL, describe_plan, plan_filter, plan_linear
+from cnncli.filters.spec import parse_spec
+
+PHOTO = (1080, 1920)
+
+
+def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
+    return plan_linear(np.asarray(weights, float), dilation=dilation, stride=stride, shape=shape).way
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("identity", "direct"),
+        ("sharpen", "direct"),
+        ("laplacian", "direct"),
+        ("gaussian:sigma=4", "separable"),
+        ("binomial:9", "separable"),
+        ("box:15", "box"),
+        ("box:101", "box"),
+        ("disk:radius=40", "fft"),
+        ("sobel", "gradient"),
+        ("sobel:direction=angle", "gradient"),
+        ("kirsch", "bank"),
+        ("median:5", "median"),
+        ("bilateral", "bilateral"),
+        ("canny", "canny"),
+    ],
+)
+def test_ways_of_named_filters(spec, expected):
+    assert plan_filter(parse_spec(spec)).way == expected
+    assert describe_plan(parse_spec(spec)).startswith(expected)
+
+
+def test_the_way_of_a_size_follows_the_cost(rng):
+    ways = [way(rng.normal(size=(size, size))) for size in (3, 5, 9, 63, 127)]
+    assert ways[:2] == ["direct", "direct"]
+    assert ways[-2:] == ["fft", "fft"]
+
+
+def test_a_transform_of_rows_that_are_not_kept_is_counted(rng):
+    weights = rng.normal(size=(21, 21))
+    costs = [plan_linear(weights, dilation=1, stride=(1, step), shape=PHOTO).cost for step in (1, 8)]
+    dense = fft_cost(21, 21, 8 * PHOTO[0], PHOTO[1], 1)
+    assert costs[1] <= 8 * dense
+    assert way(rng.normal(size=(31, 31)), stride=(1, 40)) == "direct"
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        (np.zeros((3, 3)), "direct"),
+        (np.zeros((31, 31)), "direct"),
+        (np.ones((1, 31)), "direct"),
+        (np.ones((31, 1)), "direct"),
+        (np.eye(31), "direct"),  # 31 taps of 961: sparse, but of full rank
+    ],
+)
+def test_odd_kernels(weights, expected):
+    assert way(weights) == expected
+
+
+def test_a_dilated_box_is_not_one():
+    assert way(np.ones((9, 9)), dilation=3) != "box"
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(25, 25), (40, 21), (21, 40)])
+def test_low_rank_is_found_and_left_out_is_next_to_nothing(rng, rank, shape):
+    weights = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))
+    plan = plan_linear(weights, dilation=1, stride=(1, 1), shape=PHOTO)
+    if plan.way == "fft":
+        assert rank > 1  # cheaper yet
+        return
+    assert plan.way == "separable"
+    assert plan.columns.shape == (rank, shape[0])
+    assert plan.rows.shape == (rank, shape[1])
+    left_out = np.abs(weights - plan.columns.T @ plan.rows).sum()
+    assert left_out <= RESIDUAL * np.abs(weights).sum()
+    assert f"rank {rank}" in plan.detail
+
+
+def test_nearly_separable_is_not_separable(rng):
+    weights = np.outer(rng.normal(size=25), rng.normal(size=25))
+    weights[3, 4] += 1e-3 * np.abs(weights).max()
+    plan = plan_linear(weights, dilation=1, stride=(1, 1), shape=PHOTO)
+    if plan.way == "separable":
+        assert len(plan.columns) == 2
+        assert np.abs(weights - plan.columns.T @ plan.rows).sum() <= RESIDUAL * np.abs(weights).sum()
+
+
+def test_rank_1_factors_of_whole_numbers_are_exact():
+    weights = np.outer([1, 4, 6, 4, 1], [1, 2, 0, -2, -1]).astype(float)
+    plan = plan_linear(np.kron(weights, np.ones((3, 3))), dilation=1, stride=(1, 1), shape=PHOTO)
+    assert plan.way == "separable"
+    np.testing.assert_array_equal(plan.columns.T @ plan.rows, np.kron(weights, np.ones((3, 3))))
+
+
+def test_gradient_pairs_share_a_pass():
+    sobel = parse_spec("sobel")
+    apart = sum(
+        plan_filter(Linear(name="d", spec="d", weights=weights)).cost for weights in (sobel.dx, sobel.dy)
+    )
+    assert plan_filter(sobel).cost < 1.5 * apart
+
+
+def test_laplacian_of_gaussian_stays_flat_where_the_image_is():
+    """What a low-rank form leaves out would show as a response where nothing changes."""
+    filter = parse_spec("log:sigma=3")
+    plan = plan_filter(filter)
+    weights = plan.columns.T @ plan.rows if plan.way == "separable" else filter.weights
+    assert abs(ndimage.correlate(np.ones((50, 50)), weights)[25, 25]) < 1e-6

@@ -1,0 +1,163 @@
+"""Imports point down only, and what is heavy is imported only where it is needed."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import cnncli
+
+PACKAGE = Path(cnncli.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "core": 1,
+    "images": 1,
+    "filters": 2,
+    "nn": 2,
+    "models": 3,
+    "data": 3,
+    "training": 4,
+    "tasks": 5,
+    "views": 6,
+    "cli": 7,
+}
+# Narrower than "everything on a lower floor".
+ONLY = {
+    "errors": set(),
+    "core": {"errors"},
+    "images": {"errors"},
+    "nn": {"core", "errors"},
+    "filters": {"core", "images", "errors"},
+    "models": {"nn", "images", "core", "errors"},
+    "data": {"nn", "images", "core", "errors"},
+}
+# Distributions that one folder alone may import.
+OWNERS = {"numba": "core", "llvmlite": "core", "PIL": "images"}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def folder_of(path):
+    """The floor's name: the folder, or the module that lies beside the folders."""
+    inside = path.relative_to(PACKAGE).parts
+    return inside[0] if len(inside) > 1 else path.stem
+
+
+def imported(source, module):
+    """Absolute names of all that a module imports, at its top, in functions, and by name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module[: len(module) - node.level] if node.level else []
+            start = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (
+                a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            )
+
+
+def faults(folder, names):
+    """What a module of a folder may not import."""
+    for name in names:
+        first, _, rest = name.partition(".")
+        if first in OWNERS and OWNERS[first] != folder:
+            yield f"only {OWNERS[first]} imports {first}"
+        if first != "cnncli" or folder in ("__main__", "__init__"):
+            continue
+        other = rest.split(".")[0]
+        if other in ("", "__version__", folder):
+            continue
+        if other not in FLOORS:
+            yield f"{other} stands on no floor"
+        elif FLOORS[other] >= FLOORS[folder] or (folder in ONLY and other not in ONLY[folder]):
+            yield f"{folder} may not import {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path):
+    module = ["cnncli", *path.relative_to(PACKAGE).with_suffix("").parts]
+    folder = folder_of(path)
+    assert folder in FLOORS or folder in ("__init__", "__main__")
+    found = list(faults(folder, imported(path.read_text(encoding="utf-8"), module)))
+    assert not found, f"{path.relative_to(PACKAGE)}: {'; '.join(found)}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "line", "fault"),
+    [
+        ("core", "from cnncli.images.read import read", "core may not import images"),
+        ("core", "import cnncli.filters", "core may not import filters"),
+        ("core", "from ..filters import spec", "core may not import filters"),
+        ("filters", "def f():\n    from cnncli.nn import layer", "filters may not import nn"),
+        ("nn", "from cnncli.images.read import read", "nn may not import images"),
+        ("models", "from cnncli.filters.spec import parse_spec", "models may not import filters"),
+        ("data", "import cnncli.models.lenet", "data may not import models"),
+        ("views", "from cnncli.cli import app", "views may not import cli"),
+        ("filters", "import numba", "only core imports numba"),
+        ("cli", "from llvmlite import binding", "only core imports llvmlite"),
+        ("views", "def f():\n    from PIL import Image", "only images imports PIL"),
+        ("filters", "importlib.import_module('cnncli.cli.app')", "filters may not import cli"),
+        ("views", "from cnncli.helpers import x", "helpers stands on no floor"),
+        ("cli", "from cnncli.filters.spec import parse_spec", None),
+        ("filters", "from cnncli.core import native", None),
+        ("tasks", "from cnncli.filters.spec import parse_spec", None),
+    ],
+)
+def test_the_rules_find_what_they_are_for(folder, line, fault):
+    found = list(faults(folder, imported(line, ["cnncli", folder, "module"])))
+    assert found == ([fault] if fault else [])
+
+
+# What a process imports
+
+HEAVY = ("numba", "llvmlite", "numpy", "PIL", "rich", "scipy")
+HELP = """
+import sys
+sys.argv = ["cnncli", *sys.argv[1:]]
+from cnncli.__main__ import main
+try:
+    main()
+finally:
+    print("imported:", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"], ["kernels", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(python, words):
+    done = python(HELP, *words)
+    assert done.stdout.startswith(("Usage", " \n", "\n", "cnncli "))
+    names = done.stdout.split("imported:")[1].split()
+    assert "cnncli" in names
+    assert not set(HEAVY) & set(names)
+
+
+FILTER = """
+import sys
+import numpy as np
+from cnncli.filters.apply import Depth, apply_filters
+from cnncli.filters.options import Options
+from cnncli.filters.spec import parse_spec
+
+depth = Depth(np.dtype(np.uint8), 255.0)
+frame = np.arange(600, dtype=np.uint8).reshape(20, 30, 1)
+for spec in ("sharpen", "gaussian:sigma=5", "box:9", "sobel"):
+    how = {"alpha": False, "source": depth, "target": depth, "threads": 2}
+    done = apply_filters(frame, [parse_spec(spec)], Options(), **how)
+    print(spec, done.plans[0].way, int(done.pixels.sum()))
+print("imported:", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def test_compiled_filters_import_no_numba(python):
+    first, second = (python(FILTER).stdout.split("imported:") for _ in range(2))
+    assert first[0] == second[0]
+    assert [line.split()[1] for line in second[0].splitlines()] == ["direct", "separable", "box", "gradient"]
+    names = second[1].split()
+    assert "numpy" in names
+    assert not {"numba", "llvmlite", "PIL", "scipy", "rich"} & set(names)
+
+
+def test_the_core_is_imported_without_numba(python):
+    done = python("import sys, cnncli.core.native; print('numba' in sys.modules, 'llvmlite' in sys.modules)")
+    assert done.stdout.split() == ["False", "False"]
