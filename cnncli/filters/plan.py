@@ -93,7 +93,8 @@ def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], sha
     if min(kh, kw) > 1:
         plans += _plans_separable(weights)
     extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
-    transform = fft_cost(*extent, shape[0], shape[1], 1)
+    # Transforms compute every row, the other ways only those that are kept.
+    transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
     plans.append(Plan("fft", "overlapping tiles", transform))
     return min(plans, key=lambda plan: plan.cost)
 
