@@ -17,6 +17,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 
 STREAM = "-"
+_EXAMPLE = "cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel"
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
 # What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
 # a width of gigabytes. Doubled braces stand for themselves. Compiled only for those who write templates.
@@ -79,37 +80,63 @@ def find_inputs(
     UsageError
         If there is nothing to read.
     """
+    wanted = wanted_names(names, files_from=files_from, null=null, example=_EXAMPLE)
+    if files_from is not None:
+        wanted += _listed(files_from, null=null)
+    inputs: list[Source] = []
+    faults: list[CnncliError] = []
+    for name in wanted:
+        found, unread = expanded(name, suffixes, recursive=recursive)
+        inputs += found
+        faults += unread
+    return inputs, faults
+
+
+def wanted_names(names: Sequence[str], *, files_from: str | None, null: bool, example: str) -> list[str]:
+    """Names from the command line, or standard input where there are none and it is a pipe.
+
+    Parameters
+    ----------
+    names : sequence of str
+        From the command line.
+    files_from, null
+        As for `find_inputs`; the file is not read.
+    example : str
+        A command that has an input, for the hint.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to read, or standard input would be read twice.
+    """
     wanted = list(names)
     if null and files_from is None:
         raise UsageError(
             "-0 is given without --files-from; expected both", "add --files-from -, or leave -0 out"
         )
-    if files_from is not None:
-        if files_from == STREAM and STREAM in wanted:
-            raise UsageError(
-                "standard input (-) is given as an input and for --files-from; expected it once",
-                "name the image, or a file of names",
-            )
-        wanted += _listed(files_from, null=null)
-    elif not wanted:
+    if files_from == STREAM and STREAM in wanted:
+        raise UsageError(
+            "standard input (-) is given as an input and for --files-from; expected it once",
+            "name the image, or a file of names",
+        )
+    if files_from is None and not wanted:
         if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
             raise UsageError(
-                "no input is given; expected a file, a folder or a pipe",
-                "for example: cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel",
+                "no input is given; expected a file, a folder or a pipe", f"for example: {example}"
             )
         wanted = [STREAM]
     if wanted.count(STREAM) > 1:
         raise UsageError("standard input (-) is given twice; expected it once", "give - once")
-    inputs: list[Source] = []
-    faults: list[CnncliError] = []
-    for name in wanted:
-        if name != STREAM and os.path.isdir(name):
-            found, unread = _in_folder(name, suffixes, recursive=recursive)
-            inputs += found
-            faults += unread
-        else:
-            inputs.append(Source(name))
-    return inputs, faults
+    return wanted
+
+
+def expanded(
+    name: str, suffixes: frozenset[str], *, recursive: bool
+) -> tuple[list[Source], list[CnncliError]]:
+    """A file as it is; a folder as its images, and what went wrong with it."""
+    if name != STREAM and os.path.isdir(name):
+        return _in_folder(name, suffixes, recursive=recursive)
+    return [Source(name)], []
 
 
 def _listed(files_from: str, *, null: bool) -> list[str]:
@@ -259,8 +286,14 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
         fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
         parent = os.path.dirname(path) or "."
         return Job(path, _filled(output, {**fields, "parent": parent, "number": number}), announced=True)
+    if output == os.devnull or (count == 1 and is_special(output)):
+        return Job(path, output)
     many = count > 1 or source.below is not None
-    if output.endswith(os.sep) or os.path.isdir(output) or (many and not os.path.splitext(output)[1]):
+    if (
+        output.endswith(os.sep)
+        or os.path.isdir(output)
+        or (many and not os.path.splitext(output)[1] and not is_special(output))
+    ):
         folder = os.path.normpath(os.path.join(output, source.below or ""))
         return Job(path, naming.beside(file, folder), announced=True)
     if count > 1:

@@ -1,0 +1,184 @@
+"""Which files are read and written, and what is refused before anything is done."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+BLUR = ["-k", "box:3"]
+
+
+def outputs(done):
+    assert (done.code, done.err) == (0, "")
+    return done.lines
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "expected"),
+    [
+        ("a.png", [], "a-box.png"),
+        ("sub/a.png", [], "sub/a-box.png"),
+        ("./a.png", [], "./a-box.png"),
+        ("a.jpeg", [], "a-box.jpeg"),
+        ("a.PNG", [], "a-box.PNG"),
+        ("a.ico", [], "a-box.png"),
+        ("a.png", ["--format", "tiff"], "a-box.tif"),
+        ("a.png", ["-o", "new/"], "new/a-box.png"),
+        ("a.png", ["-o", "sub"], "sub/a-box.png"),
+        ("sub/a.png", ["-o", "{parent}/x/{stem}_{kernel}{ext}"], "sub/x/a_box.png"),
+        ("a.png", ["-o", "{number:03}-{name}.webp"], "001-a.png.webp"),
+        ("a.png", ["-o", "{{{stem}}}.png"], "{a}.png"),
+    ],
+)
+def test_names_of_outputs(run, photo, tmp_path, given, options, expected):
+    (tmp_path / "sub").mkdir()
+    photo(given, (16, 16))
+    assert outputs(run("convolve", given, *BLUR, *options)) == [expected]
+    assert (tmp_path / expected).is_file()
+
+
+def test_a_named_output_is_not_printed(run, photo, tmp_path):
+    photo("a.png")
+    assert outputs(run("convolve", "a.png", *BLUR, "-o", "b.jpg")) == []
+    assert (tmp_path / "b.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["-x.png", "a b.png", "a\nb.png", "{stem}.png", "n\udcff.png", "ü.png", "'$(x)`.png", "*.png", "a"],
+)
+def test_any_name_comes_out_as_it_went_in(run, photo, tmp_path, name):
+    photo("plain.png")
+    Path("plain.png").rename(name)
+    done = run("convolve", *BLUR, "--", name)
+    stem = name.removesuffix(".png")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == os.fsencode(f"{stem}-box.png\n")
+    assert (tmp_path / f"{stem}-box.png").is_file()
+    done = run("convolve", *BLUR, "--json", "-o", "{stem}{stem}.png", "--", name)
+    expected = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    assert done.results[0]["input"] == expected
+
+
+def test_a_folder_gives_its_images_in_order(run, photo, tmp_path, two_lines):
+    for name in ("d/b.png", "d/a.jpg", "d/.hidden.png", "d/sub/c.png", "d/.git/x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photo(name)
+    (tmp_path / "d/notes.txt").write_text("no image")
+    (tmp_path / "empty").mkdir()
+    assert outputs(run("convolve", "d", *BLUR, "-o", "out")) == ["out/a-box.jpg", "out/b-box.png"]
+    done = run("convolve", "d", "-r", *BLUR, "-o", "all/")
+    assert outputs(done) == ["all/a-box.jpg", "all/b-box.png", "all/sub/c-box.png"]
+    assert two_lines(run("convolve", "empty", *BLUR), 1).startswith("error: empty is a folder without images")
+    done = run("convolve", "empty", "d/b.png", *BLUR)
+    assert two_lines(done, 1)
+    assert done.lines == ["d/b-box.png"]
+
+
+@pytest.mark.parametrize(("option", "end"), [([], b"\n"), (["-0"], b"\0")])
+def test_files_from(run, photo, tmp_path, option, end):
+    names = ["b.png", "a b.png", "n\udcff.png", "-"] + (["c\nd.png"] if option else [])
+    for name in names:
+        photo("plain.png")
+        Path("plain.png").rename(name)
+    listed = end.join(map(os.fsencode, names)) + end
+    expected = [f"out/{name.removesuffix('.png')}-box.png" for name in names]
+    done = run("convolve", "--files-from", "-", *option, *BLUR, "-o", "out/", stdin=listed)
+    assert (done.code, done.out) == (0, "\n".join([*expected, ""]).encode("utf-8", "surrogateescape"))
+    (tmp_path / "list").write_bytes(listed)
+    assert run("convolve", "--files-from", "list", *option, *BLUR, "-o", "out/").out == done.out
+
+
+REFUSED = {
+    "one output for two": (["a.png", "b.png", "-o", "x.png"], "x.png is one file for 2 inputs"),
+    "stream for two": (["a.png", "b.png", "-o", "-"], "-o - is given with 2 inputs"),
+    "the same twice": (["a.png", "./a.png"], "would both be written to"),
+    "two suffixes, one format": (["a.png", "a.jpg", "--format", "png"], "would both be written to a-box.png"),
+    "one name in two folders": (
+        ["a.png", "sub/a.png", "-o", "out/"],
+        "would both be written to out/a-box.png",
+    ),
+    "template without fields that differ": (
+        ["a.png", "b.png", "-o", "{kernel}.png"],
+        "would both be written",
+    ),
+    "hard link of an output": (["a.png", "b.png", "-o", "{stem}-hard.png"], "would both be written"),
+    "output is input": (["a.png", "-o", "a.png"], "a.png is also an input"),
+    "spelled differently": (["a.png", "-o", "sub/../a.png"], "is also an input"),
+    "through a link": (["a.png", "-o", "link.png"], "is also an input"),
+    "link as input": (["link.png", "-o", "a.png"], "is also an input"),
+    "through a linked folder": (["sub/a.png", "-o", "linked/a.png"], "is also an input"),
+    "hard link": (["a.png", "-o", "hard.png"], "is also an input"),
+    "one output is another input": (
+        ["a.png", "b.png", "-o", "{kernel}-{number}.png", "box-2.png"],
+        "also an input",
+    ),
+    "in place and elsewhere": (["a.png", "--in-place", "-o", "b.png"], "--in-place and -o"),
+    "in place and another format": (["a.png", "--in-place", "--format", "jpeg"], "--in-place and --format"),
+    "in place of a stream": (["-", "--in-place"], "--in-place is given with standard input"),
+    "in place twice": (["a.png", "link.png", "--in-place"], "would both be written"),
+    "unknown field": (["a.png", "-o", "{foo}.png"], "{foo} means nothing; expected {stem}"),
+    "open brace": (["a.png", "-o", "{stem.png"], "a { that stands alone"),
+    "attribute": (["a.png", "-o", "{stem.__class__}.png"], "means nothing"),
+    "endless width": (["a.png", "-o", "{stem!r:>9999999999}.png"], "means nothing"),
+    "endless number": (["a.png", "-o", "{number:9999999999}.png"], "means nothing"),
+    "width of a word": (["a.png", "-o", "{stem:9}.png"], "means nothing"),
+    "standard input twice": (["-", "-"], "given twice"),
+    "names and image from one stream": (["-", "--files-from", "-"], "expected it once"),
+    "list of names as output": (
+        ["--files-from", "names.txt", "-o", "names.txt", "--format", "png"],
+        "also read",
+    ),
+    "-0 alone": (["a.png", "-0"], "-0 is given without --files-from"),
+    "missing list": (["--files-from", "none.txt"], "cannot read names from none.txt"),
+    "empty list": (["--files-from", "empty.txt"], "holds no names"),
+    "explanation over the input": (["a.png", "--explain", "./a.png"], "which is also the input"),
+    "explanation over the output": (
+        ["a.png", "-o", "x.png", "--explain", "x.png"],
+        "which is also the output",
+    ),
+    "explanation of two": (["a.png", "b.png", "--explain", "x.png"], "given with 2 inputs"),
+    "explanation without picture": (["a.png", "--explain", "x.txt"], "ends in .png or .gif"),
+    "no suffix": (["a.png", "-o", "x"], "has no suffix"),
+    "unknown suffix": (["a.png", "-o", "x.pmg"], "unknown suffix .pmg"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_before_anything_is_written(run, photo, tmp_path, two_lines, name):
+    arguments, message = REFUSED[name]
+    (tmp_path / "sub").mkdir()
+    for file in ("a.png", "a.jpg", "b.png", "sub/a.png", "box-2.png", "a-hard.png"):
+        photo(file)
+    (tmp_path / "link.png").symlink_to("a.png")
+    (tmp_path / "linked").symlink_to("sub")
+    os.link("a.png", "hard.png")
+    os.link("a-hard.png", "b-hard.png")
+    (tmp_path / "names.txt").write_text("a.png\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    before = snapshot(tmp_path)
+    error = two_lines(run("convolve", *arguments, *BLUR), 2)
+    assert message in error
+    assert snapshot(tmp_path) == before
+
+
+def snapshot(folder):
+    return {path: path.is_file() and path.read_bytes() for path in sorted(folder.rglob("*"))}
+
+
+def test_a_kernel_file_is_not_overwritten(run, photo, tmp_path, two_lines):
+    photo("a.png")
+    photo("kernel.png", (3, 3))
+    before = (tmp_path / "kernel.png").read_bytes()
+    assert "also read" in two_lines(run("convolve", "a.png", "-k", "kernel.png", "-o", "./kernel.png"), 2)
+    assert (tmp_path / "kernel.png").read_bytes() == before
+
+
+def test_devices_take_the_format_of_the_input(run, photo, two_lines):
+    photo("a.png")
+    assert outputs(run("convolve", "a.png", *BLUR, "-o", "/dev/null")) == []
+    photo("b.png")
+    assert outputs(run("convolve", "a.png", "b.png", *BLUR, "-o", "/dev/null")) == []
+    os.mkfifo("pipe")
+    done = run("convolve", "a.png", "b.png", *BLUR, "-o", "pipe")
+    assert "pipe is one file for 2 inputs" in two_lines(done, 2)
