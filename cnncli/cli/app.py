@@ -24,6 +24,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only: n
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads to use.  [default: all cores]")
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="CHECKPOINT",
+        help="A .safetensors that cnncli train wrote, or a run's folder.  [default: the digit model "
+        "that ships with cnncli]",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
@@ -178,6 +188,45 @@ def convolve(
     from cnncli.cli.convolve import convolve_command
 
     return carry_out(lambda: convolve_command(**given), debug=debug)
+
+
+@app.command()
+def predict(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[INPUT]...",
+            help="Files, folders (their images), or - for one image on standard input, which is also read "
+            "when no INPUT is given and it is a pipe.",
+        ),
+    ] = None,
+    model: Model = None,
+    top: Annotated[int, typer.Option(metavar="K", help="Labels for each input, likeliest first.")] = 3,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a header.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders with all below them.")
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            "--files-from",
+            metavar="FILE",
+            help="Read names of inputs from a file, a line each; - is stdin, answered as they come.",
+        ),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Names in --files-from end with NUL, not newline.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> int:
+    """Say what a trained network sees in images: one result a line, in order."""
+    given = dict(locals())
+    from cnncli.cli.predict import predict_command
+
+    return carry_out(lambda: predict_command(**given), debug=debug)
 
 
 @app.command()

@@ -7,8 +7,13 @@ from cnncli.cli.run import UsageError, silence
 from cnncli.images.faults import reading_fault, writing_fault
 
 
-def read_stdin() -> bytes:
+def read_stdin(*, example: str = "cat photo.png | cnncli convolve -k sobel") -> bytes:
     """Read standard input to its end.
+
+    Parameters
+    ----------
+    example : str
+        A command with a pipe, for the hint.
 
     Returns
     -------
@@ -26,7 +31,7 @@ def read_stdin() -> bytes:
     if sys.stdin.isatty():
         raise UsageError(
             "standard input is a terminal; expected a pipe or a file",
-            "for example: cat photo.png | cnncli convolve -k sobel",
+            f"for example: {example}",
         )
     try:
         return sys.stdin.buffer.read()

@@ -1,0 +1,210 @@
+"""``cnncli predict``: what a trained network calls pictures."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnncli.cli import values
+from cnncli.cli.listing import Input, Listing, list_inputs
+from cnncli.cli.names import STREAM
+from cnncli.cli.overlap import overlapped
+from cnncli.cli.progress import progress_bar
+from cnncli.cli.readout import Readout, Row, choose_readout
+from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
+from cnncli.cli.streams import read_stdin, write_stdout
+from cnncli.cli.trained import Prepared, Trained, load_trained, prepare
+from cnncli.core.threads import thread_count
+from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown
+from cnncli.nn import Inference
+from cnncli.tasks.classification import answers, probabilities
+
+_EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
+Run = list[tuple[Input, Prepared | CnncliError]]
+
+
+@dataclass
+class _Count:
+    """What has been done so far."""
+
+    done: int = 0
+    failed: int = 0
+    codes: list[int] = field(default_factory=list)
+    adapted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+
+def predict_command(
+    *,
+    inputs: list[str] | None,
+    model: str | None,
+    top: int,
+    json: bool,
+    csv: bool,
+    quiet: bool,
+    debug: bool,
+    threads: int | None,
+    **given: Any,
+) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    inputs : list of str or None
+        Files, folders, ``-``.
+    model : str or None
+        A checkpoint or a run's folder.
+    top : int
+        Labels of an input.
+    json, csv, quiet, debug, threads
+        As on the command line.
+    **given
+        ``files_from``, ``null``, ``recursive``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    values.within("--top", top, 1)
+    if json and csv:
+        raise UsageError("--json and --csv are both given; expected one of them", "leave one out")
+    listing = list_inputs(inputs or [], example=_EXAMPLE, **given)
+    try:
+        cores = thread_count(threads)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    trained = load_trained(model)
+    names = [each.name for each in listing.known]
+    readout = choose_readout(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
+    _flush([readout.header()])
+    count = _Count()
+    for rows in _answered(listing, trained, (cores, top), count=count, quiet=quiet):
+        _write(rows, readout, count, debug=debug)
+    if not quiet and count.adapted:
+        report(_about_changes(count))
+    if count.failed and readout.holds_errors:
+        report_error(
+            CnncliError(
+                f"{count.failed} of {count.done} inputs could not be read",
+                "the field error of their lines says why",
+            )
+        )
+    return SOME_FAILED if count.failed else DONE
+
+
+def _answered(
+    listing: Listing, trained: Trained, limits: tuple[int, int], *, count: _Count, quiet: bool
+) -> Iterator[list[Row]]:
+    """Rows in order, as many at a time as are ready."""
+    cores, top = limits
+    alone = None if listing.more else len(listing.known)
+    inference = trained.inference(alone, threads=cores)
+
+    def work(item: Input) -> Prepared | CnncliError:
+        return _prepared(item, trained)
+
+    if alone == 1:
+        yield _rows([(listing.known[0], work(listing.known[0]))], trained, inference, top)
+        return
+    bar = progress_bar(alone or 0, unit="images", quiet=quiet or alone is None or _shares_terminal())
+    runs = overlapped(listing.groups(), work, workers=cores, most=inference.batch)
+    try:
+        with closing(runs), bar as progress:
+            for run in runs:
+                rows = _rows(run, trained, inference, top)
+                progress.clear()
+                yield rows
+                progress.draw(count.done)
+    except KeyboardInterrupt as stop:
+        stop.args = (f"{count.done} inputs are done",)
+        raise
+
+
+def _shares_terminal() -> bool:
+    """Results go to the terminal, and show themselves how far the work is."""
+    import sys
+
+    return sys.stdout.isatty()
+
+
+def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
+    """The picture of an input, or why there is none."""
+    if item.fault is not None:
+        return item.fault
+    try:
+        if item.name == STREAM:
+            data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
+        else:
+            data, name = Path(item.name).read_bytes(), item.name
+        return prepare(data, trained.checkpoint, name=name)
+    except CnncliError as error:
+        return error
+    except OSError as error:
+        return reading_fault(error, item.name)
+    except ValueError as error:  # a NUL byte in the name
+        return CnncliError(f"cannot read {shown(item.name)}: {error}", "Check the name.")
+
+
+def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:
+    """Let the network answer for a run of inputs."""
+    good = [result for _, result in run if isinstance(result, Prepared)]
+    shares: Iterator[np.ndarray[Any, Any]] = iter(())
+    if good:
+        pixels = np.stack([each.pixels for each in good])
+        outputs = inference.run(trained.checkpoint.preprocessing.normalise(pixels))
+        shares = iter(probabilities(outputs))
+    classes = trained.checkpoint.classes
+    return [
+        Row(item.name, answers(next(shares), classes, top=top), result.changes)
+        if isinstance(result, Prepared)
+        else Row(item.name, error=result)
+        for item, result in run
+    ]
+
+
+def _write(rows: Sequence[Row], readout: Readout, count: _Count, *, debug: bool) -> None:
+    """Write rows to standard output, now, and faults to standard error."""
+    lines: list[str | None] = []
+    for row in rows:
+        count.done += 1
+        if row.adapted:
+            count.adapted.append((row.name, row.adapted))
+        if row.error is not None:
+            count.failed += 1
+            if not readout.holds_errors:
+                _flush(lines)
+                settle(row.error, debug=debug)
+                continue
+        lines.append(readout.line(row))
+    _flush(lines)
+
+
+def _flush(lines: list[str | None]) -> None:
+    """Write lines and forget them."""
+    import os
+
+    text = "".join(f"{line}\n" for line in lines if line is not None)
+    lines.clear()
+    if text:
+        write_stdout(os.fsencode(text))
+
+
+def _about_changes(count: _Count) -> str:
+    """What was done to pictures, and why."""
+    every = list(dict.fromkeys(change for _, changes in count.adapted for change in changes))
+    what = every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
+    name = count.adapted[0][0]
+    who = (
+        shown(name) + " was"
+        if count.done == 1
+        else f"{len(count.adapted)} of {count.done} pictures {_were(len(count.adapted))}"
+    )
+    return f"note: {who} {what}: the network expects light digits on dark ground, centred"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -1,0 +1,208 @@
+"""How predictions read: a table on a terminal, JSON, CSV, or columns for other programs."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
+from cnncli.tasks.classification import Answer
+
+_NAME_WIDTH = 28  # of names that are not known yet
+_LABEL_WIDTH = 16  # at most, of the labels after the first
+_BAR = 10  # cells
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one input.
+
+    Attributes
+    ----------
+    name : str
+        Of the input.
+    answers : sequence of Answer
+        Likeliest first; empty where there is an error.
+    adapted : tuple of str
+        What was done to the picture that the user might not expect.
+    error : CnncliError or None
+        Why there is no answer.
+    """
+
+    name: str
+    answers: Sequence[Answer] = ()
+    adapted: tuple[str, ...] = ()
+    error: CnncliError | None = None
+
+
+class Readout(Protocol):
+    """A way to write rows."""
+
+    @property
+    def holds_errors(self) -> bool:
+        """Rows with an error are part of the output; else they are said on standard error alone."""
+
+    def header(self) -> str | None:
+        """The first line."""
+
+    def line(self, row: Row) -> str:
+        """The line of one input."""
+
+
+class JsonLines:
+    """One JSON object a line."""
+
+    holds_errors = True
+
+    def header(self) -> str | None:
+        """None."""
+        return None
+
+    def line(self, row: Row) -> str:
+        """``{"input":…,"predictions":[{"label":…,"probability":…},…]}``, or ``{"input":…,"error":…}``."""
+        from json import dumps
+
+        value: dict[str, object] = {"input": in_unicode(row.name)}
+        if row.error is not None:
+            value["error"] = row.error.message
+        else:
+            value["predictions"] = [
+                {"label": each.label, "probability": round(each.probability, 6)} for each in row.answers
+            ]
+        if row.adapted:
+            value["adapted"] = row.adapted
+        return dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Csv:
+    """Comma-separated values with a header; fields are quoted where they have to be (RFC 4180)."""
+
+    holds_errors = True
+
+    def __init__(self, top: int) -> None:
+        self._top = top
+
+    def header(self) -> str | None:
+        """``input,label,probability,label_2,probability_2,…,error``."""
+        columns = ["input"]
+        for rank in range(1, self._top + 1):
+            mark = f"_{rank}" if rank > 1 else ""
+            columns += [f"label{mark}", f"probability{mark}"]
+        return ",".join([*columns, "error"])
+
+    def line(self, row: Row) -> str:
+        """The fields of one input."""
+        fields = [row.name]
+        for each in row.answers:
+            fields += [each.label, f"{each.probability:.6f}"]
+        fields += [""] * (1 + 2 * self._top - len(fields))
+        fields.append(row.error.message if row.error is not None else "")
+        return ",".join(map(_quoted, fields))
+
+
+class Columns:
+    """Name, label and probability, label and probability, …, with tabs between."""
+
+    holds_errors = False
+
+    def header(self) -> str | None:
+        """None."""
+        return None
+
+    def line(self, row: Row) -> str:
+        """The columns of one input."""
+        fields = [shown(row.name)]
+        for each in row.answers:
+            fields += [shown(each.label), f"{each.probability:.6f}"]
+        return "\t".join(fields)
+
+
+class Table:
+    """Aligned columns with a bar, for people.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Inputs, as far as they are known, for the width of the first column.
+    classes : sequence of str
+        Labels, for the width of the others.
+    columns : int
+        Of the terminal.
+    styled : bool
+        The label stands out.
+    """
+
+    holds_errors = False
+
+    def __init__(self, names: Sequence[str], classes: Sequence[str], *, columns: int, styled: bool) -> None:
+        widest = max(map(len, map(shown, names)), default=_NAME_WIDTH)
+        self._name = max(5, min(widest, columns // 2))
+        self._label = max(5, min(max(len(shown(label)) for label in classes), columns // 3))
+        self._columns = columns
+        self._styled = styled
+
+    def header(self) -> str | None:
+        """Names of the columns."""
+        text = f"{'input':{self._name}}  {'label':{self._label}}  probability"
+        return f"\x1b[1m{text}\x1b[0m" if self._styled else text
+
+    def line(self, row: Row) -> str:
+        """Name, label, probability with a bar, and the runners-up as far as they fit."""
+        first = row.answers[0]
+        name = _fitted(shown(row.name), self._name, keep_end=True)
+        label = _fitted(shown(first.label), self._label)
+        share = f"{first.probability:7.2%}  {_bar(first.probability)}"
+        used = self._name + self._label + 2 + 2 + 7 + 2 + _BAR
+        others = ""
+        for each in row.answers[1:]:
+            more = f"  {_fitted(shown(each.label), _LABEL_WIDTH).rstrip()} {each.probability:.2%}"
+            if used + len(others) + len(more) > self._columns:
+                break
+            others += more
+        if not self._styled:
+            return f"{name}  {label}  {share}{others}".rstrip()
+        return f"{name}  \x1b[1m{label}\x1b[0m  {share}\x1b[2m{others}\x1b[0m"
+
+
+def choose_readout(
+    names: Sequence[str], classes: Sequence[str], *, json: bool, csv: bool, top: int
+) -> Readout:
+    """The way that was asked for, or that suits where standard output goes."""
+    if json:
+        return JsonLines()
+    if csv:
+        return Csv(min(top, len(classes)))
+    if not sys.stdout.isatty():
+        return Columns()
+    try:
+        columns = os.get_terminal_size(1).columns or 80
+    except OSError:
+        columns = 80
+    styled = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return Table(names, classes, columns=columns, styled=styled)
+
+
+def in_unicode(name: str) -> str:
+    r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _quoted(field: str) -> str:
+    if any(sign in field for sign in ',"\r\n'):
+        return '"' + field.replace('"', '""') + '"'
+    return field
+
+
+def _fitted(text: str, width: int, *, keep_end: bool = False) -> str:
+    """Exactly so many characters: filled with blanks, or cut with … at the end, or in front."""
+    if len(text) <= width:
+        return text.ljust(width)
+    return "…" + text[len(text) - width + 1 :] if keep_end else text[: width - 1] + "…"
+
+
+def _bar(share: float) -> str:
+    whole, rest = divmod(round(share * _BAR * 8), 8)
+    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)

@@ -1,0 +1,112 @@
+"""The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli.run import UsageError
+from cnncli.data.digits import as_digit
+from cnncli.data.prepare import as_input
+from cnncli.data.shipped import sample_path
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
+from cnncli.images.picture import Picture
+from cnncli.images.resize import read_reduced
+from cnncli.nn import Graph, Inference, Network
+from cnncli.training.checkpoint import Checkpoint, load_checkpoint
+
+SHIPPED = "digits.safetensors"
+_LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
+_MOST = 64  # pictures of a batch
+_DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A checkpoint and its network."""
+
+    checkpoint: Checkpoint
+    network: Network
+
+    def inference(self, pictures: int | None, *, threads: int) -> Inference:
+        """A plan for so many pictures, or for as many as may come (None)."""
+        size = batch_size(self.network.graph, threads)
+        return Inference(self.network, min(size, pictures or size), threads=threads)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture as the network takes it, and what was done to get it that the user might not expect."""
+
+    pixels: NDArray[np.uint8]
+    changes: tuple[str, ...] = ()
+
+
+def load_trained(name: str | None) -> Trained:
+    """Load a checkpoint.
+
+    Parameters
+    ----------
+    name : str or None
+        A file, or the folder of a run; None: the digit model that ships.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be read, is damaged, or is no network.
+    """
+    try:
+        checkpoint = load_checkpoint(sample_path(SHIPPED) if name is None else Path(name))
+        if checkpoint.preprocessing.channels not in (1, 3):
+            raise CnncliError(
+                f"{shown(checkpoint.path or SHIPPED)} takes images of {checkpoint.preprocessing.channels} "
+                "channels; expected 1 (gray) or 3 (red, green, blue)",
+                "Use a network that was trained on images.",
+            )
+        return Trained(checkpoint, checkpoint.network())
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
+        raise UsageError(
+            f"-m {shown(name or SHIPPED)}: {error}; expected a checkpoint", "check the name given to -m"
+        ) from error
+
+
+def batch_size(graph: Graph, threads: int) -> int:
+    """Pictures of a batch: many, as long as they take little memory, and one for each thread at least."""
+    widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])
+    return min(_MOST, max(threads, _LARGEST // widest))
+
+
+def prepare(data: bytes, checkpoint: Checkpoint, *, name: str) -> Prepared:
+    """Decode an image file and bring it to what the network expects.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    checkpoint : Checkpoint
+        Its preprocessing says what is expected.
+    name : str
+        What errors call the file.
+
+    Raises
+    ------
+    CnncliError
+        Where it is no whole image.
+    """
+    wanted = checkpoint.preprocessing
+    side = max(wanted.size)
+    picture = read_reduced(data, side * (_DETAIL if wanted.digits else 1), name=name)
+    return fitted(picture, checkpoint)
+
+
+def fitted(picture: Picture, checkpoint: Checkpoint) -> Prepared:
+    """Bring a picture to what the network expects."""
+    wanted = checkpoint.preprocessing
+    if wanted.digits and wanted.channels == 1:
+        digit = as_digit(picture, wanted.shape)
+        return Prepared(digit.pixels, digit.changes)
+    return Prepared(as_input(picture, wanted.shape))

@@ -1,0 +1,154 @@
+"""Drawn digits as MNIST has them: light on dark, 20 of 28 pixels large, centred by mass.
+
+Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits, 1998.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.prepare import as_input
+from cnncli.images.picture import Picture, with_depth
+from cnncli.images.resize import resized
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_BOX = 20 / 28  # of the side: the longer side of a digit
+_FAINTEST = 16  # of 255: less contrast is an empty picture
+_EDGE = 50  # the ground is looked for in this fraction of the side, along the edge
+_SLACK = 1.0  # pixels that a digit's middle may be off, and its box too small, to be left as it is
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """A network's input, and what was done to get it.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (H, W, 1), uint8
+        Light on dark.
+    changes : tuple of str
+        Of ``inverted``, ``cropped``, ``centred``, in this order; empty for one that came as MNIST has it.
+    """
+
+    pixels: Pixels
+    changes: tuple[str, ...] = ()
+
+
+def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
+    """Bring a drawn digit to what a network that learnt from MNIST expects.
+
+    A picture of the right size with dark ground is left as it is, and so is one without anything on it.
+    Of others the ground, as it is along the edge, becomes 0, and the digit is cut out, scaled to 20 of
+    28 pixels, and laid with its centre of mass in the middle.
+
+    Parameters
+    ----------
+    picture : Picture
+        As ``read_picture`` gives it; its first frame is used.
+    shape : (H, W, 1)
+        Of the network's input.
+
+    Returns
+    -------
+    Digit
+    """
+    gray = _gray(picture)
+    low, high = float(gray.min()), float(gray.max())
+    ground = _ground(gray)
+    inverted = ground > (low + high) / 2
+    fits = gray.shape == shape[:2]
+    if high - low < _FAINTEST:
+        return Digit(as_input(picture, shape))
+    if fits and not inverted:
+        return Digit(np.rint(gray).astype(np.uint8)[..., None])
+    first = ("inverted",) if inverted else ()
+    ink = _ink(ground - gray if inverted else gray - ground)
+    if fits and _is_placed(ink):
+        return Digit(np.rint(255 - gray).astype(np.uint8)[..., None], first)
+    return Digit(_placed(ink, shape), (*first, "cropped", "centred"))
+
+
+def _gray(picture: Picture) -> Floats:
+    """The first frame as (H, W) float32, 0 to 255; clear pixels get what the ink stands out from."""
+    pixels = with_depth(picture.frames[0], 8).astype(np.float32)
+    shades = pixels[..., :-1] if picture.alpha else pixels
+    gray = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
+    if picture.alpha:
+        opacity = pixels[..., -1] / 255
+        ink = float((gray * opacity).sum() / max(1.0, float(opacity.sum())))
+        gray = gray * opacity + (255 if ink < 128 else 0) * (1 - opacity)
+    return np.ascontiguousarray(gray, np.float32)
+
+
+def _ground(gray: Floats) -> float:
+    """What most of the edge is like."""
+    band = max(1, min(gray.shape) // _EDGE)
+    sides = (gray[:band], gray[-band:], gray[:, :band], gray[:, -band:])
+    return float(np.median(np.concatenate([side.ravel() for side in sides])))
+
+
+def _ink(above: Floats) -> Floats:
+    """Difference from the ground as 0 (ground) to 1 (ink), shades of paper and pen evened out."""
+    ink = np.clip(above, 0, None)
+    ink /= max(1e-6, float(ink.max()))
+    middle = _threshold(ink)
+    return np.asarray(np.clip((ink - middle / 2) * 2, 0, 1), np.float32)
+
+
+def _threshold(values: Floats) -> float:
+    """The level that parts values (0 to 1) best in two (Otsu, A threshold selection method, 1979)."""
+    counts = np.histogram(values, bins=256, range=(0, 1))[0].astype(np.float64)
+    below = counts.cumsum()
+    mass = (counts * np.arange(256)).cumsum()
+    above = below[-1] - below
+    inside = (below > 0) & (above > 0)
+    apart = np.zeros(256)
+    apart[inside] = (mass[-1] * below[inside] / below[-1] - mass[inside]) ** 2 / (below * above)[inside]
+    best = np.flatnonzero(apart >= apart.max() * (1 - 1e-9))  # all levels in an empty valley are as good
+    return float(best.mean() + 1) / 256
+
+
+def _bounds(ink: Floats) -> tuple[slice, slice]:
+    """Rows and columns in which there is ink."""
+    mask = ink > 0.5 * float(ink.max())
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _middle(ink: Floats) -> tuple[float, float]:
+    """Centre of mass, in pixels from the left top corner of the first pixel."""
+    total = float(ink.sum())
+    rows = float((ink.sum(axis=1) * (np.arange(ink.shape[0]) + 0.5)).sum()) / total
+    columns = float((ink.sum(axis=0) * (np.arange(ink.shape[1]) + 0.5)).sum()) / total
+    return rows, columns
+
+
+def _is_placed(ink: Floats) -> bool:
+    """Tell whether the digit has the size and the place that MNIST gives it."""
+    rows, columns = _bounds(ink)
+    longest = max(rows.stop - rows.start, columns.stop - columns.start)
+    wanted = _BOX * min(ink.shape)
+    off = max(abs(at - side / 2) for at, side in zip(_middle(ink), ink.shape, strict=True))
+    return bool(abs(longest - wanted) <= 2 * _SLACK and off <= _SLACK)
+
+
+def _placed(ink: Floats, shape: tuple[int, int, int]) -> Pixels:
+    """The digit cut out, scaled to its box, with its centre of mass in the middle."""
+    rows, columns = _bounds(ink)
+    cut = np.rint(255 * ink[rows, columns]).astype(np.uint8)[..., None]
+    side = max(1.0, _BOX * min(shape[:2]))
+    scale = side / max(cut.shape[:2])
+    height, width = (max(1, round(n * scale)) for n in cut.shape[:2])
+    small = resized(cut, width, height).astype(np.float32)[..., 0]
+    small *= 255 / max(1.0, float(small.max()))  # thin strokes pale when they are reduced
+    out = np.zeros(shape, np.uint8)
+    at = [
+        min(max(0, round(whole / 2 - middle)), whole - part)
+        for whole, part, middle in zip(shape[:2], small.shape, _middle(small), strict=True)
+    ]
+    out[at[0] : at[0] + height, at[1] : at[1] + width, 0] = np.rint(small)
+    return out
