@@ -76,7 +76,8 @@ class Program:
         self._counters = native.aligned_zeros(2 * CACHE_LINE * max(len(phases), 1)).view(np.int64)
         self._gate = native.aligned_zeros(2 * CACHE_LINE).view(np.int64)
         self._scratch = [native.aligned_zeros(max(scratch_bytes, CACHE_LINE)) for _ in range(self.threads)]
-        self._place = [scratch[:8].view(np.int64) for scratch in self._scratch]
+        self._place = [scratch[:16].view(np.int64) for scratch in self._scratch]
+        self._turn = 0
         self._job = np.zeros(1, PROGRAM)
         self._job["calls"] = self._calls.ctypes.data
         self._job["tasks"] = self._tasks.ctypes.data
@@ -93,7 +94,8 @@ class Program:
         """Run the step for the first ``samples`` samples of the batch."""
         self._job["samples"] = samples
         self._counters[:] = 0
-        self._gate[0] = 1
+        self._turn += 1
+        self._gate[0] = self._turn
         try:
             if self.threads > 1:
                 crew(self.threads - 1).call(self, "work")
@@ -106,8 +108,11 @@ class Program:
     def work(self, worker: int) -> None:
         """Take part in the step that is running, from its start to its end, as one of the threads."""
         place = self._place[worker]
+        turn = int(self._gate[0])
         place[0] = 0
         while True:
+            # A thread that was late must not go on in the next step with its place in the last one.
+            place[1] = turn
             self._function(self._address, self._scratch_addresses[worker], 0, self._phase_count)
             if place[0] >= self._phase_count:
                 return

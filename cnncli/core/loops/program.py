@@ -4,8 +4,8 @@ A step is a list of phases, a phase a list of tasks, a task a list of calls of n
 thread runs this function at the same time: it takes tasks of the phase until there are none, waits
 until the others have done theirs, and goes on to the next phase. Which thread does a task changes no
 bit of what the task computes. A thread that has waited for long returns, so that Python can let
-others run, and goes on where it was when called again. Threads that come late, when the step is
-over and the gate closed, leave at once.
+others run, and goes on where it was when called again. The gate holds the number of the step, 0 when it
+is over: threads that come late, when the gate is closed or the next step has begun, leave at once.
 """
 
 from llvmlite import ir
@@ -81,14 +81,16 @@ def call(typing_context, function, job, scratch, lo, hi):
 def loop(job_pointer, scratch, lo, hi):
     """Phases lo to hi: ``scratch`` is that of the calling thread, which starts with its place in the step.
 
-    The first number in scratch is the phase to go on with; it is hi when the step is done.
+    The first number in scratch is the phase to go on with; it is hi when the step is done. The second is
+    the step that the thread takes part in.
     """
     job = record(job_pointer)
     calls = job.calls
     tasks = job.tasks
     samples = job.samples
     fetch_add(job.gate + CACHE_LINE, 1)
-    phase = load_i64(scratch) if look(job.gate) else hi
+    gate = look(job.gate)
+    phase = load_i64(scratch) if gate != 0 and gate == load_i64(scratch + 8) else hi
     waited = 0
     while phase < hi and waited < job.patience:
         counters = job.counters + 2 * CACHE_LINE * phase
