@@ -6,7 +6,7 @@ range for the last answer; the region of interest for the last result.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,25 +17,14 @@ from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
 from cnncli.filters.color import LUMA, LUMINANCE, from_linear, premultiplied, to_linear, unmultiplied
-from cnncli.filters.execute import NOISE, run_box, run_direct, run_responses, run_separable
-from cnncli.filters.fft import run_fft
+from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
-from cnncli.filters.model import (
-    Bank,
-    Bilateral,
-    Canny,
-    Filter,
-    Gradient,
-    Linear,
-    Median,
-    Weights,
-    ZeroCrossings,
-)
-from cnncli.filters.options import Laid, Options, lay_kernels
+from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
+from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
+from cnncli.filters.run import footprint, run_filter
 
 Pixels = NDArray[Any]
-_FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 Floats = NDArray[np.float32]
 _IDENTITY = Linear(name="identity", spec="identity", weights=np.ones((1, 1)))
 
@@ -163,6 +152,19 @@ def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pi
     return (levels if target.dtype == np.float32 else np.rint(levels)).astype(target.dtype)
 
 
+@dataclass(frozen=True)
+class _Store:
+    """How an answer is stored: its type, and the mapping that the core does on the way."""
+
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    absolute: bool = False
+    scale: float = 1.0
+    bias: float = 0.0
+
+
+_RAW = _Store()
+
+
 @dataclass
 class _Run:
     """One chain over one frame; collects the plans that were used."""
@@ -194,21 +196,12 @@ class _Run:
     ) -> tuple[Pixels, int]:
         """All filters on the colours, the last one writing the result's own type."""
         clipped = 0
-        absolute, scale, bias = mapping.folded()
+        shown = _Store(target.dtype, *mapping.folded())
         for number, filter in enumerate(self.chain):
             if number < len(self.chain) - 1:
                 color, _ = self.one(filter, color, luma)
             else:
-                color, clipped = self.one(
-                    filter,
-                    color,
-                    luma,
-                    out=target.dtype,
-                    absolute=absolute,
-                    scale=scale,
-                    bias=bias,
-                    last=True,
-                )
+                color, clipped = self.one(filter, color, luma, store=shown, last=True)
             luma = None
         return color, clipped
 
@@ -235,9 +228,9 @@ class _Run:
 
     def moved(self, filter: Filter, cover: Floats, *, last: bool) -> Floats:
         """Opacity as it was, at the places that the filter's result has."""
-        surface = self.surface(filter, cover, None, last=last, out=np.dtype(np.float32))
+        surface = self.surface(filter, cover, None, last=last)
         surface = replace(surface, fill=1.0)
-        extent, (x, y) = _extent(filter, self.options)
+        extent, (x, y) = footprint(filter, self.options)
         one = np.zeros((extent[1], extent[0]))
         one[y, x] = 1
         run_direct(one, surface, dilation=1, threads=self.threads)
@@ -250,11 +243,11 @@ class _Run:
         luma: tuple[float, float, float] | None,
         *,
         last: bool,
-        out: np.dtype[Any],
+        store: _Store = _RAW,
     ) -> Surface:
         """The frame seen through the border, and room for the filter's answer."""
         options = self.options
-        extent, anchor = _extent(filter, options)
+        extent, anchor = footprint(filter, options)
         roi = options.roi if last else None
         maps, counts = [], []
         for axis, (size, name) in enumerate(((color.shape[1], "width"), (color.shape[0], "height"))):
@@ -278,13 +271,16 @@ class _Run:
         channels = 1 if luma else color.shape[2]
         return Surface(
             src=color,
-            out=np.empty((counts[1], counts[0], channels), out),
+            out=np.empty((counts[1], counts[0], channels), store.dtype),
             xmap=maps[0],
             ymap=maps[1],
             fill=self.fill,
             luma=luma,
             stride=options.stride,
             full_scale=self.source.white,
+            absolute=store.absolute,
+            scale=store.scale,
+            bias=store.bias,
         )
 
     def one(
@@ -293,20 +289,14 @@ class _Run:
         color: Pixels,
         luma: tuple[float, float, float] | None,
         *,
-        out: np.dtype[Any] = _FLOAT32,
-        absolute: bool = False,
-        scale: float = 1.0,
-        bias: float = 0.0,
+        store: _Store = _RAW,
         last: bool = False,
         white: float | None = None,
     ) -> tuple[Pixels, int]:
         """One filter on all channels: its answer, and how many samples were clipped."""
-        surface = self.surface(filter, color, luma, last=last, out=out)
-        surface = replace(
-            surface, absolute=absolute, scale=scale, bias=bias, full_scale=white or self.source.white
-        )
+        surface = self.surface(filter, color, luma, last=last, store=store)
         if white is not None:  # opacity: a constant border is opaque
-            surface = replace(surface, fill=white)
+            surface = replace(surface, fill=white, full_scale=white)
         plan, clipped = run_filter(filter, surface, self.options, threads=self.threads)
         self.plans.append(plan)
         return surface.out, clipped
@@ -330,139 +320,3 @@ def _window(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int,
             "give a region of at least one pixel that lies inside",
         )
     return first, count
-
-
-def _extent(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels (x, y) under the filter, and which of them is the output pixel."""
-    match filter:
-        case Median(size=size) | Bilateral(size=size):
-            lay_kernels(filter, options)
-            return (size, size), (size // 2, size // 2)
-        case Canny():
-            lay_kernels(filter, options)
-            from cnncli.filters.edgemaps import canny_reach
-
-            reach = canny_reach(filter)
-            return (2 * reach + 1, 2 * reach + 1), (reach, reach)
-        case ZeroCrossings(weights=weights):
-            lay_kernels(filter, options)
-            kh, kw = weights.shape
-            return (kw, kh), (kw // 2, kh // 2)
-    laid = lay_kernels(filter, options)
-    kh, kw = laid.kernels[0].shape
-    step = options.dilation
-    return ((kw - 1) * step + 1, (kh - 1) * step + 1), (laid.anchor[0] * step, laid.anchor[1] * step)
-
-
-def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: int) -> tuple[Plan, int]:
-    """Run one filter over a surface by the cheapest plan.
-
-    Returns
-    -------
-    plan : Plan
-        What was done.
-    clipped : int
-        Samples that the output's type clipped.
-    """
-    shape = surface.out.shape[:2]
-    laid = lay_kernels(filter, options)
-    plan = plan_filter(_as_laid(filter, laid), dilation=options.dilation, stride=options.stride, shape=shape)
-    match filter:
-        case Linear():
-            return plan, run_linear(
-                laid.kernels[0], plan, surface, dilation=options.dilation, threads=threads
-            )
-        case Gradient() if filter.answer == "magnitude":
-            clipped = run_responses(
-                laid.kernels, surface, combine="energy", dilation=options.dilation, threads=threads
-            )
-        case Gradient():
-            clipped = run_responses(
-                laid.kernels, surface, combine="angle", dilation=options.dilation, threads=threads
-            )
-        case Bank():
-            clipped = _run_bank(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
-        case Median():
-            from cnncli.filters.ranked import run_median
-
-            clipped = run_median(filter, surface, threads=threads)
-        case Bilateral():
-            from cnncli.filters.ranked import run_bilateral
-
-            clipped = run_bilateral(filter, surface, threads=threads)
-        case Canny():
-            from cnncli.filters.edgemaps import run_canny
-
-            clipped = run_canny(filter, surface, threads=threads)
-        case ZeroCrossings():
-            from cnncli.filters.edgemaps import run_zero_crossings
-
-            clipped = run_zero_crossings(filter, surface, threads=threads)
-        case _:
-            raise TypeError(f"no way to run {type(filter).__name__}")
-    return plan, clipped
-
-
-def _as_laid(filter: Filter, laid: Laid) -> Filter:
-    """A linear filter with its kernel as it lies, which is what the plan factors."""
-    return replace(filter, weights=laid.kernels[0]) if isinstance(filter, Linear) else filter
-
-
-def run_linear(weights: Weights, plan: Plan, surface: Surface, *, dilation: int = 1, threads: int) -> int:
-    """Run one kernel, as laid over the image, by a plan; the number of clipped samples."""
-    match plan.way:
-        case "box":
-            return run_box(weights.shape, float(weights[0, 0]), surface, threads=threads)
-        case "separable" if plan.columns is not None and plan.rows is not None:
-            return run_separable(plan.columns, plan.rows, surface, dilation=dilation, threads=threads)
-        case "fft":
-            return run_fft(_dilated(weights, dilation), surface, threads=threads)
-        case _:
-            return run_direct(weights, surface, dilation=dilation, threads=threads)
-
-
-def _dilated(weights: Weights, dilation: int) -> Weights:
-    """Weights with zeros between them."""
-    if dilation == 1:
-        return weights
-    kh, kw = weights.shape
-    spread = np.zeros(((kh - 1) * dilation + 1, (kw - 1) * dilation + 1))
-    spread[::dilation, ::dilation] = weights
-    return spread
-
-
-def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int) -> int:
-    """A bank in one pass over the pixels, or kernel by kernel where transforms are cheaper."""
-    rectified = filter.rectified or filter.answer == "abs"
-    combine = {"max": "max", "abs": "max", "energy": "energy", "direction": "direction"}[filter.answer]
-    if plan.way == "bank":
-        return run_responses(
-            laid.kernels,
-            surface,
-            combine=combine,
-            dilation=dilation,
-            threads=threads,
-            rectified=rectified,
-            angles=filter.angles,
-        )
-    response = replace(
-        surface, out=np.empty(surface.out.shape, np.float32), absolute=rectified, scale=1.0, bias=0.0
-    )
-    largest = max(float(np.abs(weights).sum()) for weights in laid.kernels)
-    floor = NOISE * largest * surface.full_scale if combine == "direction" else 0.0
-    best = np.full(surface.out.shape, floor, np.float32)
-    angle = np.zeros(surface.out.shape, np.float32)
-    for number, weights in enumerate(laid.kernels):
-        run_fft(_dilated(weights, dilation), response, threads=threads)
-        values = np.asarray(response.out, np.float32)
-        if combine == "energy":
-            best += values * values
-            continue
-        if combine == "direction":
-            angle[values > best] = filter.angles[number]
-        np.maximum(best, values, out=best)
-    answer = angle if combine == "direction" else np.sqrt(best) if combine == "energy" else best
-    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
-    pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
-    surface.out[:] = pixels
-    return clipped

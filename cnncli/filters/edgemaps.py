@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import NOISE, run_separable
+from cnncli.filters.linear import run_linear
 from cnncli.filters.model import Canny, ZeroCrossings
 from cnncli.filters.plan import plan_linear
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
@@ -104,8 +105,6 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
     ------
     D. Marr, E. Hildreth: Theory of Edge Detection, 1980.
     """
-    from cnncli.filters.apply import run_linear  # which imports this module
-
     dense = _dense(surface, tuple(reversed(filter.weights.shape)))
     plan = plan_linear(filter.weights, dilation=1, stride=(1, 1), shape=dense.out.shape[:2])
     run_linear(filter.weights, plan, dense, threads=threads)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.apply import run_filter
+from cnncli.filters.run import run_filter
 from cnncli.filters.borders import Axis, Border, BorderMode
 from cnncli.filters.model import Bilateral, Canny, Filter, Gradient, Linear, Median
 from cnncli.filters.options import Options

@@ -1,0 +1,127 @@
+"""Run one filter of any kind over a surface."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from cnncli.core.tiling import Surface
+from cnncli.filters.execute import NOISE, run_responses
+from cnncli.filters.fft import run_fft
+from cnncli.filters.linear import dilated, run_linear
+from cnncli.filters.mapping import Mapping, to_pixels
+from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.options import Laid, Options, lay_kernels
+from cnncli.filters.plan import Plan, plan_filter
+
+
+def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels (x, y) under the filter, and which of them is the output pixel."""
+    match filter:
+        case Median(size=size) | Bilateral(size=size):
+            lay_kernels(filter, options)
+            return (size, size), (size // 2, size // 2)
+        case Canny():
+            lay_kernels(filter, options)
+            from cnncli.filters.edgemaps import canny_reach
+
+            reach = canny_reach(filter)
+            return (2 * reach + 1, 2 * reach + 1), (reach, reach)
+        case ZeroCrossings(weights=weights):
+            lay_kernels(filter, options)
+            kh, kw = weights.shape
+            return (kw, kh), (kw // 2, kh // 2)
+    laid = lay_kernels(filter, options)
+    kh, kw = laid.kernels[0].shape
+    step = options.dilation
+    return ((kw - 1) * step + 1, (kh - 1) * step + 1), (laid.anchor[0] * step, laid.anchor[1] * step)
+
+
+def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: int) -> tuple[Plan, int]:
+    """Run one filter over a surface by the cheapest plan.
+
+    Returns
+    -------
+    plan : Plan
+        What was done.
+    clipped : int
+        Samples that the output's type clipped.
+    """
+    shape = surface.out.shape[:2]
+    laid = lay_kernels(filter, options)
+    plan = plan_filter(_as_laid(filter, laid), dilation=options.dilation, stride=options.stride, shape=shape)
+    match filter:
+        case Linear():
+            return plan, run_linear(
+                laid.kernels[0], plan, surface, dilation=options.dilation, threads=threads
+            )
+        case Gradient() if filter.answer == "magnitude":
+            clipped = run_responses(
+                laid.kernels, surface, combine="energy", dilation=options.dilation, threads=threads
+            )
+        case Gradient():
+            clipped = run_responses(
+                laid.kernels, surface, combine="angle", dilation=options.dilation, threads=threads
+            )
+        case Bank():
+            clipped = _run_bank(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
+        case Median():
+            from cnncli.filters.ranked import run_median
+
+            clipped = run_median(filter, surface, threads=threads)
+        case Bilateral():
+            from cnncli.filters.ranked import run_bilateral
+
+            clipped = run_bilateral(filter, surface, threads=threads)
+        case Canny():
+            from cnncli.filters.edgemaps import run_canny
+
+            clipped = run_canny(filter, surface, threads=threads)
+        case ZeroCrossings():
+            from cnncli.filters.edgemaps import run_zero_crossings
+
+            clipped = run_zero_crossings(filter, surface, threads=threads)
+        case _:
+            raise TypeError(f"no way to run {type(filter).__name__}")
+    return plan, clipped
+
+
+def _as_laid(filter: Filter, laid: Laid) -> Filter:
+    """A linear filter with its kernel as it lies, which is what the plan factors."""
+    return replace(filter, weights=laid.kernels[0]) if isinstance(filter, Linear) else filter
+
+
+def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int) -> int:
+    """A bank in one pass over the pixels, or kernel by kernel where transforms are cheaper."""
+    rectified = filter.rectified or filter.answer == "abs"
+    combine = {"max": "max", "abs": "max", "energy": "energy", "direction": "direction"}[filter.answer]
+    if plan.way == "bank":
+        return run_responses(
+            laid.kernels,
+            surface,
+            combine=combine,
+            dilation=dilation,
+            threads=threads,
+            rectified=rectified,
+            angles=filter.angles,
+        )
+    response = replace(
+        surface, out=np.empty(surface.out.shape, np.float32), absolute=rectified, scale=1.0, bias=0.0
+    )
+    largest = max(float(np.abs(weights).sum()) for weights in laid.kernels)
+    floor = NOISE * largest * surface.full_scale if combine == "direction" else 0.0
+    best = np.full(surface.out.shape, floor, np.float32)
+    angle = np.zeros(surface.out.shape, np.float32)
+    for number, weights in enumerate(laid.kernels):
+        run_fft(dilated(weights, dilation), response, threads=threads)
+        values = np.asarray(response.out, np.float32)
+        if combine == "energy":
+            best += values * values
+            continue
+        if combine == "direction":
+            angle[values > best] = filter.angles[number]
+        np.maximum(best, values, out=best)
+    answer = angle if combine == "direction" else np.sqrt(best) if combine == "energy" else best
+    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
+    pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
+    surface.out[:] = pixels
+    return clipped
