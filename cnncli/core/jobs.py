@@ -141,6 +141,17 @@ MEDIAN = np.dtype(
     align=True,
 )
 
+# Medians of bytes by histograms of columns.
+MEDIAN_HISTOGRAM = np.dtype(
+    [
+        *TILES,
+        ("size", "i8"),
+        ("row_bytes", "i8"),  # of a loaded row
+        ("columns", "i8"),  # of a tile with its border
+    ],
+    align=True,
+)
+
 # Medians by ranks within a tile. Numbers of bytes are from the start of scratch.
 MEDIAN_RANKS = np.dtype(
     [

@@ -151,6 +151,38 @@ def median_network(size: int) -> Network:
     return Network(size, _needed(builder.operations))
 
 
+@dataclass(frozen=True)
+class Stages:
+    """A network cut where values of neighbours are needed: each stage can hold its values in registers.
+
+    Attributes
+    ----------
+    number : dict of int
+        The stage of each value; rows are there from the start.
+    place : dict of int
+        A place for each value that a later stage reads.
+    """
+
+    number: dict[int, int]
+    place: dict[int, int]
+
+
+@functools.cache
+def network_stages(size: int) -> Stages:
+    """Cut the network of a window into stages."""
+    network = median_network(size)
+    stage = dict.fromkeys(range(size), 0)
+    crossing: dict[int, None] = {}
+    for operation in network.operations:
+        sources = (operation.a, operation.b)
+        own = max(stage[reference.value] + (reference.shift > 0) for reference in sources)
+        stage[operation.value] = own
+        for value, _ in sources:
+            if value >= size and stage[value] < own:
+                crossing[value] = None
+    return Stages(stage, {value: place for place, value in enumerate(crossing)})
+
+
 def _needed(operations: list[Operation]) -> tuple[Operation, ...]:
     """Operations that the last one depends on."""
     needed = {operations[-1].value}

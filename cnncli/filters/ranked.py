@@ -6,17 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.networks import median_network, network_steps
+from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import run_direct
 from cnncli.filters.model import Bilateral, Median
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
-LARGEST_NETWORK = 9
+LARGEST_NETWORK = {1: 11, 2: 13, 4: 9}  # by bytes of an element: beyond it, other ways are faster
 _VECTOR_GROUP = 256  # bytes that a step of a network takes at once, at most
-_ROW_BYTES = 2048  # of a tile's rows, where places are few
+_WIDE_ROW_BYTES = 16384  # of a tile's rows where nothing else is kept: memory likes long rows
+_ROW_BYTES = 2048  # where values have places
 _PLACES_BYTES = 96 * 1024  # of a network's places together: a part of the second-level cache
-_TILE_ROWS = 48
+_TILE_ROWS = 32
+_HISTOGRAM_COLUMNS = 512  # with 544 bytes each, what the second-level cache holds
 _RANK_TILE = 64
 _LEAST_EXPONENT = -50.0
 
@@ -44,8 +46,11 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     size = filter.size
     if size == 1:
         return run_direct(np.ones((1, 1)), surface, threads=threads, dilation=1)
-    if size <= LARGEST_NETWORK:
-        return _by_network(size, surface, threads)
+    element = _element_bytes(surface)
+    if size <= LARGEST_NETWORK[element]:
+        return _by_network(size, element, surface, threads)
+    if element == 1:
+        return _by_histogram(size, surface, threads)
     return _by_ranks(size, surface, threads)
 
 
@@ -96,29 +101,29 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
     return _clipped(scratches)
 
 
-def _plain(surface: Surface) -> bool:
-    """Whether values go from the source to the output unchanged."""
+def _element_bytes(surface: Surface) -> int:
+    """Bytes of what is sorted: the source's integers where they go to the output unchanged, else floats."""
     same = surface.src.dtype == surface.out.dtype and surface.luma is None and surface.stride == (1, 1)
-    if not same or surface.absolute or surface.scale != 1 or surface.bias != 0:
-        return False
-    return True if surface.src.dtype == np.float32 else _fill_fits(surface)
+    if same and not surface.absolute and surface.scale == 1 and surface.bias == 0 and _fill_fits(surface):
+        return surface.src.dtype.itemsize
+    return 4
 
 
 def _fill_fits(surface: Surface) -> bool:
     """Whether the fill, if anything is filled, is a number of the source's integer type."""
     if surface.xmap.min() >= 0 and surface.ymap.min() >= 0:
         return True
+    if surface.src.dtype == np.float32:
+        return True
     return surface.fill == int(surface.fill) and 0 <= surface.fill <= (
         255 if surface.src.dtype == np.uint8 else 65535
     )
 
 
-def _by_network(size: int, surface: Surface, threads: int) -> int:
-    integers = _plain(surface) and surface.src.dtype != np.float32
-    element = surface.src.dtype.itemsize if integers else 4
+def _by_network(size: int, element: int, surface: Surface, threads: int) -> int:
     job = lay_out(jobs.MEDIAN, surface, extent=(size, size))
     if size in COMPILED:
-        places = len(median_network(size).operations)
+        places = len(network_stages(size).place) if size > 3 else 0
     else:
         steps = network_steps(size)
         places = steps.places
@@ -126,7 +131,7 @@ def _by_network(size: int, surface: Surface, threads: int) -> int:
         job.point("steps", steps.table)
     step = surface.channels * element
     row_bytes = _tile_rows(job, size, step, places)
-    rows = int(job.record["loaded_rows"][0]) + 1 + places
+    rows = int(job.record["loaded_rows"][0]) + 2 + places
     scratches = native.run(
         f"median_{('', 'u8', 'u16', '', 'f32')[element]}",
         job.record,
@@ -142,7 +147,7 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
     surface = job.surface
     height, width, _ = surface.out.shape
     stride_x, stride_y = surface.stride
-    wanted = max(512, min(_ROW_BYTES, _PLACES_BYTES // places))
+    wanted = max(512, min(_ROW_BYTES, _PLACES_BYTES // places)) if places else _WIDE_ROW_BYTES
     tile_width = max(1, min(width, (wanted // step - size) // stride_x))
     tile_height = min(height, max(_TILE_ROWS, 2 * size))
     pixels = (tile_width - 1) * stride_x + size
@@ -153,6 +158,22 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
     job.record["tiles_x"] = -(-width // tile_width)
     job.record["loaded_rows"] = (tile_height - 1) * stride_y + size
     return int(row_bytes)
+
+
+def _by_histogram(size: int, surface: Surface, threads: int) -> int:
+    job = lay_out(jobs.MEDIAN_HISTOGRAM, surface, extent=(size, size))
+    height, width, channels = surface.out.shape
+    tile_width = min(width, max(_HISTOGRAM_COLUMNS // 2, _HISTOGRAM_COLUMNS - size))
+    tile_height = min(height, max(128, 2 * size))
+    columns, rows = tile_width + size - 1, tile_height + size - 1
+    row_bytes = -(-columns * channels // 64) * 64
+    job.record["size"], job.record["columns"], job.record["row_bytes"] = size, columns, row_bytes
+    job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
+    job.record["tiles_x"] = -(-width // tile_width)
+    count = -(-width // tile_width) * -(-height // tile_height)
+    scratch_bytes = HEADER_BYTES + 2048 + (17 * columns + 1) * 32 + rows * row_bytes
+    native.run("median_histogram", job.record, count, threads=threads, scratch_bytes=scratch_bytes)
+    return 0
 
 
 def _by_ranks(size: int, surface: Surface, threads: int) -> int:

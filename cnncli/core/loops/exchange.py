@@ -4,11 +4,13 @@ Small networks are compiled: their operations stand one after another on registe
 end where a neighbour's values are needed. Large ones are read from a table, a step a row.
 """
 
+import contextlib
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.networks import median_network
+from cnncli.core.networks import median_network, network_stages
 from cnncli.core.simd import I64, VECTOR_BYTES, loaded, pointer, stored
 
 BYTE, WORD, KEY = ir.IntType(8), ir.IntType(16), ir.IntType(32)
@@ -33,24 +35,75 @@ def _span(builder, length, step):
     )
 
 
+@contextlib.contextmanager
+def _cover(builder, length):
+    """Starts of vectors that cover a length, the last one ending with it unless it is shorter than one."""
+    step = ir.Constant(I64, VECTOR_BYTES)
+    spare = builder.sub(length, step)
+    zero = ir.Constant(I64, 0)
+    last = builder.select(builder.icmp_signed(">", spare, zero), spare, zero)
+    with _span(builder, length, VECTOR_BYTES) as (i, _):
+        yield builder.select(builder.icmp_signed("<", i, last), i, last)
+
+
+def three_by_three(element):
+    """An intrinsic that writes the medians of windows of 3 x 3 for two rows.
+
+    Its arguments: address of the first row, bytes from row to row and from pixel to pixel, length of an
+    answer in bytes, and where the answers go. Answers shorter than a vector are written as a whole one.
+    The two rows in the middle are sorted once for both windows. Of three sorted columns the median is
+    that of the largest of the smallest, the middle of the middle, and the smallest of the largest.
+    """
+
+    @intrinsic
+    def medians(typing_context, rows, pitch, step, length, upper, lower):
+        def codegen(context, builder, signature, args):
+            rows, pitch, step, length, *targets = args
+            vector = _vector_of(element)
+
+            def least(a, b):
+                return _choose(builder, "min", a, b)
+
+            def most(a, b):
+                return _choose(builder, "max", a, b)
+
+            def middle(a, b, c):
+                return most(least(a, b), least(most(a, b), c))
+
+            starts = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(4)]
+            shifts = [builder.mul(step, ir.Constant(I64, column)) for column in range(3)]
+            with _cover(builder, length) as i:
+                columns = ([], [])
+                for shift in shifts:
+                    at = builder.add(i, shift)
+                    top, a, b, bottom = (loaded(builder, builder.add(row, at), vector, 1) for row in starts)
+                    low, high = least(a, b), most(a, b)
+                    for third, column in zip((top, bottom), columns, strict=True):
+                        rest = most(low, third)
+                        column.append((least(low, third), least(rest, high), most(rest, high)))
+                for column, target in zip(columns, targets, strict=True):
+                    small, mid, large = zip(*column, strict=True)
+                    median = middle(
+                        most(most(*small[:2]), small[2]), middle(*mid), least(least(*large[:2]), large[2])
+                    )
+                    stored(builder, builder.add(target, i), median, 1)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 6), codegen
+
+    return medians
+
+
 def compiled_network(size, element):
     """An intrinsic that writes the medians of windows of ``size`` x ``size``, from rows through places.
 
     Its arguments, all in bytes: address of the first row, from row to row, address of the places, from
-    place to place, from pixel to pixel, length of the answer, and where the answer goes. Answers are
-    written in whole vectors.
+    place to place, from pixel to pixel, length of the answer, and where the answer goes. Answers shorter
+    than a vector are written as a whole one.
     """
     network = median_network(size)
-    stage = dict.fromkeys(range(size), 0)
-    for operation in network.operations:
-        stage[operation.value] = max(stage[r.value] + (r.shift > 0) for r in (operation.a, operation.b))
-    crossing = [
-        reference.value
-        for operation in network.operations
-        for reference in (operation.a, operation.b)
-        if reference.value >= size and stage[reference.value] < stage[operation.value]
-    ]
-    place = {value: number for number, value in enumerate(dict.fromkeys(crossing))}
+    stages = network_stages(size)
+    stage, place = stages.number, stages.place
     answer = network.operations[-1].value
 
     @intrinsic
@@ -70,8 +123,7 @@ def compiled_network(size, element):
             def emit(number):
                 here = [operation for operation in network.operations if stage[operation.value] == number]
                 reach = ir.Constant(I64, 0 if number == stage[answer] else size - 1)
-                span = builder.add(length, builder.mul(step, reach))
-                with _span(builder, span, VECTOR_BYTES) as (i, _):
+                with _cover(builder, builder.add(length, builder.mul(step, reach))) as i:
                     ready = {}
 
                     def fetch(reference):
@@ -94,7 +146,7 @@ def compiled_network(size, element):
 
         return types.void(*[types.intp] * 7), codegen
 
-    return medians, len(place)
+    return medians
 
 
 def exchange_rows(element):

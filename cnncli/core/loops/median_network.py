@@ -8,20 +8,22 @@ from cnncli.core.loops.exchange import (
     exchange_rows,
     floats_to_keys,
     keys_to_floats,
+    three_by_three,
 )
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
-from cnncli.core.simd import load_i64, record
+from cnncli.core.simd import VECTOR_BYTES, load_i64, record
 
 
-def network_loop(element, load, store):
+def network_loop(element, load, aim, store):
     """A native loop over elements of an IR type.
 
-    ``load(job, padded_row, padded_column, pixels, dst)`` loads a row, ``store(job, src, row, column,
-    pixels, scratch)`` stores one; both may change what is in scratch.
+    ``load(job, padded_row, padded_column, pixels, dst)`` loads a row. ``aim(job, row, column, length,
+    answer)`` says where medians of so many bytes are to be written: to their place in the output, or to
+    ``answer`` in scratch. ``store(job, src, row, column, pixels, scratch)`` stores those in scratch.
     """
     size_bytes = element.width // 8
-    three, _ = compiled_network(3, element)
-    five, _ = compiled_network(5, element)
+    three = three_by_three(element)
+    five = compiled_network(5, element)
     exchange = exchange_rows(element)
 
     @inline
@@ -58,7 +60,8 @@ def network_loop(element, load, store):
         step = job.channels * size_bytes
         rows = scratch + HEADER_BYTES
         answer = rows + job.loaded_rows * row_bytes
-        places = answer + row_bytes
+        second = answer + row_bytes
+        places = second + row_bytes
         for tile in range(lo, hi):
             tile_y = tile // job.tiles_x
             x0 = (tile - tile_y * job.tiles_x) * job.tile_width
@@ -67,26 +70,33 @@ def network_loop(element, load, store):
             height = min(job.tile_height, job.out_height - y0)
             pixels = (width - 1) * stride_x + 1
             have = 0
-            for y in range(height):
-                while have < y * stride_y + size:
+            y = 0
+            while y < height:
+                pair = size == 3 and stride_y == 1 and y + 1 < height
+                while have < y * stride_y + size + (1 if pair else 0):
                     load(job, y0 * stride_y + have, x0 * stride_x, pixels + size - 1, rows + have * row_bytes)
                     have += 1
                 first = rows + y * stride_y * row_bytes
-                medians = answer
+                medians = aim(job, y0 + y, x0, pixels * step, answer)
+                below = second
                 if size == 3:
-                    three(first, row_bytes, places, row_bytes, step, pixels * step, answer)
+                    if pair:
+                        below = aim(job, y0 + y + 1, x0, pixels * step, second)
+                    three(first, row_bytes, step, pixels * step, medians, below)
                 elif size == 5:
-                    five(first, row_bytes, places, row_bytes, step, pixels * step, answer)
+                    five(first, row_bytes, places, row_bytes, step, pixels * step, medians)
                 else:
                     medians = follow(job, first, places, step, (pixels + size - 1) * step)
                 store(job, medians, y0 + y, x0, width, scratch)
+                if pair:
+                    store(job, below, y0 + y + 1, x0, width, scratch)
+                y += 2 if pair else 1
 
     return loop
 
 
-def copying_loop(element):
-    """A loop that reads and writes one and the same integer type, without range mapping or stride."""
-    size_bytes = element.width // 8
+def row_copier(size_bytes):
+    """A `load_row` for integers that stay integers."""
 
     @inline
     def load(job, padded_row, padded_column, pixels, dst):
@@ -115,12 +125,28 @@ def copying_loop(element):
                     store_sample(at, channel, job.src_type, value)
             p += 1
 
+    return load
+
+
+def copying_loop(element):
+    """A loop that reads and writes one and the same integer type, without range mapping or stride."""
+    size_bytes = element.width // 8
+
+    @inline
+    def target(job, row, column):
+        return job.out + row * job.out_pitch + column * job.channels * size_bytes
+
+    @inline
+    def aim(job, row, column, length, answer):
+        return target(job, row, column) if length >= VECTOR_BYTES else answer
+
     @inline
     def store(job, src, row, column, pixels, scratch):
-        step = job.channels * size_bytes
-        copy_bytes(job.out + row * job.out_pitch + column * step, src, pixels * step)
+        dst = target(job, row, column)
+        if src != dst:
+            copy_bytes(dst, src, pixels * job.channels * size_bytes)
 
-    return network_loop(element, load, store)
+    return network_loop(element, row_copier(size_bytes), aim, store)
 
 
 def floating_loop():
@@ -132,8 +158,12 @@ def floating_loop():
         floats_to_keys(dst, pixels * job.channels * 4)
 
     @inline
+    def aim(job, row, column, length, answer):
+        return answer
+
+    @inline
     def store(job, src, row, column, pixels, scratch):
         keys_to_floats(src, ((pixels - 1) * job.stride_x + 1) * job.channels * 4)
         store_row(job, src, row, column, pixels, scratch)
 
-    return network_loop(KEY, load, store)
+    return network_loop(KEY, load, aim, store)
