@@ -1,0 +1,284 @@
+"""Bad input, bad options and failing disks: two lines, the right exit code, and nothing lost."""
+
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.cli.run import UsageError, carry_out
+from cnncli.errors import CnncliError
+
+USAGE = {
+    "no kernel": ([], "no kernel is given"),
+    "unknown name": (["-k", "sobl"], "unknown kernel 'sobl'"),
+    "unknown parameter": (["-k", "gaussian:sgma=2"], "sgma"),
+    "NaN": (["-k", "1 nan 3"], "row 1, column 2"),
+    "infinity": (["-k", "1 2; 3 inf"], "row 2, column 2"),
+    "ragged": (["-k", "1 2 3; 4 5"], "row 2, column 3: the row has 2 numbers; expected 3"),
+    "empty": (["-k", ""], "the kernel is empty"),
+    "nothing but separators": (["-k", ";;"], "expected"),
+    "only zeros": (["-k", "0 0; 0 0"], "has no weight but 0"),
+    "missing kernel file": (["-k", "none.csv"], "none.csv"),
+    "stride 0": (["-k", "box", "--stride", "0"], "--stride is '0'; expected a whole number of 1 or more"),
+    "stride word": (["-k", "box", "--stride", "x"], "--stride is 'x'"),
+    "three strides": (["-k", "box", "--stride", "1,2,3"], "--stride is '1,2,3'"),
+    "dilation 0": (["-k", "box", "--dilation", "0"], "--dilation is 0; expected 1 or more"),
+    "repeat 0": (["-k", "box", "--repeat", "0"], "--repeat is 0"),
+    "border": (["-k", "box", "--border", "foo"], "--border is 'foo'; expected one of replicate"),
+    "border value": (["-k", "box", "--border", "constant:x"], "--border is 'constant:x'"),
+    "mode": (["-k", "box", "--mode", "smae"], "--mode is 'smae'; expected same, valid or full"),
+    "anchor word": (["-k", "box", "--anchor", "1"], "--anchor is '1'; expected 2 whole numbers"),
+    "anchor outside": (["-k", "box:3", "--anchor", "3,0"], "--anchor is 3,0; expected a cell of the 3 x 3"),
+    "anchor of none": (["-k", "median:3", "--anchor", "1,1"], "--anchor is given, but median"),
+    "normalize": (["-k", "box", "--normalize", "one"], "--normalize is 'one'"),
+    "normalize by 0": (["-k", "-1 0 1", "--normalize", "sum"], "sum to 0"),
+    "scale": (["-k", "box", "--scale", "nan"], "--scale is nan; expected a finite number"),
+    "bias": (["-k", "box", "--bias", "much"], "--bias is 'much'"),
+    "range": (["-k", "box", "--range", "clop"], "--range is 'clop'"),
+    "roi numbers": (["-k", "box", "--roi", "1,2"], "--roi is '1,2'; expected 4 whole numbers"),
+    "roi negative": (["-k", "box", "--roi=-1,0,5,5"], "--roi is '-1,0,5,5'"),
+    "roi without width": (["-k", "box", "--roi", "0,0,0,5"], "--roi is '0,0,0,5'"),
+    "roi outside": (
+        ["-k", "box", "--roi", "0,0,999,5"],
+        "a.png: --roi is 0,0,999,5; expected X,Y,W,H inside",
+    ),
+    "kernel too large": (["-k", "box:99", "--mode", "valid"], "a.png: --mode valid"),
+    "bits": (["-k", "box", "--bits", "7"], "--bits is 7; expected 8, 16 or 32"),
+    "bits word": (["-k", "box", "--bits", "x"], "--bits"),
+    "format": (["-k", "box", "--format", "pgn"], "unknown format 'pgn'"),
+    "quality": (["-k", "box", "--quality", "0"], "--quality is 0; expected 1 to 100"),
+    "threads": (["-k", "box", "--threads", "0"], "--threads is 0; expected 1 or more"),
+    "max pixels": (["-k", "box", "--max-pixels", "0"], "--max-pixels is 0; expected 1 or more"),
+    "option": (["-k", "box", "--foo"], "No such option: --foo"),
+    "option without value": (["-k"], "requires an argument"),
+}
+NEAREST = {"unknown name": "'sobel'", "mode": "same", "range": "clip", "format": "png"}
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_wrong_usage(run, photo, tmp_path, two_lines, name):
+    arguments, message = USAGE[name]
+    photo("a.png")
+    done = run("convolve", "a.png", *arguments)
+    assert message in two_lines(done, 2)
+    assert NEAREST.get(name, "") in done.err.splitlines()[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert done.out == b""
+
+
+@pytest.fixture(scope="module")
+def bomb():
+    """A real PNG of 60,000 x 60,000 black pixels in half a megabyte."""
+    side = 60_000
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(1)
+    some = bytes((side // 8 + 1) * 1000)
+    rows = b"".join(packer.compress(some) for _ in range(side // 1000)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def bad_inputs(photo, tmp_path, bomb):
+    photo("a.png", (60, 80, 3))
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "flipped.png").write_bytes(whole[:200] + bytes([whole[200] ^ 255]) + whole[201:])
+    (tmp_path / "text.png").write_text("I am no image")
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    photo("z.png", (30, 20, 3))
+
+
+def test_bad_inputs_are_reported_and_the_others_done_in_order(run, bad_inputs, tmp_path):
+    names = [
+        "a.png",
+        "none.png",
+        "empty.png",
+        "cut.png",
+        "flipped.png",
+        "text.png",
+        "bomb.png",
+        "circle.png",
+        "z.png",
+    ]
+    done = run("convolve", *names, "-k", "box:3", "-o", "out/")
+    assert (done.code, done.lines) == (1, ["out/a-box.png", "out/z-box.png"])
+    lines = done.err.splitlines()
+    assert all(line.startswith("hint: ") for line in lines[1::2])
+    for name, line in zip(names[1:-1], lines[::2], strict=True):
+        assert line.startswith("error: ")
+        assert name in line
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-box.png", "z-box.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.png", "cannot read none.png: no such file"),
+        ("empty.png", "empty.png is empty; expected an image"),
+        ("cut.png", "cut.png is damaged or truncated"),
+        ("flipped.png", "flipped.png is damaged"),
+        ("text.png", "text.png is not an image in a format that can be read"),
+        ("bomb.png", "bomb.png: it has 60000x60000 pixels; at most 500,000,000 pixels are decoded"),
+    ],
+)
+def test_one_bad_input(run, bad_inputs, tmp_path, two_lines, name, message):
+    (tmp_path / "out.png").write_bytes(b"what stood here before")
+    assert message in two_lines(run("convolve", name, "-k", "box:3", "-o", "out.png"), 1)
+    assert (tmp_path / "out.png").read_bytes() == b"what stood here before"
+
+
+def test_an_empty_or_broken_stream(run, two_lines):
+    for data in (b"", b"P5 3", b"\x89PNG\r\n\x1a\n"):
+        assert "standard input" in two_lines(run("convolve", "-k", "box:3", stdin=data), 1)
+
+
+def test_a_bomb_is_refused_with_little_memory(start, tmp_path, bomb):
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    limit = 1 << 30  # of addresses; decoded it would be 3.6 GB
+
+    process = start(
+        "convolve", "bomb.png", "-k", "box:3", "--threads", "1",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"at most 500,000,000 pixels" in err
+    assert b"--max-pixels 3600000000" in err
+
+
+def test_max_pixels_is_a_limit_and_lifts_it(run, photo, two_lines):
+    photo("a.png", (20, 30))
+    assert "at most 599 pixels" in two_lines(
+        run("convolve", "a.png", "-k", "box:3", "--max-pixels", "599"), 1
+    )
+    assert run("convolve", "a.png", "-k", "box:3", "--max-pixels", "600").code == 0
+
+
+def test_a_full_disk_leaves_what_stood_there(start, photo, run, tmp_path):
+    photo("a.png", (200, 300, 3))
+    (tmp_path / "b.png").write_bytes(b"before")
+    process = start(
+        "convolve", "a.png", "-k", "box:3", "-o", "b.png",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.decode().startswith("error: cannot write b.png: the file would be larger")
+    assert len(err.splitlines()) == 2
+    assert (tmp_path / "b.png").read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("options", ["-o /dev/full", "-o - >/dev/full", ">/dev/full", "--json >/dev/full"])
+def test_a_full_device(shell, photo, run, options):
+    photo("a.png")
+    done = shell(f"cnncli convolve a.png -k box:3 {options}")
+    assert done.code == 1
+    assert "the disk is full" in done.err
+    assert len(done.err.splitlines()) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write anywhere")
+def test_a_folder_that_is_read_only(run, photo, tmp_path):
+    (tmp_path / "locked").mkdir()
+    photo("locked/a.png")
+    photo("locked/a-box.png")
+    before = (tmp_path / "locked/a-box.png").read_bytes()
+    photo("secret.png")
+    (tmp_path / "secret.png").chmod(0)
+    (tmp_path / "locked").chmod(0o555)
+    plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    root = str(Path(__file__).parent.parent.parent)
+    command = [*plain, sys.executable, "-m", "cnncli", "convolve", "-k", "box:3"]
+    try:
+        for given, options in (
+            ("locked/a.png", []),
+            ("locked/a.png", ["-o", "locked/new/"]),
+            ("secret.png", []),
+        ):
+            done = subprocess.run(
+                [*command, given, *options], cwd=tmp_path, capture_output=True, check=False,
+                env={**os.environ, "PYTHONPATH": root},
+            )  # fmt: skip
+            assert done.returncode == 1, done.stderr
+            assert b"permission denied" in done.stderr
+            assert len(done.stderr.splitlines()) == 2
+        assert (tmp_path / "locked/a-box.png").read_bytes() == before
+        assert len(list((tmp_path / "locked").iterdir())) == 2
+    finally:
+        (tmp_path / "locked").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "target", ["none/b.png", "a.png/b.png", "folder.png", "x" * 300 + ".png", "circle.png"]
+)
+def test_places_that_cannot_be_written(run, photo, tmp_path, two_lines, target):
+    photo("a.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.png" / "kept").write_text("")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    before = sorted(tmp_path.rglob("*"))
+    done = run("convolve", "a.png", "-k", "box:3", "-o", target)
+    if target == "folder.png":
+        assert (done.code, done.lines) == (0, ["folder.png/a-box.png"])
+        return
+    two_lines(done, 1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failed_in_place_leaves_the_input(run, photo, tmp_path, two_lines):
+    photo("a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    two_lines(run("convolve", "a.png", "-k", "box:3", "--in-place", "--roi", "0,0,999,999"), 2)
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        (RuntimeError("the moon is full"), 1, "error: a mistake in cnncli (RuntimeError: the moon is full)"),
+        (MemoryError(), 1, "error: out of memory"),
+        (OSError(28, "No space left on device", "a.png"), 1, "error: no space left on device: a.png"),
+        (CnncliError("bad", "mend it"), 1, "error: bad"),
+        (UsageError("wrong", "see --help"), 2, "error: wrong"),
+    ],
+)
+def test_every_fault_is_two_lines(capsys, fault, code, message):
+    def work():
+        raise fault
+
+    assert carry_out(work) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == message
+    assert lines[1].startswith("hint: ")
+    assert len(lines) == 2
+    assert carry_out(work, debug=True) == code
+    debugged = capsys.readouterr().err.splitlines()
+    assert debugged[0] == "Traceback (most recent call last):"
+    assert debugged[-2:] == lines
+
+
+def test_messages_cannot_write_to_the_terminal(run, two_lines):
+    error = two_lines(run("convolve", "\x1b[31m\nred.png", "-k", "box:3"), 1)
+    assert "\x1b" not in error
+    assert r"\x1b[31m\nred.png" in error
+
+
+def test_an_array_of_nothing_but_nan(run, tmp_path):
+    np.save(tmp_path / "a.npy", np.full((8, 8), np.nan, np.float32))
+    assert run("convolve", "a.npy", "-k", "box:3", "-o", "b.png", "-q").code == 0
+    assert np.asarray(Image.open(tmp_path / "b.png").convert("L")).max() == 0
