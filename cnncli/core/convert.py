@@ -19,13 +19,15 @@ from cnncli.core.simd import (
     constant,
     fused,
     loaded,
+    prefetch,
     splatted,
     stored,
 )
 
 U8, U16, FLOAT = ELEMENT_TYPES.values()
 _ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
-_GROUP = 4  # vectors stored at once: four of 32-bit integers make one of bytes
+_GROUP = 4  # vectors of one turn of a loop: four of 32-bit integers make one of bytes
+LINE = 64  # bytes of a cache line
 
 
 def _switch(builder, code, emit, result=None):
@@ -51,8 +53,12 @@ def _switch(builder, code, emit, result=None):
 
 def _address(builder, base, index, element):
     """Address of the index-th element."""
-    size = 4 if element == F32 else element.width // 8
-    return builder.add(base, builder.mul(index, ir.Constant(I64, size)))
+    return builder.add(base, builder.mul(index, ir.Constant(I64, _size(element))))
+
+
+def _size(element):
+    """Bytes of an element."""
+    return 4 if element == F32 else element.width // 8
 
 
 def _as_float(builder, value, result):
@@ -92,7 +98,7 @@ def store_sample(typing_context, base, index, element, value):
         def emit(element):
             value = args[3]
             if element != F32:
-                value = builder.trunc(_rounded(builder, value, I32, ir.Constant(F32, _ROUNDER)), element)
+                value = builder.trunc(_rounded(builder, value, I32, _limit(element)), element)
             stored(builder, _address(builder, *args[:2], element), value, 1)
 
         _switch(builder, args[2], emit)
@@ -102,23 +108,36 @@ def store_sample(typing_context, base, index, element, value):
 
 
 @intrinsic
-def load_vectors(typing_context, base, index, element, samples, dst):
-    """Samples from the index-th on as float32 to ``dst``, in whole vectors: a rest is left."""
+def load_vectors(typing_context, base, index, element, samples, dst, ahead):
+    """Samples from the index-th on as float32 to ``dst``, in whole vectors: a rest is left.
+
+    What lies ``ahead`` bytes from them is fetched into the cache meanwhile.
+    """
 
     def codegen(context, builder, signature, args):
-        base, first, code, samples, dst = args
+        base, first, code, samples, dst, ahead = args
+
+        def convert(i, element):
+            address = _address(builder, base, builder.add(first, i), element)
+            value = loaded(builder, address, ir.VectorType(element, LANES), 1)
+            stored(builder, _address(builder, dst, i, F32), _as_float(builder, value, VECTOR), 4)
+            return address
 
         def emit(element):
-            kind = ir.VectorType(element, LANES)
-            with _groups(builder, samples, LANES) as (i, _):
-                address = _address(builder, base, builder.add(first, i), element)
-                value = _as_float(builder, loaded(builder, address, kind, 1), VECTOR)
-                stored(builder, _address(builder, dst, i, F32), value, 4)
+            size = _GROUP * LANES
+            with _groups(builder, samples, size) as (i, _):
+                for vector in range(_GROUP):
+                    at = convert(builder.add(i, ir.Constant(I64, vector * LANES)), element)
+                    if vector * LANES * _size(element) % LINE == 0:
+                        prefetch(builder, builder.add(at, ahead))
+            start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
+            with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
+                convert(builder.add(start, i), element)
 
         _switch(builder, code, emit)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 5), codegen
+    return types.void(*[types.intp] * 6), codegen
 
 
 @intrinsic
@@ -151,14 +170,15 @@ def load_luma(typing_context, base, index, element, pixels, dst, red, green, blu
 
 
 @intrinsic
-def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias):
+def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias, ahead):
     """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
 
-    The number of values that the clamp changed by more than rounding does.
+    The number of values that the clamp changed by more than rounding does. What lies ``ahead`` bytes
+    from the output is fetched into the cache meanwhile.
     """
 
     def codegen(context, builder, signature, args):
-        src, samples, base, first, code, absolute, scale, bias = args
+        src, samples, base, first, code, absolute, scale, bias, ahead = args
         scale, bias = splatted(builder, scale), splatted(builder, bias)
         sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
         keep = splatted(builder, builder.not_(sign))  # all bits, or all but the sign
@@ -178,13 +198,17 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                 if element != F32:
                     builder.store(_least(builder, value, builder.load(lowest)), lowest)
                     builder.store(_greatest(builder, value, builder.load(highest)), highest)
-                    clamped = _clamped(builder, value, _limit(element))
-                    value = _rounded(builder, clamped, keep.type, constant(_ROUNDER))
+                    value = _rounded(builder, value, keep.type, _limit(element))
                 parts.append(value)
             whole = _joined(builder, parts)
             if element != F32:
                 whole = builder.trunc(whole, ir.VectorType(element, vectors * LANES))
-            stored(builder, _address(builder, base, builder.add(first, i), element), whole, 1)
+            address = _address(builder, base, builder.add(first, i), element)
+            stored(builder, address, whole, 1)
+            if vectors > 1:
+                for line in range(0, vectors * LANES * _size(element), LINE):
+                    to = builder.add(address, ir.Constant(I64, line))
+                    prefetch(builder, builder.add(to, ahead), to_write=True)
 
         def recount(element):
             """The rare second look at a row of which something was clipped."""
@@ -221,15 +245,23 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 
         return _switch(builder, code, emit, I64)
 
-    return types.intp(*[types.intp] * 6, types.float32, types.float32), codegen
+    return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
 
 
 _ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits
 
 
-def _rounded(builder, value, kind, rounder):
-    """Clamped floats as 32-bit integers that are right in their low 16 bits."""
-    return builder.bitcast(builder.fadd(value, rounder), kind)
+def _rounded(builder, value, kind, limit):
+    """Floats as 32-bit integers that are right in their low 16 bits: the nearest of 0 to limit; NaN is 0.
+
+    Clamped after the addition, where maximum and minimum stay one instruction each.
+    """
+    low, high = (
+        ir.Constant(F32, each) if value.type == F32 else constant(each)
+        for each in (_ROUNDER, _ROUNDER + limit)
+    )
+    value = _greatest(builder, builder.fadd(value, low), low)
+    return builder.bitcast(_least(builder, value, high), kind)
 
 
 def _limit(element):
@@ -245,11 +277,6 @@ def _least(builder, a, b):
 def _greatest(builder, a, b):
     """The greater; b where a is NaN."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
-
-
-def _clamped(builder, value, high):
-    """Between 0 and high; NaN becomes 0."""
-    return _least(builder, _greatest(builder, value, constant(0)), constant(high))
 
 
 def _beyond(builder, value, high):

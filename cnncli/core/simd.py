@@ -73,6 +73,14 @@ def stored(builder, address, value, align):
     builder.store(value, pointer(builder, address, value.type)).align = align
 
 
+def prefetch(builder, address, *, to_write=False):
+    """Fetch the cache line at an address, which need not be valid."""
+    to = pointer(builder, address, ir.IntType(8))
+    numbers = [ir.Constant(I32, number) for number in (int(to_write), 3, 1)]  # write, keep, data
+    kind = ir.FunctionType(ir.VoidType(), [to.type, I32, I32, I32])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), [to, *numbers])
+
+
 def fused(builder, a, b, c):
     """a * b + c of vectors or numbers: one instruction, two where the processor has no such one."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
@@ -211,17 +219,6 @@ def _unary(name):
 vsqrt = _unary("sqrt")
 vabs = _unary("fabs")
 vfloor = _unary("floor")
-
-
-@intrinsic
-def root_f64(typing_context, a):
-    """Square root of a float64."""
-
-    def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(args[0].type, [args[0].type])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.sqrt.f64"), args)
-
-    return types.float64(types.float64), codegen
 
 
 def _choosing(comparison):

@@ -130,7 +130,7 @@ class Launcher:
         request = {
             "argv": [program, *map(str, argv[1:])],
             "cwd": str(cwd or Path.cwd()),
-            "env": {**os.environ, **(env or {})},
+            "env": {**_environment(), **(env or {})},
             "stderr": str(self._stderr),
         }
         print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -140,3 +140,8 @@ class Launcher:
             why = self._stderr.read_text(errors="replace")[-500:]
             raise RuntimeError(f"{what}: exit code {answer['status']}: {why}")
         return Cost(answer["wall"], answer["cpu"], answer["memory"])
+
+
+def _environment() -> dict[str, str]:
+    """This environment, in which Python keeps compiled modules as it does for users."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

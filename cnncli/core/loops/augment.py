@@ -51,8 +51,8 @@ RED, GREEN, BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 def load_bytes(src, count, dst):
     """``count`` bytes as floats, not one float more; the last vector overlaps the one before."""
     if count >= LANES:
-        load_vectors(src, 0, U8, count, dst)
-        load_vectors(src, count - LANES, U8, LANES, dst + 4 * (count - LANES))
+        load_vectors(src, 0, U8, count, dst, 0)
+        load_vectors(src, count - LANES, U8, LANES, dst + 4 * (count - LANES), 0)
     else:
         for i in range(count):
             store_f32(dst + 4 * i, load_sample(src, i, U8))

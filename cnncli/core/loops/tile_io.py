@@ -7,6 +7,7 @@ from cnncli.core.convert import FLOAT, U8, load_luma, load_sample, load_vectors,
 from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
+AHEAD = 2  # source rows from the one that is loaded to the one that is fetched into the cache
 ZERO = np.float32(0)
 HALF = np.float32(0.5)
 HIGH_U8 = np.float32(255)
@@ -48,7 +49,7 @@ def load_row(job, padded_row, padded_column, pixels, dst):
             load_luma(row, 3 * first, job.src_type, hi - lo, at, job.red, job.green, job.blue)
         else:
             samples = (hi - lo) * job.channels
-            load_vectors(row, first * job.channels, job.src_type, samples, at)
+            load_vectors(row, first * job.channels, job.src_type, samples, at, AHEAD * job.src_pitch)
             whole = (samples - samples % LANES) // job.channels
     # Its rest, and the border at either side, pixel by pixel.
     p = padded_column
@@ -75,7 +76,8 @@ def store_row(job, src, row, column, pixels, scratch):
     limit = HIGH_U8 if job.out_type == U8 else HIGH_U16
     samples = pixels * channels
     whole = samples - samples % LANES if job.stride_x == 1 else 0
-    clipped = store_vectors(src, whole, dst, first, job.out_type, job.absolute, job.scale, job.bias)
+    ahead = AHEAD * job.out_pitch
+    clipped = store_vectors(src, whole, dst, first, job.out_type, job.absolute, job.scale, job.bias, ahead)
     for i in range(whole, samples):
         pixel = i // channels
         sample = load_f32(src + 4 * (pixel * job.stride_x * channels + i - pixel * channels))
