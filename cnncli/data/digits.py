@@ -57,38 +57,44 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
     Digit
     """
     gray = _gray(picture)
-    low, high = float(gray.min()), float(gray.max())
+    low, high = int(gray.min()), int(gray.max())
     ground = _ground(gray)
-    inverted = ground > (low + high) / 2
+    inverted = 2 * ground > low + high
     fits = gray.shape == shape[:2]
     if high - low < _FAINTEST:
         return Digit(as_input(picture, shape))
     if fits and not inverted:
-        return Digit(np.rint(gray).astype(np.uint8)[..., None])
+        return Digit(gray[..., None])
     first = ("inverted",) if inverted else ()
-    ink = _ink(ground - gray if inverted else gray - ground)
+    above = gray.astype(np.float32) - ground
+    ink = _ink(-above if inverted else above)
     if fits and _is_placed(ink):
-        return Digit(np.rint(255 - gray).astype(np.uint8)[..., None], first)
+        return Digit(255 - gray[..., None], first)
     return Digit(_placed(ink, shape), (*first, "cropped", "centred"))
 
 
-def _gray(picture: Picture) -> Floats:
-    """The first frame as (H, W) float32, 0 to 255; clear pixels get what the ink stands out from."""
-    pixels = with_depth(picture.frames[0], 8).astype(np.float32)
+def _gray(picture: Picture) -> Pixels:
+    """The first frame as (H, W) uint8; clear pixels get what the ink stands out from."""
+    pixels = with_depth(picture.frames[0], 8)
+    if pixels.shape[2] == 1:
+        return pixels[..., 0]
+    pixels = pixels.astype(np.float32)
     shades = pixels[..., :-1] if picture.alpha else pixels
     gray = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
     if picture.alpha:
         opacity = pixels[..., -1] / 255
         ink = float((gray * opacity).sum() / max(1.0, float(opacity.sum())))
         gray = gray * opacity + (255 if ink < 128 else 0) * (1 - opacity)
-    return np.ascontiguousarray(gray, np.float32)
+    return np.asarray(np.rint(gray), np.uint8)
 
 
-def _ground(gray: Floats) -> float:
-    """What most of the edge is like."""
+def _ground(gray: Pixels) -> int:
+    """What most of the edge is like: its median."""
     band = max(1, min(gray.shape) // _EDGE)
     sides = (gray[:band], gray[-band:], gray[:, :band], gray[:, -band:])
-    return float(np.median(np.concatenate([side.ravel() for side in sides])))
+    edge = np.concatenate([side.ravel() for side in sides])
+    edge.sort()
+    return int(edge[edge.size // 2])
 
 
 def _ink(above: Floats) -> Floats:
@@ -101,7 +107,7 @@ def _ink(above: Floats) -> Floats:
 
 def _threshold(values: Floats) -> float:
     """The level that parts values (0 to 1) best in two (Otsu, A threshold selection method, 1979)."""
-    counts = np.histogram(values, bins=256, range=(0, 1))[0].astype(np.float64)
+    counts = np.bincount((255 * values).astype(np.uint8).ravel(), minlength=256).astype(np.float64)
     below = counts.cumsum()
     mass = (counts * np.arange(256)).cumsum()
     above = below[-1] - below

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnncli.images.metadata import turned, upright_exif
 from cnncli.images.picture import Metadata, Picture
+from cnncli.images.png_read import read_plain_png
 from cnncli.images.read import DEFAULT_MAX_PIXELS, read_picture
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
     """Read an image of which only a small version is wanted.
 
     A JPEG is decoded at a half, a quarter or an eighth of its size, as long as both sides keep twice
-    ``side`` pixels: 11 megapixels take a sixth of the time.
+    ``side`` pixels: 11 megapixels take a sixth of the time. Small plain PNGs take a shorter way.
 
     Parameters
     ----------
@@ -62,6 +63,9 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
     CnncliError
         As ``read_picture`` does.
     """
+    pixels = read_plain_png(data)
+    if pixels is not None:
+        return Picture((pixels,))
     if data.startswith(_JPEG):
         picture = _reduced_jpeg(data, side)
         if picture is not None:

@@ -25,8 +25,8 @@ class Network:
         The layers.
     seed : int
         Of the initial weights.
-    scheme : {"he", "glorot"}
-        How weights start.
+    scheme : {"he", "glorot"} or None
+        How weights start; None: all numbers are 0, to be loaded.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Network:
         Likewise, what training keeps track of besides, such as the running statistics of batch norm.
     """
 
-    def __init__(self, graph: Graph, *, seed: int = 0, scheme: Scheme = "he") -> None:
+    def __init__(self, graph: Graph, *, seed: int = 0, scheme: Scheme | None = "he") -> None:
         self.graph = graph
         self.row_bytes = 4 * BLOCK
         self.parameters: dict[str, Parameter] = {}
@@ -52,7 +52,8 @@ class Network:
         self.state = self._lay_out(self.states)
         self._gradient: Floats | None = None
         for name, parameter in (*self.parameters.items(), *self.states.items()):
-            self._put(name, initial_values(parameter, name=name, seed=seed, scheme=scheme))
+            if scheme is not None:
+                self._put(name, initial_values(parameter, name=name, seed=seed, scheme=scheme))
 
     def _lay_out(self, parameters: Mapping[str, Parameter]) -> Floats:
         rows = 0

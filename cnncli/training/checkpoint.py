@@ -92,7 +92,7 @@ class Checkpoint:
         CnncliError
             Where the weights do not fit the architecture.
         """
-        network = Network(self.architecture.graph(seed=seed), seed=seed)
+        network = Network(self.architecture.graph(seed=seed), scheme=None)
         try:
             network.load(self.arrays)
         except CnncliError as fault:
