@@ -225,6 +225,20 @@ def _choosing(comparison):
     """a where it compares so with b, else b: one instruction, and b where either is NaN."""
 
     @intrinsic
+def root_f64(typing_context, a):
+    """Square root of a float64."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.sqrt.f64"), args)
+
+    return types.float64(types.float64), codegen
+
+
+def _choosing(comparison):
+    """a where it compares so with b, else b: one instruction, and b where either is NaN."""
+
+    @intrinsic
     def choose(typing_context, a, b):
         def codegen(context, builder, signature, args):
             return builder.select(builder.fcmp_ordered(comparison, *args), *args)
