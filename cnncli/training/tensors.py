@@ -46,7 +46,7 @@ def write_tensors(
 
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     length = int.from_bytes(data[:8], "little")
     # The package would write metadata in an order that changes from process to process.
     header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8 : 8 + length])}

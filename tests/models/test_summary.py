@@ -1,0 +1,59 @@
+"""Summaries: receptive fields against what really changes an output, memory and sums by hand."""
+
+import numpy as np
+import pytest
+
+from cnncli.models import build, summary
+from cnncli.nn import Inference, Network
+
+
+def seen(text, name, size=21):
+    """Rows and columns of the picture that change the middle of a layer's output."""
+    graph = build(text, (size, size, 1), 3)
+    network = Network(graph, seed=0)
+    network.load({key: np.abs(value) + 0.1 for key, value in network.export().items()})
+    inference = Inference(network, size * size + 1, threads=1, keep=(name,))
+    pictures = np.ones((size * size + 1, size, size, 1), np.float32)
+    for i in range(size * size):
+        pictures[i].reshape(-1)[i] = 3
+    values = inference.activations(pictures)[name]
+    middle = values[:, values.shape[1] // 2, values.shape[2] // 2, 0]
+    rows, columns = np.divmod(np.flatnonzero(middle[:-1] != middle[-1]), size)
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv2 relu gap fc",
+        "conv2-5 conv2 gap fc",
+        "conv2 avgpool conv2 gap fc",
+        "conv2s2 conv2d2 gap fc",
+        "avgpool3s2 conv2-5 gap fc",
+    ],
+)
+def test_receptive_fields(text):
+    rows = summary(build(text, (21, 21, 1), 3)).layers
+    last = next(row for row in reversed(rows) if row.shape.height > 1)
+    assert last.receptive_field == seen(text, last.name)
+
+
+def test_global_pooling_and_fully_connected_layers_see_everything():
+    for text in ("conv4 gap fc", "conv4 pool fc8 fc"):
+        assert summary(build(text, (12, 20, 1), 3)).layers[-1].receptive_field == (12, 20)
+
+
+def test_a_skip_does_not_narrow_the_field():
+    rows = summary(build("resnet20", (32, 32, 3), 10)).layers
+    fields = [row.receptive_field[0] for row in rows if row.kind == "Add"]
+    assert fields[0] == 7
+    assert fields == sorted(fields)
+
+
+def test_sums_and_memory():
+    table = summary(build("conv4-5p0 pool fc", (12, 12, 3), 6), batch=10)
+    assert [row.parameters for row in table.layers] == [4 * 75 + 4, 0, 0, 64 * 6 + 6]
+    assert [row.multiply_adds for row in table.layers] == [64 * 4 * 75, 0, 0, 64 * 6]
+    assert table.parameters == 304 + 390
+    assert table.multiply_adds == 19_200 + 384
+    assert table.memory == 4 * 10 * (8 * 8 * 4 + 4 * 4 * 4 + 64 + 6)

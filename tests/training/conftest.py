@@ -1,0 +1,76 @@
+"""A dataset that is learnt in a moment, and runs on it."""
+
+import numpy as np
+import pytest
+
+from cnncli.tasks.classification import Classification
+from cnncli.training.options import TrainOptions
+from cnncli.training.session import begin, resume
+
+TINY = "conv4 bn relu pool dropout0.1 gap fc"
+
+
+def make_task(dataset, options, weights):
+    return Classification(len(dataset.classes), options.smoothing, weights)
+
+
+class Watcher:
+    """Takes down what an observer is told."""
+
+    def __init__(self):
+        self.steps, self.rows = [], []
+
+    def on_step(self, report):
+        self.steps.append(report)
+
+    def on_epoch(self, row, *, best):
+        self.rows.append(row | {"best": best})
+
+
+def never():
+    return False
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory):
+    """Three classes of 10x10 pictures: bars that lie, bars that stand, and dots."""
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 60, (150, 10, 10)).astype(np.uint8)
+    labels = np.arange(150) % 3
+    for image, label in zip(images, labels, strict=True):
+        at = int(rng.integers(1, 8))
+        if label == 0:
+            image[at : at + 2] += 150
+        elif label == 1:
+            image[:, at : at + 2] += 150
+        else:
+            image[1::3, 1::3] += 150
+    path = tmp_path_factory.mktemp("data") / "bars.npz"
+    test = slice(120, 150)
+    np.savez(path, x_train=images[:120], y_train=labels[:120], x_test=images[test], y_test=labels[test])
+    return path
+
+
+@pytest.fixture
+def session(bars, tmp_path):
+    """Begin a run: ``session(epochs=2, …)``."""
+
+    def make(*, output=None, threads=1, **options):
+        wishes = {
+            "model": TINY,
+            "epochs": 3,
+            "batch_size": 32,
+            "lr": 0.05,
+            "augment": "none",
+            "val_split": 0.2,
+        }
+        asked = TrainOptions(dataset=str(bars), **(wishes | options))
+        return begin(asked, make_task, output=str(output or tmp_path / "run"), threads=threads)
+
+    return make
+
+
+@pytest.fixture
+def again():
+    """Go on with a run."""
+    return lambda path, **how: resume(str(path), make_task, **how)

@@ -1,0 +1,150 @@
+"""Checkpoints: names and layouts as PyTorch has them, the way there and back, and metadata that lie."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from cnncli.errors import CnncliError
+from cnncli.models import architecture
+from cnncli.nn import Inference, Network
+from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
+from cnncli.training.tensors import read_tensors, write_tensors
+
+TEXT = "conv4-5 bn relu pool conv6 relu fc"
+
+
+@pytest.fixture
+def network():
+    return Network(architecture(TEXT, (8, 8, 3), 2).graph(), seed=4)
+
+
+@pytest.fixture
+def path(tmp_path, network):
+    path = tmp_path / "best.safetensors"
+    pre = Preprocessing((8, 8), 3, (0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
+    model = architecture(TEXT, (8, 8, 3), 2)
+    save_checkpoint(path, Checkpoint(network.export(), ("Ä", "b"), pre, model, {"epoch": 3}))
+    return path
+
+
+def test_there_and_back(path, network):
+    held = load_checkpoint(path)
+    assert held.classes == ("Ä", "b")
+    assert held.preprocessing == Preprocessing((8, 8), 3, (0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
+    assert held.architecture == architecture(TEXT, (8, 8, 3), 2)
+    assert held.training == {"epoch": 3}
+    assert held.network().weights.tobytes() == network.weights.tobytes()
+    assert held.network().state.tobytes() == network.state.tobytes()
+
+
+def test_a_folder_stands_for_its_best(path):
+    assert load_checkpoint(path.parent).path == path
+
+
+def test_names_and_shapes_are_pytorchs(path):
+    shapes = {name: array.shape for name, array in load_file(path).items()}
+    assert shapes == {
+        "conv1.weight": (4, 3, 5, 5),
+        "batchnorm1.weight": (4,),
+        "batchnorm1.bias": (4,),
+        "batchnorm1.running_mean": (4,),
+        "batchnorm1.running_var": (4,),
+        "conv2.weight": (6, 4, 3, 3),
+        "conv2.bias": (6,),
+        "head.weight": (2, 96),
+        "head.bias": (2,),
+    }
+
+
+def test_the_weights_mean_what_pytorch_means(path, rng):
+    """The whole network in float64 loops, channels first, from the arrays of the file."""
+    w = {name: array.astype(float) for name, array in load_file(path).items()}
+    image = rng.random((8, 8, 3))
+    x = image.transpose(2, 0, 1)
+    x = correlate(x, w["conv1.weight"], 2)
+    assert (w["batchnorm1.running_var"] == 1).all()
+    x = np.maximum(x / np.sqrt(1 + 1e-5), 0).reshape(4, 4, 2, 4, 2).max(axis=(2, 4))
+    x = np.maximum(correlate(x, w["conv2.weight"], 1) + w["conv2.bias"][:, None, None], 0)
+    expected = w["head.weight"] @ x.reshape(-1) + w["head.bias"]
+    got = Inference(load_checkpoint(path).network(), 1, threads=1).run(image[None].astype(np.float32))
+    assert got[0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def correlate(x, weight, pad):
+    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    k, _, kh, kw = weight.shape
+    out = np.zeros((k, x.shape[1] - kh + 1, x.shape[2] - kw + 1))
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            out[:, i, j] = (weight * x[:, i : i + kh, j : j + kw]).sum(axis=(1, 2, 3))
+    return out
+
+
+def test_normalising():
+    pre = Preprocessing((1, 2), 1, (0.5,), (0.25,))
+    got = pre.normalise(np.array([[[[0], [255]]]], np.uint8))
+    assert got.ravel() == pytest.approx([-2, 2])
+    assert got.dtype == np.float32
+
+
+def changed(path, **texts):
+    arrays, metadata = read_tensors(path)
+    write_tensors(path, arrays, metadata | {name: json.dumps(value) for name, value in texts.items()})
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"classes": ["a", "b", "c"]},
+        {"classes": 3},
+        {"preprocessing": {"size": [8, 8]}},
+        {
+            "preprocessing": {
+                "size": [10**9, 8],
+                "channels": 3,
+                "mean": [0] * 3,
+                "std": [1] * 3,
+                "digits": False,
+            }
+        },
+        {"preprocessing": {"size": [8, 8], "channels": 3, "mean": [0] * 3, "std": [0] * 3, "digits": False}},
+        {"preprocessing": {"size": [8, 8], "channels": 3, "mean": [0, 0], "std": [1] * 3, "digits": False}},
+        {"architecture": "conv"},
+        {"training": "text"},
+    ],
+)
+def test_metadata_that_lie(path, texts):
+    changed(path, **texts)
+    with pytest.raises(CnncliError, match="its metadata cannot be understood"):
+        load_checkpoint(path)
+
+
+def test_another_architecture(path):
+    model = {"name": "custom", "layers": "conv9 gap fc", "input_shape": [8, 8, 3], "classes": 2}
+    changed(path, architecture=model)
+    with pytest.raises(CnncliError, match=r"best.safetensors: conv1.weight has shape"):
+        load_checkpoint(path).network()
+
+
+def test_an_architecture_that_cannot_be_built(path):
+    model = {"name": "skynet", "layers": None, "input_shape": [8, 8, 3], "classes": 2}
+    changed(path, architecture=model)
+    with pytest.raises(CnncliError, match="no model 'skynet'"):
+        load_checkpoint(path).network()
+
+
+def test_weights_that_are_no_numbers(path):
+    arrays, metadata = read_tensors(path)
+    arrays["conv2.bias"][3] = np.nan
+    write_tensors(path, arrays, metadata)
+    with pytest.raises(CnncliError, match=r"not numbers, in conv2.bias"):
+        load_checkpoint(path)
+
+
+def test_someone_elses_safetensors(tmp_path):
+    path = tmp_path / "bert.safetensors"
+    save_file({"a": np.zeros(3, np.float32)}, path)
+    with pytest.raises(CnncliError, match="no network of cnncli"):
+        load_checkpoint(path)

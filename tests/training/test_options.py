@@ -1,0 +1,123 @@
+"""Options and schedules: what is refused, what is chosen, and the way to a command and back."""
+
+import numpy as np
+import pytest
+
+from cnncli.errors import CnncliError
+from cnncli.nn import SGD, Adam, AdamW, RMSprop
+from cnncli.training.options import TrainOptions
+from cnncli.training.schedules import parse_schedule
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"epochs": 0}, "--epochs is 0; expected a whole number, 1 to"),
+        ({"batch_size": 0}, "--batch-size is 0"),
+        ({"lr": -1.0}, "--lr is -1"),
+        ({"lr": float("nan")}, "--lr is nan"),
+        ({"weight_decay": -0.1}, "--weight-decay is -0.1"),
+        ({"momentum": 1.0}, "--momentum is 1"),
+        ({"smoothing": 1.0}, "--smoothing is 1"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"val_split": 1.0}, "--val-split is 1"),
+        ({"patience": 0}, "--patience is 0"),
+        ({"ema": 1.0}, "--ema is 1"),
+        ({"clip": -1.0}, "--clip is -1"),
+        ({"opt": "adamm"}, "--opt is 'adamm'"),
+        ({"sched": "cosin"}, "--sched is 'cosin'"),
+        ({"freeze": True}, "--freeze without --init"),
+        ({"patience": 2, "val_split": 0.0}, "--patience with --val-split 0"),
+    ],
+)
+def test_what_is_refused(wrong, what):
+    with pytest.raises(CnncliError, match=what):
+        TrainOptions(dataset="mnist", **wrong)
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(1, 100), (200, 100), (3600, 20), (60_000, 10), (10**6, 10)])
+def test_epochs_follow_the_images(images, epochs):
+    assert TrainOptions(dataset="d").settled(images).epochs == epochs
+
+
+def test_what_is_given_stays():
+    settled = TrainOptions(dataset="d", epochs=3, lr=0.5, weight_decay=0.0).settled(100)
+    assert (settled.epochs, settled.lr, settled.weight_decay) == (3, 0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("opt", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW), ("rmsprop", RMSprop)]
+)
+def test_optimisers(opt, kind):
+    made = TrainOptions(dataset="d", opt=opt, weight_decay=0.25).settled(10).optimiser()
+    assert type(made) is kind
+    assert made.weight_decay == 0.25
+
+
+def test_there_and_back():
+    options = TrainOptions(dataset="d", epochs=3, ema=0.9).settled(10)
+    assert TrainOptions.from_dict(options.as_dict()) == options
+    with pytest.raises(TypeError, match="colour"):
+        TrainOptions.from_dict(options.as_dict() | {"colour": 1})
+
+
+def test_the_command_names_what_differs():
+    options = TrainOptions(dataset="my data", model="conv8 fc", lr=0.1, class_weights=True, epochs=5)
+    assert options.command == (
+        "cnncli train 'my data' --model 'conv8 fc' --epochs 5 --lr 0.1 --class-weights"
+    )
+
+
+def factors(text, epochs=10, batches=10):
+    schedule = parse_schedule(text).schedule(epochs, batches)
+    return np.array([schedule.factor(step) for step in range(epochs * batches)])
+
+
+def test_constant():
+    assert (factors("constant") == 1).all()
+
+
+def test_cosine_falls_along_half_a_cosine():
+    got = factors("cosine")
+    assert got == pytest.approx((1 + np.cos(np.pi * np.arange(100) / 100)) / 2)
+
+
+def test_warm_up_rises_in_a_line_then_the_schedule_begins():
+    got = factors("cosine:warmup=2")
+    assert got[:20] == pytest.approx(np.arange(1, 21) / 20)
+    assert got[20] == 1
+    assert (np.diff(got[20:]) < 0).all()
+
+
+def test_step_falls_at_shares_of_the_run():
+    got = factors("step:at=0.3/0.6,gamma=0.5")
+    assert got[[0, 29, 30, 59, 60, 99]] == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.25])
+
+
+def test_one_cycle_rises_and_falls():
+    got = factors("onecycle")
+    assert 25 < got.argmax() <= 30
+    assert got[0] == pytest.approx(1 / 25)
+    assert got[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("linear", "expected constant, step, cosine, one-cycle"),
+        ("cosine:at=0.5", "has no setting 'at'; expected warmup"),
+        ("cosine:", "has no setting ''"),
+        ("cosine:warmup=x", "warmup is 'x'; expected a number"),
+        ("cosine:warmup=-1", "warmup is -1"),
+        ("cosine:warmup=1/2", "warmup is 1/2"),
+        ("step:gamma=2", "gamma is 2; expected a number from 0 to 1"),
+        ("step:at=0.5/1.5", "shares of the run between 0 and 1"),
+    ],
+)
+def test_schedules_that_are_none(text, what):
+    with pytest.raises(CnncliError, match=what):
+        parse_schedule(text)
+
+
+def test_warm_up_longer_than_the_run():
+    assert factors("cosine:warmup=99", epochs=2) == pytest.approx(np.arange(1, 21) / 20)

@@ -1,0 +1,122 @@
+"""The container: the package's own reader as oracle, equal bytes, and damaged or foreign files."""
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from cnncli.errors import CnncliError
+from cnncli.training.tensors import read_tensors, write_tensors
+
+ARRAYS = {
+    "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
+    "a": np.array([[1, -2]], np.int64),
+    "empty": np.zeros((0, 3), np.float32),
+    "scalar": np.float32(3.5).reshape(()),
+}
+METADATA = {"zebra": 'Ünïcode "quoted"', "apple": "{}", "m": ""}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, ARRAYS, METADATA)
+    return path
+
+
+def test_the_package_reads_what_is_written(path):
+    with safe_open(path, framework="np") as held:
+        assert held.metadata() == METADATA
+        assert set(held.keys()) == set(ARRAYS)
+        for name, array in ARRAYS.items():
+            got = held.get_tensor(name)
+            assert got.dtype == array.dtype
+            assert got.tobytes() == array.tobytes()
+            assert got.shape == array.shape
+
+
+def test_what_the_package_writes_is_read(tmp_path):
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(save(ARRAYS, METADATA))
+    arrays, metadata = read_tensors(path)
+    assert metadata == METADATA
+    assert all((arrays[name] == array).all() for name, array in ARRAYS.items())
+
+
+def test_the_same_content_gives_the_same_bytes(path, python):
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from cnncli.training.tensors import *\n"
+        "arrays, metadata = read_tensors(Path(sys.argv[1]))\n"
+        "write_tensors(Path(sys.argv[2]), arrays, dict(reversed(metadata.items())))\n"
+    )
+    other = path.with_name("other.safetensors")
+    python(code, path, other, env={"PYTHONHASHSEED": "77"})
+    assert other.read_bytes() == path.read_bytes()
+
+
+def test_arrays_begin_at_multiples_of_eight(path):
+    data = path.read_bytes()
+    assert int.from_bytes(data[:8], "little") % 8 == 0
+
+
+def damaged(data, kind):
+    length = int.from_bytes(data[:8], "little")
+    return {
+        "cut in the header": data[: 8 + length // 2],
+        "cut in the arrays": data[:-5],
+        "too long": data + b"\0",
+        "header of nonsense": data[:8] + b"{" + b"\xff" * (length - 1) + data[8 + length :],
+        "header is a list": (16).to_bytes(8, "little") + b'{"a": [1, 2, 3]}',
+        "offsets beyond": (62).to_bytes(8, "little")
+        + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}        '
+        + b"1234",
+        "deep": (40_000).to_bytes(8, "little") + b'{"a":' + b"[" * 39_995,
+        "metadata of numbers": (28).to_bytes(8, "little") + b'{"__metadata__": {"a": 12} }',
+        "unknown type": (56).to_bytes(8, "little")
+        + b'{"a":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}   '
+        + b"1234",
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "cut in the header",
+        "cut in the arrays",
+        "too long",
+        "header of nonsense",
+        "header is a list",
+        "offsets beyond",
+        "deep",
+        "metadata of numbers",
+        "unknown type",
+    ],
+)
+def test_damaged_files(path, kind):
+    path.write_bytes(damaged(path.read_bytes(), kind))
+    with pytest.raises(CnncliError, match="is damaged or cut short") as caught:
+        read_tensors(path)
+    assert "a.safetensors" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04rest of a zip archive", "PyTorch"),
+        (b"\x80\x02}q\x00rest of a pickle", "pickle"),
+        (b"\x89PNG\r\n\x1a\nrest", "PNG"),
+        (b"hello, this is some text", "not in the safetensors format"),
+        ((1 << 40).to_bytes(8, "little") + b'{"a": 1}', "not in the safetensors format"),
+    ],
+)
+def test_foreign_files(tmp_path, start, what):
+    path = tmp_path / "f.safetensors"
+    path.write_bytes(start)
+    with pytest.raises(CnncliError, match=what):
+        read_tensors(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(CnncliError, match="no such file"):
+        read_tensors(tmp_path / "none.safetensors")
