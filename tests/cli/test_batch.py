@@ -25,7 +25,11 @@ def album(tmp_path, photo):
         names = [f"p{number:03}.png" for number in range(count)]
         pixels = photo(tmp_path / names[0], shape)
         for number, name in enumerate(names[1:], 1):
-            Image.fromarray(np.roll(pixels, number, axis=1)[: shape[0] - number % 7]).save(tmp_path / name)
+            if number < 7:
+                cut = np.roll(pixels, number, axis=1)[: shape[0] - number]
+                Image.fromarray(cut).save(tmp_path / name, compress_level=1)
+            else:
+                os.link(tmp_path / names[number % 7], tmp_path / name)
         return names
 
     return make

@@ -143,12 +143,12 @@ def test_languages_and_encodings_of_the_terminal(shell, photo, run, tmp_path):
         assert done.out == "é-box.png\n".encode()
         assert re.search(r"error: unknown kernel", done.err)
         assert len(done.err.splitlines()) == 2
-        assert shell("cnncli convolve --help; cnncli kernels gaussian", env=env).code == 0
+        assert shell("cnncli kernels gaussian", env=env).code == 0
 
 
 def test_no_color_codes(shell, photo, run):
     photo("a.png")
-    for env in ({}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}):
+    for env in ({"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}):
         done = shell("cnncli convolve a.png none.png -k 3; cnncli convolve --help", env=env)
         assert b"\x1b" not in done.out
         assert "\x1b" not in done.err
