@@ -221,10 +221,7 @@ vabs = _unary("fabs")
 vfloor = _unary("floor")
 
 
-def _choosing(comparison):
-    """a where it compares so with b, else b: one instruction, and b where either is NaN."""
-
-    @intrinsic
+@intrinsic
 def root_f64(typing_context, a):
     """Square root of a float64."""
 
