@@ -230,6 +230,42 @@ def predict(
 
 
 @app.command()
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET",
+            help="mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; "
+            "an .npz; a .csv or .tsv (path,label).",
+        ),
+    ],
+    model: Model = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Also draw the confusion matrix and the mistakes, and list them, in a folder.",
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="WHICH", help="test: the images kept for tests; all: every image.")
+    ] = "test",
+    offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> int:
+    """Measure a trained network: accuracy, precision and recall by class, confusion matrix."""
+    given = dict(locals())
+    from cnncli.cli.evaluate import evaluate_command
+
+    return carry_out(lambda: evaluate_command(**given), debug=debug)
+
+
+@app.command()
 def kernels(
     spec: Annotated[
         str | None, typer.Argument(metavar="[SPEC]", help="Show one kernel: its name, or any SPEC.")

@@ -1,0 +1,239 @@
+"""``cnncli evaluate``: how often a trained network is right, class by class."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cnncli.cli import values
+from cnncli.cli.readout import in_unicode
+from cnncli.cli.run import DONE, UsageError, report
+from cnncli.cli.streams import write_stdout
+from cnncli.cli.trained import Trained, batch_size, load_trained
+from cnncli.core.threads import thread_count
+from cnncli.data.load import load_dataset
+from cnncli.data.model import Dataset, Labels, Split
+from cnncli.data.recast import Recast
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown, writing_fault
+from cnncli.tasks.classification import Evaluation, evaluate
+
+SPLITS = ("test", "all")
+_NAMED = 8  # classes that a message names
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers to every image that was asked for.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Its test split holds all these images, its classes are the network's.
+    split : str
+        ``test`` or ``all``.
+    evaluation : Evaluation
+        The answers.
+    turned : int
+        Images that were drawn dark on light.
+    seconds : float
+        That it took.
+    """
+
+    dataset: Dataset
+    split: str
+    evaluation: Evaluation
+    turned: int
+    seconds: float
+
+
+def evaluate_command(
+    *,
+    dataset: str,
+    model: str | None,
+    output: str | None,
+    split: str,
+    json: bool,
+    quiet: bool,
+    debug: bool,
+    threads: int | None,
+    offline: bool,
+) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    dataset : str
+        As `load_dataset` takes it.
+    model : str or None
+        A checkpoint or a run's folder.
+    output : str or None
+        A folder for pictures.
+    split : str
+        Of `SPLITS`.
+    json, quiet, debug, threads, offline
+        As on the command line.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    from cnncli.cli.evaluate_text import as_json, as_text
+
+    del debug  # the caller shows tracebacks
+    values.choice("--split", split, SPLITS)
+    trained = load_trained(model)
+    try:
+        cores = thread_count(threads)
+        found = load_dataset(
+            dataset, size=trained.checkpoint.preprocessing.size, offline=offline, threads=cores
+        )
+        labels = class_numbers(found, trained)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    folder = None if output is None else _made(Path(output))
+    judged = _judge(found, trained, labels, split=split, threads=cores)
+    for line in () if quiet else _remarks(judged, trained):
+        report(line)
+    if folder is not None:
+        from cnncli.cli.train_report import write_test_files
+
+        title = f"{trained.checkpoint.architecture.name} on {in_unicode(found.name)}"
+        write_test_files(folder, judged.dataset, judged.evaluation, title=title)
+    text = as_json(judged, trained, model) if json else as_text(judged, trained)
+    write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
+    if folder is not None and not quiet:
+        report(f"confusion_matrix.png, misclassified.csv and misclassified.png are in {shown(folder)}")
+    return DONE
+
+
+def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
+    """The network's number of each of a dataset's classes.
+
+    Returns
+    -------
+    ndarray, shape (K,), int64
+
+    Raises
+    ------
+    CnncliError
+        If the network does not know one of them.
+    """
+    known = {name: number for number, name in enumerate(trained.checkpoint.classes)}
+    missing = [name for name in dataset.classes if name not in known]
+    if missing:
+        raise CnncliError(
+            f"{in_unicode(dataset.name)} has {_several(len(dataset.classes), dataset.classes)}; "
+            f"expected some of the network's {_several(len(known), trained.checkpoint.classes)}",
+            f"{in_unicode(missing[0])} is not among them: give the checkpoint that was trained on such "
+            "images with -m",
+        )
+    return np.array([known[name] for name in dataset.classes], np.int64)
+
+
+def _several(count: int, names: tuple[str, ...]) -> str:
+    listed = ", ".join(in_unicode(name) for name in names[:_NAMED])
+    return f"{count} classes ({listed}{', …' if count > _NAMED else ''})"
+
+
+def _judge(found: Dataset, trained: Trained, numbers: Labels, *, split: str, threads: int) -> Judged:
+    """Let the network answer for every image of a split."""
+    start = perf_counter()
+    wanted = trained.checkpoint.preprocessing
+    parts: list[Split] = [found.test] if split == "test" else [found.train, found.val, found.test]
+    seen = [
+        Recast(part, wanted.shape, numbers[part.labels], digits=wanted.digits and wanted.channels == 1)
+        for part in parts
+        if len(part)
+    ]
+    if not seen:
+        raise CnncliError(
+            f"{in_unicode(found.name)} has no test images; expected some",
+            "say --split all to take all images",
+        )
+    batch = max(batch_size(trained.network.graph, threads), 8 * threads)
+    answers = [evaluate(trained.network, part, wanted, batch=batch, threads=threads) for part in seen]
+    starts = np.cumsum([0, *(len(part) for part in seen)])
+    evaluation = Evaluation(
+        np.concatenate([each.indices + at for each, at in zip(answers, starts, strict=False)]),
+        np.concatenate([each.labels for each in answers]),
+        np.concatenate([each.outputs for each in answers]),
+    )
+    joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), split)
+    dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
+    turned = sum(len(part.changed) for part in seen)
+    return Judged(dataset, split, evaluation, turned, perf_counter() - start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Joined:
+    """Splits one after the other."""
+
+    parts: tuple[Split, ...]
+    label: str
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.parts[0].shape
+
+    @property
+    def labels(self) -> Labels:
+        return np.concatenate([part.labels for part in self.parts])
+
+    def _place(self, index: int) -> tuple[Split, int]:
+        for part in self.parts:
+            if index < len(part):
+                return part, index
+            index -= len(part)
+        raise IndexError(index)
+
+    def name(self, index: int) -> str:
+        part, at = self._place(index)
+        return part.name(at)
+
+    def read(
+        self,
+        indices: np.ndarray[Any, np.dtype[np.intp]],
+        out: np.ndarray[Any, np.dtype[np.uint8]],
+        *,
+        threads: int = 1,
+    ) -> np.ndarray[Any, np.dtype[np.intp]]:
+        used = np.empty(len(indices), np.intp)
+        for row, index in enumerate(indices):
+            part, at = self._place(int(index))
+            used[row] = (
+                index + part.read(np.array([at], np.intp), out[row : row + 1], threads=threads)[0] - at
+            )
+        return used
+
+
+def _made(folder: Path) -> Path:
+    """A folder that is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_fault(error, folder) from error
+    return folder
+
+
+def _remarks(judged: Judged, trained: Trained) -> list[str]:
+    """What the user might not expect."""
+    dataset = judged.dataset
+    lines = [f"warning: {in_unicode(text)}" for text in dataset.warnings]
+    lines += [f"warning: {shown(each.path)} is left out: {each.reason}" for each in dataset.skipped[:5]]
+    if len(dataset.skipped) > 5:
+        lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
+    if judged.turned:
+        lines.append(
+            f"note: {judged.turned} of {len(judged.evaluation)} images were turned to light digits on dark "
+            "ground, as the network expects them"
+        )
+    if isinstance(dataset.test, Recast) and dataset.test.split.shape[2] != dataset.test.shape[2]:
+        lines.append(f"note: images are taken as {'gray' if dataset.test.shape[2] == 1 else 'colour'}")
+    return lines

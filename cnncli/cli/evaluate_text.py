@@ -1,0 +1,140 @@
+"""How an evaluation reads: as text, and as one JSON object."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli.readout import in_unicode
+from cnncli.images.faults import shown
+from cnncli.tasks.classification import ClassScores
+
+if TYPE_CHECKING:
+    from cnncli.cli.evaluate import Judged
+    from cnncli.cli.trained import Trained
+
+_LABEL = 24  # characters of a class's name, at most
+_COLUMNS = 100  # characters of a line where it does not go to a terminal
+_CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
+
+
+def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
+    """One object: what was judged, accuracy and loss, scores of each class, the confusion matrix."""
+    from json import dumps
+
+    evaluation, checkpoint = judged.evaluation, trained.checkpoint
+
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(value, 6)
+
+    scores = evaluation.by_class(checkpoint.classes)
+    return dumps(
+        {
+            "dataset": in_unicode(judged.dataset.name),
+            "split": judged.split,
+            "model": in_unicode(model or str(checkpoint.path)),
+            "images": len(evaluation),
+            "accuracy": rounded(evaluation.accuracy),
+            "loss": rounded(evaluation.loss),
+            "classes": [
+                {
+                    "label": each.label,
+                    "precision": rounded(each.precision),
+                    "recall": rounded(each.recall),
+                    "f1": rounded(each.f1),
+                    "support": each.support,
+                }
+                for each in scores
+            ],
+            "confusion": evaluation.confusion.tolist(),
+            "skipped": len(judged.dataset.skipped),
+            "seconds": round(judged.seconds, 3),
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def as_text(judged: "Judged", trained: "Trained") -> str:
+    """Accuracy, a report of each class, and the confusion matrix, or the worst of it where it is too wide."""
+    evaluation, classes = judged.evaluation, [shown(name) for name in trained.checkpoint.classes]
+    counts = evaluation.confusion
+    right = int(np.trace(counts))
+    which = "test images" if judged.split == "test" else "images"
+    lines = [
+        f"{in_unicode(judged.dataset.provenance)}",
+        f"{trained.checkpoint.architecture.name}: {right:,} of {len(evaluation):,} {which} right, "
+        f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}",
+        "",
+        *_report(evaluation.by_class(classes)),
+        "",
+        *_matrix(counts, classes),
+    ]
+    return "\n".join(lines)
+
+
+def _report(scores: Sequence[ClassScores]) -> list[str]:
+    width = min(_LABEL, max(len("macro mean"), *(len(each.label) for each in scores)))
+    lines = [f"{'class':{width}}  precision   recall       F1  support"]
+    for each in scores:
+        shares = "  ".join(_share(value) for value in (each.precision, each.recall, each.f1))
+        lines.append(f"{_cut(each.label, width)}   {shares}  {each.support:7,}")
+    means = [
+        _share(_mean([getattr(each, name) for each in scores])) for name in ("precision", "recall", "f1")
+    ]
+    total = sum(each.support for each in scores)
+    lines.append(f"{'macro mean':{width}}   {'  '.join(means)}  {total:7,}")
+    return lines
+
+
+def _share(value: float | None) -> str:
+    return f"{'-':>8}" if value is None else f"{value:8.2%}"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
+    width = min(_LABEL, max(len(name) for name in classes))
+    cell = max(len(str(int(counts.max()))), min(8, max(len(name) for name in classes)))
+    mistakes = _mistakes(counts, classes)
+    if width + 4 + len(classes) * (cell + 1) > _columns():
+        return mistakes
+    lines = ["rows: what images are; columns: what they are called"]
+    lines.append(" " * (width + 1) + "".join(f" {_cut(name, cell, right=True)}" for name in classes))
+    for name, row in zip(classes, counts, strict=True):
+        numbers = "".join(f" {count if count else '·':>{cell}}" for count in row)
+        lines.append(f"{_cut(name, width)} {numbers}")
+    return lines
+
+
+def _mistakes(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
+    off = counts.copy()
+    np.fill_diagonal(off, 0)
+    order = np.argsort(-off, axis=None, kind="stable")[:_CONFUSED]
+    worst = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
+    if not worst:
+        return ["no mistakes"]
+    lines = ["most frequent mistakes (-o FOLDER draws the whole matrix)"]
+    return lines + [f"{off[i, j]:7,} times  {classes[i]}, called {classes[j]}" for i, j in worst]
+
+
+def _cut(text: str, width: int, *, right: bool = False) -> str:
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def _columns() -> int:
+    import os
+
+    if not sys.stdout.isatty():
+        return _COLUMNS
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80

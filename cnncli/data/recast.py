@@ -1,0 +1,61 @@
+"""A split seen as a network wants it: other channels, and digits drawn dark on light turned."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.digits import as_digit
+from cnncli.data.model import Images, Labels, Shape, Split
+from cnncli.data.prepare import as_input
+from cnncli.images.picture import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Recast:
+    """A split whose images are brought to another shape when they are read.
+
+    Attributes
+    ----------
+    split : Split
+        Where they come from.
+    shape : (H, W, C)
+        Of what is read.
+    labels : ndarray, shape (N,), int64
+        The class of each image, as the network numbers classes.
+    digits : bool
+        Turn images to light digits on dark ground.
+    changed : set of int
+        Indices of digits that were turned so far.
+    """
+
+    split: Split
+    shape: Shape
+    labels: Labels
+    digits: bool = False
+    changed: set[int] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def name(self, index: int) -> str:
+        """What a report calls an image."""
+        return self.split.name(index)
+
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
+        """Fill ``out`` (n, H, W, C); the indices that were read."""
+        direct = self.split.shape == self.shape
+        raw = out if direct else np.empty((len(indices), *self.split.shape), np.uint8)
+        used = self.split.read(indices, raw, threads=threads)
+        if direct and not self.digits:
+            return used
+        for place, index in enumerate(used):
+            picture = Picture((raw[place],))
+            if self.digits:
+                digit = as_digit(picture, self.shape)
+                out[place] = digit.pixels
+                if digit.changes:
+                    self.changed.add(int(index))
+            else:
+                out[place] = as_input(picture, self.shape)
+        return used
