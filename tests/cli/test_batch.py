@@ -143,8 +143,8 @@ def test_a_signal_ends_a_batch_with_whole_files(start, album, tmp_path, number, 
 
 
 def test_a_signal_during_one_image_leaves_no_file(start, tmp_path, photo):
-    photo(tmp_path / "a.png", (3000, 3000, 3))
-    process = start("convolve", "a.png", "-k", "gaussian:sigma=9", "--repeat", "40", "-o", "b.png")
+    photo(tmp_path / "a.png", (1200, 1500, 3))
+    process = start("convolve", "a.png", "-k", "gaussian:sigma=9", "--repeat", "200", "-o", "b.png")
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -258,22 +258,19 @@ def test_alpha_is_kept_for_edges_and_blurred_with_blurs(run):
 
 
 def test_metadata_travels(run, photo):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "Maker", 6
-    photo("a.jpg", (20, 30, 3), exif=exif, dpi=(72, 144), icc_profile=srgb())
+    photo("a.jpg", (20, 30, 3), exif=exif, dpi=(72, 144), icc_profile=profile)
     for name in ("b.jpg", "b.png", "b.tiff", "b.webp"):
         assert run("convolve", "a.jpg", "-k", "box:3", "-o", name).code == 0
         with Image.open(name) as image:
             assert image.size == (20, 30)  # turned upright
             assert image.getexif()[0x010F] == "Maker"
             assert image.getexif().get(0x0112, 1) == 1
-            assert image.info["icc_profile"] == srgb()
+            assert image.info["icc_profile"] == profile
             if name != "b.webp":
                 assert [round(float(n)) for n in image.info["dpi"]] == [144, 72]
-
-
-def srgb():
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tiff"])

@@ -138,7 +138,7 @@ sys.exit(os.waitstatus_to_exitcode(status))' "{line}" """)
 
 def test_languages_and_encodings_of_the_terminal(shell, photo, run, tmp_path):
     photo("é.png")
-    for env in ({"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}):
+    for env in ({"LC_ALL": "POSIX", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}):
         done = shell("cnncli convolve é.png -k box:3; cnncli convolve é.png -k ü", env=env)
         assert done.out == "é-box.png\n".encode()
         assert re.search(r"error: unknown kernel", done.err)
