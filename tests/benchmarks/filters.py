@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.run import run_filter
 from cnncli.filters.borders import Axis, Border, BorderMode
 from cnncli.filters.model import Bilateral, Canny, Filter, Gradient, Linear, Median
 from cnncli.filters.options import Options
+from cnncli.filters.run import run_filter
 from cnncli.filters.spec import parse_spec
 
 from . import peers
