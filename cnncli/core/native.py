@@ -39,6 +39,7 @@ LOOPS = {
     "box": "cnncli.core.loops.box",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
+    "conv_winograd": "cnncli.core.loops.conv_winograd",
     "dense_backward": "cnncli.core.loops.dense_backward",
     "direct": "cnncli.core.loops.direct",
     "dropout": "cnncli.core.loops.dropout",
@@ -69,6 +70,7 @@ LOOPS = {
     "separable": "cnncli.core.loops.separable",
     "sign_changes": "cnncli.core.loops.sign_changes",
     "slices": "cnncli.core.loops.slices",
+    "winograd_weights": "cnncli.core.loops.winograd_weights",
 }
 
 NativeFunction = Callable[[int, int, int, int], None]

@@ -352,3 +352,29 @@ RESPONSE = np.dtype(
     ],
     align=True,
 )
+
+# Convolution 3 x 3, stride 1, by Winograd's way: tiles of 4 x 4 outputs, all of a chunk's images in a row.
+WINOGRAD = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),  # the first value that the first output reads
+        *tensor("y"),
+        *tensor("inputs"),  # scratch: transformed inputs, [36][tiles][pitch]
+        *tensor("products"),  # scratch: [36][tiles][K]
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),  # C
+        ("input_pitch", "i8"),  # bytes of C floats, up to whole vectors
+        ("panel_blocks", "i8"),  # K over a block's width
+        ("tiles", "i8"),  # worked on together
+        ("panel", "i8"),  # transformed weights, [36][blocks][C][block]
+        ("segments", "i8"),  # one, over all channels
+        ("bias", "i8"),
+        ("zeros", "i8"),  # address of a block of zeros
+        ("mode", "i8"),
+    ],
+    align=True,
+)
+
+# Weights of such a convolution transformed. An item is one channel in, one block of channels out.
+WINOGRAD_WEIGHTS = np.dtype([("src", "i8"), ("out", "i8"), ("channels", "i8"), ("blocks", "i8")], align=True)

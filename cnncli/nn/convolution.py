@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
+from cnncli.nn import winograd
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, vector_parameter
 
@@ -170,6 +171,12 @@ class Conv(Layer):
     def forward(self, plan: Plan, node: Node) -> None:
         """Segments are rows of the window, or its taps where they are not neighbours."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        bias = plan.bias(node, self._filled() if not self.bias else 0)
+        if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape):
+            mode = RELU if plan.clips(node) else 0
+            winograd.emit(plan, (x, corner), y, panel=plan.weight(node, "weight"), bias=bias, mode=mode)
+            return
         kh, kw = pair(self.kernel)
         dilation_y, dilation_x = pair(self.dilation)
         stride_y, stride_x = pair(self.stride)
@@ -182,8 +189,6 @@ class Conv(Layer):
             for i in range(kh)
             for j in range(columns)
         ]
-        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
-        bias = plan.bias(node, self._filled() if not self.bias else 0)
         gather = Gather(segments, self.groups, each, self.out_channels // self.groups)
         job = gather.job(plan, y.shape, panel=plan.weight(node, "weight"), bias=bias)
         job["x_step"], job["x_line"] = stride_x * x.pixel, stride_y * x.row
@@ -200,6 +205,12 @@ class Conv(Layer):
         plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
         if late:
             plan.apply("relu", y, y, y)
+
+    @property
+    def _is_small(self) -> bool:
+        """3 x 3, one by one: what Winograd's way is for."""
+        plain = (pair(self.stride), pair(self.dilation), self.groups) == ((1, 1), (1, 1), 1)
+        return plain and pair(self.kernel) == (3, 3)
 
     def _filled(self) -> int:
         return self.groups * -(-self.out_channels // self.groups // BLOCK) * BLOCK
@@ -285,9 +296,12 @@ class Conv(Layer):
             step = max(len(columns.taps), 1)
             lengths = [outputs * step] * (len(taps) // step)
             offsets = offsets[::step]
-        gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)
         panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
-        zeros = plan.constant(np.zeros(self.groups * gather.blocks * BLOCK, np.float32))
+        zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
+        if self._is_small and winograd.pays(outputs, each, dx.shape):
+            winograd.emit(plan, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=ADD if add else 0)
+            return
+        gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)
         shape = Shape(rows.count, columns.count, dx.shape.channels)
         job = gather.job(plan, shape, panel=panel, bias=zeros)
         job["x_step"], job["x_line"] = dy.pixel, dy.row

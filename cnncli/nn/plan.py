@@ -145,6 +145,7 @@ class Plan:
         self.values: dict[str, Tensor] = {}
         self.gradients: dict[str, Tensor] = {}
         self.packs: list[Op] = []
+        self.transforms: list[Op] = []
         self.slotted: dict[str, int] = {}  # parameter: offset in a slot
         self.slot_pitch = 0
         self._slot_memory: NDArray[np.uint8] | None = None
@@ -291,6 +292,22 @@ class Plan:
         self.packs.append(Op("pack", job, {}, pieces(order.size, MINIMUM_PACK)))
         return int(out.ctypes.data)
 
+    def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
+        """Have weights transformed at the start of every step, once they are in order."""
+        self.transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
+
+    def prepared(self, phases: list[list[Op]]) -> list[list[Op]]:
+        """Phases, after those that bring the weights into the order in which they are read."""
+        return [phase for phase in (self.packs, self.transforms) if phase] + phases
+
+    def hold_room(self, floats: int) -> int:
+        """Address of memory that the plan keeps."""
+        return int(self.hold(native.aligned_zeros(4 * floats + SLACK)).ctypes.data)
+
+    def spare_floats(self, floats: int) -> Tensor:
+        """Memory for one chunk at a time, not for each of its samples."""
+        return Tensor(Shape(1, 1, -(-floats // self.chunk)))
+
     def frame(self, tensor: Tensor) -> None:
         """Emit zeros around the images of a tensor, after it has been written."""
         if tensor.halo == (0, 0):
@@ -401,8 +418,9 @@ class Plan:
 
     def refresher(self) -> Program:
         """The calls that bring weights into the order in which the step reads them."""
-        phases = [self.packs] if self.packs else []
-        return Program([self._tasks(phase) for phase in phases], threads=1, scratch_bytes=0)
+        return Program(
+            [self._tasks(phase) for phase in self.prepared([])], threads=1, scratch_bytes=TABLE_BYTES
+        )
 
     def fold(self) -> None:
         """Put each batch norm that follows a convolution into its weights and bias."""

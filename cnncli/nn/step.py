@@ -104,8 +104,7 @@ class TrainingStep:
             if tasks:
                 plan.whole("optimise", job, tasks)
                 self._optimise.append(job)
-        if plan.packs:
-            plan.phases.insert(0, plan.packs)
+        plan.phases = plan.prepared(plan.phases)
 
     def _plan_loss(self) -> None:
         plan, graph = self._plan, self.network.graph

@@ -28,8 +28,7 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     plan.emit_late()
     plan.barrier()
     plan.sum_slots()
-    if plan.packs:
-        plan.phases.insert(0, plan.packs)
+    plan.phases = plan.prepared(plan.phases)
     program = plan.program(threads)
     # What no loop has written is NaN, so that reading it cannot go unseen.
     for scratch in program._scratch:

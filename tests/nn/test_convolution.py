@@ -39,6 +39,10 @@ SHAPES = {
     "depthwise, stride": ((7, 6, 17), Conv(17, 3, padding=1, groups=17, stride=2)),
     "1-D in x": ((1, 19, 5), Conv(7, (1, 5), padding=(0, 2))),
     "1-D in y": ((19, 1, 5), Conv(7, (4, 1), stride=(2, 1))),
+    "tiles": ((8, 8, 16), Conv(32, 3, padding=1)),
+    "tiles cut off": ((7, 10, 9), Conv(16, 3, padding=1)),
+    "tiles without padding": ((9, 6, 32), Conv(16, 3)),
+    "tiles, wide padding": ((5, 6, 16), Conv(16, 3, padding=2)),
     "whole picture": ((5, 4, 3), Conv(10, (5, 4))),
 }
 

@@ -1,0 +1,65 @@
+"""Convolution 3 x 3 with stride 1 by tiles of 4 x 4 outputs, where that is faster than direct."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnncli.core import nn_jobs
+from cnncli.core.native import processor
+from cnncli.nn.graph import Shape
+from cnncli.nn.layer import BLOCK
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan, Tensor
+
+LANES = processor()[3].lanes
+PLACES = 36  # of a transformed tile
+TILE = 4  # outputs on a side
+TILES = 48  # worked on together: whole register tiles on every processor
+BUFFER = 36 * 16  # floats, on the widest processor
+LEAST_CHANNELS = 8  # below, the transforms cost more than they save
+LEAST_USE = 0.6  # share of the tiles' outputs that exist
+
+
+def pays(channels: int, outputs: int, shape: Shape) -> bool:
+    """The transforms cost less than they save, and stores need no masks."""
+    covered = -(-shape.height // TILE) * -(-shape.width // TILE) * TILE**2
+    used = shape.height * shape.width >= LEAST_USE * covered
+    return used and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
+
+
+def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int) -> None:
+    """Emit a 3 x 3 convolution of x, from an offset on, into y.
+
+    ``panel`` is the address of the weights as a direct convolution reads them, ``bias`` that of a
+    number for each output.
+    """
+    channels, outputs = x[0].shape.channels, y.shape.channels
+    blocks = outputs // BLOCK
+    weights = plan.hold_room(PLACES * channels * outputs)
+    transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
+    plan.transform("winograd_weights", transform, blocks * channels)
+    padded = -(-channels // LANES) * LANES
+    job = plan.job(
+        nn_jobs.WINOGRAD,
+        height=y.shape.height,
+        width=y.shape.width,
+        channels=channels,
+        input_pitch=4 * padded,
+        panel_blocks=blocks,
+        tiles=TILES,
+        panel=weights,
+        segments=plan.constant(np.array([0, channels, 0], np.int64)),
+        bias=bias,
+        zeros=plan.constant(np.zeros(BLOCK, np.float32)),
+        mode=mode,
+    )
+    tensors: dict[str, Tensor | tuple[Tensor, int]] = {
+        "x": x,
+        "y": y,
+        "inputs": plan.spare_floats(PLACES * TILES * padded),
+        "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
+    }
+    plan.each_chunk("conv_winograd", job, tensors)
