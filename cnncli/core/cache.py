@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +52,8 @@ def read_kept(path: Path) -> bytes | None:
 
 def keep(path: Path, payload: bytes) -> bool:
     """Write a payload atomically, readable by this user alone; False where that is not possible."""
+    import tempfile  # only to write: it brings random and more along
+
     content = MAGIC + _digest(path, payload) + payload
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ Source: System V ABI, AMD64 supplement, chapter 4 (object files, relocation).
 """
 
 import ctypes
-import json
 import mmap
 import os
 import struct
@@ -55,8 +54,8 @@ def link(code: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        `MAGIC`, a line of JSON (entry points, and calls of the C library to fill in), and the block;
-        None where the object is not of the kind that can be laid out.
+        `MAGIC`, a line of words (``entry NAME OFFSET`` for what can be called, ``call NAME OFFSET`` for jumps
+        to the C library that are to be filled in), and the block; None where the object is not of the kind that can be laid out.
     """
     sections = _sections(code)
     if sections is None:
@@ -95,8 +94,11 @@ def link(code: bytes) -> bytes | None:
         for name, info, _, home, value, _ in symbols
         if info >> 4 == 1 and home in places  # global and defined here
     }
-    head = json.dumps({"entries": entries, "calls": calls}, sort_keys=True).encode()
-    return MAGIC + head + b"\n" + bytes(block)
+    facts = [("entry", *each) for each in sorted(entries.items())] + [
+        ("call", *each) for each in calls.items()
+    ]
+    head = " ".join(f"{kind} {name} {at}" for kind, name, at in facts)
+    return MAGIC + head.encode() + b"\n" + bytes(block)
 
 
 def place(block: bytes) -> dict[str, int]:
@@ -118,10 +120,11 @@ def place(block: bytes) -> dict[str, int]:
         If the system refuses executable memory.
     """
     head, _, code = block[len(MAGIC) :].partition(b"\n")
-    facts = json.loads(head)
+    words = head.decode().split()
+    facts = list(zip(words[::3], words[1::3], map(int, words[2::3]), strict=True))
     image = bytearray(code)
     library = ctypes.CDLL(None, use_errno=True)
-    for name, at in facts["calls"].items():
+    for name, at in ((name, at) for kind, name, at in facts if kind == "call"):
         address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
         struct.pack_into("<Q", image, at + _STUB_ADDRESS, address)
     memory = mmap.mmap(-1, len(code), prot=mmap.PROT_READ | mmap.PROT_WRITE)
@@ -134,7 +137,7 @@ def place(block: bytes) -> dict[str, int]:
             "allow this program to run generated code (SELinux: execmem), as Numba needs it too",
         )
     _placed.append(memory)
-    return {name: base + at for name, at in facts["entries"].items()}
+    return {name: base + at for kind, name, at in facts if kind == "entry"}
 
 
 _placed: list[mmap.mmap] = []
