@@ -54,8 +54,9 @@ def link(code: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        `MAGIC`, a line of words (``entry NAME OFFSET`` for what can be called, ``call NAME OFFSET`` for jumps
-        to the C library that are to be filled in), and the block; None where the object is not of the kind that can be laid out.
+        `MAGIC`, a line of words (``entry NAME OFFSET`` for what can be called, ``call NAME OFFSET`` for
+        jumps to the C library that are to be filled in), and the block; None where the object is not
+        of the kind that can be laid out.
     """
     sections = _sections(code)
     if sections is None:
