@@ -272,3 +272,23 @@ def digest(median, bilateral):
 def test_every_vector_width_gives_the_same_bits(python, target):
     done = python(ANSWERS, env={"CNNCLI_TARGET": target}, path=[HERE])
     assert done.stdout.strip() == digest(median, bilateral)
+
+
+# Memory
+
+GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__', alter_sys=False)"
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ("median-3", "median-5", "median-7"),
+        ("median-13", "median-15", "bilateral"),
+        ("canny", "zero-crossings"),
+    ],
+)
+def test_loops_stay_within_their_arrays(python, ways):
+    done = python(GUARDED, *ways, path=[HERE], check=False)
+    last = (done.stdout.splitlines() or ["nothing"])[-1]
+    assert done.returncode == 0, f"{last}\n{done.stderr}"
+    assert last == f"{len(ways) * 58} cases"

@@ -1,0 +1,90 @@
+"""Run median, bilateral and edge maps with their memory between forbidden pages: see ``guarded``."""
+
+import itertools
+import sys
+from unittest import mock
+
+import numpy as np
+import surfaces
+from guarded import CANARY, LUMA, Keeper
+
+from cnncli.core import native, tiling
+from cnncli.filters.edgemaps import canny_reach, run_canny, run_zero_crossings
+from cnncli.filters.laplacians import zero_crossings
+from cnncli.filters.model import Bilateral, Canny, Median
+from cnncli.filters.ranked import run_bilateral, run_median
+
+CANNY = Canny(name="canny", spec="canny", sigma=0.5, low=0.01, high=0.1)
+CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
+
+
+def ways():
+    """Name: filter, side of its window, the function that runs it."""
+    found = {
+        f"median-{size}": (Median(name="median", spec="median", size=size), size, run_median)
+        for size in (3, 5, 7, 13, 15)
+    }
+    filter = Bilateral(name="bilateral", spec="bilateral", size=5, sigma=1.0, sigma_color=0.1)
+    found["bilateral"] = (filter, 5, run_bilateral)
+    found["canny"] = (CANNY, 2 * canny_reach(CANNY) + 1, run_canny)
+    found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
+    return found
+
+
+def run(way, shape, dtype, stride, luma, at_end):
+    filter, side, function = ways()[way]
+    keeper = Keeper(at_end)
+    image = surfaces.random_image(np.random.default_rng(1), shape, dtype)
+    source = keeper.copy(image)
+    how = {"stride": stride, "border": "constant" if at_end else "reflect101", "luma": luma, "out": dtype}
+    how["full_scale"] = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
+    plain = surfaces.surface_over(image, (side, side), **how)
+    wanted = function(filter, plain, threads=1)
+    answer, gaps = keeper.rows(plain.out.shape, dtype, gap=24)
+    guarded = surfaces.surface_over(source, (side, side), **how)
+    object.__setattr__(guarded, "out", answer)
+    point = tiling.TileJob.point
+
+    def zeros(size):
+        """Scratch up to the last byte that was asked for."""
+        return keeper.copy(np.zeros(-(-size // 64) * 64, np.uint8))
+
+    def guarded_point(job, name, values):
+        point(job, name, values if name in ("src", "out") else keeper.copy(values))
+
+    with (
+        mock.patch.object(native, "aligned_zeros", zeros),
+        mock.patch.object(tiling.TileJob, "point", guarded_point),
+    ):
+        clipped = function(filter, guarded, threads=1)
+    assert clipped == wanted, "clipped"
+    assert np.array_equal(answer, plain.out, equal_nan=True), "answers"
+    assert np.array_equal(source, image), "the source was written"
+    assert all((gap == CANARY).all() for gap in gaps), "written between rows"
+    assert all(room.untouched() for room in keeper.all), "written beyond an array"
+
+
+def main():
+    lanes = native.processor()[3].lanes
+    shapes = [(5, width, 1) for width in (1, lanes + 1, 5 * lanes + 3)]
+    shapes += [(1, 1, 4), (7, 13, 2), (66, 130, 3), (34, 1030, 1)]
+    cases = [
+        (way, shape, dtype, (1, 1), None, at_end)
+        for way, shape, dtype, at_end in itertools.product(
+            sys.argv[1:], shapes, [np.uint8, np.uint16, np.float32], [True, False]
+        )
+    ]
+    cases += [
+        (way, shape, np.uint8, stride, luma, at_end)
+        for way, shape, stride, luma, at_end in itertools.product(
+            sys.argv[1:], [(9, 17, 3), (40, 131, 3)], [(1, 1), (3, 2)], [None, LUMA], [True, False]
+        )
+    ]
+    for case in cases:
+        print(case, flush=True)
+        run(*case)
+    print(f"{len(cases)} cases")
+
+
+if __name__ == "__main__":
+    main()
