@@ -266,6 +266,42 @@ def evaluate(
 
 
 @app.command()
+def featuremaps(
+    input: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.")],
+    model: Model = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Draw this layer with all its maps; may be given several times."),
+    ] = None,
+    view: Annotated[
+        str, typer.Option(metavar="WHAT", help="maps: what layers answer; filters: the learned kernels.")
+    ] = "maps",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A .png, an .html that needs nothing besides it, a folder of pictures, or - for stdout.  "
+            "[default: {stem}-maps.png beside the input]",
+        ),
+    ] = None,
+    raw: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Also write the arrays, an .npy for each layer.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> int:
+    """Draw what each layer of a trained network sees in an image, or what it has learnt."""
+    given = dict(locals())
+    from cnncli.cli.featuremaps import featuremaps_command
+
+    return carry_out(lambda: featuremaps_command(**given), debug=debug)
+
+
+@app.command()
 def kernels(
     spec: Annotated[
         str | None, typer.Argument(metavar="[SPEC]", help="Show one kernel: its name, or any SPEC.")

@@ -1,0 +1,413 @@
+"""``cnncli featuremaps``: what a trained network sees in a picture, drawn."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli import values
+from cnncli.cli.names import STREAM, identity
+from cnncli.cli.readout import in_unicode
+from cnncli.cli.run import DONE, UsageError, report
+from cnncli.cli.streams import read_stdin, write_line, write_stdout
+from cnncli.cli.trained import Prepared, Trained, fitted, load_trained
+from cnncli.core.threads import thread_count
+from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown, writing_fault
+from cnncli.images.picture import Picture, with_depth
+from cnncli.images.read import read_picture
+from cnncli.images.resize import resized
+from cnncli.images.write import write_atomic
+from cnncli.nn import Graph, Inference, Node
+from cnncli.tasks.classification import answers, probabilities
+from cnncli.views.colors import as_rgb
+from cnncli.views.featuremaps import (
+    LayerMaps,
+    kernel_sections,
+    layer_maps,
+    learned_arrays,
+    map_sections,
+)
+from cnncli.views.sections import BarRow, Page, Section, Tile
+
+VIEWS = ("maps", "filters")
+_EVERY = 24  # layers up to which all are drawn unless some are named
+_ROWS = 2  # of maps of a layer, unless it is named
+_ANSWERS = 5
+_SHOWN = 448  # pixels of the picture in the head, at most
+_SIDES = {"maps": (84, 168), "filters": (70, 98)}  # of a tile: in the page of all layers, of those named
+_EXAMPLE = "cat digit.png | cnncli featuremaps - -o maps.png"
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture, what the network made of it, and what is to be drawn.
+
+    Attributes
+    ----------
+    name : str
+        Of the picture.
+    picture : ndarray, shape (h, w, 3), uint8
+        As it came, no larger than it is drawn.
+    prepared : Prepared
+        As the network takes it.
+    shares : ndarray, shape (K,), float64
+        Probabilities.
+    sections : list of Section
+        Of the page.
+    layers : list of dict
+        For ``--json``.
+    arrays : dict of str to ndarray
+        For ``--raw``.
+    hidden : int
+        Layers that are left out.
+    """
+
+    name: str
+    picture: NDArray[np.uint8]
+    prepared: Prepared
+    shares: NDArray[np.float64]
+    sections: list[Section]
+    layers: list[dict[str, Any]]
+    arrays: Arrays
+    hidden: int
+
+
+def featuremaps_command(
+    *,
+    input: str,
+    model: str | None,
+    layer: list[str] | None,
+    view: str,
+    output: str | None,
+    raw: str | None,
+    json: bool,
+    quiet: bool,
+    debug: bool,
+    threads: int | None,
+) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    input : str
+        A file, or ``-``.
+    model : str or None
+        A checkpoint or a run's folder.
+    layer : list of str or None
+        Layers to draw.
+    view : str
+        Of `VIEWS`.
+    output : str or None
+        A ``.png``, an ``.html``, a folder, or ``-``.
+    raw : str or None
+        A folder for the arrays.
+    json, quiet, debug, threads
+        As on the command line.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    del debug  # the caller shows tracebacks
+    start = perf_counter()
+    values.choice("--view", view, VIEWS)
+    target = _target(output, input, view)
+    trained = load_trained(model)
+    try:
+        cores = thread_count(threads)
+        names, hidden = chosen_layers(trained.network.graph, layer or [], view)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    picture = _read(input)
+    seen = _look(picture, input, trained, names, view=view, named=bool(layer), threads=cores, hidden=hidden)
+    write_page(target, _page(seen, trained, view))
+    if raw is not None:
+        _write_arrays(Path(raw), seen.arrays)
+    if json:
+        line = _as_json(seen, trained, input, target, view=view, seconds=perf_counter() - start)
+        report(line) if target == STREAM else write_line(line)
+    elif output is None and target != STREAM:
+        write_line(target)
+    if seen.prepared.changes and not quiet:
+        report(f"note: the picture was {', '.join(seen.prepared.changes)}, as the network expects digits")
+    return DONE
+
+
+def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[str], int]:
+    """Which layers are drawn, and how many of those that could be are not.
+
+    Parameters
+    ----------
+    graph : Graph
+        The network.
+    wanted : sequence of str
+        Names; none: all, or of a deep network the ends of its blocks.
+    view : str
+        Of `VIEWS`.
+
+    Raises
+    ------
+    CnncliError
+        For a name that no such layer has; the nearest is suggested.
+    """
+    if view == "filters":
+        known = [name for name, node in graph.nodes.items() if hasattr(node.layer, "bias")]
+    else:
+        known = [name for name, node in graph.nodes.items() if not _passes(node)]
+    for name in wanted:
+        if name not in known:
+            raise _unknown(name, known, view)
+    if wanted:
+        return [name for name in known if name in wanted], 0
+    if view == "filters" or len(known) <= _EVERY:
+        return known, 0
+    ends = [name for name in known if not _goes_on(graph, name)]
+    return ends, len(known) - len(ends)
+
+
+def _passes(node: Node) -> bool:
+    """The layer leaves all values as they are."""
+    return node.layer.is_flatten or node.layer.only_trains
+
+
+def _goes_on(graph: Graph, name: str) -> bool:
+    """The one layer that reads it is a norm or a ReLU, which belongs to it."""
+    readers = graph.readers(name)
+    return len(readers) == 1 and (readers[0].layer.is_norm or readers[0].layer.is_relu)
+
+
+def _unknown(name: str, known: list[str], view: str) -> CnncliError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    what = "layer" if view == "maps" else "layer with kernels"
+    hint = f"did you mean {near[0]}?" if near else "leave --layer out to see all of them"
+    return CnncliError(f"--layer is {name!r}; the network has no such {what}: {', '.join(known)}", hint)
+
+
+def _target(output: str | None, source: str, view: str) -> str:
+    """Where the page goes, checked before anything is read."""
+    if output is None:
+        if source == STREAM:
+            target = STREAM
+        else:
+            stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122
+            target = os.path.join(os.path.dirname(source), f"{stem}-{view}.png")  # noqa: PTH118, PTH120
+    else:
+        target = output
+    if target == STREAM:
+        if os.isatty(1):
+            raise UsageError(
+                "the page would go to the terminal; expected a file or a pipe", "name an output with -o"
+            )
+        return target
+    suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
+    if suffix not in ("", ".png", ".html", ".htm") and not _is_folder(target):
+        raise UsageError(
+            f"-o {shown(target)} ends in {suffix}; expected .png, .html or a folder",
+            "for example -o maps.png",
+        )
+    if source != STREAM and identity(target) == identity(source):
+        raise UsageError(
+            f"the output {shown(target)} is also the input; expected another file", "choose another -o"
+        )
+    return target
+
+
+def _is_folder(target: str) -> bool:
+    suffix = os.path.splitext(target)[1]  # noqa: PTH122
+    return target.endswith(os.sep) or os.path.isdir(target) or not suffix  # noqa: PTH112
+
+
+def _read(source: str) -> Picture:
+    try:
+        if source == STREAM:
+            return read_picture(read_stdin(example=_EXAMPLE), name="standard input")
+        return read_picture(Path(source))
+    except OSError as error:
+        raise reading_fault(error, source) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+
+
+def _look(
+    picture: Picture,
+    name: str,
+    trained: Trained,
+    names: list[str],
+    *,
+    view: str,
+    named: bool,
+    threads: int,
+    hidden: int,
+) -> Seen:
+    """Run the network and turn what it says into sections."""
+    checkpoint, network = trained.checkpoint, trained.network
+    prepared = fitted(picture, checkpoint)
+    x = checkpoint.preprocessing.normalise(prepared.pixels[None])
+    kept = tuple(names) if view == "maps" else ()
+    inference = Inference(
+        network, 1, threads=threads, keep=tuple(each for each in kept if each != network.graph.output)
+    )
+    activations = {each: array[0] for each, array in inference.activations(x).items()}
+    shares = probabilities(activations[network.graph.output].reshape(1, -1))[0]
+    rows, side = (None, _SIDES[view][1]) if named else (_ROWS, _SIDES[view][0])
+    arrays: Arrays
+    if view == "maps":
+        layers = layer_maps(network.graph, {each: activations[each] for each in names})
+        sections = map_sections(layers, as_rgb(prepared.pixels), checkpoint.classes, rows=rows, side=side)
+        about = [_about_maps(each) for each in layers]
+        arrays = {"input": x[0], **{each.node.name: each.values for each in layers}}
+    else:
+        learned = learned_arrays(network.graph, network.export())
+        learned = {each: learned[each] for each in names}
+        sections = kernel_sections(learned, checkpoint.classes, rows=rows, side=side)
+        about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
+        arrays = {each: weight for each, (_, weight) in learned.items()}
+    return Seen(name, _small(picture), prepared, shares, sections, about, arrays, hidden)
+
+
+def _about_maps(layer: LayerMaps) -> dict[str, Any]:
+    """A layer for ``--json``: its maps by response."""
+    return {
+        "name": layer.node.name,
+        "kind": type(layer.node.layer).__name__,
+        "shape": list(layer.values.shape),
+        "receptive_field": list(layer.field),
+        "silent": layer.silent,
+        "ranking": [
+            {"map": int(c), "response": float(f"{float(layer.responses[c]):.6g}")} for c in layer.order
+        ],
+    }
+
+
+def _small(picture: Picture) -> NDArray[np.uint8]:
+    """The picture as it looks, opacity on white, no larger than it is drawn."""
+    pixels = with_depth(picture.frames[0], 8)
+    if picture.alpha:
+        opacity = pixels[..., -1:].astype(np.float32) / 255
+        shades = pixels[..., :-1].astype(np.float32)
+        pixels = np.rint(shades * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _SHOWN / max(height, width))
+    if scale < 1:
+        pixels = resized(
+            np.ascontiguousarray(pixels), max(1, round(width * scale)), max(1, round(height * scale))
+        )
+    return as_rgb(pixels)
+
+
+def _page(seen: Seen, trained: Trained, view: str) -> Page:
+    checkpoint = trained.checkpoint
+    name = "standard input" if seen.name == STREAM else shown(os.path.basename(seen.name))  # noqa: PTH119
+    height, width, channels = checkpoint.preprocessing.shape
+    changes = ", ".join(seen.prepared.changes)
+    pictures = (
+        Tile(seen.picture, name),
+        Tile(
+            as_rgb(seen.prepared.pixels),
+            f"what the network gets: {width} × {height}, {'gray' if channels == 1 else 'colour'}",
+            changes,
+        ),
+    )
+    found = answers(seen.shares, checkpoint.classes, top=_ANSWERS)
+    bars = tuple(BarRow(shown(each.label), f"{each.probability:.2%}", each.probability) for each in found)
+    what = "What the layers of {} answer" if view == "maps" else "What the layers of {} have learnt"
+    where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
+    subtitle = f"{name}, {trained.network.size:,} weights {where}, {len(checkpoint.classes)} classes"
+    return Page(
+        what.format(checkpoint.architecture.name),
+        subtitle,
+        pictures,
+        bars,
+        tuple(seen.sections),
+        _how_to_read(seen, view),
+    )
+
+
+def _how_to_read(seen: Seen, view: str) -> str:
+    if view == "filters":
+        text = "Blue weights are below 0, orange ones above; the strongest kernels come first."
+    else:
+        text = (
+            "Under each map stand its number and its mean magnitude; the strongest come first. "
+            "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above."
+        )
+    if seen.hidden:
+        text += f" {seen.hidden} layers inside blocks are left out: --layer NAME draws one."
+    return text
+
+
+def write_page(target: str, page: Page) -> None:
+    """Write a page: one picture, one HTML file, or a folder of pictures.
+
+    Parameters
+    ----------
+    target : str
+        Ends in ``.png`` or ``.html``, or is a folder, or ``-`` for a PNG on standard output.
+    page : Page
+        What to draw.
+    """
+    from cnncli.images.canvas import Canvas
+    from cnncli.images.png import encode_png
+    from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
+
+    def png(canvas: Canvas) -> bytes:
+        return encode_png(Picture((canvas.array(),)))
+
+    if target == STREAM:
+        write_stdout(png(page_canvas(page)))
+    elif target.lower().endswith((".html", ".htm")) and not os.path.isdir(target):  # noqa: PTH112
+        from cnncli.views.sections_html import page_html
+
+        write_atomic(Path(target), page_html(page).encode("utf-8", "backslashreplace"))
+    elif not _is_folder(target):
+        write_atomic(Path(target), png(page_canvas(page)))
+    else:
+        folder = _made(Path(target))
+        write_atomic(folder / "00-input.png", png(head_canvas(page)))
+        for number, section in enumerate(page.sections, 1):
+            write_atomic(folder / f"{number:02}-{section.name}.png", png(section_canvas(section)))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_fault(error, folder) from error
+    return folder
+
+
+def _write_arrays(folder: Path, arrays: Arrays) -> None:
+    """One ``.npy`` for each layer, float32."""
+    import io
+
+    _made(folder)
+    for name, array in arrays.items():
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(array, np.float32))
+        write_atomic(folder / f"{name}.npy", stream.getvalue())
+
+
+def _as_json(seen: Seen, trained: Trained, source: str, target: str, *, view: str, seconds: float) -> str:
+    from json import dumps
+
+    found = answers(seen.shares, trained.checkpoint.classes, top=_ANSWERS)
+    value = {
+        "input": in_unicode(source),
+        "output": in_unicode(target),
+        "view": view,
+        "predictions": [{"label": each.label, "probability": round(each.probability, 6)} for each in found],
+        "layers": seen.layers,
+        "seconds": round(seconds, 6),
+    }
+    return dumps(value, ensure_ascii=False, separators=(",", ":"))

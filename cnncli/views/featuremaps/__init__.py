@@ -1,0 +1,6 @@
+"""What a network sees: the maps of its layers for one picture, and the kernels it has learnt."""
+
+from cnncli.views.featuremaps.kernels import kernel_sections, learned_arrays
+from cnncli.views.featuremaps.maps import LayerMaps, layer_maps, map_sections
+
+__all__ = ["LayerMaps", "kernel_sections", "layer_maps", "learned_arrays", "map_sections"]

@@ -1,0 +1,173 @@
+"""Feature maps: what each layer answers to one picture, the strongest answers first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.nn import Graph, Node
+from cnncli.views.colors import Colors, scale_of, short
+from cnncli.views.featuremaps.places import receptive_fields
+from cnncli.views.featuremaps.words import kind_of, shape_words
+from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
+
+Floats = NDArray[np.float32]
+_LISTED = 10  # values of a list that are written out; all of them are in its strip
+_NARROWEST = 76  # pixels that a caption needs
+_BAR_CELL = 24  # pixels of a value in a strip, at most
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMaps:
+    """A layer and its answer to one picture.
+
+    Attributes
+    ----------
+    node : Node
+        The layer.
+    values : ndarray, shape (H, W, C), float32
+        Its output.
+    field : (int, int)
+        Rows and columns of the input that one value sees, at most all.
+    responses : ndarray, shape (C,), float32
+        Mean magnitude of each map.
+    order : ndarray, shape (C,), intp
+        Maps by response, the strongest first.
+    window : (left, top, right, bottom)
+        What the strongest value of the strongest map sees, as shares of the input.
+    """
+
+    node: Node
+    values: Floats
+    field: tuple[int, int]
+    responses: Floats
+    order: NDArray[np.intp]
+    window: tuple[float, float, float, float]
+
+    @property
+    def flat(self) -> bool:
+        """A list of values, not maps."""
+        return self.values.shape[:2] == (1, 1)
+
+    @property
+    def silent(self) -> int:
+        """Maps that are 0 everywhere."""
+        return int(np.count_nonzero(np.abs(self.values).max(axis=(0, 1)) == 0))
+
+
+def layer_maps(graph: Graph, activations: Mapping[str, Floats]) -> list[LayerMaps]:
+    """Rank the maps of layers.
+
+    Parameters
+    ----------
+    graph : Graph
+        The network.
+    activations : mapping of str to ndarray, shape (H, W, C), float32
+        Outputs by layer, for one picture.
+
+    Returns
+    -------
+    list of LayerMaps
+        In the order of computation.
+    """
+    fields = receptive_fields(graph)
+    height, width = graph.input_shape[:2]
+    found = []
+    for name, node in graph.nodes.items():
+        if name not in activations:
+            continue
+        values = activations[name].reshape(node.shape[:3])
+        responses = np.abs(values).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        order = np.argsort(-responses, kind="stable")
+        strongest = np.abs(values[..., order[0]])
+        y, x = (int(i) for i in np.unravel_index(int(strongest.argmax()), strongest.shape))
+        rows, columns = fields[name]
+        (top, bottom), (left, right) = rows.span(y, height), columns.span(x, width)
+        field = (min(rows.size, height), min(columns.size, width))
+        found.append(LayerMaps(node, values, field, responses, order, (left, top, right, bottom)))
+    return found
+
+
+def map_sections(
+    layers: Sequence[LayerMaps], image: Colors, classes: Sequence[str], *, rows: int | None, side: int
+) -> list[Section]:
+    """Turn layers into sections.
+
+    Parameters
+    ----------
+    layers : sequence of LayerMaps
+        What to show.
+    image : ndarray, shape (H, W, 3), uint8
+        The network's input.
+    classes : sequence of str
+        Names of the values of a layer that has as many.
+    rows : int or None
+        Rows of maps that a layer gets at most; None: as many as it needs.
+    side : int
+        Pixels that the longer side of a map should have, about.
+    """
+    sections = []
+    for layer in layers:
+        if layer.flat:
+            sections.append(_list_section(layer, classes))
+        else:
+            sections.append(_map_section(layer, image, rows=rows, side=side))
+    return sections
+
+
+def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int) -> Section:
+    scale = scale_of(layer.values)
+    count = len(layer.order)
+    height, width = layer.values.shape[:2]
+    across = in_a_row(max(_NARROWEST, scaled_size(width, height, side)[0]))
+    shown = layer.order[: None if rows is None else rows * across]
+    tiles = tuple(
+        Tile(scale.colors(layer.values[..., c]), f"#{c}", short(float(layer.responses[c]))) for c in shown
+    )
+    left = count - len(shown)
+    words = [f"{left} weaker maps are not shown"] if left else []
+    if layer.silent:
+        words.append(f"{layer.silent} of {count} are 0 everywhere")
+    window = Window(image, layer.window, f"where map #{layer.order[0]} answers most strongly")
+    return Section(
+        layer.node.name, _lines(layer), tiles, side=side, scale=scale, window=window, note="; ".join(words)
+    )
+
+
+def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
+    """The largest values with bars; all of them in their order as a strip, where there are more."""
+    values = layer.values.reshape(-1)
+    named = len(values) == len(classes) and layer.node.name == "head"
+    order = np.argsort(-values if named else -np.abs(values), kind="stable")[:_LISTED]
+    reach = float(np.abs(values).max()) or 1.0
+    bars = tuple(
+        BarRow(classes[i] if named else f"#{i}", short(float(values[i])), float(values[i]) / reach)
+        for i in order
+    )
+    tiles: tuple[Tile, ...] = ()
+    scale = None
+    note = "before the softmax" if named else ""
+    if len(values) > _LISTED:
+        scale = scale_of(values)
+        tiles = (Tile(_strip(scale.colors(values)), ""),)
+        last = len(values) - 1
+        note = "; ".join(text for text in (note, f"all of them, #0 to #{last}, row by row") if text)
+    return Section(layer.node.name, _lines(layer), tiles, bars=bars, scale=scale, note=note, side=ROOM)
+
+
+def _strip(colors: Colors) -> Colors:
+    """Values as cells in rows of their order, white where the last row has none."""
+    count = len(colors)
+    rows = -(-count // (ROOM // 8))
+    columns = -(-count // rows)
+    cell = max(1, min(_BAR_CELL, ROOM // columns))
+    grid = np.full((rows * columns, 3), 255, np.uint8)
+    grid[:count] = colors
+    height = max(cell, 14) if rows > 1 else 28
+    return np.repeat(np.repeat(grid.reshape(rows, columns, 3), height, axis=0), cell, axis=1)
+
+
+def _lines(layer: LayerMaps) -> tuple[str, ...]:
+    height, width = layer.field
+    return (kind_of(layer.node), shape_words(layer.node.shape), f"sees {width} × {height} pixels")

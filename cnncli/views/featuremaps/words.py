@@ -1,0 +1,59 @@
+"""Layers in words."""
+
+from cnncli.nn import Conv, Linear, Node, Shape
+
+_KINDS = {
+    "BatchNorm": "batch norm",
+    "LocalResponseNorm": "local response norm",
+    "Relu": "ReLU: max(0, x)",
+    "LeakyRelu": "leaky ReLU",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Silu": "SiLU",
+    "Gelu": "GELU",
+    "GlobalAvgPool": "mean of each map",
+    "Add": "sum of two branches",
+    "Concat": "branches side by side",
+    "ScaleChannels": "maps scaled one by one",
+    "Dropout": "dropout: nothing outside training",
+    "Flatten": "picture to list",
+}
+
+
+def kind_of(node: Node) -> str:
+    """What a layer does, in a few words."""
+    layer = node.layer
+    if isinstance(layer, Linear):
+        return "fully connected"
+    if isinstance(layer, Conv):
+        return _convolution(layer)
+    window = getattr(layer, "window", None)
+    if window is not None:
+        what = "largest" if type(layer).__name__ == "MaxPool" else "mean"
+        return f"{what} of {_times(window)} pixels"
+    return _KINDS.get(type(layer).__name__, type(layer).__name__.lower())
+
+
+def _convolution(layer: Conv) -> str:
+    words = [f"convolution {_times(layer.kernel)}"]
+    for name, value, usual in (
+        ("stride", layer.stride, 1),
+        ("dilation", layer.dilation, 1),
+        ("groups", layer.groups, 1),
+    ):
+        if value not in (usual, (usual, usual)):
+            words.append(f"{name} {_times(value) if name != 'groups' else value}")
+    return ", ".join(words)
+
+
+def shape_words(shape: Shape) -> str:
+    """``64 maps of 14 × 14``, or ``10 values``."""
+    if shape.height == shape.width == 1:
+        return f"{shape.channels:,} value{'s' if shape.channels != 1 else ''}"
+    maps = f"{shape.channels:,} map{'s' if shape.channels != 1 else ''}"
+    return f"{maps} of {shape.width} × {shape.height}"
+
+
+def _times(value: int | tuple[int, int]) -> str:
+    height, width = (value, value) if isinstance(value, int) else value
+    return f"{width} × {height}" if height != width else f"{height} × {height}"

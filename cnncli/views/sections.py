@@ -1,0 +1,167 @@
+"""A page about a network as data: a head with the picture, then sections of tiles and bars.
+
+Whatever explains a network (feature maps, kernels, attributions) is turned into these; `sections_page`
+draws them as one picture, or a picture for each, and `sections_html` writes them as a page.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.views.colors import ColorScale
+
+Pixels = NDArray[np.uint8]
+
+WIDTH = 1480  # pixels of a page
+ROOM = 1120  # of them for tiles
+GAP = 14  # between tiles
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A small picture with a line under it.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (h, w, 3), uint8
+        At its own size.
+    name : str
+        Which it is, such as ``7``.
+    value : str
+        What is said about it.
+    rows, columns : tuple of str
+        Names of its rows and columns, evenly spaced, where it is a table.
+    """
+
+    pixels: Pixels
+    name: str
+    value: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BarRow:
+    """A name, a value and a bar as long as its share.
+
+    Attributes
+    ----------
+    name, value : str
+        Written left and right of the bar.
+    share : float
+        -1 to 1; below 0 the bar is of another colour.
+    """
+
+    name: str
+    value: str
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The input with a frame on it: what a value sees.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (h, w, 3), uint8
+        The input.
+    frame : (left, top, right, bottom)
+        As shares of it, 0 to 1.
+    caption : str
+        What it shows.
+    """
+
+    pixels: Pixels
+    frame: tuple[float, float, float, float]
+    caption: str
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One layer.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer; also of its files.
+    lines : tuple of str
+        What it is: kind, shape, receptive field.
+    tiles : tuple of Tile
+        All of one size.
+    side : int
+        Pixels that the longer side of a tile should have, about.
+    bars : tuple of BarRow
+        In place of tiles, for a list of values.
+    window : Window or None
+        Drawn beside the lines.
+    scale : ColorScale or None
+        Of the tiles' colours.
+    note : str
+        Said under the tiles.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    tiles: tuple[Tile, ...] = ()
+    side: int = 96
+    bars: tuple[BarRow, ...] = ()
+    window: Window | None = None
+    scale: ColorScale | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """All of it.
+
+    Attributes
+    ----------
+    title, subtitle : str
+        The heading.
+    pictures : tuple of Tile
+        The image as it came, and as the network gets it.
+    answers : tuple of BarRow
+        What the network says.
+    sections : tuple of Section
+        In the order of computation.
+    note : str
+        How to read it.
+    """
+
+    title: str
+    subtitle: str
+    pictures: tuple[Tile, ...]
+    answers: tuple[BarRow, ...]
+    sections: tuple[Section, ...]
+    note: str = ""
+
+
+def tile_size(pixels: Pixels, side: int) -> tuple[int, int]:
+    """Width and height that a tile is drawn with: whole enlargements, so that pixels stay squares.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (h, w, 3)
+        Of the tile.
+    side : int
+        Wanted, of the longer side.
+    """
+    height, width = pixels.shape[:2]
+    return scaled_size(width, height, side)
+
+
+def in_a_row(width: int) -> int:
+    """How many tiles of a width stand side by side."""
+    return max(1, (ROOM + GAP) // (width + GAP))
+
+
+def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """As `tile_size`, for a picture of ``width`` x ``height`` pixels."""
+    longest = max(height, width)
+    if longest <= side:
+        factor = side // longest
+        return width * factor, max(height * factor, 4)
+    if longest <= 1.34 * side:
+        return width, max(height, 4)
+    return max(4, round(width * side / longest)), max(4, round(height * side / longest))

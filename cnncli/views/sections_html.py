@@ -1,0 +1,160 @@
+"""Sections as one self-contained page: no script, no file besides it, no network."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.images.picture import Picture
+from cnncli.images.png import encode_png
+from cnncli.views.sections import BarRow, Page, Section, Tile, Window, tile_size
+
+_PICTURE = 224
+_WINDOW = 112
+_STYLE = """
+:root { color-scheme: light; --ink: #1f2933; --faint: #5b6670; --rule: #e4e8ed; }
+body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px; background: #fff; color: var(--ink);
+  font: 16px/1.45 system-ui, sans-serif; }
+h1 { font-size: 28px; margin: 12px 0 4px; }
+h2 { font-size: 21px; margin: 0 0 6px; overflow-wrap: anywhere; }
+p { margin: 0 0 4px; color: var(--faint); font-size: 15px; }
+img { display: block; image-rendering: pixelated; outline: 1px solid #d5dbe0; }
+figure { margin: 0; }
+figcaption { color: var(--faint); font-size: 13px; white-space: nowrap; }
+.head, .tiles { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
+.head { gap: 44px; margin: 24px 0; }
+section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 24px 0; }
+.about { flex: 0 0 272px; min-width: 0; }
+.shown { flex: 1 1 0; min-width: 0; }
+.bars { display: grid; grid-template-columns: max-content minmax(40px, 1fr) max-content; gap: 5px 12px;
+  align-items: center; max-width: 560px; flex: 1 1 320px; margin-bottom: 16px; }
+.bars b { font-weight: normal; overflow-wrap: anywhere; }
+.bars i { display: block; height: 14px; background: #eef1f4; }
+.bars i > u { display: block; height: 14px; background: #2768b0; }
+.bars i > u.below { background: #d9701c; }
+.bars span { color: var(--faint); font-size: 15px; text-align: right; }
+.scale { width: 176px; margin-top: 12px; }
+.scale img { width: 176px; height: 10px; }
+.scale div { display: flex; justify-content: space-between; color: var(--faint); font-size: 13px; }
+.window { position: relative; width: max-content; margin-top: 14px; }
+.window div { position: absolute; box-sizing: border-box; border: 2px solid #d6214a; outline: 1px solid #fff;
+  min-width: 3px; min-height: 3px; }
+.bare { outline: none; }
+.table { display: grid; grid-template-columns: max-content max-content; color: #5b6670; font-size: 13px; }
+.table .columns { display: flex; }
+.table .columns span { flex: 1 1 0; width: 0; text-align: center; }
+.table .rows { display: flex; flex-direction: column; padding-right: 8px; text-align: right; }
+.table .rows span { flex: 1 1 0; height: 0; display: flex; align-items: center; justify-content: end; }
+.shown { overflow-x: auto; }
+.wide { max-width: 100%; height: auto; }
+@media (max-width: 760px) { section { display: block; } .about { margin-bottom: 16px; } }
+"""
+
+
+def page_html(page: Page) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    page : Page
+        What is on it.
+
+    Returns
+    -------
+    str
+        HTML with its pictures inside.
+    """
+    pictures = "".join(_picture(tile) for tile in page.pictures)
+    answers = _bars(page.answers) if page.answers else ""
+    note = f"<p>{escape(page.note)}</p>" if page.note else ""
+    body = "".join(map(_section, page.sections))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(page.title)}</title>\n<style>{_STYLE}</style>\n"
+        f"<h1>{escape(page.title)}</h1>\n<p>{escape(page.subtitle)}</p>\n"
+        f'<div class="head">{pictures}{answers}</div>\n{note}\n{body}</html>\n'
+    )
+
+
+def _section(section: Section) -> str:
+    lines = "".join(f"<p>{escape(line)}</p>" for line in section.lines)
+    about = f"<h2>{escape(section.name)}</h2>{lines}"
+    if section.scale is not None:
+        labels = "".join(f"<span>{escape(text)}</span>" for text in section.scale.labels())
+        about += (
+            f'<div class="scale"><img alt="" src="{_data(section.scale.ramp())}"><div>{labels}</div></div>'
+        )
+    if section.window is not None:
+        about += _window(section.window)
+    shown = _bars(section.bars) if section.bars else ""
+    if section.tiles:
+        shown += (
+            '<div class="tiles">' + "".join(_tile(tile, section.side) for tile in section.tiles) + "</div>"
+        )
+    if section.note:
+        shown += f"<p>{escape(section.note)}</p>"
+    return f'<section><div class="about">{about}</div><div class="shown">{shown}</div></section>\n'
+
+
+def _picture(tile: Tile) -> str:
+    width, height = tile_size(tile.pixels, _PICTURE)
+    value = f"<br>{escape(tile.value)}" if tile.value else ""
+    return (
+        f'<figure><img alt="" width="{width}" height="{height}" src="{_data(tile.pixels)}">'
+        f"<figcaption>{escape(tile.name)}{value}</figcaption></figure>"
+    )
+
+
+def _table(tile: Tile, side: int) -> str:
+    """A picture with names beside its rows and above its columns."""
+    width, height = tile_size(tile.pixels, side)
+    columns = "".join(f"<span>{escape(name)}</span>" for name in tile.columns)
+    rows = "".join(f"<span>{escape(name)}</span>" for name in tile.rows)
+    return (
+        f'<div class="table"><i></i><div class="columns">{columns}</div><div class="rows">{rows}</div>'
+        f'<img class="bare" alt="" width="{width}" height="{height}" src="{_data(tile.pixels)}"></div>'
+    )
+
+
+def _tile(tile: Tile, side: int) -> str:
+    if tile.rows or tile.columns:
+        return _table(tile, side)
+    width, height = tile_size(tile.pixels, side)
+    text = escape(f"{tile.name}  {tile.value}".strip())
+    caption = f"<figcaption>{text}</figcaption>" if text else ""
+    wide = ' class="wide"' if width > 400 else ""
+    return (
+        f'<figure><img{wide} alt="{text}" width="{width}" height="{height}" src="{_data(tile.pixels)}">'
+        f"{caption}</figure>"
+    )
+
+
+def _window(window: Window) -> str:
+    width, height = tile_size(window.pixels, _WINDOW)
+    left, top, right, bottom = (100 * share for share in window.frame)
+    place = f"left:{left:.2f}%;top:{top:.2f}%;width:{right - left:.2f}%;height:{bottom - top:.2f}%"
+    return (
+        f'<div class="window"><img alt="" width="{width}" height="{height}" src="{_data(window.pixels)}">'
+        f'<div style="{place}"></div></div><p>{escape(window.caption)}</p>'
+    )
+
+
+def _bars(bars: Sequence[BarRow]) -> str:
+    rows = ""
+    for bar in bars:
+        below = ' class="below"' if bar.share < 0 else ""
+        length = f"{100 * min(1.0, abs(bar.share)):.1f}%"
+        rows += (
+            f'<b>{escape(bar.name)}</b><i><u{below} style="width:{length}"></u></i>'
+            f"<span>{escape(bar.value)}</span>"
+        )
+    return f'<div class="bars">{rows}</div>'
+
+
+def _data(pixels: NDArray[np.uint8]) -> str:
+    """A picture inside the page."""
+    data = encode_png(Picture((np.ascontiguousarray(pixels),)), compress=True)
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

@@ -1,0 +1,212 @@
+"""Sections drawn: all on one page, or each as a picture of its own."""
+
+from collections.abc import Sequence
+
+from cnncli.images.canvas import INK, Box, Canvas, measure, shorten, wrap
+from cnncli.views.plot import FAINT, GRID, page_title
+from cnncli.views.sections import GAP, ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
+
+_LEFT, _ASIDE = 40, 252  # margin, column of text
+_TILES = WIDTH - _LEFT - ROOM  # where the tiles begin
+_CAPTION = 26  # pixels of the line under a tile
+_LABEL = 13  # font size of captions and of the names of rows and columns
+_PICTURE = 224  # pixels of the pictures in the head, at most
+_WINDOW = 112
+_BLUE, _ORANGE, _TRACK = "#2768b0", "#d9701c", "#eef1f4"
+_MARK = "#d6214a"
+
+
+def page_canvas(page: Page) -> Canvas:
+    """Lay out the whole page.
+
+    Returns
+    -------
+    Canvas
+        1480 pixels wide, as high as it has to be.
+    """
+    canvas = Canvas(WIDTH, margin=48)
+    top = _draw_head(canvas, page)
+    for section in page.sections:
+        canvas.rect(Box(_LEFT, top, WIDTH - _LEFT, top + 1), fill=GRID)
+        top = draw_section(canvas, section, top + 26) + 26
+    return canvas
+
+
+def section_canvas(section: Section) -> Canvas:
+    """Lay out one section alone."""
+    canvas = Canvas(WIDTH, margin=40)
+    draw_section(canvas, section, 40)
+    return canvas
+
+
+def head_canvas(page: Page) -> Canvas:
+    """Lay out the heading with the picture and the answers."""
+    canvas = Canvas(WIDTH, margin=40)
+    _draw_head(canvas, page)
+    return canvas
+
+
+def _draw_head(canvas: Canvas, page: Page) -> int:
+    """Title, pictures, answers; returns the y below."""
+    room = WIDTH - 2 * _LEFT
+    top = page_title(canvas, shorten(page.title, room, size=28), shorten(page.subtitle, room, size=17)) + 28
+    x, bottom = _LEFT, top
+    for tile in page.pictures:
+        width, height = tile_size(tile.pixels, _PICTURE)
+        box = Box(x, top, x + width, top + height)
+        _picture(canvas, box, tile)
+        wide = max(width, 200)
+        text = canvas.paragraph((x, box.bottom + 10), tile.name, wide, size=15)
+        if tile.value:
+            text = canvas.paragraph((x, text.bottom + 2), tile.value, wide, size=14, color=FAINT)
+        bottom = max(bottom, text.bottom)
+        x += wide + 44
+    if page.answers:
+        canvas.text((x, top), "answer", size=15, color=FAINT)
+        bottom = max(bottom, _draw_bars(canvas, (x, top + 30), page.answers, min(560, WIDTH - _LEFT - x)))
+    if page.note:
+        bottom = canvas.paragraph((_LEFT, bottom + 22), page.note, room, size=15, color=FAINT).bottom
+    return bottom + 26
+
+
+def draw_section(canvas: Canvas, section: Section, top: int) -> int:
+    """Draw a section from ``top`` down; returns the y below."""
+    aside = _draw_aside(canvas, section, top)
+    left = _TILES
+    bottom = top
+    if section.bars:
+        half = (ROOM - 60) // 2
+        first = (len(section.bars) + 1) // 2
+        parts = (section.bars,) if len(section.bars) <= 5 else (section.bars[:first], section.bars[first:])
+        for number, bars in enumerate(parts):
+            bottom = max(bottom, _draw_bars(canvas, (left + number * (half + 60), top), bars, half))
+    if section.tiles:
+        bottom = _draw_tiles(canvas, section, (left, bottom + (20 if section.bars else 0)))
+    if section.note:
+        bottom = canvas.paragraph((left, bottom + 6), section.note, ROOM, size=14, color=FAINT).bottom
+    return max(aside, bottom)
+
+
+def _draw_aside(canvas: Canvas, section: Section, top: int) -> int:
+    """The column of text: name, lines, scale, window."""
+    y = canvas.text((_LEFT, top - 4), shorten(section.name, _ASIDE, size=21), size=21, bold=True).bottom + 6
+    for line in section.lines:
+        for part in wrap(line, _ASIDE, size=15):
+            y = canvas.text((_LEFT, y), part, size=15, color=FAINT).bottom + 2
+    if section.scale is not None:
+        y = _draw_scale(canvas, section, y + 12)
+    if section.window is not None:
+        y = _draw_window(canvas, section.window, y + 14)
+    return y
+
+
+def _draw_scale(canvas: Canvas, section: Section, y: int) -> int:
+    assert section.scale is not None
+    ramp = Box(_LEFT, y, _LEFT + 176, y + 10)
+    canvas.image(ramp, section.scale.ramp(ramp.width))
+    canvas.rect(ramp, outline="#c9d0d6")
+    labels = section.scale.labels()
+    places = (ramp.left, ramp.center[0], ramp.right) if len(labels) == 3 else (ramp.left, ramp.right)
+    anchors = "lmr" if len(labels) == 3 else "lr"
+    bottom = y
+    for x, text, anchor in zip(places, labels, anchors, strict=True):
+        box = canvas.text((x, y + 13), text, size=13, color=FAINT, anchor=f"{anchor}t")
+        bottom = max(bottom, box.bottom)
+    return bottom
+
+
+def _draw_window(canvas: Canvas, window: Window, y: int) -> int:
+    """The input in small, a frame on it, and what it means beside it."""
+    width, height = tile_size(window.pixels, _WINDOW)
+    box = Box(_LEFT, y, _LEFT + width, y + height)
+    canvas.image(box, window.pixels)
+    canvas.rect(box.grown(1), outline="#c9d0d6")
+    left, top, right, bottom = window.frame
+    frame = Box(
+        round(box.left + left * width),
+        round(box.top + top * height),
+        max(round(box.left + right * width), round(box.left + left * width) + 3),
+        max(round(box.top + bottom * height), round(box.top + top * height) + 3),
+    )
+    canvas.rect(frame.grown(1), outline="#ffffff", width=1)
+    canvas.rect(frame, outline=_MARK, width=2 if frame.width > 8 else 1)
+    beside = _ASIDE - width - 14
+    if beside >= 96:
+        text = canvas.paragraph((box.right + 14, y), window.caption, beside, size=14, color=FAINT)
+        return max(box.bottom, text.bottom)
+    return canvas.paragraph((_LEFT, box.bottom + 8), window.caption, _ASIDE, size=14, color=FAINT).bottom
+
+
+def _draw_tiles(canvas: Canvas, section: Section, at: tuple[int, int]) -> int:
+    """Tiles in rows; returns the y below."""
+    left, y = at
+    if section.tiles[0].rows or section.tiles[0].columns:
+        for tile in section.tiles:
+            y = _draw_table(canvas, tile, (left, y), section.side) + GAP
+        return y
+    width, height = tile_size(section.tiles[0].pixels, section.side)
+    widest = max(_caption_width(tile) for tile in section.tiles)
+    step = max(width, widest) + GAP
+    columns = in_a_row(step - GAP)
+    down = height + (_CAPTION if widest else GAP)
+    for number, tile in enumerate(section.tiles):
+        row, column = divmod(number, columns)
+        x, top = left + column * step, y + row * down
+        box = Box(x, top, x + width, top + height)
+        _picture(canvas, box, tile)
+        if tile.name:
+            name = canvas.text((x, box.bottom + 4), tile.name, size=_LABEL)
+            canvas.text((name.right + 6, box.bottom + 4), tile.value, size=_LABEL, color=FAINT)
+    return y + -(-len(section.tiles) // columns) * down
+
+
+def _caption_width(tile: Tile) -> int:
+    """Pixels of the line under a tile; 0 if it has none."""
+    if not tile.name:
+        return 0
+    return measure(tile.name, size=_LABEL)[0] + 6 + measure(tile.value, size=_LABEL)[0]
+
+
+def _draw_table(canvas: Canvas, tile: Tile, at: tuple[int, int], side: int) -> int:
+    """A picture with names beside its rows and above its columns; returns the y below."""
+    width, height = tile_size(tile.pixels, side)
+    aside = max((measure(name, size=_LABEL)[0] for name in tile.rows), default=0)
+    aside = min(aside, 140)
+    x = at[0] + (aside + 8 if tile.rows else 0)
+    y = at[1] + (20 if tile.columns else 0)
+    for i, name in enumerate(tile.rows):
+        middle = y + (i + 0.5) * height / len(tile.rows)
+        text = shorten(name, aside, size=_LABEL)
+        canvas.text((x - 8, middle), text, size=_LABEL, color=FAINT, anchor="rm")
+    for j, name in enumerate(tile.columns):
+        middle = x + (j + 0.5) * width / len(tile.columns)
+        canvas.text((middle, y - 6), name, size=_LABEL, color=FAINT, anchor="ms")
+    canvas.image(Box(x, y, x + width, y + height), tile.pixels)
+    return y + height
+
+
+def _picture(canvas: Canvas, box: Box, tile: Tile) -> None:
+    canvas.image(box, tile.pixels)
+    canvas.rect(box.grown(1), outline="#d5dbe0")
+
+
+def _draw_bars(canvas: Canvas, at: tuple[int, int], bars: Sequence[BarRow], width: int) -> int:
+    """Rows of name, bar and value; returns the y below."""
+    x, y = at
+    name = min(220, max(measure(bar.name, size=16)[0] for bar in bars)) + 14
+    value = max(measure(bar.value, size=15)[0] for bar in bars) + 12
+    room = max(40, width - name - value)
+    for bar in bars:
+        middle = y + 12
+        text = shorten(bar.name, name - 14, size=16)
+        canvas.text((x, middle), text, size=16, color=INK, anchor="lm")
+        track = Box(x + name, middle - 7, x + name + room, middle + 7)
+        canvas.rect(track, fill=_TRACK)
+        length = round(min(1.0, abs(bar.share)) * room)
+        canvas.rect(
+            Box(track.left, track.top, track.left + max(1, length), track.bottom),
+            fill=_ORANGE if bar.share < 0 else _BLUE,
+        )
+        canvas.text((x + width, middle), bar.value, size=15, color=FAINT, anchor="rm")
+        y += 27
+    return y
