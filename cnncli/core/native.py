@@ -70,6 +70,7 @@ LOOPS = {
     "separable": "cnncli.core.loops.separable",
     "sign_changes": "cnncli.core.loops.sign_changes",
     "slices": "cnncli.core.loops.slices",
+    "winograd_backward": "cnncli.core.loops.winograd_backward",
     "winograd_weights": "cnncli.core.loops.winograd_weights",
 }
 

@@ -378,3 +378,23 @@ WINOGRAD = np.dtype(
 
 # Weights of such a convolution transformed. An item is one channel in, one block of channels out.
 WINOGRAD_WEIGHTS = np.dtype([("src", "i8"), ("out", "i8"), ("channels", "i8"), ("blocks", "i8")], align=True)
+
+# The gradient of such a convolution's weights.
+WINOGRAD_OUTER = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("dy"),
+        *tensor("inputs"),  # scratch: [C / lanes][36][tiles][lanes]
+        *tensor("slopes"),  # scratch: [K / block][36][tiles][block], then what one tile of sums needs
+        ("height", "i8"),  # of dy
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("panel_blocks", "i8"),
+        ("tiles", "i8"),
+        ("dweight", "i8"),  # in the first slot
+        ("slot_pitch", "i8"),
+        ("slot_chunks", "i8"),
+    ],
+    align=True,
+)

@@ -240,6 +240,10 @@ class Conv(Layer):
         i, j, c = np.ogrid[:kh, :kw, :each]
         taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
         dense = self._is_dense(node.input_shapes)
+        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        by_tiles = self._is_small and winograd.pays(x.shape.channels, self.out_channels, dy.shape)
+        if by_tiles:
+            winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
         outputs = self.out_channels // self.groups
         blocks = -(-outputs // BLOCK)
         job = plan.job(
@@ -254,15 +258,14 @@ class Conv(Layer):
             x_group=4 * each,
             dy_group=4 * outputs,
             taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], ROWS)]).astype(np.int64)),
-            tap_count=0 if dense else taps.size,
+            tap_count=0 if dense or by_tiles else taps.size,
             dweight=plan.weight_gradient(node, "weight"),
             slot_pitch=plan.slot_pitch,
             slot_chunks=plan.slot_chunks,
             panel_blocks=blocks,
             dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
         )
-        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
-        if self.bias or not dense:
+        if self.bias or not (dense or by_tiles):
             plan.each_chunk("conv_backward", job, {"x": (x, corner), "dy": dy})
         if dense:
             whole = plan.job(

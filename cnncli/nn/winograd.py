@@ -19,6 +19,8 @@ PLACES = 36  # of a transformed tile
 TILE = 4  # outputs on a side
 TILES = 48  # worked on together: whole register tiles on every processor
 BUFFER = 36 * 16  # floats, on the widest processor
+SUM_TILES = 64  # that a register tile of the weights' gradient sums over
+SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
 LEAST_CHANNELS = 8  # below, the transforms cost more than they save
 LEAST_USE = 0.6  # share of the tiles' outputs that exist
 
@@ -63,3 +65,27 @@ def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int,
         "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
     }
     plan.each_chunk("conv_winograd", job, tensors)
+
+
+def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:
+    """Emit the gradient of the weights, into the slots from the address ``dweight`` on."""
+    channels, outputs = x[0].shape.channels, dy.shape.channels
+    padded = -(-channels // LANES) * LANES
+    job = plan.job(
+        nn_jobs.WINOGRAD_OUTER,
+        height=dy.shape.height,
+        width=dy.shape.width,
+        channels=channels,
+        panel_blocks=outputs // BLOCK,
+        tiles=SUM_TILES,
+        dweight=dweight,
+        slot_pitch=plan.slot_pitch,
+        slot_chunks=plan.slot_chunks,
+    )
+    tensors: dict[str, Tensor | tuple[Tensor, int]] = {
+        "x": x,
+        "dy": dy,
+        "inputs": plan.spare_floats(PLACES * SUM_TILES * padded),
+        "slopes": plan.spare_floats(PLACES * SUM_TILES * outputs + SUMS),
+    }
+    plan.each_chunk("winograd_backward", job, tensors)
