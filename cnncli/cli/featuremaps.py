@@ -315,12 +315,12 @@ def _page(seen: Seen, trained: Trained, view: str) -> Page:
         Tile(seen.picture, name),
         Tile(
             as_rgb(seen.prepared.pixels),
-            f"what the network gets: {width} × {height}, {'gray' if channels == 1 else 'colour'}",
+            f"what the network gets: {width}\u00a0×\u00a0{height}, {'gray' if channels == 1 else 'colour'}",
             changes,
         ),
     )
     found = answers(seen.shares, checkpoint.classes, top=_ANSWERS)
-    bars = tuple(BarRow(shown(each.label), f"{each.probability:.2%}", each.probability) for each in found)
+    bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
     what = "What the layers of {} answer" if view == "maps" else "What the layers of {} have learnt"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
     subtitle = f"{name}, {trained.network.size:,} weights {where}, {len(checkpoint.classes)} classes"
@@ -334,6 +334,10 @@ def _page(seen: Seen, trained: Trained, view: str) -> Page:
     )
 
 
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if share >= 5e-5 or not share else "< 0.01%"
+
+
 def _how_to_read(seen: Seen, view: str) -> str:
     if view == "filters":
         text = "Blue weights are below 0, orange ones above; the strongest kernels come first."
@@ -343,7 +347,7 @@ def _how_to_read(seen: Seen, view: str) -> str:
             "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above."
         )
     if seen.hidden:
-        text += f" {seen.hidden} layers inside blocks are left out: --layer NAME draws one."
+        text += f" {seen.hidden} layers inside blocks are left out: --layer\u00a0NAME draws one."
     return text
 
 

@@ -16,6 +16,7 @@ Pixels = NDArray[np.uint8]
 WIDTH = 1480  # pixels of a page
 ROOM = 1120  # of them for tiles
 GAP = 14  # between tiles
+NARROWEST = 84  # of a tile with a line under it
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +153,8 @@ def tile_size(pixels: Pixels, side: int) -> tuple[int, int]:
 
 
 def in_a_row(width: int) -> int:
-    """How many tiles of a width stand side by side."""
-    return max(1, (ROOM + GAP) // (width + GAP))
+    """How many tiles of a width, each with a line under it, stand side by side."""
+    return max(1, (ROOM + GAP) // (max(width, NARROWEST) + GAP))
 
 
 def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -161,6 +162,7 @@ def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
     longest = max(height, width)
     if longest <= side:
         factor = side // longest
+        factor += factor * longest < 0.75 * side
         return width * factor, max(height * factor, 4)
     if longest <= 1.34 * side:
         return width, max(height, 4)

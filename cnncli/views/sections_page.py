@@ -4,7 +4,19 @@ from collections.abc import Sequence
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten, wrap
 from cnncli.views.plot import FAINT, GRID, page_title
-from cnncli.views.sections import GAP, ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
+from cnncli.views.sections import (
+    GAP,
+    NARROWEST,
+    ROOM,
+    WIDTH,
+    BarRow,
+    Page,
+    Section,
+    Tile,
+    Window,
+    in_a_row,
+    tile_size,
+)
 
 _LEFT, _ASIDE = 40, 252  # margin, column of text
 _TILES = WIDTH - _LEFT - ROOM  # where the tiles begin
@@ -55,7 +67,7 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
         width, height = tile_size(tile.pixels, _PICTURE)
         box = Box(x, top, x + width, top + height)
         _picture(canvas, box, tile)
-        wide = max(width, 200)
+        wide = max(width, 250)
         text = canvas.paragraph((x, box.bottom + 10), tile.name, wide, size=15)
         if tile.value:
             text = canvas.paragraph((x, text.bottom + 2), tile.value, wide, size=14, color=FAINT)
@@ -146,7 +158,7 @@ def _draw_tiles(canvas: Canvas, section: Section, at: tuple[int, int]) -> int:
         return y
     width, height = tile_size(section.tiles[0].pixels, section.side)
     widest = max(_caption_width(tile) for tile in section.tiles)
-    step = max(width, widest) + GAP
+    step = max(width, widest, NARROWEST) + GAP
     columns = in_a_row(step - GAP)
     down = height + (_CAPTION if widest else GAP)
     for number, tile in enumerate(section.tiles):

@@ -14,7 +14,6 @@ Floats = NDArray[np.float32]
 _ROWS, _COLUMNS = 8, 24  # kernels of a layer with many: outputs, and inputs of each
 _MATRIX = ROOM - 150  # pixels of a picture of all weights, at most
 _MATRIX_ROWS = 64
-_NARROWEST = 76  # pixels that a caption needs
 _FRAME = (201, 208, 214)  # around each kernel
 
 
@@ -83,7 +82,7 @@ def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) ->
     """One kernel for each output: as weights of gray, or as the colours it answers to."""
     strengths = _strengths(weight)
     order = np.argsort(-strengths, kind="stable")
-    across = in_a_row(max(_NARROWEST, scaled_size(weight.shape[3], weight.shape[2], side)[0]))
+    across = in_a_row(scaled_size(weight.shape[3], weight.shape[2], side)[0])
     shown = order[: None if rows is None else rows * across]
     color = weight.shape[1] == 3
     scale = _around(weight)

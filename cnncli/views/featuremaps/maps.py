@@ -14,7 +14,6 @@ from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row,
 
 Floats = NDArray[np.float32]
 _LISTED = 10  # values of a list that are written out; all of them are in its strip
-_NARROWEST = 76  # pixels that a caption needs
 _BAR_CELL = 24  # pixels of a value in a strip, at most
 
 
@@ -120,7 +119,7 @@ def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int
     scale = scale_of(layer.values)
     count = len(layer.order)
     height, width = layer.values.shape[:2]
-    across = in_a_row(max(_NARROWEST, scaled_size(width, height, side)[0]))
+    across = in_a_row(scaled_size(width, height, side)[0])
     shown = layer.order[: None if rows is None else rows * across]
     tiles = tuple(
         Tile(scale.colors(layer.values[..., c]), f"#{c}", short(float(layer.responses[c]))) for c in shown

@@ -42,7 +42,7 @@ def _convolution(layer: Conv) -> str:
         ("groups", layer.groups, 1),
     ):
         if value not in (usual, (usual, usual)):
-            words.append(f"{name} {_times(value) if name != 'groups' else value}")
+            words.append(f"{name} {value if isinstance(value, int) else _times(value)}")
     return ", ".join(words)
 
 
