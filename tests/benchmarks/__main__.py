@@ -39,6 +39,8 @@ def main() -> int:
             )
     if given.json:
         print(report.as_json(rows, about))
+    elif given.list:
+        return 0
     elif given.markdown:
         print(report.as_markdown(rows, about))
     else:
