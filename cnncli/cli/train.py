@@ -56,6 +56,13 @@ def train_command(given: dict[str, Any]) -> int:
     """
     manner = _manner(given)
     session = _session(given, manner)
+    try:
+        return _carry_out(session, manner)
+    finally:
+        session.folder.unlock()
+
+
+def _carry_out(session: "Session", manner: Manner) -> int:
     for line in session.dataset.warnings if not manner.quiet else ():
         report(f"warning: {line}")
     if manner.find_lr:
@@ -116,7 +123,14 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     with _loading(manner) as told:
-        return begin(options, make_task, output=manner.output, threads=manner.threads, report=told)
+        return begin(
+            options,
+            make_task,
+            output=manner.output,
+            threads=manner.threads,
+            report=told,
+            kept=not manner.find_lr,
+        )
 
 
 def make_task(

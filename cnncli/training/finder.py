@@ -13,6 +13,7 @@ from cnncli.training.loop import Material
 
 LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
 _MEMORY = 0.9  # of the smoothed loss
+_RUN_IN = 10  # steps until the smoothed loss says more than its first values
 _BLOWN_UP = 3.0  # times the least loss so far
 
 
@@ -87,16 +88,16 @@ def find_rate(material: Material) -> FoundRate:
 
 
 def _blown_up(losses: list[float], smoothed: list[float]) -> bool:
-    return len(losses) > 10 and smoothed[-1] > _BLOWN_UP * min(smoothed)
+    return len(losses) > _RUN_IN and smoothed[-1] > _BLOWN_UP * min(smoothed)
 
 
 def _judged(rates: list[float], losses: list[float], smoothed: list[float]) -> FoundRate:
     least = int(np.argmin(smoothed)) if smoothed else 0
-    if least < 5:
+    if least <= _RUN_IN:
         raise CnncliError(
             f"the loss grows from the lowest learning rate on ({LOWEST:g}); expected that it falls",
             "Look at the images and labels, or try another --opt or --model.",
         )
-    slopes = np.gradient(np.asarray(smoothed[: least + 1]), np.log(rates[: least + 1]))
-    fastest = int(np.argmin(slopes))
+    slopes = np.gradient(smoothed[: least + 1], np.log(rates[: least + 1]))
+    fastest = _RUN_IN + int(np.argmin(slopes[_RUN_IN:]))
     return FoundRate(tuple(rates), tuple(losses), tuple(smoothed), rates[fastest], rates[least])

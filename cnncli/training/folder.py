@@ -78,6 +78,8 @@ class RunFolder:
                 "Give the folder that cnncli train named when the run began, such as runs/mnist-compact.",
             )
         folder.lock()
+        for remnant in folder.path.glob(".cnncli-*.tmp"):  # of a process that was killed while it wrote
+            remnant.unlink(missing_ok=True)
         return folder
 
     def lock(self) -> None:

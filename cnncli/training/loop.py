@@ -260,11 +260,11 @@ class Trainer:
         observer.on_epoch(row, best=best)
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        """More right answers, or as many with a lower loss; without validation the last is the best."""
+        """As many right answers or more: of two alike the later one, whose learning rate is lower."""
         if self.material.val is None or not self.progress.best_epoch:
             return True
         held = self.progress.history[self.progress.best_epoch - 1]
-        return (row["val_accuracy"], -row["val_loss"]) > (held["val_accuracy"], -held["val_loss"])
+        return bool(row["val_accuracy"] >= held["val_accuracy"])
 
     def _validate(self, loader: Loader) -> tuple[float, float]:
         if self._inference is None:

@@ -110,6 +110,7 @@ def begin(
     output: str | None = None,
     threads: int = 1,
     report: Report | None = None,
+    kept: bool = True,
 ) -> Session:
     """Prepare a new run; its folder is made when all else is found to be in order.
 
@@ -125,6 +126,8 @@ def begin(
         To use.
     report : callable or None
         Told about downloads and decoding.
+    kept : bool
+        The run is to be trained: its description and first state are written.
 
     Raises
     ------
@@ -158,8 +161,9 @@ def begin(
         material=material,
         notes=notes,
     )
-    save_state(folder / "state.safetensors", session.trainer.state())
-    folder.write_config(_config(session))
+    if kept:
+        save_state(folder / "state.safetensors", session.trainer.state())
+        folder.write_config(_config(session))
     return session
 
 

@@ -85,7 +85,7 @@ def save_state(path: Path, state: State) -> None:
     import json
 
     arrays = {f"{part}/{name}": array for part in _PARTS for name, array in getattr(state, part).items()}
-    metadata = {"format": FORMAT, "progress": json.dumps(asdict(state.progress), sort_keys=True)}
+    metadata = {"format": FORMAT, "progress": json.dumps(asdict(state.progress))}
     write_tensors(path, arrays, metadata, durable=True)
 
 

@@ -9,7 +9,8 @@ from cnncli.images.canvas import INK, Box, Canvas, measure, shorten
 from cnncli.views.plot import FAINT, page_title
 
 _NAME = 150  # pixels of a class's name, at most
-_MOST = 1000  # pixels of the matrix, at most
+_MOST = 1000  # pixels of the matrix, at most, while a cell has 4
+_SMALL = 14  # cells below are pixels of one picture, without counts
 _RIGHT, _WRONG = np.array([39, 104, 176]), np.array([196, 61, 61])
 
 
@@ -46,14 +47,18 @@ def confusion_page(counts: NDArray[np.integer], classes: Sequence[str], *, title
     canvas.text((left - room - 14, top + k * cell / 2), "is", size=17, color=FAINT, anchor="rm")
     canvas.text((left + k * cell + 16, top - 8), "recall", size=15, color=FAINT, anchor="lb")
     sums = counts.sum(axis=1)
+    colors, strengths = _colors(counts)
     for i in range(k):
         middle = top + i * cell + cell / 2
         if i % step == 0:
             canvas.text((left - 12, middle), shorten(classes[i], _NAME, size=size), size=size, anchor="rm")
             recall = f"{counts[i, i] / sums[i]:.1%}" if sums[i] else "-"
             canvas.text((left + k * cell + 16, middle), recall, size=min(size, 15), color=FAINT, anchor="lm")
-        for j in range(k):
-            _cell(canvas, counts, (i, j), Box(left + j * cell, top + i * cell, 0, 0), cell)
+        for j in range(k) if cell >= _SMALL else ():
+            x, y = left + j * cell, top + i * cell
+            _cell(canvas, Box(x, y, x + cell, y + cell), int(counts[i, j]), colors[i, j], strengths[i, j])
+    if cell < _SMALL:
+        canvas.image(Box(left, top, left + k * cell, top + k * cell), colors)
     canvas.rect(Box(left, top, left + k * cell, top + k * cell), outline="#b8c0c9")
     return canvas
 
@@ -78,18 +83,24 @@ def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], c
     return 22 * len(ends) + 4
 
 
-def _cell(canvas: Canvas, counts: NDArray[np.integer], at: tuple[int, int], corner: Box, cell: int) -> None:
-    """One count: the darker the larger its share of the row; mistakes are red, and seen from one on."""
-    i, j = at
-    count, row = int(counts[i, j]), max(1, int(counts[i].sum()))
-    tone = _RIGHT if i == j else _WRONG
-    share = count / row
-    strength = share**0.5 if i == j else min(1.0, (0.12 + (4 * share) ** 0.6) if count else 0.0)
-    color = np.rint(255 + (tone - 255) * strength).astype(int)
-    box = Box(corner.left, corner.top, corner.left + cell, corner.top + cell)
+def _colors(counts: NDArray[np.integer]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Colours (K, K, 3) and their strengths: darker for a larger share of the row.
+
+    Mistakes are red, and seen from one on.
+    """
+    share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    wrong = np.where(counts > 0, np.minimum(1.0, 0.12 + (4 * share) ** 0.6), 0.0)
+    right = np.eye(len(counts), dtype=bool)
+    strength = np.where(right, share**0.5, wrong)
+    tone = np.where(right[..., None], _RIGHT, _WRONG)
+    return np.rint(255 + (tone - 255) * strength[..., None]).astype(np.uint8), strength
+
+
+def _cell(canvas: Canvas, box: Box, count: int, color: NDArray[np.uint8], strength: float) -> None:
+    """One count on its colour."""
     canvas.rect(box, fill="#{:02x}{:02x}{:02x}".format(*color))
-    if cell >= 14:
-        canvas.rect(box, outline="#eef1f4")
+    canvas.rect(box, outline="#eef1f4")
+    cell = box.width
     text = str(count)
     size = min(18, cell // 2)
     while size >= 8 and measure(text, size=size)[0] > cell - 4:

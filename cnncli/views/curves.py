@@ -54,7 +54,7 @@ def _subtitle(history: list[dict[str, Any]]) -> str:
     last = history[-1]
     text = f"after {last['epoch']} epochs: training {last['train_accuracy']:.2%} right"
     if "val_accuracy" in last:
-        best = max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+        best = max(history, key=lambda row: (row["val_accuracy"], row["epoch"]))
         text += f", validation {last['val_accuracy']:.2%}"
         text += f"; best {best['val_accuracy']:.2%} in epoch {best['epoch']}"
     return text

@@ -2,33 +2,12 @@
 
 import numpy as np
 import pytest
+from training_helpers import make_task
 
-from cnncli.tasks.classification import Classification
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin, resume
 
 TINY = "conv4 bn relu pool dropout0.1 gap fc"
-
-
-def make_task(dataset, options, weights):
-    return Classification(len(dataset.classes), options.smoothing, weights)
-
-
-class Watcher:
-    """Takes down what an observer is told."""
-
-    def __init__(self):
-        self.steps, self.rows = [], []
-
-    def on_step(self, report):
-        self.steps.append(report)
-
-    def on_epoch(self, row, *, best):
-        self.rows.append(row | {"best": best})
-
-
-def never():
-    return False
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +36,7 @@ def session(bars, tmp_path):
 
     def make(*, output=None, threads=1, **options):
         wishes = {
+            "dataset": str(bars),
             "model": TINY,
             "epochs": 3,
             "batch_size": 32,
@@ -64,7 +44,7 @@ def session(bars, tmp_path):
             "augment": "none",
             "val_split": 0.2,
         }
-        asked = TrainOptions(dataset=str(bars), **(wishes | options))
+        asked = TrainOptions(**(wishes | options))
         return begin(asked, make_task, output=str(output or tmp_path / "run"), threads=threads)
 
     return make

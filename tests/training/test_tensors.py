@@ -12,7 +12,7 @@ ARRAYS = {
     "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
     "a": np.array([[1, -2]], np.int64),
     "empty": np.zeros((0, 3), np.float32),
-    "scalar": np.float32(3.5).reshape(()),
+    "scalar": np.array(3.5, np.float32),
 }
 METADATA = {"zebra": 'Ünïcode "quoted"', "apple": "{}", "m": ""}
 

@@ -1,0 +1,171 @@
+"""Runs in this process: they learn, keep the best, stop early, freeze, average, diverge, find rates."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from training_helpers import Watcher, never
+
+from cnncli.errors import CnncliError
+from cnncli.tasks.classification import evaluate
+from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.finder import find_rate
+
+
+def test_it_learns_and_writes_its_files(session, tmp_path):
+    run = session(epochs=12, lr=0.2)
+    watcher = Watcher()
+    assert run.trainer.run(watcher, never)
+    assert [row["epoch"] for row in watcher.rows] == list(range(1, 13))
+    assert watcher.rows[-1]["train_loss"] < watcher.rows[0]["train_loss"]
+    assert evaluate(run.best_network(), run.dataset.test, run.preprocessing).accuracy > 0.9
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == run.trainer.progress.history
+    held = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    assert held.network().weights.tobytes() == run.trainer.material.network.weights.tobytes()
+    assert held.training["epoch"] == 12
+    assert held.training["command"].startswith("cnncli train ")
+
+
+def test_the_best_is_the_best_of_the_validation(session, tmp_path):
+    run = session(epochs=6, lr=0.2)
+    run.trainer.run(Watcher(), never)
+    rows = run.trainer.progress.history
+    best = max(rows, key=lambda row: (row["val_accuracy"], row["epoch"]))
+    held = load_checkpoint(tmp_path / "run")
+    assert held.training["epoch"] == run.trainer.progress.best_epoch == best["epoch"]
+    again = evaluate(held.network(), run.dataset.val, held.preprocessing)
+    assert again.accuracy == best["val_accuracy"]
+    assert again.loss == pytest.approx(best["val_loss"])
+
+
+def test_without_validation_the_last_is_the_best(session, tmp_path):
+    run = session(epochs=2, val_split=0.0)
+    run.trainer.run(Watcher(), never)
+    best, last = (load_file(tmp_path / "run" / f"{name}.safetensors") for name in ("best", "last"))
+    assert all((best[name] == last[name]).all() for name in last)
+    assert "val_loss" not in run.trainer.progress.history[0]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"ema": 0.9, "opt": "adam", "lr": 0.01, "augment": "shift=1,mixup=0.5"}]
+)
+def test_threads_change_no_bit(session, tmp_path, options):
+    files = []
+    for threads in (1, 2, 3):
+        run = session(output=tmp_path / str(threads), threads=threads, **options)
+        run.trainer.run(Watcher(), never)
+        files.append((tmp_path / str(threads) / "last.safetensors").read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
+def test_the_seed_changes_all_bits(session, tmp_path):
+    for seed in (0, 1):
+        session(output=tmp_path / str(seed), seed=seed, epochs=1).trainer.run(Watcher(), never)
+    a, b = (load_file(tmp_path / str(seed) / "last.safetensors") for seed in (0, 1))
+    assert all((a[name] != b[name]).any() for name in a)
+
+
+def test_stopped_after_any_step_it_goes_on_alike(session, again, tmp_path):
+    options = {"opt": "adam", "lr": 0.01, "ema": 0.9, "augment": "shift=1"}
+    session(output=tmp_path / "whole", **options).trainer.run(Watcher(), never)
+    run = session(output=tmp_path / "parts", **options)
+    for _ in range(40):
+        steps = iter((False, True))
+        if run.trainer.run(Watcher(), lambda steps=steps: next(steps)):
+            break
+        run.folder.unlock()
+        run = again(tmp_path / "parts", threads=2)
+    else:
+        pytest.fail("the run does not come to its end")
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_patience_ends_a_run(session):
+    run = session(epochs=60, patience=2, lr=1e-9, opt="adam")
+    run.trainer.run(Watcher(), never)
+    done = run.trainer.progress
+    assert done.epoch < 60
+    assert done.epoch == done.best_epoch + 2
+
+
+def test_averaged_weights_follow(session, tmp_path):
+    run = session(epochs=1, ema=0.5, batch_size=16)
+    network = run.trainer.material.network
+    average = {name: array.astype(float) for name, array in network.export().items()}
+    for step, batch in enumerate(run.trainer.material.train.epoch(0), 1):
+        run.trainer.step.run(batch.x, batch.labels, rate=0.05)
+        run.trainer.average.follow(network)
+        share = 1 - min(0.5, (1 + step) / (10 + step))
+        for name, array in network.export().items():
+            average[name] += share * (array - average[name])
+    for name, array in run.trainer.shown_network.export().items():
+        assert array == pytest.approx(average[name], rel=1e-4, abs=1e-6)
+
+
+def test_clipping_changes_the_run(session, tmp_path):
+    lengths = []
+    for clip in (0.0, 1e-3):
+        run = session(output=tmp_path / str(clip), epochs=1, clip=clip, momentum=0.0, weight_decay=0.0)
+        start = run.trainer.material.network.weights.copy()
+        run.trainer.run(Watcher(), never)
+        lengths.append(np.linalg.norm(run.trainer.material.network.weights - start))
+    assert lengths[1] < 0.05 * 1e-3 * 4 < lengths[0]
+
+
+def test_starting_from_a_checkpoint_with_other_classes(session, tmp_path):
+    session(output=tmp_path / "first", epochs=1).trainer.run(Watcher(), never)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "two.npz"
+    np.savez(path, x=rng.integers(0, 255, (40, 10, 10)).astype(np.uint8), y=np.arange(40) % 2)
+    first = load_checkpoint(tmp_path / "first")
+    for freeze in (False, True):
+        run = session(
+            output=tmp_path / f"second {freeze}",
+            dataset=str(path),
+            model="auto",
+            init=str(tmp_path / "first" / "best.safetensors"),
+            freeze=freeze,
+        )
+        assert "head is new" in run.notes[0]
+        assert run.preprocessing == first.preprocessing
+        run.trainer.run(Watcher(), never)
+        after = run.trainer.material.network.export()
+        assert after["head.weight"].shape == (2, 4)
+        assert (after["conv1.weight"] == first.arrays["conv1.weight"]).all() == freeze
+
+
+def test_starting_from_another_network(session, tmp_path):
+    session(output=tmp_path / "first", epochs=1).trainer.run(Watcher(), never)
+    with pytest.raises(CnncliError, match=r"--init .*conv1.weight has shape"):
+        session(output=tmp_path / "b", model="conv9 bn relu gap fc", init=str(tmp_path / "first"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_loss_that_is_no_number(session, tmp_path):
+    run = session(epochs=50, lr=1e6, model="conv8 relu conv8 relu gap fc", sched="constant", momentum=0.99)
+    with pytest.raises(CnncliError, match=r"the loss is .* at step \d+, in epoch \d+: .*layer \w+") as caught:
+        run.trainer.run(Watcher(), never)
+    assert "lower --lr, such as 100000" in caught.value.hint
+    left = set(load_file(tmp_path / "run" / "state.safetensors"))
+    assert "weights/conv1.weight" in left
+
+
+def test_class_weights_reach_the_loss(session):
+    run = session(class_weights=True)
+    assert run.trainer.material.task.weights == pytest.approx((1, 1, 1))
+    assert len(run.trainer.material.task.loss.class_weights) == 3
+
+
+def test_the_rate_finder_leaves_nothing_but_a_rate(session):
+    found = find_rate(session(batch_size=16).trainer.material)
+    assert 1e-4 < found.suggested < found.lowest <= 10
+    assert len(found.rates) == len(found.losses) == len(found.smoothed)
+    assert min(found.smoothed) == found.smoothed[found.rates.index(found.lowest)]
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(40, 2), (35, 3), (30, 3), (96, 1), (500, 1)])
+def test_last_batches_of_a_few_images_are_left_out(session, batch, steps):
+    assert len(session(batch_size=batch).trainer.material.train) == steps  # of 96 images

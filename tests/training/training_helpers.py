@@ -1,0 +1,24 @@
+"""The task of a run, and an observer that takes down what it is told."""
+
+from cnncli.tasks.classification import Classification
+
+
+def make_task(dataset, options, weights):
+    return Classification(len(dataset.classes), options.smoothing, weights)
+
+
+class Watcher:
+    """Takes down what an observer is told."""
+
+    def __init__(self):
+        self.steps, self.rows = [], []
+
+    def on_step(self, report):
+        self.steps.append(report)
+
+    def on_epoch(self, row, *, best):
+        self.rows.append(row | {"best": best})
+
+
+def never():
+    return False

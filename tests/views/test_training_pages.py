@@ -1,0 +1,102 @@
+"""Pages of a run: what they say, and that nothing overlaps or leaves the page."""
+
+import numpy as np
+import pytest
+
+from cnncli.training.finder import FoundRate
+from cnncli.views.confusion import confusion_page
+from cnncli.views.curves import curves_page, rates_page
+from cnncli.views.mistakes import Mistake, mistakes_page
+from cnncli.views.plot import linear_scale, log_scale
+
+
+def texts(page):
+    return [mark for mark in page.marks if mark.kind == "text"]
+
+
+def check(page):
+    """No two texts touch, and all lie on the page, which can be painted."""
+    pixels = page.array()
+    assert pixels.shape == (page.height, page.width, 3)
+    marks = texts(page)
+    for i, mark in enumerate(marks):
+        assert mark.box.left >= 0, mark.text
+        assert mark.box.top >= 0, mark.text
+        assert mark.box.right <= page.width, mark.text
+        assert mark.box.bottom <= page.height, mark.text
+        for other in marks[:i]:
+            assert not mark.box.grown(-3).overlaps(other.box.grown(-3)), (mark.text, other.text)
+    return [mark.text for mark in marks]
+
+
+def history(epochs, *, val=True, start=2.3):
+    rows = []
+    for e in range(1, epochs + 1):
+        row = {"epoch": e, "train_loss": start / e, "train_accuracy": 1 - 0.7 / e}
+        if val:
+            row |= {"val_loss": 1.1 * start / e, "val_accuracy": 1 - 0.72 / e}
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 17, 100, 1234])
+@pytest.mark.parametrize("val", [True, False])
+def test_curves(epochs, val):
+    said = check(curves_page(history(epochs, val=val), title="mnist, compact"))
+    assert "mnist, compact" in said
+    assert said.count("training") == 2
+    assert said.count("validation") == (2 if val else 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-9])
+def test_curves_that_are_flat(value):
+    rows = [{"epoch": e, "train_loss": value, "train_accuracy": 1.0} for e in (1, 2, 3)]
+    check(curves_page(rows, title="flat"))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 26, 100, 400])
+def test_confusion(classes, rng):
+    counts = np.diag(rng.integers(1, 90, classes))
+    counts[rng.integers(0, classes, 30), rng.integers(0, classes, 30)] += 1
+    said = check(confusion_page(counts, [f"{k}" for k in range(classes)], title="a title"))
+    right, total = int(np.trace(counts)), int(counts.sum())
+    assert f"test: {right:,} of {total:,} right ({right / total:.2%})" in said
+
+
+def test_confusion_with_long_names(rng):
+    names = ["Northern mockingbird of the eastern coast", "T-shirt/top", "é", "x" * 60, "dog"]
+    check(confusion_page(rng.integers(0, 9000, (5, 5)), names, title="a title"))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 40, 3), (8, 90, 1)])
+@pytest.mark.parametrize("count", [0, 1, 7, 60])
+def test_mistakes(shape, count, rng):
+    tiles = [
+        Mistake(rng.integers(0, 255, shape).astype(np.uint8), "a long name of a class", "8", 0.5)
+    ] * count
+    said = check(mistakes_page(tiles, wrong=count, total=1000, title="mnist, compact"))
+    assert said.count("8") == count
+    assert any("test pictures" in text for text in said)
+
+
+def test_the_rates_page_names_the_rate():
+    rates = tuple(10.0**e for e in np.linspace(-5, 1, 60))
+    losses = tuple(2.3 - 2 / (1 + (0.1 / r)) + (r > 3) for r in rates)
+    assert "--lr 0.03" in check(rates_page(FoundRate(rates, losses, losses, 0.03, 3.0), title="t"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.9812, 0.9999), (-3, 17), (0, 1e-8), (5, 5), (0, 0)])
+def test_linear_ticks_are_round_and_hold_the_range(low, high):
+    scale = linear_scale(low, high)
+    assert scale.low <= low
+    assert scale.high >= high
+    assert 2 <= len(scale.ticks) <= 8
+    assert scale.share(low) <= scale.share(high)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-4, 2.3), (0.011, 0.9), (0.5, 40), (1, 1)])
+def test_log_ticks_hold_the_range(low, high):
+    scale = log_scale(low, high)
+    assert scale.low <= low
+    assert scale.high >= high
+    assert scale.share((scale.low * scale.high) ** 0.5) == pytest.approx(0.5)
