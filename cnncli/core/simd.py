@@ -171,6 +171,16 @@ def splat(typing_context, x):
 
 
 @intrinsic
+def zeros(typing_context):
+    """A vector of zeros."""
+
+    def codegen(context, builder, signature, args):
+        return constant(0)
+
+    return vector(), codegen
+
+
+@intrinsic
 def fma(typing_context, a, b, c):
     """a * b + c, rounded once where the processor has an instruction for it."""
 

@@ -5,75 +5,39 @@ transform is transposed, the transformed inputs are multiplied with it, tile by 
 are brought back by the transposed transform of the weights.
 """
 
-import numpy as np
-
 from cnncli.core import nn_jobs
-from cnncli.core.loops.conv_winograd import OUTPUTS, SIDE, number, transform_input
 from cnncli.core.loops.gemm import BLOCK_BYTES, ROWS, outer_tile
 from cnncli.core.loops.rows import inline, place
-from cnncli.core.simd import LANES, VECTOR_BYTES, fma, record, store_i64, vload, vstore
+from cnncli.core.loops.winograd import (
+    BUFFER_ROW,
+    OUTPUTS,
+    PATCH,
+    PLACES,
+    SIDE,
+    copy_patch,
+    slope_six,
+    sums_three,
+    sums_three_added,
+    tile_origin,
+    transform_input,
+)
+from cnncli.core.simd import LANES, VECTOR_BYTES, record, store_i64
 
 JOB = nn_jobs.WINOGRAD_OUTER
-SIXTH = np.float32(1 / 6)
-BUFFER_ROW = SIDE * VECTOR_BYTES
-PLACES = SIDE * SIDE
-
-
-@inline
-def spread_four(src, step, dst, pitch):
-    """Four vectors to six."""
-    x0 = vload(src)
-    x1 = vload(src + step)
-    x2 = vload(src + 2 * step)
-    x3 = vload(src + 3 * step)
-    even = x0 + x2
-    odd = x1 + x3
-    far_even = fma(x2, number(4), x0)
-    far_odd = fma(x3, number(4), x1) * number(2)
-    vstore(dst, x0)
-    vstore(dst + pitch, even + odd)
-    vstore(dst + 2 * pitch, even - odd)
-    vstore(dst + 3 * pitch, far_even + far_odd)
-    vstore(dst + 4 * pitch, far_even - far_odd)
-    vstore(dst + 5 * pitch, x3)
 
 
 @inline
 def transform_slope(src, row_pitch, pixel, rows, columns, buffer, dst, step):
     """One vector of channels of dy, of which ``rows`` x ``columns`` pixels exist."""
-    for row in range(OUTPUTS):
-        to = buffer + row * BUFFER_ROW
-        for column in range(OUTPUTS):
-            if row < rows and column < columns:
-                vstore(to + column * VECTOR_BYTES, vload(src + row * row_pitch + column * pixel))
-            else:
-                vstore(to + column * VECTOR_BYTES, number(0))
+    if rows < OUTPUTS or columns < OUTPUTS:
+        copy_patch(src, row_pitch, pixel, rows, columns, OUTPUTS, buffer + PATCH)
+        src = buffer + PATCH
+        row_pitch = BUFFER_ROW
+        pixel = VECTOR_BYTES
     for column in range(OUTPUTS):
-        at = buffer + column * VECTOR_BYTES
-        spread_four(at, BUFFER_ROW, at, BUFFER_ROW)
+        slope_six(src + column * pixel, row_pitch, buffer + column * VECTOR_BYTES, BUFFER_ROW)
     for row in range(SIDE):
-        spread_four(buffer + row * BUFFER_ROW, VECTOR_BYTES, dst + row * SIDE * step, step)
-
-
-@inline
-def gather_six(src, step, dst, pitch, add):
-    """Six vectors of sums to three of the gradient."""
-    x1 = vload(src + step)
-    x2 = vload(src + 2 * step)
-    x3 = vload(src + 3 * step)
-    x4 = vload(src + 4 * step)
-    near = (x1 + x2) * number(SIXTH)
-    far = (x3 + x4) * number(SIXTH)
-    first = fma(vload(src) + far, number(0.25), number(0) - near)
-    middle = fma((x3 - x4), number(0.5), x2 - x1) * number(SIXTH)
-    last = vload(src + 5 * step) + far - near
-    if add:
-        first = first + vload(dst)
-        middle = middle + vload(dst + pitch)
-        last = last + vload(dst + 2 * pitch)
-    vstore(dst, first)
-    vstore(dst + pitch, middle)
-    vstore(dst + 2 * pitch, last)
+        slope_six(buffer + row * BUFFER_ROW, VECTOR_BYTES, dst + row * SIDE * step, step)
 
 
 @inline
@@ -81,13 +45,8 @@ def transform_tiles(job, x, dy, inputs, slopes, buffer, done, tiles):
     """Inputs and slopes of some tiles."""
     pixel = 4 * job.channels
     slope_pixel = job.panel_blocks * BLOCK_BYTES
-    across = (job.width + OUTPUTS - 1) // OUTPUTS
-    down = (job.height + OUTPUTS - 1) // OUTPUTS
     for tile in range(tiles):
-        image = (done + tile) // (across * down)
-        inside = done + tile - image * across * down
-        row = inside // across * OUTPUTS
-        column = (inside - inside // across * across) * OUTPUTS
+        image, row, column = tile_origin(done + tile, job.height, job.width)
         rows = job.height - row
         columns = job.width - column
         src = x + image * job.x_image + row * job.x_row + column * pixel
@@ -136,11 +95,13 @@ def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
                     out = dweight + (9 * block * channels + c + r) * BLOCK_BYTES + v
                     for column in range(SIDE):
                         step = ROWS * BLOCK_BYTES
-                        gather_six(
-                            src + column * step, SIDE * step, back + column * VECTOR_BYTES, BUFFER_ROW, 0
-                        )
+                        sums_three(src + column * step, SIDE * step, back + column * VECTOR_BYTES, BUFFER_ROW)
                     for row in range(3):
-                        gather_six(back + row * BUFFER_ROW, VECTOR_BYTES, out + 3 * row * tap, tap, add)
+                        at_row = back + row * BUFFER_ROW
+                        if add:
+                            sums_three_added(at_row, VECTOR_BYTES, out + 3 * row * tap, tap)
+                        else:
+                            sums_three(at_row, VECTOR_BYTES, out + 3 * row * tap, tap)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -153,8 +114,7 @@ def loop(job_pointer, scratch, lo, hi):
     slopes = place(job.slopes, job.slopes_chunk, scratch, chunk)
     sums = slopes + job.panel_blocks * PLACES * job.tiles * BLOCK_BYTES
     across = (job.width + OUTPUTS - 1) // OUTPUTS
-    down = (job.height + OUTPUTS - 1) // OUTPUTS
-    total = (hi - lo) * across * down
+    total = (hi - lo) * ((job.height + OUTPUTS - 1) // OUTPUTS) * across
     slot = chunk // job.slot_chunks
     dweight = job.dweight + slot * job.slot_pitch
     fresh = chunk == slot * job.slot_chunks

@@ -1,0 +1,165 @@
+"""The transforms of Winograd's convolution of 3 x 3, each of a few vectors, in both its directions.
+
+Each transform is one intrinsic, not a Python function of vectors: Numba takes a hundred times longer to
+type such a function than to emit this. In matrices, with the sums that occur twice taken once::
+
+    input    6 -> 6   B'  = [4 0 -5 0 1 0; 0 -4 -4 1 1 0; 0 4 -4 -1 1 0;
+                             0 -2 -1 2 1 0; 0 2 -1 -2 1 0; 0 4 0 -5 0 1]
+    weights  3 -> 6   G   = [1/4 0 0; -1/6 -1/6 -1/6; -1/6 1/6 -1/6; 1/24 1/12 1/6; 1/24 -1/12 1/6; 0 0 1]
+    output   6 -> 4   A'  = [1 1 1 1 1 0; 0 1 -1 2 -2 0; 0 1 1 4 4 0; 0 1 -1 8 -8 1]
+    slope    4 -> 6   A
+    sums     6 -> 3   G'
+
+Source: Lavin and Gray, Fast algorithms for convolutional neural networks, 2016, F(4x4, 3x3).
+"""
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from cnncli.core.loops.rows import inline
+from cnncli.core.simd import I64, VECTOR, VECTOR_BYTES, constant, fused, loaded, stored, vload, vstore, zeros
+
+SIDE = 6  # of a tile's inputs
+OUTPUTS = 4  # of its outputs
+PLACES = SIDE * SIDE
+BUFFER_ROW = SIDE * VECTOR_BYTES
+PATCH = PLACES * VECTOR_BYTES  # in a buffer, after the tile that is being transformed
+
+
+class _Sums:
+    """Arithmetic on vectors in a builder."""
+
+    def __init__(self, builder):
+        self.builder = builder
+
+    def add(self, a, b):
+        return self.builder.fadd(a, b)
+
+    def sub(self, a, b):
+        return self.builder.fsub(a, b)
+
+    def scale(self, a, factor):
+        return self.builder.fmul(a, constant(factor))
+
+    def mix(self, a, factor, b):
+        """a * factor + b."""
+        return fused(self.builder, a, constant(factor), b)
+
+
+def _input(s, x):
+    even, odd = s.mix(x[2], -4, x[4]), s.mix(x[1], -4, x[3])
+    near, far = s.sub(x[4], x[2]), s.scale(s.sub(x[3], x[1]), 2)
+    return [
+        s.mix(x[0], 4, s.mix(x[2], -5, x[4])),
+        s.add(even, odd),
+        s.sub(even, odd),
+        s.add(near, far),
+        s.sub(near, far),
+        s.mix(x[1], 4, s.mix(x[3], -5, x[5])),
+    ]
+
+
+def _weights(s, x):
+    outer, middle = s.scale(s.add(x[0], x[2]), -1 / 6), s.scale(x[1], 1 / 6)
+    far, half = s.scale(s.mix(x[0], 0.25, x[2]), 1 / 6), s.scale(x[1], 1 / 12)
+    sums = [s.sub(outer, middle), s.add(outer, middle), s.add(far, half), s.sub(far, half)]
+    return [s.scale(x[0], 0.25), *sums, x[2]]
+
+
+def _output(s, x):
+    near, near_gap = s.add(x[1], x[2]), s.sub(x[1], x[2])
+    far, far_gap = s.add(x[3], x[4]), s.sub(x[3], x[4])
+    return [
+        s.add(s.add(x[0], near), far),
+        s.mix(far_gap, 2, near_gap),
+        s.mix(far, 4, near),
+        s.add(s.mix(far_gap, 8, near_gap), x[5]),
+    ]
+
+
+def _slope(s, x):
+    even, odd = s.add(x[0], x[2]), s.add(x[1], x[3])
+    far_even, far_odd = s.mix(x[2], 4, x[0]), s.scale(s.mix(x[3], 4, x[1]), 2)
+    sums = [s.add(even, odd), s.sub(even, odd), s.add(far_even, far_odd), s.sub(far_even, far_odd)]
+    return [x[0], *sums, x[3]]
+
+
+def _sums(s, x):
+    near, far = s.scale(s.add(x[1], x[2]), 1 / 6), s.scale(s.add(x[3], x[4]), 1 / 6)
+    middle = s.scale(s.mix(s.sub(x[3], x[4]), 0.5, s.sub(x[2], x[1])), 1 / 6)
+    return [s.sub(s.scale(s.add(x[0], far), 0.25), near), middle, s.sub(s.add(x[5], far), near)]
+
+
+def _transform(emit, count, *, accumulate=False):
+    """An intrinsic ``(src, step, dst, pitch)`` of ``count`` vectors, ``step`` bytes apart."""
+
+    @intrinsic
+    def apply(typing_context, src, step, dst, pitch):
+        def codegen(context, builder, signature, args):
+            src, step, dst, pitch = args
+
+            def at(base, each, index):
+                return builder.add(base, builder.mul(each, ir.Constant(I64, index)))
+
+            values = emit(
+                _Sums(builder), [loaded(builder, at(src, step, i), VECTOR, 4) for i in range(count)]
+            )
+            for i, value in enumerate(values):
+                to = at(dst, pitch, i)
+                stored(
+                    builder,
+                    to,
+                    builder.fadd(value, loaded(builder, to, VECTOR, 4)) if accumulate else value,
+                    4,
+                )
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 4), codegen
+
+    return apply
+
+
+input_six = _transform(_input, 6)
+weights_six = _transform(_weights, 3)
+output_four = _transform(_output, 6)
+slope_six = _transform(_slope, 4)
+sums_three = _transform(_sums, 6)
+sums_three_added = _transform(_sums, 6, accumulate=True)
+
+
+@inline
+def copy_patch(src, row_pitch, pixel, rows, columns, side, patch):
+    """A square of vectors of which only ``rows`` x ``columns`` exist, zeros for the others."""
+    for row in range(side):
+        for column in range(side):
+            to = patch + row * BUFFER_ROW + column * VECTOR_BYTES
+            vstore(
+                to,
+                vload(src + row * row_pitch + column * pixel) if row < rows and column < columns else zeros(),
+            )
+
+
+@inline
+def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
+    """One vector of channels of a tile, of which ``rows`` x ``columns`` inputs exist."""
+    if rows < SIDE or columns < SIDE:
+        copy_patch(src, row_pitch, pixel, rows, columns, SIDE, buffer + PATCH)
+        src = buffer + PATCH
+        row_pitch = BUFFER_ROW
+        pixel = VECTOR_BYTES
+    for column in range(SIDE):
+        input_six(src + column * pixel, row_pitch, buffer + column * VECTOR_BYTES, BUFFER_ROW)
+    for row in range(SIDE):
+        input_six(buffer + row * BUFFER_ROW, VECTOR_BYTES, dst + row * SIDE * step, step)
+
+
+@inline
+def tile_origin(tile, height, width):
+    """Image, row and column of the first output of a tile."""
+    across = (width + OUTPUTS - 1) // OUTPUTS
+    down = (height + OUTPUTS - 1) // OUTPUTS
+    image = tile // (across * down)
+    inside = tile - image * across * down
+    row = inside // across
+    return image, row * OUTPUTS, (inside - row * across) * OUTPUTS
