@@ -120,7 +120,7 @@ def _answered(
                 yield rows
                 progress.draw(count.done)
     except KeyboardInterrupt as stop:
-        stop.args = (f"{count.done} inputs are done",)
+        stop.args = (f"{count.done} answered",)
         raise
 
 

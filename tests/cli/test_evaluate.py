@@ -1,0 +1,172 @@
+"""What evaluate measures, against counts made here, and what it refuses."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_networks import CLASSES, SHAPE, probabilities, save_linear
+
+
+@pytest.fixture
+def data(run, rng, tmp_path):
+    """A linear network, and 90 images of noise in data.npz; images, labels and probabilities."""
+    weight, bias = save_linear(tmp_path / "net.safetensors", rng)
+    images = rng.integers(0, 256, (90, *SHAPE[:2])).astype(np.uint8)
+    labels = np.repeat(np.arange(3), 30)
+    names = np.array(CLASSES)
+    np.savez(tmp_path / "data.npz", x_train=images[:3], y_train=labels[::30], x_test=images, y_test=labels)
+    folder = tmp_path / "folders" / "test"
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = folder / names[label] / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+        train = tmp_path / "folders" / "train" / names[label]
+        train.mkdir(parents=True, exist_ok=True)
+        if i % 30 < 4:
+            Image.fromarray(image).save(train / f"{i:02}.png")
+    shares = np.stack([probabilities(image, weight, bias) for image in images])
+    return images, labels, shares
+
+
+def confusion_of(labels, called, classes=3):
+    counts = np.zeros((classes, classes), int)
+    for is_, says in zip(labels, called, strict=True):
+        counts[is_, says] += 1
+    return counts
+
+
+def test_json_agrees_with_counts_made_here(run, data):
+    _, labels, shares = data
+    done = run("evaluate", "folders", "-m", "net.safetensors", "--json")
+    (result,) = done.results
+    called = shares.argmax(axis=1)
+    counts = confusion_of(labels, called)
+    assert done.code == 0
+    assert (result["dataset"], result["split"], result["images"]) == ("folders", "test", 90)
+    assert result["accuracy"] == pytest.approx((called == labels).mean(), abs=1e-6)
+    assert result["loss"] == pytest.approx(-np.log(shares[np.arange(90), labels]).mean(), abs=1e-4)
+    order = [CLASSES.index(each["label"]) for each in result["classes"]]
+    assert result["confusion"] == counts[np.ix_(order, order)].tolist()
+    for each in result["classes"]:
+        k = CLASSES.index(each["label"])
+        right, said, is_ = counts[k, k], counts[:, k].sum(), counts[k].sum()
+        assert each["support"] == is_
+        assert each["recall"] == pytest.approx(right / is_, abs=1e-6)
+        assert each["precision"] == (pytest.approx(right / said, abs=1e-6) if said else None)
+        assert each["f1"] == pytest.approx(2 * right / (said + is_), abs=1e-6)
+
+
+def test_classes_are_matched_by_name(run, data):
+    """The folders are in the order of the alphabet, the network's classes are not."""
+    assert sorted(CLASSES) != list(CLASSES)
+    (result,) = run("evaluate", "folders", "-m", "net.safetensors", "--json").results
+    assert [each["label"] for each in result["classes"]] == list(CLASSES)
+
+
+def test_text(run, data):
+    _, labels, shares = data
+    done = run("evaluate", "folders", "-m", "net.safetensors")
+    right = int((shares.argmax(axis=1) == labels).sum())
+    text = done.out.decode()
+    assert f"custom: {right} of 90 test images right, accuracy {right / 90:.2%}" in text
+    counts = confusion_of(labels, shares.argmax(axis=1))
+    lines = text.splitlines()
+    start = lines.index("rows: what images are; columns: what they are called")
+    for k, name in enumerate(CLASSES):
+        row = next(line for line in lines[start + 2 :] if line.startswith(name))
+        assert row.split()[1:] == [str(n) if n else "·" for n in counts[k]]
+        report = next(line for line in lines[:start] if line.startswith(name))
+        assert report.split()[-1] == "30"
+
+
+def test_all_images(run, data):
+    (result,) = run("evaluate", "folders", "-m", "net.safetensors", "--json", "--split", "all").results
+    assert (result["split"], result["images"]) == ("all", 90 + 12)
+
+
+def test_pictures_and_mistakes(run, data, tmp_path):
+    _, labels, shares = data
+    done = run("evaluate", "folders", "-m", "net.safetensors", "-o", "report", "--split", "all")
+    assert done.code == 0
+    assert "are in report" in done.err
+    with Image.open(tmp_path / "report" / "confusion_matrix.png") as page:
+        assert page.width > 400
+    text = (tmp_path / "report" / "misclassified.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    wrong = {f"{i:02}.png" for i in np.flatnonzero(shares.argmax(axis=1) != labels)}
+    tests = [row for row in rows if "/test/" in row["image"]]
+    assert {row["image"].rpartition("/")[2] for row in tests} == wrong
+    for row in tests:
+        i = int(row["image"][-6:-4])
+        assert row["label"] == CLASSES[labels[i]]
+        assert row["predicted"] == CLASSES[shares[i].argmax()]
+        assert float(row["probability"]) == pytest.approx(shares[i].max(), abs=1e-5)
+
+
+def test_gray_images_for_a_network_of_colour(run, data, rng, tmp_path):
+    _, labels, _ = data
+    images = data[0]
+    weight, bias = save_linear(tmp_path / "colour.safetensors", rng, shape=(*SHAPE[:2], 3))
+    done = run("evaluate", "folders", "-m", "colour.safetensors", "--json")
+    (result,) = done.results
+    called = [probabilities(image[None], weight, bias).argmax() for image in images]
+    assert result["accuracy"] == pytest.approx((np.array(called) == labels).mean(), abs=1e-6)
+    assert "note: images are taken as colour" in done.err
+
+
+def test_digits_on_paper_are_turned(run, rng, tmp_path):
+    save_linear(tmp_path / "d.safetensors", rng, shape=(28, 28, 1), classes=("0", "1"), digits=True)
+    light = np.zeros((24, 28, 28), np.uint8)
+    light[:, 4:24, 12:16] = 200
+    light[::2, 4:24, 16:18] = 200
+    light += rng.integers(0, 30, light.shape).astype(np.uint8)
+    labels = np.arange(24) % 2
+    for name, images in (("light", light), ("paper", 255 - light)):
+        np.savez(tmp_path / f"{name}.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    plain = run("evaluate", "light.npz", "-m", "d.safetensors", "--json")
+    paper = run("evaluate", "paper.npz", "-m", "d.safetensors", "--json")
+    assert plain.err == ""
+    assert "note: 24 of 24 images were turned" in paper.err
+    for key in ("accuracy", "confusion"):
+        assert plain.results[0][key] == paper.results[0][key]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere"),
+        (["folders", "--split", "tests"], "--split is 'tests'"),
+        (["folders", "-m", "missing.safetensors"], "no such file"),
+        (["folders", "--threads", "0"], "0"),
+    ],
+)
+def test_wrong_usage(run, data, two_lines, words, said):
+    words = words if "-m" in words else [*words, "-m", "net.safetensors"]
+    assert said in two_lines(run("evaluate", *words), 2)
+
+
+def test_classes_that_the_network_does_not_know(run, data, rng, two_lines, tmp_path):
+    save_linear(tmp_path / "other.safetensors", rng, classes=("night", "day"))
+    done = run("evaluate", "folders", "-m", "other.safetensors")
+    error = two_lines(done, 2)
+    assert "has 3 classes (day, night, stripes); expected some of the network's 2 classes" in error
+    assert "stripes" in done.err.splitlines()[1]
+
+
+def test_more_classes_than_fit_are_listed_by_their_mistakes(run, rng, tmp_path):
+    classes = tuple(f"class {i:02}" for i in range(40))
+    weight, bias = save_linear(tmp_path / "many.safetensors", rng, classes=classes)
+    images = rng.integers(0, 256, (200, *SHAPE[:2])).astype(np.uint8)
+    labels = np.arange(200) % 40
+    names = np.array(classes)[labels]
+    np.savez(tmp_path / "many.npz", x_train=images, y_train=names, x_test=images, y_test=names)
+    done = run("evaluate", "many.npz", "-m", "many.safetensors")
+    assert "most frequent mistakes" in done.out.decode()
+    assert max(map(len, done.lines)) <= 100
+    called = [probabilities(image, weight, bias).argmax() for image in images]
+    off = confusion_of(labels, called, 40)
+    np.fill_diagonal(off, 0)
+    assert f"{off.max():7} times  " in done.out.decode()
+    assert json.loads(run("evaluate", "many.npz", "-m", "many.safetensors", "--json").out)["images"] == 200

@@ -1,0 +1,96 @@
+"""Digits drawn in any way, as MNIST has them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.digits import as_digit
+from cnncli.images.picture import Picture
+
+SHAPE = (28, 28, 1)
+
+
+@pytest.fixture
+def digit(rng):
+    """A light hook on dark, 20 pixels high, its centre of mass in the middle, smooth edges."""
+    large = np.zeros((280, 280))
+    large[40:240, 120:160] = 1
+    large[200:240, 80:160] = 1
+    y, x = np.nonzero(large)
+    large = np.roll(large, (round(139.5 - y.mean()), round(139.5 - x.mean())), (0, 1))
+    return np.rint(255 * large.reshape(28, 10, 28, 10).mean(axis=(1, 3))).astype(np.uint8)
+
+
+def distance(one, other):
+    """Mean difference of two pictures, in shades, for their ink."""
+    return np.abs(one.astype(float) - other).sum() / max(1, np.count_nonzero(other))
+
+
+def test_digits_as_mnist_has_them_stay(digit):
+    result = as_digit(Picture((digit[..., None],)), SHAPE)
+    assert result.changes == ()
+    np.testing.assert_array_equal(result.pixels[..., 0], digit)
+
+
+def test_the_negative_of_one_is_only_inverted(digit):
+    result = as_digit(Picture((255 - digit[..., None],)), SHAPE)
+    assert result.changes == ("inverted",)
+    np.testing.assert_array_equal(result.pixels[..., 0], digit)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (37, 90), (160, 5)])
+@pytest.mark.parametrize("shades", [(255, 0), (200, 60), (40, 250)])
+def test_any_place_size_and_shade(digit, place, shades):
+    ground, ink = shades
+    page = np.full((400, 330), ground, np.uint8)
+    drawn = np.asarray(Image.fromarray(digit).resize((168, 168), Image.Resampling.BICUBIC)) / 255
+    part = page[place[0] : place[0] + 168, place[1] : place[1] + 168]
+    part[...] = np.rint(ground + (ink - ground) * drawn)
+    result = as_digit(Picture((page[..., None],)), SHAPE)
+    assert result.changes == (("inverted",) if ground > ink else ()) + ("cropped", "centred")
+    assert result.pixels.max() == 255
+    assert distance(result.pixels[..., 0], digit) < 30
+
+
+def test_a_photograph_of_paper(digit, rng):
+    drawn = np.asarray(Image.fromarray(digit).resize((140, 140), Image.Resampling.BICUBIC)) / 255
+    page = np.ones((300, 420))
+    page[90:230, 200:340] -= 0.7 * drawn
+    page *= np.linspace(0.75, 0.95, 420) * np.linspace(0.9, 1, 300)[:, None]
+    page = np.clip(page + rng.normal(0, 0.015, page.shape), 0, 1)
+    colour = np.rint(255 * page[..., None] * [1.0, 0.97, 0.9]).astype(np.uint8)
+    result = as_digit(Picture((colour,)), SHAPE)
+    assert result.changes == ("inverted", "cropped", "centred")
+    assert distance(result.pixels[..., 0], digit) < 45
+    assert np.count_nonzero(result.pixels[:3]) == 0
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_ink_on_a_clear_ground(digit, ink):
+    pixels = np.dstack([np.full_like(digit, ink), digit])
+    result = as_digit(Picture((pixels,), alpha=True), SHAPE)
+    assert distance(result.pixels[..., 0], digit) < 8
+
+
+def test_the_middle_of_mass_is_in_the_middle(digit):
+    page = np.pad(digit, ((0, 60), (70, 0)))
+    pixels = as_digit(Picture((page[..., None],)), SHAPE).pixels[..., 0].astype(float)
+    y, x = ((pixels.sum(axis=1 - axis) * (np.arange(28) + 0.5)).sum() / pixels.sum() for axis in (0, 1))
+    assert abs(y - 14) <= 0.6
+    assert abs(x - 14) <= 0.6
+    rows = np.flatnonzero(pixels.max(axis=1) > 127)
+    assert rows[-1] - rows[0] + 1 in (19, 20)
+
+
+@pytest.mark.parametrize("shade", [0, 128, 255])
+@pytest.mark.parametrize("size", [(28, 28), (50, 31)])
+def test_an_empty_picture_stays_empty(shade, size):
+    result = as_digit(Picture((np.full((*size, 1), shade, np.uint8),)), SHAPE)
+    assert result.changes == ()
+    assert np.all(result.pixels == shade)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 2)])
+def test_tiny_pictures(rng, shape):
+    pixels = rng.integers(0, 256, (*shape, 1)).astype(np.uint8)
+    assert as_digit(Picture((pixels,)), SHAPE).pixels.shape == SHAPE
