@@ -109,29 +109,31 @@ def slide(job, channel, width, height, sorted_pairs, scratch):
     below = 0
     for y in range(size):
         toggle(corner + y * across, 4, size, window, 0)
-    x = 0
+    x, y = 0, 0
     rightwards = True
-    for y in range(height):
-        if y % job.stride_y == 0:
-            answers = scratch + job.answers + (y // job.stride_y) * 4 * job.pitch + 4 * channel
-            turns = 0
-            while True:
-                word, below = settle(window, word, below, middle)
-                rank = 64 * word + bit_at(load_i64(window + 8 * word), middle - below)
-                store_32(answers + x * step, (load_i64(sorted_pairs + 8 * rank) >> 32) ^ SIGN)
-                turns += 1
-                if turns == width:
-                    break
-                leaving = corner + 4 * (x if rightwards else x + size - 1)
-                entering = corner + 4 * (x + size if rightwards else x - 1)
-                below += toggle(entering, across, size, window, 64 * word)
-                below -= toggle(leaving, across, size, window, 64 * word)
-                x += 1 if rightwards else -1
-            rightwards = not rightwards
-        if y + 1 < height:
-            below += toggle(corner + size * across + 4 * x, 4, size, window, 64 * word)
-            below -= toggle(corner + 4 * x, 4, size, window, 64 * word)
+    while True:
+        answered = y % job.stride_y == 0
+        if answered:
+            word, below = settle(window, word, below, middle)
+            rank = 64 * word + bit_at(load_i64(window + 8 * word), middle - below)
+            answer = scratch + job.answers + (y // job.stride_y) * 4 * job.pitch + 4 * channel + x * step
+            store_32(answer, (load_i64(sorted_pairs + 8 * rank) >> 32) ^ SIGN)
+        if answered and x != (width - 1 if rightwards else 0):
+            between = across
+            entering = corner + 4 * (x + size if rightwards else x - 1)
+            leaving = corner + 4 * (x if rightwards else x + size - 1)
+            x += 1 if rightwards else -1
+        else:
+            y += 1
+            if y == height:
+                return
+            rightwards = rightwards != answered
+            between = 4
+            entering = corner + size * across + 4 * x
+            leaving = corner + 4 * x
             corner += across
+        below += toggle(entering, between, size, window, 64 * word)
+        below -= toggle(leaving, between, size, window, 64 * word)
 
 
 def loop(job_pointer, scratch, lo, hi):

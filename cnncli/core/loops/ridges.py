@@ -81,11 +81,12 @@ def loop(job_pointer, scratch, lo, hi):
         y0 = tile_y * job.tile_height
         width = min(job.tile_width, job.out_width - x0)
         height = min(job.tile_height, job.out_height - y0)
-        load_row(job, y0, x0, width + 4, rows)
-        load_row(job, y0 + 1, x0, width + 4, rows + pitch)
+        have = 0
         for y in range(height + 2):
             here = rows + y * pitch
-            load_row(job, y0 + y + 2, x0, width + 4, here + 2 * pitch)
+            while have < y + 3:
+                load_row(job, y0 + have, x0, width + 4, rows + have * pitch)
+                have += 1
             at = y * pitch
             sobel(here, pitch, step, (width + 2) * job.channels, (dx_rows + at, dy_rows + at, m_rows + at))
             if y >= 2:
