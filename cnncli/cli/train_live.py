@@ -107,7 +107,8 @@ class LiveDisplay:
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """Print the epoch's line above the display."""
-        self.console.print(Text(epoch_line(row, self.epochs, best=best), no_wrap=True, overflow="ellipsis"))
+        line = Text(epoch_line(row, self.epochs, best=best))
+        self.console.print(line, no_wrap=True, overflow="ellipsis")
 
     def __rich__(self) -> RenderableType:
         """Draw the display as it stands."""

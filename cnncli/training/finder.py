@@ -1,4 +1,7 @@
-"""The learning-rate finder: raise the rate step by step and see where the loss falls fastest.
+"""The learning-rate finder: raise the rate step by step until the loss goes up again.
+
+The suggestion is a tenth of the rate at which the loss is least: there it still falls, well before it
+blows up. (Where it falls fastest says less: a random start falls fastest at the first rates that move it.)
 
 Source: Smith, Cyclical learning rates for training neural networks, 2017, section 3.3.
 """
@@ -26,9 +29,9 @@ class FoundRate:
     rates, losses, smoothed : tuple of float
         By step.
     suggested : float
-        Where the smoothed loss falls fastest.
+        A tenth of ``lowest``.
     lowest : float
-        Where it is least.
+        Where the smoothed loss is least.
     """
 
     rates: tuple[float, ...]
@@ -98,6 +101,4 @@ def _judged(rates: list[float], losses: list[float], smoothed: list[float]) -> F
             f"the loss grows from the lowest learning rate on ({LOWEST:g}); expected that it falls",
             "Look at the images and labels, or try another --opt or --model.",
         )
-    slopes = np.gradient(smoothed[: least + 1], np.log(rates[: least + 1]))
-    fastest = _RUN_IN + int(np.argmin(slopes[_RUN_IN:]))
-    return FoundRate(tuple(rates), tuple(losses), tuple(smoothed), rates[fastest], rates[least])
+    return FoundRate(tuple(rates), tuple(losses), tuple(smoothed), rates[least] / 10, rates[least])

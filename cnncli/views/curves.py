@@ -42,11 +42,11 @@ def curves_page(history: list[dict[str, Any]], *, title: str) -> Canvas:
     canvas = Canvas(_WIDTH, _HEIGHT)
     top = page_title(canvas, title, _subtitle(history)) + 78
     epochs = [row["epoch"] for row in history]
-    for left, name in ((100, "loss"), (800, "accuracy")):
+    for left, name in ((100, "loss"), (795, "accuracy")):
         curves = [Curve("training", (epochs, [row[f"train_{name}"] for row in history]), BLUE)]
         if f"val_{name}" in history[0]:
             curves.append(Curve("validation", (epochs, [row[f"val_{name}"] for row in history]), ORANGE))
-        _draw(canvas, Box(left, top, left + 430, _HEIGHT - 90), name, curves)
+        _draw(canvas, Box(left, top, left + 480, _HEIGHT - 90), name, curves)
     return canvas
 
 
@@ -94,7 +94,7 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
 def rates_page(found: "FoundRate", *, title: str) -> Canvas:
     """Draw the loss against a learning rate that rises step by step."""
     canvas = Canvas(1100, _HEIGHT)
-    subtitle = f"the loss falls fastest at {found.suggested:.2g}; it is least at {found.lowest:.2g}"
+    subtitle = f"the loss is least at {found.lowest:.2g}; a tenth of that, {found.suggested:.2g}, is safe"
     top = page_title(canvas, f"{title}: learning rate", subtitle) + 78
     shown = found.smoothed
     x = log_scale(found.rates[0], found.rates[-1])

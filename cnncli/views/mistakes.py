@@ -59,6 +59,9 @@ def mistakes_page(mistakes: Sequence[Mistake], *, wrong: int, total: int, title:
     elif wrong:
         subtitle += "; the surest first"
     top = page_title(canvas, title, subtitle) + 32
+    if mistakes:
+        says = canvas.text((canvas.width - 40, 58), "what the network says", size=16, color=RED, anchor="rs")
+        canvas.text((says.left - 24, 58), "what it is", size=16, color=GREEN, anchor="rs")
     for number, mistake in enumerate(mistakes):
         row, column = divmod(number, columns)
         _tile(canvas, mistake, (40 + column * (_TILE + _GAP), top + row * (_TILE + 62)))

@@ -161,7 +161,7 @@ def test_class_weights_reach_the_loss(session):
 
 def test_the_rate_finder_leaves_nothing_but_a_rate(session):
     found = find_rate(session(batch_size=16).trainer.material)
-    assert 1e-4 < found.suggested < found.lowest <= 10
+    assert 1e-4 < found.suggested == found.lowest / 10 <= 1
     assert len(found.rates) == len(found.losses) == len(found.smoothed)
     assert min(found.smoothed) == found.smoothed[found.rates.index(found.lowest)]
 
