@@ -1,0 +1,182 @@
+"""What featuremaps writes: pages, arrays that agree with loops made here, and errors."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_networks import CLASSES, MEAN, STD, png, save_gray, save_linear, save_seeded
+
+LAYERS = ["conv1", "batchnorm1", "relu1", "maxpool1", "conv2", "relu2", "globalavgpool1", "head"]
+
+
+@pytest.fixture
+def net(run, rng, tmp_path):
+    """A seeded network in net.safetensors and a picture in a.png; the network and the pixels."""
+    network = save_seeded(tmp_path / "net.safetensors")
+    return network, save_gray("a.png", rng, (12, 10))
+
+
+def correlated(x, weight, bias=0.0):
+    """Plain loops in float64 with zeros around: x (H, W, C), weight (K, C, 3, 3)."""
+    height, width, _ = x.shape
+    padded = np.pad(x.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
+    out = np.zeros((height, width, len(weight)))
+    for dy in range(3):
+        for dx in range(3):
+            out += padded[dy : dy + height, dx : dx + width] @ weight[:, :, dy, dx].T.astype(np.float64)
+    return out + bias
+
+
+def expected_maps(network, pixels):
+    """Every layer's output in float64."""
+    arrays = network.export()
+    maps = {"input": ((pixels.astype(np.float64) / 255 - MEAN) / STD)[..., None]}
+    maps["conv1"] = correlated(maps["input"], arrays["conv1.weight"])
+    scale = arrays["batchnorm1.weight"] / np.sqrt(arrays["batchnorm1.running_var"].astype(np.float64) + 1e-5)
+    shift = arrays["batchnorm1.bias"] - arrays["batchnorm1.running_mean"] * scale
+    maps["batchnorm1"] = maps["conv1"] * scale + shift
+    maps["relu1"] = np.maximum(maps["batchnorm1"], 0)
+    maps["maxpool1"] = maps["relu1"].reshape(6, 2, 5, 2, 4).max(axis=(1, 3))
+    maps["conv2"] = correlated(maps["maxpool1"], arrays["conv2.weight"], arrays["conv2.bias"])
+    maps["relu2"] = np.maximum(maps["conv2"], 0)
+    maps["globalavgpool1"] = maps["relu2"].mean(axis=(0, 1), keepdims=True)
+    maps["head"] = maps["globalavgpool1"] @ arrays["head.weight"].T + arrays["head.bias"]
+    return maps
+
+
+def test_arrays_agree_with_loops(run, net, tmp_path):
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--raw", "arrays")
+    assert (done.code, done.out, done.err) == (0, b"", "")
+    expected = expected_maps(*net)
+    assert sorted(path.stem for path in (tmp_path / "arrays").iterdir()) == sorted(expected)
+    for name, values in expected.items():
+        found = np.load(tmp_path / "arrays" / f"{name}.npy")
+        assert found.dtype == np.float32
+        assert found.shape == values.shape
+        np.testing.assert_allclose(found, values, atol=2e-5, err_msg=name)
+
+
+def test_json_ranks_maps_and_answers_as_predict(run, net):
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--json")
+    (result,) = done.results
+    assert list(result) == ["input", "output", "view", "predictions", "layers", "seconds"]
+    assert (result["input"], result["output"], result["view"]) == ("a.png", "maps.png", "maps")
+    assert [layer["name"] for layer in result["layers"]] == LAYERS
+    expected = expected_maps(*net)
+    for layer in result["layers"]:
+        means = np.abs(expected[layer["name"]]).mean(axis=(0, 1))
+        assert [each["map"] for each in layer["ranking"]] == list(np.argsort(-means, kind="stable"))
+        assert [each["response"] for each in layer["ranking"]] == pytest.approx(
+            np.sort(means)[::-1], abs=1e-4
+        )
+        assert layer["shape"] == list(expected[layer["name"]].shape)
+    assert result["layers"][4]["receptive_field"] == [8, 8]
+    (answer,) = run("predict", "a.png", "-m", "net.safetensors", "--json").results
+    assert result["predictions"] == answer["predictions"]
+
+
+def test_one_picture(run, net, tmp_path):
+    run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png")
+    with Image.open(tmp_path / "maps.png") as page:
+        assert (page.format, page.size[0]) == ("PNG", 1480)
+        assert page.size[1] > 150 * len(LAYERS)
+
+
+def test_the_default_output_stands_beside_the_input(run, net, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "in" / "a.png")
+    done = run("featuremaps", "in/a.png", "-m", "net.safetensors")
+    assert (done.code, done.lines) == (0, ["in/a-maps.png"])
+    done = run("featuremaps", "in/a.png", "-m", "net.safetensors", "--view", "filters")
+    assert done.lines == ["in/a-filters.png"]
+    assert (tmp_path / "in" / "a-filters.png").stat().st_size > 1000
+
+
+def test_a_folder_of_pictures(run, net, tmp_path):
+    assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out").code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["00-input.png", *(f"{i:02}-{name}.png" for i, name in enumerate(LAYERS, 1))]
+
+
+def test_one_html_page(run, net, tmp_path):
+    assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out.html").code == 0
+    text = (tmp_path / "out.html").read_text()
+    assert all(f"<h2>{name}</h2>" in text for name in LAYERS)
+    for words in ("sees 8 × 8 pixels", "4 maps of 10 × 12", "a.png", "convolution 3 × 3"):
+        assert words in text
+    assert text.count("data:image/png;base64,") > 2 + 4 * 4
+
+
+def test_layers_by_name(run, net):
+    words = ["featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png", "--json"]
+    done = run(*words, "--layer", "conv2", "--layer", "conv1")
+    assert [layer["name"] for layer in done.results[0]["layers"]] == ["conv1", "conv2"]
+
+
+def test_filters(run, net, tmp_path):
+    words = ["featuremaps", "a.png", "-m", "net.safetensors", "--view", "filters", "-o", "f.png"]
+    done = run(*words, "--json", "--raw", "kernels")
+    layers = {layer["name"]: layer["shape"] for layer in done.results[0]["layers"]}
+    assert layers == {"conv1": [4, 1, 3, 3], "conv2": [6, 4, 3, 3], "head": [3, 6]}
+    for name in layers:
+        weight = np.load(tmp_path / "kernels" / f"{name}.npy")
+        np.testing.assert_array_equal(weight, net[0].export()[f"{name}.weight"])
+
+
+def test_pipes(shell, net):
+    done = shell("cat a.png | cnncli featuremaps - -m net.safetensors")
+    assert (done.code, done.err) == (0, "")
+    assert done.image.shape[1:] == (1480, 3)
+    done = shell("cat a.png | cnncli featuremaps - -m net.safetensors --json -o - 2>said >page; cat said")
+    assert json.loads(done.out)["output"] == "-"
+
+
+def test_deep_networks_show_the_ends_of_their_blocks(run, rng, tmp_path):
+    save_seeded(tmp_path / "deep.safetensors", layers="conv4 bn relu " * 9 + "gap fc", shape=(8, 8, 1))
+    save_gray("a.png", rng, (8, 8))
+    words = ["featuremaps", "a.png", "-m", "deep.safetensors", "-o", "o.png", "--json"]
+    names = [layer["name"] for layer in run(*words).results[0]["layers"]]
+    assert names == [*(f"relu{i}" for i in range(1, 10)), "globalavgpool1", "head"]
+    (layer,) = run(*words, "--layer", "batchnorm4").results[0]["layers"]
+    assert layer["name"] == "batchnorm4"
+
+
+def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
+    save_seeded(tmp_path / "c.safetensors", layers="conv4 relu fc", shape=(9, 9, 3))
+    Image.fromarray(rng.integers(0, 256, (40, 60, 3)).astype(np.uint8)).save("c.png")
+    assert run("featuremaps", "c.png", "-m", "c.safetensors", "-o", "o.png").code == 0
+    assert run("featuremaps", "c.png", "-m", "c.safetensors", "-o", "o.png", "--view", "filters").code == 0
+    save_linear(tmp_path / "d.safetensors", rng, shape=(28, 28, 1), classes=CLASSES, digits=True)
+    paper = np.full((60, 50), 230, np.uint8)
+    paper[10:50, 20:26] = 10
+    done = run("featuremaps", "-", "-m", "d.safetensors", "-o", "o.png", stdin=png(paper))
+    assert done.err.startswith("note: the picture was inverted, cropped, centred")
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (["a.png", "--layer", "cnv1"], "--layer is 'cnv1'", "did you mean conv1?"),
+        (["a.png", "--layer", "relu1", "--view", "filters"], "no such layer with kernels", ""),
+        (["a.png", "--view", "filter"], "--view is 'filter'", "did you mean filters?"),
+        (["a.png", "-o", "x.jpg"], "-o x.jpg ends in .jpg", ".png"),
+        (["a.png", "-o", "a.png"], "is also the input", ""),
+        (["a.png", "-m", "missing.safetensors"], "no such file", ""),
+    ],
+)
+def test_wrong_usage(run, net, two_lines, words, said, hint, tmp_path):
+    before = (tmp_path / "a.png").read_bytes()
+    words = words if "-m" in words else [*words, "-m", "net.safetensors"]
+    done = run("featuremaps", *words)
+    assert said in two_lines(done, 2)
+    assert hint in done.err.splitlines()[1]
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_inputs_that_cannot_be_read(run, net, two_lines, tmp_path):
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    assert "damaged" in two_lines(run("featuremaps", "cut.png", "-m", "net.safetensors"), 1)
+    assert "no such file" in two_lines(run("featuremaps", "b.png", "-m", "net.safetensors"), 1)
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "no/such/folder/x.png")
+    assert "folder" in two_lines(done, 1)
