@@ -362,7 +362,7 @@ def train(
         float | None, typer.Option(metavar="RATE", help="Highest learning rate.  [default: by the optimiser]")
     ] = None,
     opt: Annotated[
-        str | None, typer.Option(metavar="NAME", help="sgd, adam, adamw or rmsprop.  [default: sgd]")
+        str | None, typer.Option(metavar="NAME", help="adamw, adam, sgd or rmsprop.  [default: adamw]")
     ] = None,
     sched: Annotated[
         str | None,
@@ -380,7 +380,8 @@ def train(
         float | None, typer.Option(metavar="M", help="Of sgd (Nesterov) and rmsprop.  [default: 0.9]")
     ] = None,
     smoothing: Annotated[
-        float | None, typer.Option(metavar="S", help="Share of each label spread over all classes.")
+        float | None,
+        typer.Option(metavar="S", help="Share of each label spread over all classes.  [default: 0.05]"),
     ] = None,
     augment: Annotated[
         str | None,

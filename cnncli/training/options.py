@@ -8,7 +8,7 @@ from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
-_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.003, "rmsprop": 0.001}
+_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.004, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 _SEEN = 72_000  # images that a run without --epochs shows to the network, within these limits:
 _FEWEST, _MOST = 10, 100
@@ -63,11 +63,11 @@ class TrainOptions:
     epochs: int | None = None
     batch_size: int = 64
     lr: float | None = None
-    opt: str = "sgd"
+    opt: str = "adamw"
     sched: str = "one-cycle"
     weight_decay: float | None = None
     momentum: float = 0.9
-    smoothing: float = 0.0
+    smoothing: float = 0.05
     augment: str = "auto"
     seed: int = 0
     val_split: float = 0.1
@@ -98,7 +98,7 @@ class TrainOptions:
             near = difflib.get_close_matches(self.opt.lower(), _OPTIMISERS, n=1)
             guess = f"Did you mean {near[0]}? " if near else ""
             raise CnncliError(
-                f"--opt is {self.opt!r}; expected {', '.join(_OPTIMISERS)}", f"{guess}Say --opt sgd."
+                f"--opt is {self.opt!r}; expected {', '.join(_OPTIMISERS)}", f"{guess}Say --opt adamw."
             )
         parse_schedule(self.sched)
         if self.freeze and self.init is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnncli import __version__
 from cnncli.data.augment import parse_augment
-from cnncli.data.load import NAMED, load_dataset
+from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
 from cnncli.errors import CnncliError
@@ -138,7 +138,8 @@ def begin(
     size = start.preprocessing.size if start else None
     dataset = _load(options, size, threads, report)
     settled = options.settled(len(dataset.train))
-    if dataset.name not in NAMED or Path(options.dataset).exists():
+    name = options.dataset.strip().lower()
+    if name not in NAMED and name not in ALIASES:  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).resolve()))
     preprocessing = _preprocessing(dataset, start, threads)
     wanted = options.model

@@ -41,6 +41,8 @@ def session(bars, tmp_path):
             "epochs": 3,
             "batch_size": 32,
             "lr": 0.05,
+            "opt": "sgd",
+            "smoothing": 0.0,
             "augment": "none",
             "val_split": 0.2,
         }
