@@ -63,7 +63,9 @@ class Program:
         calls = [call for task in tasks for call in task]
         self._jobs = [call.job for call in calls]
         self._calls = np.zeros(max(len(calls), 1), CALL)
-        addresses = {loop: native.address(loop) for loop in sorted({call.loop for call in calls})}
+        loops = sorted({call.loop for call in calls})
+        native.prepare(["program", *loops], processes=threads)
+        addresses = {loop: native.address(loop) for loop in loops}
         for entry, call in zip(self._calls, calls, strict=False):
             entry["function"] = addresses[call.loop]
             entry["job"] = call.job.ctypes.data
