@@ -100,6 +100,13 @@ def apply_filters(
         If an option does not fit a filter or the size of the frame.
     """
     chain = list(filters) * options.repeat
+    if options.roi is not None and isinstance(chain[-1], Canny):
+        # Edges are followed through the whole image, so the part is cut out of the whole.
+        everywhere = replace(options, roi=None)
+        whole = apply_filters(
+            frame, filters, everywhere, alpha=alpha, source=source, target=target, threads=threads
+        )
+        return replace(whole, pixels=_cut(whole.pixels, options.roi))
     signed, span = _answer(chain, source.white)
     gray = options.gray if options.gray is not None else any(filter.gray for filter in chain)
     mapping = map_range(
@@ -307,6 +314,12 @@ def _weighs_opacity(filter: Filter) -> bool:
     if isinstance(filter, Linear) and filter.flips:
         return bool((filter.weights >= 0).all())
     return filter.premultiply
+
+
+def _cut(pixels: Pixels, roi: tuple[int, int, int, int]) -> Pixels:
+    """A region of an image."""
+    (left, width), (top, height) = (_window(roi, axis, pixels.shape[1 - axis]) for axis in (0, 1))
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
 
 def _window(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int, int]:

@@ -400,3 +400,15 @@ def test_valid_with_a_kernel_larger_than_the_image(rng):
 def test_an_anchor_outside_the_kernel(rng):
     with pytest.raises(CnncliError, match="--anchor is 3,0"):
         applied(random_image(rng, (20, 30, 1), np.uint8), "box:3", anchor=(3, 0))
+
+
+def test_a_region_of_canny_equals_the_crop_of_the_whole(rng):
+    """Hysteresis follows an edge out of the region and back in."""
+    image = rng.integers(0, 256, (60, 80, 1)).astype(np.uint8)
+    depth = Depth(np.dtype(np.uint8), 255.0)
+    both = {"alpha": False, "source": depth, "target": depth, "threads": 2}
+    canny = [parse_spec("canny:sigma=1,low=0.02,high=0.3")]
+    whole = apply_filters(image, canny, Options(), **both).pixels
+    part = apply_filters(image, canny, Options(roi=(10, 20, 33, 25)), **both).pixels
+    assert 0 < np.count_nonzero(part) < part.size
+    np.testing.assert_array_equal(part, whole[20:45, 10:43])
