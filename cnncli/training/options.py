@@ -8,9 +8,9 @@ from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
-_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.004, "rmsprop": 0.001}
+_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
-_SEEN = 72_000  # images that a run without --epochs shows to the network, within these limits:
+_SEEN = 86_400  # images that a run without --epochs shows to the network, within these limits:
 _FEWEST, _MOST = 10, 100
 
 
