@@ -1,0 +1,91 @@
+"""The live display: curves in braille dots, and what stands below them."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from cnncli.cli.train import make_task
+from cnncli.cli.train_display import clock, epoch_line
+from cnncli.cli.train_live import LiveDisplay, braille
+from cnncli.training.options import TrainOptions
+from cnncli.training.session import begin
+
+
+def dots(lines):
+    """(rows, columns) of bool from braille characters, by the order in which Unicode numbers the dots."""
+    order = ((0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (3, 0), (3, 1))
+    grid = np.zeros((4 * len(lines), 2 * len(lines[0])), bool)
+    for i, line in enumerate(lines):
+        for j, character in enumerate(line):
+            for bit, (y, x) in enumerate(order):
+                grid[4 * i + y, 2 * j + x] = (ord(character) - 0x2800) >> bit & 1
+    return grid
+
+
+def test_a_rising_line_rises():
+    grid = dots(braille(range(8), 4, 2, low=0, high=7))
+    assert (grid == np.eye(8, dtype=bool)[::-1]).all()
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 100, 1001])
+def test_every_column_has_its_mean(count):
+    values = np.random.default_rng(0).random(count)
+    grid = dots(braille(list(values), 4, 3, low=0, high=1))
+    columns = min(8, count)
+    for column in range(columns):
+        part = values[column * count // columns : (column + 1) * count // columns]
+        assert grid[round((1 - part.mean()) * 11), column]
+    assert not grid[:, columns:].any()
+
+
+def test_jumps_are_joined_and_what_is_outside_stays_at_the_edge():
+    grid = dots(braille([0, 9, -9], 2, 1, low=0, high=1))
+    assert grid[:, 1].sum() + grid[:, 0].sum() >= 4
+    assert grid[0, 1]
+    assert grid[3, 2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (125, "2 min 5 s"), (4800, "1 h 20 min")]
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_a_line_an_epoch():
+    row = {
+        "epoch": 3,
+        "train_loss": 0.5,
+        "train_accuracy": 0.875,
+        "lr": 0.01,
+        "seconds": 3,
+        "images_per_second": 1234.5,
+    }
+    assert epoch_line(row, 20, best=True) == (
+        "epoch  3/20  loss 0.5000  accuracy 87.50%  lr 0.01  1,234 images/s  3.0 s"
+    )
+    assert "validation 0.2500 90.00% *" in epoch_line(
+        row | {"val_loss": 0.25, "val_accuracy": 0.9}, 20, best=True
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 40), (40, 40), (80, 10)])
+def test_it_fits_the_terminal(tmp_path, width, height):
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "d.npz", x=rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), y=np.arange(60) % 2)
+    wishes = TrainOptions(dataset=str(tmp_path / "d.npz"), model="gap fc", epochs=3, batch_size=8)
+    session = begin(wishes, make_task, output=str(tmp_path / "run"))
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
+    display = LiveDisplay(session, console)
+    session.trainer.run(display, lambda: False)
+    session.folder.unlock()
+    console.print(display)
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("epoch 3/3  loss")]
+    assert all(len(line) <= width for line in lines)
+    assert "3/3" in stream.getvalue()
+    assert "images/s" in lines[-1] or width < 80
+    assert ("\u2800" in stream.getvalue()) == (height > 16)
