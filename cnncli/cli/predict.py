@@ -1,6 +1,6 @@
 """``cnncli predict``: what a trained network calls pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,8 +82,13 @@ def predict_command(
     readout = choose_readout(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
     _flush([readout.header()])
     count = _Count()
-    for rows in _answered(listing, trained, (cores, top), count=count, quiet=quiet):
-        _write(rows, readout, count, debug=debug)
+    try:
+        with closing(_answered(listing, trained, (cores, top), count=count, quiet=quiet)) as answered:
+            for rows in answered:
+                _write(rows, readout, count, debug=debug)
+    except KeyboardInterrupt as stop:
+        stop.args = (f"{count.done} answered",)
+        raise
     if not quiet and count.adapted:
         report(_about_changes(count))
     if count.failed and readout.holds_errors:
@@ -98,7 +103,7 @@ def predict_command(
 
 def _answered(
     listing: Listing, trained: Trained, limits: tuple[int, int], *, count: _Count, quiet: bool
-) -> Iterator[list[Row]]:
+) -> Generator[list[Row], None, None]:
     """Rows in order, as many at a time as are ready."""
     cores, top = limits
     alone = None if listing.more else len(listing.known)
@@ -112,16 +117,12 @@ def _answered(
         return
     bar = progress_bar(alone or 0, unit="images", quiet=quiet or alone is None or _shares_terminal())
     runs = overlapped(listing.groups(), work, workers=cores, most=inference.batch)
-    try:
-        with closing(runs), bar as progress:
-            for run in runs:
-                rows = _rows(run, trained, inference, top)
-                progress.clear()
-                yield rows
-                progress.draw(count.done)
-    except KeyboardInterrupt as stop:
-        stop.args = (f"{count.done} answered",)
-        raise
+    with closing(runs), bar as progress:
+        for run in runs:
+            rows = _rows(run, trained, inference, top)
+            progress.clear()
+            yield rows
+            progress.draw(count.done)
 
 
 def _shares_terminal() -> bool:
