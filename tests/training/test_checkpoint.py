@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from cnncli.data.load import load_dataset
+from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
 from cnncli.models import architecture
 from cnncli.nn import Inference, Network
+from cnncli.tasks.classification import evaluate
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
 from cnncli.training.tensors import read_tensors, write_tensors
 
@@ -148,3 +151,17 @@ def test_someone_elses_safetensors(tmp_path):
     save_file({"a": np.zeros(3, np.float32)}, path)
     with pytest.raises(CnncliError, match="no network of cnncli"):
         load_checkpoint(path)
+
+
+def test_the_model_that_ships():
+    path = sample_path("digits.safetensors")
+    assert path.stat().st_size < 400_000
+    held = load_checkpoint(path)
+    assert held.classes == tuple("0123456789")
+    assert held.preprocessing.digits
+    assert held.training["command"].startswith("cnncli train mnist --epochs 60 ")
+    digits = load_dataset("mnist", val_split=0.0, offline=True)
+    if len(digits.test) == 1000:  # the digits that ship, of which these were held out
+        assert evaluate(held.network(), digits.test, held.preprocessing).accuracy == pytest.approx(
+            0.994, abs=0.0011
+        )
