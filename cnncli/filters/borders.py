@@ -86,7 +86,9 @@ def parse_border(text: str) -> Border:
 
         near = get_close_matches(name, [*modes, *ALIASES], n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "the default is reflect101"
-        raise CnncliError(f"--border is {text!r}; expected one of {', '.join(modes[:-1])}, constant[:V]", hint)
+        raise CnncliError(
+            f"--border is {text!r}; expected one of {', '.join(modes[:-1])}, constant[:V]", hint
+        )
     if colon and mode != "constant":
         raise CnncliError(f"--border is {text!r}; only constant takes a value", f"write --border {mode}")
     try:
@@ -94,7 +96,9 @@ def parse_border(text: str) -> Border:
     except ValueError:
         number = np.nan
     if not np.isfinite(number):
-        raise CnncliError(f"--border is {text!r}; expected a finite number after constant:", "for example constant:255")
+        raise CnncliError(
+            f"--border is {text!r}; expected a finite number after constant:", "for example constant:255"
+        )
     return Border(mode, number)  # type: ignore[arg-type]
 
 
