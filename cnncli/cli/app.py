@@ -11,7 +11,7 @@ WrongCommand: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="cnncli",
-    help="Filter images from the shell, faster than OpenCV.",
+    help="Filter images from the shell, and train convolutional networks without a framework.",
     invoke_without_command=True,
     rich_markup_mode=None,  # plain help: importing Rich would take longer than all the rest
     pretty_exceptions_enable=False,  # Rich again; carry_out turns faults into two lines
@@ -52,7 +52,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> int:
-    """Filter images from the shell, faster than OpenCV."""
+    """Filter images from the shell, and train convolutional networks without a framework."""
     if context.invoked_subcommand is not None:
         return DONE
     report(context.get_help())
