@@ -195,8 +195,8 @@ class _Keeping:
         self._drawn = 0.0
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
-        """At most one picture in two seconds."""
-        if time.monotonic() - self._drawn > 2:
+        """A picture every ten seconds at most, which takes a sixth of one."""
+        if time.monotonic() - self._drawn > 10:
             draw_curves(self.session)
             self._drawn = time.monotonic()
         self.observer.on_epoch(row, best=best)
