@@ -13,9 +13,10 @@ from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import Layer
+from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan, Tensor
+    from cnncli.nn.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ class Flatten(Layer):
 
     def forward(self, plan: Plan, node: Node) -> None:
         """Nothing, unless the picture has a halo."""
-        from cnncli.nn.plan import Tensor
-
         x = plan.value(node.inputs[0])
         if x.halo == (0, 0):
             plan.values[node.name] = Tensor(node.shape, view_of=x.view_of or x)
@@ -43,8 +42,6 @@ class Flatten(Layer):
 
     def backward(self, plan: Plan, node: Node) -> None:
         """Nothing, if the gradients share memory."""
-        from cnncli.nn.plan import Tensor
-
         dy = plan.gradient(node.name)
         if dy.view_of is None:
             dx, add = plan.gradient_target(node.inputs[0])

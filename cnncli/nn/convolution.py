@@ -17,19 +17,18 @@ from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
 from cnncli.nn import winograd
+from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, vector_parameter
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan, Tensor
+    from cnncli.nn.memory import Tensor
+    from cnncli.nn.plan import Plan
 
 Pair = int | tuple[int, int]
 
 ROWS = processor()[3].gemm_rows
 ADD, RELU = 1, 2  # modes of the register tile
-PANEL_BYTES = 24 * 1024  # of weights that a tile's sum runs over at once: most of the first-level cache
-IMAGE_BYTES = 192 * 1024  # of inputs worked on together: a share of the second-level cache
-PIXELS = 96  # worked on together, at least, so that the last tile's waste is small
 LINE_PIXELS = 128  # of a gradient worked on together, so that it stays in the first-level cache
 
 
@@ -158,8 +157,8 @@ class Conv(Layer):
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
         """How far the mirrored kernel reaches beyond the gradient."""
         y = self.shape(inputs)
-        rows, columns = (axis_phases(self, axis, size) for axis, size in enumerate(inputs[0][:2]))
-        return _reach(rows, y.height), _reach(columns, y.width)
+        rows, columns = (self._phases(axis, size) for axis, size in enumerate(inputs[0][:2]))
+        return reach(rows, y.height), reach(columns, y.width)
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
         """A convolution of one pixel has as many weights as multiply-adds."""
@@ -228,7 +227,7 @@ class Conv(Layer):
                 plan.repeat(plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
             for rows, columns in product(
-                *(axis_phases(self, axis, size) for axis, size in enumerate(dx.shape[:2]))
+                *(self._phases(axis, size) for axis, size in enumerate(dx.shape[:2]))
             ):
                 if rows.count and columns.count:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
@@ -276,6 +275,11 @@ class Conv(Layer):
                 samples=plan.samples.ctypes.data,
             )
             plan.at_end("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
+
+    def _phases(self, axis: int, size: int) -> list[AxisPhase]:
+        kernel, stride, dilation = (pair(each)[axis] for each in (self.kernel, self.stride, self.dilation))
+        padding = self.paddings[axis]
+        return axis_phases(size, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
 
     def _dilated(self, axis: int) -> int:
         return pair(self.dilation)[axis]
@@ -394,122 +398,3 @@ class Linear(Layer):
     def backward(self, plan: Plan, node: Node) -> None:
         """As a convolution of one pixel."""
         self._conv.backward(plan, node)
-
-
-@dataclass(frozen=True)
-class AxisPhase:
-    """Along one axis, the input positions that meet the same taps in the backward pass.
-
-    Position ``first + m * stride``, for m below ``count``, meets tap ``taps[n]`` at the output position
-    ``m + offsets[n]``. Offsets ascend.
-    """
-
-    index: int
-    first: int
-    stride: int
-    count: int
-    taps: tuple[int, ...]
-    offsets: tuple[int, ...]
-
-    @property
-    def consecutive(self) -> bool:
-        """The taps meet neighbours."""
-        return all(b - a == 1 for a, b in zip(self.offsets, self.offsets[1:], strict=False))
-
-
-def axis_phases(conv: Conv, axis: int, size: int) -> list[AxisPhase]:
-    """The phases of the stride along an axis of the input."""
-    kernel, stride, dilation = (pair(each)[axis] for each in (conv.kernel, conv.stride, conv.dilation))
-    padding = conv.paddings[axis]
-    phases = []
-    for index in range(stride):
-        first = (index - padding) % stride
-        taps = [tap for tap in reversed(range(kernel)) if (index - tap * dilation) % stride == 0]
-        offsets = [(first + padding - tap * dilation) // stride for tap in taps]
-        count = max(0, -(-(size - first) // stride))
-        phases.append(AxisPhase(index, first, stride, count, tuple(taps), tuple(offsets)))
-    return phases
-
-
-def _reach(phases: list[AxisPhase], size: int) -> int:
-    """How far offsets lead outside 0 to size."""
-    reach = 0
-    for phase in phases:
-        if phase.count:
-            for offset in phase.offsets:
-                reach = max(reach, -offset, phase.count + offset - size)
-    return reach
-
-
-@dataclass
-class Gather:
-    """Sums over segments, laid out for the native loop.
-
-    Attributes
-    ----------
-    segments : list of (offset, length)
-        Bytes in the input, and floats.
-    groups, inputs, outputs : int
-        Groups, and channels of one.
-    overlaps : bool
-        Stores of one group's last block run into values of another that are already there: then the
-        output starts with the bias, and every store adds.
-    """
-
-    segments: list[tuple[int, int]]
-    groups: int
-    inputs: int
-    outputs: int
-
-    def __post_init__(self) -> None:
-        self.overlaps = self.groups > 1 and self.outputs % BLOCK != 0
-        self.blocks = -(-self.outputs // BLOCK)
-        self.taps = sum(length for _, length in self.segments)
-        self.sum_blocks = 1
-
-    def job(self, plan: Plan, shape: Shape, *, panel: int, bias: int) -> NDArray[np.void]:
-        """The record, with its segments cut so that the weights of a part stay in the cache."""
-        longest = max(1, PANEL_BYTES // (4 * BLOCK))
-        cut = [
-            (offset + 4 * start, min(longest, length - start))
-            for offset, length in self.segments
-            for start in range(0, max(length, 1), longest)
-        ]
-        parts: list[list[tuple[int, int, int]]] = [[]]
-        at = 0
-        for offset, length in cut:
-            if parts[-1] and sum(each[1] for each in parts[-1]) + length > longest:
-                parts.append([])
-            parts[-1].append((offset, length, at))
-            at += length * 4 * BLOCK
-        count = max(map(len, parts))
-        table = [part + [(0, 0, 0)] * (count - len(part)) for part in parts]
-        self.sum_blocks = len(parts)
-        return plan.job(
-            nn_jobs.GATHER,
-            height=shape.height,
-            width=shape.width,
-            groups=self.groups,
-            x_group=4 * self.inputs,
-            y_group=4 * self.outputs,
-            segments=plan.constant(np.array(table, np.int64)),
-            segment_count=count,
-            sum_blocks=len(parts),
-            panel=panel,
-            panel_blocks=self.blocks,
-            panel_pitch=self.taps * 4 * BLOCK,
-            bias=bias,
-        )
-
-    def split(self, job: NDArray[np.void], image_bytes: int, line_bytes: int, shape: Shape) -> None:
-        """Decide how much is worked on together."""
-        pixels = shape.height * shape.width
-        images = max(1, min(IMAGE_BYTES // max(image_bytes, 1), -(-PIXELS // pixels)))
-        least = -(-PIXELS // shape.width)
-        lines = shape.height if images > 1 else max(least, IMAGE_BYTES // max(line_bytes, 1))
-        job["images"], job["lines"] = images, min(shape.height, lines)
-
-    def pattern(self, plan: Plan, bias: int, width: int) -> int:
-        """Address of the bias, repeated for a row of pixels."""
-        vector = vector_parameter("bias", self.groups * self.outputs, groups=self.groups)
-        return plan.pack(bias, np.tile(vector.order, width))

@@ -13,7 +13,8 @@ from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import Layer
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan, Tensor
+    from cnncli.nn.memory import Tensor
+    from cnncli.nn.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import Layer, Parameter, vector_parameter
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan, Tensor
+    from cnncli.nn.memory import Tensor
+    from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
 

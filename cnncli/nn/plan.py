@@ -9,17 +9,17 @@ part. Both are laid out by liveness: memory is used again as soon as its last re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
-from cnncli.core.nn_jobs import CACHE_LINE, LOCAL, TABLE_BYTES
+from cnncli.core.nn_jobs import CACHE_LINE, TABLE_BYTES
 from cnncli.core.program import Call, Program
+from cnncli.nn.fusion import Fusion
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
-from cnncli.nn.layer import vector_parameter
+from cnncli.nn.memory import SLACK, Op, Tensor, fill_in, lay_out, pieces, widest
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
@@ -27,74 +27,9 @@ if TYPE_CHECKING:
 
 SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
 CHUNK = 16  # samples, at most
-SLACK = 256  # bytes after a tensor that vectors may touch
 LATE_TASKS = 64  # that a whole-batch call is cut into
 PIECE_ROWS = 256  # of a parameter, in one task
 MINIMUM_PACK = 1 << 14  # floats, in one task
-
-
-@dataclass(eq=False)
-class Tensor:
-    """An activation or a gradient of a whole batch, one image after the other, chunk by chunk.
-
-    Attributes
-    ----------
-    shape : Shape
-        Of one image.
-    halo : (rows, columns)
-        Zeros around it.
-    """
-
-    shape: Shape
-    halo: Halo = (0, 0)
-    external: int = 0  # address of an array outside the arena, one image after the other
-    view_of: Tensor | None = None  # the tensor whose memory this is, in another shape
-    first: int = -1
-    last: int = -1
-    phases: set[int] = field(default_factory=set)
-    kept: bool = False
-    address: int = 0
-    chunk_pitch: int = LOCAL
-
-    @property
-    def pixel(self) -> int:
-        """Bytes of a pixel."""
-        return 4 * self.shape.channels
-
-    @property
-    def row(self) -> int:
-        """Bytes from one row to the next."""
-        return (self.shape.width + 2 * self.halo[1]) * self.pixel
-
-    @property
-    def image(self) -> int:
-        """Bytes from one image to the next: an odd number of cache lines, so that images do not collide."""
-        if self.view_of is not None:
-            return self.view_of.image
-        if self.external:
-            return 4 * self.shape.size
-        lines = -(-(self.shape.height + 2 * self.halo[0]) * self.row // CACHE_LINE)
-        return (lines | 1) * CACHE_LINE
-
-    @property
-    def lead(self) -> int:
-        """Bytes of halo before the first value."""
-        return self.halo[0] * self.row + self.halo[1] * self.pixel
-
-    @property
-    def dense(self) -> bool:
-        """Nothing lies between the rows."""
-        return self.halo[1] == 0
-
-
-@dataclass(eq=False)
-class Op:
-    """Native calls of one loop with one record."""
-
-    loop: str
-    job: NDArray[np.void]
-    tensors: dict[str, tuple[Tensor, int]]
-    tasks: list[tuple[int, int]] | None  # None: every chunk
 
 
 class Plan:
@@ -123,7 +58,6 @@ class Plan:
         keep: frozenset[str] = frozenset(),
         wants_input: bool = False,
     ) -> None:
-        self.keep = keep
         self.network = network
         self.graph: Graph = network.graph
         self.batch = batch
@@ -137,8 +71,7 @@ class Plan:
         self.held: list[NDArray[np.generic]] = []
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
-        self.fused: dict[str, str] = {}  # layer: the one after it that it does along
-        self.folded: dict[str, NDArray[np.uint8]] = {}  # parameter: its values with a batch norm in them
+        self.fusion = Fusion(network, training=training, keep=keep)
         self._rooms: dict[str, NDArray[np.uint8]] = {}
         self.step = self.hold(np.zeros(1, np.int64))
         self.masked: set[str] = set()  # ReLUs whose gradient someone else has masked
@@ -153,7 +86,6 @@ class Plan:
         self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._trained = self._with_parameters({INPUT} if wants_input else set())
-        self._fuse()
         if training:
             self._lay_out_slots()
 
@@ -174,9 +106,12 @@ class Plan:
 
     def canonical(self, name: str) -> str:
         """The last of the layers that one layer does along."""
-        while name in self.fused:
-            name = self.fused[name]
-        return name
+        return self.fusion.canonical(name)
+
+    @property
+    def fused(self) -> dict[str, str]:
+        """A layer, and the one after it that it does along."""
+        return self.fusion.fused
 
     def gradient(self, name: str) -> Tensor:
         """The gradient of a node's output, as its readers have left it."""
@@ -215,17 +150,15 @@ class Plan:
 
     def clips(self, node: Node) -> bool:
         """The node is to do the ReLU that follows it."""
-        last = self.canonical(node.name)
-        return last != node.name and self.graph.nodes[last].layer.is_relu
+        return self.fusion.clips(node.name)
 
     def weight(self, node: Node, parameter: str) -> int:
         """Address of a parameter's rows."""
-        name = f"{node.name}.{parameter}"
-        return int(self.folded[name].ctypes.data) if name in self.folded else self.network.address(name)
+        return self.fusion.address(f"{node.name}.{parameter}")
 
     def bias(self, node: Node, absent: int) -> int:
         """Address of a layer's bias: zeros, if so many floats are ``absent``."""
-        if absent and f"{node.name}.bias" not in self.folded:
+        if absent and f"{node.name}.bias" not in self.fusion.folded:
             return self.constant(np.zeros(absent, np.float32))
         return self.weight(node, "bias")
 
@@ -422,32 +355,6 @@ class Plan:
             [self._tasks(phase) for phase in self.prepared([])], threads=1, scratch_bytes=TABLE_BYTES
         )
 
-    def fold(self) -> None:
-        """Put each batch norm that follows a convolution into its weights and bias."""
-        arrays = self.network.export() if self.folded else {}
-        for source, norm in self.fused.items():
-            if not self.graph.nodes[norm].layer.is_norm:
-                continue
-            layer = self.graph.nodes[norm].layer
-            weight, bias, mean, variance = (
-                arrays[f"{norm}.{name}"].astype(np.float64)
-                for name in ("weight", "bias", "running_mean", "running_var")
-            )
-            scale = weight / np.sqrt(variance + layer.epsilon)
-            own = arrays[f"{source}.weight"]
-            self._write_folded(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
-            before = arrays.get(f"{source}.bias", np.zeros_like(mean))
-            self._write_folded(source, "bias", (before - mean) * scale + bias)
-
-    def _write_folded(self, source: str, name: str, values: NDArray[np.float64]) -> None:
-        full = f"{source}.{name}"
-        if full in self.network.parameters:
-            order = self.network.parameters[full].order
-        else:
-            weight = self.network.parameters[f"{source}.weight"]
-            order = vector_parameter(name, len(values), groups=weight.groups).order
-        self.folded[full].view(np.float32)[order] = values.reshape(order.shape)
-
     # --- layout ----------------------------------------------------------------------------------
 
     def program(self, threads: int) -> Program:
@@ -458,8 +365,8 @@ class Plan:
         inner = [t for t in tensors.values() if not t.external]
         local = [t for t in inner if len(t.phases) == 1 and not t.kept]
         kept = [t for t in inner if t not in local]
-        self._scratch_bytes = TABLE_BYTES + self._place(local) + SLACK
-        chunk_bytes = self._place(kept)
+        self._scratch_bytes = TABLE_BYTES + lay_out(local, self.chunk) + SLACK
+        chunk_bytes = lay_out(kept, self.chunk)
         self.arena = self.hold(native.aligned_zeros(chunk_bytes * self.chunks + SLACK))
         base = int(self.arena.ctypes.data)
         for t in local:
@@ -469,7 +376,7 @@ class Plan:
             t.chunk_pitch = chunk_bytes
         for phase in phases:
             for op in phase:
-                self._fill_in(op)
+                fill_in(op, self.chunk)
         return Program(
             [self._tasks(phase) for phase in phases], threads=threads, scratch_bytes=self._scratch_bytes
         )
@@ -477,7 +384,7 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes of activations and gradients of the whole batch, and of one thread's scratch."""
-        return sum(array.nbytes for array in self.held) + self._scratch_bytes
+        return sum(array.nbytes for array in self.held) + self.fusion.memory + self._scratch_bytes
 
     def _emit(
         self,
@@ -500,30 +407,6 @@ class Plan:
             t.phases.add(len(self.phases))
             t.kept |= tasks is not None
 
-    def _place(self, tensors: list[Tensor]) -> int:
-        """Give each tensor the lowest place that none alive at the same time has; bytes of all."""
-        placed: list[tuple[int, int, Tensor]] = []
-        top = 0
-        for t in sorted(tensors, key=lambda t: -t.image):
-            size = -(-(t.image * self.chunk + SLACK) // CACHE_LINE) * CACHE_LINE
-            start = 0
-            for lo, hi, other in sorted(placed, key=lambda each: each[0]):
-                if other.first <= t.last and t.first <= other.last and start < hi and lo < start + size:
-                    start = hi
-            t.address = start
-            placed.append((start, start + size, t))
-            top = max(top, start + size)
-        # An odd number of cache lines, so that chunks do not collide in the caches.
-        return ((top // CACHE_LINE) | 1) * CACHE_LINE if top else 0
-
-    def _fill_in(self, op: Op) -> None:
-        for name, (view, offset) in op.tensors.items():
-            t = view.view_of or view
-            op.job[name] = (t.external or t.address) + offset
-            op.job[f"{name}_chunk"] = t.image * self.chunk if t.external else t.chunk_pitch
-            op.job[f"{name}_image"] = t.image
-            op.job[f"{name}_row"] = view.row
-
     def _tasks(self, phase: list[Op]) -> list[list[Call]]:
         if phase[0].tasks is not None:
             return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
@@ -544,26 +427,6 @@ class Plan:
                 found.add(node.name)
         return found
 
-    def _fuse(self) -> None:
-        for node in self.graph.nodes.values():
-            source = node.inputs[0]
-            if source == INPUT or source in self.keep or len(self.graph.readers(source)) > 1:
-                continue
-            layer = self.graph.nodes[source].layer
-            if node.layer.is_norm and layer.takes_norm and not self.training:
-                self.fused[source] = node.name
-                self._make_folded(self.graph.nodes[source])
-            elif node.layer.is_relu and layer.takes_relu:
-                self.fused[source] = node.name
-
-    def _make_folded(self, node: Node) -> None:
-        for parameter in node.layer.parameters(node.input_shapes):
-            size = parameter.rows * self.network.row_bytes
-            self.folded[f"{node.name}.{parameter.name}"] = self.hold(native.aligned_zeros(size))
-            if parameter.name == "weight":
-                size //= parameter.taps
-                self.folded.setdefault(f"{node.name}.bias", self.hold(native.aligned_zeros(size)))
-
     def _value_halo(self, name: str) -> Halo:
         halos = [
             self._value_halo(reader.name)
@@ -571,7 +434,7 @@ class Plan:
             else reader.layer.input_halo(reader.input_shapes)
             for reader in self.graph.readers(name)
         ]
-        return _widest(halos)
+        return widest(halos)
 
     def _gradient_halo(self, name: str) -> Halo:
         halos = []
@@ -580,7 +443,7 @@ class Plan:
                 node = self.graph.nodes[each]
                 if any(map(self.wants_gradient, node.inputs)):
                     halos.append(node.layer.output_halo(node.input_shapes))
-        return _widest(halos)
+        return widest(halos)
 
     def _lay_out_slots(self) -> None:
         offset = 0
@@ -591,12 +454,3 @@ class Plan:
                     offset += parameter.rows * self.network.row_bytes
         self.slot_pitch = offset + CACHE_LINE
         self._slot_memory = self.hold(native.aligned_zeros(self.slots * self.slot_pitch + SLACK))
-
-
-def _widest(halos: list[Halo]) -> Halo:
-    return max((halo[0] for halo in halos), default=0), max((halo[1] for halo in halos), default=0)
-
-
-def pieces(count: int, size: int) -> list[tuple[int, int]]:
-    """0 to count in pieces of a size."""
-    return [(lo, min(lo + size, count)) for lo in range(0, count, size)]

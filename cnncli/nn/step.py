@@ -11,9 +11,10 @@ from cnncli.core import native, nn_jobs
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.losses import Loss
+from cnncli.nn.memory import Tensor, pieces
 from cnncli.nn.network import Floats, Network
 from cnncli.nn.optimisers import Optimiser
-from cnncli.nn.plan import PIECE_ROWS, Plan, Tensor, pieces
+from cnncli.nn.plan import PIECE_ROWS, Plan
 
 
 class TrainingStep:
@@ -219,7 +220,7 @@ class Inference:
 
     def refresh(self) -> None:
         """Take over the network's weights as they are now."""
-        self._plan.fold()
+        self._plan.fusion.fold()
         self._refresh.run(1)
 
     def run(self, images: Floats) -> Floats:

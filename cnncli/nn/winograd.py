@@ -12,7 +12,8 @@ from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan, Tensor
+    from cnncli.nn.memory import Tensor
+    from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
 PLACES = 36  # of a transformed tile

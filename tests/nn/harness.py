@@ -4,7 +4,8 @@ import numpy as np
 from oracle import slope
 
 from cnncli.nn import INPUT, Graph, Network
-from cnncli.nn.plan import Plan, Tensor
+from cnncli.nn.memory import Tensor
+from cnncli.nn.plan import Plan
 
 
 def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):

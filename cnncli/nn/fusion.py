@@ -1,0 +1,106 @@
+"""Layers that do along what follows them: a ReLU, and at inference a batch norm, folded into weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.native import aligned_zeros
+from cnncli.nn.graph import INPUT, Node
+from cnncli.nn.layer import vector_parameter
+
+if TYPE_CHECKING:
+    from cnncli.nn.network import Network
+
+
+class Fusion:
+    """Which layers of a network do their followers' work, and the weights with which they do it.
+
+    Parameters
+    ----------
+    network : Network
+        Its graph is looked through once.
+    training : bool
+        Batch norms look at the batch: they are not folded.
+    keep : frozenset of str
+        Layers whose activations are wanted as they are, so that nothing is fused into them.
+
+    Attributes
+    ----------
+    fused : dict of str to str
+        A layer, and the one after it that it does along.
+    folded : dict of str to ndarray
+        A parameter by its full name, and the rows of it with a batch norm in them.
+    """
+
+    def __init__(self, network: Network, *, training: bool, keep: frozenset[str]) -> None:
+        self.network = network
+        self.graph = network.graph
+        self.fused: dict[str, str] = {}
+        self.folded: dict[str, NDArray[np.uint8]] = {}
+        for node in self.graph.nodes.values():
+            source = node.inputs[0]
+            if source == INPUT or source in keep or len(self.graph.readers(source)) > 1:
+                continue
+            layer = self.graph.nodes[source].layer
+            if node.layer.is_norm and layer.takes_norm and not training:
+                self.fused[source] = node.name
+                self._make_room(self.graph.nodes[source])
+            elif node.layer.is_relu and layer.takes_relu:
+                self.fused[source] = node.name
+
+    def _make_room(self, node: Node) -> None:
+        for parameter in node.layer.parameters(node.input_shapes):
+            size = parameter.rows * self.network.row_bytes
+            self.folded[f"{node.name}.{parameter.name}"] = aligned_zeros(size)
+            if parameter.name == "weight":
+                size //= parameter.taps
+                self.folded.setdefault(f"{node.name}.bias", aligned_zeros(size))
+
+    def canonical(self, name: str) -> str:
+        """The last of the layers that one layer does along."""
+        while name in self.fused:
+            name = self.fused[name]
+        return name
+
+    def clips(self, name: str) -> bool:
+        """The layer is to do the ReLU that follows it."""
+        last = self.canonical(name)
+        return last != name and self.graph.nodes[last].layer.is_relu
+
+    def address(self, name: str) -> int:
+        """Address of a parameter's rows, with what has been folded into them."""
+        return int(self.folded[name].ctypes.data) if name in self.folded else self.network.address(name)
+
+    def fold(self) -> None:
+        """Put each batch norm that follows a convolution into its weights and bias, as they are now."""
+        arrays = self.network.export() if self.folded else {}
+        for source, norm in self.fused.items():
+            layer = self.graph.nodes[norm].layer
+            if not layer.is_norm:
+                continue
+            weight, bias, mean, variance = (
+                arrays[f"{norm}.{name}"].astype(np.float64)
+                for name in ("weight", "bias", "running_mean", "running_var")
+            )
+            scale = weight / np.sqrt(variance + layer.epsilon)
+            own = arrays[f"{source}.weight"]
+            self._write(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
+            before = arrays.get(f"{source}.bias", np.zeros_like(mean))
+            self._write(source, "bias", (before - mean) * scale + bias)
+
+    def _write(self, source: str, name: str, values: NDArray[np.float64]) -> None:
+        full = f"{source}.{name}"
+        if full in self.network.parameters:
+            order = self.network.parameters[full].order
+        else:
+            weight = self.network.parameters[f"{source}.weight"]
+            order = vector_parameter(name, len(values), groups=weight.groups).order
+        self.folded[full].view(np.float32)[order] = values.reshape(order.shape)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the weights."""
+        return sum(array.nbytes for array in self.folded.values())
