@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnncli.core.threads import thread_count
 
-from . import commands, filters, peers, report
+from . import cold, commands, filters, networks, peers, report
 from .model import Case, Row
 from .timing import Launcher, measure_case
 
@@ -30,7 +30,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cnncli-bench-") as folder, Launcher() as launcher:
         photographs = QUICK_PHOTOGRAPHS if given.quick else PHOTOGRAPHS
         everything = itertools.chain(
-            filters.cases(threads), commands.cases(Path(folder), launcher, photographs=photographs)
+            filters.cases(threads),
+            commands.cases(Path(folder), launcher, photographs=photographs),
+            networks.cases(threads, launcher),
+            cold.cases(Path(folder), launcher),
         )
         for row in _measured(everything, given):
             rows.append(row)
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="few repeats and few photographs")
     parser.add_argument(
-        "--threads", type=int, help="for the filters, ours and the peers' (default: all cores)"
+        "--threads", type=int, help="for filters and networks, ours and the peers' (default: all cores)"
     )
     parser.add_argument(
         "--clock",

@@ -14,7 +14,7 @@ class Cost:
     memory: int | None = None
 
 
-Clock = Literal["wall", "cpu"]
+Clock = Literal["wall", "cpu", "memory"]
 Measure = Callable[[], Cost]
 
 
@@ -25,7 +25,7 @@ class Goal:
     Attributes
     ----------
     ratio : float or None
-        Ours over every peer: the peer's time by ours, at least.
+        Ours over every peer: the peer's time (or memory) by ours, at least.
     seconds : float or None
         Our time, at most.
     """
@@ -64,13 +64,29 @@ class Contest:
 
 @dataclass(frozen=True)
 class Case:
-    """A row to measure. Rows of one group and work differ in their variant, such as ``u8 gray``."""
+    """A row to measure. Rows of one group and work differ in their variant, such as ``u8 gray``.
+
+    Attributes
+    ----------
+    group, work, variant : str
+        Its name, and its place in the table.
+    goal : Goal
+        What is to be reached.
+    prepare : callable
+        Gives the contest, or raises where the entrants do not do the same work.
+    images : int
+        How many a run goes through, where the table is to say how many a second; else 0.
+    clock : str or None
+        What its ratio compares, whatever was asked for.
+    """
 
     group: str
     work: str
     variant: str
     goal: Goal
     prepare: Callable[[], Contest]
+    images: int = 0
+    clock: Clock | None = None
 
     @property
     def name(self) -> str:

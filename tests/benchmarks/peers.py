@@ -17,6 +17,8 @@ LIBRARIES = {
     "numpy": ("numpy",),
     "Pillow": ("pillow",),
     "numba": ("numba",),
+    "PyTorch": ("torch",),
+    "ONNX Runtime": ("onnxruntime",),
 }
 
 
@@ -43,6 +45,41 @@ def scipy_convolve(threads: int) -> Callable[[Any, Any], Any] | None:
             return scipy.signal.fftconvolve(image, kernel, mode="same", axes=(0, 1))
 
     return convolve
+
+
+def torch(threads: int | None = None) -> Any:
+    """PyTorch's module, told how many threads to use; None where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch
+
+
+def onnx() -> Any:
+    """The module that writes ONNX models; None where it is not installed."""
+    try:
+        import onnx
+    except ImportError:
+        return None
+    return onnx
+
+
+def onnxruntime(model: bytes | None, threads: int) -> Callable[[Any], Any] | None:
+    """From images (N, C, H, W) to outputs, by ONNX Runtime; None where it or the model is missing."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    if model is None:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
 
 
 @functools.cache

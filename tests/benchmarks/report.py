@@ -61,23 +61,28 @@ def as_markdown(rows: Sequence[Row], about: dict[str, dict[str, str]]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> Iterable[str]:
-    variants = list(dict.fromkeys(row.case.variant for row in rows if row.case.variant))
+    variants = list(dict.fromkeys(row.case.variant for row in rows if row.case.variant)) or ["ours"]
     yield "| " + " | ".join([rows[0].case.group, *variants, "goal"]) + " |"
     yield "| --- |" + " --- |" * (len(variants) + 1)
     for work in dict.fromkeys(row.case.work for row in rows):
         cells = {row.case.variant or variants[0]: row for row in rows if row.case.work == work}
-        goal = next(iter(cells.values())).case.goal
+        goals = dict.fromkeys(str(cells[variant].case.goal) for variant in variants if variant in cells)
         shown = [_cell(cells[variant]) if variant in cells else "" for variant in variants]
-        yield "| " + " | ".join([work, *shown, str(goal)]) + " |"
+        yield "| " + " | ".join([work, *shown, "; ".join(goals)]) + " |"
 
 
 def _cell(row: Row) -> str:
     if row.ours is None:
         return "failed"
-    fastest = row.fastest
-    if fastest is None:
-        return _seconds(row.ours.wall)
-    return f"{_ratio(fastest)} ({_seconds(row.ours.wall)})"
+    own = _own(row, row.ours)
+    return f"{_ratio(row.fastest)} ({own})" if row.fastest else own
+
+
+def _own(row: Row, cost: Cost) -> str:
+    """What ours took, in the measure that the row is about."""
+    if row.case.clock == "memory":
+        return _megabytes(cost.memory or 0)
+    return f"{row.case.images / cost.wall:,.0f}/s" if row.case.images else _seconds(cost.wall)
 
 
 def _ratio(peer: Measured) -> str:
@@ -88,8 +93,12 @@ def _ratio(peer: Measured) -> str:
 def _cost(cost: Cost) -> str:
     text = f"{_seconds(cost.wall)}, cores {_seconds(cost.cpu)}"
     if cost.memory is not None:
-        text += f", {cost.memory / MEGABYTE:.0f} MB"
+        text += f", {_megabytes(cost.memory)}"
     return text
+
+
+def _megabytes(memory: int) -> str:
+    return f"{memory / MEGABYTE:.0f} MB"
 
 
 def _seconds(seconds: float) -> str:

@@ -14,6 +14,7 @@ from time import perf_counter, process_time
 from .model import Case, Clock, Contest, Cost, Measured, Row
 
 LEAST, MOST = 5, 41  # repeats
+MEMORY_REPEATS = 2
 
 
 def timed(function: Callable[[], object]) -> Callable[[], Cost]:
@@ -23,6 +24,31 @@ def timed(function: Callable[[], object]) -> Callable[[], Cost]:
         wall, cpu = perf_counter(), process_time()
         function()
         return Cost(perf_counter() - wall, process_time() - cpu)
+
+    return measure
+
+
+def timed_block(function: Callable[[], object], *, seconds: float = 0.1) -> Callable[[], Cost]:
+    """A function that is called several times in a row, and what one call takes.
+
+    A first call that does not count wakes its threads, and lets those of the entrant before fall
+    asleep: thread pools keep spinning for a while after their work is done.
+    """
+    times = 0
+
+    def measure() -> Cost:
+        nonlocal times
+        start = perf_counter()
+        function()
+        if not times:
+            once = perf_counter() - start
+            start = perf_counter()
+            function()
+            times = max(1, round(seconds / min(once, perf_counter() - start)))
+        wall, cpu = perf_counter(), process_time()
+        for _ in range(times):
+            function()
+        return Cost((perf_counter() - wall) / times, (process_time() - cpu) / times)
 
     return measure
 
@@ -54,9 +80,11 @@ def measure_case(case: Case, *, seconds: float, least: int = LEAST, clock: Clock
     once = perf_counter() - start
     differences = contest.compare()
     repeats = max(least, min(MOST, int(seconds / once)))
+    if case.clock == "memory":  # which hardly differs from one process to the next
+        repeats = MEMORY_REPEATS
     ours, peers = _repeat(contest, repeats)
     measured = [
-        summarise(name, ours, costs, clock=clock, difference=differences.get(name, ""))
+        summarise(name, ours, costs, clock=case.clock or clock, difference=differences.get(name, ""))
         for name, costs in peers.items()
     ]
     return Row(case, typical(ours), tuple(measured), contest.missing, repeats)

@@ -1,0 +1,201 @@
+"""Training steps and inference against PyTorch and ONNX Runtime, and the memory that a step takes.
+
+All sides have the same weights, and get the same images, each in the layout it likes best. Before
+anything is timed, they must agree: in the loss and every gradient of a first step, or in the outputs.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.models import build
+from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, TrainingStep
+
+from . import peers, twins
+from .model import Case, Contest, Cost, Goal
+from .timing import Launcher, timed_block
+
+TRAINING, INFERENCE = "training", "inference"
+CLASSES = 10
+RATE, MOMENTUM = 1e-4, 0.9  # a rate at which many steps on the same images stay numbers
+AGREE = 2e-3  # of the norm of all outputs, and of the loss
+# Of a gradient's norm. Where an input of a ReLU is 0 within rounding, one side passes its gradient on and
+# the other does not: in deep networks that is half a percent of the norm; a wrong gradient is apart by 100 %.
+AGREE_GRADIENT = 0.02
+ROOT = Path(__file__).parents[2]
+Floats = NDArray[np.float32]
+LAYOUTS = {"PyTorch": "contiguous_format", "PyTorch channels_last": "channels_last"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network and its goal.
+
+    Attributes
+    ----------
+    model : str
+        As ``-m`` takes it.
+    shape : (H, W, C)
+        Of an image.
+    batch : int
+        Images of a step.
+    training : float
+        The goal.
+    """
+
+    model: str
+    shape: tuple[int, int, int]
+    batch: int
+    training: float
+
+    def network(self) -> Network:
+        """The network with the weights that all start from."""
+        return Network(build(self.model, self.shape, CLASSES), seed=1)
+
+    def images(self, count: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Noise that is as spread as images are after preprocessing, (N, H, W, C), and labels (N,)."""
+        rng = np.random.default_rng(count)
+        return rng.standard_normal((count, *self.shape), np.float32), rng.integers(0, CLASSES, count)
+
+
+WORKS = {
+    "LeNet-5": Work("lenet5", (28, 28, 1), 128, 4.0),
+    "two convolutions": Work("2conv", (28, 28, 1), 128, 2.0),
+    "ResNet-20": Work("resnet20", (32, 32, 3), 128, 1.5),
+    "VGG-small with BN": Work("vgg-small", (32, 32, 3), 128, 1.3),
+    "ResNet-18 at 224": Work("resnet18", (224, 224, 3), 16, 1.2),
+}
+FASTER, LESS = Goal(1.2), Goal(1)
+
+
+def cases(threads: int, launcher: Launcher) -> Iterator[Case]:
+    """All rows about networks.
+
+    Parameters
+    ----------
+    threads : int
+        Of every side.
+    launcher : Launcher
+        Runs the processes whose memory is measured.
+    """
+    for name, work in WORKS.items():
+        row, goal = f"{name}, batch {work.batch}", Goal(work.training)
+        step = functools.partial(_training, work, threads)
+        yield Case(TRAINING, row, "step", goal, step, images=work.batch)
+        memory = functools.partial(_memory, name, threads, launcher)
+        yield Case(TRAINING, row, "peak memory", LESS, memory, clock="memory")
+    for name, work in WORKS.items():
+        for variant, count in (("one image", 1), ("a batch", work.batch)):
+            prepare = functools.partial(_inference, work, count, threads)
+            yield Case(INFERENCE, f"{name}, batch {work.batch}", variant, FASTER, prepare, images=count)
+
+
+def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
+    """A training step of ours on the same images every time; it answers the loss."""
+    network = work.network()
+    step = TrainingStep(
+        network, work.batch, loss=SoftmaxCrossEntropy(), optimiser=SGD(momentum=MOMENTUM), threads=threads
+    )
+    images, labels = work.images(work.batch)
+    return network, lambda: step.run(images, labels, rate=RATE)
+
+
+def torch_step(work: Work, threads: int, layout: str) -> tuple[Any, Callable[[], float]] | None:
+    """The same step by PyTorch, in one of its two layouts."""
+    torch = peers.torch(threads)
+    if torch is None:
+        return None
+    memory_format = getattr(torch, layout)
+    module = twins.torch_twin(work.network()).to(memory_format=memory_format).train()
+    images, labels = work.images(work.batch)
+    x, y = twins.as_torch(images).contiguous(memory_format=memory_format), torch.from_numpy(labels)
+    optimiser = torch.optim.SGD(module.parameters(), lr=RATE, momentum=MOMENTUM, fused=True)
+
+    def step() -> float:
+        optimiser.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(module(x), y)
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    return module, step
+
+
+def _training(work: Work, threads: int) -> Contest:
+    network, ours = our_step(work, threads)
+    loss = ours()
+    gradients = dict(network.unpack(network.gradient))
+    entrants = {}
+    for peer, layout in LAYOUTS.items():
+        made = torch_step(work, threads, layout)
+        if made is None:
+            continue
+        module, step = made
+        _agree(f"the loss of {peer}", np.asarray(loss), np.asarray(step()))
+        for name, parameter in module.named_parameters():
+            _agree(
+                f"the gradient of {name} by {peer}", gradients[name], parameter.grad.numpy(), AGREE_GRADIENT
+            )
+        entrants[peer] = timed_block(step)
+    return Contest(timed_block(ours), entrants, missing=() if entrants else ("PyTorch",))
+
+
+def _agree(what: str, ours: NDArray[Any], theirs: NDArray[Any], share: float = AGREE) -> None:
+    """Raise where two arrays are further apart than rounding explains."""
+    apart = float(np.linalg.norm(ours.astype(np.float64) - theirs.astype(np.float64)))
+    size = float(np.linalg.norm(theirs.astype(np.float64)))
+    if not apart <= share * size + 1e-5:
+        raise ArithmeticError(f"{what} differs from ours by {apart:.3g} of {size:.3g}")
+
+
+def _inference(work: Work, count: int, threads: int) -> Contest:
+    network = work.network()
+    images, _ = work.images(count)
+    inference = Inference(network, count, threads=threads)
+    outputs = inference.run(images)
+    entrants: dict[str, Callable[[], object]] = {}
+    torch = peers.torch(threads)
+    for peer, layout in LAYOUTS.items() if torch else ():
+        entrants[peer] = _torch_inference(torch, network, images, layout)
+    runtime = peers.onnxruntime(twins.onnx_twin(network), threads)
+    if runtime is not None:
+        planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        entrants["ONNX Runtime"] = lambda: runtime(planes)
+    for peer, entrant in entrants.items():
+        _agree(f"the outputs of {peer}", outputs, np.asarray(entrant()))
+    missing = tuple(name for name, held in (("PyTorch", torch), ("ONNX Runtime", runtime)) if held is None)
+    return Contest(
+        timed_block(lambda: inference.run(images)),
+        {peer: timed_block(entrant) for peer, entrant in entrants.items()},
+        missing=missing,
+    )
+
+
+def _torch_inference(torch: Any, network: Network, images: Floats, layout: str) -> Callable[[], object]:
+    memory_format = getattr(torch, layout)
+    module = twins.torch_twin(network).to(memory_format=memory_format).eval()
+    x = twins.as_torch(images).contiguous(memory_format=memory_format)
+
+    def infer() -> object:
+        with torch.inference_mode():
+            return module(x)
+
+    return infer
+
+
+def _memory(name: str, threads: int, launcher: Launcher) -> Contest:
+    """Whole processes that make three steps each: what they hold at most, the interpreter and imports too."""
+
+    def process(side: str) -> Callable[[], Cost]:
+        words = [sys.executable, "-m", "tests.benchmarks.steps", side, name, str(threads)]
+        return lambda: launcher.cost(words, cwd=ROOT)
+
+    if peers.torch() is None:
+        return Contest(process("cnncli"), {}, missing=("PyTorch",))
+    return Contest(process("cnncli"), {peer: process(peer) for peer in LAYOUTS})

@@ -1,0 +1,158 @@
+"""The same network in PyTorch and in ONNX: layer by layer from our graph, with our weights.
+
+Our weights have PyTorch's names and layouts, so they are loaded as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.nn import INPUT, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, Network, Node
+from cnncli.nn.convolution import pair
+
+from . import peers
+
+_COUNTER = "num_batches_tracked"  # of PyTorch's batch norms; without influence
+
+
+def torch_twin(network: Network) -> Any:
+    """A ``torch.nn.Module`` that computes what our network does; None where PyTorch is missing."""
+    torch = peers.torch()
+    if torch is None:
+        return None
+    nodes = tuple(network.graph.nodes.values())
+
+    class Twin(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            for node in nodes:
+                self.add_module(node.name, _module(torch.nn, node))
+            self.steps = [(getattr(self, node.name), node.inputs, node.name) for node in nodes]
+
+        def forward(self, images: Any) -> Any:
+            values = {INPUT: images}
+            for module, inputs, name in self.steps:
+                values[name] = out = module(*(values[each] for each in inputs))
+            return out
+
+    twin = Twin()
+    arrays = {name: torch.from_numpy(np.array(array)) for name, array in network.export().items()}
+    missing, unexpected = twin.load_state_dict(arrays, strict=False)
+    left = [name for name in missing if not name.endswith(_COUNTER)] + list(unexpected)
+    if left:
+        raise RuntimeError(f"the weights of the twins differ in {left}")
+    return twin
+
+
+def _module(nn: Any, node: Node) -> Any:
+    layer, x = node.layer, node.input_shapes[0]
+    match layer:
+        case Conv():
+            return nn.Conv2d(
+                x.channels,
+                layer.out_channels,
+                pair(layer.kernel),
+                pair(layer.stride),
+                layer.paddings,
+                groups=layer.groups,
+                bias=layer.bias,
+            )
+        case Linear():
+            return nn.Linear(x.size, layer.out_features, bias=layer.bias)
+        case BatchNorm():
+            return nn.BatchNorm2d(x.channels, eps=layer.epsilon, momentum=layer.momentum)
+        case MaxPool():
+            return nn.MaxPool2d(layer.window, layer.stride, layer.padding, ceil_mode=layer.ceil)
+    plain = {
+        "Relu": lambda: nn.ReLU(inplace=True),
+        "Flatten": nn.Flatten,
+        "GlobalAvgPool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        "Add": lambda: _add_module(nn),
+        "Dropout": lambda: nn.Dropout(layer.rate),  # type: ignore[attr-defined]
+    }
+    return plain[type(layer).__name__]()
+
+
+def _add_module(nn: Any) -> Any:
+    class Sum(nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a.add_(b)
+
+    return Sum()
+
+
+def as_torch(images: NDArray[np.float32]) -> Any:
+    """Images (N, H, W, C) as PyTorch has them, (N, C, H, W) contiguous."""
+    torch = peers.torch()
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def onnx_twin(network: Network) -> bytes | None:
+    """The network at inference as an ONNX model for any batch; None where ``onnx`` is missing."""
+    onnx = peers.onnx()
+    if onnx is None:
+        return None
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph, arrays = network.graph, network.export()
+    nodes = [each for node in graph.nodes.values() for each in _onnx_nodes(helper, node)]
+    height, width, channels = graph.input_shape[:3]
+    classes = graph.output_shape.size
+    made = helper.make_graph(
+        nodes,
+        "twin",
+        [helper.make_tensor_value_info(INPUT, floats, ["N", channels, height, width])],
+        [helper.make_tensor_value_info(graph.output, floats, ["N", classes])],
+        [onnx.numpy_helper.from_array(np.array(array), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
+    """The operators of a layer; a global mean keeps its two sides of 1 in ONNX, which are then dropped."""
+    name = node.name
+    kind, attributes, parameters = _onnx_words(node.layer)
+    inputs = [*node.inputs, *(f"{name}.{parameter}" for parameter in parameters)]
+    if isinstance(node.layer, GlobalAvgPool):
+        square = f"{name}.square"
+        return [helper.make_node(kind, inputs, [square]), helper.make_node("Flatten", [square], [name])]
+    return [helper.make_node(kind, inputs, [name], name, **attributes)]
+
+
+def _onnx_words(layer: Any) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
+    """Operator, attributes and parameters of a layer."""
+    weights = ("weight", "bias") if getattr(layer, "bias", False) else ("weight",)
+    match layer:
+        case Conv():
+            return (
+                "Conv",
+                {
+                    "kernel_shape": pair(layer.kernel),
+                    "strides": pair(layer.stride),
+                    "pads": (*layer.paddings, *layer.paddings),
+                    "group": layer.groups,
+                },
+                weights,
+            )
+        case Linear():
+            return "Gemm", {"transB": 1}, weights
+        case BatchNorm():
+            values = ("weight", "bias", "running_mean", "running_var")
+            return "BatchNormalization", {"epsilon": layer.epsilon}, values
+        case MaxPool():
+            stride = layer.window if layer.stride is None else layer.stride
+            return (
+                "MaxPool",
+                {
+                    "kernel_shape": pair(layer.window),
+                    "strides": pair(stride),
+                    "pads": (*pair(layer.padding), *pair(layer.padding)),
+                    "ceil_mode": int(layer.ceil),
+                },
+                (),
+            )
+    kinds = {"Relu": "Relu", "Flatten": "Flatten", "GlobalAvgPool": "GlobalAveragePool", "Add": "Add"}
+    return kinds[type(layer).__name__], {}, ()
