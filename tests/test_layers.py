@@ -10,6 +10,7 @@ import cnncli
 PACKAGE = Path(cnncli.__file__).parent
 FLOORS = {
     "errors": 0,
+    "records": 0,
     "core": 1,
     "images": 1,
     "filters": 2,
@@ -24,12 +25,13 @@ FLOORS = {
 # Narrower than "everything on a lower floor".
 ONLY = {
     "errors": set(),
-    "core": {"errors"},
-    "images": {"errors"},
-    "nn": {"core", "errors"},
-    "filters": {"core", "images", "errors"},
-    "models": {"nn", "images", "core", "errors"},
-    "data": {"nn", "images", "core", "errors"},
+    "records": set(),
+    "core": {"errors", "records"},
+    "images": {"errors", "records"},
+    "nn": {"core", "errors", "records"},
+    "filters": {"core", "images", "errors", "records"},
+    "models": {"nn", "images", "core", "errors", "records"},
+    "data": {"nn", "images", "core", "errors", "records"},
 }
 # Distributions that one folder alone may import.
 OWNERS = {"numba": "core", "llvmlite": "core", "PIL": "images"}

@@ -1,12 +1,13 @@
 """Many inputs: reading, filtering and writing overlapped, results in order, the rate on a terminal."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.run import Stopped, orderly_stop
+from cnncli.records import record
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -15,12 +16,12 @@ Item = TypeVar("Item")
 AHEAD = 3  # items a worker may be ahead of the one that is reported next
 
 
-@dataclass(frozen=True)
+@record
 class Outcome:
     """What became of one input: a value to report and notes about it, or an error."""
 
-    value: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    value: Mapping[str, Any] = MappingProxyType({})
+    notes: Sequence[str] = ()
     error: Exception | None = None
 
 

@@ -1,7 +1,7 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,6 +23,7 @@ from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.write import encode_picture, write_atomic
+from cnncli.records import replace
 
 
 def convolve_command(
@@ -214,7 +215,7 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _announce(job: Job, value: dict[str, Any], *, json: bool) -> None:
+def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     """A result's line: JSON, or its name where the name was made up."""
     if json:
         from json import dumps

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
 from cnncli.images.write import encode_picture, write_atomic
+from cnncli.records import record, replace
 from cnncli.views.explain import Explanation, animate_explanation, draw_explanation
 
 _EIGHT_BITS = np.dtype(np.uint8)
 _RULES = {"clip": "clip to 0..255", "abs": "magnitude, clip to 0..255", "offset": "half, around 128"}
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """What was filtered, and how."""
 

@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from cnncli.cli.names import STREAM, expanded, find_inputs, wanted_names
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault
 from cnncli.images.formats import READ_SUFFIXES
+from cnncli.records import record
 
 _PIECE = 1 << 16  # bytes of names that are read at a time, at most
 
 
-@dataclass(frozen=True)
+@record
 class Input:
     """An image to read, or a folder that gave none.
 
@@ -29,7 +29,7 @@ class Input:
     fault: CnncliError | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Listing:
     """What a command is to read.
 

@@ -8,13 +8,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.cli.run import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
+from cnncli.records import record
 
 STREAM = "-"
 _EXAMPLE = "cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel"
@@ -24,7 +24,7 @@ _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
 _FIELD = r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]"
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """An input, and where below the folder that was given it lies, if it comes from one."""
 
@@ -32,7 +32,7 @@ class Source:
     below: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Job:
     """One input and where its result goes.
 
@@ -237,7 +237,7 @@ def plan_outputs(
     return jobs
 
 
-@dataclass(frozen=True)
+@record
 class Naming:
     """How names of outputs are made up.
 

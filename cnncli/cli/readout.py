@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
+from cnncli.records import record
 from cnncli.tasks.classification import Answer
 
 _NAME_WIDTH = 28  # of names that are not known yet
@@ -16,7 +16,7 @@ _BAR = 10  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-@dataclass(frozen=True)
+@record
 class Row:
     """What came of one input.
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -18,11 +17,12 @@ from cnncli.filters.spec import parse_spec
 from cnncli.images.faults import shown
 from cnncli.images.formats import SUFFIXES, format_for
 from cnncli.images.read import DEFAULT_MAX_PIXELS
+from cnncli.records import record
 
 BITS = (8, 16, 32)
 
 
-@dataclass(frozen=True)
+@record
 class Task:
     """What is done to every input.
 

@@ -1,6 +1,5 @@
 """The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
 from cnncli.images.resize import read_reduced
 from cnncli.nn import Graph, Inference, Network
+from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
 SHIPPED = "digits.safetensors"
@@ -23,7 +23,7 @@ _MOST = 64  # pictures of a batch
 _DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Trained:
     """A checkpoint and its network."""
 
@@ -36,7 +36,7 @@ class Trained:
         return Inference(self.network, min(size, pictures or size), threads=threads)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Prepared:
     """A picture as the network takes it, and what was done to get it that the user might not expect."""
 

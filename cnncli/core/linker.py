@@ -12,9 +12,9 @@ import ctypes
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 
 from cnncli.errors import CnncliError
+from cnncli.records import record
 
 MAGIC = b"cnncli-block-1\n"
 
@@ -32,7 +32,7 @@ _STUB = b"\xff\x25\0\0\0\0" + bytes(8)
 _STUB_ADDRESS = 6
 
 
-@dataclass(frozen=True)
+@record
 class _Section:
     kind: int
     flags: int

@@ -5,12 +5,12 @@ instructions are always those of the processor at hand, so that every target run
 """
 
 import os
-from dataclasses import dataclass
 
 from cnncli.errors import CnncliError
+from cnncli.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """Vector width and register tile of a processor family.
 

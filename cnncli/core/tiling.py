@@ -1,12 +1,11 @@
 """How an image is cut into tiles, and the job that describes it to native loops."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs
 from cnncli.core.native import processor
+from cnncli.records import record
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
 TILE_SAMPLES = 960  # of a row: a multiple of the chunk of every target, 4 KB of float32
@@ -14,7 +13,7 @@ TILE_ROWS = 32
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Surface:
     """An image to read through a border and an output to write, both in memory.
 
@@ -57,7 +56,7 @@ class Surface:
         return int(self.out.shape[2])
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TileJob:
     """A job record with its tiles laid out, and the arrays that its addresses point to."""
 
@@ -66,7 +65,7 @@ class TileJob:
     loaded_rows: int
     pitch: int
     surface: Surface
-    held: list[NDArray[np.generic]] = field(default_factory=list)
+    held: list[NDArray[np.generic]]
 
     def point(self, name: str, values: NDArray[np.generic]) -> None:
         """Set a field to the address of an array, which the job keeps alive."""
@@ -118,7 +117,8 @@ def lay_out(
     )
     tiles_x, tiles_y = -(-width // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
-    job = TileJob(record, tiles_x * tiles_y, (tile_height - 1) * stride_y + extent_y + 1, pitch, surface)
+    loaded_rows = (tile_height - 1) * stride_y + extent_y + 1
+    job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
     inner_lo, inner_hi = _inner(surface.xmap)
     numbers = {
         "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],

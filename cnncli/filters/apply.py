@@ -6,7 +6,6 @@ range for the last answer; the region of interest for the last result.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,14 @@ from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.run import footprint, run_filter
+from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
 _IDENTITY = Linear(name="identity", spec="identity", weights=np.ones((1, 1)))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Applied:
     """What became of a frame.
 
@@ -54,7 +54,7 @@ class Applied:
     signed: bool
 
 
-@dataclass(frozen=True)
+@record
 class Depth:
     """The numbers of an image: its type, what is white, and whether it is an array in units of its own."""
 
@@ -119,7 +119,7 @@ def apply_filters(
     fill = options.border.value
     if options.linear:
         fill = float(to_linear(np.array([fill], np.float32), source.white)[0])
-    run = _Run(chain, options, source, threads, fill)
+    run = _Run(chain, options, source, threads=threads, fill=fill)
     run.prepare(frame.shape)
     luma = (LUMINANCE if options.linear else LUMA) if gray and color.shape[2] == 3 else None
     if options.linear:
@@ -159,11 +159,11 @@ def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pi
     return (levels if target.dtype == np.float32 else np.rint(levels)).astype(target.dtype)
 
 
-@dataclass(frozen=True)
+@record
 class _Store:
     """How an answer is stored: its type, and the mapping that the core does on the way."""
 
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    dtype: np.dtype[Any] = np.dtype(np.float32)
     absolute: bool = False
     scale: float = 1.0
     bias: float = 0.0
@@ -172,17 +172,17 @@ class _Store:
 _RAW = _Store()
 
 
-@dataclass
 class _Run:
     """One chain over one frame; collects the plans that were used."""
 
-    chain: list[Filter]
-    options: Options
-    source: Depth
-    threads: int
-    fill: float
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, chain: list[Filter], options: Options, source: Depth, *, threads: int, fill: float
+    ) -> None:
+        self.chain = chain
+        self.options = options
+        self.source = source
+        self.threads = threads
+        self.fill = fill
         self.plans: list[Plan] = []
 
     def prepare(self, shape: tuple[int, ...]) -> None:

@@ -6,13 +6,13 @@ may be many times larger than the image.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
+from cnncli.records import record
 
 BorderMode = Literal["replicate", "reflect", "reflect101", "wrap", "constant"]
 OutputMode = Literal["same", "valid", "full"]
@@ -54,7 +54,7 @@ _INSIDE: dict[BorderMode, Callable[[IndexMap, int], IndexMap]] = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Border:
     """How pixels beyond the edge are found.
 
@@ -122,7 +122,7 @@ def index_map(positions: IndexMap, size: int, mode: BorderMode) -> IndexMap:
     return _INSIDE[mode](positions, size).astype(np.intp)
 
 
-@dataclass(frozen=True)
+@record
 class Axis:
     """One axis of a filter over an image.
 

@@ -5,13 +5,13 @@ towards the y axis, clockwise on the screen.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from cnncli.filters.derivatives import gradient
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.model import Bank, Filter, Weights
+from cnncli.records import replace
 
 _RING = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))
 """Row and column of the eight neighbours, clockwise on the screen from the right one."""

@@ -3,7 +3,6 @@
 Both answer full scale on an edge and 0 elsewhere.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from cnncli.filters.linear import run_linear
 from cnncli.filters.model import Canny, ZeroCrossings
 from cnncli.filters.plan import plan_linear
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
+from cnncli.records import replace
 
 LEVELS = 255.0  # a picture of any depth is brought to these …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all

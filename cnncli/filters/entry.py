@@ -3,13 +3,14 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.model import Filter, Weights
+from cnncli.records import record
 
 Value = float | int | str
 
@@ -68,7 +69,7 @@ def freeze(weights: object) -> Weights:
     return array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Parameter:
     """One parameter of a named kernel.
 
@@ -99,7 +100,7 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
-    synonyms: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = MappingProxyType({})
     aliases: tuple[str, ...] = ()
 
     @property
@@ -158,7 +159,7 @@ class Parameter:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Example:
     """A worked example: the response of one filter at the middle of one patch.
 
@@ -180,7 +181,7 @@ class Example:
     note: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Entry:
     """A named kernel.
 

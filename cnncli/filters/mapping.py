@@ -1,19 +1,19 @@
 """From responses to pixels: the range that is shown, the depth, and what had to be clipped."""
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.filters.options import Options, RangeMode
+from cnncli.records import record, replace
 
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
 # Where no response is shown as mid-gray: a whole number, so that rounding noise cannot split a flat area.
 MIDDLE = {np.dtype(np.uint8): 128.0, np.dtype(np.uint16): 32768.0, np.dtype(np.float32): 0.5}
 
 
-@dataclass(frozen=True)
+@record
 class Mapping:
     """What becomes of a response r: (|r| if absolute else r) * scale + bias, limited to the type.
 

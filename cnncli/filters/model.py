@@ -4,17 +4,18 @@ Legend: a response is in the units of the image (0 to 255, 0 to 65535 or 0 to 1)
 unless the filter has a ``span`` of its own. x runs to the right, y downwards.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.records import record
+
 Weights = NDArray[np.float64]
 Answer = Literal["x", "y", "magnitude", "angle"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Filter:
     """What every filter says about itself.
 
@@ -45,7 +46,7 @@ class Filter:
     span: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Linear(Filter):
     """One kernel.
 
@@ -65,7 +66,7 @@ class Linear(Filter):
     flips: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Gradient(Filter):
     """A pair of derivative kernels and what is made of their responses dx and dy.
 
@@ -78,7 +79,7 @@ class Gradient(Filter):
     answer: Answer = "magnitude"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Bank(Filter):
     """Several kernels and the strongest response.
 
@@ -102,14 +103,14 @@ class Bank(Filter):
     rectified: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Median(Filter):
     """The median of a size x size window, size odd."""
 
     size: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Bilateral(Filter):
     """Gaussian in space (``sigma``, pixels) times Gaussian in value (``sigma_color``, of full scale)."""
 
@@ -118,7 +119,7 @@ class Bilateral(Filter):
     sigma_color: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Canny(Filter):
     """Canny's edge map: Gaussian ``sigma`` in pixels, hysteresis between ``low`` and ``high``.
 
@@ -131,7 +132,7 @@ class Canny(Filter):
     high: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ZeroCrossings(Filter):
     """Where the Laplacian of Gaussian changes sign by more than ``threshold`` (share of full scale)."""
 

@@ -1,6 +1,5 @@
 """What the user may say about how filters run, checked once."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Border, OutputMode
 from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
+from cnncli.records import record
 
 Normalize = Literal["none", "sum", "abs", "auto"]
 RangeMode = Literal["clip", "abs", "offset", "stretch", "none"]
@@ -16,7 +16,7 @@ Region = tuple[int, int, int, int]
 _NEGLIGIBLE = 1e-9  # of the sum of |weights|: a sum below it counts as zero
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Options:
     """How filters are applied.
 
@@ -51,7 +51,7 @@ class Options:
         The part of the result that is wanted; it equals the same part of the whole result.
     """
 
-    border: Border = field(default_factory=Border)
+    border: Border = Border()
     mode: OutputMode = "same"
     stride: tuple[int, int] = (1, 1)
     dilation: int = 1
@@ -83,7 +83,7 @@ def _at_least_one(name: str, least: int, value: object) -> None:
         raise CnncliError(f"{name} is {value}; expected 1 or more", f"leave {name} out for 1")
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Laid:
     """A filter's kernels as they lie over the image, and which of their cells is on the output pixel.
 

@@ -5,7 +5,6 @@ only have to rank the ways.
 """
 
 import math
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ from cnncli.filters.model import (
     Weights,
     ZeroCrossings,
 )
+from cnncli.records import record, replace
 
 Way = Literal[
     "direct", "separable", "box", "fft", "gradient", "bank", "bank-fft", "median", "bilateral", "canny"
@@ -39,7 +39,7 @@ PAIRED_TAP = 1.05
 ADDITION = 1.5  # load, load, add, store
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Plan:
     """A way to compute a filter.
 

@@ -1,7 +1,5 @@
 """Run one filter of any kind over a surface."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from cnncli.core.tiling import Surface
@@ -12,6 +10,7 @@ from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
 from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.filters.plan import Plan, plan_filter
+from cnncli.records import replace
 
 
 def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -8,13 +8,14 @@ Legend: x runs to the right and y downwards, in pixels; colours are ``#rrggbb``.
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor, hypot
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from cnncli.records import record
 
 Point = tuple[float, float]
 Pixels = NDArray[np.uint8]
@@ -54,7 +55,7 @@ _PLAIN = str.maketrans(
 )
 
 
-@dataclass(frozen=True)
+@record
 class Box:
     """A rectangle of whole pixels: left and top lie in it, right and bottom just outside."""
 
@@ -93,7 +94,7 @@ class Box:
         return across and self.top <= other.top and other.bottom <= self.bottom
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Mark:
     """One thing on a canvas: what it is, the pixels it may touch, and its text if it is one."""
 

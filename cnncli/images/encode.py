@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
 from cnncli.images.metadata import fitting_profile
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
+from cnncli.records import replace
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,10 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from cnncli.errors import CnncliError
+from cnncli.records import record
 
 #: Suffix of an output file to the format that is written.
 SUFFIXES: dict[str, str] = {
@@ -95,7 +95,7 @@ def sniffed(prefix: bytes) -> tuple[str, str] | None:
     return ("PPM", "PpmImagePlugin") if _PNM.match(prefix) else None
 
 
-@dataclass(frozen=True)
+@record
 class Holds:
     """What a format can hold.
 

@@ -3,11 +3,12 @@
 Legend: H rows, W columns, C channels (1 gray, 2 gray and opacity, 3 RGB, 4 RGB and opacity).
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.records import record
 
 Pixels = NDArray[Any]
 
@@ -15,7 +16,7 @@ Pixels = NDArray[Any]
 FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
-@dataclass(frozen=True)
+@record
 class Metadata:
     """What travels with the pixels from the input file to the output file.
 
@@ -35,7 +36,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Picture:
     """An image, an animation, or the pages of a document.
 
@@ -58,7 +59,7 @@ class Picture:
     frames: tuple[Pixels, ...]
     alpha: bool = False
     format: str = "PNG"
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: Metadata = Metadata()
     durations: tuple[float, ...] = ()
     loop: int | None = None
 

@@ -10,12 +10,12 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.picture import Metadata, Picture, Pixels
+from cnncli.records import record
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -25,7 +25,7 @@ _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 Rows = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@record
 class _Effort:
     """How hard zlib tries; ``piece`` bytes go to a thread at a time, whatever the number of threads."""
 

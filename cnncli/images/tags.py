@@ -6,8 +6,9 @@ and 64-bit offsets. Source: Adobe, TIFF Revision 6.0, section 2.
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from cnncli.records import record
 
 ORIENTATION = 274
 EXIF_DIRECTORY = 34665
@@ -28,7 +29,7 @@ _LAYOUTS = {False: ("H", "HHI4s", "I"), True: ("Q", "HHQ8s", "Q")}
 _MOST_ENTRIES = 4096
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """One field: its type, and its value as it lies in the file.
 
@@ -55,7 +56,7 @@ class Entry:
 Directory = dict[int, Entry]
 
 
-@dataclass(frozen=True)
+@record
 class Header:
     """The first bytes of a TIFF file or EXIF block: byte order (``<`` or ``>``), kind, first directory."""
 

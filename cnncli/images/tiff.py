@@ -8,7 +8,6 @@ order, either predictor. Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF 
 
 import contextlib
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from cnncli.images.tags import (
     read_directory,
     read_header,
 )
+from cnncli.records import record
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _X_DPI, _Y_DPI, _PLANAR, _DPI_UNIT = (
@@ -48,7 +48,7 @@ _BYTE_CODECS = {1, 5, 8, 32773, 32946, 34925, 50000}
 _MOST_PAGES = 100_000
 
 
-@dataclass(frozen=True)
+@record
 class Page:
     """One page of a TIFF file.
 

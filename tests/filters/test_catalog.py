@@ -1,5 +1,4 @@
 import math
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,6 +7,7 @@ from kernel_oracle import answer
 from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.model import Bank, Filter, Gradient, Linear
 from cnncli.filters.spec import parse_spec
+from cnncli.records import fields
 
 NAMES = sorted(CATALOG)
 
@@ -85,7 +85,7 @@ def same(a: Filter, b: Filter) -> bool:
             return len(x) == len(y) and all(map(np.array_equal, x, y))
         return x == y
 
-    return all(equal(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+    return all(equal(getattr(a, name), getattr(b, name)) for name in fields(a))
 
 
 def arrays(found: Filter):
@@ -111,13 +111,10 @@ def test_every_parameter_counts(name, variant):
     plain, varied = parse_spec(name), parse_spec(f"{name}:{variant}")
     ignored = {"spec"}
     differs = [
-        field.name
+        field
         for field in fields(varied)
-        if field.name not in ignored
-        and (
-            type(plain) is not type(varied)
-            or not same_value(getattr(plain, field.name), getattr(varied, field.name))
-        )
+        if field not in ignored
+        and (type(plain) is not type(varied) or not same_value(getattr(plain, field), getattr(varied, field)))
     ]
     assert differs
 
