@@ -14,6 +14,7 @@ from cnncli.core.simd import (
     I32,
     I64,
     LANES,
+    LINE,
     VECTOR,
     VECTOR_BYTES,
     constant,
@@ -27,7 +28,8 @@ from cnncli.core.simd import (
 U8, U16, FLOAT = ELEMENT_TYPES.values()
 _ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
 _GROUP = 4  # vectors of one turn of a loop: four of 32-bit integers make one of bytes
-LINE = 64  # bytes of a cache line
+_NONE = ir.Constant(I64, 0)
+_INTEGERS = ir.VectorType(I32, LANES)
 
 
 def _switch(builder, code, emit, result=None):
@@ -179,32 +181,22 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 
     def codegen(context, builder, signature, args):
         src, samples, base, first, code, absolute, scale, bias, ahead = args
-        scale, bias = splatted(builder, scale), splatted(builder, bias)
-        sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
-        keep = splatted(builder, builder.not_(sign))  # all bits, or all but the sign
+        mapping = _mapping(builder, absolute, scale, bias)
         lowest = cgutils.alloca_once_value(builder, constant(0))
         highest = cgutils.alloca_once_value(builder, constant(0))
 
         def value_at(i, vector):
             at = builder.add(_address(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
-            value = loaded(builder, at, VECTOR, 4)
-            value = builder.bitcast(builder.and_(builder.bitcast(value, keep.type), keep), VECTOR)
-            return fused(builder, value, scale, bias)
+            return _mapped(builder, loaded(builder, at, VECTOR, 4), mapping)
 
         def group(i, element, vectors):
-            parts = []
-            for vector in range(vectors):
-                value = value_at(i, vector)
-                if element != F32:
+            values = [value_at(i, vector) for vector in range(vectors)]
+            if element != F32:
+                for value in values:
                     builder.store(_least(builder, value, builder.load(lowest)), lowest)
                     builder.store(_greatest(builder, value, builder.load(highest)), highest)
-                    value = _rounded(builder, value, keep.type, _limit(element))
-                parts.append(value)
-            whole = _joined(builder, parts)
-            if element != F32:
-                whole = builder.trunc(whole, ir.VectorType(element, vectors * LANES))
             address = _address(builder, base, builder.add(first, i), element)
-            stored(builder, address, whole, 1)
+            _stored_as(builder, address, values, element)
             if vectors > 1:
                 for line in range(0, vectors * LANES * _size(element), LINE):
                     to = builder.add(address, ir.Constant(I64, line))
@@ -212,18 +204,12 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 
         def recount(element):
             """The rare second look at a row of which something was clipped."""
-            counts = cgutils.alloca_once_value(builder, ir.Constant(keep.type, [0] * LANES))
-            builder.store(ir.Constant(keep.type, [0] * LANES), counts)
+            total = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
+            builder.store(ir.Constant(I64, 0), total)
             with _groups(builder, samples, LANES) as (i, _):
-                far = builder.sext(_beyond(builder, value_at(i, 0), _limit(element)), keep.type)
-                builder.store(builder.sub(builder.load(counts), far), counts)
-            counted = builder.load(counts)
-            total = ir.Constant(I64, 0)
-            for lane in range(LANES):
-                total = builder.add(
-                    total, builder.zext(builder.extract_element(counted, ir.Constant(I32, lane)), I64)
-                )
-            return total
+                counted = _count_beyond(builder, [value_at(i, 0)], element)
+                builder.store(builder.add(builder.load(total), counted), total)
+            return builder.load(total)
 
         def emit(element):
             size = _GROUP * LANES
@@ -234,18 +220,86 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                 group(builder.add(start, i), element, 1)
             clipped = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
             if element != F32:
-                below = builder.fcmp_ordered("<", builder.load(lowest), constant(-0.5))
-                above = builder.fcmp_ordered(">", builder.load(highest), constant(_limit(element) + 0.5))
-                bits = builder.bitcast(builder.or_(below, above), ir.IntType(LANES))
-                with builder.if_then(
-                    builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0)), likely=False
-                ):
+                far = _any_beyond(builder, builder.load(lowest), builder.load(highest), element)
+                with builder.if_then(far, likely=False):
                     builder.store(recount(element), clipped)
             return builder.load(clipped)
 
         return _switch(builder, code, emit, I64)
 
     return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
+
+
+def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
+    """Emit the storing of vectors of floats, rows of them, as `store_vectors` does from memory.
+
+    The number of values that the clamp changed by more than rounding does.
+    """
+    mapping = _mapping(builder, absolute, scale, bias)
+    rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
+
+    def emit(element):
+        clipped = cgutils.alloca_once_value(builder, _NONE)
+        if element != F32:
+            builder.store(_NONE, clipped)
+            values = [value for row in rows for value in row]
+            lowest = highest = values[0]
+            for value in values[1:]:
+                lowest, highest = _least(builder, value, lowest), _greatest(builder, value, highest)
+            with builder.if_then(_any_beyond(builder, lowest, highest, element), likely=False):
+                builder.store(_count_beyond(builder, values, element), clipped)
+        for row, address in zip(rows, addresses, strict=True):
+            done = 0
+            while done < len(row):
+                vectors = 1 << (len(row) - done).bit_length() - 1  # the most that can be joined
+                to = builder.add(address, ir.Constant(I64, done * LANES * _size(element)))
+                _stored_as(builder, to, row[done : done + vectors], element)
+                done += vectors
+        return builder.load(clipped)
+
+    return _switch(builder, code, emit, I64)
+
+
+def _mapping(builder, absolute, scale, bias):
+    """What `_mapped` needs: the bits to keep, which are all or all but the sign, and two factors."""
+    sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
+    return splatted(builder, builder.not_(sign)), splatted(builder, scale), splatted(builder, bias)
+
+
+def _mapped(builder, value, mapping):
+    """|value| or value, times scale, plus bias."""
+    keep, scale, bias = mapping
+    value = builder.bitcast(builder.and_(builder.bitcast(value, keep.type), keep), VECTOR)
+    return fused(builder, value, scale, bias)
+
+
+def _stored_as(builder, address, values, element):
+    """Store vectors, a power of two of them, side by side as elements of a type."""
+    if element != F32:
+        values = [_rounded(builder, value, _INTEGERS, _limit(element)) for value in values]
+    whole = _joined(builder, values)
+    if element != F32:
+        whole = builder.trunc(whole, ir.VectorType(element, len(values) * LANES))
+    stored(builder, address, whole, 1)
+
+
+def _any_beyond(builder, lowest, highest, element):
+    """Whether a value lies outside the type by more than rounding mends."""
+    below = builder.fcmp_ordered("<", lowest, constant(-0.5))
+    above = builder.fcmp_ordered(">", highest, constant(_limit(element) + 0.5))
+    bits = builder.bitcast(builder.or_(below, above), ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+
+def _count_beyond(builder, values, element):
+    """How many lie outside the type by more than rounding mends."""
+    counts = ir.Constant(_INTEGERS, [0] * LANES)
+    for value in values:
+        counts = builder.sub(counts, builder.sext(_beyond(builder, value, _limit(element)), _INTEGERS))
+    total = _NONE
+    for lane in range(LANES):
+        total = builder.add(total, builder.zext(builder.extract_element(counts, ir.Constant(I32, lane)), I64))
+    return total
 
 
 _ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits

@@ -16,6 +16,8 @@ TILES = [
     ("src", "i8"),
     ("src_type", "i8"),  # a value of ELEMENT_TYPES
     ("src_pitch", "i8"),
+    ("src_rows", "i8"),
+    ("reads_in_place", "i8"),  # 1: rows are floats that need no copy in scratch
     ("gray", "i8"),  # 1: the source has 3 channels, which these weights turn into one
     ("red", "f4"),
     ("green", "f4"),
@@ -39,7 +41,8 @@ TILES = [
     ("bias", "f4"),  # … plus bias, then clamped to the type
     # tiles
     ("tiles_x", "i8"),
-    ("tile_width", "i8"),  # of the output
+    ("lead", "i8"),  # width of the first tile of a row, of the output …
+    ("tile_width", "i8"),  # … and of the others, but for the last
     ("tile_height", "i8"),
     ("extent_x", "i8"),  # padded columns under the kernel, dilation included
     ("extent_y", "i8"),
@@ -52,11 +55,16 @@ _TAPS = [
     ("tap_weights", "i8"),  # address of float32, two a tap
 ]
 
-# One kernel. With row_pairs two output rows share their loads: the weights of a tap are those
-# for the upper and the lower row, the first taps count for the upper alone, the last for the lower.
-DIRECT = np.dtype(
-    [*TILES, *_TAPS, ("row_pairs", "i8"), ("upper_taps", "i8"), ("lower_taps", "i8")], align=True
-)
+# One kernel. With row_pairs two output rows share their loads: the weights of a tap are those for the
+# upper and the lower row, the first taps count for the upper alone, the last for the lower.
+_ROWS = [
+    *_TAPS,
+    ("row_pairs", "i8"),
+    ("upper_taps", "i8"),
+    ("lower_taps", "i8"),
+    ("stores_chunks", "i8"),  # 1: sums of whole chunks go straight to the output
+]
+DIRECT = np.dtype([*TILES, *_ROWS, ("source_offsets", "i8")], align=True)  # as tap_offsets, in the source
 
 # Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
 # `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.
@@ -79,13 +87,11 @@ COMBINE = {"energy": 0, "angle": 1, "max": 2, "direction": 3}
 SEPARABLE = np.dtype(
     [
         *TILES,
+        *_ROWS,
         ("rank", "i8"),
         ("row_count", "i8"),  # taps of each rank's row
         ("row_offsets", "i8"),
         ("row_weights", "i8"),
-        ("column_count", "i8"),
-        ("column_offsets", "i8"),
-        ("column_weights", "i8"),
         ("plane", "i8"),  # floats in the scratch of one rank
     ],
     align=True,

@@ -26,6 +26,7 @@ I32 = ir.IntType(32)
 I64 = ir.IntType(64)
 VECTOR = ir.VectorType(F32, LANES)
 VECTOR_BYTES = 4 * LANES
+LINE = 64  # bytes of a cache line
 
 
 class VectorType(types.Type):
@@ -86,6 +87,24 @@ def fused(builder, a, b, c):
     kind = ir.FunctionType(a.type, [a.type] * 3)
     name = "llvm.fmuladd.f32" if a.type == F32 else f"llvm.fmuladd.v{a.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+def _fetching(to_write):
+    @intrinsic
+    def fetch(typing_context, address, size):
+        def codegen(context, builder, signature, args):
+            with cgutils.for_range_slice(
+                builder, ir.Constant(I64, 0), args[1], ir.Constant(I64, LINE), inc=True
+            ) as (line, _):
+                prefetch(builder, builder.add(args[0], line), to_write=to_write)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp), codegen
+
+    return fetch
+
+
+fetch_to_read, fetch_to_write = _fetching(False), _fetching(True)  # so many bytes, valid or not
 
 
 @intrinsic

@@ -80,6 +80,7 @@ def lay_out(
     extent: tuple[int, int],
     tile_rows: int = TILE_ROWS,
     row_bytes_factor: int = 1,
+    in_place: bool = False,
 ) -> TileJob:
     """Cut a surface into tiles.
 
@@ -95,6 +96,9 @@ def lay_out(
         Output rows of a tile, unless a tall kernel asks for more or memory for fewer.
     row_bytes_factor : int
         Scratch rows that the loop keeps for each loaded row.
+    in_place : bool
+        Whether the loop can read source rows where they lie. If the source allows it too, the first
+        tile of a row is only as wide as its border asks.
 
     Returns
     -------
@@ -115,14 +119,20 @@ def lay_out(
     tile_height = min(
         height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2)
     )
-    tiles_x, tiles_y = -(-width // tile_width), -(-height // tile_height)
+    inner_lo, inner_hi = _inner(surface.xmap)
+    in_place = in_place and _lies_ready(surface)
+    lead = tile_width
+    if in_place:
+        lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // chunk) * chunk // channels)
+    tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
     loaded_rows = (tile_height - 1) * stride_y + extent_y + 1
     job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
-    inner_lo, inner_hi = _inner(surface.xmap)
     numbers = {
         "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],
         "src_pitch": surface.src.strides[0],
+        "src_rows": surface.src.shape[0],
+        "reads_in_place": int(in_place),
         "gray": int(surface.luma is not None),
         **dict(zip(("red", "green", "blue"), surface.luma or (0.0, 0.0, 0.0), strict=True)),
         "channels": channels,
@@ -139,6 +149,7 @@ def lay_out(
         "scale": surface.scale,
         "bias": surface.bias,
         "tiles_x": tiles_x,
+        "lead": lead,
         "tile_width": tile_width,
         "tile_height": tile_height,
         "extent_x": extent_x,
@@ -150,6 +161,14 @@ def lay_out(
     for name in ("src", "out", "xmap", "ymap"):
         job.point(name, getattr(surface, name))
     return job
+
+
+def _lies_ready(surface: Surface) -> bool:
+    """Whether rows can be read where they lie: floats, so far apart that a chunk ends in the next row."""
+    target = processor()[3]
+    reach = 2 * target.tap_vectors * target.lanes * surface.src.itemsize
+    floats = surface.src.dtype == np.float32 and surface.luma is None
+    return floats and surface.src.strides[0] >= reach
 
 
 def _inner(xmap: NDArray[np.intp]) -> tuple[int, int]:

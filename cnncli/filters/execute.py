@@ -33,18 +33,10 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     """
     kh, kw = weights.shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.DIRECT, surface, extent=extent)
-    pairs = dilation == 1 and surface.stride[1] == 1 and kh > 1
-    if pairs:
-        below = np.zeros((1, kw))
-        stacked = np.stack([np.vstack([weights, below]), np.vstack([below, weights])])
-    else:
-        stacked = np.stack([weights, np.zeros_like(weights)])
-    _set_taps(job, stacked, dilation)
-    job.record["row_pairs"] = pairs
-    if pairs:
-        job.record["upper_taps"] = np.count_nonzero(weights[0])
-        job.record["lower_taps"] = np.count_nonzero(weights[-1])
+    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=True)
+    rows, _, columns = _set_paired_taps(job, weights[None], dilation)
+    offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
+    job.point("source_offsets", offsets.astype(np.intp))
     return _run("direct", job, threads, rows=job.loaded_rows + 3)
 
 
@@ -66,18 +58,16 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     rank, kh = columns.shape
     kw = rows.shape[1]
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank)
+    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, in_place=True)
     plane = job.loaded_rows * job.pitch
     channels = surface.channels
     along = [4 * x * dilation * channels for x in range(kw)]
-    down = [4 * (r * plane + y * dilation * job.pitch) for r in range(rank) for y in range(kh)]
-    job.record["rank"], job.record["row_count"], job.record["column_count"] = rank, kw, rank * kh
+    job.record["rank"], job.record["row_count"] = rank, kw
     job.record["plane"] = plane
     job.point("row_offsets", np.array(along * rank, np.intp))
     job.point("row_weights", _paired(rows.ravel()))
-    job.point("column_offsets", np.array(down, np.intp))
-    job.point("column_weights", _paired(columns.ravel()))
-    return _run("separable", job, threads, rows=2 + rank * job.loaded_rows)
+    _set_paired_taps(job, columns[:, :, None], dilation, plane=plane)
+    return _run("separable", job, threads, rows=3 + rank * job.loaded_rows)
 
 
 def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:
@@ -133,6 +123,36 @@ def run_responses(
     # Answers of all kernels for one chunk, in rows' worth of scratch.
     room = -(-len(even) * native.chunk() // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
+
+
+def _set_paired_taps(
+    job: TileJob, kernels: Weights, dilation: int, *, plane: int = 0
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Taps of a sum over kernels (count, kh, kw), each on a plane of rows of its own, for `jobs._ROWS`.
+
+    Every output sample adds up its taps in the same order, rows first, whether it is in the upper or
+    the lower row of a pair. The row, kernel and column of each tap.
+    """
+    surface = job.surface
+    pairs = dilation == 1 and surface.stride[1] == 1 and kernels.shape[1] > 1
+    by_row = kernels.transpose(1, 0, 2)
+    below = np.zeros((int(pairs), *by_row.shape[1:]))
+    upper = np.concatenate([by_row, below])
+    lower = np.concatenate([below, by_row]) if pairs else np.zeros_like(by_row)
+    present = (upper != 0) | (lower != 0)
+    if not present.any():
+        present[0, 0, 0] = True
+    rows, numbers, columns = np.nonzero(present)
+    offsets = 4 * (numbers * plane + dilation * (rows * job.pitch + columns * surface.channels))
+    job.record["row_pairs"] = pairs
+    job.record["tap_count"] = len(rows)
+    job.record["upper_taps"] = np.count_nonzero(present[0]) if pairs else len(rows)
+    job.record["lower_taps"] = np.count_nonzero(present[-1]) if pairs else 0
+    job.record["stores_chunks"] = pairs and surface.stride[0] == 1 and native.chunk() % surface.channels == 0
+    job.point("tap_offsets", offsets.astype(np.intp))
+    weights = np.stack([upper[present], lower[present]], axis=1)
+    job.point("tap_weights", np.ascontiguousarray(weights, np.float32))
+    return rows, numbers, columns
 
 
 def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:

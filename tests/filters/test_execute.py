@@ -52,6 +52,18 @@ def test_widths_around_vectors_and_tiles(rng, way, width):
     assert_close(filtered(way, image, weights)[0], scipys(image, weights), weights, image)
 
 
+@pytest.mark.parametrize("way", ["direct", "separable"])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("width", [95, 96, 97, 335, 1055, 1056])
+def test_floats_are_read_in_place_with_the_same_bits(rng, way, width, channels):
+    image = random_image(rng, (71, width, channels))
+    weights = kernel(rng, (3, 4), way)
+    answer = filtered(way, image, weights)[0]
+    upside_down = np.ascontiguousarray(image[::-1])[::-1]  # no address grows from row to row: copied
+    assert answer.tobytes() == filtered(way, upside_down, weights)[0].tobytes()
+    assert_close(answer, scipys(image, weights), weights, image)
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("height", [1, 2, 3, 31, 32, 33, 34, 65, 66])
 @pytest.mark.parametrize("kernel_height", [1, 2, 5])

@@ -1,9 +1,9 @@
 """Direct convolution with one kernel of any shape."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.taps import CHUNK, one_sum, two_sums
-from cnncli.core.loops.tile_io import HEADER_BYTES, load_row, store_row
-from cnncli.core.simd import record
+from cnncli.core.loops.paired_rows import in_place, store_sums, tile_columns
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
+from cnncli.core.simd import load_i64, record, store_i64
 
 JOB = jobs.DIRECT
 
@@ -11,50 +11,29 @@ JOB = jobs.DIRECT
 def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi."""
     job = record(job_pointer)
-    channels = job.channels
     pitch = 4 * job.pitch
-    loaded_rows = (job.tile_height - 1) * job.stride_y + job.extent_y + 1
-    upper = scratch + HEADER_BYTES + loaded_rows * pitch
-    lower = upper + pitch
+    step = 2 if job.row_pairs else 1
+    spare = scratch + HEADER_BYTES
+    rows = spare + 2 * pitch
+    clipped = 0
     for tile in range(lo, hi):
         tile_y = tile // job.tiles_x
-        x0 = (tile - tile_y * job.tiles_x) * job.tile_width
+        x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
         y0 = tile_y * job.tile_height
-        width = min(job.tile_width, job.out_width - x0)
         height = min(job.tile_height, job.out_height - y0)
-        dense = (width - 1) * job.stride_x + 1
-        rows = scratch + HEADER_BYTES
-        have = 0
-        y = 0
-        while y < height:
-            pair = job.row_pairs and y + 1 < height
-            need = (y + (1 if pair else 0)) * job.stride_y + job.extent_y
-            while have < need:
-                load_row(
-                    job,
-                    y0 * job.stride_y + have,
-                    x0 * job.stride_x,
-                    dense + job.extent_x - 1,
-                    rows + have * pitch,
-                )
+        top, left = y0 * job.stride_y, x0 * job.stride_x
+        pixels = (width - 1) * job.stride_x + job.extent_x
+        need = (height - 1) * job.stride_y + job.extent_y
+        source = in_place(job, top, need, left, pixels)
+        base, row_bytes, offsets, have = source, job.src_pitch, job.source_offsets, need + 1
+        if source == 0:
+            base, row_bytes, offsets, have = rows, pitch, job.tap_offsets, 0
+        for y in range(0, height, step):
+            together = min(step, height - y)
+            while have < (y + together - 1) * job.stride_y + job.extent_y:
+                load_row(job, top + have, left, pixels, rows + have * pitch)
                 have += 1
-            first = rows + y * job.stride_y * pitch
-            if job.row_pairs:
-                for i in range(0, dense * channels, CHUNK):
-                    two_sums(
-                        first + 4 * i,
-                        job.upper_taps,
-                        job.lower_taps,
-                        job.tap_count,
-                        job.tap_offsets,
-                        job.tap_weights,
-                        upper + 4 * i,
-                        lower + 4 * i,
-                    )
-            else:
-                for i in range(0, dense * channels, 2 * CHUNK):
-                    one_sum(first + 4 * i, job.tap_count, job.tap_offsets, job.tap_weights, upper + 4 * i)
-            store_row(job, upper, y0 + y, x0, width, scratch)
-            if pair:
-                store_row(job, lower, y0 + y + 1, x0, width, scratch)
-            y += 2 if job.row_pairs else 1
+            first = base + y * job.stride_y * row_bytes
+            ahead = first + (job.extent_y + AHEAD) * row_bytes if source else 0
+            clipped += store_sums(job, first, ahead, offsets, y0 + y, x0, width, together, spare, scratch)
+    store_i64(scratch, load_i64(scratch) + clipped)

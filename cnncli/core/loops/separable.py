@@ -1,9 +1,10 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
+from cnncli.core.loops.paired_rows import in_place, store_sums, tile_columns
 from cnncli.core.loops.taps import CHUNK, one_sum
-from cnncli.core.loops.tile_io import HEADER_BYTES, load_row, store_row
-from cnncli.core.simd import record
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
+from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
 
 JOB = jobs.SEPARABLE
 
@@ -12,23 +13,31 @@ def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi. Rows are filtered as they are loaded, while they are in the first-level cache."""
     job = record(job_pointer)
     pitch, plane = 4 * job.pitch, 4 * job.plane
-    row = scratch + HEADER_BYTES
-    planes = row + pitch
-    answer = planes + job.rank * plane
     row_count, row_offsets, row_weights = job.row_count, job.row_offsets, job.row_weights
-    column_count, column_offsets, column_weights = job.column_count, job.column_offsets, job.column_weights
+    step = 2 if job.row_pairs else 1
+    spare = scratch + HEADER_BYTES
+    loaded = spare + 2 * pitch
+    planes = loaded + pitch
+    clipped = 0
     for tile in range(lo, hi):
         tile_y = tile // job.tiles_x
-        x0 = (tile - tile_y * job.tiles_x) * job.tile_width
+        x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
         y0 = tile_y * job.tile_height
-        width = min(job.tile_width, job.out_width - x0)
         height = min(job.tile_height, job.out_height - y0)
-        dense = (width - 1) * job.stride_x + 1
-        samples = dense * job.channels
+        top, left = y0 * job.stride_y, x0 * job.stride_x
+        pixels = (width - 1) * job.stride_x + job.extent_x
+        samples = ((width - 1) * job.stride_x + 1) * job.channels
+        source = in_place(job, top, (height - 1) * job.stride_y + job.extent_y, left, pixels)
         have = 0
-        for y in range(height):
-            while have < y * job.stride_y + job.extent_y:
-                load_row(job, y0 * job.stride_y + have, x0 * job.stride_x, dense + job.extent_x - 1, row)
+        for y in range(0, height, step):
+            together = min(step, height - y)
+            while have < (y + together - 1) * job.stride_y + job.extent_y:
+                row = source + have * job.src_pitch
+                if source:
+                    fetch_to_read(row + AHEAD * job.src_pitch, 4 * samples)
+                else:
+                    row = loaded
+                    load_row(job, top + have, left, pixels, row)
                 for rank in range(job.rank):
                     to = planes + rank * plane + have * pitch
                     skip = 8 * rank * row_count
@@ -36,6 +45,5 @@ def loop(job_pointer, scratch, lo, hi):
                         one_sum(row + 4 * i, row_count, row_offsets + skip, row_weights + skip, to + 4 * i)
                 have += 1
             first = planes + y * job.stride_y * pitch
-            for i in range(0, samples, 2 * CHUNK):
-                one_sum(first + 4 * i, column_count, column_offsets, column_weights, answer + 4 * i)
-            store_row(job, answer, y0 + y, x0, width, scratch)
+            clipped += store_sums(job, first, 0, job.tap_offsets, y0 + y, x0, width, together, spare, scratch)
+    store_i64(scratch, load_i64(scratch) + clipped)

@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.convert import store_as_pixels
 from cnncli.core.simd import (
     F32,
     I64,
@@ -35,7 +36,8 @@ def one_sum(typing_context, src, count, offsets, weights, dst):
     def codegen(context, builder, signature, args):
         src, count, offsets, weights, dst = args
         none = ir.Constant(I64, 0)
-        _sums(builder, 2 * TARGET.tap_vectors, src, offsets, weights, [dst], [(none, count, (0,))])
+        rows = _sums(builder, 2 * TARGET.tap_vectors, src, offsets, weights, 1, [(none, count, (0,))])
+        _stored_rows(builder, rows, [dst])
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5), codegen
@@ -50,36 +52,79 @@ def two_sums(typing_context, src, upper, lower, count, offsets, weights, dst0, d
 
     def codegen(context, builder, signature, args):
         src, upper, lower, count, offsets, weights, *outputs = args
-        none, shared_end = ir.Constant(I64, 0), builder.sub(count, lower)
-        stretches = [(none, upper, (0,)), (upper, shared_end, (0, 1)), (shared_end, count, (1,))]
-        _sums(builder, TARGET.tap_vectors, src, offsets, weights, outputs, stretches)
+        stretches = _paired_stretches(builder, upper, lower, count)
+        rows = _sums(builder, TARGET.tap_vectors, src, offsets, weights, 2, stretches)
+        _stored_rows(builder, rows, outputs)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 8), codegen
 
 
-def _sums(builder, vectors, src, offsets, weights, outputs, stretches):
-    """Emit sums of ``vectors`` vectors. Stretches are (first tap, end, the sums that they belong to)."""
-    slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in outputs]
+@intrinsic
+def two_sums_as(
+    typing_context,
+    src,
+    upper,
+    lower,
+    count,
+    offsets,
+    weights,
+    dst0,
+    dst1,
+    element,
+    absolute,
+    scale,
+    bias,
+):
+    """Like `two_sums`, stored as pixels of a type: |sum| if absolute, times scale plus bias, clamped.
+
+    The number of values that the clamp changed by more than rounding does.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, upper, lower, count, offsets, weights, dst0, dst1, *mapping = args
+        stretches = _paired_stretches(builder, upper, lower, count)
+        rows = _sums(builder, TARGET.tap_vectors, src, offsets, weights, 2, stretches)
+        return store_as_pixels(builder, rows, (dst0, dst1), *mapping)
+
+    return types.intp(*[types.intp] * 10, types.float32, types.float32), codegen
+
+
+def _paired_stretches(builder, upper, lower, count):
+    """Taps of the first sum alone, of both, of the second alone."""
+    none, shared_end = ir.Constant(I64, 0), builder.sub(count, lower)
+    return [(none, upper, (0,)), (upper, shared_end, (0, 1)), (shared_end, count, (1,))]
+
+
+def _sums(builder, vectors, src, offsets, weights, sums, stretches):
+    """Emit so many sums, each a list of ``vectors`` vectors.
+
+    Stretches are (first tap, end, the sums that they belong to).
+    """
+    slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(sums)]
     for row in slots:
         for slot in row:
             builder.store(constant(0), slot)
-    for first, end, sums in stretches:
+    for first, end, members in stretches:
         with cgutils.for_range_slice(builder, first, end, ir.Constant(I64, 1), inc=True) as (tap, _):
             here = builder.add(src, loaded(builder, _at(builder, offsets, tap), I64, 8))
             pair = _at(builder, weights, tap)
             factors = [
                 splatted(builder, loaded(builder, builder.add(pair, ir.Constant(I64, 4 * s)), F32, 4))
-                for s in sums
+                for s in members
             ]
             for v in range(vectors):
                 x = loaded(builder, builder.add(here, ir.Constant(I64, v * VECTOR_BYTES)), VECTOR, 4)
-                for s, factor in zip(sums, factors, strict=True):
+                for s, factor in zip(members, factors, strict=True):
                     builder.store(fused(builder, factor, x, builder.load(slots[s][v])), slots[s][v])
-    for row, output in zip(slots, outputs, strict=True):
-        for v, slot in enumerate(row):
-            to = builder.add(output, ir.Constant(I64, v * VECTOR_BYTES))
-            stored(builder, to, builder.load(slot), 4)
+    return [[builder.load(slot) for slot in row] for row in slots]
+
+
+def _stored_rows(builder, rows, outputs):
+    """Store rows of vectors as they are."""
+    for row, output in zip(rows, outputs, strict=True):
+        for v, value in enumerate(row):
+            stored(builder, builder.add(output, ir.Constant(I64, v * VECTOR_BYTES)), value, 4)
 
 
 def _at(builder, base, index):
