@@ -271,7 +271,7 @@ def _test(session: "Session", manner: Manner) -> dict[str, Any]:
     evaluation = evaluate(session.best_network(), dataset.test, session.preprocessing, threads=manner.threads)
     from cnncli.cli.train_report import write_test_files
 
-    write_test_files(session.folder.path, dataset, evaluation, title=_title(session))
+    write_test_files(session.folder.path, dataset, evaluation, title=_title(session), split="test")
     return {
         "images": len(evaluation),
         "right": int((evaluation.predicted == evaluation.labels).sum()),

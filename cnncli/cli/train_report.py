@@ -20,7 +20,9 @@ def write_page(path: Path, page: "Canvas") -> None:
     write_picture(Picture((page.array(),)), path)
 
 
-def write_test_files(folder: Path, dataset: "Dataset", evaluation: "Evaluation", *, title: str) -> None:
+def write_test_files(
+    folder: Path, dataset: "Dataset", evaluation: "Evaluation", *, title: str, split: str | None = None
+) -> None:
     """Write ``confusion_matrix.png``, ``misclassified.csv`` and ``misclassified.png``.
 
     Parameters
@@ -33,16 +35,19 @@ def write_test_files(folder: Path, dataset: "Dataset", evaluation: "Evaluation",
         The answers.
     title : str
         Of the pages.
+    split : str or None
+        What the pages call the pictures' split; None: nothing.
     """
     from cnncli.views.confusion import confusion_page
 
     write_page(
-        folder / "confusion_matrix.png", confusion_page(evaluation.confusion, dataset.classes, title=title)
+        folder / "confusion_matrix.png",
+        confusion_page(evaluation.confusion, dataset.classes, title=title, split=split),
     )
     write_atomic(
         folder / "misclassified.csv", mistakes_csv(dataset, evaluation).encode("utf-8", "surrogateescape")
     )
-    write_page(folder / "misclassified.png", _mistakes_page(dataset, evaluation, title))
+    write_page(folder / "misclassified.png", _mistakes_page(dataset, evaluation, title, split))
 
 
 def mistakes_csv(dataset: "Dataset", evaluation: "Evaluation") -> str:
@@ -68,7 +73,7 @@ def mistakes_csv(dataset: "Dataset", evaluation: "Evaluation") -> str:
     return text.getvalue()
 
 
-def _mistakes_page(dataset: "Dataset", evaluation: "Evaluation", title: str) -> "Canvas":
+def _mistakes_page(dataset: "Dataset", evaluation: "Evaluation", title: str, split: str | None) -> "Canvas":
     from cnncli.tasks.classification import probabilities
     from cnncli.views.mistakes import MOST, Mistake, mistakes_page
 
@@ -84,4 +89,4 @@ def _mistakes_page(dataset: "Dataset", evaluation: "Evaluation", title: str) -> 
         )
         for image, i, p in zip(pixels, shown, shares, strict=True)
     ]
-    return mistakes_page(tiles, wrong=len(wrong), total=len(evaluation), title=title)
+    return mistakes_page(tiles, wrong=len(wrong), total=len(evaluation), title=title, split=split)

@@ -14,7 +14,9 @@ _SMALL = 14  # cells below are pixels of one picture, without counts
 _RIGHT, _WRONG = np.array([39, 104, 176]), np.array([196, 61, 61])
 
 
-def confusion_page(counts: NDArray[np.integer], classes: Sequence[str], *, title: str) -> Canvas:
+def confusion_page(
+    counts: NDArray[np.integer], classes: Sequence[str], *, title: str, split: str | None = None
+) -> Canvas:
     """Draw a confusion matrix with its counts, recall of each class to the right.
 
     Parameters
@@ -25,6 +27,8 @@ def confusion_page(counts: NDArray[np.integer], classes: Sequence[str], *, title
         K labels.
     title : str
         What was trained on what.
+    split : str or None
+        Which split the pictures are; None: no split in particular.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def confusion_page(counts: NDArray[np.integer], classes: Sequence[str], *, title
     canvas = Canvas(max(760, left + k * cell + 130), background="#ffffff")
     right, total = int(np.trace(counts)), int(counts.sum())
     share = f"{right / total:.2%}" if total else "none"
-    top = page_title(canvas, title, f"test: {right:,} of {total:,} right ({share})") + 60
+    pictures = f"{split} pictures" if split else "pictures"
+    top = page_title(canvas, title, f"{right:,} of {total:,} {pictures} right ({share})") + 60
     canvas.text((left + k * cell / 2, top), "called", size=17, color=FAINT, anchor="mb")
     names_height = _column_names(canvas, classes, (left, top + 10), cell, step)
     top += 10 + names_height

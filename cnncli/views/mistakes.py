@@ -33,7 +33,9 @@ class Mistake:
     probability: float
 
 
-def mistakes_page(mistakes: Sequence[Mistake], *, wrong: int, total: int, title: str) -> Canvas:
+def mistakes_page(
+    mistakes: Sequence[Mistake], *, wrong: int, total: int, title: str, split: str | None = None
+) -> Canvas:
     """Draw mistakes as a grid, each with what it is (green) and what it was called (red).
 
     Parameters
@@ -44,6 +46,8 @@ def mistakes_page(mistakes: Sequence[Mistake], *, wrong: int, total: int, title:
         How many there are, of how many pictures.
     title : str
         What was trained on what.
+    split : str or None
+        Which split the pictures are; None: no split in particular.
 
     Returns
     -------
@@ -51,9 +55,8 @@ def mistakes_page(mistakes: Sequence[Mistake], *, wrong: int, total: int, title:
     """
     columns = min(_COLUMNS, max(5, len(mistakes)))
     canvas = Canvas(80 + columns * (_TILE + _GAP) - _GAP)
-    subtitle = (
-        f"{wrong:,} of {total:,} test pictures wrong" if wrong else f"all {total:,} test pictures right"
-    )
+    pictures = f"{split} pictures" if split else "pictures"
+    subtitle = f"{wrong:,} of {total:,} {pictures} wrong" if wrong else f"all {total:,} {pictures} right"
     if wrong > len(mistakes):
         subtitle += f"; the {len(mistakes)} surest of these mistakes"
     elif wrong:

@@ -7,7 +7,7 @@ import pytest
 from cnncli import __version__
 from cnncli.cli import app as commands
 
-COMMANDS = ["convolve", "kernels", "samples"]
+COMMANDS = [each.callback.__name__ for each in commands.app.registered_commands]
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
@@ -20,6 +20,11 @@ def test_help_fits_80_columns(start, command, flag):
     assert text.startswith("Usage: cnncli")
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+
+
+def test_the_commands_are_those_that_the_readme_describes():
+    agreed = {"convolve", "kernels", "train", "predict", "evaluate", "featuremaps", "samples"}
+    assert agreed <= set(COMMANDS)
 
 
 def test_help_names_every_option_of_convolve(run):

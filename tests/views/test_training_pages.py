@@ -58,9 +58,15 @@ def test_curves_that_are_flat(value):
 def test_confusion(classes, rng):
     counts = np.diag(rng.integers(1, 90, classes))
     counts[rng.integers(0, classes, 30), rng.integers(0, classes, 30)] += 1
-    said = check(confusion_page(counts, [f"{k}" for k in range(classes)], title="a title"))
+    said = check(confusion_page(counts, [f"{k}" for k in range(classes)], title="a title", split="test"))
     right, total = int(np.trace(counts)), int(counts.sum())
-    assert f"test: {right:,} of {total:,} right ({right / total:.2%})" in said
+    assert f"{right:,} of {total:,} test pictures right ({right / total:.2%})" in said
+
+
+def test_pages_of_no_split_in_particular(rng):
+    said = check(confusion_page(np.diag([3, 4]), ["a", "b"], title="a title"))
+    said += check(mistakes_page([], wrong=0, total=7, title="a title"))
+    assert {"7 of 7 pictures right (100.00%)", "all 7 pictures right"} <= set(said)
 
 
 def test_confusion_with_long_names(rng):
@@ -74,7 +80,7 @@ def test_mistakes(shape, count, rng):
     tiles = [
         Mistake(rng.integers(0, 255, shape).astype(np.uint8), "a long name of a class", "8", 0.5)
     ] * count
-    said = check(mistakes_page(tiles, wrong=count, total=1000, title="mnist, compact"))
+    said = check(mistakes_page(tiles, wrong=count, total=1000, title="mnist, compact", split="test"))
     assert said.count("8") == count
     assert any("test pictures" in text for text in said)
 
