@@ -75,6 +75,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # no letter is a reason to fail
     debug = "--debug" in arguments
     try:
+        from cnncli.cli.plain import read_plainly, work_of
+
+        given = read_plainly(arguments)
+        if given is not None:
+            work = work_of(arguments[0])
+            return carry_out(lambda: work(**given), debug=debug)
         from cnncli.cli.app import WrongCommand, app
     except BaseException as error:  # noqa: BLE001 - an interruption, or an installation that is broken
         return settle(error, debug=debug)
