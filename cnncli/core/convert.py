@@ -260,6 +260,17 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     return _switch(builder, code, emit, I64)
 
 
+def float_vectors(builder, integers):
+    """A long vector of integers, none above 2**31, as vectors of floats."""
+    wide = integers.type.count
+    kind = ir.VectorType(I32, wide)
+    integers = integers if integers.type == kind else builder.zext(integers, kind)
+    floats = builder.sitofp(integers, ir.VectorType(F32, wide))
+    none = ir.Constant(floats.type, ir.Undefined)
+    orders = (ir.Constant(_INTEGERS, list(range(at, at + LANES))) for at in range(0, wide, LANES))
+    return [builder.shuffle_vector(floats, none, order) for order in orders]
+
+
 def _mapping(builder, absolute, scale, bias):
     """What `_mapped` needs: the bits to keep, which are all or all but the sign, and two factors."""
     sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))

@@ -17,7 +17,7 @@ TILES = [
     ("src_type", "i8"),  # a value of ELEMENT_TYPES
     ("src_pitch", "i8"),
     ("src_rows", "i8"),
-    ("reads_in_place", "i8"),  # 1: rows are floats that need no copy in scratch
+    ("reads_in_place", "i8"),  # 1: rows need no copy in scratch, where they touch no border
     ("gray", "i8"),  # 1: the source has 3 channels, which these weights turn into one
     ("red", "f4"),
     ("green", "f4"),
@@ -98,7 +98,7 @@ SEPARABLE = np.dtype(
 )
 
 # All weights equal, and folded into the scale.
-BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8")], align=True)
+BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8"), ("loaded_rows", "i8")], align=True)
 
 # A large kernel by Fourier transforms of overlapping tiles of rows x columns loaded pixels. Two planes,
 # each one channel of a tile, are the real and the imaginary part of one transform.

@@ -37,6 +37,8 @@ LOOPS = {
     "augment": "cnncli.core.loops.augment",
     "bilateral": "cnncli.core.loops.bilateral",
     "box": "cnncli.core.loops.box",
+    "box_bytes": "cnncli.core.loops.box_bytes",
+    "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
     "conv_winograd": "cnncli.core.loops.conv_winograd",

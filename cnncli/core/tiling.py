@@ -80,7 +80,7 @@ def lay_out(
     extent: tuple[int, int],
     tile_rows: int = TILE_ROWS,
     row_bytes_factor: int = 1,
-    in_place: bool = False,
+    in_place: type[np.generic] | None = None,
 ) -> TileJob:
     """Cut a surface into tiles.
 
@@ -96,9 +96,9 @@ def lay_out(
         Output rows of a tile, unless a tall kernel asks for more or memory for fewer.
     row_bytes_factor : int
         Scratch rows that the loop keeps for each loaded row.
-    in_place : bool
-        Whether the loop can read source rows where they lie. If the source allows it too, the first
-        tile of a row is only as wide as its border asks.
+    in_place : type or None
+        Of samples that the loop can read where they lie. If the source has such, the first tile of a
+        row is only as wide as its border asks.
 
     Returns
     -------
@@ -120,9 +120,9 @@ def lay_out(
         height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2)
     )
     inner_lo, inner_hi = _inner(surface.xmap)
-    in_place = in_place and _lies_ready(surface)
+    ready = in_place is not None and _lies_ready(surface, in_place)
     lead = tile_width
-    if in_place:
+    if ready:
         lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // chunk) * chunk // channels)
     tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
@@ -132,7 +132,7 @@ def lay_out(
         "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],
         "src_pitch": surface.src.strides[0],
         "src_rows": surface.src.shape[0],
-        "reads_in_place": int(in_place),
+        "reads_in_place": int(ready),
         "gray": int(surface.luma is not None),
         **dict(zip(("red", "green", "blue"), surface.luma or (0.0, 0.0, 0.0), strict=True)),
         "channels": channels,
@@ -163,12 +163,11 @@ def lay_out(
     return job
 
 
-def _lies_ready(surface: Surface) -> bool:
-    """Whether rows can be read where they lie: floats, so far apart that a chunk ends in the next row."""
+def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:
+    """Whether rows are samples of a type, so far apart that a chunk ends in the next row."""
     target = processor()[3]
     reach = 2 * target.tap_vectors * target.lanes * surface.src.itemsize
-    floats = surface.src.dtype == np.float32 and surface.luma is None
-    return floats and surface.src.strides[0] >= reach
+    return surface.src.dtype == kind and surface.luma is None and surface.src.strides[0] >= reach
 
 
 def _inner(xmap: NDArray[np.intp]) -> tuple[int, int]:

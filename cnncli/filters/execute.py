@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 
+BOX_TILE_ROWS = 96  # of bytes: a quarter of the memory of floats, and fewer rows are added up twice
+PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 NOISE = 1e-6  # of the largest response: what float32 rounding may leave where nothing changes
 
 
@@ -33,7 +35,7 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     """
     kh, kw = weights.shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=True)
+    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32)
     rows, _, columns = _set_paired_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
     job.point("source_offsets", offsets.astype(np.intp))
@@ -58,7 +60,7 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     rank, kh = columns.shape
     kw = rows.shape[1]
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, in_place=True)
+    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, in_place=np.float32)
     plane = job.loaded_rows * job.pitch
     channels = surface.channels
     along = [4 * x * dilation * channels for x in range(kw)]
@@ -73,10 +75,32 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
 def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:
     """Sum over a rectangle of ``shape`` (height, width), times ``weight``; see `run_direct`."""
     height, width = shape
-    job = lay_out(jobs.BOX, surface, extent=(width, height))
+    name = box_loop(shape, surface)
+    of_bytes = name != "box"
+    job = lay_out(
+        jobs.BOX,
+        surface,
+        extent=(width, height),
+        tile_rows=BOX_TILE_ROWS if of_bytes else TILE_ROWS,
+        in_place=np.uint8 if of_bytes else None,
+    )
     job.record["box_width"], job.record["box_height"] = width, height
+    job.record["loaded_rows"] = job.loaded_rows
     job.record["scale"] *= np.float32(weight)
-    return _run("box", job, threads, rows=job.loaded_rows + 3)
+    if not of_bytes:
+        return _run(name, job, threads, rows=job.loaded_rows + 3)
+    # A row of floats, a table of pieces, loaded rows of bytes and one of nothing, a row of sums a level.
+    rows = 1 + -(-(job.loaded_rows + 1) // 4) + width.bit_length()
+    return _run(name, job, threads, rows=rows + -(-PIECE_BYTES // (4 * job.pitch)))
+
+
+def box_loop(shape: tuple[int, ...], surface: Surface) -> str:
+    """The native function for a box over a surface: integers where its sums of bytes are exact."""
+    whole_fill = float(surface.fill).is_integer() and 0 <= surface.fill <= 255
+    if surface.src.dtype != np.uint8 or surface.luma is not None or not whole_fill:
+        return "box"
+    largest = 255 * shape[0] * shape[1]
+    return "box_bytes" if largest < 2**16 else "box_bytes_wide" if largest < 2**31 else "box"
 
 
 def run_responses(

@@ -135,7 +135,7 @@ def main():
                 (67, 321, 3),
             ],  # of the last two, rows in place
             [np.uint8, np.uint16, np.float32],
-            [(1, 1), (4, 3), (9, 12)],
+            [(1, 1), (4, 3), (17, 16)],
             [(1, 1), (2, 1), (3, 4)],
             [True, False],
         )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_loop import correlate
 from scipy import ndimage
-from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, spread_out, surface_over
+from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, run_way, spread_out, surface_over
 
 from cnncli.core.native import processor
 from cnncli.filters.execute import run_direct, run_responses
@@ -116,6 +116,23 @@ def test_luma_is_weighed_while_it_is_read(rng, way):
         out, _ = filtered(way, image, weights, luma=LUMA, border="constant", fill=0.7)
         gray = (image.astype(float) @ LUMA)[:, :, None]
         assert_close(out, scipys(gray, weights, "constant", 0.7), weights, image)
+
+
+@pytest.mark.parametrize("fill", [0, 37, 37.5])
+@pytest.mark.parametrize("shape", [(2, 3), (16, 16), (1, 257), (258, 1), (40, 40), (64, 3), (3, 70)])
+def test_boxes_of_bytes_are_exact(rng, shape, fill):
+    image = random_image(rng, (301, 340, 3), np.uint8)
+    surface = surface_over(image, shape, border="constant", fill=fill, out=np.float32)
+    run_way("box", np.ones(shape), surface)
+    kh, kw = shape
+    padded = np.pad(
+        image.astype(np.float64),
+        [(kh // 2, kh - 1 - kh // 2), (kw // 2, kw - 1 - kw // 2), (0, 0)],
+        constant_values=fill,
+    )
+    sums = np.pad(padded.cumsum(0).cumsum(1), [(1, 0), (1, 0), (0, 0)])
+    exact = sums[kh:, kw:] - sums[:-kh, kw:] - sums[kh:, :-kw] + sums[:-kh, :-kw]
+    assert np.array_equal(surface.out, exact)
 
 
 @pytest.mark.parametrize("way", WAYS)

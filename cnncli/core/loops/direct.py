@@ -24,7 +24,7 @@ def loop(job_pointer, scratch, lo, hi):
         top, left = y0 * job.stride_y, x0 * job.stride_x
         pixels = (width - 1) * job.stride_x + job.extent_x
         need = (height - 1) * job.stride_y + job.extent_y
-        source = in_place(job, top, need, left, pixels)
+        source = in_place(job, top, need, left, pixels, 4)
         base, row_bytes, offsets, have = source, job.src_pitch, job.source_offsets, need + 1
         if source == 0:
             base, row_bytes, offsets, have = rows, pitch, job.tap_offsets, 0

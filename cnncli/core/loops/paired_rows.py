@@ -21,11 +21,11 @@ def tile_columns(job, number):
 
 
 @inline
-def in_place(job, row, rows, column, pixels):
+def in_place(job, row, rows, column, pixels, size):
     """Address of a padded pixel if all rows from it on can be read where they lie, else 0.
 
-    They can if they are floats, touch no border, and the chunks that reach beyond their last pixel
-    stay within the image's memory.
+    They can if the source's samples, of ``size`` bytes, are those that the loop works on, if they touch
+    no border, and if the chunks that reach beyond their last pixel stay within the image's memory.
     """
     if not job.reads_in_place or column < job.inner_lo or column + pixels > job.inner_hi:
         return 0
@@ -34,7 +34,7 @@ def in_place(job, row, rows, column, pixels):
         return 0
     if first + rows + 1 >= job.src_rows:
         return 0
-    return job.src + first * job.src_pitch + 4 * job.channels * load_i64(job.xmap + 8 * column)
+    return job.src + first * job.src_pitch + size * job.channels * load_i64(job.xmap + 8 * column)
 
 
 @inline

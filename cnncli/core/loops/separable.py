@@ -27,7 +27,7 @@ def loop(job_pointer, scratch, lo, hi):
         top, left = y0 * job.stride_y, x0 * job.stride_x
         pixels = (width - 1) * job.stride_x + job.extent_x
         samples = ((width - 1) * job.stride_x + 1) * job.channels
-        source = in_place(job, top, (height - 1) * job.stride_y + job.extent_y, left, pixels)
+        source = in_place(job, top, (height - 1) * job.stride_y + job.extent_y, left, pixels, 4)
         have = 0
         for y in range(0, height, step):
             together = min(step, height - y)

@@ -1,0 +1,194 @@
+"""Sums over a rectangle of bytes, in integers: exact, and twice as many to a vector as floats.
+
+Down the columns a sum slides: the row that enters is added, the one that leaves taken away, which in
+integers leaves no error behind. Along the row by doubling, as in ``box``; the last additions are made
+in registers, where the sums become pixels.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.convert import FLOAT, U8, U16, float_vectors, store_as_pixels
+from cnncli.core.loops.integers import clear
+from cnncli.core.loops.median_network import row_copier
+from cnncli.core.loops.paired_rows import ONE, ZERO, in_place, tile_columns
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, store_row
+from cnncli.core.simd import (
+    I64,
+    LANES,
+    fetch_to_read,
+    fetch_to_write,
+    load_i64,
+    loaded,
+    record,
+    store_i64,
+    stored,
+)
+
+BYTE = ir.IntType(8)
+STEP = 4 * LANES  # sums of one turn of an inner loop
+MOST_PIECES = 64
+load_bytes = row_copier(1)
+
+
+def _span(builder, samples):
+    return cgutils.for_range_slice(
+        builder, ir.Constant(I64, 0), samples, ir.Constant(I64, STEP), intp=I64, inc=True
+    )
+
+
+def slide_sums(element):
+    """An intrinsic: sums += bytes that enter - bytes that leave, in whole steps."""
+    vector = ir.VectorType(element, STEP)
+    size = ir.Constant(I64, element.width // 8)
+
+    @intrinsic
+    def slide(typing_context, sums, entering, leaving, samples):
+        def codegen(context, builder, signature, args):
+            sums, entering, leaving, samples = args
+            with _span(builder, samples) as (i, _):
+                more, less = (
+                    builder.zext(loaded(builder, builder.add(row, i), ir.VectorType(BYTE, STEP), 1), vector)
+                    for row in (entering, leaving)
+                )
+                at = builder.add(sums, builder.mul(i, size))
+                total = builder.sub(builder.add(loaded(builder, at, vector, 1), more), less)
+                stored(builder, at, total, 1)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 4), codegen
+
+    return slide
+
+
+def double_sums(element):
+    """An intrinsic: dst[i] = src[i] + src[i + so many bytes further], in whole steps."""
+    vector = ir.VectorType(element, STEP)
+    size = ir.Constant(I64, element.width // 8)
+
+    @intrinsic
+    def double(typing_context, src, shift, dst, samples):
+        def codegen(context, builder, signature, args):
+            src, shift, dst, samples = args
+            with _span(builder, samples) as (i, _):
+                offset = builder.mul(i, size)
+                at = builder.add(src, offset)
+                one, other = (loaded(builder, each, vector, 1) for each in (at, builder.add(at, shift)))
+                stored(builder, builder.add(dst, offset), builder.add(one, other), 1)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 4), codegen
+
+    return double
+
+
+def sum_pieces_as(element):
+    """An intrinsic: one step of the sums over rows whose addresses stand in a table, stored as pixels.
+
+    The number of values that the clamp changed by more than rounding does.
+    """
+    vector = ir.VectorType(element, STEP)
+
+    @intrinsic
+    def sum_pieces(typing_context, pieces, count, offset, dst, kind, absolute, scale, bias):
+        def codegen(context, builder, signature, args):
+            pieces, count, offset, dst, *mapping = args
+            total = cgutils.alloca_once(builder, vector)
+            builder.store(ir.Constant(vector, [0] * STEP), total)
+            with cgutils.for_range_slice(
+                builder, ir.Constant(I64, 0), count, ir.Constant(I64, 1), intp=I64, inc=True
+            ) as (piece, _):
+                entry = builder.add(pieces, builder.mul(piece, ir.Constant(I64, 8)))
+                at = builder.add(loaded(builder, entry, I64, 8), offset)
+                builder.store(builder.add(builder.load(total), loaded(builder, at, vector, 1)), total)
+            return store_as_pixels(builder, [float_vectors(builder, builder.load(total))], (dst,), *mapping)
+
+        return types.intp(*[types.intp] * 6, types.float32, types.float32), codegen
+
+    return sum_pieces
+
+
+def sliding_loop(element):
+    """A native loop over bytes whose sums fit an integer type of IR."""
+    size = element.width // 8
+    slide, double, sum_pieces = slide_sums(element), double_sums(element), sum_pieces_as(element)
+
+    @inline
+    def list_pieces(width, step, sums, wide, pieces):
+        """The parts, of power-of-two widths, that a sum is made of: a table of addresses; its length."""
+        count, reach, level = 0, 0, 0
+        while width >> level:
+            if (width >> level) & 1:
+                store_i64(pieces + 8 * count, sums + level * wide + reach * step)
+                count += 1
+                reach += 1 << level
+            level += 1
+        return count
+
+    @inline
+    def store_sums(job, pieces, count, row, column, pixels, spare, scratch):
+        """A row of sums as pixels: whole steps straight to the output, the rest by way of scratch."""
+        channels, out_type = job.channels, job.out_type
+        pixel_bytes = 1 if out_type == U8 else 2 if out_type == U16 else 4
+        out = job.out + row * job.out_pitch + column * channels * pixel_bytes
+        samples = ((pixels - 1) * job.stride_x + 1) * channels
+        whole = samples - samples % (STEP * channels) if job.stride_x == 1 else 0
+        clipped = 0
+        for i in range(0, samples, STEP):
+            to, kind, absolute, scale, bias = spare + 4 * i, FLOAT, 0, ONE, ZERO
+            if i < whole:
+                to = out + i * pixel_bytes
+                kind, absolute, scale, bias = out_type, job.absolute, job.scale, job.bias
+                fetch_to_write(to + AHEAD * job.out_pitch, STEP * pixel_bytes)
+            clipped += sum_pieces(pieces, count, size * i, to, kind, absolute, scale, bias)
+        if whole < samples:
+            done = whole // channels
+            store_row(job, spare + 4 * whole, row, column + done, pixels - done, scratch)
+        return clipped
+
+    def loop(job_pointer, scratch, lo, hi):
+        """Tiles lo to hi."""
+        job = record(job_pointer)
+        channels, box_width, box_height, pitch = job.channels, job.box_width, job.box_height, job.pitch
+        wide = 4 * pitch
+        spare = scratch + HEADER_BYTES
+        pieces = spare + wide
+        nothing = pieces + 8 * MOST_PIECES
+        rows = nothing + pitch
+        sums = rows + job.loaded_rows * pitch
+        clear(nothing, pitch)
+        count = list_pieces(box_width, channels * size, sums, wide, pieces)
+        clipped = 0
+        for tile in range(lo, hi):
+            tile_y = tile // job.tiles_x
+            x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
+            y0 = tile_y * job.tile_height
+            height = min(job.tile_height, job.out_height - y0)
+            top, left = y0 * job.stride_y, x0 * job.stride_x
+            pixels = (width - 1) * job.stride_x + box_width
+            need = (height - 1) * job.stride_y + box_height
+            source = in_place(job, top, need, left, pixels, 1)
+            base, step = (source, job.src_pitch) if source else (rows, pitch)
+            clear(sums, wide)
+            for have in range(need):
+                entering = base + have * step
+                if source:
+                    fetch_to_read(entering + AHEAD * step, pixels * channels)
+                else:
+                    load_bytes(job, top + have, left, pixels, entering)
+                y = have + 1 - box_height
+                slide(sums, entering, entering - box_height * step if y > 0 else nothing, pixels * channels)
+                if y >= 0 and y % job.stride_y == 0:
+                    level, part = sums, 1
+                    while 2 * part <= box_width:
+                        reach = (pixels - 2 * part + 1) * channels
+                        double(level, part * channels * size, level + wide, reach)
+                        level += wide
+                        part *= 2
+                    clipped += store_sums(
+                        job, pieces, count, y0 + y // job.stride_y, x0, width, spare, scratch
+                    )
+        store_i64(scratch, load_i64(scratch) + clipped)
+
+    return loop
