@@ -69,10 +69,36 @@ GATHER = np.dtype(
         ("panel", "i8"),
         ("panel_blocks", "i8"),  # of output channels, in one group
         ("panel_pitch", "i8"),
+        ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
         ("bias", "i8"),
         ("mode", "i8"),
         ("images", "i8"),  # worked on together: several images …
         ("lines", "i8"),  # … or some lines of one
+    ],
+    align=True,
+)
+
+# The gradient to a convolution's input, a kernel row at a time. A panel's block holds the weights of a
+# part of one kernel row, from its first column and channel on, for all channels of dy.
+SCATTER = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("dy"),
+        *tensor("dx"),
+        ("height", "i8"),  # of dy
+        ("width", "i8"),
+        ("dy_step", "i8"),  # from one column to the next
+        ("dx_step", "i8"),  # in dx, from one column of dy to the next
+        ("dx_line", "i8"),
+        ("dx_tap", "i8"),  # from one kernel row to the next
+        ("window_y", "i8"),
+        ("x_height", "i8"),
+        ("row_floats", "i8"),  # of dx
+        ("segments", "i8"),  # one, over all channels
+        ("panel", "i8"),
+        ("panel_blocks", "i8"),  # of a kernel row
+        ("panel_pitch", "i8"),
+        ("add", "i8"),  # 1: to what dx holds
     ],
     align=True,
 )
@@ -98,6 +124,7 @@ OUTER = np.dtype(
         ("slot_pitch", "i8"),
         ("slot_chunks", "i8"),  # chunks that add to one slot
         ("panel_blocks", "i8"),  # in one group
+        ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
         ("dbias", "i8"),  # in the first slot, 0: none
     ],
     align=True,
@@ -154,6 +181,7 @@ POOL = np.dtype(
         *tensor("dx"),
         *tensor("dy"),
         ("average", "i8"),
+        ("halves", "i8"),  # 1: maxima of 2 x 2 pixels; backward such that they fill dx, which is not added to
         ("masked", "i8"),  # 1: x went through a ReLU, whose gradient is taken along
         ("add", "i8"),  # 1: to what dx holds
         ("channels", "i8"),

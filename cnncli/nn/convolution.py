@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn import winograd
+from cnncli.nn import scatter, winograd
 from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, vector_parameter
+from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, vector_parameter
 
 if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Pair = int | tuple[int, int]
 
 ROWS = processor()[3].gemm_rows
+MOST_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
 ADD, RELU = 1, 2  # modes of the register tile
 LINE_PIXELS = 128  # of a gradient worked on together, so that it stays in the first-level cache
 
@@ -157,6 +158,8 @@ class Conv(Layer):
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
         """How far the mirrored kernel reaches beyond the gradient."""
         y = self.shape(inputs)
+        if self._spreads(inputs[0], y):
+            return 0, 0
         rows, columns = (self._phases(axis, size) for axis, size in enumerate(inputs[0][:2]))
         return reach(rows, y.height), reach(columns, y.width)
 
@@ -221,6 +224,12 @@ class Conv(Layer):
         if plan.wants_gradient(source):
             dy = plan.gradient(node.name)
             dx, add = plan.gradient_target(source)
+            if self._spreads(dx.shape, dy.shape):
+                order = self.parameters(node.input_shapes)[0].order
+                weight = plan.weight(node, "weight"), order
+                lines = (*pair(self.stride), self._dilated(0))
+                scatter.emit(plan, dy, dx, weight, lines=lines, add=add)
+                return
             # With a stride or groups, stores may run into pixels that others have written: then all add.
             each = dx.shape.channels // self.groups
             if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
@@ -256,12 +265,13 @@ class Conv(Layer):
             groups=self.groups,
             x_group=4 * each,
             dy_group=4 * outputs,
-            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], ROWS)]).astype(np.int64)),
+            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], MOST_ROWS)]).astype(np.int64)),
             tap_count=0 if dense or by_tiles else taps.size,
             dweight=plan.weight_gradient(node, "weight"),
             slot_pitch=plan.slot_pitch,
             slot_chunks=plan.slot_chunks,
             panel_blocks=blocks,
+            narrow=is_narrow(outputs),
             dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
         )
         if self.bias or not (dense or by_tiles):
@@ -275,6 +285,12 @@ class Conv(Layer):
                 samples=plan.samples.ctypes.data,
             )
             plan.at_end("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
+
+    def _spreads(self, x: Shape, y: Shape) -> bool:
+        """The gradient of the input is best spread by kernel rows."""
+        plain = self.paddings == (0, 0) and self.groups == 1 and self._dilated(1) == 1
+        winning = self._is_small and winograd.pays(y.channels, x.channels, x)
+        return plain and not winning and scatter.pays(x, y, pair(self.kernel), pair(self.stride))
 
     def _phases(self, axis: int, size: int) -> list[AxisPhase]:
         kernel, stride, dilation = (pair(each)[axis] for each in (self.kernel, self.stride, self.dilation))

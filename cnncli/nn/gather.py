@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import BLOCK, vector_parameter
+from cnncli.nn.layer import BLOCK, is_narrow, vector_parameter
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
@@ -120,6 +120,7 @@ class Gather:
             panel=panel,
             panel_blocks=self.blocks,
             panel_pitch=self.taps * 4 * BLOCK,
+            narrow=is_narrow(self.outputs),
             bias=bias,
         )
 

@@ -15,7 +15,8 @@ from cnncli.nn.graph import Node, Shape
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
-BLOCK = 2 * processor()[3].lanes  # output channels in one panel of weights: two vectors
+LANES = processor()[3].lanes
+BLOCK = 2 * LANES  # output channels in one panel of weights: two vectors
 Initial = Literal["he", "zeros", "ones"]
 Halo = tuple[int, int]
 
@@ -74,6 +75,11 @@ class Parameter:
     def size(self) -> int:
         """Values, without filling."""
         return int(np.prod(self.shape))
+
+
+def is_narrow(outputs: int) -> bool:
+    """One vector holds all outputs of the last block."""
+    return 0 < outputs % BLOCK <= LANES
 
 
 def vector_parameter(name: str, outputs: int, *, groups: int = 1, initial: Initial = "zeros") -> Parameter:

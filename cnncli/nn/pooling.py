@@ -10,7 +10,7 @@ from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.convolution import Pair, pair
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import Layer
+from cnncli.nn.layer import LANES, Layer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ class Pool(Layer):
     """What poolings have in common."""
 
     average: ClassVar[bool]
+    ceil: bool = False
 
     def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
         """Window, stride, padding, and whether padding counts in an average."""
@@ -31,7 +32,9 @@ class Pool(Layer):
     def forward(self, plan: Plan, node: Node) -> None:
         """One pass over the windows."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        plan.each_chunk("pooling", self._job(plan, node), {"x": x, "y": y})
+        job = self._job(plan, node)
+        job["halves"] = self._halves(x.shape)
+        plan.each_chunk("pooling", job, {"x": x, "y": y})
 
     def backward(self, plan: Plan, node: Node) -> None:
         """One pass over the windows; it does the gradient of a ReLU before it along."""
@@ -40,6 +43,9 @@ class Pool(Layer):
         dx, add = plan.gradient_target(source)
         job = self._job(plan, node)
         job["add"] = add
+        even = x.shape.height % 2 == x.shape.width % 2 == 0
+        aligned = x.shape.channels < LANES or x.shape.channels % LANES == 0
+        job["halves"] = self._halves(x.shape) and even and aligned and not add
         before = plan.graph.nodes.get(source)
         # An average's gradient does not tell where its inputs were 0.
         if not self.average and before and before.layer.is_relu and len(plan.graph.readers(source)) == 1:
@@ -47,6 +53,11 @@ class Pool(Layer):
             if before.inputs[0] in plan.fused:
                 plan.masked.add(source)
         plan.each_chunk("pooling_backward", job, {"x": x, "y": y, "dx": dx, "dy": dy})
+
+    def _halves(self, x: Shape) -> bool:
+        """The largest of 2 x 2 pixels, all in the picture."""
+        geometry = self.geometry(x)[:3] == ((2, 2), (2, 2), (0, 0))
+        return geometry and not self.average and not self.ceil
 
     def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
         x, y = node.input_shapes[0], node.shape

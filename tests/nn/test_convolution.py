@@ -8,6 +8,7 @@ from harness import check
 from cnncli.errors import CnncliError
 from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Network, Relu
 from cnncli.nn.convolution import pair
+from cnncli.nn.graph import Shape
 
 # Height, width, channels in; channels out, kernel, and what else.
 SHAPES = {
@@ -43,6 +44,10 @@ SHAPES = {
     "tiles cut off": ((7, 10, 9), Conv(16, 3, padding=1)),
     "tiles without padding": ((9, 6, 32), Conv(16, 3)),
     "tiles, wide padding": ((5, 6, 16), Conv(16, 3, padding=2)),
+    "by kernel rows": ((9, 12, 6), Conv(16, 5)),
+    "by kernel rows, stride": ((11, 10, 3), Conv(17, (4, 5), stride=(1, 2))),
+    "by kernel rows, dilation": ((12, 8, 2), Conv(9, 5, dilation=(2, 1))),
+    "by kernel rows, one column": ((10, 5, 1), Conv(12, 5)),
     "whole picture": ((5, 4, 3), Conv(10, (5, 4))),
 }
 
@@ -67,6 +72,13 @@ def reference(layer):
 def test_convolution(name, samples):
     shape, layer = SHAPES[name]
     check(layer, shape, reference(layer), samples=samples)
+
+
+def test_kernel_rows_are_spread_where_few_channels_come_in():
+    shape, layer = SHAPES["by kernel rows"]
+    assert layer._spreads(Shape(*shape), layer.shape([Shape(*shape)]))
+    wide = Shape(40, 40, 64)
+    assert not layer._spreads(wide, layer.shape([wide]))
 
 
 @pytest.mark.parametrize("outputs", [1, 10, 16, 17, 40])

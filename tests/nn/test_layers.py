@@ -63,6 +63,23 @@ def test_pooling(name, layer, channels):
     check(made, (7, 6, channels), reference)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 6, 9, 16, 32])
+@pytest.mark.parametrize("size", [(2, 2), (6, 8), (4, 2)])
+def test_pooling_that_halves(size, channels):
+    graph = Graph((*size, 2))
+    graph.add(Conv(channels, 3, padding=1), Relu(), MaxPool(2), name="pool")
+
+    def reference(arrays):
+        x = np.maximum(
+            oracle.conv(arrays["x"], arrays["conv1.weight"], arrays["conv1.bias"], padding=(1, 1)), 0
+        )
+        return oracle.pool(
+            x, window=(2, 2), stride=(2, 2), padding=(0, 0), ceil=False, average=False, count_padding=False
+        )
+
+    check(graph, (*size, 2), reference)
+
+
 def test_an_average_need_not_count_padding():
     def reference(arrays):
         return oracle.pool(

@@ -8,28 +8,35 @@ run of chunks, so that the order of all sums is the same for any number of threa
 from numpy import float32
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, ROWS, outer_tile
+from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, ROWS, outer_narrow, outer_tile
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record, splat, store_i64, vload, vstore
 
 JOB = nn_jobs.OUTER
 
 
-@inline
-def tap_tiles(job, x, dy, lines, table, dweight, mode):
-    """All taps of one block of output channels, over some lines of dy."""
-    taps = job.taps
-    count = job.tap_count
-    width = job.width
-    x_line = job.x_line
-    dy_line = job.dy_row
-    x_step = job.x_step
-    dy_step = job.dy_step
-    for tap in range(0, count, ROWS):
-        for r in range(ROWS):
-            store_i64(table + 8 * r, x + load_i64(taps + 8 * (tap + r)))
-            store_i64(table + 8 * (ROWS + r), dweight + min(tap + r, count - 1) * BLOCK_BYTES)
-        outer_tile(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
+def _tap_tiles(rows, tile):
+    @inline
+    def tap_tiles(job, x, dy, lines, table, dweight, mode):
+        """All taps of one block of output channels, over some lines of dy."""
+        taps = job.taps
+        count = job.tap_count
+        width = job.width
+        x_line = job.x_line
+        dy_line = job.dy_row
+        x_step = job.x_step
+        dy_step = job.dy_step
+        for tap in range(0, count, rows):
+            for r in range(rows):
+                store_i64(table + 8 * r, x + load_i64(taps + 8 * (tap + r)))
+                store_i64(table + 8 * (rows + r), dweight + min(tap + r, count - 1) * BLOCK_BYTES)
+            tile(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
+
+    return tap_tiles
+
+
+tap_tiles = _tap_tiles(ROWS, outer_tile)
+tap_tiles_narrow = _tap_tiles(NARROW, outer_narrow)
 
 
 @inline
@@ -68,15 +75,14 @@ def loop(job_pointer, scratch, lo, hi):
                 group = each // blocks
                 block = each - group * blocks
                 columns = dy + image * job.dy_image + group * job.dy_group + block * BLOCK_BYTES
-                tap_tiles(
-                    job,
-                    x + image * job.x_image + y * job.x_line + group * job.x_group,
-                    columns + y * job.dy_row,
-                    min(lines, job.height - y),
-                    scratch,
-                    job.dweight + slot * job.slot_pitch + each * pitch,
-                    mode,
-                )
+                x_at = x + image * job.x_image + y * job.x_line + group * job.x_group
+                dy_at = columns + y * job.dy_row
+                here = min(lines, job.height - y)
+                to = job.dweight + slot * job.slot_pitch + each * pitch
+                if job.narrow and block == blocks - 1:
+                    tap_tiles_narrow(job, x_at, dy_at, here, scratch, to, mode)
+                else:
+                    tap_tiles(job, x_at, dy_at, here, scratch, to, mode)
                 if job.dbias and y == 0:
                     bias_sums(job, columns, job.dbias + slot * job.slot_pitch + each * BLOCK_BYTES, mode)
             y += lines

@@ -7,46 +7,53 @@ Pixels are taken ROWS at a time, across the ends of rows and images.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, RELU, ROWS, gemm_tile
+from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_tile
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import load_i64, record, store_i64
 
 JOB = nn_jobs.GATHER
 
 
-@inline
-def sweep(job, x, y, images, height, table, segments, panel, bias, mode):
-    """Some lines of some images, for one block of output channels."""
-    width = job.width
-    x_step = job.x_step
-    y_step = job.y_step
-    x_wrap = job.x_line - width * x_step
-    y_wrap = job.y_line - width * y_step
-    x_turn = job.x_image - height * job.x_line
-    y_turn = job.y_image - height * job.y_line
-    count = job.segment_count
-    left = images * height * width
-    column = 0
-    line = 0
-    while left > 0:
-        for r in range(ROWS):
-            store_i64(table + 8 * r, x)
-            store_i64(table + 8 * (ROWS + r), y)
-            left -= 1
-            if left > 0:  # beyond the end, the last pixel again
-                x += x_step
-                y += y_step
-                column += 1
-                if column == width:
-                    column = 0
-                    x += x_wrap
-                    y += y_wrap
-                    line += 1
-                    if line == height:
-                        line = 0
-                        x += x_turn
-                        y += y_turn
-        gemm_tile(table, segments, count, panel, bias, mode)
+def _sweep(rows, tile):
+    @inline
+    def sweep(job, x, y, images, height, table, segments, panel, bias, mode):
+        """Some lines of some images, for one block of output channels."""
+        width = job.width
+        x_step = job.x_step
+        y_step = job.y_step
+        x_wrap = job.x_line - width * x_step
+        y_wrap = job.y_line - width * y_step
+        x_turn = job.x_image - height * job.x_line
+        y_turn = job.y_image - height * job.y_line
+        count = job.segment_count
+        left = images * height * width
+        column = 0
+        line = 0
+        while left > 0:
+            for r in range(rows):
+                store_i64(table + 8 * r, x)
+                store_i64(table + 8 * (rows + r), y)
+                left -= 1
+                if left > 0:  # beyond the end, the last pixel again
+                    x += x_step
+                    y += y_step
+                    column += 1
+                    if column == width:
+                        column = 0
+                        x += x_wrap
+                        y += y_wrap
+                        line += 1
+                        if line == height:
+                            line = 0
+                            x += x_turn
+                            y += y_turn
+            tile(table, segments, count, panel, bias, mode, 0)
+
+    return sweep
+
+
+sweep = _sweep(ROWS, gemm_tile)
+sweep_narrow = _sweep(NARROW, gemm_narrow)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -74,18 +81,14 @@ def loop(job_pointer, scratch, lo, hi):
                 group = each // blocks
                 block = blocks - 1 - (each - group * blocks)
                 to = group * blocks + block
-                sweep(
-                    job,
-                    x_here + group * job.x_group,
-                    y_here + group * job.y_group + block * BLOCK_BYTES,
-                    images,
-                    lines,
-                    scratch,
-                    segments,
-                    panels + to * job.panel_pitch,
-                    job.bias + to * BLOCK_BYTES,
-                    mode,
-                )
+                x_at = x_here + group * job.x_group
+                y_at = y_here + group * job.y_group + block * BLOCK_BYTES
+                panel = panels + to * job.panel_pitch
+                bias = job.bias + to * BLOCK_BYTES
+                if job.narrow and block == blocks - 1:
+                    sweep_narrow(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)
+                else:
+                    sweep(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)
         line += lines
         if line == job.height:
             line = 0

@@ -58,7 +58,7 @@ def multiply(job, inputs, products, tiles, table):
                     each = min(tile + r, tiles - 1)
                     store_i64(table + 8 * r, x + each * input_pitch)
                     store_i64(table + 8 * (ROWS + r), y + each * output_pitch + block * BLOCK_BYTES)
-                gemm_tile(table, segments, 1, panel, no_bias, 0)
+                gemm_tile(table, segments, 1, panel, no_bias, 0, 0)
             panel += panel_bytes
 
 

@@ -5,6 +5,10 @@ For every step of the sum one value of each row is spread over a vector and mult
 step's `BLOCK` columns: 2 + ROWS loads for 2 * ROWS fused multiply-adds, so that arithmetic, not
 memory, is the limit. Rows lie anywhere: their addresses come from a table in scratch, first
 those of the inputs, then those of the outputs.
+
+The narrow tile has `NARROW` rows of one vector, for blocks of which no more is used: with 6 output
+channels and 8 lanes it does 8 lanes' work where the wide one does 16 lanes'. It loads NARROW + 1 times
+for NARROW multiply-adds, which is still no more than two loads a cycle can bring.
 """
 
 from llvmlite import ir
@@ -27,6 +31,7 @@ from cnncli.core.simd import (
 
 ROWS = TARGET.gemm_rows
 VECTORS = 2
+NARROW = TARGET.gemm_narrow_rows
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
 
@@ -43,8 +48,8 @@ def _words(builder, table, first, count):
     return [loaded(builder, _at(builder, table, 8 * (first + i)), I64, 8) for i in range(count)]
 
 
-def _slots(builder):
-    return [[cgutils.alloca_once(builder, VECTOR) for _ in range(VECTORS)] for _ in range(ROWS)]
+def _slots(builder, rows, vectors):
+    return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
 
 
 def _start(builder, slots, outputs, bias, mode):
@@ -56,7 +61,7 @@ def _start(builder, slots, outputs, bias, mode):
                 for v, slot in enumerate(row):
                     builder.store(loaded(builder, _at(builder, output, v * VECTOR_BYTES), VECTOR, 4), slot)
         with otherwise:
-            for v in range(VECTORS):
+            for v in range(len(slots[0])):
                 value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
                 for row in slots:
                     builder.store(value, row[v])
@@ -78,71 +83,80 @@ def _finish(builder, slots, outputs, mode):
 
 def _step(builder, slots, inputs, columns):
     """One step of the sum: values at the addresses ``inputs`` times the vectors at ``columns``."""
-    vectors = [loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(VECTORS)]
+    vectors = [
+        loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(len(slots[0]))
+    ]
     for row, address in zip(slots, inputs, strict=True):
         value = splatted(builder, loaded(builder, address, F32, 4))
         for vector, slot in zip(vectors, row, strict=True):
             builder.store(fused(builder, value, vector, builder.load(slot)), slot)
 
 
-@intrinsic
-def gemm_tile(typing_context, table, segments, count, panel, bias, mode):
-    """A tile whose sums run over segments: stretches of consecutive inputs.
+def _gemm_tile(rows, vectors):
+    @intrinsic
+    def tile(typing_context, table, segments, count, panel, bias, mode, shift):
+        def codegen(context, builder, signature, args):
+            table, segments, count, panel, bias, mode, shift = args
+            inputs = _words(builder, table, 0, rows)
+            outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
+            slots = _slots(builder, rows, vectors)
+            _start(builder, slots, outputs, bias, mode)
+            columns = cgutils.alloca_once_value(builder, panel)
+            builder.store(panel, columns)
+            with cgutils.for_range(builder, count) as segment:
+                entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
+                offset, length = _words(builder, entry, 0, 2)
+                end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
+                first = builder.load(columns)
+                with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
+                    column = builder.add(first, builder.mul(t, ir.Constant(I64, BLOCK_BYTES)))
+                    _step(builder, slots, [builder.add(address, along) for address in inputs], column)
+                builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, BLOCK_BYTES))), columns)
+            _finish(builder, slots, outputs, mode)
+            return context.get_dummy_value()
 
-    output[r] = start + sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
-    ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
-    """
+        return types.void(*[types.intp] * 7), codegen
 
-    def codegen(context, builder, signature, args):
-        table, segments, count, panel, bias, mode = args
-        inputs, outputs = _words(builder, table, 0, ROWS), _words(builder, table, ROWS, ROWS)
-        slots = _slots(builder)
-        _start(builder, slots, outputs, bias, mode)
-        columns = cgutils.alloca_once_value(builder, panel)
-        builder.store(panel, columns)
-        with cgutils.for_range(builder, count) as segment:
-            entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
-            offset, length = _words(builder, entry, 0, 2)
-            here = [builder.add(address, offset) for address in inputs]
-            first = builder.load(columns)
-            with cgutils.for_range(builder, length) as t:
-                shift = builder.mul(t.index, ir.Constant(I64, 4))
-                column = builder.add(first, builder.mul(t.index, ir.Constant(I64, BLOCK_BYTES)))
-                _step(builder, slots, [builder.add(address, shift) for address in here], column)
-            builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, BLOCK_BYTES))), columns)
-        _finish(builder, slots, outputs, mode)
-        return context.get_dummy_value()
-
-    return types.void(*[types.intp] * 6), codegen
+    return tile
 
 
-@intrinsic
-def outer_tile(
-    typing_context, table, columns, lines, line, line_pitch, column_pitch, step, column_step, mode
-):
-    """A tile whose sums run over pixels: ``lines`` lines of ``line`` pixels.
+# A tile whose sums run over segments: stretches of consecutive inputs.
+#
+# output[r] + shift = start + sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
+# ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
+gemm_tile = _gemm_tile(ROWS, VECTORS)
+gemm_narrow = _gemm_tile(NARROW, 1)
 
-    output[r] = start + sum over lines y, pixels x of
-    input[r][y * line_pitch + x * step] * columns[y * column_pitch + x * column_step],
-    pitches and steps in bytes.
-    """
 
-    def codegen(context, builder, signature, args):
-        table, columns, lines, line, line_pitch, column_pitch, step, column_step, mode = args
-        inputs, outputs = _words(builder, table, 0, ROWS), _words(builder, table, ROWS, ROWS)
-        slots = _slots(builder)
-        zeros = cgutils.alloca_once(builder, ir.ArrayType(VECTOR, VECTORS))
-        builder.store(ir.Constant(ir.ArrayType(VECTOR, VECTORS), [constant(0)] * VECTORS), zeros)
-        _start(builder, slots, outputs, builder.ptrtoint(zeros, I64), mode)
-        with cgutils.for_range(builder, lines) as y:
-            shift_y = builder.mul(y.index, line_pitch)
-            here = [builder.add(address, shift_y) for address in inputs]
-            first = builder.add(columns, builder.mul(y.index, column_pitch))
-            with cgutils.for_range(builder, line) as x:
-                shift = builder.mul(x.index, step)
-                column = builder.add(first, builder.mul(x.index, column_step))
-                _step(builder, slots, [builder.add(address, shift) for address in here], column)
-        _finish(builder, slots, outputs, mode)
-        return context.get_dummy_value()
+def _outer_tile(rows, vectors):
+    @intrinsic
+    def tile(typing_context, table, columns, lines, line, line_pitch, column_pitch, step, column_step, mode):
+        def codegen(context, builder, signature, args):
+            table, columns, lines, line, line_pitch, column_pitch, step, column_step, mode = args
+            inputs, outputs = _words(builder, table, 0, rows), _words(builder, table, rows, rows)
+            slots = _slots(builder, rows, vectors)
+            zeros = cgutils.alloca_once(builder, ir.ArrayType(VECTOR, vectors))
+            builder.store(ir.Constant(ir.ArrayType(VECTOR, vectors), [constant(0)] * vectors), zeros)
+            _start(builder, slots, outputs, builder.ptrtoint(zeros, I64), mode)
+            with cgutils.for_range(builder, lines) as y:
+                start = builder.mul(y.index, line_pitch)
+                end = builder.add(start, builder.mul(line, step))
+                first = builder.add(columns, builder.mul(y.index, column_pitch))
+                with cgutils.for_range_slice(builder, start, end, step) as (along, x):
+                    column = builder.add(first, builder.mul(x, column_step))
+                    _step(builder, slots, [builder.add(address, along) for address in inputs], column)
+            _finish(builder, slots, outputs, mode)
+            return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 9), codegen
+        return types.void(*[types.intp] * 9), codegen
+
+    return tile
+
+
+# A tile whose sums run over pixels: ``lines`` lines of ``line`` pixels.
+#
+# output[r] = start + sum over lines y, pixels x of
+# input[r][y * line_pitch + x * step] * columns[y * column_pitch + x * column_step],
+# pitches and steps in bytes.
+outer_tile = _outer_tile(ROWS, VECTORS)
+outer_narrow = _outer_tile(NARROW, 1)

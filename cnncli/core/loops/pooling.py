@@ -4,15 +4,7 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.rows import inline, place
-from cnncli.core.simd import (
-    VECTOR_BYTES,
-    record,
-    splat,
-    vload,
-    vstore,
-    where_equal,
-    where_greater,
-)
+from cnncli.core.simd import VECTOR_BYTES, record, splat, vload, vmax, vstore, where_equal
 
 JOB = nn_jobs.POOL
 ZERO = np.float32(0)
@@ -30,19 +22,28 @@ def forward(job, x, y, x0, x1, y0, y1, size):
         for row in range(y0, y1):
             at = x + row * row_pitch + x0 * pixel + c
             for _ in range(x0, x1):
-                value = vload(at)
-                # A NaN wins, wherever it stands in the window.
-                total = (
-                    total + value if average else where_greater(total, value, total, vmax_nan(total, value))
-                )
+                total = total + vload(at) if average else higher(total, vload(at))
                 at += pixel
         vstore(y + c, total * splat(np.float32(1) / size) if average else total)
 
 
 @inline
-def vmax_nan(total, value):
-    """The value, unless the total is NaN already."""
-    return where_equal(total, total, value, total)
+def higher(total, value):
+    """The higher one. A NaN wins, wherever it stands in the window."""
+    return where_equal(total, total, vmax(total, value), total)
+
+
+@inline
+def halve(x, y, row_pitch, pixel, width):
+    """A row of maxima of 2 x 2 pixels each, none of which a padding clips."""
+    for _ in range(width):
+        for c in range(0, pixel, VECTOR_BYTES):
+            at = x + c
+            under = at + row_pitch
+            upper = higher(vload(at), vload(at + pixel))
+            vstore(y + c, higher(upper, higher(vload(under), vload(under + pixel))))
+        x += 2 * pixel
+        y += pixel
 
 
 @inline
@@ -70,6 +71,10 @@ def loop(job_pointer, scratch, lo, hi):
     pixel = 4 * job.channels
     for image in range(hi - lo):
         for row in range(job.height):
+            if job.halves:
+                at = x + image * job.x_image + 2 * row * job.x_row
+                halve(at, y + image * job.y_image + row * job.y_row, job.x_row, pixel, job.width)
+                continue
             for column in range(job.width):
                 x0, x1, y0, y1, size = covered(job, row, column)
                 at = y + image * job.y_image + row * job.y_row + column * pixel

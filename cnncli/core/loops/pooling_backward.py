@@ -57,6 +57,38 @@ def backward(job, x, y, dx, dy, x0, x1, y0, y1, size, lanes):
                 at += pixel
 
 
+@inline
+def double(x, y, dx, dy, x_row, dx_row, pixel, width, masked):
+    """A row of gradients of maxima of 2 x 2 pixels each, stored to the two rows of dx that they fill."""
+    zero = splat(ZERO)
+    second = dx + dx_row
+    for _ in range(width):
+        for c in range(0, pixel, VECTOR_BYTES):
+            highest = vload(y + c)
+            left = vload(dy + c)
+            if masked:
+                left = where_greater(highest, zero, left, zero)
+            start = vload(second)
+            at = x + c
+            to = dx + c
+            for row in range(2):
+                a = vload(at)
+                b = vload(at + pixel)
+                rest = where_equal(a, highest, zero, left)
+                vstore(to, where_equal(a, highest, left, zero))
+                vstore(to + pixel, where_equal(b, highest, rest, zero))
+                left = where_equal(b, highest, zero, rest)
+                at += x_row
+                to += dx_row
+                if row == 0 and pixel < VECTOR_BYTES:
+                    # Unused lanes may have run over the end of the first row.
+                    vstore(second, start)
+        x += 2 * pixel
+        dx += 2 * pixel
+        y += pixel
+        dy += pixel
+
+
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
@@ -71,6 +103,20 @@ def loop(job_pointer, scratch, lo, hi):
     pixel = 4 * job.channels
     for image in range(hi - lo):
         dx_image = dx + image * job.dx_image
+        if job.halves:
+            for row in range(job.height):
+                double(
+                    x + image * job.x_image + 2 * row * job.x_row,
+                    y + image * job.y_image + row * job.y_row,
+                    dx_image + 2 * row * job.dx_row,
+                    dy + image * job.dy_image + row * job.dy_row,
+                    job.x_row,
+                    job.dx_row,
+                    pixel,
+                    job.width,
+                    job.masked,
+                )
+            continue
         if not job.add:
             for row in range(job.x_height):
                 clear(dx_image + row * job.dx_row, job.x_width * job.channels)
