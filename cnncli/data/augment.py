@@ -106,7 +106,7 @@ _EXAMPLE = "Write it as in --augment shift=2,rotate=10,flip; --augment auto pick
 # What is known to suit these data, by the name of the dataset.
 PRESETS: dict[str, Augment] = {
     "mnist": Augment(shift=2, rotate=14, scale=0.15, shear=12, border="black"),
-    "fashion-mnist": Augment(shift=2, flip=0.5, erase=0.25, border="black"),
+    "fashion-mnist": Augment(shift=1, flip=0.5, border="black"),
     "cifar10": Augment(crop=4, flip=0.5, erase=0.25, border="reflect"),
 }
 

@@ -11,7 +11,7 @@ _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 _SEEN = 86_400  # images that a run without --epochs shows to the network, within these limits:
-_FEWEST, _MOST = 10, 100
+_FEWEST, _MOST = 18, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class TrainOptions:
     dataset, model : str
         As `load_dataset` and `architecture` take them.
     epochs : int or None
-        None: by the number of images, 10 to 100.
+        None: by the number of images, 18 to 100.
     batch_size : int
         Images of a step.
     lr : float or None
