@@ -29,11 +29,14 @@ class Metadata:
         The ICC colour profile; always one for as many colour channels as the picture has.
     dpi : (x, y) or None
         Pixels per inch.
+    halved : bool
+        Whether the file held colour at half the resolution of brightness; a JPEG made from it does too.
     """
 
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    halved: bool = False
 
 
 @record(eq=False)
