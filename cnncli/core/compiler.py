@@ -1,14 +1,17 @@
 """From a Python function to object code: Numba writes the IR, LLVM's passes run once, on the whole.
 
-Imported only where something has to be compiled, because it imports Numba. Numba's own optimising
-is switched off: it would work on each helper, then on the whole, and unroll loops whose vectors are
-already explicit, which takes twice the time for three times the code.
+Imported only where something has to be compiled, because it imports Numba. Numba itself would optimise
+and compile each helper, then the whole, and unroll loops whose vectors are already explicit: twice the
+time for three times the code.
 """
 
+import contextlib
 import importlib
 import os
 import re
+from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -17,6 +20,8 @@ os.environ["NUMBA_OPT"] = "0"
 try:
     import numba
     from numba import types
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.registry import cpu_target
 finally:
     del os.environ["NUMBA_OPT"]
     if _chosen is not None:
@@ -47,6 +52,41 @@ def compile_loop(module_name: str, symbol: str, machine: llvm.TargetMachine) -> 
     return code
 
 
+class _Unfinished(JITCodeLibrary):
+    """Functions that stay IR as it was written."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_specific(self) -> None:
+        pass
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()  # type: ignore[no-untyped-call]
+        return 0
+
+
+@contextlib.contextmanager
+def _unfinished() -> Iterator[None]:
+    """Let Numba write IR and stop there: it would give every helper machine code that nobody calls."""
+    codegen = cpu_target.target_context.codegen()
+    instead = {
+        "_library_class": _Unfinished,
+        "_add_module": lambda module: None,
+        "set_env": lambda name, environment: None,
+    }
+    for name, value in instead.items():
+        setattr(codegen, name, value)
+    try:
+        yield
+    finally:
+        for name in instead:
+            delattr(codegen, name)
+
+
 def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     """The optimised IR of a module's ``loop``, checked to need nothing but itself and libc.
 
@@ -57,7 +97,8 @@ def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> l
     """
     job = types.CPointer(numba.from_dtype(module.JOB))  # type: ignore[no-untyped-call]
     signature = types.void(job, types.intp, types.intp, types.intp)
-    compiled = numba.cfunc(signature, error_model="numpy")(module.loop)
+    with _unfinished():
+        compiled = numba.cfunc(signature, error_model="numpy")(module.loop)
     ir = compiled.inspect_llvm().replace(compiled.native_name, symbol)
     # Only the entry stays visible, so that helpers which never fail lose their error paths.
     ir = re.sub(
@@ -66,8 +107,10 @@ def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> l
     parsed = llvm.parse_assembly(ir)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
-    passes = llvm.create_pass_builder(machine, tuning)
-    passes.getModulePassManager().run(parsed, passes)
+    for level in (3,):
+        tuning.speed_level = level
+        passes = llvm.create_pass_builder(machine, tuning)
+        passes.getModulePassManager().run(parsed, passes)
     foreign = {f.name for f in parsed.functions if f.is_declaration and not f.name.startswith("llvm.")}
     if foreign - ALLOWED_CALLS:
         calls = ", ".join(sorted(foreign - ALLOWED_CALLS))

@@ -261,6 +261,22 @@ def root_f64(typing_context, a):
     return types.float64(types.float64), codegen
 
 
+def polynomial(coefficients):
+    """An intrinsic: the polynomial of a vector with these coefficients, highest power first."""
+
+    @intrinsic
+    def evaluate(typing_context, x):
+        def codegen(context, builder, signature, args):
+            value = constant(coefficients[0])
+            for coefficient in coefficients[1:]:
+                value = fused(builder, value, args[0], constant(coefficient))
+            return value
+
+        return vector(vector), codegen
+
+    return evaluate
+
+
 def _choosing(comparison):
     """a where it compares so with b, else b: one instruction, and b where either is NaN."""
 

@@ -13,6 +13,7 @@ from cnncli.core.simd import (
     LANES,
     fma,
     load_f32,
+    polynomial,
     record,
     splat,
     vabs,
@@ -32,9 +33,8 @@ PI = np.float32(np.pi)
 HALF_PI = np.float32(np.pi / 2)
 # atan(t) / t for t from 0 to 1 as a polynomial in t * t, highest power first: least squares at
 # Chebyshev nodes, largest error 1.0e-7.
-ATAN = tuple(
-    np.float32(c)
-    for c in (
+arc_tangent_over_t = polynomial(
+    (
         0.0023981391,
         -0.014152348,
         0.0393454134,
@@ -54,11 +54,7 @@ def arc_tangent(y, x, floor):
     ax, ay = vabs(x), vabs(y)
     large = vmax(vmax(ax, ay), splat(TINY))
     t = vmin(ax, ay) / large
-    square = t * t
-    angle = splat(ATAN[0])
-    for i in range(1, len(ATAN)):
-        angle = fma(angle, square, splat(ATAN[i]))
-    angle = angle * t
+    angle = arc_tangent_over_t(t * t) * t
     angle = where_greater(ay, ax, splat(HALF_PI) - angle, angle)
     zero = splat(ZERO)
     angle = where_greater(zero, x, splat(PI) - angle, angle)
