@@ -175,7 +175,7 @@ class Conv(Layer):
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
         bias = plan.bias(node, self._filled() if not self.bias else 0)
-        if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape):
+        if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape, samples=plan.chunk):
             mode = RELU if plan.clips(node) else 0
             winograd.emit(plan, (x, corner), y, panel=plan.weight(node, "weight"), bias=bias, mode=mode)
             return
@@ -204,7 +204,12 @@ class Conv(Layer):
         if clips and not late:
             job["mode"] |= RELU
         gather.split(job, x.image, stride_y * x.row, y.shape)
-        plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
+        parts = 1 if gather.overlaps else plan.parts(self.multiply_adds(node.input_shapes))
+        cut = gather.parts(job, (x, corner), y, parts)
+        if len(cut) > 1:
+            plan.split("conv_forward", cut)
+        else:
+            plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
         if late:
             plan.apply("relu", y, y, y)
 
@@ -249,7 +254,9 @@ class Conv(Layer):
         taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
         dense = self._is_dense(node.input_shapes)
         corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
-        by_tiles = self._is_small and winograd.pays(x.shape.channels, self.out_channels, dy.shape)
+        by_tiles = self._is_small and winograd.pays(
+            x.shape.channels, self.out_channels, dy.shape, samples=plan.chunk
+        )
         if by_tiles:
             winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
         outputs = self.out_channels // self.groups
@@ -289,7 +296,7 @@ class Conv(Layer):
     def _spreads(self, x: Shape, y: Shape) -> bool:
         """The gradient of the input is best spread by kernel rows."""
         plain = self.paddings == (0, 0) and self.groups == 1 and self._dilated(1) == 1
-        winning = self._is_small and winograd.pays(y.channels, x.channels, x)
+        winning = self._is_small and winograd.pays(y.channels, x.channels, x, samples=winograd.TILES)
         return plain and not winning and scatter.pays(x, y, pair(self.kernel), pair(self.stride))
 
     def _phases(self, axis: int, size: int) -> list[AxisPhase]:
@@ -321,7 +328,7 @@ class Conv(Layer):
             offsets = offsets[::step]
         panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
         zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
-        if self._is_small and winograd.pays(outputs, each, dx.shape):
+        if self._is_small and winograd.pays(outputs, each, dx.shape, samples=plan.chunk):
             winograd.emit(plan, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=ADD if add else 0)
             return
         gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)

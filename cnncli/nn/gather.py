@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import BLOCK, is_narrow, vector_parameter
+from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
+from cnncli.nn.memory import Tensor, shares
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
 PANEL_BYTES = 24 * 1024  # of weights that a tile's sum runs over at once: most of the first-level cache
 IMAGE_BYTES = 192 * 1024  # of inputs worked on together: a share of the second-level cache
+LEAST_LINES = 4  # of an image, that a thread does for itself
 PIXELS = 96  # worked on together, at least, so that the last tile's waste is small
 
 
@@ -131,6 +133,29 @@ class Gather:
         least = -(-PIXELS // shape.width)
         lines = shape.height if images > 1 else max(least, IMAGE_BYTES // max(line_bytes, 1))
         job["images"], job["lines"] = images, min(shape.height, lines)
+
+    def parts(
+        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int
+    ) -> list[tuple[NDArray[np.void], dict[str, tuple[Tensor, int]]]]:
+        """The record cut by lines, or by blocks of channels where lines are few; none if stores overlap."""
+        by_lines = y.shape.height >= LEAST_LINES * count
+        spills = self.outputs % LANES != 0 or (self.outputs % BLOCK != 0 and not is_narrow(self.outputs))
+        if count == 1 or (spills and y.shape.height * y.shape.width > 1) or self.groups > 1:
+            return []
+        made = []
+        for lo, hi in shares(y.shape.height if by_lines else self.blocks, count):
+            part = job.copy()
+            at, to = x[1], lo * 4 * BLOCK
+            if by_lines:
+                part["height"], part["lines"] = hi - lo, min(int(job["lines"][0]), hi - lo)
+                at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
+            else:
+                part["panel_blocks"] = hi - lo
+                part["panel"] += lo * job["panel_pitch"]
+                part["bias"] += lo * 4 * BLOCK
+                part["narrow"] *= hi == self.blocks
+            made.append((part, {"x": (x[0], at), "y": (y, to)}))
+        return made
 
     def pattern(self, plan: Plan, bias: int, width: int) -> int:
         """Address of the bias, repeated for a row of pixels."""

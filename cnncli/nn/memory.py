@@ -123,6 +123,13 @@ def pieces(count: int, size: int) -> list[tuple[int, int]]:
     return [(lo, min(lo + size, count)) for lo in range(0, count, size)]
 
 
+def shares(count: int, parts: int, *, unit: int = 1) -> list[tuple[int, int]]:
+    """0 to count in so many parts or fewer, about equal and each of whole units but the last."""
+    units = -(-count // unit)
+    size = -(-units // min(parts, units)) * unit
+    return pieces(count, size)
+
+
 def widest(halos: Sequence[Halo]) -> Halo:
     """The halo in which all of some lie."""
     return max((halo[0] for halo in halos), default=0), max((halo[1] for halo in halos), default=0)

@@ -74,6 +74,11 @@ class Network:
         """Trained numbers."""
         return sum(parameter.size for parameter in self.parameters.values())
 
+    @property
+    def multiply_adds(self) -> int:
+        """Of one sample, forward."""
+        return sum(node.layer.multiply_adds(node.input_shapes) for node in self.graph.nodes.values())
+
     def address(self, name: str) -> int:
         """Address of a parameter's or state's rows."""
         home = self.weights if name in self.parameters else self.state

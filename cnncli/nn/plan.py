@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
     from cnncli.nn.network import Network
 
+Part = tuple[NDArray[np.void], Mapping[str, Tensor | tuple[Tensor, int]]]  # a record and its tensors
+
 SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
 CHUNK = 16  # samples, at most
+LEAST_SHARED = 100_000_000  # multiply-adds, about 2 ms, of a network that is worth waking threads for …
+LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one another
 LATE_TASKS = 64  # that a whole-batch call is cut into
 PIECE_ROWS = 256  # of a parameter, in one task
 MINIMUM_PACK = 1 << 14  # floats, in one task
@@ -47,6 +51,8 @@ class Plan:
         Layers whose activations are wanted as they are, so that nothing is fused into them.
     wants_input : bool
         The gradient of the input is wanted too.
+    parts : int
+        Threads that share the work on a single sample. They change no bit: each output is one thread's.
     """
 
     def __init__(
@@ -57,11 +63,14 @@ class Plan:
         training: bool,
         keep: frozenset[str] = frozenset(),
         wants_input: bool = False,
+        parts: int = 1,
     ) -> None:
         self.network = network
         self.graph: Graph = network.graph
         self.batch = batch
         self.training = training
+        shares = batch == 1 and not training and network.multiply_adds >= LEAST_SHARED
+        self._parts = parts if shares else 1
         self.slots = max(1, min(SLOTS, batch))
         per_slot = -(-batch // self.slots)
         self.chunk = -(-per_slot // -(-per_slot // CHUNK))
@@ -207,6 +216,19 @@ class Plan:
     ) -> None:
         """Emit calls that belong to no chunk, each a task of its own."""
         self._emit(loop, job, tensors or {}, list(tasks))
+
+    def parts(self, multiply_adds: int) -> int:
+        """How many parts a layer's work on a chunk is best cut into."""
+        return max(1, min(self._parts, multiply_adds // LEAST_PART))
+
+    def split(self, loop: str, parts: Sequence[Part]) -> None:
+        """Emit calls that do one sample's work between them, at the same time."""
+        self.barrier()
+        for job, tensors in parts:
+            self._emit(loop, job, tensors, [(0, 1)])
+            self._index -= 1
+        self._index += 1
+        self.barrier()
 
     def barrier(self) -> None:
         """What follows needs all that came before, of all chunks."""

@@ -207,7 +207,8 @@ class Inference:
     ) -> None:
         self.network = network
         self.batch = batch
-        plan = self._plan = Plan(network, batch, training=False, keep=frozenset(keep))
+        workers = available_cores() if threads is None else threads
+        plan = self._plan = Plan(network, batch, training=False, keep=frozenset(keep), parts=workers)
         plan.forward()
         self._kept = {}
         for name in (*keep, network.graph.output):
@@ -215,7 +216,7 @@ class Inference:
             self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
             plan.apply("copy", value, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
         self._refresh = plan.refresher()
-        self._program = plan.program(available_cores() if threads is None else threads)
+        self._program = plan.program(workers)
         self.refresh()
 
     def refresh(self) -> None:

@@ -10,9 +10,9 @@ from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
+from cnncli.nn.memory import Tensor, shares
 
 if TYPE_CHECKING:
-    from cnncli.nn.memory import Tensor
     from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
@@ -23,14 +23,20 @@ BUFFER = 2 * 36 * 16  # floats, on the widest processor
 SUM_TILES = 64  # that a register tile of the weights' gradient sums over
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
 LEAST_CHANNELS = 8  # below, the transforms cost more than they save
+LEAST_TILES = 8  # to read the weights of a large layer for
+SMALL_WEIGHTS = 1 << 14  # channels in times channels out, whose transformed weights stay in the caches
 LEAST_USE = 0.6  # share of the tiles' outputs that exist
 
 
-def pays(channels: int, outputs: int, shape: Shape) -> bool:
-    """The transforms cost less than they save, and stores need no masks."""
-    covered = -(-shape.height // TILE) * -(-shape.width // TILE) * TILE**2
-    used = shape.height * shape.width >= LEAST_USE * covered
-    return used and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
+def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
+    """The transforms cost less than they save, and stores need no masks.
+
+    Four times the weights are read for each chunk of so many ``samples``.
+    """
+    tiles = -(-shape.height // TILE) * -(-shape.width // TILE)
+    used = shape.height * shape.width >= LEAST_USE * tiles * TILE**2
+    enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
+    return used and enough and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
 
 
 def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int) -> None:
@@ -59,13 +65,21 @@ def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int,
         zeros=plan.constant(np.zeros(BLOCK, np.float32)),
         mode=mode,
     )
-    tensors: dict[str, Tensor | tuple[Tensor, int]] = {
-        "x": x,
-        "y": y,
-        "inputs": plan.spare_floats(PLACES * TILES * padded),
-        "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
-    }
-    plan.each_chunk("conv_winograd", job, tensors)
+    parts = []
+    for lo, hi in shares(y.shape.height, plan.parts(9 * channels * y.shape.size), unit=TILE):
+        part = job.copy()
+        part["height"] = hi - lo
+        tensors: dict[str, Tensor | tuple[Tensor, int]] = {
+            "x": (x[0], x[1] + lo * x[0].row),
+            "y": (y, lo * y.row),
+            "inputs": plan.spare_floats(PLACES * TILES * padded),
+            "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
+        }
+        parts.append((part, tensors))
+    if len(parts) > 1:
+        plan.split("conv_winograd", parts)
+    else:
+        plan.each_chunk("conv_winograd", *parts[0])
 
 
 def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:

@@ -59,6 +59,23 @@ def test_threads_change_no_bit(samples):
         assert more[1] == one[1]
 
 
+def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    graph = Graph((21, 20, 3))
+    graph.add(Conv(32, 3, padding=1), Relu())  # in bands of lines, by tiles
+    graph.add(Conv(24, 5, stride=2), Relu())  # in bands of lines, the last block half full
+    graph.add(Conv(20, 3, padding=1), Relu(), Flatten())  # whole: its stores overlap
+    graph.add(Linear(500), Relu(), Linear(1200), Linear(4))  # in blocks of channels
+    network = Network(graph, seed=1)
+    pictures = np.random.default_rng(0).standard_normal((3, 21, 20, 3), np.float32)
+    inferences = [Inference(network, 1, threads=threads) for threads in (1, 2, 3)]
+    assert len(inferences[0]._program._phases) == 1
+    assert len(inferences[1]._program._phases) > 4
+    one, two, three = (each.run(pictures) for each in inferences)
+    assert one.tobytes() == two.tobytes() == three.tobytes()
+    np.testing.assert_allclose(Inference(network, 3, threads=1).run(pictures), one, rtol=1e-3, atol=1e-4)
+
+
 def test_it_learns_a_batch_by_heart():
     network = Network(small_graph(), seed=0)
     step = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=Adam(), threads=2)

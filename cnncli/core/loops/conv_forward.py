@@ -7,7 +7,7 @@ Pixels are taken ROWS at a time, across the ends of rows and images.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_tile
+from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_single, gemm_tile
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import load_i64, record, store_i64
 
@@ -54,6 +54,7 @@ def _sweep(rows, tile):
 
 sweep = _sweep(ROWS, gemm_tile)
 sweep_narrow = _sweep(NARROW, gemm_narrow)
+sweep_single = _sweep(1, gemm_single)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -85,7 +86,9 @@ def loop(job_pointer, scratch, lo, hi):
                 y_at = y_here + group * job.y_group + block * BLOCK_BYTES
                 panel = panels + to * job.panel_pitch
                 bias = job.bias + to * BLOCK_BYTES
-                if job.narrow and block == blocks - 1:
+                if images * lines * job.width == 1:
+                    sweep_single(job, x_at, y_at, 1, 1, scratch, segments, panel, bias, mode)
+                elif job.narrow and block == blocks - 1:
                     sweep_narrow(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)
                 else:
                     sweep(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)

@@ -8,7 +8,8 @@ those of the inputs, then those of the outputs.
 
 The narrow tile has `NARROW` rows of one vector, for blocks of which no more is used: with 6 output
 channels and 8 lanes it does 8 lanes' work where the wide one does 16 lanes'. It loads NARROW + 1 times
-for NARROW multiply-adds, which is still no more than two loads a cycle can bring.
+for NARROW multiply-adds, which is still no more than two loads a cycle can bring. The single tile has
+one row, for a fully connected layer of one sample: the weights' way from memory is the limit there.
 """
 
 from llvmlite import ir
@@ -126,6 +127,7 @@ def _gemm_tile(rows, vectors):
 # ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
 gemm_tile = _gemm_tile(ROWS, VECTORS)
 gemm_narrow = _gemm_tile(NARROW, 1)
+gemm_single = _gemm_tile(1, VECTORS)
 
 
 def _outer_tile(rows, vectors):
