@@ -1,5 +1,6 @@
 """Convolution with large kernels by Fourier transforms of overlapping tiles."""
 
+import functools
 import itertools
 import math
 
@@ -63,6 +64,7 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     return run_direct(weights, surface, dilation=1, threads=threads) if spoilt else int(clipped)
 
 
+@functools.cache
 def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
     """What `run_fft` costs, in the unit of direct convolution.
 

@@ -90,13 +90,12 @@ def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], sha
     if kh > 1 and kw > 1 and dilation == 1 and np.all(weights == weights[0, 0]) and weights[0, 0]:
         passes = kw.bit_length() + kw.bit_count() - 2 + 4
         plans.append(Plan("box", f"{kw} x {kh} by doubling and running sums", ADDITION * passes + 2))
-    if min(kh, kw) > 1:
-        plans += _plans_separable(weights)
     extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
     # Transforms compute every row, the other ways only those that are kept.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
     plans.append(Plan("fft", "overlapping tiles", transform))
-    return min(plans, key=lambda plan: plan.cost)
+    best = min(plans, key=lambda plan: plan.cost)
+    return (_plan_separable(weights, below=best.cost) if min(kh, kw) > 1 else None) or best
 
 
 def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Plan:
@@ -111,32 +110,37 @@ def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Pl
     return Plan("direct", f"{taps} tap{'s' * (taps != 1)}", cost)
 
 
-def _plans_separable(weights: Weights) -> list[Plan]:
-    """The sum of a few columns times rows that leaves out next to nothing, if there is one."""
+def _plan_separable(weights: Weights, *, below: float) -> Plan | None:
+    """The sum of a few columns times rows that leaves out next to nothing, if there is one so cheap."""
     kh, kw = weights.shape
-    factors = _factors(weights)
+
+    def cost(rank: int) -> float:
+        return float(rank * (LONE_TAP * (kh + 1.2 * kw) + 1) + 2)
+
+    affordable = sum(cost(rank) < below for rank in range(1, MAX_RANK + 1))
+    factors = _factors(weights, affordable)
     if factors is None:
-        return []
+        return None
     columns, rows = factors
     rank = len(columns)
-    cost = rank * (LONE_TAP * (kh + 1.2 * kw) + 1) + 2
-    return [Plan("separable", f"rank {rank}, {rank * (kh + kw)} taps for {kh * kw}", cost, columns, rows)]
+    detail = f"rank {rank}, {rank * (kh + kw)} taps for {kh * kw}"
+    return Plan("separable", detail, cost(rank), columns, rows)
 
 
-def _factors(weights: Weights) -> tuple[Weights, Weights] | None:
-    """Columns (rank, kh) and rows (rank, kw) whose products add up to the weights, or None."""
+def _factors(weights: Weights, most: int) -> tuple[Weights, Weights] | None:
+    """Columns (rank, kh) and rows (rank, kw) whose products add up to the weights, up to a rank, or None."""
     total = np.abs(weights).sum()
-    if not total:
+    if not total or not most:
         return None
     # Rank 1 first, from the row and the column through the largest weight: exact where the weights are.
     i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
     column, row = weights[:, j] / weights[i, j], weights[i]
     if np.abs(weights - np.outer(column, row)).sum() <= RESIDUAL * total:
         return column[None], row[None]
-    if max(weights.shape) > SVD_SIDE:
+    if most < 2 or max(weights.shape) > SVD_SIDE:
         return None
     u, s, v = np.linalg.svd(weights, full_matrices=False)
-    for rank in range(2, min(MAX_RANK, len(s)) + 1):
+    for rank in range(2, min(most, len(s)) + 1):
         columns, rows = (u[:, :rank] * s[:rank]).T, v[:rank]
         if np.abs(weights - columns.T @ rows).sum() <= RESIDUAL * total:
             return columns, rows
