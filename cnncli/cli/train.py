@@ -306,6 +306,7 @@ def _find_rate(session: "Session", manner: Manner) -> int:
         print(path)
     if not manner.quiet:
         report(
-            f"--lr {found.suggested:.2g} looks right (the loss falls fastest there); the curve is in {path}"
+            f"--lr {found.suggested:.2g} looks right: a tenth of the rate at which the loss is least; "
+            f"the curve is in {path}"
         )
     return DONE

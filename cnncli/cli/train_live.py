@@ -59,6 +59,16 @@ def braille(values: Sequence[float], width: int, rows: int, *, low: float, high:
     return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
 
 
+def _drawn_out(values: Sequence[float], count: int) -> list[float]:
+    """The same curve in more points, straight between those that are known."""
+    out = []
+    for i in range(count):
+        before, share = divmod(i * (len(values) - 1) / (count - 1), 1.0)
+        first, second = values[int(before)], values[min(int(before) + 1, len(values) - 1)]
+        out.append(first + share * (second - first))
+    return out
+
+
 class LiveDisplay:
     """Follows a run on a terminal.
 
@@ -140,9 +150,7 @@ class LiveDisplay:
         marks: tuple[str, str],
         width: int,
     ) -> list[RenderableType]:
-        stretched = values
-        if len(values) < 2 * width:  # steps of a staircase rather than a corner of the plot
-            stretched = [values[i * len(values) // (2 * width)] for i in range(2 * width)]
+        stretched = values if len(values) >= 2 * width else _drawn_out(values, 2 * width)
         lines = braille(stretched, width, _ROWS, low=bounds[0], high=bounds[1])
         side = [f"{marks[0]:>9}", *[" " * 9] * (_ROWS - 2), f"{marks[1]:>9}"]
         side[_ROWS // 2] = f"{name:>9}"

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from cnncli.training.session import Session
 
 _MOST_ROWS = 40
+_MOST_SKIPPED = 5  # files that are named with the reason
 
 
 def amount(value: float, unit: str = "") -> str:
@@ -23,8 +24,7 @@ def summary_lines(session: "Session") -> list[str]:
     dataset, options, trainer = session.dataset, session.options, session.trainer
     table = summary(trainer.material.network.graph, trainer.material.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
-    if dataset.skipped:
-        head.append(f"         {len(dataset.skipped)} files are left out, such as {dataset.skipped[0].path}")
+    head += [f"         left out: {each.path}: {each.reason}" for each in dataset.skipped[:_MOST_SKIPPED]]
     height, width, channels = dataset.shape
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "

@@ -175,7 +175,8 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
     if found.skipped:
         count = len(found.skipped)
         names = listed([each.path for each in found.skipped])
-        found = _with(found, warnings=(f"{count:,} files cannot be used and are left out: {names}",))
+        what = "1 file" if count == 1 else f"{count:,} files"
+        found = _with(found, warnings=(f"{what} cannot be used and left out: {names}",))
     found = _with(found, notes=tuple(notes), warnings=_class_warnings(found.classes, train, test))
     return Dataset(
         name=found.name,

@@ -41,7 +41,8 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     if loose:
         warnings.append(f"{listed([shown(path.name) for path in loose])}: outside a class folder, left out")
     if others:
-        warnings.append(f"{others:,} files are not images by their suffix and are left out")
+        what = "1 file is no image" if others == 1 else f"{others:,} files are no images"
+        warnings.append(f"{what} by the suffix: left out")
     if not filled:
         what = "images but no class folders" if loose else "no images"
         raise CnncliError(f"{shown(root)} holds {what}", _LAYOUT)

@@ -36,13 +36,18 @@ def as_input(picture: Picture, shape: tuple[int, int, int]) -> NDArray[np.uint8]
         shades = pixels[..., :-1].astype(np.float32)
         pixels = np.rint(shades * opacity + 255 * (1 - opacity)).astype(np.uint8)
     if pixels.shape[2] == 3 and channels == 1:
-        pixels = np.rint(pixels @ _LUMA).astype(np.uint8)[..., None]
+        pixels = as_gray(pixels)
     there_h, there_w = pixels.shape[:2]
     scale = max(height / there_h, width / there_w)
     fit_h, fit_w = max(height, round(there_h * scale)), max(width, round(there_w * scale))
     pixels = resized(pixels, fit_w, fit_h)
     top, left = (fit_h - height) // 2, (fit_w - width) // 2
     return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
+
+
+def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brightness of colours: (…, 3) becomes (…, 1)."""
+    return np.asarray(np.rint(pixels @ _LUMA).astype(np.uint8)[..., None])
 
 
 def read_input(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

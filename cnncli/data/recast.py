@@ -1,13 +1,13 @@
 """A split seen as a network wants it: other channels, and digits drawn dark on light turned."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.digits import as_digit
-from cnncli.data.model import Images, Labels, Shape, Split
-from cnncli.data.prepare import as_input
+from cnncli.data.model import Dataset, Images, Labels, Shape, Split
+from cnncli.data.prepare import as_gray, as_input
 from cnncli.images.picture import Picture
 
 
@@ -49,6 +49,9 @@ class Recast:
         used = self.split.read(indices, raw, threads=threads)
         if direct and not self.digits:
             return used
+        if raw.shape[1:3] == out.shape[1:3] and not self.digits:
+            out[: len(used)] = as_gray(raw[: len(used)]) if self.shape[2] == 1 else raw[: len(used)]
+            return used
         for place, index in enumerate(used):
             picture = Picture((raw[place],))
             if self.digits:
@@ -59,3 +62,17 @@ class Recast:
             else:
                 out[place] = as_input(picture, self.shape)
         return used
+
+
+def with_channels(dataset: Dataset, channels: int) -> Dataset:
+    """A dataset whose images have as many channels as a network takes, 1 (gray) or 3 (colour)."""
+    height, width, there = dataset.shape
+    if there == channels:
+        return dataset
+    train, val, test = (
+        Recast(split, (height, width, channels), split.labels)
+        for split in (dataset.train, dataset.val, dataset.test)
+    )
+    what = "images are turned gray" if channels == 1 else "gray images are taken as colour"
+    notes = (*dataset.notes, f"{what}, as the network takes them")
+    return replace(dataset, train=train, val=val, test=test, notes=notes)

@@ -12,7 +12,7 @@ from cnncli.data.loader import Batch, Loader
 from cnncli.errors import CnncliError
 from cnncli.nn import Inference, Loss, Network, TrainingStep
 from cnncli.training.average import Average
-from cnncli.training.options import TrainOptions
+from cnncli.training.options import TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule
 from cnncli.training.state import Progress, State
 
@@ -290,8 +290,9 @@ class Trainer:
         network, progress = self.material.network, self.progress
         np.copyto(network.weights, self._before[0])
         np.copyto(network.state, self._before[1])
-        names = tuple(name for name, node in network.graph.nodes.items() if not node.layer.is_flatten)
-        kept = Inference(network, len(batch), threads=self.material.threads, keep=names)
+        names = [name for name, node in network.graph.nodes.items() if not node.layer.is_flatten]
+        inner = [name for name in names if name != network.graph.output]  # which is always kept
+        kept = Inference(network, len(batch), threads=self.material.threads, keep=inner)
         peaks = {
             name: float(np.abs(values).max())
             for name, values in kept.activations(np.ascontiguousarray(batch.x)).items()
@@ -303,12 +304,13 @@ class Trainer:
             if bad
             else f"the largest value, {peaks[largest]:.3g}, is in layer {largest}"
         )
-        rate = self.material.options.lr or 0.0
+        options = self.material.options
+        lower = min((options.lr or 0.0) / 10, usual_rate(options.opt))
         kept_words = (
             f"The best weights so far (epoch {progress.best_epoch}) are kept. " if progress.best_epoch else ""
         )
         return CnncliError(
             f"the loss is {loss} at step {progress.step + 1}, in epoch {progress.epoch + 1}: {where}; "
             "expected a number",
-            f"{kept_words}Train again with a lower --lr, such as {rate / 10:g}, or with --clip 1.",
+            f"{kept_words}Train again with a lower --lr, such as {lower:g}, or with --clip 1.",
         )

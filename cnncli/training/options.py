@@ -124,7 +124,7 @@ class TrainOptions:
         return replace(
             self,
             epochs=self.epochs or by_images,
-            lr=self.lr or _RATES[self.opt],
+            lr=self.lr or usual_rate(self.opt),
             weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
         )
 
@@ -169,6 +169,11 @@ class TrainOptions:
         if set(values) != known:
             raise TypeError(f"options {sorted(set(values) ^ known)} are unknown or missing")
         return cls(**values)
+
+
+def usual_rate(opt: str) -> float:
+    """The learning rate that suits an optimiser."""
+    return _RATES[opt]
 
 
 def _within(name: str, value: float | None, low: float, high: float, *, whole: bool = False) -> None:

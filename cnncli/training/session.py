@@ -1,7 +1,7 @@
 """A session: from options, or from a run's folder, to a trainer that is ready to go."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from cnncli.data.augment import parse_augment
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
+from cnncli.data.recast import with_channels
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
@@ -135,8 +136,7 @@ def begin(
         Where the dataset, the model, the checkpoint to start from or the folder is at fault.
     """
     start = load_checkpoint(Path(options.init)) if options.init else None
-    size = start.preprocessing.size if start else None
-    dataset = _load(options, size, threads, report)
+    dataset = _load(options, start.preprocessing if start else None, threads, report)
     settled = options.settled(len(dataset.train))
     name = options.dataset.strip().lower()
     if name not in NAMED and name not in ALIASES:  # found again from wherever the run is resumed
@@ -198,7 +198,7 @@ def resume(
             f"{shown(folder / 'config.json')} is no description of a run: {error}",
             "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
         ) from error
-    dataset = _load(options.at(offline=options.offline or offline), preprocessing.size, threads, report)
+    dataset = _load(options.at(offline=options.offline or offline), preprocessing, threads, report)
     _check_same(facts, _facts(dataset), folder.path)
     network = Network(model.graph(seed=options.seed), seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
@@ -219,23 +219,26 @@ def resume(
 
 
 def _load(
-    options: TrainOptions, size: tuple[int, int] | None, threads: int, report: Report | None
+    options: TrainOptions, wanted: Preprocessing | None, threads: int, report: Report | None
 ) -> Dataset:
-    return load_dataset(
+    """The dataset, its images as a network wants them that is there already."""
+    dataset = load_dataset(
         options.dataset,
-        size=size,
+        size=wanted.size if wanted else None,
         val_split=options.val_split,
         seed=options.seed,
         offline=options.offline,
         threads=threads,
         report=report,
     )
+    return with_channels(dataset, wanted.channels) if wanted else dataset
 
 
 def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> Preprocessing:
     """Mean and deviation of the data, or those that the weights to start from are used to."""
+    digits = dataset.name == "mnist"  # others are learnt, and predicted, as they come
     if start and start.preprocessing.shape == dataset.shape:
-        return start.preprocessing
+        return replace(start.preprocessing, digits=digits)
     mean, std = statistics(dataset.train, threads=threads)
     height, width, channels = dataset.shape
     return Preprocessing(
@@ -243,7 +246,7 @@ def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> 
         channels,
         tuple(float(v) for v in mean),
         tuple(float(v) for v in std),
-        digits=dataset.name == "mnist",
+        digits=digits,
     )
 
 

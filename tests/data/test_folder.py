@@ -73,10 +73,10 @@ def test_odd_files_are_told_and_left_out(class_folder):
     text = "\n".join(dataset.warnings)
     assert "no images in class dog: left out" in text
     assert "stray.png: outside a class folder, left out" in text
-    assert "1 files are not images by their suffix and are left out" in text
+    assert "1 file is no image by the suffix: left out" in text
     assert "2 files have one content and two labels, and are left out" in text
     assert "(ant and cat)" in text
-    assert "2 files cannot be used and are left out" in text
+    assert "2 files cannot be used and left out" in text
     assert {each.path.rsplit("/", 1)[1] for each in dataset.skipped} == {"broken.png", "empty.jpg"}
     assert dataset.classes == ("ant", "bee", "café 🐱 *", "cat")
     assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 14

@@ -137,6 +137,26 @@ def test_starting_from_a_checkpoint_with_other_classes(session, tmp_path):
         assert (after["conv1.weight"] == first.arrays["conv1.weight"]).all() == freeze
 
 
+def test_a_gray_network_takes_colour_photographs_as_gray(session, again, tmp_path):
+    session(output=tmp_path / "first", epochs=1).trainer.run(Watcher(), never)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "colour.npz"
+    images = rng.integers(0, 255, (40, 10, 10, 3)).astype(np.uint8)
+    np.savez(path, x=images, y=np.arange(40) % 2)
+    init = str(tmp_path / "first" / "best.safetensors")
+    run = session(output=tmp_path / "second", dataset=str(path), model="auto", init=init, epochs=2)
+    assert run.dataset.shape == (10, 10, 1)
+    assert any("turned gray" in note for note in run.dataset.notes)
+    got = np.empty((len(run.dataset.test), 10, 10, 1), np.uint8)
+    run.dataset.test.read(np.arange(len(got)), got)
+    gray = np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    for picture in got:
+        assert (np.abs(gray.astype(int) - picture[..., 0]) <= 1).all(axis=(1, 2)).any()
+    assert run.trainer.run(Watcher(), never)
+    run.folder.unlock()
+    assert again(tmp_path / "second").dataset.shape == (10, 10, 1)
+
+
 def test_starting_from_another_network(session, tmp_path):
     session(output=tmp_path / "first", epochs=1).trainer.run(Watcher(), never)
     with pytest.raises(CnncliError, match=r"--init .*conv1.weight has shape"):
@@ -148,7 +168,7 @@ def test_a_loss_that_is_no_number(session, tmp_path):
     run = session(epochs=50, lr=1e6, model="conv8 relu conv8 relu gap fc", sched="constant", momentum=0.99)
     with pytest.raises(CnncliError, match=r"the loss is .* at step \d+, in epoch \d+: .*layer \w+") as caught:
         run.trainer.run(Watcher(), never)
-    assert "lower --lr, such as 100000" in caught.value.hint
+    assert "lower --lr, such as 0.1," in caught.value.hint
     left = set(load_file(tmp_path / "run" / "state.safetensors"))
     assert "weights/conv1.weight" in left
 
