@@ -1,4 +1,4 @@
-"""JPEG's own ways: luma decoded alone, colour at half the resolution kept so, and large images in strips."""
+"""JPEG's own ways: luma decoded alone, and colour at half the resolution kept so."""
 
 import io
 
@@ -62,15 +62,3 @@ def test_what_holds_no_luma_apart_is_decoded_as_ever():
 def test_color_keeps_its_resolution_unless_a_quality_is_asked_for(own, quality, expected):
     picture = read_picture(encoded(photograph(), subsampling=own))
     assert sampling(encode_picture(picture, "JPEG", quality=quality)) == expected
-
-
-@pytest.mark.parametrize("height", [1, 255, 256, 257, 600])
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_strips_join_without_a_seam(rng, height, mode):
-    shape = (height, 5) if mode == "L" else (height, 5, len(mode))
-    pixels = rng.integers(0, 256, shape).astype(np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels, mode).save(stream, "PNG")
-    (found,) = read_picture(stream.getvalue()).frames
-    assert found.flags.c_contiguous
-    assert np.array_equal(found, pixels.reshape(height, 5, -1))
