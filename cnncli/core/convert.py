@@ -260,11 +260,12 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     return _switch(builder, code, emit, I64)
 
 
-def float_vectors(builder, integers):
-    """A long vector of integers, none above 2**31, as vectors of floats."""
+def float_vectors(builder, integers, *, signed):
+    """A long vector of integers, none of them 2**31 or more, as vectors of floats."""
     wide = integers.type.count
     kind = ir.VectorType(I32, wide)
-    integers = integers if integers.type == kind else builder.zext(integers, kind)
+    if integers.type != kind:
+        integers = builder.sext(integers, kind) if signed else builder.zext(integers, kind)
     floats = builder.sitofp(integers, ir.VectorType(F32, wide))
     none = ir.Constant(floats.type, ir.Undefined)
     orders = (ir.Constant(_INTEGERS, list(range(at, at + LANES))) for at in range(0, wide, LANES))

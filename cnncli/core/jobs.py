@@ -64,7 +64,16 @@ _ROWS = [
     ("lower_taps", "i8"),
     ("stores_chunks", "i8"),  # 1: sums of whole chunks go straight to the output
 ]
-DIRECT = np.dtype([*TILES, *_ROWS, ("source_offsets", "i8")], align=True)  # as tap_offsets, in the source
+# For bytes, the taps are pairs of an offset and a weight.
+DIRECT = np.dtype(
+    [
+        *TILES,
+        *_ROWS,
+        ("source_offsets", "i8"),  # as tap_offsets, in the source
+        ("as_bytes", "i8"),  # 1: scale and bias leave whole numbers whole
+    ],
+    align=True,
+)
 
 # Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
 # `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.

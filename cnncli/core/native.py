@@ -45,6 +45,7 @@ LOOPS = {
     "conv_winograd": "cnncli.core.loops.conv_winograd",
     "dense_backward": "cnncli.core.loops.dense_backward",
     "direct": "cnncli.core.loops.direct",
+    "direct_bytes": "cnncli.core.loops.direct_bytes",
     "dropout": "cnncli.core.loops.dropout",
     "elementwise": "cnncli.core.loops.elementwise",
     "fft": "cnncli.core.loops.fft",

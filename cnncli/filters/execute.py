@@ -10,6 +10,7 @@ from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_ou
 from cnncli.filters.model import Weights
 
 BOX_TILE_ROWS = 96  # of bytes: a quarter of the memory of floats, and fewer rows are added up twice
+MOST_HALVINGS = 8  # of weights, until they are whole numbers
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 NOISE = 1e-6  # of the largest response: what float32 rounding may leave where nothing changes
 
@@ -35,11 +36,59 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     """
     kh, kw = weights.shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
+    numbers = whole_weights(weights, surface)
+    if numbers is not None:
+        return _run_direct_bytes(*numbers, surface, extent, dilation=dilation, threads=threads)
     job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32)
     rows, _, columns = _set_paired_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
     job.point("source_offsets", offsets.astype(np.intp))
     return _run("direct", job, threads, rows=job.loaded_rows + 3)
+
+
+def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp], int] | None:
+    """Weights as whole numbers and the power of two that they are to be divided by, for sums of bytes.
+
+    None where 16 bits would not hold every sum and the bias, or where the samples are no whole bytes.
+    """
+    if not _reads_bytes(surface):
+        return None
+    for exponent in range(MOST_HALVINGS):
+        numbers = weights * 2.0**exponent
+        if np.array_equal(numbers, np.rint(numbers)):
+            largest = 255 * np.abs(numbers).sum() + abs(surface.bias)
+            return (numbers.astype(np.intp), exponent) if largest < 2**15 else None
+    return None
+
+
+def _reads_bytes(surface: Surface) -> bool:
+    """Whether all samples under a window are bytes, those beyond the border as well."""
+    whole_fill = float(surface.fill).is_integer() and 0 <= surface.fill <= 255
+    return surface.src.dtype == np.uint8 and surface.luma is None and whole_fill
+
+
+def _run_direct_bytes(
+    numbers: NDArray[np.intp],
+    exponent: int,
+    surface: Surface,
+    extent: tuple[int, int],
+    *,
+    dilation: int,
+    threads: int,
+) -> int:
+    """`run_direct` in integers."""
+    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.uint8)
+    rows, columns = np.nonzero(numbers)
+    if not len(rows):
+        rows, columns = np.zeros((2, 1), np.intp)
+    for name, pitch in (("tap_offsets", job.pitch), ("source_offsets", surface.src.strides[0])):
+        offsets = dilation * (rows * pitch + columns * surface.channels)
+        job.point(name, np.stack([offsets, numbers[rows, columns]], axis=1).astype(np.intp))
+    scale = surface.scale / 2**exponent
+    job.record["tap_count"] = len(rows)
+    job.record["scale"] = scale
+    job.record["as_bytes"] = surface.out.dtype == np.uint8 and scale == 1 and float(surface.bias).is_integer()
+    return _run("direct_bytes", job, threads, rows=1 + -(-job.loaded_rows // 4))
 
 
 def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
@@ -96,8 +145,7 @@ def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads:
 
 def box_loop(shape: tuple[int, ...], surface: Surface) -> str:
     """The native function for a box over a surface: integers where its sums of bytes are exact."""
-    whole_fill = float(surface.fill).is_integer() and 0 <= surface.fill <= 255
-    if surface.src.dtype != np.uint8 or surface.luma is not None or not whole_fill:
+    if not _reads_bytes(surface):
         return "box"
     largest = 255 * shape[0] * shape[1]
     return "box_bytes" if largest < 2**16 else "box_bytes_wide" if largest < 2**31 else "box"

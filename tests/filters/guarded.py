@@ -80,7 +80,11 @@ def run(way, shape, dtype, kernel, stride, luma, out, at_end):
     rng = np.random.default_rng(1)
     image = surfaces.random_image(rng, shape, dtype)
     source = keeper.copy(image)
-    weights = np.full(kernel, 1 / np.prod(kernel)) if way == "box" else rng.normal(size=kernel)
+    weights = rng.normal(size=kernel)
+    if way == "box":
+        weights = np.full(kernel, 1 / np.prod(kernel))
+    elif way == "whole":
+        way, weights = "direct", rng.integers(-1, 2, kernel) / 2
     how = {"stride": stride, "border": "constant" if at_end else "reflect101", "luma": luma}
     plain = surfaces.surface_over(image, kernel, out=out, scale=40, **how)
     wanted = surfaces.run_way(way, weights, plain)

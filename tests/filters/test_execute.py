@@ -135,6 +135,39 @@ def test_boxes_of_bytes_are_exact(rng, shape, fill):
     assert np.array_equal(surface.out, exact)
 
 
+WHOLE_KERNELS = {
+    "laplacian": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    "sobel": [[1 / 8, 0, -1 / 8], [1 / 4, 0, -1 / 4], [1 / 8, 0, -1 / 8]],
+    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "largest": [[64, 0, -64]],
+    "one": [[1]],
+    "none": [[0, 0, 0]],
+}
+
+
+@pytest.mark.parametrize("out", DTYPES)
+@pytest.mark.parametrize(("stride", "dilation"), [((1, 1), 1), ((2, 3), 1), ((1, 1), 2)])
+@pytest.mark.parametrize("name", WHOLE_KERNELS)
+def test_whole_weights_of_bytes_are_exact(rng, name, stride, dilation, out):
+    weights = np.array(WHOLE_KERNELS[name])
+    for shape, border in (((70, 331, 3), "reflect101"), ((9, 1000, 1), "constant"), ((5, 7, 2), "wrap")):
+        image = random_image(rng, shape, np.uint8)
+        how = {"border": border, "stride": stride, "dilation": dilation}
+        exact = scipys(image, spread_out(weights, dilation), border)[:: stride[1], :: stride[0]]
+        for absolute, scale, bias in ((False, 1, 0), (True, 1, 3), (False, 8, 100), (False, 1, -7.5)):
+            surface = surface_over(
+                image, weights.shape, out=out, fill=0.0, absolute=absolute, scale=scale, bias=bias, **how
+            )
+            clipped = run_way("direct", weights, surface, dilation=dilation)
+            wanted = (np.abs(exact) if absolute else exact) * scale + bias
+            if out == np.float32:
+                assert np.array_equal(surface.out, wanted)
+                continue
+            top = np.iinfo(out).max
+            assert np.array_equal(surface.out, np.rint(np.clip(wanted, 0, top)))
+            assert clipped == np.count_nonzero((wanted < -0.5) | (wanted > top + 0.5))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_rows_may_have_any_pitch(rng, way):
     whole = random_image(rng, (30, 50, 3), np.uint8)

@@ -102,7 +102,8 @@ def sum_pieces_as(element):
                 entry = builder.add(pieces, builder.mul(piece, ir.Constant(I64, 8)))
                 at = builder.add(loaded(builder, entry, I64, 8), offset)
                 builder.store(builder.add(builder.load(total), loaded(builder, at, vector, 1)), total)
-            return store_as_pixels(builder, [float_vectors(builder, builder.load(total))], (dst,), *mapping)
+            rows = [float_vectors(builder, builder.load(total), signed=False)]
+            return store_as_pixels(builder, rows, (dst,), *mapping)
 
         return types.intp(*[types.intp] * 6, types.float32, types.float32), codegen
 
