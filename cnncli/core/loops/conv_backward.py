@@ -15,28 +15,24 @@ from cnncli.core.simd import VECTOR_BYTES, load_i64, record, splat, store_i64, v
 JOB = nn_jobs.OUTER
 
 
-def _tap_tiles(rows, tile):
-    @inline
-    def tap_tiles(job, x, dy, lines, table, dweight, mode):
-        """All taps of one block of output channels, over some lines of dy."""
-        taps = job.taps
-        count = job.tap_count
-        width = job.width
-        x_line = job.x_line
-        dy_line = job.dy_row
-        x_step = job.x_step
-        dy_step = job.dy_step
-        for tap in range(0, count, rows):
-            for r in range(rows):
-                store_i64(table + 8 * r, x + load_i64(taps + 8 * (tap + r)))
-                store_i64(table + 8 * (rows + r), dweight + min(tap + r, count - 1) * BLOCK_BYTES)
-            tile(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
-
-    return tap_tiles
-
-
-tap_tiles = _tap_tiles(ROWS, outer_tile)
-tap_tiles_narrow = _tap_tiles(NARROW, outer_narrow)
+@inline
+def tap_tiles(job, x, dy, lines, table, dweight, mode, rows):
+    """All taps of one block of output channels, over some lines of dy, by the tile of so many rows."""
+    taps = job.taps
+    count = job.tap_count
+    width = job.width
+    x_line = job.x_line
+    dy_line = job.dy_row
+    x_step = job.x_step
+    dy_step = job.dy_step
+    for tap in range(0, count, rows):
+        for r in range(rows):
+            store_i64(table + 8 * r, x + load_i64(taps + 8 * (tap + r)))
+            store_i64(table + 8 * (rows + r), dweight + min(tap + r, count - 1) * BLOCK_BYTES)
+        if rows == ROWS:
+            outer_tile(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
+        else:
+            outer_narrow(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
 
 
 @inline
@@ -79,10 +75,8 @@ def loop(job_pointer, scratch, lo, hi):
                 dy_at = columns + y * job.dy_row
                 here = min(lines, job.height - y)
                 to = job.dweight + slot * job.slot_pitch + each * pitch
-                if job.narrow and block == blocks - 1:
-                    tap_tiles_narrow(job, x_at, dy_at, here, scratch, to, mode)
-                else:
-                    tap_tiles(job, x_at, dy_at, here, scratch, to, mode)
+                rows = NARROW if job.narrow and block == blocks - 1 else ROWS
+                tap_tiles(job, x_at, dy_at, here, scratch, to, mode, rows)
                 if job.dbias and y == 0:
                     bias_sums(job, columns, job.dbias + slot * job.slot_pitch + each * BLOCK_BYTES, mode)
             y += lines

@@ -14,47 +14,52 @@ from cnncli.core.simd import load_i64, record, store_i64
 JOB = nn_jobs.GATHER
 
 
-def _sweep(rows, tile):
-    @inline
-    def sweep(job, x, y, images, height, table, segments, panel, bias, mode):
-        """Some lines of some images, for one block of output channels."""
-        width = job.width
-        x_step = job.x_step
-        y_step = job.y_step
-        x_wrap = job.x_line - width * x_step
-        y_wrap = job.y_line - width * y_step
-        x_turn = job.x_image - height * job.x_line
-        y_turn = job.y_image - height * job.y_line
-        count = job.segment_count
-        left = images * height * width
-        column = 0
-        line = 0
-        while left > 0:
-            for r in range(rows):
-                store_i64(table + 8 * r, x)
-                store_i64(table + 8 * (rows + r), y)
+@inline
+def sweep(job, x, y, images, height, table, segments, panel, bias, mode, rows):
+    """Some lines of some images, for one block of output channels, by the tile of so many rows."""
+    width = job.width
+    x_step = job.x_step
+    y_step = job.y_step
+    x_wrap = job.x_line - width * x_step
+    y_wrap = job.y_line - width * y_step
+    x_turn = job.x_image - height * job.x_line
+    y_turn = job.y_image - height * job.y_line
+    count = job.segment_count
+    left = images * height * width
+    column = 0
+    line = 0
+    while left > 0:
+        at = table
+        end = table + 8 * rows
+        while at < end:
+            for _ in range(min((end - at) // 8, width - column, left)):
+                store_i64(at, x)
+                store_i64(at + 8 * rows, y)
+                at += 8
+                x += x_step
+                y += y_step
+                column += 1
                 left -= 1
-                if left > 0:  # beyond the end, the last pixel again
-                    x += x_step
-                    y += y_step
-                    column += 1
-                    if column == width:
-                        column = 0
-                        x += x_wrap
-                        y += y_wrap
-                        line += 1
-                        if line == height:
-                            line = 0
-                            x += x_turn
-                            y += y_turn
-            tile(table, segments, count, panel, bias, mode, 0)
-
-    return sweep
-
-
-sweep = _sweep(ROWS, gemm_tile)
-sweep_narrow = _sweep(NARROW, gemm_narrow)
-sweep_single = _sweep(1, gemm_single)
+            if left == 0:  # beyond the end, the last pixel again
+                while at < end:
+                    store_i64(at, x - x_step)
+                    store_i64(at + 8 * rows, y - y_step)
+                    at += 8
+            elif column == width:
+                column = 0
+                x += x_wrap
+                y += y_wrap
+                line += 1
+                if line == height:
+                    line = 0
+                    x += x_turn
+                    y += y_turn
+        if rows == ROWS:
+            gemm_tile(table, segments, count, panel, bias, mode, 0)
+        elif rows == NARROW:
+            gemm_narrow(table, segments, count, panel, bias, mode, 0)
+        else:
+            gemm_single(table, segments, count, panel, bias, mode, 0)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -86,12 +91,12 @@ def loop(job_pointer, scratch, lo, hi):
                 y_at = y_here + group * job.y_group + block * BLOCK_BYTES
                 panel = panels + to * job.panel_pitch
                 bias = job.bias + to * BLOCK_BYTES
+                rows = ROWS
                 if images * lines * job.width == 1:
-                    sweep_single(job, x_at, y_at, 1, 1, scratch, segments, panel, bias, mode)
+                    rows = 1
                 elif job.narrow and block == blocks - 1:
-                    sweep_narrow(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)
-                else:
-                    sweep(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode)
+                    rows = NARROW
+                sweep(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode, rows)
         line += lines
         if line == job.height:
             line = 0
