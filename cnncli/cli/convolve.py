@@ -100,7 +100,7 @@ def _planned(specs: list[str], given: dict[str, Any]) -> tuple[Task, list[Job], 
 def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
-    picture = _read(job.source, task.max_pixels, gray=task.uses_luma)
+    picture = _read(job.source, task.max_pixels)
     format = _format(job, task, picture)
     source, target, notes = _depths(picture, format, task, job.target)
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
@@ -161,10 +161,10 @@ def _called(source: str) -> str:
     return "standard input" if source == STREAM else shown(source)
 
 
-def _read(source: str, max_pixels: int, *, gray: bool) -> Picture:
+def _read(source: str, max_pixels: int) -> Picture:
     if source == STREAM:
-        return read_picture(read_stdin(), max_pixels=max_pixels, name="standard input", gray=gray)
-    return read_picture(Path(source), max_pixels=max_pixels, gray=gray)
+        return read_picture(read_stdin(), max_pixels=max_pixels, name="standard input")
+    return read_picture(Path(source), max_pixels=max_pixels)
 
 
 def _format(job: Job, task: Task, picture: Picture) -> str:

@@ -57,13 +57,6 @@ class Task:
     max_pixels: int
     explain: str | None
 
-    @property
-    def uses_luma(self) -> bool:
-        """Whether of each image nothing is used but its luma, as coded."""
-        gray = self.options.gray
-        luma = gray if gray is not None else any(filter.gray for filter in self.filters)
-        return luma and not self.options.linear and self.explain is None
-
 
 def read_task(specs: list[str], given: dict[str, Any]) -> Task:
     """Make a task of the command line.

@@ -23,11 +23,8 @@ _DEEP_PNG = {"RGB;16B": ("RGB", 3), "RGBA;16B": ("RGBA", 4), "LA;16B": ("RGBA", 
 _GRAY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
 
 
-def open_image(stream: IO[bytes], plugin: str, format: str, *, gray: bool = False) -> ImageFile:
+def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
     """Read a header with the one plugin of Pillow that knows the format.
-
-    With ``gray``, luma is all that will be decoded where the file holds it apart from colour, as JPEG does:
-    a third of the time, and no rounding to RGB between.
 
     Raises
     ------
@@ -38,10 +35,8 @@ def open_image(stream: IO[bytes], plugin: str, format: str, *, gray: bool = Fals
 
     module = importlib.import_module(f"PIL.{plugin}")
     if format == "JPEG":  # the factory would look for further pictures, such as depth maps, behind the first
-        image: ImageFile = module.JpegImageFile(stream)
-        if gray and image.mode == "RGB":
-            image.draft("L", None)
-        return image
+        jpeg: ImageFile = module.JpegImageFile(stream)
+        return jpeg
     from PIL import Image
 
     return Image.OPEN[format][0](stream, "")

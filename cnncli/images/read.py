@@ -32,11 +32,7 @@ _HEADERS = 1 << 20
 
 
 def read_picture(
-    source: Path | bytes,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    name: str | None = None,
-    gray: bool = False,
+    source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str | None = None
 ) -> Picture:
     """Read an image file, whatever its format, upright and with all its bits.
 
@@ -48,10 +44,6 @@ def read_picture(
         The most pixels, over all frames, that may be decoded.
     name : str or None
         What errors call it; by default the path, or "standard input" for bytes.
-    gray : bool
-        Luma is all that will be used: of a JPEG in colour, which holds luma (BT.601) apart, it alone is
-        decoded. What it is worth differs from the luma of the decoded colours by their rounding, and
-        where those had to be clipped.
 
     Returns
     -------
@@ -82,7 +74,7 @@ def read_picture(
             if (size := pnm.deep_size(prefix)) is not None:
                 _check_size((*size, 1), max_pixels)
                 return pnm.decode_deep(stream.read())
-        return _read_image(stream, (format, plugin), prefix, max_pixels, gray=gray)
+        return _read_image(stream, (format, plugin), prefix, max_pixels)
 
 
 def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int, int]:
@@ -250,9 +242,7 @@ def _frame_count(image: ImageFile) -> int:
     return frames - 1 if getattr(image, "default_image", False) and frames > 1 else frames
 
 
-def _read_image(
-    stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int, *, gray: bool
-) -> Picture:
+def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
     format, plugin = known
     _settle_pillow(max_pixels)
     if format == "GIF" and decode.ends_early(stream.read()):
@@ -260,7 +250,7 @@ def _read_image(
     stream.seek(0)
     decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
     stream.seek(0)
-    image = decode.open_image(stream, plugin, format, gray=gray)
+    image = decode.open_image(stream, plugin, format)
     frames = _frame_count(image)
     _check_size((*image.size, frames), max_pixels)
     if frames > 1:
