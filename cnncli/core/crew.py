@@ -1,11 +1,11 @@
 """Threads that stay: helpers asleep between steps, awake in microseconds."""
 
-import ctypes
 import functools
-import os
 import threading
 import weakref
 from collections.abc import Callable
+
+from cnncli.core.threads import current_core, leave_core
 
 Work = Callable[[int], None]
 
@@ -38,7 +38,7 @@ class Crew:
             return getattr(reference(), method, None)
 
         self._work = work
-        self._caller_core = _core()
+        self._caller_core = current_core()
         for lock in self._asleep:
             if lock.locked():
                 lock.release()
@@ -46,39 +46,11 @@ class Crew:
     def _serve(self, worker: int, lock: threading.Lock) -> None:
         while True:
             lock.acquire()
-            if _core() == self._caller_core >= 0:
-                _move_away(self._caller_core)
+            leave_core(self._caller_core)
             work = self._work()
             if work is not None:
                 work(worker)
             del work
-
-
-def _find_core_call() -> Callable[[], int]:
-    """The system's question for the core that a thread runs on; -1 where there is none."""
-    try:
-        call: Callable[[], int] = ctypes.PyDLL(None).sched_getcpu
-    except (OSError, AttributeError, TypeError):
-        return lambda: -1
-    return call if hasattr(os, "sched_setaffinity") else lambda: -1
-
-
-_core = _find_core_call()
-
-
-def _move_away(core: int) -> None:
-    """Move this thread to any other core that the process may use.
-
-    Linux wakes a helper on its caller's core if another process holds the others at that moment, and may
-    leave it there for minutes while they idle, half as fast: seen on two virtual cores, kernel 6.18.
-    """
-    allowed = os.sched_getaffinity(0)
-    if len(allowed) > 1:
-        try:
-            os.sched_setaffinity(0, allowed - {core})
-            os.sched_setaffinity(0, allowed)
-        except OSError:  # the set changed under our hands: the system knows better
-            return
 
 
 @functools.cache

@@ -1,8 +1,9 @@
 """How many cores this process may use, and work spread over them."""
 
+import _thread
+import ctypes
 import itertools
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,14 +72,57 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         except BaseException as fault:  # noqa: BLE001 - handed to the caller below
             faults.append(fault)
 
-    others = [threading.Thread(target=drain, args=(worker,), daemon=True) for worker in range(1, workers)]
-    for thread in others:
-        thread.start()
+    core = current_core()
+
+    def help_out(worker: int, ended: _thread.LockType) -> None:
+        leave_core(core)
+        drain(worker)
+        ended.release()
+
+    # Bare threads: one of ``threading`` is waited for until it runs, which takes longer than a small image.
+    ends = [_thread.allocate_lock() for _ in range(1, workers)]
+    for worker, ended in enumerate(ends, 1):
+        ended.acquire()
+        _thread.start_new_thread(help_out, (worker, ended))
     drain(0)
-    for thread in others:
-        thread.join()
+    for ended in ends:
+        ended.acquire()
     if faults:
         raise faults[0]
+
+
+def _find_core_call() -> Callable[[], int]:
+    """The system's question for the core that a thread runs on; -1 where there is none."""
+    try:
+        call: Callable[[], int] = ctypes.PyDLL(None).sched_getcpu
+    except (OSError, AttributeError, TypeError):
+        return lambda: -1
+    return call if hasattr(os, "sched_setaffinity") else lambda: -1
+
+
+current_core = _find_core_call()
+
+
+def leave_core(core: int) -> None:
+    """If this thread is on a core, move it to any other that the process may use.
+
+    Linux wakes a helper on its caller's core if another process holds the others at that moment, and may
+    leave it there for minutes while they idle, half as fast: seen on two virtual cores, kernel 6.18.
+
+    Parameters
+    ----------
+    core : int
+        As `current_core` answered another thread; -1 where it cannot tell.
+    """
+    if not current_core() == core >= 0:
+        return
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) > 1:
+        try:
+            os.sched_setaffinity(0, allowed - {core})
+            os.sched_setaffinity(0, allowed)
+        except OSError:  # the set changed under our hands: the system knows better
+            return
 
 
 def _cgroup_quota(root: Path) -> int | None:

@@ -2,10 +2,12 @@
 
 import os
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from cnncli.core.threads import available_cores, spread, thread_count
+from cnncli.core.threads import available_cores, current_core, leave_core, spread, thread_count
 from cnncli.errors import CnncliError
 
 AFFINITY = len(os.sched_getaffinity(0))
@@ -126,19 +128,35 @@ def test_every_item_is_done_once(count, threads):
     assert workers <= set(range(max(1, threads)))
 
 
-def test_the_caller_is_worker_zero_and_the_others_are_gone():
+def test_the_caller_is_worker_zero_and_the_others_end():
     barrier = threading.Barrier(3)
     seen = {}
 
     def work(worker, lo, hi):
         if worker not in seen:
-            seen[worker] = threading.current_thread()
+            seen[worker] = threading.get_native_id()
             barrier.wait(timeout=30)
 
     spread(work, 300, 3)
-    assert seen[0] is threading.main_thread()
+    assert seen[0] == threading.main_thread().native_id
     assert sorted(seen) == [0, 1, 2]
-    assert not any(thread.is_alive() for worker, thread in seen.items() if worker)
+    tasks = Path("/proc/self/task")
+    deadline = time.monotonic() + 30
+    while tasks.exists() and any((tasks / str(seen[worker])).exists() for worker in (1, 2)):
+        assert time.monotonic() < deadline, "a helper is still there"
+
+
+def test_a_helper_leaves_its_callers_core():
+    if len(allowed := os.sched_getaffinity(0)) < 2:
+        pytest.skip("only one core")
+
+    def leaves():
+        core = current_core()
+        leave_core(core)
+        return current_core() != core
+
+    assert any(leaves() for _ in range(50))  # the system may move the thread back at once
+    assert os.sched_getaffinity(0) == allowed
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
