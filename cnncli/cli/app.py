@@ -353,7 +353,7 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Times over the data.  [default: 10 to 100, by the images]"),
+        typer.Option(metavar="N", help="Times over the data.  [default: 18 to 100, by the images]"),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images of a step.  [default: 64]")

@@ -319,7 +319,7 @@ def _page(seen: Seen, trained: Trained, view: str) -> Page:
             changes,
         ),
     )
-    found = answers(seen.shares, checkpoint.classes, top=_ANSWERS)
+    (found,) = answers(seen.shares[None], checkpoint.classes, top=_ANSWERS)
     bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
     what = "What the layers of {} answer" if view == "maps" else "What the layers of {} have learnt"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
@@ -405,7 +405,7 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
 def _as_json(seen: Seen, trained: Trained, source: str, target: str, *, view: str, seconds: float) -> str:
     from json import dumps
 
-    found = answers(seen.shares, trained.checkpoint.classes, top=_ANSWERS)
+    (found,) = answers(seen.shares[None], trained.checkpoint.classes, top=_ANSWERS)
     value = {
         "input": in_unicode(source),
         "output": in_unicode(target),

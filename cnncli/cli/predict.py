@@ -21,7 +21,7 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 from cnncli.nn import Inference
-from cnncli.tasks.classification import answers, probabilities
+from cnncli.tasks.classification import Answer, answers, probabilities
 
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
 Run = list[tuple[Input, Prepared | CnncliError]]
@@ -153,14 +153,13 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
 def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:
     """Let the network answer for a run of inputs."""
     good = [result for _, result in run if isinstance(result, Prepared)]
-    shares: Iterator[np.ndarray[Any, Any]] = iter(())
+    found: Iterator[list[Answer]] = iter(())
     if good:
         pixels = np.stack([each.pixels for each in good])
         outputs = inference.run(trained.checkpoint.preprocessing.normalise(pixels))
-        shares = iter(probabilities(outputs))
-    classes = trained.checkpoint.classes
+        found = iter(answers(probabilities(outputs), trained.checkpoint.classes, top=top))
     return [
-        Row(item.name, answers(next(shares), classes, top=top), result.changes)
+        Row(item.name, next(found), result.changes)
         if isinstance(result, Prepared)
         else Row(item.name, error=result)
         for item, result in run

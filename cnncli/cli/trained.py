@@ -23,6 +23,9 @@ _MOST = 64  # pictures of a batch
 _DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
 
 
+LIGHT = 30_000_000  # multiply-adds of a picture, about what reading it costs
+
+
 @record(eq=False)
 class Trained:
     """A checkpoint and its network."""
@@ -31,7 +34,13 @@ class Trained:
     network: Network
 
     def inference(self, pictures: int | None, *, threads: int) -> Inference:
-        """A plan for so many pictures, or for as many as may come (None)."""
+        """A plan for so many pictures, or for as many as may come (None).
+
+        Of many pictures the next are read while the network works: a light one keeps to one thread then,
+        for others would take from the reading what they give.
+        """
+        if pictures != 1 and self.network.multiply_adds < LIGHT:
+            threads = 1
         size = batch_size(self.network.graph, threads)
         return Inference(self.network, min(size, pictures or size), threads=threads)
 

@@ -211,7 +211,7 @@ class Inference:
         plan = self._plan = Plan(network, batch, training=False, keep=frozenset(keep), parts=workers)
         plan.forward()
         self._kept = {}
-        for name in (*keep, network.graph.output):
+        for name in dict.fromkeys((*keep, network.graph.output)):
             value = plan.value(name)
             self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
             plan.apply("copy", value, value, Tensor(value.shape, external=self._kept[name].ctypes.data))

@@ -5,7 +5,7 @@ Legend: N pictures, K classes. Outputs (N, K) are before the softmax.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,28 +33,31 @@ def probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(np.exp(log_softmax(outputs)))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A label and its probability."""
 
     label: str
     probability: float
 
 
-def answers(shares: NDArray[np.floating], classes: Sequence[str], *, top: int = 5) -> list[Answer]:
-    """The likeliest labels of one picture, likeliest first.
+def answers(shares: NDArray[np.floating], classes: Sequence[str], *, top: int = 5) -> list[list[Answer]]:
+    """The likeliest labels of each picture, likeliest first.
 
     Parameters
     ----------
-    shares : ndarray, shape (K,)
+    shares : ndarray, shape (N, K)
         Probabilities.
     classes : sequence of str
         K labels.
     top : int
-        How many at most.
+        How many of a picture at most.
     """
-    order = np.argsort(-shares, kind="stable")[:top]
-    return [Answer(classes[k], float(shares[k])) for k in order]
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
+    likeliest = np.take_along_axis(shares, order, axis=1)
+    return [
+        [Answer(classes[k], share) for k, share in zip(*pair, strict=True)]
+        for pair in zip(order.tolist(), likeliest.tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def test_running_statistics_and_folding_agree_with_pytorch():
     model.eval()
     images = random.standard_normal((13, 6, 6, 3), np.float32)
     wanted = model(torch.from_numpy(images).permute(0, 3, 1, 2)).detach().numpy()
-    for keep in ((), ("conv1", "batchnorm1")):
+    for keep in ((), ("conv1", "batchnorm1"), ("conv1", network.graph.output)):
         inference = Inference(network, 5, threads=2, keep=keep)
         np.testing.assert_allclose(inference.run(images), wanted, rtol=1e-3, atol=1e-3)
 

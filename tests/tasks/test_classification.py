@@ -62,8 +62,8 @@ def test_mistakes_begin_with_the_surest(evaluation):
 
 
 def test_answers_are_ordered():
-    got = answers(np.array([0.2, 0.5, 0.3]), CLASSES, top=2)
-    assert [(answer.label, answer.probability) for answer in got] == [("bee", 0.5), ("cat", 0.3)]
+    got = answers(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), CLASSES, top=2)
+    assert got == [[("bee", 0.5), ("cat", 0.3)], [("ant", 0.4), ("cat", 0.4)]]
 
 
 def test_the_task_counts_hits_and_losses(evaluation):
