@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import TypeVar
 
+from cnncli.core.threads import current_core, leave_core
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _LONGEST = 0.004  # seconds that a share of work should take: short enough that results come at once
@@ -33,6 +35,7 @@ class _Stage:
         self.room = threading.Semaphore(workers * _AHEAD)
         self.left = False
         self.size = 1
+        self.reader_core = current_core()
         self.workers = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for worker in self.workers:
             worker.start()
@@ -57,6 +60,7 @@ class _Stage:
 
     def _work(self) -> None:
         while (share := self.waiting.get()) is not None:
+            leave_core(self.reader_core)
             start = perf_counter()
             try:
                 for item in share.items:
@@ -113,6 +117,7 @@ def _ready(stage: _Stage, most: int) -> Iterator[list[tuple[object, object]]]:
     """Runs of finished shares."""
     held: _Share | None = None
     while True:
+        stage.reader_core = current_core()
         first = held or stage.ordered.get()
         held = None
         run: list[tuple[object, object]] = []
