@@ -62,20 +62,22 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
     chunk = max(1, count // (workers * CHUNKS_PER_THREAD))
     starts = itertools.count(0, chunk)  # next() on it is one step under the interpreter lock
     faults: list[BaseException] = []
+    cores = [current_core()]  # of the caller, when it last looked
 
     def drain(worker: int) -> None:
         try:
             for lo in starts:
                 if lo >= count or faults:
                     return
+                if worker:
+                    leave_core(cores[0])
+                else:
+                    cores[0] = current_core()
                 work(worker, lo, min(lo + chunk, count))
         except BaseException as fault:  # noqa: BLE001 - handed to the caller below
             faults.append(fault)
 
-    core = current_core()
-
     def help_out(worker: int, ended: _thread.LockType) -> None:
-        leave_core(core)
         drain(worker)
         ended.release()
 
