@@ -16,12 +16,19 @@ STEP = 4 * LANES  # floats of one turn of an inner loop
 
 
 @inline
+def add_vectors(a, b, dst, at):
+    """One vector of a row."""
+    vstore(dst + at, vload(a + at) + vload(b + at))
+
+
+@inline
 def add(a, b, dst, samples):
     """dst = a + b over a row of floats; rows have room for whole steps."""
-    for i in range(0, samples, STEP):
-        for v in range(4):
-            at = 4 * (i + v * LANES)
-            vstore(dst + at, vload(a + at) + vload(b + at))
+    for i in range(0, samples, STEP):  # written out four times: nobody unrolls it
+        add_vectors(a, b, dst, 4 * i)
+        add_vectors(a, b, dst, 4 * (i + LANES))
+        add_vectors(a, b, dst, 4 * (i + 2 * LANES))
+        add_vectors(a, b, dst, 4 * (i + 3 * LANES))
 
 
 @inline
