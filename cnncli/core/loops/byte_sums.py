@@ -9,16 +9,15 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.convert import FLOAT, U8, U16, float_vectors, store_as_pixels
+from cnncli.core.convert import float_vectors, store_as_pixels
 from cnncli.core.loops.integers import clear
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.paired_rows import ONE, ZERO, in_place, tile_columns
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, store_row
+from cnncli.core.loops.paired_rows import in_place, storing_chunks, tile_at
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
 from cnncli.core.simd import (
     I64,
     LANES,
     fetch_to_read,
-    fetch_to_write,
     load_i64,
     loaded,
     record,
@@ -128,25 +127,11 @@ def sliding_loop(element):
         return count
 
     @inline
-    def store_sums(job, pieces, count, row, column, pixels, spare, scratch):
-        """A row of sums as pixels: whole steps straight to the output, the rest by way of scratch."""
-        channels, out_type = job.channels, job.out_type
-        pixel_bytes = 1 if out_type == U8 else 2 if out_type == U16 else 4
-        out = job.out + row * job.out_pitch + column * channels * pixel_bytes
-        samples = ((pixels - 1) * job.stride_x + 1) * channels
-        whole = samples - samples % (STEP * channels) if job.stride_x == 1 else 0
-        clipped = 0
-        for i in range(0, samples, STEP):
-            to, kind, absolute, scale, bias = spare + 4 * i, FLOAT, 0, ONE, ZERO
-            if i < whole:
-                to = out + i * pixel_bytes
-                kind, absolute, scale, bias = out_type, job.absolute, job.scale, job.bias
-                fetch_to_write(to + AHEAD * job.out_pitch, STEP * pixel_bytes)
-            clipped += sum_pieces(pieces, count, size * i, to, kind, absolute, scale, bias)
-        if whole < samples:
-            done = whole // channels
-            store_row(job, spare + 4 * whole, row, column + done, pixels - done, scratch)
-        return clipped
+    def sum_chunk(job, src, pieces, count, i, to, kind, absolute, scale, bias, final):
+        """One chunk of a row, for `storing_chunks`; the pieces hold the addresses."""
+        return sum_pieces(pieces, count, size * i, to, kind, absolute, scale, bias)
+
+    store_sums = storing_chunks(STEP, sum_chunk)
 
     def loop(job_pointer, scratch, lo, hi):
         """Tiles lo to hi."""
@@ -162,13 +147,8 @@ def sliding_loop(element):
         count = list_pieces(box_width, channels * size, sums, wide, pieces)
         clipped = 0
         for tile in range(lo, hi):
-            tile_y = tile // job.tiles_x
-            x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
-            y0 = tile_y * job.tile_height
-            height = min(job.tile_height, job.out_height - y0)
+            x0, y0, width, _, pixels, need = tile_at(job, tile)
             top, left = y0 * job.stride_y, x0 * job.stride_x
-            pixels = (width - 1) * job.stride_x + box_width
-            need = (height - 1) * job.stride_y + box_height
             source = in_place(job, top, need, left, pixels, 1)
             base, step = (source, job.src_pitch) if source else (rows, pitch)
             clear(sums, wide)
@@ -188,7 +168,7 @@ def sliding_loop(element):
                         level += wide
                         part *= 2
                     clipped += store_sums(
-                        job, pieces, count, y0 + y // job.stride_y, x0, width, spare, scratch
+                        job, sums, pieces, count, y0 + y // job.stride_y, x0, width, spare, scratch
                     )
         store_i64(scratch, load_i64(scratch) + clipped)
 

@@ -1,7 +1,7 @@
 """Direct convolution with one kernel of any shape."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, store_sums, tile_columns
+from cnncli.core.loops.paired_rows import in_place, store_sums, tile_at
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
 from cnncli.core.simd import load_i64, record, store_i64
 
@@ -17,13 +17,8 @@ def loop(job_pointer, scratch, lo, hi):
     rows = spare + 2 * pitch
     clipped = 0
     for tile in range(lo, hi):
-        tile_y = tile // job.tiles_x
-        x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
-        y0 = tile_y * job.tile_height
-        height = min(job.tile_height, job.out_height - y0)
+        x0, y0, width, height, pixels, need = tile_at(job, tile)
         top, left = y0 * job.stride_y, x0 * job.stride_x
-        pixels = (width - 1) * job.stride_x + job.extent_x
-        need = (height - 1) * job.stride_y + job.extent_y
         source = in_place(job, top, need, left, pixels, 4)
         base, row_bytes, offsets, have = source, job.src_pitch, job.source_offsets, need + 1
         if source == 0:

@@ -9,15 +9,14 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.convert import FLOAT, U8, U16, float_vectors, store_as_pixels
+from cnncli.core.convert import float_vectors, store_as_pixels
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.paired_rows import ONE, ZERO, in_place, tile_columns
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, store_row
+from cnncli.core.loops.paired_rows import in_place, storing_chunks, tile_at
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
 from cnncli.core.simd import (
     I64,
     LANES,
     fetch_to_read,
-    fetch_to_write,
     load_i64,
     loaded,
     record,
@@ -99,25 +98,13 @@ def _store_bytes(builder, sums, dst, absolute, bias):
 
 
 @inline
-def store_sums(job, src, taps, row, column, pixels, spare, scratch):
-    """A row of sums as pixels: whole chunks straight to the output, the rest by way of scratch."""
-    channels, out_type = job.channels, job.out_type
-    pixel_bytes = 1 if out_type == U8 else 2 if out_type == U16 else 4
-    out = job.out + row * job.out_pitch + column * channels * pixel_bytes
-    samples = ((pixels - 1) * job.stride_x + 1) * channels
-    whole = samples - samples % (CHUNK * channels) if job.stride_x == 1 else 0
-    clipped = 0
-    for i in range(0, samples, CHUNK):
-        to, kind, absolute, scale, bias, as_bytes = spare + 4 * i, FLOAT, 0, ONE, ZERO, 0
-        if i < whole:
-            to = out + i * pixel_bytes
-            kind, absolute, scale, bias, as_bytes = out_type, job.absolute, job.scale, job.bias, job.as_bytes
-            fetch_to_write(to + AHEAD * job.out_pitch, CHUNK * pixel_bytes)
-        clipped += byte_sums_as(src + i, job.tap_count, taps, to, kind, absolute, scale, bias, as_bytes)
-    if whole < samples:
-        done = whole // channels
-        store_row(job, spare + 4 * whole, row, column + done, pixels - done, scratch)
-    return clipped
+def sum_chunk(job, src, taps, count, i, to, kind, absolute, scale, bias, final):
+    """One chunk of a row, for `storing_chunks`."""
+    as_bytes = job.as_bytes if final else 0
+    return byte_sums_as(src + i, count, taps, to, kind, absolute, scale, bias, as_bytes)
+
+
+store_sums = storing_chunks(CHUNK, sum_chunk)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -128,13 +115,8 @@ def loop(job_pointer, scratch, lo, hi):
     rows = spare + 4 * pitch
     clipped = 0
     for tile in range(lo, hi):
-        tile_y = tile // job.tiles_x
-        x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
-        y0 = tile_y * job.tile_height
-        height = min(job.tile_height, job.out_height - y0)
+        x0, y0, width, height, pixels, need = tile_at(job, tile)
         top, left = y0 * job.stride_y, x0 * job.stride_x
-        pixels = (width - 1) * job.stride_x + job.extent_x
-        need = (height - 1) * job.stride_y + job.extent_y
         base = in_place(job, top, need, left, pixels, 1)
         step, taps, ready = job.src_pitch, job.source_offsets, need
         if base == 0:
@@ -145,5 +127,5 @@ def loop(job_pointer, scratch, lo, hi):
                 ready += 1
             first = base + y * job.stride_y * step
             fetch_to_read(first + (job.extent_y + AHEAD) * step, pixels * job.channels)
-            clipped += store_sums(job, first, taps, y0 + y, x0, width, spare, scratch)
+            clipped += store_sums(job, first, taps, job.tap_count, y0 + y, x0, width, spare, scratch)
     store_i64(scratch, load_i64(scratch) + clipped)

@@ -1,4 +1,4 @@
-"""What filters of one kernel share: rows read where they lie, two output rows at a time stored as pixels."""
+"""What filters of one kernel share: tiles, rows read where they lie, sums stored as pixels from registers."""
 
 import numpy as np
 
@@ -12,12 +12,25 @@ ZERO = np.float32(0)
 
 
 @inline
-def tile_columns(job, number):
-    """First column and width of the so-manieth tile of a row."""
-    if number == 0:
-        return 0, min(job.lead, job.out_width)
-    start = job.lead + (number - 1) * job.tile_width
-    return start, min(job.tile_width, job.out_width - start)
+def tile_at(job, tile):
+    """First column and row of a tile, its width and height, and the padded columns and rows under it."""
+    tile_y = tile // job.tiles_x
+    number = tile - tile_y * job.tiles_x
+    x0, y0 = 0, tile_y * job.tile_height
+    width = min(job.lead, job.out_width)
+    if number > 0:
+        x0 = job.lead + (number - 1) * job.tile_width
+        width = min(job.tile_width, job.out_width - x0)
+    height = min(job.tile_height, job.out_height - y0)
+    pixels = (width - 1) * job.stride_x + job.extent_x
+    return x0, y0, width, height, pixels, (height - 1) * job.stride_y + job.extent_y
+
+
+@inline
+def output_at(job, row, column):
+    """Address of an output pixel, and bytes of one of its samples."""
+    size = 1 if job.out_type == U8 else 2 if job.out_type == U16 else 4
+    return job.out + row * job.out_pitch + column * job.channels * size, size
 
 
 @inline
@@ -47,8 +60,7 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
     """
     channels, out_type, row_bytes = job.channels, job.out_type, 4 * job.pitch
     taps, upper, lower, weights = job.tap_count, job.upper_taps, job.lower_taps, job.tap_weights
-    size = 1 if out_type == U8 else 2 if out_type == U16 else 4
-    out = job.out + row * job.out_pitch + column * channels * size
+    out, size = output_at(job, row, column)
     samples = ((pixels - 1) * job.stride_x + 1) * channels
     whole = samples - samples % CHUNK if rows == 2 and job.stores_chunks else 0
     clipped = 0
@@ -73,3 +85,33 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
             rest = spare + each * row_bytes + 4 * whole
             store_row(job, rest, row + each, column + done, pixels - done, scratch)
     return clipped
+
+
+def storing_chunks(chunk, sum_chunk):
+    """A function that stores a row of sums as pixels, so many at a time.
+
+    ``sum_chunk(job, src, table, count, i, to, kind, absolute, scale, bias, final)`` stores the sums from
+    the i-th on as pixels, final ones or floats for scratch, and counts the clipped.
+    """
+
+    @inline
+    def store_sums(job, src, table, count, row, column, pixels, spare, scratch):
+        """Whole chunks straight to the output, the rest by way of scratch at ``spare``; the clipped ones."""
+        channels = job.channels
+        out, size = output_at(job, row, column)
+        samples = ((pixels - 1) * job.stride_x + 1) * channels
+        whole = samples - samples % (chunk * channels) if job.stride_x == 1 else 0
+        clipped = 0
+        for i in range(0, samples, chunk):
+            to, kind, absolute, scale, bias = spare + 4 * i, FLOAT, 0, ONE, ZERO
+            if i < whole:
+                to = out + i * size
+                kind, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
+                fetch_to_write(to + AHEAD * job.out_pitch, chunk * size)
+            clipped += sum_chunk(job, src, table, count, i, to, kind, absolute, scale, bias, i < whole)
+        if whole < samples:
+            done = whole // channels
+            store_row(job, spare + 4 * whole, row, column + done, pixels - done, scratch)
+        return clipped
+
+    return store_sums

@@ -1,7 +1,7 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, store_sums, tile_columns
+from cnncli.core.loops.paired_rows import in_place, store_sums, tile_at
 from cnncli.core.loops.taps import CHUNK, one_sum
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
 from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
@@ -20,14 +20,10 @@ def loop(job_pointer, scratch, lo, hi):
     planes = loaded + pitch
     clipped = 0
     for tile in range(lo, hi):
-        tile_y = tile // job.tiles_x
-        x0, width = tile_columns(job, tile - tile_y * job.tiles_x)
-        y0 = tile_y * job.tile_height
-        height = min(job.tile_height, job.out_height - y0)
+        x0, y0, width, height, pixels, need = tile_at(job, tile)
         top, left = y0 * job.stride_y, x0 * job.stride_x
-        pixels = (width - 1) * job.stride_x + job.extent_x
         samples = ((width - 1) * job.stride_x + 1) * job.channels
-        source = in_place(job, top, (height - 1) * job.stride_y + job.extent_y, left, pixels, 4)
+        source = in_place(job, top, need, left, pixels, 4)
         have = 0
         for y in range(0, height, step):
             together = min(step, height - y)
