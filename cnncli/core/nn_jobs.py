@@ -17,7 +17,7 @@ value that a sum reads. All pitches, steps and offsets are in bytes.
 import numpy as np
 
 LOCAL = -1
-TABLE_BYTES = 1024  # of scratch, before the tensors: addresses of a tile, rests of rows
+TABLE_BYTES = 1152  # of scratch, before the tensors: addresses of a tile, rests of rows, weights on their way
 CACHE_LINE = 64
 
 

@@ -1,0 +1,103 @@
+"""Train and use networks whose memory lies between pages that must not be touched.
+
+Behind each array of the core stands a forbidden page, where a loop that reads or writes too far ends the
+process; what a cache line leaves before it holds canaries. A program of its own, because that is how it
+fails: its last line names the case.
+"""
+
+import numpy as np
+from guarded import CANARY, Guarded
+
+from cnncli import nn
+from cnncli.core import native
+from cnncli.models.catalog import build
+from cnncli.nn import fusion, network
+from cnncli.nn.plan import Plan
+
+LINE = 64
+STRINGS = [
+    "conv6-5 relu pool conv16-5 relu pool flatten fc120 relu fc84 relu fc",
+    "conv32 bn relu conv64 relu pool conv64 relu dropout0.3 fc128 silu fc",
+    "conv5-3s2 leaky conv10g5 gelu avgpool3s2p1 conv7d2 tanh gap fc",
+    "conv96 relu conv96 relu conv33 sigmoid dwconv relu gap fc65 relu fc",
+]
+
+
+class Keeper:
+    """Guarded memory in place of the core's own."""
+
+    def __init__(self):
+        self.all = []
+
+    def zeros(self, size):
+        """Zeros that start on a cache line and end in the last one before a forbidden page."""
+        room = Guarded(-(-size // LINE) * LINE, at_end=True)
+        room.bytes[:size] = 0
+        self.all.append((room, size))
+        return room.bytes[:size]
+
+    def check(self):
+        """Nothing was written behind what was asked for."""
+        for room, size in self.all:
+            assert room.untouched(), f"written before {size} bytes"
+            assert (room.bytes[size:] == CANARY).all(), f"written behind {size} bytes"
+
+
+def guarded_constant(plan, values):
+    """Address of a copy that the plan keeps, with nothing behind it."""
+    flat = np.ascontiguousarray(values).view(np.uint8).ravel()
+    room = Guarded(flat.size, at_end=True)
+    room.bytes[: flat.size] = flat
+    return int(plan.hold(room.bytes).ctypes.data)
+
+
+def branches():
+    """A graph of the layers that strings cannot name."""
+    graph = nn.Graph((9, 9, 3))
+    graph.add(nn.Conv(17, 3, padding=1), name="c")
+    graph.add(nn.LocalResponseNorm(5), name="norm")
+    graph.add(nn.MaxPool(3, stride=1, padding=1), inputs="c", name="pool")
+    graph.add(nn.Conv(17, 2, padding=1, groups=17), nn.AvgPool(2, stride=1), inputs="c", name="grouped")
+    graph.add(nn.Concat(), inputs=("norm", "pool", "grouped"), name="all")
+    graph.add(nn.GlobalAvgPool(), nn.Linear(51), nn.Sigmoid(), name="gate")
+    graph.add(nn.ScaleChannels(), nn.Relu(), inputs=("all", "gate"), name="scaled")
+    graph.add(nn.Conv(51, 3, padding=1), name="on")
+    graph.add(nn.Add(), nn.Relu(), inputs=("scaled", "on"))
+    graph.add(nn.Flatten(), nn.Linear(7))
+    return graph
+
+
+def run(graph, batch, threads):
+    """Two steps of training, then inference by one and by many."""
+    keeper = Keeper()
+    native.aligned_zeros = network.aligned_zeros = fusion.aligned_zeros = keeper.zeros
+    Plan.constant = guarded_constant
+    random = np.random.default_rng(0)
+    shape, classes = graph.input_shape[:3], graph.output_shape.channels
+    images = random.standard_normal((batch, *shape), np.float32)
+    net = nn.Network(graph, seed=1)
+    step = nn.TrainingStep(
+        net, batch, loss=nn.SoftmaxCrossEntropy(), optimiser=nn.SGD(momentum=0.9), threads=threads
+    )
+    for count in (batch, max(1, batch - 3)):
+        labels = random.integers(0, classes, count)
+        assert np.isfinite(step.run(images[:count], labels, rate=0.01))
+    for size in {1, batch}:
+        outputs = nn.Inference(net, size, threads=threads).run(images[:size])
+        assert np.isfinite(outputs).all()
+    keeper.check()
+
+
+def main():
+    cases = [(name, batch) for name in ("lenet5", "resnet20", *STRINGS) for batch in (1, 21)]
+    for name, batch in cases:
+        print(name, batch, flush=True)
+        run(build(name, (28, 28, 1 + 2 * (batch == 1)), 10), batch, 2)
+    for batch in (1, 5):
+        print("branches", batch, flush=True)
+        run(branches(), batch, 2)
+    print(f"{len(cases) + 2} cases")
+
+
+if __name__ == "__main__":
+    main()
