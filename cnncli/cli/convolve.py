@@ -18,11 +18,13 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
+from cnncli.filters.spacing import four_bytes_apart
+from cnncli.images.encode import KEEPS_FOUR_BYTES, encode_picture
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture, write_atomic
+from cnncli.images.write import write_atomic
 from cnncli.records import replace
 
 
@@ -105,7 +107,10 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     source, target, notes = _depths(picture, format, task, job.target)
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
     applied = _applied(job, picture, task, (source, target), threads)
-    result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
+    frames = [each.pixels for each in applied]
+    if format in KEEPS_FOUR_BYTES:
+        frames = [four_bytes_apart(frame, threads=threads) for frame in frames]
+    result = replace(picture, frames=tuple(frames), format=format)
     if job.announced:
         _make_folder(Path(job.target).parent)
     data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)

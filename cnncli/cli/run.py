@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
@@ -50,6 +50,9 @@ def prepare_process() -> None:
             signal.signal(number, _raise_stopped)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # remarks of libraries are for developers: python -W default
+    # NumPy's import hangs manuals on its functions, 7 of 70 ms, which no command shows.
+    for name in ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars"):
+        sys.modules.setdefault(name, ModuleType(name))
 
 
 def _raise_stopped(number: int, frame: FrameType | None) -> None:
@@ -79,6 +82,10 @@ def run(arguments: Sequence[str]) -> int:
 
         given = read_plainly(arguments)
         if given is not None:
+            if arguments[0] == "convolve" and given["max_pixels"] is None:
+                from cnncli.images.opening import decode_ahead
+
+                decode_ahead(given["inputs"])
             work = work_of(arguments[0])
             return carry_out(lambda: work(**given), debug=debug)
         from cnncli.cli.app import WrongCommand, app

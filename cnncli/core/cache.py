@@ -6,13 +6,18 @@ compiled anew in each process. Nothing here raises.
 """
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+try:
+    from _blake2 import blake2b  # where hashlib has it from, which would load OpenSSL as well: 3 ms
+except ImportError:
+    from hashlib import blake2b
+
 MAGIC = b"cnncli-native-1\n"
+DIGEST_BYTES = 32
 
 
 def cache_folder() -> Path | None:
@@ -95,9 +100,14 @@ def compiling(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
+def digest(data: bytes) -> bytes:
+    """`DIGEST_BYTES` bytes that stand for others."""
+    return blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
 def _digest(path: Path, payload: bytes) -> bytes:
     """Of the payload and the name that it is kept under, so that no file stands in for another."""
-    return hashlib.sha256(path.name.encode() + b"\0" + payload).digest()
+    return digest(path.name.encode() + b"\0" + payload)
 
 
 def _trusted(status: os.stat_result) -> bool:

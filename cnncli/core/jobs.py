@@ -216,3 +216,16 @@ BILATERAL = np.dtype(
     ],
     align=True,
 )
+
+# Rows of colour pixels, of three bytes in images that keep four for each, or the other way round.
+SPACING = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_pitch", "i8"),
+        ("dst", "i8"),
+        ("dst_pitch", "i8"),
+        ("width", "i8"),
+        ("apart", "i8"),  # 1: the output keeps four
+    ],
+    align=True,
+)

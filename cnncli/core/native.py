@@ -16,7 +16,6 @@ versions of Numba, llvmlite and Python, and the processor's name and features.
 
 import ctypes
 import functools
-import hashlib
 import importlib.util
 import os
 import sys
@@ -74,6 +73,7 @@ LOOPS = {
     "separable": "cnncli.core.loops.separable",
     "sign_changes": "cnncli.core.loops.sign_changes",
     "slices": "cnncli.core.loops.slices",
+    "spacing": "cnncli.core.loops.spacing",
     "winograd_backward": "cnncli.core.loops.winograd_backward",
     "winograd_weights": "cnncli.core.loops.winograd_weights",
 }
@@ -261,13 +261,12 @@ def _symbol(name: str) -> str:
 @functools.cache
 def _key() -> str:
     """Digest of all that determines the machine code."""
-    digest = hashlib.sha256()
-    core = Path(__file__).parent
-    for source in sorted(core.rglob("*.py")):
-        digest.update(source.relative_to(core).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     facts = (_version("llvmlite"), _version("numba"), sys.version_info[:2], processor())
-    digest.update(repr(facts).encode())
-    return digest.hexdigest()[:32]
+    core = Path(__file__).parent
+    told = [repr(facts).encode()]
+    for source in sorted([*core.glob("*.py"), *core.glob("loops/*.py")]):
+        told += [source.name.encode(), source.read_bytes()]
+    return cache.digest(b"\0".join(told)).hex()[:32]
 
 
 def _version(package: str) -> str:

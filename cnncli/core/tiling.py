@@ -8,7 +8,7 @@ from cnncli.core.native import processor
 from cnncli.records import record
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
-TILE_SAMPLES = 960  # of a row: a multiple of the chunk of every target, 4 KB of float32
+TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
 TILE_ROWS = 32
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
 
@@ -111,7 +111,8 @@ def lay_out(
     extent_x, extent_y = extent
     target = processor()[3]
     chunk = 2 * target.tap_vectors * target.lanes
-    tile_width = max(1, min(width, TILE_SAMPLES // channels // stride_x))
+    tile_samples = TILE_SAMPLES // chunk * chunk
+    tile_width = max(1, min(width, tile_samples // channels // stride_x))
     dense = (tile_width - 1) * stride_x + 1
     pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16
     pitch += 16 if pitch % 1024 == 0 else 0  # rows 4 KB apart would fall into the same cache sets

@@ -22,6 +22,7 @@ from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.run import footprint, run_filter
+from cnncli.filters.spacing import close_together
 from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
@@ -273,8 +274,7 @@ class _Run:
             )
             maps.append(positions)
             counts.append(count)
-        if color.strides[2] != color.itemsize or color.strides[1] != color.itemsize * color.shape[2]:
-            color = np.ascontiguousarray(color)
+        color = close_together(color, threads=self.threads)
         channels = 1 if luma else color.shape[2]
         return Surface(
             src=color,

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.memory import LAYOUTS, pixels_in_place
 from cnncli.images.picture import Pixels
 
 if TYPE_CHECKING:
@@ -17,29 +18,9 @@ if TYPE_CHECKING:
 #: Formats whose further frames follow in time; of others the first frame is the picture.
 ANIMATED = frozenset({"PNG", "GIF", "WEBP", "AVIF", "FLI"})
 
-_DIRECT = frozenset({"L", "LA", "RGB", "RGBA"})
 _WIDER = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
 _DEEP_PNG = {"RGB;16B": ("RGB", 3), "RGBA;16B": ("RGBA", 4), "LA;16B": ("RGBA", 2)}
 _GRAY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
-
-
-def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
-    """Read a header with the one plugin of Pillow that knows the format.
-
-    Raises
-    ------
-    SyntaxError, OSError, ValueError
-        Where the plugin does not accept it.
-    """
-    import importlib
-
-    module = importlib.import_module(f"PIL.{plugin}")
-    if format == "JPEG":  # the factory would look for further pictures, such as depth maps, behind the first
-        jpeg: ImageFile = module.JpegImageFile(stream)
-        return jpeg
-    from PIL import Image
-
-    return Image.OPEN[format][0](stream, "")
 
 
 def check_depth(format: str, head: bytes) -> None:
@@ -100,12 +81,14 @@ def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
 def mode_pixels(image: Image) -> Pixels:
     """Widen a loaded image to gray, gray and opacity, RGB, or RGB and opacity: (H, W, C)."""
     mode = image.mode
-    if mode in _DIRECT:
+    if mode in LAYOUTS:
+        pixels = pixels_in_place(image)
+    elif mode == "LA":
         pixels = np.asarray(image)
     elif mode == "1":
-        pixels = np.asarray(image.convert("L"))
+        pixels = pixels_in_place(image.convert("L"))
     elif mode == "P":
-        pixels = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        pixels = pixels_in_place(image.convert("RGBA" if image.has_transparency_data else "RGB"))
     elif mode in _WIDER:
         pixels = np.asarray(image.convert(_WIDER[mode]))
     elif mode in ("CMYK", "LAB"):

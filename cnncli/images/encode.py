@@ -26,6 +26,8 @@ _FULL_COLOR_QUALITY = 90
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA": 65_535}
 _LONGEST_JPEG_EXIF = 65_533 - 6
 _OPAQUE_IN_GIF = 128
+#: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
+KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 
 
 def encode_picture(
@@ -235,7 +237,11 @@ def _quality_options(format: str, quality: int | None, *, compress: bool) -> dic
 def _image(frame: Pixels, format: str) -> Image:
     from PIL import Image
 
-    image = Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame)
+    height, width, channels = frame.shape
+    if format in KEEPS_FOUR_BYTES and channels == 3 and frame.strides[1:] == (4, 1):
+        four = np.lib.stride_tricks.as_strided(frame, (height, width, 4))
+        return Image.frombuffer("RGBX", (width, height), four, "raw", "RGBX", 0, 1)
+    image = Image.fromarray(frame[..., 0] if channels == 1 else frame)
     return image.convert("RGBA") if image.mode == "LA" and format in ("WEBP", "AVIF") else image
 
 

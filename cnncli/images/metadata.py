@@ -80,8 +80,10 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     Returns
     -------
     ndarray, shape (H, W, C), or (W, H, C) for 5 to 8
-        C-contiguous.
+        C-contiguous, but upright pixels as they are.
     """
+    if orientation == 1:
+        return pixels
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

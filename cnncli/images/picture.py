@@ -45,8 +45,9 @@ class Picture:
 
     Attributes
     ----------
-    frames : tuple of ndarray, each (H, W, C), C-contiguous, uint8, uint16 or float32
+    frames : tuple of ndarray, each (H, W, C), uint8, uint16 or float32
         All of one dtype and one C. Full scale is 255, 65535 or 1.0. Colour is not premultiplied.
+        C-contiguous, but 8-bit colour may be a view of pixels that are four bytes apart.
     alpha : bool
         True where the last channel is opacity (C is 2 or 4).
     format : str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +16,7 @@ from cnncli.images import decode
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.metadata import fitting_profile, resolution, turned, upright_exif
+from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
 from cnncli.images.picture import FULL_SCALE, Metadata, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
 
@@ -113,7 +113,7 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
 
             if (size := pnm.deep_size(prefix)) is not None:
                 return (*size, 1)
-        image = decode.open_image(stream, plugin, format)
+        image = open_image(stream, plugin, format)
         _, orientation = upright_exif(image.info.get("exif"))
         width, height = image.size if orientation < 5 else image.size[::-1]
         return width, height, _frame_count(image)
@@ -221,20 +221,6 @@ def _check_size(size: tuple[int, int, int], max_pixels: int) -> None:
         )
 
 
-def _settle_pillow(max_pixels: int) -> None:
-    """Let Pillow's own limit follow ours, and keep its remarks about metadata off the terminal.
-
-    The limit still counts for images inside others (icons), whose size is seen late.
-    """
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    bomb = ("error", None, Image.DecompressionBombWarning, None, 0)
-    if bomb not in warnings.filters:
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-
-
 def _frame_count(image: ImageFile) -> int:
     if image.format not in decode.ANIMATED:
         return 1
@@ -244,13 +230,13 @@ def _frame_count(image: ImageFile) -> int:
 
 def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
     format, plugin = known
-    _settle_pillow(max_pixels)
+    settle_pillow(max_pixels)
     if format == "GIF" and decode.ends_early(stream.read()):
         raise EOFError("it stops before its end mark")
     stream.seek(0)
     decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
     stream.seek(0)
-    image = decode.open_image(stream, plugin, format)
+    image = decoded_ahead(stream) or open_image(stream, plugin, format)
     frames = _frame_count(image)
     _check_size((*image.size, frames), max_pixels)
     if frames > 1:
@@ -301,7 +287,7 @@ def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
             f"its {len(pages)} pages have {total:,} pixels; at most {max_pixels:,} pixels are decoded",
             f"If you trust the file, say --max-pixels {total}.",
         )
-    _settle_pillow(max_pixels)
+    settle_pillow(max_pixels)
     tiff.silence_libtiff()
     decoded: list[tuple[Pixels, bool]] = []
     image: ImageFile | None = None
@@ -312,7 +298,7 @@ def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
             continue
         stream.seek(0)
         if image is None:
-            image = decode.open_image(stream, "TiffImagePlugin", "TIFF")
+            image = open_image(stream, "TiffImagePlugin", "TIFF")
         image.seek(page.index)
         image.load()
         upright = turned(decode.mode_pixels(image), _left_orientation(image))
