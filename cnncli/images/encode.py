@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from typing import IO, TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
+from cnncli.images.jpeg import LEAST_PIXELS, encode_strips
 from cnncli.images.metadata import fitting_profile
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.records import replace
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 #: except where none is asked for and the input's colour was at half the resolution.
 DEFAULT_QUALITY = 92
 _FULL_COLOR_QUALITY = 90
+_HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:0)
 
 #: The longest side that a format's numbers can state.
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA": 65_535}
@@ -100,7 +103,7 @@ def encode_picture(
         from cnncli.images.pnm import encode_pnm
 
         return encode_pnm(picture.frames[0], format)
-    return _by_pillow(picture, format, quality=quality, compress=compress)
+    return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
 def on_white(pixels: Pixels) -> Pixels:
@@ -148,33 +151,52 @@ def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
         )
 
 
-def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool) -> bytes:
-    options = _about(picture, format)
-    if format == "GIF":
-        images = [_gif_image(frame) for frame in picture.frames]
-        options |= {"optimize": False, "disposal": 2}
-    else:
-        images = [_image(frame, format) for frame in picture.frames]
-    if picture.animated:
-        step = 10 if format == "GIF" else 1
-        durations = [round(each / step) * step for each in picture.durations]
-        options |= {"save_all": True, "append_images": images[1:], "duration": durations}
-        if picture.loop is not None or format == "WEBP":
-            options["loop"] = 1 if picture.loop is None else picture.loop
-    options |= _quality_options(format, quality, compress=compress)
+def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
+    options = _about(picture, format) | _quality_options(format, quality, compress=compress)
     if format == "JPEG" and quality is None and picture.metadata.halved:
-        options["subsampling"] = 2
+        options["subsampling"] = _HALVED
     _import_plugin(format)
     try:
-        with _room() as out:
-            images[0].save(out, format=format, **options)
-            out.seek(0)
-            return out.read()
+        if format == "JPEG" and not compress and math.prod(picture.size) >= LEAST_PIXELS:
+            return _in_strips(picture.frames[0], options, threads)
+        images = [_image(frame, format) for frame in picture.frames]
+        return _saved(images[0], format, options | _motion_options(picture, format, images[1:]))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CnncliError(
             f"{format} cannot hold this picture of {picture.size[0]}x{picture.size[1]} pixels: {error}",
             "Write .png or .tif.",
         ) from error
+
+
+def _motion_options(picture: Picture, format: str, others: list[Image]) -> dict[str, Any]:
+    """What an animation needs: the other frames, how long each is shown, how often all are."""
+    options: dict[str, Any] = {"optimize": False, "disposal": 2} if format == "GIF" else {}
+    if picture.animated:
+        step = 10 if format == "GIF" else 1
+        durations = [round(each / step) * step for each in picture.durations]
+        options |= {"save_all": True, "append_images": others, "duration": durations}
+        if picture.loop is not None or format == "WEBP":
+            options["loop"] = 1 if picture.loop is None else picture.loop
+    return options
+
+
+def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
+    """A large JPEG."""
+
+    def encode(top: int, bottom: int) -> bytes:
+        about = options if top == 0 else options | {"exif": b"", "icc_profile": None}
+        return _saved(_image(frame[top:bottom], "JPEG"), "JPEG", about)
+
+    halved = options["subsampling"] == _HALVED and frame.shape[2] == 3
+    return encode_strips(encode, frame.shape[:2], halved=halved, threads=threads)
+
+
+def _saved(image: Image, format: str, options: dict[str, Any]) -> bytes:
+    """A file by Pillow."""
+    with _room() as out:
+        image.save(out, format=format, **options)
+        out.seek(0)
+        return out.read()
 
 
 def _room() -> IO[bytes]:
@@ -219,7 +241,7 @@ def _about(picture: Picture, format: str) -> dict[str, Any]:
 def _quality_options(format: str, quality: int | None, *, compress: bool) -> dict[str, Any]:
     chosen = DEFAULT_QUALITY if quality is None else quality
     if format == "JPEG":
-        sampling = 0 if chosen >= _FULL_COLOR_QUALITY else 2
+        sampling = 0 if chosen >= _FULL_COLOR_QUALITY else _HALVED
         return {"quality": chosen, "subsampling": sampling, "optimize": compress, "progressive": compress}
     if format == "WEBP":
         lossless = chosen == 100
@@ -237,6 +259,8 @@ def _quality_options(format: str, quality: int | None, *, compress: bool) -> dic
 def _image(frame: Pixels, format: str) -> Image:
     from PIL import Image
 
+    if format == "GIF":
+        return _gif_image(frame)
     height, width, channels = frame.shape
     if format in KEEPS_FOUR_BYTES and channels == 3 and frame.strides[1:] == (4, 1):
         four = np.lib.stride_tricks.as_strided(frame, (height, width, 4))

@@ -7,7 +7,6 @@ Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition.
 """
 
 import struct
-import threading
 import zlib
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.picture import Metadata, Picture, Pixels
+from cnncli.images.shares import made_apart
 from cnncli.records import record
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -146,28 +146,13 @@ def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
     """Deflate rows to a zlib stream, made of pieces that stand alone and are shared out to threads."""
     whole = rows.data.cast("B")
     pieces = [whole[at : at + effort.piece] for at in range(0, len(whole), effort.piece)]
-    packed: list[bytes] = [b""] * len(pieces)
-    waiting = iter(range(len(pieces)))
-    lock = threading.Lock()
 
-    def work() -> None:
-        while True:
-            with lock:
-                index = next(waiting, None)
-            if index is None:
-                return
-            packer = zlib.compressobj(effort.level, zlib.DEFLATED, -15, 9, effort.strategy)
-            end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
-            packed[index] = packer.compress(pieces[index]) + packer.flush(end)
+    def pack(index: int) -> bytes:
+        packer = zlib.compressobj(effort.level, zlib.DEFLATED, -15, 9, effort.strategy)
+        end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
+        return packer.compress(pieces[index]) + packer.flush(end)
 
-    helpers = [threading.Thread(target=work) for _ in range(min(threads, len(pieces)) - 1)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
-    if not all(packed):  # a helper ran out of memory
-        raise MemoryError("deflate")
+    packed = made_apart(pack, len(pieces), threads=threads)
     return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(whole))])
 
 

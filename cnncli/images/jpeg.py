@@ -1,0 +1,78 @@
+"""Large JPEGs encoded in strips by several threads and joined to one picture.
+
+JPEG foresees it: after a restart interval, a whole number of blocks, the entropy coder starts anew, so
+strips of so many rows of blocks can be coded apart and put together with restart markers between them.
+The pixels are those of a JPEG coded in one piece; strips depend on the picture alone, so that the bytes
+are the same for any number of threads. Source: ITU-T T.81, B.1.1.3 and B.2.
+"""
+
+import struct
+from collections.abc import Callable
+
+from cnncli.images.shares import made_apart
+
+LEAST_PIXELS = 1 << 21  # below, one thread is done before others have begun
+STRIP_ROWS = 256
+_BLOCK = 8
+_LONGEST_INTERVAL = 65_535
+_SOF0, _SOS, _DRI, _RST0, _EOI = 0xC0, 0xDA, 0xDD, 0xD0, b"\xff\xd9"
+_RESTARTS = 8  # restart markers are numbered in a circle
+
+
+def encode_strips(
+    encode: Callable[[int, int], bytes], size: tuple[int, int], *, halved: bool, threads: int
+) -> bytes:
+    """Encode a picture in strips.
+
+    Parameters
+    ----------
+    encode : callable
+        ``encode(top, bottom)`` gives those rows as a baseline JPEG with the standard tables. The first
+        strip's header becomes the whole's.
+    size : (height, width)
+        Of the picture.
+    halved : bool
+        Whether colour is stored at half the resolution, in blocks of 16 x 16 pixels.
+    threads : int
+        How many strips to encode at the same time.
+
+    Returns
+    -------
+    bytes
+        A baseline JPEG.
+    """
+    height, width = size
+    block = 2 * _BLOCK if halved else _BLOCK
+    across = -(-width // block)
+    rows = min(STRIP_ROWS // block, _LONGEST_INTERVAL // across)
+    tops = range(0, height, rows * block)
+    strips = made_apart(
+        lambda index: encode(tops[index], min(tops[index] + rows * block, height)), len(tops), threads=threads
+    )
+    if len(strips) == 1:
+        return strips[0]
+    first, _ = _parts(strips[0])
+    at = first[_SOF0] + 5  # after marker, length and precision
+    whole = [
+        strips[0][:at],
+        struct.pack(">H", height),
+        strips[0][at + 2 : first[_SOS]],
+        struct.pack(">BBHH", 0xFF, _DRI, 4, rows * across),
+    ]
+    for number, strip in enumerate(strips):
+        segments, scan = _parts(strip)
+        if number:
+            whole += [struct.pack("BB", 0xFF, _RST0 + (number - 1) % _RESTARTS)]
+        whole.append(strip[scan if number else segments[_SOS] : -len(_EOI)])
+    return b"".join([*whole, _EOI])
+
+
+def _parts(jpeg: bytes) -> tuple[dict[int, int], int]:
+    """Where each segment of a JPEG begins, by its marker, and where the entropy-coded data do."""
+    segments, at = {}, 2
+    while True:
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        segments[marker] = at
+        at += 2 + length
+        if marker == _SOS:
+            return segments, at
