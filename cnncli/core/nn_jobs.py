@@ -41,7 +41,7 @@ PROGRAM = np.dtype(
         ("phases", "i8"),
         ("phase_count", "i8"),
         ("samples", "i8"),  # of this batch: the last one of an epoch may be smaller
-        ("counters", "i8"),  # a cache line for each phase: tasks taken, tasks done
+        ("counters", "i8"),  # two cache lines for each phase: tasks taken, tasks done
         ("gate", "i8"),  # a cache line: open or not, threads inside
         ("patience", "i8"),  # looks at a counter before a waiting thread lets others run
     ],
@@ -169,7 +169,15 @@ KINDS = {
 
 # Zeros around the images of a tensor.
 FRAME = np.dtype(
-    [*_CHUNK, *tensor("out"), ("height", "i8"), ("row_floats", "i8"), ("lines", "i8"), ("side_floats", "i8")],
+    [
+        *_CHUNK,
+        *tensor("out"),
+        ("height", "i8"),
+        ("row_floats", "i8"),
+        ("lines_above", "i8"),
+        ("lines_below", "i8"),
+        ("side_floats", "i8"),
+    ],
     align=True,
 )
 

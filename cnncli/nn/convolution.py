@@ -207,7 +207,7 @@ class Conv(Layer):
         parts = 1 if gather.overlaps else plan.parts(self.multiply_adds(node.input_shapes))
         cut = gather.parts(job, (x, corner), y, parts)
         if len(cut) > 1:
-            plan.split("conv_forward", cut)
+            plan.split("conv_forward", cut, y)
         else:
             plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
         if late:

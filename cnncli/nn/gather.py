@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
-from cnncli.nn.memory import Tensor, shares
+from cnncli.nn.memory import Part, Tensor, shares
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
@@ -134,9 +134,7 @@ class Gather:
         lines = shape.height if images > 1 else max(least, IMAGE_BYTES // max(line_bytes, 1))
         job["images"], job["lines"] = images, min(shape.height, lines)
 
-    def parts(
-        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int
-    ) -> list[tuple[NDArray[np.void], dict[str, tuple[Tensor, int]]]]:
+    def parts(self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int) -> list[Part]:
         """The record cut by lines, or by blocks of channels where lines are few; none if stores overlap."""
         by_lines = y.shape.height >= LEAST_LINES * count
         spills = self.outputs % LANES != 0 or (self.outputs % BLOCK != 0 and not is_narrow(self.outputs))
@@ -154,7 +152,7 @@ class Gather:
                 part["panel"] += lo * job["panel_pitch"]
                 part["bias"] += lo * 4 * BLOCK
                 part["narrow"] *= hi == self.blocks
-            made.append((part, {"x": (x[0], at), "y": (y, to)}))
+            made.append(Part(part, {"x": (x[0], at), "y": (y, to)}, (lo, hi) if by_lines else None))
         return made
 
     def pattern(self, plan: Plan, bias: int, width: int) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,56 @@ class Op:
     job: NDArray[np.void]
     tensors: dict[str, tuple[Tensor, int]]
     tasks: list[tuple[int, int]] | None  # None: every chunk
+    band: int | None = None  # operations of a phase with the same number are one task, in their order
+
+
+class Part(NamedTuple):
+    """One thread's share of a layer's work on a sample.
+
+    Attributes
+    ----------
+    job : ndarray of void, shape (1,)
+        The record.
+    tensors : mapping
+        By field, perhaps with an offset in bytes.
+    lines : (int, int) or None
+        Which lines of the output it makes, if it makes whole ones.
+    """
+
+    job: NDArray[np.void]
+    tensors: Mapping[str, Tensor | tuple[Tensor, int]]
+    lines: tuple[int, int] | None
+
+
+@dataclass(eq=False)
+class Split:
+    """A phase in which each thread makes its own lines of a layer's output, and what it makes of them.
+
+    Attributes
+    ----------
+    phase, number : list of Op, int
+        The phase, and which it is.
+    bands : list of (int, int)
+        Lines of each task.
+    made : list of Tensor
+        What the tasks have made so far, each its lines.
+    """
+
+    phase: list[Op]
+    number: int
+    bands: list[tuple[int, int]]
+    made: list[Tensor]
+
+    def reaches(self, *tensors: Tensor) -> bool:
+        """Whether each task can go on with its lines of what is read and written."""
+        read = [t for t in tensors if any(t is each for each in self.made)]
+        return bool(read) and all(
+            t.view_of is None
+            and not t.external
+            and t.shape.height == self.bands[-1][1]
+            and (t in read or self.number not in t.phases)
+            for t in tensors
+        )
 
 
 def lay_out(tensors: Sequence[Tensor], chunk: int) -> int:

@@ -19,17 +19,15 @@ from cnncli.core.nn_jobs import CACHE_LINE, TABLE_BYTES
 from cnncli.core.program import Call, Program
 from cnncli.nn.fusion import Fusion
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
-from cnncli.nn.memory import SLACK, Op, Tensor, fill_in, lay_out, pieces, widest
+from cnncli.nn.memory import SLACK, Op, Part, Split, Tensor, fill_in, lay_out, pieces, widest
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
     from cnncli.nn.network import Network
 
-Part = tuple[NDArray[np.void], Mapping[str, Tensor | tuple[Tensor, int]]]  # a record and its tensors
-
 SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
 CHUNK = 16  # samples, at most
-LEAST_SHARED = 1_000_000_000  # multiply-adds, about 20 ms, of a network that is worth waking threads for …
+LEAST_SHARED = 30_000_000  # multiply-adds, about 0.3 ms, of a network that is worth waking threads for …
 LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one another
 LATE_TASKS = 64  # that a whole-batch call is cut into
 PIECE_ROWS = 256  # of a parameter, in one task
@@ -92,6 +90,7 @@ class Plan:
         self.slot_pitch = 0
         self._slot_memory: NDArray[np.uint8] | None = None
         self._index = 0
+        self._split: Split | None = None
         self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._trained = self._with_parameters({INPUT} if wants_input else set())
@@ -221,14 +220,23 @@ class Plan:
         """How many parts a layer's work on a chunk is best cut into."""
         return max(1, min(self._parts, multiply_adds // LEAST_PART))
 
-    def split(self, loop: str, parts: Sequence[Part]) -> None:
-        """Emit calls that do one sample's work between them, at the same time."""
+    def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
+        """Emit calls that make one sample's output between them, at the same time."""
         self.barrier()
-        for job, tensors in parts:
-            self._emit(loop, job, tensors, [(0, 1)])
-            self._index -= 1
+        phase, bands = self.phases[-1], [part.lines for part in parts]
+        known = [lines for lines in bands if lines is not None]
+        self._split = Split(phase, len(self.phases), known, [out])
         self._index += 1
+        self._at_once(loop, parts)
+        if len(known) < len(parts):
+            self._split = None
         self.barrier()
+
+    def _at_once(self, loop: str, parts: Sequence[Part]) -> None:
+        """Emit a part into each task of the split, all as of one moment: none reuses what another reads."""
+        for number, part in enumerate(parts):
+            self._index -= 1
+            self._emit(loop, part.job, part.tensors, [(0, 1)], band=number)
 
     def barrier(self) -> None:
         """What follows needs all that came before, of all chunks."""
@@ -271,23 +279,55 @@ class Plan:
             nn_jobs.FRAME,
             height=tensor.shape.height,
             row_floats=tensor.shape.width * tensor.shape.channels,
-            lines=tensor.halo[0],
+            lines_above=tensor.halo[0],
+            lines_below=tensor.halo[0],
             side_floats=tensor.halo[1] * tensor.shape.channels,
         )
-        self.each_chunk("frame", job, {"out": tensor})
+        if not self._goes_on(tensor):
+            self.each_chunk("frame", job, {"out": tensor})
+            return
+        parts = []
+        for lo, hi in self._bands:
+            part = job.copy()
+            part["height"] = hi - lo
+            part["lines_above"] *= lo == 0
+            part["lines_below"] *= hi == tensor.shape.height
+            parts.append(Part(part, {"out": (tensor, lo * tensor.row)}, (lo, hi)))
+        self._at_once("frame", parts)
 
     def apply(
         self, kind: str, a: Tensor, b: Tensor, out: Tensor, *, add: bool = False, alpha: float = 0.0
     ) -> None:
         """Emit a function of single values."""
-        shape = out.shape
-        rows, floats = shape.height, shape.width * shape.channels
-        if a.dense and b.dense and out.dense:
-            rows, floats = 1, rows * floats
-        job = self.job(
-            nn_jobs.APPLY, kind=nn_jobs.KINDS[kind], rows=rows, floats=floats, add=add, alpha=alpha
-        )
-        self.each_chunk("elementwise", job, {"a": a, "b": b, "out": out})
+        goes_on = self._goes_on(a, b, out)
+        parts = []
+        for lo, hi in self._bands if goes_on else [(0, out.shape.height)]:
+            rows, floats = hi - lo, out.shape.width * out.shape.channels
+            if a.dense and b.dense and out.dense:
+                rows, floats = 1, rows * floats
+            job = self.job(
+                nn_jobs.APPLY, kind=nn_jobs.KINDS[kind], rows=rows, floats=floats, add=add, alpha=alpha
+            )
+            at = {"a": (a, lo * a.row), "b": (b, lo * b.row), "out": (out, lo * out.row)}
+            parts.append(Part(job, at, (lo, hi)))
+        if goes_on:
+            self._at_once("elementwise", parts)
+        else:
+            self.each_chunk("elementwise", parts[0].job, parts[0].tensors)
+
+    @property
+    def _bands(self) -> list[tuple[int, int]]:
+        return self._split.bands if self._split else []
+
+    def _goes_on(self, *tensors: Tensor) -> bool:
+        """Whether the tasks of a split that has just been emitted can each go on with their own lines."""
+        split = self._split
+        if split is None or self.phases[-1] or self.phases[-2] is not split.phase:
+            return False
+        if not split.reaches(*tensors):
+            return False
+        split.made += [t for t in tensors if not any(t is each for each in split.made)]
+        return True
 
     def repeat(self, row: int, out: Tensor) -> None:
         """Emit the same row of values into all rows of a tensor."""
@@ -400,7 +440,9 @@ class Plan:
             for op in phase:
                 fill_in(op, self.chunk)
         return Program(
-            [self._tasks(phase) for phase in phases], threads=threads, scratch_bytes=self._scratch_bytes
+            [self._tasks(phase) for phase in phases],
+            threads=threads,
+            scratch_bytes=self._scratch_bytes,
         )
 
     @property
@@ -414,22 +456,29 @@ class Plan:
         job: NDArray[np.void],
         tensors: Mapping[str, Tensor | tuple[Tensor, int]],
         tasks: list[tuple[int, int]] | None,
+        *,
+        band: int | None = None,
     ) -> None:
-        phase = self.phases[-1]
-        if phase and (phase[-1].tasks is None) != (tasks is None):
+        number, phase = len(self.phases), self.phases[-1]
+        if band is not None and self._split is not None:
+            number, phase = self._split.number, self._split.phase
+        elif phase and (phase[-1].tasks is None) != (tasks is None):
             self.barrier()
-            phase = self.phases[-1]
+            number, phase = len(self.phases), self.phases[-1]
         placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
-        phase.append(Op(loop, job, placed, tasks))
+        phase.append(Op(loop, job, placed, tasks, band))
         self._index += 1
         for view, _ in placed.values():
             t = view.view_of or view
             t.first = self._index if t.first < 0 else t.first
             t.last = self._index
-            t.phases.add(len(self.phases))
+            t.phases.add(number)
             t.kept |= tasks is not None
 
     def _tasks(self, phase: list[Op]) -> list[list[Call]]:
+        if phase[0].band is not None:
+            bands = {op.band for op in phase}
+            return [[Call(op.loop, op.job, 0, 1, False) for op in phase if op.band == band] for band in bands]
         if phase[0].tasks is not None:
             return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
         tasks = []

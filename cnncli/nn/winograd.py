@@ -10,12 +10,13 @@ from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
-from cnncli.nn.memory import Tensor, shares
+from cnncli.nn.memory import Part, Tensor, shares
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
+ROWS = processor()[3].gemm_rows
 PLACES = 36  # of a transformed tile
 TILE = 4  # outputs on a side
 TILES = 48  # worked on together: whole register tiles on every processor
@@ -26,6 +27,7 @@ LEAST_CHANNELS = 8  # below, the transforms cost more than they save
 LEAST_TILES = 8  # to read the weights of a large layer for
 SMALL_WEIGHTS = 1 << 14  # channels in times channels out, whose transformed weights stay in the caches
 LEAST_USE = 0.6  # share of the tiles' outputs that exist
+TRANSFORMS = 1.25  # that the whole takes as long as its multiply-adds, at least
 
 
 def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
@@ -36,7 +38,9 @@ def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
     tiles = -(-shape.height // TILE) * -(-shape.width // TILE)
     used = shape.height * shape.width >= LEAST_USE * tiles * TILE**2
     enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
-    return used and enough and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
+    rows = -(-tiles * samples // ROWS) * ROWS
+    fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
+    return used and enough and fewer and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
 
 
 def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int) -> None:
@@ -75,11 +79,11 @@ def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int,
             "inputs": plan.spare_floats(PLACES * TILES * padded),
             "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
         }
-        parts.append((part, tensors))
+        parts.append(Part(part, tensors, (lo, hi)))
     if len(parts) > 1:
-        plan.split("conv_winograd", parts)
+        plan.split("conv_winograd", parts, y)
     else:
-        plan.each_chunk("conv_winograd", *parts[0])
+        plan.each_chunk("conv_winograd", parts[0].job, parts[0].tensors)
 
 
 def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:

@@ -1,9 +1,12 @@
 """Whole steps: the same bits for any number of threads, agreement with PyTorch, learning."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from cnncli.errors import CnncliError
+from cnncli.models.catalog import build
 from cnncli.nn import (
     SGD,
     Adam,
@@ -74,6 +77,21 @@ def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
     one, two, three = (each.run(pictures) for each in inferences)
     assert one.tobytes() == two.tobytes() == three.tobytes()
     np.testing.assert_allclose(Inference(network, 3, threads=1).run(pictures), one, rtol=1e-3, atol=1e-4)
+
+
+def test_threads_go_on_with_their_own_lines(monkeypatch):
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    network = Network(build("resnet20", (19, 16, 3), 4), seed=1)
+    pictures = np.random.default_rng(0).standard_normal((2, 19, 16, 3), np.float32)
+    one, three = (Inference(network, 1, threads=threads) for threads in (1, 3))
+    assert one.run(pictures).tobytes() == three.run(pictures).tobytes()
+    shared = [phase for phase in three._plan.phases if phase and phase[0].band is not None]
+    assert {"elementwise", "frame"} <= {op.loop for phase in shared for op in phase}
+    for phase in shared:  # all its tasks run at the same time, so no two tensors may share memory
+        tensors = {id(tensor): tensor for op in phase for tensor, _ in op.tensors.values()}
+        spans = sorted((t.address - t.lead, t.address - t.lead + t.image) for t in tensors.values())
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_it_learns_a_batch_by_heart():

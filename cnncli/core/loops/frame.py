@@ -27,8 +27,8 @@ def loop(job_pointer, scratch, lo, hi):
     pitch = job.out_row // 4
     for image in range(hi - lo):
         first = out + image * job.out_image
-        clear(first - job.lines * job.out_row - 4 * side, job.lines * pitch + side)
+        clear(first - job.lines_above * job.out_row - 4 * side, job.lines_above * pitch + side)
         for row in range(job.height):
             end = first + row * job.out_row + 4 * job.row_floats
             last = row == job.height - 1
-            clear(end, side + job.lines * pitch if last else 2 * side)
+            clear(end, side + job.lines_below * pitch if last else 2 * side)

@@ -21,6 +21,7 @@ JOB = nn_jobs.PROGRAM
 CALL_BYTES = nn_jobs.CALL.itemsize
 PAIR_BYTES = nn_jobs.TASK.itemsize
 SEQUENTIAL = "seq_cst"
+DONE = 8  # bytes from the count of tasks taken to that of tasks done
 # Name and argument of the instruction with which a processor lets its other work go first.
 _PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
@@ -96,7 +97,7 @@ def loop(job_pointer, scratch, lo, hi):
         counters = job.counters + 2 * CACHE_LINE * phase
         first = load_i64(job.phases + PAIR_BYTES * phase)
         count = load_i64(job.phases + PAIR_BYTES * phase + 8)
-        task = fetch_add(counters, 1) if look(counters) < count else count
+        task = fetch_add(counters, 1)
         while task < count:
             at = tasks + PAIR_BYTES * (first + task)
             each = calls + CALL_BYTES * load_i64(at)
@@ -109,10 +110,11 @@ def loop(job_pointer, scratch, lo, hi):
                 if start < stop:
                     call(load_i64(each), load_i64(each + 8), scratch, start, stop)
                 each += CALL_BYTES
-            fetch_add(counters + CACHE_LINE, 1)
-            task = fetch_add(counters, 1)
+            # One cache line holds both: that it moves from core to core is what a small phase costs.
+            fetch_add(counters + DONE, 1)
+            task = fetch_add(counters, 1) if look(counters) < count else count
         waited = 0
-        while look(counters + CACHE_LINE) < count and waited < job.patience:
+        while look(counters + DONE) < count and waited < job.patience:
             pause()
             waited += 1
         if waited < job.patience:
