@@ -53,9 +53,12 @@ def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp],
     """
     if not _reads_bytes(surface):
         return None
+    finest = weights * 2.0 ** (MOST_HALVINGS - 1)
+    if not (finest == np.rint(finest)).all():
+        return None
     for exponent in range(MOST_HALVINGS):
         numbers = weights * 2.0**exponent
-        if np.array_equal(numbers, np.rint(numbers)):
+        if (numbers == np.rint(numbers)).all():
             largest = 255 * np.abs(numbers).sum() + abs(surface.bias)
             return (numbers.astype(np.intp), exponent) if largest < 2**15 else None
     return None

@@ -177,7 +177,8 @@ class Conv(Layer):
         bias = plan.bias(node, self._filled() if not self.bias else 0)
         if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape, samples=plan.chunk):
             mode = RELU if plan.clips(node) else 0
-            winograd.emit(plan, (x, corner), y, panel=plan.weight(node, "weight"), bias=bias, mode=mode)
+            panel = plan.weight(node, "weight")
+            winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
             return
         kh, kw = pair(self.kernel)
         dilation_y, dilation_x = pair(self.dilation)
@@ -329,7 +330,8 @@ class Conv(Layer):
         panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
         zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
         if self._is_small and winograd.pays(outputs, each, dx.shape, samples=plan.chunk):
-            winograd.emit(plan, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=ADD if add else 0)
+            mode = ADD if add else 0
+            winograd.emit(plan, node.name, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=mode)
             return
         gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)
         shape = Shape(rows.count, columns.count, dx.shape.channels)

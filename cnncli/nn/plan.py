@@ -32,6 +32,7 @@ LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one a
 LATE_TASKS = 64  # that a whole-batch call is cut into
 PIECE_ROWS = 256  # of a parameter, in one task
 MINIMUM_PACK = 1 << 14  # floats, in one task
+LARGE_GRADIENT = 1 << 20  # bytes, worth a barrier so that others use the same memory
 
 
 class Plan:
@@ -86,8 +87,11 @@ class Plan:
         self.gradients: dict[str, Tensor] = {}
         self.packs: list[Op] = []
         self.transforms: list[Op] = []
+        self._backward_transforms: list[Op] = []
+        self._backward_from: int | None = None  # which phase the backward pass begins with
         self.slotted: dict[str, int] = {}  # parameter: offset in a slot
         self.slot_pitch = 0
+        self._summed: set[str] = set()  # parameters whose slots have been added up
         self._slot_memory: NDArray[np.uint8] | None = None
         self._index = 0
         self._split: Split | None = None
@@ -256,16 +260,14 @@ class Plan:
         return int(out.ctypes.data)
 
     def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
-        """Have weights transformed at the start of every step, once they are in order."""
-        self.transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
+        """Have weights transformed at the start of the pass that is planned, once they are in order."""
+        transforms = self.transforms if self._backward_from is None else self._backward_transforms
+        transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
 
     def prepared(self, phases: list[list[Op]]) -> list[list[Op]]:
-        """Phases, after those that bring the weights into the order in which they are read."""
-        return [phase for phase in (self.packs, self.transforms) if phase] + phases
-
-    def hold_room(self, floats: int) -> int:
-        """Address of memory that the plan keeps."""
-        return int(self.hold(native.aligned_zeros(4 * floats + SLACK)).ctypes.data)
+        """Phases, with those that bring the weights into the order in which they are read."""
+        at = len(phases) if self._backward_from is None else self._backward_from
+        return [self.packs, self.transforms, *phases[:at], self._backward_transforms, *phases[at:]]
 
     def spare_floats(self, floats: int) -> Tensor:
         """Memory for one chunk at a time, not for each of its samples."""
@@ -348,29 +350,37 @@ class Plan:
 
     def sum_slots(self) -> NDArray[np.float64]:
         """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
-        network = self.network
-        counts = {name: len(pieces(p.rows, PIECE_ROWS)) for name, p in network.parameters.items()}
-        squares: NDArray[np.float64] = self.hold(np.zeros(sum(counts.values()), np.float64))
-        one = self.hold(np.ones(1, np.int64))
-        at = 0
-        for name, parameter in network.parameters.items():
-            node, _, short = name.rpartition(".")
-            slotted = name in self.slotted
-            job = self.job(
-                nn_jobs.REDUCE,
-                slots=self.weight_gradient(self.graph.nodes[node], short),
-                slot_pitch=self.slot_pitch,
-                slot_count=(self.slot_count if slotted else one).ctypes.data,
-                out=network.gradient_address(name),
-                taps=parameter.taps,
-                blocks=parameter.blocks,
-                last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
-                squares=squares.ctypes.data + 8 * at,
-                piece=PIECE_ROWS,
-            )
-            self.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
-            at += counts[name]
-        return squares
+        for name in self.network.parameters:
+            if name not in self._summed:
+                self._sum(name)
+        return self._squares
+
+    def _sum_shared(self, node: Node) -> None:
+        """Add up the slots of a layer whose memory the next one needs."""
+        names = [f"{node.name}.{p.name}" for p in node.layer.parameters(node.input_shapes)]
+        for name in filter(self._shared.__contains__, names):
+            self.barrier()
+            self._sum(name)
+            self.barrier()
+
+    def _sum(self, name: str) -> None:
+        network, parameter = self.network, self.network.parameters[name]
+        node, _, short = name.rpartition(".")
+        count = self.slot_count if name in self.slotted else self.hold(np.ones(1, np.int64))
+        job = self.job(
+            nn_jobs.REDUCE,
+            slots=self.weight_gradient(self.graph.nodes[node], short),
+            slot_pitch=self.slot_pitch,
+            slot_count=count.ctypes.data,
+            out=network.gradient_address(name),
+            taps=parameter.taps,
+            blocks=parameter.blocks,
+            last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
+            squares=self._squares.ctypes.data + 8 * self._first_square[name],
+            piece=PIECE_ROWS,
+        )
+        self.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
+        self._summed.add(name)
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -394,10 +404,13 @@ class Plan:
 
     def backward(self) -> None:
         """Emit the backward pass, from the gradient of the output back."""
+        self.barrier()
+        self._backward_from = len(self.phases) - 1
         for node in reversed(self.graph.nodes.values()):
             if self.wants_gradient(node.name) and self.canonical(node.name) in self.gradients:
                 self.frame_gradient(node)
                 node.layer.backward(self, node)
+                self._sum_shared(node)
 
     def frame_gradient(self, node: Node) -> None:
         """Emit zeros around the gradient of a node that no fused ReLU has still to change."""
@@ -413,9 +426,8 @@ class Plan:
 
     def refresher(self) -> Program:
         """The calls that bring weights into the order in which the step reads them."""
-        return Program(
-            [self._tasks(phase) for phase in self.prepared([])], threads=1, scratch_bytes=TABLE_BYTES
-        )
+        phases = [self._tasks(phase) for phase in self.prepared([]) if phase]
+        return Program(phases, threads=1, scratch_bytes=TABLE_BYTES)
 
     # --- layout ----------------------------------------------------------------------------------
 
@@ -517,11 +529,27 @@ class Plan:
         return widest(halos)
 
     def _lay_out_slots(self) -> None:
-        offset = 0
+        """Room for the gradients of each slot: large ones lie in the same place, one after the other."""
+        own = most = 0
+        self._shared: dict[str, int] = {}  # parameter: offset in the shared part
         for node in self.graph.nodes.values():
+            shared = 0
             for parameter in node.layer.parameters(node.input_shapes):
-                if not node.layer.whole_gradient(parameter, node.input_shapes):
-                    self.slotted[f"{node.name}.{parameter.name}"] = offset
-                    offset += parameter.rows * self.network.row_bytes
-        self.slot_pitch = offset + CACHE_LINE
+                name = f"{node.name}.{parameter.name}"
+                size = parameter.rows * self.network.row_bytes
+                if node.layer.whole_gradient(parameter, node.input_shapes):
+                    continue
+                if size >= LARGE_GRADIENT:
+                    self._shared[name] = shared
+                    shared += size
+                else:
+                    self.slotted[name] = own
+                    own += size
+            most = max(most, shared)
+        self.slotted |= {name: own + offset for name, offset in self._shared.items()}
+        self.slot_pitch = own + most + CACHE_LINE
         self._slot_memory = self.hold(native.aligned_zeros(self.slots * self.slot_pitch + SLACK))
+        counts = [len(pieces(p.rows, PIECE_ROWS)) for p in self.network.parameters.values()]
+        starts = np.cumsum([0, *counts])
+        self._first_square = dict(zip(self.network.parameters, starts.tolist(), strict=False))
+        self._squares: NDArray[np.float64] = self.hold(np.zeros(starts[-1], np.float64))

@@ -43,15 +43,18 @@ def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
     return used and enough and fewer and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
 
 
-def emit(plan: Plan, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int) -> None:
+def emit(
+    plan: Plan, name: str, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int
+) -> None:
     """Emit a 3 x 3 convolution of x, from an offset on, into y.
 
     ``panel`` is the address of the weights as a direct convolution reads them, ``bias`` that of a
-    number for each output.
+    number for each output. A layer of a name has the same memory for the transformed weights of both
+    its passes.
     """
     channels, outputs = x[0].shape.channels, y.shape.channels
     blocks = outputs // BLOCK
-    weights = plan.hold_room(PLACES * channels * outputs)
+    weights = plan.room(f"{name} transformed", PLACES * channels * outputs, np.float32)
     transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
     plan.transform("winograd_weights", transform, blocks * channels)
     padded = -(-channels // LANES) * LANES

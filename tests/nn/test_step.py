@@ -62,6 +62,15 @@ def test_threads_change_no_bit(samples):
         assert more[1] == one[1]
 
 
+def test_large_gradients_share_their_memory(monkeypatch):
+    apart = trained(2)
+    monkeypatch.setattr("cnncli.nn.plan.LARGE_GRADIENT", 1)
+    together = trained(2)
+    assert together[0].weights.tobytes() == apart[0].weights.tobytes()
+    assert together[2].gradient_norm == apart[2].gradient_norm
+    assert together[2]._plan.slot_pitch < apart[2]._plan.slot_pitch
+
+
 def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
     monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
     graph = Graph((21, 20, 3))
