@@ -402,6 +402,7 @@ WINOGRAD = np.dtype(
         ("channels", "i8"),  # C
         ("input_pitch", "i8"),  # bytes of C floats, up to whole vectors
         ("panel_blocks", "i8"),  # K over a block's width
+        ("narrow", "i8"),  # 1: of the last block one vector is used
         ("tiles", "i8"),  # worked on together
         ("panel", "i8"),  # transformed weights, [36][blocks][C][block]
         ("segments", "i8"),  # one, over all channels
@@ -427,6 +428,7 @@ WINOGRAD_OUTER = np.dtype(
         ("width", "i8"),
         ("channels", "i8"),
         ("panel_blocks", "i8"),
+        ("narrow", "i8"),
         ("tiles", "i8"),
         ("dweight", "i8"),  # in the first slot
         ("slot_pitch", "i8"),

@@ -23,7 +23,8 @@ TILES = 48  # worked on together: whole register tiles on every processor
 BUFFER = 2 * 36 * 16  # floats, on the widest processor
 SUM_TILES = 64  # that a register tile of the weights' gradient sums over
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
-LEAST_CHANNELS = 8  # below, the transforms cost more than they save
+LEAST_CHANNELS = 8  # below, the transforms cost more than they save …
+LEAST_OUTPUTS = 16  # … and here too
 LEAST_TILES = 8  # to read the weights of a large layer for
 SMALL_WEIGHTS = 1 << 14  # channels in times channels out, whose transformed weights stay in the caches
 LEAST_USE = 0.6  # share of the tiles' outputs that exist
@@ -40,7 +41,8 @@ def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
     enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
     rows = -(-tiles * samples // ROWS) * ROWS
     fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
-    return used and enough and fewer and channels >= LEAST_CHANNELS and outputs % BLOCK == 0
+    fits = channels >= LEAST_CHANNELS and outputs >= LEAST_OUTPUTS and outputs % LANES == 0
+    return used and enough and fewer and fits
 
 
 def emit(
@@ -53,8 +55,9 @@ def emit(
     its passes.
     """
     channels, outputs = x[0].shape.channels, y.shape.channels
-    blocks = outputs // BLOCK
-    weights = plan.room(f"{name} transformed", PLACES * channels * outputs, np.float32)
+    blocks = -(-outputs // BLOCK)
+    room = max(outputs * -(-channels // BLOCK), channels * blocks) * BLOCK  # of either pass
+    weights = plan.room(f"{name} transformed", PLACES * room, np.float32)
     transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
     plan.transform("winograd_weights", transform, blocks * channels)
     padded = -(-channels // LANES) * LANES
@@ -65,6 +68,7 @@ def emit(
         channels=channels,
         input_pitch=4 * padded,
         panel_blocks=blocks,
+        narrow=outputs % BLOCK != 0,
         tiles=TILES,
         panel=weights,
         segments=plan.constant(np.array([0, channels, 0], np.int64)),
@@ -92,13 +96,15 @@ def emit(
 def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:
     """Emit the gradient of the weights, into the slots from the address ``dweight`` on."""
     channels, outputs = x[0].shape.channels, dy.shape.channels
+    blocks = -(-outputs // BLOCK)
     padded = -(-channels // LANES) * LANES
     job = plan.job(
         nn_jobs.WINOGRAD_OUTER,
         height=dy.shape.height,
         width=dy.shape.width,
         channels=channels,
-        panel_blocks=outputs // BLOCK,
+        panel_blocks=blocks,
+        narrow=outputs % BLOCK != 0,
         tiles=SUM_TILES,
         dweight=dweight,
         slot_pitch=plan.slot_pitch,
@@ -108,6 +114,6 @@ def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight:
         "x": x,
         "dy": dy,
         "inputs": plan.spare_floats(PLACES * SUM_TILES * padded),
-        "slopes": plan.spare_floats(PLACES * SUM_TILES * outputs + SUMS),
+        "slopes": plan.spare_floats(PLACES * SUM_TILES * blocks * BLOCK + SUMS),
     }
     plan.each_chunk("winograd_backward", job, tensors)

@@ -7,7 +7,7 @@ See ``winograd.py``.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, RELU, ROWS, gemm_tile
+from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_tile
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
     BUFFER_ROW,
@@ -40,25 +40,34 @@ def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bi
 
 
 @inline
-def multiply(job, inputs, products, tiles, table):
+def fill_table(table, x, y, tiles, rows, input_pitch, output_pitch):
+    """Addresses of so many rows of inputs and of outputs; beyond the end, the last again."""
+    for r in range(rows):
+        each = min(r, tiles - 1)
+        store_i64(table + 8 * r, x + each * input_pitch)
+        store_i64(table + 8 * (rows + r), y + each * output_pitch)
+
+
+@inline
+def multiply(job, inputs, products, tiles, output_pitch, table):
     """The 36 products of matrices."""
-    blocks = job.panel_blocks
-    input_pitch = job.input_pitch
-    output_pitch = blocks * BLOCK_BYTES
+    blocks, pitch, segments, no_bias = job.panel_blocks, job.input_pitch, job.segments, job.zeros
     panel = job.panel
     panel_bytes = job.channels * BLOCK_BYTES
-    segments = job.segments
-    no_bias = job.zeros
     for place_ in range(PLACES):
-        x = inputs + place_ * job.tiles * input_pitch
+        x = inputs + place_ * job.tiles * pitch
         y = products + place_ * job.tiles * output_pitch
         for block in range(blocks):
-            for tile in range(0, tiles, ROWS):
-                for r in range(ROWS):
-                    each = min(tile + r, tiles - 1)
-                    store_i64(table + 8 * r, x + each * input_pitch)
-                    store_i64(table + 8 * (ROWS + r), y + each * output_pitch + block * BLOCK_BYTES)
-                gemm_tile(table, segments, 1, panel, no_bias, 0, 0)
+            narrow = job.narrow and block == blocks - 1
+            rows = NARROW if narrow else ROWS
+            for tile in range(0, tiles, rows):
+                x_at = x + tile * pitch
+                y_at = y + tile * output_pitch + block * BLOCK_BYTES
+                fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
+                if narrow:
+                    gemm_narrow(table, segments, 1, panel, no_bias, 0, 0)
+                else:
+                    gemm_tile(table, segments, 1, panel, no_bias, 0, 0)
             panel += panel_bytes
 
 
@@ -70,9 +79,9 @@ def loop(job_pointer, scratch, lo, hi):
     y = place(job.y, job.y_chunk, scratch, chunk)
     inputs = place(job.inputs, job.inputs_chunk, scratch, chunk)
     products = place(job.products, job.products_chunk, scratch, chunk)
-    buffer = products + PLACES * job.tiles * job.panel_blocks * BLOCK_BYTES
     pixel = 4 * job.channels
-    output_pixel = job.panel_blocks * BLOCK_BYTES
+    output_pixel = job.panel_blocks * BLOCK_BYTES - (VECTOR_BYTES if job.narrow else 0)
+    buffer = products + PLACES * job.tiles * output_pixel
     height = job.height
     width = job.width
     total = (hi - lo) * ((height + OUTPUTS - 1) // OUTPUTS) * ((width + OUTPUTS - 1) // OUTPUTS)
@@ -95,7 +104,7 @@ def loop(job_pointer, scratch, lo, hi):
                     inputs + tile * job.input_pitch + c,
                     input_step,
                 )
-        multiply(job, inputs, products, tiles, scratch)
+        multiply(job, inputs, products, tiles, output_pixel, scratch)
         for tile in range(tiles):
             image, row, column = tile_origin(done + tile, height, width)
             dst = y + image * job.y_image + row * job.y_row + column * output_pixel

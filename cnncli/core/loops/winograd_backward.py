@@ -6,7 +6,7 @@ are brought back by the transposed transform of the weights.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import BLOCK_BYTES, ROWS, outer_tile
+from cnncli.core.loops.gemm import BLOCK_BYTES, NARROW, ROWS, outer_narrow, outer_tile
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
     BUFFER_ROW,
@@ -24,6 +24,7 @@ from cnncli.core.loops.winograd import (
 from cnncli.core.simd import LANES, VECTOR_BYTES, record, store_i64
 
 JOB = nn_jobs.WINOGRAD_OUTER
+PLACE_BYTES = max(ROWS * BLOCK_BYTES, NARROW * VECTOR_BYTES)  # of the sums of one place
 
 
 @inline
@@ -44,7 +45,7 @@ def transform_slope(src, row_pitch, pixel, rows, columns, buffer, dst, step):
 def transform_tiles(job, x, dy, inputs, slopes, buffer, done, tiles):
     """Inputs and slopes of some tiles."""
     pixel = 4 * job.channels
-    slope_pixel = job.panel_blocks * BLOCK_BYTES
+    slope_pixel = job.panel_blocks * BLOCK_BYTES - (VECTOR_BYTES if job.narrow else 0)
     for tile in range(tiles):
         image, row, column = tile_origin(done + tile, job.height, job.width)
         rows = job.height - row
@@ -71,31 +72,47 @@ def transform_tiles(job, x, dy, inputs, slopes, buffer, done, tiles):
 
 
 @inline
+def multiply(job, inputs, columns, sums, table, tiles, first, rows, row_bytes):
+    """The products of some tiles for ``rows`` channels from the ``first`` on, all places."""
+    each_place = job.tiles * VECTOR_BYTES
+    for at in range(PLACES):
+        for r in range(rows):
+            channel = min(first + r, job.channels - 1)
+            lane = channel % LANES
+            row = inputs + ((channel - lane) // LANES * PLACES + at) * each_place + 4 * lane
+            store_i64(table + 8 * r, row)
+            store_i64(table + 8 * (rows + r), sums + at * PLACE_BYTES + r * row_bytes)
+        slope = columns + at * job.tiles * BLOCK_BYTES
+        if rows == NARROW:
+            outer_narrow(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
+        else:
+            outer_tile(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
+
+
+@inline
 def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
     """The products of some tiles, summed, and brought back into the gradient."""
     channels = job.channels
-    each_place = job.tiles * VECTOR_BYTES
-    each_slope = job.tiles * BLOCK_BYTES
     tap = channels * BLOCK_BYTES
-    back = sums + PLACES * ROWS * BLOCK_BYTES
+    back = sums + PLACES * PLACE_BYTES
     for block in range(job.panel_blocks):
-        for c in range(0, channels, ROWS):
-            for at in range(PLACES):
-                for r in range(ROWS):
-                    channel = min(c + r, channels - 1)
-                    lane = channel % LANES
-                    row = inputs + ((channel - lane) // LANES * PLACES + at) * each_place + 4 * lane
-                    store_i64(table + 8 * r, row)
-                    store_i64(table + 8 * (ROWS + r), sums + (at * ROWS + r) * BLOCK_BYTES)
-                columns = slopes + (block * PLACES + at) * each_slope
-                outer_tile(table, columns, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
-            for r in range(min(ROWS, channels - c)):
-                for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
-                    src = sums + r * BLOCK_BYTES + v
+        narrow = job.narrow and block == job.panel_blocks - 1
+        rows = NARROW if narrow else ROWS
+        row_bytes = VECTOR_BYTES if narrow else BLOCK_BYTES
+        columns = slopes + block * PLACES * job.tiles * BLOCK_BYTES
+        for c in range(0, channels, rows):
+            multiply(job, inputs, columns, sums, table, tiles, c, rows, row_bytes)
+            for r in range(min(rows, channels - c)):
+                for v in range(0, row_bytes, VECTOR_BYTES):
+                    src = sums + r * row_bytes + v
                     out = dweight + (9 * block * channels + c + r) * BLOCK_BYTES + v
                     for column in range(SIDE):
-                        step = ROWS * BLOCK_BYTES
-                        sums_three(src + column * step, SIDE * step, back + column * VECTOR_BYTES, BUFFER_ROW)
+                        sums_three(
+                            src + column * PLACE_BYTES,
+                            SIDE * PLACE_BYTES,
+                            back + column * VECTOR_BYTES,
+                            BUFFER_ROW,
+                        )
                     for row in range(3):
                         at_row = back + row * BUFFER_ROW
                         if add:
