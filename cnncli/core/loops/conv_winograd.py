@@ -6,6 +6,8 @@ small, so that little accuracy is lost: about one digit.
 See ``winograd.py``.
 """
 
+import numpy as np
+
 from cnncli.core import nn_jobs
 from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_tile
 from cnncli.core.loops.rows import inline, place
@@ -14,29 +16,29 @@ from cnncli.core.loops.winograd import (
     OUTPUTS,
     PLACES,
     SIDE,
-    output_four,
+    output_square_biased,
     tile_origin,
     transform_input,
 )
-from cnncli.core.simd import VECTOR_BYTES, record, store_i64, vload, vmax, vstore, zeros
+from cnncli.core.simd import VECTOR_BYTES, record, store_i64, vload, vstore
 
 JOB = nn_jobs.WINOGRAD
+LOWEST = np.float32(-np.inf)
 
 
 @inline
 def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bias, mode):
-    """One vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist."""
-    for column in range(SIDE):
-        output_four(src + column * step, SIDE * step, buffer + column * VECTOR_BYTES, BUFFER_ROW)
+    """One vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist; one mode at most."""
+    floor = np.float32(0) if mode & RELU else LOWEST
+    if rows >= OUTPUTS and columns >= OUTPUTS and not mode & ADD:
+        output_square_biased(src, SIDE * step, step, dst, row_pitch, pixel, bias, floor)
+        return
+    output_square_biased(src, SIDE * step, step, buffer, BUFFER_ROW, VECTOR_BYTES, bias, floor)
     for row in range(min(rows, OUTPUTS)):
-        at = buffer + row * BUFFER_ROW
-        output_four(at, VECTOR_BYTES, at, VECTOR_BYTES)
         for column in range(min(columns, OUTPUTS)):
             to = dst + row * row_pitch + column * pixel
-            value = vload(at + column * VECTOR_BYTES) + bias
-            if mode & ADD:
-                value = value + vload(to)
-            vstore(to, vmax(zeros(), value) if mode & RELU else value)
+            value = vload(buffer + row * BUFFER_ROW + column * VECTOR_BYTES)
+            vstore(to, value + vload(to) if mode & ADD else value)
 
 
 @inline
@@ -118,7 +120,7 @@ def loop(job_pointer, scratch, lo, hi):
                     output_pixel,
                     height - row,
                     width - column,
-                    vload(job.bias + c),
+                    job.bias + c,
                     job.mode,
                 )
         done += tiles

@@ -18,7 +18,19 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from cnncli.core.loops.rows import inline
-from cnncli.core.simd import I64, VECTOR, VECTOR_BYTES, constant, fused, loaded, stored, vload, vstore, zeros
+from cnncli.core.simd import (
+    I64,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    loaded,
+    splatted,
+    stored,
+    vload,
+    vstore,
+    zeros,
+)
 
 SIDE = 6  # of a tile's inputs
 OUTPUTS = 4  # of its outputs
@@ -91,28 +103,23 @@ def _sums(s, x):
     return [s.sub(s.scale(s.add(x[0], far), 0.25), near), middle, s.sub(s.add(x[5], far), near)]
 
 
-def _transform(emit, count, *, accumulate=False):
-    """An intrinsic ``(src, step, dst, pitch)`` of ``count`` vectors, ``step`` bytes apart."""
+def _at(builder, base, *offsets):
+    """An address so many steps, each of so many bytes, from another."""
+    for count, step in offsets:
+        base = builder.add(base, builder.mul(step, ir.Constant(I64, count)))
+    return base
+
+
+def _line(emit, count):
+    """An intrinsic ``(src, step, dst, pitch)``: ``count`` vectors, ``step`` bytes apart, transformed."""
 
     @intrinsic
     def apply(typing_context, src, step, dst, pitch):
         def codegen(context, builder, signature, args):
             src, step, dst, pitch = args
-
-            def at(base, each, index):
-                return builder.add(base, builder.mul(each, ir.Constant(I64, index)))
-
-            values = emit(
-                _Sums(builder), [loaded(builder, at(src, step, i), VECTOR, 4) for i in range(count)]
-            )
-            for i, value in enumerate(values):
-                to = at(dst, pitch, i)
-                stored(
-                    builder,
-                    to,
-                    builder.fadd(value, loaded(builder, to, VECTOR, 4)) if accumulate else value,
-                    4,
-                )
+            values = [loaded(builder, _at(builder, src, (i, step)), VECTOR, 4) for i in range(count)]
+            for i, value in enumerate(emit(_Sums(builder), values)):
+                stored(builder, _at(builder, dst, (i, pitch)), value, 4)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 4), codegen
@@ -120,12 +127,62 @@ def _transform(emit, count, *, accumulate=False):
     return apply
 
 
-input_six = _transform(_input, 6)
-weights_six = _transform(_weights, 3)
-output_four = _transform(_output, 6)
-slope_six = _transform(_slope, 4)
-sums_three = _transform(_sums, 6)
-sums_three_added = _transform(_sums, 6, accumulate=True)
+def _square(emit, count, finish=None, *more):
+    """An intrinsic ``(src, row, column, dst, to_row, to_column, ...)``: first columns, then rows transformed.
+
+    The square of ``count`` vectors a side lies with so many bytes from row to row and from column to
+    column; so does what becomes of it. All of it is written out: a loop over a few vectors would keep
+    them in memory. ``finish(builder, value, address, *arguments)`` makes of each value what is stored
+    at an address; its arguments are of the types ``more``.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, row, column, dst, to_row, to_column, *arguments = args
+        sums = _Sums(builder)
+
+        def line(c):
+            places = [_at(builder, src, (r, row), (c, column)) for r in range(count)]
+            return emit(sums, [loaded(builder, place, VECTOR, 4) for place in places])
+
+        for r, across in enumerate(zip(*map(line, range(count)), strict=True)):
+            for c, value in enumerate(emit(sums, across)):
+                to = _at(builder, dst, (r, to_row), (c, to_column))
+                stored(builder, to, finish(builder, value, to, *arguments) if finish else value, 4)
+        return context.get_dummy_value()
+
+    kind = types.void(*[types.intp] * 6, *more)
+
+    if more:
+
+        @intrinsic
+        def apply(typing_context, src, row, column, dst, to_row, to_column, bias, floor):
+            return kind, codegen
+    else:
+
+        @intrinsic
+        def apply(typing_context, src, row, column, dst, to_row, to_column):
+            return kind, codegen
+
+    return apply
+
+
+def _added(builder, value, to):
+    """Added to what is there."""
+    return builder.fadd(value, loaded(builder, to, VECTOR, 4))
+
+
+def _biased(builder, value, to, bias, floor):
+    """Plus the vector at an address, no lower than a number; a NaN stays."""
+    value = builder.fadd(value, loaded(builder, bias, VECTOR, 4))
+    floor = splatted(builder, floor)
+    return builder.select(builder.fcmp_ordered(">", floor, value), floor, value)
+
+
+weights_six = _line(_weights, 3)
+input_square = _square(_input, 6)
+slope_square = _square(_slope, 4)
+output_square_biased = _square(_output, 6, _biased, types.intp, types.float32)
+sums_square, sums_square_added = _square(_sums, 6), _square(_sums, 6, _added)
 
 
 @inline
@@ -148,10 +205,7 @@ def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
         src = buffer + PATCH
         row_pitch = BUFFER_ROW
         pixel = VECTOR_BYTES
-    for column in range(SIDE):
-        input_six(src + column * pixel, row_pitch, buffer + column * VECTOR_BYTES, BUFFER_ROW)
-    for row in range(SIDE):
-        input_six(buffer + row * BUFFER_ROW, VECTOR_BYTES, dst + row * SIDE * step, step)
+    input_square(src, row_pitch, pixel, dst, SIDE * step, step)
 
 
 @inline

@@ -15,9 +15,9 @@ from cnncli.core.loops.winograd import (
     PLACES,
     SIDE,
     copy_patch,
-    slope_six,
-    sums_three,
-    sums_three_added,
+    slope_square,
+    sums_square,
+    sums_square_added,
     tile_origin,
     transform_input,
 )
@@ -35,10 +35,7 @@ def transform_slope(src, row_pitch, pixel, rows, columns, buffer, dst, step):
         src = buffer + PATCH
         row_pitch = BUFFER_ROW
         pixel = VECTOR_BYTES
-    for column in range(OUTPUTS):
-        slope_six(src + column * pixel, row_pitch, buffer + column * VECTOR_BYTES, BUFFER_ROW)
-    for row in range(SIDE):
-        slope_six(buffer + row * BUFFER_ROW, VECTOR_BYTES, dst + row * SIDE * step, step)
+    slope_square(src, row_pitch, pixel, dst, SIDE * step, step)
 
 
 @inline
@@ -94,7 +91,6 @@ def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
     """The products of some tiles, summed, and brought back into the gradient."""
     channels = job.channels
     tap = channels * BLOCK_BYTES
-    back = sums + PLACES * PLACE_BYTES
     for block in range(job.panel_blocks):
         narrow = job.narrow and block == job.panel_blocks - 1
         rows = NARROW if narrow else ROWS
@@ -106,19 +102,10 @@ def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
                 for v in range(0, row_bytes, VECTOR_BYTES):
                     src = sums + r * row_bytes + v
                     out = dweight + (9 * block * channels + c + r) * BLOCK_BYTES + v
-                    for column in range(SIDE):
-                        sums_three(
-                            src + column * PLACE_BYTES,
-                            SIDE * PLACE_BYTES,
-                            back + column * VECTOR_BYTES,
-                            BUFFER_ROW,
-                        )
-                    for row in range(3):
-                        at_row = back + row * BUFFER_ROW
-                        if add:
-                            sums_three_added(at_row, VECTOR_BYTES, out + 3 * row * tap, tap)
-                        else:
-                            sums_three(at_row, VECTOR_BYTES, out + 3 * row * tap, tap)
+                    if add:
+                        sums_square_added(src, SIDE * PLACE_BYTES, PLACE_BYTES, out, 3 * tap, tap)
+                    else:
+                        sums_square(src, SIDE * PLACE_BYTES, PLACE_BYTES, out, 3 * tap, tap)
 
 
 def loop(job_pointer, scratch, lo, hi):
