@@ -100,6 +100,24 @@ def compiling(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
+def is_being_compiled(path: Path) -> bool:
+    """Whether a process holds the lock of `compiling` at this moment; False where locks are not to be had."""
+    handle = -1
+    try:
+        import fcntl
+
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return False
+    finally:
+        if handle >= 0:
+            os.close(handle)
+    return False
+
+
 def digest(data: bytes) -> bytes:
     """`DIGEST_BYTES` bytes that stand for others."""
     return blake2b(data, digest_size=DIGEST_BYTES).digest()

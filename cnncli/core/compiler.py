@@ -107,10 +107,8 @@ def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> l
     parsed = llvm.parse_assembly(ir)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
-    for level in (3,):
-        tuning.speed_level = level
-        passes = llvm.create_pass_builder(machine, tuning)
-        passes.getModulePassManager().run(parsed, passes)
+    passes = llvm.create_pass_builder(machine, tuning)
+    passes.getModulePassManager().run(parsed, passes)
     foreign = {f.name for f in parsed.functions if f.is_declaration and not f.name.startswith("llvm.")}
     if foreign - ALLOWED_CALLS:
         calls = ", ".join(sorted(foreign - ALLOWED_CALLS))

@@ -147,23 +147,21 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
     processes : int
         Processes to spread the work over, this one included.
     """
-    folder = cache.cache_folder()
-    missing = [
-        name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()
-    ]
-    shares = [missing[start::processes] for start in range(min(processes, len(missing)))]
-    if len(shares) < 2:
+    missing = _missing(names)
+    helpers = min(processes, len(missing)) - 1
+    if helpers < 1:
         return
     import subprocess
 
     command = [sys.executable, "-m", "cnncli.core.precompile"]
     none = subprocess.DEVNULL
+    starts = [len(missing) * helper // (helpers + 1) for helper in range(1, helpers + 1)]
     others = [
-        subprocess.Popen([*command, *share], stdin=none, stdout=none, stderr=none) for share in shares[1:]
+        subprocess.Popen([*command, *missing[start:], *missing[:start]], stdin=none, stdout=none, stderr=none)
+        for start in starts
     ]
     try:
-        for name in shares[0]:
-            native_function(name)
+        compile_free(missing)
         for other in others:
             other.wait()
     finally:
@@ -171,6 +169,20 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
             if other.poll() is None:
                 other.terminate()
                 other.wait()
+
+
+def compile_free(names: Sequence[str]) -> None:
+    """Compile those of several native functions that are missing and that no other process is compiling."""
+    folder = cache.cache_folder()
+    for name in names:
+        if folder is not None and _missing([name]) and not cache.is_being_compiled(_path(folder, name)):
+            native_function(name)
+
+
+def _missing(names: Sequence[str]) -> list[str]:
+    """Which of several native functions this machine has no kept code for; none if it cannot keep any."""
+    folder = cache.cache_folder()
+    return [name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()]
 
 
 @functools.cache

@@ -54,17 +54,24 @@ class Program:
         Threads that share the work.
     scratch_bytes : int
         Zeroed memory of each thread, aligned to 64 bytes, which is what calls get as scratch.
+    also : sequence of str
+        Loops that the caller is going to need as well, compiled beside the program's own.
     """
 
     def __init__(
-        self, phases: Sequence[Sequence[Sequence[Call]]], *, threads: int, scratch_bytes: int
+        self,
+        phases: Sequence[Sequence[Sequence[Call]]],
+        *,
+        threads: int,
+        scratch_bytes: int,
+        also: Sequence[str] = (),
     ) -> None:
         tasks = [task for phase in phases for task in phase]
         calls = [call for task in tasks for call in task]
         self._jobs = [call.job for call in calls]
         self._calls = np.zeros(max(len(calls), 1), CALL)
         loops = sorted({call.loop for call in calls})
-        native.prepare(["program", *loops], processes=threads)
+        native.prepare([*also, "program", *loops], processes=threads)
         addresses = {loop: native.address(loop) for loop in loops}
         for entry, call in zip(self._calls, calls, strict=False):
             entry["function"] = addresses[call.loop]

@@ -20,6 +20,7 @@ _SHARE_TRIES = 24  # of Jöhnk's rejection, which accepts half of them or more
 _ASPECT_RANGE = 4 / 3
 _ERASE_AREAS = (0.02, 0.25)
 _ERASE_ASPECTS = 1 / 0.3
+RENDER_LOOP = "augment"  # the native loop that makes batches
 _WORTH_THREADS = 200_000  # values of a batch below which starting a thread costs more than it saves
 
 Samples = NDArray[np.void]
@@ -216,4 +217,4 @@ class Renderer:
         job = self._job
         job["images"], job["samples"], job["out"] = images.ctypes.data, samples.ctypes.data, out.ctypes.data
         threads = self._threads if out.size >= _WORTH_THREADS else 1
-        native.run("augment", job, len(samples), threads=threads, scratch_bytes=self._scratch_bytes)
+        native.run(RENDER_LOOP, job, len(samples), threads=threads, scratch_bytes=self._scratch_bytes)

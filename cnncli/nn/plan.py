@@ -431,7 +431,7 @@ class Plan:
 
     # --- layout ----------------------------------------------------------------------------------
 
-    def program(self, threads: int) -> Program:
+    def program(self, threads: int, *, also: Sequence[str] = ()) -> Program:
         """Lay out all tensors, fill in their addresses, and make the step of it."""
         phases = [phase for phase in self.phases if phase]
         seen = [t.view_of or t for phase in phases for op in phase for t, _ in op.tensors.values()]
@@ -455,6 +455,7 @@ class Plan:
             [self._tasks(phase) for phase in phases],
             threads=threads,
             scratch_bytes=self._scratch_bytes,
+            also=also,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class TrainingStep:
         Limit of the gradient's norm; 0 for none.
     frozen : collection of str
         Names of parameters that stay as they are.
+    also : sequence of str
+        Native loops that the caller is going to need as well, compiled beside the step's own.
 
     Attributes
     ----------
@@ -59,6 +61,7 @@ class TrainingStep:
         threads: int | None = None,
         clip: float = 0.0,
         frozen: Collection[str] = (),
+        also: Sequence[str] = (),
     ) -> None:
         self.network = network
         self.batch = batch
@@ -72,7 +75,7 @@ class TrainingStep:
         self.losses = np.zeros(batch, np.float32)
         self.outputs = np.zeros((batch, outputs), np.float32)
         self._plan_step(clip, frozen)
-        self._program = self._plan.program(available_cores() if threads is None else threads)
+        self._program = self._plan.program(available_cores() if threads is None else threads, also=also)
 
     def _plan_step(self, clip: float, frozen: Collection[str]) -> None:
         plan, network = self._plan, self.network

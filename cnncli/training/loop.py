@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.loader import Batch, Loader
+from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
 from cnncli.nn import Inference, Loss, Network, TrainingStep
 from cnncli.training.average import Average
@@ -127,6 +128,7 @@ class Trainer:
             threads=material.threads,
             clip=options.clip,
             frozen=material.frozen,
+            also=[RENDER_LOOP],
         )
         self.average = Average(network, options.ema) if options.ema else None
         self._schedule = parse_schedule(options.sched).schedule(self.epochs, len(material.train))
