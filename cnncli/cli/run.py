@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, ModuleType
+from types import FrameType
 
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
@@ -50,9 +50,6 @@ def prepare_process() -> None:
             signal.signal(number, _raise_stopped)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # remarks of libraries are for developers: python -W default
-    # NumPy's import hangs manuals on its functions, 7 of 70 ms, which no command shows.
-    for name in ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars"):
-        sys.modules.setdefault(name, ModuleType(name))
 
 
 def _raise_stopped(number: int, frame: FrameType | None) -> None:

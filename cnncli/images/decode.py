@@ -79,7 +79,11 @@ def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
 
 
 def mode_pixels(image: Image) -> Pixels:
-    """Widen a loaded image to gray, gray and opacity, RGB, or RGB and opacity: (H, W, C)."""
+    """Widen a loaded image to gray, gray and opacity, RGB, or RGB and opacity: (H, W, C).
+
+    The pixels may be the image's own memory, which lasts as long as they do, but which Pillow uses again
+    when it goes on to the next frame.
+    """
     mode = image.mode
     if mode in LAYOUTS:
         pixels = pixels_in_place(image)

@@ -62,6 +62,7 @@ class _Ahead:
 
     def __init__(self, stream: IO[bytes], image: ImageFile) -> None:
         self.file = os.fstat(stream.fileno())
+        self._stream = stream
         self._image: ImageFile | None = image
         # In one piece: between two, the thread would have to wait for its turn to run.
         image.decodermaxblock = self.file.st_size
@@ -75,6 +76,7 @@ class _Ahead:
         except Exception:  # noqa: BLE001 - whoever reads the file next meets the same fault, and reports it
             self._image = None
         finally:
+            self._stream.close()
             self._done.release()
 
     def result(self) -> ImageFile | None:
@@ -90,20 +92,31 @@ def decode_ahead(inputs: Sequence[str] | None) -> None:
     """Start decoding a command's input, if it is one JPEG or PNG that is worth it."""
     if inputs is None or len(inputs) != 1:
         return
+    path = Path(inputs[0])
+    format = _AHEAD.get(path.suffix.lower())
     try:
-        path = Path(inputs[0])
-        format = _AHEAD.get(path.suffix.lower())
         if format is None or not path.is_file() or path.stat().st_size < _LEAST_AHEAD:
             return
         settle_pillow(_MOST_AHEAD)
         stream = path.open("rb")
+        image = _plain_image(stream, format)
+        if image is None:
+            stream.close()
+        else:
+            _ahead.append(_Ahead(stream, image))
+    except OSError:  # reported when the file is read
+        return
+
+
+def _plain_image(stream: IO[bytes], format: str) -> ImageFile | None:
+    """The image in a file, opened, if decoding is all that it needs."""
+    try:
         image = open_image(stream, f"{format.capitalize()}ImagePlugin", format)
         moves = getattr(image, "n_frames", 1) != 1
         plain = format == "JPEG" or (image.tile[0].args in _PLAIN_PNG and not moves)
-        if plain and image.width * image.height <= _MOST_AHEAD:
-            _ahead.append(_Ahead(stream, image))
     except Exception:  # noqa: BLE001 - reported when the file is read
-        return
+        return None
+    return image if plain and image.width * image.height <= _MOST_AHEAD else None
 
 
 def decoded_ahead(stream: IO[bytes]) -> ImageFile | None:

@@ -301,7 +301,10 @@ def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
             image = open_image(stream, "TiffImagePlugin", "TIFF")
         image.seek(page.index)
         image.load()
-        upright = turned(decode.mode_pixels(image), _left_orientation(image))
+        pixels = decode.mode_pixels(image)
+        if len(pages) > 1:
+            pixels = pixels.copy()  # the next page is decoded into the same memory
+        upright = turned(pixels, _left_orientation(image))
         decoded.append((upright, upright.shape[2] in (2, 4)))
     frames, alpha = _alike(decoded)
     metadata = tiff.page_metadata(data, pages[0], frames[0].shape[2], alpha=alpha)
