@@ -57,7 +57,8 @@ def loop(job_pointer, scratch, lo, hi):
     """Rows lo to hi."""
     job = record(job_pointer)
     width = job.width
-    whole = width - width % GROUP
+    # A group that is packed reads the fourth byte of its last pixel, which the image's last need not have.
+    whole = width - width % GROUP if job.apart else (width - 1) // GROUP * GROUP
     for row in range(lo, hi):
         src = job.src + row * job.src_pitch
         dst = job.dst + row * job.dst_pitch

@@ -1,0 +1,113 @@
+"""An image that is decoded ahead is the one that is read; where it is not, nobody notices."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.errors import CnncliError
+from cnncli.images import opening
+from cnncli.images.memory import LAYOUTS, pixels_in_place
+from cnncli.images.read import read_picture
+
+
+@pytest.fixture(autouse=True)
+def nothing_ahead(monkeypatch):
+    monkeypatch.setattr(opening, "_LEAST_AHEAD", 1)
+    monkeypatch.setattr(opening, "_ahead", [])
+
+
+def save(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def colors(height=37, width=53):
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "b.JPEG", "c.png"])
+def test_an_image_decoded_ahead_is_read_once(tmp_path, name):
+    path = save(tmp_path / name, colors())
+    plain = read_picture(path)
+    opening.decode_ahead([str(path)])
+    assert len(opening._ahead) == 1
+    image = opening._ahead[0].result()
+    early = read_picture(path)
+    assert not opening._ahead
+    assert np.shares_memory(early.frames[0], pixels_in_place(image))
+    assert np.array_equal(early.frames[0], plain.frames[0])
+    assert (early.metadata, early.format, early.alpha) == (plain.metadata, plain.format, plain.alpha)
+    assert np.array_equal(read_picture(path).frames[0], plain.frames[0])
+
+
+def test_a_file_that_has_changed_is_read_anew(tmp_path):
+    path = save(tmp_path / "a.png", colors())
+    opening.decode_ahead([str(path)])
+    path.unlink()
+    save(path, colors(8, 9))
+    assert read_picture(path).frames[0].shape == (8, 9, 3)
+
+
+@pytest.mark.parametrize(
+    "inputs", [None, [], ["a.png", "b.png"], ["-"], ["absent.jpg"], ["a.tif"], ["a\0.jpg"]]
+)
+def test_nothing_is_decoded_where_it_could_not_be_taken(tmp_path, monkeypatch, inputs):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "a.png", colors())
+    save(tmp_path / "a.tif", colors())
+    opening.decode_ahead(inputs)
+    assert not opening._ahead
+
+
+def test_what_needs_more_than_decoding_waits(tmp_path):
+    deep = tmp_path / "deep.png"
+    deep.write_bytes(read_and_encode(np.full((5, 6, 3), 40_000, np.uint16)))
+    palette = tmp_path / "palette.png"
+    Image.fromarray(colors()).quantize(16).save(palette)
+    moving = tmp_path / "moving.png"
+    Image.fromarray(colors()).save(moving, save_all=True, append_images=[Image.fromarray(colors()[::-1])])
+    for path in (deep, palette, moving):
+        opening.decode_ahead([str(path)])
+        assert not opening._ahead, path
+    assert read_picture(deep).frames[0].dtype == np.uint16
+    assert len(read_picture(moving).frames) == 2
+
+
+def read_and_encode(pixels):
+    from cnncli.images.encode import encode_picture
+    from cnncli.images.picture import Picture
+
+    return encode_picture(Picture((pixels,)), "PNG")
+
+
+def test_a_damaged_image_is_reported_as_ever(tmp_path):
+    stream = io.BytesIO()
+    Image.fromarray(colors(200, 200)).save(stream, "JPEG")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(stream.getvalue()[:2000])
+    with pytest.raises(CnncliError) as plain:
+        read_picture(path)
+    opening.decode_ahead([str(path)])
+    with pytest.raises(CnncliError) as early:
+        read_picture(path)
+    assert str(early.value) == str(plain.value)
+
+
+def test_a_bomb_is_not_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_MOST_AHEAD", 100)
+    opening.decode_ahead([str(save(tmp_path / "a.jpg", colors()))])
+    assert not opening._ahead
+
+
+@pytest.mark.parametrize("mode", LAYOUTS)
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (640, 427)])
+def test_pillows_memory_is_seen_as_it_is(mode, size):
+    opening.settle_pillow(10**6)
+    image = Image.fromarray(colors(size[1], size[0])).convert(mode)
+    seen = pixels_in_place(image)
+    wanted = np.asarray(image).reshape(size[1], size[0], -1)
+    del image  # the view keeps the memory
+    assert np.array_equal(seen, wanted)
+    assert not seen.flags.writeable
