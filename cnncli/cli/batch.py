@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.run import Stopped, orderly_stop
+from cnncli.core.heap import keep_freed_memory
 from cnncli.records import record
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run_batch(
         for item in items:
             yield item, _outcome(work, item, threads)
         return
+    keep_freed_memory()
     done = 0
     with orderly_stop() as stopping, progress_bar(len(items), unit="images", quiet=quiet) as bar:
         results = _in_turn if threads == 1 else _overlapped
