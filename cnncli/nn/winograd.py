@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 LANES = processor()[3].lanes
 ROWS = processor()[3].gemm_rows
+HALF = ROWS // 2
 PLACES = 36  # of a transformed tile
 TILE = 4  # outputs on a side
-TILES = 48  # worked on together: whole register tiles on every processor
+TILES = 48 // ROWS * ROWS  # worked on together: whole register tiles
 BUFFER = 2 * 36 * 16  # floats, on the widest processor
 SUM_TILES = 64  # that a register tile of the weights' gradient sums over
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
@@ -39,7 +40,7 @@ def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
     tiles = -(-shape.height // TILE) * -(-shape.width // TILE)
     used = shape.height * shape.width >= LEAST_USE * tiles * TILE**2
     enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
-    rows = -(-tiles * samples // ROWS) * ROWS
+    rows = -(-tiles * samples // HALF) * HALF
     fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
     fits = channels >= LEAST_CHANNELS and outputs >= LEAST_OUTPUTS and outputs % LANES == 0
     return used and enough and fewer and fits

@@ -9,7 +9,17 @@ See ``winograd.py``.
 import numpy as np
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_tile
+from cnncli.core.loops.gemm import (
+    ADD,
+    BLOCK_BYTES,
+    HALF,
+    NARROW,
+    RELU,
+    ROWS,
+    gemm_half,
+    gemm_narrow,
+    gemm_tile,
+)
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
     BUFFER_ROW,
@@ -61,15 +71,19 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
         y = products + place_ * job.tiles * output_pitch
         for block in range(blocks):
             narrow = job.narrow and block == blocks - 1
-            rows = NARROW if narrow else ROWS
-            for tile in range(0, tiles, rows):
+            tile = 0
+            while tile < tiles:
+                rows = NARROW if narrow else ROWS if tiles - tile > HALF else HALF
                 x_at = x + tile * pitch
                 y_at = y + tile * output_pitch + block * BLOCK_BYTES
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
-                if narrow:
+                if rows == NARROW:
                     gemm_narrow(table, segments, 1, panel, no_bias, 0, 0)
-                else:
+                elif rows == ROWS:
                     gemm_tile(table, segments, 1, panel, no_bias, 0, 0)
+                else:
+                    gemm_half(table, segments, 1, panel, no_bias, 0, 0)
+                tile += rows
             panel += panel_bytes
 
 

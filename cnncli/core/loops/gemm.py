@@ -32,6 +32,7 @@ from cnncli.core.simd import (
 
 ROWS = TARGET.gemm_rows
 VECTORS = 2
+HALF = ROWS // 2  # for what is left over by whole tiles
 NARROW = TARGET.gemm_narrow_rows
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
@@ -126,6 +127,7 @@ def _gemm_tile(rows, vectors):
 # output[r] + shift = start + sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
 # ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
 gemm_tile = _gemm_tile(ROWS, VECTORS)
+gemm_half = _gemm_tile(HALF, VECTORS)
 gemm_narrow = _gemm_tile(NARROW, 1)
 gemm_single = _gemm_tile(1, VECTORS)
 
