@@ -405,6 +405,8 @@ WINOGRAD = np.dtype(
         ("narrow", "i8"),  # 1: of the last block one vector is used
         ("tiles", "i8"),  # worked on together
         ("panel", "i8"),  # transformed weights, [36][blocks][C][block]
+        ("panel_pitch", "i8"),  # of a place
+        ("y_pixel", "i8"),
         ("segments", "i8"),  # one, over all channels
         ("bias", "i8"),
         ("zeros", "i8"),  # address of a block of zeros

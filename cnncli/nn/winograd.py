@@ -27,7 +27,8 @@ SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
 LEAST_CHANNELS = 8  # below, the transforms cost more than they save …
 LEAST_OUTPUTS = 16  # … and here too
 LEAST_TILES = 8  # to read the weights of a large layer for
-SMALL_WEIGHTS = 1 << 14  # channels in times channels out, whose transformed weights stay in the caches
+FEW_TILES = 2 * ROWS  # of a sample
+SMALL_WEIGHTS = 1 << 16  # channels in times channels out, whose transformed weights stay in the caches
 LEAST_USE = 0.6  # share of the tiles' outputs that exist
 TRANSFORMS = 1.25  # that the whole takes as long as its multiply-adds, at least
 
@@ -72,22 +73,35 @@ def emit(
         narrow=outputs % BLOCK != 0,
         tiles=TILES,
         panel=weights,
+        panel_pitch=channels * blocks * 4 * BLOCK,
+        y_pixel=y.pixel,
         segments=plan.constant(np.array([0, channels, 0], np.int64)),
         bias=bias,
         zeros=plan.constant(np.zeros(BLOCK, np.float32)),
         mode=mode,
     )
+    count = plan.parts(9 * channels * y.shape.size)
+    tiles = -(-y.shape.height // TILE) * -(-y.shape.width // TILE)
+    # Of few tiles the weights take the time: then each thread reads those of its own outputs.
+    by_blocks = tiles <= FEW_TILES and blocks >= count
     parts = []
-    for lo, hi in shares(y.shape.height, plan.parts(9 * channels * y.shape.size), unit=TILE):
+    for lo, hi in shares(blocks, count) if by_blocks else shares(y.shape.height, count, unit=TILE):
         part = job.copy()
-        part["height"] = hi - lo
+        at, to = x[1], lo * 4 * BLOCK
+        if by_blocks:
+            part["panel_blocks"], part["narrow"] = hi - lo, part["narrow"] * (hi == blocks)
+            part["panel"] += lo * channels * 4 * BLOCK
+            part["bias"] += lo * 4 * BLOCK
+        else:
+            part["height"] = hi - lo
+            at, to = x[1] + lo * x[0].row, lo * y.row
         tensors: dict[str, Tensor | tuple[Tensor, int]] = {
-            "x": (x[0], x[1] + lo * x[0].row),
-            "y": (y, lo * y.row),
+            "x": (x[0], at),
+            "y": (y, to),
             "inputs": plan.spare_floats(PLACES * TILES * padded),
             "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
         }
-        parts.append(Part(part, tensors, (lo, hi)))
+        parts.append(Part(part, tensors, None if by_blocks else (lo, hi)))
     if len(parts) > 1:
         plan.split("conv_winograd", parts, y)
     else:

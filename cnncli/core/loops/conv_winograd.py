@@ -64,11 +64,11 @@ def fill_table(table, x, y, tiles, rows, input_pitch, output_pitch):
 def multiply(job, inputs, products, tiles, output_pitch, table):
     """The 36 products of matrices."""
     blocks, pitch, segments, no_bias = job.panel_blocks, job.input_pitch, job.segments, job.zeros
-    panel = job.panel
     panel_bytes = job.channels * BLOCK_BYTES
     for place_ in range(PLACES):
         x = inputs + place_ * job.tiles * pitch
         y = products + place_ * job.tiles * output_pitch
+        panel = job.panel + place_ * job.panel_pitch
         for block in range(blocks):
             narrow = job.narrow and block == blocks - 1
             tile = 0
@@ -123,7 +123,7 @@ def loop(job_pointer, scratch, lo, hi):
         multiply(job, inputs, products, tiles, output_pixel, scratch)
         for tile in range(tiles):
             image, row, column = tile_origin(done + tile, height, width)
-            dst = y + image * job.y_image + row * job.y_row + column * output_pixel
+            dst = y + image * job.y_image + row * job.y_row + column * job.y_pixel
             for c in range(0, output_pixel, VECTOR_BYTES):
                 transform_output(
                     products + tile * output_pixel + c,
@@ -131,7 +131,7 @@ def loop(job_pointer, scratch, lo, hi):
                     buffer,
                     dst + c,
                     job.y_row,
-                    output_pixel,
+                    job.y_pixel,
                     height - row,
                     width - column,
                     job.bias + c,
