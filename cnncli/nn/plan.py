@@ -8,7 +8,7 @@ part. Both are laid out by liveness: memory is used again as soon as its last re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +91,6 @@ class Plan:
         self._backward_from: int | None = None  # which phase the backward pass begins with
         self.slotted: dict[str, int] = {}  # parameter: offset in a slot
         self.slot_pitch = 0
-        self._summed: set[str] = set()  # parameters whose slots have been added up
         self._slot_memory: NDArray[np.uint8] | None = None
         self._index = 0
         self._split: Split | None = None
@@ -100,6 +99,7 @@ class Plan:
         self._trained = self._with_parameters({INPUT} if wants_input else set())
         if training:
             self._lay_out_slots()
+            self._lay_out_squares()
 
     # --- what layers ask -------------------------------------------------------------------------
 
@@ -227,19 +227,15 @@ class Plan:
     def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
         """Emit calls that make one sample's output between them, at the same time."""
         self.barrier()
-        phase, bands = self.phases[-1], [part.lines for part in parts]
-        known = [lines for lines in bands if lines is not None]
-        self._split = Split(phase, len(self.phases), known, [out])
+        bands = [part.lines for part in parts if part.lines is not None]
+        self._split = Split(self.phases[-1], len(self.phases), bands, [out] if bands else [])
         self._index += 1
         self._at_once(loop, parts)
-        if len(known) < len(parts):
-            self._split = None
         self.barrier()
 
     def _at_once(self, loop: str, parts: Sequence[Part]) -> None:
-        """Emit a part into each task of the split, all as of one moment: none reuses what another reads."""
+        """Emit a part into each task of the split."""
         for number, part in enumerate(parts):
-            self._index -= 1
             self._emit(loop, part.job, part.tensors, [(0, 1)], band=number)
 
     def barrier(self) -> None:
@@ -285,51 +281,44 @@ class Plan:
             lines_below=tensor.halo[0],
             side_floats=tensor.halo[1] * tensor.shape.channels,
         )
-        if not self._goes_on(tensor):
-            self.each_chunk("frame", job, {"out": tensor})
-            return
-        parts = []
-        for lo, hi in self._bands:
+
+        def part_of(lo: int, hi: int) -> Part:
             part = job.copy()
             part["height"] = hi - lo
             part["lines_above"] *= lo == 0
             part["lines_below"] *= hi == tensor.shape.height
-            parts.append(Part(part, {"out": (tensor, lo * tensor.row)}, (lo, hi)))
-        self._at_once("frame", parts)
+            return Part(part, {"out": (tensor, lo * tensor.row)}, (lo, hi))
+
+        self._by_lines("frame", part_of, tensor)
 
     def apply(
         self, kind: str, a: Tensor, b: Tensor, out: Tensor, *, add: bool = False, alpha: float = 0.0
     ) -> None:
         """Emit a function of single values."""
-        goes_on = self._goes_on(a, b, out)
-        parts = []
-        for lo, hi in self._bands if goes_on else [(0, out.shape.height)]:
+
+        def part_of(lo: int, hi: int) -> Part:
             rows, floats = hi - lo, out.shape.width * out.shape.channels
             if a.dense and b.dense and out.dense:
                 rows, floats = 1, rows * floats
             job = self.job(
                 nn_jobs.APPLY, kind=nn_jobs.KINDS[kind], rows=rows, floats=floats, add=add, alpha=alpha
             )
-            at = {"a": (a, lo * a.row), "b": (b, lo * b.row), "out": (out, lo * out.row)}
-            parts.append(Part(job, at, (lo, hi)))
-        if goes_on:
-            self._at_once("elementwise", parts)
-        else:
-            self.each_chunk("elementwise", parts[0].job, parts[0].tensors)
+            return Part(
+                job, {"a": (a, lo * a.row), "b": (b, lo * b.row), "out": (out, lo * out.row)}, (lo, hi)
+            )
 
-    @property
-    def _bands(self) -> list[tuple[int, int]]:
-        return self._split.bands if self._split else []
+        self._by_lines("elementwise", part_of, a, b, out)
 
-    def _goes_on(self, *tensors: Tensor) -> bool:
-        """Whether the tasks of a split that has just been emitted can each go on with their own lines."""
+    def _by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
+        """Emit calls over lines of tensors: into the tasks of a split, if each can go on with its own."""
         split = self._split
-        if split is None or self.phases[-1] or self.phases[-2] is not split.phase:
-            return False
-        if not split.reaches(*tensors):
-            return False
-        split.made += [t for t in tensors if not any(t is each for each in split.made)]
-        return True
+        just_emitted = split is not None and not self.phases[-1] and self.phases[-2] is split.phase
+        if split is None or not just_emitted or not split.reaches(*tensors):
+            whole = part_of(0, tensors[-1].shape.height)
+            self.each_chunk(loop, whole.job, whole.tensors)
+            return
+        self._at_once(loop, [part_of(lo, hi) for lo, hi in split.bands])
+        split.made += tensors
 
     def repeat(self, row: int, out: Tensor) -> None:
         """Emit the same row of values into all rows of a tensor."""
@@ -351,7 +340,7 @@ class Plan:
     def sum_slots(self) -> NDArray[np.float64]:
         """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
         for name in self.network.parameters:
-            if name not in self._summed:
+            if name not in self._shared:
                 self._sum(name)
         return self._squares
 
@@ -366,12 +355,12 @@ class Plan:
     def _sum(self, name: str) -> None:
         network, parameter = self.network, self.network.parameters[name]
         node, _, short = name.rpartition(".")
-        count = self.slot_count if name in self.slotted else self.hold(np.ones(1, np.int64))
+        slotted = name in self.slotted
         job = self.job(
             nn_jobs.REDUCE,
             slots=self.weight_gradient(self.graph.nodes[node], short),
             slot_pitch=self.slot_pitch,
-            slot_count=count.ctypes.data,
+            slot_count=self.slot_count.ctypes.data if slotted else self.constant(np.ones(1, np.int64)),
             out=network.gradient_address(name),
             taps=parameter.taps,
             blocks=parameter.blocks,
@@ -380,7 +369,6 @@ class Plan:
             piece=PIECE_ROWS,
         )
         self.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
-        self._summed.add(name)
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -480,7 +468,8 @@ class Plan:
             number, phase = len(self.phases), self.phases[-1]
         placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
         phase.append(Op(loop, job, placed, tasks, band))
-        self._index += 1
+        if band is None:  # the tasks of a split are of one moment: none may use memory that another reads
+            self._index += 1
         for view, _ in placed.values():
             t = view.view_of or view
             t.first = self._index if t.first < 0 else t.first
@@ -550,6 +539,9 @@ class Plan:
         self.slotted |= {name: own + offset for name, offset in self._shared.items()}
         self.slot_pitch = own + most + CACHE_LINE
         self._slot_memory = self.hold(native.aligned_zeros(self.slots * self.slot_pitch + SLACK))
+
+    def _lay_out_squares(self) -> None:
+        """Room for a sum of squares of each piece of the gradient."""
         counts = [len(pieces(p.rows, PIECE_ROWS)) for p in self.network.parameters.values()]
         starts = np.cumsum([0, *counts])
         self._first_square = dict(zip(self.network.parameters, starts.tolist(), strict=False))

@@ -71,6 +71,21 @@ def test_large_gradients_share_their_memory(monkeypatch):
     assert together[2]._plan.slot_pitch < apart[2]._plan.slot_pitch
 
 
+def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
+    monkeypatch.setattr("cnncli.nn.plan.LARGE_GRADIENT", 1)
+    graph = small_graph()
+    read = graph.output
+    graph.add(Linear(30), inputs=read, name="unread")
+    graph.add(Linear(4), inputs=read, name="last")
+    network = Network(graph, seed=3)
+    step = TrainingStep(network, 5, loss=SoftmaxCrossEntropy(), optimiser=SGD())
+    step.run(*batch(5), rate=0.05)
+    gradients = dict(network.unpack(network.gradient))
+    assert gradients["last.weight"].any()
+    assert not gradients["unread.weight"].any()
+    assert not gradients["unread.bias"].any()
+
+
 def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
     monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
     graph = Graph((21, 20, 3))
