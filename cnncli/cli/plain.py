@@ -7,7 +7,9 @@ words that only Typer's parser understands (``-qr``, ``-k=sobel``, ``--``), all 
 the line from its beginning. `app.py` stays the one description of the commands.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 
@@ -127,12 +129,17 @@ def read_plainly(arguments: Sequence[str]) -> dict[str, Any] | None:
     return given | {"inputs": inputs or None}
 
 
-def work_of(command: str) -> Callable[..., int]:
-    """Import what carries a command out; it takes what `read_plainly` gives."""
-    import sys
-    from importlib import import_module
-    from types import ModuleType
+def work_of(command: str, given: Mapping[str, Any]) -> Callable[..., int]:
+    """Import what carries a command out; it takes what `read_plainly` gives.
 
+    A lone picture is decoded meanwhile, by a thread, where no limit of its own is set for it.
+    """
+    from importlib import import_module
+
+    if command == "convolve" and given["max_pixels"] is None:
+        from cnncli.images.opening import decode_ahead
+
+        decode_ahead(given["inputs"])
     for name in _MANUALS:
         sys.modules.setdefault(name, ModuleType(name))
     module, function, _ = COMMANDS[command]

@@ -79,11 +79,7 @@ def run(arguments: Sequence[str]) -> int:
 
         given = read_plainly(arguments)
         if given is not None:
-            if arguments[0] == "convolve" and given["max_pixels"] is None:
-                from cnncli.images.opening import decode_ahead
-
-                decode_ahead(given["inputs"])
-            work = work_of(arguments[0])
+            work = work_of(arguments[0], given)
             return carry_out(lambda: work(**given), debug=debug)
         from cnncli.cli.app import WrongCommand, app
     except BaseException as error:  # noqa: BLE001 - an interruption, or an installation that is broken

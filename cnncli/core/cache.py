@@ -107,7 +107,7 @@ def is_being_compiled(path: Path) -> bool:
         import fcntl
 
         handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who else asks is not in the way
     except BlockingIOError:
         return True
     except (ImportError, OSError):

@@ -147,7 +147,10 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
     processes : int
         Processes to spread the work over, this one included.
     """
-    missing = _missing(names)
+    folder = cache.cache_folder()
+    missing = [
+        name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()
+    ]
     helpers = min(processes, len(missing)) - 1
     if helpers < 1:
         return
@@ -174,15 +177,12 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
 def compile_free(names: Sequence[str]) -> None:
     """Compile those of several native functions that are missing and that no other process is compiling."""
     folder = cache.cache_folder()
+    if folder is None:
+        return
     for name in names:
-        if folder is not None and _missing([name]) and not cache.is_being_compiled(_path(folder, name)):
+        path = _path(folder, name)
+        if not path.exists() and not cache.is_being_compiled(path):
             native_function(name)
-
-
-def _missing(names: Sequence[str]) -> list[str]:
-    """Which of several native functions this machine has no kept code for; none if it cannot keep any."""
-    folder = cache.cache_folder()
-    return [name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()]
 
 
 @functools.cache

@@ -35,6 +35,11 @@ class Target:
     gemm_rows: int
     gemm_narrow_rows: int
 
+    @property
+    def gemm_half_rows(self) -> int:
+        """Rows of the tile for what whole tiles of `gemm_rows` leave over."""
+        return self.gemm_rows // 2
+
 
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
 TARGETS = {

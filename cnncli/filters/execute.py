@@ -53,15 +53,16 @@ def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp],
     """
     if not _reads_bytes(surface):
         return None
-    finest = weights * 2.0 ** (MOST_HALVINGS - 1)
-    if not (finest == np.rint(finest)).all():
+    if not _are_whole(weights * 2.0 ** (MOST_HALVINGS - 1)):
         return None
-    for exponent in range(MOST_HALVINGS):
-        numbers = weights * 2.0**exponent
-        if (numbers == np.rint(numbers)).all():
-            largest = 255 * np.abs(numbers).sum() + abs(surface.bias)
-            return (numbers.astype(np.intp), exponent) if largest < 2**15 else None
-    return None
+    exponent = next(each for each in range(MOST_HALVINGS) if _are_whole(weights * 2.0**each))
+    numbers = weights * 2.0**exponent
+    largest = 255 * np.abs(numbers).sum() + abs(surface.bias)
+    return (numbers.astype(np.intp), exponent) if largest < 2**15 else None
+
+
+def _are_whole(numbers: Weights) -> bool:
+    return bool((numbers == np.rint(numbers)).all())
 
 
 def _reads_bytes(surface: Surface) -> bool:

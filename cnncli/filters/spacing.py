@@ -1,13 +1,10 @@
 """Colour pixels close together, as filters read them, or four bytes apart, as Pillow keeps them."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.images.picture import Pixels
 
-Pixels = NDArray[Any]
 _CLOSE, _APART = 3, 4
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Formats whose further frames follow in time; of others the first frame is the picture.
 ANIMATED = frozenset({"PNG", "GIF", "WEBP", "AVIF", "FLI"})
 
+_DIRECT = frozenset({*LAYOUTS, "LA", "F"})
 _WIDER = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
 _DEEP_PNG = {"RGB;16B": ("RGB", 3), "RGBA;16B": ("RGBA", 4), "LA;16B": ("RGBA", 2)}
 _GRAY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
@@ -85,27 +86,22 @@ def mode_pixels(image: Image) -> Pixels:
     when it goes on to the next frame.
     """
     mode = image.mode
-    if mode in LAYOUTS:
-        pixels = pixels_in_place(image)
-    elif mode == "LA":
-        pixels = np.asarray(image)
-    elif mode == "1":
-        pixels = pixels_in_place(image.convert("L"))
+    if mode == "1":
+        image = image.convert("L")
     elif mode == "P":
-        pixels = pixels_in_place(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif mode in _WIDER:
-        pixels = np.asarray(image.convert(_WIDER[mode]))
+        image = image.convert(_WIDER[mode])
     elif mode in ("CMYK", "LAB"):
-        pixels = np.asarray(_managed(image))
-    elif mode.startswith("I;16"):
-        pixels = np.asarray(image).astype(np.uint16, copy=False)
-    elif mode == "F":
-        pixels = np.asarray(image)
-    else:
+        image = _managed(image)
+    elif mode not in _DIRECT and not mode.startswith("I;16"):
         raise CnncliError(
             f"its pixels are of mode {mode} (32-bit integers), whose white is unknown",
             "Convert it to 16-bit or float first, for example with tifffile or ImageMagick.",
         )
+    pixels = pixels_in_place(image) if image.mode in LAYOUTS else np.asarray(image)
+    if mode.startswith("I;16"):
+        pixels = pixels.astype(np.uint16, copy=False)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 

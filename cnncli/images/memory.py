@@ -9,7 +9,7 @@ Source: https://arrow.apache.org/docs/format/CDataInterface.html
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,6 +38,9 @@ _ArrowArray._fields_ = [
     ("release", ctypes.c_void_p),
     ("private_data", ctypes.c_void_p),
 ]
+_pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 _VALUES = 1  # the buffer of values; the one before it says which are missing
 
 
@@ -53,14 +56,8 @@ def pixels_in_place(image: Image) -> Pixels:
     """The pixels of a loaded image of a mode in `LAYOUTS`, where they lie: (H, W, C), not to be written."""
     samples, step = LAYOUTS[image.mode]
     _, capsule = image.__arrow_c_array__()
-    array = _structure(capsule)
+    array = _ArrowArray.from_address(_pointer_in(capsule, b"arrow_array"))
     values = array.children[0].contents if array.n_children else array
     size = image.width * image.height * step
     raw = np.asarray(_Block(int(values.buffers[_VALUES]) + values.offset, size, (image, capsule)))
     return raw.reshape(image.height, image.width, step)[..., :samples]
-
-
-def _structure(capsule: Any) -> _ArrowArray:
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
-    return _ArrowArray.from_address(pointer(capsule, b"arrow_array"))

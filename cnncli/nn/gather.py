@@ -65,6 +65,14 @@ def reach(phases: list[AxisPhase], size: int) -> int:
     return most
 
 
+def take_blocks(job: NDArray[np.void], lo: int, hi: int, *, panel_bytes: int) -> None:
+    """Leave a record its blocks ``lo`` to ``hi`` of outputs, each with a panel of so many bytes."""
+    job["narrow"] *= hi == job["panel_blocks"]
+    job["panel_blocks"] = hi - lo
+    job["panel"] += lo * panel_bytes
+    job["bias"] += lo * 4 * BLOCK
+
+
 @dataclass
 class Gather:
     """Sums over segments, laid out for the native loop.
@@ -148,10 +156,7 @@ class Gather:
                 part["height"], part["lines"] = hi - lo, min(int(job["lines"][0]), hi - lo)
                 at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
             else:
-                part["panel_blocks"] = hi - lo
-                part["panel"] += lo * job["panel_pitch"]
-                part["bias"] += lo * 4 * BLOCK
-                part["narrow"] *= hi == self.blocks
+                take_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
             made.append(Part(part, {"x": (x[0], at), "y": (y, to)}, (lo, hi) if by_lines else None))
         return made
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
+from cnncli.nn.gather import take_blocks
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import BLOCK
+from cnncli.nn.layer import BLOCK, is_narrow
 from cnncli.nn.memory import Part, Tensor, shares
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LANES = processor()[3].lanes
 ROWS = processor()[3].gemm_rows
-HALF = ROWS // 2
+HALF = processor()[3].gemm_half_rows
 PLACES = 36  # of a transformed tile
 TILE = 4  # outputs on a side
 TILES = 48 // ROWS * ROWS  # worked on together: whole register tiles
@@ -38,13 +39,18 @@ def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
 
     Four times the weights are read for each chunk of so many ``samples``.
     """
-    tiles = -(-shape.height // TILE) * -(-shape.width // TILE)
+    tiles = _tiles(shape)
     used = shape.height * shape.width >= LEAST_USE * tiles * TILE**2
     enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
     rows = -(-tiles * samples // HALF) * HALF
     fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
     fits = channels >= LEAST_CHANNELS and outputs >= LEAST_OUTPUTS and outputs % LANES == 0
     return used and enough and fewer and fits
+
+
+def _tiles(shape: Shape) -> int:
+    """Of a sample."""
+    return -(-shape.height // TILE) * -(-shape.width // TILE)
 
 
 def emit(
@@ -70,7 +76,7 @@ def emit(
         channels=channels,
         input_pitch=4 * padded,
         panel_blocks=blocks,
-        narrow=outputs % BLOCK != 0,
+        narrow=is_narrow(outputs),
         tiles=TILES,
         panel=weights,
         panel_pitch=channels * blocks * 4 * BLOCK,
@@ -81,17 +87,14 @@ def emit(
         mode=mode,
     )
     count = plan.parts(9 * channels * y.shape.size)
-    tiles = -(-y.shape.height // TILE) * -(-y.shape.width // TILE)
     # Of few tiles the weights take the time: then each thread reads those of its own outputs.
-    by_blocks = tiles <= FEW_TILES and blocks >= count
+    by_blocks = _tiles(y.shape) <= FEW_TILES and blocks >= count
     parts = []
     for lo, hi in shares(blocks, count) if by_blocks else shares(y.shape.height, count, unit=TILE):
         part = job.copy()
         at, to = x[1], lo * 4 * BLOCK
         if by_blocks:
-            part["panel_blocks"], part["narrow"] = hi - lo, part["narrow"] * (hi == blocks)
-            part["panel"] += lo * channels * 4 * BLOCK
-            part["bias"] += lo * 4 * BLOCK
+            take_blocks(part, lo, hi, panel_bytes=channels * 4 * BLOCK)
         else:
             part["height"] = hi - lo
             at, to = x[1] + lo * x[0].row, lo * y.row
@@ -119,7 +122,7 @@ def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight:
         width=dy.shape.width,
         channels=channels,
         panel_blocks=blocks,
-        narrow=outputs % BLOCK != 0,
+        narrow=is_narrow(outputs),
         tiles=SUM_TILES,
         dweight=dweight,
         slot_pitch=plan.slot_pitch,

@@ -32,7 +32,7 @@ from cnncli.core.simd import (
 
 ROWS = TARGET.gemm_rows
 VECTORS = 2
-HALF = ROWS // 2  # for what is left over by whole tiles
+HALF = TARGET.gemm_half_rows
 NARROW = TARGET.gemm_narrow_rows
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK

@@ -127,17 +127,17 @@ def _line(emit, count):
     return apply
 
 
-def _square(emit, count, finish=None, *more):
-    """An intrinsic ``(src, row, column, dst, to_row, to_column, ...)``: first columns, then rows transformed.
+def _square_code(emit, count, finish=None):
+    """What writes out the transform of a square: first of its columns, then of its rows.
 
     The square of ``count`` vectors a side lies with so many bytes from row to row and from column to
     column; so does what becomes of it. All of it is written out: a loop over a few vectors would keep
-    them in memory. ``finish(builder, value, address, *arguments)`` makes of each value what is stored
-    at an address; its arguments are of the types ``more``.
+    them in memory. ``finish(builder, value, address, *more)`` makes of each value what is stored at an
+    address; it gets the arguments after the first six.
     """
 
     def codegen(context, builder, signature, args):
-        src, row, column, dst, to_row, to_column, *arguments = args
+        src, row, column, dst, to_row, to_column, *more = args
         sums = _Sums(builder)
 
         def line(c):
@@ -147,21 +147,19 @@ def _square(emit, count, finish=None, *more):
         for r, across in enumerate(zip(*map(line, range(count)), strict=True)):
             for c, value in enumerate(emit(sums, across)):
                 to = _at(builder, dst, (r, to_row), (c, to_column))
-                stored(builder, to, finish(builder, value, to, *arguments) if finish else value, 4)
+                stored(builder, to, finish(builder, value, to, *more) if finish else value, 4)
         return context.get_dummy_value()
 
-    kind = types.void(*[types.intp] * 6, *more)
+    return codegen
 
-    if more:
 
-        @intrinsic
-        def apply(typing_context, src, row, column, dst, to_row, to_column, bias, floor):
-            return kind, codegen
-    else:
+def _square(emit, count, finish=None):
+    """An intrinsic ``(src, row, column, dst, to_row, to_column)`` of `_square_code`."""
+    code = _square_code(emit, count, finish)
 
-        @intrinsic
-        def apply(typing_context, src, row, column, dst, to_row, to_column):
-            return kind, codegen
+    @intrinsic
+    def apply(typing_context, src, row, column, dst, to_row, to_column):
+        return types.void(*[types.intp] * 6), code
 
     return apply
 
@@ -181,8 +179,14 @@ def _biased(builder, value, to, bias, floor):
 weights_six = _line(_weights, 3)
 input_square = _square(_input, 6)
 slope_square = _square(_slope, 4)
-output_square_biased = _square(_output, 6, _biased, types.intp, types.float32)
 sums_square, sums_square_added = _square(_sums, 6), _square(_sums, 6, _added)
+_output_code = _square_code(_output, 6, _biased)
+
+
+@intrinsic
+def output_square_biased(typing_context, src, row, column, dst, to_row, to_column, bias, floor):
+    """A tile of outputs, plus the vector at ``bias``, no lower than ``floor``."""
+    return types.void(*[types.intp] * 7, types.float32), _output_code
 
 
 @inline

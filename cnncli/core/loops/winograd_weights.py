@@ -6,6 +6,7 @@ from cnncli.core.loops.winograd import SIDE, weights_six
 from cnncli.core.simd import VECTOR_BYTES, record
 
 JOB = nn_jobs.WINOGRAD_WEIGHTS
+assert 3 * SIDE * VECTOR_BYTES <= nn_jobs.TABLE_BYTES  # what a program's scratch holds before its tensors
 
 
 def loop(job_pointer, scratch, lo, hi):
