@@ -4,11 +4,13 @@ The element type is known only at run time, so each intrinsic here switches once
 its own for each type. Imported only to compile.
 """
 
+import functools
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.jobs import ELEMENT_TYPES
+from cnncli.core.jobs import ELEMENT_TYPES, STREAMED
 from cnncli.core.simd import (
     F32,
     I32,
@@ -23,6 +25,7 @@ from cnncli.core.simd import (
     prefetch,
     splatted,
     stored,
+    streamed,
 )
 
 U8, U16, FLOAT = ELEMENT_TYPES.values()
@@ -34,15 +37,33 @@ _INTEGERS = ir.VectorType(I32, LANES)
 
 def _switch(builder, code, emit, result=None):
     """Emit ``emit(element)`` for each element type; the value of the one that applies, if any."""
+    cases = {each: functools.partial(emit, element) for each, element in _ELEMENTS.items()}
+    return _chosen(builder, code, cases, result)
+
+
+def _store_switch(builder, code, addresses, emit):
+    """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it."""
+    bits = addresses[0]
+    for address in addresses[1:]:
+        bits = builder.or_(bits, address)
+    apart = builder.icmp_signed("!=", builder.and_(bits, ir.Constant(I64, VECTOR_BYTES - 1)), _NONE)
+    streamed = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
+    code = builder.select(builder.and_(apart, streamed), ir.Constant(I64, FLOAT), code)
+    cases = {each: functools.partial(emit, element, False) for each, element in _ELEMENTS.items()}
+    return _chosen(builder, code, {**cases, STREAMED: functools.partial(emit, F32, True)}, I64)
+
+
+def _chosen(builder, code, cases, result):
+    """Emit all cases, a dict of functions by code, and a choice between them; floats by default."""
     done = builder.append_basic_block("element.done")
-    blocks = {each: builder.append_basic_block(f"element.{each}") for each in _ELEMENTS}
+    blocks = {each: builder.append_basic_block(f"element.{each}") for each in cases}
     switch = builder.switch(code, blocks[FLOAT])
     values = []
     for each, block in blocks.items():
         if each != FLOAT:
             switch.add_case(ir.Constant(I64, each), block)
         builder.position_at_end(block)
-        values.append((emit(_ELEMENTS[each]), builder.block))
+        values.append((cases[each](), builder.block))
         builder.branch(done)
     builder.position_at_end(done)
     if result is None:
@@ -189,15 +210,15 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             at = builder.add(_address(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
             return _mapped(builder, loaded(builder, at, VECTOR, 4), mapping)
 
-        def group(i, element, vectors):
+        def group(i, element, streams, vectors):
             values = [value_at(i, vector) for vector in range(vectors)]
             if element != F32:
                 for value in values:
                     builder.store(_least(builder, value, builder.load(lowest)), lowest)
                     builder.store(_greatest(builder, value, builder.load(highest)), highest)
             address = _address(builder, base, builder.add(first, i), element)
-            _stored_as(builder, address, values, element)
-            if vectors > 1:
+            _stored_as(builder, address, values, element, streams)
+            if vectors > 1 and not streams:
                 for line in range(0, vectors * LANES * _size(element), LINE):
                     to = builder.add(address, ir.Constant(I64, line))
                     prefetch(builder, builder.add(to, ahead), to_write=True)
@@ -211,13 +232,13 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                 builder.store(builder.add(builder.load(total), counted), total)
             return builder.load(total)
 
-        def emit(element):
+        def emit(element, streams):
             size = _GROUP * LANES
             with _groups(builder, samples, size) as (i, _):
-                group(i, element, _GROUP)
+                group(i, element, streams, _GROUP)
             start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
             with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
-                group(builder.add(start, i), element, 1)
+                group(builder.add(start, i), element, streams, 1)
             clipped = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
             if element != F32:
                 far = _any_beyond(builder, builder.load(lowest), builder.load(highest), element)
@@ -225,7 +246,8 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                     builder.store(recount(element), clipped)
             return builder.load(clipped)
 
-        return _switch(builder, code, emit, I64)
+        start = builder.add(base, builder.mul(first, ir.Constant(I64, 4)))  # where samples are floats
+        return _store_switch(builder, code, (start,), emit)
 
     return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
 
@@ -238,7 +260,7 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     mapping = _mapping(builder, absolute, scale, bias)
     rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
 
-    def emit(element):
+    def emit(element, streams):
         clipped = cgutils.alloca_once_value(builder, _NONE)
         if element != F32:
             builder.store(_NONE, clipped)
@@ -253,11 +275,11 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
             while done < len(row):
                 vectors = 1 << (len(row) - done).bit_length() - 1  # the most that can be joined
                 to = builder.add(address, ir.Constant(I64, done * LANES * _size(element)))
-                _stored_as(builder, to, row[done : done + vectors], element)
+                _stored_as(builder, to, row[done : done + vectors], element, streams)
                 done += vectors
         return builder.load(clipped)
 
-    return _switch(builder, code, emit, I64)
+    return _store_switch(builder, code, addresses, emit)
 
 
 def float_vectors(builder, integers, *, signed):
@@ -285,8 +307,12 @@ def _mapped(builder, value, mapping):
     return fused(builder, value, scale, bias)
 
 
-def _stored_as(builder, address, values, element):
+def _stored_as(builder, address, values, element, streams):
     """Store vectors, a power of two of them, side by side as elements of a type."""
+    if streams:
+        for at, value in enumerate(values):
+            streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
+        return
     if element != F32:
         values = [_rounded(builder, value, _INTEGERS, _limit(element)) for value in values]
     whole = _joined(builder, values)

@@ -1,12 +1,26 @@
-"""Memory that is freed and soon wanted again."""
+"""Memory for pixels: where it begins, and what becomes of it when it is freed."""
 
 import contextlib
 import ctypes
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_LINE = 64  # bytes of a cache line, and of the longest vector
 
 # Numbers of glibc's options, and their settings here: the largest that it takes for the one; for the
 # other more than a batch of images gives back at a time.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _LARGEST = 1 << 29, 1 << 25
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+    """An array like `numpy.empty` that begins on a cache line: vectors of it can go past the caches."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def keep_freed_memory() -> None:

@@ -10,6 +10,7 @@ All coordinates are in pixels, pitches of images in bytes, pitches of scratch ro
 import numpy as np
 
 ELEMENT_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
+STREAMED = 3  # what out_type is for float32 in an output that no cache would hold
 
 TILES = [
     # source

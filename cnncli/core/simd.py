@@ -74,6 +74,13 @@ def stored(builder, address, value, align):
     builder.store(value, pointer(builder, address, value.type)).align = align
 
 
+def streamed(builder, address, value):
+    """Store a vector to an address that is a multiple of its size, past the caches."""
+    store = builder.store(value, pointer(builder, address, value.type))
+    store.align = VECTOR_BYTES
+    store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
+
+
 def prefetch(builder, address, *, to_write=False):
     """Fetch the cache line at an address, which need not be valid."""
     to = pointer(builder, address, ir.IntType(8))

@@ -10,6 +10,7 @@ from cnncli.records import record
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
 TILE_ROWS = 32
+STREAMED_BYTES = 32 << 20  # of an output: what most last-level caches have
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
 
 
@@ -140,7 +141,7 @@ def lay_out(
         "inner_lo": inner_lo,
         "inner_hi": inner_hi,
         "fill": surface.fill,
-        "out_type": jobs.ELEMENT_TYPES[surface.out.dtype],
+        "out_type": _out_type(surface.out),
         "out_pitch": surface.out.strides[0],
         "out_width": width,
         "out_height": height,
@@ -162,6 +163,16 @@ def lay_out(
     for name in ("src", "out", "xmap", "ymap"):
         job.point(name, getattr(surface, name))
     return job
+
+
+def _out_type(out: NDArray[np.generic]) -> int:
+    """How samples are stored: floats of an output that no cache holds do not pass through the caches.
+
+    Memory then need not be read before it is written, and the source stays where it is.
+    """
+    if out.dtype == np.float32 and out.nbytes >= STREAMED_BYTES:
+        return jobs.STREAMED
+    return jobs.ELEMENT_TYPES[out.dtype]
 
 
 def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native
+from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
@@ -278,7 +279,7 @@ class _Run:
         channels = 1 if luma else color.shape[2]
         return Surface(
             src=color,
-            out=np.empty((counts[1], counts[0], channels), store.dtype),
+            out=aligned_empty((counts[1], counts[0], channels), store.dtype),
             xmap=maps[0],
             ymap=maps[1],
             fill=self.fill,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import NOISE, run_separable
 from cnncli.filters.linear import run_linear
@@ -122,7 +123,7 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
 def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
     """The same view with an output of float32 for every place, without stride or range."""
     height, width = surface.ymap.size - extent[1] + 1, surface.xmap.size - extent[0] + 1
-    out = np.empty((height, width, surface.channels), np.float32)
+    out = aligned_empty((height, width, surface.channels), np.float32)
     return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
 
 
@@ -139,7 +140,7 @@ def _to_levels(surface: Surface) -> Surface:
     fill = float(np.rint(surface.fill * factor) / STEPS)
     if surface.src.dtype == np.uint8 and surface.full_scale == LEVELS:
         return replace(surface, fill=fill)
-    levels = np.empty(surface.src.shape, np.float32)
+    levels = np.asarray(aligned_empty(surface.src.shape, np.float32), np.float32)
     rows = max(1, _BLOCK_BYTES // (4 * levels[0].size))
     for top in range(0, len(levels), rows):
         block = levels[top : top + rows]

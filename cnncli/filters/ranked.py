@@ -14,7 +14,8 @@ from cnncli.filters.model import Bilateral, Median
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 LARGEST_NETWORK = {1: 11, 2: 13, 4: 9}  # by bytes of an element: beyond it, other ways are faster
 _VECTOR_GROUP = 256  # bytes that a step of a network takes at once, at most
-_WIDE_ROW_BYTES = 16384  # of a tile's rows where nothing else is kept: memory likes long rows
+_WIDE_ROW_BYTES = 8192  # of a tile's rows where nothing else is kept: memory likes long rows
+_WHOLE_PIXELS = 16  # tiles are so many wide, or a multiple, so that they begin on cache lines
 _ROW_BYTES = 2048  # where values have places
 _PLACES_BYTES = 96 * 1024  # of a network's places together: a part of the second-level cache
 _TILE_ROWS = 32
@@ -148,7 +149,8 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
     height, width, _ = surface.out.shape
     stride_x, stride_y = surface.stride
     wanted = max(512, min(_ROW_BYTES, _PLACES_BYTES // places)) if places else _WIDE_ROW_BYTES
-    tile_width = max(1, min(width, (wanted // step - size) // stride_x))
+    affordable = max(1, (wanted // step - size) // stride_x)
+    tile_width = min(width, affordable // _WHOLE_PIXELS * _WHOLE_PIXELS or affordable)
     tile_height = min(height, max(_TILE_ROWS, 2 * size))
     pixels = (tile_width - 1) * stride_x + size
     row_bytes = -(-(pixels * step + _VECTOR_GROUP) // 64) * 64

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import NOISE, run_responses
 from cnncli.filters.fft import run_fft
@@ -104,7 +105,7 @@ def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilatio
             angles=filter.angles,
         )
     response = replace(
-        surface, out=np.empty(surface.out.shape, np.float32), absolute=rectified, scale=1.0, bias=0.0
+        surface, out=aligned_empty(surface.out.shape, np.float32), absolute=rectified, scale=1.0, bias=0.0
     )
     largest = max(float(np.abs(weights).sum()) for weights in laid.kernels)
     floor = NOISE * largest * surface.full_scale if combine == "direction" else 0.0

@@ -1,7 +1,8 @@
 """Filters in this process, on an 11-megapixel image in memory, against OpenCV and scipy.
 
-Both sides get the same number of threads and write into memory that they have used before: ours a
-prepared `Surface`, OpenCV a ``dst``. Ours chooses its plan anew each time, as the command does.
+Both sides get the same number of threads and write into memory that they have used before, which begins
+on a cache line as both sides' own allocators have it: ours a prepared `Surface`, OpenCV a ``dst``. Ours
+chooses its plan anew each time, as the command does.
 """
 
 import functools
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.borders import Axis, Border, BorderMode
 from cnncli.filters.model import Bilateral, Canny, Filter, Gradient, Linear, Median
@@ -22,7 +24,7 @@ from cnncli.filters.spec import parse_spec
 from . import peers
 from .model import Case, Contest, Goal
 from .pictures import photograph
-from .timing import timed
+from .timing import timed_block
 
 WIDTH, HEIGHT = 4096, 2731
 GROUP = "filter"
@@ -101,7 +103,16 @@ def image(variant: str) -> Array:
     """The picture that is filtered, shape (H, W, C); floats lie between 0 and 1."""
     dtype, channels = VARIANTS[variant]
     levels = photograph(WIDTH, HEIGHT, channels)
-    return levels if dtype == np.uint8 else levels.astype(np.float32) * np.float32(LEVEL)
+    pixels = _zeros(levels.shape, dtype)
+    np.multiply(levels, np.float32(1 if dtype == np.uint8 else LEVEL), out=pixels, casting="unsafe")
+    return pixels
+
+
+def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Memory that has been used."""
+    pixels = aligned_empty(shape, dtype)
+    pixels[...] = 0
+    return pixels
 
 
 def weights_of_any_kernel(size: int) -> NDArray[np.float64]:
@@ -233,11 +244,11 @@ def _contest(match: Match, variant: str, threads: int) -> Contest:
     )
     cv2 = peers.opencv(threads)
     if cv2 is None:
-        return Contest(timed(lambda: ours(threads=threads)), {}, missing=("OpenCV",))
-    theirs = np.zeros_like(surface.out)
+        return Contest(timed_block(lambda: ours(threads=threads)), {}, missing=("OpenCV",))
+    theirs = _zeros(source.shape, surface.out.dtype)
     return Contest(
-        timed(lambda: ours(threads=threads)),
-        {"OpenCV": timed(lambda: match.opencv(cv2, source, theirs))},
+        timed_block(lambda: ours(threads=threads)),
+        {"OpenCV": timed_block(lambda: match.opencv(cv2, source, theirs))},
         lambda: {"OpenCV": difference(surface.out, theirs)},
     )
 
@@ -254,9 +265,9 @@ def _large(size: int, variant: str, threads: int) -> Contest:
     if cv2 is None:
         missing.append("OpenCV")
     else:
-        answers["OpenCV"] = np.zeros_like(surface.out)
+        answers["OpenCV"] = _zeros(source.shape, source.dtype)
         kernel = weights.astype(np.float32)
-        entrants["OpenCV"] = timed(
+        entrants["OpenCV"] = timed_block(
             lambda: cv2.filter2D(source, -1, kernel, dst=answers["OpenCV"], borderType=cv2.BORDER_CONSTANT)
         )
     transform = peers.scipy_convolve(threads)
@@ -264,9 +275,9 @@ def _large(size: int, variant: str, threads: int) -> Contest:
         missing.append("scipy")
     elif source.dtype == np.float32:
         flipped = weights[::-1, ::-1, None].astype(np.float32)
-        entrants["scipy"] = timed(lambda: answers.update(scipy=transform(source, flipped)))
+        entrants["scipy"] = timed_block(lambda: answers.update(scipy=transform(source, flipped)))
     return Contest(
-        timed(lambda: run_filter(filter, surface, options, threads=threads)),
+        timed_block(lambda: run_filter(filter, surface, options, threads=threads)),
         entrants,
         lambda: {name: difference(surface.out, answer) for name, answer in answers.items()},
         tuple(missing),
@@ -290,7 +301,7 @@ def surface_for(
     ]
     return Surface(
         src=source,
-        out=np.zeros(source.shape, out),
+        out=_zeros(source.shape, out),
         xmap=maps[0],
         ymap=maps[1],
         full_scale=255.0 if source.dtype == np.uint8 else 1.0,

@@ -1,8 +1,11 @@
-"""Freed memory stays, so that asking again costs no page faults."""
+"""Where memory begins; and that freed memory stays, so that asking again costs no page faults."""
 
 import sys
 
+import numpy as np
 import pytest
+
+from cnncli.core.heap import aligned_empty
 
 CODE = """
 import resource, sys, threading
@@ -26,6 +29,15 @@ thread.start()
 thread.join()
 print(faults() - before)
 """
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (500, 333, 4)])
+def test_an_array_begins_on_a_cache_line(shape, dtype):
+    array = aligned_empty(shape, dtype)
+    assert (array.shape, array.dtype, array.ctypes.data % 64) == (shape, dtype, 0)
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an option of glibc")

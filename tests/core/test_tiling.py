@@ -102,3 +102,20 @@ def test_the_inner_stretch_counts_up_by_one(xmap, inner):
         assert lo == hi
     else:
         assert (lo, hi) == inner
+
+
+@pytest.mark.parametrize(
+    ("dtype", "megabytes", "streams"), [(np.float32, 31, 0), (np.float32, 32, 1), (np.uint8, 64, 0)]
+)
+def test_floats_of_a_large_output_go_past_the_caches(dtype, megabytes, streams):
+    out = np.lib.stride_tricks.as_strided(
+        np.zeros(1, dtype), (1, (megabytes << 20) // dtype().itemsize, 1), (0, 0, 0)
+    )
+    surface = Surface(
+        src=np.zeros((1, 1, 1), dtype),
+        out=out,
+        xmap=np.zeros(out.shape[1], np.intp),
+        ymap=np.zeros(1, np.intp),
+    )
+    out_type = lay_out(jobs.DIRECT, surface, extent=(1, 1)).record["out_type"][0]
+    assert (out_type == jobs.STREAMED) == streams

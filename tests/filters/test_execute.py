@@ -8,6 +8,8 @@ from plain_loop import correlate
 from scipy import ndimage
 from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, run_way, spread_out, surface_over
 
+from cnncli.core import tiling
+from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.filters.execute import run_direct, run_responses
 
@@ -62,6 +64,24 @@ def test_floats_are_read_in_place_with_the_same_bits(rng, way, width, channels):
     upside_down = np.ascontiguousarray(image[::-1])[::-1]  # no address grows from row to row: copied
     assert answer.tobytes() == filtered(way, upside_down, weights)[0].tobytes()
     assert_close(answer, scipys(image, weights), weights, image)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "responses"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("width", [5, 96, 97, 336, 1056])
+@pytest.mark.parametrize("apart", [0, 4])  # floats from a cache line to the first pixel
+def test_what_goes_past_the_caches_has_the_same_bits(rng, monkeypatch, way, width, channels, apart):
+    image = random_image(rng, (9, width, channels))
+    weights = kernel(rng, (3, 4), way)
+    answer = filtered(way, image, weights)[0]
+    surface = surface_over(image, weights.shape)
+    room = aligned_empty((answer.size + apart,), np.float32)
+    room[:] = -1
+    object.__setattr__(surface, "out", room[apart:].reshape(answer.shape))
+    monkeypatch.setattr(tiling, "STREAMED_BYTES", 0)
+    run_way(way, weights, surface)
+    assert surface.out.tobytes() == answer.tobytes()
+    assert (room[:apart] == -1).all()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.networks import median_network, network_stages
-from cnncli.core.simd import I64, VECTOR_BYTES, loaded, pointer, stored
+from cnncli.core.simd import I64, VECTOR_BYTES, loaded, pointer, prefetch, stored
 
 BYTE, WORD, KEY = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 _GROUP = 4  # vectors of one turn of a step
@@ -50,15 +50,17 @@ def three_by_three(element):
     """An intrinsic that writes the medians of windows of 3 x 3 for two rows.
 
     Its arguments: address of the first row, bytes from row to row and from pixel to pixel, length of an
-    answer in bytes, and where the answers go. Answers shorter than a vector are written as a whole one.
+    answer in bytes, and where the answers go; addresses of two rows to read and two to write that are
+    fetched into the cache meanwhile. Answers shorter than a vector are written as a whole one.
     The two rows in the middle are sorted once for both windows. Of three sorted columns the median is
     that of the largest of the smallest, the middle of the middle, and the smallest of the largest.
     """
 
     @intrinsic
-    def medians(typing_context, rows, pitch, step, length, upper, lower):
+    def medians(typing_context, rows, pitch, step, length, upper, lower, read0, read1, write0, write1):
         def codegen(context, builder, signature, args):
-            rows, pitch, step, length, *targets = args
+            rows, pitch, step, length, *addresses = args
+            targets, to_read, to_write = addresses[:2], addresses[2:4], addresses[4:]
             vector = _vector_of(element)
 
             def least(a, b):
@@ -73,6 +75,8 @@ def three_by_three(element):
             starts = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(4)]
             shifts = [builder.mul(step, ir.Constant(I64, column)) for column in range(3)]
             with _cover(builder, length) as i:
+                for address in (*to_read, *to_write):
+                    prefetch(builder, builder.add(address, i), to_write=address in to_write)
                 columns = ([], [])
                 for shift in shifts:
                     at = builder.add(i, shift)
@@ -89,7 +93,7 @@ def three_by_three(element):
                     stored(builder, builder.add(target, i), median, 1)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), codegen
+        return types.void(*[types.intp] * 10), codegen
 
     return medians
 

@@ -10,18 +10,21 @@ from cnncli.core.loops.exchange import (
     keys_to_floats,
     three_by_three,
 )
-from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record
 
 
-def network_loop(element, load, aim, store):
+def network_loop(element, load, aim, store, *, fetches):
     """A native loop over elements of an IR type.
 
     ``load(job, padded_row, padded_column, pixels, dst)`` loads a row. ``aim(job, row, column, length,
     answer)`` says where medians of so many bytes are to be written: to their place in the output, or to
     ``answer`` in scratch. ``store(job, src, row, column, pixels, scratch)`` stores those in scratch.
+    With ``fetches`` rows of elements are fetched into the cache while others are worked on; ``load``
+    and ``store`` of floats do so themselves.
     """
     size_bytes = element.width // 8
+    fetched = AHEAD if fetches else 0
     three = three_by_three(element)
     five = compiled_network(5, element)
     exchange = exchange_rows(element)
@@ -82,7 +85,22 @@ def network_loop(element, load, aim, store):
                 if size == 3:
                     if pair:
                         below = aim(job, y0 + y + 1, x0, pixels * step, second)
-                    three(first, row_bytes, step, pixels * step, medians, below)
+                    near, near_pitch = first, row_bytes
+                    if fetches:
+                        near_pitch = job.src_pitch
+                        near = job.src + load_i64(job.ymap + 8 * (y0 + have - 1)) * near_pitch + x0 * step
+                    three(
+                        first,
+                        row_bytes,
+                        step,
+                        pixels * step,
+                        medians,
+                        below,
+                        near + near_pitch,
+                        near + 2 * near_pitch,
+                        medians + fetched * job.out_pitch,
+                        below + fetched * job.out_pitch,
+                    )
                 elif size == 5:
                     five(first, row_bytes, places, row_bytes, step, pixels * step, medians)
                 else:
@@ -146,7 +164,7 @@ def copying_loop(element):
         if src != dst:
             copy_bytes(dst, src, pixels * job.channels * size_bytes)
 
-    return network_loop(element, row_copier(size_bytes), aim, store)
+    return network_loop(element, row_copier(size_bytes), aim, store, fetches=True)
 
 
 def floating_loop():
@@ -166,4 +184,4 @@ def floating_loop():
         keys_to_floats(src, ((pixels - 1) * job.stride_x + 1) * job.channels * 4)
         store_row(job, src, row, column, pixels, scratch)
 
-    return network_loop(KEY, load, aim, store)
+    return network_loop(KEY, load, aim, store, fetches=False)

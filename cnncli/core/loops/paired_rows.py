@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnncli.core.convert import FLOAT, U8, U16
+from cnncli.core.convert import FLOAT, STREAMED, U8, U16
 from cnncli.core.loops.taps import CHUNK, two_sums_as
 from cnncli.core.loops.tile_io import AHEAD, inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
@@ -71,8 +71,9 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
             to0 = out + i * size
             to1 = to0 + job.out_pitch
             element, absolute, scale, bias = out_type, job.absolute, job.scale, job.bias
-            fetch_to_write(to0 + AHEAD * job.out_pitch, CHUNK * size)
-            fetch_to_write(to1 + AHEAD * job.out_pitch, CHUNK * size)
+            if out_type != STREAMED:
+                fetch_to_write(to0 + AHEAD * job.out_pitch, CHUNK * size)
+                fetch_to_write(to1 + AHEAD * job.out_pitch, CHUNK * size)
         if ahead:
             fetch_to_read(ahead + 4 * i, 4 * CHUNK)
             fetch_to_read(ahead + job.src_pitch + 4 * i, 4 * CHUNK)

@@ -84,7 +84,7 @@ def store_row(job, src, row, column, pixels, scratch):
         if job.absolute:
             sample = abs(sample)
         sample = fma_f32(sample, job.scale, job.bias)
-        if job.out_type != FLOAT:
+        if job.out_type < FLOAT:
             bounded = sample if sample > ZERO else ZERO
             bounded = bounded if bounded < limit else limit
             clipped += np.intp(abs(sample - bounded) > HALF)
