@@ -102,7 +102,8 @@ SEPARABLE = np.dtype(
         ("row_count", "i8"),  # taps of each rank's row
         ("row_offsets", "i8"),
         ("row_weights", "i8"),
-        ("plane", "i8"),  # floats in the scratch of one rank
+        ("kept_rows", "i8"),  # in scratch of one rank …
+        ("plane", "i8"),  # … which takes so many floats
     ],
     align=True,
 )
@@ -184,10 +185,24 @@ MEDIAN_RANKS = np.dtype(
     align=True,
 )
 
-# Ridges of the gradient magnitude; a pixel above `low` is weak, above `high` strong.
-RIDGES = np.dtype([*TILES, ("low", "f4"), ("high", "f4")], align=True)
+# Ridges of the gradient magnitude of the image under a row of taps, then a column of them; a pixel above
+# `low` is weak, above `high` strong.
+RIDGES = np.dtype(
+    [
+        *TILES,
+        *_ROWS,
+        ("row_count", "i8"),
+        ("row_offsets", "i8"),
+        ("row_weights", "i8"),
+        ("kept_rows", "i8"),
+        ("low", "f4"),
+        ("high", "f4"),
+    ],
+    align=True,
+)
 
-# A map of bytes, 0, 1 (weak) or 2 (strong), whose outermost pixels are 0.
+# A map of bytes, 0, 1 (weak) or 2 (strong), whose outermost pixels are 0. On return edges are above 2.
+STRONG_RIDGE = 2
 HYSTERESIS = np.dtype(
     [
         ("map", "i8"),
@@ -198,6 +213,9 @@ HYSTERESIS = np.dtype(
     ],
     align=True,
 )
+
+# What lies above a level in such a map.
+MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 
 # Sign changes of a response by more than `least`, what is within `floor` of 0 counting as 0.
 SIGN_CHANGES = np.dtype([*TILES, ("floor", "f4"), ("least", "f4"), ("full", "f4")], align=True)

@@ -51,6 +51,7 @@ LOOPS = {
     "frame": "cnncli.core.loops.frame",
     "hysteresis": "cnncli.core.loops.hysteresis",
     "losses": "cnncli.core.loops.losses",
+    "marks": "cnncli.core.loops.marks",
     "median_f32": "cnncli.core.loops.median_f32",
     "median_histogram": "cnncli.core.loops.median_histogram",
     "median_ranks": "cnncli.core.loops.median_ranks",

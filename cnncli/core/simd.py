@@ -312,6 +312,17 @@ def where_greater(typing_context, a, b, x, y):
 
 
 @intrinsic
+def any_greater(typing_context, a, b):
+    """Whether a > b in any lane."""
+
+    def codegen(context, builder, signature, args):
+        bits = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(vector, vector), codegen
+
+
+@intrinsic
 def where_equal(typing_context, a, b, x, y):
     """x in the lanes where a equals b, else y."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError
 
-CHUNKS_PER_THREAD = 8  # small enough chunks that a thread held up by another process loses little
+SHARE = 3  # a thread takes its part of what is left, divided by this: small shares in the end
+LEAST_SHARES = 24  # of a thread, if all were of the smallest size
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -59,21 +60,20 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         if count:
             work(0, 0, count)
         return
-    chunk = max(1, count // (workers * CHUNKS_PER_THREAD))
-    starts = itertools.count(0, chunk)  # next() on it is one step under the interpreter lock
+    ranges = iter(_shares(count, workers))  # next() on it is one step under the interpreter lock
     faults: list[BaseException] = []
     cores = [current_core()]  # of the caller, when it last looked
 
     def drain(worker: int) -> None:
         try:
-            for lo in starts:
-                if lo >= count or faults:
+            for lo, hi in ranges:
+                if faults:
                     return
                 if worker:
                     leave_core(cores[0])
                 else:
                     cores[0] = current_core()
-                work(worker, lo, min(lo + chunk, count))
+                work(worker, lo, hi)
         except BaseException as fault:  # noqa: BLE001 - handed to the caller below
             faults.append(fault)
 
@@ -91,6 +91,16 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         ended.acquire()
     if faults:
         raise faults[0]
+
+
+def _shares(count: int, workers: int) -> list[tuple[int, int]]:
+    """Items 0..count in ranges that get smaller."""
+    least = max(1, count // (LEAST_SHARES * workers))
+    ends = [0]
+    while ends[-1] < count:
+        left = count - ends[-1]
+        ends.append(ends[-1] + min(left, max(least, left // (SHARE * workers))))
+    return list(itertools.pairwise(ends))
 
 
 def _find_core_call() -> Callable[[], int]:

@@ -11,6 +11,9 @@ HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a 
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
 TILE_ROWS = 32
 STREAMED_BYTES = 32 << 20  # of an output: what most last-level caches have
+SLIDING_EXTENTS = 8  # heights of a kernel in a tile, at most
+SLIDING_TILES = 32  # of an image, at least: enough for every thread to have some
+LEAST_ADVANCE = 16  # rows that a tile goes on before it moves rows up
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
 
 
@@ -81,6 +84,7 @@ def lay_out(
     extent: tuple[int, int],
     tile_rows: int = TILE_ROWS,
     row_bytes_factor: int = 1,
+    slides: bool = False,
     in_place: type[np.generic] | None = None,
 ) -> TileJob:
     """Cut a surface into tiles.
@@ -97,6 +101,9 @@ def lay_out(
         Output rows of a tile, unless a tall kernel asks for more or memory for fewer.
     row_bytes_factor : int
         Scratch rows that the loop keeps for each loaded row.
+    slides : bool
+        Whether the loop moves the rows that it still needs up when scratch is full, so that a tile may be
+        taller than scratch is. Rows under the kernel are then loaded for fewer tiles again.
     in_place : type or None
         Of samples that the loop can read where they lie. If the source has such, the first tile of a
         row is only as wide as its border asks.
@@ -121,6 +128,9 @@ def lay_out(
     tile_height = min(
         height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2)
     )
+    if slides:
+        tallest = max(tile_height, SLIDING_EXTENTS * extent_y)
+        tile_height = min(tallest, max(tile_height, -(-width // tile_width) * height // SLIDING_TILES))
     inner_lo, inner_hi = _inner(surface.xmap)
     ready = in_place is not None and _lies_ready(surface, in_place)
     lead = tile_width
@@ -129,6 +139,9 @@ def lay_out(
     tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
     loaded_rows = (tile_height - 1) * stride_y + extent_y + 1
+    if slides:
+        advance = max(LEAST_ADVANCE, min(affordable, 2 * extent_y))
+        loaded_rows = min(loaded_rows, extent_y + stride_y + advance)
     job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
     numbers = {
         "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],

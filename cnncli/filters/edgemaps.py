@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.execute import NOISE, run_separable
+from cnncli.filters.execute import NOISE, set_factors
 from cnncli.filters.linear import run_linear
 from cnncli.filters.model import Canny, ZeroCrossings
 from cnncli.filters.plan import plan_linear
@@ -22,6 +22,7 @@ LEVELS = 255.0  # a picture of any depth is brought to these …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
 SOBEL_STEP = 4.0  # what the Sobel pair answers to a step of 1
 _HALO = 2  # pixels around the output that its gradient and its neighbours' need
+_RING = 4  # rows of smoothed values, of either derivative and of magnitudes that are kept at a time
 _BLOCK_BYTES = 1 << 20
 
 
@@ -59,13 +60,12 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     ------
     J. Canny: A Computational Approach to Edge Detection, 1986: sections VI (ridges), VIII (hysteresis).
     """
-    smooth = _smoothed(filter.sigma, _to_levels(surface), threads)
-    height, width, channels = smooth.shape[0] - 2 * _HALO, smooth.shape[1] - 2 * _HALO, smooth.shape[2]
+    height, width, channels = _dense_shape(surface, 2 * canny_reach(filter) + 1)
     # A rim of no edges around the map, so that following needs no look at the border.
     ridges = np.zeros(-(-(height + 2) * (width + 2) * channels // 8) * 8, np.uint8)
     edges = ridges[: (height + 2) * (width + 2) * channels].reshape(height + 2, width + 2, channels)
     inner = edges[1:-1, 1:-1]
-    _find_ridges(filter, smooth, inner, threads)
+    _find_ridges(filter, replace(_to_levels(surface), out=inner), threads)
     _follow(ridges, edges)
     marked = replace(
         surface,
@@ -75,8 +75,10 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
         luma=None,
         scale=surface.scale * surface.full_scale,
     )
-    one = np.ones((1, 1))  # as separable taps: that loop is compiled already
-    return run_separable(one, one, marked, dilation=1, threads=threads)
+    job = lay_out(jobs.MARKS, marked, extent=(1, 1))
+    job.record["level"] = jobs.STRONG_RIDGE
+    size = HEADER_BYTES + 4 * job.pitch
+    return _clipped(native.run("marks", job.record, job.count, threads=threads, scratch_bytes=size))
 
 
 def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int) -> int:
@@ -122,9 +124,14 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
 
 def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
     """The same view with an output of float32 for every place, without stride or range."""
-    height, width = surface.ymap.size - extent[1] + 1, surface.xmap.size - extent[0] + 1
-    out = aligned_empty((height, width, surface.channels), np.float32)
+    out = aligned_empty(_dense_shape(surface, *extent), np.float32)
     return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
+
+
+def _dense_shape(surface: Surface, extent_x: int, extent_y: int | None = None) -> tuple[int, int, int]:
+    """Height, width and channels of an output without stride."""
+    height = surface.ymap.size - (extent_x if extent_y is None else extent_y) + 1
+    return height, surface.xmap.size - extent_x + 1, surface.channels
 
 
 def _rimmed(count: int) -> NDArray[np.intp]:
@@ -150,31 +157,23 @@ def _to_levels(surface: Surface) -> Surface:
     return replace(surface, src=levels, fill=fill)
 
 
-def _smoothed(sigma: float, surface: Surface, threads: int) -> NDArray[np.float32]:
-    """The source under a Gaussian, with the halo that the gradient needs."""
-    size = gaussian_size(sigma)
-    taps = gaussian_taps(sigma, size)[None]
-    dense = _dense(surface, (size, size))
-    run_separable(taps, taps, dense, dilation=1, threads=threads)
-    return np.asarray(dense.out, np.float32)
-
-
-def _find_ridges(filter: Canny, smooth: NDArray[np.float32], out: NDArray[np.uint8], threads: int) -> None:
+def _find_ridges(filter: Canny, view: Surface, threads: int) -> None:
     """Write 1 on weak ridges, 2 on strong ones, 0 elsewhere."""
-    height, width, _ = smooth.shape
-    view = Surface(
-        src=smooth, out=out, xmap=np.arange(width, dtype=np.intp), ymap=np.arange(height, dtype=np.intp)
-    )
-    job = lay_out(jobs.RIDGES, view, extent=(2 * _HALO + 1,) * 2, row_bytes_factor=4)
+    size = gaussian_size(filter.sigma)
+    taps = gaussian_taps(filter.sigma, size)[None]
+    view = replace(view, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
+    job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=True)
+    set_factors(job, taps, taps)
     for name, share in (("low", filter.low), ("high", filter.high)):
         # The loop asks for more than the number below the threshold: for at least the threshold.
         job.record[name] = np.nextafter(np.float32(share * SOBEL_STEP * LEVELS), np.float32(-1))
-    size = HEADER_BYTES + 4 * (4 * (int(job.record["tile_height"][0]) + 5) + 2) * job.pitch
+    rows = 2 + 4 * _RING + job.loaded_rows
+    size = HEADER_BYTES + 4 * rows * job.pitch
     native.run("ridges", job.record, job.count, threads=threads, scratch_bytes=size)
 
 
 def _follow(ridges: NDArray[np.uint8], edges: NDArray[np.uint8]) -> None:
-    """Turn ridges into edges, 1, where they are joined to a strong one, and into 0 elsewhere."""
+    """Mark the ridges that are joined to a strong one."""
     stack = np.empty(ridges.size, np.intp)  # no page of it is touched before the stack grows there
     job = np.zeros(1, jobs.HYSTERESIS)
     job["map"], job["words"] = ridges.ctypes.data, ridges.size // 8

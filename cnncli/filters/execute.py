@@ -113,16 +113,23 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     rank, kh = columns.shape
     kw = rows.shape[1]
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, in_place=np.float32)
+    job = lay_out(
+        jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, slides=True, in_place=np.float32
+    )
     plane = job.loaded_rows * job.pitch
-    channels = surface.channels
-    along = [4 * x * dilation * channels for x in range(kw)]
-    job.record["rank"], job.record["row_count"] = rank, kw
-    job.record["plane"] = plane
-    job.point("row_offsets", np.array(along * rank, np.intp))
+    job.record["rank"], job.record["plane"] = rank, plane
+    set_factors(job, columns, rows, dilation=dilation, plane=plane)
+    return _run("separable", job, threads, rows=3 + rank * job.loaded_rows)
+
+
+def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> None:
+    """The taps and rows of `run_separable`, for any job that has fields for them."""
+    job.record["kept_rows"] = job.loaded_rows - 1  # the last one is read, but does not count
+    along = [4 * x * dilation * job.surface.channels for x in range(rows.shape[1])]
+    job.record["row_count"] = rows.shape[1]
+    job.point("row_offsets", np.array(along * len(rows), np.intp))
     job.point("row_weights", _paired(rows.ravel()))
     _set_paired_taps(job, columns[:, :, None], dilation, plane=plane)
-    return _run("separable", job, threads, rows=3 + rank * job.loaded_rows)
 
 
 def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:

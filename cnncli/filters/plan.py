@@ -193,7 +193,7 @@ def loops_of(filter: Filter, plan: Plan) -> tuple[str, ...]:
     """The native functions that a plan runs, where it is clear beforehand."""
     match filter:
         case Canny():
-            return ("separable", "ridges", "hysteresis")
+            return ("ridges", "hysteresis", "marks")
         case ZeroCrossings():
             return (plan.way, "sign_changes")
         case Gradient():

@@ -128,6 +128,14 @@ def test_every_item_is_done_once(count, threads):
     assert workers <= set(range(max(1, threads)))
 
 
+def test_shares_get_smaller_so_that_all_threads_end_together():
+    shares = []
+    spread(lambda worker, lo, hi: shares.append(hi - lo), 1000, 2)
+    assert 100 <= max(shares) <= 250
+    assert min(shares) <= 25
+    assert len(shares) <= 40
+
+
 def test_the_caller_is_worker_zero_and_the_others_end():
     barrier = threading.Barrier(3)
     seen = {}

@@ -137,7 +137,8 @@ def main():
                 (33, 11, 4),
                 (67, 967, 1),
                 (67, 321, 3),
-            ],  # of the last two, rows in place
+                (700, 3, 1),
+            ],  # of those of 67 rows, some in place; in the last, rows move up
             [np.uint8, np.uint16, np.float32],
             [(1, 1), (4, 3), (17, 16)],
             [(1, 1), (2, 1), (3, 4)],

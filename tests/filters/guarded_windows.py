@@ -67,7 +67,7 @@ def run(way, shape, dtype, stride, luma, at_end):
 def main():
     lanes = native.processor()[3].lanes
     shapes = [(5, width, 1) for width in (1, lanes + 1, 5 * lanes + 3)]
-    shapes += [(1, 1, 4), (7, 13, 2), (66, 130, 3), (34, 1030, 1)]
+    shapes += [(1, 1, 4), (7, 13, 2), (66, 130, 3), (34, 1030, 1), (2100, 5, 1)]
     cases = [
         (way, shape, dtype, (1, 1), None, at_end)
         for way, shape, dtype, at_end in itertools.product(

@@ -95,8 +95,9 @@ def photograph():
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize(("sigma", "low", "high"), [(1.4, 0.02, 0.05), (0.0, 0.03, 0.08), (3.0, 0.0, 0.02)])
-def test_canny_is_its_definition(rng, border, sigma, low, high):
-    image = smooth_noise(rng, (67, 90, 1))
+@pytest.mark.parametrize("shape", [(67, 90, 1), (1500, 21, 1)])
+def test_canny_is_its_definition(rng, border, sigma, low, high, shape):
+    image = smooth_noise(rng, shape)
     edges = canny(image, sigma, low, high, border=border)[0]
     assert set(np.unique(edges)) == {0, 255}
     expected = by_definition(image[:, :, 0], sigma, low, high, border)

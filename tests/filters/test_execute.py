@@ -8,9 +8,10 @@ from plain_loop import correlate
 from scipy import ndimage
 from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, run_way, spread_out, surface_over
 
-from cnncli.core import tiling
+from cnncli.core import jobs, tiling
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
+from cnncli.core.tiling import lay_out
 from cnncli.filters.execute import run_direct, run_responses
 
 WAYS = ["direct", "separable", "box", "fft"]
@@ -91,6 +92,21 @@ def test_heights_around_pairs_and_tiles(rng, way, height, kernel_height):
     image = random_image(rng, (height, 11, 3), np.uint16)
     weights = kernel(rng, (kernel_height, 2), way)
     assert_close(filtered(way, image, weights)[0], scipys(image, weights), weights, image)
+
+
+@pytest.mark.parametrize("kernel_shape", [(1, 1), (3, 3), (9, 1), (15, 5), (41, 1)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_rows_move_up_in_tiles_taller_than_scratch(rng, kernel_shape, stride, dilation):
+    image = random_image(rng, (4000, 9, 2), np.uint8)
+    weights = kernel(rng, kernel_shape, "separable")
+    extent = [(side - 1) * dilation + 1 for side in kernel_shape]
+    surface = surface_over(image, kernel_shape, dilation=dilation, stride=stride)
+    job = lay_out(jobs.SEPARABLE, surface, extent=(extent[1], extent[0]), slides=True)
+    assert job.loaded_rows < (job.record["tile_height"][0] - 1) * stride[1] + extent[0]
+    run_way("separable", weights, surface, dilation=dilation)
+    expected = scipys(image, spread_out(weights, dilation))[:: stride[1], :: stride[0]]
+    assert_close(surface.out, expected, weights, image)
 
 
 @pytest.mark.parametrize("way", WAYS)

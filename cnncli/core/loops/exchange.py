@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.networks import median_network, network_stages
-from cnncli.core.simd import I64, VECTOR_BYTES, loaded, pointer, prefetch, stored
+from cnncli.core.simd import I64, VECTOR_BYTES, loaded, prefetch, stored
 
 BYTE, WORD, KEY = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 _GROUP = 4  # vectors of one turn of a step
@@ -192,18 +192,6 @@ def exchange_rows(element):
         return types.void(*[types.intp] * 5), codegen
 
     return exchange
-
-
-@intrinsic
-def copy_bytes(typing_context, dst, src, length):
-    """Copy bytes between places that do not overlap."""
-
-    def codegen(context, builder, signature, args):
-        dst, src, length = args
-        cgutils.raw_memcpy(builder, pointer(builder, dst, BYTE), pointer(builder, src, BYTE), length, 1)
-        return context.get_dummy_value()
-
-    return types.void(*[types.intp] * 3), codegen
 
 
 def _rekeying(collapse):

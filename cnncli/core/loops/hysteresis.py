@@ -10,9 +10,9 @@ from cnncli.core.loops.tile_io import inline
 from cnncli.core.simd import load_i64, record, store_i64
 
 JOB = jobs.HYSTERESIS
-STRONG, EDGE = 2, 3
+STRONG = jobs.STRONG_RIDGE
+EDGE = STRONG + 1
 STRONG_BITS = 0x0202020202020202
-LOW_BITS = 0x0101010101010101
 
 
 @inline
@@ -40,7 +40,7 @@ def follow(job, start):
 
 
 def loop(job_pointer, scratch, lo, hi):
-    """The whole map: on return 1 on an edge, else 0."""
+    """The whole map: on return `EDGE` on an edge, 0 or 1 elsewhere."""
     job = record(job_pointer)
     end = job.map + job.words * 8
     for word in range(job.map, end, 8):
@@ -48,6 +48,3 @@ def loop(job_pointer, scratch, lo, hi):
             for at in range(word, word + 8):
                 if load_u8(at) == STRONG:
                     follow(job, at)
-    for word in range(job.map, end, 8):
-        ridges = load_i64(word)
-        store_i64(word, (ridges >> 1) & ridges & LOW_BITS)

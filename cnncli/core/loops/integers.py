@@ -4,7 +4,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.simd import I64, loaded, stored
+from cnncli.core.simd import I64, loaded, pointer, stored
+
+_BYTE = ir.IntType(8)
 
 
 def _load(width, extend):
@@ -68,3 +70,15 @@ def clear(typing_context, dst, length):
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp), codegen
+
+
+@intrinsic
+def copy_bytes(typing_context, dst, src, length):
+    """Copy bytes between places that do not overlap."""
+
+    def codegen(context, builder, signature, args):
+        dst, src, length = args
+        cgutils.raw_memcpy(builder, pointer(builder, dst, _BYTE), pointer(builder, src, _BYTE), length, 1)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen

@@ -4,12 +4,12 @@ from cnncli.core.convert import load_sample, store_sample
 from cnncli.core.loops.exchange import (
     KEY,
     compiled_network,
-    copy_bytes,
     exchange_rows,
     floats_to_keys,
     keys_to_floats,
     three_by_three,
 )
+from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnncli.core.convert import FLOAT, STREAMED, U8, U16
+from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.taps import CHUNK, two_sums_as
 from cnncli.core.loops.tile_io import AHEAD, inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
@@ -48,6 +49,13 @@ def in_place(job, row, rows, column, pixels, size):
     if first + rows + 1 >= job.src_rows:
         return 0
     return job.src + first * job.src_pitch + size * job.channels * load_i64(job.xmap + 8 * column)
+
+
+@inline
+def move_up(rows, first, end, pitch):
+    """Make the rows from ``first`` to ``end`` the first ones, to have room for more behind them."""
+    for row in range(first, end):
+        copy_bytes(rows + (row - first) * pitch, rows + row * pitch, pitch)
 
 
 @inline

@@ -1,4 +1,7 @@
-"""Canny's first half: gradient of a smoothed image, its ridges, and which of them are weak or strong.
+"""Canny's first half: the gradient of a smoothed image, its ridges, and which of them are weak or strong.
+
+A source row is filtered along itself when it is loaded; of the rows that come of it only those that the
+next step needs are kept, so that they stay in the first-level cache.
 
 The magnitude m of a pixel is compared with those on either side along the gradient, which lie between
 two neighbours each and are interpolated from them; multiplied by the larger component of the gradient,
@@ -9,8 +12,23 @@ or down gives way, so that a plateau of two pixels leaves a line of one.
 import numpy as np
 
 from cnncli.core import jobs
+from cnncli.core.loops.paired_rows import move_up, tile_at
+from cnncli.core.loops.taps import CHUNK, one_sum, two_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
-from cnncli.core.simd import LANES, fma, record, splat, vabs, vload, vmax, vmin, vsqrt, vstore, where_greater
+from cnncli.core.simd import (
+    LANES,
+    any_greater,
+    fma,
+    record,
+    splat,
+    vabs,
+    vload,
+    vmax,
+    vmin,
+    vsqrt,
+    vstore,
+    where_greater,
+)
 
 JOB = jobs.RIDGES
 TIE = np.float32(1 + 1e-5)
@@ -18,9 +36,14 @@ ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 
 
 @inline
-def sobel(top, pitch, step, samples, plane):
-    """dx, dy and magnitude, in planes, of a row whose neighbours are above and below it."""
-    middle, bottom = top + pitch, top + 2 * pitch
+def slot(rows, number, pitch):
+    """Address of a row in a ring of four."""
+    return rows + (number & 3) * pitch
+
+
+@inline
+def sobel(top, middle, bottom, step, samples, plane):
+    """dx, dy and magnitude of a row, at the three addresses of ``plane``, from it and its neighbours."""
     two = splat(TWO)
     for i in range(0, 4 * samples, 4 * LANES):
         left = fma(two, vload(middle + i), vload(top + i) + vload(bottom + i))
@@ -36,24 +59,25 @@ def sobel(top, pitch, step, samples, plane):
 
 
 @inline
-def classify(dx_row, dy_row, m_row, pitch, step, samples, low, high, dst):
-    """0 for no ridge, 1 for a weak one, 2 for a strong one, of samples from these addresses on."""
+def classify(dx_row, dy_row, above, here, below, step, samples, low, high, dst):
+    """0 for no ridge, 1 for a weak one, 2 for a strong one; from the magnitudes of three rows."""
     zero, tie = splat(ZERO), splat(TIE)
     for i in range(0, 4 * samples, 4 * LANES):
-        dx, dy, m = vload(dx_row + i), vload(dy_row + i), vload(m_row + i)
+        m = vload(here + i)
+        if not any_greater(m, splat(low)):
+            vstore(dst + i, zero)
+            continue
+        dx, dy = vload(dx_row + i), vload(dy_row + i)
         ax, ay = vabs(dx), vabs(dy)
         larger, smaller = vmax(ax, ay), vmin(ax, ay)
-        here = m_row + i
         slope = dx * dy
         # Beside it along the axis that the gradient is nearer to, and along the diagonal.
-        after = where_greater(ay, ax, vload(here + pitch), vload(here + step))
-        before = where_greater(ay, ax, vload(here - pitch), vload(here - step))
-        falling = vload(here + pitch + step)
-        rising = where_greater(ay, ax, vload(here + pitch - step), vload(here - pitch + step))
-        corner_after = where_greater(slope, zero, falling, rising)
-        falling = vload(here - pitch - step)
-        rising = where_greater(ay, ax, vload(here - pitch + step), vload(here + pitch - step))
-        corner_before = where_greater(slope, zero, falling, rising)
+        after = where_greater(ay, ax, vload(below + i), vload(here + i + step))
+        before = where_greater(ay, ax, vload(above + i), vload(here + i - step))
+        rising = where_greater(ay, ax, vload(below + i - step), vload(above + i + step))
+        corner_after = where_greater(slope, zero, vload(below + i + step), rising)
+        rising = where_greater(ay, ax, vload(above + i + step), vload(below + i - step))
+        corner_before = where_greater(slope, zero, vload(above + i - step), rising)
         axis = larger - smaller
         after = fma(corner_after, smaller, after * axis)
         before = fma(corner_before, smaller, before * axis)
@@ -64,40 +88,61 @@ def classify(dx_row, dy_row, m_row, pitch, step, samples, low, high, dst):
         vstore(dst + i, where_greater(own, before * tie, ridge, zero))
 
 
+@inline
+def filter_along(job, padded_row, padded_column, pixels, loaded, dst, samples):
+    """A source row, loaded and summed over the taps along it."""
+    load_row(job, padded_row, padded_column, pixels, loaded)
+    for i in range(0, 4 * samples, 8 * CHUNK):
+        one_sum(loaded + i, job.row_count, job.row_offsets, job.row_weights, dst + i)
+
+
 def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi."""
     job = record(job_pointer)
-    pitch = 4 * job.pitch
-    step = 4 * job.channels
-    rows = scratch + HEADER_BYTES
-    count = job.tile_height + 5
-    dx_rows = rows + count * pitch
-    dy_rows = dx_rows + count * pitch
-    m_rows = dy_rows + count * pitch
-    answer = m_rows + count * pitch
+    pitch, channels = 4 * job.pitch, job.channels
+    upper, lower, taps = job.upper_taps, job.lower_taps, job.tap_count
+    step = 4 * channels
+    together = 2 if job.row_pairs else 1
+    loaded = scratch + HEADER_BYTES
+    answer = loaded + pitch
+    smooth_rows = answer + pitch
+    dx_rows = smooth_rows + 4 * pitch
+    dy_rows = dx_rows + 4 * pitch
+    m_rows = dy_rows + 4 * pitch
+    planes = m_rows + 4 * pitch
     for tile in range(lo, hi):
-        tile_y = tile // job.tiles_x
-        x0 = (tile - tile_y * job.tiles_x) * job.tile_width
-        y0 = tile_y * job.tile_height
-        width = min(job.tile_width, job.out_width - x0)
-        height = min(job.tile_height, job.out_height - y0)
-        have = 0
+        x0, y0, width, height, pixels, need = tile_at(job, tile)
+        samples = (width + 4) * channels
+        have, first_kept, smoothed = 0, 0, 0
         for y in range(height + 2):
-            here = rows + y * pitch
-            while have < y + 3:
-                load_row(job, y0 + have, x0, width + 4, rows + have * pitch)
-                have += 1
-            at = y * pitch
-            sobel(here, pitch, step, (width + 2) * job.channels, (dx_rows + at, dy_rows + at, m_rows + at))
+            while smoothed < y + 3:
+                while have < min(smoothed + together + job.row_count - 1, need):
+                    if have - first_kept == job.kept_rows:
+                        move_up(planes, smoothed - first_kept, job.kept_rows, pitch)
+                        first_kept = smoothed
+                    to = planes + (have - first_kept) * pitch
+                    filter_along(job, y0 + have, x0, pixels, loaded, to, samples)
+                    have += 1
+                source = planes + (smoothed - first_kept) * pitch
+                to, below = slot(smooth_rows, smoothed, pitch), slot(smooth_rows, smoothed + 1, pitch)
+                for i in range(0, 4 * samples, 4 * CHUNK):
+                    two_sums(
+                        source + i, upper, lower, taps, job.tap_offsets, job.tap_weights, to + i, below + i
+                    )
+                smoothed += together
+            made = slot(dx_rows, y, pitch), slot(dy_rows, y, pitch), slot(m_rows, y, pitch)
+            top, middle = slot(smooth_rows, y, pitch), slot(smooth_rows, y + 1, pitch)
+            bottom = slot(smooth_rows, y + 2, pitch)
+            sobel(top, middle, bottom, step, (width + 2) * channels, made)
             if y >= 2:
-                at += step - pitch
                 classify(
-                    dx_rows + at,
-                    dy_rows + at,
-                    m_rows + at,
-                    pitch,
+                    slot(dx_rows, y - 1, pitch) + step,
+                    slot(dy_rows, y - 1, pitch) + step,
+                    slot(m_rows, y - 2, pitch) + step,
+                    slot(m_rows, y - 1, pitch) + step,
+                    slot(m_rows, y, pitch) + step,
                     step,
-                    width * job.channels,
+                    width * channels,
                     job.low,
                     job.high,
                     answer,

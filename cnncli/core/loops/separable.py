@@ -1,7 +1,7 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, store_sums, tile_at
+from cnncli.core.loops.paired_rows import in_place, move_up, store_sums, tile_at
 from cnncli.core.loops.taps import CHUNK, one_sum
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
 from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
@@ -24,10 +24,15 @@ def loop(job_pointer, scratch, lo, hi):
         top, left = y0 * job.stride_y, x0 * job.stride_x
         samples = ((width - 1) * job.stride_x + 1) * job.channels
         source = in_place(job, top, need, left, pixels, 4)
-        have = 0
+        have, first_kept = 0, 0
         for y in range(0, height, step):
             together = min(step, height - y)
             while have < (y + together - 1) * job.stride_y + job.extent_y:
+                if have - first_kept == job.kept_rows:
+                    still = y * job.stride_y - first_kept
+                    for rank in range(job.rank):
+                        move_up(planes + rank * plane, still, job.kept_rows, pitch)
+                    first_kept += still
                 row = source + have * job.src_pitch
                 if source:
                     fetch_to_read(row + AHEAD * job.src_pitch, 4 * samples)
@@ -35,11 +40,11 @@ def loop(job_pointer, scratch, lo, hi):
                     row = loaded
                     load_row(job, top + have, left, pixels, row)
                 for rank in range(job.rank):
-                    to = planes + rank * plane + have * pitch
+                    to = planes + rank * plane + (have - first_kept) * pitch
                     skip = 8 * rank * row_count
                     for i in range(0, samples, 2 * CHUNK):
                         one_sum(row + 4 * i, row_count, row_offsets + skip, row_weights + skip, to + 4 * i)
                 have += 1
-            first = planes + y * job.stride_y * pitch
+            first = planes + (y * job.stride_y - first_kept) * pitch
             clipped += store_sums(job, first, 0, job.tap_offsets, y0 + y, x0, width, together, spare, scratch)
     store_i64(scratch, load_i64(scratch) + clipped)
