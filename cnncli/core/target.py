@@ -25,6 +25,8 @@ class Target:
         2 * tap_vectors accumulators, 2 weights and 1 load must fit the vector registers.
     gemm_rows : int
         Output pixels that the network convolution keeps as accumulators, for two vectors each.
+    gemm_half_rows : int
+        The same for what whole tiles leave over.
     gemm_narrow_rows : int
         The same for one vector each.
     """
@@ -33,20 +35,16 @@ class Target:
     lanes: int
     tap_vectors: int
     gemm_rows: int
+    gemm_half_rows: int
     gemm_narrow_rows: int
-
-    @property
-    def gemm_half_rows(self) -> int:
-        """Rows of the tile for what whole tiles of `gemm_rows` leave over."""
-        return self.gemm_rows // 2
 
 
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
 TARGETS = {
-    "avx512": Target("avx512", lanes=16, tap_vectors=12, gemm_rows=14, gemm_narrow_rows=26),
-    "avx2": Target("avx2", lanes=8, tap_vectors=6, gemm_rows=6, gemm_narrow_rows=13),
-    "neon": Target("neon", lanes=4, tap_vectors=12, gemm_rows=8, gemm_narrow_rows=13),
-    "sse": Target("sse", lanes=4, tap_vectors=6, gemm_rows=6, gemm_narrow_rows=13),
+    "avx512": Target("avx512", lanes=16, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=26),
+    "avx2": Target("avx2", lanes=8, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13),
+    "neon": Target("neon", lanes=4, tap_vectors=12, gemm_rows=8, gemm_half_rows=4, gemm_narrow_rows=13),
+    "sse": Target("sse", lanes=4, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13),
 }
 
 

@@ -11,6 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn.convolution import Pair, pair
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer
+from cnncli.nn.memory import Part, Tensor, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,26 @@ class Pool(Layer):
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = self._job(plan, node)
         job["halves"] = self._halves(x.shape)
-        plan.each_chunk("pooling", job, {"x": x, "y": y})
+        parts = self._parts(plan, job, x, y)
+        if len(parts) > 1:
+            plan.split("pooling", parts, y)
+        else:
+            plan.each_chunk("pooling", job, {"x": x, "y": y})
+
+    def _parts(self, plan: Plan, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
+        """The record cut by lines; none if stores overlap, or if a part could not tell what a mean counts."""
+        (window_y, window_x), (stride, _), (padding, _), _ = self.geometry(x.shape)
+        count = min(plan.parts(y.shape.size * window_y * window_x), y.shape.height)
+        if count == 1 or y.shape.channels % LANES != 0 or (self.average and padding):
+            return []
+        made = []
+        for lo, hi in shares(y.shape.height, count):
+            part = job.copy()
+            top = max(0, lo * stride - padding)
+            part["height"], part["x_height"] = hi - lo, x.shape.height - top
+            part["padding_y"] = max(0, padding - lo * stride)
+            made.append(Part(part, {"x": (x, top * x.row), "y": (y, lo * y.row)}, (lo, hi)))
+        return made
 
     def backward(self, plan: Plan, node: Node) -> None:
         """One pass over the windows; it does the gradient of a ReLU before it along."""

@@ -12,6 +12,12 @@ LOWEST = np.float32(-np.inf)
 
 
 @inline
+def combined(average, total, at):
+    """A sum or the highest so far with the vector at an address."""
+    return total + vload(at) if average else higher(total, vload(at))
+
+
+@inline
 def forward(job, x, y, x0, x1, y0, y1, size):
     """One output pixel: the window's columns x0 to x1 and rows y0 to y1."""
     pixel = 4 * job.channels
@@ -21,8 +27,13 @@ def forward(job, x, y, x0, x1, y0, y1, size):
         total = splat(ZERO if average else LOWEST)
         for row in range(y0, y1):
             at = x + row * row_pitch + x0 * pixel + c
+            if x1 - x0 == 3:  # what most windows that are not halves have: written out, it takes half the time
+                total = combined(average, total, at)
+                total = combined(average, total, at + pixel)
+                total = combined(average, total, at + 2 * pixel)
+                continue
             for _ in range(x0, x1):
-                total = total + vload(at) if average else higher(total, vload(at))
+                total = combined(average, total, at)
                 at += pixel
         vstore(y + c, total * splat(np.float32(1) / size) if average else total)
 
