@@ -53,16 +53,15 @@ TILES = [
 _TAPS = [
     ("tap_count", "i8"),
     ("tap_offsets", "i8"),  # address of intp: byte offset in scratch from the output pixel's first cell
-    ("tap_weights", "i8"),  # address of float32, two a tap
+    ("tap_weights", "i8"),  # address of float32, one for each sum
 ]
 
-# One kernel. With row_pairs two output rows share their loads: the weights of a tap are those for the
-# upper and the lower row, the first taps count for the upper alone, the last for the lower.
+# One kernel. As many output rows as the target sums at once share their loads: a tap has a weight for each
+# of them, and is in the stretch of those that it counts for.
 _ROWS = [
     *_TAPS,
-    ("row_pairs", "i8"),
-    ("upper_taps", "i8"),
-    ("lower_taps", "i8"),
+    ("tap_ends", "i8"),  # address of intp: the end of each stretch of taps
+    ("shares_rows", "i8"),  # 1: they do, 0: each output row has a pass of its own
     ("stores_chunks", "i8"),  # 1: sums of whole chunks go straight to the output
 ]
 # For bytes, the taps are pairs of an offset and a weight.
@@ -187,6 +186,7 @@ MEDIAN_RANKS = np.dtype(
 
 # Ridges of the gradient magnitude of the image under a row of taps, then a column of them; a pixel above
 # `low` is weak, above `high` strong.
+RIDGES_RING = 8  # rows of each kind that are kept in scratch
 RIDGES = np.dtype(
     [
         *TILES,

@@ -326,8 +326,14 @@ def forget() -> None:
         processor.cache_clear()
 
 
-def chunk() -> int:
-    """Floats that the filter loops take at a time for two sums: see ``loops/taps.py``."""
+def row_chunk() -> int:
+    """Floats that the filter loops take of a row at a time: see ``loops/taps.py``."""
+    target = processor()[3]
+    return 2 * target.tap_vectors * target.lanes // target.tap_rows
+
+
+def pair_chunk() -> int:
+    """The same for two sums of one row."""
     target = processor()[3]
     return target.tap_vectors * target.lanes
 

@@ -20,9 +20,12 @@ class Target:
         ``avx512``, ``avx2``, ``neon`` or ``sse``.
     lanes : int
         float32 values in one vector.
+    tap_rows : int
+        Rows that the filter loops sum at once, so that they share their loads: as many as it takes for
+        multiply-adds, not loads, to be the limit, where a load that crosses cache lines counts twice.
     tap_vectors : int
-        Vectors of one row that the filter loops keep as accumulators, for two rows at once:
-        2 * tap_vectors accumulators, 2 weights and 1 load must fit the vector registers.
+        Vectors of one row that they keep as accumulators, for two rows at once: 2 * tap_vectors
+        accumulators, tap_rows weights and 1 load must fit the vector registers.
     gemm_rows : int
         Output pixels that the network convolution keeps as accumulators, for two vectors each.
     gemm_half_rows : int
@@ -33,18 +36,36 @@ class Target:
 
     name: str
     lanes: int
+    tap_rows: int
     tap_vectors: int
     gemm_rows: int
     gemm_half_rows: int
     gemm_narrow_rows: int
 
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """Which of `tap_rows` output rows a row of source pixels can count for, first and last, in order.
+
+        Further down the source, rows come in at the end and leave at the start: each meets its cells from
+        the top of the kernel to its bottom, in whatever company.
+        """
+        return [(first, last) for first in range(self.tap_rows) for last in range(first, self.tap_rows)]
+
 
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
 TARGETS = {
-    "avx512": Target("avx512", lanes=16, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=26),
-    "avx2": Target("avx2", lanes=8, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13),
-    "neon": Target("neon", lanes=4, tap_vectors=12, gemm_rows=8, gemm_half_rows=4, gemm_narrow_rows=13),
-    "sse": Target("sse", lanes=4, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13),
+    "avx512": Target(
+        "avx512", lanes=16, tap_rows=4, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=26
+    ),
+    "avx2": Target(
+        "avx2", lanes=8, tap_rows=2, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13
+    ),
+    "neon": Target(
+        "neon", lanes=4, tap_rows=2, tap_vectors=12, gemm_rows=8, gemm_half_rows=4, gemm_narrow_rows=13
+    ),
+    "sse": Target(
+        "sse", lanes=4, tap_rows=2, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13
+    ),
 }
 
 

@@ -118,6 +118,7 @@ def lay_out(
     stride_x, stride_y = surface.stride
     extent_x, extent_y = extent
     target = processor()[3]
+    together = target.tap_rows
     chunk = 2 * target.tap_vectors * target.lanes
     tile_samples = TILE_SAMPLES // chunk * chunk
     tile_width = max(1, min(width, tile_samples // channels // stride_x))
@@ -131,6 +132,8 @@ def lay_out(
     if slides:
         tallest = max(tile_height, SLIDING_EXTENTS * extent_y)
         tile_height = min(tallest, max(tile_height, -(-width // tile_width) * height // SLIDING_TILES))
+    if tile_height < height:
+        tile_height = max(together, tile_height - tile_height % together)
     inner_lo, inner_hi = _inner(surface.xmap)
     ready = in_place is not None and _lies_ready(surface, in_place)
     lead = tile_width
@@ -138,10 +141,10 @@ def lay_out(
         lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // chunk) * chunk // channels)
     tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
-    loaded_rows = (tile_height - 1) * stride_y + extent_y + 1
+    loaded_rows = (tile_height - 1) * stride_y + extent_y
     if slides:
         advance = max(LEAST_ADVANCE, min(affordable, 2 * extent_y))
-        loaded_rows = min(loaded_rows, extent_y + stride_y + advance)
+        loaded_rows = min(loaded_rows, extent_y + max(stride_y, together) - 1 + advance)
     job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
     numbers = {
         "src_type": jobs.ELEMENT_TYPES[surface.src.dtype],

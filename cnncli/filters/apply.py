@@ -193,9 +193,13 @@ class _Run:
             options = self.options
             plans = [
                 plan_filter(
-                    filter, dilation=options.dilation, stride=options.stride, shape=(shape[0], shape[1])
+                    filter,
+                    dilation=options.dilation,
+                    stride=options.stride,
+                    shape=(shape[0], shape[1]),
+                    floats=number > 0 or self.source.dtype == np.float32,
                 )
-                for filter in self.chain
+                for number, filter in enumerate(self.chain)
             ]
             loops = [loop for pair in zip(self.chain, plans, strict=True) for loop in loops_of(*pair)]
             native.prepare(loops, processes=self.threads)

@@ -22,7 +22,6 @@ LEVELS = 255.0  # a picture of any depth is brought to these …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
 SOBEL_STEP = 4.0  # what the Sobel pair answers to a step of 1
 _HALO = 2  # pixels around the output that its gradient and its neighbours' need
-_RING = 4  # rows of smoothed values, of either derivative and of magnitudes that are kept at a time
 _BLOCK_BYTES = 1 << 20
 
 
@@ -163,11 +162,11 @@ def _find_ridges(filter: Canny, view: Surface, threads: int) -> None:
     taps = gaussian_taps(filter.sigma, size)[None]
     view = replace(view, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
     job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=True)
-    set_factors(job, taps, taps)
+    room = set_factors(job, taps, taps)
     for name, share in (("low", filter.low), ("high", filter.high)):
         # The loop asks for more than the number below the threshold: for at least the threshold.
         job.record[name] = np.nextafter(np.float32(share * SOBEL_STEP * LEVELS), np.float32(-1))
-    rows = 2 + 4 * _RING + job.loaded_rows
+    rows = 2 + 4 * jobs.RIDGES_RING + room
     size = HEADER_BYTES + 4 * rows * job.pitch
     native.run("ridges", job.record, job.count, threads=threads, scratch_bytes=size)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 
@@ -40,10 +41,10 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     if numbers is not None:
         return _run_direct_bytes(*numbers, surface, extent, dilation=dilation, threads=threads)
     job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32)
-    rows, _, columns = _set_paired_taps(job, weights[None], dilation)
+    rows, _, columns = _set_row_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
     job.point("source_offsets", offsets.astype(np.intp))
-    return _run("direct", job, threads, rows=job.loaded_rows + 3)
+    return _run("direct", job, threads, rows=processor()[3].tap_rows + _rows_read(job))
 
 
 def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp], int] | None:
@@ -116,20 +117,26 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     job = lay_out(
         jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, slides=True, in_place=np.float32
     )
-    plane = job.loaded_rows * job.pitch
+    plane = _rows_read(job) * job.pitch
     job.record["rank"], job.record["plane"] = rank, plane
-    set_factors(job, columns, rows, dilation=dilation, plane=plane)
-    return _run("separable", job, threads, rows=3 + rank * job.loaded_rows)
+    planes = rank * set_factors(job, columns, rows, dilation=dilation, plane=plane)
+    return _run("separable", job, threads, rows=processor()[3].tap_rows + 1 + planes)
 
 
-def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> None:
-    """The taps and rows of `run_separable`, for any job that has fields for them."""
-    job.record["kept_rows"] = job.loaded_rows - 1  # the last one is read, but does not count
+def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> int:
+    """The taps and rows of `run_separable`, for any job that has fields for them; rows of a plane."""
+    job.record["kept_rows"] = job.loaded_rows
     along = [4 * x * dilation * job.surface.channels for x in range(rows.shape[1])]
     job.record["row_count"] = rows.shape[1]
     job.point("row_offsets", np.array(along * len(rows), np.intp))
-    job.point("row_weights", _paired(rows.ravel()))
-    _set_paired_taps(job, columns[:, :, None], dilation, plane=plane)
+    job.point("row_weights", np.ascontiguousarray(rows.ravel(), np.float32))
+    _set_row_taps(job, columns[:, :, None], dilation, plane=plane)
+    return _rows_read(job)
+
+
+def _rows_read(job: TileJob) -> int:
+    """Rows in scratch: those that are loaded, and what rows of output that are not there are summed from."""
+    return job.loaded_rows + processor()[3].tap_rows - 1
 
 
 def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:
@@ -204,37 +211,43 @@ def run_responses(
     job.record["floor"] = NOISE * largest * surface.full_scale
     job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
     # Answers of all kernels for one chunk, in rows' worth of scratch.
-    room = -(-len(even) * native.chunk() // job.pitch)
+    room = -(-len(even) * native.pair_chunk() // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
 
 
-def _set_paired_taps(
+def _set_row_taps(
     job: TileJob, kernels: Weights, dilation: int, *, plane: int = 0
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Taps of a sum over kernels (count, kh, kw), each on a plane of rows of its own, for `jobs._ROWS`.
 
-    Every output sample adds up its taps in the same order, rows first, whether it is in the upper or
-    the lower row of a pair. The row, kernel and column of each tap.
+    Every output sample adds up its taps in the same order, rows first, whichever of the rows that share
+    their loads it is in. The row, kernel and column of each tap.
     """
-    surface = job.surface
-    pairs = dilation == 1 and surface.stride[1] == 1 and kernels.shape[1] > 1
+    surface, target = job.surface, processor()[3]
+    step = target.tap_rows if dilation == 1 and surface.stride[1] == 1 else 1
     by_row = kernels.transpose(1, 0, 2)
-    below = np.zeros((int(pairs), *by_row.shape[1:]))
-    upper = np.concatenate([by_row, below])
-    lower = np.concatenate([below, by_row]) if pairs else np.zeros_like(by_row)
-    present = (upper != 0) | (lower != 0)
+    height = len(by_row)
+    weights = np.zeros((height + step - 1, *by_row.shape[1:], target.tap_rows))
+    for each in range(step):
+        weights[each : each + height, ..., each] = by_row
+    present = np.asarray(weights.any(axis=-1))
     if not present.any():
         present[0, 0, 0] = True
     rows, numbers, columns = np.nonzero(present)
     offsets = 4 * (numbers * plane + dilation * (rows * job.pitch + columns * surface.channels))
-    job.record["row_pairs"] = pairs
+    stretches = {members: number for number, members in enumerate(target.stretches)}
+    first, last = np.maximum(rows - height + 1, 0), np.minimum(rows, step - 1)
+    within = [stretches[members] for members in zip(first.tolist(), last.tolist(), strict=True)]
+    if step == 1:
+        within = [0] * len(rows)
     job.record["tap_count"] = len(rows)
-    job.record["upper_taps"] = np.count_nonzero(present[0]) if pairs else len(rows)
-    job.record["lower_taps"] = np.count_nonzero(present[-1]) if pairs else 0
-    job.record["stores_chunks"] = pairs and surface.stride[0] == 1 and native.chunk() % surface.channels == 0
+    job.record["shares_rows"] = step > 1
+    job.record["stores_chunks"] = (
+        step > 1 and surface.stride[0] == 1 and native.row_chunk() % surface.channels == 0
+    )
+    job.point("tap_ends", np.searchsorted(within, np.arange(len(stretches)), side="right"))
     job.point("tap_offsets", offsets.astype(np.intp))
-    weights = np.stack([upper[present], lower[present]], axis=1)
-    job.point("tap_weights", np.ascontiguousarray(weights, np.float32))
+    job.point("tap_weights", np.ascontiguousarray(weights[present], np.float32))
     return rows, numbers, columns
 
 
@@ -249,11 +262,6 @@ def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:
     job.record["tap_count"] = len(cells)
     job.point("tap_offsets", offsets.astype(np.intp))
     job.point("tap_weights", np.ascontiguousarray(weights, np.float32))
-
-
-def _paired(weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Weights in the first of the two places that a tap has."""
-    return np.ascontiguousarray(np.stack([weights, np.zeros_like(weights)], axis=1), np.float32)
 
 
 def _run(name: str, job: TileJob, threads: int, *, rows: int) -> int:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from cnncli.core.native import processor
 from cnncli.filters.fft import fft_cost
 from cnncli.filters.model import (
     Bank,
@@ -33,9 +34,12 @@ SVD_SIDE = 512  # beyond it, a decomposition costs more than the transform it co
 TYPICAL_SIZE = (1080, 1920)  # for plans that are described without an image
 
 # A tap of a lone sum is a load and a multiply-add, and unaligned loads that cross a cache line count
-# twice; with two sums a load (rows in pairs, pairs of kernels) the multiply-adds are the limit.
+# twice; with several sums a load (rows together, pairs of kernels) the multiply-adds are the limit.
 LONE_TAP = 1.35
-PAIRED_TAP = 1.05
+SHARED_TAP = 1.05
+# What transforms cost beside multiply-adds, of integers and of floats, whose memory they wait for: by the
+# rows that the target sums at once. More of them make direct convolution cheaper, not transforms.
+TRANSFORMS = {2: (1.0, 1.0), 4: (1.25, 1.6)}
 ADDITION = 1.5  # load, load, add, store
 
 
@@ -66,7 +70,14 @@ class Plan:
         return f"{self.way} ({self.detail})" if self.detail else self.way
 
 
-def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], shape: tuple[int, ...]) -> Plan:
+def plan_linear(
+    weights: Weights,
+    *,
+    dilation: int,
+    stride: tuple[int, int],
+    shape: tuple[int, ...],
+    floats: bool = False,
+) -> Plan:
     """Choose the way for one kernel.
 
     Parameters
@@ -79,6 +90,8 @@ def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], sha
         Steps between output pixels.
     shape : (height, width)
         Of the output.
+    floats : bool
+        Whether the source's samples are floats.
 
     Returns
     -------
@@ -93,20 +106,22 @@ def plan_linear(weights: Weights, *, dilation: int, stride: tuple[int, int], sha
     extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
     # Transforms compute every row, the other ways only those that are kept.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
+    transform *= TRANSFORMS[processor()[3].tap_rows][floats]
     plans.append(Plan("fft", "overlapping tiles", transform))
     best = min(plans, key=lambda plan: plan.cost)
     return (_plan_separable(weights, below=best.cost) if min(kh, kw) > 1 else None) or best
 
 
 def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Plan:
-    """Every weight that is not zero, two rows of output at a time where they share loads."""
+    """Every weight that is not zero, some rows of output at a time where they share loads."""
     present = weights != 0
     taps = int(present.sum())
     cost = LONE_TAP * taps
     if dilation == 1 and stride[1] == 1 and len(weights) > 1:
+        # As if one more row of cells were there: what rows at either end, which share less, cost.
         none = np.zeros((1, weights.shape[1]), bool)
         shared = int((np.vstack([present, none]) | np.vstack([none, present])).sum())
-        cost = PAIRED_TAP * shared
+        cost = SHARED_TAP * shared
     return Plan("direct", f"{taps} tap{'s' * (taps != 1)}", cost)
 
 
@@ -153,15 +168,16 @@ def plan_filter(
     dilation: int = 1,
     stride: tuple[int, int] = (1, 1),
     shape: tuple[int, int] = TYPICAL_SIZE,
+    floats: bool = False,
 ) -> Plan:
     """Choose the way for any filter; parameters as in `plan_linear`."""
     match filter:
         case Linear(weights=weights):
-            return plan_linear(weights, dilation=dilation, stride=stride, shape=shape)
+            return plan_linear(weights, dilation=dilation, stride=stride, shape=shape, floats=floats)
         case Gradient():
             taps = int(((filter.dx != 0) | (filter.dy != 0)).sum())
             return Plan(
-                "gradient", f"dx, dy and {filter.answer} in one pass, {taps} taps", PAIRED_TAP * 2 * taps
+                "gradient", f"dx, dy and {filter.answer} in one pass, {taps} taps", SHARED_TAP * 2 * taps
             )
         case Bank():
             return _plan_bank(filter, dilation, shape)
@@ -182,7 +198,7 @@ def _plan_bank(filter: Bank, dilation: int, shape: tuple[int, ...]) -> Plan:
     count = len(filter.bank)
     taps = int(np.any(np.stack(filter.bank) != 0, axis=0).sum())
     kh, kw = filter.bank[0].shape
-    together = PAIRED_TAP * taps * 2 * -(-count // 2)
+    together = SHARED_TAP * taps * 2 * -(-count // 2)
     apart = count * (fft_cost((kh - 1) * dilation + 1, (kw - 1) * dilation + 1, shape[0], shape[1], 1) + 3)
     if apart < together:
         return Plan("bank-fft", f"{count} kernels, a transform each", apart)

@@ -48,7 +48,13 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
     """
     shape = surface.out.shape[:2]
     laid = lay_kernels(filter, options)
-    plan = plan_filter(_as_laid(filter, laid), dilation=options.dilation, stride=options.stride, shape=shape)
+    plan = plan_filter(
+        _as_laid(filter, laid),
+        dilation=options.dilation,
+        stride=options.stride,
+        shape=shape,
+        floats=surface.src.dtype == np.float32,
+    )
     match filter:
         case Linear():
             return plan, run_linear(

@@ -4,7 +4,7 @@ import numpy as np
 
 from cnncli.core.convert import FLOAT, STREAMED, U8, U16
 from cnncli.core.loops.integers import copy_bytes
-from cnncli.core.loops.taps import CHUNK, two_sums_as
+from cnncli.core.loops.taps import ROW_CHUNK, ROWS, row_sums
 from cnncli.core.loops.tile_io import AHEAD, inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
 
@@ -46,7 +46,7 @@ def in_place(job, row, rows, column, pixels, size):
     first = load_i64(job.ymap + 8 * row)
     if first < 0 or load_i64(job.ymap + 8 * (row + rows - 1)) != first + rows - 1:
         return 0
-    if first + rows + 1 >= job.src_rows:
+    if first + rows + ROWS - 1 >= job.src_rows:
         return 0
     return job.src + first * job.src_pitch + size * job.channels * load_i64(job.xmap + 8 * column)
 
@@ -60,34 +60,31 @@ def move_up(rows, first, end, pitch):
 
 @inline
 def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scratch):
-    """Sums over all taps for one or two output rows, from a column on, stored as pixels.
+    """Sums over all taps for output rows that share their loads, from a column on, stored as pixels.
 
-    ``src`` is under the first cell. Whole chunks go straight from the registers to the output; a rest,
-    and a single row, by way of two rows of scratch at ``spare``. Two source rows from ``ahead`` on are
-    fetched into the cache meanwhile, unless it is 0.
+    ``src`` is under the first cell. Whole chunks of `ROWS` rows go straight from the registers to the
+    output; the rest, and fewer rows, by way of so many rows of scratch at ``spare``. As many source rows
+    from ``ahead`` on are fetched into the cache meanwhile, unless it is 0.
     """
-    channels, out_type, row_bytes = job.channels, job.out_type, 4 * job.pitch
-    taps, upper, lower, weights = job.tap_count, job.upper_taps, job.lower_taps, job.tap_weights
+    channels, row_bytes = job.channels, 4 * job.pitch
+    ends, weights = job.tap_ends, job.tap_weights
     out, size = output_at(job, row, column)
     samples = ((pixels - 1) * job.stride_x + 1) * channels
-    whole = samples - samples % CHUNK if rows == 2 and job.stores_chunks else 0
+    whole = samples - samples % ROW_CHUNK if rows == ROWS and job.stores_chunks else 0
+    fetched = 0 if job.out_type == STREAMED else ROW_CHUNK * size
     clipped = 0
-    for i in range(0, samples, CHUNK):
-        to0, to1 = spare + 4 * i, spare + row_bytes + 4 * i
+    for i in range(0, samples, ROW_CHUNK):
+        to, pitch = spare + 4 * i, row_bytes
         element, absolute, scale, bias = FLOAT, 0, ONE, ZERO
         if i < whole:
-            to0 = out + i * size
-            to1 = to0 + job.out_pitch
-            element, absolute, scale, bias = out_type, job.absolute, job.scale, job.bias
-            if out_type != STREAMED:
-                fetch_to_write(to0 + AHEAD * job.out_pitch, CHUNK * size)
-                fetch_to_write(to1 + AHEAD * job.out_pitch, CHUNK * size)
+            to, pitch = out + i * size, job.out_pitch
+            element, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
+            for each in range(ROWS):
+                fetch_to_write(to + (ROWS + each) * pitch, fetched)
         if ahead:
-            fetch_to_read(ahead + 4 * i, 4 * CHUNK)
-            fetch_to_read(ahead + job.src_pitch + 4 * i, 4 * CHUNK)
-        clipped += two_sums_as(
-            src + 4 * i, upper, lower, taps, offsets, weights, to0, to1, element, absolute, scale, bias
-        )
+            for each in range(ROWS):
+                fetch_to_read(ahead + each * job.src_pitch + 4 * i, 4 * ROW_CHUNK)
+        clipped += row_sums(src + 4 * i, ends, offsets, weights, to, pitch, element, absolute, scale, bias)
     if whole < samples:
         done = whole // channels
         for each in range(rows):

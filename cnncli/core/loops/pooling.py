@@ -27,7 +27,7 @@ def forward(job, x, y, x0, x1, y0, y1, size):
         total = splat(ZERO if average else LOWEST)
         for row in range(y0, y1):
             at = x + row * row_pitch + x0 * pixel + c
-            if x1 - x0 == 3:  # what most windows that are not halves have: written out, it takes half the time
+            if x1 - x0 == 3:  # what most windows have; written out, it takes half the time
                 total = combined(average, total, at)
                 total = combined(average, total, at + pixel)
                 total = combined(average, total, at + 2 * pixel)

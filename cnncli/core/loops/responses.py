@@ -7,7 +7,7 @@ are combined, so that an image is read once and written once however many kernel
 import numpy as np
 
 from cnncli.core import jobs
-from cnncli.core.loops.taps import CHUNK, two_sums
+from cnncli.core.loops.taps import PAIR_CHUNK, two_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (
     LANES,
@@ -69,15 +69,15 @@ def combined(job, answers, at):
     if job.combine == ENERGY:
         total = first * first
         for k in range(1, job.kernels):
-            response = vload(answers + k * 4 * CHUNK + at)
+            response = vload(answers + k * 4 * PAIR_CHUNK + at)
             total = fma(response, response, total)
         return vsqrt(total)
     if job.combine == ANGLE:
-        return arc_tangent(vload(answers + 4 * CHUNK + at), first, splat(job.floor))
+        return arc_tangent(vload(answers + 4 * PAIR_CHUNK + at), first, splat(job.floor))
     best = splat(job.floor if job.combine == DIRECTION else ZERO)
     angle = splat(ZERO)
     for k in range(job.kernels):
-        response = vload(answers + k * 4 * CHUNK + at)
+        response = vload(answers + k * 4 * PAIR_CHUNK + at)
         if job.rectified:
             response = vabs(response)
         angle = where_greater(response, best, splat(load_f32(job.angles + 4 * k)), angle)
@@ -93,7 +93,7 @@ def loop(job_pointer, scratch, lo, hi):
     pairs = (job.kernels + 1) // 2
     answer = scratch + HEADER_BYTES
     answers = answer + pitch
-    rows = answers + 2 * pairs * 4 * CHUNK
+    rows = answers + 2 * pairs * 4 * PAIR_CHUNK
     for tile in range(lo, hi):
         tile_y = tile // job.tiles_x
         x0 = (tile - tile_y * job.tiles_x) * job.tile_width
@@ -108,11 +108,11 @@ def loop(job_pointer, scratch, lo, hi):
                 load_row(job, y0 * job.stride_y + have, x0 * job.stride_x, dense + job.extent_x - 1, to)
                 have += 1
             first = rows + y * job.stride_y * pitch
-            for i in range(0, dense * channels, CHUNK):
+            for i in range(0, dense * channels, PAIR_CHUNK):
                 for pair in range(pairs):
-                    to = answers + 8 * pair * CHUNK
+                    to = answers + 8 * pair * PAIR_CHUNK
                     weights = tap_weights + 8 * pair * tap_count
-                    two_sums(first + 4 * i, 0, 0, tap_count, tap_offsets, weights, to, to + 4 * CHUNK)
-                for v in range(0, CHUNK, LANES):
+                    two_sums(first + 4 * i, tap_count, tap_offsets, weights, to, to + 4 * PAIR_CHUNK)
+                for v in range(0, PAIR_CHUNK, LANES):
                     vstore(answer + 4 * (i + v), combined(job, answers, 4 * v))
             store_row(job, answer, y0 + y, x0, width, scratch)

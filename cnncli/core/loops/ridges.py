@@ -12,8 +12,9 @@ or down gives way, so that a plateau of two pixels leaves a line of one.
 import numpy as np
 
 from cnncli.core import jobs
+from cnncli.core.convert import FLOAT
 from cnncli.core.loops.paired_rows import move_up, tile_at
-from cnncli.core.loops.taps import CHUNK, one_sum, two_sums
+from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (
     LANES,
@@ -31,14 +32,15 @@ from cnncli.core.simd import (
 )
 
 JOB = jobs.RIDGES
+RING = jobs.RIDGES_RING
 TIE = np.float32(1 + 1e-5)
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 
 
 @inline
 def slot(rows, number, pitch):
-    """Address of a row in a ring of four."""
-    return rows + (number & 3) * pitch
+    """Address of a row in a ring."""
+    return rows + number % RING * pitch
 
 
 @inline
@@ -92,7 +94,7 @@ def classify(dx_row, dy_row, above, here, below, step, samples, low, high, dst):
 def filter_along(job, padded_row, padded_column, pixels, loaded, dst, samples):
     """A source row, loaded and summed over the taps along it."""
     load_row(job, padded_row, padded_column, pixels, loaded)
-    for i in range(0, 4 * samples, 8 * CHUNK):
+    for i in range(0, 4 * samples, 4 * LONE_CHUNK):
         one_sum(loaded + i, job.row_count, job.row_offsets, job.row_weights, dst + i)
 
 
@@ -100,16 +102,15 @@ def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi."""
     job = record(job_pointer)
     pitch, channels = 4 * job.pitch, job.channels
-    upper, lower, taps = job.upper_taps, job.lower_taps, job.tap_count
     step = 4 * channels
-    together = 2 if job.row_pairs else 1
+    together = ROWS if job.shares_rows else 1
     loaded = scratch + HEADER_BYTES
     answer = loaded + pitch
     smooth_rows = answer + pitch
-    dx_rows = smooth_rows + 4 * pitch
-    dy_rows = dx_rows + 4 * pitch
-    m_rows = dy_rows + 4 * pitch
-    planes = m_rows + 4 * pitch
+    dx_rows = smooth_rows + RING * pitch
+    dy_rows = dx_rows + RING * pitch
+    m_rows = dy_rows + RING * pitch
+    planes = m_rows + RING * pitch
     for tile in range(lo, hi):
         x0, y0, width, height, pixels, need = tile_at(job, tile)
         samples = (width + 4) * channels
@@ -124,10 +125,19 @@ def loop(job_pointer, scratch, lo, hi):
                     filter_along(job, y0 + have, x0, pixels, loaded, to, samples)
                     have += 1
                 source = planes + (smoothed - first_kept) * pitch
-                to, below = slot(smooth_rows, smoothed, pitch), slot(smooth_rows, smoothed + 1, pitch)
-                for i in range(0, 4 * samples, 4 * CHUNK):
-                    two_sums(
-                        source + i, upper, lower, taps, job.tap_offsets, job.tap_weights, to + i, below + i
+                to = slot(smooth_rows, smoothed, pitch)
+                for i in range(0, 4 * samples, 4 * ROW_CHUNK):
+                    row_sums(
+                        source + i,
+                        job.tap_ends,
+                        job.tap_offsets,
+                        job.tap_weights,
+                        to + i,
+                        pitch,
+                        FLOAT,
+                        0,
+                        ONE,
+                        ZERO,
                     )
                 smoothed += together
             made = slot(dx_rows, y, pitch), slot(dy_rows, y, pitch), slot(m_rows, y, pitch)

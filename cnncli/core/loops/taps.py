@@ -2,8 +2,8 @@
 
 A tap is a shift, in bytes, and its weights. For one chunk of neighbouring floats, the sums over all
 taps stay in vector registers; a kernel of any size and shape, dilated or sparse, is a list of taps.
-With two weights a tap, two sums share the loads, which halves the traffic that bounds this loop.
-What lies under a tap of one sum alone does not enter the other, not even times zero: it may be NaN.
+With several weights a tap, several sums share the loads, which else would be the limit of this loop.
+What lies under a tap of other sums does not enter a sum, not even times zero: it may be NaN.
 """
 
 from llvmlite import ir
@@ -25,18 +25,19 @@ from cnncli.core.simd import (
     stored,
 )
 
-# Both work on chunks of different widths: CHUNK floats for two sums, 2 * CHUNK floats for one.
-CHUNK = TARGET.tap_vectors * LANES
+ROWS = TARGET.tap_rows
+_VECTORS = 2 * TARGET.tap_vectors  # accumulators
+# Floats of a chunk: of one sum, of two sums, of a row of `ROWS`.
+LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = (LANES * _VECTORS // sums for sums in (1, 2, ROWS))
 
 
 @intrinsic
 def one_sum(typing_context, src, count, offsets, weights, dst):
-    """dst[v] = sum over taps t of weights[2 t] * src[v + offsets[t]]."""
+    """dst[v] = sum over taps t of weights[t] * src[v + offsets[t]]."""
 
     def codegen(context, builder, signature, args):
         src, count, offsets, weights, dst = args
-        none = ir.Constant(I64, 0)
-        rows = _sums(builder, 2 * TARGET.tap_vectors, src, offsets, weights, 1, [(none, count, (0,))])
+        rows = _sums(builder, 1, src, offsets, weights, [(count, (0,))])
         _stored_rows(builder, rows, [dst])
         return context.get_dummy_value()
 
@@ -44,79 +45,65 @@ def one_sum(typing_context, src, count, offsets, weights, dst):
 
 
 @intrinsic
-def two_sums(typing_context, src, upper, lower, count, offsets, weights, dst0, dst1):
-    """dst_s[v] = sum over taps t of weights[2 t + s] * src[v + offsets[t]].
-
-    The first ``upper`` of ``count`` taps belong to dst0 alone, the last ``lower`` to dst1 alone.
-    """
+def two_sums(typing_context, src, count, offsets, weights, dst0, dst1):
+    """dst_s[v] = sum over taps t of weights[2 t + s] * src[v + offsets[t]]."""
 
     def codegen(context, builder, signature, args):
-        src, upper, lower, count, offsets, weights, *outputs = args
-        stretches = _paired_stretches(builder, upper, lower, count)
-        rows = _sums(builder, TARGET.tap_vectors, src, offsets, weights, 2, stretches)
+        src, count, offsets, weights, *outputs = args
+        rows = _sums(builder, 2, src, offsets, weights, [(count, (0, 1))])
         _stored_rows(builder, rows, outputs)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 8), codegen
+    return types.void(*[types.intp] * 6), codegen
 
 
 @intrinsic
-def two_sums_as(
-    typing_context,
-    src,
-    upper,
-    lower,
-    count,
-    offsets,
-    weights,
-    dst0,
-    dst1,
-    element,
-    absolute,
-    scale,
-    bias,
-):
-    """Like `two_sums`, stored as pixels of a type: |sum| if absolute, times scale plus bias, clamped.
+def row_sums(typing_context, src, ends, offsets, weights, dst, pitch, element, absolute, scale, bias):
+    """Sums over taps for `ROWS` rows, stored as pixels of a type.
 
-    The number of values that the clamp changed by more than rounding does.
+    dst_s[v] = sum over taps t of row s of weights[ROWS t + s] * src[v + offsets[t]]. Taps lie in the target's
+    stretches, whose ends are at an address; rows lie ``pitch`` bytes apart. What is stored is |sum| if
+    absolute, times scale plus bias, clamped. The number of values that the clamp changed by more than
+    rounding does.
     """
 
     def codegen(context, builder, signature, args):
-        src, upper, lower, count, offsets, weights, dst0, dst1, *mapping = args
-        stretches = _paired_stretches(builder, upper, lower, count)
-        rows = _sums(builder, TARGET.tap_vectors, src, offsets, weights, 2, stretches)
-        return store_as_pixels(builder, rows, (dst0, dst1), *mapping)
+        src, ends, offsets, weights, dst, pitch, *mapping = args
+        stretches = [
+            (loaded(builder, _at(builder, ends, ir.Constant(I64, number)), I64, 8), range(first, last + 1))
+            for number, (first, last) in enumerate(TARGET.stretches)
+        ]
+        rows = _sums(builder, ROWS, src, offsets, weights, stretches)
+        places = [builder.add(dst, builder.mul(pitch, ir.Constant(I64, row))) for row in range(ROWS)]
+        return store_as_pixels(builder, rows, places, *mapping)
 
-    return types.intp(*[types.intp] * 10, types.float32, types.float32), codegen
-
-
-def _paired_stretches(builder, upper, lower, count):
-    """Taps of the first sum alone, of both, of the second alone."""
-    none, shared_end = ir.Constant(I64, 0), builder.sub(count, lower)
-    return [(none, upper, (0,)), (upper, shared_end, (0, 1)), (shared_end, count, (1,))]
+    return types.intp(*[types.intp] * 8, types.float32, types.float32), codegen
 
 
-def _sums(builder, vectors, src, offsets, weights, sums, stretches):
-    """Emit so many sums, each a list of ``vectors`` vectors.
+def _sums(builder, sums, src, offsets, weights, stretches):
+    """Emit so many sums, each a list of vectors.
 
-    Stretches are (first tap, end, the sums that they belong to).
+    Stretches of taps are (end, the sums that they belong to).
     """
+    vectors = _VECTORS // sums
     slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(sums)]
     for row in slots:
         for slot in row:
             builder.store(constant(0), slot)
-    for first, end, members in stretches:
+    first = ir.Constant(I64, 0)
+    for end, members in stretches:
         with cgutils.for_range_slice(builder, first, end, ir.Constant(I64, 1), inc=True) as (tap, _):
             here = builder.add(src, loaded(builder, _at(builder, offsets, tap), I64, 8))
-            pair = _at(builder, weights, tap)
+            own = builder.add(weights, builder.mul(tap, ir.Constant(I64, 4 * sums)))
             factors = [
-                splatted(builder, loaded(builder, builder.add(pair, ir.Constant(I64, 4 * s)), F32, 4))
+                splatted(builder, loaded(builder, builder.add(own, ir.Constant(I64, 4 * s)), F32, 4))
                 for s in members
             ]
             for v in range(vectors):
                 x = loaded(builder, builder.add(here, ir.Constant(I64, v * VECTOR_BYTES)), VECTOR, 4)
                 for s, factor in zip(members, factors, strict=True):
                     builder.store(fused(builder, factor, x, builder.load(slots[s][v])), slots[s][v])
+        first = end
     return [[builder.load(slot) for slot in row] for row in slots]
 
 
