@@ -33,6 +33,9 @@ _ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
 _GROUP = 4  # vectors of one turn of a loop: four of 32-bit integers make one of bytes
 _NONE = ir.Constant(I64, 0)
 _INTEGERS = ir.VectorType(I32, LANES)
+_NO_BITS = ir.Constant(_INTEGERS, [0] * LANES)
+_ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits
+_ROUNDER_BITS = 0x4B000000
 
 
 def _switch(builder, code, emit, result=None):
@@ -203,8 +206,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
     def codegen(context, builder, signature, args):
         src, samples, base, first, code, absolute, scale, bias, ahead = args
         mapping = _mapping(builder, absolute, scale, bias)
-        lowest = cgutils.alloca_once_value(builder, constant(0))
-        highest = cgutils.alloca_once_value(builder, constant(0))
+        beyond = cgutils.alloca_once_value(builder, _NO_BITS)
 
         def value_at(i, vector):
             at = builder.add(_address(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
@@ -212,23 +214,25 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 
         def group(i, element, streams, vectors):
             values = [value_at(i, vector) for vector in range(vectors)]
-            if element != F32:
-                for value in values:
-                    builder.store(_least(builder, value, builder.load(lowest)), lowest)
-                    builder.store(_greatest(builder, value, builder.load(highest)), highest)
             address = _address(builder, base, builder.add(first, i), element)
-            _stored_as(builder, address, values, element, streams)
+            if element == F32:
+                _stored_floats(builder, address, values, streams)
+            else:
+                builder.store(
+                    builder.or_(builder.load(beyond), _stored_near(builder, address, values, element)), beyond
+                )
             if vectors > 1 and not streams:
                 for line in range(0, vectors * LANES * _size(element), LINE):
                     to = builder.add(address, ir.Constant(I64, line))
                     prefetch(builder, builder.add(to, ahead), to_write=True)
 
-        def recount(element):
-            """The rare second look at a row of which something was clipped."""
-            total = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
-            builder.store(ir.Constant(I64, 0), total)
+        def clip(element):
+            """The rare second pass over a row of which something has to be clipped."""
+            total = cgutils.alloca_once_value(builder, _NONE)
+            builder.store(_NONE, total)
             with _groups(builder, samples, LANES) as (i, _):
-                counted = _count_beyond(builder, [value_at(i, 0)], element)
+                address = _address(builder, base, builder.add(first, i), element)
+                counted = _stored_clipped(builder, address, [value_at(i, 0)], element)
                 builder.store(builder.add(builder.load(total), counted), total)
             return builder.load(total)
 
@@ -239,11 +243,10 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
             with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 group(builder.add(start, i), element, streams, 1)
-            clipped = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
+            clipped = cgutils.alloca_once_value(builder, _NONE)
             if element != F32:
-                far = _any_beyond(builder, builder.load(lowest), builder.load(highest), element)
-                with builder.if_then(far, likely=False):
-                    builder.store(recount(element), clipped)
+                with builder.if_then(_any_bits(builder, builder.load(beyond)), likely=False):
+                    builder.store(clip(element), clipped)
             return builder.load(clipped)
 
         start = builder.add(base, builder.mul(first, ir.Constant(I64, 4)))  # where samples are floats
@@ -260,23 +263,30 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     mapping = _mapping(builder, absolute, scale, bias)
     rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
 
-    def emit(element, streams):
-        clipped = cgutils.alloca_once_value(builder, _NONE)
-        if element != F32:
-            builder.store(_NONE, clipped)
-            values = [value for row in rows for value in row]
-            lowest = highest = values[0]
-            for value in values[1:]:
-                lowest, highest = _least(builder, value, lowest), _greatest(builder, value, highest)
-            with builder.if_then(_any_beyond(builder, lowest, highest, element), likely=False):
-                builder.store(_count_beyond(builder, values, element), clipped)
+    def pieces(element):
+        """Addresses and the vectors from there on, the most that can be joined."""
         for row, address in zip(rows, addresses, strict=True):
             done = 0
             while done < len(row):
-                vectors = 1 << (len(row) - done).bit_length() - 1  # the most that can be joined
+                vectors = 1 << (len(row) - done).bit_length() - 1
                 to = builder.add(address, ir.Constant(I64, done * LANES * _size(element)))
-                _stored_as(builder, to, row[done : done + vectors], element, streams)
+                yield to, row[done : done + vectors]
                 done += vectors
+
+    def emit(element, streams):
+        clipped = cgutils.alloca_once_value(builder, _NONE)
+        builder.store(_NONE, clipped)
+        if element == F32:
+            for piece in pieces(element):
+                _stored_floats(builder, *piece, streams)
+            return builder.load(clipped)
+        beyond = _NO_BITS
+        for piece in pieces(element):
+            beyond = builder.or_(beyond, _stored_near(builder, *piece, element))
+        with builder.if_then(_any_bits(builder, beyond), likely=False):
+            for piece in pieces(element):
+                counted = _stored_clipped(builder, *piece, element)
+                builder.store(builder.add(builder.load(clipped), counted), clipped)
         return builder.load(clipped)
 
     return _store_switch(builder, code, addresses, emit)
@@ -307,26 +317,51 @@ def _mapped(builder, value, mapping):
     return fused(builder, value, scale, bias)
 
 
-def _stored_as(builder, address, values, element, streams):
-    """Store vectors, a power of two of them, side by side as elements of a type."""
+def _stored_floats(builder, address, values, streams):
+    """Store vectors side by side, past the caches if asked for."""
     if streams:
         for at, value in enumerate(values):
             streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
-        return
-    if element != F32:
-        values = [_rounded(builder, value, _INTEGERS, _limit(element)) for value in values]
-    whole = _joined(builder, values)
-    if element != F32:
-        whole = builder.trunc(whole, ir.VectorType(element, len(values) * LANES))
-    stored(builder, address, whole, 1)
+    else:
+        stored(builder, address, _joined(builder, values), 1)
 
 
-def _any_beyond(builder, lowest, highest, element):
-    """Whether a value lies outside the type by more than rounding mends."""
-    below = builder.fcmp_ordered("<", lowest, constant(-0.5))
-    above = builder.fcmp_ordered(">", highest, constant(_limit(element) + 0.5))
-    bits = builder.bitcast(builder.or_(below, above), ir.IntType(LANES))
+def _stored_near(builder, address, values, element):
+    """Store vectors, a power of two of them, as the nearest integers of a type.
+
+    The bits of lanes, of all vectors together, that are not 0 where a value does not round into the type:
+    what was stored there is wrong.
+    """
+    beyond, nearest = _NO_BITS, []
+    for value in values:
+        nearest.append(builder.bitcast(builder.fadd(value, constant(_ROUNDER)), _INTEGERS))
+        beyond = builder.or_(beyond, builder.xor(nearest[-1], _every(_ROUNDER_BITS)))
+    _stored_low_bits(builder, address, nearest, element)
+    return builder.and_(beyond, _every(~int(_limit(element)) & 0xFFFFFFFF))
+
+
+def _stored_clipped(builder, address, values, element):
+    """Store vectors as the nearest integers that a type has; how many were beyond it."""
+    nearest = [_rounded(builder, value, _INTEGERS, _limit(element)) for value in values]
+    _stored_low_bits(builder, address, nearest, element)
+    return _count_beyond(builder, values, element)
+
+
+def _stored_low_bits(builder, address, integers, element):
+    """Store as much of each integer, side by side, as a type has."""
+    whole = _joined(builder, integers)
+    stored(builder, address, builder.trunc(whole, ir.VectorType(element, whole.type.count)), 1)
+
+
+def _any_bits(builder, lanes):
+    """Whether any lane is not 0."""
+    bits = builder.bitcast(builder.icmp_signed("!=", lanes, _NO_BITS), ir.IntType(LANES))
     return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+
+def _every(number):
+    """An integer in all lanes."""
+    return ir.Constant(_INTEGERS, [number] * LANES)
 
 
 def _count_beyond(builder, values, element):
@@ -338,9 +373,6 @@ def _count_beyond(builder, values, element):
     for lane in range(LANES):
         total = builder.add(total, builder.zext(builder.extract_element(counts, ir.Constant(I32, lane)), I64))
     return total
-
-
-_ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits
 
 
 def _rounded(builder, value, kind, limit):

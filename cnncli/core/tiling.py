@@ -11,9 +11,9 @@ HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a 
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
 TILE_ROWS = 32
 STREAMED_BYTES = 32 << 20  # of an output: what most last-level caches have
-SLIDING_EXTENTS = 8  # heights of a kernel in a tile, at most
+SLIDING_EXTENTS = 16  # heights of a kernel in a tile, at most
 SLIDING_TILES = 32  # of an image, at least: enough for every thread to have some
-LEAST_ADVANCE = 16  # rows that a tile goes on before it moves rows up
+LEAST_ADVANCE = 32  # rows that a tile goes on before it moves rows up
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
 
 
@@ -86,6 +86,7 @@ def lay_out(
     row_bytes_factor: int = 1,
     slides: bool = False,
     in_place: type[np.generic] | None = None,
+    unit: int | None = None,
 ) -> TileJob:
     """Cut a surface into tiles.
 
@@ -107,6 +108,9 @@ def lay_out(
     in_place : type or None
         Of samples that the loop can read where they lie. If the source has such, the first tile of a
         row is only as wide as its border asks.
+    unit : int or None
+        Samples that the loop takes at a time. If it is given, the last tile of a row of such a source is
+        narrow as well, and all others are whole units.
 
     Returns
     -------
@@ -120,7 +124,8 @@ def lay_out(
     target = processor()[3]
     together = target.tap_rows
     chunk = 2 * target.tap_vectors * target.lanes
-    tile_samples = TILE_SAMPLES // chunk * chunk
+    unit = unit or chunk
+    tile_samples = TILE_SAMPLES // unit * unit
     tile_width = max(1, min(width, tile_samples // channels // stride_x))
     dense = (tile_width - 1) * stride_x + 1
     pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16
@@ -138,7 +143,10 @@ def lay_out(
     ready = in_place is not None and _lies_ready(surface, in_place)
     lead = tile_width
     if ready:
-        lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // chunk) * chunk // channels)
+        lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // unit) * unit // channels)
+        if unit < chunk and stride_x == 1:
+            inside = min(inner_hi - extent_x + 1, width) - lead
+            tile_width = _whole_width(width - lead, inside, tile_width, max(unit // channels, 1))
     tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
     record = np.zeros(1, kind)
     loaded_rows = (tile_height - 1) * stride_y + extent_y
@@ -179,6 +187,12 @@ def lay_out(
     for name in ("src", "out", "xmap", "ymap"):
         job.point(name, getattr(surface, name))
     return job
+
+
+def _whole_width(columns: int, inside: int, most: int, unit: int) -> int:
+    """Width of tiles, whole units, that leaves little for the last; ``inside`` columns touch no border."""
+    widths = range(most, most // 2, -unit)
+    return min(widths, key=lambda width: columns - max(inside // width, 0) * width)
 
 
 def _out_type(out: NDArray[np.generic]) -> int:

@@ -40,7 +40,7 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     numbers = whole_weights(weights, surface)
     if numbers is not None:
         return _run_direct_bytes(*numbers, surface, extent, dilation=dilation, threads=threads)
-    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32)
+    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=native.row_chunk())
     rows, _, columns = _set_row_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
     job.point("source_offsets", offsets.astype(np.intp))
