@@ -94,7 +94,7 @@ def test_heights_around_pairs_and_tiles(rng, way, height, kernel_height):
     assert_close(filtered(way, image, weights)[0], scipys(image, weights), weights, image)
 
 
-@pytest.mark.parametrize("kernel_shape", [(1, 1), (3, 3), (9, 1), (15, 5), (21, 1)])
+@pytest.mark.parametrize("kernel_shape", [(3, 3), (9, 1), (15, 5), (21, 1)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_rows_move_up_in_tiles_taller_than_scratch(rng, kernel_shape, stride, dilation):
