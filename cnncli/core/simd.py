@@ -81,10 +81,10 @@ def streamed(builder, address, value):
     store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
 
 
-def prefetch(builder, address, *, to_write=False):
-    """Fetch the cache line at an address, which need not be valid."""
+def prefetch(builder, address, *, to_write=False, level=1):
+    """Fetch the cache line at an address, which need not be valid, into the cache of a level."""
     to = pointer(builder, address, ir.IntType(8))
-    numbers = [ir.Constant(I32, number) for number in (int(to_write), 3, 1)]  # write, keep, data
+    numbers = [ir.Constant(I32, number) for number in (int(to_write), 4 - level, 1)]  # write, keep, data
     kind = ir.FunctionType(ir.VoidType(), [to.type, I32, I32, I32])
     builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), [to, *numbers])
 

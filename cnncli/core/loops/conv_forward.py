@@ -15,7 +15,7 @@ JOB = nn_jobs.GATHER
 
 
 @inline
-def sweep(job, x, y, images, height, table, segments, panel, bias, mode, rows):
+def sweep(job, x, y, images, height, table, segments, panel, ahead, bias, mode, rows):
     """Some lines of some images, for one block of output channels, by the tile of so many rows."""
     width = job.width
     x_step = job.x_step
@@ -55,11 +55,32 @@ def sweep(job, x, y, images, height, table, segments, panel, bias, mode, rows):
                     x += x_turn
                     y += y_turn
         if rows == ROWS:
-            gemm_tile(table, segments, count, panel, bias, mode, 0)
+            gemm_tile(table, segments, count, panel, ahead, bias, mode, 0)
         elif rows == NARROW:
-            gemm_narrow(table, segments, count, panel, bias, mode, 0)
+            gemm_narrow(table, segments, count, panel, ahead, bias, mode, 0)
         else:
-            gemm_single(table, segments, count, panel, bias, mode, 0)
+            gemm_single(table, segments, count, panel, ahead, bias, mode, 0)
+
+
+@inline
+def panel_number(job, each):
+    """Which panel is the each-th to be used.
+
+    Of a group the last block comes first: its unused lanes run into the next pixel, which is stored later.
+    """
+    group = each // job.panel_blocks
+    return (2 * group + 1) * job.panel_blocks - 1 - each
+
+
+@inline
+def following(job, part, each):
+    """Address of the panel that is used after the each-th of a part of the sums; any after the last."""
+    after = each + 1
+    if after == job.groups * job.panel_blocks:
+        after = 0
+        part = min(part + 1, job.sum_blocks - 1)
+    segments = job.segments + 24 * part * job.segment_count
+    return job.panel + load_i64(segments + 16) + panel_number(job, after) * job.panel_pitch
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -83,10 +104,9 @@ def loop(job_pointer, scratch, lo, hi):
             if part > 0 or job.mode & ADD:
                 mode |= ADD
             for each in range(job.groups * blocks):
-                # Last block first: its unused lanes run into the next pixel, which is stored later.
-                group = each // blocks
-                block = blocks - 1 - (each - group * blocks)
-                to = group * blocks + block
+                to = panel_number(job, each)
+                group = to // blocks
+                block = to - group * blocks
                 x_at = x_here + group * job.x_group
                 y_at = y_here + group * job.y_group + block * BLOCK_BYTES
                 panel = panels + to * job.panel_pitch
@@ -96,7 +116,8 @@ def loop(job_pointer, scratch, lo, hi):
                     rows = 1
                 elif job.narrow and block == blocks - 1:
                     rows = NARROW
-                sweep(job, x_at, y_at, images, lines, scratch, segments, panel, bias, mode, rows)
+                ahead = following(job, part, each) - panel
+                sweep(job, x_at, y_at, images, lines, scratch, segments, panel, ahead, bias, mode, rows)
         line += lines
         if line == job.height:
             line = 0

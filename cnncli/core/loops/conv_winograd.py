@@ -84,11 +84,11 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
                 y_at = y + tile * output_pitch + block * BLOCK_BYTES
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
                 if rows == NARROW:
-                    gemm_narrow(table, segments, 1, panel, no_bias, 0, 0)
+                    gemm_narrow(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 elif rows == ROWS:
-                    gemm_tile(table, segments, 1, panel, no_bias, 0, 0)
+                    gemm_tile(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 else:
-                    gemm_half(table, segments, 1, panel, no_bias, 0, 0)
+                    gemm_half(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 tile += rows
             panel += panel_bytes
 

@@ -20,12 +20,14 @@ from cnncli.core.simd import (
     F32,
     I64,
     LANES,
+    LINE,
     TARGET,
     VECTOR,
     VECTOR_BYTES,
     constant,
     fused,
     loaded,
+    prefetch,
     splatted,
     stored,
 )
@@ -83,8 +85,14 @@ def _finish(builder, slots, outputs, mode):
             stored(builder, _at(builder, output, v * VECTOR_BYTES), builder.load(slot), 4)
 
 
-def _step(builder, slots, inputs, columns):
-    """One step of the sum: values at the addresses ``inputs`` times the vectors at ``columns``."""
+def _step(builder, slots, inputs, columns, ahead=None):
+    """One step of the sum: values at the addresses ``inputs`` times the vectors at ``columns``.
+
+    The vectors so many bytes ``ahead`` are fetched into the second-level cache.
+    """
+    if ahead is not None:
+        for line in range(0, len(slots[0]) * VECTOR_BYTES, LINE):
+            prefetch(builder, _at(builder, builder.add(columns, ahead), line), level=2)
     vectors = [
         loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(len(slots[0]))
     ]
@@ -96,9 +104,9 @@ def _step(builder, slots, inputs, columns):
 
 def _gemm_tile(rows, vectors):
     @intrinsic
-    def tile(typing_context, table, segments, count, panel, bias, mode, shift):
+    def tile(typing_context, table, segments, count, panel, ahead, bias, mode, shift):
         def codegen(context, builder, signature, args):
-            table, segments, count, panel, bias, mode, shift = args
+            table, segments, count, panel, ahead, bias, mode, shift = args
             inputs = _words(builder, table, 0, rows)
             outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
             slots = _slots(builder, rows, vectors)
@@ -112,12 +120,12 @@ def _gemm_tile(rows, vectors):
                 first = builder.load(columns)
                 with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
                     column = builder.add(first, builder.mul(t, ir.Constant(I64, BLOCK_BYTES)))
-                    _step(builder, slots, [builder.add(address, along) for address in inputs], column)
+                    _step(builder, slots, [builder.add(address, along) for address in inputs], column, ahead)
                 builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, BLOCK_BYTES))), columns)
             _finish(builder, slots, outputs, mode)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 7), codegen
+        return types.void(*[types.intp] * 8), codegen
 
     return tile
 
@@ -126,6 +134,7 @@ def _gemm_tile(rows, vectors):
 #
 # output[r] + shift = start + sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
 # ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
+# ``ahead`` is how many bytes behind the panel the next one lies, which is fetched from memory meanwhile.
 gemm_tile = _gemm_tile(ROWS, VECTORS)
 gemm_half = _gemm_tile(HALF, VECTORS)
 gemm_narrow = _gemm_tile(NARROW, 1)
