@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
 CHUNK = 16  # samples, at most
-LEAST_SHARED = 30_000_000  # multiply-adds, about 0.3 ms, of a network that is worth waking threads for …
+LEAST_SHARED = 10_000_000  # multiply-adds, about 0.1 ms, of a network that is worth waking threads for …
 LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one another
 LATE_TASKS = 64  # that a whole-batch call is cut into
 PIECE_ROWS = 256  # of a parameter, in one task
