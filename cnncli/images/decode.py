@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.memory import LAYOUTS, pixels_in_place
+from cnncli.images.arrow import LAYOUTS
+from cnncli.images.memory import pixels_in_place
 from cnncli.images.picture import Pixels
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from cnncli.images.arrow import use_large_pages
+
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
@@ -66,6 +68,8 @@ class _Ahead:
         self._image: ImageFile | None = image
         # In one piece: between two, the thread would have to wait for its turn to run.
         image.decodermaxblock = self.file.st_size
+        image.load_prepare()
+        use_large_pages(image)
         self._done = _thread.allocate_lock()
         self._done.acquire()
         _thread.start_new_thread(self._decode, (image,))

@@ -1,14 +1,16 @@
 """An image that is decoded ahead is the one that is read; where it is not, nobody notices."""
 
 import io
+import mmap
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnncli.errors import CnncliError
-from cnncli.images import opening
-from cnncli.images.memory import LAYOUTS, pixels_in_place
+from cnncli.images import arrow, opening
+from cnncli.images.arrow import LAYOUTS
+from cnncli.images.memory import pixels_in_place
 from cnncli.images.read import read_picture
 
 
@@ -111,3 +113,43 @@ def test_pillows_memory_is_seen_as_it_is(mode, size):
     del image  # the view keeps the memory
     assert np.array_equal(seen, wanted)
     assert not seen.flags.writeable
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="an advice that Linux takes")
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("side", [1, 3000])
+def test_large_pages_are_asked_for_all_whole_pages_of_an_image(monkeypatch, mode, side):
+    opening.settle_pillow(10**8)
+    asked = []
+
+    class Library:
+        def __init__(self, name):
+            self.madvise = lambda first, size, advice: asked.append((first.value, size.value, advice))
+
+    monkeypatch.setattr(arrow.ctypes, "CDLL", Library)
+    image = Image.new(mode, (side, side))
+    arrow.use_large_pages(image)
+    if side == 1 or mode == "CMYK":
+        assert not asked
+        return
+    [(first, size, advice)] = asked
+    address, _ = arrow.pixels_of(image)
+    end = address + side * side * LAYOUTS[mode][1]
+    assert advice == mmap.MADV_HUGEPAGE
+    assert first % mmap.PAGESIZE == 0
+    assert address <= first < address + mmap.PAGESIZE
+    assert first + size <= end < first + size + 2 * mmap.PAGESIZE
+
+
+def test_a_system_without_large_pages_is_left_alone(monkeypatch):
+    opening.settle_pillow(10**8)
+    image = Image.new("RGB", (3000, 3000), "red")
+
+    def missing(name):
+        raise OSError
+
+    monkeypatch.setattr(arrow.ctypes, "CDLL", missing)
+    arrow.use_large_pages(image)
+    monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
+    arrow.use_large_pages(image)
+    assert image.getpixel((2999, 2999)) == (255, 0, 0)
