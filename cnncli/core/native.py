@@ -40,6 +40,7 @@ LOOPS = {
     "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
+    "conv_pairs": "cnncli.core.loops.conv_pairs",
     "conv_scatter": "cnncli.core.loops.conv_scatter",
     "conv_winograd": "cnncli.core.loops.conv_winograd",
     "dense_backward": "cnncli.core.loops.dense_backward",

@@ -78,6 +78,26 @@ GATHER = np.dtype(
     align=True,
 )
 
+# Convolution of gray images into few channels. Of the panel a step is a vector: each weight twice.
+PAIRS = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        ("height", "i8"),  # output pixels of an image
+        ("width", "i8"),  # 2 or more
+        ("x_line", "i8"),
+        ("y_step", "i8"),
+        ("y_line", "i8"),
+        ("segments", "i8"),  # address of triples of intp, as in `GATHER`
+        ("segment_count", "i8"),
+        ("panel", "i8"),
+        ("bias", "i8"),
+        ("mode", "i8"),
+    ],
+    align=True,
+)
+
 # The gradient to a convolution's input, a kernel row at a time. A panel's block holds the weights of a
 # part of one kernel row, from its first column and channel on, for all channels of dy.
 SCATTER = np.dtype(
@@ -125,6 +145,7 @@ OUTER = np.dtype(
         ("slot_chunks", "i8"),  # chunks that add to one slot
         ("panel_blocks", "i8"),  # in one group
         ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
+        ("pairs", "i8"),  # 1: narrow, and pixels of x are taken in pairs
         ("dbias", "i8"),  # in the first slot, 0: none
     ],
     align=True,

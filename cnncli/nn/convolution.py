@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn import scatter, winograd
+from cnncli.nn import pairs, scatter, winograd
 from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, vector_parameter
@@ -180,6 +180,12 @@ class Conv(Layer):
             panel = plan.weight(node, "weight")
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
             return
+        if pairs.pays(x.shape, y.shape, pair(self.stride)):
+            weight = plan.weight(node, "weight"), self.parameters(node.input_shapes)[0].order
+            lines = (pair(self.stride)[0], *pair(self.dilation))
+            mode = RELU if plan.clips(node) else 0
+            pairs.emit(plan, (x, corner), y, weight, lines=lines, bias=bias, mode=mode)
+            return
         kh, kw = pair(self.kernel)
         dilation_y, dilation_x = pair(self.dilation)
         stride_y, stride_x = pair(self.stride)
@@ -280,6 +286,7 @@ class Conv(Layer):
             slot_chunks=plan.slot_chunks,
             panel_blocks=blocks,
             narrow=is_narrow(outputs),
+            pairs=pairs.pays(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
             dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
         )
         if self.bias or not (dense or by_tiles):

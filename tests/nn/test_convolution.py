@@ -6,9 +6,10 @@ import pytest
 from harness import check
 
 from cnncli.errors import CnncliError
-from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Network, Relu
+from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Network, Relu, pairs
 from cnncli.nn.convolution import pair
 from cnncli.nn.graph import Shape
+from cnncli.nn.layer import LANES
 
 # Height, width, channels in; channels out, kernel, and what else.
 SHAPES = {
@@ -49,6 +50,12 @@ SHAPES = {
     "by kernel rows, dilation": ((12, 8, 2), Conv(9, 5, dilation=(2, 1))),
     "by kernel rows, one column": ((10, 5, 1), Conv(12, 5)),
     "whole picture": ((5, 4, 3), Conv(10, (5, 4))),
+    "pairs": ((9, 8, 1), Conv(6, 5, padding=2)),
+    "pairs, as many as fit": ((6, 34, 1), Conv(8, 3, padding=1)),
+    "pairs, odd width": ((7, 11, 1), Conv(3, 3)),
+    "pairs, two columns": ((6, 4, 1), Conv(4, 3, bias=False)),
+    "pairs, dilation": ((9, 12, 1), Conv(3, 3, dilation=(1, 2))),
+    "pairs, stride": ((10, 9, 1), Conv(4, (3, 4), stride=(2, 1), dilation=(2, 1))),
 }
 
 
@@ -72,6 +79,13 @@ def reference(layer):
 def test_convolution(name, samples):
     shape, layer = SHAPES[name]
     check(layer, shape, reference(layer), samples=samples)
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name.startswith("pairs")])
+def test_few_channels_of_gray_pictures_are_taken_in_pairs_of_pixels(name):
+    shape, layer = SHAPES[name]
+    takes = pairs.pays(Shape(*shape), layer.shape([Shape(*shape)]), pair(layer.stride))
+    assert takes == (LANES // 8 < layer.out_channels <= LANES // 2)
 
 
 def test_kernel_rows_are_spread_where_few_channels_come_in():

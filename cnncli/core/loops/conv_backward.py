@@ -8,7 +8,16 @@ run of chunks, so that the order of all sums is the same for any number of threa
 from numpy import float32
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, ROWS, outer_narrow, outer_tile
+from cnncli.core.loops.gemm import (
+    ADD,
+    BLOCK_BYTES,
+    NARROW,
+    PAIRS,
+    ROWS,
+    outer_narrow,
+    outer_pairs,
+    outer_tile,
+)
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record, splat, store_i64, vload, vstore
 
@@ -29,7 +38,9 @@ def tap_tiles(job, x, dy, lines, table, dweight, mode, rows):
         for r in range(rows):
             store_i64(table + 8 * r, x + load_i64(taps + 8 * (tap + r)))
             store_i64(table + 8 * (rows + r), dweight + min(tap + r, count - 1) * BLOCK_BYTES)
-        if rows == ROWS:
+        if job.pairs:
+            outer_pairs(table, dy, lines, width, x_line, dy_line, dy_step, mode)
+        elif rows == ROWS:
             outer_tile(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
         else:
             outer_narrow(table, dy, lines, width, x_line, dy_line, x_step, dy_step, mode)
@@ -75,7 +86,7 @@ def loop(job_pointer, scratch, lo, hi):
                 dy_at = columns + y * job.dy_row
                 here = min(lines, job.height - y)
                 to = job.dweight + slot * job.slot_pitch + each * pitch
-                rows = NARROW if job.narrow and block == blocks - 1 else ROWS
+                rows = PAIRS if job.pairs else NARROW if job.narrow and block == blocks - 1 else ROWS
                 tap_tiles(job, x_at, dy_at, here, scratch, to, mode, rows)
                 if job.dbias and y == 0:
                     bias_sums(job, columns, job.dbias + slot * job.slot_pitch + each * BLOCK_BYTES, mode)

@@ -10,6 +10,9 @@ The narrow tile has `NARROW` rows of one vector, for blocks of which no more is 
 channels and 8 lanes it does 8 lanes' work where the wide one does 16 lanes'. It loads NARROW + 1 times
 for NARROW multiply-adds, which is still no more than two loads a cycle can bring. The single tile has
 one row, for a fully connected layer of one sample: the weights' way from memory is the limit there.
+
+The tile of pairs is for gray images and no more channels than half the lanes: a row is two neighbouring
+pixels, whose values lie side by side and are spread together; lane 2 k + p is channel k of pixel p.
 """
 
 from llvmlite import ir
@@ -18,6 +21,7 @@ from numba.extending import intrinsic
 
 from cnncli.core.simd import (
     F32,
+    I32,
     I64,
     LANES,
     LINE,
@@ -36,6 +40,7 @@ ROWS = TARGET.gemm_rows
 VECTORS = 2
 HALF = TARGET.gemm_half_rows
 NARROW = TARGET.gemm_narrow_rows
+PAIRS = 13  # rows of the tile of pairs: no more than there are registers for their addresses
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
 
@@ -71,8 +76,8 @@ def _start(builder, slots, outputs, bias, mode):
                     builder.store(value, row[v])
 
 
-def _finish(builder, slots, outputs, mode):
-    """Outputs, first row to last: the unused lanes of one row are overwritten by the next."""
+def _clip(builder, slots, mode):
+    """No accumulator below 0, if the mode says so."""
     clip = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, RELU)), ir.Constant(I64, 0))
     with builder.if_then(clip):
         for row in slots:
@@ -80,12 +85,28 @@ def _finish(builder, slots, outputs, mode):
                 value = builder.load(slot)
                 below = builder.fcmp_ordered(">", constant(0), value)  # a NaN stays
                 builder.store(builder.select(below, constant(0), value), slot)
+
+
+def _finish(builder, slots, outputs, mode):
+    """Outputs, first row to last: the unused lanes of one row are overwritten by the next."""
+    _clip(builder, slots, mode)
     for row, output in zip(slots, outputs, strict=True):
         for v, slot in enumerate(row):
             stored(builder, _at(builder, output, v * VECTOR_BYTES), builder.load(slot), 4)
 
 
-def _step(builder, slots, inputs, columns, ahead=None):
+def _spread(builder, address):
+    """The value at an address in all lanes."""
+    return splatted(builder, loaded(builder, address, F32, 4))
+
+
+def _spread_pair(builder, address):
+    """The two values at an address, one in the even lanes, one in the odd."""
+    pair = loaded(builder, address, ir.DoubleType(), 4)
+    return builder.bitcast(splatted(builder, pair, LANES // 2), VECTOR)
+
+
+def _step(builder, slots, inputs, columns, ahead=None, spread=_spread):
     """One step of the sum: values at the addresses ``inputs`` times the vectors at ``columns``.
 
     The vectors so many bytes ``ahead`` are fetched into the second-level cache.
@@ -97,7 +118,7 @@ def _step(builder, slots, inputs, columns, ahead=None):
         loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(len(slots[0]))
     ]
     for row, address in zip(slots, inputs, strict=True):
-        value = splatted(builder, loaded(builder, address, F32, 4))
+        value = spread(builder, address)
         for vector, slot in zip(vectors, row, strict=True):
             builder.store(fused(builder, value, vector, builder.load(slot)), slot)
 
@@ -128,6 +149,52 @@ def _gemm_tile(rows, vectors):
         return types.void(*[types.intp] * 8), codegen
 
     return tile
+
+
+_HALF_VECTOR = ir.VectorType(F32, LANES // 2)
+
+
+def _lanes(builder, vector, numbers):
+    """Some lanes of a vector, in an order."""
+    none = ir.Constant(vector.type, ir.Undefined)
+    return builder.shuffle_vector(vector, none, ir.Constant(ir.VectorType(I32, len(numbers)), numbers))
+
+
+@intrinsic
+def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel):
+    """A tile of `PAIRS` pairs of pixels, ``pixel`` bytes apart in the output; it does not add.
+
+    Half a vector is stored for each pixel: the lanes that are not used are overwritten by the next.
+    """
+
+    def codegen(context, builder, signature, args):
+        table, segments, count, panel, bias, mode, pixel = args
+        inputs, outputs = _words(builder, table, 0, PAIRS), _words(builder, table, PAIRS, PAIRS)
+        half = loaded(builder, bias, _HALF_VECTOR, 4)
+        start = _lanes(builder, half, [lane // 2 for lane in range(LANES)])
+        slots = _slots(builder, PAIRS, 1)
+        for row in slots:
+            builder.store(start, row[0])
+        columns = cgutils.alloca_once_value(builder, panel)
+        builder.store(panel, columns)
+        with cgutils.for_range(builder, count) as segment:
+            entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
+            offset, length = _words(builder, entry, 0, 2)
+            end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
+            with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, _):
+                column = builder.load(columns)
+                places = [builder.add(address, along) for address in inputs]
+                _step(builder, slots, places, column, spread=_spread_pair)
+                builder.store(_at(builder, column, VECTOR_BYTES), columns)
+        _clip(builder, slots, mode)
+        for row, output in zip(slots, outputs, strict=True):
+            pair = builder.load(row[0])
+            for number in range(2):
+                to = builder.add(output, pixel) if number else output
+                stored(builder, to, _lanes(builder, pair, list(range(number, LANES, 2))), 4)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7), codegen
 
 
 # A tile whose sums run over segments: stretches of consecutive inputs.
@@ -164,6 +231,45 @@ def _outer_tile(rows, vectors):
         return types.void(*[types.intp] * 9), codegen
 
     return tile
+
+
+@intrinsic
+def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_pitch, column_step, mode):
+    """`outer_narrow` over pairs of pixels of a gray image, for channels of which two pixels fit a vector."""
+
+    def codegen(context, builder, signature, args):
+        table, columns, lines, line, line_pitch, column_pitch, column_step, mode = args
+        inputs, outputs = _words(builder, table, 0, PAIRS), _words(builder, table, PAIRS, PAIRS)
+        slots = _slots(builder, PAIRS, 1)
+        for row in slots:
+            builder.store(constant(0), row[0])
+        pair = ir.Constant(I64, 8)
+        side_by_side = [half + (LANES // 2) * pixel for half in range(LANES // 2) for pixel in range(2)]
+        order = ir.Constant(ir.VectorType(I32, LANES), side_by_side)
+        with cgutils.for_range(builder, lines) as y:
+            start = builder.mul(y.index, line_pitch)
+            end = builder.add(start, builder.mul(line, ir.Constant(I64, 4)))
+            first = builder.add(columns, builder.mul(y.index, column_pitch))
+            with cgutils.for_range_slice(builder, start, end, pair) as (along, x):
+                at = builder.add(first, builder.mul(builder.mul(x, ir.Constant(I64, 2)), column_step))
+                even = loaded(builder, at, _HALF_VECTOR, 4)
+                odd = loaded(builder, builder.add(at, column_step), _HALF_VECTOR, 4)
+                both = builder.shuffle_vector(even, odd, order)
+                for row, address in zip(slots, inputs, strict=True):
+                    value = _spread_pair(builder, builder.add(address, along))
+                    builder.store(fused(builder, value, both, builder.load(row[0])), row[0])
+        adding = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
+        # All are read before any is written: rows beyond the end have the place of the last one.
+        before = [builder.select(adding, loaded(builder, each, VECTOR, 4), constant(0)) for each in outputs]
+        zeros = ir.Constant(_HALF_VECTOR, [0.0] * (LANES // 2))
+        for row, output, start in zip(slots, outputs, before, strict=True):
+            total = builder.load(row[0])
+            sums = builder.fadd(*(_lanes(builder, total, list(range(each, LANES, 2))) for each in range(2)))
+            whole = builder.shuffle_vector(sums, zeros, ir.Constant(order.type, list(range(LANES))))
+            stored(builder, output, builder.fadd(start, whole), 4)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 8), codegen
 
 
 # A tile whose sums run over pixels: ``lines`` lines of ``line`` pixels.

@@ -1,0 +1,41 @@
+"""Convolution of gray images, with stride 1, into a few channels, two neighbouring pixels in a vector.
+
+With fewer channels than half the lanes, a vector of channels is mostly empty; with those of two pixels
+it is full, and takes half the multiply-adds. Pairs are taken across the ends of lines and images; where
+a line has an odd width, its last pair overlaps the one before.
+"""
+
+from cnncli.core import nn_jobs
+from cnncli.core.loops.gemm import PAIRS, gemm_pairs
+from cnncli.core.loops.rows import place
+from cnncli.core.simd import load_i64, record, store_i64
+
+JOB = nn_jobs.PAIRS
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Samples lo to hi, all of one chunk."""
+    job = record(job_pointer)
+    chunk = lo // job.chunk
+    x = place(job.x, job.x_chunk, scratch, chunk)
+    y = place(job.y, job.y_chunk, scratch, chunk)
+    pixel = job.y_step
+    at, end = scratch, scratch + 8 * PAIRS
+    for image in range(hi - lo):
+        for line in range(job.height):
+            x_at = x + image * job.x_image + line * job.x_line
+            y_at = y + image * job.y_image + line * job.y_line
+            for first in range(0, job.width, 2):
+                column = min(first, job.width - 2)
+                store_i64(at, x_at + 4 * column)
+                store_i64(at + 8 * PAIRS, y_at + column * pixel)
+                at += 8
+                if at == end:
+                    gemm_pairs(scratch, job.segments, job.segment_count, job.panel, job.bias, job.mode, pixel)
+                    at = scratch
+    if at > scratch:
+        while at < end:  # beyond the end, the last pair again
+            store_i64(at, load_i64(at - 8))
+            store_i64(at + 8 * PAIRS, load_i64(at + 8 * PAIRS - 8))
+            at += 8
+        gemm_pairs(scratch, job.segments, job.segment_count, job.panel, job.bias, job.mode, pixel)
