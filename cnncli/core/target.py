@@ -55,7 +55,7 @@ class Target:
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
 TARGETS = {
     "avx512": Target(
-        "avx512", lanes=16, tap_rows=4, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=26
+        "avx512", lanes=16, tap_rows=4, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=12
     ),
     "avx2": Target(
         "avx2", lanes=8, tap_rows=2, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13
