@@ -27,6 +27,7 @@ from cnncli.core.loops.winograd import (
     PLACES,
     SIDE,
     output_square_biased,
+    rows_of,
     tile_origin,
     transform_input,
 )
@@ -61,12 +62,6 @@ def fill_table(table, x, y, tiles, rows, input_pitch, output_pitch):
 
 
 @inline
-def rows_of(left):
-    """Rows of the next register tile, so that as few as possible of the last are not there."""
-    return HALF if left <= HALF or ROWS < left <= 2 * HALF else ROWS
-
-
-@inline
 def multiply(job, inputs, products, tiles, output_pitch, table):
     """The 36 products of matrices."""
     blocks, pitch, segments, no_bias = job.panel_blocks, job.input_pitch, job.segments, job.zeros
@@ -79,7 +74,7 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
             narrow = job.narrow and block == blocks - 1
             tile = 0
             while tile < tiles:
-                rows = NARROW if narrow else rows_of(tiles - tile)
+                rows = NARROW if narrow else rows_of(tiles - tile, ROWS, HALF)
                 x_at = x + tile * pitch
                 y_at = y + tile * output_pitch + block * BLOCK_BYTES
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)

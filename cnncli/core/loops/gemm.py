@@ -141,7 +141,8 @@ def _gemm_tile(rows, vectors):
                 first = builder.load(columns)
                 with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
                     column = builder.add(first, builder.mul(t, ir.Constant(I64, BLOCK_BYTES)))
-                    _step(builder, slots, [builder.add(address, along) for address in inputs], column, ahead)
+                    places = [builder.add(address, along) for address in inputs]
+                    _step(builder, slots, places, column, ahead if vectors > 1 else None)
                 builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, BLOCK_BYTES))), columns)
             _finish(builder, slots, outputs, mode)
             return context.get_dummy_value()
@@ -278,4 +279,6 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 # input[r][y * line_pitch + x * step] * columns[y * column_pitch + x * column_step],
 # pitches and steps in bytes.
 outer_tile = _outer_tile(ROWS, VECTORS)
+outer_half = _outer_tile(HALF, VECTORS)
 outer_narrow = _outer_tile(NARROW, 1)
+outer_narrow_half = _outer_tile(HALF, 1)

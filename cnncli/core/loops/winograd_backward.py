@@ -6,7 +6,16 @@ are brought back by the transposed transform of the weights.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import BLOCK_BYTES, NARROW, ROWS, outer_narrow, outer_tile
+from cnncli.core.loops.gemm import (
+    BLOCK_BYTES,
+    HALF,
+    NARROW,
+    ROWS,
+    outer_half,
+    outer_narrow,
+    outer_narrow_half,
+    outer_tile,
+)
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
     BUFFER_ROW,
@@ -15,6 +24,7 @@ from cnncli.core.loops.winograd import (
     PLACES,
     SIDE,
     copy_patch,
+    rows_of,
     slope_square,
     sums_square,
     sums_square_added,
@@ -80,8 +90,12 @@ def multiply(job, inputs, columns, sums, table, tiles, first, rows, row_bytes):
             store_i64(table + 8 * r, row)
             store_i64(table + 8 * (rows + r), sums + at * PLACE_BYTES + r * row_bytes)
         slope = columns + at * job.tiles * BLOCK_BYTES
-        if rows == NARROW:
+        if row_bytes == VECTOR_BYTES and rows == HALF:
+            outer_narrow_half(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
+        elif row_bytes == VECTOR_BYTES:
             outer_narrow(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
+        elif rows == HALF:
+            outer_half(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
         else:
             outer_tile(table, slope, 1, tiles, 0, 0, VECTOR_BYTES, BLOCK_BYTES, 0)
 
@@ -93,10 +107,12 @@ def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
     tap = channels * BLOCK_BYTES
     for block in range(job.panel_blocks):
         narrow = job.narrow and block == job.panel_blocks - 1
-        rows = NARROW if narrow else ROWS
+        most = NARROW if narrow else ROWS
         row_bytes = VECTOR_BYTES if narrow else BLOCK_BYTES
         columns = slopes + block * PLACES * job.tiles * BLOCK_BYTES
-        for c in range(0, channels, rows):
+        c = 0
+        while c < channels:
+            rows = rows_of(channels - c, most, HALF)
             multiply(job, inputs, columns, sums, table, tiles, c, rows, row_bytes)
             for r in range(min(rows, channels - c)):
                 for v in range(0, row_bytes, VECTOR_BYTES):
@@ -106,6 +122,7 @@ def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
                         sums_square_added(src, SIDE * PLACE_BYTES, PLACE_BYTES, out, 3 * tap, tap)
                     else:
                         sums_square(src, SIDE * PLACE_BYTES, PLACE_BYTES, out, 3 * tap, tap)
+            c += rows
 
 
 def loop(job_pointer, scratch, lo, hi):
