@@ -14,6 +14,7 @@ from cnncli.core.native import processor
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import Layer, Parameter, vector_parameter
+from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
@@ -83,7 +84,7 @@ class BatchNorm(Layer):
         if plan.wants_gradient(node.inputs[0]):
             dx, job["add"] = plan.gradient_target(node.inputs[0])
         else:
-            dx = plan.spare(node.input_shapes[0])
+            dx = Tensor(node.input_shapes[0])
         plan.each_chunk("norm_backward", job, {"x": x, "dy": dy, "dx": dx})
 
     def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
@@ -168,4 +169,4 @@ class LocalResponseNorm(Layer):
             beta=self.beta,
             bias=self.bias,
         )
-        plan.each_chunk("response_norm", job, {**tensors, "rows": plan.spare(Shape(1, 1, 4 * room))})
+        plan.each_chunk("response_norm", job, {**tensors, "rows": Tensor(Shape(1, 1, 4 * room))})

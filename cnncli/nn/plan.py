@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
-from cnncli.core.nn_jobs import CACHE_LINE, TABLE_BYTES
+from cnncli.core.nn_jobs import TABLE_BYTES
 from cnncli.core.program import Call, Program
 from cnncli.nn.fusion import Fusion
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.memory import SLACK, Op, Part, Split, Tensor, fill_in, lay_out, pieces, widest
+from cnncli.nn.slots import PIECE_ROWS, Slots
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
@@ -30,9 +31,7 @@ CHUNK = 16  # samples, at most
 LEAST_SHARED = 10_000_000  # multiply-adds, about 0.1 ms, of a network that is worth waking threads for …
 LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one another
 LATE_TASKS = 64  # that a whole-batch call is cut into
-PIECE_ROWS = 256  # of a parameter, in one task
 MINIMUM_PACK = 1 << 14  # floats, in one task
-LARGE_GRADIENT = 1 << 20  # bytes, worth a barrier so that others use the same memory
 
 
 class Plan:
@@ -89,17 +88,15 @@ class Plan:
         self.transforms: list[Op] = []
         self._backward_transforms: list[Op] = []
         self._backward_from: int | None = None  # which phase the backward pass begins with
-        self.slotted: dict[str, int] = {}  # parameter: offset in a slot
-        self.slot_pitch = 0
-        self._slot_memory: NDArray[np.uint8] | None = None
         self._index = 0
         self._split: Split | None = None
         self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._trained = self._with_parameters({INPUT} if wants_input else set())
-        if training:
-            self._lay_out_slots()
-            self._lay_out_squares()
+        self._slots = Slots(network, self.slots) if training else None
+        if self._slots is not None:
+            self.hold(self._slots.memory)
+            self.hold(self._slots.squares)
 
     # --- what layers ask -------------------------------------------------------------------------
 
@@ -180,16 +177,17 @@ class Plan:
             self._rooms[name] = self.hold(native.aligned_zeros(size * np.dtype(kind).itemsize + SLACK))
         return int(self._rooms[name].ctypes.data)
 
-    def spare(self, shape: Shape) -> Tensor:
-        """A tensor that belongs to no node."""
-        return Tensor(shape)
-
     def weight_gradient(self, node: Node, parameter: str) -> int:
         """Address of the rows of a parameter's gradient: in the first slot, if it has slots."""
         name = f"{node.name}.{parameter}"
-        if name in self.slotted and self._slot_memory is not None:
-            return int(self._slot_memory.ctypes.data) + self.slotted[name]
+        if self._slots is not None and name in self._slots:
+            return self._slots.address(name)
         return self.network.gradient_address(name)
+
+    @property
+    def slot_pitch(self) -> int:
+        """Bytes from slot to slot."""
+        return 0 if self._slots is None else self._slots.pitch
 
     def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
         """A record with some of its fields filled in."""
@@ -339,36 +337,25 @@ class Plan:
 
     def sum_slots(self) -> NDArray[np.float64]:
         """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
+        assert self._slots is not None
         for name in self.network.parameters:
-            if name not in self._shared:
-                self._sum(name)
-        return self._squares
+            if not self._slots.shares(name):
+                self._sum(self._slots, name)
+        return self._slots.squares
 
     def _sum_shared(self, node: Node) -> None:
         """Add up the slots of a layer whose memory the next one needs."""
-        names = [f"{node.name}.{p.name}" for p in node.layer.parameters(node.input_shapes)]
-        for name in filter(self._shared.__contains__, names):
+        assert self._slots is not None
+        for name in self._slots.shared_by(node):
             self.barrier()
-            self._sum(name)
+            self._sum(self._slots, name)
             self.barrier()
 
-    def _sum(self, name: str) -> None:
-        network, parameter = self.network, self.network.parameters[name]
+    def _sum(self, slots: Slots, name: str) -> None:
         node, _, short = name.rpartition(".")
-        slotted = name in self.slotted
-        job = self.job(
-            nn_jobs.REDUCE,
-            slots=self.weight_gradient(self.graph.nodes[node], short),
-            slot_pitch=self.slot_pitch,
-            slot_count=self.slot_count.ctypes.data if slotted else self.constant(np.ones(1, np.int64)),
-            out=network.gradient_address(name),
-            taps=parameter.taps,
-            blocks=parameter.blocks,
-            last=parameter.outputs - (parameter.blocks - 1) * (network.row_bytes // 4),
-            squares=self._squares.ctypes.data + 8 * self._first_square[name],
-            piece=PIECE_ROWS,
-        )
-        self.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))
+        source = self.weight_gradient(self.graph.nodes[node], short)
+        count = self.slot_count.ctypes.data if name in slots else self.constant(np.ones(1, np.int64))
+        self.whole("reduce", *slots.sum_job(name, source, count))
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -517,32 +504,3 @@ class Plan:
                 if any(map(self.wants_gradient, node.inputs)):
                     halos.append(node.layer.output_halo(node.input_shapes))
         return widest(halos)
-
-    def _lay_out_slots(self) -> None:
-        """Room for the gradients of each slot: large ones lie in the same place, one after the other."""
-        own = most = 0
-        self._shared: dict[str, int] = {}  # parameter: offset in the shared part
-        for node in self.graph.nodes.values():
-            shared = 0
-            for parameter in node.layer.parameters(node.input_shapes):
-                name = f"{node.name}.{parameter.name}"
-                size = parameter.rows * self.network.row_bytes
-                if node.layer.whole_gradient(parameter, node.input_shapes):
-                    continue
-                if size >= LARGE_GRADIENT:
-                    self._shared[name] = shared
-                    shared += size
-                else:
-                    self.slotted[name] = own
-                    own += size
-            most = max(most, shared)
-        self.slotted |= {name: own + offset for name, offset in self._shared.items()}
-        self.slot_pitch = own + most + CACHE_LINE
-        self._slot_memory = self.hold(native.aligned_zeros(self.slots * self.slot_pitch + SLACK))
-
-    def _lay_out_squares(self) -> None:
-        """Room for a sum of squares of each piece of the gradient."""
-        counts = [len(pieces(p.rows, PIECE_ROWS)) for p in self.network.parameters.values()]
-        starts = np.cumsum([0, *counts])
-        self._first_square = dict(zip(self.network.parameters, starts.tolist(), strict=False))
-        self._squares: NDArray[np.float64] = self.hold(np.zeros(starts[-1], np.float64))

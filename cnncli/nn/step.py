@@ -14,7 +14,8 @@ from cnncli.nn.losses import Loss
 from cnncli.nn.memory import Tensor, pieces
 from cnncli.nn.network import Floats, Network
 from cnncli.nn.optimisers import Optimiser
-from cnncli.nn.plan import PIECE_ROWS, Plan
+from cnncli.nn.plan import Plan
+from cnncli.nn.slots import PIECE_ROWS
 
 
 class TrainingStep:

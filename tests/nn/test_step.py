@@ -64,7 +64,7 @@ def test_threads_change_no_bit(samples):
 
 def test_large_gradients_share_their_memory(monkeypatch):
     apart = trained(2)
-    monkeypatch.setattr("cnncli.nn.plan.LARGE_GRADIENT", 1)
+    monkeypatch.setattr("cnncli.nn.slots.LARGE_GRADIENT", 1)
     together = trained(2)
     assert together[0].weights.tobytes() == apart[0].weights.tobytes()
     assert together[2].gradient_norm == apart[2].gradient_norm
@@ -72,7 +72,7 @@ def test_large_gradients_share_their_memory(monkeypatch):
 
 
 def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.LARGE_GRADIENT", 1)
+    monkeypatch.setattr("cnncli.nn.slots.LARGE_GRADIENT", 1)
     graph = small_graph()
     read = graph.output
     graph.add(Linear(30), inputs=read, name="unread")

@@ -1,0 +1,108 @@
+"""Gradients while they are summed: one for each run of chunks, added up when all are done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import native, nn_jobs
+from cnncli.core.nn_jobs import CACHE_LINE
+from cnncli.nn.graph import Node
+from cnncli.nn.memory import SLACK, pieces
+
+if TYPE_CHECKING:
+    from cnncli.nn.network import Network
+
+LARGE_GRADIENT = 1 << 20  # bytes, worth a barrier so that others use the same memory
+PIECE_ROWS = 256  # of a parameter, in one task
+
+
+class Slots:
+    """Memory for the gradients of a network, so many times over.
+
+    Small gradients have a place of their own in a slot. Large ones of different layers share one: those of
+    a layer are added up before the next layer writes there. Gradients that are sums over the whole batch
+    at once have no slots; they lie where the network keeps them.
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters.
+    count : int
+        Slots.
+
+    Attributes
+    ----------
+    pitch : int
+        Bytes from slot to slot.
+    squares : ndarray of float64
+        Room for a sum of squares of each piece of the gradient.
+    """
+
+    def __init__(self, network: Network, count: int) -> None:
+        self._network = network
+        self._offsets: dict[str, int] = {}
+        self._shared: dict[str, int] = {}  # parameter: offset in the shared part
+        own = most = 0
+        for node in network.graph.nodes.values():
+            shared = 0
+            for parameter in node.layer.parameters(node.input_shapes):
+                name = f"{node.name}.{parameter.name}"
+                size = parameter.rows * network.row_bytes
+                if node.layer.whole_gradient(parameter, node.input_shapes):
+                    continue
+                if size >= LARGE_GRADIENT:
+                    self._shared[name] = shared
+                    shared += size
+                else:
+                    self._offsets[name] = own
+                    own += size
+            most = max(most, shared)
+        self._offsets |= {name: own + offset for name, offset in self._shared.items()}
+        self.pitch = own + most + CACHE_LINE
+        self.memory = native.aligned_zeros(count * self.pitch + SLACK)
+        counts = [len(pieces(p.rows, PIECE_ROWS)) for p in network.parameters.values()]
+        starts = np.cumsum([0, *counts])
+        self._first_square = dict(zip(network.parameters, starts.tolist(), strict=False))
+        self.squares: NDArray[np.float64] = np.zeros(starts[-1], np.float64)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a parameter's gradient has slots."""
+        return name in self._offsets
+
+    def address(self, name: str) -> int:
+        """Of a gradient in the first slot."""
+        return int(self.memory.ctypes.data) + self._offsets[name]
+
+    def shares(self, name: str) -> bool:
+        """Whether another layer's gradient uses the same memory."""
+        return name in self._shared
+
+    def shared_by(self, node: Node) -> list[str]:
+        """Names of a layer's gradients whose memory another layer uses."""
+        names = [f"{node.name}.{parameter.name}" for parameter in node.layer.parameters(node.input_shapes)]
+        return [name for name in names if name in self._shared]
+
+    def sum_job(self, name: str, source: int, count: int) -> tuple[NDArray[np.void], list[tuple[int, int]]]:
+        """The record that adds up the slots of a gradient from an address on, and its tasks.
+
+        ``count`` is the address of the number of slots that are in use.
+        """
+        parameter = self._network.parameters[name]
+        job = np.zeros(1, nn_jobs.REDUCE)
+        values = {
+            "slots": source,
+            "slot_pitch": self.pitch,
+            "slot_count": count,
+            "out": self._network.gradient_address(name),
+            "taps": parameter.taps,
+            "blocks": parameter.blocks,
+            "last": parameter.outputs - (parameter.blocks - 1) * (self._network.row_bytes // 4),
+            "squares": self.squares.ctypes.data + 8 * self._first_square[name],
+            "piece": PIECE_ROWS,
+        }
+        for field, value in values.items():
+            job[field] = value
+        return job, pieces(parameter.rows, PIECE_ROWS)
