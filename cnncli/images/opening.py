@@ -68,14 +68,14 @@ class _Ahead:
         self._image: ImageFile | None = image
         # In one piece: between two, the thread would have to wait for its turn to run.
         image.decodermaxblock = self.file.st_size
-        image.load_prepare()
-        use_large_pages(image)
         self._done = _thread.allocate_lock()
         self._done.acquire()
         _thread.start_new_thread(self._decode, (image,))
 
     def _decode(self, image: ImageFile) -> None:
         try:
+            image.load_prepare()
+            use_large_pages(image)
             image.load()
         except Exception:  # noqa: BLE001 - whoever reads the file next meets the same fault, and reports it
             self._image = None

@@ -97,6 +97,19 @@ def test_a_damaged_image_is_reported_as_ever(tmp_path):
     assert str(early.value) == str(plain.value)
 
 
+@pytest.mark.parametrize("fault", [MemoryError, ValueError, OSError])
+def test_what_cannot_be_prepared_is_read_as_ever(tmp_path, monkeypatch, fault):
+    def fail(image):
+        raise fault
+
+    path = save(tmp_path / "a.jpg", colors())
+    wanted = read_picture(path)
+    monkeypatch.setattr(opening, "use_large_pages", fail)
+    opening.decode_ahead([str(path)])
+    assert opening._ahead
+    assert np.array_equal(read_picture(path).frames[0], wanted.frames[0])
+
+
 def test_a_bomb_is_not_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_MOST_AHEAD", 100)
     opening.decode_ahead([str(save(tmp_path / "a.jpg", colors()))])
