@@ -19,6 +19,7 @@ from cnncli.core.simd import (
     LINE,
     VECTOR,
     VECTOR_BYTES,
+    any_lane,
     constant,
     fused,
     loaded,
@@ -50,8 +51,8 @@ def _store_switch(builder, code, addresses, emit):
     for address in addresses[1:]:
         bits = builder.or_(bits, address)
     apart = builder.icmp_signed("!=", builder.and_(bits, ir.Constant(I64, VECTOR_BYTES - 1)), _NONE)
-    streamed = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
-    code = builder.select(builder.and_(apart, streamed), ir.Constant(I64, FLOAT), code)
+    asked = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
+    code = builder.select(builder.and_(apart, asked), ir.Constant(I64, FLOAT), code)
     cases = {each: functools.partial(emit, element, False) for each, element in _ELEMENTS.items()}
     return _chosen(builder, code, {**cases, STREAMED: functools.partial(emit, F32, True)}, I64)
 
@@ -355,8 +356,7 @@ def _stored_low_bits(builder, address, integers, element):
 
 def _any_bits(builder, lanes):
     """Whether any lane is not 0."""
-    bits = builder.bitcast(builder.icmp_signed("!=", lanes, _NO_BITS), ir.IntType(LANES))
-    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+    return any_lane(builder, builder.icmp_signed("!=", lanes, _NO_BITS))
 
 
 def _every(number):

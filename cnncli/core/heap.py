@@ -3,11 +3,12 @@
 import contextlib
 import ctypes
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-_LINE = 64  # bytes of a cache line, and of the longest vector
+LINE = 64  # bytes of a cache line, and of the longest vector
 
 # Numbers of glibc's options, and their settings here: the largest that it takes for the one; for the
 # other more than a batch of images gives back at a time.
@@ -15,12 +16,16 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _LARGEST = 1 << 29, 1 << 25
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-    """An array like `numpy.empty` that begins on a cache line: vectors of it can go past the caches."""
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """An array like `numpy.empty` that starts on a cache line: vectors of it can go past the caches."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    raw = np.empty(size + _LINE, np.uint8)
-    start = -raw.ctypes.data % _LINE
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return on_a_line(np.empty(size + LINE, np.uint8)).view(dtype).reshape(shape)
+
+
+def on_a_line(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """All but a line's worth of some bytes, from the first cache line that starts in them."""
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + raw.size - LINE]
 
 
 def keep_freed_memory() -> None:

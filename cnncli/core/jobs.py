@@ -64,6 +64,14 @@ _ROWS = [
     ("shares_rows", "i8"),  # 1: they do, 0: each output row has a pass of its own
     ("stores_chunks", "i8"),  # 1: sums of whole chunks go straight to the output
 ]
+# A row of taps, for each rank if there are several, then one column of taps over all of them.
+_FACTORS = [
+    *_ROWS,
+    ("row_count", "i8"),  # taps of each rank's row
+    ("row_offsets", "i8"),
+    ("row_weights", "i8"),
+    ("kept_rows", "i8"),  # in scratch of one rank
+]
 # For bytes, the taps are pairs of an offset and a weight.
 DIRECT = np.dtype(
     [
@@ -96,13 +104,9 @@ COMBINE = {"energy": 0, "angle": 1, "max": 2, "direction": 3}
 SEPARABLE = np.dtype(
     [
         *TILES,
-        *_ROWS,
+        *_FACTORS,
         ("rank", "i8"),
-        ("row_count", "i8"),  # taps of each rank's row
-        ("row_offsets", "i8"),
-        ("row_weights", "i8"),
-        ("kept_rows", "i8"),  # in scratch of one rank …
-        ("plane", "i8"),  # … which takes so many floats
+        ("plane", "i8"),  # floats in the scratch of one rank
     ],
     align=True,
 )
@@ -190,11 +194,7 @@ RIDGES_RING = 8  # rows of each kind that are kept in scratch
 RIDGES = np.dtype(
     [
         *TILES,
-        *_ROWS,
-        ("row_count", "i8"),
-        ("row_offsets", "i8"),
-        ("row_weights", "i8"),
-        ("kept_rows", "i8"),
+        *_FACTORS,
         ("low", "f4"),
         ("high", "f4"),
     ],

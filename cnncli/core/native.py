@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import cache, linker
+from cnncli.core.heap import LINE, on_a_line
 from cnncli.core.target import Target, choose_target
 from cnncli.core.threads import spread
 
@@ -82,7 +83,6 @@ LOOPS = {
 
 NativeFunction = Callable[[int, int, int, int], None]
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t)
-_ALIGNMENT = 64
 _lock = threading.Lock()
 _keep_alive: list[object] = []  # engines own the machine code
 
@@ -314,9 +314,7 @@ def _target_machine() -> Any:
 
 def aligned_zeros(size: int) -> NDArray[np.uint8]:
     """Zeroed bytes that start on a cache line."""
-    raw = np.zeros(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size]
+    return on_a_line(np.zeros(size + LINE, np.uint8))
 
 
 def forget() -> None:
@@ -325,18 +323,6 @@ def forget() -> None:
         _load.cache_clear()
         _key.cache_clear()
         processor.cache_clear()
-
-
-def row_chunk() -> int:
-    """Floats that the filter loops take of a row at a time: see ``loops/taps.py``."""
-    target = processor()[3]
-    return 2 * target.tap_vectors * target.lanes // target.tap_rows
-
-
-def pair_chunk() -> int:
-    """The same for two sums of one row."""
-    target = processor()[3]
-    return target.tap_vectors * target.lanes
 
 
 def kept_files() -> list[str]:

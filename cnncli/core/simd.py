@@ -62,6 +62,12 @@ def constant(value):
     return ir.Constant(VECTOR, [float(value)] * LANES)
 
 
+def any_lane(builder, holds):
+    """Whether a comparison of vectors holds in any lane."""
+    bits = builder.bitcast(holds, ir.IntType(holds.type.count))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+
 def loaded(builder, address, kind, align):
     """Load a value of an IR type from an address of which only ``align`` is known."""
     value = builder.load(pointer(builder, address, kind), typ=kind)
@@ -316,8 +322,7 @@ def any_greater(typing_context, a, b):
     """Whether a > b in any lane."""
 
     def codegen(context, builder, signature, args):
-        bits = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+        return any_lane(builder, builder.fcmp_ordered(">", *args))
 
     return types.boolean(vector, vector), codegen
 

@@ -42,6 +42,10 @@ class Target:
     gemm_half_rows: int
     gemm_narrow_rows: int
 
+    def tap_chunk(self, sums: int) -> int:
+        """Floats of a row that the filter loops take at a time for so many sums at once."""
+        return 2 * self.tap_vectors * self.lanes // sums
+
     @property
     def stretches(self) -> list[tuple[int, int]]:
         """Which of `tap_rows` output rows a row of source pixels can count for, first and last, in order.

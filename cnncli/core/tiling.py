@@ -123,8 +123,8 @@ def lay_out(
     extent_x, extent_y = extent
     target = processor()[3]
     together = target.tap_rows
-    chunk = 2 * target.tap_vectors * target.lanes
-    unit = unit or chunk
+    chunk = target.tap_chunk(1)
+    narrow_end, unit = unit is not None, unit or chunk
     tile_samples = TILE_SAMPLES // unit * unit
     tile_width = max(1, min(width, tile_samples // channels // stride_x))
     dense = (tile_width - 1) * stride_x + 1
@@ -144,7 +144,7 @@ def lay_out(
     lead = tile_width
     if ready:
         lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // unit) * unit // channels)
-        if unit < chunk and stride_x == 1:
+        if narrow_end and stride_x == 1:
             inside = min(inner_hi - extent_x + 1, width) - lead
             tile_width = _whole_width(width - lead, inside, tile_width, max(unit // channels, 1))
     tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
@@ -208,7 +208,7 @@ def _out_type(out: NDArray[np.generic]) -> int:
 def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:
     """Whether rows are samples of a type, so far apart that a chunk ends in the next row."""
     target = processor()[3]
-    reach = 2 * target.tap_vectors * target.lanes * surface.src.itemsize
+    reach = target.tap_chunk(1) * surface.src.itemsize
     return surface.src.dtype == kind and surface.luma is None and surface.src.strides[0] >= reach
 
 

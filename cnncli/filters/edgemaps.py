@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.execute import NOISE, set_factors
+from cnncli.filters.execute import NOISE, rows_read, set_factors
 from cnncli.filters.linear import run_linear
 from cnncli.filters.model import Canny, ZeroCrossings
 from cnncli.filters.plan import plan_linear
@@ -59,7 +59,7 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     ------
     J. Canny: A Computational Approach to Edge Detection, 1986: sections VI (ridges), VIII (hysteresis).
     """
-    height, width, channels = _dense_shape(surface, 2 * canny_reach(filter) + 1)
+    height, width, channels = _dense_shape(surface, (2 * canny_reach(filter) + 1,) * 2)
     # A rim of no edges around the map, so that following needs no look at the border.
     ridges = np.zeros(-(-(height + 2) * (width + 2) * channels // 8) * 8, np.uint8)
     edges = ridges[: (height + 2) * (width + 2) * channels].reshape(height + 2, width + 2, channels)
@@ -123,14 +123,14 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
 
 def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
     """The same view with an output of float32 for every place, without stride or range."""
-    out = aligned_empty(_dense_shape(surface, *extent), np.float32)
+    out = aligned_empty(_dense_shape(surface, extent), np.float32)
     return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
 
 
-def _dense_shape(surface: Surface, extent_x: int, extent_y: int | None = None) -> tuple[int, int, int]:
+def _dense_shape(surface: Surface, extent: tuple[int, ...]) -> tuple[int, int, int]:
     """Height, width and channels of an output without stride."""
-    height = surface.ymap.size - (extent_x if extent_y is None else extent_y) + 1
-    return height, surface.xmap.size - extent_x + 1, surface.channels
+    x, y = extent
+    return surface.ymap.size - y + 1, surface.xmap.size - x + 1, surface.channels
 
 
 def _rimmed(count: int) -> NDArray[np.intp]:
@@ -146,7 +146,7 @@ def _to_levels(surface: Surface) -> Surface:
     fill = float(np.rint(surface.fill * factor) / STEPS)
     if surface.src.dtype == np.uint8 and surface.full_scale == LEVELS:
         return replace(surface, fill=fill)
-    levels = np.asarray(aligned_empty(surface.src.shape, np.float32), np.float32)
+    levels = aligned_empty(surface.src.shape, np.float32)
     rows = max(1, _BLOCK_BYTES // (4 * levels[0].size))
     for top in range(0, len(levels), rows):
         block = levels[top : top + rows]
@@ -162,11 +162,11 @@ def _find_ridges(filter: Canny, view: Surface, threads: int) -> None:
     taps = gaussian_taps(filter.sigma, size)[None]
     view = replace(view, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
     job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=True)
-    room = set_factors(job, taps, taps)
+    set_factors(job, taps, taps)
     for name, share in (("low", filter.low), ("high", filter.high)):
         # The loop asks for more than the number below the threshold: for at least the threshold.
         job.record[name] = np.nextafter(np.float32(share * SOBEL_STEP * LEVELS), np.float32(-1))
-    rows = 2 + 4 * jobs.RIDGES_RING + room
+    rows = 2 + 4 * jobs.RIDGES_RING + rows_read(job)
     size = HEADER_BYTES + 4 * rows * job.pitch
     native.run("ridges", job.record, job.count, threads=threads, scratch_bytes=size)
 

@@ -40,11 +40,17 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     numbers = whole_weights(weights, surface)
     if numbers is not None:
         return _run_direct_bytes(*numbers, surface, extent, dilation=dilation, threads=threads)
-    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=native.row_chunk())
+    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
     rows, _, columns = _set_row_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
     job.point("source_offsets", offsets.astype(np.intp))
-    return _run("direct", job, threads, rows=processor()[3].tap_rows + _rows_read(job))
+    return _run("direct", job, threads, rows=processor()[3].tap_rows + rows_read(job))
+
+
+def _row_chunk() -> int:
+    """Floats that a loop takes of each of the rows that share their loads."""
+    target = processor()[3]
+    return target.tap_chunk(target.tap_rows)
 
 
 def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp], int] | None:
@@ -117,24 +123,23 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     job = lay_out(
         jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, slides=True, in_place=np.float32
     )
-    plane = _rows_read(job) * job.pitch
-    job.record["rank"], job.record["plane"] = rank, plane
-    planes = rank * set_factors(job, columns, rows, dilation=dilation, plane=plane)
-    return _run("separable", job, threads, rows=processor()[3].tap_rows + 1 + planes)
+    room = rows_read(job)
+    job.record["rank"], job.record["plane"] = rank, room * job.pitch
+    set_factors(job, columns, rows, dilation=dilation, plane=room * job.pitch)
+    return _run("separable", job, threads, rows=processor()[3].tap_rows + 1 + rank * room)
 
 
-def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> int:
-    """The taps and rows of `run_separable`, for any job that has fields for them; rows of a plane."""
+def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> None:
+    """The taps and rows of `run_separable`, for any job that has fields for them."""
     job.record["kept_rows"] = job.loaded_rows
     along = [4 * x * dilation * job.surface.channels for x in range(rows.shape[1])]
     job.record["row_count"] = rows.shape[1]
     job.point("row_offsets", np.array(along * len(rows), np.intp))
     job.point("row_weights", np.ascontiguousarray(rows.ravel(), np.float32))
     _set_row_taps(job, columns[:, :, None], dilation, plane=plane)
-    return _rows_read(job)
 
 
-def _rows_read(job: TileJob) -> int:
+def rows_read(job: TileJob) -> int:
     """Rows in scratch: those that are loaded, and what rows of output that are not there are summed from."""
     return job.loaded_rows + processor()[3].tap_rows - 1
 
@@ -211,7 +216,7 @@ def run_responses(
     job.record["floor"] = NOISE * largest * surface.full_scale
     job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
     # Answers of all kernels for one chunk, in rows' worth of scratch.
-    room = -(-len(even) * native.pair_chunk() // job.pitch)
+    room = -(-len(even) * processor()[3].tap_chunk(2) // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
 
 
@@ -242,9 +247,7 @@ def _set_row_taps(
         within = [0] * len(rows)
     job.record["tap_count"] = len(rows)
     job.record["shares_rows"] = step > 1
-    job.record["stores_chunks"] = (
-        step > 1 and surface.stride[0] == 1 and native.row_chunk() % surface.channels == 0
-    )
+    job.record["stores_chunks"] = step > 1 and surface.stride[0] == 1 and _row_chunk() % surface.channels == 0
     job.point("tap_ends", np.searchsorted(within, np.arange(len(stretches)), side="right"))
     job.point("tap_offsets", offsets.astype(np.intp))
     job.point("tap_weights", np.ascontiguousarray(weights[present], np.float32))

@@ -175,15 +175,15 @@ class Conv(Layer):
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
         bias = plan.bias(node, self._filled() if not self.bias else 0)
+        clips = plan.clips(node)
+        mode = RELU if clips else 0
         if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape, samples=plan.chunk):
-            mode = RELU if plan.clips(node) else 0
             panel = plan.weight(node, "weight")
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
             return
         if pairs.pays(x.shape, y.shape, pair(self.stride)):
             weight = plan.weight(node, "weight"), self.parameters(node.input_shapes)[0].order
             lines = (pair(self.stride)[0], *pair(self.dilation))
-            mode = RELU if plan.clips(node) else 0
             pairs.emit(plan, (x, corner), y, weight, lines=lines, bias=bias, mode=mode)
             return
         kh, kw = pair(self.kernel)
@@ -202,7 +202,6 @@ class Conv(Layer):
         job = gather.job(plan, y.shape, panel=plan.weight(node, "weight"), bias=bias)
         job["x_step"], job["x_line"] = stride_x * x.pixel, stride_y * x.row
         job["y_step"], job["y_line"] = y.pixel, y.row
-        clips = plan.clips(node)
         if gather.overlaps:
             pattern = gather.pattern(plan, bias, y.shape.width)
             plan.repeat(pattern, y)

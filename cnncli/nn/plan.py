@@ -355,7 +355,8 @@ class Plan:
         node, _, short = name.rpartition(".")
         source = self.weight_gradient(self.graph.nodes[node], short)
         count = self.slot_count.ctypes.data if name in slots else self.constant(np.ones(1, np.int64))
-        self.whole("reduce", *slots.sum_job(name, source, count))
+        job = self.job(nn_jobs.REDUCE, slots=source, slot_count=count, **slots.sum_fields(name))
+        self.whole("reduce", job, pieces(self.network.parameters[name].rows, PIECE_ROWS))
 
     # --- passes ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import native, nn_jobs
+from cnncli.core import native
 from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.nn.graph import Node
 from cnncli.nn.memory import SLACK, pieces
@@ -85,17 +85,11 @@ class Slots:
         names = [f"{node.name}.{parameter.name}" for parameter in node.layer.parameters(node.input_shapes)]
         return [name for name in names if name in self._shared]
 
-    def sum_job(self, name: str, source: int, count: int) -> tuple[NDArray[np.void], list[tuple[int, int]]]:
-        """The record that adds up the slots of a gradient from an address on, and its tasks.
-
-        ``count`` is the address of the number of slots that are in use.
-        """
+    def sum_fields(self, name: str) -> dict[str, int]:
+        """What the record that adds up a gradient's slots says of where they go."""
         parameter = self._network.parameters[name]
-        job = np.zeros(1, nn_jobs.REDUCE)
-        values = {
-            "slots": source,
+        return {
             "slot_pitch": self.pitch,
-            "slot_count": count,
             "out": self._network.gradient_address(name),
             "taps": parameter.taps,
             "blocks": parameter.blocks,
@@ -103,6 +97,3 @@ class Slots:
             "squares": self.squares.ctypes.data + 8 * self._first_square[name],
             "piece": PIECE_ROWS,
         }
-        for field, value in values.items():
-            job[field] = value
-        return job, pieces(parameter.rows, PIECE_ROWS)

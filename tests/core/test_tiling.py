@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnncli.core import jobs
-from cnncli.core.native import pair_chunk
+from cnncli.core.native import processor
 from cnncli.core.tiling import Surface, lay_out
 
 
@@ -41,7 +41,7 @@ def test_tiles_cover_the_output_and_rows_have_room(size, extent, channels, strid
     assert (across - 1) * tile_width < width
     assert (down - 1) * tile_height < height
     loaded = (tile_width - 1) * stride[0] + extent[0]
-    assert job.pitch >= loaded * channels + pair_chunk()
+    assert job.pitch >= loaded * channels + processor()[3].tap_chunk(2)
     assert job.pitch % 16 == 0
     assert job.pitch % 1024
     assert job.loaded_rows >= (tile_height - 1) * stride[1] + extent[1]

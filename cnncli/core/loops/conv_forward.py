@@ -73,14 +73,18 @@ def panel_number(job, each):
 
 
 @inline
+def panel_at(job, part, each):
+    """Address of the each-th panel of a part of the sums."""
+    segments = job.segments + 24 * part * job.segment_count
+    return job.panel + load_i64(segments + 16) + panel_number(job, each) * job.panel_pitch
+
+
+@inline
 def following(job, part, each):
     """Address of the panel that is used after the each-th of a part of the sums; any after the last."""
-    after = each + 1
-    if after == job.groups * job.panel_blocks:
-        after = 0
-        part = min(part + 1, job.sum_blocks - 1)
-    segments = job.segments + 24 * part * job.segment_count
-    return job.panel + load_i64(segments + 16) + panel_number(job, after) * job.panel_pitch
+    if each + 1 < job.groups * job.panel_blocks:
+        return panel_at(job, part, each + 1)
+    return panel_at(job, min(part + 1, job.sum_blocks - 1), 0)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -99,7 +103,6 @@ def loop(job_pointer, scratch, lo, hi):
         y_here = y + image * job.y_image + line * job.y_line
         for part in range(job.sum_blocks):
             segments = job.segments + 24 * part * job.segment_count
-            panels = job.panel + load_i64(segments + 16)
             mode = job.mode & RELU if part == job.sum_blocks - 1 else 0
             if part > 0 or job.mode & ADD:
                 mode |= ADD
@@ -109,7 +112,7 @@ def loop(job_pointer, scratch, lo, hi):
                 block = to - group * blocks
                 x_at = x_here + group * job.x_group
                 y_at = y_here + group * job.y_group + block * BLOCK_BYTES
-                panel = panels + to * job.panel_pitch
+                panel = panel_at(job, part, each)
                 bias = job.bias + to * BLOCK_BYTES
                 rows = ROWS
                 if images * lines * job.width == 1:

@@ -78,7 +78,7 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
                 x_at = x + tile * pitch
                 y_at = y + tile * output_pitch + block * BLOCK_BYTES
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
-                if rows == NARROW:
+                if narrow:
                     gemm_narrow(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 elif rows == ROWS:
                     gemm_tile(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)

@@ -75,8 +75,9 @@ def three_by_three(element):
             starts = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(4)]
             shifts = [builder.mul(step, ir.Constant(I64, column)) for column in range(3)]
             with _cover(builder, length) as i:
-                for address in (*to_read, *to_write):
-                    prefetch(builder, builder.add(address, i), to_write=address in to_write)
+                for addresses, written in ((to_read, False), (to_write, True)):
+                    for address in addresses:
+                        prefetch(builder, builder.add(address, i), to_write=written)
                 columns = ([], [])
                 for shift in shifts:
                     at = builder.add(i, shift)

@@ -106,21 +106,42 @@ def _spread_pair(builder, address):
     return builder.bitcast(splatted(builder, pair, LANES // 2), VECTOR)
 
 
-def _step(builder, slots, inputs, columns, ahead=None, spread=_spread):
-    """One step of the sum: values at the addresses ``inputs`` times the vectors at ``columns``.
+def _vectors(builder, columns, count):
+    """So many vectors from an address on."""
+    return [loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(count)]
 
-    The vectors so many bytes ``ahead`` are fetched into the second-level cache.
-    """
-    if ahead is not None:
-        for line in range(0, len(slots[0]) * VECTOR_BYTES, LINE):
-            prefetch(builder, _at(builder, builder.add(columns, ahead), line), level=2)
-    vectors = [
-        loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(len(slots[0]))
-    ]
+
+def _step(builder, slots, inputs, along, vectors, spread=_spread):
+    """One step of the sum: values so many bytes ``along`` from the addresses ``inputs``, times vectors."""
     for row, address in zip(slots, inputs, strict=True):
-        value = spread(builder, address)
+        value = spread(builder, builder.add(address, along))
         for vector, slot in zip(vectors, row, strict=True):
             builder.store(fused(builder, value, vector, builder.load(slot)), slot)
+
+
+def _over_segments(builder, segments, count, panel, step_bytes, step):
+    """``step(along, column)`` for each input of the segments, whose weights lie ``step_bytes`` apart."""
+    columns = cgutils.alloca_once_value(builder, panel)
+    builder.store(panel, columns)
+    with cgutils.for_range(builder, count) as segment:
+        entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
+        offset, length = _words(builder, entry, 0, 2)
+        end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
+        first = builder.load(columns)
+        with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
+            step(along, builder.add(first, builder.mul(t, ir.Constant(I64, step_bytes))))
+        builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, step_bytes))), columns)
+
+
+def _over_pixels(builder, lines, line, pitches, steps, columns, step):
+    """``step(along, column)`` for each pixel of some lines; pitches and steps of inputs and of columns."""
+    (line_pitch, column_pitch), (input_step, column_step) = pitches, steps
+    with cgutils.for_range(builder, lines) as y:
+        start = builder.mul(y.index, line_pitch)
+        end = builder.add(start, builder.mul(line, input_step))
+        first = builder.add(columns, builder.mul(y.index, column_pitch))
+        with cgutils.for_range_slice(builder, start, end, input_step) as (along, x):
+            step(along, builder.add(first, builder.mul(x, column_step)))
 
 
 def _gemm_tile(rows, vectors):
@@ -132,18 +153,14 @@ def _gemm_tile(rows, vectors):
             outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
             slots = _slots(builder, rows, vectors)
             _start(builder, slots, outputs, bias, mode)
-            columns = cgutils.alloca_once_value(builder, panel)
-            builder.store(panel, columns)
-            with cgutils.for_range(builder, count) as segment:
-                entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
-                offset, length = _words(builder, entry, 0, 2)
-                end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
-                first = builder.load(columns)
-                with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
-                    column = builder.add(first, builder.mul(t, ir.Constant(I64, BLOCK_BYTES)))
-                    places = [builder.add(address, along) for address in inputs]
-                    _step(builder, slots, places, column, ahead if vectors > 1 else None)
-                builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, BLOCK_BYTES))), columns)
+
+            def step(along, column):
+                if vectors > 1:
+                    for line in range(0, vectors * VECTOR_BYTES, LINE):
+                        prefetch(builder, _at(builder, builder.add(column, ahead), line), level=2)
+                _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
+
+            _over_segments(builder, segments, count, panel, BLOCK_BYTES, step)
             _finish(builder, slots, outputs, mode)
             return context.get_dummy_value()
 
@@ -176,17 +193,11 @@ def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel)
         slots = _slots(builder, PAIRS, 1)
         for row in slots:
             builder.store(start, row[0])
-        columns = cgutils.alloca_once_value(builder, panel)
-        builder.store(panel, columns)
-        with cgutils.for_range(builder, count) as segment:
-            entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
-            offset, length = _words(builder, entry, 0, 2)
-            end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
-            with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, _):
-                column = builder.load(columns)
-                places = [builder.add(address, along) for address in inputs]
-                _step(builder, slots, places, column, spread=_spread_pair)
-                builder.store(_at(builder, column, VECTOR_BYTES), columns)
+
+        def step(along, column):
+            _step(builder, slots, inputs, along, _vectors(builder, column, 1), _spread_pair)
+
+        _over_segments(builder, segments, count, panel, VECTOR_BYTES, step)
         _clip(builder, slots, mode)
         for row, output in zip(slots, outputs, strict=True):
             pair = builder.load(row[0])
@@ -219,13 +230,12 @@ def _outer_tile(rows, vectors):
             zeros = cgutils.alloca_once(builder, ir.ArrayType(VECTOR, vectors))
             builder.store(ir.Constant(ir.ArrayType(VECTOR, vectors), [constant(0)] * vectors), zeros)
             _start(builder, slots, outputs, builder.ptrtoint(zeros, I64), mode)
-            with cgutils.for_range(builder, lines) as y:
-                start = builder.mul(y.index, line_pitch)
-                end = builder.add(start, builder.mul(line, step))
-                first = builder.add(columns, builder.mul(y.index, column_pitch))
-                with cgutils.for_range_slice(builder, start, end, step) as (along, x):
-                    column = builder.add(first, builder.mul(x, column_step))
-                    _step(builder, slots, [builder.add(address, along) for address in inputs], column)
+
+            def sum_up(along, column):
+                _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
+
+            pitches, steps = (line_pitch, column_pitch), (step, column_step)
+            _over_pixels(builder, lines, line, pitches, steps, columns, sum_up)
             _finish(builder, slots, outputs, mode)
             return context.get_dummy_value()
 
@@ -244,21 +254,19 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
         slots = _slots(builder, PAIRS, 1)
         for row in slots:
             builder.store(constant(0), row[0])
-        pair = ir.Constant(I64, 8)
+        two = ir.Constant(I64, 2)
         side_by_side = [half + (LANES // 2) * pixel for half in range(LANES // 2) for pixel in range(2)]
         order = ir.Constant(ir.VectorType(I32, LANES), side_by_side)
-        with cgutils.for_range(builder, lines) as y:
-            start = builder.mul(y.index, line_pitch)
-            end = builder.add(start, builder.mul(line, ir.Constant(I64, 4)))
-            first = builder.add(columns, builder.mul(y.index, column_pitch))
-            with cgutils.for_range_slice(builder, start, end, pair) as (along, x):
-                at = builder.add(first, builder.mul(builder.mul(x, ir.Constant(I64, 2)), column_step))
-                even = loaded(builder, at, _HALF_VECTOR, 4)
-                odd = loaded(builder, builder.add(at, column_step), _HALF_VECTOR, 4)
-                both = builder.shuffle_vector(even, odd, order)
-                for row, address in zip(slots, inputs, strict=True):
-                    value = _spread_pair(builder, builder.add(address, along))
-                    builder.store(fused(builder, value, both, builder.load(row[0])), row[0])
+
+        def sum_up(along, column):
+            pixels = [
+                loaded(builder, at, _HALF_VECTOR, 4) for at in (column, builder.add(column, column_step))
+            ]
+            both = builder.shuffle_vector(*pixels, order)
+            _step(builder, slots, inputs, along, [both], _spread_pair)
+
+        pitches, steps = (line_pitch, column_pitch), (ir.Constant(I64, 8), builder.mul(two, column_step))
+        _over_pixels(builder, lines, builder.sdiv(line, two), pitches, steps, columns, sum_up)
         adding = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
         # All are read before any is written: rows beyond the end have the place of the last one.
         before = [builder.select(adding, loaded(builder, each, VECTOR, 4), constant(0)) for each in outputs]

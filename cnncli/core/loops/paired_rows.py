@@ -4,7 +4,7 @@ import numpy as np
 
 from cnncli.core.convert import FLOAT, STREAMED, U8, U16
 from cnncli.core.loops.integers import copy_bytes
-from cnncli.core.loops.taps import ROW_CHUNK, ROWS, row_sums
+from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
 from cnncli.core.loops.tile_io import AHEAD, inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
 
@@ -56,6 +56,15 @@ def move_up(rows, first, end, pitch):
     """Make the rows from ``first`` to ``end`` the first ones, to have room for more behind them."""
     for row in range(first, end):
         copy_bytes(rows + (row - first) * pitch, rows + row * pitch, pitch)
+
+
+@inline
+def sum_along(job, row, samples, rank, dst):
+    """Sums of a row over the taps along it, of one rank."""
+    skip = rank * job.row_count
+    offsets, weights = job.row_offsets + 8 * skip, job.row_weights + 4 * skip
+    for i in range(0, 4 * samples, 4 * LONE_CHUNK):
+        one_sum(row + i, job.row_count, offsets, weights, dst + i)
 
 
 @inline

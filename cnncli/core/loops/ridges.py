@@ -13,8 +13,8 @@ import numpy as np
 
 from cnncli.core import jobs
 from cnncli.core.convert import FLOAT
-from cnncli.core.loops.paired_rows import move_up, tile_at
-from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
+from cnncli.core.loops.paired_rows import move_up, sum_along, tile_at
+from cnncli.core.loops.taps import ROW_CHUNK, ROWS, row_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (
     LANES,
@@ -90,14 +90,6 @@ def classify(dx_row, dy_row, above, here, below, step, samples, low, high, dst):
         vstore(dst + i, where_greater(own, before * tie, ridge, zero))
 
 
-@inline
-def filter_along(job, padded_row, padded_column, pixels, loaded, dst, samples):
-    """A source row, loaded and summed over the taps along it."""
-    load_row(job, padded_row, padded_column, pixels, loaded)
-    for i in range(0, 4 * samples, 4 * LONE_CHUNK):
-        one_sum(loaded + i, job.row_count, job.row_offsets, job.row_weights, dst + i)
-
-
 def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi."""
     job = record(job_pointer)
@@ -122,7 +114,8 @@ def loop(job_pointer, scratch, lo, hi):
                         move_up(planes, smoothed - first_kept, job.kept_rows, pitch)
                         first_kept = smoothed
                     to = planes + (have - first_kept) * pitch
-                    filter_along(job, y0 + have, x0, pixels, loaded, to, samples)
+                    load_row(job, y0 + have, x0, pixels, loaded)
+                    sum_along(job, loaded, samples, 0, to)
                     have += 1
                 source = planes + (smoothed - first_kept) * pitch
                 to = slot(smooth_rows, smoothed, pitch)

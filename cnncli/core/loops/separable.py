@@ -1,8 +1,8 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, move_up, store_sums, tile_at
-from cnncli.core.loops.taps import LONE_CHUNK, ROWS, one_sum
+from cnncli.core.loops.paired_rows import in_place, move_up, store_sums, sum_along, tile_at
+from cnncli.core.loops.taps import ROWS
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
 from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
 
@@ -13,7 +13,6 @@ def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi. Rows are filtered as they are loaded, while they are in the first-level cache."""
     job = record(job_pointer)
     pitch, plane = 4 * job.pitch, 4 * job.plane
-    row_count, row_offsets, row_weights = job.row_count, job.row_offsets, job.row_weights
     step = ROWS if job.shares_rows else 1
     spare = scratch + HEADER_BYTES
     loaded = spare + ROWS * pitch
@@ -41,15 +40,7 @@ def loop(job_pointer, scratch, lo, hi):
                     load_row(job, top + have, left, pixels, row)
                 for rank in range(job.rank):
                     to = planes + rank * plane + (have - first_kept) * pitch
-                    skip = rank * row_count
-                    for i in range(0, samples, LONE_CHUNK):
-                        one_sum(
-                            row + 4 * i,
-                            row_count,
-                            row_offsets + 8 * skip,
-                            row_weights + 4 * skip,
-                            to + 4 * i,
-                        )
+                    sum_along(job, row, samples, rank, to)
                 have += 1
             first = planes + (y * job.stride_y - first_kept) * pitch
             clipped += store_sums(job, first, 0, job.tap_offsets, y0 + y, x0, width, together, spare, scratch)

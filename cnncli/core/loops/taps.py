@@ -26,9 +26,8 @@ from cnncli.core.simd import (
 )
 
 ROWS = TARGET.tap_rows
-_VECTORS = 2 * TARGET.tap_vectors  # accumulators
 # Floats of a chunk: of one sum, of two sums, of a row of `ROWS`.
-LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = (LANES * _VECTORS // sums for sums in (1, 2, ROWS))
+LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = map(TARGET.tap_chunk, (1, 2, ROWS))
 
 
 @intrinsic
@@ -85,7 +84,7 @@ def _sums(builder, sums, src, offsets, weights, stretches):
 
     Stretches of taps are (end, the sums that they belong to).
     """
-    vectors = _VECTORS // sums
+    vectors = TARGET.tap_chunk(sums) // LANES
     slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(sums)]
     for row in slots:
         for slot in row:
