@@ -58,9 +58,8 @@ def test_accumulators_weights_and_a_load_fit_the_registers(target):
     registers = 32 if target.name in ("avx512", "neon") else 16
     assert 2 * target.tap_vectors + target.tap_rows + 1 <= registers
     assert 2 * target.tap_vectors % target.tap_rows == 0
-    assert (
-        len({1, target.gemm_rows, target.gemm_half_rows, target.gemm_narrow_rows}) == 4
-    )  # they tell tiles apart
+    # Loops tell tiles apart by their rows.
+    assert len({1, target.gemm_rows, target.gemm_half_rows, target.gemm_narrow_rows}) == 4
     assert target.gemm_rows * 2 + 2 <= registers
     assert target.gemm_narrow_rows + 2 <= registers
     assert target.lanes & (target.lanes - 1) == 0
