@@ -18,7 +18,6 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.filters.spacing import four_bytes_apart
 from cnncli.images.encode import KEEPS_FOUR_BYTES, encode_picture
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
@@ -106,11 +105,8 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     format = _format(job, task, picture)
     source, target, notes = _depths(picture, format, task, job.target)
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
-    applied = _applied(job, picture, task, (source, target), threads)
-    frames = [each.pixels for each in applied]
-    if format in KEEPS_FOUR_BYTES:
-        frames = [four_bytes_apart(frame, threads=threads) for frame in frames]
-    result = replace(picture, frames=tuple(frames), format=format)
+    applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
+    result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
     if job.announced:
         _make_folder(Path(job.target).parent)
     data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)
@@ -141,7 +137,7 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
 
 
 def _applied(
-    job: Job, picture: Picture, task: Task, depths: tuple[Depth, Depth], threads: int
+    job: Job, picture: Picture, task: Task, depths: tuple[Depth, Depth], threads: int, *, apart: bool
 ) -> list[Applied]:
     """The filtered frames."""
     source, target = depths
@@ -155,6 +151,7 @@ def _applied(
                 source=source,
                 target=target,
                 threads=threads,
+                apart=apart,
             )
             for frame in picture.frames
         ]

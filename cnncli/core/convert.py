@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.jobs import ELEMENT_TYPES, STREAMED
+from cnncli.core.jobs import APART, ELEMENT_TYPES, STREAMED
 from cnncli.core.simd import (
     F32,
     I32,
@@ -30,7 +30,9 @@ from cnncli.core.simd import (
 )
 
 U8, U16, FLOAT = ELEMENT_TYPES.values()
-_ELEMENTS = {U8: ir.IntType(8), U16: ir.IntType(16), FLOAT: F32}
+_BYTE = ir.IntType(8)
+_ELEMENTS = {U8: _BYTE, U16: ir.IntType(16), FLOAT: F32}
+_COLORS = 3  # samples of a pixel that has a fourth byte
 _GROUP = 4  # vectors of one turn of a loop: four of 32-bit integers make one of bytes
 _NONE = ir.Constant(I64, 0)
 _INTEGERS = ir.VectorType(I32, LANES)
@@ -39,22 +41,29 @@ _ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, 
 _ROUNDER_BITS = 0x4B000000
 
 
-def _switch(builder, code, emit, result=None):
-    """Emit ``emit(element)`` for each element type; the value of the one that applies, if any."""
+def _switch(builder, code, emit, result=None, *, apart=None):
+    """Emit ``emit(element)`` for each element type; the value of the one that applies, if any.
+
+    ``apart()`` is for colours with a fourth byte; without it they are not asked for.
+    """
     cases = {each: functools.partial(emit, element) for each, element in _ELEMENTS.items()}
-    return _chosen(builder, code, cases, result)
+    return _chosen(builder, code, cases | ({APART: apart} if apart else {}), result)
 
 
-def _store_switch(builder, code, addresses, emit):
-    """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it."""
+def _store_switch(builder, code, addresses, emit, apart):
+    """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it.
+
+    ``apart()`` is for colours with a fourth byte.
+    """
     bits = addresses[0]
     for address in addresses[1:]:
         bits = builder.or_(bits, address)
-    apart = builder.icmp_signed("!=", builder.and_(bits, ir.Constant(I64, VECTOR_BYTES - 1)), _NONE)
+    uneven = builder.icmp_signed("!=", builder.and_(bits, ir.Constant(I64, VECTOR_BYTES - 1)), _NONE)
     asked = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
-    code = builder.select(builder.and_(apart, asked), ir.Constant(I64, FLOAT), code)
+    code = builder.select(builder.and_(uneven, asked), ir.Constant(I64, FLOAT), code)
     cases = {each: functools.partial(emit, element, False) for each, element in _ELEMENTS.items()}
-    return _chosen(builder, code, {**cases, STREAMED: functools.partial(emit, F32, True)}, I64)
+    others = {STREAMED: functools.partial(emit, F32, True), APART: apart}
+    return _chosen(builder, code, cases | others, I64)
 
 
 def _chosen(builder, code, cases, result):
@@ -138,7 +147,8 @@ def store_sample(typing_context, base, index, element, value):
 def load_vectors(typing_context, base, index, element, samples, dst, ahead):
     """Samples from the index-th on as float32 to ``dst``, in whole vectors: a rest is left.
 
-    What lies ``ahead`` bytes from them is fetched into the cache meanwhile.
+    What lies ``ahead`` bytes from them is fetched into the cache meanwhile. Pixels with a fourth byte are
+    taken by the vector, three of samples; the index then is a pixel's first.
     """
 
     def codegen(context, builder, signature, args):
@@ -161,7 +171,17 @@ def load_vectors(typing_context, base, index, element, samples, dst, ahead):
             with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 convert(builder.add(start, i), element)
 
-        _switch(builder, code, emit)
+        def apart():
+            with _groups(builder, samples, _COLORS * LANES) as (i, _):
+                address = _apart_address(builder, base, builder.add(first, i))
+                pixels = _loaded_apart(builder, address)
+                for vector in range(_COLORS):
+                    places = [divmod(vector * LANES + lane, _COLORS) for lane in range(LANES)]
+                    at = _address(builder, dst, builder.add(i, ir.Constant(I64, vector * LANES)), F32)
+                    stored(builder, at, _picked(builder, pixels, places), 4)
+                prefetch(builder, builder.add(address, ahead))
+
+        _switch(builder, code, emit, apart=apart)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 6), codegen
@@ -169,28 +189,30 @@ def load_vectors(typing_context, base, index, element, samples, dst, ahead):
 
 @intrinsic
 def load_luma(typing_context, base, index, element, pixels, dst, red, green, blue):
-    """Pixels of three samples, from the index-th sample on, weighed into one value each, in whole vectors."""
+    """Pixels of three samples, from the index-th pixel on, weighed into one value each, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         base, first, code, pixels, dst, *weights = args
         weights = [splatted(builder, weight) for weight in weights]
 
-        def emit(element):
-            wide = ir.VectorType(element, 3 * LANES)
-            none = ir.Constant(wide, ir.Undefined)
+        def weigh(load, step):
+            """The sums of vectors of pixels whose samples ``load(index)`` gives, ``step`` a pixel."""
             with _groups(builder, pixels, LANES) as (i, _):
-                index = builder.add(first, builder.mul(i, ir.Constant(I64, 3)))
-                values = loaded(builder, _address(builder, base, index, element), wide, 1)
+                values = load(builder.mul(builder.add(first, i), ir.Constant(I64, step)))
                 total = constant(0)
                 for channel, weight in enumerate(weights):
-                    lanes = ir.Constant(
-                        ir.VectorType(I32, LANES), [3 * lane + channel for lane in range(LANES)]
-                    )
-                    plane = _as_float(builder, builder.shuffle_vector(values, none, lanes), VECTOR)
-                    total = fused(builder, plane, weight, total)
+                    places = [(lane, channel) for lane in range(LANES)]
+                    total = fused(builder, _picked(builder, values, places, step), weight, total)
                 stored(builder, _address(builder, dst, i, F32), total, 4)
 
-        _switch(builder, code, emit)
+        def emit(element):
+            wide = ir.VectorType(element, _COLORS * LANES)
+            weigh(lambda index: loaded(builder, _address(builder, base, index, element), wide, 1), _COLORS)
+
+        def apart():
+            weigh(lambda index: _loaded_apart(builder, builder.add(base, index)), _COLORS + 1)
+
+        _switch(builder, code, emit, apart=apart)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5, *[types.float32] * 3), codegen
@@ -227,15 +249,21 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                     to = builder.add(address, ir.Constant(I64, line))
                     prefetch(builder, builder.add(to, ahead), to_write=True)
 
-        def clip(element):
+        def clip(address_of, vectors, element, apart=False):
             """The rare second pass over a row of which something has to be clipped."""
             total = cgutils.alloca_once_value(builder, _NONE)
             builder.store(_NONE, total)
-            with _groups(builder, samples, LANES) as (i, _):
-                address = _address(builder, base, builder.add(first, i), element)
-                counted = _stored_clipped(builder, address, [value_at(i, 0)], element)
+            with _groups(builder, samples, vectors * LANES) as (i, _):
+                values = [value_at(i, vector) for vector in range(vectors)]
+                counted = _stored_clipped(builder, address_of(i), values, element, apart=apart)
                 builder.store(builder.add(builder.load(total), counted), total)
             return builder.load(total)
+
+        def clip_if_beyond(*about):
+            clipped = cgutils.alloca_once_value(builder, _NONE)
+            with builder.if_then(_any_bits(builder, builder.load(beyond)), likely=False):
+                builder.store(clip(*about), clipped)
+            return builder.load(clipped)
 
         def emit(element, streams):
             size = _GROUP * LANES
@@ -244,14 +272,25 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
             with _groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 group(builder.add(start, i), element, streams, 1)
-            clipped = cgutils.alloca_once_value(builder, _NONE)
-            if element != F32:
-                with builder.if_then(_any_bits(builder, builder.load(beyond)), likely=False):
-                    builder.store(clip(element), clipped)
-            return builder.load(clipped)
+            if element == F32:
+                return _NONE
+            return clip_if_beyond(
+                lambda i: _address(builder, base, builder.add(first, i), element), 1, element
+            )
+
+        def apart():
+            def address_of(i):
+                return _apart_address(builder, base, builder.add(first, i))
+
+            with _groups(builder, samples, _COLORS * LANES) as (i, _):
+                values = [value_at(i, vector) for vector in range(_COLORS)]
+                bits = _stored_near(builder, address_of(i), values, _BYTE, apart=True)
+                builder.store(builder.or_(builder.load(beyond), bits), beyond)
+                prefetch(builder, builder.add(address_of(i), ahead), to_write=True)
+            return clip_if_beyond(address_of, _COLORS, _BYTE, True)
 
         start = builder.add(base, builder.mul(first, ir.Constant(I64, 4)))  # where samples are floats
-        return _store_switch(builder, code, (start,), emit)
+        return _store_switch(builder, code, (start,), emit, apart)
 
     return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
 
@@ -259,38 +298,49 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     """Emit the storing of vectors of floats, rows of them, as `store_vectors` does from memory.
 
-    The number of values that the clamp changed by more than rounding does.
+    The number of values that the clamp changed by more than rounding does. Colours with a fourth byte are
+    rows of as many vectors as make whole pixels.
     """
     mapping = _mapping(builder, absolute, scale, bias)
     rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
 
-    def pieces(element):
+    def pieces(sample_bytes):
         """Addresses and the vectors from there on, the most that can be joined."""
         for row, address in zip(rows, addresses, strict=True):
             done = 0
             while done < len(row):
                 vectors = 1 << (len(row) - done).bit_length() - 1
-                to = builder.add(address, ir.Constant(I64, done * LANES * _size(element)))
+                to = builder.add(address, ir.Constant(I64, done * LANES * sample_bytes))
                 yield to, row[done : done + vectors]
                 done += vectors
 
-    def emit(element, streams):
+    def pixels():
+        """Addresses and the vectors from there on, of pixels with a fourth byte."""
+        for row, address in zip(rows, addresses, strict=True):
+            for at in range(0, len(row) - len(row) % _COLORS, _COLORS):
+                to = builder.add(address, ir.Constant(I64, at // _COLORS * (_COLORS + 1) * LANES))
+                yield to, row[at : at + _COLORS]
+
+    def integers(places, element, apart=False):
+        beyond = _NO_BITS
+        for piece in places:
+            beyond = builder.or_(beyond, _stored_near(builder, *piece, element, apart=apart))
         clipped = cgutils.alloca_once_value(builder, _NONE)
         builder.store(_NONE, clipped)
-        if element == F32:
-            for piece in pieces(element):
-                _stored_floats(builder, *piece, streams)
-            return builder.load(clipped)
-        beyond = _NO_BITS
-        for piece in pieces(element):
-            beyond = builder.or_(beyond, _stored_near(builder, *piece, element))
         with builder.if_then(_any_bits(builder, beyond), likely=False):
-            for piece in pieces(element):
-                counted = _stored_clipped(builder, *piece, element)
+            for piece in places:
+                counted = _stored_clipped(builder, *piece, element, apart=apart)
                 builder.store(builder.add(builder.load(clipped), counted), clipped)
         return builder.load(clipped)
 
-    return _store_switch(builder, code, addresses, emit)
+    def emit(element, streams):
+        if element != F32:
+            return integers(list(pieces(_size(element))), element)
+        for piece in pieces(_size(element)):
+            _stored_floats(builder, *piece, streams)
+        return _NONE
+
+    return _store_switch(builder, code, addresses, emit, lambda: integers(list(pixels()), _BYTE, True))
 
 
 def float_vectors(builder, integers, *, signed):
@@ -327,8 +377,8 @@ def _stored_floats(builder, address, values, streams):
         stored(builder, address, _joined(builder, values), 1)
 
 
-def _stored_near(builder, address, values, element):
-    """Store vectors, a power of two of them, as the nearest integers of a type.
+def _stored_near(builder, address, values, element, *, apart=False):
+    """Store vectors, a power of two of them or three that lie apart, as the nearest integers of a type.
 
     The bits of lanes, of all vectors together, that are not 0 where a value does not round into the type:
     what was stored there is wrong.
@@ -337,21 +387,48 @@ def _stored_near(builder, address, values, element):
     for value in values:
         nearest.append(builder.bitcast(builder.fadd(value, constant(_ROUNDER)), _INTEGERS))
         beyond = builder.or_(beyond, builder.xor(nearest[-1], _every(_ROUNDER_BITS)))
-    _stored_low_bits(builder, address, nearest, element)
+    _stored_low_bits(builder, address, nearest, element, apart)
     return builder.and_(beyond, _every(~int(_limit(element)) & 0xFFFFFFFF))
 
 
-def _stored_clipped(builder, address, values, element):
+def _stored_clipped(builder, address, values, element, *, apart=False):
     """Store vectors as the nearest integers that a type has; how many were beyond it."""
     nearest = [_rounded(builder, value, _INTEGERS, _limit(element)) for value in values]
-    _stored_low_bits(builder, address, nearest, element)
+    _stored_low_bits(builder, address, nearest, element, apart)
     return _count_beyond(builder, values, element)
 
 
-def _stored_low_bits(builder, address, integers, element):
-    """Store as much of each integer, side by side, as a type has."""
-    whole = _joined(builder, integers)
-    stored(builder, address, builder.trunc(whole, ir.VectorType(element, whole.type.count)), 1)
+def _stored_low_bits(builder, address, integers, element, apart):
+    """Store as much of each integer as a type has, side by side, or with 255 after three."""
+    whole = _joined(builder, [*integers, integers[-1]] if apart else integers)
+    low = builder.trunc(whole, ir.VectorType(element, whole.type.count))
+    if apart:
+        full = ir.Constant(low.type, [255] * low.type.count)
+        places = [
+            _COLORS * pixel + channel if channel < _COLORS else low.type.count
+            for pixel in range(LANES)
+            for channel in range(_COLORS + 1)
+        ]
+        low = builder.shuffle_vector(low, full, ir.Constant(ir.VectorType(I32, len(places)), places))
+    stored(builder, address, low, 1)
+
+
+def _apart_address(builder, base, sample):
+    """Address of a pixel with a fourth byte, by the number of its first sample."""
+    pixel = builder.sdiv(sample, ir.Constant(I64, _COLORS))
+    return builder.add(base, builder.mul(pixel, ir.Constant(I64, _COLORS + 1)))
+
+
+def _loaded_apart(builder, address):
+    """The bytes of as many pixels with a fourth byte as a vector has lanes."""
+    return loaded(builder, address, ir.VectorType(_BYTE, (_COLORS + 1) * LANES), 1)
+
+
+def _picked(builder, samples, places, step=_COLORS + 1):
+    """A vector of floats from samples, ``step`` a pixel: its lanes are (pixel, channel)."""
+    lanes = ir.Constant(_INTEGERS, [step * pixel + channel for pixel, channel in places])
+    none = ir.Constant(samples.type, ir.Undefined)
+    return _as_float(builder, builder.shuffle_vector(samples, none, lanes), VECTOR)
 
 
 def _any_bits(builder, lanes):

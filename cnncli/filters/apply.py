@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import native
 from cnncli.core.heap import aligned_empty
-from cnncli.core.tiling import Surface
+from cnncli.core.tiling import Surface, is_apart
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
 from cnncli.filters.color import LUMA, LUMINANCE, from_linear, premultiplied, to_linear, unmultiplied
@@ -23,7 +23,7 @@ from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.run import footprint, run_filter
-from cnncli.filters.spacing import close_together
+from cnncli.filters.spacing import empty_apart, four_bytes_apart
 from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
@@ -74,6 +74,7 @@ def apply_filters(
     source: Depth,
     target: Depth,
     threads: int,
+    apart: bool = False,
 ) -> Applied:
     """Filter one frame.
 
@@ -91,6 +92,8 @@ def apply_filters(
         What the numbers of the frame and of the result mean.
     threads : int
         Threads to use; the result does not depend on it.
+    apart : bool
+        Whether the pixels of a result of 8-bit colour are to be four bytes apart, as Pillow keeps them.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def apply_filters(
     if options.linear:
         color = to_linear(color, source.white)
     if opacity is None and not options.linear and mapping.direct:
-        pixels, clipped = run.straight(color, luma, mapping, target)
+        pixels, clipped = run.straight(color, luma, mapping, target, apart=apart and not alpha)
     else:
         responses, opacity = run.in_floats(color, opacity, luma)
         if options.linear and not signed:
@@ -136,7 +139,8 @@ def apply_filters(
     share = clipped / max(1, pixels.size)
     if alpha:
         pixels = np.concatenate([pixels, _opacity_pixels(opacity, pixels, target)], axis=2)
-    return Applied(np.ascontiguousarray(pixels), alpha, tuple(run.plans), share, signed)
+    pixels = four_bytes_apart(pixels, threads=threads) if apart else np.ascontiguousarray(pixels)
+    return Applied(pixels, alpha, tuple(run.plans), share, signed)
 
 
 def _answer(chain: Sequence[Filter], white: float) -> tuple[bool, float]:
@@ -163,15 +167,23 @@ def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pi
 
 @record
 class _Store:
-    """How an answer is stored: its type, and the mapping that the core does on the way."""
+    """How an answer is stored: its type, where, and the mapping that the core does on the way."""
 
     dtype: np.dtype[Any] = np.dtype(np.float32)
+    apart: bool = False
     absolute: bool = False
     scale: float = 1.0
     bias: float = 0.0
 
 
 _RAW = _Store()
+
+
+def _room(shape: tuple[int, int, int], store: _Store) -> Pixels:
+    """Memory for an answer."""
+    if store.apart and store.dtype == np.uint8 and shape[2] == 3:
+        return empty_apart(*shape[:2])
+    return aligned_empty(shape, store.dtype)
 
 
 class _Run:
@@ -205,11 +217,17 @@ class _Run:
             native.prepare(loops, processes=self.threads)
 
     def straight(
-        self, color: Pixels, luma: tuple[float, float, float] | None, mapping: Mapping, target: Depth
+        self,
+        color: Pixels,
+        luma: tuple[float, float, float] | None,
+        mapping: Mapping,
+        target: Depth,
+        *,
+        apart: bool,
     ) -> tuple[Pixels, int]:
         """All filters on the colours, the last one writing the result's own type."""
         clipped = 0
-        shown = _Store(target.dtype, *mapping.folded())
+        shown = _Store(target.dtype, apart, *mapping.folded())
         for number, filter in enumerate(self.chain):
             if number < len(self.chain) - 1:
                 color, _ = self.one(filter, color, luma)
@@ -279,11 +297,12 @@ class _Run:
             )
             maps.append(positions)
             counts.append(count)
-        color = close_together(color, threads=self.threads)
+        if not is_apart(color):
+            color = np.ascontiguousarray(color)
         channels = 1 if luma else color.shape[2]
         return Surface(
             src=color,
-            out=aligned_empty((counts[1], counts[0], channels), store.dtype),
+            out=_room((counts[1], counts[0], channels), store),
             xmap=maps[0],
             ymap=maps[1],
             fill=self.fill,

@@ -10,6 +10,7 @@ from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import run_direct
 from cnncli.filters.model import Bilateral, Median
+from cnncli.filters.spacing import run_close
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 LARGEST_NETWORK = {1: 11, 2: 13, 4: 9}  # by bytes of an element: beyond it, other ways are faster
@@ -48,11 +49,11 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     if size == 1:
         return run_direct(np.ones((1, 1)), surface, threads=threads, dilation=1)
     element = _element_bytes(surface)
-    if size <= LARGEST_NETWORK[element]:
-        return _by_network(size, element, surface, threads)
+    sorts = size <= LARGEST_NETWORK[element]
     if element == 1:
-        return _by_histogram(size, surface, threads)
-    return _by_ranks(size, surface, threads)
+        run = _by_network if sorts else _by_histogram
+        return run_close(lambda close: run(size, close, threads), surface, threads=threads)
+    return _by_network(size, surface, threads) if sorts else _by_ranks(size, surface, threads)
 
 
 def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
@@ -121,7 +122,8 @@ def _fill_fits(surface: Surface) -> bool:
     )
 
 
-def _by_network(size: int, element: int, surface: Surface, threads: int) -> int:
+def _by_network(size: int, surface: Surface, threads: int) -> int:
+    element = _element_bytes(surface)
     job = lay_out(jobs.MEDIAN, surface, extent=(size, size))
     if size in COMPILED:
         places = len(network_stages(size).place) if size > 3 else 0

@@ -1,9 +1,14 @@
 """Colour pixels close together, as filters read them, or four bytes apart, as Pillow keeps them."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cnncli.core import jobs, native
+from cnncli.core.heap import aligned_empty
+from cnncli.core.tiling import Surface, is_apart
 from cnncli.images.picture import Pixels
+from cnncli.records import replace
 
 _CLOSE, _APART = 3, 4
 
@@ -22,7 +27,7 @@ def close_together(pixels: Pixels, *, threads: int) -> Pixels:
     channels = pixels.shape[2]
     if pixels.strides[1:] == (sample * channels, sample):
         return pixels
-    if pixels.dtype != np.uint8 or channels != _CLOSE or pixels.strides[1:] != (_APART, 1):
+    if not is_apart(pixels):
         return np.ascontiguousarray(pixels)
     out = np.empty(pixels.shape, np.uint8)
     _move(pixels, out, apart=False, threads=threads)
@@ -35,15 +40,44 @@ def four_bytes_apart(pixels: Pixels, *, threads: int) -> Pixels:
     Parameters
     ----------
     pixels : ndarray, shape (H, W, C)
-        Contiguous.
+        Contiguous, or four bytes apart already.
     threads : int
         Threads to use.
     """
-    if pixels.dtype != np.uint8 or pixels.shape[2] != _CLOSE:
+    if pixels.dtype != np.uint8 or pixels.shape[2] != _CLOSE or is_apart(pixels):
         return pixels
-    out = np.empty((*pixels.shape[:2], _APART), np.uint8)
+    out = empty_apart(*pixels.shape[:2])
     _move(pixels, out, apart=True, threads=threads)
-    return out[..., :_CLOSE]
+    return out
+
+
+def empty_apart(height: int, width: int) -> Pixels:
+    """Room for 8-bit colour, (H, W, 3), four bytes from pixel to pixel."""
+    return aligned_empty((height, width, _APART), np.dtype(np.uint8))[..., :_CLOSE]
+
+
+def run_close(run: Callable[[Surface], int], surface: Surface, *, threads: int) -> int:
+    """Run a loop that knows no pixels four bytes apart over a surface that may have such.
+
+    Parameters
+    ----------
+    run : callable
+        Of the surface with its samples close together; gives the number of clipped ones.
+    surface : Surface
+        What to read and write.
+    threads : int
+        Threads to use.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    out = aligned_empty(surface.out.shape, surface.out.dtype) if is_apart(surface.out) else surface.out
+    clipped = run(replace(surface, src=close_together(surface.src, threads=threads), out=out))
+    if out is not surface.out:
+        _move(out, surface.out, apart=True, threads=threads)
+    return clipped
 
 
 def _move(src: Pixels, dst: Pixels, *, apart: bool, threads: int) -> None:

@@ -75,11 +75,11 @@ class Keeper:
         return self.copy(np.zeros(size, np.uint8))
 
 
-def run(way, shape, dtype, kernel, stride, luma, out, at_end):
+def run(way, shape, dtype, kernel, stride, luma, out, at_end, apart=False):
     keeper = Keeper(at_end)
     rng = np.random.default_rng(1)
     image = surfaces.random_image(rng, shape, dtype)
-    source = keeper.copy(image)
+    source = keeper.copy(surfaces.four_bytes(image) if apart else image)[..., : shape[2]]
     weights = rng.normal(size=kernel)
     if way == "box":
         weights = np.full(kernel, 1 / np.prod(kernel))
@@ -88,7 +88,9 @@ def run(way, shape, dtype, kernel, stride, luma, out, at_end):
     how = {"stride": stride, "border": "constant" if at_end else "reflect101", "luma": luma}
     plain = surfaces.surface_over(image, kernel, out=out, scale=40, **how)
     wanted = surfaces.run_way(way, weights, plain)
-    answer, gaps = keeper.rows(plain.out.shape, out, gap=24)
+    spread = apart and not luma
+    room, gaps = keeper.rows((*plain.out.shape[:2], 4) if spread else plain.out.shape, out, gap=24)
+    answer = room[..., : plain.out.shape[2]]
     guarded = surfaces.surface_over(source, kernel, out=out, scale=40, **how)
     object.__setattr__(guarded, "out", answer)
 
@@ -106,6 +108,7 @@ def run(way, shape, dtype, kernel, stride, luma, out, at_end):
         native.aligned_zeros, tiling.TileJob.point = zeros, point
     assert clipped == wanted, "clipped"
     assert np.array_equal(answer, plain.out, equal_nan=True), "answers"
+    assert not spread or (room[..., 3] == 255).all(), "fourth bytes"
     assert np.array_equal(source, image), "the source was written"
     assert all((gap == CANARY).all() for gap in gaps), "written between rows"
     assert all(room.untouched() for room in keeper.all), "written beyond an array"
@@ -142,6 +145,21 @@ def main():
             [np.uint8, np.uint16, np.float32],
             [(1, 1), (4, 3), (17, 16)],
             [(1, 1), (2, 1), (3, 4)],
+            [True, False],
+        )
+    ]
+    # Colours four bytes apart: at every width, plain and as luma; kernels, strides and several tiles.
+    cases += [
+        (way, (5, width, 3), np.uint8, (3, 5), (1, 1), luma, np.uint8, at_end, True)
+        for way, width, luma, at_end in itertools.product(ways, widths, [None, LUMA], [True, False])
+    ]
+    cases += [
+        (way, (height, width, 3), np.uint8, kernel, stride, None, np.uint8, at_end, True)
+        for way, (height, width), kernel, stride, at_end in itertools.product(
+            ways,
+            [(7, 13), (67, 321), (700, 3)],
+            [(1, 1), (4, 3), (17, 16)],
+            [(1, 1), (3, 4)],
             [True, False],
         )
     ]

@@ -25,6 +25,11 @@ def random_image(rng, shape, dtype=np.float32):
     return rng.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
+def four_bytes(pixels):
+    """Colours as (H, W, 4), with a fourth byte that nobody should see."""
+    return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 77, pixels.dtype)], axis=2)
+
+
 def surface_over(image, shape, *, anchor=None, border="reflect101", mode="same", dilation=1, **fields):
     """A surface for a kernel of (kh, kw) cells, with an output of float32 unless ``out`` names a type."""
     stride = fields.setdefault("stride", (1, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from plain_loop import correlate
 from scipy import ndimage
-from surfaces import BORDERS, random_image
+from surfaces import BORDERS, four_bytes, random_image
 
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
@@ -32,7 +32,7 @@ SMOOTHING = [
 ]
 
 
-def applied(frame, *specs, alpha=False, target=None, threads=2, **options):
+def applied(frame, *specs, alpha=False, target=None, threads=2, apart=False, **options):
     """Apply by SPEC or by filter; the result in the frame's own depth unless another is asked for."""
     source = DEPTHS[frame.dtype]
     filters = [parse_spec(spec) if isinstance(spec, str) else spec for spec in specs]
@@ -44,11 +44,52 @@ def applied(frame, *specs, alpha=False, target=None, threads=2, **options):
         source=source,
         target=target or source,
         threads=threads,
+        apart=apart,
     )
 
 
 def matrix(weights, **fields):
     return Linear(name="custom", spec="custom", weights=np.asarray(weights, float), flips=True, **fields)
+
+
+# Memory
+
+
+@pytest.mark.parametrize("gray", [None, True, False])
+@pytest.mark.parametrize(
+    "specs",
+    [["sobel"], ["kirsch"], ["canny"], ["gabor"], ["zero-crossings"], ["emboss"], ["0.3 1; 2 -1"],
+     ["1 0; 0 1"], ["gaussian"], ["gaussian:sigma=20"], ["median:1"], ["median:3"], ["median:15"],
+     ["bilateral:5"], ["disk:radius=20"], ["box:5"], ["box:40"], ["gaussian", "sharpen"],
+     ["box:3", "median:3"]],
+)  # fmt: skip
+def test_colours_four_bytes_apart_are_colours(rng, specs, gray):
+    close = random_image(rng, (45, 400, 3), np.uint8)
+    seen = four_bytes(close)[..., :3]
+    wanted = applied(close, *specs, gray=gray)
+    for apart in (True, False):
+        answer = applied(seen, *specs, gray=gray, apart=apart)
+        assert np.array_equal(answer.pixels, wanted.pixels)
+        assert answer.clipped == wanted.clipped
+        spread = apart and wanted.pixels.shape[2] == 3
+        assert answer.pixels.strides[1:] == ((4, 1) if spread else (wanted.pixels.shape[2], 1))
+
+
+@pytest.mark.parametrize(
+    "how", [{"linear": True}, {"range": "stretch"}, {"stride": (2, 3)}, {"mode": "full"}]
+)
+def test_results_four_bytes_apart_however_they_are_made(rng, how):
+    close = random_image(rng, (21, 30, 3), np.uint8)
+    answer = applied(four_bytes(close)[..., :3], "gaussian", apart=True, **how)
+    assert np.array_equal(answer.pixels, applied(close, "gaussian", **how).pixels)
+    assert answer.pixels.strides[1:] == (4, 1)
+
+
+def test_opacity_stays_beside_its_colours(rng):
+    frame = random_image(rng, (21, 30, 4), np.uint8)
+    answer = applied(frame, "gaussian", alpha=True, apart=True)
+    assert answer.pixels.shape == frame.shape
+    assert answer.pixels.flags.c_contiguous
 
 
 # Values

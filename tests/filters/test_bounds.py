@@ -14,7 +14,7 @@ def test_loops_stay_within_their_arrays(python, way):
     done = python(RUN, way, path=[HERE], check=False)
     last = (done.stdout.splitlines() or ["nothing"])[-1]
     assert done.returncode == 0, f"{last}\n{done.stderr}"
-    assert last == "396 cases"
+    assert last == "456 cases"
 
 
 def test_the_guard_guards(python):

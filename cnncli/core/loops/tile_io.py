@@ -4,9 +4,13 @@ import numpy as np
 from numba import njit
 
 from cnncli.core.convert import FLOAT, U8, load_luma, load_sample, load_vectors, store_sample, store_vectors
+from cnncli.core.jobs import APART
+from cnncli.core.loops.integers import store_8
 from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
+COLORS, APART_BYTES = 3, 4  # samples and bytes of a pixel that has a fourth byte
+OPAQUE = 255  # what is written there
 AHEAD = 2  # source rows from the one that is loaded to the one that is fetched into the cache
 ZERO = np.float32(0)
 HALF = np.float32(0.5)
@@ -19,13 +23,17 @@ inline = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no
 @inline
 def load_pixel(job, row, column, dst):
     """One pixel of a source row, or its luma."""
+    channels, kind = COLORS if job.gray else job.channels, job.src_type
+    first = column * channels
+    if kind == APART:
+        first, kind = column * APART_BYTES, U8
     if job.gray:
-        total = load_sample(row, 3 * column, job.src_type) * job.red
-        total = fma_f32(load_sample(row, 3 * column + 1, job.src_type), job.green, total)
-        store_f32(dst, fma_f32(load_sample(row, 3 * column + 2, job.src_type), job.blue, total))
+        total = load_sample(row, first, kind) * job.red
+        total = fma_f32(load_sample(row, first + 1, kind), job.green, total)
+        store_f32(dst, fma_f32(load_sample(row, first + 2, kind), job.blue, total))
     else:
-        for channel in range(job.channels):
-            store_f32(dst + 4 * channel, load_sample(row, column * job.channels + channel, job.src_type))
+        for channel in range(channels):
+            store_f32(dst + 4 * channel, load_sample(row, first + channel, kind))
 
 
 @inline
@@ -46,11 +54,12 @@ def load_row(job, padded_row, padded_column, pixels, dst):
         first = load_i64(job.xmap + 8 * lo)
         if job.gray:
             whole = (hi - lo) - (hi - lo) % LANES
-            load_luma(row, 3 * first, job.src_type, hi - lo, at, job.red, job.green, job.blue)
+            load_luma(row, first, job.src_type, hi - lo, at, job.red, job.green, job.blue)
         else:
             samples = (hi - lo) * job.channels
             load_vectors(row, first * job.channels, job.src_type, samples, at, AHEAD * job.src_pitch)
-            whole = (samples - samples % LANES) // job.channels
+            unit = COLORS * LANES if job.src_type == APART else LANES
+            whole = (samples - samples % unit) // job.channels
     # Its rest, and the border at either side, pixel by pixel.
     p = padded_column
     while p < end:
@@ -70,24 +79,29 @@ def load_row(job, padded_row, padded_column, pixels, dst):
 @inline
 def store_row(job, src, row, column, pixels, scratch):
     """Floats at ``src``, dense columns, as pixels of an output row from ``column`` on."""
-    channels = job.channels
+    channels, kind, step, unit = job.channels, job.out_type, job.channels, LANES
+    if kind == APART:
+        kind, step, unit = U8, APART_BYTES, COLORS * LANES
     dst = job.out + row * job.out_pitch
-    first = column * channels
-    limit = HIGH_U8 if job.out_type == U8 else HIGH_U16
+    limit = HIGH_U8 if kind == U8 else HIGH_U16
     samples = pixels * channels
-    whole = samples - samples % LANES if job.stride_x == 1 else 0
-    ahead = AHEAD * job.out_pitch
+    whole = samples - samples % unit if job.stride_x == 1 else 0
+    ahead, first = AHEAD * job.out_pitch, column * channels
     clipped = store_vectors(src, whole, dst, first, job.out_type, job.absolute, job.scale, job.bias, ahead)
     for i in range(whole, samples):
         pixel = i // channels
-        sample = load_f32(src + 4 * (pixel * job.stride_x * channels + i - pixel * channels))
+        channel = i - pixel * channels
+        sample = load_f32(src + 4 * (pixel * job.stride_x * channels + channel))
         if job.absolute:
             sample = abs(sample)
         sample = fma_f32(sample, job.scale, job.bias)
-        if job.out_type < FLOAT:
+        if kind < FLOAT:
             bounded = sample if sample > ZERO else ZERO
             bounded = bounded if bounded < limit else limit
             clipped += np.intp(abs(sample - bounded) > HALF)
             sample = bounded
-        store_sample(dst, first + i, job.out_type, sample)
+        at = (column + pixel) * step + channel
+        store_sample(dst, at, kind, sample)
+        if channels < step and channel == channels - 1:
+            store_8(dst + at + 1, OPAQUE)
     store_i64(scratch, load_i64(scratch) + clipped)
