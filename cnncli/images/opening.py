@@ -1,15 +1,17 @@
-"""Images opened with Pillow, and one of them decoded while the rest of the program is still being loaded.
+"""Images opened with Pillow, the first of them decoded while the rest of the program is still being loaded.
 
-Decoding a large photograph takes as long as importing NumPy, and lets other threads run meanwhile. So
-this module imports nothing heavy, and `decode_ahead` can be called first of all.
+Decoding a large photograph, or thirty small ones, takes as long as importing NumPy, and lets other threads
+run meanwhile. So this module imports nothing heavy, and `decode_ahead` can be called first of all.
 """
 
 from __future__ import annotations
 
 import _thread
+import contextlib
+import itertools
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -18,10 +20,12 @@ from cnncli.images.arrow import use_large_pages
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_AHEAD = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+_JPEG, _PNG = ("JpegImagePlugin", "JPEG"), ("PngImagePlugin", "PNG")
+_FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG}
 _PLAIN_PNG = ("L", "RGB", "RGBA")  # as the decoder calls them; others need more than decoding
-_LEAST_AHEAD = 1 << 16  # bytes of a file: below, it is decoded before a thread has started
+_LEAST_AHEAD = 1 << 16  # bytes of a lone file: below, it is decoded before a thread has started
 _MOST_AHEAD = 100_000_000  # pixels, which every limit that is not asked for allows
+_MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # pixels together, and files: more than there is time for
 
 
 def settle_pillow(max_pixels: int) -> None:
@@ -60,74 +64,88 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
 
 
 class _Ahead:
-    """An image that a thread decodes; who comes for it waits until it is done."""
+    """Images that a thread decodes, one after the other, until somebody comes for the first."""
 
-    def __init__(self, stream: IO[bytes], image: ImageFile) -> None:
-        self.file = os.fstat(stream.fileno())
-        self._stream = stream
-        self._image: ImageFile | None = image
-        # In one piece: between two, the thread would have to wait for its turn to run.
-        image.decodermaxblock = self.file.st_size
-        self._done = _thread.allocate_lock()
-        self._done.acquire()
-        _thread.start_new_thread(self._decode, (image,))
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._images: dict[tuple[int, ...], ImageFile] = {}  # by what tells one file from another
+        self._stopping = False
+        self._ended = _thread.allocate_lock()  # held until the thread is done
+        self._ended.acquire()
+        self._room = _MOST_AHEAD if len(paths) == 1 else _MOST_OF_MANY
+        _thread.start_new_thread(self._decode_all, ())
 
-    def _decode(self, image: ImageFile) -> None:
+    def _decode_all(self) -> None:
         try:
+            for path in self._paths:
+                if self._stopping:
+                    break
+                # Whoever reads the file next meets the same fault, and reports it.
+                with contextlib.suppress(Exception):
+                    self._decode(path)
+        finally:
+            self._ended.release()
+
+    def _decode(self, path: Path) -> None:
+        with path.open("rb") as stream:
+            image = open_image(stream, *_FORMATS[path.suffix.lower()])
+            self._room -= image.width * image.height
+            if self._room < 0 or not _is_plain(image):
+                return
+            # In one piece: between two, the thread would have to wait for its turn to run.
+            image.decodermaxblock = path.stat().st_size
             image.load_prepare()
             use_large_pages(image)
             image.load()
-        except Exception:  # noqa: BLE001 - whoever reads the file next meets the same fault, and reports it
-            self._image = None
-        finally:
-            self._stream.close()
-            self._done.release()
+            self._images[_identity(stream)] = image
 
-    def result(self) -> ImageFile | None:
-        """The decoded image; None where it could not be."""
-        with self._done:
-            return self._image
+    def take(self, stream: IO[bytes]) -> ImageFile | None:
+        """The decoded image of the file that a stream reads, once; None where it is not one of these."""
+        self._stopping = True
+        self.wait()
+        return self._images.pop(_identity(stream), None)
+
+    def wait(self) -> None:
+        """Wait until the thread is done."""
+        with self._ended:
+            pass
 
 
 _ahead: list[_Ahead] = []
 
 
 def decode_ahead(inputs: Sequence[str] | None) -> None:
-    """Start decoding a command's input, if it is one JPEG or PNG that is worth it."""
-    if inputs is None or len(inputs) != 1:
+    """Start decoding a command's inputs, as far as they are JPEG or PNG."""
+    paths = list(itertools.islice(_decodable(inputs or ()), _MOST_FILES))
+    if not paths or (len(paths) == 1 and paths[0].stat().st_size < _LEAST_AHEAD):
         return
-    path = Path(inputs[0])
-    format = _AHEAD.get(path.suffix.lower())
-    try:
-        if format is None or not path.is_file() or path.stat().st_size < _LEAST_AHEAD:
-            return
-        settle_pillow(_MOST_AHEAD)
-        stream = path.open("rb")
-        image = _plain_image(stream, format)
-        if image is None:
-            stream.close()
-        else:
-            _ahead.append(_Ahead(stream, image))
-    except OSError:  # reported when the file is read
-        return
+    settle_pillow(_MOST_AHEAD)
+    _ahead.append(_Ahead(paths))
 
 
-def _plain_image(stream: IO[bytes], format: str) -> ImageFile | None:
-    """The image in a file, opened, if decoding is all that it needs."""
-    try:
-        image = open_image(stream, f"{format.capitalize()}ImagePlugin", format)
-        moves = getattr(image, "n_frames", 1) != 1
-        plain = format == "JPEG" or (image.tile[0].args in _PLAIN_PNG and not moves)
-    except Exception:  # noqa: BLE001 - reported when the file is read
-        return None
-    return image if plain and image.width * image.height <= _MOST_AHEAD else None
+def _decodable(inputs: Sequence[str]) -> Iterator[Path]:
+    """Files among the inputs, and those right in folders, as far as their names promise what is wanted."""
+    for name in inputs:
+        path = Path(name)
+        with contextlib.suppress(OSError, ValueError):  # reported when the input is read
+            paths = sorted(path.iterdir()) if path.is_dir() else [path]
+            yield from (each for each in paths if each.suffix.lower() in _FORMATS and each.is_file())
+
+
+def _is_plain(image: ImageFile) -> bool:
+    """Whether decoding is all that an image needs."""
+    moves = getattr(image, "n_frames", 1) != 1
+    return image.format == "JPEG" or (image.tile[0].args in _PLAIN_PNG and not moves)
+
+
+def _identity(stream: IO[bytes]) -> tuple[int, ...]:
+    """What tells a file, as it is now, from others."""
+    file = os.fstat(stream.fileno())
+    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
 
 def decoded_ahead(stream: IO[bytes]) -> ImageFile | None:
     """The image that `decode_ahead` made of the very file that a stream reads, once; else None."""
     if not _ahead or not hasattr(stream, "name"):
         return None
-    early = _ahead.pop()
-    file, now = early.file, os.fstat(stream.fileno())
-    same = (file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns)
-    return early.result() if same == (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) else None
+    return _ahead[0].take(stream)

@@ -2,6 +2,7 @@
 
 import io
 import mmap
+import threading
 
 import numpy as np
 import pytest
@@ -29,19 +30,64 @@ def colors(height=37, width=53):
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
 
 
+def images_ahead():
+    """What is decoded, once the thread has nothing left to do."""
+    if not opening._ahead:
+        return {}
+    opening._ahead[0].wait()
+    return opening._ahead[0]._images
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "b.JPEG", "c.png"])
 def test_an_image_decoded_ahead_is_read_once(tmp_path, name):
     path = save(tmp_path / name, colors())
     plain = read_picture(path)
     opening.decode_ahead([str(path)])
-    assert len(opening._ahead) == 1
-    image = opening._ahead[0].result()
+    [image] = images_ahead().values()
     early = read_picture(path)
-    assert not opening._ahead
+    assert not images_ahead()
     assert np.shares_memory(early.frames[0], pixels_in_place(image))
     assert np.array_equal(early.frames[0], plain.frames[0])
     assert (early.metadata, early.format, early.alpha) == (plain.metadata, plain.format, plain.alpha)
     assert np.array_equal(read_picture(path).frames[0], plain.frames[0])
+
+
+def test_of_many_as_many_as_there_is_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_MOST_OF_MANY", 3 * 37 * 53)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    paths = [save(folder / f"{number}.jpg", np.roll(colors(), number, axis=1)) for number in range(5)]
+    save(folder / "0.tif", colors())
+    plain = [read_picture(path).frames[0] for path in paths]
+    opening.decode_ahead([str(folder), str(save(tmp_path / "z.png", colors()))])
+    assert len(images_ahead()) == 3
+    for number in (1, 4, 0, 3, 2):
+        assert np.array_equal(read_picture(paths[number]).frames[0], plain[number])
+    assert not images_ahead()
+
+
+def test_files_beyond_the_most_are_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_MOST_FILES", 2)
+    opening.decode_ahead([str(save(tmp_path / f"{number}.png", colors())) for number in range(3)])
+    assert len(images_ahead()) == 2
+
+
+def test_the_first_that_is_read_ends_it(tmp_path, monkeypatch):
+    """Whoever reads may wait for the image in work, but for no further one."""
+    paths = [save(tmp_path / f"{number}.jpg", colors()) for number in range(3)]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def prepare(image):
+        begun.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(opening, "use_large_pages", prepare)
+    opening.decode_ahead([str(path) for path in paths])
+    assert begun.wait(10)
+    threading.Timer(0.1, go_on.set).start()
+    assert read_picture(paths[0]).frames[0].shape == (37, 53, 3)
+    opening._ahead[0].wait()
+    assert not images_ahead()
 
 
 def test_a_file_that_has_changed_is_read_anew(tmp_path):
@@ -53,7 +99,7 @@ def test_a_file_that_has_changed_is_read_anew(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "inputs", [None, [], ["a.png", "b.png"], ["-"], ["absent.jpg"], ["a.tif"], ["a\0.jpg"]]
+    "inputs", [None, [], ["-"], ["absent.jpg"], ["absent", "a.tif"], ["a.tif"], ["a\0.jpg"]]
 )
 def test_nothing_is_decoded_where_it_could_not_be_taken(tmp_path, monkeypatch, inputs):
     monkeypatch.chdir(tmp_path)
@@ -72,7 +118,8 @@ def test_what_needs_more_than_decoding_waits(tmp_path):
     Image.fromarray(colors()).save(moving, save_all=True, append_images=[Image.fromarray(colors()[::-1])])
     for path in (deep, palette, moving):
         opening.decode_ahead([str(path)])
-        assert not opening._ahead, path
+        assert not images_ahead(), path
+        opening._ahead.clear()
     assert read_picture(deep).frames[0].dtype == np.uint16
     assert len(read_picture(moving).frames) == 2
 
@@ -112,6 +159,13 @@ def test_what_cannot_be_prepared_is_read_as_ever(tmp_path, monkeypatch, fault):
 
 def test_a_bomb_is_not_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_MOST_AHEAD", 100)
+    opening.decode_ahead([str(save(tmp_path / "a.jpg", colors()))])
+    assert opening._ahead
+    assert not images_ahead()
+
+
+def test_a_small_lone_image_is_not_worth_a_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_LEAST_AHEAD", 1 << 16)
     opening.decode_ahead([str(save(tmp_path / "a.jpg", colors()))])
     assert not opening._ahead
 
