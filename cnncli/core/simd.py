@@ -19,7 +19,7 @@ from numba.extending import (
 
 from cnncli.core.native import processor
 
-TARGET = processor()[3]
+_, _, _features, TARGET = processor()
 LANES = TARGET.lanes
 F32 = ir.FloatType()
 I32 = ir.IntType(32)
@@ -27,6 +27,9 @@ I64 = ir.IntType(64)
 VECTOR = ir.VectorType(F32, LANES)
 VECTOR_BYTES = 4 * LANES
 LINE = 64  # bytes of a cache line
+#: Whether a vector can be put together from two others, from any lane on, by one instruction. It pays where
+#: vectors are as long as a cache line, as then every load that is not aligned takes as long as two.
+JOINS = VECTOR_BYTES == LINE and "avx512f" in _features.split()
 
 
 class VectorType(types.Type):
@@ -100,6 +103,15 @@ def fused(builder, a, b, c):
     kind = ir.FunctionType(a.type, [a.type] * 3)
     name = "llvm.fmuladd.f32" if a.type == F32 else f"llvm.fmuladd.v{a.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+def joined(builder, first, second, lane):
+    """The lanes of two vectors, one after the other, from a number of 0 to `LANES` on, where `JOINS`."""
+    lanes = ir.VectorType(I32, LANES)
+    order = builder.add(splatted(builder, lane), ir.Constant(lanes, list(range(LANES))))
+    kind = ir.FunctionType(VECTOR, [VECTOR, lanes, VECTOR])
+    name = "llvm.x86.avx512.vpermi2var.ps.512"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [first, order, second])
 
 
 def _fetching(to_write):

@@ -62,9 +62,12 @@ def agree(forced, own, *, whole):
 def test_sixteen_lanes(forced):
     assembly = forced("avx512", "direct", *X86, "x86-64-v4", "skylake-avx512")
     sums = [line for line in assembly if "vfmadd" in line]
-    # Of each processor: 24 vectors of one sum, 12 of two; 6 of four rows, in all companies of neighbours.
+    # Of each processor: 24 vectors of one sum (or 12 by two ways at least), 12 of two; 6 of four rows, in all
+    # companies of neighbours.
     assert sum("zmm" in line for line in sums) >= 2 * (24 + 24 + 6 * (4 * 1 + 3 * 2 + 2 * 3 + 1 * 4))
     assert not any("ymm" in line for line in sums)
+    joins = sum("vperm" in line and "2ps" in line for line in assembly)
+    assert joins == (2 * 12 if "avx512f" in processor()[2].split() else 0)
 
 
 def test_four_lanes_of_neon(forced):

@@ -6,6 +6,8 @@ With several weights a tap, several sums share the loads, which else would be th
 What lies under a tap of other sums does not enter a sum, not even times zero: it may be NaN.
 """
 
+import contextlib
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -13,31 +15,38 @@ from numba.extending import intrinsic
 from cnncli.core.convert import store_as_pixels
 from cnncli.core.simd import (
     F32,
+    I32,
     I64,
+    JOINS,
     LANES,
     TARGET,
     VECTOR,
     VECTOR_BYTES,
     constant,
     fused,
+    joined,
     loaded,
     splatted,
     stored,
 )
 
 ROWS = TARGET.tap_rows
-# Floats of a chunk: of one sum, of two sums, of a row of `ROWS`.
-LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = map(TARGET.tap_chunk, (1, 2, ROWS))
+# Floats of a chunk: of one sum, half as many where the source takes as many registers; of two sums, of a
+# row of `ROWS`.
+LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = map(TARGET.tap_chunk, (2 if JOINS else 1, 2, ROWS))
 
 
 @intrinsic
 def one_sum(typing_context, src, count, offsets, weights, dst):
-    """dst[v] = sum over taps t of weights[t] * src[v + offsets[t]]."""
+    """dst[v] = sum over taps t of weights[t] * src[v + offsets[t]]; offsets ascend."""
 
     def codegen(context, builder, signature, args):
         src, count, offsets, weights, dst = args
-        rows = _sums(builder, 1, src, offsets, weights, [(count, (0,))])
-        _stored_rows(builder, rows, [dst])
+        if JOINS:
+            row = _joined_sum(builder, src, count, offsets, weights)
+        else:
+            [row] = _sums(builder, 1, src, offsets, weights, [(count, (0,))])
+        _stored_rows(builder, [row], [dst])
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5), codegen
@@ -85,10 +94,7 @@ def _sums(builder, sums, src, offsets, weights, stretches):
     Stretches of taps are (end, the sums that they belong to).
     """
     vectors = TARGET.tap_chunk(sums) // LANES
-    slots = [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(sums)]
-    for row in slots:
-        for slot in row:
-            builder.store(constant(0), slot)
+    slots = [_zeros(builder, vectors) for _ in range(sums)]
     first = ir.Constant(I64, 0)
     for end, members in stretches:
         with cgutils.for_range_slice(builder, first, end, ir.Constant(I64, 1), inc=True) as (tap, _):
@@ -104,6 +110,91 @@ def _sums(builder, sums, src, offsets, weights, stretches):
                     builder.store(fused(builder, factor, x, builder.load(slots[s][v])), slots[s][v])
         first = end
     return [[builder.load(slot) for slot in row] for row in slots]
+
+
+def _joined_sum(builder, src, count, offsets, weights):
+    """Emit one sum, a list of vectors, where vectors of the source are joined.
+
+    Of two taps that shift by parts of the same vector, one takes its vectors from registers, the other from
+    memory: so that neither joining nor loading is what the multiply-adds wait for.
+    """
+    vectors = LONE_CHUNK // LANES
+    slots = _zeros(builder, vectors)
+    none, one, reach = (ir.Constant(I64, number) for number in (0, 1, VECTOR_BYTES))
+
+    tap = cgutils.alloca_once_value(builder, none)
+
+    def offset_of(number):
+        return loaded(builder, _at(builder, offsets, number), I64, 8)
+
+    def vector_at(base, number):
+        return loaded(builder, builder.add(base, ir.Constant(I64, number * VECTOR_BYTES)), VECTOR, 4)
+
+    def factor_of(number):
+        own = builder.add(weights, builder.mul(number, ir.Constant(I64, 4)))
+        return splatted(builder, loaded(builder, own, F32, 4))
+
+    def add(*taps):
+        """Add taps to all sums, one sum after the other; a tap is a factor and its vector of each sum."""
+        for v, slot in enumerate(slots):
+            for factor, vector_of in taps:
+                builder.store(fused(builder, factor, vector_of(v), builder.load(slot)), slot)
+
+    def from_memory(number):
+        here = builder.add(src, offset_of(number))
+        return factor_of(number), lambda v: vector_at(here, v)
+
+    with _while(builder, lambda: builder.icmp_signed("<", builder.load(tap), count)):
+        start = builder.and_(offset_of(builder.load(tap)), ir.Constant(I64, -VECTOR_BYTES))
+
+        def within(ahead):
+            """Whether there is a tap so far ahead that shifts by a part of the same vector."""
+            number = builder.add(builder.load(tap), ir.Constant(I64, ahead))
+            there = builder.icmp_signed("<", number, count)
+            offset = offset_of(builder.select(there, number, none))
+            return builder.and_(there, builder.icmp_signed("<", builder.sub(offset, start), reach))
+
+        whole = builder.icmp_signed("==", offset_of(builder.load(tap)), start)
+        with builder.if_then(builder.or_(whole, within(1))):
+            here = builder.add(src, start)
+            held = [vector_at(here, v) for v in range(vectors + 1)]
+            with builder.if_then(whole):
+                number = builder.load(tap)
+                add((factor_of(number), lambda v: held[v]))
+                builder.store(builder.add(number, one), tap)
+            with _while(builder, lambda: within(1)):
+                number = builder.load(tap)
+                other, shift = builder.add(number, one), builder.sub(offset_of(number), start)
+                lane = builder.trunc(builder.lshr(shift, ir.Constant(I64, 2)), I32)
+                in_registers = factor_of(number), lambda v: joined(builder, held[v], held[v + 1], lane)
+                add(in_registers, from_memory(other))
+                builder.store(builder.add(other, one), tap)
+        with builder.if_then(within(0)):
+            number = builder.load(tap)
+            add(from_memory(number))
+            builder.store(builder.add(number, one), tap)
+    return [builder.load(slot) for slot in slots]
+
+
+def _zeros(builder, vectors):
+    """So many registers of zeros."""
+    slots = [cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)]
+    for slot in slots:
+        builder.store(constant(0), slot)
+    return slots
+
+
+@contextlib.contextmanager
+def _while(builder, condition):
+    """A loop whose condition is emitted before each turn."""
+    head, body, done = (builder.append_basic_block(f"while.{part}") for part in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    builder.cbranch(condition(), body, done)
+    builder.position_at_end(body)
+    yield
+    builder.branch(head)
+    builder.position_at_end(done)
 
 
 def _stored_rows(builder, rows, outputs):
