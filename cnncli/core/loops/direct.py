@@ -1,7 +1,7 @@
 """Direct convolution with one kernel of any shape."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, store_sums, tile_at
+from cnncli.core.loops.kernel_rows import in_place, store_sums, tile_at
 from cnncli.core.loops.taps import ROWS
 from cnncli.core.loops.tile_io import HEADER_BYTES, load_row
 from cnncli.core.simd import load_i64, record, store_i64

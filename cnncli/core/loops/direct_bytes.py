@@ -10,8 +10,8 @@ from numba.extending import intrinsic
 
 from cnncli.core import jobs
 from cnncli.core.convert import float_vectors, store_as_pixels
+from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.paired_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
 from cnncli.core.simd import (
     I64,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import tile_at
+from cnncli.core.loops.kernel_rows import tile_at
 from cnncli.core.loops.tile_io import HEADER_BYTES, load_row, store_row
 from cnncli.core.simd import LANES, record, splat, vload, vstore, where_greater
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnncli.core import jobs
 from cnncli.core.convert import FLOAT
-from cnncli.core.loops.paired_rows import move_up, sum_along, tile_at
+from cnncli.core.loops.kernel_rows import move_up, sum_along, tile_at
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS, row_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (

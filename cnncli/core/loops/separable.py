@@ -1,7 +1,7 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
-from cnncli.core.loops.paired_rows import in_place, move_up, store_sums, sum_along, tile_at
+from cnncli.core.loops.kernel_rows import in_place, move_up, store_sums, sum_along, tile_at
 from cnncli.core.loops.taps import ROWS
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
 from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
