@@ -116,12 +116,12 @@ def test_the_rules_find_what_they_are_for(folder, line, fault):
 HEAVY = ("numba", "llvmlite", "numpy", "PIL", "rich", "scipy")
 HELP = """
 import sys
-sys.argv = ["cnncli", *sys.argv[1:]]
-from cnncli.__main__ import main
-try:
-    main()
-finally:
-    print("imported:", *sorted({name.split(".")[0] for name in sys.modules}))
+import cnncli.__main__
+from cnncli.cli.run import prepare_process, run
+prepare_process()
+code = run(sys.argv[1:])
+print("imported:", *sorted({name.split(".")[0] for name in sys.modules}))
+sys.exit(code)
 """
 
 
