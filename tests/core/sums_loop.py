@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnncli.core.convert import FLOAT
+from cnncli.core.elements import FLOAT
 from cnncli.core.loops.taps import one_sum, row_sums, two_sums
 from cnncli.core.simd import record
 

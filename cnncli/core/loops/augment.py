@@ -11,7 +11,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from cnncli.core import data_jobs
-from cnncli.core.convert import U8, load_sample, load_vectors
+from cnncli.core.elements import U8
+from cnncli.core.loads import load_sample, load_vectors
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.simd import (
     F32,

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.convert import float_vectors, store_as_pixels
+from cnncli.core.loads import float_vectors
 from cnncli.core.loops.integers import clear
 from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.median_network import row_copier
@@ -24,6 +24,7 @@ from cnncli.core.simd import (
     store_i64,
     stored,
 )
+from cnncli.core.stores import store_as_pixels
 
 BYTE = ir.IntType(8)
 STEP = 4 * LANES  # sums of one turn of an inner loop

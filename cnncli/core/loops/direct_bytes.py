@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.convert import float_vectors, store_as_pixels
+from cnncli.core.loads import float_vectors
 from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.median_network import row_copier
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
@@ -24,6 +24,7 @@ from cnncli.core.simd import (
     store_i64,
     stored,
 )
+from cnncli.core.stores import store_as_pixels
 
 JOB = jobs.DIRECT
 BYTE, WORD = ir.IntType(8), ir.IntType(16)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from cnncli.core.convert import FLOAT, U8, U16
+from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8, U16
 from cnncli.core.jobs import APART, STREAMED
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
-from cnncli.core.loops.tile_io import AHEAD, APART_BYTES, COLORS, inline, store_row
+from cnncli.core.loops.tile_io import AHEAD, inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
 
 ONE = np.float32(1)

@@ -1,6 +1,6 @@
 """Medians by networks, for one type of element: what the loops for bytes, words and floats share."""
 
-from cnncli.core.convert import load_sample, store_sample
+from cnncli.core.loads import load_sample
 from cnncli.core.loops.exchange import (
     KEY,
     compiled_network,
@@ -12,6 +12,7 @@ from cnncli.core.loops.exchange import (
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record
+from cnncli.core.stores import store_sample
 
 
 def network_loop(element, load, aim, store, *, fetches):

@@ -12,7 +12,7 @@ or down gives way, so that a plateau of two pixels leaves a line of one.
 import numpy as np
 
 from cnncli.core import jobs
-from cnncli.core.convert import FLOAT
+from cnncli.core.elements import FLOAT
 from cnncli.core.loops.kernel_rows import move_up, sum_along, tile_at
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS, row_sums
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row

@@ -12,7 +12,6 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.convert import store_as_pixels
 from cnncli.core.simd import (
     F32,
     I32,
@@ -29,6 +28,7 @@ from cnncli.core.simd import (
     splatted,
     stored,
 )
+from cnncli.core.stores import store_as_pixels
 
 ROWS = TARGET.tap_rows
 # Floats of a chunk: of one sum, half as many where the source takes as many registers; of two sums, of a

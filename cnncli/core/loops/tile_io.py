@@ -3,13 +3,14 @@
 import numpy as np
 from numba import njit
 
-from cnncli.core.convert import FLOAT, U8, load_luma, load_sample, load_vectors, store_sample, store_vectors
+from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8
 from cnncli.core.jobs import APART
+from cnncli.core.loads import load_luma, load_sample, load_vectors
 from cnncli.core.loops.integers import store_8
 from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
+from cnncli.core.stores import store_sample, store_vectors
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
-COLORS, APART_BYTES = 3, 4  # samples and bytes of a pixel that has a fourth byte
 OPAQUE = 255  # what is written there
 AHEAD = 2  # source rows from the one that is loaded to the one that is fetched into the cache
 ZERO = np.float32(0)

@@ -1,0 +1,326 @@
+"""Vectors of float32 to samples in memory, mapped, rounded and clamped. Imported only to compile."""
+
+import functools
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.elements import (
+    APART_BYTES,
+    BYTE,
+    COLORS,
+    ELEMENTS,
+    FLOAT,
+    GROUP,
+    INTEGERS,
+    NONE,
+    address_of,
+    apart_address,
+    chosen,
+    each_element,
+    size_of,
+    whole_groups,
+)
+from cnncli.core.jobs import APART, STREAMED
+from cnncli.core.simd import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    LINE,
+    VECTOR,
+    VECTOR_BYTES,
+    any_lane,
+    constant,
+    fused,
+    loaded,
+    prefetch,
+    splatted,
+    stored,
+    streamed,
+)
+
+_NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
+_ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, in its low bits
+_ROUNDER_BITS = 0x4B000000
+
+
+def _store_switch(builder, code, addresses, emit, apart):
+    """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it.
+
+    ``apart()`` is for colours with a fourth byte.
+    """
+    bits = addresses[0]
+    for address in addresses[1:]:
+        bits = builder.or_(bits, address)
+    uneven = builder.icmp_signed("!=", builder.and_(bits, ir.Constant(I64, VECTOR_BYTES - 1)), NONE)
+    asked = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
+    code = builder.select(builder.and_(uneven, asked), ir.Constant(I64, FLOAT), code)
+    cases = {each: functools.partial(emit, element, False) for each, element in ELEMENTS.items()}
+    others = {STREAMED: functools.partial(emit, F32, True), APART: apart}
+    return chosen(builder, code, cases | others, I64)
+
+
+@intrinsic
+def store_sample(typing_context, base, index, element, value):
+    """Store one value that is already clamped to its type."""
+
+    def codegen(context, builder, signature, args):
+        def emit(element):
+            value = args[3]
+            if element != F32:
+                value = builder.trunc(_rounded(builder, value, I32, _limit(element)), element)
+            stored(builder, address_of(builder, *args[:2], element), value, 1)
+
+        each_element(builder, args[2], emit)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.float32), codegen
+
+
+@intrinsic
+def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias, ahead):
+    """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
+
+    The number of values that the clamp changed by more than rounding does. What lies ``ahead`` bytes
+    from the output is fetched into the cache meanwhile.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, samples, base, first, code, absolute, scale, bias, ahead = args
+        mapping = _mapping(builder, absolute, scale, bias)
+        beyond = cgutils.alloca_once_value(builder, _NO_BITS)
+
+        def value_at(i, vector):
+            at = builder.add(address_of(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
+            return _mapped(builder, loaded(builder, at, VECTOR, 4), mapping)
+
+        def group(i, element, streams, vectors):
+            values = [value_at(i, vector) for vector in range(vectors)]
+            address = address_of(builder, base, builder.add(first, i), element)
+            if element == F32:
+                _stored_floats(builder, address, values, streams)
+            else:
+                builder.store(
+                    builder.or_(builder.load(beyond), _stored_near(builder, address, values, element)), beyond
+                )
+            if vectors > 1 and not streams:
+                for line in range(0, vectors * LANES * size_of(element), LINE):
+                    to = builder.add(address, ir.Constant(I64, line))
+                    prefetch(builder, builder.add(to, ahead), to_write=True)
+
+        def clip(address_of, vectors, element, apart=False):
+            """The rare second pass over a row of which something has to be clipped."""
+            total = cgutils.alloca_once_value(builder, NONE)
+            builder.store(NONE, total)
+            with whole_groups(builder, samples, vectors * LANES) as (i, _):
+                values = [value_at(i, vector) for vector in range(vectors)]
+                counted = _stored_clipped(builder, address_of(i), values, element, apart=apart)
+                builder.store(builder.add(builder.load(total), counted), total)
+            return builder.load(total)
+
+        def clip_if_beyond(*about):
+            clipped = cgutils.alloca_once_value(builder, NONE)
+            with builder.if_then(_any_bits(builder, builder.load(beyond)), likely=False):
+                builder.store(clip(*about), clipped)
+            return builder.load(clipped)
+
+        def emit(element, streams):
+            size = GROUP * LANES
+            with whole_groups(builder, samples, size) as (i, _):
+                group(i, element, streams, GROUP)
+            start = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
+            with whole_groups(builder, builder.sub(samples, start), LANES) as (i, _):
+                group(builder.add(start, i), element, streams, 1)
+            if element == F32:
+                return NONE
+            return clip_if_beyond(
+                lambda i: address_of(builder, base, builder.add(first, i), element), 1, element
+            )
+
+        def apart():
+            def address_of(i):
+                return apart_address(builder, base, builder.add(first, i))
+
+            with whole_groups(builder, samples, COLORS * LANES) as (i, _):
+                values = [value_at(i, vector) for vector in range(COLORS)]
+                bits = _stored_near(builder, address_of(i), values, BYTE, apart=True)
+                builder.store(builder.or_(builder.load(beyond), bits), beyond)
+                prefetch(builder, builder.add(address_of(i), ahead), to_write=True)
+            return clip_if_beyond(address_of, COLORS, BYTE, True)
+
+        start = builder.add(base, builder.mul(first, ir.Constant(I64, 4)))  # where samples are floats
+        return _store_switch(builder, code, (start,), emit, apart)
+
+    return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
+
+
+def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
+    """Emit the storing of vectors of floats, rows of them, as `store_vectors` does from memory.
+
+    The number of values that the clamp changed by more than rounding does. Colours with a fourth byte are
+    rows of as many vectors as make whole pixels.
+    """
+    mapping = _mapping(builder, absolute, scale, bias)
+    rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
+
+    def pieces(sample_bytes):
+        """Addresses and the vectors from there on, the most that can be joined."""
+        for row, address in zip(rows, addresses, strict=True):
+            done = 0
+            while done < len(row):
+                vectors = 1 << (len(row) - done).bit_length() - 1
+                to = builder.add(address, ir.Constant(I64, done * LANES * sample_bytes))
+                yield to, row[done : done + vectors]
+                done += vectors
+
+    def pixels():
+        """Addresses and the vectors from there on, of pixels with a fourth byte."""
+        for row, address in zip(rows, addresses, strict=True):
+            for at in range(0, len(row) - len(row) % COLORS, COLORS):
+                to = builder.add(address, ir.Constant(I64, at // COLORS * APART_BYTES * LANES))
+                yield to, row[at : at + COLORS]
+
+    def integers(places, element, apart=False):
+        beyond = _NO_BITS
+        for piece in places:
+            beyond = builder.or_(beyond, _stored_near(builder, *piece, element, apart=apart))
+        clipped = cgutils.alloca_once_value(builder, NONE)
+        builder.store(NONE, clipped)
+        with builder.if_then(_any_bits(builder, beyond), likely=False):
+            for piece in places:
+                counted = _stored_clipped(builder, *piece, element, apart=apart)
+                builder.store(builder.add(builder.load(clipped), counted), clipped)
+        return builder.load(clipped)
+
+    def emit(element, streams):
+        if element != F32:
+            return integers(list(pieces(size_of(element))), element)
+        for piece in pieces(size_of(element)):
+            _stored_floats(builder, *piece, streams)
+        return NONE
+
+    return _store_switch(builder, code, addresses, emit, lambda: integers(list(pixels()), BYTE, True))
+
+
+def _mapping(builder, absolute, scale, bias):
+    """What `_mapped` needs: the bits to keep, which are all or all but the sign, and two factors."""
+    sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
+    return splatted(builder, builder.not_(sign)), splatted(builder, scale), splatted(builder, bias)
+
+
+def _mapped(builder, value, mapping):
+    """|value| or value, times scale, plus bias."""
+    keep, scale, bias = mapping
+    value = builder.bitcast(builder.and_(builder.bitcast(value, keep.type), keep), VECTOR)
+    return fused(builder, value, scale, bias)
+
+
+def _stored_floats(builder, address, values, streams):
+    """Store vectors side by side, past the caches if asked for."""
+    if streams:
+        for at, value in enumerate(values):
+            streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
+    else:
+        stored(builder, address, _joined(builder, values), 1)
+
+
+def _stored_near(builder, address, values, element, *, apart=False):
+    """Store vectors, a power of two of them or three that lie apart, as the nearest integers of a type.
+
+    The bits of lanes, of all vectors together, that are not 0 where a value does not round into the type:
+    what was stored there is wrong.
+    """
+    beyond, nearest = _NO_BITS, []
+    for value in values:
+        nearest.append(builder.bitcast(builder.fadd(value, constant(_ROUNDER)), INTEGERS))
+        beyond = builder.or_(beyond, builder.xor(nearest[-1], _every(_ROUNDER_BITS)))
+    _stored_low_bits(builder, address, nearest, element, apart)
+    return builder.and_(beyond, _every(~int(_limit(element)) & 0xFFFFFFFF))
+
+
+def _stored_clipped(builder, address, values, element, *, apart=False):
+    """Store vectors as the nearest integers that a type has; how many were beyond it."""
+    nearest = [_rounded(builder, value, INTEGERS, _limit(element)) for value in values]
+    _stored_low_bits(builder, address, nearest, element, apart)
+    return _count_beyond(builder, values, element)
+
+
+def _stored_low_bits(builder, address, integers, element, apart):
+    """Store as much of each integer as a type has, side by side, or with 255 after three."""
+    whole = _joined(builder, [*integers, integers[-1]] if apart else integers)
+    low = builder.trunc(whole, ir.VectorType(element, whole.type.count))
+    if apart:
+        full = ir.Constant(low.type, [255] * low.type.count)
+        places = [
+            COLORS * pixel + channel if channel < COLORS else low.type.count
+            for pixel in range(LANES)
+            for channel in range(APART_BYTES)
+        ]
+        low = builder.shuffle_vector(low, full, ir.Constant(ir.VectorType(I32, len(places)), places))
+    stored(builder, address, low, 1)
+
+
+def _any_bits(builder, lanes):
+    """Whether any lane is not 0."""
+    return any_lane(builder, builder.icmp_signed("!=", lanes, _NO_BITS))
+
+
+def _every(number):
+    """An integer in all lanes."""
+    return ir.Constant(INTEGERS, [number] * LANES)
+
+
+def _count_beyond(builder, values, element):
+    """How many lie outside the type by more than rounding mends."""
+    counts = ir.Constant(INTEGERS, [0] * LANES)
+    for value in values:
+        counts = builder.sub(counts, builder.sext(_beyond(builder, value, _limit(element)), INTEGERS))
+    total = NONE
+    for lane in range(LANES):
+        total = builder.add(total, builder.zext(builder.extract_element(counts, ir.Constant(I32, lane)), I64))
+    return total
+
+
+def _rounded(builder, value, kind, limit):
+    """Floats as 32-bit integers that are right in their low 16 bits: the nearest of 0 to limit; NaN is 0.
+
+    Clamped after the addition, where maximum and minimum stay one instruction each.
+    """
+    low, high = (
+        ir.Constant(F32, each) if value.type == F32 else constant(each)
+        for each in (_ROUNDER, _ROUNDER + limit)
+    )
+    value = _greatest(builder, builder.fadd(value, low), low)
+    return builder.bitcast(_least(builder, value, high), kind)
+
+
+def _limit(element):
+    """The largest value of an integer type."""
+    return 2.0**element.width - 1
+
+
+def _least(builder, a, b):
+    """The smaller; b where a is NaN."""
+    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
+def _greatest(builder, a, b):
+    """The greater; b where a is NaN."""
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _beyond(builder, value, high):
+    """Whether a value lies outside 0 to high by more than rounding mends."""
+    below = builder.fcmp_ordered("<", value, constant(-0.5))
+    return builder.or_(below, builder.fcmp_ordered(">", value, constant(high + 0.5)))
+
+
+def _joined(builder, parts):
+    """Vectors, a power of two of them, as one."""
+    while len(parts) > 1:
+        lanes = 2 * parts[0].type.count
+        order = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        parts = [builder.shuffle_vector(a, b, order) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
