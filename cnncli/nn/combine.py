@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import Layer
+from cnncli.nn.layer import Layer, refuse_flattened
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
@@ -33,12 +33,17 @@ class Flatten(Layer):
         return Shape(1, 1, x.size, x[:3])
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Nothing, unless the picture has a halo."""
-        x = plan.value(node.inputs[0])
-        if x.halo == (0, 0):
-            plan.values[node.name] = Tensor(node.shape, view_of=x.view_of or x)
+        """Nothing, unless the picture or the list has a halo."""
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        if x.halo != (0, 0):
+            dense = Tensor(x.shape, view_of=y) if y.halo == (0, 0) else Tensor(x.shape)
+            plan.apply("copy", x, x, dense)
+            x = dense
+        features = Tensor(node.shape, view_of=x.view_of or x)
+        if y.halo == (0, 0):
+            plan.values[node.name] = features
         else:
-            plan.apply("copy", x, x, Tensor(x.shape, view_of=plan.value(node.name)))
+            plan.apply("copy", features, features, y)
 
     def backward(self, plan: Plan, node: Node) -> None:
         """Nothing, if the gradients share memory."""
@@ -64,6 +69,9 @@ class Add(Layer):
                 f"a sum of {inputs[0]} and {inputs[1]}; expected two of the same shape",
                 "give the skip a 1x1 convolution with the stride of the other branch",
             )
+        if inputs[0].origin != inputs[1].origin:
+            refuse_flattened(inputs[0], "a sum")
+            refuse_flattened(inputs[1], "a sum")
         return inputs[0]
 
     def forward(self, plan: Plan, node: Node) -> None:
@@ -94,6 +102,8 @@ class Concat(Layer):
                 f"branches of {', '.join(map(str, inputs))} do not fit; expected one height and width",
                 "give all branches the same strides and paddings",
             )
+        for x in inputs:
+            refuse_flattened(x, "a concatenation")
         return Shape(inputs[0].height, inputs[0].width, sum(x.channels for x in inputs))
 
     def forward(self, plan: Plan, node: Node) -> None:
@@ -147,6 +157,7 @@ class ScaleChannels(Layer):
                 f"channels of {inputs[0]} scaled by {inputs[1]}; expected {inputs[0].channels} numbers",
                 "end the second branch with as many features as the first has channels",
             )
+        refuse_flattened(inputs[0], "a scaling of channels")
         return inputs[0]
 
     def forward(self, plan: Plan, node: Node) -> None:

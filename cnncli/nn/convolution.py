@@ -19,7 +19,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn import pairs, scatter, winograd
 from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, vector_parameter
+from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
 
 if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
@@ -119,20 +119,29 @@ class Conv(Layer):
                 f"{x.channels} channels in, {self.out_channels} out do not divide into {self.groups} groups",
                 "choose groups that divide both",
             )
+        if self.groups > 1:
+            refuse_flattened(x, "groups of channels")
 
-    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """weight (K, C / groups, kh, kw) and bias (K,)."""
+    def order(self, x: Shape) -> NDArray[np.intp]:
+        """Where each weight lies in the rows, counted in floats: (K, C / groups, kh, kw)."""
         kh, kw = pair(self.kernel)
-        each, outputs = inputs[0].channels // self.groups, self.out_channels // self.groups
-        taps = kh * kw * each
-        blocks = -(-outputs // BLOCK)
+        each, outputs = x.channels // self.groups, self.out_channels // self.groups
         k, c, i, j = np.ogrid[: self.out_channels, :each, :kh, :kw]
         group, inside = np.divmod(k, outputs)
         block, lane = np.divmod(inside, BLOCK)
-        order = ((group * blocks + block) * taps + (i * kw + j) * each + c) * BLOCK + lane
+        row = (group * -(-outputs // BLOCK) + block) * kh * kw * each + (i * kw + j) * each + c
+        return np.asarray(row * BLOCK + lane)
+
+    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """weight (K, C / groups, kh, kw) and bias (K,); of a flattened picture, C is in PyTorch's order."""
+        (kh, kw), outputs = pair(self.kernel), self.out_channels // self.groups
+        order = self.order(inputs[0])
+        if inputs[0].origin is not None:
+            order = order[:, inputs[0].pytorch_order]
+        taps = order[0].size
         weight = Parameter(
             "weight",
-            (self.out_channels, each, kh, kw),
+            order.shape,
             taps,
             self.groups,
             outputs,
@@ -182,7 +191,7 @@ class Conv(Layer):
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
             return
         if pairs.pays(x.shape, y.shape, pair(self.stride)):
-            weight = plan.weight(node, "weight"), self.parameters(node.input_shapes)[0].order
+            weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
             lines = (pair(self.stride)[0], *pair(self.dilation))
             pairs.emit(plan, (x, corner), y, weight, lines=lines, bias=bias, mode=mode)
             return
@@ -236,7 +245,7 @@ class Conv(Layer):
             dy = plan.gradient(node.name)
             dx, add = plan.gradient_target(source)
             if self._spreads(dx.shape, dy.shape):
-                order = self.parameters(node.input_shapes)[0].order
+                order = self.order(node.input_shapes[0])
                 weight = plan.weight(node, "weight"), order
                 lines = (*pair(self.stride), self._dilated(0))
                 scatter.emit(plan, dy, dx, weight, lines=lines, add=add)
@@ -351,7 +360,7 @@ class Conv(Layer):
 
     def _mirrored(self, node: Node, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
         """Where a panel for the gradient to the input finds its weights: -1 for nowhere."""
-        order = self.parameters(node.input_shapes)[0].order
+        order = self.order(node.input_shapes[0])
         outputs, each = self.out_channels // self.groups, order.shape[1]
         blocks = -(-each // BLOCK)
         panel = np.full((self.groups, blocks * BLOCK, len(taps), outputs), -1, np.intp)
@@ -394,12 +403,9 @@ class Linear(Layer):
         return Conv(self.out_features, 1, bias=self.bias)
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """weight (out, in) and bias (out,); a flattened picture's features in PyTorch's order, (C, H, W)."""
+        """weight (out, in) and bias (out,)."""
         weight, *rest = self._conv.parameters(inputs)
         order = weight.order.reshape(weight.shape[:2])
-        if inputs[0].origin is not None:
-            features = np.arange(inputs[0].channels).reshape(inputs[0].origin).transpose(2, 0, 1)
-            order = order[:, features.ravel()]
         flat = Parameter(
             "weight",
             order.shape,

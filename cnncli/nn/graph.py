@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnncli.errors import CnncliError
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ class Shape(NamedTuple):
     def size(self) -> int:
         """Values of one sample."""
         return self.height * self.width * self.channels
+
+    @property
+    def pytorch_order(self) -> NDArray[np.intp]:
+        """Which of the channels here is each of PyTorch's: in a flattened picture its order is C, H, W."""
+        here = np.arange(self.channels)
+        return here if self.origin is None else here.reshape(self.origin).transpose(2, 0, 1).ravel()
 
     def __str__(self) -> str:
         return str(self.channels) if self.height == self.width == 1 else "x".join(map(str, self[:3]))

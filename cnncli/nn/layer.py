@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.native import processor
+from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def vector_parameter(name: str, outputs: int, *, groups: int = 1, initial: Initi
     blocks = -(-each // BLOCK)
     group, lane = np.divmod(np.arange(outputs), each)
     return Parameter(name, (outputs,), 1, groups, each, group * blocks * BLOCK + lane, initial)
+
+
+def refuse_flattened(shape: Shape, what: str) -> None:
+    """Refuse the features of a flattened picture where their order counts, which here is not PyTorch's.
+
+    Raises
+    ------
+    CnncliError
+        If the shape is that of a flattened picture.
+    """
+    if shape.origin is not None:
+        size = "x".join(map(str, shape.origin))
+        raise CnncliError(
+            f"{what} got the features of a flattened picture of {size}; expected a picture or plain features",
+            "put it before the flatten, or a fully connected layer between them",
+        )
 
 
 class Layer:

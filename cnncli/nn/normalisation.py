@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import Layer, Parameter, vector_parameter
+from cnncli.nn.layer import Initial, Layer, Parameter, refuse_flattened, vector_parameter
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
@@ -48,15 +48,11 @@ class BatchNorm(Layer):
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """weight and bias (C,)."""
-        channels = inputs[0].channels
-        return vector_parameter("weight", channels, initial="ones"), vector_parameter("bias", channels)
+        return _vector("weight", inputs[0], initial="ones"), _vector("bias", inputs[0])
 
     def state(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """running_mean and running_var (C,)."""
-        channels = inputs[0].channels
-        return vector_parameter("running_mean", channels), vector_parameter(
-            "running_var", channels, initial="ones"
-        )
+        return _vector("running_mean", inputs[0]), _vector("running_var", inputs[0], initial="ones")
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
         """They fall out of the statistics of the whole batch."""
@@ -113,6 +109,12 @@ class BatchNorm(Layer):
         return job
 
 
+def _vector(name: str, shape: Shape, initial: Initial = "zeros") -> Parameter:
+    """A number for each channel."""
+    vector = vector_parameter(name, shape.channels, initial=initial)
+    return replace(vector, order=vector.order[shape.pytorch_order])
+
+
 @dataclass(frozen=True)
 class LocalResponseNorm(Layer):
     """A value against the squares of its neighbours among the channels.
@@ -140,6 +142,7 @@ class LocalResponseNorm(Layer):
                 "expected at least 1, above 0, and not below 0",
                 "the usual settings are size 5, bias 1 or 2, alpha 0.0001",
             )
+        refuse_flattened(inputs[0], "a local response norm")
         return inputs[0]
 
     def forward(self, plan: Plan, node: Node) -> None:

@@ -10,7 +10,7 @@ from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.convolution import Pair, pair
 from cnncli.nn.graph import Node, Shape
-from cnncli.nn.layer import LANES, Layer
+from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import Part, Tensor, shares
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class GlobalAvgPool(Pool):
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(1, 1, C)."""
-        return Shape(1, 1, inputs[0].channels)
+        return Shape(1, 1, inputs[0].channels, inputs[0].origin)
 
     def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
         """One window."""
@@ -207,4 +207,6 @@ def pooled(
         if ceil and (count - 1) * stride >= size + padding:  # a window must start inside
             count -= 1
         sizes.append(count)
-    return Shape(sizes[0], sizes[1], x.channels)
+    if sizes != [1, 1]:
+        refuse_flattened(x, "a pooling to more than one pixel")
+    return Shape(sizes[0], sizes[1], x.channels, x.origin)

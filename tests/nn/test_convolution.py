@@ -6,10 +6,23 @@ import pytest
 from harness import check
 
 from cnncli.errors import CnncliError
-from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Network, Relu, pairs
+from cnncli.nn import (
+    Add,
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Graph,
+    Linear,
+    LocalResponseNorm,
+    MaxPool,
+    Network,
+    Relu,
+    pairs,
+)
 from cnncli.nn.convolution import pair
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import LANES
+from cnncli.nn.layer import LANES, vector_parameter
 
 # Height, width, channels in; channels out, kernel, and what else.
 SHAPES = {
@@ -127,6 +140,95 @@ def test_flatten_behind_a_convolution_with_padding():
     graph.add(Relu(), Flatten())
     order = reference(Conv(5, 3, padding=1))
     check(graph, (4, 4, 3), lambda arrays: np.maximum(order(arrays), 0), samples=4)
+
+
+def in_pytorchs_order(x):
+    """A flattened picture as one pixel."""
+    return x.transpose(0, 3, 1, 2).reshape(len(x), 1, 1, -1)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 9), (2, 2, 1)])
+def test_a_convolution_of_a_flattened_picture(shape, kernel):
+    """With a kernel of more than one pixel, the list of features needs a halo of zeros."""
+    graph = Graph(shape)
+    graph.add(Flatten())
+    graph.add(Conv(7, kernel, padding=kernel // 2), name="layer")
+    graph.add(Relu(), Linear(3))
+    name = graph.output
+
+    def compute(arrays):
+        y = oracle.conv(
+            in_pytorchs_order(arrays["x"]), arrays["weight"], arrays["bias"], padding=(kernel // 2,) * 2
+        )
+        y = np.maximum(y, 0).reshape(len(y), -1)
+        return y @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"]
+
+    check(graph, shape, compute, samples=5)
+
+
+def test_a_picture_with_a_halo_becomes_a_list_with_one():
+    """The picture is read by a convolution with padding as well, and the list by another."""
+    graph = Graph((3, 4, 2))
+    start = graph.add(Conv(2, 3, padding=1), name="layer")
+    graph.add(Conv(5, 3, padding=1), name="beside", inputs=start)
+    beside = graph.add(Flatten(), Linear(4), name="one")
+    flat = graph.add(Flatten(), inputs=start)
+    graph.add(Conv(4, 3, padding=1), name="two", inputs=flat)
+    graph.add(Add(), inputs=(beside, graph.output))
+
+    def compute(arrays):
+        def conv(x, name):
+            return oracle.conv(x, arrays[f"{name}weight"], arrays[f"{name}bias"], padding=(1, 1))
+
+        start = conv(arrays["x"], "")
+        features = in_pytorchs_order(conv(start, "beside.")).reshape(len(start), -1)
+        one = features @ arrays["one.weight"].T + arrays["one.bias"]
+        return one.reshape(len(one), 1, 1, -1) + conv(in_pytorchs_order(start), "two.")
+
+    check(graph, (3, 4, 2), compute, samples=5)
+
+
+@pytest.mark.parametrize("between", [[], [MaxPool(1)], [GlobalAvgPool()], [Relu()]])
+def test_a_norm_of_a_flattened_picture_keeps_pytorchs_order(between):
+    graph = Graph((2, 3, 4))
+    graph.add(Flatten(), *between)
+    graph.add(BatchNorm(), name="layer")
+    graph.add(Linear(5))
+    name = graph.output
+
+    def compute(arrays):
+        x = in_pytorchs_order(arrays["x"])
+        x = np.maximum(x, 0) if between == [Relu()] else x
+        y = oracle.batch_norm(x, arrays["weight"], arrays["bias"]).reshape(len(x), -1)
+        return y @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"]
+
+    check(graph, (2, 3, 4), compute, samples=7)
+
+
+def test_running_statistics_of_a_flattened_picture_keep_pytorchs_order():
+    graph = Graph((2, 2, 3))
+    graph.add(Flatten(), BatchNorm())
+    network = Network(graph)
+    given = {name: np.arange(12, dtype=np.float32) for name in network.export()}
+    network.load(given)
+    order = [(pixel * 3 + channel) for channel in range(3) for pixel in range(4)]
+    for each in (network.parameters, network.states):
+        for parameter in each.values():
+            assert parameter.order.tolist() == vector_parameter("", 12).order[order].tolist()
+    for name, values in network.export().items():
+        assert np.array_equal(values, given[name])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[LocalResponseNorm()], [Conv(4, 1, groups=2)], [MaxPool(2, stride=1, padding=1)]],
+)
+def test_where_the_order_of_features_counts_a_flattened_picture_is_refused(layers):
+    graph = Graph((2, 2, 4))
+    graph.add(Flatten())
+    with pytest.raises(CnncliError, match="got the features of a flattened picture of 2x2x4"):
+        graph.add(*layers)
 
 
 def test_relu_and_pooling_share_a_pass():
