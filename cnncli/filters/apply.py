@@ -105,8 +105,9 @@ def apply_filters(
         If an option does not fit a filter or the size of the frame.
     """
     chain = list(filters) * options.repeat
-    if options.roi is not None and isinstance(chain[-1], Canny):
-        # Edges are followed through the whole image, so the part is cut out of the whole.
+    if options.roi is not None and isinstance(chain[-1], Canny | ZeroCrossings):
+        # Edges are followed through the whole image, or compared with their neighbours, so the part is cut
+        # out of the whole.
         everywhere = replace(options, roi=None)
         whole = apply_filters(
             frame, filters, everywhere, alpha=alpha, source=source, target=target, threads=threads

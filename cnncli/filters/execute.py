@@ -169,7 +169,7 @@ def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface,
     )
     job.record["box_width"], job.record["box_height"] = width, height
     job.record["loaded_rows"] = job.loaded_rows
-    job.record["scale"] *= np.float32(weight)
+    job.record["scale"] *= np.float32(abs(weight) if surface.absolute else weight)  # |sum| comes first
     if not of_bytes:
         return _run(name, job, threads, rows=job.loaded_rows + 3)
     # A row of floats, a table of pieces, loaded rows of bytes and one of nothing, a row of sums a level.

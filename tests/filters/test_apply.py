@@ -443,13 +443,29 @@ def test_an_anchor_outside_the_kernel(rng):
         applied(random_image(rng, (20, 30, 1), np.uint8), "box:3", anchor=(3, 0))
 
 
-def test_a_region_of_canny_equals_the_crop_of_the_whole(rng):
-    """Hysteresis follows an edge out of the region and back in."""
-    image = rng.integers(0, 256, (60, 80, 1)).astype(np.uint8)
-    depth = Depth(np.dtype(np.uint8), 255.0)
-    both = {"alpha": False, "source": depth, "target": depth, "threads": 2}
-    canny = [parse_spec("canny:sigma=1,low=0.02,high=0.3")]
-    whole = apply_filters(image, canny, Options(), **both).pixels
-    part = apply_filters(image, canny, Options(roi=(10, 20, 33, 25)), **both).pixels
+@pytest.mark.parametrize("spec", ["canny:sigma=1,low=0.02,high=0.3", "zero-crossings"])
+def test_a_region_of_edges_equals_the_crop_of_the_whole(rng, spec):
+    """Hysteresis follows an edge out of the region and back in; a crossing has neighbours beyond it."""
+    image = random_image(rng, (60, 80, 1), np.uint8)
+    whole = applied(image, spec).pixels
+    part = applied(image, spec, roi=(10, 20, 33, 25)).pixels
     assert 0 < np.count_nonzero(part) < part.size
     np.testing.assert_array_equal(part, whole[20:45, 10:43])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("range_", ["abs", "clip", "none"])
+@pytest.mark.parametrize("weight", [-1 / 9, -0.25, 1 / 9])
+def test_a_box_of_negative_weights(rng, dtype, range_, weight):
+    """The plan for boxes scales a sum, whose sign goes first where magnitudes are asked for."""
+    image = random_image(rng, (20, 30, 1), dtype)
+    weights = np.full((3, 3), weight)
+    boxed = applied(image, matrix(weights), range=range_)
+    assert boxed.plans[0].way == "box"
+    white = DEPTHS[np.dtype(dtype)].white
+    answer = ndimage.convolve(image[..., 0].astype(float), weights, mode="mirror")
+    answer = np.abs(answer) if range_ == "abs" else answer
+    wanted = answer if dtype == np.float32 and range_ == "none" else np.clip(answer, 0, white)
+    assert np.abs(boxed.pixels[..., 0] - wanted).max() <= (
+        1e-5 if dtype == np.float32 else 0.5 + 1e-3 * white / 255
+    )
