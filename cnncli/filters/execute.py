@@ -14,6 +14,7 @@ from cnncli.filters.spacing import run_close
 BOX_TILE_ROWS = 96  # of bytes: a quarter of the memory of floats, and fewer rows are added up twice
 MOST_HALVINGS = 8  # of weights, until they are whole numbers
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
+MOST_WHOLE = 64  # by which the weights of a bank are multiplied to be whole
 NOISE = 1e-6  # of the largest response: what float32 rounding may leave where nothing changes
 
 
@@ -219,6 +220,8 @@ def run_responses(
     kh, kw = kernels[0].shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
     job = lay_out(jobs.RESPONSES, surface, extent=extent)
+    if combine == "direction":
+        kernels = whole_kernels(kernels)
     even = [*kernels, np.zeros((kh, kw))] if len(kernels) % 2 else list(kernels)
     _set_taps(job, np.stack(even), dilation)
     job.record["kernels"], job.record["combine"] = len(kernels), jobs.COMBINE[combine]
@@ -229,6 +232,19 @@ def run_responses(
     # Answers of all kernels for one chunk, in rows' worth of scratch.
     room = -(-len(even) * processor()[3].tap_chunk(2) // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
+
+
+def whole_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
+    """Kernels times one number that makes their weights whole, if a small one does.
+
+    Sums of whole samples then are exact, so that of directions that are equally strong always the first
+    is the strongest, whatever the depth of the image.
+    """
+    for factor in range(1, MOST_WHOLE + 1):
+        numbers = [np.rint(factor * weights) for weights in kernels]
+        if all(np.allclose(factor * w, n, rtol=0, atol=1e-9) for w, n in zip(kernels, numbers, strict=True)):
+            return numbers
+    return kernels
 
 
 def _set_row_taps(

@@ -443,6 +443,23 @@ def test_an_anchor_outside_the_kernel(rng):
         applied(random_image(rng, (20, 30, 1), np.uint8), "box:3", anchor=(3, 0))
 
 
+@pytest.mark.parametrize("spec", ["kirsch", "robinson", "prewitt-compass"])
+def test_of_equally_strong_directions_the_first_wins_at_every_depth(rng, spec):
+    image = rng.integers(0, 4, (40, 50, 1)).astype(np.uint8)
+    deep = image.astype(np.uint16) * 257
+    spec = f"{spec}:answer=direction"
+    bank = parse_spec(spec)
+    planes = [
+        ndimage.convolve(image[..., 0].astype(int), np.rint(60 * w).astype(int), mode="mirror")
+        for w in bank.bank
+    ]
+    best = np.array(bank.angles)[np.argmax(planes, axis=0)]
+    best[np.max(planes, axis=0) <= 0] = 0
+    for frame in (image, deep):
+        answer = applied(frame, spec, target=RAW).pixels[..., 0]
+        np.testing.assert_allclose(answer, best, atol=1e-6)
+
+
 @pytest.mark.parametrize("spec", ["canny:sigma=1,low=0.02,high=0.3", "zero-crossings"])
 def test_a_region_of_edges_equals_the_crop_of_the_whole(rng, spec):
     """Hysteresis follows an edge out of the region and back in; a crossing has neighbours beyond it."""
