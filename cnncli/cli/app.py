@@ -87,7 +87,7 @@ def convolve(
             "-o",
             metavar="OUT",
             help="A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
-            "[default: {stem}-{kernel}{ext} beside each input; standard output for standard input]",
+            "[default: {stem}-{kernel}{ext} beside each input; standard output for a pipe]",
         ),
     ] = None,
     recursive: Annotated[
@@ -399,7 +399,8 @@ def train(
         typer.Option(metavar="S", help="Share of the training images for validation.  [default: 0.1]"),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(metavar="N", help="Stop after N epochs without a better validation.")
+        int | None,
+        typer.Option(metavar="N", help="Stop after N epochs in a row without a higher validation accuracy."),
     ] = None,
     class_weights: Annotated[
         bool, typer.Option("--class-weights", help="Every class counts alike, however few its images.")
@@ -437,19 +438,13 @@ def train(
 @app.command()
 def samples(
     folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="Where to; made if missing.")] = "samples",
-    debug: Debug = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line for each file written.")
+    ] = False,
     quiet: Quiet = False,
+    debug: Debug = False,
 ) -> int:
     """Copy the sample images that ship with cnncli into a folder."""
+    from cnncli.cli.samples import samples_command
 
-    def work() -> int:
-        from pathlib import Path
-
-        from cnncli.cli.samples import copy_samples
-
-        count = copy_samples(Path(folder))
-        if not quiet:
-            print(f"{count} files in {folder}")
-        return 0
-
-    return carry_out(work, debug=debug)
+    return carry_out(lambda: samples_command(folder, json=json, quiet=quiet), debug=debug)

@@ -18,7 +18,7 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.images.encode import KEEPS_FOUR_BYTES, encode_picture
+from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, encode_picture, is_lossless_webp
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
@@ -86,40 +86,39 @@ def _planned(specs: list[str], given: dict[str, Any]) -> tuple[Task, list[Job], 
         null=given["null"],
         suffixes=READ_SUFFIXES,
     )
+    kept = kept_files(specs, given["files_from"])
     jobs = plan_outputs(
         sources,
         given["output"],
         in_place=given["in_place"],
         naming=naming_of(task),
-        kept=kept_files(specs, given["files_from"]),
+        kept=kept,
     )
     if jobs or not faults:
-        check_outputs(jobs, task, in_place=given["in_place"])
+        check_outputs(jobs, task, in_place=given["in_place"], kept=kept)
     return task, jobs, faults
 
 
 def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
-    picture = _read(job.source, task.max_pixels)
+    contents = read_stdin() if job.source == STREAM else Path(job.source)
+    picture = read_picture(contents, max_pixels=task.max_pixels)
     format = _format(job, task, picture)
     source, target, notes = _depths(picture, format, task, job.target)
+    notes += _losses(job, picture, format)
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
     applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
-    if job.announced:
-        _make_folder(Path(job.target).parent)
-    data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)
-    if job.target == STREAM:
-        write_stdout(data)
-    else:
-        write_atomic(Path(job.target), data)
+    quality = _quality(task, contents, picture, format)
+    data = encode_picture(result, format, quality=quality, compress=task.compress, threads=threads)
+    page = None
     if task.explain is not None:
-        from cnncli.cli.explain import Run, write_explanation
+        from cnncli.cli.explain import Run, encode_explanation
 
-        write_explanation(
-            Path(task.explain), Run(picture, task.filters, task.options, source, job.source, threads)
-        )
+        run = Run(picture, task.filters, task.options, source, job.source, threads)
+        page = encode_explanation(run, Path(task.explain).suffix)
+    _write(job, data, task.explain, page)
     height, width, channels = result.frames[0].shape
     return Outcome(
         value={
@@ -134,6 +133,18 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         },
         notes=notes,
     )
+
+
+def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
+    """Write the explanation, if there is one, and then the result, which may replace the input."""
+    if job.announced:
+        _make_folder(Path(job.target).parent)
+    if explain is not None and page is not None:
+        write_atomic(Path(explain), page)
+    if job.target == STREAM:
+        write_stdout(data)
+    else:
+        write_atomic(Path(job.target), data)
 
 
 def _applied(
@@ -163,19 +174,52 @@ def _called(source: str) -> str:
     return "standard input" if source == STREAM else shown(source)
 
 
-def _read(source: str, max_pixels: int) -> Picture:
-    if source == STREAM:
-        return read_picture(read_stdin(), max_pixels=max_pixels, name="standard input")
-    return read_picture(Path(source), max_pixels=max_pixels)
+def _quality(task: Task, contents: Path | bytes, picture: Picture, format: str) -> int | None:
+    """As asked for; a WebP without loss stays one."""
+    if task.quality is not None or not format == picture.format == "WEBP":
+        return task.quality
+    if isinstance(contents, Path):
+        contents = contents.read_bytes() if contents.is_file() else b""
+    return 100 if is_lossless_webp(contents) else None
 
 
 def _format(job: Job, task: Task, picture: Picture) -> str:
-    """What is written: as asked; by the file's suffix; to a stream, as it came, or PNG if it cannot be."""
+    """What is written: as asked; by the file's suffix; to a stream, as it came, or PNG if it cannot be.
+
+    What replaces an input keeps its format, whatever the suffix: a PNG called .jpg would lose by it.
+    """
     if task.format is not None:
         return task.format
     if job.target == STREAM or is_special(job.target):
         return picture.format if picture.format in FORMATS else "PNG"
-    return format_for(job.target)
+    format = format_for(job.target)
+    if not _is_misnamed(job, picture, format):
+        return format
+    if picture.format not in FORMATS:
+        raise CnncliError(
+            f"--in-place: {shown(job.source)} holds {picture.format}, which cannot be written; "
+            f"expected {format}, as its suffix says",
+            "leave --in-place out, and name the output with -o",
+        )
+    return picture.format
+
+
+def _is_misnamed(job: Job, picture: Picture, format: str) -> bool:
+    """Whether an input that is replaced holds another format than its suffix says."""
+    netpbm = {"PPM", "PGM", "PBM", "PFM"}  # one format to a reader
+    same = format == picture.format or (format in netpbm and picture.format in netpbm)
+    return job.replaces and not same
+
+
+def _losses(job: Job, picture: Picture, format: str) -> list[str]:
+    """What has to be said about the format."""
+    where = "standard output" if job.target == STREAM else shown(job.target)
+    notes = []
+    if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
+        notes.append(f"note: {shown(job.source)} holds {format}, whatever its suffix says, and keeps it")
+    if picture.metadata.icc and format not in KEEPS_PROFILE | {"NPY"}:
+        notes.append(f"note: {where} is written without the colour profile; .png or .tif keeps it")
+    return notes
 
 
 def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Depth, Depth, list[str]]:

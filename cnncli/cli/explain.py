@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from cnncli.filters.model import Filter
 from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
-from cnncli.images.write import encode_picture, write_atomic
+from cnncli.images.write import encode_picture
 from cnncli.records import record, replace
 from cnncli.views.explain import Explanation, animate_explanation, draw_explanation
 
-_EIGHT_BITS = np.dtype(np.uint8)
+_EIGHT_BITS = Depth(np.dtype(np.uint8), 255.0)
+_NAMED = 3  # more filters before the last are counted
 _RULES = {"clip": "clip to 0..255", "abs": "magnitude, clip to 0..255", "offset": "half, around 128"}
 
 
@@ -35,71 +35,123 @@ class Run:
     threads: int
 
 
-def write_explanation(path: Path, run: Run) -> None:
+def encode_explanation(run: Run, suffix: str) -> bytes:
     """Draw how the last filter of a run makes its first frame.
 
     Parameters
     ----------
-    path : Path
-        Ends in ``.png`` or ``.gif``.
     run : Run
         Its filters are run again, on luma and with 8 bits.
+    suffix : str
+        ``.png`` or ``.gif``, in any case.
+
+    Returns
+    -------
+    bytes
+        The whole file.
     """
     explanation = explain(run)
-    if path.suffix.lower() == ".gif":
+    if suffix.lower() == ".gif":
         from cnncli.images.flipbook import encode_flipbook
 
-        write_atomic(path, encode_flipbook(*animate_explanation(explanation)))
-        return
+        return encode_flipbook(*animate_explanation(explanation))
     page = draw_explanation(explanation)
-    picture = Picture(frames=(page,), alpha=False, format="PNG", metadata=Metadata())
-    write_atomic(path, encode_picture(picture, "PNG"))
+    return encode_picture(Picture(frames=(page,), alpha=False, format="PNG", metadata=Metadata()), "PNG")
 
 
 def explain(run: Run) -> Explanation:
-    """Run the filters on luma and gather what the picture shows."""
-    frame, last = _gray_frame(run), run.filters[-1]
+    """Run the filters on luma and gather what the picture shows.
+
+    Parameters
+    ----------
+    run : Run
+        What was filtered, and how.
+
+    Returns
+    -------
+    Explanation
+        Its image is what the last filter reads; its feature map is the run's own, of 8 bits.
+    """
     chain = list(run.filters) * run.options.repeat
-    before = frame
-    if len(chain) > 1:
-        plain = replace(run.options, repeat=1, roi=None, scale=1.0, bias=0.0, range=None)
-        before = _answered(before, chain[:-1], plain, run).pixels
-    once = replace(run.options, repeat=1)
-    response = _answered(before, [last], replace(once, scale=1.0, bias=0.0, range=None), run).pixels
-    eight = Depth(_EIGHT_BITS, 255.0)
-    whole = apply_filters(
-        frame, run.filters, run.options, alpha=False, source=_floats(run), target=eight, threads=run.threads
-    )
+    last, plain = chain[-1], _plain_options(run)
+    read, image = _read_by_last(run, chain[:-1], replace(plain, roi=None))
+    whole = _whole(run)
     mapping = map_range(
         run.options,
         signed=whole.signed,
         span=last.span or run.source.white,
-        out=_EIGHT_BITS,
+        out=_EIGHT_BITS.dtype,
         raw=False,
-        white=255.0,
+        white=_EIGHT_BITS.white,
     )
-    laid = lay_kernels(last, once)
-    rectified, gain, offset = mapping.folded()
+    laid = lay_kernels(last, plain)
     return Explanation(
-        image=_display(run.picture),
-        gray=before[:, :, 0],
-        response=response[:, :, 0],
+        image=image,
+        gray=read[:, :, 0],
+        response=_answered(read, [last], plain, run).pixels[:, :, 0],
         shown=whole.pixels[:, :, 0],
         filter=last,
         taps=np.stack(laid.kernels) if laid.kernels else np.empty((0, 1, 1)),
         anchor=laid.anchor,
-        title=f"{last.name} on {_title(run.name)}",
+        title=f"{last.name} on {_title(run.name)}{_after(chain[:-1])}{_light(run.options)}",
         rule=_rule(run.options, mapping, signed=whole.signed),
-        gain=None if mapping.stretch else gain,
-        offset=offset,
-        rectified=rectified,
+        gain=None if mapping.stretch else mapping.pre_scale * mapping.scale,
+        offset=mapping.pre_bias * mapping.scale + mapping.bias,
+        rectified=mapping.absolute,
+        coded=run.options.linear and not whole.signed,
+        colors=_keeps_colors(run),
+        veiled=run.picture.alpha,
         origin=_origin(run.options, laid),
         stride=run.options.stride,
         dilation=(run.options.dilation, run.options.dilation),
-        border=run.options.border.mode,
-        border_value=run.options.border.value,
+        border=plain.border.mode,
+        border_value=plain.border.value,
         full=run.source.white,
     )
+
+
+def _plain_options(run: Run) -> Options:
+    """Options for raw answers of a frame that is linear already, if it is to be."""
+    options = replace(run.options, repeat=1, scale=1.0, bias=0.0, range=None, linear=False)
+    if not run.options.linear:
+        return options
+    value = to_linear(np.array([options.border.value], np.float32), run.source.white)
+    return replace(options, border=replace(options.border, value=float(value[0])))
+
+
+def _read_by_last(
+    run: Run, before: Sequence[Filter], options: Options
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """What the last filter reads, (H, W, 1) in the image's units, and how that looks."""
+    frame = _gray_frame(run)
+    if not before:
+        return frame, _display(run.picture)
+    answer = _answered(frame, before, options, run)
+    image = apply_filters(
+        frame, before, options, alpha=False, source=_floats(run), target=_EIGHT_BITS, threads=run.threads
+    )
+    return answer.pixels, image.pixels[:, :, 0]
+
+
+def _whole(run: Run) -> Applied:
+    """The run itself, on luma, with 8 bits."""
+    return apply_filters(
+        run.picture.frames[0],
+        run.filters,
+        replace(run.options, gray=True),
+        alpha=run.picture.alpha,
+        source=run.source,
+        target=_EIGHT_BITS,
+        threads=run.threads,
+    )
+
+
+def _keeps_colors(run: Run) -> bool:
+    """Whether each colour is filtered, so that the output is no gray picture."""
+    gray = run.options.gray
+    if gray is None:
+        gray = any(filter.gray for filter in run.filters)
+    return not gray and run.picture.channels >= 3
 
 
 def _floats(run: Run) -> Depth:
@@ -129,14 +181,26 @@ def _display(picture: Picture) -> NDArray[np.uint8]:
     frame = picture.frames[0]
     color = frame[:, :, :-1] if picture.alpha else frame
     if picture.format == "NPY" and color.dtype == np.float32:
-        low, high = float(np.nanmin(color)), float(np.nanmax(color))
-        color = np.nan_to_num((color - low) / ((high - low) or 1.0))
+        finite = color[np.isfinite(color)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        color = (np.nan_to_num(color, nan=low, posinf=high, neginf=low) - low) / ((high - low) or 1.0)
     eight = with_depth(np.ascontiguousarray(color), 8)
     return np.asarray(eight[:, :, 0] if eight.shape[2] == 1 else eight, np.uint8)
 
 
 def _title(name: str) -> str:
     return "standard input" if name == "-" else shown(os.path.basename(name))  # noqa: PTH119
+
+
+def _after(before: Sequence[Filter]) -> str:
+    """The filters that have run before the last one."""
+    if len(before) > _NAMED:
+        return f", after {len(before)} other filters"
+    return f", after {' and '.join(filter.name for filter in before)}" if before else ""
+
+
+def _light(options: Options) -> str:
+    return ", in linear light" if options.linear else ""
 
 
 def _rule(options: Options, mapping: Mapping, *, signed: bool) -> str:

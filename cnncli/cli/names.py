@@ -17,6 +17,8 @@ from cnncli.images.faults import reading_fault, shown
 from cnncli.records import record
 
 STREAM = "-"
+# What lies here stands for a stream of this process, even one that is a file.
+_STREAM_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 _EXAMPLE = "cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel"
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
 # What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
@@ -44,11 +46,14 @@ class Job:
         A path, or ``-`` for standard output.
     announced : bool
         Whether the name of the result was made up here, so that it is printed.
+    replaces : bool
+        Whether the result replaces the input.
     """
 
     source: str
     target: str
     announced: bool = False
+    replaces: bool = False
 
 
 def find_inputs(
@@ -223,11 +228,11 @@ def plan_outputs(
     if in_place and output is not None:
         raise UsageError("--in-place and -o are both given; expected one of them", "leave one out")
     if in_place:
-        if any(source.path == STREAM for source in inputs):
+        if any(is_stream(source.path) for source in inputs):
             raise UsageError(
                 "--in-place is given with standard input; expected files", "leave --in-place out"
             )
-        jobs = [Job(source.path, os.path.realpath(source.path)) for source in inputs]
+        jobs = [Job(source.path, os.path.realpath(source.path), replaces=True) for source in inputs]
     else:
         jobs = [
             _named(source, output, naming, number=number, count=len(inputs))
@@ -270,8 +275,8 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
     """The job of one input."""
     path = source.path
     if output is None:
-        if path == STREAM:
-            return Job(path, STREAM)
+        if source.below is None and is_stream(path):
+            return _passed_on(path, count)
         return Job(path, naming.beside(path, os.path.dirname(path)), announced=True)
     if output == STREAM:
         if count > 1:
@@ -302,6 +307,17 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
             "give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
+
+
+def _passed_on(path: str, count: int) -> Job:
+    """The job of an input that no name can be made of: its result goes to standard output."""
+    if count > 1:
+        what = "standard input" if path == STREAM else shown(path)
+        raise UsageError(
+            f"{what} is one of {count} inputs and has no name to make another of; expected -o",
+            "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+        )
+    return Job(path, STREAM)
 
 
 def _filled(template: str, fields: dict[str, str | int]) -> str:
@@ -361,6 +377,11 @@ def identity(path: str) -> object:
     except (OSError, ValueError):
         return os.path.realpath(path)
     return status.st_dev, status.st_ino
+
+
+def is_stream(path: str) -> bool:
+    """Whether an input is standard input, a pipe or a device, beside which no file can be put."""
+    return path == STREAM or is_special(path) or os.path.dirname(path) in _STREAM_FOLDERS
 
 
 def is_special(path: str) -> bool:

@@ -3,12 +3,44 @@
 import shutil
 from pathlib import Path
 
+from cnncli.cli.readout import in_unicode
+from cnncli.cli.run import DONE
+from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown, writing_fault
 
 
-def copy_samples(folder: Path) -> int:
+def samples_command(folder: str, *, json: bool, quiet: bool) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    folder : str
+        Where the samples go.
+    json : bool
+        Print an object for each file written, instead of one line in all.
+    quiet : bool
+        Print nothing else.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    count, written = copy_samples(Path(folder))
+    if json:
+        from json import dumps
+
+        for file in written:
+            value = {"output": in_unicode(str(file)), "bytes": file.stat().st_size}
+            write_line(dumps(value, ensure_ascii=False, separators=(",", ":")))
+    elif not quiet:
+        write_line(f"{count} files in {folder}")
+    return DONE
+
+
+def copy_samples(folder: Path) -> tuple[int, list[Path]]:
     """Copy the samples that ship with cnncli into a folder, keeping what is there.
 
     Parameters
@@ -18,8 +50,10 @@ def copy_samples(folder: Path) -> int:
 
     Returns
     -------
-    int
+    count : int
         Files in the folder that are samples.
+    written : list of Path
+        Those that were not there before.
 
     Raises
     ------
@@ -29,7 +63,7 @@ def copy_samples(folder: Path) -> int:
     source = sample_path(".").resolve()
     if folder.exists() and not folder.is_dir():
         raise CnncliError(f"{shown(folder)} is not a folder; expected one to copy to", "choose another name")
-    count = 0
+    count, written = 0, []
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         target = folder / file.relative_to(source)
         count += 1
@@ -40,4 +74,5 @@ def copy_samples(folder: Path) -> int:
             shutil.copyfile(file, target)
         except OSError as error:
             raise writing_fault(error, target) from error
-    return count
+        written.append(target)
+    return count, written

@@ -12,14 +12,16 @@ from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, Linear
-from cnncli.filters.options import Normalize, Options, RangeMode, lay_kernels
+from cnncli.filters.options import Laid, Normalize, Options, RangeMode, lay_kernels
 from cnncli.filters.spec import parse_spec
 from cnncli.images.faults import shown
-from cnncli.images.formats import SUFFIXES, format_for
+from cnncli.images.formats import FORMATS, SUFFIXES, format_for
 from cnncli.images.read import DEFAULT_MAX_PIXELS
 from cnncli.records import record
 
 BITS = (8, 16, 32)
+#: Pixels a side that a dilated kernel may cover; the memory for its border grows with their square.
+LARGEST_EXTENT = 16_384
 
 
 @record
@@ -125,12 +127,22 @@ def _options(given: dict[str, Any]) -> Options:
 
 def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     """A filter that the options fit, and that does something."""
-    lay_kernels(filter, options)
+    _check_dilation(lay_kernels(filter, options), filter.name, options.dilation)
     if isinstance(filter, Linear) and not filter.weights.any():
         raise CnncliError(
             f"kernel {spec!r} has no weight but 0; expected at least one other", "every result would be black"
         )
     return filter
+
+
+def _check_dilation(laid: Laid, name: str, dilation: int) -> None:
+    height, width = ((n - 1) * dilation + 1 for n in (laid.kernels[0].shape if laid.kernels else (1, 1)))
+    if max(width, height) > LARGEST_EXTENT:
+        raise UsageError(
+            f"--dilation is {dilation}, with which {name} covers {width} x {height} pixels; "
+            f"expected at most {LARGEST_EXTENT} a side",
+            "use a smaller --dilation",
+        )
 
 
 def kept_files(specs: list[str], files_from: str | None) -> list[str]:
@@ -148,8 +160,19 @@ def naming_of(task: Task) -> Naming:
     return Naming(kernel, suffix, frozenset(SUFFIXES))
 
 
-def check_outputs(jobs: list[Job], task: Task, *, in_place: bool) -> None:
+def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str]) -> None:
     """Refuse formats that cannot be written, and bytes that would go to a terminal.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        From `plan_outputs`.
+    task : Task
+        What is done.
+    in_place : bool
+        Whether inputs are replaced.
+    kept : list of str
+        From `kept_files`.
 
     Raises
     ------
@@ -162,6 +185,7 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool) -> None:
             "leave --in-place out: a file of another format has another name",
         )
     for job in jobs:
+        format = task.format
         if job.target == STREAM or is_special(job.target):
             if _is_terminal(job.target):
                 raise UsageError(
@@ -169,9 +193,33 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool) -> None:
                     "name an output with -o, or pipe it into another program",
                 )
         else:
-            format_for(job.target, format=task.format)
+            format = _format_of(job, task)
+        _check_bits(task.bits, format)
     if task.explain is not None:
-        _check_explanation(task.explain, jobs)
+        _check_explanation(task.explain, jobs, kept)
+
+
+def _format_of(job: Job, task: Task) -> str:
+    """What the name of an output asks for."""
+    try:
+        return format_for(job.target, format=task.format)
+    except CnncliError as error:
+        if not job.replaces:
+            raise
+        hint = "rename it, or leave --in-place out and name the output with -o"
+        raise UsageError(error.message, hint) from error
+
+
+def _check_bits(bits: int | None, format: str | None) -> None:
+    """Refuse bits that the output's format does not have, where it is known already."""
+    if bits is None or format is None or bits in FORMATS[format].depths:
+        return
+    depths = " or ".join(map(str, FORMATS[format].depths))
+    able = " ".join(suffix for suffix, other in SUFFIXES.items() if bits in FORMATS[other].depths)
+    raise UsageError(
+        f"--bits is {bits} and the output {format}; expected {depths} bits",
+        f"leave --bits out, or write one of {able}",
+    )
 
 
 def _is_terminal(target: str) -> bool:
@@ -187,7 +235,7 @@ def _is_terminal(target: str) -> bool:
         os.close(handle)
 
 
-def _check_explanation(path: str, jobs: list[Job]) -> None:
+def _check_explanation(path: str, jobs: list[Job], kept: list[str]) -> None:
     if os.path.splitext(path)[1].lower() not in (".png", ".gif"):  # noqa: PTH122
         raise UsageError(f"--explain is {shown(path)}; expected a file that ends in .png or .gif", "add .png")
     if len(jobs) != 1:
@@ -195,10 +243,11 @@ def _check_explanation(path: str, jobs: list[Job]) -> None:
             f"--explain is given with {len(jobs)} inputs; expected one",
             "explain one image, then filter the others",
         )
-    for role, other in (("input", jobs[0].source), ("output", jobs[0].target)):
+    read = [("also read", other) for other in kept]
+    for role, other in (("also the input", jobs[0].source), ("also the output", jobs[0].target), *read):
         if other != STREAM and identity(path) == identity(other):
             raise UsageError(
-                f"--explain is {shown(path)}, which is also the {role}; expected another file",
+                f"--explain is {shown(path)}, which is {role}; expected another file",
                 "choose another name for the explanation",
             )
 

@@ -54,7 +54,8 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
     Parameters
     ----------
     path : str
-        ``.txt``, ``.csv``, ``.tsv``, ``.dat``: numbers as in a matrix SPEC, ``#`` starts a comment.
+        ``.txt``, ``.csv``, ``.tsv``, ``.dat``: numbers as in a matrix SPEC, ``#`` starts a comment; in
+        a file of several lines ``;`` stands between columns, and a comma is a decimal comma then.
         ``.json``: a list of lists, or an object with ``weights`` and perhaps ``anchor`` [x, y].
         ``.npy``: an array of 2 dimensions; 1 dimension is a row. An image: gray, full scale is 1,
         black is 0, as it lies on the screen; nothing is normalised.
@@ -74,7 +75,8 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
     suffix = Path(path).suffix.lower()
     anchor = None
     if suffix in TEXT_SUFFIXES:
-        weights = parse_matrix(_without_comments(_text(path)), where=f"kernel file {path!r}")
+        where = f"kernel file {path!r}"
+        weights = parse_matrix(_with_commas(_without_comments(_text(path)), where), where=where)
     elif suffix == ".json":
         weights, anchor = _read_json(path)
     elif suffix == ".npy":
@@ -150,6 +152,27 @@ def _unreadable(path: str, fault: Exception) -> CnncliError:
 
 def _without_comments(text: str) -> str:
     return "\n".join(line.partition("#")[0] for line in text.splitlines())
+
+
+def _with_commas(text: str, where: str) -> str:
+    """Text of several lines with ``;`` between columns, as spreadsheets save it, with commas there."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    rows = [line.removesuffix(";") for line in lines]
+    if len(rows) < 2 or not any(";" in row for row in rows):
+        return text
+    return "\n".join(_row_with_commas(row, number, where) for number, row in enumerate(rows, 1))
+
+
+def _row_with_commas(row: str, number: int, where: str) -> str:
+    cells = [cell.strip() for cell in row.split(";")]
+    for column, cell in enumerate(cells, 1):
+        if re.search(r"\s|,.*,", cell):
+            raise CnncliError(
+                f"{where}, row {number}, column {column}: {cell!r} is more than one number; "
+                "expected one between ';', which stands between columns in a file of several lines",
+                "write ';' between all numbers of a row, or between none and each row on a line of its own",
+            )
+    return ",".join(cell.replace(",", ".") for cell in cells) or ";"
 
 
 def _read_json(path: str) -> tuple[Weights, tuple[int, int] | None]:

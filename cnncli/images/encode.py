@@ -31,6 +31,8 @@ _LONGEST_JPEG_EXIF = 65_533 - 6
 _OPAQUE_IN_GIF = 128
 #: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
+#: Formats that are given the picture's colour profile.
+KEEPS_PROFILE = frozenset({"PNG", "TIFF", "JPEG", "WEBP", "AVIF"})
 
 
 def encode_picture(
@@ -104,6 +106,26 @@ def encode_picture(
 
         return encode_pnm(picture.frames[0], format)
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
+
+
+def is_lossless_webp(data: bytes) -> bool:
+    """Walk through the chunks of a WebP file: True where no frame is stored with loss.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Source: Google, WebP Container Specification, "Extended File Format".
+    """
+    kinds = set()
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        kinds.add(kind)
+        # The chunks of an animation's frame follow 16 bytes about its place and time.
+        at += 8 + (16 if kind == b"ANMF" else size + size % 2)
+    return b"VP8L" in kinds and b"VP8 " not in kinds
 
 
 def on_white(pixels: Pixels) -> Pixels:

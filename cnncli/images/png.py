@@ -67,7 +67,9 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
     if not picture.animated:
         out += _chunk(b"IDAT", _deflated(first, compress=compress, threads=threads))
     else:
-        out += _chunk(b"acTL", struct.pack(">II", len(picture.frames), picture.loop or 0))
+        # A file that does not say how often it runs, as a GIF may not, runs once; 0 is for ever.
+        plays = 1 if picture.loop is None else picture.loop
+        out += _chunk(b"acTL", struct.pack(">II", len(picture.frames), plays))
         for kind, body in _animation(picture, compress=compress, threads=threads):
             out += _chunk(kind, body)
     out += _chunk(b"IEND", b"")

@@ -9,6 +9,18 @@ import pytest
 from PIL import Image, ImageCms
 from scipy import ndimage, signal
 
+from cnncli.cli.explain import Run, explain
+from cnncli.filters.apply import Depth, apply_filters
+from cnncli.filters.borders import Border
+from cnncli.filters.color import from_linear
+from cnncli.filters.options import Options
+from cnncli.filters.spec import parse_spec
+from cnncli.images.encode import is_lossless_webp
+from cnncli.images.read import read_picture
+from cnncli.views.explain.film import lay_out_film
+from cnncli.views.explain.page import lay_out
+from cnncli.views.explain.worked import work_out
+
 LUMA = np.array([0.299, 0.587, 0.114])
 RANDOM = np.array([[1.0, -2, 3, 0.5], [0.25, 4, -1, 2], [-3, 1, 0.75, -0.5]])
 SPEC = "; ".join(" ".join(map(str, row)) for row in RANDOM)
@@ -350,6 +362,171 @@ def test_in_place_replaces_what_a_link_points_to(run, photo, tmp_path):
     assert (done.code, done.out) == (0, b"")
     assert (tmp_path / "link.png").is_symlink()
     np.testing.assert_array_equal(np.asarray(Image.open("a.png")), np.roll(image, 1, axis=1))
+
+
+def test_in_place_keeps_the_format_under_a_wrong_suffix(run, photo, two_lines):
+    image = photo("a.png")
+    for name in ("fake.jpg", "a.pgm"):
+        Image.fromarray(image).save(name, "PNG" if name == "fake.jpg" else "PPM")
+    done = run("convolve", "fake.jpg", "a.pgm", "-k", "identity", "--in-place")
+    assert (done.code, done.err) == (0, "note: fake.jpg holds PNG, whatever its suffix says, and keeps it\n")
+    assert Path("fake.jpg").read_bytes()[:4] == b"\x89PNG"
+    np.testing.assert_array_equal(np.asarray(Image.open("fake.jpg")), image)
+    np.testing.assert_array_equal(np.asarray(Image.open("a.pgm")), image)
+    Image.fromarray(image).save("icon.jpg", "PCX")
+    before = Path("icon.jpg").read_bytes()
+    assert "holds PCX, which cannot be written" in two_lines(
+        run("convolve", "icon.jpg", "-k", "identity", "--in-place"), 1
+    )
+    assert Path("icon.jpg").read_bytes() == before
+
+
+def test_a_colour_profile_that_is_lost_is_said(run, photo):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo("a.png", (20, 30, 3), icc_profile=profile)
+    done = run("convolve", "a.png", "-k", "identity", "-o", "b.jp2")
+    assert done.err == "note: b.jp2 is written without the colour profile; .png or .tif keeps it\n"
+    for name in ("b.png", "b.tif", "b.jpg", "b.webp", "b.npy"):
+        assert run("convolve", "a.png", "-k", "identity", "-o", name).err == ""
+
+
+@pytest.mark.parametrize("extra", [{}, {"exif": Image.Exif()}, {"save_all": True}])
+def test_webp_without_loss_stays_without(run, photo, extra):
+    frames = [Image.fromarray(photo("a.png", (20, 30, 3))) for _ in range(2)]
+    if "save_all" in extra:
+        extra = extra | {"append_images": frames[1:]}
+    frames[0].save("a.webp", lossless=True, **extra)
+    frames[0].save("lossy.webp", quality=60, **extra)
+    assert run("convolve", "a.webp", "lossy.webp", "-k", "identity", "-o", "out/").code == 0
+    done = run("convolve", "-k", "identity", stdin=Path("a.webp").read_bytes())
+    for picture in (Image.open("out/a-identity.webp"), Image.open(io.BytesIO(done.out))):
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), np.asarray(frames[0]))
+    assert not is_lossless_webp(Path("out/lossy-identity.webp").read_bytes())
+    assert run("convolve", "a.webp", "-k", "identity", "--quality", "60", "-o", "b.webp").code == 0
+    assert not is_lossless_webp(Path("b.webp").read_bytes())
+
+
+def test_a_gif_without_a_loop_plays_once_as_png(run, photo):
+    frames = [Image.fromarray(photo("a.png")) for _ in range(2)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+    assert run("convolve", "a.gif", "-k", "identity", "-o", "o.png").code == 0
+    with Image.open("o.png") as picture:
+        assert (picture.n_frames, picture.info["loop"]) == (2, 1)
+
+
+def explained(name, specs, **options):
+    """The explanation of a run with its output, and the pixels of that output."""
+    picture, white = read_picture(Path(name)), 255.0
+    depth = Depth(np.dtype(np.uint8), white)
+    options = Options(**options)
+    filters = tuple(map(parse_spec, specs))
+    applied = apply_filters(
+        picture.frames[0], filters, options, alpha=picture.alpha, source=depth, target=depth, threads=2
+    )
+    return explain(Run(picture, filters, options, depth, name, 2)), applied.pixels
+
+
+CHAINS = {
+    "linear": (["box:3"], {"linear": True}),
+    "linear with a constant border": (["box:9"], {"linear": True, "border": Border("constant", 90.0)}),
+    "linear and signed": (["sobel:direction=x"], {"linear": True, "scale": 2.0, "bias": 10.0}),
+    "magnitude with bias": (["sobel:direction=x"], {"range": "abs", "scale": 3.0, "bias": 40.0}),
+    "chain with stride": (["gaussian:sigma=2", "sobel:direction=y"], {"stride": (2, 3)}),
+    "chain inside": (["box:5", "box:3"], {"mode": "valid", "roi": (3, 4, 9, 7)}),
+    "repeated": (["box:3"], {"repeat": 5, "stride": (1, 1)}),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_explained_numbers_are_the_outputs(run, photo, name):
+    photo("a.png", (60, 81))
+    specs, options = CHAINS[name]
+    e, pixels = explained("a.png", specs, **options)
+    np.testing.assert_array_equal(e.shown, pixels[:, :, 0])
+    assert e.image.shape == e.gray.shape
+    assert e.response.shape == e.shown.shape
+    for x, y in list(np.ndindex(e.shown.shape[::-1]))[::7]:
+        working = work_out(e, (x, y))
+        assert working.value == pytest.approx(float(e.response[y, x]), rel=1e-4, abs=1e-2)
+        assert not any("whole run" in line for line in working.lines)
+        answer = from_linear(np.float32([working.value]), 255)[0] if e.coded else working.value
+        mapped = e.gain * answer + e.offset
+        assert np.clip(abs(mapped) if e.rectified else mapped, 0, 255) == pytest.approx(
+            pixels[y, x, 0], abs=0.52
+        )
+
+
+def test_a_dropped_sign_comes_after_scale_and_bias(run, photo):
+    photo("a.png", (60, 81))
+    specs, options = CHAINS["magnitude with bias"]
+    e, pixels = explained("a.png", specs, **options)
+    y, x = np.unravel_index(np.argmin(e.response), e.response.shape)
+    response = float(e.response[y, x])
+    lines = work_out(e, (int(x), int(y))).lines
+    spelled = [line.replace("\u00a0", " ") for line in lines]
+    assert any(" × 3 + 40 = −" in line for line in spelled)
+    assert any(line.startswith("sign dropped: ") for line in lines)
+    assert pixels[y, x, 0] == min(255, round(abs(3 * response + 40)))
+
+
+def test_a_chain_is_explained_by_its_last_filter(run, photo):
+    image = photo("a.png", (60, 81))
+    e, _ = explained("a.png", ["gaussian:sigma=2", "sobel"], stride=(2, 2))
+    assert e.title == "sobel on a.png, after gaussian"
+    assert e.image.shape == (30, 41)
+    assert run("convolve", "a.png", "-k", "gaussian:sigma=2", "--stride", "2", "-o", "b.png").code == 0
+    np.testing.assert_array_equal(e.image, np.asarray(Image.open("b.png")))
+    single, _ = explained("a.png", ["box:3"])
+    np.testing.assert_array_equal(single.image, image)
+    repeated, _ = explained("a.png", ["box:3"], repeat=9, linear=True)
+    assert repeated.title == "box on a.png, after 8 other filters, in linear light"
+
+
+def test_colours_are_explained_by_their_luma(run, photo):
+    photo("a.png", (20, 30, 3))
+    for spec, options, kept in (("box:3", {}, True), ("box:3", {"gray": True}, False), ("sobel", {}, False)):
+        e, _ = explained("a.png", [spec], **options)
+        assert e.colors == kept
+        page, film = lay_out(e)[0], lay_out_film(e)[0][-1]
+        for canvas, name in ((page, "The feature map of the luma"), (film, "the feature map of the luma")):
+            assert (name in [mark.text for mark in canvas.marks if mark.kind == "text"]) == kept
+
+
+def test_what_opacity_does_is_said(run, photo):
+    image = photo("a.png", (20, 30, 4))
+    image[:, :15, 3] = 0
+    image[:, 15:, :3] = 0
+    Image.fromarray(image).save("a.png")
+    e, pixels = explained("a.png", ["box:3"], gray=True)
+    np.testing.assert_array_equal(e.shown, pixels[:, :, 0])
+    assert work_out(e, (15, 9)).lines == ("weighted by opacity in the run → 0",)
+    assert work_out(e, (25, 9)).lines == ()
+
+
+@pytest.mark.parametrize("kernel", ["box:3", "bilateral", "laplacian", "gabor-bank", "median", "canny"])
+def test_nan_and_infinity_are_explained(run, photo, kernel):
+    values = photo("a.npy", (40, 50), np.float32)
+    values[10, 20], values[30, 5], values[31, 7] = np.nan, np.inf, -np.inf
+    np.save("a.npy", values)
+    np.save("nan.npy", np.full((9, 9), np.nan, np.float32))
+    np.save("inf.npy", np.full((9, 9), np.inf, np.float32))
+    pages = [("a.npy", "a.png"), ("nan.npy", "b.png"), ("inf.npy", "c.png")]
+    if kernel in ("box:3", "gabor-bank"):
+        pages += [("a.npy", "a.gif"), ("nan.npy", "b.gif")]
+    for name, page in pages:
+        done = run("convolve", name, "-k", kernel, "-o", "out.png", "--explain", page, "-q")
+        assert (done.code, done.err) == (0, "")
+        assert Path(page).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("options", [["-o", "b.png"], ["--in-place"]])
+def test_an_explanation_that_fails_leaves_the_output(run, photo, two_lines, options):
+    photo("a.png")
+    photo("b.png")
+    before = Path("a.png").read_bytes(), Path("b.png").read_bytes()
+    done = run("convolve", "a.png", "-k", "gaussian:sigma=4", *options, "--explain", "nodir/x.png")
+    assert "nodir" in two_lines(done, 1)
+    assert (Path("a.png").read_bytes(), Path("b.png").read_bytes()) == before
 
 
 def test_explain_is_drawn_beside_the_result(run, photo):

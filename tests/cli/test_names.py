@@ -137,6 +137,19 @@ REFUSED = {
         ["a.png", "-o", "x.png", "--explain", "x.png"],
         "which is also the output",
     ),
+    "explanation over a kernel": (
+        ["a.png", "-k", "box-2.png", "-o", "x.png", "--explain", "sub/../box-2.png"],
+        "which is also read",
+    ),
+    "explanation over a list of names": (
+        ["--files-from", "names.png", "-o", "x.png", "--explain", "names.png"],
+        "which is also read",
+    ),
+    "stream and a file": (["a.png", "-"], "standard input is one of 2 inputs"),
+    "stream before a file": (["-", "a.png", "--json"], "standard input is one of 2 inputs"),
+    "device and a file": (["a.png", "/dev/null"], "/dev/null is one of 2 inputs"),
+    "in place of a device": (["/dev/null", "--in-place"], "--in-place is given with standard input"),
+    "in place without a suffix": (["noext", "--in-place"], "output"),
     "explanation of two": (["a.png", "b.png", "--explain", "x.png"], "given with 2 inputs"),
     "explanation without picture": (["a.png", "--explain", "x.txt"], "ends in .png or .gif"),
     "no suffix": (["a.png", "-o", "x"], "has no suffix"),
@@ -152,13 +165,17 @@ def test_refused_before_anything_is_written(run, photo, tmp_path, two_lines, nam
         photo(file)
     (tmp_path / "link.png").symlink_to("a.png")
     (tmp_path / "linked").symlink_to("sub")
+    Path("noext").write_bytes(Path("b.png").read_bytes())
     os.link("a.png", "hard.png")
     os.link("a-hard.png", "b-hard.png")
     (tmp_path / "names.txt").write_text("a.png\n")
+    (tmp_path / "names.png").write_text("a.png\n")
     (tmp_path / "empty.txt").write_text("\n")
     before = snapshot(tmp_path)
-    error = two_lines(run("convolve", *arguments, *BLUR), 2)
-    assert message in error
+    done = run("convolve", *arguments, *BLUR)
+    assert message in two_lines(done, 2)
+    if "--in-place" in arguments:
+        assert "--format" not in done.err.splitlines()[1]
     assert snapshot(tmp_path) == before
 
 

@@ -1,6 +1,7 @@
 """The command among others: cat, head, xargs, find, and streams that are closed."""
 
 import io
+import os
 import re
 
 import numpy as np
@@ -85,6 +86,32 @@ def test_process_substitution_and_device_files(shell, photo, run):
     np.testing.assert_array_equal(done.image, np.asarray(Image.open("a.png").copy()))
     done = shell("cnncli convolve a.png -k identity -o >(wc -c); wait")
     assert int(done.out) > 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["cat a.png | X /dev/stdin", "X /dev/stdin <a.png", "X <(cat a.png)", "X pipe & cat a.png >pipe; wait"],
+)
+def test_an_input_without_a_name_goes_to_standard_output(shell, photo, run, tmp_path, line):
+    photo("a.png")
+    os.mkfifo(tmp_path / "pipe")
+    done = shell(line.replace("X", "cnncli convolve -k identity"))
+    assert (done.code, done.err) == (0, "")
+    np.testing.assert_array_equal(done.image, np.asarray(Image.open("a.png").copy()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "pipe"]
+
+
+def test_samples_are_listed_as_they_are_written(run, tmp_path):
+    done = run("samples", "here", "--json")
+    written = sorted(path for path in (tmp_path / "here").rglob("*") if path.is_file())
+    assert (done.code, done.err) == (0, "")
+    assert [tmp_path / each["output"] for each in done.results] == written
+    assert [each["bytes"] for each in done.results] == [path.stat().st_size for path in written]
+    (tmp_path / "here/coins.png").unlink()
+    assert run("samples", "here", "-q").out == b""
+    (tmp_path / "here/coins.png").unlink()
+    assert [each["output"] for each in run("samples", "here", "--json").results] == ["here/coins.png"]
+    assert run("samples", "here").lines == [f"{len(written)} files in here"]
 
 
 CLOSED = {

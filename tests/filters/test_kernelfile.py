@@ -24,6 +24,10 @@ def write(path, text):
         ("k.csv", "0,-1,0.5\r\n1,2,-3\r\n"),
         ("k.CSV", "\ufeff0,-1,0.5\n1,2,-3"),
         ("k.tsv", "0\t-1\t0.5\n1\t2\t-3"),
+        ("k.csv", "0;-1;0.5\n1;2;-3\n"),
+        ("k.csv", "0 ; -1 ; 1/2;\r\n\r\n1 ; 2 ; -3;  # the last\r\n"),
+        ("k.csv", "0,0;-1;0,5\n1;2,00;-3\n"),
+        ("k.txt", "0 -1 .5;\n1 2 -3;\n"),
         ("k.json", json.dumps(ROWS)),
         ("k.json", json.dumps({"weights": ROWS})),
     ],
@@ -33,6 +37,22 @@ def test_text_files(tmp_path, name, text):
     found = parse_spec(path)
     np.testing.assert_array_equal(found.weights, ROWS)
     assert (found.name, found.spec, found.flips, found.anchor) == ("k", path, True, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0 -1 0; -1 5 -1\n0 -1 0", "row 1, column 1: '0 -1 0' is more than one number"),
+        ("1;2;3\n4;5,6,7;8\n", "row 2, column 2: '5,6,7' is more than one number"),
+        ("1;2;3\n4, 5;6;7", "row 2, column 1: '4, 5' is more than one number"),
+        ("1;2;3\n4;;6", "row 2, column 2: is empty"),
+        ("1;2;3\n;\n4;5;6", "row 2, column 1: is empty"),
+        ("1;2;3\n4;5", "row 2, column 3: the row has 2 numbers; expected 3"),
+    ],
+)
+def test_semicolons_that_do_not_make_columns(tmp_path, text, message):
+    with pytest.raises(CnncliError, match=re.escape(message)):
+        parse_spec(write(tmp_path / "k.csv", text))
 
 
 def test_json_with_an_anchor(tmp_path):

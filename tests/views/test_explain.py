@@ -16,6 +16,8 @@ from cnncli.views.explain.film import lay_out_film
 from cnncli.views.explain.grids import cell_texts, draw_grid
 from cnncli.views.explain.model import Grid, decimals_of, number, patch_at, whole_weights
 from cnncli.views.explain.page import lay_out
+from cnncli.views.explain.panels import output_view
+from cnncli.views.explain.places import scene
 from cnncli.views.explain.worked import work_out
 
 NUMBER = r"−?\d+(?:\.\d+)?"
@@ -180,6 +182,30 @@ class TestPlaces:
             assert 11 <= x < 29
             assert 6 <= y < 24
 
+    @pytest.mark.parametrize("shape", [(200, 1), (200, 3), (80, 1), (1, 200), (3, 200), (70, 2)])
+    @pytest.mark.parametrize("size", [1, 3, 9])
+    def test_marks_of_a_long_picture_lie_in_what_is_shown(self, shape, size):
+        e = linear(np.eye(size) + 1, photo(*shape))
+        view, places = scene(e)
+        out = output_view(e, view)
+        for x, y in places:
+            assert view.left <= x < view.right
+            assert view.top <= y < view.bottom
+            assert out.left <= x < out.right
+            assert out.top <= y < out.bottom
+        assert lay_out(e)[0].height < 2500
+
+    def test_windows_of_numbers_are_preferred(self):
+        image = photo()
+        e = linear(EMBOSS, image)
+        values = e.gray.copy()
+        values[:, ::4] = np.nan
+        values[30:33, 40:43] = 7
+        places = choose_places(replace(e, gray=values))
+        assert all(
+            np.isfinite(work_out(replace(e, gray=values), place).patch.values).all() for place in places
+        )
+
     def test_nan_is_not_strongest(self):
         e = linear(EMBOSS)
         response = e.response.copy()
@@ -314,7 +340,18 @@ class TestNumbers:
 
 
 @pytest.mark.parametrize(
-    "name", ["magnitude", "gaussian 5", "box 15", "compass", "median", "canny", "tiny picture"]
+    "name",
+    [
+        "colours",
+        "one column",
+        "magnitude",
+        "gaussian 5",
+        "box 15",
+        "compass",
+        "median",
+        "canny",
+        "tiny picture",
+    ],
 )
 class TestFilm:
     def test_frames_are_clean(self, name):

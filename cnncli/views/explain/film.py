@@ -11,6 +11,7 @@ from cnncli.views.explain.model import Branch, Explanation, Grid, Working
 from cnncli.views.explain.panels import draw_picture, input_view, output_view, pixel_part, window_part
 from cnncli.views.explain.places import scene
 from cnncli.views.explain.window import MARKS, Sheet, cell_size, draw_window, draw_working
+from cnncli.views.explain.wording import map_heading
 from cnncli.views.explain.worked import work_out
 
 _FILM = Sheet(
@@ -54,6 +55,7 @@ def animate_explanation(explanation: Explanation) -> tuple[list[NDArray[np.uint8
     return pages, [_FRAME_SECONDS] * (len(pages) - 1) + [_LAST_SECONDS]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # an image may hold NaN and infinity
 def lay_out_film(e: Explanation) -> tuple[list[Canvas], tuple[Working, ...]]:
     """Lay out the frames without painting them, and return the numbers on each."""
     view, places = scene(e)
@@ -129,7 +131,9 @@ def _draw_frame(
     draw_window(canvas, first, window_part(e, working.place, view), MARKS[0])
     draw_window(canvas, last, pixel_part(working.place, out), MARKS[0])
     y = max(first.bottom, last.bottom) + 12
-    whole = "the feature map" if share == _AT_LAST else "the feature map, as far as the window has come"
+    whole = map_heading(e).lower()
+    if share != _AT_LAST:
+        whole += ", as far as the window has come"
     canvas.text((xs[0], y), f"the window on the image, {share}", size=15, color=MUTED)
     canvas.text((xs[1], y), whole, size=15, color=MUTED)
     draw_working(canvas, (margin + 3, y + 52), working, _FILM, MARKS[0])

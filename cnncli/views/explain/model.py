@@ -50,7 +50,13 @@ class Explanation:
     gain, offset : float or None, float
         Where that rule is pixel = gain * response + offset, rounded and clipped; None: it is not.
     rectified : bool
-        The sign of the response is dropped before gain and offset.
+        The sign of gain * response + offset is dropped.
+    coded : bool
+        ``gray`` and the response are linear light; the response becomes sRGB before gain and offset.
+    colors : bool
+        The run filters each colour; what is shown is what it makes of their luma.
+    veiled : bool
+        The image lets something through, for which the run may weight pixels; the page does not.
     origin : (x, y)
         The pixel of ``gray`` under the anchor for output pixel (0, 0); the anchor in ``valid`` mode.
     stride, dilation : (x, y)
@@ -73,6 +79,9 @@ class Explanation:
     gain: float | None = None
     offset: float = 0.0
     rectified: bool = False
+    coded: bool = False
+    colors: bool = False
+    veiled: bool = False
     origin: Place = (0, 0)
     stride: Place = (1, 1)
     dilation: Place = (1, 1)

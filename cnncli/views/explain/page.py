@@ -21,6 +21,7 @@ from cnncli.views.explain.wording import (
     filter_caption,
     filter_heading,
     map_caption,
+    map_heading,
     place_heading,
     remark,
     subtitle,
@@ -47,6 +48,7 @@ def draw_explanation(explanation: Explanation) -> NDArray[np.uint8]:
     return lay_out(explanation)[0].array()
 
 
+@np.errstate(invalid="ignore", over="ignore")  # an image may hold NaN and infinity
 def lay_out(e: Explanation) -> tuple[Canvas, tuple[Working, ...]]:
     """Lay out the page without painting it.
 
@@ -83,7 +85,7 @@ def _draw_upper_row(
     w, h = _PICTURE
     middle = sheet.width - 2 * sheet.margin - 2 * w
     xs = (sheet.margin, sheet.margin + w + 46, sheet.width - sheet.margin - w)
-    for x, label, heading in zip(xs, "123", ("The image", filter_heading(e), "The feature map"), strict=True):
+    for x, label, heading in zip(xs, "123", ("The image", filter_heading(e), map_heading(e)), strict=True):
         y = draw_heading(canvas, (x, top), label, heading, w if label != "2" else middle - 92)
     first = draw_picture(canvas, Box(xs[0], y, xs[0] + w, y + h), input_view(e, view))
     last = draw_picture(
@@ -116,7 +118,8 @@ def _image_caption(e: Explanation, view: Box, windows: int) -> str:
     elif view.height < H:
         part = f" Rows {view.top} to {view.bottom - 1} are shown."
     apart = "" if e.dilation == (1, 1) else f", {max(e.dilation)} apart"
-    return f"{W} × {H} pixels.{part} {names} of {w} × {h} pixels{apart}."
+    luma = ", taken from its luma" if e.colors else ""
+    return f"{W} × {H} pixels.{part} {names} of {w} × {h} pixels{apart}{luma}."
 
 
 def _draw_window_section(

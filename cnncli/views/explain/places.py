@@ -52,26 +52,58 @@ def choose_places(e: Explanation, view: Box | None = None) -> tuple[Place, ...]:
 
 
 def _allowed(e: Explanation, view: Box | None) -> NDArray[np.bool_]:
-    """Return which places have their window inside the view, or inside the image, or all."""
+    """Return which places have their window inside the view, or at least its middle, or all.
+
+    Windows of nothing but numbers are preferred to those with NaN or infinity.
+    """
     H, W = e.gray.shape
-    for region in ([view] if view else []) + [Box(0, 0, W, H)]:
-        sides = []
-        limits = ((region.left, region.right), (region.top, region.bottom))
-        for i, (low, high) in enumerate(limits):
-            n, taps = e.response.shape[1 - i], e.window[1 - i]
-            first = e.origin[i] + np.arange(n) * e.stride[i] - e.pivot[i] * e.dilation[i]
-            sides.append((first >= low) & (first + (taps - 1) * e.dilation[i] < high))
-        inside = sides[1][:, None] & sides[0][None, :]
+    region = view or Box(0, 0, W, H)
+    columns = _inside(e, 0, (region.left, region.right))
+    rows = _inside(e, 1, (region.top, region.bottom))
+    allowed = rows[:, None] & columns[None, :]
+    plain = allowed & _finite(e)
+    return plain if plain.any() else allowed
+
+
+def _inside(e: Explanation, axis: int, limits: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which places along an axis have their window inside, or at least its middle, or all."""
+    first, last = _reaches(e, axis)
+    middle = first + e.pivot[axis] * e.dilation[axis]
+    for low, high in ((first, last), (middle, middle)):
+        inside = (low >= limits[0]) & (high < limits[1])
         if inside.any():
             return inside
-    return np.ones(e.response.shape, dtype=bool)
+    return np.ones(len(first), dtype=bool)
+
+
+def _reaches(e: Explanation, axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first and the last pixel of the window at each place along an axis."""
+    n, taps = e.response.shape[1 - axis], e.window[1 - axis]
+    first = e.origin[axis] + np.arange(n) * e.stride[axis] - e.pivot[axis] * e.dilation[axis]
+    return first, first + (taps - 1) * e.dilation[axis]
+
+
+def _finite(e: Explanation) -> NDArray[np.bool_]:
+    """Return which places have neither NaN nor infinity in the image from end to end of their window."""
+    wrong = ~np.isfinite(e.gray)
+    if not wrong.any():
+        return np.ones(e.response.shape, dtype=bool)
+    # How many lie above and to the left of each pixel: four of these sums count those in a window.
+    above = np.pad(wrong, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    (left, right), (top, bottom) = (
+        (np.clip(first, 0, size), np.clip(last + 1, 0, size))
+        for (first, last), size in ((_reaches(e, axis), e.gray.shape[1 - axis]) for axis in (0, 1))
+    )
+    count = above[np.ix_(bottom, right)] - above[np.ix_(top, right)]
+    count -= above[np.ix_(bottom, left)] - above[np.ix_(top, left)]
+    return np.asarray(count == 0)
 
 
 def _interest(e: Explanation) -> NDArray[np.float64]:
     """Return how much there is to see at each place; a little local contrast breaks ties."""
     H, W = e.gray.shape
     h, w = e.response.shape
-    gray = np.nan_to_num(e.gray.astype(np.float64))
+    gray = np.nan_to_num(e.gray.astype(np.float64), posinf=0.0, neginf=0.0)
     ys = np.clip(e.origin[1] + np.arange(h) * e.stride[1], 0, H - 1)
     xs = np.clip(e.origin[0] + np.arange(w) * e.stride[0], 0, W - 1)
     step = np.zeros((H, W))

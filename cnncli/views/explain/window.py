@@ -1,6 +1,7 @@
 """The page of an explained convolution: pictures above, windows multiplied out below."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten
 from cnncli.views.explain.grids import (
@@ -236,13 +237,14 @@ def _draw_bars(
     d = decimals_of([value for _, value, _ in bars])
     names = max(measure(name, size=13)[0] for name, _, _ in bars)
     values = max(measure(number(value, d), size=13)[0] for _, value, _ in bars)
-    lowest, highest = min(0.0, *(v for _, v, _ in bars)), max(0.0, *(v for _, v, _ in bars))
+    lengths = [value if isfinite(value) else 0.0 for _, value, _ in bars]
+    lowest, highest = min(0.0, *lengths), max(0.0, *lengths)
     scale = (width - names - values - 24) / max(highest - lowest, 1e-3)
     zero = left + names + 12 - round(lowest * scale)
     for i, (name, value, wins) in enumerate(bars):
         y = top + i * step + step // 2
         canvas.text((left + names, y), name, size=13, color=INK if wins else MUTED, anchor="rm", bold=wins)
-        tip = zero + round(value * scale)
+        tip = zero + round(lengths[i] * scale)
         fill = "#f08c2e" if value >= 0 else "#4b8fd6"
         bar = Box(min(zero, tip), y - step // 3, max(zero, tip) + 1, y + step // 3)
         canvas.rect(bar, fill=fill if wins else LINE)

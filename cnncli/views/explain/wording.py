@@ -30,6 +30,11 @@ def filter_heading(e: Explanation) -> str:
     return count.get(len(e.stack), f"The {len(e.stack)} kernels")
 
 
+def map_heading(e: Explanation) -> str:
+    """Name the panel of the feature map."""
+    return "The feature map of the luma" if e.colors else "The feature map"
+
+
 def filter_caption(e: Explanation) -> str:
     """Say in a few short sentences what the filter does with a window."""
     h, w = e.window
@@ -68,7 +73,8 @@ def map_caption(e: Explanation) -> str:
     """Say how the feature map comes about."""
     h, w = e.shown.shape
     rule = f" From answer to pixel: {e.rule}." if e.rule else ""
-    return f"{w} × {h} pixels, one for each place of the window.{rule}"
+    colors = " The output has such a map for each colour; this is the one of their luma." if e.colors else ""
+    return f"{w} × {h} pixels, one for each place of the window.{rule}{colors}"
 
 
 def place_heading(e: Explanation, working: Working, index: int) -> str:
@@ -94,7 +100,8 @@ def remark(e: Explanation, working: Working) -> str:
         return "A single weight: each pixel is changed for itself, whatever its neighbours."
     alike = high - low <= _ALIKE * e.full
     if number(low, d) == number(high, d):
-        pixels = f"All pixels are {'equal' if low == high else 'nearly equal'} ({number(low, d)})"
+        nearly = "" if low == high or np.isnan(low) else "nearly "
+        pixels = f"All pixels are {nearly}equal ({number(low, d)})"
     else:
         pixels = f"The pixels range from {spread}"
     if isinstance(e.filter, Canny | ZeroCrossings):

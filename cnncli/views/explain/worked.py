@@ -9,6 +9,7 @@ from math import atan2, degrees
 
 import numpy as np
 
+from cnncli.filters.color import from_linear
 from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Median, ZeroCrossings
 from cnncli.views.explain.model import (
     CANNY_WINDOW,
@@ -61,7 +62,7 @@ def work_out(e: Explanation, place: Place) -> Working:
             lines = ()
     pixel = int(e.shown[place[1], place[0]])
     ran = float(e.response[place[1], place[0]])
-    if not np.isclose(value, ran, rtol=1e-3, atol=1e-3 * e.full):
+    if not np.isclose(value, ran, rtol=1e-3, atol=1e-3 * e.full, equal_nan=True):
         # Filters in a chain or repeated: the page shows one pass, the run went on from there.
         lines, value = (*lines, f"in the whole run: {number(ran, decimals_of([ran]))}"), ran
     lines = (*lines, *_mapping(e, value, pixel))
@@ -112,7 +113,7 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def _largest(values: Numbers) -> float:
-    return float(np.abs(values).max(initial=0.0)) or 1.0
+    return float(np.abs(values).max(initial=0.0, where=np.isfinite(values))) or 1.0
 
 
 def _linear(e: Explanation, patch: Grid) -> tuple[tuple[Branch, ...], float]:
@@ -142,7 +143,8 @@ def _bank(
 ) -> tuple[tuple[Branch, ...], tuple[str, ...], float, tuple[tuple[str, float, bool], ...]]:
     answers = np.einsum("nij,ij->n", e.stack, patch.values)
     by_magnitude = f.answer == "abs" or f.rectified or f.answer == "energy"
-    winner = int(np.argmax(np.abs(answers) if by_magnitude else answers))
+    ranked = np.nan_to_num(np.abs(answers) if by_magnitude else answers, nan=-np.inf)
+    winner = int(np.argmax(ranked))
     names = bank_names(f)
     bars = tuple(
         (name, float(v), i == winner) for i, (name, v) in enumerate(zip(names, answers, strict=True))
@@ -278,18 +280,37 @@ def _mapping(e: Explanation, value: float, pixel: int) -> tuple[str, ...]:
     angle = isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction")
     if e.gain is None or angle:
         return (f"{e.rule} → {pixel}",) if e.rule else ()
-    start = abs(value) if e.rectified else value
-    shown = number(start, decimals_of([value]))
-    lines = (f"sign dropped: {shown}",) if e.rectified and value < 0 else ()
+    start = float(from_linear(np.array([value], np.float32), e.full)[0]) if e.coded else value
     mapped = start * e.gain + e.offset
-    if (e.gain, e.offset) != (1.0, 0.0):
-        s = shown if e.gain == 1 else f"{shown} × {_short(e.gain)}"
-        s = s if e.offset == 0 else f"{s} {_signed(e.offset, decimals_of([e.offset]))}"
-        lines = (*lines, f"{s} = {number(mapped, decimals_of([mapped]))}")
-    if abs(float(np.clip(mapped, 0, 255)) - pixel) > 1:
+    written = abs(mapped) if e.rectified else mapped
+    if abs(float(np.clip(written, 0, 255)) - pixel) > 1:
+        if e.veiled:
+            return (f"weighted by opacity in the run → {pixel}",)
         return (f"{e.rule} → {pixel}",) if e.rule else ()
-    how = "round" if 0 <= round(mapped) <= 255 else "clip to 0..255"
-    return lines if mapped == pixel else (*lines, f"{how} → {pixel}")
+    lines = (*_coded(e, start), *_scaled(e, start, mapped))
+    if e.rectified and mapped < 0:
+        lines = (*lines, f"sign dropped: {number(written, decimals_of([written]))}")
+    if written == pixel:
+        return lines
+    if not np.isfinite(written):
+        return (*lines, f"{number(written, 0)} is written as {pixel}")
+    how = "round" if 0 <= round(written) <= 255 else "clip to 0..255"
+    return (*lines, f"{how} → {pixel}")
+
+
+def _coded(e: Explanation, value: float) -> tuple[str, ...]:
+    """Say what linear light is in sRGB."""
+    return (f"as sRGB: {number(value, decimals_of([value]))}",) if e.coded else ()
+
+
+def _scaled(e: Explanation, value: float, mapped: float) -> tuple[str, ...]:
+    """Spell gain and offset, where they change anything."""
+    if e.gain is None or (e.gain, e.offset) == (1.0, 0.0):
+        return ()
+    shown = number(value, decimals_of([value]))
+    s = shown if e.gain == 1 else f"{shown} × {_short(e.gain)}"
+    s = s if e.offset == 0 else f"{s} {_signed(e.offset, decimals_of([e.offset]))}"
+    return (f"{s} = {number(mapped, decimals_of([mapped]))}",)
 
 
 def _short(value: float) -> str:
