@@ -1,7 +1,7 @@
 """``cnncli featuremaps``: what a trained network sees in a picture, drawn."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -36,7 +36,7 @@ from cnncli.views.featuremaps import (
 from cnncli.views.sections import BarRow, Page, Section, Tile
 
 VIEWS = ("maps", "filters")
-_EVERY = 24  # layers up to which all are drawn unless some are named
+_EVERY = 24  # layers up to which all are drawn alike unless some are named
 _ROWS = 2  # of maps of a layer, unless it is named
 _ANSWERS = 5
 _SHOWN = 448  # pixels of the picture in the head, at most
@@ -66,8 +66,8 @@ class Seen:
         For ``--json``.
     arrays : dict of str to ndarray
         For ``--raw``.
-    hidden : int
-        Layers that are left out.
+    brief : int
+        Layers of which little is drawn.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Seen:
     sections: list[Section]
     layers: list[dict[str, Any]]
     arrays: Arrays
-    hidden: int
+    brief: int
 
 
 def featuremaps_command(
@@ -124,11 +124,12 @@ def featuremaps_command(
     trained = load_trained(model)
     try:
         cores = thread_count(threads)
-        names, hidden = chosen_layers(trained.network.graph, layer or [], view)
+        names, brief = chosen_layers(trained.network.graph, layer or [], view)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
+    _check_overwrites({"input": input, "checkpoint": trained.checkpoint.path}, names, target, raw, view)
     picture = _read(input)
-    seen = _look(picture, input, trained, names, view=view, named=bool(layer), threads=cores, hidden=hidden)
+    seen = _look(picture, input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief)
     write_page(target, _page(seen, trained, view))
     if raw is not None:
         _write_arrays(Path(raw), seen.arrays)
@@ -142,15 +143,15 @@ def featuremaps_command(
     return DONE
 
 
-def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[str], int]:
-    """Which layers are drawn, and how many of those that could be are not.
+def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[str], frozenset[str]]:
+    """Which layers are drawn, and of which of them little.
 
     Parameters
     ----------
     graph : Graph
         The network.
     wanted : sequence of str
-        Names; none: all, or of a deep network the ends of its blocks.
+        Names; none: all, little of what lies inside the blocks of a deep network.
     view : str
         Of `VIEWS`.
 
@@ -167,11 +168,10 @@ def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[
         if name not in known:
             raise _unknown(name, known, view)
     if wanted:
-        return [name for name in known if name in wanted], 0
+        return [name for name in known if name in wanted], frozenset()
     if view == "filters" or len(known) <= _EVERY:
-        return known, 0
-    ends = [name for name in known if not _goes_on(graph, name)]
-    return ends, len(known) - len(ends)
+        return known, frozenset()
+    return known, frozenset(name for name in known if _goes_on(graph, name))
 
 
 def _passes(node: Node) -> bool:
@@ -216,11 +216,38 @@ def _target(output: str | None, source: str, view: str) -> str:
             f"-o {shown(target)} ends in {suffix}; expected .png, .html or a folder",
             "for example -o maps.png",
         )
-    if source != STREAM and identity(target) == identity(source):
-        raise UsageError(
-            f"the output {shown(target)} is also the input; expected another file", "choose another -o"
-        )
     return target
+
+
+def _check_overwrites(
+    read: Mapping[str, str | Path | None], names: Sequence[str], target: str, raw: str | None, view: str
+) -> None:
+    """Nothing that is written, page, pictures or arrays, may be what is read."""
+    kept = {identity(os.fspath(path)): what for what, path in read.items() if path not in (None, STREAM)}
+    for option, path in _written(names, target, raw, view):
+        what = kept.get(identity(path))
+        if what is not None:
+            raise UsageError(
+                f"the output {shown(path)} is also the {what}; expected another file",
+                f"choose another {option}",
+            )
+
+
+def _written(names: Sequence[str], target: str, raw: str | None, view: str) -> Iterator[tuple[str, str]]:
+    """All files that are written for these layers, each with the option that says where."""
+    if target != STREAM and not _is_folder(target):
+        yield "-o", target
+    elif target != STREAM:
+        for name in _picture_names(names):
+            yield "-o", os.path.join(target, name)  # noqa: PTH118
+    if raw is not None:
+        for name in ("input", *names) if view == "maps" else names:
+            yield "--raw", os.path.join(raw, f"{name}.npy")  # noqa: PTH118
+
+
+def _picture_names(names: Sequence[str]) -> list[str]:
+    """Files of a folder: the head, then each layer."""
+    return ["00-input.png", *(f"{number:02}-{name}.png" for number, name in enumerate(names, 1))]
 
 
 def _is_folder(target: str) -> bool:
@@ -248,7 +275,7 @@ def _look(
     view: str,
     named: bool,
     threads: int,
-    hidden: int,
+    brief: Collection[str],
 ) -> Seen:
     """Run the network and turn what it says into sections."""
     checkpoint, network = trained.checkpoint, trained.network
@@ -264,7 +291,8 @@ def _look(
     arrays: Arrays
     if view == "maps":
         layers = layer_maps(network.graph, {each: activations[each] for each in names})
-        sections = map_sections(layers, as_rgb(prepared.pixels), checkpoint.classes, rows=rows, side=side)
+        image = as_rgb(prepared.pixels)
+        sections = map_sections(layers, image, checkpoint.classes, rows=rows, side=side, brief=brief)
         about = [_about_maps(each) for each in layers]
         arrays = {"input": x[0], **{each.node.name: each.values for each in layers}}
     else:
@@ -273,7 +301,7 @@ def _look(
         sections = kernel_sections(learned, checkpoint.classes, rows=rows, side=side)
         about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
         arrays = {each: weight for each, (_, weight) in learned.items()}
-    return Seen(name, _small(picture), prepared, shares, sections, about, arrays, hidden)
+    return Seen(name, _small(picture), prepared, shares, sections, about, arrays, len(brief))
 
 
 def _about_maps(layer: LayerMaps) -> dict[str, Any]:
@@ -315,7 +343,7 @@ def _page(seen: Seen, trained: Trained, view: str) -> Page:
         Tile(seen.picture, name),
         Tile(
             as_rgb(seen.prepared.pixels),
-            f"what the network gets: {width}\u00a0×\u00a0{height}, {'gray' if channels == 1 else 'colour'}",
+            f"what the network gets: {height}\u00a0×\u00a0{width}, {'gray' if channels == 1 else 'colour'}",
             changes,
         ),
     )
@@ -344,10 +372,14 @@ def _how_to_read(seen: Seen, view: str) -> str:
     else:
         text = (
             "Under each map stand its number and its mean magnitude; the strongest come first. "
-            "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above."
+            "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above. "
+            "Bars and strips are blue below 0 and orange above."
         )
-    if seen.hidden:
-        text += f" {seen.hidden} layers inside blocks are left out: --layer\u00a0NAME draws one."
+    text += " Sizes are height × width."
+    if seen.brief:
+        text += (
+            f" {seen.brief} layers inside blocks have one row of maps: --layer\u00a0NAME draws all of one."
+        )
     return text
 
 
@@ -378,9 +410,10 @@ def write_page(target: str, page: Page) -> None:
         write_atomic(Path(target), png(page_canvas(page)))
     else:
         folder = _made(Path(target))
-        write_atomic(folder / "00-input.png", png(head_canvas(page)))
-        for number, section in enumerate(page.sections, 1):
-            write_atomic(folder / f"{number:02}-{section.name}.png", png(section_canvas(section)))
+        names = _picture_names([section.name for section in page.sections])
+        write_atomic(folder / names[0], png(head_canvas(page)))
+        for name, section in zip(names[1:], page.sections, strict=True):
+            write_atomic(folder / name, png(section_canvas(section)))
 
 
 def _made(folder: Path) -> Path:

@@ -6,53 +6,19 @@ downwards while it is laid out, and what stands on it (texts, boxes) can be read
 Legend: x runs to the right and y downwards, in pixels; colours are ``#rrggbb``.
 """
 
-import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import ceil, floor, hypot
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
+from cnncli.images.letters import ASCENT, CAP, DESCENT, Point, length_of, runs_of, spell, strokes, write
 from cnncli.records import record
 
-Point = tuple[float, float]
 Pixels = NDArray[np.uint8]
 
 INK = "#1f2933"
-ASCENT, DESCENT, CAP = 0.78, 0.24, 0.71
-"""Heights above and below the base line, and of a capital, in multiples of the font size."""
-
-_OVERSAMPLE = 8
-
-# The built-in font is ASCII with a few signs; these are drawn as strokes on a unit em, y upwards.
-_SIGNS: dict[str, tuple[float, tuple[tuple[Point, ...], ...]]] = {
-    "−": (0.60, (((0.08, 0.33), (0.52, 0.33)),)),
-    "×": (0.60, (((0.12, 0.15), (0.48, 0.51)), ((0.12, 0.51), (0.48, 0.15)))),
-    "÷": (
-        0.60,
-        (((0.08, 0.33), (0.52, 0.33)), ((0.30, 0.54), (0.30, 0.55)), ((0.30, 0.11), (0.30, 0.12))),
-    ),
-    "→": (0.95, (((0.08, 0.33), (0.84, 0.33)), ((0.62, 0.52), (0.84, 0.33), (0.62, 0.14)))),
-    "√": (0.66, (((0.05, 0.34), (0.16, 0.40), (0.32, 0.02), (0.56, 0.78), (0.66, 0.78)),)),
-    "≥": (0.60, (((0.10, 0.60), (0.50, 0.40), (0.10, 0.20)), ((0.10, 0.04), (0.50, 0.04)))),
-    "≤": (0.60, (((0.50, 0.60), (0.10, 0.40), (0.50, 0.20)), ((0.10, 0.04), (0.50, 0.04)))),
-    "≈": (
-        0.60,
-        tuple(
-            ((0.08, y), (0.18, y + 0.07), (0.30, y + 0.01), (0.42, y - 0.05), (0.52, y + 0.02))
-            for y in (0.24, 0.42)
-        ),
-    ),
-    "²": (
-        0.36,
-        (((0.06, 0.66), (0.10, 0.74), (0.20, 0.76), (0.27, 0.69), (0.22, 0.58), (0.06, 0.42), (0.29, 0.42)),),
-    ),
-}
-_PLAIN = str.maketrans(
-    {"–": "-", "—": "-", "‘": "'", "″": '"', "•": "·", "\u00a0": " ", "ß": "ss", "æ": "ae", "ø": "o"}
-)
 
 
 @record
@@ -145,7 +111,7 @@ class Canvas:
         at : (x, y)
             The point that ``anchor`` names.
         s : str
-            The line; letters that the font lacks lose their accents or become ``?``.
+            The line; letters that cannot be drawn become escapes, see `spell`.
         size : int
             The font's size in pixels.
         color : str
@@ -161,14 +127,14 @@ class Canvas:
         Box
             The pixels that the line takes up.
         """
-        runs = _runs(spell(s))
-        width = _length(runs, size)
+        runs = runs_of(spell(s))
+        width = length_of(runs, size)
         x = at[0] - {"l": 0.0, "m": width / 2, "r": width}[anchor[0]]
         rise = {"t": ASCENT, "m": CAP / 2, "s": 0.0, "b": -DESCENT}[anchor[1]]
         left, base = round(x), round(at[1] + rise * size)
         box = Box(left, base - ceil(ASCENT * size), left + ceil(width), base + ceil(DESCENT * size))
         stroke = size / 45 if bold else 0.0
-        self._add("text", box, lambda page: _write(page, (left, base), runs, (size, stroke, color)), s)
+        self._add("text", box, lambda page: write(page, (left, base), runs, (size, stroke, color)), s)
         return box
 
     def paragraph(
@@ -268,7 +234,7 @@ class Canvas:
 
         def paint(page: Image.Image) -> None:
             moved = [tuple((x - box.left, y - box.top) for x, y in path) for path in paths]
-            mask = _strokes(moved, (max(1, box.width), max(1, box.height)), width)
+            mask = strokes(moved, (max(1, box.width), max(1, box.height)), width)
             page.paste(ImageColor.getrgb(color), (box.left, box.top), mask)
 
         self._add(kind, box, paint)
@@ -277,7 +243,7 @@ class Canvas:
 
 def measure(s: str, *, size: int = 16) -> tuple[int, int]:
     """Return the width and height in pixels of the box that ``Canvas.text`` would fill."""
-    return ceil(_length(_runs(spell(s)), size)), ceil(ASCENT * size) + ceil(DESCENT * size)
+    return ceil(length_of(runs_of(spell(s)), size)), ceil(ASCENT * size) + ceil(DESCENT * size)
 
 
 def wrap(s: str, width: int, *, size: int = 16) -> list[str]:
@@ -305,79 +271,5 @@ def shorten(s: str, width: int, *, size: int = 16) -> str:
     return _cut(s, kept)
 
 
-def spell(s: str) -> str:
-    """Return ``s`` in the letters that can be drawn: accents dropped, the unknown as ``?``."""
-    out = []
-    for ch in s.translate(_PLAIN):
-        if ch in _SIGNS or ch in "…·°±“”’" or " " <= ch <= "~":
-            out.append(ch)
-            continue
-        base = [c for c in unicodedata.normalize("NFKD", ch) if " " <= c <= "~"]
-        out.append("".join(base) or "?")
-    return "".join(out)
-
-
 def _cut(s: str, kept: int) -> str:
     return s[: (kept + 1) // 2] + "…" + s[len(s) - kept // 2 :]
-
-
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise TypeError("Pillow is built without FreeType, which draws the text")
-    return font
-
-
-def _runs(s: str) -> list[str]:
-    """Split into stretches that the font draws and single signs that are strokes."""
-    runs: list[str] = []
-    for ch in s:
-        if ch in _SIGNS or not runs or runs[-1] in _SIGNS:
-            runs.append(ch)
-        else:
-            runs[-1] += ch
-    return runs
-
-
-def _length(runs: Sequence[str], size: int) -> float:
-    return sum(_SIGNS[run][0] * size if run in _SIGNS else _font(size).getlength(run) for run in runs)
-
-
-def _write(
-    page: Image.Image, at: tuple[int, int], runs: Sequence[str], style: tuple[int, float, str]
-) -> None:
-    size, stroke, color = style
-    x, base = float(at[0]), at[1]
-    draw = ImageDraw.Draw(page)
-    for run in runs:
-        if run in _SIGNS:
-            mask = _sign(run, size, stroke)
-            page.paste(ImageColor.getrgb(color), (round(x), base - ceil(ASCENT * size)), mask)
-        else:
-            # stroke_width takes fractions: a light bold from the one weight the font has.
-            draw.text((x, base), run, color, _font(size), anchor="ls", stroke_width=stroke)
-        x += _length([run], size)
-
-
-@lru_cache(maxsize=256)
-def _sign(sign: str, size: int, stroke: float) -> Image.Image:
-    advance, paths = _SIGNS[sign]
-    top = ceil(ASCENT * size)
-    placed = [tuple((x * size, top - y * size) for x, y in path) for path in paths]
-    extent = (ceil(advance * size) + 1, top + ceil(DESCENT * size))
-    return _strokes(placed, extent, max(1.1, 0.075 * size) + 2 * stroke)
-
-
-def _strokes(paths: Sequence[tuple[Point, ...]], extent: tuple[int, int], width: float) -> Image.Image:
-    """Return a mask of the given size in which the paths are stroked with round ends."""
-    k = _OVERSAMPLE if max(extent) <= 200 else 2
-    mask = Image.new("L", (extent[0] * k, extent[1] * k))
-    draw = ImageDraw.Draw(mask)
-    r = width * k / 2
-    for path in paths:
-        points = [(x * k, y * k) for x, y in path]
-        draw.line(points, 255, max(1, round(2 * r)))
-        for x, y in points:
-            draw.ellipse((x - r, y - r, x + r, y + r), 255)
-    return mask.resize(extent, Image.Resampling.BOX)

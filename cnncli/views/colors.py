@@ -84,6 +84,12 @@ def scale_of(values: NDArray[np.floating]) -> ColorScale:
     return ColorScale(-reach if float(flat.min()) < 0 else 0.0, reach, clipped=largest > reach * 1.005)
 
 
+def scale_around(values: NDArray[np.floating]) -> ColorScale:
+    """A scale around 0, also where no value is below it."""
+    scale = scale_of(values)
+    return ColorScale(-scale.high, scale.high, scale.clipped)
+
+
 def short(value: float) -> str:
     """A number with three digits and a real minus sign."""
     text = f"{value:.3g}"

@@ -69,18 +69,23 @@ def confusion_page(
 
 
 def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], cell: int, step: int) -> int:
-    """Write the names above the columns, in as many rows as keep them apart; returns the height."""
+    """Write the names above the columns, in as many rows as keep them apart; returns the height.
+
+    The lowest row ends where the matrix does, for the word above the column to its right stands there.
+    """
     left, top = at
+    right = left + len(classes) * cell
     limit = max(cell - 6, 40)
-    ends: list[float] = []
+    ends = [-1e9]
     placed = []
     for j in range(0, len(classes), step):
         name = shorten(classes[j], min(_NAME, limit * 2), size=14)
         width = measure(name, size=14)[0]
         x = left + j * cell + cell / 2
-        row = next((r for r, end in enumerate(ends) if end + 8 <= x - width / 2), len(ends))
+        fits = (end + 8 <= x - width / 2 and (r > 0 or x + width / 2 <= right) for r, end in enumerate(ends))
+        row = next((r for r, fit in enumerate(fits) if fit), len(ends))
         if row == len(ends):
-            ends.append(0.0)
+            ends.append(-1e9)
         ends[row] = x + width / 2
         placed.append((x, row, name))
     for x, row, name in placed:

@@ -11,6 +11,7 @@ from cnncli.views.plot import (
     RED,
     Chart,
     Curve,
+    Scale,
     draw_curves,
     draw_frame,
     linear_scale,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cnncli.training.finder import FoundRate
 
 _WIDTH, _HEIGHT = 1400, 620
+_LEAST_RANGE = 0.02  # of an axis of accuracies
 _LOG_RANGE = 20  # a loss that falls by more than this is drawn on a logarithmic axis
 
 
@@ -65,7 +67,7 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
     epochs = curves[0].points[0]
     low, high = min(values), max(values)
     if name == "accuracy":
-        y = linear_scale(max(0.0, low - 0.05 * (high - low)), min(1.0, high + 1e-9))
+        y = _accuracy_scale(low, high)
     elif low > 0 and high / low > _LOG_RANGE:
         y = log_scale(low, high)
     else:
@@ -73,7 +75,7 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
     x = linear_scale(min(epochs), max(epochs), whole=True)
     if x.low < 1 <= min(epochs):
         x = type(x)(min(epochs), x.high, (1, *(t for t in x.ticks if t > 1)))
-    digits = 1 if name == "accuracy" and y.high - y.low < 0.05 else 0
+    digits = next((n for n in range(3) if all(abs(round(t, n + 2) - t) < 1e-9 for t in y.ticks)), 3)
     chart = Chart(
         box,
         type(x)(
@@ -89,6 +91,15 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
     )
     draw_frame(canvas, chart)
     draw_curves(canvas, chart, curves)
+
+
+def _accuracy_scale(low: float, high: float) -> Scale:
+    """From a little below the least to the most; around a share that hardly changes."""
+    low -= 0.05 * (high - low)
+    if high - low < _LEAST_RANGE:
+        low = min(max(0.0, (low + high - _LEAST_RANGE) / 2), 1 - _LEAST_RANGE)
+        high = low + _LEAST_RANGE
+    return linear_scale(max(0.0, low), min(1.0, high))
 
 
 def rates_page(found: "FoundRate", *, title: str) -> Canvas:

@@ -51,7 +51,7 @@ class BarRow:
     name, value : str
         Written left and right of the bar.
     share : float
-        -1 to 1; below 0 the bar is of another colour.
+        -1 to 1; the bar is blue below 0 and orange above, as values are.
     """
 
     name: str

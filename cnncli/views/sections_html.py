@@ -32,8 +32,8 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
   align-items: center; max-width: 560px; flex: 1 1 320px; margin-bottom: 16px; }
 .bars b { font-weight: normal; overflow-wrap: anywhere; }
 .bars i { display: block; height: 14px; background: #eef1f4; }
-.bars i > u { display: block; height: 14px; background: #2768b0; }
-.bars i > u.below { background: #d9701c; }
+.bars i > u { display: block; height: 14px; background: #d9701c; }
+.bars i > u.below { background: #2768b0; }
 .bars span { color: var(--faint); font-size: 15px; text-align: right; }
 .scale { width: 176px; margin-top: 12px; }
 .scale img { width: 176px; height: 10px; }

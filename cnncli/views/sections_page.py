@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten, wrap
-from cnncli.views.plot import FAINT, GRID, page_title
+from cnncli.views.plot import BLUE, FAINT, GRID, ORANGE, page_title
 from cnncli.views.sections import (
     GAP,
     NARROWEST,
@@ -24,7 +24,7 @@ _CAPTION = 26  # pixels of the line under a tile
 _LABEL = 13  # font size of captions and of the names of rows and columns
 _PICTURE = 224  # pixels of the pictures in the head, at most
 _WINDOW = 112
-_BLUE, _ORANGE, _TRACK = "#2768b0", "#d9701c", "#eef1f4"
+_BELOW, _ABOVE, _TRACK = BLUE, ORANGE, "#eef1f4"  # of bars: as the colours of values
 _MARK = "#d6214a"
 
 
@@ -217,7 +217,7 @@ def _draw_bars(canvas: Canvas, at: tuple[int, int], bars: Sequence[BarRow], widt
         length = round(min(1.0, abs(bar.share)) * room)
         canvas.rect(
             Box(track.left, track.top, track.left + max(1, length), track.bottom),
-            fill=_ORANGE if bar.share < 0 else _BLUE,
+            fill=_BELOW if bar.share < 0 else _ABOVE,
         )
         canvas.text((x + width, middle), bar.value, size=15, color=FAINT, anchor="rm")
         y += 27

@@ -103,7 +103,14 @@ def test_one_html_page(run, net, tmp_path):
     assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out.html").code == 0
     text = (tmp_path / "out.html").read_text()
     assert all(f"<h2>{name}</h2>" in text for name in LAYERS)
-    for words in ("sees 8 × 8 pixels", "4 maps of 10 × 12", "a.png", "convolution 3 × 3"):
+    for words in (
+        "sees 8 × 8 pixels",
+        "4 maps of 12 × 10",
+        "12\u00a0×\u00a010, gray",
+        "Sizes are height × width",
+        "a.png",
+        "convolution 3 × 3",
+    ):
         assert words in text
     assert text.count("data:image/png;base64,") > 2 + 4 * 4
 
@@ -132,14 +139,22 @@ def test_pipes(shell, net):
     assert json.loads(done.out)["output"] == "-"
 
 
-def test_deep_networks_show_the_ends_of_their_blocks(run, rng, tmp_path):
-    save_seeded(tmp_path / "deep.safetensors", layers="conv4 bn relu " * 9 + "gap fc", shape=(8, 8, 1))
+def test_deep_networks_show_every_layer_and_less_of_those_inside_blocks(run, rng, tmp_path):
+    save_seeded(tmp_path / "deep.safetensors", layers="conv40 bn relu " * 9 + "gap fc", shape=(8, 8, 1))
     save_gray("a.png", rng, (8, 8))
-    words = ["featuremaps", "a.png", "-m", "deep.safetensors", "-o", "o.png", "--json"]
-    names = [layer["name"] for layer in run(*words).results[0]["layers"]]
-    assert names == [*(f"relu{i}" for i in range(1, 10)), "globalavgpool1", "head"]
+    words = ["featuremaps", "a.png", "-m", "deep.safetensors", "-o", "o.html", "--json"]
+    (result,) = run(*words).results
+    blocks = [f"{kind}{i}" for i in range(1, 10) for kind in ("conv", "batchnorm", "relu")]
+    assert [layer["name"] for layer in result["layers"]] == [*blocks, "globalavgpool1", "head"]
+    assert all(len(layer["ranking"]) == 40 for layer in result["layers"][:-1])
+    page = (tmp_path / "o.html").read_text()
+    drawn = {text.split("<", 1)[0]: text.count("<figure>") for text in page.split("<h2>")[1:]}
+    assert list(drawn) == [*blocks, "globalavgpool1", "head"]
+    assert [drawn[name] for name in blocks] == [11, 11, 22] * 9
+    assert "18 layers inside blocks have one row of maps" in page
     (layer,) = run(*words, "--layer", "batchnorm4").results[0]["layers"]
     assert layer["name"] == "batchnorm4"
+    assert (tmp_path / "o.html").read_text().count("<figure>") == 2 + 40
 
 
 def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
@@ -172,6 +187,43 @@ def test_wrong_usage(run, net, two_lines, words, said, hint, tmp_path):
     assert said in two_lines(done, 2)
     assert hint in done.err.splitlines()[1]
     assert (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "said"),
+    [
+        ("a.png", ["a.png", "-o", "a.png"], "a.png is also the input"),
+        ("out/00-input.png", ["out/00-input.png", "-o", "out/"], "00-input.png is also the input"),
+        ("out/01-conv1.png", ["out/01-conv1.png", "-o", "out"], "01-conv1.png is also the input"),
+        ("rr/input.npy", ["rr/input.npy", "--raw", "rr", "-o", "x.png"], "rr/input.npy is also the input"),
+        ("rr/relu1.npy", ["rr/relu1.npy", "--raw", "./rr/", "-o", "x.png"], "relu1.npy is also the input"),
+        (
+            "rr/head.npy",
+            ["rr/head.npy", "--raw", "rr", "-o", "x.png", "--view", "filters"],
+            "head.npy is also the input",
+        ),
+        ("maps.png", ["a.png", "-m", "maps.png", "-o", "maps.png"], "maps.png is also the checkpoint"),
+        ("out/02-x.png", ["a.png", "-m", "out/02-x.png", "-o", "out/../out/02-x.png"], "also the checkpoint"),
+    ],
+)
+def test_nothing_that_is_read_is_overwritten(run, net, two_lines, photo, tmp_path, place, words, said):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    if "-m" in words:
+        (tmp_path / "net.safetensors").rename(path)
+    else:
+        words = [*words, "-m", "net.safetensors"]
+        photo(path, (12, 10), np.float32 if path.suffix == ".npy" else np.uint8)
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+    assert said in two_lines(run("featuremaps", *words), 2)
+    assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
+
+
+def test_files_beside_those_that_are_written_may_be_read(run, net, photo, tmp_path):
+    (tmp_path / "rr").mkdir()
+    photo(tmp_path / "rr" / "in.npy", (12, 10), np.float32)
+    done = run("featuremaps", "rr/in.npy", "-m", "net.safetensors", "--raw", "rr", "-o", "rr")
+    assert (done.code, done.err) == (0, "")
 
 
 def test_inputs_that_cannot_be_read(run, net, two_lines, tmp_path):

@@ -7,6 +7,7 @@ from cnncli.images.canvas import Box, Canvas, measure, shorten, spell, wrap
 
 SIGNS = "−×÷→√≥≤≈²"
 ASCII = "".join(chr(c) for c in range(33, 127))
+ACCENTED = "éÉèêëïîíÏñÑãäÄåÅöüÜőűčšřďťŘžżāăçÇąşțøØłŁ"
 
 
 def ink(pixels):
@@ -53,9 +54,50 @@ def test_numbers_have_one_width_per_digit():
     assert measure("−100", size=15) == measure("−789", size=15)
 
 
-def test_unknown_letters_are_spelled_in_ascii():
-    assert spell("Köln – Łódź 中") == "Koln - ?odz ?"
+def test_unknown_letters_are_spelled_as_escapes():
+    assert spell("Köln – Łódź 中 æ ĵ") == "Köln - Łódź \\u4e2d \\xe6 \\u0135"
     assert spell("a − b") == "a − b"
+    assert spell("cafe\u0301\n") == "café\\n"
+    assert spell("\udce9🙂") == "\\udce9\\U0001f642"
+
+
+def test_names_that_differ_are_drawn_differently():
+    names = [
+        "naïve café",
+        "naive cafe",
+        "naìve café",
+        "ICAFÉ",
+        "ICAFE",
+        "日本",
+        "日本語",
+        "中国",
+        "Straße",
+        "Strasse",
+    ]
+    drawn = []
+    for name in names:
+        canvas = Canvas(200, 40)
+        canvas.text((5, 5), name, size=13)
+        drawn.append(canvas.array().tobytes())
+    assert len(set(drawn)) == len(names)
+
+
+@pytest.mark.parametrize("size", [13, 16, 34])
+@pytest.mark.parametrize("ch", ACCENTED)
+def test_accents_lie_in_the_box(ch, size):
+    canvas = Canvas(120, 80)
+    box = canvas.text((40, 20), ch, size=size)
+    assert spell(ch) == ch
+    assert box.grown(1).contains(ink(canvas.array()))
+
+
+@pytest.mark.parametrize("ch", "éñäåčōzo")
+def test_an_accent_stands_apart_above_a_small_letter(ch):
+    canvas = Canvas(80, 80)
+    canvas.text((30, 20), ch, size=34)
+    rows = (canvas.array() != 255).any(axis=(1, 2))
+    bands = np.count_nonzero(np.diff(rows.astype(int)) == 1)
+    assert bands == (1 if ch.isascii() else 2)
 
 
 def test_wrap_keeps_words_and_width():

@@ -178,9 +178,9 @@ def sections_of(layers, *, rows=2, side=84):
 
 def test_sections_say_what_a_layer_is(layers):
     sections = sections_of(layers)
-    assert sections["conv1"].lines == ("convolution 3 × 3", "30 maps of 12 × 16", "sees 3 × 3 pixels")
-    assert sections["maxpool1"].lines == ("largest of 2 × 2 pixels", "30 maps of 6 × 8", "sees 4 × 4 pixels")
-    assert sections["head"].lines == ("fully connected", "3 values", "sees 12 × 16 pixels")
+    assert sections["conv1"].lines == ("convolution 3 × 3", "30 maps of 16 × 12", "sees 3 × 3 pixels")
+    assert sections["maxpool1"].lines == ("largest of 2 × 2 pixels", "30 maps of 8 × 6", "sees 4 × 4 pixels")
+    assert sections["head"].lines == ("fully connected", "3 values", "sees 16 × 12 pixels")
     assert "2 of 30 are 0 everywhere" in sections["relu1"].note
     assert "weaker maps are not shown" in sections["conv1"].note
     assert [tile.name for tile in sections["conv1"].tiles] == [
@@ -208,6 +208,44 @@ def test_a_list_names_its_largest_values(layers):
     assert max(abs(bar.share) for bar in section.bars) == pytest.approx(1)
     assert [bar.share < 0 for bar in section.bars] == [v < 0 for v in -np.sort(-values)]
     assert len(sections_of(layers)["linear1"].bars) == 10
+
+
+@pytest.mark.parametrize("count", range(1, 201))
+def test_strips_stay_on_the_page(count, rng):
+    graph = Graph((4, 4, 1))
+    graph.add(Flatten(), Linear(count))
+    values = {"linear1": rng.random((1, 1, count), np.float32)}
+    (section,) = map_sections(layer_maps(graph, values), np.zeros((4, 4, 3), np.uint8), (), rows=2, side=84)
+    assert len(section.tiles) == (count > 10)
+    assert section.scale is None or section.scale.signed  # its colours mean what those of the bars do
+    for mark in section_canvas(section).marks:
+        assert mark.box.right <= WIDTH - 40 + 1, mark.kind  # a picture's frame lies around it
+    for tile in section.tiles:
+        assert tile_size(tile.pixels, section.side) == tile.pixels.shape[1::-1]
+
+
+def color_of(value, bars):
+    """Whether the bar of a value is drawn blue or orange."""
+    canvas = section_canvas(Section("head", ("a",), bars=bars))
+    row = next(mark.box for mark in canvas.marks if mark.text == value)
+    line = canvas.array()[row.center[1]].astype(int)
+    found = {
+        c for c in ("blue", "orange") if ((line[:, 2] - line[:, 0]) * (1 if c == "blue" else -1) > 60).any()
+    }
+    (color,) = found
+    return color
+
+
+def test_a_colour_means_the_same_in_bars_and_in_strips():
+    bars = (BarRow("a", "below", -0.8), BarRow("b", "above", 0.9))
+    assert (color_of("below", bars), color_of("above", bars)) == ("blue", "orange")
+    below, above = ColorScale(-1, 1).colors(np.array([-0.8, 0.9])).astype(int)
+    assert below[2] > below[0] + 60
+    assert above[0] > above[2] + 60
+    text = page_html(page_of([Section("head", ("a",), bars=bars)]))
+    (other, own) = re.findall(r"\.bars i > u(?:\.below)? \{[^}]*background: #(\w{6})", text)
+    assert int(own[4:], 16) > int(own[:2], 16) + 60
+    assert int(other[:2], 16) > int(other[4:], 16) + 60
 
 
 # --- kernels ---------------------------------------------------------------------------------------

@@ -14,6 +14,18 @@ def texts(page):
     return [mark for mark in page.marks if mark.kind == "text"]
 
 
+def nothing_touches(page):
+    """No text comes nearer to another one than a blank, or leaves the page."""
+    marks = [mark.box for mark in texts(page)]
+    boxes = np.array([(box.left, box.top + 2, box.right, box.bottom - 2) for box in marks])
+    left, top, right, bottom = boxes.T
+    assert left.min() >= 0
+    assert right.max() <= page.width
+    across = (left[:, None] < right + 4) & (left < right[:, None] + 4)
+    near = across & (top[:, None] < bottom) & (top < bottom[:, None])
+    assert np.argwhere(np.triu(near, 1)).tolist() == []
+
+
 def check(page):
     """No two texts touch, and all lie on the page, which can be painted."""
     pixels = page.array()
@@ -54,6 +66,23 @@ def test_curves_that_are_flat(value):
     check(curves_page(rows, title="flat"))
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("accuracy", [0.0, 0.0004, 0.25, 1 / 3, 0.5, 0.9999, 1.0])
+@pytest.mark.parametrize("change", [0.0, 1e-9, 1e-4, 0.004, 0.011, 0.031, 0.07])
+def test_ticks_of_accuracy_differ_and_are_what_they_say(epochs, accuracy, change):
+    ends = sorted((accuracy, accuracy + change if accuracy < 0.9 else accuracy - change))
+    drawn = [ends[e % 2] for e in range(epochs)]
+    rows = [{"epoch": e, "train_loss": 1.0, "train_accuracy": share} for e, share in enumerate(drawn, 1)]
+    page = curves_page(rows, title="flat")
+    ticks = [mark for mark in texts(page) if mark.text.endswith("%") and " " not in mark.text]
+    assert 2 <= len({mark.text for mark in ticks}) == len(ticks)
+    shares = np.array([float(mark.text[:-1]) for mark in ticks]) / 100
+    assert np.ptp(np.diff(shares)) < 1e-9
+    assert 0 <= shares.min() <= min(drawn) + 1e-9
+    assert max(drawn) - 1e-9 <= shares.max() <= 1
+    check(page)
+
+
 @pytest.mark.parametrize("classes", [2, 3, 10, 26, 100, 400])
 def test_confusion(classes, rng):
     counts = np.diag(rng.integers(1, 90, classes))
@@ -72,6 +101,13 @@ def test_pages_of_no_split_in_particular(rng):
 def test_confusion_with_long_names(rng):
     names = ["Northern mockingbird of the eastern coast", "T-shirt/top", "é", "x" * 60, "dog"]
     check(confusion_page(rng.integers(0, 9000, (5, 5)), names, title="a title"))
+
+
+@pytest.mark.parametrize("name", ["class_{}", "W" * 37 + "{:03}", "{}"])
+@pytest.mark.parametrize("classes", [*range(2, 40, 2), 28, 41, 58, 71, 72, 100, 120, 121, 167, 199, 200])
+def test_no_label_of_a_confusion_matrix_touches_another(name, classes):
+    names = [name.format(k) if k % 7 else "W" * 40 for k in range(1, classes + 1)]
+    nothing_touches(confusion_page(np.diag(np.full(classes, 9000)), names, title="a title", split="test"))
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (64, 40, 3), (8, 90, 1)])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.nn import Conv, Graph, Linear, Node
-from cnncli.views.colors import Colors, ColorScale, scale_of, short
+from cnncli.views.colors import Colors, scale_around, short
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, Section, Tile, in_a_row, scaled_size
 
@@ -85,7 +85,7 @@ def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) ->
     across = in_a_row(scaled_size(weight.shape[3], weight.shape[2], side)[0])
     shown = order[: None if rows is None else rows * across]
     color = weight.shape[1] == 3
-    scale = _around(weight)
+    scale = scale_around(weight)
     reach = float(np.abs(weight).max()) or 1.0
     tiles = []
     for k in shown:
@@ -112,7 +112,7 @@ def _stack_section(node: Node, weight: Floats, *, brief: bool) -> Section:
     outputs, inputs = weight.shape[:2]
     rows = np.argsort(-_strengths(weight), kind="stable")[: _ROWS if brief else 4 * _ROWS]
     columns = np.argsort(-_strengths(weight[rows].swapaxes(0, 1)), kind="stable")[:_COLUMNS]
-    scale = _around(weight)
+    scale = scale_around(weight)
     picture = _mosaic([[scale.colors(weight[k, c]) for c in columns] for k in rows])
     words = ["a row for each output, a column for each input"]
     if len(rows) < outputs or len(columns) < inputs:
@@ -139,7 +139,7 @@ def _matrix_section(node: Node, weight: Floats, classes: Sequence[str]) -> Secti
     columns = rows[:, :_MATRIX]
     cell = max(1, min(20, _MATRIX // columns.shape[1]))
     height = max(2, min(20, 640 // len(rows), 2 * cell + 4))
-    scale = _around(weight)
+    scale = scale_around(weight)
     picture = np.repeat(np.repeat(scale.colors(columns), height, axis=0), cell, axis=1)
     words = [
         f"a row for each of {outputs} outputs, a column for each of {inputs} inputs, #0 to #{inputs - 1}"
@@ -155,12 +155,6 @@ def _matrix_section(node: Node, weight: Floats, classes: Sequence[str]) -> Secti
         scale=scale,
         note="; ".join(words),
     )
-
-
-def _around(weight: Floats) -> ColorScale:
-    """A scale around 0, also where no weight is below it."""
-    scale = scale_of(weight)
-    return ColorScale(-scale.high, scale.high, scale.clipped)
 
 
 def _mosaic(tiles: list[list[Colors]]) -> Colors:

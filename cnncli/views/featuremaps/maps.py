@@ -1,13 +1,13 @@
 """Feature maps: what each layer answers to one picture, the strongest answers first."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.nn import Graph, Node
-from cnncli.views.colors import Colors, scale_of, short
+from cnncli.views.colors import Colors, scale_around, scale_of, short
 from cnncli.views.featuremaps.places import receptive_fields
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
@@ -89,7 +89,13 @@ def layer_maps(graph: Graph, activations: Mapping[str, Floats]) -> list[LayerMap
 
 
 def map_sections(
-    layers: Sequence[LayerMaps], image: Colors, classes: Sequence[str], *, rows: int | None, side: int
+    layers: Sequence[LayerMaps],
+    image: Colors,
+    classes: Sequence[str],
+    *,
+    rows: int | None,
+    side: int,
+    brief: Collection[str] = (),
 ) -> list[Section]:
     """Turn layers into sections.
 
@@ -105,11 +111,16 @@ def map_sections(
         Rows of maps that a layer gets at most; None: as many as it needs.
     side : int
         Pixels that the longer side of a map should have, about.
+    brief : collection of str
+        Layers that get one row of maps and no window.
     """
     sections = []
     for layer in layers:
         if layer.flat:
             sections.append(_list_section(layer, classes))
+        elif layer.node.name in brief:
+            section = _map_section(layer, image, rows=1, side=side)
+            sections.append(replace(section, window=None))
         else:
             sections.append(_map_section(layer, image, rows=rows, side=side))
     return sections
@@ -146,13 +157,16 @@ def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
     )
     tiles: tuple[Tile, ...] = ()
     scale = None
+    side = ROOM
     note = "before the softmax" if named else ""
     if len(values) > _LISTED:
-        scale = scale_of(values)
-        tiles = (Tile(_strip(scale.colors(values)), ""),)
+        scale = scale_around(values)  # as the bars
+        strip = _strip(scale.colors(values))
+        tiles = (Tile(strip, ""),)
+        side = min(ROOM, max(strip.shape[:2]))  # its own size: no wider than there is room
         last = len(values) - 1
         note = "; ".join(text for text in (note, f"all of them, #0 to #{last}, row by row") if text)
-    return Section(layer.node.name, _lines(layer), tiles, bars=bars, scale=scale, note=note, side=ROOM)
+    return Section(layer.node.name, _lines(layer), tiles, bars=bars, scale=scale, note=note, side=side)
 
 
 def _strip(colors: Colors) -> Colors:
@@ -169,4 +183,4 @@ def _strip(colors: Colors) -> Colors:
 
 def _lines(layer: LayerMaps) -> tuple[str, ...]:
     height, width = layer.field
-    return (kind_of(layer.node), shape_words(layer.node.shape), f"sees {width} × {height} pixels")
+    return (kind_of(layer.node), shape_words(layer.node.shape), f"sees {height} × {width} pixels")

@@ -1,4 +1,4 @@
-"""Layers in words."""
+"""Layers in words; sizes are height × width."""
 
 from cnncli.nn import Conv, Linear, Node, Shape
 
@@ -47,13 +47,13 @@ def _convolution(layer: Conv) -> str:
 
 
 def shape_words(shape: Shape) -> str:
-    """``64 maps of 14 × 14``, or ``10 values``."""
+    """``64 maps of 14 × 20``, height first, or ``10 values``."""
     if shape.height == shape.width == 1:
         return f"{shape.channels:,} value{'s' if shape.channels != 1 else ''}"
     maps = f"{shape.channels:,} map{'s' if shape.channels != 1 else ''}"
-    return f"{maps} of {shape.width} × {shape.height}"
+    return f"{maps} of {shape.height} × {shape.width}"
 
 
 def _times(value: int | tuple[int, int]) -> str:
     height, width = (value, value) if isinstance(value, int) else value
-    return f"{width} × {height}" if height != width else f"{height} × {height}"
+    return f"{height} × {width}"
