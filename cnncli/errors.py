@@ -18,3 +18,7 @@ class CnncliError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class OptionError(CnncliError):
+    """What an option was given means nothing, or nothing that fits the rest: the command itself is wrong."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnncli.cli import values
+from cnncli.cli.names import identity
 from cnncli.cli.readout import in_unicode
-from cnncli.cli.run import DONE, UsageError, report
+from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
@@ -21,6 +22,7 @@ from cnncli.images.faults import shown, writing_fault
 from cnncli.tasks.classification import Evaluation, evaluate
 
 SPLITS = ("test", "all")
+OUTPUTS = ("confusion_matrix.png", "misclassified.csv", "misclassified.png")  # of `write_test_files`
 _NAMED = 8  # classes that a message names
 
 
@@ -79,7 +81,7 @@ def evaluate_command(
     Returns
     -------
     int
-        The exit code.
+        The exit code: 1 where images of the dataset could not be read.
     """
     from cnncli.cli.evaluate_text import as_json, as_text
 
@@ -89,12 +91,16 @@ def evaluate_command(
     try:
         cores = thread_count(threads)
         found = load_dataset(
-            dataset, size=trained.checkpoint.preprocessing.size, offline=offline, threads=cores
+            dataset,
+            size=trained.checkpoint.preprocessing.size,
+            offline=offline,
+            threads=cores,
+            for_training=False,
         )
         labels = class_numbers(found, trained)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    folder = None if output is None else _made(Path(output))
+    folder = None if output is None else _made(Path(output), found, trained)
     judged = _judge(found, trained, labels, split=split, threads=cores)
     for line in () if quiet else _remarks(judged, trained):
         report(line)
@@ -106,8 +112,8 @@ def evaluate_command(
     text = as_json(judged, trained, model) if json else as_text(judged, trained)
     write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
     if folder is not None and not quiet:
-        report(f"confusion_matrix.png, misclassified.csv and misclassified.png are in {shown(folder)}")
-    return DONE
+        report(f"{', '.join(OUTPUTS[:-1])} and {OUTPUTS[-1]} are in {shown(folder)}")
+    return SOME_FAILED if judged.dataset.skipped else DONE
 
 
 def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
@@ -203,18 +209,21 @@ class _Joined:
         out: np.ndarray[Any, np.dtype[np.uint8]],
         *,
         threads: int = 1,
-    ) -> np.ndarray[Any, np.dtype[np.intp]]:
-        used = np.empty(len(indices), np.intp)
+    ) -> None:
         for row, index in enumerate(indices):
             part, at = self._place(int(index))
-            used[row] = (
-                index + part.read(np.array([at], np.intp), out[row : row + 1], threads=threads)[0] - at
+            part.read(np.array([at], np.intp), out[row : row + 1], threads=threads)
+
+
+def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
+    """A folder that is there, in which nothing is written over that was read."""
+    outputs = {identity(str(path)): path for path in map(folder.joinpath, OUTPUTS)}
+    for path in (*dataset.files, trained.checkpoint.path):
+        if path is not None and (output := outputs.get(identity(str(path)))):
+            raise UsageError(
+                f"the output {shown(output)} is also read, as {shown(path)}; expected another file",
+                "choose another folder with -o",
             )
-        return used
-
-
-def _made(folder: Path) -> Path:
-    """A folder that is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

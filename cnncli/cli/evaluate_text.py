@@ -81,21 +81,20 @@ def _report(scores: Sequence[ClassScores]) -> list[str]:
     for each in scores:
         shares = "  ".join(_share(value) for value in (each.precision, each.recall, each.f1))
         lines.append(f"{_cut(each.label, width)}   {shares}  {each.support:7,}")
+    met = [each for each in scores if each.f1 is not None]
     means = [
-        _share(_mean([getattr(each, name) for each in scores])) for name in ("precision", "recall", "f1")
+        _share(sum(getattr(each, name) or 0 for each in met) / len(met))
+        for name in ("precision", "recall", "f1")
     ]
     total = sum(each.support for each in scores)
     lines.append(f"{'macro mean':{width}}   {'  '.join(means)}  {total:7,}")
+    if any(None in (each.precision, each.recall) for each in scores):
+        lines.append("- is undefined, 0 in the mean; classes neither there nor called are left out of it")
     return lines
 
 
 def _share(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.2%}"
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from cnncli.cli.streams import read_stdin, write_stdout
 from cnncli.cli.trained import Prepared, Trained, load_trained, prepare
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.images.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
 from cnncli.tasks.classification import Answer, answers, probabilities
 
@@ -185,12 +185,10 @@ def _write(rows: Sequence[Row], readout: Readout, count: _Count, *, debug: bool)
 
 def _flush(lines: list[str | None]) -> None:
     """Write lines and forget them."""
-    import os
-
     text = "".join(f"{line}\n" for line in lines if line is not None)
     lines.clear()
     if text:
-        write_stdout(os.fsencode(text))
+        write_stdout(encoded(text))
 
 
 def _about_changes(count: _Count) -> str:

@@ -1,10 +1,9 @@
 """Standard input and output as bytes, with their faults as errors that a user can mend."""
 
-import os
 import sys
 
 from cnncli.cli.run import UsageError, silence
-from cnncli.images.faults import reading_fault, writing_fault
+from cnncli.images.faults import encoded, reading_fault, writing_fault
 
 
 def read_stdin(*, example: str = "cat photo.png | cnncli convolve -k sobel") -> bytes:
@@ -75,7 +74,7 @@ def write_stdout(data: bytes) -> None:
 
 def write_line(text: str) -> None:
     """Write a line to standard output; a file name comes out with the bytes that it has on disk."""
-    write_stdout(os.fsencode(text) + b"\n")
+    write_stdout(encoded(text) + b"\n")
 
 
 def _flush() -> None:

@@ -26,7 +26,8 @@ From a name, a folder or a file to batches::
         batch.targets(len(dataset.classes))          # float32 (n, K), rows that sum to 1
         batch.indices                                # intp (n,): positions in the split
 
-Images in files that turn out damaged while they stream are listed in ``split.skipped`` of a `files.Files`.
+Images in files are all decoded once when a dataset is opened, even where they do not fit into memory: those
+that cannot be are in ``dataset.skipped`` and in no split.
 What a batch holds is a pure function of the split, the batch size, the seed, the epoch and the batch's
 number: never of the number of threads or of what was drawn before. `split.name(i)` names an image in a
 report; `split.read(indices, out)` gives raw uint8 pixels; `model.load_inputs` and `prepare.as_input`

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.division import TEST_SEED, TEST_SHARE, stratified
-from cnncli.data.files import Files, decode_all
+from cnncli.data.files import Files, decodable, decode_all
 from cnncli.data.model import Arrays, Dataset, Images, Labels, Report, Shape, Skipped, Split
 from cnncli.data.sizes import survey
 from cnncli.errors import CnncliError
@@ -38,6 +38,8 @@ class Wishes:
         Told how far slow things are.
     memory : int
         Bytes of decoded images that are kept in memory; larger data stream from disk.
+    for_training : bool
+        There must be two classes: one alone leaves nothing to learn.
     """
 
     size: tuple[int, int] | None = None
@@ -47,6 +49,7 @@ class Wishes:
     threads: int = 1
     report: Report | None = None
     memory: int = 1 << 30
+    for_training: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class Found:
         Names, in the order of the labels.
     provenance : str
         One line.
-    notes, warnings, skipped
+    notes, warnings, skipped, files
         As in `Dataset`.
     """
 
@@ -71,6 +74,7 @@ class Found:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: Wishes) -> Dataset:
@@ -101,6 +105,8 @@ def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: W
 def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: Wishes) -> Dataset:
     """Make a dataset of image files: decoded now where they fit into memory, else as they are needed.
 
+    Files that cannot be decoded are left out of every split, in both cases the same ones.
+
     Parameters
     ----------
     found : Found
@@ -112,17 +118,18 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
     """
     everything = [path for files in parts.values() for path, _ in files]
     shape, notes = survey(everything, wishes.size)
-    found = _with(found, notes=notes)
+    found = _with(found, notes=notes, files=tuple(everything))
     splits: dict[str, Split] = {}
     fits = len(everything) * int(np.prod(shape)) <= wishes.memory
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
-        if not fits:
-            splits[part] = Files(tuple(paths), labels, shape)
-            continue
-        images, kept, skipped = decode_all(paths, shape, threads=wishes.threads, report=wishes.report)
-        names = [shown(paths[place]) for place in kept]
-        splits[part] = Arrays(images, labels[kept], names, part)
+        if fits:
+            images, kept, skipped = decode_all(paths, shape, threads=wishes.threads, report=wishes.report)
+            names = [shown(paths[place]) for place in kept]
+            splits[part] = Arrays(images, labels[kept], names, part)
+        else:
+            kept, skipped = decodable(paths, shape, threads=wishes.threads, report=wishes.report)
+            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], shape)
         found = _with(found, skipped=tuple(skipped))
     if not fits:
         found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
@@ -141,6 +148,7 @@ def _with(
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     skipped: tuple[Skipped, ...] = (),
+    files: tuple[Path, ...] = (),
 ) -> Found:
     """The same, and more to say."""
     return Found(
@@ -150,6 +158,7 @@ def _with(
         notes=found.notes + notes,
         warnings=found.warnings + warnings,
         skipped=found.skipped + skipped,
+        files=found.files + files,
     )
 
 
@@ -162,7 +171,7 @@ def _all_resized(images: Images, size: tuple[int, int]) -> Images:
 
 def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
     """Take from the training images what the other splits lack, and look at the classes."""
-    _check(found, splits.get("train"))
+    _check(found, splits.get("train"), for_training=wishes.for_training)
     train, notes = splits["train"], []
     test, val = splits.get("test"), splits.get("val")
     if test is None:
@@ -188,10 +197,11 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
         notes=found.notes,
         warnings=found.warnings,
         skipped=found.skipped,
+        files=found.files,
     )
 
 
-def _check(found: Found, train: Split | None) -> None:
+def _check(found: Found, train: Split | None, *, for_training: bool) -> None:
     if train is None or len(train) == 0:
         first = f"; the first: {found.skipped[0].reason}" if found.skipped else ""
         raise CnncliError(
@@ -204,7 +214,7 @@ def _check(found: Found, train: Split | None) -> None:
             "Ask for a smaller size, or save smaller images.",
         )
     present = np.unique(train.labels)
-    if len(present) < 2:
+    if len(present) < 2 and for_training:
         only = found.classes[int(present[0])]
         raise CnncliError(
             f"{found.name} has training images of one class only, {only}; expected two or more",

@@ -8,7 +8,7 @@ none                                            nothing
 from dataclasses import dataclass, fields
 
 from cnncli.core.data_jobs import BORDERS
-from cnncli.errors import CnncliError
+from cnncli.errors import OptionError
 
 Shape = tuple[int, int, int]
 
@@ -130,7 +130,7 @@ def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -
 
     Raises
     ------
-    CnncliError
+    OptionError
         For an unknown word, a value that is no number or out of range, or a word that stands twice;
         the message shows where.
     """
@@ -205,7 +205,7 @@ def _number(name: str, value: str, text: str, start: int) -> float:
     return number
 
 
-def _fault(what: str, text: str, start: int, length: int, *, hint: str = "") -> CnncliError:
+def _fault(what: str, text: str, start: int, length: int, *, hint: str = "") -> OptionError:
     """An error that shows the place in what was written."""
     marked = f"{text[:start]}»{text[start : start + length]}«{text[start + length :]}"
-    return CnncliError(f"--augment: {what}, in {marked}", hint + _EXAMPLE)
+    return OptionError(f"--augment: {what}, in {marked}", hint + _EXAMPLE)

@@ -1,8 +1,8 @@
 """Splits whose images lie in files: decoded all at once, or a block at a time while others are trained on."""
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,7 @@ _AT_ONCE = 256  # files in the pool's queue: bounds memory, and tells progress o
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """A split in files, decoded when they are asked for.
-
-    A file that turns out damaged gives way to the next good one of the split, in the split's order,
-    which depends on the files alone, and is listed in ``skipped``.
+    """A split in files, decoded when they are asked for; all of them are known to be good (`decodable`).
 
     Attributes
     ----------
@@ -31,16 +28,11 @@ class Files:
         The class of each image.
     shape : (H, W, C)
         What every image is brought to.
-    skipped : list of Skipped
-        Files found damaged so far, each once.
     """
 
     paths: tuple[Path, ...]
     labels: Labels
     shape: Shape
-    skipped: list[Skipped] = field(default_factory=list)
-    _bad: set[int] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -49,38 +41,27 @@ class Files:
         """Path of an image."""
         return shown(self.paths[index])
 
-    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
-        """Decode the images at ``indices`` into ``out``; what was read in fact is returned."""
-        used = np.empty(len(indices), np.intp)
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
+        """Decode the images at ``indices`` into ``out``.
+
+        Raises
+        ------
+        CnncliError
+            Where a file is gone or damaged by now: another image in its place would be counted as it.
+        """
 
         def one(place: int) -> None:
-            used[place] = self._decode(int(indices[place]), out[place])
+            path = self.paths[indices[place]]
+            try:
+                out[place] = read_input(path, self.shape)
+            except CnncliError as error:
+                raise CnncliError(
+                    f"{shown(path)} could be read when the data set was opened, and cannot any more: "
+                    f"{error.message}",
+                    "Bring the file back; a run goes on with cnncli train --resume.",
+                ) from error
 
         _spread(one, len(indices), threads)
-        return used
-
-    def _decode(self, index: int, out: Images) -> int:
-        """The image at an index, or the next good one; its index."""
-        for step in range(len(self)):
-            at = (index + step) % len(self)
-            if at in self._bad:
-                continue
-            try:
-                out[...] = read_input(self.paths[at], self.shape)
-            except CnncliError as error:
-                self._note(at, error)
-                continue
-            return at
-        raise CnncliError(
-            f"none of the {len(self):,} images of a split can be read any more",
-            "Check that the folder is still there, and the disk it lies on.",
-        )
-
-    def _note(self, index: int, error: CnncliError) -> None:
-        with self._lock:
-            if index not in self._bad:
-                self._bad.add(index)
-                self.skipped.append(Skipped(shown(self.paths[index]), error.message))
 
 
 def decode_all(
@@ -105,22 +86,64 @@ def decode_all(
         uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others, with the reason.
     """
     images = np.empty((len(paths), *shape), np.uint8)
+
+    def one(place: int) -> None:
+        images[place] = read_input(paths[place], shape)
+
+    kept, skipped = _sorted_out(one, paths, threads=threads, told=report and partial(report, "decoding"))
+    return (images[kept] if skipped else images), kept, skipped
+
+
+def decodable(
+    paths: Sequence[Path], shape: Shape, *, threads: int = 1, report: Report | None = None
+) -> tuple[list[int], list[Skipped]]:
+    """Tell which files can be decoded, by decoding all of them once.
+
+    Nothing less shows that a file is whole: one that is cut short has a sound header. It costs as much
+    as the images of one epoch.
+
+    Parameters
+    ----------
+    paths, shape, threads
+        As for `decode_all`.
+    report : callable or None
+        Told ("checking", images done, images in all).
+
+    Returns
+    -------
+    kept, skipped
+        The positions in ``paths`` of good files; the others, with the reason.
+    """
+
+    def one(place: int) -> None:
+        read_input(paths[place], shape)
+
+    return _sorted_out(one, paths, threads=threads, told=report and partial(report, "checking"))
+
+
+def _sorted_out(
+    work: Callable[[int], None],
+    paths: Sequence[Path],
+    *,
+    threads: int,
+    told: Callable[[int, int], None] | None,
+) -> tuple[list[int], list[Skipped]]:
+    """Call ``work`` for the place of each path: the places where it succeeds, and the other paths."""
     faults: dict[int, str] = {}
 
     def one(place: int) -> None:
         try:
-            images[place] = read_input(paths[place], shape)
+            work(place)
         except CnncliError as error:
             faults[place] = error.message
 
     for at in range(0, len(paths), _AT_ONCE):
         end = min(at + _AT_ONCE, len(paths))
         _spread(one, end - at, threads, start=at)
-        if report:
-            report("decoding", end, len(paths))
+        if told:
+            told(end, len(paths))
     kept = [place for place in range(len(paths)) if place not in faults]
-    skipped = [Skipped(shown(paths[place]), faults[place]) for place in sorted(faults)]
-    return (images[kept] if faults else images), kept, skipped
+    return kept, [Skipped(shown(paths[place]), faults[place]) for place in sorted(faults)]
 
 
 def _spread(work: Callable[[int], None], count: int, threads: int, *, start: int = 0) -> None:

@@ -31,6 +31,7 @@ def load_dataset(
     offline: bool = False,
     threads: int = 1,
     report: Report | None = None,
+    for_training: bool = True,
 ) -> Dataset:
     """Load a data set by its name, or from a folder or file.
 
@@ -51,6 +52,8 @@ def load_dataset(
         For decoding.
     report : callable or None
         Told what is going on, how much is done, and how much there is: downloads and decoding.
+    for_training : bool
+        There must be two classes.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def load_dataset(
     Raises
     ------
     CnncliError
-        Where there is no such data set, it cannot be read or had, or nothing can be trained on it.
+        Where there is no such data set, it cannot be read or had, or it is of no use.
     """
     if not 0 <= val_split < 1:
         raise CnncliError(
@@ -70,7 +73,13 @@ def load_dataset(
             f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
         )
     wishes = Wishes(
-        size=size, val_split=val_split, seed=seed, offline=offline, threads=threads, report=report
+        size=size,
+        val_split=val_split,
+        seed=seed,
+        offline=offline,
+        threads=threads,
+        report=report,
+        for_training=for_training,
     )
     name = source.strip().lower()
     name = ALIASES.get(name, name)

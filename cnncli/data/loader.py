@@ -198,9 +198,9 @@ class Loader:
                         return
                     buffer = turn % len(self._buffers)
                     raw = self._raw[buffer][: len(indices)]
-                    used = self._split.read(indices, raw, threads=self._threads)
+                    self._split.read(indices, raw, threads=self._threads)
                     sources = np.arange(len(indices), dtype=np.intp)
-                    hand_over(self._rendered(raw, sources, used, epoch=epoch, buffer=buffer))
+                    hand_over(self._rendered(raw, sources, indices, epoch=epoch, buffer=buffer))
                 hand_over(None)
             except BaseException as fault:  # noqa: BLE001 - raised again where the batches are used
                 hand_over(fault)

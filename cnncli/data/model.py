@@ -1,7 +1,7 @@
 """What a dataset is: classes, three splits of images and labels, and where it all came from."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -39,14 +39,8 @@ class Split(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
-        """Fill ``out`` (n, H, W, C) with the images at ``indices``.
-
-        Returns
-        -------
-        ndarray, shape (n,), intp
-            The indices that were read: others than asked for where a file turned out damaged.
-        """
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
+        """Fill ``out`` (n, H, W, C) with the images at ``indices``."""
 
     def name(self, index: int) -> str:
         """What a report calls an image."""
@@ -80,11 +74,10 @@ class Arrays:
         height, width, channels = self.images.shape[1:]
         return int(height), int(width), int(channels)
 
-    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
-        """Copy the images at ``indices`` to ``out``; all of them can be read."""
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
+        """Copy the images at ``indices`` to ``out``."""
         del threads  # a copy is bound by memory
         np.take(self.images, indices, axis=0, out=out)
-        return indices
 
     def name(self, index: int) -> str:
         """Path of an image, or its place in the split."""
@@ -111,6 +104,8 @@ class Dataset:
         What is odd about the data.
     skipped : tuple of Skipped
         Files that are left out.
+    files : tuple of Path
+        Files that were read, as far as the user named them or their folder: not to be written over.
     """
 
     name: str
@@ -121,7 +116,8 @@ class Dataset:
     provenance: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = field(default=())
+    skipped: tuple[Skipped, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @property
     def shape(self) -> Shape:

@@ -235,6 +235,7 @@ def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
         notes=notes,
+        files=tuple(file for pair in pairs.values() for file in pair),
     )
     return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, wishes)
 

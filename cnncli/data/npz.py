@@ -67,6 +67,7 @@ def load_npz(path: Path, wishes: Wishes) -> Dataset:
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}",
         notes=tuple(notes),
+        files=(path,),
     )
     return from_arrays(found, parts, wishes)
 
@@ -139,9 +140,11 @@ def _flat(column: Raw, path: Path) -> Raw:
     if flat.dtype.kind == "S":
         return np.array([each.decode("utf-8", "replace") for each in flat.tolist()])
     if flat.dtype.kind == "f":
-        if not np.array_equal(flat, np.rint(flat.astype(np.float64))):
+        broken = flat != np.rint(flat.astype(np.float64))
+        if broken.any():
             raise CnncliError(
-                f"{shown(path)}: labels such as {flat[0]} are not whole numbers", "Save integers."
+                f"{shown(path)}: label {flat[broken][0]} is no whole number; expected whole numbers or names",
+                "Save integers.",
             )
         return flat.astype(np.int64)
     return flat.astype(np.int64) if flat.dtype.kind == "b" else flat
@@ -153,6 +156,8 @@ def _arrays(path: Path) -> dict[str, Raw]:
 
     try:
         with path.open("rb") as raw:  # np.load leaves a damaged file open
+            if not raw.peek(2).startswith((b"PK", b"\x93NUMPY")):
+                raise _damaged(path, "it is no zip archive")
             file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise CnncliError(f"{shown(path)} is a single array", _EXPECTED)

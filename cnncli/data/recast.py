@@ -42,17 +42,17 @@ class Recast:
         """What a report calls an image."""
         return self.split.name(index)
 
-    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> NDArray[np.intp]:
-        """Fill ``out`` (n, H, W, C); the indices that were read."""
+    def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
+        """Fill ``out`` (n, H, W, C) with the images at ``indices``."""
         direct = self.split.shape == self.shape
         raw = out if direct else np.empty((len(indices), *self.split.shape), np.uint8)
-        used = self.split.read(indices, raw, threads=threads)
+        self.split.read(indices, raw, threads=threads)
         if direct and not self.digits:
-            return used
+            return
         if raw.shape[1:3] == out.shape[1:3] and not self.digits:
-            out[: len(used)] = as_gray(raw[: len(used)]) if self.shape[2] == 1 else raw[: len(used)]
-            return used
-        for place, index in enumerate(used):
+            out[...] = as_gray(raw) if self.shape[2] == 1 else raw
+            return
+        for place, index in enumerate(indices):
             picture = Picture((raw[place],))
             if self.digits:
                 digit = as_digit(picture, self.shape)
@@ -61,7 +61,6 @@ class Recast:
                     self.changed.add(int(index))
             else:
                 out[place] = as_input(picture, self.shape)
-        return used
 
 
 def with_channels(dataset: Dataset, channels: int) -> Dataset:

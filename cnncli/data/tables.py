@@ -117,6 +117,7 @@ def _labelled(
         provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(path)}",
         warnings=(*warnings, *said),
         skipped=tuple(skipped),
+        files=(path,),
     )
     return from_files(found, {split: files for split, files in kept.items() if files}, wishes)
 
@@ -196,6 +197,7 @@ def _load_pixels(path: Path, file: TextIO, delimiter: str, wishes: Wishes) -> Da
         classes=classes,
         provenance=f"{len(images):,} images of {len(classes):,} classes in {shown(path)}",
         notes=(f"the label is column {at + 1} of {table.shape[1]}", *([note] if note else [])),
+        files=(path,),
     )
     return from_arrays(found, {"train": (images, numbered["train"])}, wishes)
 

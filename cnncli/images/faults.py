@@ -76,9 +76,17 @@ _READING = {
 }
 
 
+def encoded(text: str) -> bytes:
+    """Text in the encoding of file names, or in UTF-8 where that lacks a character (``LC_ALL=C``)."""
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
 def shown(name: str | os.PathLike[str]) -> str:
     r"""Show a file's name so that it can be printed: one line, bytes that are not UTF-8 as ``\xNN``."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    text = encoded(os.fspath(name)).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

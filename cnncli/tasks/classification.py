@@ -128,7 +128,7 @@ class Evaluation:
     Attributes
     ----------
     indices : ndarray, shape (N,), intp
-        Positions in the split; a file that cannot be read is left out.
+        Positions in the split.
     labels : ndarray, shape (N,), int64
         What they are.
     outputs : ndarray, shape (N, K), float32

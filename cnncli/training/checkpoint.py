@@ -16,7 +16,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
 from cnncli.nn import Network
-from cnncli.training.tensors import only_numbers, read_tensors, write_tensors
+from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 FORMAT = "cnncli checkpoint 1"
 
@@ -147,7 +147,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "Give a file that cnncli train wrote: best.safetensors or last.safetensors in a run's folder.",
         )
     try:
-        return _assembled(only_numbers(arrays, path), metadata, path)
+        return _assembled(as_weights(arrays, path), metadata, path)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CnncliError(
             f"{shown(path)} is damaged: its metadata cannot be understood ({type(error).__name__}: {error})",

@@ -18,7 +18,7 @@ from cnncli.images.write import write_atomic
 Arrays = dict[str, NDArray[Any]]
 
 _LARGEST_HEADER = 25_000_000  # bytes
-_KINDS = "fiub"
+_WEIGHTS = ("F32", "F16", "F64")  # types that weights may have: all of them become F32
 
 
 def write_tensors(
@@ -72,19 +72,22 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
         data = path.read_bytes()
     except OSError as error:
         raise reading_fault(error, path) from error
-    metadata = _check_header(data, path)
+    metadata, types = _check_header(data, path)
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
         arrays = load(data)
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except KeyError as error:  # a type that NumPy lacks
+        name = next(name for name, type_ in types.items() if type_ == error.args[0])
+        raise _of_type(types[name], name, path) from error
+    except (SafetensorError, ValueError, TypeError) as error:
         raise _damaged(path, f"its arrays do not fit its header ({error})") from error
     return {name: arrays[name] for name in sorted(arrays)}, metadata
 
 
-def _check_header(data: bytes, path: Path) -> dict[str, str]:
-    """Read the metadata, after making sure that this is such a file and that all of it is there."""
+def _check_header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Read metadata and types, after making sure that this is such a file and that all of it is there."""
     import json
 
     length = int.from_bytes(data[:8], "little")
@@ -95,8 +98,9 @@ def _check_header(data: bytes, path: Path) -> dict[str, str]:
     try:
         header = json.loads(data[8 : 8 + length])
         metadata = header.get("__metadata__", {})
-        spans = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
-        needed = max((int(end) for _, end in spans), default=0)
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        types = {name: str(entry["dtype"]) for name, entry in entries.items()}
+        needed = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
         texts = {str(name): value for name, value in metadata.items()}
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, "its header is no list of arrays") from error
@@ -106,7 +110,7 @@ def _check_header(data: bytes, path: Path) -> dict[str, str]:
         )
     if not all(isinstance(value, str) for value in texts.values()):
         raise _damaged(path, "its metadata is not text")
-    return texts
+    return texts, types
 
 
 def _foreign(path: Path, data: bytes) -> CnncliError:
@@ -135,14 +139,33 @@ def _damaged(path: Path, why: str) -> CnncliError:
     )
 
 
-def only_numbers(arrays: Arrays, path: Path) -> Arrays:
-    """The arrays, if all of them hold finite real numbers."""
+def _of_type(found: str, name: str, path: Path) -> CnncliError:
+    return CnncliError(
+        f"{shown(path)} holds {shown(name)} as {shown(found)}; expected {', '.join(_WEIGHTS[:-1])} or "
+        f"{_WEIGHTS[-1]}",
+        "Copy the file again from where it came, or save its weights as 32-bit floats (F32).",
+    )
+
+
+def as_weights(arrays: Arrays, path: Path) -> Arrays:
+    """The arrays as float32.
+
+    Raises
+    ------
+    CnncliError
+        Where one is of another type than `_WEIGHTS`, as bytes of integers mean nothing as weights, or
+        holds a value that float32 has not.
+    """
+    weights = {}
     for name, array in arrays.items():
-        if array.dtype.kind not in _KINDS:
-            raise _damaged(path, f"{name} is of type {array.dtype}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        type_ = "BOOL" if array.dtype.kind == "b" else f"{array.dtype.kind.upper()}{8 * array.dtype.itemsize}"
+        if type_ not in _WEIGHTS:
+            raise _of_type(type_, name, path)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told below
+            weights[name] = array.astype(np.float32, copy=False)
+        if not np.isfinite(weights[name]).all():
             raise CnncliError(
                 f"{shown(path)} holds values that are not numbers, in {name}",
                 "The training that wrote it diverged: train again with a lower --lr.",
             )
-    return arrays
+    return weights

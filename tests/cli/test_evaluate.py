@@ -105,6 +105,68 @@ def test_pictures_and_mistakes(run, data, tmp_path):
         assert float(row["probability"]) == pytest.approx(shares[i].max(), abs=1e-5)
 
 
+def test_bad_images_are_left_out_counted_and_told_by_the_exit_code(run, data, tmp_path):
+    train, test = (tmp_path / "folders" / part / CLASSES[0] / "bad.png" for part in ("train", "test"))
+    train.write_text("junk")
+    test.write_bytes((tmp_path / "folders" / "test" / CLASSES[0] / "00.png").read_bytes()[:-30])
+    done = run("evaluate", "folders", "-m", "net.safetensors", "--json", "--split", "all")
+    (result,) = done.results
+    assert (done.code, result["images"], result["skipped"]) == (1, 90 + 12, 2)
+    assert sum(map(sum, result["confusion"])) == 90 + 12
+    for path in (train, test):
+        assert done.err.count(f"warning: {path.relative_to(tmp_path)} is left out: ") == 1
+
+
+def test_one_class(run, data, tmp_path):
+    _, labels, shares = data
+    (tmp_path / "one").mkdir()
+    (tmp_path / "folders" / "test" / CLASSES[1]).rename(tmp_path / "one" / CLASSES[1])
+    done = run("evaluate", "one", "-m", "net.safetensors", "--split", "all", "--json")
+    called = shares[labels == 1].argmax(axis=1)
+    assert done.code == 0, done.err
+    assert done.results[0]["accuracy"] == pytest.approx((called == 1).mean(), abs=1e-6)
+
+
+def test_means_count_what_is_undefined_as_nothing(run, rng, tmp_path):
+    """As scikit-learn does with zero_division=0, over the classes that are there or are answered."""
+    weight, bias = save_linear(tmp_path / "net.safetensors", rng)
+    images = rng.integers(0, 256, (60, *SHAPE[:2])).astype(np.uint8)
+    called = np.array([probabilities(image, weight, bias).argmax() for image in images])
+    images, called = images[called != 2], called[called != 2]
+    labels = np.where(np.arange(len(called)) % 3, called, 2)
+    names = np.array(CLASSES)[labels]
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=names, x_test=images, y_test=names)
+    counts = confusion_of(labels, called)
+    right, said, is_ = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
+    assert (said[2], (said[:2] > 0).all(), (is_ > 0).all()) == (0, True, True)
+    means = [(right / np.maximum(said, 1)).mean(), (right / is_).mean(), (2 * right / (said + is_)).mean()]
+    lines = run("evaluate", "a.npz", "-m", "net.safetensors").lines
+    at = next(i for i, line in enumerate(lines) if line.startswith("macro mean"))
+    assert lines[at].split()[2:5] == [f"{mean:.2%}" for mean in means]
+    assert lines[at + 1].startswith("- is undefined, 0 in the mean")
+
+
+@pytest.mark.parametrize("given", ["report/misclassified.csv", "report/confusion_matrix.png", "table.csv"])
+def test_nothing_that_was_read_is_written_over(run, data, two_lines, tmp_path, given):
+    """A table among the outputs, an image that it lists, a network under an output's name."""
+    report = tmp_path / "report"
+    report.mkdir()
+    rows = [f"{path},{path.parent.name}" for path in sorted((tmp_path / "folders" / "test").rglob("*.png"))]
+    words = ["table.csv", "-m", "net.safetensors"]
+    if given.endswith("misclassified.csv"):
+        words[0] = given
+    elif given.endswith(".png"):
+        (tmp_path / rows[0].partition(",")[0]).rename(tmp_path / given)
+        rows[0] = f"{given},{rows[0].partition(',')[2]}"
+    else:
+        (report / "misclassified.png").symlink_to(tmp_path / "net.safetensors")
+    (tmp_path / words[0]).write_text("\n".join(["path,label", *rows]))
+    before = {path: path.read_bytes() for path in report.iterdir()}
+    done = run("evaluate", *words, "--split", "all", "-o", "report")
+    assert "is also read, as" in two_lines(done, 2)
+    assert {path: path.read_bytes() for path in report.iterdir()} == before
+
+
 def test_gray_images_for_a_network_of_colour(run, data, rng, tmp_path):
     _, labels, _ = data
     images = data[0]

@@ -217,6 +217,19 @@ def test_a_name_that_is_not_utf8(run, net, rng):
     assert done.out.startswith(b"\\xff.png\t")
 
 
+@pytest.mark.parametrize("form", ["", "--json", "--csv"])
+def test_names_where_the_locale_has_no_such_characters(shell, net, rng, tmp_path, form):
+    for name in ("é日.png", "b.png"):
+        save_gray(tmp_path / name, rng)
+    (tmp_path / "ü.png").write_text("junk")
+    line = f"cnncli predict é日.png ü.png b.png -m net.safetensors {form}"
+    done = shell(line, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
+    assert done.code == 1
+    assert "a mistake in cnncli" not in done.err
+    text = done.out.decode() + done.err.encode().decode("unicode_escape")
+    assert all(name in text for name in ("é日.png", "b.png", "ü.png"))
+
+
 # --- pipes and signals -----------------------------------------------------------------------------
 
 

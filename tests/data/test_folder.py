@@ -40,6 +40,24 @@ def test_streamed_when_too_large_for_memory(class_folder):
         assert np.array_equal(getattr(kept, name).labels, getattr(streamed, name).labels)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streamed_without_bad_images(class_folder, threads):
+    """A file that is cut short has a sound header: what is left out is the same as in memory."""
+    whole = (class_folder / "ant" / "2.png").read_bytes()
+    (class_folder / "ant" / "2.png").write_bytes(whole[: len(whole) // 2])
+    (class_folder / "cat" / "0.png").write_bytes(b"junk")
+    kept = load_folder(class_folder, Wishes(threads=threads, val_split=0.2))
+    streamed = load_folder(class_folder, Wishes(memory=100, threads=threads, val_split=0.2))
+    assert [each.path.rsplit("/", 1)[1] for each in streamed.skipped] == ["2.png", "0.png"]
+    assert (streamed.skipped, streamed.warnings) == (kept.skipped, kept.warnings)
+    assert sum(len(getattr(streamed, part)) for part in ("train", "val", "test")) == 13
+    for part in ("train", "val", "test"):
+        ours, theirs = getattr(streamed, part), getattr(kept, part)
+        assert [ours.name(i) for i in range(len(ours))] == [theirs.name(i) for i in range(len(theirs))]
+        assert np.array_equal(images_of(ours), images_of(theirs))
+        assert np.array_equal(ours.labels, theirs.labels)
+
+
 def test_splits_above_the_classes(class_folder, tmp_path):
     root = tmp_path / "split"
     for split in ("train", "validation", "Test"):

@@ -143,7 +143,7 @@ def test_npz_that_names_its_classes(tmp_path):
             "pixels from nan to nan; expected 0 to 1 or 0 to 255",
         ),
         ({"x": np.full((4, 5, 5), -1.0), "y": np.arange(4)}, "pixels from -1 to -1"),
-        ({"x": np.zeros((4, 5, 5)), "y": np.array([0, 1, 2, 0.5])}, "not whole numbers"),
+        ({"x": np.zeros((4, 5, 5)), "y": np.array([0, 1, 2, 0.5])}, "label 0.5 is no whole number; expected"),
         ({"x": np.zeros((4, 5, 5)), "y": np.ones((4, 3))}, "not one-hot"),
         (
             {"x": np.zeros((4, 5, 5)), "y": np.array([1, None, 2, 3], object)},
@@ -174,6 +174,13 @@ def test_damaged_npz(tmp_path, cut):
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(CnncliError, match=r"a\.npz"):
         load_dataset(str(path))
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"\x80\x02}q\x00."])
+def test_no_npz_at_all(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(CnncliError, match=r"a\.npz is damaged or no \.npz file \(it is no zip archive\)"):
+        load_dataset(str(tmp_path / "a.npz"))
 
 
 @pytest.mark.parametrize("header", [True, False])

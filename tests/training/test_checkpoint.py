@@ -146,6 +146,43 @@ def test_weights_that_are_no_numbers(path):
         load_checkpoint(path)
 
 
+def typed(path, name, type_):
+    """Say in the header that a tensor is of another type, as long as F32."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header[name]["dtype"] = type_
+    if type_ in ("BF16", "F16"):
+        header[name]["shape"][0] *= 2
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+
+
+@pytest.mark.parametrize("type_", ["I32", "U32", "BF16"])
+def test_weights_of_a_foreign_type(path, type_):
+    typed(path, "conv1.weight", type_)
+    with pytest.raises(CnncliError, match=f"holds conv1.weight as {type_}; expected F32, F16 or F64"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_weights_of_other_widths(path, kind):
+    arrays, metadata = read_tensors(path)
+    other = {name: array.astype(kind) for name, array in arrays.items()}
+    write_tensors(path, other, metadata)
+    for name, array in load_checkpoint(path).arrays.items():
+        assert array.dtype == np.float32
+        assert np.array_equal(array, other[name].astype(np.float32))
+
+
+def test_weights_too_large_for_float32(path):
+    arrays, metadata = read_tensors(path)
+    arrays["conv2.bias"] = np.full(arrays["conv2.bias"].shape, 1e300)
+    write_tensors(path, arrays, metadata)
+    with pytest.raises(CnncliError, match=r"not numbers, in conv2.bias"):
+        load_checkpoint(path)
+
+
 def test_someone_elses_safetensors(tmp_path):
     path = tmp_path / "bert.safetensors"
     save_file({"a": np.zeros(3, np.float32)}, path)
