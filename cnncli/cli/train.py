@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from cnncli.cli.run import DONE, Stopped, UsageError, report
-from cnncli.errors import CnncliError
+from cnncli.cli.streams import write_line
+from cnncli.errors import CnncliError, OptionError
+from cnncli.images.faults import shown
 
 if TYPE_CHECKING:
     from cnncli.data.model import Dataset, Report
@@ -79,6 +82,8 @@ def _carry_out(session: "Session", manner: Manner) -> int:
         over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
         raise Stopped(signals[0], _how_to_go_on(session))
+    if session.trainer.progress.epoch < session.trainer.epochs and not manner.quiet:
+        report(_stopped_early(session))
     return _conclude(session, manner)
 
 
@@ -122,15 +127,50 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
         options = TrainOptions(**asked)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    with _loading(manner) as told:
-        return begin(
-            options,
-            make_task,
-            output=manner.output,
-            threads=manner.threads,
-            report=told,
-            kept=not manner.find_lr,
+    _check_momentum(options, asked)
+    _check_output(options, manner)
+    try:
+        with _loading(manner) as told:
+            return begin(
+                options,
+                make_task,
+                output=manner.output,
+                threads=manner.threads,
+                report=told,
+                kept=not manner.find_lr,
+            )
+    except OptionError as error:
+        raise UsageError(error.message, error.hint) from error
+
+
+def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
+    """Refuse what the optimiser would not heed."""
+    if "momentum" in asked and options.opt not in ("sgd", "rmsprop"):
+        raise UsageError(
+            f"--momentum is {options.momentum:g} with --opt {options.opt}, which has none; "
+            "expected it with sgd or rmsprop",
+            "Leave --momentum out, or say --opt sgd.",
         )
+
+
+def _check_output(options: "TrainOptions", manner: Manner) -> None:
+    """Refuse a folder in which the run would write over what it reads."""
+    from cnncli.cli.names import identity
+    from cnncli.training.folder import FILES, RATE_CURVE
+
+    if manner.output is None:
+        return  # a new folder
+    init, dataset = Path(options.init or ""), Path(options.dataset)
+    read = {identity(str(init / "best.safetensors" if init.is_dir() else init)), identity(str(dataset))}
+    within = dataset.is_dir() and Path(manner.output).resolve().is_relative_to(dataset.resolve())
+    for name in (RATE_CURVE,) if manner.find_lr else FILES:
+        path = Path(manner.output, name)
+        if path.exists() and (within or identity(str(path)) in read):
+            raise UsageError(
+                f"-o {shown(manner.output)}: the run would write over {shown(path)}, which it reads; "
+                "expected another folder",
+                "Name another folder with -o.",
+            )
 
 
 def make_task(
@@ -220,18 +260,30 @@ def _conclude(session: "Session", manner: Manner) -> int:
     progress = session.trainer.progress
     result = progress.result
     if result is None:
-        draw_curves(session)
-        result = _test(session, manner)
-        session.finish(result)
+        with _unfinished(session):
+            draw_curves(session)
+            result = _test(session, manner)
+            session.finish(result)
     if manner.json:
         import json
 
-        print(json.dumps(_object(session, result)), flush=True)
+        write_line(json.dumps(_object(session, result)))
     if not manner.quiet:
         report(_closing_line(session, result))
         if not manner.json:
-            print(session.folder.path)
+            write_line(str(session.folder.path))
     return DONE
+
+
+@contextmanager
+def _unfinished(session: "Session") -> Iterator[None]:
+    """Say how to go on where a signal ends what comes after the last epoch."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        done = f"all epochs are trained, the test is left; {_resuming(session)}"
+        raise Stopped(number, done) from None
 
 
 def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
@@ -241,6 +293,7 @@ def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
         "model": session.model.name,
         "dataset": session.dataset.name,
         "images": len(session.dataset.train),
+        "skipped": len(session.dataset.skipped),
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "test_images": result["images"],
@@ -280,30 +333,44 @@ def _test(session: "Session", manner: Manner) -> dict[str, Any]:
     }
 
 
-def _how_to_go_on(session: "Session") -> str:
-    import shlex
+def _stopped_early(session: "Session") -> str:
+    waited = session.trainer.waited
+    epochs = "epoch" if waited == 1 else "epochs"
+    return (
+        f"stopped after epoch {session.trainer.progress.epoch}: "
+        f"no better validation accuracy for {waited} {epochs}"
+    )
 
+
+def _how_to_go_on(session: "Session") -> str:
     progress = session.trainer.progress
     done = f"saved after step {progress.step:,}, in epoch {progress.epoch + 1} of {session.trainer.epochs}"
-    return f"{done}; go on with: cnncli train --resume {shlex.quote(str(session.folder.path))}"
+    return f"{done}; {_resuming(session)}"
+
+
+def _resuming(session: "Session") -> str:
+    import shlex
+
+    return f"go on with: cnncli train --resume {shlex.quote(str(session.folder.path))}"
 
 
 def _find_rate(session: "Session", manner: Manner) -> int:
     from cnncli.cli.train_report import write_page
     from cnncli.training.finder import find_rate
+    from cnncli.training.folder import RATE_CURVE
     from cnncli.views.curves import rates_page
 
     found = find_rate(session.trainer.material)
-    path = session.folder / "learning_rate.png"
+    path = session.folder / RATE_CURVE
     write_page(path, rates_page(found, title=_title(session)))
     if manner.json:
         import json
 
-        print(
+        write_line(
             json.dumps({"run": str(session.folder.path), "suggested_lr": found.suggested, "curve": str(path)})
         )
     else:
-        print(path)
+        write_line(str(path))
     if not manner.quiet:
         report(
             f"--lr {found.suggested:.2g} looks right: a tenth of the rate at which the loss is least; "

@@ -21,6 +21,8 @@ def amount(value: float, unit: str = "") -> str:
 
 def summary_lines(session: "Session") -> list[str]:
     """The lines to print before training."""
+    from cnncli.training.capacity import run_memory
+
     dataset, options, trainer = session.dataset, session.options, session.trainer
     table = summary(trainer.material.network.graph, trainer.material.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
@@ -28,7 +30,7 @@ def summary_lines(session: "Session") -> list[str]:
     height, width, channels = dataset.shape
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
-        f"{len(dataset.test):,} for the test; {len(dataset.classes)} classes; {width}x{height}x{channels}"
+        f"{len(dataset.test):,} for the test; {len(dataset.classes)} classes; {height}x{width}x{channels}"
     )
     tail = [
         f"train    {options.epochs} epochs, batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
@@ -40,7 +42,7 @@ def summary_lines(session: "Session") -> list[str]:
     progress = trainer.progress
     if progress.step:
         tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
-    return [*head, f"model    {session.model.name}", *_layers(table, trainer.step.memory), *tail, ""]
+    return [*head, f"model    {session.model.name}", *_layers(table, run_memory(trainer, dataset)), *tail, ""]
 
 
 def _augment(session: "Session") -> str:
@@ -59,7 +61,7 @@ def _layers(table: Summary, memory: int) -> list[str]:
         else (r.name, str(r.shape), f"{r.parameters:,}" if r.parameters else "", "")
         for r in table.layers
     ]
-    fields = ["x".join(map(str, row.receptive_field[::-1])) for row in table.layers]
+    fields = ["x".join(map(str, row.receptive_field)) for row in table.layers]
     titles = ("layer", "output", "parameters", "mult-adds")
     widths = [max(len(t), *(len(row[i]) for row in rows)) for i, t in enumerate(titles)]
 
@@ -75,6 +77,6 @@ def _layers(table: Summary, memory: int) -> list[str]:
         lines = [*lines[:half], f"         … {len(lines) - 2 * half} more …", *lines[-half:]]
     sums = (
         f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds a picture, "
-        f"{amount(memory, 'B')} of memory for a step of {table.batch}"
+        f"{amount(memory, 'B')} of memory for batches of {table.batch}"
     )
     return [line(titles, "sees"), *lines, sums]

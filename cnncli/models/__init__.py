@@ -15,7 +15,7 @@ From what follows ``-m`` to a graph::
 `catalog.MODELS` holds the names, `grammar` documents the strings.
 """
 
-from cnncli.models.catalog import MODELS, Architecture, architecture, build
+from cnncli.models.catalog import MODELS, Architecture, architecture, build, check_model
 from cnncli.models.summary import LayerRow, Summary, summary
 
-__all__ = ["MODELS", "Architecture", "LayerRow", "Summary", "architecture", "build", "summary"]
+__all__ = ["MODELS", "Architecture", "LayerRow", "Summary", "architecture", "build", "check_model", "summary"]

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnncli.errors import CnncliError
-from cnncli.models.grammar import looks_like_layers, parse
+from cnncli.errors import CnncliError, OptionError
+from cnncli.models.grammar import check_words, looks_like_layers, parse
 from cnncli.models.residual import resnet18, resnet20
 from cnncli.nn import Graph
 
@@ -92,7 +92,7 @@ class Architecture:
 
         Raises
         ------
-        CnncliError
+        OptionError
             Where they do not fit the input shape.
         """
         if self.layers is not None:
@@ -103,9 +103,10 @@ class Architecture:
         try:
             return builder(self.input_shape, self.classes)
         except CnncliError as fault:
-            h, w, _ = self.input_shape
-            raise CnncliError(
-                f"{self.name} does not fit pictures of {w}x{h}: {fault.message}", fault.hint
+            height, width, channels = self.input_shape
+            raise OptionError(
+                f"{self.name} does not fit pictures of {height}x{width}x{channels}: {fault.message}",
+                fault.hint,
             ) from fault
 
 
@@ -123,7 +124,7 @@ def architecture(text: str, input_shape: Shape, classes: int) -> Architecture:
 
     Raises
     ------
-    CnncliError
+    OptionError
         For an unknown name.
     """
     name = text.strip().lower()
@@ -135,6 +136,24 @@ def architecture(text: str, input_shape: Shape, classes: int) -> Architecture:
     if looks_like_layers(text) or not name:
         return Architecture("custom", " ".join(text.split()), input_shape, classes)
     raise _unknown(text)
+
+
+def check_model(text: str) -> None:
+    """Refuse what is no model of any pictures, before they are looked at.
+
+    Parameters
+    ----------
+    text : str
+        As for `architecture`.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name, or words that are no layers.
+    """
+    wanted = architecture(text, (1, 1, 1), 1)
+    if wanted.name == "custom":
+        check_words(text)
 
 
 def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
@@ -159,13 +178,13 @@ def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Grap
     return architecture(text, input_shape, classes).graph(seed=seed)
 
 
-def _unknown(text: str) -> CnncliError:
+def _unknown(text: str) -> OptionError:
     import difflib
 
     known = ["auto", *MODELS]
     near = difflib.get_close_matches(text.strip().lower(), known, n=1)
     guess = f"Did you mean {near[0]}? " if near else ""
-    return CnncliError(
+    return OptionError(
         f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
         f'{guess}Layers are written as in -m "conv32 relu pool fc".',
     )

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cnncli import nn
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, OptionError
 from cnncli.nn import Graph, Layer
 
 _TOKEN = re.compile(r"(?P<name>[a-z]+)(?P<main>\d+(?:\.\d+)?)?(?P<rest>.*)", re.DOTALL)
@@ -66,13 +66,13 @@ class _Token:
     main: str | None = None
     settings: tuple[tuple[str, int], ...] = ()
 
-    def fault(self, what: str, hint: str = "") -> CnncliError:
+    def fault(self, what: str, hint: str = "") -> OptionError:
         """An error that points at this word."""
         start = self.column - 1
         end = start + len(self.text)
         marked = f"{self.whole[:start]}»{self.text}«{self.whole[end:]}"
         message = f"--model: {what} (word {self.number}, column {self.column}), in {_shortened(marked)}"
-        return CnncliError(message, f"{hint} {_EXAMPLE}".strip())
+        return OptionError(message, f"{hint} {_EXAMPLE}".strip())
 
     def get(self, letter: str, default: int) -> int:
         """A setting by its letter."""
@@ -100,16 +100,10 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
 
     Raises
     ------
-    CnncliError
+    OptionError
         For a word that is unknown, out of range, or does not fit what reaches it; it is pointed at.
     """
     tokens = _tokens(text)
-    last = tokens[-1]
-    if last.name != "fc" or last.main is not None:
-        raise last.fault(
-            f"the last word is {last.text!r}; expected fc, with one output for each class",
-            "Add fc at the end.",
-        )
     graph = Graph(input_shape)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.name == "fc" and token.main is None and following is not None:
@@ -118,11 +112,22 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
             )
         try:
             _add(graph, token, following, (classes, seed))
+        except OptionError:
+            raise
         except CnncliError as fault:
-            if fault.message.startswith("--model"):
-                raise
             raise token.fault(fault.message, fault.hint.capitalize() + ".") from fault
     return graph
+
+
+def check_words(text: str) -> None:
+    """Refuse words that make no network of any pictures.
+
+    Raises
+    ------
+    OptionError
+        For a word that is unknown or has settings out of range; it is pointed at.
+    """
+    _tokens(text)
 
 
 def looks_like_layers(text: str) -> bool:
@@ -137,12 +142,19 @@ def looks_like_layers(text: str) -> bool:
 def _tokens(text: str) -> list[_Token]:
     found = list(re.finditer(r"\S+", text))
     if not found:
-        raise CnncliError(
+        raise OptionError(
             "--model: no layers are given; expected a name or words such as conv32 relu", _EXAMPLE
         )
     if len(found) > _LONGEST:
-        raise CnncliError(f"--model: {len(found)} layers; expected at most {_LONGEST}", "Leave some out.")
-    return [_read(_Token(m.group(), i + 1, m.start() + 1, text)) for i, m in enumerate(found)]
+        raise OptionError(f"--model: {len(found)} layers; expected at most {_LONGEST}", "Leave some out.")
+    tokens = [_read(_Token(m.group(), i + 1, m.start() + 1, text)) for i, m in enumerate(found)]
+    last = tokens[-1]
+    if last.name != "fc" or last.main is not None:
+        raise last.fault(
+            f"the last word is {last.text!r}; expected fc, with one output for each class",
+            "Add fc at the end.",
+        )
+    return tokens
 
 
 def _read(token: _Token) -> _Token:

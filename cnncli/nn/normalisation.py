@@ -28,7 +28,8 @@ class BatchNorm(Layer):
     """Each channel less its mean, over its deviation, then scaled and shifted by trained numbers.
 
     In training, mean and deviation are those of the batch, whatever the number of threads; at inference
-    the running ones, which are folded into the convolution before it.
+    the running ones, which are folded into the convolution before it. A frozen one (`Plan`) trains as it
+    infers.
 
     Attributes
     ----------
@@ -63,11 +64,12 @@ class BatchNorm(Layer):
         if node.inputs[0] in plan.fused:
             return
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        if plan.training:
+        measured = plan.training and plan.wants_gradient(node.name)
+        if measured:
             plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
             plan.barrier()
         job = self._job(plan, node)
-        job["fixed"], job["relu"] = not plan.training, plan.clips(node)
+        job["fixed"], job["relu"] = not measured, plan.clips(node)
         plan.each_chunk("norm_forward", job, {"x": x, "y": y})
 
     def backward(self, plan: Plan, node: Node) -> None:

@@ -8,7 +8,7 @@ part. Both are laid out by liveness: memory is used again as soon as its last re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +51,9 @@ class Plan:
         The gradient of the input is wanted too.
     parts : int
         Threads that share the work on a single sample. They change no bit: each output is one thread's.
+    frozen : collection of str
+        Parameters that are not trained. Where nothing that is lies before a layer or in it, it has no
+        backward pass, and a batch norm uses its running statistics and leaves them as they are.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Plan:
         keep: frozenset[str] = frozenset(),
         wants_input: bool = False,
         parts: int = 1,
+        frozen: Collection[str] = (),
     ) -> None:
         self.network = network
         self.graph: Graph = network.graph
@@ -92,7 +96,8 @@ class Plan:
         self._split: Split | None = None
         self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
-        self._trained = self._with_parameters({INPUT} if wants_input else set())
+        self._threads = 1
+        self._trained = self._with_parameters({INPUT} if wants_input else set(), frozen)
         self._slots = Slots(network, self.slots) if training else None
         if self._slots is not None:
             self.hold(self._slots.memory)
@@ -339,7 +344,7 @@ class Plan:
         """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
         assert self._slots is not None
         for name in self.network.parameters:
-            if not self._slots.shares(name):
+            if self.wants_gradient(name.rpartition(".")[0]) and not self._slots.shares(name):
                 self._sum(self._slots, name)
         return self._slots.squares
 
@@ -409,6 +414,7 @@ class Plan:
 
     def program(self, threads: int, *, also: Sequence[str] = ()) -> Program:
         """Lay out all tensors, fill in their addresses, and make the step of it."""
+        self._threads = threads
         phases = [phase for phase in self.phases if phase]
         seen = [t.view_of or t for phase in phases for op in phase for t, _ in op.tensors.values()]
         tensors = {id(t): t for t in seen}
@@ -436,8 +442,9 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Bytes of activations and gradients of the whole batch, and of one thread's scratch."""
-        return sum(array.nbytes for array in self.held) + self.fusion.memory + self._scratch_bytes
+        """Bytes of activations and gradients of the whole batch, and of the threads' scratch."""
+        scratch = self._threads * self._scratch_bytes
+        return sum(array.nbytes for array in self.held) + self.fusion.memory + scratch
 
     def _emit(
         self,
@@ -482,9 +489,10 @@ class Plan:
 
     # --- what is known before --------------------------------------------------------------------
 
-    def _with_parameters(self, found: set[str]) -> set[str]:
+    def _with_parameters(self, found: set[str], frozen: Collection[str]) -> set[str]:
         for node in self.graph.nodes.values():
-            if node.layer.parameters(node.input_shapes) or found & set(node.inputs):
+            names = [f"{node.name}.{each.name}" for each in node.layer.parameters(node.input_shapes)]
+            if any(name not in frozen for name in names) or found & set(node.inputs):
                 found.add(node.name)
         return found
 

@@ -25,7 +25,8 @@ class Schedule:
     steps : int
         Of the whole run.
     warm_up : int
-        Steps in which the rate rises from 0 in a straight line, before the schedule starts.
+        Steps in which the rate rises from 0 in a straight line, before the schedule starts. Those of
+        ``one-cycle`` are its own rise, which otherwise takes 30 % of the steps.
     milestones : tuple of float, 0 to 1
         Shares of the run after which ``step`` lowers the rate.
     gamma : float
@@ -53,6 +54,8 @@ class Schedule:
 
     def factor(self, step: int) -> float:
         """Factor of the rate at a step, counted from 0."""
+        if self.kind == "one-cycle":
+            return self._one_cycle(step)
         if step < self.warm_up:
             return (step + 1) / self.warm_up
         done = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
@@ -60,11 +63,15 @@ class Schedule:
             return self.gamma ** sum(done >= milestone for milestone in self.milestones)
         if self.kind == "cosine":
             return _cosine(1.0, 0.0, done)
-        if self.kind == "one-cycle":
-            if done < ONE_CYCLE_RISE:
-                return _cosine(ONE_CYCLE_START, 1.0, done / ONE_CYCLE_RISE)
-            return _cosine(1.0, ONE_CYCLE_END, (done - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE))
         return 1.0
+
+    def _one_cycle(self, step: int) -> float:
+        """One rise and one fall, each along half a cosine."""
+        rise = self.warm_up / self.steps if self.warm_up else ONE_CYCLE_RISE
+        done = min(1.0, step / self.steps)
+        if done <= rise:
+            return _cosine(ONE_CYCLE_START, 1.0, done / rise)
+        return _cosine(1.0, ONE_CYCLE_END, (done - rise) / (1 - rise))
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -70,7 +70,7 @@ class TrainingStep:
         self.optimiser = optimiser
         self.steps = 0
         self._kept = [native.aligned_zeros(network.weights.nbytes).view(np.float32) for _ in range(2)]
-        self._plan = Plan(network, batch, training=True)
+        self._plan = Plan(network, batch, training=True, frozen=frozen)
         outputs = network.graph.output_shape.size
         self._targets = np.zeros((batch, outputs), np.float32)
         self.losses = np.zeros(batch, np.float32)

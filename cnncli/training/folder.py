@@ -1,5 +1,6 @@
 """The folder of a run: which files it holds, and that one process at a time writes to it."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,12 @@ from cnncli.images.faults import shown, writing_fault
 from cnncli.images.write import write_atomic
 
 FORMAT = "cnncli run 1"
+FILES = (
+    *("config.json", "state.safetensors", "best.safetensors", "last.safetensors", "metrics.jsonl"),
+    *("curves.png", "confusion_matrix.png", "misclassified.csv", "misclassified.png"),
+)
+RATE_CURVE = "learning_rate.png"
+"""All that a run writes, and what a search for its rate writes."""
 
 
 class RunFolder:
@@ -110,6 +117,12 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def discard(self) -> None:
+        """Give up a run that was not begun: its folder goes, if nothing is in it."""
+        self.unlock()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write ``config.json``, with which a folder becomes a run."""

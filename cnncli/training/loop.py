@@ -19,6 +19,7 @@ from cnncli.training.state import Progress, State
 
 Floats = NDArray[np.float32]
 _SAVE_SECONDS = 60.0  # between states within an epoch
+_ALIKE = 1.1  # of two validation losses at one accuracy, what the higher may be of the lower
 
 
 class Task(Protocol):
@@ -143,10 +144,14 @@ class Trainer:
     @property
     def over(self) -> bool:
         """Tell whether all epochs are done, or patience is at its end."""
-        patience, done = self.material.options.patience, self.progress.epoch
-        if done >= self.epochs:
-            return True
-        return patience is not None and done > 0 and done - self.progress.best_epoch >= patience
+        patience = self.material.options.patience
+        return self.progress.epoch >= self.epochs or (patience is not None and self.waited >= patience)
+
+    @property
+    def waited(self) -> int:
+        """Epochs since the validation accuracy last rose; an equal one is no rise, whatever its loss."""
+        rights = [row["val_accuracy"] for row in self.progress.history if "val_accuracy" in row]
+        return len(rights) - 1 - rights.index(max(rights)) if rights else 0
 
     @property
     def shown_network(self) -> Network:
@@ -262,11 +267,17 @@ class Trainer:
         observer.on_epoch(row, best=best)
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        """As many right answers or more: of two alike the later one, whose learning rate is lower."""
+        """More right answers in the validation than ever, or as many and no clearly higher loss.
+
+        Of epochs that are alike the last one counts, for its learning rate is lower.
+        """
         if self.material.val is None or not self.progress.best_epoch:
             return True
-        held = self.progress.history[self.progress.best_epoch - 1]
-        return bool(row["val_accuracy"] >= held["val_accuracy"])
+        history = self.progress.history
+        held = history[self.progress.best_epoch - 1]["val_accuracy"]
+        lowest = min(each["val_loss"] for each in history if each["val_accuracy"] == held)
+        right, loss = row["val_accuracy"], row["val_loss"]
+        return bool(right > held or (right == held and loss <= _ALIKE * lowest))
 
     def _validate(self, loader: Loader) -> tuple[float, float]:
         if self._inference is None:

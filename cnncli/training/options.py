@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from cnncli.data.augment import parse_augment
 from cnncli.errors import CnncliError
+from cnncli.models import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 
@@ -43,7 +45,7 @@ class TrainOptions:
     val_split : float
         Share of the training images for validation.
     patience : int or None
-        Stop after so many epochs without a better validation.
+        Stop after so many epochs in a row without a higher validation accuracy.
     init : str or None
         Checkpoint to start from.
     freeze : bool
@@ -101,6 +103,8 @@ class TrainOptions:
                 f"--opt is {self.opt!r}; expected {', '.join(_OPTIMISERS)}", f"{guess}Say --opt adamw."
             )
         parse_schedule(self.sched)
+        parse_augment(self.augment)
+        check_model(self.model)
         if self.freeze and self.init is None:
             raise CnncliError(
                 "--freeze without --init; expected a checkpoint whose layers are kept",

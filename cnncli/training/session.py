@@ -13,14 +13,16 @@ from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
 from cnncli.data.recast import with_channels
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, OptionError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
+from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
+from cnncli.training.spelling import as_given
 from cnncli.training.state import State, load_state, save_state
 
 TaskMaker = Callable[[Dataset, TrainOptions, tuple[float, ...] | None], Task]
@@ -61,6 +63,7 @@ class Session:
         self.folder, self.options, self.dataset, self.model = folder, options, dataset, model
         self.preprocessing, self.notes = preprocessing, notes
         self.trainer = Trainer(material, self.save)
+        check_run(self.trainer, dataset)
 
     def save(self, state: State, epoch_ended: bool) -> None:
         """Write the state, and after an epoch all that follows from it."""
@@ -132,15 +135,18 @@ def begin(
 
     Raises
     ------
+    OptionError
+        Where the model, the augmentation or the checkpoint to start from is at fault.
     CnncliError
-        Where the dataset, the model, the checkpoint to start from or the folder is at fault.
+        Where the dataset or the folder is at fault.
     """
-    start = load_checkpoint(Path(options.init)) if options.init else None
+    start = _start(options.init)
     dataset = _load(options, start.preprocessing if start else None, threads, report)
     settled = options.settled(len(dataset.train))
     name = options.dataset.strip().lower()
     if name not in NAMED and name not in ALIASES:  # found again from wherever the run is resumed
-        settled = settled.at(dataset=str(Path(options.dataset).resolve()))
+        settled = settled.at(dataset=str(Path(options.dataset).absolute()))
+        dataset = as_given(dataset, options.dataset, settled.dataset)
     preprocessing = _preprocessing(dataset, start, threads)
     wanted = options.model
     if start and wanted == "auto":
@@ -148,23 +154,29 @@ def begin(
     model = architecture(wanted, dataset.shape, len(dataset.classes))
     if start and options.model == "auto":
         model = Architecture(start.architecture.name, model.layers, model.input_shape, model.classes)
-    network = Network(model.graph(seed=settled.seed), seed=settled.seed)
+    graph = model.graph(seed=settled.seed)
+    check_weights(graph, min(settled.batch_size, len(dataset.train)))
+    network = Network(graph, seed=settled.seed)
     notes = _take_over(network, start) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
     material = _material(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     folder = RunFolder.create(output, dataset=dataset.name, model=model.name)
-    session = Session(
-        folder,
-        settled,
-        dataset=dataset,
-        model=model,
-        preprocessing=preprocessing,
-        material=material,
-        notes=notes,
-    )
+    try:
+        session = Session(
+            folder,
+            settled,
+            dataset=dataset,
+            model=model,
+            preprocessing=preprocessing,
+            material=material,
+            notes=notes,
+        )
+    except (OptionError, MemoryError) as fault:
+        folder.discard()
+        raise fault if isinstance(fault, OptionError) else too_large(material.batch) from fault
     if kept:
         save_state(folder / "state.safetensors", session.trainer.state())
-        folder.write_config(_config(session))
+        folder.write_config(_config(session) | {"given": options.dataset})
     return session
 
 
@@ -192,7 +204,7 @@ def resume(
         preprocessing = Preprocessing(
             tuple(pre["size"]), pre["channels"], tuple(pre["mean"]), tuple(pre["std"]), pre["digits"]
         )
-        facts = config["data"]
+        facts, given = config["data"], config.get("given", options.dataset)
     except (KeyError, TypeError, ValueError) as error:
         raise CnncliError(
             f"{shown(folder / 'config.json')} is no description of a run: {error}",
@@ -200,6 +212,7 @@ def resume(
         ) from error
     dataset = _load(options.at(offline=options.offline or offline), preprocessing, threads, report)
     _check_same(facts, _facts(dataset), folder.path)
+    dataset = replace(as_given(dataset, given, options.dataset), provenance=facts["provenance"])
     network = Network(model.graph(seed=options.seed), seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
     material = _material(network, dataset, preprocessing, options=options, task=task, threads=threads)
@@ -216,6 +229,15 @@ def resume(
     if state.progress.batch == 0 and state.progress.epoch and state.progress.result is None:
         session.write_derived(state)  # a kill may have come between the state and these
     return session
+
+
+def _start(init: str | None) -> Checkpoint | None:
+    if init is None:
+        return None
+    try:
+        return load_checkpoint(Path(init))
+    except CnncliError as fault:
+        raise OptionError(f"--init: {fault.message}", fault.hint) from fault
 
 
 def _load(
@@ -254,7 +276,7 @@ def _take_over(network: Network, start: Checkpoint) -> tuple[str, ...]:
     try:
         left = network.load(start.arrays, replace_head=True)
     except CnncliError as fault:
-        raise CnncliError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
+        raise OptionError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
     head = "its head is new, for other classes" if left else "all of its layers"
     return (f"weights from {shown(start.path or '')} ({head})",)
 

@@ -4,10 +4,15 @@ import csv
 import json
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from cnncli.cli.run import Stopped
+from cnncli.cli.train import _unfinished, make_task
+from cnncli.training.session import resume
 
 MODEL = "conv4 bn relu pool gap fc"
 FILES = {
@@ -83,6 +88,22 @@ def test_what_is_said_where(train):
     assert "test images right" in done.err
 
 
+def test_sizes_are_rows_then_columns(run, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 9, 3)).astype(np.uint8)
+    np.savez(tmp_path / "wide.npz", x=images, y=np.arange(40) % 2)
+    done = run("train", "wide.npz", "-m", "conv4-5 gap fc", "--epochs", 1)
+    assert "2 classes; 6x9x3" in done.err
+    rows = {line.split()[0]: line.split()[1:] for line in done.err.splitlines() if line.startswith("  ")}
+    assert rows["conv1"][0] == "6x9x4"
+    assert rows["head"][-1] == "6x9"
+
+
+def test_stopping_early_is_said(train):
+    done = train("--epochs", 50, "--patience", 2, "--lr", "1e-9")
+    assert "stopped after epoch 3: no better validation accuracy for 2 epochs" in done.err
+    assert "stopped" not in train("--epochs", 50, "--patience", 2, "--lr", "1e-9", "--quiet").err
+
+
 def test_quiet(train):
     done = train("--quiet", "--json")
     assert done.err == ""
@@ -122,13 +143,19 @@ def test_finding_a_rate(train, tmp_path):
     [
         ([], 2, "no DATASET is given"),
         (["nowhere"], 1, "neither a known data set nor a file"),
-        (["bars.npz", "-m", "lenet6"], 1, "no model 'lenet6'"),
-        (["bars.npz", "-m", "conv8 rleu fc"], 1, "»rleu«"),
+        (["bars.npz", "-m", "lenet6"], 2, "no model 'lenet6'"),
+        (["bars.npz", "-m", "conv8 rleu fc"], 2, "»rleu«"),
+        (["nowhere", "-m", "conv8 relu"], 2, "the last word is 'relu'"),
+        (["bars.npz", "-m", "pool pool pool pool fc"], 2, "does not fit into"),
         (["bars.npz", "--opt", "sdg"], 2, "--opt is 'sdg'"),
         (["bars.npz", "--epochs", "0"], 2, "--epochs is 0"),
         (["bars.npz", "--threads", "0"], 2, "--threads is 0"),
-        (["bars.npz", "--augment", "spin"], 1, "unknown word 'spin'"),
-        (["bars.npz", "--init", "none.safetensors"], 1, "no such file"),
+        (["bars.npz", "-m", "conv8192k255 conv8192k255 fc"], 2, "GB of memory; expected at most"),
+        (["bars.npz", "--augment", "spin"], 2, "unknown word 'spin'"),
+        (["nowhere", "--augment", "spin"], 2, "unknown word 'spin'"),
+        (["bars.npz", "--augment", "saturation=0.2"], 2, "saturation needs colour images"),
+        (["bars.npz", "--momentum", "0.5"], 2, "--momentum is 0.5 with --opt adamw, which has none"),
+        (["bars.npz", "--init", "none.safetensors"], 2, "no such file"),
         (["bars.npz", "--resume", "r"], 2, "a DATASET stands beside it"),
         (["--resume", "r", "--lr", "1"], 2, "--lr stands beside it"),
         (["--resume", "r", "-o", "s"], 2, "--output stands beside it"),
@@ -144,6 +171,45 @@ def test_what_is_refused(run, bars, two_lines, tmp_path, words, code, what):
 def test_a_folder_that_holds_a_run(train, two_lines):
     train("-o", "r")
     assert "holds a run already" in two_lines(train("-o", "r"), 1)
+
+
+@pytest.mark.parametrize("init", ["w/best.safetensors", "w", "link.safetensors"])
+def test_what_it_starts_from_is_not_written_over(train, two_lines, tmp_path, init):
+    train("-o", "r", "--epochs", 1)
+    (tmp_path / "w").mkdir()
+    kept = (tmp_path / "r" / "best.safetensors").replace(tmp_path / "w" / "best.safetensors")
+    (tmp_path / "link.safetensors").symlink_to(kept)
+    before = kept.read_bytes()
+    assert "would write over w/best.safetensors" in two_lines(train("--init", init, "-o", "w"), 2)
+    assert kept.read_bytes() == before
+    assert [path.name for path in kept.parent.iterdir()] == ["best.safetensors"]
+    assert train("--init", init, "-o", "another").code == 0
+
+
+def test_images_that_cannot_be_read_are_counted_and_told(run, photo, tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(8):
+            photo(tmp_path / "data" / label / f"{number}.png", (8, 8))
+    (tmp_path / "data" / "cat" / "bad.png").write_text("junk")
+    done = run("train", "data", "-m", MODEL, "--epochs", 1, "--val-split", 0, "--json")
+    (result,) = done.results
+    assert (done.code, result["skipped"], result["images"] + result["test_images"]) == (0, 1, 16)
+    assert done.err.count("left out: data/cat/bad.png: ") == 1
+
+
+def test_data_are_not_written_over(run, two_lines, tmp_path, photo):
+    for label in ("cat", "dog"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for name in ("a", "b", "curves"):
+            photo(tmp_path / "data" / label / f"{name}.png")
+    table = tmp_path / "run" / "misclassified.csv"
+    table.parent.mkdir()
+    rows = [f"../data/{label}/{name}.png,{label}\n" for label in ("cat", "dog") for name in ("a", "b")]
+    table.write_text("image,label\n" + "".join(rows))
+    for dataset, folder in (("data", "data/cat"), ("run/misclassified.csv", "run")):
+        assert "which it reads" in two_lines(run("train", dataset, "-o", folder), 2)
+        assert not (tmp_path / folder / "config.json").exists()
 
 
 def test_data_that_have_changed(train, run, two_lines, tmp_path):
@@ -177,3 +243,21 @@ def test_interrupted_it_says_how_to_go_on(start, bars, tmp_path, run):
     assert last.endswith("go on with: cnncli train --resume 'my run'")
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps[-1] <= int(last.split("step ")[1].split(",  in")[0].split(", in")[0].replace(",", ""))
+
+
+@pytest.mark.parametrize(("stop", "number"), [(KeyboardInterrupt(), 2), (Stopped(15), 15)])
+def test_interrupted_in_the_test_it_says_how_to_go_on(train, tmp_path, stop, number):
+    train("-o", "my run")
+    session = resume("my run", make_task)
+    words = "go on with: cnncli train --resume 'my run'"
+    with pytest.raises(Stopped, match=words) as raised, _unfinished(session):
+        raise stop
+    assert raised.value.number == number
+
+
+def test_an_output_that_takes_nothing(start, bars):
+    with Path("/dev/full").open("w") as full:
+        process = start("train", bars, "-m", MODEL, "--epochs", "1", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"error: cannot write standard output: the disk is full" in err

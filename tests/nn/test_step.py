@@ -136,6 +136,29 @@ def test_frozen_parameters_stay():
     assert (start["conv2.weight"] != end["conv2.weight"]).any()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_frozen_batch_norm_trains_as_it_infers(threads):
+    """Its statistics stay and are used; before them nothing is trained, so the head's step is exact."""
+    graph = build("conv5 bn relu pool conv9 bn silu gap fc", (12, 12, 1), 4)
+    network = Network(graph, seed=3)
+    measured = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads)
+    for seed in range(3):  # so that the statistics are none that a batch could have by chance
+        measured.run(*batch(seed=seed), rate=0.05)
+    before = network.export()
+    images, labels = batch(seed=9)
+    outputs = Inference(network, 21, threads=threads).run(images)
+    frozen = [name for name in network.parameters if not name.startswith("head")]
+    step = TrainingStep(
+        network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads, frozen=frozen, clip=1e-3
+    )
+    step.run(images, labels, rate=0.05)
+    np.testing.assert_allclose(step.outputs, outputs, rtol=1e-4, atol=1e-5)
+    after = network.export()
+    assert {name for name in after if (after[name] != before[name]).any()} == {"head.weight", "head.bias"}
+    moved = [np.linalg.norm(after[name] - before[name]) for name in ("head.weight", "head.bias")]
+    assert np.hypot(*moved) == pytest.approx(0.05 * 1e-3, rel=0.01)  # clipped by the head's gradient alone
+
+
 def test_a_resumed_run_ends_with_the_same_bits():
     whole, _, _ = trained(2, steps=4)
     half, _, step = trained(2, steps=2)

@@ -12,6 +12,8 @@ from cnncli.tasks.classification import evaluate
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.finder import find_rate
 
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
 
 def test_it_learns_and_writes_its_files(session, tmp_path):
     run = session(epochs=12, lr=0.2)
@@ -32,7 +34,9 @@ def test_the_best_is_the_best_of_the_validation(session, tmp_path):
     run = session(epochs=6, lr=0.2)
     run.trainer.run(Watcher(), never)
     rows = run.trainer.progress.history
-    best = max(rows, key=lambda row: (row["val_accuracy"], row["epoch"]))
+    alike = [row for row in rows if row["val_accuracy"] == max(each["val_accuracy"] for each in rows)]
+    least = [min(row["val_loss"] for row in alike[: n + 1]) for n in range(len(alike))]
+    best = [row for row, lowest in zip(alike, least, strict=True) if row["val_loss"] <= 1.1 * lowest][-1]
     held = load_checkpoint(tmp_path / "run")
     assert held.training["epoch"] == run.trainer.progress.best_epoch == best["epoch"]
     again = evaluate(held.network(), run.dataset.val, held.preprocessing)
@@ -83,12 +87,51 @@ def test_stopped_after_any_step_it_goes_on_alike(session, again, tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_patience_ends_a_run(session):
-    run = session(epochs=60, patience=2, lr=1e-9, opt="adam")
+@pytest.mark.parametrize("lr", [1e-9, 0.01])
+def test_patience_ends_a_run_on_a_plateau(session, lr):
+    """Equal accuracies are no progress, whether the loss stays as it is or keeps falling."""
+    run = session(epochs=60, patience=2, lr=lr, opt="adam")
     run.trainer.run(Watcher(), never)
-    done = run.trainer.progress
-    assert done.epoch < 60
-    assert done.epoch == done.best_epoch + 2
+    rights = [row["val_accuracy"] for row in run.trainer.progress.history]
+    assert len(rights) < 60
+    assert max(rights[-2:]) <= max(rights[:-2])
+    assert rights.index(max(rights)) == len(rights) - 3
+
+
+def test_patience_without_validation_images_waits_for_nothing(session, tmp_path):
+    pixels = np.arange(200, dtype=np.uint8).reshape(2, 10, 10)
+    np.savez(tmp_path / "one each.npz", x_train=pixels, y_train=[0, 1], x_test=pixels, y_test=[0, 1])
+    run = session(dataset=str(tmp_path / "one each.npz"), epochs=5, patience=1)
+    assert run.trainer.material.val is None
+    run.trainer.run(Watcher(), never)
+    assert run.trainer.progress.epoch == 5
+
+
+def test_patience_is_kept_over_a_stop(session, again, tmp_path):
+    options = {"epochs": 60, "patience": 3, "lr": 1e-9, "opt": "adam"}
+    session(output=tmp_path / "whole", **options).trainer.run(Watcher(), never)
+    run = session(output=tmp_path / "parts", **options)
+    while not run.trainer.run(Watcher(), lambda: True):
+        run.folder.unlock()
+        run = again(tmp_path / "parts")
+    rows = [len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) for name in ("whole", "parts")]
+    assert rows[0] == rows[1] < 60
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "best"),
+    [(0.95, 2.0, True), (0.9, 0.4, True), (0.9, 0.54, True), (0.9, 0.56, False), (0.85, 0.1, False)],
+)
+def test_equal_accuracies_are_told_apart_by_their_losses(session, accuracy, loss, best):
+    """The losses of one accuracy may rise by a tenth of the lowest, not by a tenth each time."""
+    trainer = session().trainer
+    trainer.progress.history += [
+        {"val_accuracy": 0.9, "val_loss": 0.5},
+        {"val_accuracy": 0.9, "val_loss": 0.53},
+        {"val_accuracy": 0.8, "val_loss": 0.3},
+    ]
+    trainer.progress.best_epoch = 2
+    assert trainer._is_best({"val_accuracy": accuracy, "val_loss": loss}) is best
 
 
 def test_averaged_weights_follow(session, tmp_path):
@@ -134,7 +177,8 @@ def test_starting_from_a_checkpoint_with_other_classes(session, tmp_path):
         run.trainer.run(Watcher(), never)
         after = run.trainer.material.network.export()
         assert after["head.weight"].shape == (2, 4)
-        assert (after["conv1.weight"] == first.arrays["conv1.weight"]).all() == freeze
+        kept = {name for name in first.arrays if np.array_equal(after[name], first.arrays[name])}
+        assert kept == ({"conv1.weight", *(f"batchnorm1.{name}" for name in BATCH_NORM)} if freeze else set())
 
 
 def test_a_gray_network_takes_colour_photographs_as_gray(session, again, tmp_path):

@@ -101,6 +101,18 @@ def test_one_cycle_rises_and_falls():
     assert got[-1] < 0.01
 
 
+@pytest.mark.parametrize("warmup", [1, 2, 7.5, 10])
+def test_the_warm_up_of_one_cycle_is_its_rise(warmup):
+    got = factors(f"one-cycle:warmup={warmup}")
+    peak = round(warmup * 10)
+    assert got[0] == pytest.approx(1 / 25)
+    assert (np.diff(got[: peak + 1]) > 0).all()
+    assert (np.diff(got[peak:]) < 0).all()
+    if peak < 100:
+        assert got[peak] == 1
+        assert got[-1] < 0.05
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
-from training_helpers import Watcher, never
+from training_helpers import Watcher, make_task, never
 
 import cnncli
+from cnncli.training.options import TrainOptions
+from cnncli.training.session import begin
 
 ROOT = Path(cnncli.__file__).parent.parent
 OPTIONS = (
@@ -108,3 +111,27 @@ def test_a_kill_between_the_state_and_what_follows_from_it(session, again, tmp_p
     (tmp_path / "run" / gone).write_bytes(b"older")
     again(tmp_path / "run")
     assert (tmp_path / "run" / gone).read_bytes() == kept
+
+
+def test_data_keep_the_name_that_they_were_given(again, tmp_path, monkeypatch):
+    """Gone on with from another folder, a run calls its data as the user first wrote them."""
+    rng = np.random.default_rng(3)
+    for label in ("cat", "dog"):
+        (tmp_path / "home" / "photos" / label).mkdir(parents=True)
+        for at in range(10):
+            pixels = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "home" / "photos" / label / f"{at}.png")
+    monkeypatch.chdir(tmp_path / "home")
+    options = TrainOptions(dataset="../home/photos", model="conv4 gap fc", epochs=2)
+    files = []
+    for name, stops in (("whole", False), ("parts", True)):
+        run = begin(options, make_task, output=str(tmp_path / name))
+        if stops:
+            assert not run.trainer.run(Watcher(), lambda: True)
+            run.folder.unlock()
+            monkeypatch.chdir("/")
+            run = again(tmp_path / name)
+        assert run.trainer.run(Watcher(), never)
+        assert all(run.dataset.test.name(at).startswith("../home/photos/") for at in range(4))
+        files.append([(tmp_path / name / f"{kind}.safetensors").read_bytes() for kind in ("best", "last")])
+    assert files[0] == files[1]

@@ -1,0 +1,138 @@
+"""How much memory a run takes, and whether this machine has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cnncli.data.model import Arrays, Dataset
+from cnncli.errors import OptionError
+from cnncli.nn import Graph
+from cnncli.nn.plan import CHUNK, SLOTS
+from cnncli.training.loop import Trainer
+
+_RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch
+_STREAMED = 6  # such blocks of a loader that reads files ahead
+_COPIES = 6  # of the weights: themselves, gradient, before the step, the best, and 8 bytes for the place
+_LEAST_COPIES = 10  # those, two moments of the optimiser, and the weights in the order of the loops
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take: the machine's, bounded by the cgroup's limit.
+
+    Returns
+    -------
+    int or None
+        None where the system does not say.
+    """
+    return min([*_of_machine(root / "proc/meminfo"), *_of_groups(root)], default=None)
+
+
+def _of_machine(file: Path) -> Iterator[int]:
+    for line in _lines(file):
+        if line.startswith("MemAvailable:"):
+            yield int(line.split()[1]) * 1024
+
+
+def _of_groups(root: Path) -> Iterator[int]:
+    """What is left of the limits of the process' group and of those above it."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        names = (
+            ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            if controllers
+            else ("memory.max", "memory.current")
+        )
+        base = root / "sys/fs/cgroup" / controllers
+        group = base / path.lstrip("/")
+        for folder in (group, *group.parents):
+            limit, used = (_lines(folder / name) for name in names)
+            if limit and used and limit[0].isdecimal():
+                yield max(0, int(limit[0]) - int(used[0]) + _reclaimable(folder))
+            if folder == base:
+                break
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of files that are only kept in memory while nobody else wants it."""
+    return sum(
+        int(line.split()[1]) for line in _lines(folder / "memory.stat") if line.startswith("inactive_file ")
+    )
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def check_weights(graph: Graph, batch: int) -> None:
+    """Refuse a network whose weights alone are too much, before any of them is made.
+
+    Raises
+    ------
+    OptionError
+        Where training takes more than there is.
+    """
+    sizes = [
+        4 * node.layer.multiply_adds(node.input_shapes) // (node.shape.height * node.shape.width)
+        for node in graph.nodes.values()
+    ]
+    slots = max(
+        (size for size, node in zip(sizes, graph.nodes.values(), strict=True) if node.shape[:2] != (1, 1)),
+        default=0,
+    )
+    _check(_LEAST_COPIES * sum(sizes) + min(batch, SLOTS) * slots, batch)
+
+
+def check_run(trainer: Trainer, dataset: Dataset) -> None:
+    """Refuse a run that takes more than there is, before its first step.
+
+    Raises
+    ------
+    OptionError
+        As above.
+    """
+    _check(
+        run_memory(trainer, dataset) - _pictures(dataset), trainer.material.batch
+    )  # they are there already
+
+
+def run_memory(trainer: Trainer, dataset: Dataset) -> int:
+    """Bytes that a run takes at its peak: pictures, batches, weights, a step, validation and test."""
+    material = trainer.material
+    network, threads = material.network, material.threads
+    block = max(_RENDERED, 4 * material.batch * network.graph.input_shape.size)
+    blocks = sum(
+        1 if isinstance(split, Arrays) else _STREAMED for split in (dataset.train, dataset.val, dataset.test)
+    )
+    copies = _COPIES + (2 if trainer.average else 0)
+    chunk = min(CHUNK, -(-material.batch // SLOTS))
+    widest = max(
+        node.shape.size + sum(shape.size for shape in node.input_shapes)
+        for node in network.graph.nodes.values()
+    )
+    looks = 2 * threads * chunk * 4 * widest  # validation and test
+    return _pictures(dataset) + blocks * block + copies * network.weights.nbytes + trainer.step.memory + looks
+
+
+def _pictures(dataset: Dataset) -> int:
+    splits = (dataset.train, dataset.val, dataset.test)
+    return sum(split.images.nbytes for split in splits if isinstance(split, Arrays))
+
+
+def _check(needed: int, batch: int) -> None:
+    left = available_memory()
+    if left is not None and needed > left:
+        raise too_large(batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are left")
+
+
+def too_large(
+    batch: int, takes: str = "more memory than there is", most: str = "the memory of this machine"
+) -> OptionError:
+    """The error for a network that the machine's memory does not hold."""
+    return OptionError(
+        f"--model: training with batches of {batch} takes {takes}; expected at most {most}",
+        "Use a smaller network, smaller pictures or a lower --batch-size.",
+    )
