@@ -98,7 +98,9 @@ def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: W
     for part, (images, labels) in parts.items():
         fits = wishes.size is None or images.shape[1:3] == wishes.size
         fitting = images if fits or wishes.size is None else _all_resized(images, wishes.size)
-        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, label=part)
+        # What is divided here is called by its place in the whole.
+        label = part if len(parts) > 1 else found.name
+        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, label=label)
     return _divided(found, splits, wishes)
 
 
@@ -215,9 +217,9 @@ def _check(found: Found, train: Split | None, *, for_training: bool) -> None:
         )
     present = np.unique(train.labels)
     if len(present) < 2 and for_training:
-        only = found.classes[int(present[0])]
+        only, why = found.classes[int(present[0])], "".join(f"; {each}" for each in found.warnings)
         raise CnncliError(
-            f"{found.name} has training images of one class only, {only}; expected two or more",
+            f"{found.name} has training images of one class only, {only}{why}; expected two or more",
             "Add images of a second class: there is nothing to tell apart yet.",
         )
 

@@ -127,6 +127,14 @@ def test_unequal_classes_are_told(tmp_path):
     assert any("classes are unequal: 1 training images of b, 24 of a" in each for each in dataset.warnings)
 
 
+def test_why_one_class_is_left(tmp_path):
+    for label in ("ant", "bee"):
+        write_image(tmp_path / "d" / label / "same.png", picture(0))
+    write_image(tmp_path / "d" / "ant" / "own.png", picture(3))
+    with pytest.raises(CnncliError, match="one class only, ant; 2 files have one content and two labels"):
+        load_dataset(str(tmp_path / "d"))
+
+
 def test_nothing_to_learn(tmp_path):
     root = tmp_path / "d"
     root.mkdir()
@@ -137,7 +145,8 @@ def test_nothing_to_learn(tmp_path):
         load_dataset(str(root))
     assert "FOLDER/CLASS/image.png" in caught.value.hint
     write_image(root / "ant" / "a.png", picture(0))
-    with pytest.raises(CnncliError, match="training images of one class only, ant; expected two or more"):
+    wanted = "training images of one class only, ant; a.png: outside a class folder, left out; expected two"
+    with pytest.raises(CnncliError, match=wanted):
         load_dataset(str(root))
     (root / "ant" / "a.png").write_bytes(b"junk")
     with pytest.raises(CnncliError, match=r"no training images that can be used \(1 left out\)"):

@@ -1,6 +1,7 @@
 """Data sets in files of their own: IDX, npz, tables; and every way in which they can be wrong."""
 
 import gzip
+import re
 import struct
 
 import numpy as np
@@ -271,3 +272,13 @@ def test_unknown_names_and_suffixes(tmp_path):
         load_dataset(str(tmp_path / "a.docx"))
     with pytest.raises(CnncliError, match="--val-split is 1; expected 0 up to"):
         load_dataset("mnist", val_split=1)
+
+
+def test_images_of_one_array_are_called_by_their_place_in_it(tmp_path):
+    images = np.arange(40 * 16, dtype=np.uint32).astype(np.uint8).reshape(40, 4, 4)
+    np.savez(tmp_path / "few.npz", x=images, y=np.arange(40) % 2)
+    dataset = load_dataset(str(tmp_path / "few.npz"))
+    for split in (dataset.train, dataset.val, dataset.test):
+        for at in range(len(split)):
+            place = int(re.fullmatch(r"few\[(\d+)\]", split.name(at))[1])
+            assert np.array_equal(split.images[at, ..., 0], images[place])
