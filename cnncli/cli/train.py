@@ -247,7 +247,8 @@ def draw_curves(session: "Session") -> None:
     from cnncli.cli.train_report import write_page
     from cnncli.views.curves import curves_page
 
-    page = curves_page(session.trainer.progress.history, title=_title(session))
+    progress = session.trainer.progress
+    page = curves_page(progress.history, title=_title(session), best=progress.best_epoch)
     write_page(session.folder / "curves.png", page)
 
 
@@ -305,7 +306,7 @@ def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
 
 def _closing_line(session: "Session", result: dict[str, Any]) -> str:
     progress = session.trainer.progress
-    took = f"{progress.seconds:.1f} s, {progress.epoch} epochs"
+    took = f"{progress.seconds:.1f} s, {_epochs(progress.epoch)}"
     if result["accuracy"] is None:
         return f"trained in {took}; there are no test images"
     wrong = result["images"] - result["right"]
@@ -334,12 +335,14 @@ def _test(session: "Session", manner: Manner) -> dict[str, Any]:
 
 
 def _stopped_early(session: "Session") -> str:
-    waited = session.trainer.waited
-    epochs = "epoch" if waited == 1 else "epochs"
     return (
         f"stopped after epoch {session.trainer.progress.epoch}: "
-        f"no better validation accuracy for {waited} {epochs}"
+        f"no better validation accuracy for {_epochs(session.trainer.waited)}"
     )
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' if count != 1 else ''}"
 
 
 def _how_to_go_on(session: "Session") -> str:

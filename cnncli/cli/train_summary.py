@@ -33,7 +33,8 @@ def summary_lines(session: "Session") -> list[str]:
         f"{len(dataset.test):,} for the test; {len(dataset.classes)} classes; {height}x{width}x{channels}"
     )
     tail = [
-        f"train    {options.epochs} epochs, batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
+        f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
+        f"batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
         f"({options.sched}), weight decay {options.weight_decay:g}, augment {_augment(session)}, "
         f"seed {options.seed}",
         *(f"         {note}" for note in session.notes),

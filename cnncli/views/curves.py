@@ -27,7 +27,7 @@ _LEAST_RANGE = 0.02  # of an axis of accuracies
 _LOG_RANGE = 20  # a loss that falls by more than this is drawn on a logarithmic axis
 
 
-def curves_page(history: list[dict[str, Any]], *, title: str) -> Canvas:
+def curves_page(history: list[dict[str, Any]], *, title: str, best: int) -> Canvas:
     """Draw loss and accuracy side by side.
 
     Parameters
@@ -36,13 +36,15 @@ def curves_page(history: list[dict[str, Any]], *, title: str) -> Canvas:
         Rows of ``metrics.jsonl``, one at least.
     title : str
         What was trained on what.
+    best : int
+        The epoch whose weights count as the best.
 
     Returns
     -------
     Canvas
     """
     canvas = Canvas(_WIDTH, _HEIGHT)
-    top = page_title(canvas, title, _subtitle(history)) + 78
+    top = page_title(canvas, title, _subtitle(history, best)) + 78
     epochs = [row["epoch"] for row in history]
     for left, name in ((100, "loss"), (795, "accuracy")):
         curves = [Curve("training", (epochs, [row[f"train_{name}"] for row in history]), BLUE)]
@@ -52,13 +54,13 @@ def curves_page(history: list[dict[str, Any]], *, title: str) -> Canvas:
     return canvas
 
 
-def _subtitle(history: list[dict[str, Any]]) -> str:
-    last = history[-1]
-    text = f"after {last['epoch']} epochs: training {last['train_accuracy']:.2%} right"
+def _subtitle(history: list[dict[str, Any]], best: int) -> str:
+    last, epochs = history[-1], len(history)
+    text = f"after {epochs} epoch{'s' if epochs != 1 else ''}: training {last['train_accuracy']:.2%} right"
     if "val_accuracy" in last:
-        best = max(history, key=lambda row: (row["val_accuracy"], row["epoch"]))
+        held = next(row for row in history if row["epoch"] == best)
         text += f", validation {last['val_accuracy']:.2%}"
-        text += f"; best {best['val_accuracy']:.2%} in epoch {best['epoch']}"
+        text += f"; best {held['val_accuracy']:.2%} in epoch {best}"
     return text
 
 

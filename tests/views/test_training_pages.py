@@ -54,8 +54,12 @@ def history(epochs, *, val=True, start=2.3):
 @pytest.mark.parametrize("epochs", [1, 2, 3, 17, 100, 1234])
 @pytest.mark.parametrize("val", [True, False])
 def test_curves(epochs, val):
-    said = check(curves_page(history(epochs, val=val), title="mnist, compact"))
+    best = (epochs + 1) // 2
+    said = check(curves_page(history(epochs, val=val), title="mnist, compact", best=best))
     assert "mnist, compact" in said
+    subtitle = next(text for text in said if text.startswith("after "))
+    assert subtitle.startswith("after 1 epoch:" if epochs == 1 else f"after {epochs} epochs:")
+    assert subtitle.endswith(f"; best {1 - 0.72 / best:.2%} in epoch {best}") == val
     assert said.count("training") == 2
     assert said.count("validation") == (2 if val else 0)
 
@@ -63,7 +67,7 @@ def test_curves(epochs, val):
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-9])
 def test_curves_that_are_flat(value):
     rows = [{"epoch": e, "train_loss": value, "train_accuracy": 1.0} for e in (1, 2, 3)]
-    check(curves_page(rows, title="flat"))
+    check(curves_page(rows, title="flat", best=1))
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -73,7 +77,7 @@ def test_ticks_of_accuracy_differ_and_are_what_they_say(epochs, accuracy, change
     ends = sorted((accuracy, accuracy + change if accuracy < 0.9 else accuracy - change))
     drawn = [ends[e % 2] for e in range(epochs)]
     rows = [{"epoch": e, "train_loss": 1.0, "train_accuracy": share} for e, share in enumerate(drawn, 1)]
-    page = curves_page(rows, title="flat")
+    page = curves_page(rows, title="flat", best=1)
     ticks = [mark for mark in texts(page) if mark.text.endswith("%") and " " not in mark.text]
     assert 2 <= len({mark.text for mark in ticks}) == len(ticks)
     shares = np.array([float(mark.text[:-1]) for mark in ticks]) / 100
