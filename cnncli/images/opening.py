@@ -117,19 +117,22 @@ _ahead: list[_Ahead] = []
 def decode_ahead(inputs: Sequence[str] | None) -> None:
     """Start decoding a command's inputs, as far as they are JPEG or PNG."""
     paths = list(itertools.islice(_decodable(inputs or ()), _MOST_FILES))
-    if not paths or (len(paths) == 1 and paths[0].stat().st_size < _LEAST_AHEAD):
-        return
-    settle_pillow(_MOST_AHEAD)
-    _ahead.append(_Ahead(paths))
+    with contextlib.suppress(OSError):  # a lone file that is gone by now
+        if paths and (len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD):
+            settle_pillow(_MOST_AHEAD)
+            _ahead.append(_Ahead(paths))
 
 
 def _decodable(inputs: Sequence[str]) -> Iterator[Path]:
     """Files among the inputs, and those right in folders, as far as their names promise what is wanted."""
     for name in inputs:
-        path = Path(name)
         with contextlib.suppress(OSError, ValueError):  # reported when the input is read
-            paths = sorted(path.iterdir()) if path.is_dir() else [path]
-            yield from (each for each in paths if each.suffix.lower() in _FORMATS and each.is_file())
+            # As text, of which a hundred thousand names are sorted in a tenth of the time of paths.
+            names = sorted(os.listdir(name)) if os.path.isdir(name) else [""]  # noqa: PTH112, PTH208
+            for each in names:
+                path = Path(name, each)
+                if path.suffix.lower() in _FORMATS and path.is_file():
+                    yield path
 
 
 def _is_plain(image: ImageFile) -> bool:
