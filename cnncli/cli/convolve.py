@@ -18,8 +18,8 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, encode_picture, is_lossless_webp
-from cnncli.images.faults import shown
+from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, encode_picture
+from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
@@ -110,8 +110,7 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
     applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
-    quality = _quality(task, contents, picture, format)
-    data = encode_picture(result, format, quality=quality, compress=task.compress, threads=threads)
+    data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)
     page = None
     if task.explain is not None:
         from cnncli.cli.explain import Run, encode_explanation
@@ -172,15 +171,6 @@ def _applied(
 
 def _called(source: str) -> str:
     return "standard input" if source == STREAM else shown(source)
-
-
-def _quality(task: Task, contents: Path | bytes, picture: Picture, format: str) -> int | None:
-    """As asked for; a WebP without loss stays one."""
-    if task.quality is not None or not format == picture.format == "WEBP":
-        return task.quality
-    if isinstance(contents, Path):
-        contents = contents.read_bytes() if contents.is_file() else b""
-    return 100 if is_lossless_webp(contents) else None
 
 
 def _format(job: Job, task: Task, picture: Picture) -> str:
@@ -267,7 +257,7 @@ def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
         from json import dumps
 
         line = dumps(
-            {"input": _in_unicode(job.source), "output": _in_unicode(job.target), **value},
+            {"input": in_unicode(job.source), "output": in_unicode(job.target), **value},
             ensure_ascii=False,
             separators=(",", ":"),
         )
@@ -279,11 +269,6 @@ def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
         report(line)
     else:
         write_line(line)
-
-
-def _in_unicode(name: str) -> str:
-    r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _warn_of_clipping(clipped: list[tuple[float, str]], *, alone: bool) -> None:

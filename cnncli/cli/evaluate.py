@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.cli import values
-from cnncli.cli.names import identity
-from cnncli.cli.readout import in_unicode
+from cnncli.cli.names import overwritten
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, batch_size, load_trained
@@ -18,11 +17,11 @@ from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Labels, Split
 from cnncli.data.recast import Recast
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown, writing_fault
+from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.tasks.classification import Evaluation, evaluate
+from cnncli.training.folder import TEST_FILES
 
 SPLITS = ("test", "all")
-OUTPUTS = ("confusion_matrix.png", "misclassified.csv", "misclassified.png")  # of `write_test_files`
 _NAMED = 8  # classes that a message names
 
 
@@ -112,7 +111,7 @@ def evaluate_command(
     text = as_json(judged, trained, model) if json else as_text(judged, trained)
     write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
     if folder is not None and not quiet:
-        report(f"{', '.join(OUTPUTS[:-1])} and {OUTPUTS[-1]} are in {shown(folder)}")
+        report(f"{', '.join(TEST_FILES[:-1])} and {TEST_FILES[-1]} are in {shown(folder)}")
     return SOME_FAILED if judged.dataset.skipped else DONE
 
 
@@ -217,13 +216,12 @@ class _Joined:
 
 def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
     """A folder that is there, in which nothing is written over that was read."""
-    outputs = {identity(str(path)): path for path in map(folder.joinpath, OUTPUTS)}
-    for path in (*dataset.files, trained.checkpoint.path):
-        if path is not None and (output := outputs.get(identity(str(path)))):
-            raise UsageError(
-                f"the output {shown(output)} is also read, as {shown(path)}; expected another file",
-                "choose another folder with -o",
-            )
+    read = (*dataset.files, *((trained.checkpoint.path,) if trained.checkpoint.path else ()))
+    if both := overwritten([str(folder / name) for name in TEST_FILES], map(str, read)):
+        raise UsageError(
+            f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
+            "choose another folder with -o",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

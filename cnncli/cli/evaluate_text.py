@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.cli.readout import in_unicode
-from cnncli.images.faults import shown
+from cnncli.images.faults import in_unicode, shown
 from cnncli.tasks.classification import ClassScores
 
 if TYPE_CHECKING:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from cnncli.cli import values
 from cnncli.cli.names import STREAM, identity
-from cnncli.cli.readout import in_unicode
 from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.trained import Prepared, Trained, fitted, load_trained
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown, writing_fault
+from cnncli.images.faults import in_unicode, reading_fault, shown, writing_fault
 from cnncli.images.picture import Picture, with_depth
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized

@@ -384,6 +384,12 @@ def is_stream(path: str) -> bool:
     return path == STREAM or is_special(path) or os.path.dirname(path) in _STREAM_FOLDERS
 
 
+def overwritten(written: Iterable[str], read: Iterable[str]) -> tuple[str, str] | None:
+    """The first output that is one of the files that are read, and that file; None where there is none."""
+    places = {identity(path): path for path in read if path != STREAM}
+    return next(((path, places[at]) for path in written if (at := identity(path)) in places), None)
+
+
 def is_special(path: str) -> bool:
     """Whether a path is a device or a pipe, which many may write to."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)

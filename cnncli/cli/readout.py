@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.images.faults import in_unicode, shown
 from cnncli.records import record
 from cnncli.tasks.classification import Answer
 
@@ -183,11 +183,6 @@ def choose_readout(
         columns = 80
     styled = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return Table(names, classes, columns=columns, styled=styled)
-
-
-def in_unicode(name: str) -> str:
-    r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _quoted(field: str) -> str:

@@ -3,12 +3,11 @@
 import shutil
 from pathlib import Path
 
-from cnncli.cli.readout import in_unicode
 from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown, writing_fault
+from cnncli.images.faults import in_unicode, shown, writing_fault
 
 
 def samples_command(folder: str, *, json: bool, quiet: bool) -> int:

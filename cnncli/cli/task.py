@@ -7,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from cnncli.cli import values
-from cnncli.cli.names import STREAM, Job, Naming, identity, is_special
+from cnncli.cli.names import STREAM, Job, Naming, is_special, overwritten
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border
@@ -243,9 +243,9 @@ def _check_explanation(path: str, jobs: list[Job], kept: list[str]) -> None:
             f"--explain is given with {len(jobs)} inputs; expected one",
             "explain one image, then filter the others",
         )
-    read = [("also read", other) for other in kept]
-    for role, other in (("also the input", jobs[0].source), ("also the output", jobs[0].target), *read):
-        if other != STREAM and identity(path) == identity(other):
+    others = {"also the input": [jobs[0].source], "also the output": [jobs[0].target], "also read": kept}
+    for role, files in others.items():
+        if overwritten([path], files):
             raise UsageError(
                 f"--explain is {shown(path)}, which is {role}; expected another file",
                 "choose another name for the explanation",

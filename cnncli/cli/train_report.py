@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnncli.images.write import write_atomic, write_picture
+from cnncli.training.folder import TEST_FILES
 
 if TYPE_CHECKING:
     from cnncli.data.model import Dataset
@@ -23,7 +24,7 @@ def write_page(path: Path, page: "Canvas") -> None:
 def write_test_files(
     folder: Path, dataset: "Dataset", evaluation: "Evaluation", *, title: str, split: str | None = None
 ) -> None:
-    """Write ``confusion_matrix.png``, ``misclassified.csv`` and ``misclassified.png``.
+    """Write `TEST_FILES`.
 
     Parameters
     ----------
@@ -40,14 +41,10 @@ def write_test_files(
     """
     from cnncli.views.confusion import confusion_page
 
-    write_page(
-        folder / "confusion_matrix.png",
-        confusion_page(evaluation.confusion, dataset.classes, title=title, split=split),
-    )
-    write_atomic(
-        folder / "misclassified.csv", mistakes_csv(dataset, evaluation).encode("utf-8", "surrogateescape")
-    )
-    write_page(folder / "misclassified.png", _mistakes_page(dataset, evaluation, title, split))
+    matrix, table, pictures = (folder / name for name in TEST_FILES)
+    write_page(matrix, confusion_page(evaluation.confusion, dataset.classes, title=title, split=split))
+    write_atomic(table, mistakes_csv(dataset, evaluation).encode("utf-8", "surrogateescape"))
+    write_page(pictures, _mistakes_page(dataset, evaluation, title, split))
 
 
 def mistakes_csv(dataset: "Dataset", evaluation: "Evaluation") -> str:

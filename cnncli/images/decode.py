@@ -115,6 +115,26 @@ def halves_color(image: ImageFile) -> bool:
     return get_sampling(image) == 2
 
 
+def is_lossless_webp(data: bytes) -> bool:
+    """Walk through the chunks of a WebP file: True where no frame is stored with loss.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Source: Google, WebP Container Specification, "Extended File Format".
+    """
+    kinds = set()
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        kinds.add(kind)
+        # The chunks of an animation's frame follow 16 bytes about its place and time.
+        at += 8 + (16 if kind == b"ANMF" else size + size % 2)
+    return b"VP8L" in kinds and b"VP8 " not in kinds
+
+
 def _managed(image: Image) -> Image:
     """CMYK or LAB to sRGB: by the embedded profile, or where there is none (or a broken one) plainly."""
     from io import BytesIO

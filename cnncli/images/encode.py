@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: except where none is asked for and the input's colour was at half the resolution.
 DEFAULT_QUALITY = 92
 _FULL_COLOR_QUALITY = 90
+_LOSSLESS = 100  # the quality at which WebP loses nothing
 _HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:0)
 
 #: The longest side that a format's numbers can state.
@@ -108,26 +109,6 @@ def encode_picture(
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
-def is_lossless_webp(data: bytes) -> bool:
-    """Walk through the chunks of a WebP file: True where no frame is stored with loss.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Source: Google, WebP Container Specification, "Extended File Format".
-    """
-    kinds = set()
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        kinds.add(kind)
-        # The chunks of an animation's frame follow 16 bytes about its place and time.
-        at += 8 + (16 if kind == b"ANMF" else size + size % 2)
-    return b"VP8L" in kinds and b"VP8 " not in kinds
-
-
 def on_white(pixels: Pixels) -> Pixels:
     """Lay a frame with opacity, (H, W, 2 or 4), on white: (H, W, 1 or 3) of the same dtype."""
     full = FULL_SCALE[pixels.dtype.name]
@@ -174,6 +155,8 @@ def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
 
 
 def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
+    if format == "WEBP" and quality is None and picture.metadata.lossless:
+        quality = _LOSSLESS
     options = _about(picture, format) | _quality_options(format, quality, compress=compress)
     if format == "JPEG" and quality is None and picture.metadata.halved:
         options["subsampling"] = _HALVED
@@ -266,7 +249,7 @@ def _quality_options(format: str, quality: int | None, *, compress: bool) -> dic
         sampling = 0 if chosen >= _FULL_COLOR_QUALITY else _HALVED
         return {"quality": chosen, "subsampling": sampling, "optimize": compress, "progressive": compress}
     if format == "WEBP":
-        lossless = chosen == 100
+        lossless = chosen == _LOSSLESS
         return {"quality": 80 if lossless else chosen, "lossless": lossless, "exact": lossless,
                 "method": 6 if compress else 4}  # fmt: skip
     if format == "AVIF":

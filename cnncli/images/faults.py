@@ -84,6 +84,11 @@ def encoded(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
 
 
+def in_unicode(name: str) -> str:
+    r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def shown(name: str | os.PathLike[str]) -> str:
     r"""Show a file's name so that it can be printed: one line, bytes that are not UTF-8 as ``\xNN``."""
     text = encoded(os.fspath(name)).decode("utf-8", "backslashreplace")

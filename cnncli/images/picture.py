@@ -31,12 +31,15 @@ class Metadata:
         Pixels per inch.
     halved : bool
         Whether the file held colour at half the resolution of brightness; a JPEG made from it does too.
+    lossless : bool
+        Whether the file was a WebP without loss; a WebP made from it is too.
     """
 
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     halved: bool = False
+    lossless: bool = False
 
 
 @record(eq=False)

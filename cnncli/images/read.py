@@ -242,21 +242,25 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
     if frames > 1:
         moving, durations, loop = decode.animation_frames(image)
         channels = moving[0].shape[2]
-        metadata, _ = _metadata(image, channels, alpha=channels == 4)
+        metadata, _ = _metadata(image, stream, channels, alpha=channels == 4)
         return Picture(moving, channels == 4, format, metadata, durations, loop)
     pixels, alpha = decode.still_pixels(image, stream)
-    metadata, orientation = _metadata(image, pixels.shape[2], alpha=alpha)
+    metadata, orientation = _metadata(image, stream, pixels.shape[2], alpha=alpha)
     return Picture((turned(pixels, orientation),), alpha, format, metadata)
 
 
-def _metadata(image: ImageFile, channels: int, *, alpha: bool) -> tuple[Metadata, int]:
+def _metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
     exif, orientation = upright_exif(image.info.get("exif"))
     dpi = resolution(image.info)
     if dpi and orientation >= 5:
         dpi = dpi[::-1]
     icc = image.info.get("icc_profile")
     profile = fitting_profile(icc, channels, alpha=alpha)
-    return Metadata(exif, profile, dpi, decode.halves_color(image)), orientation
+    lossless = False
+    if image.format == "WEBP":
+        stream.seek(0)
+        lossless = decode.is_lossless_webp(stream.read())
+    return Metadata(exif, profile, dpi, decode.halves_color(image), lossless), orientation
 
 
 class _Slices:

@@ -11,12 +11,13 @@ from cnncli.images.faults import shown, writing_fault
 from cnncli.images.write import write_atomic
 
 FORMAT = "cnncli run 1"
+TEST_FILES = ("confusion_matrix.png", "misclassified.csv", "misclassified.png")
 FILES = (
     *("config.json", "state.safetensors", "best.safetensors", "last.safetensors", "metrics.jsonl"),
-    *("curves.png", "confusion_matrix.png", "misclassified.csv", "misclassified.png"),
+    *("curves.png", *TEST_FILES),
 )
 RATE_CURVE = "learning_rate.png"
-"""All that a run writes, and what a search for its rate writes."""
+"""What a test writes, all that a run writes, and what a search for its rate writes."""
 
 
 class RunFolder:

@@ -15,7 +15,7 @@ from cnncli.filters.borders import Border
 from cnncli.filters.color import from_linear
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
-from cnncli.images.encode import is_lossless_webp
+from cnncli.images.decode import is_lossless_webp
 from cnncli.images.read import read_picture
 from cnncli.views.explain.film import lay_out_film
 from cnncli.views.explain.page import lay_out
