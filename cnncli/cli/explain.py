@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.apply import Applied, Depth, apply_filters
+from cnncli.filters.apply import Applied, Depth, answers_in_gray, apply_filters
 from cnncli.filters.color import LUMA, LUMINANCE, to_linear
 from cnncli.filters.mapping import Mapping, map_range
 from cnncli.filters.model import Filter
@@ -148,10 +148,7 @@ def _whole(run: Run) -> Applied:
 
 def _keeps_colors(run: Run) -> bool:
     """Whether each colour is filtered, so that the output is no gray picture."""
-    gray = run.options.gray
-    if gray is None:
-        gray = any(filter.gray for filter in run.filters)
-    return not gray and run.picture.channels >= 3
+    return not answers_in_gray(run.filters, run.options) and run.picture.channels >= 3
 
 
 def _floats(run: Run) -> Depth:

@@ -114,7 +114,7 @@ def apply_filters(
         )
         return replace(whole, pixels=_cut(whole.pixels, options.roi))
     signed, span = _answer(chain, source.white)
-    gray = options.gray if options.gray is not None else any(filter.gray for filter in chain)
+    gray = answers_in_gray(filters, options)
     mapping = map_range(
         options, signed=signed, span=span, out=target.dtype, raw=target.raw, white=target.white
     )
@@ -142,6 +142,11 @@ def apply_filters(
         pixels = np.concatenate([pixels, _opacity_pixels(opacity, pixels, target)], axis=2)
     pixels = four_bytes_apart(pixels, threads=threads) if apart else np.ascontiguousarray(pixels)
     return Applied(pixels, alpha, tuple(run.plans), share, signed)
+
+
+def answers_in_gray(filters: Sequence[Filter], options: Options) -> bool:
+    """Whether luma is filtered: as asked for, else where a filter prefers it."""
+    return options.gray if options.gray is not None else any(filter.gray for filter in filters)
 
 
 def _answer(chain: Sequence[Filter], white: float) -> tuple[bool, float]:

@@ -94,13 +94,18 @@ def check_run(trainer: Trainer, dataset: Dataset) -> None:
     OptionError
         As above.
     """
-    _check(
-        run_memory(trainer, dataset) - _pictures(dataset), trainer.material.batch
-    )  # they are there already
+    _check(_working_memory(trainer, dataset), trainer.material.batch)  # the pictures are there already
 
 
 def run_memory(trainer: Trainer, dataset: Dataset) -> int:
     """Bytes that a run takes at its peak: pictures, batches, weights, a step, validation and test."""
+    splits = (dataset.train, dataset.val, dataset.test)
+    pictures = sum(split.images.nbytes for split in splits if isinstance(split, Arrays))
+    return pictures + _working_memory(trainer, dataset)
+
+
+def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
+    """All of it but the pictures."""
     material = trainer.material
     network, threads = material.network, material.threads
     block = max(_RENDERED, 4 * material.batch * network.graph.input_shape.size)
@@ -114,12 +119,7 @@ def run_memory(trainer: Trainer, dataset: Dataset) -> int:
         for node in network.graph.nodes.values()
     )
     looks = 2 * threads * chunk * 4 * widest  # validation and test
-    return _pictures(dataset) + blocks * block + copies * network.weights.nbytes + trainer.step.memory + looks
-
-
-def _pictures(dataset: Dataset) -> int:
-    splits = (dataset.train, dataset.val, dataset.test)
-    return sum(split.images.nbytes for split in splits if isinstance(split, Arrays))
+    return blocks * block + copies * network.weights.nbytes + trainer.step.memory + looks
 
 
 def _check(needed: int, batch: int) -> None:

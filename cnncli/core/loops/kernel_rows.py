@@ -89,10 +89,8 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
         to, pitch = spare + 4 * i, row_bytes
         element, absolute, scale, bias = FLOAT, 0, ONE, ZERO
         if i < whole:
-            to, pitch = (
-                out + (i // COLORS * APART_BYTES if job.out_type == APART else i * size),
-                job.out_pitch,
-            )
+            at = i // COLORS * APART_BYTES if job.out_type == APART else i * size
+            to, pitch = out + at, job.out_pitch
             element, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
             for each in range(ROWS):
                 fetch_to_write(to + (ROWS + each) * pitch, fetched)
