@@ -249,11 +249,15 @@ def _anchor(anchor: Any, weights: Weights, path: str) -> tuple[int, int] | None:
 
 
 def _read_npy(path: str) -> Weights:
+    from cnncli.images.npy_header import read_array
+
     try:
-        # Mapped, so that a header that lies about its size allocates nothing.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, SyntaxError, TypeError, OverflowError) as fault:
+        with Path(path).open("rb") as file:
+            array = read_array(file)
+    except (OSError, ValueError) as fault:
         raise _unreadable(path, fault) from None
+    except CnncliError as fault:
+        raise CnncliError(f"kernel file {path!r} cannot be read: {fault.message}", fault.hint) from fault
     if array.dtype.kind not in "biuf":
         raise CnncliError(
             f"kernel file {path!r} holds {array.dtype}; expected real numbers",

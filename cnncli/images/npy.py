@@ -1,34 +1,12 @@
 """NumPy's own files as pictures: ``.npy``."""
 
 import io
-import math
-import struct
 
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.npy_header import read_array, read_header
 from cnncli.images.picture import Picture, Pixels
-
-MAGIC = b"\x93NUMPY"
-
-
-def _shape_and_dtype(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
-        version
-    )
-    if read is None:
-        raise CnncliError(
-            f"it is a .npy file of version {version[0]}.{version[1]}; expected 1.0 or 2.0",
-            "Save plain numbers with numpy.save, without field names.",
-        )
-    try:
-        return read(stream)
-    except (ValueError, SyntaxError, TypeError, KeyError, struct.error, RecursionError) as error:
-        raise CnncliError(
-            "its .npy header is damaged",
-            "Save it again with numpy.save, or copy it again.",
-        ) from error
 
 
 def read_npy_size(stream: io.BufferedIOBase) -> tuple[int, int, int]:
@@ -39,7 +17,7 @@ def read_npy_size(stream: io.BufferedIOBase) -> tuple[int, int, int]:
     CnncliError
         Where it is no array of (H, W) or (H, W, C) with C from 1 to 4.
     """
-    shape, _, _ = _shape_and_dtype(stream)
+    shape = read_header(stream).shape
     if not (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) or 0 in shape:
         raise CnncliError(
             f"its array has shape {shape}; expected (H, W) or (H, W, C) with C from 1 to 4, none of them 0",
@@ -60,21 +38,15 @@ def decode_npy(stream: io.BufferedIOBase) -> Picture:
         For other dtypes, for float64 values beyond float32, and where numbers are missing.
     """
     start = stream.tell()
-    shape, by_column, dtype = _shape_and_dtype(stream)
-    if dtype.kind not in "buf" or (dtype.kind == "u" and dtype.itemsize > 2) or dtype.hasobject:
+    dtype = read_header(stream).dtype
+    if dtype.kind not in "buf" or (dtype.kind == "u" and dtype.itemsize > 2):
         raise CnncliError(
             f"its array has dtype {dtype}; expected uint8, uint16, bool or float",
             "Convert it before saving, for example with array.astype('float32') / array.max().",
         )
-    raw = stream.read(math.prod(shape) * dtype.itemsize)
     stream.seek(start)
-    if len(raw) < math.prod(shape) * dtype.itemsize:
-        raise CnncliError(
-            f"it is truncated: {len(raw)} bytes of numbers where shape {shape} of {dtype} needs"
-            f" {math.prod(shape) * dtype.itemsize}",
-            "Save it again with numpy.save, or copy it again.",
-        )
-    array = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if by_column else "C")
+    array = read_array(stream)
+    stream.seek(start)
     pixels = _known_depth(array if array.ndim == 3 else array[..., None])
     return Picture((np.ascontiguousarray(pixels),), pixels.shape[2] in (2, 4), "NPY")
 
