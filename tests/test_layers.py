@@ -9,6 +9,7 @@ import cnncli
 
 PACKAGE = Path(cnncli.__file__).parent
 FLOORS = {
+    "checked": 0,
     "errors": 0,
     "records": 0,
     "core": 1,
@@ -24,6 +25,7 @@ FLOORS = {
 }
 # Narrower than "everything on a lower floor".
 ONLY = {
+    "checked": set(),
     "errors": set(),
     "records": set(),
     "core": {"errors", "records"},

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
@@ -19,6 +20,10 @@ from cnncli.nn import Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 FORMAT = "cnncli checkpoint 1"
+_PARTS = ("classes", "preprocessing", "architecture", "training")
+_MOST_CLASSES = 1_000_000
+_LARGEST_SIDE = 4000  # pixels: as of data sets
+_LARGEST_MEAN, _SMALLEST_STD = 1e6, 1e-7  # in units of full scale: with these inputs stay far from overflow
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,25 @@ class Preprocessing:
         scale = (1 / (255 * std)).astype(np.float32)
         shift = (-mean / std).astype(np.float32)
         return np.ascontiguousarray(images.astype(np.float32) * scale + shift)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> "Preprocessing":
+        """The reverse of ``dataclasses.asdict``, of JSON that may come from anywhere.
+
+        Raises
+        ------
+        MalformedError
+            Where a value is missing, of another type or out of range.
+        """
+        height, width = fields.wholes("size", 2, 1, _LARGEST_SIDE)
+        channels = fields.whole("channels", 1, 4)
+        return cls(
+            (height, width),
+            channels,
+            fields.numbers("mean", channels, -_LARGEST_MEAN, _LARGEST_MEAN),
+            fields.numbers("std", channels, _SMALLEST_STD, _LARGEST_MEAN),
+            digits=fields.flag("digits"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,52 +172,37 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         return _assembled(as_weights(arrays, path), metadata, path)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MalformedError as error:
         raise CnncliError(
-            f"{shown(path)} is damaged: its metadata cannot be understood ({type(error).__name__}: {error})",
+            f"{shown(path)} is damaged: its metadata cannot be understood ({error})",
             "Copy the file again from where it came, or train the network again.",
         ) from error
 
 
 def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: Path) -> Checkpoint:
-    import json
+    texts = Fields({name: parse_json(text) for name, text in metadata.items() if name in _PARTS})
+    classes = texts.texts("classes")
+    if not classes:
+        raise MalformedError("classes is empty; expected their names")
+    preprocessing = Preprocessing.from_fields(texts.fields("preprocessing"))
+    model = architecture_of(texts.fields("architecture"))
+    if model.input_shape != preprocessing.shape or model.classes != len(classes):
+        raise MalformedError("the architecture has another input or output than preprocessing and classes")
+    return Checkpoint(arrays, classes, preprocessing, model, texts.record("training"), path)
 
-    texts = {
-        name: json.loads(metadata[name]) for name in ("classes", "preprocessing", "architecture", "training")
-    }
-    classes = tuple(str(name) for name in texts["classes"])
-    pre, arch = texts["preprocessing"], texts["architecture"]
-    height, width = (_count(n, 4000) for n in pre["size"])
-    channels = _count(pre["channels"], 4)
-    preprocessing = Preprocessing(
-        (height, width),
-        channels,
-        _numbers(pre["mean"], channels),
-        _numbers(pre["std"], channels),
-        bool(pre["digits"]),
-    )
-    layers = arch["layers"]
-    model = Architecture(
-        str(arch["name"]),
-        None if layers is None else str(layers),
+
+def architecture_of(fields: Fields) -> Architecture:
+    """The reverse of ``dataclasses.asdict`` for an architecture.
+
+    Raises
+    ------
+    MalformedError
+        Where a value is missing, of another type or out of range.
+    """
+    height, width, channels = fields.wholes("input_shape", 3, 1, _LARGEST_SIDE)
+    return Architecture(
+        fields.text("name"),
+        fields.optional_text("layers"),
         (height, width, channels),
-        len(classes),
+        fields.whole("classes", 1, _MOST_CLASSES),
     )
-    if tuple(arch["input_shape"]) != model.input_shape or arch["classes"] != len(classes):
-        raise ValueError("the architecture has another input or output than the preprocessing and classes")
-    if min(preprocessing.std) <= 0:
-        raise ValueError(f"std is {preprocessing.std}; expected numbers above 0")
-    return Checkpoint(arrays, classes, preprocessing, model, dict(texts["training"]), path)
-
-
-def _count(value: object, most: int) -> int:
-    if not isinstance(value, int) or not 1 <= value <= most:
-        raise ValueError(f"{value!r} is no whole number from 1 to {most}")
-    return value
-
-
-def _numbers(values: list[float], count: int) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise ValueError(f"{values} are not {count} numbers")
-    return numbers

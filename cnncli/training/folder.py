@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown, writing_fault
+from cnncli.images.faults import reading_fault, shown, writing_fault
 from cnncli.images.write import write_atomic
 
 FORMAT = "cnncli run 1"
@@ -132,7 +133,7 @@ class RunFolder:
         text = json.dumps({"format": FORMAT, **config}, indent=2, ensure_ascii=False) + "\n"
         write_atomic(self / "config.json", text.encode(), durable=True)
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self) -> Fields:
         """Read ``config.json``.
 
         Raises
@@ -140,19 +141,23 @@ class RunFolder:
         CnncliError
             Where it is damaged or of another version.
         """
-        import json
-
         path = self / "config.json"
         try:
-            config = json.loads(path.read_bytes())
-            if config["format"] != FORMAT:
-                raise ValueError(f"its format is {config['format']!r}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CnncliError(
-                f"{shown(path)} is no description of a run: {error}",
-                "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
-            ) from error
-        return dict(config)
+            config = Fields(parse_json(path.read_bytes()))
+            if (found := config.text("format")) != FORMAT:
+                raise MalformedError(f"its format is {found!r}; expected {FORMAT!r}")
+        except OSError as error:
+            raise reading_fault(error, path) from error
+        except MalformedError as error:
+            raise self.no_run(error) from error
+        return config
+
+    def no_run(self, why: MalformedError) -> CnncliError:
+        """The error for a ``config.json`` that is damaged."""
+        return CnncliError(
+            f"{shown(self / 'config.json')} is no description of a run: {why}",
+            "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+        )
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write ``metrics.jsonl``, a line an epoch."""

@@ -1,8 +1,10 @@
 """What a run was asked for: validated once, kept in ``config.json``, the same again when it is resumed."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, get_args
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.errors import CnncliError
 from cnncli.models import check_model
@@ -167,12 +169,39 @@ class TrainOptions:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainOptions":
-        """The reverse of `as_dict`; raises TypeError for what it did not give."""
-        known = {each.name for each in fields(cls)}
-        if set(values) != known:
-            raise TypeError(f"options {sorted(set(values) ^ known)} are unknown or missing")
-        return cls(**values)
+    def from_fields(cls, given: Fields) -> "TrainOptions":
+        """The reverse of `as_dict`, of JSON that may come from anywhere.
+
+        Raises
+        ------
+        MalformedError
+            For a value that is missing, of another type or out of range, and names that are unknown.
+        """
+        known = {each.name: each for each in fields(cls)}
+        given.only(known.keys())
+        values = given.raw()
+        for name, each in known.items():
+            if values[name] is None and isinstance(None, each.type):  # type: ignore[arg-type]
+                continue
+            values[name] = _READERS[_plain_type(each.type)](given, name)
+        try:
+            return cls(**values)
+        except CnncliError as error:
+            raise MalformedError(error.message) from error
+
+
+def _plain_type(annotation: Any) -> type:
+    """``int`` of ``int | None``."""
+    kinds: tuple[type, ...] = get_args(annotation) or (annotation,)
+    return next(each for each in kinds if each is not type(None))
+
+
+_READERS: dict[type, Callable[[Fields, str], Any]] = {
+    bool: Fields.flag,
+    str: Fields.text,
+    float: Fields.number,
+    int: lambda given, name: given.whole(name, -(2**63), 2**63 - 1),
+}
 
 
 def usual_rate(opt: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnncli import __version__
+from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.loader import Loader
@@ -18,7 +19,13 @@ from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
 from cnncli.training.capacity import check_run, check_weights, too_large
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
+from cnncli.training.checkpoint import (
+    Checkpoint,
+    Preprocessing,
+    architecture_of,
+    load_checkpoint,
+    save_checkpoint,
+)
 from cnncli.training.folder import RunFolder
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
@@ -198,21 +205,17 @@ def resume(
     folder = RunFolder.existing(path)
     config = folder.read_config()
     try:
-        options = TrainOptions.from_dict(config["options"])
-        model = Architecture(**{**config["model"], "input_shape": tuple(config["model"]["input_shape"])})
-        pre = config["preprocessing"]
-        preprocessing = Preprocessing(
-            tuple(pre["size"]), pre["channels"], tuple(pre["mean"]), tuple(pre["std"]), pre["digits"]
-        )
-        facts, given = config["data"], config.get("given", options.dataset)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CnncliError(
-            f"{shown(folder / 'config.json')} is no description of a run: {error}",
-            "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
-        ) from error
+        options = TrainOptions.from_fields(config.fields("options"))
+        model = architecture_of(config.fields("model"))
+        preprocessing = Preprocessing.from_fields(config.fields("preprocessing"))
+        facts = config.record("data")
+        provenance = config.fields("data").text("provenance")
+        given = config.text("given") if "given" in config else options.dataset
+    except MalformedError as error:
+        raise folder.no_run(error) from error
     dataset = _load(options.at(offline=options.offline or offline), preprocessing, threads, report)
     _check_same(facts, _facts(dataset), folder.path)
-    dataset = replace(as_given(dataset, given, options.dataset), provenance=facts["provenance"])
+    dataset = replace(as_given(dataset, given, options.dataset), provenance=provenance)
     network = Network(model.graph(seed=options.seed), seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
     material = _material(network, dataset, preprocessing, options=options, task=task, threads=threads)

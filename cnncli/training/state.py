@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.training.tensors import read_tensors, write_tensors
 
 FORMAT = "cnncli state 1"
+_MOST = 1 << 53  # epochs, steps, images
 Named = dict[str, NDArray[Any]]
 
 
@@ -52,6 +54,37 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
     result: dict[str, Any] | None = None
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> "Progress":
+        """The reverse of ``dataclasses.asdict``, of JSON that may come from anywhere.
+
+        Raises
+        ------
+        MalformedError
+            Where a value is missing, of another type or out of range, or they contradict each other.
+        """
+        rows = fields.rows("history")
+        for row in rows:
+            row.number("seconds", 0)
+            if "val_accuracy" in row:
+                row.number("val_accuracy", 0, 1)
+                row.number("val_loss")
+        epoch = fields.whole("epoch", 0, _MOST)
+        if epoch != len(rows):
+            raise MalformedError(f"progress.history has {len(rows):,} rows; expected {epoch:,}, one an epoch")
+        return cls(
+            epoch=epoch,
+            batch=fields.whole("batch", 0, _MOST),
+            step=fields.whole("step", 0, _MOST),
+            loss_sum=fields.number("loss_sum"),
+            hits=fields.whole("hits", 0, _MOST),
+            seen=fields.whole("seen", 0, _MOST),
+            history=[row.raw() for row in rows],
+            best_epoch=fields.whole("best_epoch", 0, epoch),
+            seconds=fields.number("seconds", 0),
+            result=fields.optional_record("result"),
+        )
 
 
 @dataclass(eq=False)
@@ -97,17 +130,17 @@ def load_state(path: Path) -> State:
     CnncliError
         Where it cannot be read or is no state.
     """
-    import json
-
     arrays, metadata = read_tensors(path)
     try:
         if metadata["format"] != FORMAT:
             raise ValueError(f"its format is {metadata['format']!r}")
-        progress = Progress(**json.loads(metadata["progress"]))
+        progress = Progress.from_fields(Fields(parse_json(metadata["progress"]), "progress"))
         parts: dict[str, Named] = {part: {} for part in _PARTS}
         for key, array in arrays.items():
             part, _, name = key.partition("/")
             parts[part][name] = np.asarray(array, np.float32)
+        if not all(np.isfinite(array).all() for part in parts.values() for array in part.values()):
+            raise ValueError("it holds values that are no numbers")
     except (KeyError, ValueError, TypeError) as error:
         raise CnncliError(
             f"{shown(path)} is no state of a run: {error}",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.write import write_atomic
@@ -88,29 +89,27 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
 
 def _check_header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Read metadata and types, after making sure that this is such a file and that all of it is there."""
-    import json
-
     length = int.from_bytes(data[:8], "little")
     if len(data) < 10 or data[8:9] != b"{" or length > _LARGEST_HEADER:
         raise _foreign(path, data)
     if 8 + length > len(data):
         raise _damaged(path, f"its header needs {length} bytes, of which {len(data) - 8} are there")
     try:
-        header = json.loads(data[8 : 8 + length])
-        metadata = header.get("__metadata__", {})
-        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        types = {name: str(entry["dtype"]) for name, entry in entries.items()}
-        needed = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        texts = {str(name): value for name, value in metadata.items()}
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise _damaged(path, "its header is no list of arrays") from error
+        header = Fields(parse_json(data[8 : 8 + length])).raw()
+        described = Fields(header.pop("__metadata__", {}), "__metadata__")
+        metadata = {name: described.text(name) for name in described.raw()}
+        entries = {name: Fields(entry, name) for name, entry in header.items()}
+        types = {name: entry.text("dtype") for name, entry in entries.items()}
+        needed = max(
+            (entry.wholes("data_offsets", 2, 0, len(data))[1] for entry in entries.values()), default=0
+        )
+    except MalformedError as error:
+        raise _damaged(path, f"its header is no list of arrays: {error}") from error
     if 8 + length + needed != len(data):
         raise _damaged(
             path, f"its header speaks of {8 + length + needed} bytes, of which {len(data)} are there"
         )
-    if not all(isinstance(value, str) for value in texts.values()):
-        raise _damaged(path, "its metadata is not text")
-    return texts, types
+    return metadata, types
 
 
 def _foreign(path: Path, data: bytes) -> CnncliError:

@@ -92,6 +92,9 @@ def test_normalising():
     assert got.dtype == np.float32
 
 
+PLAIN = {"size": [8, 8], "channels": 3, "mean": [0] * 3, "std": [1] * 3, "digits": False}
+
+
 def changed(path, **texts):
     arrays, metadata = read_tensors(path)
     write_tensors(path, arrays, metadata | {name: json.dumps(value) for name, value in texts.items()})
@@ -116,12 +119,42 @@ def changed(path, **texts):
         {"preprocessing": {"size": [8, 8], "channels": 3, "mean": [0, 0], "std": [1] * 3, "digits": False}},
         {"architecture": "conv"},
         {"training": "text"},
+        {"classes": []},
+        {"classes": ["a", 2]},
+        {"preprocessing": PLAIN | {"mean": [10**400, 0, 0]}},
+        {"preprocessing": PLAIN | {"mean": [1e30, 0, 0]}},
+        {"preprocessing": PLAIN | {"std": [1e-50, 1, 1]}},
+        {"preprocessing": PLAIN | {"size": [True, 8]}},
+        {"preprocessing": PLAIN | {"size": [8.0, 8]}},
+        {"preprocessing": PLAIN | {"digits": "no"}},
+        {"preprocessing": [[[]]] * 3},
+        {"architecture": {"name": 7, "layers": None, "input_shape": [8, 8, 3], "classes": 2}},
+        {"architecture": {"name": "custom", "layers": "fc", "input_shape": [8, 8, 3], "classes": 10**400}},
     ],
 )
 def test_metadata_that_lie(path, texts):
     changed(path, **texts)
     with pytest.raises(CnncliError, match="its metadata cannot be understood"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "1e999", "[NaN", "\\ud800", ""])
+def test_metadata_that_are_no_json(path, text):
+    arrays, metadata = read_tensors(path)
+    write_tensors(path, arrays, metadata | {"preprocessing": text})
+    with pytest.raises(CnncliError, match="its metadata cannot be understood"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "offsets", ["[]", "[0]", "[0, 1e999]", "[0, -8]", "[0, true]", '"0"', "[0, 10" + "0" * 30 + "]", "{}"]
+)
+def test_places_of_arrays_that_lie(tmp_path, offsets):
+    text = f'{{"w": {{"dtype": "F32", "shape": [2], "data_offsets": {offsets}}}}}'.encode()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    with pytest.raises(CnncliError, match="is damaged or cut short"):
+        read_tensors(path)
 
 
 def test_another_architecture(path):

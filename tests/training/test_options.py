@@ -1,8 +1,11 @@
 """Options and schedules: what is refused, what is chosen, and the way to a command and back."""
 
+import re
+
 import numpy as np
 import pytest
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SGD, Adam, AdamW, RMSprop
 from cnncli.training.options import TrainOptions
@@ -56,9 +59,36 @@ def test_optimisers(opt, kind):
 
 def test_there_and_back():
     options = TrainOptions(dataset="d", epochs=3, ema=0.9).settled(10)
-    assert TrainOptions.from_dict(options.as_dict()) == options
-    with pytest.raises(TypeError, match="colour"):
-        TrainOptions.from_dict(options.as_dict() | {"colour": 1})
+    assert TrainOptions.from_fields(Fields(options.as_dict())) == options
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colour": 1}, '"colour"'),
+        ({"epochs": 10**9}, "--epochs is"),
+        ({"epochs": 3.5}, "epochs is 3.5; expected a whole number"),
+        ({"epochs": True}, "epochs is true; expected a whole number"),
+        ({"lr": "0.1"}, 'lr is "0.1"; expected a number'),
+        ({"lr": 10**400}, "lr is 1000"),
+        ({"freeze": 1}, "freeze is 1; expected true or false"),
+        ({"model": ["conv8"]}, "model is a list of 1; expected text"),
+        ({"seed": None}, "seed is null"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
+        ({"augment": "somersault"}, "somersault"),
+    ],
+)
+def test_options_that_somebody_edited(changes, message):
+    options = TrainOptions(dataset="d", epochs=3, ema=0.9).settled(10)
+    with pytest.raises(MalformedError, match=re.escape(message)):
+        TrainOptions.from_fields(Fields(options.as_dict() | changes))
+
+
+def test_an_option_that_is_missing():
+    values = TrainOptions(dataset="d").settled(10).as_dict()
+    del values["opt"]
+    with pytest.raises(MalformedError, match='"opt": unknown or missing'):
+        TrainOptions.from_fields(Fields(values))
 
 
 def test_the_command_names_what_differs():
