@@ -50,7 +50,7 @@ def _augment(session: "Session") -> str:
     from cnncli.data.augment import parse_augment
 
     dataset = session.dataset
-    chosen = parse_augment(session.options.augment, dataset=dataset.name, shape=dataset.shape)
+    chosen = parse_augment(session.options.augment, dataset=dataset.known, shape=dataset.shape)
     return chosen.text if chosen else "none"
 
 

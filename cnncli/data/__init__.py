@@ -17,7 +17,7 @@ From a name, a folder or a file to batches::
     dataset.notes, dataset.warnings, dataset.skipped # choices made, problems seen, files left out
 
     mean, std = statistics(dataset.train)            # float32 (C,), in units of full scale
-    augment = parse_augment("auto", dataset=dataset.name, shape=dataset.shape)   # or "shift=2,rotate=10"
+    augment = parse_augment("auto", dataset=dataset.known, shape=dataset.shape)  # or "shift=2,rotate=10"
     loader = Loader(dataset.train, 128, mean=mean, std=std, augment=augment, seed=0, shuffle=True, threads=2)
     for batch in loader.epoch(0):                    # epoch(3, first=17) goes on at batch 17 of epoch 3
         batch.x                                      # float32 (n, H, W, C), normalised; a buffer, reused

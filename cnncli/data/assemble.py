@@ -1,7 +1,7 @@
 """Images and labels, however they were found, to a dataset: sizes, splits, and what is odd about them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ class Found:
         Names, in the order of the labels.
     provenance : str
         One line.
-    notes, warnings, skipped, files
+    notes, warnings, skipped, files, known
         As in `Dataset`.
     """
 
@@ -75,6 +75,7 @@ class Found:
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     files: tuple[Path, ...] = ()
+    known: str = ""
 
 
 def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: Wishes) -> Dataset:
@@ -153,10 +154,8 @@ def _with(
     files: tuple[Path, ...] = (),
 ) -> Found:
     """The same, and more to say."""
-    return Found(
-        name=found.name,
-        classes=found.classes,
-        provenance=found.provenance,
+    return replace(
+        found,
         notes=found.notes + notes,
         warnings=found.warnings + warnings,
         skipped=found.skipped + skipped,
@@ -200,6 +199,7 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
         warnings=found.warnings,
         skipped=found.skipped,
         files=found.files,
+        known=found.known,
     )
 
 

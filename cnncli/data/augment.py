@@ -119,7 +119,7 @@ def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -
     text : str
         Words and values, ``auto`` or ``none``.
     dataset : str
-        Name of the dataset, by which ``auto`` chooses.
+        The known collection that it is (`Dataset.known`), by which ``auto`` chooses.
     shape : (H, W, C) or None
         Of the images; with it, what cannot apply to them is refused.
 

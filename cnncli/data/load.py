@@ -1,6 +1,7 @@
 """A DATASET as users name it, to a dataset."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cnncli.data.assemble import MAX_SIDE, Wishes
@@ -83,9 +84,13 @@ def load_dataset(
     )
     name = source.strip().lower()
     name = ALIASES.get(name, name)
-    if name in NAMED:
-        return NAMED[name](wishes)
     path = Path(source)
+    if name in NAMED:
+        dataset = NAMED[name](wishes)
+        if not path.exists():
+            return dataset
+        which = f"{shown(source)} is taken for the known data set; what lies here is ./{shown(source)}"
+        return replace(dataset, warnings=(*dataset.warnings, which))
     if not path.exists():
         import difflib
 

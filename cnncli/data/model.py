@@ -106,6 +106,9 @@ class Dataset:
         Files that are left out.
     files : tuple of Path
         Files that were read, as far as the user named them or their folder: not to be written over.
+    known : str
+        ``mnist``, ``fashion-mnist`` or ``cifar10`` where it is that collection; empty for a user's own data,
+        whatever they are called.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     files: tuple[Path, ...] = ()
+    known: str = ""
 
     @property
     def shape(self) -> Shape:

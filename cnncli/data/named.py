@@ -183,6 +183,7 @@ def load_shipped_digits(wishes: Wishes, why: str = "") -> Dataset:
         classes=MNIST.classes,
         provenance="MNIST, the 5,000 digits that ship with cnncli, split 4,000/1,000 by class",
         notes=(f"not all 70,000: {why}",) if why else (),
+        known=MNIST.name,
     )
     return from_arrays(found, {"train": (images, labels)}, wishes)
 
@@ -260,6 +261,7 @@ def _described(
         name=collection.name,
         classes=collection.classes,
         provenance=f"{collection.title}, {whole}, from {shown(folder)}",
+        known=collection.name,
     )
     return from_arrays(found, parts, wishes)
 

@@ -261,7 +261,7 @@ def _load(
 
 def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> Preprocessing:
     """Mean and deviation of the data, or those that the weights to start from are used to."""
-    digits = dataset.name == "mnist"  # others are learnt, and predicted, as they come
+    digits = dataset.known == "mnist"  # others are learnt, and predicted, as they come
     if start and start.preprocessing.shape == dataset.shape:
         return replace(start.preprocessing, digits=digits)
     mean, std = statistics(dataset.train, threads=threads)
@@ -307,7 +307,7 @@ def _material(
     count = len(dataset.train)
     batch = min(options.batch_size, count)
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
-    augment = parse_augment(options.augment, dataset=dataset.name, shape=dataset.shape)
+    augment = parse_augment(options.augment, dataset=dataset.known, shape=dataset.shape)
     train = Loader(
         dataset.train,
         batch,
