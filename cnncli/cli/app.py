@@ -34,6 +34,22 @@ Model = Annotated[
         "that ships with cnncli]",
     ),
 ]
+Splits = Annotated[
+    bool | None,
+    typer.Option(
+        "--splits/--no-splits",
+        help="Folders called train, val and test, or a column of a table, are splits; or they are classes "
+        "(the column is not looked at).  [default: where no other reading is possible]",
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Of a table: the class of an image, by name or number from 1."),
+]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Of a table: the image's file, by name or number from 1."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
@@ -252,6 +268,9 @@ def evaluate(
     split: Annotated[
         str, typer.Option(metavar="WHICH", help="test: the images kept for tests; all: every image.")
     ] = "test",
+    splits: Splits = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quiet: Quiet = False,
@@ -421,6 +440,9 @@ def train(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")
     ] = False,
+    splits: Splits = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
     quiet: Quiet = False,

@@ -13,6 +13,8 @@ from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
+from cnncli.data.classes import class_name
+from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Labels, Split
 from cnncli.data.recast import Recast
@@ -61,6 +63,9 @@ def evaluate_command(
     debug: bool,
     threads: int | None,
     offline: bool,
+    splits: bool | None = None,
+    label_column: str | None = None,
+    path_column: str | None = None,
 ) -> int:
     """Run the command.
 
@@ -74,7 +79,7 @@ def evaluate_command(
         A folder for pictures.
     split : str
         Of `SPLITS`.
-    json, quiet, debug, threads, offline
+    json, quiet, debug, threads, offline, splits, label_column, path_column
         As on the command line.
 
     Returns
@@ -95,6 +100,7 @@ def evaluate_command(
             offline=offline,
             threads=cores,
             for_training=False,
+            layout=Layout(splits=splits, label_column=label_column, path_column=path_column),
         )
         labels = class_numbers(found, trained)
     except CnncliError as error:
@@ -127,7 +133,7 @@ def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
     CnncliError
         If the network does not know one of them.
     """
-    known = {name: number for number, name in enumerate(trained.checkpoint.classes)}
+    known = {class_name(name): number for number, name in enumerate(trained.checkpoint.classes)}
     missing = [name for name in dataset.classes if name not in known]
     if missing:
         raise CnncliError(

@@ -32,6 +32,7 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
     return dumps(
         {
             "dataset": in_unicode(judged.dataset.name),
+            "provenance": in_unicode(judged.dataset.provenance),
             "split": judged.split,
             "model": in_unicode(model or str(checkpoint.path)),
             "images": len(evaluation),

@@ -102,7 +102,11 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import begin, resume
 
-    asked = {name: value for name, value in given.items() if value is not None and value is not False}
+    asked = {
+        name: value
+        for name, value in given.items()
+        if value is not None and (value is not False or name == "splits")
+    }
     if manner.resume is not None:
         others = [name for name in asked if name not in _FREE]
         others += ["output"] if manner.output else []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.data.division import TEST_SEED, TEST_SHARE, stratified
 from cnncli.data.files import Files, decodable, decode_all
+from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Images, Labels, Report, Shape, Skipped, Split
 from cnncli.data.sizes import survey
 from cnncli.errors import CnncliError
@@ -40,6 +41,8 @@ class Wishes:
         Bytes of decoded images that are kept in memory; larger data stream from disk.
     for_training : bool
         There must be two classes: one alone leaves nothing to learn.
+    layout : Layout
+        What the options say of splits and columns.
     """
 
     size: tuple[int, int] | None = None
@@ -50,6 +53,7 @@ class Wishes:
     report: Report | None = None
     memory: int = 1 << 30
     for_training: bool = True
+    layout: Layout = AS_FOUND
 
 
 @dataclass(frozen=True, kw_only=True)

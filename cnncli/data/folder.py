@@ -1,51 +1,46 @@
 """A folder of class folders, with or without train, val and test above them."""
 
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 from cnncli.data.assemble import Found, Wishes, from_files, listed
+from cnncli.data.classes import class_name, doubtful, ordered
 from cnncli.data.model import Dataset
+from cnncli.data.reading import LAYOUT, splits_of
+from cnncli.data.tree import Branch, Leftovers, branches
+from cnncli.data.words import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
-from cnncli.images.formats import READ_SUFFIXES
-
-_SPLIT_NAMES = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-_LAYOUT = "Expected FOLDER/CLASS/image.png, or FOLDER/train/CLASS/image.png and FOLDER/test/CLASS/image.png."
+from cnncli.images.faults import shown
 
 Part = dict[str, list[Path]]  # class name to its images
 
 
 def load_folder(root: Path, wishes: Wishes) -> Dataset:
-    """Read a folder of class folders.
+    """Read a folder of class folders, or of splits with class folders in them.
 
     Classes are in the order of their names, or of their numbers where all are numbers. Images may lie
-    at any depth below a class folder. Hidden files are passed over.
+    at any depth below a class folder. Hidden files are passed over, and whatever is no regular file.
 
     Raises
     ------
     CnncliError
-        Where there are no class folders, or fewer than two classes with images.
+        Where there are no class folders, no classes with images, or two ways to read the folder.
     """
-    found, others, loose = _scan(root)
-    names = sorted({name for part in found.values() for name in part}, key=_class_order(found))
+    left = Leftovers()
+    top, loose = branches(root, left)
+    splits, note = splits_of(root, top, wishes.layout)
+    found, stray = _sorted(top, splits)
+    names = ordered(name for part in found.values() for name in part)
     filled = [name for name in names if any(part.get(name) for part in found.values())]
-    warnings = []
+    warnings = _left_out(left, [*loose, *stray]) + doubtful(filled)
     if empty := [name for name in names if name not in filled]:
-        warnings.append(f"no images in class {listed([shown(name) for name in empty])}: left out")
-    if loose:
-        warnings.append(f"{listed([shown(path.name) for path in loose])}: outside a class folder, left out")
-    if others:
-        what = "1 file is no image" if others == 1 else f"{others:,} files are no images"
-        warnings.append(f"{what} by the suffix: left out")
+        warnings.insert(0, f"no images in class {listed([shown(name) for name in empty])}: left out")
+    if splits and (beside := [each for each in top if each.path.name not in splits and each.images]):
+        warnings.append(f"{joined([each.path.name for each in beside])} beside the splits: left out")
     if not filled:
         what = "images but no class folders" if loose else "no images"
-        raise CnncliError(f"{shown(root)} holds {what}", _LAYOUT)
+        raise CnncliError(f"{shown(root)} holds {what}", LAYOUT)
     numbers = {name: label for label, name in enumerate(filled)}
     parts = {
         split: [(path, numbers[name]) for name in filled for path in part.get(name, [])]
@@ -56,10 +51,43 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     description = Found(
         name=root.resolve().name or "data",
         classes=tuple(shown(name) for name in filled),
-        provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}",
+        provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}{note}",
         warnings=(*warnings, *said),
     )
     return from_files(description, {split: files for split, files in parts.items() if files}, wishes)
+
+
+def _sorted(top: list[Branch], splits: dict[str, str]) -> tuple[dict[str, Part], list[Path]]:
+    """Split to class to images, and images of splits that lie outside class folders."""
+    found: dict[str, Part] = {}
+    stray: list[Path] = []
+    for branch in top:
+        if not splits:
+            name = class_name(branch.path.name)
+            found.setdefault("train", {}).setdefault(name, []).extend(branch.images)
+        elif branch.path.name in splits:
+            part = found.setdefault(splits[branch.path.name], {})
+            stray += branch.loose
+            for name, images in branch.inner.items():
+                part.setdefault(name, []).extend(images)
+    return found, stray
+
+
+def _left_out(left: Leftovers, loose: list[Path]) -> list[str]:
+    """What is said of entries that are not used."""
+    warnings = []
+    if loose:
+        warnings.append(f"{listed([shown(path.name) for path in loose])}: outside a class folder, left out")
+    if left.others:
+        what = "1 file is no image" if left.others == 1 else f"{left.others:,} files are no images"
+        warnings.append(f"{what} by the suffix: left out")
+    if left.special:
+        names = listed([shown(path) for path in left.special])
+        warnings.append(f"{names}: a pipe, a socket or a device, left out; only regular files are read")
+    if left.closed:
+        names = listed([shown(path) for path in left.closed])
+        warnings.append(f"{names}: the folder may not be read, left out")
+    return warnings
 
 
 def without_conflicts(
@@ -120,58 +148,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-def _scan(root: Path) -> tuple[dict[str, Part], int, list[Path]]:
-    """Split to class to images; the number of other files; images outside class folders."""
-    folders, loose = _entries(root)
-    splits = {
-        folder: _SPLIT_NAMES[folder.name.lower()] for folder in folders if folder.name.lower() in _SPLIT_NAMES
-    }
-    if "train" not in splits.values():
-        splits = {}
-    found: dict[str, Part] = {}
-    others = 0
-    for top, split in (splits or {root: "train"}).items():
-        inner, stray = _entries(top)
-        loose += stray if splits else []
-        part = found.setdefault(split, {})
-        for folder in inner:
-            images, other = _images(folder)
-            part.setdefault(folder.name, []).extend(images)
-            others += other
-    others += sum(path.suffix.lower() not in READ_SUFFIXES for path in loose)
-    return found, others, [path for path in loose if path.suffix.lower() in READ_SUFFIXES]
-
-
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and files in a folder, by name, hidden ones left out."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise reading_fault(error, folder) from error
-    visible = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
-    return [entry for entry in visible if entry.is_dir()], [entry for entry in visible if not entry.is_dir()]
-
-
-def _images(folder: Path) -> tuple[list[Path], int]:
-    """Images below a class folder, by path, and the number of other files."""
-    images, others = [], 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(files):
-            if name.startswith("."):
-                continue
-            path = Path(place, name)
-            if path.suffix.lower() in READ_SUFFIXES:
-                images.append(path)
-            else:
-                others += 1
-    return images, others
-
-
-def _class_order(found: dict[str, Part]) -> Callable[[str], tuple[int, str]]:
-    """By number where every class is one, else by name."""
-    if all(name.isdecimal() for part in found.values() for name in part):
-        return lambda name: (int(name), name)
-    return lambda name: (0, name)

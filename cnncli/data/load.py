@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnncli.data.assemble import MAX_SIDE, Wishes
+from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
 from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
 from cnncli.errors import CnncliError
@@ -33,6 +34,7 @@ def load_dataset(
     threads: int = 1,
     report: Report | None = None,
     for_training: bool = True,
+    layout: Layout = AS_FOUND,
 ) -> Dataset:
     """Load a data set by its name, or from a folder or file.
 
@@ -55,6 +57,8 @@ def load_dataset(
         Told what is going on, how much is done, and how much there is: downloads and decoding.
     for_training : bool
         There must be two classes.
+    layout : Layout
+        What the user says of splits and columns.
 
     Returns
     -------
@@ -81,11 +85,16 @@ def load_dataset(
         threads=threads,
         report=report,
         for_training=for_training,
+        layout=layout,
     )
     name = source.strip().lower()
     name = ALIASES.get(name, name)
+    if not name:
+        raise CnncliError("the name of the data set is empty; expected a name, a folder or a file", _FORMS)
     path = Path(source)
     if name in NAMED:
+        layout.refuse_columns(source)
+        layout.refuse_splits(source)
         dataset = NAMED[name](wishes)
         if not path.exists():
             return dataset
@@ -104,7 +113,12 @@ def _load_folder(path: Path, wishes: Wishes) -> Dataset:
     from cnncli.data.folder import load_folder
     from cnncli.data.named import load_cifar_folder, load_idx_folder
 
-    return load_idx_folder(path, wishes) or load_cifar_folder(path, wishes) or load_folder(path, wishes)
+    wishes.layout.refuse_columns(str(path))
+    arrays = load_idx_folder(path, wishes) or load_cifar_folder(path, wishes)
+    if arrays is None:
+        return load_folder(path, wishes)
+    wishes.layout.refuse_splits(str(path))
+    return arrays
 
 
 def _load_file(path: Path, wishes: Wishes) -> Dataset:
@@ -112,6 +126,8 @@ def _load_file(path: Path, wishes: Wishes) -> Dataset:
     if name.endswith(".npz"):
         from cnncli.data.npz import load_npz
 
+        wishes.layout.refuse_columns(str(path))
+        wishes.layout.refuse_splits(str(path))
         return load_npz(path, wishes)
     if name.endswith(_TABLES):
         from cnncli.data.tables import load_table

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import parse_augment
+from cnncli.data.layout import Layout
 from cnncli.errors import CnncliError
 from cnncli.models import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
@@ -60,6 +61,8 @@ class TrainOptions:
         Limit of the gradient's norm; 0 for none.
     offline : bool
         Download nothing.
+    splits, label_column, path_column
+        As `Layout` has them.
     """
 
     dataset: str
@@ -82,6 +85,9 @@ class TrainOptions:
     ema: float = 0.0
     clip: float = 0.0
     offline: bool = False
+    splits: bool | None = None
+    label_column: str | None = None
+    path_column: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, with the option's name."""
@@ -148,9 +154,11 @@ class TrainOptions:
         for name, value in self.as_dict().items():
             if name == "dataset" or value == default[name]:
                 continue
-            flag = f"--{name.replace('_', '-')}"
+            flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
             words += (
-                [flag] if value is True else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+                [flag]
+                if isinstance(value, bool)
+                else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
             )
         return shlex.join(words)
 
@@ -163,6 +171,11 @@ class TrainOptions:
             return RMSprop(momentum=self.momentum, weight_decay=decay)
         kind = Adam if self.opt == "adam" else AdamW
         return kind(weight_decay=decay)
+
+    @property
+    def layout(self) -> Layout:
+        """What the data set does not tell of itself."""
+        return Layout(splits=self.splits, label_column=self.label_column, path_column=self.path_column)
 
     def as_dict(self) -> dict[str, Any]:
         """For ``config.json``."""

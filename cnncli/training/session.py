@@ -255,6 +255,7 @@ def _load(
         offline=options.offline,
         threads=threads,
         report=report,
+        layout=options.layout,
     )
     return with_channels(dataset, wanted.channels) if wanted else dataset
 

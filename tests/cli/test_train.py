@@ -261,3 +261,24 @@ def test_an_output_that_takes_nothing(start, bars):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"error: cannot write standard output: the disk is full" in err
+
+
+def test_folders_that_could_be_classes_or_splits(run, two_lines, tmp_path):
+    rng = np.random.default_rng(3)
+    for name in ("bus", "car", "train/steam", "train/diesel"):
+        for number in range(4):
+            (tmp_path / "roads" / name).mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 256, (8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "roads" / name / f"{number}.png")
+    words = ("train", "roads", "-m", MODEL, "--epochs", 1, "-o", "run")
+    assert "two ways" in two_lines(run(*words), 1)
+    done = run(*words, "--no-splits")
+    assert done.code == 0, done.err
+    options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert options["splits"] is False
+    assert run("train", "--resume", "run").code == 0
+    judged = run("evaluate", "roads", "-m", "run", "--no-splits", "--json").results[0]
+    assert [each["label"] for each in judged["classes"]] == ["bus", "car", "train"]
+    assert "16 images in 3 class folders" in judged["provenance"]
+    assert "two ways" in two_lines(run("evaluate", "roads", "-m", "run"), 2)
+    assert "is empty" in two_lines(run("train", ""), 1)

@@ -1,0 +1,134 @@
+"""What lies in a folder of images: its branches, the images of each, and what is no image."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnncli.data.classes import class_name
+from cnncli.data.words import split_of
+from cnncli.images.faults import reading_fault
+from cnncli.images.formats import READ_SUFFIXES
+
+
+@dataclass
+class Leftovers:
+    """What is passed over.
+
+    Attributes
+    ----------
+    others : int
+        Files that are no images by their suffix.
+    special : list of Path
+        Pipes, sockets and devices, also behind a link: opening one may wait for ever.
+    closed : list of Path
+        Folders that may not be read.
+    """
+
+    others: int = 0
+    special: list[Path] = field(default_factory=list)
+    closed: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A folder right below the root.
+
+    Attributes
+    ----------
+    path : Path
+    loose : tuple of Path
+        Images that lie directly in it.
+    inner : dict
+        Name of each folder in it, accents spelt one way, to the images at any depth below; maybe none.
+    """
+
+    path: Path
+    loose: tuple[Path, ...]
+    inner: dict[str, list[Path]]
+
+    @property
+    def images(self) -> list[Path]:
+        """All of them."""
+        return [*self.loose, *(path for part in self.inner.values() for path in part)]
+
+    @property
+    def filled(self) -> set[str]:
+        """Names of the folders in it that hold images."""
+        return {name for name, images in self.inner.items() if images}
+
+
+def branches(root: Path, left: Leftovers) -> tuple[list[Branch], list[Path]]:
+    """Find the folders right below a root, and the images that lie beside them.
+
+    Hidden entries are passed over. Images may lie at any depth; links are followed, but not in circles.
+
+    Raises
+    ------
+    CnncliError
+        If the root cannot be read.
+    """
+    try:
+        folders, loose = _entries(root, left)
+    except OSError as error:
+        raise reading_fault(error, root) from error
+    return [_branch(folder, left) for folder in folders], loose
+
+
+def _branch(folder: Path, left: Leftovers) -> Branch:
+    folders, loose = _open_entries(folder, left)
+    if len(folders) == 1 and not loose and _same_word(folder, folders[0]):
+        folders, loose = _open_entries(folders[0], left)  # seg_train/seg_train, as archives unpack
+    inner: dict[str, list[Path]] = {}
+    for each in folders:
+        inner.setdefault(class_name(each.name), []).extend(_below(each, left, frozenset({_identity(folder)})))
+    return Branch(folder, tuple(loose), inner)
+
+
+def _same_word(folder: Path, inner: Path) -> bool:
+    return folder.name.casefold() == inner.name.casefold() and split_of(folder.name) is not None
+
+
+def _below(folder: Path, left: Leftovers, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """Images at any depth below a folder, those of a folder before those of its folders.
+
+    ``above`` are the folders that led here: a link to one of them is not followed.
+    """
+    if (here := _identity(folder)) in above:
+        return
+    folders, images = _open_entries(folder, left)
+    yield from images
+    for each in folders:
+        yield from _below(each, left, above | {here})
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _open_entries(folder: Path, left: Leftovers) -> tuple[list[Path], list[Path]]:
+    try:
+        return _entries(folder, left)
+    except OSError:
+        left.closed.append(folder)
+        return [], []
+
+
+def _entries(folder: Path, left: Leftovers) -> tuple[list[Path], list[Path]]:
+    """Folders and images in a folder, by name, hidden ones left out."""
+    folders, images = [], []
+    with os.scandir(folder) as found:
+        for entry in sorted(found, key=lambda entry: entry.name):
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            path = folder / entry.name
+            if entry.is_dir():
+                folders.append(path)
+            elif path.suffix.lower() not in READ_SUFFIXES:
+                left.others += 1
+            elif entry.is_file() or not path.exists():  # a link to nothing is named when it is decoded
+                images.append(path)
+            else:
+                left.special.append(path)
+    return folders, images
