@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.exif import fitted_exif
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
 from cnncli.images.jpeg import LEAST_PIXELS, encode_strips
 from cnncli.images.metadata import fitting_profile
@@ -89,7 +90,10 @@ def encode_picture(
     if picture.alpha and not holds.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
     icc = fitting_profile(picture.metadata.icc, picture.channels, alpha=picture.alpha)
-    picture = replace(picture, metadata=replace(picture.metadata, icc=icc))
+    exif = picture.metadata.exif
+    if exif is not None:
+        exif = fitted_exif(exif, picture.size, oriented=format != "AVIF")
+    picture = replace(picture, metadata=replace(picture.metadata, icc=icc, exif=exif))
     if format == "PNG":
         from cnncli.images.png import encode_png
 

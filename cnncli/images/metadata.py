@@ -11,12 +11,10 @@ from cnncli.images.picture import Pixels
 from cnncli.images.tags import (
     EXIF_DIRECTORY,
     GPS_DIRECTORY,
-    ORIENTATION,
     BrokenTagsError,
     Directory,
     Header,
     Slices,
-    numbers,
     pack_directory,
     read_directory,
     read_header,
@@ -29,42 +27,7 @@ DESCRIPTIVE_TAGS = (
     EXIF_DIRECTORY, GPS_DIRECTORY,
 )  # fmt: skip
 
-_EXIF_PREFIX = b"Exif\0\0"
 _PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
-
-
-def upright_exif(exif: bytes | None) -> tuple[bytes | None, int]:
-    r"""Read the orientation out of an EXIF block and set it to upright there.
-
-    Only the two bytes of that value change, so that maker notes, which hold absolute offsets,
-    stay readable.
-
-    Parameters
-    ----------
-    exif : bytes or None
-        With or without the ``Exif\0\0`` that precedes it in JPEG.
-
-    Returns
-    -------
-    exif, orientation : bytes or None, int
-        The block from its TIFF header on, None where there is none or it is broken; 1 to 8.
-    """
-    if not exif:
-        return None, 1
-    block = exif.removeprefix(_EXIF_PREFIX)
-    try:
-        header = read_header(block)
-        directory, _ = read_directory(block, header, header.first)
-    except BrokenTagsError:
-        return None, 1
-    field = directory.get(ORIENTATION)
-    if field is None or field.type != 3 or field.count != 1:
-        return block, 1
-    orientation = int(numbers(field, header.order)[0])
-    if not 2 <= orientation <= 8:
-        return block, 1
-    upright = block[: field.at] + struct.pack(header.order + "H", 1) + block[field.at + 2 :]
-    return upright, orientation
 
 
 def turned(pixels: Pixels, orientation: int) -> Pixels:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import functools
 import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from cnncli.images.arrow import use_large_pages
 
@@ -54,13 +55,26 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
     """
     import importlib
 
-    module = importlib.import_module(f"PIL.{plugin}")
+    # JPEG and AVIF without Pillow's way with EXIF: it states 72 dpi where there is nothing to read, and one
+    # entry that cannot be written again is the picture's end.
     if format == "JPEG":  # the factory would look for further pictures, such as depth maps, behind the first
-        jpeg: ImageFile = module.JpegImageFile(stream)
+        jpeg: ImageFile = _jpeg_class()(stream)
         return jpeg
+    if format == "AVIF":
+        from cnncli.images.avif import open_avif
+
+        return open_avif(stream)
+    importlib.import_module(f"PIL.{plugin}")
     from PIL import Image
 
     return Image.OPEN[format][0](stream, "")
+
+
+@functools.cache
+def _jpeg_class() -> Any:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    return type("_Jpeg", (JpegImageFile,), {"_read_dpi_from_exif": lambda _: None})
 
 
 class _Ahead:

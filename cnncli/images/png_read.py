@@ -18,6 +18,8 @@ _MOST = 1 << 20  # pixels; of larger ones the decoding itself takes the time
 _HARMLESS = frozenset(
     (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"bKGD", b"sBIT")
 )
+# Texts that may say how a picture is to be turned.
+_MAY_TURN = (b"Raw profile type ", b"XML:com.adobe.xmp")
 
 
 def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
@@ -63,7 +65,7 @@ def _packed(data: bytes) -> bytes | None:
             parts.append(data[at + 8 : end])
         elif kind == b"IEND":
             return b"".join(parts)
-        elif kind not in _HARMLESS and (kind != b"IHDR" or at != 8):
+        elif data.startswith(_MAY_TURN, at + 8) or (kind not in _HARMLESS and (kind != b"IHDR" or at != 8)):
             return None
         at = end + 4
     return None

@@ -13,11 +13,12 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images import decode
+from cnncli.images.about import read_about, read_orientation
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
-from cnncli.images.metadata import fitting_profile, resolution, turned, upright_exif
+from cnncli.images.metadata import turned
 from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
-from cnncli.images.picture import FULL_SCALE, Metadata, Picture, Pixels, with_depth
+from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
             if (size := pnm.deep_size(prefix)) is not None:
                 return (*size, 1)
         image = open_image(stream, plugin, format)
-        _, orientation = upright_exif(image.info.get("exif"))
+        orientation = read_orientation(image, stream)
         width, height = image.size if orientation < 5 else image.size[::-1]
         return width, height, _frame_count(image)
 
@@ -242,25 +243,12 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
     if frames > 1:
         moving, durations, loop = decode.animation_frames(image)
         channels = moving[0].shape[2]
-        metadata, _ = _metadata(image, stream, channels, alpha=channels == 4)
-        return Picture(moving, channels == 4, format, metadata, durations, loop)
+        metadata, orientation = read_about(image, stream, channels, alpha=channels == 4)
+        upright = tuple(turned(frame, orientation) for frame in moving)
+        return Picture(upright, channels == 4, format, metadata, durations, loop)
     pixels, alpha = decode.still_pixels(image, stream)
-    metadata, orientation = _metadata(image, stream, pixels.shape[2], alpha=alpha)
+    metadata, orientation = read_about(image, stream, pixels.shape[2], alpha=alpha)
     return Picture((turned(pixels, orientation),), alpha, format, metadata)
-
-
-def _metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
-    exif, orientation = upright_exif(image.info.get("exif"))
-    dpi = resolution(image.info)
-    if dpi and orientation >= 5:
-        dpi = dpi[::-1]
-    icc = image.info.get("icc_profile")
-    profile = fitting_profile(icc, channels, alpha=alpha)
-    lossless = False
-    if image.format == "WEBP":
-        stream.seek(0)
-        lossless = decode.is_lossless_webp(stream.read())
-    return Metadata(exif, profile, dpi, decode.halves_color(image), lossless), orientation
 
 
 class _Slices:

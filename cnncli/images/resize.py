@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.metadata import turned, upright_exif
+from cnncli.images.about import read_orientation
+from cnncli.images.metadata import turned
+from cnncli.images.opening import open_image
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.png_read import read_plain_png
 from cnncli.images.read import DEFAULT_MAX_PIXELS, read_picture
-
-if TYPE_CHECKING:
-    from PIL.JpegImagePlugin import JpegImageFile
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -75,10 +73,8 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
 
 def _reduced_jpeg(data: bytes, side: int) -> Picture | None:
     """The JPEG at a fraction of its size; None where there is none that serves, or where it is damaged."""
-    from PIL.JpegImagePlugin import JpegImageFile
-
     try:
-        image: JpegImageFile = JpegImageFile(BytesIO(data))
+        image = open_image(BytesIO(data), "JpegImagePlugin", "JPEG")
         width, height = image.size
         if (
             image.mode not in ("L", "RGB")
@@ -88,7 +84,7 @@ def _reduced_jpeg(data: bytes, side: int) -> Picture | None:
             return None
         image.draft(None, (2 * side, 2 * side))
         image.load()
-        _, orientation = upright_exif(image.info.get("exif"))
+        orientation = read_orientation(image, BytesIO(data))
         pixels = np.asarray(image)
     except Exception:  # noqa: BLE001 - read_picture meets the same damage and names it
         return None

@@ -26,7 +26,8 @@ _TYPES: dict[int, tuple[int, str]] = {
 #: Struct formats of the number of entries, of an entry, and of an offset: classic and BigTIFF.
 _LAYOUTS = {False: ("H", "HHI4s", "I"), True: ("Q", "HHQ8s", "Q")}
 
-_MOST_ENTRIES = 4096
+#: As many as the 16 bits of a classic directory can count; BigTIFF could ask for more.
+_MOST_ENTRIES = 65_535
 
 
 @record
@@ -51,6 +52,32 @@ class Entry:
     def count(self) -> int:
         """Number of values, as an entry states it."""
         return len(self.raw) // _TYPES[self.type][0]
+
+
+@record
+class Place:
+    """Where an entry lies, and where its value does.
+
+    Attributes
+    ----------
+    tag, type : int
+        As the entry has them.
+    at : int
+        Where the entry itself begins in the file.
+    start, length : int
+        Of the value, in bytes.
+    """
+
+    tag: int
+    type: int
+    at: int
+    start: int
+    length: int
+
+    @property
+    def count(self) -> int:
+        """Number of values, as the entry states it."""
+        return self.length // _TYPES[self.type][0]
 
 
 Directory = dict[int, Entry]
@@ -97,8 +124,8 @@ def read_header(data: Slices) -> Header:
     return Header(order, False, struct.unpack_from(order + "I", start, 4)[0])
 
 
-def read_directory(data: Slices, header: Header, at: int) -> tuple[Directory, int]:
-    """Read one directory.
+def walk_directory(data: Slices, header: Header, at: int) -> tuple[list[Place], int | None]:
+    """List the entries of one directory without reading their values.
 
     Parameters
     ----------
@@ -111,36 +138,72 @@ def read_directory(data: Slices, header: Header, at: int) -> tuple[Directory, in
 
     Returns
     -------
-    directory, next : dict of tag to Entry, int
-        Fields of unknown type are left out. ``next`` is the offset of the directory that follows, or 0.
+    places, next : list of Place, int or None
+        Entries of unknown type, and those whose value lies outside the file, are left out, so that one bad
+        entry costs nobody the others; so are entries that a short file has cut off. ``next`` is the offset
+        of the directory that follows, or 0; None where the file ends before it.
 
     Raises
     ------
     BrokenTagsError
-        Where the directory or one of its values lies outside the file.
+        Where the directory begins outside the file.
     """
     counts, fields, offsets = (struct.Struct(header.order + f) for f in _LAYOUTS[header.big])
-    directory: Directory = {}
     try:
         (entries,) = counts.unpack(data[at : at + counts.size])
-        if entries > _MOST_ENTRIES:
-            raise BrokenTagsError(f"{entries} entries in one directory")
-        at += counts.size
-        end = at + entries * fields.size
-        for place, (tag, kind, count, inline) in enumerate(fields.iter_unpack(data[at:end])):
-            if kind not in _TYPES:
-                continue
-            length = count * _TYPES[kind][0]
-            start = at + (place + 1) * fields.size - len(inline)
-            if length > len(inline):
-                (start,) = offsets.unpack(inline)
-            if start + length > len(data):
-                raise BrokenTagsError(f"the value of tag {tag} lies outside the file")
-            directory.setdefault(tag, Entry(kind, data[start : start + length], start))
-        (following,) = offsets.unpack(data[end : end + offsets.size])
     except (struct.error, OverflowError) as error:
         raise BrokenTagsError("a directory lies outside the file") from error
-    return directory, int(following)
+    first = at + counts.size
+    end = first + min(entries, _MOST_ENTRIES) * fields.size
+    packed = data[first:end]
+    there = memoryview(packed)[: len(packed) // fields.size * fields.size]
+    places = []
+    for number, (tag, kind, count, inline) in enumerate(fields.iter_unpack(there)):
+        if kind not in _TYPES:
+            continue
+        here = first + number * fields.size
+        start, length = here + fields.size - len(inline), count * _TYPES[kind][0]
+        if length > len(inline):
+            (start,) = offsets.unpack(inline)
+        if start + length <= len(data):
+            places.append(Place(tag, kind, here, start, length))
+    following = data[end : end + offsets.size]
+    whole = len(following) == offsets.size and len(packed) == end - first
+    return places, int(offsets.unpack(following)[0]) if whole else None
+
+
+def read_directory(data: Slices, header: Header, at: int, *, whole: bool = True) -> tuple[Directory, int]:
+    """Read one directory with its values.
+
+    Parameters
+    ----------
+    data, header, at
+        As for ``walk_directory``, which says what is left out.
+    whole : bool
+        Whether a directory that the file cuts off is refused; else its first entries are read.
+
+    Returns
+    -------
+    directory, next : dict of tag to Entry, int
+        The first entry of each tag, as long as the values together are no longer than the whole file: they
+        would be where thousands of entries point at the same bytes.
+
+    Raises
+    ------
+    BrokenTagsError
+        Where the directory lies outside the file or is cut off.
+    """
+    places, following = walk_directory(data, header, at)
+    if following is None and whole:
+        raise BrokenTagsError("a directory lies outside the file")
+    directory: Directory = {}
+    room = len(data)
+    for place in places:
+        if place.tag not in directory and place.length <= room:
+            room -= place.length
+            value = data[place.start : place.start + place.length]
+            directory[place.tag] = Entry(place.type, value, place.start)
+    return directory, following or 0
 
 
 def numbers(entry: Entry, order: str) -> tuple[Any, ...]:
@@ -174,7 +237,8 @@ def read_tree(data: Slices, header: Header, directory: Directory) -> dict[int, D
             if tag not in here or tag in found or here[tag].type not in (4, 13, 16, 18):
                 continue
             try:
-                below, _ = read_directory(data, header, numbers(here[tag], header.order)[0])
+                at = numbers(here[tag], header.order)[0]
+                below, _ = read_directory(data, header, at, whole=False)
             except BrokenTagsError:
                 continue
             found[tag] = below

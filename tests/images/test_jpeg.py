@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from image_samples import exif_with
 from PIL import Image, JpegImagePlugin
 
 from cnncli.images import encode, jpeg
@@ -48,7 +49,7 @@ def test_color_keeps_its_resolution_unless_a_quality_is_asked_for(own, quality, 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (61, 83), (48, 7), (400, 31)])
 def test_strips_hold_the_pixels_of_one_piece(monkeypatch, channels, quality, height, width):
     frame = np.ascontiguousarray(photograph(height, width)[..., :channels])
-    picture = Picture((frame,), metadata=Metadata(exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", dpi=(72, 72)))
+    picture = Picture((frame,), metadata=Metadata(exif=exif_with(1), dpi=(72, 72)))
     whole = encode_picture(picture, "JPEG", quality=quality)
     monkeypatch.setattr(encode, "LEAST_PIXELS", 1)
     monkeypatch.setattr(jpeg, "STRIP_ROWS", 32)
