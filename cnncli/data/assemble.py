@@ -1,14 +1,16 @@
 """Images and labels, however they were found, to a dataset: sizes, splits, and what is odd about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.division import TEST_SEED, TEST_SHARE, stratified
-from cnncli.data.files import Files, decodable, decode_all
+from cnncli.data.copies import copies_across, copies_within
+from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
+from cnncli.data.files import Files, Marks, decodable, decode_all
+from cnncli.data.identity import digests_of, groups, row_marks
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Images, Labels, Report, Shape, Skipped, Split
 from cnncli.data.sizes import survey
@@ -43,6 +45,8 @@ class Wishes:
         There must be two classes: one alone leaves nothing to learn.
     layout : Layout
         What the options say of splits and columns.
+    whole : bool
+        Hold nothing out: splits are those that the data bring, others stay empty.
     """
 
     size: tuple[int, int] | None = None
@@ -54,6 +58,7 @@ class Wishes:
     memory: int = 1 << 30
     for_training: bool = True
     layout: Layout = AS_FOUND
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,13 @@ class Found:
     known: str = ""
 
 
-def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: Wishes) -> Dataset:
+def from_arrays(
+    found: Found,
+    parts: dict[str, tuple[Images, Labels]],
+    wishes: Wishes,
+    *,
+    raw: Mapping[str, NDArray[np.generic]] | None = None,
+) -> Dataset:
     """Make a dataset of images in memory.
 
     Parameters
@@ -93,6 +104,9 @@ def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: W
         "train", and maybe "val" and "test", to images (N, H, W, C) uint8 and labels (N,) int64.
     wishes : Wishes
         Size and split.
+    raw : mapping or None
+        The same images as they are stored, where that is not as ``parts`` has them: how numbers become
+        bytes may depend on all of them, but what identifies an image must not.
 
     Raises
     ------
@@ -100,13 +114,16 @@ def from_arrays(found: Found, parts: dict[str, tuple[Images, Labels]], wishes: W
         Where nothing can be trained: no images, or one class.
     """
     splits: dict[str, Split] = {}
+    keys: dict[str, NDArray[np.uint64]] = {}
     for part, (images, labels) in parts.items():
+        keys[part] = row_marks(images if raw is None else raw[part])
         fits = wishes.size is None or images.shape[1:3] == wishes.size
         fitting = images if fits or wishes.size is None else _all_resized(images, wishes.size)
         # What is divided here is called by its place in the whole.
         label = part if len(parts) > 1 else found.name
-        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, label=label)
-    return _divided(found, splits, wishes)
+        known = keys[part] if fitting is images and (raw is None or raw[part] is images) else None
+        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, label=label, digests=known)
+    return _divided(found, splits, keys, wishes)
 
 
 def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: Wishes) -> Dataset:
@@ -127,20 +144,26 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
     shape, notes = survey(everything, wishes.size)
     found = _with(found, notes=notes, files=tuple(everything))
     splits: dict[str, Split] = {}
+    keys: dict[str, NDArray[np.uint64]] = {}
     fits = len(everything) * int(np.prod(shape)) <= wishes.memory
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
+        marks = Marks(len(paths))
         if fits:
-            images, kept, skipped = decode_all(paths, shape, threads=wishes.threads, report=wishes.report)
+            images, kept, skipped = decode_all(
+                paths, shape, threads=wishes.threads, report=wishes.report, marks=marks
+            )
+            keys[part], digests = marks.at(kept)
             names = [shown(paths[place]) for place in kept]
-            splits[part] = Arrays(images, labels[kept], names, part)
+            splits[part] = Arrays(images, labels[kept], names, part, digests)
         else:
-            kept, skipped = decodable(paths, shape, threads=wishes.threads, report=wishes.report)
-            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], shape)
+            kept, skipped = decodable(paths, shape, threads=wishes.threads, report=wishes.report, marks=marks)
+            keys[part], digests = marks.at(kept)
+            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], shape, digests)
         found = _with(found, skipped=tuple(skipped))
     if not fits:
         found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
-    return _divided(found, splits, wishes)
+    return _divided(found, splits, keys, wishes)
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
@@ -174,24 +197,29 @@ def _all_resized(images: Images, size: tuple[int, int]) -> Images:
     return out
 
 
-def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
-    """Take from the training images what the other splits lack, and look at the classes."""
-    _check(found, splits.get("train"), for_training=wishes.for_training)
-    train, notes = splits["train"], []
-    test, val = splits.get("test"), splits.get("val")
-    if test is None:
-        train, test = _parted(train, TEST_SHARE, TEST_SEED, "test")
-        notes.append(f"no test split: {len(test):,} images, {TEST_SHARE:.0%} of each class, are set apart")
-    if val is None:
-        train, val = _parted(train, wishes.val_split, wishes.seed, "val")
-        if len(val):
-            notes.append(f"{len(val):,} of the training images, by class, are the validation split")
+def _divided(
+    found: Found, splits: dict[str, Split], keys: dict[str, NDArray[np.uint64]], wishes: Wishes
+) -> Dataset:
+    """Take from the training images what the other splits lack, and look at copies and classes."""
+    given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
+    _check(found, splits, wishes)
+    digests = {part: digests_of(split) for part, split in splits.items()}
+    copies = copies_across(splits, digests) if given else copies_within(digests["train"], splits["train"])
     if found.skipped:
         count = len(found.skipped)
         names = listed([each.path for each in found.skipped])
         what = "1 file" if count == 1 else f"{count:,} files"
-        found = _with(found, warnings=(f"{what} cannot be used and left out: {names}",))
-    found = _with(found, notes=tuple(notes), warnings=_class_warnings(found.classes, train, test))
+        copies.append(f"{what} cannot be used and left out: {names}")
+    found = _with(found, warnings=tuple(copies))
+    if wishes.whole:
+        some = next(iter(splits.values()))
+        train, val, test = (
+            splits.get(part) or picked(some, np.arange(0), part) for part in ("train", "val", "test")
+        )
+    else:
+        joined = groups(keys["train"], digests["train"])
+        train, val, test, notes = _held_out(splits, joined, wishes)
+        found = _with(found, notes=notes, warnings=_class_warnings(found.classes, train, test))
     return Dataset(
         name=found.name,
         classes=found.classes,
@@ -204,14 +232,40 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
         skipped=found.skipped,
         files=found.files,
         known=found.known,
+        given=given,
     )
 
 
-def _check(found: Found, train: Split | None, *, for_training: bool) -> None:
-    if train is None or len(train) == 0:
+def _held_out(
+    splits: dict[str, Split], keys: NDArray[np.uint64], wishes: Wishes
+) -> tuple[Split, Split, Split, tuple[str, ...]]:
+    """Training, validation and test images, and what was done to have them."""
+    train, test, val = splits["train"], splits.get("test"), splits.get("val")
+    count, notes = len(train), []
+    if test is None:
+        held = drawn(keys, train.labels, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
+        test = picked(train, np.flatnonzero(held), "test")
+        train, keys = picked(train, np.flatnonzero(~held), "train"), keys[~held]
+        notes.append(
+            f"no test split: {len(test):,} of {count:,} images, about {TEST_SHARE:.0%} of each class, "
+            "are held out by their content"
+        )
+    if val is None:
+        held = drawn(keys, train.labels, wishes.val_split, seed=wishes.seed, draw=VAL_DRAW)
+        val = picked(train, np.flatnonzero(held), "val")
+        train = picked(train, np.flatnonzero(~held), "train")
+        if len(val):
+            notes.append(f"{len(val):,} of the training images, by their content, are the validation split")
+    return train, val, test, tuple(notes)
+
+
+def _check(found: Found, splits: dict[str, Split], wishes: Wishes) -> None:
+    train = splits.get("train") if not wishes.whole else next(iter(splits.values()), None)
+    if train is None or not (len(train) or (wishes.whole and any(map(len, splits.values())))):
         first = f"; the first: {found.skipped[0].reason}" if found.skipped else ""
+        what = "images" if wishes.whole else "training images"
         raise CnncliError(
-            f"{found.name} has no training images that can be used ({len(found.skipped):,} left out){first}",
+            f"{found.name} has no {what} that can be used ({len(found.skipped):,} left out){first}",
             "Expected folders of images, one for each class, or an .npz, .csv or IDX data set.",
         )
     if max(train.shape[:2]) > MAX_SIDE:
@@ -220,7 +274,7 @@ def _check(found: Found, train: Split | None, *, for_training: bool) -> None:
             "Ask for a smaller size, or save smaller images.",
         )
     present = np.unique(train.labels)
-    if len(present) < 2 and for_training:
+    if len(present) < 2 and wishes.for_training:
         only, why = found.classes[int(present[0])], "".join(f"; {each}" for each in found.warnings)
         raise CnncliError(
             f"{found.name} has training images of one class only, {only}{why}; expected two or more",
@@ -228,22 +282,18 @@ def _check(found: Found, train: Split | None, *, for_training: bool) -> None:
         )
 
 
-def _parted(split: Split, share: float, seed: int, name: str) -> tuple[Split, Split]:
-    """Take a share of each class out of a split."""
-    rest, part = stratified(split.labels, share, seed=seed)
-    return _picked(split, rest, "train"), _picked(split, part, name)
-
-
-def _picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
+def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
+    """A split of some images of another one, in the order of ``positions``."""
     labels = split.labels[positions]
+    digests = digests_of(split)[positions]
     if isinstance(split, Files):
-        return Files(tuple(split.paths[at] for at in positions), labels, split.shape)
+        return Files(tuple(split.paths[at] for at in positions), labels, split.shape, digests)
     if not isinstance(split, Arrays):
         raise TypeError(f"cannot pick from a {type(split).__name__}")
-    if len(positions) == len(split):
+    if np.array_equal(positions, np.arange(len(split))):
         return split
     names = [split.name(int(at)) for at in positions]
-    return Arrays(split.images[positions], labels, names, label)
+    return Arrays(split.images[positions], labels, names, label, digests)
 
 
 def _class_warnings(classes: tuple[str, ...], train: Split, test: Split) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.identity import file_key, row_marks
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
-from cnncli.data.prepare import read_input
+from cnncli.data.prepare import decoded_input, read_file, read_input
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -28,11 +29,14 @@ class Files:
         The class of each image.
     shape : (H, W, C)
         What every image is brought to.
+    digests : ndarray, shape (N,), uint64, or None
+        Of the images as they are read, where they are known.
     """
 
     paths: tuple[Path, ...]
     labels: Labels
     shape: Shape
+    digests: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,8 +68,40 @@ class Files:
         _spread(one, len(indices), threads)
 
 
+class Marks:
+    """Keys and digests of files (`identity`), noted while they are decoded; 0 for those that cannot be.
+
+    Attributes
+    ----------
+    keys, digests : ndarray, shape (N,), uint64
+    """
+
+    def __init__(self, count: int) -> None:
+        self.keys, self.digests = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
+
+    def at(self, places: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Keys and digests of some."""
+        picked = np.asarray(places, np.intp)
+        return self.keys[picked], self.digests[picked]
+
+
+def _read_marked(path: Path, shape: Shape, place: int, marks: Marks | None) -> Images:
+    """Decode one file, and note what identifies it."""
+    data = read_file(path)
+    pixels = decoded_input(data, shape, name=str(path))
+    if marks is not None:
+        marks.keys[place] = file_key(data)
+        marks.digests[place] = row_marks(pixels[None])[0]
+    return pixels
+
+
 def decode_all(
-    paths: Sequence[Path], shape: Shape, *, threads: int = 1, report: Report | None = None
+    paths: Sequence[Path],
+    shape: Shape,
+    *,
+    threads: int = 1,
+    report: Report | None = None,
+    marks: Marks | None = None,
 ) -> tuple[Images, list[int], list[Skipped]]:
     """Decode files into one array.
 
@@ -79,6 +115,8 @@ def decode_all(
         That decode side by side.
     report : callable or None
         Told ("decoding", images done, images in all).
+    marks : Marks or None
+        Of as many; filled.
 
     Returns
     -------
@@ -88,14 +126,19 @@ def decode_all(
     images = np.empty((len(paths), *shape), np.uint8)
 
     def one(place: int) -> None:
-        images[place] = read_input(paths[place], shape)
+        images[place] = _read_marked(paths[place], shape, place, marks)
 
     kept, skipped = _sorted_out(one, paths, threads=threads, told=report and partial(report, "decoding"))
     return (images[kept] if skipped else images), kept, skipped
 
 
 def decodable(
-    paths: Sequence[Path], shape: Shape, *, threads: int = 1, report: Report | None = None
+    paths: Sequence[Path],
+    shape: Shape,
+    *,
+    threads: int = 1,
+    report: Report | None = None,
+    marks: Marks | None = None,
 ) -> tuple[list[int], list[Skipped]]:
     """Tell which files can be decoded, by decoding all of them once.
 
@@ -104,7 +147,7 @@ def decodable(
 
     Parameters
     ----------
-    paths, shape, threads
+    paths, shape, threads, marks
         As for `decode_all`.
     report : callable or None
         Told ("checking", images done, images in all).
@@ -116,7 +159,7 @@ def decodable(
     """
 
     def one(place: int) -> None:
-        read_input(paths[place], shape)
+        _read_marked(paths[place], shape, place, marks)
 
     return _sorted_out(one, paths, threads=threads, told=report and partial(report, "checking"))
 

@@ -93,7 +93,7 @@ def _left_out(left: Leftovers, loose: list[Path]) -> list[str]:
 def without_conflicts(
     parts: dict[str, list[tuple[Path, int]]], classes: tuple[str, ...]
 ) -> tuple[dict[str, list[tuple[Path, int]]], list[str]]:
-    """Leave out files whose content appears under two labels; tell of those in two splits.
+    """Leave out files whose content appears under two labels.
 
     Only files of equal length are read, and compared by digest.
 
@@ -107,9 +107,9 @@ def without_conflicts(
         for path, label in files:
             by_size[_size(path)].append((split, path, label))
     torn: set[Path] = set()
-    examples, shared = [], []
+    examples = []
     for size, group in by_size.items():
-        if size <= 0 or len({(split, label) for split, _, label in group}) < 2:
+        if size <= 0 or len({label for _, _, label in group}) < 2:
             continue
         for same in _identical(group):
             labels = {label for _, _, label in same}
@@ -118,15 +118,11 @@ def without_conflicts(
                 examples.append(
                     f"{shown(same[0][1])} ({' and '.join(sorted(classes[each] for each in labels))})"
                 )
-            elif "train" in {split for split, _, _ in same} and len({split for split, _, _ in same}) > 1:
-                shared.append(shown(same[0][1]))
     warnings = []
     if examples:
         warnings.append(
             f"{len(torn):,} files have one content and two labels, and are left out: {listed(examples)}"
         )
-    if shared:
-        warnings.append(f"{len(shared):,} training images are also in another split: {listed(shared)}")
     kept = {split: [each for each in files if each[0] not in torn] for split, files in parts.items()}
     return kept, warnings
 

@@ -35,6 +35,7 @@ def load_dataset(
     report: Report | None = None,
     for_training: bool = True,
     layout: Layout = AS_FOUND,
+    whole: bool = False,
 ) -> Dataset:
     """Load a data set by its name, or from a folder or file.
 
@@ -45,7 +46,7 @@ def load_dataset(
     size : (H, W) or None
         What images are brought to; None chooses: their own where they are small and alike, else 64x64.
     val_split : float
-        Share of the training images, by class, that becomes the validation split where the data bring
+        Share of the training images, about, that becomes the validation split where the data bring
         none: 0 up to, not including, 1.
     seed : int
         Which images those are. Which ones are the test's never depends on it.
@@ -59,6 +60,8 @@ def load_dataset(
         There must be two classes.
     layout : Layout
         What the user says of splits and columns.
+    whole : bool
+        Hold nothing out: all images are in ``train``, or in the splits that the data bring.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def load_dataset(
         report=report,
         for_training=for_training,
         layout=layout,
+        whole=whole,
     )
     name = source.strip().lower()
     name = ALIASES.get(name, name)

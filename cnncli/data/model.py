@@ -58,12 +58,15 @@ class Arrays:
         What reports call the images; by default ``test[17]``.
     label : str
         Name of the split.
+    digests : ndarray, shape (N,), uint64, or None
+        As `identity.row_marks` gives them for ``images``, where they are known.
     """
 
     images: Images
     labels: Labels
     names: Sequence[str] | None = None
     label: str = ""
+    digests: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,6 +112,8 @@ class Dataset:
     known : str
         ``mnist``, ``fashion-mnist`` or ``cifar10`` where it is that collection; empty for a user's own data,
         whatever they are called.
+    given : tuple of str
+        Of "train", "val" and "test", those that the data bring themselves; empty where they are one whole.
     """
 
     name: str
@@ -122,6 +127,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     files: tuple[Path, ...] = ()
     known: str = ""
+    given: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Shape:

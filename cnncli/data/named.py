@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.data.assemble import Found, Wishes, from_arrays
+from cnncli.data.division import shipped_test
 from cnncli.data.download import Remote, fetch_all
 from cnncli.data.idx import find_idx, read_idx
 from cnncli.data.model import Dataset, Images, Labels
@@ -185,7 +186,9 @@ def load_shipped_digits(wishes: Wishes, why: str = "") -> Dataset:
         notes=(f"not all 70,000: {why}",) if why else (),
         known=MNIST.name,
     )
-    return from_arrays(found, {"train": (images, labels)}, wishes)
+    held = shipped_test(labels)
+    parts = {"train": (images[~held], labels[~held]), "test": (images[held], labels[held])}
+    return from_arrays(found, parts, wishes)
 
 
 def load_collection(collection: Collection, wishes: Wishes) -> Dataset:

@@ -69,7 +69,7 @@ def load_npz(path: Path, wishes: Wishes) -> Dataset:
         notes=tuple(notes),
         files=(path,),
     )
-    return from_arrays(found, parts, wishes)
+    return from_arrays(found, parts, wishes, raw={split: x for split, (x, _) in pairs.items()})
 
 
 def as_images(x: Raw, path: Path) -> tuple[Images, str]:

@@ -58,8 +58,23 @@ def read_input(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     CnncliError
         Where the file cannot be read or is no whole image.
     """
+    return decoded_input(read_file(path), shape, name=str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise reading_fault(error, path) from error
-    return as_input(read_reduced(data, max(shape[:2]), name=str(path)), shape)
+
+
+def decoded_input(data: bytes, shape: tuple[int, int, int], *, name: str) -> NDArray[np.uint8]:
+    """The content of an image file as a network's input; ``name`` is what errors call the file."""
+    return as_input(read_reduced(data, max(shape[:2]), name=name), shape)
