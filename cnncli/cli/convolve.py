@@ -18,7 +18,7 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, encode_picture
+from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, check_frames, encode_picture, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
@@ -105,7 +105,9 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     contents = read_stdin() if job.source == STREAM else Path(job.source)
     picture = read_picture(contents, max_pixels=task.max_pixels)
     format = _format(job, task, picture)
+    check_frames(picture, format)
     source, target, notes = _depths(picture, format, task, job.target)
+    notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
     notes += _losses(job, picture, format)
     task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
     applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
@@ -207,6 +209,7 @@ def _losses(job: Job, picture: Picture, format: str) -> list[str]:
     notes = []
     if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
         notes.append(f"note: {shown(job.source)} holds {format}, whatever its suffix says, and keeps it")
+    notes += [f"note: {where}: {each}" for each in timing_losses(picture, format)]
     if picture.metadata.icc and format not in KEEPS_PROFILE | {"NPY"}:
         notes.append(f"note: {where} is written without the colour profile; .png or .tif keeps it")
     return notes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 #: Formats whose further frames follow in time; of others the first frame is the picture.
-ANIMATED = frozenset({"PNG", "GIF", "WEBP", "AVIF", "FLI"})
+ANIMATED = frozenset({"PNG", "WEBP", "AVIF", "FLI"})
 
 _DIRECT = frozenset({*LAYOUTS, "LA", "F"})
 _WIDER = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
@@ -232,26 +232,3 @@ def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float,
     if all(frame[..., 3].min() == 255 for frame in frames):
         frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
     return tuple(frames), tuple(durations), None if loop is None else int(loop)
-
-
-def ends_early(gif: bytes) -> bool:
-    """Walk through a GIF's blocks: True where the file stops before its trailer."""
-    if len(gif) < 13:
-        return True
-    at = 13 + (3 << ((gif[10] & 7) + 1) if gif[10] & 0x80 else 0)
-    while at < len(gif):
-        kind = gif[at]
-        if kind == 0x3B:
-            return False
-        if kind == 0x21:
-            at += 2
-        elif kind == 0x2C and at + 9 < len(gif):
-            flags = gif[at + 9]
-            at += 11 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-        else:
-            at += 1
-            continue
-        while at < len(gif) and gif[at]:
-            at += gif[at] + 1
-        at += 1
-    return True

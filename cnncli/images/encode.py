@@ -29,8 +29,10 @@ _HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:
 
 #: The longest side that a format's numbers can state.
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA": 65_535}
+#: Milliseconds that a frame may be shown, and times that all frames may: what a format's numbers can state.
+_LONGEST_FRAME = {"GIF": 655_350.0, "WEBP": 16_777_215.0, "PNG": 65_535_000.0, "AVIF": 2_147_483_647.0}
+_MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
 _LONGEST_JPEG_EXIF = 65_533 - 6
-_OPAQUE_IN_GIF = 128
 #: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that are given the picture's colour profile.
@@ -106,6 +108,10 @@ def encode_picture(
         from cnncli.images.npy import encode_npy
 
         return encode_npy(picture.frames[0])
+    if format == "GIF":
+        from cnncli.images.gif_write import encode_gif
+
+        return encode_gif(picture)
     if format in ("PPM", "PGM", "PBM", "PFM"):
         from cnncli.images.pnm import encode_pnm
 
@@ -133,18 +139,7 @@ def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
             f"{format} cannot hold {what} pixels; expected {' or '.join(map(str, holds.depths))} bits",
             f"Say --bits {most}, or write one of {able}, which hold them.",
         )
-    count = len(picture.frames)
-    if count > 1 and not holds.moves:
-        able = ".gif, .png or .webp" if picture.animated else ".tif"
-        raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
-    if count > 1 and format != "TIFF":
-        if not picture.animated:
-            raise CnncliError(
-                f"{format} holds frames that follow in time; this picture has {count} pages without timing",
-                "Write .tif.",
-            )
-        if len({frame.shape for frame in picture.frames}) > 1:
-            raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
+    check_frames(picture, format)
     if holds.gray and picture.channels > 2:
         raise CnncliError(
             f"{format} holds gray only; this picture has colours", "Say --gray, or write .ppm or .png."
@@ -156,6 +151,27 @@ def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
             f"{format} holds at most {longest} pixels a side; this picture has {width}x{height}",
             "Write .png or .tif.",
         )
+
+
+def check_frames(picture: Picture, format: str) -> None:
+    """Refuse more frames, or others, than a format holds.
+
+    Raises
+    ------
+    CnncliError
+    """
+    count = len(picture.frames)
+    if count > 1 and not FORMATS[format].moves:
+        able = ".gif, .png or .webp" if picture.animated else ".tif"
+        raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
+    if count > 1 and format != "TIFF":
+        if not picture.animated:
+            raise CnncliError(
+                f"{format} holds frames that follow in time; this picture has {count} pages without timing",
+                "Write .tif.",
+            )
+        if len({frame.shape for frame in picture.frames}) > 1:
+            raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
 
 
 def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
@@ -179,14 +195,30 @@ def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: 
 
 def _motion_options(picture: Picture, format: str, others: list[Image]) -> dict[str, Any]:
     """What an animation needs: the other frames, how long each is shown, how often all are."""
-    options: dict[str, Any] = {"optimize": False, "disposal": 2} if format == "GIF" else {}
-    if picture.animated:
-        step = 10 if format == "GIF" else 1
-        durations = [round(each / step) * step for each in picture.durations]
-        options |= {"save_all": True, "append_images": others, "duration": durations}
-        if picture.loop is not None or format == "WEBP":
-            options["loop"] = 1 if picture.loop is None else picture.loop
+    if not picture.animated:
+        return {}
+    durations = [round(min(each, _LONGEST_FRAME[format])) for each in picture.durations]
+    options: dict[str, Any] = {"save_all": True, "append_images": others, "duration": durations}
+    if format == "WEBP":
+        options["loop"] = 1 if picture.loop is None else min(picture.loop, _MOST_PLAYS[format])
     return options
+
+
+def timing_losses(picture: Picture, format: str) -> list[str]:
+    """Say in words what a format cannot hold of an animation's timing."""
+    found = []
+    longest = _LONGEST_FRAME.get(format, math.inf)
+    if picture.durations and max(picture.durations) > longest:
+        count = sum(each > longest for each in picture.durations)
+        found.append(
+            f"{count} of {len(picture.durations)} frames are shown for {longest / 1000:g} seconds, the"
+            f" longest that {format} can state, instead of {max(picture.durations) / 1000:g} seconds"
+            + (" at most" if count > 1 else "")
+        )
+    most = _MOST_PLAYS.get(format, 2**32 - 1)
+    if picture.animated and (picture.loop or 0) > most:
+        found.append(f"the animation runs {most:,} times, as {format} can state no more than that")
+    return found
 
 
 def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
@@ -226,7 +258,7 @@ def _import_plugin(format: str) -> None:
     """Register one plugin of Pillow instead of all of them."""
     import importlib
 
-    names = {"JPEG": "Jpeg", "WEBP": "WebP", "GIF": "Gif", "BMP": "Bmp", "AVIF": "Avif",
+    names = {"JPEG": "Jpeg", "WEBP": "WebP", "BMP": "Bmp", "AVIF": "Avif",
              "JPEG2000": "Jpeg2K", "TGA": "Tga"}  # fmt: skip
     importlib.import_module(f"PIL.{names[format]}ImagePlugin")
 
@@ -268,49 +300,9 @@ def _quality_options(format: str, quality: int | None, *, compress: bool) -> dic
 def _image(frame: Pixels, format: str) -> Image:
     from PIL import Image
 
-    if format == "GIF":
-        return _gif_image(frame)
     height, width, channels = frame.shape
     if format in KEEPS_FOUR_BYTES and channels == 3 and frame.strides[1:] == (4, 1):
         four = np.lib.stride_tricks.as_strided(frame, (height, width, 4))
         return Image.frombuffer("RGBX", (width, height), four, "raw", "RGBX", 0, 1)
     image = Image.fromarray(frame[..., 0] if channels == 1 else frame)
     return image.convert("RGBA") if image.mode == "LA" and format in ("WEBP", "AVIF") else image
-
-
-def _gif_image(frame: Pixels) -> Image:
-    """At most 256 colours, exact where there are no more; less than half opaque is fully transparent."""
-    from PIL import Image
-
-    if frame.shape[2] == 1:
-        return Image.fromarray(frame[..., 0])
-    alpha = frame.shape[2] in (2, 4)
-    shades = frame[..., :-1] if alpha else frame
-    clear = frame[..., -1] < _OPAQUE_IN_GIF if alpha else np.zeros(frame.shape[:2], bool)
-    if not clear.any():
-        return _palette_image(np.broadcast_to(shades, (*shades.shape[:2], 3)), 256)
-    rgb = np.array(np.broadcast_to(shades, (*shades.shape[:2], 3)))
-    rgb[clear] = rgb[~clear][0] if not clear.all() else 0
-    image = _palette_image(rgb, 255)
-    indices = np.array(image)
-    indices[clear] = 255
-    with_hole = Image.fromarray(indices, "P")
-    palette = (image.getpalette() or [])[: 255 * 3]
-    with_hole.putpalette(palette + [0] * (768 - len(palette)))
-    with_hole.info["transparency"] = 255
-    return with_hole
-
-
-def _palette_image(rgb: Pixels, colors: int) -> Image:
-    from PIL import Image
-
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    if image.getcolors(colors) is None:
-        few = image.quantize(colors, method=Image.Quantize.MEDIANCUT)
-        return image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
-    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    known, indices = np.unique(packed, return_inverse=True)
-    exact = Image.fromarray(indices.reshape(packed.shape).astype(np.uint8), "P")
-    table = np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1)
-    exact.putpalette(table.astype(np.uint8).tobytes())
-    return exact

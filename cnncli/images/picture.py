@@ -61,6 +61,8 @@ class Picture:
         Milliseconds that each frame is shown; empty for a still and for pages.
     loop : int or None
         How often an animation runs, 0 for ever; None where the file does not say.
+    notes : tuple of str
+        What a user should know about the file that was read: a sentence each, without its name.
     """
 
     frames: tuple[Pixels, ...]
@@ -69,6 +71,7 @@ class Picture:
     metadata: Metadata = Metadata()
     durations: tuple[float, ...] = ()
     loop: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -95,7 +95,7 @@ def _animation(picture: Picture, *, compress: bool, threads: int) -> Iterator[tu
     number = 0
     before: Pixels | None = None
     for frame, duration in zip(picture.frames, picture.durations, strict=True):
-        x, y, width, height = _changed(frame, before)
+        x, y, width, height = changed_box(frame, before)
         top, bottom = _delay(duration)
         yield b"fcTL", struct.pack(">IIIIIHHBB", number, width, height, x, y, top, bottom, 0, 0)
         number += 1
@@ -108,7 +108,8 @@ def _animation(picture: Picture, *, compress: bool, threads: int) -> Iterator[tu
         before = frame
 
 
-def _changed(frame: Pixels, before: Pixels | None) -> tuple[int, int, int, int]:
+def changed_box(frame: Pixels, before: Pixels | None) -> tuple[int, int, int, int]:
+    """The rectangle (x, y, width, height) in which a frame differs from the one before; a pixel at least."""
     if before is None:
         return 0, 0, frame.shape[1], frame.shape[0]
     differs = np.any(frame != before, axis=2)
@@ -129,7 +130,10 @@ def _delay(milliseconds: float) -> tuple[int, int]:
         return int(milliseconds), 1000
     if milliseconds <= 6553:
         return round(milliseconds * 10), 10_000
-    return min(round(milliseconds / 10), 65535), 100
+    for parts in (100, 10):
+        if milliseconds * parts <= 65_535_000:
+            return round(milliseconds * parts / 1000), parts
+    return min(round(milliseconds / 1000), 65535), 1
 
 
 def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from cnncli.errors import CnncliError
 from cnncli.images import decode
 from cnncli.images.about import read_about, read_orientation
+from cnncli.images.ends import remarks_at_end
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.metadata import turned
@@ -69,6 +70,8 @@ def read_picture(
             return npy.decode_npy(_buffered(stream))
         if format == "TIFF":
             return _read_tiff(stream, max_pixels)
+        if format == "GIF":
+            return _read_gif(stream, plugin, max_pixels)
         if format == "PPM":
             from cnncli.images import pnm
 
@@ -109,6 +112,11 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
 
             pages = tiff.read_pages(_Slices(stream))
             return (*pages[0].size, len(pages))
+        if format == "GIF":
+            from cnncli.images import gif
+
+            layout = gif.read_layout(stream.read())
+            return (*layout.size, max(1, len(layout.frames)))
         if format == "PPM":
             from cnncli.images import pnm
 
@@ -232,9 +240,6 @@ def _frame_count(image: ImageFile) -> int:
 def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
     format, plugin = known
     settle_pillow(max_pixels)
-    if format == "GIF" and decode.ends_early(stream.read()):
-        raise EOFError("it stops before its end mark")
-    stream.seek(0)
     decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
     stream.seek(0)
     image = decoded_ahead(stream) or open_image(stream, plugin, format)
@@ -245,10 +250,40 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
         channels = moving[0].shape[2]
         metadata, orientation = read_about(image, stream, channels, alpha=channels == 4)
         upright = tuple(turned(frame, orientation) for frame in moving)
-        return Picture(upright, channels == 4, format, metadata, durations, loop)
+        notes = remarks_at_end(stream, format)
+        return Picture(upright, channels == 4, format, metadata, durations, loop, notes)
     pixels, alpha = decode.still_pixels(image, stream)
     metadata, orientation = read_about(image, stream, pixels.shape[2], alpha=alpha)
-    return Picture((turned(pixels, orientation),), alpha, format, metadata)
+    notes = remarks_at_end(stream, format)
+    return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
+
+
+def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:
+    from cnncli.images import gif
+
+    data = stream.read()
+    layout = gif.read_layout(data)
+    count = len(layout.frames)
+    if layout.pixels > max_pixels:
+        _check_size((*layout.size, count), max_pixels)
+        raise CnncliError(
+            f"its {count} frames have {layout.pixels:,} pixels; at most {max_pixels:,} pixels are decoded",
+            f"If you trust the file, say --max-pixels {layout.pixels}.",
+        )
+    _check_size((*layout.size, max(1, count)), max_pixels)
+    if layout.cut or not count:
+        raise EOFError("it stops inside a frame" if layout.cut else "no frame in it")
+    settle_pillow(max_pixels)
+    stream.seek(0)
+    image = open_image(stream, plugin, "GIF")
+    frames = gif.composed(data, layout)
+    alpha = frames[0].shape[2] == 4
+    if count == 1 and gif.is_gray(layout.frames[0]):
+        frames = (np.ascontiguousarray(frames[0][..., [0, 3] if alpha else [0]]),)
+    metadata, orientation = read_about(image, stream, frames[0].shape[2], alpha=alpha)
+    frames = tuple(turned(frame, orientation) for frame in frames)
+    durations = tuple(frame.milliseconds for frame in layout.frames) if count > 1 else ()
+    return Picture(frames, alpha, "GIF", metadata, durations, layout.plays, gif.remarks(data, layout))
 
 
 class _Slices:

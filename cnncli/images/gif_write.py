@@ -1,0 +1,141 @@
+"""GIF, written: one picture, or frames that follow in time.
+
+Pillow finds the colours and packs the indices; the file around them is laid out here, because Pillow leaves
+out frames that equal the one before, and the mark of transparency where only later frames need it.
+Source: CompuServe, Graphics Interchange Format, Version 89a.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.images.picture import Picture, Pixels
+from cnncli.images.png import changed_box
+from cnncli.records import record
+
+_MOST = 65_535  # that a number of the file can state
+_OPAQUE = 128  # of 255, and above: the rest is let through
+_GRAY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+_KEEP, _CLEAR = 1, 2  # what becomes of a frame when the next is shown
+
+
+@record(eq=False)
+class _Indexed:
+    """A frame as indices (H, W) into at most 256 colours (n, 3), one of which may let through."""
+
+    indices: NDArray[np.uint8]
+    colors: NDArray[np.uint8]
+    clear: int | None
+
+
+def encode_gif(picture: Picture) -> bytes:
+    """Encode a picture, or an animation, whose frames are all kept, equal ones too.
+
+    Parameters
+    ----------
+    picture : Picture
+        uint8 frames of one size. At most 256 colours a frame are exact; more are dithered. What is less
+        than half opaque is let through.
+
+    Returns
+    -------
+    bytes
+        Durations are hundredths of a second, 655.35 seconds at most.
+    """
+    parts = [
+        (box, _indexed(frame, hole=disposal == _CLEAR), disposal) for box, frame, disposal in _parts(picture)
+    ]
+    shared = _table(parts[0][1])
+    out = [b"GIF89a", struct.pack("<HHBBB", *picture.size, 0xF0 | _bits(shared), 0, 0), shared]
+    plays = picture.loop
+    if picture.animated and plays is not None and plays != 1:
+        again = min(plays - 1, _MOST) if plays else 0
+        out.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", again) + b"\0")
+    durations = picture.durations or (0.0,) * len(picture.frames)
+    for (box, frame, disposal), duration in zip(parts, durations, strict=True):
+        hundredths = min(round(duration / 10), _MOST)
+        flags = disposal << 2 | (frame.clear is not None)
+        out.append(b"\x21\xf9\x04" + struct.pack("<BHB", flags, hundredths, frame.clear or 0) + b"\0")
+        table = _table(frame)
+        own = b"" if table == shared else table
+        out.append(b"\x2c" + struct.pack("<HHHHB", *box, 0x80 | _bits(own) if own else 0) + own)
+        out.append(b"\x08" + _packed(frame.indices) + b"\0")
+    return b"".join([*out, b";"])
+
+
+def _parts(picture: Picture) -> Iterator[tuple[tuple[int, int, int, int], Pixels, int]]:
+    """Where each frame lies, its pixels there, and what becomes of it.
+
+    Where all is opaque, a frame is the rectangle in which it differs from the one before. Where something
+    is let through, frames are whole, and each is cleared away before the next.
+    """
+    width, height = picture.size
+    whole = (0, 0, width, height)
+    moving = len(picture.frames) > 1
+    if not moving or (picture.alpha and any(frame[..., -1].min() < _OPAQUE for frame in picture.frames)):
+        for frame in picture.frames:
+            yield whole, frame, _CLEAR if moving else 0
+        return
+    before: Pixels | None = None
+    for frame in picture.frames:
+        x, y, across, down = changed_box(frame, before)
+        yield (x, y, across, down), frame[y : y + down, x : x + across], _KEEP
+        before = frame
+
+
+def _table(frame: _Indexed) -> bytes:
+    """A frame's colours, as many as a power of two."""
+    count = 2 << max(0, (len(frame.colors) - 1).bit_length() - 1)
+    return frame.colors.tobytes().ljust(3 * count, b"\0")
+
+
+def _bits(table: bytes) -> int:
+    """How a header states the size of a table."""
+    return (len(table) // 3).bit_length() - 2
+
+
+def _packed(indices: NDArray[np.uint8]) -> bytes:
+    """Codes of 9 bits and more, in blocks."""
+    from PIL import GifImagePlugin, Image  # noqa: F401, the plugin registers the encoder
+
+    packed: bytes = Image.fromarray(np.ascontiguousarray(indices)).tobytes("gif", "L", 8, 0)
+    return packed
+
+
+def _indexed(frame: Pixels, *, hole: bool) -> _Indexed:
+    """Exact where there are no more colours than fit; less than half opaque is fully transparent.
+
+    With ``hole`` one index lets through even if no pixel has it: many readers clear a frame to nothing only
+    where the frame knows transparency.
+    """
+    if frame.shape[2] == 1 and not hole:
+        return _Indexed(frame[..., 0], _GRAY, None)
+    alpha = frame.shape[2] in (2, 4)
+    shades = frame[..., :-1] if alpha else frame
+    clear = frame[..., -1] < _OPAQUE if alpha else np.zeros(frame.shape[:2], bool)
+    rgb = np.broadcast_to(shades, (*shades.shape[:2], 3))
+    if not clear.any() and not hole:
+        return _quantized(rgb, 256)
+    rgb = np.array(rgb)
+    rgb[clear] = rgb[~clear][0] if not clear.all() else 0
+    few = _quantized(rgb, 255)
+    indices = few.indices.copy()
+    indices[clear] = len(few.colors)
+    return _Indexed(indices, np.concatenate([few.colors, np.zeros((1, 3), np.uint8)]), len(few.colors))
+
+
+def _quantized(rgb: Pixels, colors: int) -> _Indexed:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    if image.getcolors(colors) is None:
+        few = image.quantize(colors, method=Image.Quantize.MEDIANCUT)
+        nearest = image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
+        table = np.array(nearest.getpalette(), np.uint8).reshape(-1, 3)[:colors]
+        return _Indexed(np.asarray(nearest), table, None)
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    known, indices = np.unique(packed, return_inverse=True)
+    table = np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1).astype(np.uint8)
+    return _Indexed(indices.reshape(packed.shape).astype(np.uint8), table, None)
