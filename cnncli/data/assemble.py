@@ -101,7 +101,8 @@ def from_arrays(
     found : Found
         What is known about them.
     parts : dict
-        "train", and maybe "val" and "test", to images (N, H, W, C) uint8 and labels (N,) int64.
+        "train", and maybe "val" and "test", to images (N, H, W, C) uint8 and labels (N,) int64; those with
+        the label -1 have none and are left out.
     wishes : Wishes
         Size and split.
     raw : mapping or None
@@ -115,14 +116,19 @@ def from_arrays(
     """
     splits: dict[str, Split] = {}
     keys: dict[str, NDArray[np.uint64]] = {}
-    for part, (images, labels) in parts.items():
-        keys[part] = row_marks(images if raw is None else raw[part])
-        fits = wishes.size is None or images.shape[1:3] == wishes.size
-        fitting = images if fits or wishes.size is None else _all_resized(images, wishes.size)
+    for part, (every, numbers) in parts.items():
+        there = np.flatnonzero(numbers >= 0)
+        whole = len(there) == len(numbers)
+        images, labels = (every, numbers) if whole else (every[there], numbers[there])
+        stored = images if raw is None else raw[part] if whole else raw[part][there]
         # What is divided here is called by its place in the whole.
         label = part if len(parts) > 1 else found.name
-        known = keys[part] if fitting is images and (raw is None or raw[part] is images) else None
-        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, label=label, digests=known)
+        names = None if whole else [f"{label}[{place}]" for place in there]
+        keys[part] = row_marks(stored)
+        fits = wishes.size is None or images.shape[1:3] == wishes.size
+        fitting = images if fits or wishes.size is None else _all_resized(images, wishes.size)
+        known = keys[part] if fitting is images and stored is images else None
+        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, names, label, known)
     return _divided(found, splits, keys, wishes)
 
 

@@ -29,7 +29,7 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     """
     left = Leftovers()
     top, loose = branches(root, left)
-    splits, note = splits_of(root, top, wishes.layout)
+    splits, note = splits_of(root, top, wishes.layout, untrained=wishes.whole)
     found, stray = _sorted(top, splits)
     names = ordered(name for part in found.values() for name in part)
     filled = [name for name in names if any(part.get(name) for part in found.values())]

@@ -3,20 +3,21 @@
 Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", file formats.
 """
 
-import gzip
+import math
 import re
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.unpacking import is_packed, limit, opened, too_large
+from cnncli.data.words import assigned, split_of, unknown_words
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.images.faults import shown
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_IMAGES = re.compile(r"(?P<before>.*?)images(?P<after>[-._]idx[34][-._]ubyte(?:\.gz)?)$", re.IGNORECASE)
-_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val", "valid": "val"}
+_IMAGES = re.compile(r"(?P<before>.*?)images(?P<after>[-._]idx[34][-._]ubyte)(?:\.gz)?$", re.IGNORECASE)
 
 
 def read_idx(path: Path) -> NDArray[np.generic]:
@@ -32,29 +33,24 @@ def read_idx(path: Path) -> NDArray[np.generic]:
     CnncliError
         Where it cannot be read, is no IDX file, is truncated, or goes on behind its end.
     """
-    try:
-        with path.open("rb") as plain:
-            packed = plain.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            head = file.read(4)
-            dtype, rank = _read_magic(head, path)
-            header = file.read(4 * rank)
-            if len(header) < 4 * rank:
-                raise _damaged(path, "it ends within its header")
-            sizes = np.frombuffer(header, ">u4").astype(np.int64)
-            expected = int(np.prod(sizes, dtype=object)) * dtype.itemsize
-            data = file.read(expected + 1)
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise _damaged(path, str(error).lower() or "its compressed data is broken") from error
-    except (OverflowError, MemoryError) as error:
-        raise _damaged(path, "its header tells of more numbers than fit into memory") from error
-    except OSError as error:
-        raise reading_fault(error, path) from error
+    with opened(path) as file:
+        dtype, rank = _read_magic(file.read(4), path)
+        header = file.read(4 * rank)
+        if len(header) < 4 * rank:
+            raise _damaged(path, "it ends within its header")
+        sizes = [int(size) for size in np.frombuffer(header, ">u4")]
+        expected = math.prod(sizes) * dtype.itemsize
+        size = path.stat().st_size
+        if expected > limit(size):
+            if is_packed(path):
+                raise too_large(shown(path), expected, size)
+            raise _damaged(path, f"it is {size:,} bytes long where its header says {expected:,} of numbers")
+        data = file.read(expected + 1)
     if len(data) != expected:
         more = "more" if len(data) > expected else f"{len(data):,}"
         raise _damaged(path, f"it holds {more} bytes of numbers where its header says {expected:,}")
     numbers = np.frombuffer(data, dtype).reshape(sizes)
-    return numbers.astype(dtype.newbyteorder("="))
+    return numbers.astype(dtype.newbyteorder("="), copy=False)
 
 
 def find_idx(folder: Path) -> dict[str, tuple[Path, Path]]:
@@ -63,28 +59,59 @@ def find_idx(folder: Path) -> dict[str, tuple[Path, Path]]:
     Returns
     -------
     dict
-        Split ("train", "val", "test") to the paths of images and labels. Files whose names tell no
-        split count as "train".
+        Split ("train", "val", "test") to the paths of images and labels. One pair whose name tells no
+        split counts as "train".
+
+    Raises
+    ------
+    CnncliError
+        Where two pairs are of one split, or a word in the name of one of several means no split.
     """
+    pairs = {name: (images, labels) for name, images, labels in _image_files(folder) if labels is not None}
+    words = {name: _word(name) for name in pairs}
+    meaning, unknown = assigned(list(words.values()))
+    if unknown and len(pairs) > 1:
+        files = [pairs[name][0].name for name in pairs if words[name] in unknown]
+        raise unknown_words(
+            f"{shown(folder)} holds {len(pairs)} sets of images; the names of some",
+            files,
+            "Move them away, or rename them: train-images-idx3-ubyte, t10k-images-idx3-ubyte.",
+        )
     found: dict[str, tuple[Path, Path]] = {}
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir()):
-        match = _IMAGES.match(path.name)
-        if match is None:
-            continue
-        split = next((_SPLITS[word] for word in _words(match["before"]) if word in _SPLITS), "train")
-        after = re.sub("idx[34]", "idx1", match["after"], flags=re.IGNORECASE)
-        endings = {after, after.removesuffix(".gz"), f"{after.removesuffix('.gz')}.gz"}
-        for ending in sorted(endings):
-            labels = folder / f"{match['before']}labels{ending}"
-            if labels.exists():
-                found.setdefault(split, (path, labels))
+    for name, pair in pairs.items():
+        split = meaning.get(words[name], "train")
+        if split in found:
+            raise CnncliError(
+                f"{shown(folder)}: {shown(found[split][0].name)} and {shown(pair[0].name)} are both {split} "
+                "images; expected one set of each",
+                "Put each data set into a folder of its own.",
+            )
+        found[split] = pair
     return found
 
 
-def _words(name: str) -> list[str]:
-    return re.split(r"[-._ ]", name.lower())
+def without_labels(folder: Path) -> list[Path]:
+    """Files of images that have no file of labels beside them."""
+    return [images for _, images, labels in _image_files(folder) if labels is None]
+
+
+def _image_files(folder: Path) -> Iterator[tuple[str, Path, Path | None]]:
+    """What stands before ``images`` in a file's name, the file, and its labels; unpacked files go first."""
+    names = {path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
+    for name in sorted(names):
+        match = _IMAGES.match(name)
+        if match is None or (name.lower().endswith(".gz") and name[: -len(".gz")] in names):
+            continue
+        after = re.sub("idx[34]", "idx1", match["after"], flags=re.IGNORECASE)
+        wanted = f"{match['before']}labels{after}"
+        labels = next((folder / each for each in (wanted, f"{wanted}.gz") if each in names), None)
+        yield match["before"], folder / name, labels
+
+
+def _word(name: str) -> str:
+    """The word in a name that means a split, else its last one."""
+    words = [word for word in re.split(r"[-._ ]", name) if word]
+    return next((word for word in words if split_of(word) is not None), words[-1] if words else "")
 
 
 def _read_magic(head: bytes, path: Path) -> tuple[np.dtype[np.generic], int]:

@@ -10,10 +10,12 @@ import numpy as np
 from cnncli.data.assemble import Found, Wishes, from_arrays
 from cnncli.data.division import shipped_test
 from cnncli.data.download import Remote, fetch_all
-from cnncli.data.idx import find_idx, read_idx
+from cnncli.data.idx import find_idx, read_idx, without_labels
+from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Images, Labels
-from cnncli.data.npz import as_images, number_labels
+from cnncli.data.npz import as_images
 from cnncli.data.shipped import sample_path
+from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -226,12 +228,24 @@ class _NotHereError(CnncliError):
 
 def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
     """Load a folder of IDX files; None where it holds none."""
-    pairs = find_idx(folder)
-    if not pairs:
+    pairs, unlabelled = find_idx(folder), without_labels(folder)
+    if not pairs and not unlabelled:
         return None
-    if "train" not in pairs:
-        pairs = {"train" if split == "test" else split: pair for split, pair in pairs.items()}
-    parts, labels, notes = _idx_parts(pairs)
+    if not pairs or ("train" not in pairs and len(pairs) > 1 and not wishes.whole):
+        what = (
+            f"only {joined(pairs)} images"
+            if pairs
+            else f"{joined(p.name for p in unlabelled)} without labels"
+        )
+        raise CnncliError(
+            f"{shown(folder)} holds {what}; expected training images and their labels",
+            "Put train-images-idx3-ubyte and train-labels-idx1-ubyte there.",
+        )
+    only = "".join(pairs) if "train" not in pairs and not wishes.whole else ""
+    parts, labels, notes = _idx_parts({"train": pairs[only]} if only else pairs)
+    warnings = [f"{joined(path.name for path in unlabelled)} without labels: left out"] if unlabelled else []
+    if only:
+        warnings.append(f"there are {only} images only: they are divided as if they were all")
     classes, numbered = number_labels(labels, None, folder)
     count = sum(len(images) for images in parts.values())
     found = Found(
@@ -239,6 +253,7 @@ def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
         notes=notes,
+        warnings=tuple(warnings),
         files=tuple(file for pair in pairs.values() for file in pair),
     )
     return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, wishes)

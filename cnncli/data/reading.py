@@ -41,7 +41,9 @@ class _Tree:
         return {name for each in self.nested if self.splits[each.path.name] == split for name in each.filled}
 
 
-def splits_of(root: Path, found: list[Branch], layout: Layout) -> tuple[dict[str, str], str]:
+def splits_of(
+    root: Path, found: list[Branch], layout: Layout, *, untrained: bool = False
+) -> tuple[dict[str, str], str]:
     """Tell which branches are splits.
 
     Parameters
@@ -52,6 +54,8 @@ def splits_of(root: Path, found: list[Branch], layout: Layout) -> tuple[dict[str
         What lies right below it.
     layout : Layout
         What the user says.
+    untrained : bool
+        Nothing is trained: there need be no training split.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def splits_of(root: Path, found: list[Branch], layout: Layout) -> tuple[dict[str
         return {}, f" ({joined([each.path.name for each in tree.known])} as a class)"
     if layout.splits is None and not _are_splits(tree):
         raise _both(tree)
-    if not tree.of("train"):
+    if not tree.nested or not (untrained or tree.of("train")):
         raise _no_training(tree)
     note = meaning_note({each.path.name: tree.splits[each.path.name] for each in tree.known})
     return {each.path.name: tree.splits[each.path.name] for each in tree.known}, f" ({note})" if note else ""

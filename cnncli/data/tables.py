@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cnncli.data.assemble import Found, Wishes, from_arrays, from_files, listed
 from cnncli.data.folder import without_conflicts
+from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Skipped
-from cnncli.data.npz import as_images, number_labels
+from cnncli.data.npz import as_images
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import READ_SUFFIXES

@@ -11,7 +11,7 @@ from cnncli.images.faults import shown
 SPLITS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training", "train_set", "training_set", "seg_train", "fit"),
     "val": ("val", "valid", "validation", "dev", "eval", "val_set", "validation_set", "publictest"),
-    "test": ("test", "testing", "test_set", "seg_test", "holdout", "evaluation", "privatetest"),
+    "test": ("test", "testing", "test_set", "seg_test", "holdout", "evaluation", "privatetest", "t10k"),
 }
 _MEANING = {word: split for split, words in SPLITS.items() for word in words}
 _NUMBERS = {"0": "train", "1": "val", "2": "test"}

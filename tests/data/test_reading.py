@@ -104,6 +104,8 @@ def test_splits_without_training_images(tmp_path):
     root = plant(tmp_path, ["val/cat", "val/dog", "test/cat", "test/dog"])
     with pytest.raises(CnncliError, match="holds test and val but no training images"):
         load_dataset(root)
+    judged = load_dataset(root, whole=True)
+    assert (judged.classes, set(judged.given), sizes(judged)) == (("cat", "dog"), {"val", "test"}, (0, 6, 6))
 
 
 def test_split_folders_without_classes(tmp_path):

@@ -1,0 +1,108 @@
+"""Compressed data sets, unpacked no further than a stated limit: a small file cannot fill the memory."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown
+
+FLOOR = 256 << 20  # bytes that any file may unpack to
+RATIO = 100  # times its size that a larger one may: MNIST's files give 5, its table 8
+_GZIP = b"\x1f\x8b"
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzip by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+def limit(packed: int) -> int:
+    """Bytes that so many compressed ones may unpack to: 256 MiB, or 100 times as many where that is more."""
+    return max(FLOOR, RATIO * packed)
+
+
+def too_large(name: str, unpacked: int, packed: int) -> CnncliError:
+    """The error for what would unpack to more.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, or of the array in it.
+    unpacked, packed : int
+        Bytes: at least so many, and those of the file.
+    """
+    return CnncliError(
+        f"{name} unpacks to {unpacked / 1e6:,.0f} MB or more from {packed / 1e6:,.1f} MB; expected at most "
+        f"{limit(packed) / 1e6:,.0f} MB ({RATIO} times its size, or {FLOOR >> 20} MiB)",
+        "Unpack it yourself if it is in order: plain files have no such limit.",
+    )
+
+
+class Unpacked(io.RawIOBase):
+    """A gzip file that is read up to the limit; reading on raises `CnncliError`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._name, self._packed = shown(path), path.stat().st_size
+        self._file = gzip.GzipFile(path, "rb")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always: going back begins anew."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fill a buffer with what comes next."""
+        count = self._file.readinto(cast(bytearray, buffer))
+        if self._file.tell() > limit(self._packed):
+            raise too_large(self._name, self._file.tell(), self._packed)
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, unpacked if it is gzip by its first bytes.
+
+    Raises
+    ------
+    CnncliError
+        While it is open: where it cannot be read, is damaged, or unpacks to more than `limit`.
+    """
+    try:
+        if not is_packed(path):
+            with path.open("rb") as file:
+                yield file
+            return
+        with io.BufferedReader(Unpacked(path), 1 << 16) as unpacked:
+            yield cast(IO[bytes], unpacked)
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise CnncliError(
+            f"{shown(path)} is damaged or truncated: {str(error).lower() or 'it ends early'}; "
+            "expected a whole gzip file",
+            "Copy or download it again.",
+        ) from error
+    except OSError as error:
+        raise reading_fault(error, path) from error
