@@ -1,7 +1,7 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,7 +23,7 @@ from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import write_atomic
+from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
 
 
@@ -137,15 +137,15 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
 
 
 def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
-    """Write the explanation, if there is one, and then the result, which may replace the input."""
+    """Write the result, which may replace the input, and the explanation, if there is one: both or none."""
     if job.announced:
         _make_folder(Path(job.target).parent)
-    if explain is not None and page is not None:
-        write_atomic(Path(explain), page)
-    if job.target == STREAM:
-        write_stdout(data)
-    else:
-        write_atomic(Path(job.target), data)
+    beside = nullcontext() if explain is None or page is None else drafted(Path(explain), page)
+    with beside:
+        if job.target == STREAM:
+            write_stdout(data)
+        else:
+            write_atomic(Path(job.target), data)
 
 
 def _applied(

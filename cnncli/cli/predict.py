@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnncli import ending
 from cnncli.cli import values
 from cnncli.cli.listing import Input, Listing, list_inputs
 from cnncli.cli.names import STREAM
@@ -82,13 +83,10 @@ def predict_command(
     readout = choose_readout(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
     _flush([readout.header()])
     count = _Count()
-    try:
-        with closing(_answered(listing, trained, (cores, top), count=count, quiet=quiet)) as answered:
-            for rows in answered:
-                _write(rows, readout, count, debug=debug)
-    except KeyboardInterrupt as stop:
-        stop.args = (f"{count.done} answered",)
-        raise
+    answered = closing(_answered(listing, trained, (cores, top), count=count, quiet=quiet))
+    with ending.saying(lambda: f"{count.done} answered"), answered as runs:
+        for rows in runs:
+            _write(rows, readout, count, debug=debug)
     if not quiet and count.adapted:
         report(_about_changes(count))
     if count.failed and readout.holds_errors:

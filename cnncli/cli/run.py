@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
+from cnncli import ending
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class UsageError(CnncliError):
@@ -45,15 +45,9 @@ def prepare_process() -> None:
         sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _raise_stopped)
+    ending.handle_signals(ending.end_at_once)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # remarks of libraries are for developers: python -W default
-
-
-def _raise_stopped(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -215,9 +209,9 @@ def orderly_stop() -> Iterator[list[int]]:
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
         for each in handled:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, ending.end_at_once)
 
-    before = {number: signal.getsignal(number) for number in _STOPPING}
+    before = {number: signal.getsignal(number) for number in ending.SIGNALS}
     handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     for number in handled:
         signal.signal(number, note)

@@ -1,6 +1,5 @@
 """``cnncli samples``: the sample images, where a user can get at them."""
 
-import shutil
 from pathlib import Path
 
 from cnncli.cli.run import DONE
@@ -8,6 +7,7 @@ from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown, writing_fault
+from cnncli.images.write import write_atomic
 
 
 def samples_command(folder: str, *, json: bool, quiet: bool) -> int:
@@ -70,8 +70,8 @@ def copy_samples(folder: Path) -> tuple[int, list[Path]]:
             continue
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
         except OSError as error:
             raise writing_fault(error, target) from error
+        write_atomic(target, file.read_bytes())
         written.append(target)
     return count, written

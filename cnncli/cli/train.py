@@ -1,16 +1,15 @@
 """``cnncli train``: from options to a run, and what a run leaves behind."""
 
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli.run import DONE, Stopped, UsageError, report
+from cnncli import ending
+from cnncli.cli.run import DONE, Stopped, UsageError, orderly_stop, report
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError, OptionError
 from cnncli.images.faults import shown
@@ -74,12 +73,14 @@ def _carry_out(session: "Session", manner: Manner) -> int:
         if not manner.quiet:
             report(f"{session.folder.path} is trained to its end already")
         return _conclude(session, manner)
-    if not manner.quiet:
-        from cnncli.cli.train_summary import summary_lines
+    kept = ending.saying(lambda: f"the state of the last save is kept; {_resuming(session)}")
+    with kept:
+        if not manner.quiet:
+            from cnncli.cli.train_summary import summary_lines
 
-        report("\n".join(summary_lines(session)))
-    with _stop_signals() as signals, _display(session, manner) as observer:
-        over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
+            report("\n".join(summary_lines(session)))
+        with orderly_stop() as signals, _display(session, manner) as observer:
+            over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
         raise Stopped(signals[0], _how_to_go_on(session))
     if session.trainer.progress.epoch < session.trainer.epochs and not manner.quiet:
@@ -198,26 +199,6 @@ def _loading(manner: Manner) -> Iterator["Report | None"]:
         yield told
 
 
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect the first signal to stop; a second one ends the command at once."""
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise Stopped(number, "the state of the last save is kept")
-        received.append(number)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _display(session: "Session", manner: Manner) -> AbstractContextManager["Observer"]:
     from cnncli.cli.train_display import Lines, Silent
 
@@ -265,7 +246,7 @@ def _conclude(session: "Session", manner: Manner) -> int:
     progress = session.trainer.progress
     result = progress.result
     if result is None:
-        with _unfinished(session):
+        with ending.saying(lambda: _untested(session)):
             draw_curves(session)
             result = _test(session, manner)
             session.finish(result)
@@ -280,15 +261,9 @@ def _conclude(session: "Session", manner: Manner) -> int:
     return DONE
 
 
-@contextmanager
-def _unfinished(session: "Session") -> Iterator[None]:
-    """Say how to go on where a signal ends what comes after the last epoch."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        done = f"all epochs are trained, the test is left; {_resuming(session)}"
-        raise Stopped(number, done) from None
+def _untested(session: "Session") -> str:
+    """How to go on where a signal ends what comes after the last epoch."""
+    return f"all epochs are trained, the test is left; {_resuming(session)}"
 
 
 def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
@@ -358,7 +333,7 @@ def _how_to_go_on(session: "Session") -> str:
 def _resuming(session: "Session") -> str:
     import shlex
 
-    return f"go on with: cnncli train --resume {shlex.quote(str(session.folder.path))}"
+    return f"go on with: cnncli train --resume {shown(shlex.quote(str(session.folder.path)))}"
 
 
 def _find_rate(session: "Session", manner: Manner) -> int:

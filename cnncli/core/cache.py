@@ -18,6 +18,7 @@ except ImportError:
 
 MAGIC = b"cnncli-native-1\n"
 DIGEST_BYTES = 32
+PATIENCE = 30.0  # seconds that a process which compiles, and gets on no more, is waited for
 
 
 def cache_folder() -> Path | None:
@@ -57,23 +58,28 @@ def read_kept(path: Path) -> bytes | None:
 
 def keep(path: Path, payload: bytes) -> bool:
     """Write a payload atomically, readable by this user alone; False where that is not possible."""
-    import tempfile  # only to write: it brings random and more along
+    from cnncli import drafts, ending  # only to write
 
     content = MAGIC + _digest(path, payload) + payload
+    folder = os.fspath(path.parent)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)  # mkstemp: mode 0600
+        for remnant in path.parent.glob(drafts.PATTERN):
+            drafts.remove_remnant(os.fspath(remnant))
+        draft, handle = drafts.open_draft(folder, path.name, mode=0o600)
     except OSError:
         return False
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        temporary.replace(path)
+            file.flush()
+            os.replace(draft, path)  # noqa: PTH105
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(draft)  # noqa: PTH108
         return False
+    finally:
+        ending.finished(draft)
     return True
 
 
@@ -81,23 +87,17 @@ def keep(path: Path, payload: bytes) -> bool:
 def compiling(path: Path) -> Iterator[None]:
     """Hold a lock while one process compiles what ``path`` will keep, so that others wait for it.
 
-    Where locks are not to be had (a read-only folder, a system without ``fcntl``) it does not wait.
+    Where locks are not to be had (a read-only folder, a system without ``fcntl``) it does not wait, and
+    one that gets on no more (a stopped process) is waited for `PATIENCE`.
     """
-    lock = path.with_suffix(".lock")
-    handle = -1
-    try:
-        import fcntl
+    from cnncli.core.locks import held
 
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        pass
-    try:
+    name = path.name.rpartition("-")[0] or path.name
+    with contextlib.ExitStack() as lock:
+        with contextlib.suppress(ImportError, OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.enter_context(held(path.with_suffix(".lock"), f"compiles {name}", limit=PATIENCE))
         yield
-    finally:
-        if handle >= 0:
-            os.close(handle)
 
 
 def is_being_compiled(path: Path) -> bool:
@@ -106,7 +106,7 @@ def is_being_compiled(path: Path) -> bool:
     try:
         import fcntl
 
-        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who else asks is not in the way
     except BlockingIOError:
         return True

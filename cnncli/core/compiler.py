@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -16,14 +17,23 @@ from typing import Any
 import llvmlite.binding as llvm
 
 _chosen = os.environ.get("NUMBA_OPT")
+_yaml = sys.modules.get("yaml")
 os.environ["NUMBA_OPT"] = "0"
+# Without YAML, Numba does not heed a .numba_config.yaml in the current folder, which is anybody's.
+sys.modules["yaml"] = None  # type: ignore[assignment]
 try:
     import numba
     from numba import types
+    from numba.core import config
     from numba.core.codegen import JITCodeLibrary
     from numba.core.registry import cpu_target
+
+    config._config_fname = os.devnull  # for it looks again whenever it compiles
 finally:
     del os.environ["NUMBA_OPT"]
+    del sys.modules["yaml"]
+    if _yaml is not None:
+        sys.modules["yaml"] = _yaml
     if _chosen is not None:
         os.environ["NUMBA_OPT"] = _chosen
 

@@ -14,19 +14,21 @@ is kept is keyed by everything that determines the machine code: the sources of 
 versions of Numba, llvmlite and Python, and the processor's name and features.
 """
 
+import contextlib
 import ctypes
 import functools
 import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli import ending, modules
 from cnncli.core import cache, linker
 from cnncli.core.heap import LINE, on_a_line
 from cnncli.core.target import Target, choose_target
@@ -154,26 +156,31 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
         name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()
     ]
     helpers = min(processes, len(missing)) - 1
-    if helpers < 1:
+    if helpers < 1 or not sys.executable:
         return
+    starts = [len(missing) * helper // (helpers + 1) for helper in range(1, helpers + 1)]
+    with contextlib.ExitStack() as others:
+        for start in starts:
+            others.enter_context(_helping([*missing[start:], *missing[:start]]))
+        compile_free(missing)
+
+
+@contextlib.contextmanager
+def _helping(names: Sequence[str]) -> Iterator[None]:
+    """A process that compiles as well; waited for, or ended where this one fails."""
     import subprocess
 
-    command = [sys.executable, "-m", "cnncli.core.precompile"]
+    code = f"from cnncli.core.precompile import main; main({list(names)!r})"
     none = subprocess.DEVNULL
-    starts = [len(missing) * helper // (helpers + 1) for helper in range(1, helpers + 1)]
-    others = [
-        subprocess.Popen([*command, *missing[start:], *missing[:start]], stdin=none, stdout=none, stderr=none)
-        for start in starts
-    ]
+    other = subprocess.Popen(modules.isolated(code), stdin=none, stdout=none, stderr=none)
     try:
-        compile_free(missing)
-        for other in others:
+        with ending.helper(other):
+            yield
             other.wait()
     finally:
-        for other in others:
-            if other.poll() is None:
-                other.terminate()
-                other.wait()
+        if other.poll() is None:
+            other.terminate()
+            other.wait()
 
 
 def compile_free(names: Sequence[str]) -> None:

@@ -1,10 +1,14 @@
-"""``python -m cnncli.core.precompile NAME...``: compile native functions in a process of their own."""
+"""What a process does that helps another one to compile."""
 
 import gc
-import sys
+from collections.abc import Sequence
 
 from cnncli.core.native import compile_free
+from cnncli.ending import end_at_once, handle_signals
 
-if __name__ == "__main__":
+
+def main(names: Sequence[str]) -> None:
+    """Compile native functions, in a process that does nothing else."""
+    handle_signals(end_at_once)
     gc.disable()  # a tenth of the time; the process ends before its garbage matters
-    compile_free(sys.argv[1:])
+    compile_free(names)

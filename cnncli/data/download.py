@@ -5,7 +5,7 @@ continuing of partial files, and the lock with which two processes share one dow
 """
 
 import contextlib
-import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cnncli import ending
+from cnncli.core.locks import held
 from cnncli.data.model import Report
 from cnncli.errors import CnncliError
 
 _CHUNK = 1 << 14  # what a silence can lose: a chunk that is not full yet
+_DAY = 86_400.0
+_STOPPED = 180.0  # seconds without a byte gained, after which another process is not waited for any more
 _ATTEMPTS = 5  # at one mirror, without a byte gained
 
 
@@ -127,9 +131,10 @@ def fetch_all(
 def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, patience: Patience) -> None:
     """Download one file, unless another process does or did."""
     target = folder / remote.name
-    with _locked(folder / f".{remote.name}.lock"):
+    with _locked(folder / f".{remote.name}.part"):
         if target.exists():
             return
+        _remove_remnants(folder)
         faults = []
         for url in remote.urls:
             if url not in live:
@@ -146,12 +151,22 @@ def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, 
     )
 
 
+def _remove_remnants(folder: Path) -> None:
+    """Remove what pooch made in processes that were killed: its temporary files of yesterday."""
+    for path in folder.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            old = time.time() - path.lstat().st_mtime > _DAY
+            if old and re.fullmatch(r"tmp[a-z0-9_]{8}", path.name) and not path.is_dir():
+                path.unlink()
+
+
 class _Download:
     """One file from one mirror, by way of a partial file that outlives the process."""
 
     def __init__(self, remote: Remote, folder: Path, report: Report | None, patience: Patience) -> None:
         self._remote, self._folder, self._report, self._patience = remote, folder, report, patience
         self._part = folder / f".{remote.name}.part"
+        self._output = ""
 
     def from_mirror(self, url: str) -> str | None:
         """Download and verify; what went wrong, or None."""
@@ -178,6 +193,8 @@ class _Download:
                 resumed = False  # perhaps what was there before was bad
             else:
                 return None
+            finally:
+                ending.finished(self._output)
 
     def _have(self) -> int:
         try:
@@ -187,6 +204,8 @@ class _Download:
 
     def _whole(self, url: str, output: str, _: object) -> None:
         """Bring the partial file to its full size, then let pooch have it as ``output``."""
+        self._output = output
+        ending.begin(output, lambda path: 0)  # it is there, empty: pooch has made it
         idle, furthest = 0, self._have()
         while True:
             try:
@@ -291,14 +310,24 @@ def _door(url: str) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(part: Path) -> Iterator[None]:
     """Hold a lock while downloading; where locks are not to be had, go on without."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    def size() -> int:
+        with contextlib.suppress(OSError):
+            return part.stat().st_size
+        return 0
+
+    name = part.name.removeprefix(".").removesuffix(".part")
+    with contextlib.ExitStack() as lock:
+        try:
+            lock.enter_context(
+                held(part.with_suffix(".lock"), f"downloads {name}", limit=_STOPPED, progress=size)
+            )
+        except TimeoutError as fault:
+            raise CnncliError(
+                f"cannot download {name}: {fault}", "End that process, or wait for it, and try again."
+            ) from fault
+        except (ImportError, OSError):
+            pass
         yield
-    finally:
-        os.close(handle)

@@ -4,15 +4,18 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
+from cnncli import ending
+from cnncli.drafts import open_draft
 from cnncli.errors import CnncliError
 from cnncli.images.encode import encode_picture
 from cnncli.images.faults import shown, writing_fault
 from cnncli.images.formats import SUFFIXES, format_for
 from cnncli.images.picture import Picture
 
-__all__ = ["SUFFIXES", "encode_picture", "format_for", "write_atomic", "write_picture"]
+__all__ = ["SUFFIXES", "drafted", "encode_picture", "format_for", "write_atomic", "write_picture"]
 
 _OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
 _STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -77,25 +80,71 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     BrokenPipeError
         Where the reader of a pipe is gone.
     """
+    with drafted(path, data, durable=durable):
+        pass
+
+
+@contextlib.contextmanager
+def drafted(path: Path, data: bytes, *, durable: bool = False) -> Iterator[None]:
+    """Bring a file to the disk, but give it its name only when the context comes to a good end.
+
+    So that of two files that belong together, none appears without the other.
+
+    Parameters
+    ----------
+    path, data, durable
+        As for `write_atomic`.
+
+    Raises
+    ------
+    CnncliError, BrokenPipeError
+        As `write_atomic`.
+    """
+    with _writing(path):
+        draft = _draft(path, data, durable=durable)
     try:
-        if _OWN_STREAM.fullmatch(os.fspath(path)):
-            _write_stream(os.fspath(path), data)
-            return
-        target = Path(os.path.realpath(path))
-        before = _stat(path)
-        if before is None or stat.S_ISREG(before.st_mode):
-            _replace(target, data, before, durable=durable)
-        elif stat.S_ISDIR(before.st_mode):
-            raise IsADirectoryError(21, "is a directory")
-        else:
-            with target.open("wb", buffering=0) as device:
-                _write_all(device.fileno(), data)
+        yield
+        with _writing(path):
+            if draft is None:
+                _write_directly(path, data)
+            else:
+                draft.publish()
+    finally:
+        if draft is not None:
+            draft.drop()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Faults of writing as errors that name the file."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise writing_fault(error, path) from error
     except ValueError as error:  # a NUL byte in the name
         raise CnncliError(f"cannot write {shown(path)}: {error}", "Name another output with -o.") from error
+
+
+def _draft(path: Path, data: bytes, *, durable: bool) -> "_Draft | None":
+    """A draft of a regular file; None for what is written directly."""
+    if _OWN_STREAM.fullmatch(os.fspath(path)):
+        return None
+    before = _stat(path)
+    if before is None or stat.S_ISREG(before.st_mode):
+        return _Draft(Path(os.path.realpath(path)), data, before, durable=durable)
+    if stat.S_ISDIR(before.st_mode):
+        raise IsADirectoryError(21, "is a directory")
+    return None
+
+
+def _write_directly(path: Path, data: bytes) -> None:
+    if _OWN_STREAM.fullmatch(os.fspath(path)):
+        _write_stream(os.fspath(path), data)
+        return
+    with Path(os.path.realpath(path)).open("wb", buffering=0) as device:
+        _write_all(device.fileno(), data)
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -106,27 +155,42 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _replace(target: Path, data: bytes, before: os.stat_result | None, *, durable: bool) -> None:
-    if before is not None and not os.access(target, os.W_OK):
-        raise PermissionError(13, "read-only file")
-    temporary = target.with_name(f".cnncli-{os.urandom(8).hex()}.tmp")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+class _Draft:
+    """A file under a temporary name, locked by this process while it is being written."""
+
+    def __init__(self, target: Path, data: bytes, before: os.stat_result | None, *, durable: bool) -> None:
+        if before is not None and not os.access(target, os.W_OK):
+            raise PermissionError(13, "read-only file")
+        self.target, self.durable = target, durable
+        self.path, self.handle = open_draft(os.fspath(target.parent), target.name)
         try:
-            _write_all(handle, data)
+            _write_all(self.handle, data)
             if before is not None:
-                _keep_owner(handle, before)
+                _keep_owner(self.handle, before)
             if durable:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.replace(target)
-        if durable:
-            _settle(target.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+                os.fsync(self.handle)
+        except BaseException:
+            self.drop()
+            raise
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        os.replace(self.path, self.target)  # noqa: PTH105
+        self._end()
+        if self.durable:
+            _settle(self.target.parent)
+
+    def drop(self) -> None:
+        """Take the file away, unless it has its name."""
+        if self.handle >= 0:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)  # noqa: PTH108
+            self._end()
+
+    def _end(self) -> None:
+        os.close(self.handle)
+        self.handle = -1
+        ending.finished(self.path)
 
 
 def _settle(folder: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cnncli import ending
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown, writing_fault
@@ -56,8 +57,11 @@ class RunFolder:
         try:
             if wanted is None:
                 folder = cls(_fresh(Path("runs"), f"{_plain(dataset)}-{_plain(model)}"))
+                ending.begin(str(folder.path), lambda path: 0, _remove_half)
             else:
                 folder = cls(Path(wanted))
+                if not folder.path.exists():
+                    ending.begin(str(folder.path), lambda path: 0, _remove_half)
                 folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise writing_fault(error, wanted or Path("runs")) from error
@@ -123,6 +127,7 @@ class RunFolder:
     def discard(self) -> None:
         """Give up a run that was not begun: its folder goes, if nothing is in it."""
         self.unlock()
+        ending.finished(str(self.path))
         with contextlib.suppress(OSError):
             self.path.rmdir()
 
@@ -132,6 +137,7 @@ class RunFolder:
 
         text = json.dumps({"format": FORMAT, **config}, indent=2, ensure_ascii=False) + "\n"
         write_atomic(self / "config.json", text.encode(), durable=True)
+        ending.finished(str(self.path))
 
     def read_config(self) -> Fields:
         """Read ``config.json``.
@@ -164,6 +170,13 @@ class RunFolder:
         import json
 
         write_atomic(self / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history).encode())
+
+
+def _remove_half(path: str) -> None:
+    """Take away the folder of a run that a signal ends before it is described."""
+    if not Path(path, "config.json").exists():
+        Path(path, "state.safetensors").unlink(missing_ok=True)
+        Path(path).rmdir()
 
 
 def _plain(name: str) -> str:

@@ -1,5 +1,6 @@
 """A process that has done its work ends at once, but for those who wait for its end."""
 
+import os
 import pstats
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def test_what_was_printed_before_a_fault_arrives(python):
 
 def test_threads_that_work_are_waited_for(monkeypatch):
     ended = []
-    monkeypatch.setattr(program.os, "_exit", ended.append)
+    monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(sys, "gettrace", lambda: None)
     monkeypatch.setattr(sys, "getprofile", lambda: None)
     program._leave(3)

@@ -137,3 +137,9 @@ def test_a_fault_while_compiling_frees_the_lock(tmp_path):
         raise ZeroDivisionError
     with cache.compiling(tmp_path / "kept.o"):
         pass
+
+
+def test_what_killed_processes_left_goes_when_something_is_kept(tmp_path):
+    (tmp_path / ".cnncli-01234567.tmp").write_bytes(b"half")
+    assert cache.keep(tmp_path / "kept.o", b"payload")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.o"]

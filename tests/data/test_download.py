@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from data_helpers import QUICK, remote, send
 
+from cnncli.core import locks
+from cnncli.data import download
 from cnncli.data.download import fetch_all
 from cnncli.errors import CnncliError
 
@@ -189,3 +191,40 @@ def test_killed_download_goes_on(server, tmp_path):
     (path,) = fetch(tmp_path, remote(BODY, server.url("/a")))
     assert path.read_bytes() == BODY
     assert server.requests[before:] == [("/a", f"bytes={have}-")]
+
+
+def test_remnants_of_killed_processes_go_when_they_are_old(server, tmp_path):
+    kept = ("tmp.npz", "tmpabcd_12", "photo")
+    for name in ("tmpzyxw_987", "tmpabcd_123", *kept):
+        (tmp_path / name).touch()
+    long_ago = time.time() - 2 * 86_400
+    os.utime(tmp_path / "tmpabcd_123", (long_ago, long_ago))
+    os.utime(tmp_path / "photo", (long_ago, long_ago))
+    server.behave["/a"] = lambda handler: send(handler, BODY)
+    fetch(tmp_path, remote(BODY, server.url("/a")))
+    names = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert names == {"file.bin", "tmpzyxw_987", *kept}
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cnncli.core.locks import held
+with held(Path(sys.argv[1]), "waits", limit=9):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_stopped_process_is_not_waited_for_without_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_STOPPED", 0.2)
+    monkeypatch.setattr(locks, "_SOON", 0.05)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path / ".file.bin.lock"], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+        with pytest.raises(CnncliError, match=f"process {holder.pid} downloads file.bin and has not got on"):
+            fetch(tmp_path, remote(BODY, server.url("/a")))
+        holder.kill()

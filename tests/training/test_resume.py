@@ -135,3 +135,32 @@ def test_data_keep_the_name_that_they_were_given(again, tmp_path, monkeypatch):
         assert all(run.dataset.test.name(at).startswith("../home/photos/") for at in range(4))
         files.append([(tmp_path / name / f"{kind}.safetensors").read_bytes() for kind in ("best", "last")])
     assert files[0] == files[1]
+
+
+BEGUN = """
+import os, signal, sys
+from cnncli import ending
+from cnncli.training.folder import RunFolder
+
+ending.handle_signals(ending.end_at_once)
+folder = RunFolder.create(sys.argv[1], dataset="d", model="m")
+(folder / "state.safetensors").write_bytes(b"state")
+if sys.argv[2] == "described":
+    folder.write_config({})
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "described", "left"),
+    [
+        (False, "not yet", []),
+        (True, "not yet", ["run", "run/state.safetensors"]),
+        (False, "described", ["run", "run/config.json", "run/state.safetensors"]),
+    ],
+)
+def test_a_run_that_has_not_begun_leaves_no_folder(python, tmp_path, there, described, left):
+    if there:
+        (tmp_path / "run").mkdir()
+    assert python(BEGUN, tmp_path / "run", described, check=False).returncode == 143
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left
