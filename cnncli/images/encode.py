@@ -112,10 +112,10 @@ def encode_picture(
         from cnncli.images.gif_write import encode_gif
 
         return encode_gif(picture)
-    if format in ("PPM", "PGM", "PBM", "PFM"):
+    if format in ("PPM", "PGM", "PBM", "PFM", "PAM"):
         from cnncli.images.pnm import encode_pnm
 
-        return encode_pnm(picture.frames[0], format)
+        return b"".join(encode_pnm(frame, format) for frame in picture.frames)
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
@@ -160,18 +160,19 @@ def check_frames(picture: Picture, format: str) -> None:
     ------
     CnncliError
     """
-    count = len(picture.frames)
-    if count > 1 and not FORMATS[format].moves:
+    count, holds = len(picture.frames), FORMATS[format]
+    if count < 2 or format == "TIFF":
+        return
+    if not holds.moves and (picture.animated or not holds.pages):
         able = ".gif, .png or .webp" if picture.animated else ".tif"
         raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
-    if count > 1 and format != "TIFF":
-        if not picture.animated:
-            raise CnncliError(
-                f"{format} holds frames that follow in time; this picture has {count} pages without timing",
-                "Write .tif.",
-            )
-        if len({frame.shape for frame in picture.frames}) > 1:
-            raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
+    if not holds.pages and not picture.animated:
+        raise CnncliError(
+            f"{format} holds frames that follow in time; this picture has {count} pages without timing",
+            "Write .tif.",
+        )
+    if not holds.pages and len({frame.shape for frame in picture.frames}) > 1:
+        raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
 
 
 def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
@@ -215,6 +216,8 @@ def timing_losses(picture: Picture, format: str) -> list[str]:
             f" longest that {format} can state, instead of {max(picture.durations) / 1000:g} seconds"
             + (" at most" if count > 1 else "")
         )
+    if len(picture.durations) > 1 and not FORMATS[format].moves:
+        found.append(f"{format} has no timing: the {len(picture.durations)} frames become pages")
     most = _MOST_PLAYS.get(format, 2**32 - 1)
     if picture.animated and (picture.loop or 0) > most:
         found.append(f"the animation runs {most:,} times, as {format} can state no more than that")

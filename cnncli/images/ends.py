@@ -34,9 +34,10 @@ def remarks_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
     stream : binary file
         Read from wherever it is needed, and left anywhere.
     format : str
-        PNG, JPEG, WEBP, BMP, AVIF or JPEG2000; others have no end of their own.
+        PNG, JPEG, WEBP, AVIF, JPEG2000 or NPY; others have no end of their own.
     """
-    find = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _boxes, "JPEG2000": _jpeg2000}.get(format)
+    find = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _boxes, "JPEG2000": _jpeg2000,
+            "NPY": _npy}.get(format)  # fmt: skip
     if find is None:
         return ()
     length = stream.seek(0, os.SEEK_END)
@@ -56,6 +57,13 @@ def remarks_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
 def _at(stream: IO[bytes], at: int, count: int) -> bytes:
     stream.seek(at)
     return stream.read(count)
+
+
+def _npy(stream: IO[bytes], length: int) -> int:
+    from cnncli.images.npy_header import read_header as read_npy_header
+
+    stream.seek(0)
+    return read_npy_header(stream).nbytes + stream.tell()
 
 
 def _png(stream: IO[bytes], length: int) -> int | None:

@@ -26,6 +26,7 @@ SUFFIXES: dict[str, str] = {
     ".pgm": "PGM",
     ".pbm": "PBM",
     ".pfm": "PFM",
+    ".pam": "PAM",
     ".avif": "AVIF",
     ".jp2": "JPEG2000",
     ".tga": "TGA",
@@ -78,7 +79,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (4, b"\x11\xaf", "FLI", "FliImagePlugin"),
     (4, b"\x12\xaf", "FLI", "FliImagePlugin"),
 )
-_PNM = re.compile(rb"P[1-6fF]\s")
+_PNM = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 
 
 def sniffed(prefix: bytes) -> tuple[str, str] | None:
@@ -92,7 +93,7 @@ def sniffed(prefix: bytes) -> tuple[str, str] | None:
     for at, magic, format, plugin in _SIGNATURES:
         if prefix.startswith(magic, at):
             return format, plugin
-    return ("PPM", "PpmImagePlugin") if _PNM.match(prefix) else None
+    return ("PPM", "") if _PNM.match(prefix) else None
 
 
 @record
@@ -106,7 +107,9 @@ class Holds:
     alpha : bool
         Opacity; without it pictures are laid on white.
     moves : bool
-        Several frames with their timing, or several pages.
+        Several frames with their timing.
+    pages : bool
+        Several frames of any size, without timing.
     gray : bool
         True for formats that hold nothing but gray.
     """
@@ -114,20 +117,22 @@ class Holds:
     depths: tuple[int, ...] = (8,)
     alpha: bool = False
     moves: bool = False
+    pages: bool = False
     gray: bool = False
 
 
 FORMATS: dict[str, Holds] = {
     "PNG": Holds(depths=(8, 16), alpha=True, moves=True),
     "JPEG": Holds(),
-    "TIFF": Holds(depths=(8, 16, 32), alpha=True, moves=True),
+    "TIFF": Holds(depths=(8, 16, 32), alpha=True, pages=True),
     "WEBP": Holds(alpha=True, moves=True),
     "GIF": Holds(alpha=True, moves=True),
     "BMP": Holds(),
-    "PPM": Holds(depths=(8, 16)),
-    "PGM": Holds(depths=(8, 16), gray=True),
-    "PBM": Holds(gray=True),
-    "PFM": Holds(depths=(32,)),
+    "PPM": Holds(depths=(8, 16), pages=True),
+    "PGM": Holds(depths=(8, 16), gray=True, pages=True),
+    "PBM": Holds(gray=True, pages=True),
+    "PFM": Holds(depths=(32,), pages=True),
+    "PAM": Holds(depths=(8, 16), alpha=True, pages=True),
     "AVIF": Holds(alpha=True, moves=True),
     "JPEG2000": Holds(alpha=True),
     "TGA": Holds(alpha=True),

@@ -1,7 +1,7 @@
-"""PPM, PGM, PBM and PFM: all of them written here, and the deep ones read here.
+"""PBM, PGM, PPM, PFM and PAM: every image of a stream, at all its bits.
 
-Pillow narrows PPM of more than 8 bits and knows no PFM in colour.
-Source: the netpbm manual pages ppm(5), pgm(5), pbm(5), and Paul Debevec's description of PFM.
+Pillow reads the first image only, narrows PPM of more than 8 bits, and knows neither PAM nor PFM in colour.
+Source: the netpbm manual pages pbm(5), pgm(5), ppm(5), pam(5), and Paul Debevec's description of PFM.
 """
 
 import re
@@ -9,88 +9,230 @@ import re
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.picture import Picture, Pixels
+from cnncli.images.ends import after_the_end
+from cnncli.images.picture import Pixels
+from cnncli.records import record
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
-_HEADER = re.compile(
-    rb"P([2356fF])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})" + _GAP + rb"([-+.\deE]{1,20})\s"
+_SIZE = _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})"
+_HEADERS = (
+    re.compile(rb"P([14])" + _SIZE + rb"(?:\s|#[^\n\r]*[\n\r])"),
+    re.compile(rb"P([2356fF])" + _SIZE + _GAP + rb"([-+.\deE]{1,20})\s"),
 )
+_PAM = re.compile(rb"P(7)[ \t\r]*\n(?:[^\n]*\n){0,99}?ENDHDR[ \t\r]*\n")
+_MAGIC = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
+_BLANK, _REMARK = re.compile(rb"\s*"), re.compile(rb"#[^\n\r]*")
 _HEADER_BYTES = 4096
+_TUPLES = {
+    b"BLACKANDWHITE": (1, False), b"GRAYSCALE": (1, False), b"RGB": (3, False),
+    b"BLACKANDWHITE_ALPHA": (2, True), b"GRAYSCALE_ALPHA": (2, True), b"RGB_ALPHA": (4, True),
+}  # fmt: skip
+_CHANNELS = {b"3": 3, b"6": 3, b"F": 3}
 
 
-def _header(prefix: bytes) -> tuple[bytes, int, int, float, int] | None:
-    """Kind, width, height, largest value (PFM: scale), and where the samples begin."""
-    match = _HEADER.match(prefix[:_HEADER_BYTES])
-    if match is None:
-        return None
-    return match[1], int(match[2]), int(match[3]), float(match[4]), match.end()
+@record
+class Header:
+    """What an image of a stream says about itself.
+
+    Attributes
+    ----------
+    kind : bytes
+        The letter or digit after the P.
+    width, height, channels : int
+        Channels with opacity, where there is any.
+    alpha : bool
+        Whether the last channel is opacity.
+    largest : float
+        The sample that stands for white; of PFM, a sign of the byte order.
+    start : int
+        Where the samples begin.
+    """
+
+    kind: bytes
+    width: int
+    height: int
+    channels: int
+    alpha: bool
+    largest: float
+    start: int
 
 
-def deep_size(prefix: bytes) -> tuple[int, int] | None:
-    """Width and height of a PGM or PPM of more than 8 bits, or of a PFM; None for any other file."""
-    header = _header(prefix)
-    if header is None or (header[0] not in b"fF" and header[3] < 256):
-        return None
-    return header[1], header[2]
-
-
-def decode_deep(data: bytes) -> Picture:
-    """Decode a PGM or PPM of more than 8 bits, whose largest value becomes 65535, or a PFM, as it is.
+def read_header(data: bytes, at: int = 0) -> Header:
+    """Read the header that begins at a place.
 
     Raises
     ------
     CnncliError
-        For a largest value beyond 65535, a truncated file, and samples beyond the largest value.
+        Where it is none.
     """
-    header = _header(data)
-    if header is None:
-        raise ValueError("no PNM header")
-    kind, width, height, largest, start = header
-    channels = 3 if kind in b"36F" else 1
-    count = width * height * channels
-    if kind in b"fF":
-        samples = _samples(data, "<f4" if largest < 0 else ">f4", count, start)
-        pixels = samples.astype(np.float32).reshape(height, width, channels)[::-1]
-        return Picture((np.ascontiguousarray(pixels),), False, "PFM")
-    if largest > 65535 or largest != int(largest):
+    prefix = data[at : at + _HEADER_BYTES]
+    if (match := _PAM.match(prefix)) is not None:
+        return _pam_header(match[0], at)
+    match = _HEADERS[0].match(prefix) or _HEADERS[1].match(prefix)
+    if match is None:
+        raise CnncliError("its header is damaged or truncated", "Save it again, for example with pnmtopnm.")
+    kind, width, height = match[1], int(match[2]), int(match[3])
+    try:
+        largest = 1.0 if kind in b"14" else float(match[4])
+    except ValueError:
+        largest = 0.0
+    if kind not in b"fF" and not (1 <= largest <= 65535 and largest == int(largest)):
+        raise _bad_maxval(match[4])
+    return Header(kind, width, height, _CHANNELS.get(kind, 1), False, largest, at + match.end())
+
+
+def _bad_maxval(value: bytes) -> CnncliError:
+    return CnncliError(
+        f"its largest value is {value.decode('latin-1')}; expected a whole number from 1 to 65535",
+        "Save it with a maxval of 65535 or less.",
+    )
+
+
+def _pam_header(text: bytes, at: int) -> Header:
+    fields: dict[bytes, bytes] = {}
+    for line in text.splitlines()[1:-1]:
+        name, _, value = line.strip().partition(b" ")
+        if name and not name.startswith(b"#"):
+            before = fields.get(name)
+            fields[name] = value.strip() if before is None else before + b" " + value.strip()
+    for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"):
+        if not re.fullmatch(rb"\d{1,10}", fields.get(name, b"")):
+            said = fields[name].decode("latin-1") if name in fields else "missing"
+            raise CnncliError(
+                f"its {name.decode()} is {said}; expected a whole number", "Save it again as PAM."
+            )
+    width, height, depth = (int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH"))
+    if not 1 <= int(fields[b"MAXVAL"]) <= 65535:
+        raise _bad_maxval(fields[b"MAXVAL"])
+    words = fields.get(b"TUPLTYPE", b"")
+    channels, alpha = _TUPLES.get(words, (0, False)) if words else (depth, depth in (2, 4))
+    if channels != depth or not 1 <= depth <= 4:
+        said = f"tuples of type {words.decode('latin-1')}" if words else "tuples without a type"
         raise CnncliError(
-            f"its largest value is {largest:g}; expected a whole number, at most 65535",
-            "Save it with a maxval of 65535 or less.",
+            f"it holds {said} and {depth} samples; expected GRAYSCALE or RGB, with or without _ALPHA",
+            "Convert it first, for example with pamtopnm, or pamchannel for single channels.",
         )
-    if kind in b"56":
-        values = _samples(data, ">u2", count, start)
-    else:
-        words = re.sub(rb"#[^\n\r]*", b"", data[start:]).split()
-        values = np.array([int(word) for word in words[:count]], dtype=np.int64)
-        _check_count(len(values), count)
-    if values.min() < 0 or values.max() > largest:
+    return Header(b"7", width, height, depth, alpha, float(fields[b"MAXVAL"]), at + len(text))
+
+
+def following(data: bytes, at: int) -> int | None:
+    """Where the next image of a stream begins, behind one that ends at a place; None where none does."""
+    blank = _BLANK.match(data, at)
+    start = blank.end() if blank else at
+    return start if _MAGIC.match(data, start) else None
+
+
+def read_size(data: bytes) -> tuple[int, int, int]:
+    """Width and height of the first image of a stream, and how many there are."""
+    first = read_header(data)
+    count = 0
+    at: int | None = 0
+    while at is not None:
+        header = read_header(data, at)
+        count += 1
+        at = following(data, end_of(data, header))
+    return first.width, first.height, count
+
+
+def remarks(data: bytes, end: int) -> tuple[str, ...]:
+    """Say what lies behind the last image of a stream."""
+    rest = data[end:]
+    return after_the_end(len(rest), rest[:4096]) if rest.strip() else ()
+
+
+def end_of(data: bytes, header: Header) -> int:
+    """Where an image ends; one that is written as text has to be read for it."""
+    if header.kind in b"123":
+        return _words(data, header)[1]
+    return header.start + _row_bytes(header) * header.height
+
+
+def _row_bytes(header: Header) -> int:
+    if header.kind == b"4":
+        return (header.width + 7) // 8
+    depth = 4 if header.kind in b"fF" else 2 if header.largest > 255 else 1
+    return header.width * header.channels * depth
+
+
+def decode(data: bytes, header: Header) -> tuple[Pixels, int]:
+    """Decode one image.
+
+    Returns
+    -------
+    pixels, end : ndarray (H, W, C), int
+        uint8 where the largest value fits into 8 bits, and else uint16, scaled so that it becomes 255 or
+        65535; float32 as they are, of PFM. And where the image ends.
+
+    Raises
+    ------
+    CnncliError
+        Where samples are missing, or larger than the largest value.
+    """
+    shape = (header.height, header.width, header.channels)
+    if header.kind in b"123":
+        values, end = _words(data, header)
+        return _scaled(values, header).reshape(shape), end
+    end = end_of(data, header)
+    if end > len(data):
+        raise _truncated(f"{len(data) - header.start} bytes", end - header.start)
+    raw = memoryview(data)[header.start : end]
+    if header.kind == b"4":
+        rows = np.frombuffer(raw, np.uint8).reshape(header.height, -1)
+        bits = np.unpackbits(rows, axis=1, count=header.width)
+        return (1 - bits).reshape(shape) * np.uint8(255), end
+    if header.kind in b"fF":
+        samples = np.frombuffer(raw, "<f4" if header.largest < 0 else ">f4").astype(np.float32)
+        return np.ascontiguousarray(samples.reshape(shape)[::-1]), end
+    values = np.frombuffer(raw, ">u2" if header.largest > 255 else np.uint8)
+    return _scaled(values, header).reshape(shape), end
+
+
+def _scaled(values: Pixels, header: Header) -> Pixels:
+    top, full = int(header.largest), 65535 if header.largest > 255 else 255
+    if values.size and values.max() > top:
         raise CnncliError(
-            f"it holds the sample {values.max()}; expected 0 to {largest:g}, as its header says",
+            f"it holds the sample {values.max()}; expected 0 to {top}, as its header says",
             "Save it again with the right maxval.",
         )
-    pixels = values.astype(np.uint16)
-    if largest != 65535:
-        top = int(largest)
-        pixels = ((values.astype(np.uint64) * 65535 + top // 2) // top).astype(np.uint16)
-    return Picture((pixels.reshape(height, width, channels),), False, "PPM" if channels == 3 else "PGM")
+    if top != full:
+        values = (values.astype(np.uint64) * full + top // 2) // top
+    return values.astype(np.uint16 if full > 255 else np.uint8, copy=False)
 
 
-def _samples(data: bytes, dtype: str, count: int, start: int) -> Pixels:
-    there = (len(data) - start) // np.dtype(dtype).itemsize
-    _check_count(there, count)
-    return np.frombuffer(data, dtype, count, start)
-
-
-def _check_count(there: int, needed: int) -> None:
-    if there < needed:
+def _words(data: bytes, header: Header) -> tuple[Pixels, int]:
+    """The samples of an image that is written as text, and where it ends; in a PBM, 1 is black."""
+    count = header.width * header.height * header.channels
+    text = data[header.start :]
+    if b"#" in text:
+        text = _REMARK.sub(lambda found: b" " * len(found[0]), text)
+    if header.kind == b"1":
+        letters = np.frombuffer(text, np.uint8)
+        places = np.flatnonzero((letters == ord("0")) | (letters == ord("1")))[:count]
+        end = int(places[-1]) + 1 if len(places) else 0
+        bits, others = ord("1") - letters[places], text[:end].translate(None, b"01 \t\n\v\f\r")
+        words = [others[:1]] if others else []
+    else:
+        words = text.split(None, count)
+        end = len(text) - len(words.pop()) if len(words) > count else len(text)
+        bits = None
+    wrong = next((word for word in words if len(word) > 5 or not word.isdigit()), None)
+    if wrong is not None:
         raise CnncliError(
-            f"it is truncated: {there} samples where its header needs {needed}",
-            "Copy or save it again.",
+            f"it holds the sample {wrong[:20].decode('latin-1')!r}; expected 0 to {header.largest:g}",
+            "Save it again.",
         )
+    values = np.array(list(map(int, words)), np.uint32) if bits is None else bits
+    if len(values) < count:
+        raise _truncated(f"{len(values)} samples", count)
+    return values, header.start + end
+
+
+def _truncated(there: str, needed: int) -> CnncliError:
+    return CnncliError(f"it is truncated: {there} where its header needs {needed}", "Copy or save it again.")
 
 
 def encode_pnm(pixels: Pixels, format: str) -> bytes:
-    """Encode pixels (H, W, 1 or 3), without opacity, as PPM, PGM, PBM or PFM.
+    """Encode pixels (H, W, C) as PPM, PGM, PBM, PFM or PAM, the last one with opacity where C is 2 or 4.
 
     Raises
     ------
@@ -109,5 +251,10 @@ def encode_pnm(pixels: Pixels, format: str) -> bytes:
             )
         return f"P4\n{width} {height}\n".encode() + np.packbits(pixels[..., 0] == 0, axis=1).tobytes()
     largest = np.iinfo(pixels.dtype).max
+    if format == "PAM":
+        words = ("GRAYSCALE", "GRAYSCALE_ALPHA", "RGB", "RGB_ALPHA")[channels - 1]
+        size = f"WIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL {largest}\n"
+        head = f"P7\n{size}TUPLTYPE {words}\nENDHDR\n"
+        return head.encode() + pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()
     head = f"{'P6' if channels == 3 else 'P5'}\n{width} {height}\n{largest}\n"
     return head.encode() + pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()

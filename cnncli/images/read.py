@@ -21,6 +21,7 @@ from cnncli.images.metadata import turned
 from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
+from cnncli.records import replace
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -67,17 +68,14 @@ def read_picture(
 
             _check_size(npy.read_npy_size(_buffered(stream)), max_pixels)
             stream.seek(0)
-            return npy.decode_npy(_buffered(stream))
+            picture = npy.decode_npy(_buffered(stream))
+            return replace(picture, notes=remarks_at_end(stream, format))
         if format == "TIFF":
             return _read_tiff(stream, max_pixels)
         if format == "GIF":
             return _read_gif(stream, plugin, max_pixels)
         if format == "PPM":
-            from cnncli.images import pnm
-
-            if (size := pnm.deep_size(prefix)) is not None:
-                _check_size((*size, 1), max_pixels)
-                return pnm.decode_deep(stream.read())
+            return _read_pnm(stream.read(), max_pixels)
         return _read_image(stream, (format, plugin), prefix, max_pixels)
 
 
@@ -120,8 +118,7 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
         if format == "PPM":
             from cnncli.images import pnm
 
-            if (size := pnm.deep_size(prefix)) is not None:
-                return (*size, 1)
+            return pnm.read_size(stream.read())
         image = open_image(stream, plugin, format)
         orientation = read_orientation(image, stream)
         width, height = image.size if orientation < 5 else image.size[::-1]
@@ -230,6 +227,13 @@ def _check_size(size: tuple[int, int, int], max_pixels: int) -> None:
         )
 
 
+def _too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
+    return CnncliError(
+        f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
+        f"If you trust the file, say --max-pixels {pixels}.",
+    )
+
+
 def _frame_count(image: ImageFile) -> int:
     if image.format not in decode.ANIMATED:
         return 1
@@ -266,10 +270,7 @@ def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:
     count = len(layout.frames)
     if layout.pixels > max_pixels:
         _check_size((*layout.size, count), max_pixels)
-        raise CnncliError(
-            f"its {count} frames have {layout.pixels:,} pixels; at most {max_pixels:,} pixels are decoded",
-            f"If you trust the file, say --max-pixels {layout.pixels}.",
-        )
+        raise _too_many(count, "frames", layout.pixels, max_pixels)
     _check_size((*layout.size, max(1, count)), max_pixels)
     if layout.cut or not count:
         raise EOFError("it stops inside a frame" if layout.cut else "no frame in it")
@@ -284,6 +285,28 @@ def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:
     frames = tuple(turned(frame, orientation) for frame in frames)
     durations = tuple(frame.milliseconds for frame in layout.frames) if count > 1 else ()
     return Picture(frames, alpha, "GIF", metadata, durations, layout.plays, gif.remarks(data, layout))
+
+
+def _read_pnm(data: bytes, max_pixels: int) -> Picture:
+    """All images of a stream, as pages."""
+    from cnncli.images import pnm
+
+    decoded: list[tuple[Pixels, bool]] = []
+    total, end = 0, 0
+    at: int | None = 0
+    while at is not None:
+        header = pnm.read_header(data, at)
+        total += header.width * header.height
+        if total > max_pixels:
+            _check_size((header.width, header.height, 1), max_pixels)
+            raise _too_many(len(decoded) + 1, "images", total, max_pixels)
+        _check_size((header.width, header.height, 1), max_pixels)
+        pixels, end = pnm.decode(data, header)
+        decoded.append((pixels, header.alpha))
+        at = pnm.following(data, end)
+    frames, alpha = _alike(decoded)
+    format = "PFM" if frames[0].dtype == np.float32 else "PAM" if alpha else "PPM"
+    return Picture(frames, alpha, format, notes=pnm.remarks(data, end))
 
 
 class _Slices:
@@ -310,10 +333,7 @@ def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
     total = sum(page.width * page.height for page in pages)
     if total > max_pixels:
         _check_size((pages[0].width, pages[0].height, 1), max_pixels)
-        raise CnncliError(
-            f"its {len(pages)} pages have {total:,} pixels; at most {max_pixels:,} pixels are decoded",
-            f"If you trust the file, say --max-pixels {total}.",
-        )
+        raise _too_many(len(pages), "pages", total, max_pixels)
     settle_pillow(max_pixels)
     tiff.silence_libtiff()
     decoded: list[tuple[Pixels, bool]] = []
