@@ -177,7 +177,9 @@ class Conv(Layer):
         return parameter.name == "weight" and self._is_dense(inputs)
 
     def _is_dense(self, inputs: Sequence[Shape]) -> bool:
-        return inputs[0].height == inputs[0].width == 1 and pair(self.kernel) == (1, 1) and self.groups == 1
+        """Every sample has one pixel in and one out, and each weight meets it: a matrix product."""
+        one = inputs[0].height == inputs[0].width == 1 and self.paddings == (0, 0)
+        return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
     def forward(self, plan: Plan, node: Node) -> None:
         """Segments are rows of the window, or its taps where they are not neighbours."""
