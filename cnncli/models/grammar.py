@@ -17,6 +17,7 @@ with numbers after it are others, in any order:
     fc128           fully connected, 128 outputs
     fc              fully connected, one output for each class: the last word
 
+A word without a main number may have its settings right after its name: ``dwconvk5s2``, ``pools1``.
 Padding is ``dilation * (kernel - 1) // 2`` unless p says otherwise; ``p0`` leaves it out.
 """
 
@@ -135,8 +136,7 @@ def looks_like_layers(text: str) -> bool:
     words = text.split()
     if len(words) != 1:
         return len(words) > 1
-    match = _TOKEN.fullmatch(words[0])
-    return match is not None and match["name"] in _BUILDERS
+    return _parts(words[0]) is not None
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -157,11 +157,25 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
-def _read(token: _Token) -> _Token:
-    match = _TOKEN.fullmatch(token.text.lower())
-    if match is None or match["name"] not in _BUILDERS:
-        raise token.fault(f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}", _nearest(token))
+def _parts(word: str) -> tuple[str, str | None, str] | None:
+    """A word's name, main number and settings; a setting may stand right after the name: ``pools2``."""
+    match = _TOKEN.fullmatch(word)
+    if match is None:
+        return None
     name, main, rest = match["name"], match["main"], match["rest"]
+    if name in _BUILDERS:
+        return name, main, rest
+    name, letter = name[:-1], name[-1:]
+    if name in _BUILDERS and _BUILDERS[name].letters and main is not None:
+        return name, None, letter + main + rest
+    return None
+
+
+def _read(token: _Token) -> _Token:
+    parts = _parts(token.text.lower())
+    if parts is None:
+        raise token.fault(f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}", _nearest(token))
+    name, main, rest = parts
     allowed = _BUILDERS[name].letters
     if rest.startswith("-") and "k" in allowed:  # conv32-5 is conv32k5
         rest = "k" + rest[1:]

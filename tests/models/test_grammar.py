@@ -5,7 +5,7 @@ import pytest
 from cnncli.errors import CnncliError
 from cnncli.models import build
 from cnncli.models.grammar import WORDS, looks_like_layers
-from cnncli.nn import BatchNorm, Conv, Dropout, Flatten, LeakyRelu, Linear
+from cnncli.nn import AvgPool, BatchNorm, Conv, Dropout, Flatten, LeakyRelu, Linear, MaxPool
 
 SHAPE = (28, 28, 1)
 
@@ -68,6 +68,37 @@ def test_a_convolution_before_batch_norm_has_no_bias():
 
 def test_depthwise_groups_follow_the_channels():
     assert layers("conv6 dwconv-5 gap fc")[1] == Conv(6, 5, padding=2, groups=6)
+
+
+@pytest.mark.parametrize(
+    ("word", "layer"),
+    [
+        ("dwconvk5", Conv(6, 5, padding=2, groups=6)),
+        ("dwconvs2", Conv(6, 3, stride=2, padding=1, groups=6)),
+        ("dwconvd2p0k5", Conv(6, 5, dilation=2, padding=0, groups=6)),
+        ("pools2", MaxPool(2, stride=2)),
+        ("poolp1s1", MaxPool(2, stride=1, padding=1)),
+        ("avgpools3", AvgPool(2, stride=3)),
+    ],
+)
+def test_a_setting_may_stand_right_after_the_name(word, layer):
+    assert layers(f"conv6 {word} gap fc")[1] == layer
+    assert looks_like_layers(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("convk5", "conv has no number"),
+        ("relus2", "'relus2' is no layer"),
+        ("poolk3", "'poolk3' sets 'k'"),
+        ("pools2.5", "'pools2.5' ends with 's2.5'"),
+        ("poolx", "'poolx' is no layer"),
+    ],
+)
+def test_a_setting_right_after_the_name_is_checked(word, message):
+    with pytest.raises(CnncliError, match=message):
+        layers(f"{word} fc")
 
 
 def test_numbers_of_leaky_and_dropout():
