@@ -47,7 +47,10 @@ class SoftmaxCrossEntropy(Loss):
     smoothing : float, 0 to 1
         Share of each target that is spread evenly over all classes.
     class_weights : tuple of float or None
-        One for each class; the mean is over the weights of the samples' classes.
+        One for each class. Of labels the mean is over the weights of the samples' classes; of shares of
+        classes (mixup) each share counts its class's weight, and the mean is over the samples.
+
+    Both are PyTorch's ``cross_entropy``, of class numbers and of probabilities.
     """
 
     smoothing: float = 0.0
@@ -75,7 +78,7 @@ class SoftmaxCrossEntropy(Loss):
                 "give as many weights as classes",
             )
         weights = np.asarray(self.class_weights, np.float32)
-        total = float(np.sum(out @ weights, dtype=np.float64))
+        total = float(np.sum(out @ weights, dtype=np.float64)) if targets.ndim == 1 else len(out)
         out *= 1 - self.smoothing
         out += self.smoothing / classes
         out *= weights
