@@ -50,9 +50,10 @@ def tap_tiles(job, x, dy, lines, table, dweight, mode, rows):
 def bias_sums(job, dy, dbias, mode):
     """Add one image of dy, one block of channels, to the gradient of the bias."""
     for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
-        even = vload(dbias + v) if mode else splat(float32(0))
-        odd = splat(float32(0))
+        total = splat(float32(0))
         for line in range(job.height):
+            even = splat(float32(0))  # line by line: a long sum of short ones rounds less
+            odd = splat(float32(0))
             at = dy + line * job.dy_row + v
             for _ in range(job.width // 2):
                 even = even + vload(at)
@@ -60,7 +61,8 @@ def bias_sums(job, dy, dbias, mode):
                 at += 2 * job.dy_step
             if job.width & 1:
                 even = even + vload(at)
-        vstore(dbias + v, even + odd)
+            total = total + (even + odd)
+        vstore(dbias + v, total + vload(dbias + v) if mode else total)
 
 
 def loop(job_pointer, scratch, lo, hi):

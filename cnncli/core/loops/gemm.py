@@ -6,6 +6,9 @@ step's `BLOCK` columns: 2 + ROWS loads for 2 * ROWS fused multiply-adds, so that
 memory, is the limit. Rows lie anywhere: their addresses come from a table in scratch, first
 those of the inputs, then those of the outputs.
 
+A long sum is made in parts, each from 0 on, and added to what is there when it is done: the sum of
+36,777 products is 192 sums of 192, and rounding grows with the parts and their length, not with all.
+
 The narrow tile has `NARROW` rows of one vector, for blocks of which no more is used: with 6 output
 channels and 8 lanes it does 8 lanes' work where the wide one does 16 lanes'. It loads NARROW + 1 times
 for NARROW multiply-adds, which is still no more than two loads a cycle can bring. The single tile has
@@ -45,7 +48,7 @@ BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
 
 # What a tile starts from and ends with: bits of `mode`.
-ADD = 1  # to what the outputs hold, instead of the bias
+ADD = 1  # the sum, when it is done, to what the outputs hold, instead of starting from the bias
 RELU = 2
 
 
@@ -61,19 +64,18 @@ def _slots(builder, rows, vectors):
     return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
 
 
-def _start(builder, slots, outputs, bias, mode):
-    """Accumulators from the outputs, or from the bias."""
-    adding = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
-    with builder.if_else(adding) as (then, otherwise):
-        with then:
-            for row, output in zip(slots, outputs, strict=True):
-                for v, slot in enumerate(row):
-                    builder.store(loaded(builder, _at(builder, output, v * VECTOR_BYTES), VECTOR, 4), slot)
-        with otherwise:
-            for v in range(len(slots[0])):
-                value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
-                for row in slots:
-                    builder.store(value, row[v])
+def _adds(builder, mode):
+    return builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
+
+
+def _start(builder, slots, bias, mode):
+    """Accumulators from the bias, or from 0 where the sums are added to others at the end."""
+    adding = _adds(builder, mode)
+    for v in range(len(slots[0])):
+        value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
+        value = builder.select(adding, constant(0), value)
+        for row in slots:
+            builder.store(value, row[v])
 
 
 def _clip(builder, slots, mode):
@@ -87,8 +89,18 @@ def _clip(builder, slots, mode):
                 builder.store(builder.select(below, constant(0), value), slot)
 
 
+def _add(builder, slots, outputs, mode):
+    """What the outputs hold, if the mode says so: all of it is read before any is written."""
+    with builder.if_then(_adds(builder, mode)):
+        for row, output in zip(slots, outputs, strict=True):
+            for v, slot in enumerate(row):
+                before = loaded(builder, _at(builder, output, v * VECTOR_BYTES), VECTOR, 4)
+                builder.store(builder.fadd(before, builder.load(slot)), slot)
+
+
 def _finish(builder, slots, outputs, mode):
     """Outputs, first row to last: the unused lanes of one row are overwritten by the next."""
+    _add(builder, slots, outputs, mode)
     _clip(builder, slots, mode)
     for row, output in zip(slots, outputs, strict=True):
         for v, slot in enumerate(row):
@@ -152,7 +164,7 @@ def _gemm_tile(rows, vectors):
             inputs = _words(builder, table, 0, rows)
             outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
             slots = _slots(builder, rows, vectors)
-            _start(builder, slots, outputs, bias, mode)
+            _start(builder, slots, bias, mode)
 
             def step(along, column):
                 if vectors > 1:
@@ -211,7 +223,8 @@ def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel)
 
 # A tile whose sums run over segments: stretches of consecutive inputs.
 #
-# output[r] + shift = start + sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
+# output[r] + shift = (bias, or what is there) +
+# sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
 # ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
 # ``ahead`` is how many bytes behind the panel the next one lies, which is fetched from memory meanwhile.
 gemm_tile = _gemm_tile(ROWS, VECTORS)
@@ -229,7 +242,7 @@ def _outer_tile(rows, vectors):
             slots = _slots(builder, rows, vectors)
             zeros = cgutils.alloca_once(builder, ir.ArrayType(VECTOR, vectors))
             builder.store(ir.Constant(ir.ArrayType(VECTOR, vectors), [constant(0)] * vectors), zeros)
-            _start(builder, slots, outputs, builder.ptrtoint(zeros, I64), mode)
+            _start(builder, slots, builder.ptrtoint(zeros, I64), mode)
 
             def sum_up(along, column):
                 _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
@@ -267,7 +280,7 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
         pitches, steps = (line_pitch, column_pitch), (ir.Constant(I64, 8), builder.mul(two, column_step))
         _over_pixels(builder, lines, builder.sdiv(line, two), pitches, steps, columns, sum_up)
-        adding = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
+        adding = _adds(builder, mode)
         # All are read before any is written: rows beyond the end have the place of the last one.
         before = [builder.select(adding, loaded(builder, each, VECTOR, 4), constant(0)) for each in outputs]
         zeros = ir.Constant(_HALF_VECTOR, [0.0] * (LANES // 2))
@@ -283,7 +296,7 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
 # A tile whose sums run over pixels: ``lines`` lines of ``line`` pixels.
 #
-# output[r] = start + sum over lines y, pixels x of
+# output[r] = (0, or what is there) + sum over lines y, pixels x of
 # input[r][y * line_pitch + x * step] * columns[y * column_pitch + x * column_step],
 # pitches and steps in bytes.
 outer_tile = _outer_tile(ROWS, VECTORS)
