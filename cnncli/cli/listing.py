@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
+from cnncli.cli.lists import NameList
 from cnncli.cli.names import STREAM, expanded, find_inputs, wanted_names
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
@@ -55,7 +56,7 @@ class Listing:
         if self.known:
             yield self.known
         if self.more:
-            for names in _arriving(b"\0" if self.null else b"\n"):
+            for names in _arriving(null=self.null):
                 yield [each for name in names for each in _inputs(name, recursive=self.recursive)]
 
 
@@ -106,20 +107,15 @@ def _check_open() -> None:
         )
 
 
-def _arriving(end: bytes) -> Iterator[list[str]]:
+def _arriving(*, null: bool) -> Iterator[list[str]]:
     """Names on standard input, as many at a time as have come, their bytes kept as they are."""
-    rest = b""
+    names = NameList("standard input", null=null)
     while True:
         try:
             # Not sys.stdin: a thread that waits in its buffer would keep the process from ending.
             data = os.read(0, _PIECE)
         except OSError as error:
             raise reading_fault(error, "standard input") from error
-        *whole, rest = (rest + data).split(end)
-        if not data and rest:
-            whole, rest = [rest], b""
-        # In a list, a lone dash is the name of a file.
-        names = [os.fsdecode(name) for name in whole if name]
-        yield [f".{os.sep}{name}" if name == STREAM else name for name in names]
+        yield [*names.names(data)]
         if not data:
             return

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from cnncli.cli.lists import names_in
 from cnncli.cli.run import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
@@ -154,14 +155,13 @@ def _listed(files_from: str, *, null: bool) -> list[str]:
             f"cannot read names from {shown(files_from)}: {what}; expected a readable file",
             "check the path given to --files-from",
         ) from error
-    names = [os.fsdecode(name) for name in data.split(b"\0" if null else b"\n") if name]
+    place = "standard input" if files_from == STREAM else shown(files_from)
+    names = names_in(data, where=place, null=null)
     if not names:
-        place = "standard input" if files_from == STREAM else shown(files_from)
         raise UsageError(
             f"--files-from: {place} holds no names; expected one a line", "check how the list is made"
         )
-    # In a list, a lone dash is the name of a file.
-    return [f".{os.sep}{name}" if name == STREAM else name for name in names]
+    return names
 
 
 def _in_folder(
@@ -183,14 +183,17 @@ def _in_folder(
 def _images(
     folder: str, suffixes: frozenset[str], faults: list[CnncliError], *, recursive: bool
 ) -> Iterator[str]:
-    """Files in a folder that have an image's suffix."""
+    """Regular files in a folder, also behind links, that have an image's suffix."""
     for parent, folders, files in os.walk(
         folder, onerror=lambda error: faults.append(reading_fault(error, error.filename))
     ):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in files:
-            if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("."):
-                yield os.path.join(parent, name)
+            path = os.path.join(parent, name)
+            if os.path.splitext(name)[1].lower() not in suffixes or name.startswith("."):
+                continue
+            if os.path.isfile(path) or not os.path.exists(path):  # no pipe, which may never end
+                yield path
 
 
 def plan_outputs(

@@ -89,6 +89,59 @@ def test_files_from(run, photo, tmp_path, option, end):
     assert run("convolve", "--files-from", "list", *option, *BLUR, "-o", "out/").out == done.out
 
 
+STREAMED = "cnncli predict --files-from - --json -q < list.txt"
+LISTS = {
+    "Windows": b"in/a.png\r\nin/b.png\r\n\r\n",
+    "a mark": b"\xef\xbb\xbfin/a.png\nin/b.png\n",
+    "both": b"\xef\xbb\xbfin/a.png\r\nin/b.png",
+    "PowerShell": "in/a.png\r\nin/b.png\r\n".encode("utf-16"),
+    "big-endian": b"\xfe\xff" + "in/a.png\nin/b.png\n".encode("utf-16-be"),
+    "backslashes": b"in\\a.png\r\n.\\in\\b.png\r\n",
+}
+
+
+@pytest.mark.parametrize("listed", LISTS.values(), ids=LISTS)
+def test_lists_of_other_systems(run, shell, photo, tmp_path, listed):
+    (tmp_path / "in").mkdir()
+    photo("in/a.png")
+    photo("in/b.png")
+    (tmp_path / "list.txt").write_bytes(listed)
+    for source, stdin in (("list.txt", None), ("-", listed)):
+        done = run("convolve", "--files-from", source, *BLUR, "-o", "out/", stdin=stdin)
+        assert (done.code, done.err) == (0, ""), source
+        assert done.lines == ["out/a-box.png", "out/b-box.png"]
+    for done in (run("predict", "--files-from", "list.txt", "--json"), shell(STREAMED)):
+        assert [each["input"].removeprefix("./") for each in done.results] == ["in/a.png", "in/b.png"]
+
+
+def test_a_name_that_is_a_file_as_it_stands_is_left_alone(shell, photo, tmp_path):
+    names = ["\ufeffa.png", "a.png\r", "in\\a.png"]
+    (tmp_path / "in").mkdir()
+    photo(tmp_path / "a.png")
+    for name in [*names, "in/a.png"]:
+        (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes())
+    (tmp_path / "list.txt").write_bytes("\n".join(names).encode())
+    assert [each["input"] for each in shell(STREAMED).results] == names
+
+
+def test_lists_that_hold_nul(run, shell, two_lines, tmp_path):
+    done = run("convolve", "--files-from", "-", *BLUR, stdin=b"a.png\nb.png\0c.png\0")
+    assert "line 2 of standard input holds NUL" in two_lines(done, 2)
+    (tmp_path / "list.txt").write_bytes("a.png\n".encode("utf-16") + b"\0")
+    assert "standard input begins as UTF-16 and is none behind line 1" in two_lines(shell(STREAMED), 2)
+
+
+def test_in_folders_only_regular_files_count(run, photo, tmp_path):
+    (tmp_path / "d").mkdir()
+    photo("d/a.png")
+    (tmp_path / "d/linked.png").symlink_to(tmp_path / "d/a.png")
+    (tmp_path / "d/zero.png").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "d/pipe.png")
+    assert outputs(run("convolve", "d", *BLUR, "-o", "out")) == ["out/a-box.png", "out/linked-box.png"]
+    done = run("predict", "d", "--json")
+    assert [each["input"] for each in done.results] == ["d/a.png", "d/linked.png"]
+
+
 REFUSED = {
     "one output for two": (["a.png", "b.png", "-o", "x.png"], "x.png is one file for 2 inputs"),
     "stream for two": (["a.png", "b.png", "-o", "-"], "-o - is given with 2 inputs"),
