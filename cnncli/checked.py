@@ -1,4 +1,4 @@
-"""Floor 0: JSON that comes from outside, taken apart into values that are known to be in order.
+"""Floor 0: JSON, in and out. What comes from outside is taken apart into values known to be in order.
 
 A checkpoint, a run's description or a kernel file may be damaged, edited or made to do harm. What is read
 from one is therefore asked for by name, type and range, and the first value that is none of these raises
@@ -6,7 +6,6 @@ from one is therefore asked for by name, type and range, and the first value tha
 where text should be, or a count of 10^30.
 """
 
-import json
 import math
 from collections.abc import Set
 from typing import Any, TypeVar
@@ -31,6 +30,8 @@ def parse_json(data: bytes | str) -> Any:
     MalformedError
         Where it is no JSON, no UTF-8, nested more than 64 deep, or holds a number of thousands of digits.
     """
+    import json
+
     try:
         found = json.loads(data, parse_constant=lambda _: None)
         # The text of a small value may stand for a great one: 1e999 is infinite.
@@ -46,6 +47,31 @@ def parse_json(data: bytes | str) -> Any:
     except ValueError:  # Python turns no more than 4,300 digits into a number
         raise MalformedError("it holds a number of thousands of digits") from None
     return found
+
+
+def as_json(value: object) -> str:
+    """Write JSON on one line, letters as they are; a number that is none becomes null.
+
+    Parameters
+    ----------
+    value : object
+        Of dicts, lists, tuples, texts and plain numbers.
+    """
+    import json
+
+    compact: Any = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    try:
+        return json.dumps(value, **compact)
+    except ValueError:
+        return json.dumps(_finite(value), **compact)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check(value: Any, left: int) -> None:
@@ -182,6 +208,8 @@ def _brief(value: object) -> str:
     """A value for a message, cut where it is long."""
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"
+    import json
+
     try:
         text = json.dumps(value, ensure_ascii=False)
     except ValueError:  # more digits than Python writes

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cnncli.checked import Fields, MalformedError, parse_json
+from cnncli.checked import Fields, MalformedError, as_json, parse_json
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,8 @@ def test_long_values_are_cut_in_messages():
     with pytest.raises(MalformedError) as caught:
         Fields({"n": "x" * 10_000}).whole("n", 0, 1)
     assert len(str(caught.value)) < 200
+
+
+def test_numbers_that_are_none_are_written_as_null():
+    value = {"a": [1.5, float("nan"), (float("inf"), {"b": -float("inf")})], "c": "Ä", "d": None, "e": 10**20}
+    assert as_json(value) == '{"a":[1.5,null,[null,{"b":null}]],"c":"Ä","d":null,"e":100000000000000000000}'

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
 from cnncli.cli.names import STREAM, Job, find_inputs, is_special, plan_outputs
@@ -257,13 +258,7 @@ def _make_folder(folder: Path) -> None:
 def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     """A result's line: JSON, or its name where the name was made up."""
     if json:
-        from json import dumps
-
-        line = dumps(
-            {"input": in_unicode(job.source), "output": in_unicode(job.target), **value},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        line = as_json({"input": in_unicode(job.source), "output": in_unicode(job.target), **value})
     elif job.announced:
         line = job.target
     else:

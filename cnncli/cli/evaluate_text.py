@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli import checked
 from cnncli.images.faults import in_unicode, shown
 from cnncli.tasks.classification import ClassScores
 
@@ -21,15 +22,13 @@ _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too 
 
 def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
     """One object: what was judged, accuracy and loss, scores of each class, the confusion matrix."""
-    from json import dumps
-
     evaluation, checkpoint = judged.evaluation, trained.checkpoint
 
     def rounded(value: float | None) -> float | None:
         return None if value is None else round(value, 6)
 
     scores = evaluation.by_class(checkpoint.classes)
-    return dumps(
+    return checked.as_json(
         {
             "dataset": in_unicode(judged.dataset.name),
             "provenance": in_unicode(judged.dataset.provenance),
@@ -51,9 +50,7 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
             "confusion": evaluation.confusion.tolist(),
             "skipped": len(judged.dataset.skipped),
             "seconds": round(judged.seconds, 3),
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
 
 

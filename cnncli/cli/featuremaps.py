@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.trained import Prepared, Trained, fitted, load_trained
+from cnncli.cli.trained import Prepared, Trained, fitted, load_trained, no_answer
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, reading_fault, shown, writing_fault
@@ -23,7 +24,7 @@ from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
 from cnncli.images.write import write_atomic
 from cnncli.nn import Graph, Inference, Node
-from cnncli.tasks.classification import answers, probabilities
+from cnncli.tasks.classification import answers, are_finite, probabilities
 from cnncli.views.colors import as_rgb
 from cnncli.views.featuremaps import (
     LayerMaps,
@@ -133,7 +134,7 @@ def featuremaps_command(
     if raw is not None:
         _write_arrays(Path(raw), seen.arrays)
     if json:
-        line = _as_json(seen, trained, input, target, view=view, seconds=perf_counter() - start)
+        line = _json_line(seen, trained, input, target, view=view, seconds=perf_counter() - start)
         report(line) if target == STREAM else write_line(line)
     elif output is None and target != STREAM:
         write_line(target)
@@ -285,7 +286,10 @@ def _look(
         network, 1, threads=threads, keep=tuple(each for each in kept if each != network.graph.output)
     )
     activations = {each: array[0] for each, array in inference.activations(x).items()}
-    shares = probabilities(activations[network.graph.output].reshape(1, -1))[0]
+    outputs = activations[network.graph.output].reshape(1, -1)
+    if not are_finite(outputs).all():
+        raise no_answer(name)
+    shares = probabilities(outputs)[0]
     rows, side = (None, _SIDES[view][1]) if named else (_ROWS, _SIDES[view][0])
     arrays: Arrays
     if view == "maps":
@@ -434,9 +438,7 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
         write_atomic(folder / f"{name}.npy", stream.getvalue())
 
 
-def _as_json(seen: Seen, trained: Trained, source: str, target: str, *, view: str, seconds: float) -> str:
-    from json import dumps
-
+def _json_line(seen: Seen, trained: Trained, source: str, target: str, *, view: str, seconds: float) -> str:
     (found,) = answers(seen.shares[None], trained.checkpoint.classes, top=_ANSWERS)
     value = {
         "input": in_unicode(source),
@@ -446,4 +448,4 @@ def _as_json(seen: Seen, trained: Trained, source: str, target: str, *, view: st
         "layers": seen.layers,
         "seconds": round(seconds, 6),
     }
-    return dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return as_json(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnncli.checked import as_json
 from cnncli.cli.arithmetic import show, spell_out
 from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.entry import Entry, Parameter
@@ -41,13 +42,11 @@ def kernels(spec: str | None, json: bool) -> None:
     """
     chosen = None if spec is None else parse_spec(spec)
     if json:
-        from json import dumps
-
         objects = (
             (entry_json(entry) for entry in CATALOG.values()) if chosen is None else [kernel_json(chosen)]
         )
         for found in objects:
-            print(dumps(found, ensure_ascii=False))
+            print(as_json(found))
         return
     from rich.console import Console
 

@@ -17,12 +17,12 @@ from cnncli.cli.progress import progress_bar
 from cnncli.cli.readout import Readout, Row, choose_readout
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
-from cnncli.cli.trained import Prepared, Trained, load_trained, prepare
+from cnncli.cli.trained import Prepared, Trained, load_trained, no_answer, prepare
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.images.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
-from cnncli.tasks.classification import Answer, answers, probabilities
+from cnncli.tasks.classification import Answer, answers, are_finite, probabilities
 
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
 Run = list[tuple[Input, Prepared | CnncliError]]
@@ -152,16 +152,22 @@ def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Ro
     """Let the network answer for a run of inputs."""
     good = [result for _, result in run if isinstance(result, Prepared)]
     found: Iterator[list[Answer]] = iter(())
+    finite: Iterator[bool] = iter(())
     if good:
         pixels = np.stack([each.pixels for each in good])
         outputs = inference.run(trained.checkpoint.preprocessing.normalise(pixels))
-        found = iter(answers(probabilities(outputs), trained.checkpoint.classes, top=top))
-    return [
-        Row(item.name, next(found), result.changes)
-        if isinstance(result, Prepared)
-        else Row(item.name, error=result)
-        for item, result in run
-    ]
+        known = are_finite(outputs)
+        finite = iter(known.tolist())
+        found = iter(answers(probabilities(outputs[known]), trained.checkpoint.classes, top=top))
+    rows = []
+    for item, result in run:
+        if not isinstance(result, Prepared):
+            rows.append(Row(item.name, error=result))
+        elif next(finite):
+            rows.append(Row(item.name, next(found), result.changes))
+        else:
+            rows.append(Row(item.name, error=no_answer(item.name)))
+    return rows
 
 
 def _write(rows: Sequence[Row], readout: Readout, count: _Count, *, debug: bool) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
+from cnncli.checked import as_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
 from cnncli.records import record
@@ -63,8 +64,6 @@ class JsonLines:
 
     def line(self, row: Row) -> str:
         """``{"input":…,"predictions":[{"label":…,"probability":…},…]}``, or ``{"input":…,"error":…}``."""
-        from json import dumps
-
         value: dict[str, object] = {"input": in_unicode(row.name)}
         if row.error is not None:
             value["error"] = row.error.message
@@ -74,7 +73,7 @@ class JsonLines:
             ]
         if row.adapted:
             value["adapted"] = row.adapted
-        return dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return as_json(value)
 
 
 class Csv:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cnncli.checked import as_json
 from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
@@ -29,11 +30,9 @@ def samples_command(folder: str, *, json: bool, quiet: bool) -> int:
     """
     count, written = copy_samples(Path(folder))
     if json:
-        from json import dumps
-
         for file in written:
             value = {"output": in_unicode(str(file)), "bytes": file.stat().st_size}
-            write_line(dumps(value, ensure_ascii=False, separators=(",", ":")))
+            write_line(as_json(value))
     elif not quiet:
         write_line(f"{count} files in {folder}")
     return DONE

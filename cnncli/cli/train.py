@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnncli import ending
+from cnncli.checked import as_json
 from cnncli.cli.run import DONE, Stopped, UsageError, orderly_stop, report
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError, OptionError
@@ -251,9 +252,7 @@ def _conclude(session: "Session", manner: Manner) -> int:
             result = _test(session, manner)
             session.finish(result)
     if manner.json:
-        import json
-
-        write_line(json.dumps(_object(session, result)))
+        write_line(as_json(_object(session, result)))
     if not manner.quiet:
         report(_closing_line(session, result))
         if not manner.json:
@@ -346,10 +345,8 @@ def _find_rate(session: "Session", manner: Manner) -> int:
     path = session.folder / RATE_CURVE
     write_page(path, rates_page(found, title=_title(session)))
     if manner.json:
-        import json
-
         write_line(
-            json.dumps({"run": str(session.folder.path), "suggested_lr": found.suggested, "curve": str(path)})
+            as_json({"run": str(session.folder.path), "suggested_lr": found.suggested, "curve": str(path)})
         )
     else:
         write_line(str(path))

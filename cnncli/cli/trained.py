@@ -83,6 +83,15 @@ def load_trained(name: str | None) -> Trained:
         ) from error
 
 
+def no_answer(name: str) -> CnncliError:
+    """The error for a picture for which the outputs of the network are not numbers."""
+    return CnncliError(
+        f"{shown(name)}: the outputs of the network are not numbers: values overflow on their way; "
+        "expected finite outputs",
+        "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
+    )
+
+
 def batch_size(graph: Graph, threads: int) -> int:
     """Pictures of a batch: many, as long as they take little memory, and one for each thread at least."""
     widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])

@@ -10,7 +10,9 @@ from cnncli.filters.model import Linear, Weights
 
 _FORM = "write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
 _SIZED_FORM = "write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5,-1 0,-1,0'"
-_HEAD = re.compile(r"\s*([0-9]+)\s*(?:[xX]\s*([0-9]+)\s*)?(?:\+([0-9]+)\+([0-9]+))?\s*:(.*)", re.DOTALL)
+_HEAD = re.compile(
+    r"\s*([0-9]{1,9})\s*(?:[xX]\s*([0-9]{1,9})\s*)?(?:\+([0-9]{1,9})\+([0-9]{1,9}))?\s*:(.*)", re.DOTALL
+)
 _NOT_PART = frozenset({"nan", "+nan", "-nan", "-", "−"})
 
 

@@ -15,6 +15,8 @@ Region = tuple[int, int, int, int]
 
 _NEGLIGIBLE = 1e-9  # of the sum of |weights|: a sum below it counts as zero
 
+_MOST = 1_000_000  # of strides, dilations and repeats: more than any image has columns
+
 
 @record(kw_only=True)
 class Options:
@@ -68,9 +70,13 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
-        _at_least_one("--stride", min(self.stride), self.stride)
-        _at_least_one("--dilation", self.dilation, self.dilation)
-        _at_least_one("--repeat", self.repeat, self.repeat)
+        for name, count, given in (
+            ("--stride", min(self.stride), self.stride),
+            ("--stride", max(self.stride), self.stride),
+            ("--dilation", self.dilation, self.dilation),
+            ("--repeat", self.repeat, self.repeat),
+        ):
+            _in_range(name, count, given)
         for name, value in (("--scale", self.scale), ("--bias", self.bias)):
             if not np.isfinite(value):
                 raise CnncliError(
@@ -78,9 +84,10 @@ class Options:
                 )
 
 
-def _at_least_one(name: str, least: int, value: object) -> None:
-    if least < 1:
-        raise CnncliError(f"{name} is {value}; expected 1 or more", f"leave {name} out for 1")
+def _in_range(name: str, count: int, given: object) -> None:
+    if not 1 <= count <= _MOST:
+        expected = "1 or more" if count < 1 else f"at most {_MOST:,}"
+        raise CnncliError(f"{name} is {given}; expected {expected}", f"leave {name} out for 1")
 
 
 @record(eq=False)

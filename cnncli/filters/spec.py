@@ -108,8 +108,14 @@ def _parse_lists(text: str) -> Weights:
 
     try:
         rows = json.loads(text)
-    except (ValueError, RecursionError) as fault:
+    except RecursionError:
+        raise CnncliError(
+            f"kernel {text[:40]!r} is no list of lists: it is nested too deep", _FORMS
+        ) from None
+    except json.JSONDecodeError as fault:
         raise CnncliError(f"kernel {text[:40]!r} is no list of lists: {fault}", _FORMS) from None
+    except ValueError:  # Python turns no more than 4,300 digits into a number
+        raise CnncliError(f"kernel {text[:40]!r} holds a number of thousands of digits", _FORMS) from None
     return weights_of_lists(rows, where="kernel")
 
 

@@ -68,6 +68,11 @@ class Node:
     shape: Shape
     input_shapes: tuple[Shape, ...]
 
+    @property
+    def weight_count(self) -> int:
+        """Weights, counted without making them; biases and norms are left out."""
+        return self.layer.multiply_adds(self.input_shapes) // (self.shape.height * self.shape.width)
+
 
 INPUT = "input"
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.available import available_memory
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.losses import Loss
@@ -16,6 +17,8 @@ from cnncli.nn.network import Floats, Network
 from cnncli.nn.optimisers import Optimiser
 from cnncli.nn.plan import Plan
 from cnncli.nn.slots import PIECE_ROWS
+
+_WORTH_ASKING = 1 << 28  # bytes: asking the system takes a tenth of a millisecond
 
 
 class TrainingStep:
@@ -204,6 +207,11 @@ class Inference:
         None: all cores.
     keep : collection of str
         Names of layers whose activations are wanted besides the output.
+
+    Raises
+    ------
+    CnncliError
+        Where it would take more memory than there is.
     """
 
     def __init__(
@@ -220,7 +228,11 @@ class Inference:
             self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
             plan.apply("copy", value, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
         self._refresh = plan.refresher()
-        self._program = plan.program(workers)
+        try:
+            self._program = plan.program(workers)
+        except MemoryError as fault:
+            raise _too_large(batch) from fault
+        _check_memory(plan.memory + sum(array.nbytes for array in self._kept.values()), batch)
         self.refresh()
 
     def refresh(self) -> None:
@@ -259,6 +271,23 @@ class Inference:
         samples = check_images(images, self.network, self.batch)
         self._plan.start(images, samples, 0)
         self._program.run(samples)
+
+
+def _check_memory(needed: int, batch: int) -> None:
+    """Refuse what does not fit, before it is touched: until then the system has only promised it."""
+    left = available_memory() if needed > _WORTH_ASKING else None
+    if left is not None and needed > left:
+        raise _too_large(batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are left")
+
+
+def _too_large(
+    batch: int, takes: str = "more memory than there is", most: str = "the memory of this machine"
+) -> CnncliError:
+    images = "one image" if batch == 1 else f"{batch} images at a time"
+    return CnncliError(
+        f"the network takes {takes} for {images}; expected at most {most}",
+        "Use a network for smaller images, or a machine with more memory.",
+    )
 
 
 def check_images(images: Floats, network: Network, batch: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ def log_softmax(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
 def probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
     """Softmax of the outputs, (N, K) float64; rows sum to 1."""
     return np.asarray(np.exp(log_softmax(outputs)))
+
+
+def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N,) whether a network's outputs for a picture are numbers: weights of any size overflow for some."""
+    return np.asarray(np.isfinite(outputs).all(axis=1))
 
 
 class Answer(NamedTuple):
@@ -211,6 +217,11 @@ def evaluate(
         Pictures at a time.
     threads : int
         To use.
+
+    Raises
+    ------
+    CnncliError
+        Where an output is not a number.
     """
     from cnncli.data.loader import Loader
     from cnncli.nn import Inference
@@ -229,4 +240,11 @@ def evaluate(
         indices.append(part.indices.copy())
         labels.append(part.labels.copy())
         outputs.append(inference.run(part.x))
-    return Evaluation(np.concatenate(indices), np.concatenate(labels), np.concatenate(outputs))
+    evaluation = Evaluation(np.concatenate(indices), np.concatenate(labels), np.concatenate(outputs))
+    if lost := int(np.count_nonzero(~are_finite(evaluation.outputs))):
+        raise CnncliError(
+            f"the outputs of the network for {lost:,} of {len(evaluation):,} images are not numbers: "
+            "values overflow on their way; expected finite outputs",
+            "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
+        )
+    return evaluation

@@ -1,8 +1,6 @@
 """How much memory a run takes, and whether this machine has it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
+from cnncli.core.available import available_memory
 from cnncli.data.model import Arrays, Dataset
 from cnncli.errors import OptionError
 from cnncli.nn import Graph
@@ -15,58 +13,6 @@ _COPIES = 6  # of the weights: themselves, gradient, before the step, the best, 
 _LEAST_COPIES = 10  # those, two moments of the optimiser, and the weights in the order of the loops
 
 
-def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take: the machine's, bounded by the cgroup's limit.
-
-    Returns
-    -------
-    int or None
-        None where the system does not say.
-    """
-    return min([*_of_machine(root / "proc/meminfo"), *_of_groups(root)], default=None)
-
-
-def _of_machine(file: Path) -> Iterator[int]:
-    for line in _lines(file):
-        if line.startswith("MemAvailable:"):
-            yield int(line.split()[1]) * 1024
-
-
-def _of_groups(root: Path) -> Iterator[int]:
-    """What is left of the limits of the process' group and of those above it."""
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        names = (
-            ("memory.limit_in_bytes", "memory.usage_in_bytes")
-            if controllers
-            else ("memory.max", "memory.current")
-        )
-        base = root / "sys/fs/cgroup" / controllers
-        group = base / path.lstrip("/")
-        for folder in (group, *group.parents):
-            limit, used = (_lines(folder / name) for name in names)
-            if limit and used and limit[0].isdecimal():
-                yield max(0, int(limit[0]) - int(used[0]) + _reclaimable(folder))
-            if folder == base:
-                break
-
-
-def _reclaimable(folder: Path) -> int:
-    """Bytes of files that are only kept in memory while nobody else wants it."""
-    return sum(
-        int(line.split()[1]) for line in _lines(folder / "memory.stat") if line.startswith("inactive_file ")
-    )
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text().splitlines()
-    except OSError:
-        return []
-
-
 def check_weights(graph: Graph, batch: int) -> None:
     """Refuse a network whose weights alone are too much, before any of them is made.
 
@@ -75,10 +21,7 @@ def check_weights(graph: Graph, batch: int) -> None:
     OptionError
         Where training takes more than there is.
     """
-    sizes = [
-        4 * node.layer.multiply_adds(node.input_shapes) // (node.shape.height * node.shape.width)
-        for node in graph.nodes.values()
-    ]
+    sizes = [4 * node.weight_count for node in graph.nodes.values()]
     slots = max(
         (size for size, node in zip(sizes, graph.nodes.values(), strict=True) if node.shape[:2] != (1, 1)),
         default=0,

@@ -16,7 +16,7 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
-from cnncli.nn import Network
+from cnncli.nn import Graph, Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 FORMAT = "cnncli checkpoint 1"
@@ -116,12 +116,24 @@ class Checkpoint:
         CnncliError
             Where the weights do not fit the architecture.
         """
-        network = Network(self.architecture.graph(seed=seed), scheme=None)
         try:
+            graph = self.architecture.graph(seed=seed)
+            self._check_size(graph)
+            network = Network(graph, scheme=None)
             network.load(self.arrays)
         except CnncliError as fault:
             raise CnncliError(f"{shown(self.path or 'checkpoint')}: {fault.message}", fault.hint) from fault
         return network
+
+    def _check_size(self, graph: Graph) -> None:
+        """Refuse an architecture of more weights than there are, before memory is taken for them."""
+        held = sum(array.size for array in self.arrays.values())
+        taken = sum(node.weight_count for node in graph.nodes.values())
+        if taken > held:
+            raise CnncliError(
+                f"its architecture takes {taken:,} weights or more; the file holds {held:,}",
+                "Copy the file again from where it came, or train the network again.",
+            )
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
