@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _JPEG, _PNG = ("JpegImagePlugin", "JPEG"), ("PngImagePlugin", "PNG")
 _FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG}
+MOST_TEXT, MOST_TEXTS = 1 << 24, 1 << 26  # bytes that a text of a PNG may unpack to, and all of its texts
 _PLAIN_PNG = ("L", "RGB", "RGBA")  # as the decoder calls them; others need more than decoding
 _LEAST_AHEAD = 1 << 16  # bytes of a lone file: below, it is decoded before a thread has started
 _MOST_AHEAD = 100_000_000  # pixels, which every limit that is not asked for allows
@@ -35,8 +36,13 @@ def settle_pillow(max_pixels: int) -> None:
     The limit still counts for images inside others (icons), whose size is seen late. Each image gets one
     block of memory, which `memory.pixels_in_place` needs.
     """
+    from logging import NullHandler, getLogger
+
     from PIL import Image
 
+    log = getLogger("PIL")
+    if not log.handlers:  # else what Pillow logs goes to standard error
+        log.addHandler(NullHandler())
     Image.core.set_use_block_allocator(1)  # type: ignore[attr-defined]
     Image.MAX_IMAGE_PIXELS = max_pixels
     bomb = ("error", None, Image.DecompressionBombWarning, None, 0)
@@ -64,7 +70,9 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
         from cnncli.images.avif import open_avif
 
         return open_avif(stream)
-    importlib.import_module(f"PIL.{plugin}")
+    module: Any = importlib.import_module(f"PIL.{plugin}")
+    if format == "PNG":
+        module.MAX_TEXT_CHUNK, module.MAX_TEXT_MEMORY = MOST_TEXT, MOST_TEXTS
     from PIL import Image
 
     return Image.OPEN[format][0](stream, "")

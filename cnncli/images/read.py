@@ -76,6 +76,8 @@ def read_picture(
             return _read_gif(stream, plugin, max_pixels)
         if format == "PPM":
             return _read_pnm(stream.read(), max_pixels)
+        if format == "PNG":
+            return _read_png(stream, (format, plugin), prefix, max_pixels)
         return _read_image(stream, (format, plugin), prefix, max_pixels)
 
 
@@ -260,6 +262,24 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
     metadata, orientation = read_about(image, stream, pixels.shape[2], alpha=alpha)
     notes = remarks_at_end(stream, format)
     return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
+
+
+def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
+    """A PNG as it is, or else without the odd chunks that Pillow refuses it for."""
+    try:
+        return _read_image(stream, known, prefix, max_pixels)
+    except (CnncliError, MemoryError):
+        raise
+    except Exception:
+        from cnncli.images import png_mend
+
+        stream.seek(0)
+        mended = png_mend.mended(stream.read())
+        if mended is None:
+            raise
+        data, notes = mended
+        picture = _read_image(io.BytesIO(data), known, data[:_PREFIX], max_pixels)
+        return replace(picture, notes=notes + picture.notes)
 
 
 def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:

@@ -153,12 +153,14 @@ def silence_libtiff() -> None:
     """Keep libtiff from printing to stderr; what goes wrong there comes back as an error all the same."""
     import ctypes
 
-    from PIL import _imaging  # noqa: F401, loads libtiff
+    from PIL import _imaging  # loads libtiff
 
-    with contextlib.suppress(OSError, AttributeError):
+    loaded = {str(path) for path in Path(_imaging.__file__).parent.glob(".dylibs/libtiff*")}  # of macOS
+    with contextlib.suppress(OSError):
         maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
-        loaded = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/libtiff" in line}
-        for path in loaded:
+        loaded |= {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/libtiff" in line}
+    for path in loaded:
+        with contextlib.suppress(OSError, AttributeError):
             library = ctypes.CDLL(path)
             library.TIFFSetErrorHandler(None)
             library.TIFFSetWarningHandler(None)

@@ -176,3 +176,27 @@ def test_pages_have_no_timing_and_animations_one_size():
     with pytest.raises(CnncliError, match="holds frames of one size"):
         encode_picture(sizes, "PNG")
     assert len(read_picture(encode_picture(sizes, "TIFF")).frames) == 2
+
+
+ORIENTED_AVIF = """
+import io, struct, sys
+import numpy as np
+from cnncli.images.picture import Metadata, Picture
+from cnncli.images.read import read_picture
+from cnncli.images.write import encode_picture
+
+frames = tuple(np.full((8, 12, 3), level, np.uint8) for level in (0, 255))
+for kind, value in ((3, struct.pack("<HH", 6, 0)), (4, struct.pack("<I", 6)), (1, b"\\6\\0\\0\\0")):
+    entry = struct.pack("<HHI", 274, kind, 1) + value
+    for entries in (entry, entry * 2):
+        count = struct.pack("<H", len(entries) // 12)
+        exif = b"II*\\0\\x08\\0\\0\\0" + count + entries + bytes(4)
+        picture = Picture(frames, format="WEBP", metadata=Metadata(exif=exif), durations=(50.0, 50.0))
+        again = read_picture(encode_picture(picture, "AVIF"))
+        print(len(again.frames), again.size)
+"""
+
+
+def test_no_orientation_ends_the_process_in_animated_avif(python):
+    """Pillow's writer crashes where EXIF says that several frames are to be turned."""
+    assert python(ORIENTED_AVIF).stdout.split("\n") == ["2 (12, 8)"] * 6 + [""]
