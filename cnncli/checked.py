@@ -152,8 +152,8 @@ class Fields:
         """A list of texts."""
         return tuple(_of_type(each, str, self._named(name), "a list of texts") for each in self._list(name))
 
-    def wholes(self, name: str, count: int, low: int, high: int) -> tuple[int, ...]:
-        """A list of so many whole numbers."""
+    def wholes(self, name: str, count: int | None, low: int, high: int) -> tuple[int, ...]:
+        """A list of so many whole numbers, or of any number (None)."""
         return tuple(_whole(each, self._named(name), low, high) for each in self._list(name, count))
 
     def numbers(

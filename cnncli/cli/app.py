@@ -435,7 +435,15 @@ def train(
     freeze: Annotated[bool, typer.Option("--freeze", help="With --init: train the head only.")] = False,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with a run that was stopped; needs no DATASET."),
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was stopped; needs no DATASET. With --epochs N it is prolonged: "
+            "epochs planned before keep their learning rates, others have those of a run of N epochs.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="With --resume: where the run's images lie now."),
     ] = None,
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")

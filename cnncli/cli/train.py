@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import Session
 
-_FREE = ("threads", "offline", "json", "quiet", "resume")  # what may stand beside --resume
+_FREE = ("threads", "offline", "json", "quiet", "resume", "epochs", "data")  # what may stand beside --resume
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def _manner(given: dict[str, Any]) -> Manner:
 
 
 def _session(given: dict[str, Any], manner: Manner) -> "Session":
+    from cnncli.training.changes import Changes
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import begin, resume
 
@@ -120,10 +121,23 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
                 f"Leave {what} out, or start a new run from its weights: "
                 f"--init {manner.resume}/last.safetensors.",
             )
-        with _loading(manner) as told:
-            return resume(
-                manner.resume, make_task, threads=manner.threads, offline="offline" in asked, report=told
-            )
+        try:
+            with _loading(manner) as told:
+                return resume(
+                    manner.resume,
+                    make_task,
+                    changes=Changes(asked.get("data"), asked.get("epochs")),
+                    threads=manner.threads,
+                    offline="offline" in asked,
+                    report=told,
+                )
+        except OptionError as error:
+            raise UsageError(error.message, error.hint) from error
+    if "data" in asked:
+        raise UsageError(
+            f"--data is {shown(asked['data'])} without --resume; expected it where a run's data have moved",
+            "Give the data set as DATASET, or say --resume RUN --data PATH.",
+        )
     if "dataset" not in asked:
         raise UsageError(
             "no DATASET is given; expected a name, a folder or a file, or --resume RUN",

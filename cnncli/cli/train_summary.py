@@ -37,13 +37,25 @@ def summary_lines(session: "Session") -> list[str]:
         f"batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
         f"({options.sched}), weight decay {options.weight_decay:g}, augment {_augment(session)}, "
         f"seed {options.seed}",
-        *(f"         {note}" for note in session.notes),
+        *(f"         {note}" for note in (*session.notes, *_said_of_steps(session))),
         f"run      {session.folder.path}",
     ]
     progress = trainer.progress
     if progress.step:
         tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
     return [*head, f"model    {session.model.name}", *_layers(table, run_memory(trainer, dataset)), *tail, ""]
+
+
+def _said_of_steps(session: "Session") -> list[str]:
+    """Images that an epoch leaves out, and what was planned before."""
+    material, count = session.trainer.material, len(session.dataset.train)
+    said = []
+    if left := count - min(count, len(material.train) * material.batch):
+        images = "1 image" if left == 1 else f"{left:,} images"
+        said.append(f"each epoch leaves out {images}, others every time: too few for a batch")
+    if material.plans:
+        said.append(f"prolonged from {', '.join(f'{each:,}' for each in material.plans)} epochs")
+    return said
 
 
 def _augment(session: "Session") -> str:

@@ -1,7 +1,8 @@
 """Checkpoints: weights as PyTorch users know them, and all it takes to use them.
 
 Keys and layouts are PyTorch's (``conv1.weight`` is (K, C, kh, kw)). The metadata are JSON strings:
-``format``, ``classes``, ``preprocessing``, ``architecture``, ``training``.
+``format``, ``classes``, ``preprocessing``, ``architecture``, ``training``, and ``images``: digests of what
+the network has seen (`Seen`).
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
+from cnncli.training.seen import Seen
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 FORMAT = "cnncli checkpoint 1"
@@ -99,6 +101,8 @@ class Checkpoint:
         What it was trained on and how.
     path : Path or None
         Where it was read from.
+    images : str or None
+        What it has seen, as `Seen.as_text` writes it; None: nobody noted that.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -107,6 +111,23 @@ class Checkpoint:
     architecture: Architecture
     training: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    images: str | None = None
+
+    @property
+    def seen(self) -> Seen | None:
+        """What it has seen; None where nobody noted that.
+
+        Raises
+        ------
+        CnncliError
+            Where the note is damaged.
+        """
+        if self.images is None:
+            return None
+        try:
+            return Seen.from_text(self.images)
+        except MalformedError as error:
+            raise _damaged(self.path, error) from error
 
     def network(self, *, seed: int = 0) -> Network:
         """The network with its weights.
@@ -156,6 +177,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "architecture": text(asdict(checkpoint.architecture)),
         "training": text(checkpoint.training),
     }
+    if checkpoint.images is not None:
+        metadata["images"] = checkpoint.images
     write_tensors(path, checkpoint.arrays, metadata)
 
 
@@ -185,10 +208,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         return _assembled(as_weights(arrays, path), metadata, path)
     except MalformedError as error:
-        raise CnncliError(
-            f"{shown(path)} is damaged: its metadata cannot be understood ({error})",
-            "Copy the file again from where it came, or train the network again.",
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path | None, error: MalformedError) -> CnncliError:
+    return CnncliError(
+        f"{shown(path or 'the checkpoint')} is damaged: its metadata cannot be understood ({error})",
+        "Copy the file again from where it came, or train the network again.",
+    )
 
 
 def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: Path) -> Checkpoint:
@@ -200,7 +227,9 @@ def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: 
     model = architecture_of(texts.fields("architecture"))
     if model.input_shape != preprocessing.shape or model.classes != len(classes):
         raise MalformedError("the architecture has another input or output than preprocessing and classes")
-    return Checkpoint(arrays, classes, preprocessing, model, texts.record("training"), path)
+    return Checkpoint(
+        arrays, classes, preprocessing, model, texts.record("training"), path, metadata.get("images")
+    )
 
 
 def architecture_of(fields: Fields) -> Architecture:

@@ -11,12 +11,14 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown, writing_fault
 from cnncli.images.write import write_atomic
+from cnncli.training.listing import FILE as LIST_FILE
+from cnncli.training.listing import ImageList
 
 FORMAT = "cnncli run 1"
 TEST_FILES = ("confusion_matrix.png", "misclassified.csv", "misclassified.png")
 FILES = (
-    *("config.json", "state.safetensors", "best.safetensors", "last.safetensors", "metrics.jsonl"),
-    *("curves.png", *TEST_FILES),
+    *("config.json", LIST_FILE, "state.safetensors", "best.safetensors", "last.safetensors"),
+    *("metrics.jsonl", "curves.png", *TEST_FILES),
 )
 RATE_CURVE = "learning_rate.png"
 """What a test writes, all that a run writes, and what a search for its rate writes."""
@@ -83,7 +85,9 @@ class RunFolder:
             Where there is none.
         """
         folder = cls(Path(path))
-        missing = [name for name in ("config.json", "state.safetensors") if not (folder / name).is_file()]
+        missing = [
+            name for name in ("config.json", LIST_FILE, "state.safetensors") if not (folder / name).is_file()
+        ]
         if missing:
             what = "does not exist" if not folder.path.exists() else f"holds no {missing[0]}"
             raise CnncliError(
@@ -164,6 +168,10 @@ class RunFolder:
             f"{shown(self / 'config.json')} is no description of a run: {why}",
             "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
         )
+
+    def write_list(self, images: ImageList) -> None:
+        """Write ``splits.csv``, once, before the folder becomes a run."""
+        write_atomic(self / LIST_FILE, images.as_csv(), durable=True)
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write ``metrics.jsonl``, a line an epoch."""

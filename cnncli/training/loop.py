@@ -14,7 +14,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn import Inference, Loss, Network, TrainingStep
 from cnncli.training.average import Average
 from cnncli.training.options import TrainOptions, usual_rate
-from cnncli.training.schedules import parse_schedule
+from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.state import Progress, State
 
 Floats = NDArray[np.float32]
@@ -85,6 +85,8 @@ class Material:
         To use.
     frozen : frozenset of str
         Parameters that stay as they are.
+    plans : tuple of int
+        Epochs at which earlier plans ended, where the run was prolonged.
     """
 
     network: Network
@@ -95,6 +97,7 @@ class Material:
     batch: int
     threads: int
     frozen: frozenset[str] = field(default_factory=frozenset)
+    plans: tuple[int, ...] = ()
 
 
 class Trainer:
@@ -132,7 +135,9 @@ class Trainer:
             also=[RENDER_LOOP],
         )
         self.average = Average(network, options.ema) if options.ema else None
-        self._schedule = parse_schedule(options.sched).schedule(self.epochs, len(material.train))
+        self._schedule = prolonged(
+            parse_schedule(options.sched), (*material.plans, self.epochs), len(material.train)
+        )
         self._inference: Inference | None = None
         self._before = (np.empty_like(network.weights), np.empty_like(network.state))
 
@@ -214,7 +219,7 @@ class Trainer:
     def _one_step(self, batch: Batch, batches: int) -> StepReport:
         progress, task, options = self.progress, self.material.task, self.material.options
         network = self.material.network
-        rate = (options.lr or 0.0) * self._schedule.factor(progress.step)
+        rate = (options.lr or 0.0) * self._schedule(progress.step)
         np.copyto(self._before[0], network.weights)
         np.copyto(self._before[1], network.state)
         loss = self.step.run(batch.x, task.targets(batch), rate=rate)
@@ -245,7 +250,7 @@ class Trainer:
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
-            "lr": (options.lr or 0.0) * self._schedule.factor(progress.step - 1),
+            "lr": (options.lr or 0.0) * self._schedule(progress.step - 1),
             "train_loss": progress.loss_sum / max(1, progress.seen),
             "train_accuracy": progress.hits / max(1, progress.seen),
         }

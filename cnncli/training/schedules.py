@@ -9,6 +9,7 @@ cosine:warmup=2                 constant, cosine or step after 2 epochs in which
 one-cycle:warmup=2              rises for 2 epochs, then falls to the end of the run
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cnncli.errors import CnncliError
@@ -44,6 +45,32 @@ class Plan:
         steps = max(1, epochs * batches)
         warm_up = min(steps, round(self.warmup * batches))
         return Schedule(self.kind, steps, warm_up, self.at, self.gamma)
+
+
+def prolonged(plan: Plan, ends: tuple[int, ...], batches: int) -> Callable[[int], float]:
+    """The factor of the rate by step, in a run that was prolonged once or several times.
+
+    Each part of the run keeps the schedule that it had: the first epochs follow that of a run of
+    ``ends[0]`` epochs to its end; those up to ``ends[1]`` have the rates that a run planned for ``ends[1]``
+    epochs has there, and so on. So it does not matter when, before its end, a run is prolonged. A rate that
+    had fallen to 0 rises again: to 81 % of the highest where ``one-cycle`` is made twice as long.
+
+    Parameters
+    ----------
+    plan : Plan
+        As ``--sched`` gives it.
+    ends : tuple of int
+        Epochs, rising; the last is the whole run.
+    batches : int
+        Steps of an epoch.
+    """
+    parts = [(end * batches, plan.schedule(end, batches)) for end in ends]
+
+    def factor(step: int) -> float:
+        schedule = next((part for end, part in parts if step < end), parts[-1][1])
+        return schedule.factor(step)
+
+    return factor
 
 
 def parse_schedule(text: str) -> Plan:

@@ -10,27 +10,26 @@ import numpy as np
 from cnncli import __version__
 from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
-from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
 from cnncli.data.recast import with_channels
-from cnncli.errors import CnncliError, OptionError
-from cnncli.images.faults import shown
+from cnncli.errors import OptionError
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
+from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large
-from cnncli.training.checkpoint import (
-    Checkpoint,
-    Preprocessing,
-    architecture_of,
-    load_checkpoint,
-    save_checkpoint,
-)
+from cnncli.training.changes import Changes
+from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_of, save_checkpoint
 from cnncli.training.folder import RunFolder
+from cnncli.training.listing import FILE as LIST_FILE
+from cnncli.training.listing import ImageList, list_of
+from cnncli.training.loading import is_known, load, load_same
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
+from cnncli.training.seen import Seen
 from cnncli.training.spelling import as_given
 from cnncli.training.state import State, load_state, save_state
+from cnncli.training.takeover import starting_point, take_over
 
 TaskMaker = Callable[[Dataset, TrainOptions, tuple[float, ...] | None], Task]
 
@@ -52,6 +51,10 @@ class Session:
         Of pictures.
     trainer : Trainer
         Ready to run.
+    images : ImageList
+        Which images are in which split.
+    earlier : Seen or None
+        What the weights that the run started from had seen.
     notes : tuple of str
         What was taken over.
     """
@@ -65,10 +68,16 @@ class Session:
         model: Architecture,
         preprocessing: Preprocessing,
         material: Material,
+        images: ImageList,
+        earlier: Seen | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.folder, self.options, self.dataset, self.model = folder, options, dataset, model
+        self.folder, self.options, self.model = folder, options, model
         self.preprocessing, self.notes = preprocessing, notes
+        self.images, self.earlier = images, earlier
+        seen = images.seen(earlier)
+        self.dataset = replace(dataset, warnings=(*dataset.warnings, *_trained_before(seen)))
+        self._seen = seen.as_text()
         self.trainer = Trainer(material, self.save)
         check_run(self.trainer, dataset)
 
@@ -99,8 +108,27 @@ class Session:
             "command": self.options.command,
             "version": __version__,
         }
-        checkpoint = Checkpoint(arrays, self.dataset.classes, self.preprocessing, self.model, record)
+        if plans := self.trainer.material.plans:
+            record["plans"] = [*plans, self.options.epochs]
+        checkpoint = Checkpoint(
+            arrays, self.dataset.classes, self.preprocessing, self.model, record, images=self._seen
+        )
         save_checkpoint(self.folder / name, checkpoint)
+
+    def describe(self, given: str) -> None:
+        """Write ``config.json``; ``given`` is what the user calls the data."""
+        config = {
+            "version": __version__,
+            "options": self.options.as_dict(),
+            "model": asdict(self.model),
+            "preprocessing": asdict(self.preprocessing),
+            "data": _facts(self.dataset),
+            "plans": list(self.trainer.material.plans),
+            "given": given,
+        }
+        if self.earlier is not None:
+            config["earlier"] = self.earlier.as_text()
+        self.folder.write_config(config)
 
     def best_network(self) -> Network:
         """The network with the best weights so far."""
@@ -147,24 +175,27 @@ def begin(
     CnncliError
         Where the dataset or the folder is at fault.
     """
-    start = _start(options.init)
-    dataset = _load(options, start.preprocessing if start else None, threads, report)
+    start = starting_point(options.init)
+    wanted = start.preprocessing if start else None
+    dataset = load(options, wanted, threads=threads, report=report)
+    if start:
+        dataset = with_channels(dataset, start.preprocessing.channels)
+    images = list_of(dataset, options.dataset, threads=threads)
     settled = options.settled(len(dataset.train))
-    name = options.dataset.strip().lower()
-    if name not in NAMED and name not in ALIASES:  # found again from wherever the run is resumed
+    if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
     preprocessing = _preprocessing(dataset, start, threads)
-    wanted = options.model
-    if start and wanted == "auto":
-        wanted = start.architecture.layers or start.architecture.name
-    model = architecture(wanted, dataset.shape, len(dataset.classes))
+    layers = options.model
+    if start and layers == "auto":
+        layers = start.architecture.layers or start.architecture.name
+    model = architecture(layers, dataset.shape, len(dataset.classes))
     if start and options.model == "auto":
         model = Architecture(start.architecture.name, model.layers, model.input_shape, model.classes)
     graph = model.graph(seed=settled.seed)
     check_weights(graph, min(settled.batch_size, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
-    notes = _take_over(network, start) if start else ()
+    notes = _taken(network, start, dataset.classes) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
     material = _material(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     folder = RunFolder.create(output, dataset=dataset.name, model=model.name)
@@ -176,6 +207,8 @@ def begin(
             model=model,
             preprocessing=preprocessing,
             material=material,
+            images=images,
+            earlier=start.seen if start else None,
             notes=notes,
         )
     except (OptionError, MemoryError) as fault:
@@ -183,7 +216,8 @@ def begin(
         raise fault if isinstance(fault, OptionError) else too_large(material.batch) from fault
     if kept:
         save_state(folder / "state.safetensors", session.trainer.state())
-        folder.write_config(_config(session) | {"given": options.dataset})
+        folder.write_list(images)
+        session.describe(options.dataset)
     return session
 
 
@@ -191,11 +225,26 @@ def resume(
     path: str,
     make_task: TaskMaker,
     *,
+    changes: Changes | None = None,
     threads: int = 1,
     offline: bool = False,
     report: Report | None = None,
 ) -> Session:
-    """Prepare to go on with a run, with the same options and the same data.
+    """Prepare to go on with a run, with the same options and the same images.
+
+    Parameters
+    ----------
+    path : str
+        The run's folder.
+    make_task : callable
+        As for `begin`.
+    changes : Changes or None
+        Where the data have been moved to, and up to which epoch the run is prolonged: written into the run
+        when all else is found to be in order.
+    threads, report
+        As for `begin`.
+    offline : bool
+        Download nothing.
 
     Raises
     ------
@@ -203,19 +252,36 @@ def resume(
         Where the folder holds no run, or the data have changed.
     """
     folder = RunFolder.existing(path)
-    config = folder.read_config()
+    config, changes = folder.read_config(), changes or Changes()
     try:
         options = TrainOptions.from_fields(config.fields("options"))
         model = architecture_of(config.fields("model"))
         preprocessing = Preprocessing.from_fields(config.fields("preprocessing"))
-        facts = config.record("data")
-        provenance = config.fields("data").text("provenance")
-        given = config.text("given") if "given" in config else options.dataset
+        facts = config.fields("data")
+        name, known, provenance = facts.text("name"), facts.text("known"), facts.text("provenance")
+        classes = facts.texts("classes")
+        given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
+        earlier = Seen.from_text(config.text("earlier")) if "earlier" in config else None
     except MalformedError as error:
         raise folder.no_run(error) from error
-    dataset = _load(options.at(offline=options.offline or offline), preprocessing, threads, report)
-    _check_same(facts, _facts(dataset), folder.path)
-    dataset = replace(as_given(dataset, given, options.dataset), provenance=provenance)
+    images = ImageList.read(folder / LIST_FILE)
+    state = load_state(folder / "state.safetensors")
+    options, plans = changes.prolonged(options, plans, state.progress)
+    if changes.data is not None:
+        moved = changes.data if is_known(changes.data) else str(Path(changes.data).absolute())
+        options, given = options.at(dataset=moved), changes.data
+    dataset = load_same(
+        options.at(offline=options.offline or offline),
+        preprocessing,
+        images,
+        classes,
+        folder=folder,
+        threads=threads,
+        report=report,
+    )
+    dataset = replace(
+        as_given(dataset, given, options.dataset), name=name, known=known, provenance=provenance
+    )
     network = Network(model.graph(seed=options.seed), seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
     material = _material(network, dataset, preprocessing, options=options, task=task, threads=threads)
@@ -225,39 +291,18 @@ def resume(
         dataset=dataset,
         model=model,
         preprocessing=preprocessing,
-        material=material,
+        material=replace(material, plans=plans),
+        images=images,
+        earlier=earlier,
     )
-    state = load_state(folder / "state.safetensors")
     session.trainer.resume(state)
+    if changes:
+        session.describe(given)
+    if not session.trainer.over:
+        state.progress.result = None  # of the run as it was before it was prolonged
     if state.progress.batch == 0 and state.progress.epoch and state.progress.result is None:
         session.write_derived(state)  # a kill may have come between the state and these
     return session
-
-
-def _start(init: str | None) -> Checkpoint | None:
-    if init is None:
-        return None
-    try:
-        return load_checkpoint(Path(init))
-    except CnncliError as fault:
-        raise OptionError(f"--init: {fault.message}", fault.hint) from fault
-
-
-def _load(
-    options: TrainOptions, wanted: Preprocessing | None, threads: int, report: Report | None
-) -> Dataset:
-    """The dataset, its images as a network wants them that is there already."""
-    dataset = load_dataset(
-        options.dataset,
-        size=wanted.size if wanted else None,
-        val_split=options.val_split,
-        seed=options.seed,
-        offline=options.offline,
-        threads=threads,
-        report=report,
-        layout=options.layout,
-    )
-    return with_channels(dataset, wanted.channels) if wanted else dataset
 
 
 def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> Preprocessing:
@@ -276,13 +321,23 @@ def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> 
     )
 
 
-def _take_over(network: Network, start: Checkpoint) -> tuple[str, ...]:
-    try:
-        left = network.load(start.arrays, replace_head=True)
-    except CnncliError as fault:
-        raise OptionError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
-    head = "its head is new, for other classes" if left else "all of its layers"
-    return (f"weights from {shown(start.path or '')} ({head})",)
+def _taken(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Take over weights, and say which."""
+    said = take_over(network, start, classes)
+    if start.seen is None:
+        return said, "these weights do not say which images they were trained on"
+    return (said,)
+
+
+def _trained_before(seen: Seen) -> tuple[str, ...]:
+    """A warning where the test is of images that the weights to start from were trained on."""
+    twice = int(np.isin(seen.test, seen.earlier).sum())
+    if not twice:
+        return ()
+    return (
+        f"{twice:,} of the {len(seen.test):,} test images were trained on before, by the weights of --init: "
+        "the test will say too much",
+    )
 
 
 def _frozen(network: Network) -> frozenset[str]:
@@ -317,7 +372,7 @@ def _material(
         augment=augment,
         seed=options.seed,
         shuffle=True,
-        drop_last=0 < count % batch < batch / 2,  # a step of few images would be a step of noise
+        drop_last=whole_steps_only(network.graph, count, batch, frozen=options.freeze),
         threads=threads,
     )
     val = Loader(dataset.val, batch, mean=mean, std=std, threads=threads) if len(dataset.val) else None
@@ -326,38 +381,13 @@ def _material(
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
-    """What tells whether data are the same as before."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for split in (dataset.train, dataset.val, dataset.test):
-        digest.update(np.ascontiguousarray(split.labels, np.int64).tobytes() + b"|")
+    """What a run is told to be of, wherever its data lie."""
     return {
         "name": dataset.name,
+        "known": dataset.known,
         "provenance": dataset.provenance,
         "classes": list(dataset.classes),
         "train": len(dataset.train),
         "val": len(dataset.val),
         "test": len(dataset.test),
-        "labels": digest.hexdigest(),
-    }
-
-
-def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    counts = [f"{facts.get(part)} {part}" for facts in (before, now) for part in ("train", "val", "test")]
-    if any(before.get(key) != now[key] for key in ("classes", "train", "val", "test", "labels")):
-        raise CnncliError(
-            f"the data of {shown(path)} have changed: {', '.join(counts[:3])} when it began, "
-            f"{', '.join(counts[3:])} now; expected the same images",
-            "Bring the data back as they were, or start a new run with --init best.safetensors.",
-        )
-
-
-def _config(session: Session) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "options": session.options.as_dict(),
-        "model": asdict(session.model),
-        "preprocessing": asdict(session.preprocessing),
-        "data": _facts(session.dataset),
     }

@@ -18,7 +18,7 @@ from cnncli.images.write import write_atomic
 
 Arrays = dict[str, NDArray[Any]]
 
-_LARGEST_HEADER = 25_000_000  # bytes
+_LARGEST_HEADER = 100_000_000  # bytes, as the safetensors package has it
 _WEIGHTS = ("F32", "F16", "F64")  # types that weights may have: all of them become F32
 
 

@@ -19,6 +19,7 @@ FILES = {
     "last.safetensors",
     "state.safetensors",
     "config.json",
+    "splits.csv",
     "metrics.jsonl",
     "curves.png",
     "confusion_matrix.png",
@@ -216,6 +217,39 @@ def test_data_that_have_changed(train, run, two_lines, tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "bars.npz", x=rng.integers(0, 255, (50, 8, 8)).astype(np.uint8), y=np.arange(50) % 2)
     assert "the data of r have changed" in two_lines(run("train", "--resume", "r"), 1)
+
+
+def test_a_run_whose_data_have_moved_is_prolonged(train, run, tmp_path):
+    train("-o", "r")
+    (tmp_path / "bars.npz").rename(tmp_path / "poles.npz")
+    done = run("train", "--resume", "r", "--data", "poles.npz", "--epochs", 4, "--json")
+    assert done.code == 0, done.err
+    assert done.results[0]["epochs"] == 4
+    assert "prolonged from 2 epochs" in done.err
+    assert "epoch 4/4" in done.err
+    again = run("train", "--resume", "r")
+    assert "r is trained to its end already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--resume", "r", "--epochs", 1),
+            "--epochs is 1 for a run of 2, 2 of them done; expected more than 2",
+        ),
+        (("bars.npz", "--data", "b.npz"), "--data is b.npz without --resume"),
+        (("bars.npz", "-m", "flatten fc4 bn fc", "-b", 1, "-o", "s"), "a batch of 1 image gives batchnorm1"),
+    ],
+)
+def test_what_a_run_is_not_told(train, run, two_lines, words, said):
+    train("-o", "r")
+    assert said in two_lines(run("train", *words), 2)
+
+
+def test_images_that_an_epoch_leaves_out_are_said(train, run):
+    assert "each epoch leaves out" not in train("-b", 54).err
+    assert "each epoch leaves out 4 images, others every time: too few for a batch" in train("-b", 50).err
 
 
 @pytest.mark.parametrize("name", ["config.json", "state.safetensors"])

@@ -1,0 +1,210 @@
+"""The list of a run's images, ``splits.csv``: which of them are in which split, and what they are."""
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.assemble import listed, picked
+from cnncli.data.identity import digests_of
+from cnncli.data.model import Dataset, Split
+from cnncli.errors import CnncliError
+from cnncli.images.faults import reading_fault, shown
+from cnncli.training.seen import Seen
+
+FILE = "splits.csv"
+_SPLITS = ("train", "val", "test")
+_COLUMNS = ("image", "split", "digest", "label")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageList:
+    """Images in the order in which a run has them.
+
+    Attributes
+    ----------
+    images : tuple of str
+        Path below the folder of the data or beside the table, or the place in an array: ``17``, or
+        ``train[17]`` where the data bring splits.
+    splits : tuple of str
+        ``train``, ``val`` or ``test``.
+    digests : ndarray, shape (N,), uint64
+        As `identity.digests_of` gives them: of the pixels that the network takes.
+    labels : tuple of str
+        Names of the classes.
+    """
+
+    images: tuple[str, ...]
+    splits: tuple[str, ...]
+    digests: NDArray[np.uint64]
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def as_csv(self) -> bytes:
+        """The content of ``splits.csv``: a header, and a row an image."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(_COLUMNS)
+        digests = [f"{digest:016x}" for digest in self.digests.tolist()]
+        table.writerows(zip(self.images, self.splits, digests, self.labels, strict=True))
+        return text.getvalue().encode("utf-8", "surrogateescape")
+
+    @classmethod
+    def read(cls, path: Path) -> "ImageList":
+        """Read ``splits.csv``.
+
+        Raises
+        ------
+        CnncliError
+            Where it cannot be read, or is no such list.
+        """
+        try:
+            text = path.read_bytes().decode("utf-8", "surrogateescape")
+        except OSError as error:
+            raise reading_fault(error, path) from error
+        try:
+            rows = list(csv.reader(io.StringIO(text), strict=True))
+            if not rows or tuple(rows[0]) != _COLUMNS:
+                raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+            for number, row in enumerate(rows[1:], 2):
+                if len(row) != len(_COLUMNS) or row[1] not in _SPLITS or len(row[2]) != 16:
+                    raise ValueError(f"row {number} is no image, split, digest and label")
+            digests = np.array([int(row[2], 16) for row in rows[1:]], np.uint64)
+        except (ValueError, csv.Error) as error:
+            raise CnncliError(
+                f"{shown(path)} is no list of a run's images: {shown(str(error))}",
+                "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+            ) from error
+        images, splits, _, labels = zip(*rows[1:], strict=True) if rows[1:] else ((), (), (), ())
+        return cls(images, splits, digests, labels)
+
+    def seen(self, before: Seen | None) -> Seen:
+        """What a network of the run has seen, given what the weights that it started from had."""
+        split = np.array(self.splits)
+        train, val, test = (self.digests[split == part] for part in _SPLITS)
+        return Seen(train, val, test, before.learnt) if before else Seen(train, val, test)
+
+
+def list_of(dataset: Dataset, source: str, *, threads: int = 1) -> ImageList:
+    """List a dataset's images.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With names as they were loaded from ``source``.
+    source : str
+        The folder, table or array file, or a name that is none.
+    threads : int
+        To read images whose digests are not known.
+    """
+    place = Path(source)
+    folder = shown(place if place.is_dir() else place.parent) + "/"
+    images: list[str] = []
+    parts: list[str] = []
+    labels: list[str] = []
+    digests = []
+    for part in _SPLITS:
+        split: Split = getattr(dataset, part)
+        images += [_short(split.name(at), dataset.name, folder) for at in range(len(split))]
+        parts += [part] * len(split)
+        labels += [dataset.classes[label] for label in split.labels.tolist()]
+        digests.append(digests_of(split, threads=threads))
+    return ImageList(tuple(images), tuple(parts), np.concatenate(digests), tuple(labels))
+
+
+def _short(name: str, whole: str, folder: str) -> str:
+    """What identifies an image wherever its data lie."""
+    if name.startswith(f"{whole}[") and name.endswith("]"):
+        return name[len(whole) + 1 : -1]
+    return name.removeprefix(folder)
+
+
+def differences(before: ImageList, now: ImageList) -> str:
+    """Say how the images of ``now`` differ from those of ``before``; empty where they are the same.
+
+    Images are the same that have equal pixels and labels, whatever they are called.
+    """
+    gone, new = _unmatched(before, now), _unmatched(now, before)
+    old_names = {before.images[at]: at for at in gone}
+    changed, relabelled, added = [], [], []
+    for at in new:
+        name = now.images[at]
+        was = old_names.pop(name, None)
+        if was is None:
+            added.append(name)
+        elif before.digests[was] == now.digests[at]:
+            relabelled.append(f"{name} ({before.labels[was]}, now {now.labels[at]})")
+        else:
+            changed.append(name)
+    said = (
+        (changed, "has other pixels", "have other pixels"),
+        (relabelled, "has another label", "have other labels"),
+        (list(old_names), "is missing or cannot be read", "are missing or cannot be read"),
+        (added, "is new", "are new"),
+    )
+    return "; ".join(
+        f"{len(names):,} {f'image {one}' if len(names) == 1 else f'images {many}'}: {listed(names)}"
+        for names, one, many in said
+        if names
+    )
+
+
+def _unmatched(these: ImageList, others: ImageList) -> list[int]:
+    """Places of images that the others lack, copies counted."""
+    from collections import Counter
+
+    left = Counter(zip(others.digests.tolist(), others.labels, strict=True))
+    missing = []
+    for at, key in enumerate(zip(these.digests.tolist(), these.labels, strict=True)):
+        if left[key]:
+            left[key] -= 1
+        else:
+            missing.append(at)
+    return missing
+
+
+def arranged(dataset: Dataset, now: ImageList, wanted: ImageList) -> Dataset:
+    """Bring a dataset into the splits and the order of a list.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As it was found, nothing held out.
+    now : ImageList
+        Of ``dataset``.
+    wanted : ImageList
+        Of the same images (`differences` is empty).
+
+    Raises
+    ------
+    CnncliError
+        Where images have changed between the splits that the data bring.
+    """
+    from_now, from_wanted = _order(now), _order(wanted)
+    places = np.empty(len(wanted), np.intp)
+    places[from_wanted] = from_now
+    ends = np.cumsum([len(getattr(dataset, part)) for part in _SPLITS])
+    splits: dict[str, Split] = {}
+    for part in _SPLITS:
+        mine = places[np.array(wanted.splits) == part]
+        source = int(np.searchsorted(ends, mine[0], side="right")) if len(mine) else 0
+        start = int(ends[source]) - len(getattr(dataset, _SPLITS[source]))
+        if len(mine) and not (start <= mine.min() and mine.max() < ends[source]):
+            raise CnncliError(
+                f"images of {dataset.name} have been moved between the splits that the data bring; "
+                f"expected {part} images in one of them",
+                "Bring the data back as they were.",
+            )
+        splits[part] = picked(getattr(dataset, _SPLITS[source]), mine - start, part)
+    return replace(dataset, train=splits["train"], val=splits["val"], test=splits["test"])
+
+
+def _order(images: ImageList) -> NDArray[np.intp]:
+    """Places by digest, then label, then name: the same order for the same images."""
+    keys = list(zip(images.digests.tolist(), images.labels, images.images, strict=True))
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.intp)

@@ -1,0 +1,74 @@
+"""What a network has seen: 64 bits of each image, kept in its checkpoint, so that no test is of those."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checked import Fields, MalformedError, parse_json
+
+Marks = NDArray[np.uint64]
+
+PARTS = ("train", "val", "test", "earlier")
+
+
+def _none() -> Marks:
+    return np.empty(0, np.uint64)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Digests (`identity.digests_of`) of images as the network takes them.
+
+    Attributes
+    ----------
+    train, val, test : ndarray of uint64
+        Of the run's splits: learnt, looked at to choose the best weights, and kept for the end.
+    earlier : ndarray of uint64
+        Learnt by the weights that the run started from, and those before them.
+    """
+
+    train: Marks = field(default_factory=_none)
+    val: Marks = field(default_factory=_none)
+    test: Marks = field(default_factory=_none)
+    earlier: Marks = field(default_factory=_none)
+
+    @property
+    def learnt(self) -> Marks:
+        """All that weights of this network, or those they come from, were trained on."""
+        return np.union1d(self.train, self.earlier)
+
+    def as_text(self) -> str:
+        """JSON of 11 characters an image."""
+        import json
+
+        packed = {
+            part: base64.b64encode(np.unique(getattr(self, part)).astype("<u8").tobytes()).decode()
+            for part in PARTS
+        }
+        return json.dumps(packed)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Seen":
+        """The reverse of `as_text`, of text that may come from anywhere.
+
+        Raises
+        ------
+        MalformedError
+            Where it is another text.
+        """
+        fields = Fields(parse_json(text), "images")
+        fields.only(set(PARTS))
+        return cls(**{part: _unpacked(part, fields.text(part)) for part in PARTS})
+
+
+def _unpacked(part: str, text: str) -> Marks:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        data = b"?"
+    if len(data) % 8:
+        raise MalformedError(f"images.{part} is not base64 of 8 bytes an image")
+    return np.unique(np.frombuffer(data, "<u8").astype(np.uint64))

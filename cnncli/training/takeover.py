@@ -1,0 +1,93 @@
+"""Weights of another run to start from: all layers, and the rows of the head whose classes are the same."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.assemble import listed
+from cnncli.data.classes import class_name
+from cnncli.errors import CnncliError, OptionError
+from cnncli.images.faults import shown
+from cnncli.nn import Network
+from cnncli.training.checkpoint import Checkpoint, load_checkpoint
+
+
+def starting_point(init: str | None) -> Checkpoint | None:
+    """The checkpoint that ``--init`` names.
+
+    Raises
+    ------
+    OptionError
+        Where it cannot be read.
+    """
+    if init is None:
+        return None
+    try:
+        return load_checkpoint(Path(init))
+    except CnncliError as fault:
+        raise OptionError(f"--init: {fault.message}", fault.hint) from fault
+
+
+def take_over(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> str:
+    """Load a checkpoint's weights into a network with a head of its own.
+
+    A class that both know, by its name, keeps its row of the head; others start anew.
+
+    Parameters
+    ----------
+    network : Network
+        With its first weights; trained in place.
+    start : Checkpoint
+        Where weights come from.
+    classes : tuple of str
+        Of the network, in the order of its outputs.
+
+    Returns
+    -------
+    str
+        What was taken.
+
+    Raises
+    ------
+    OptionError
+        Where the layers are not those of the checkpoint.
+    """
+    known = {class_name(name): row for row, name in enumerate(start.classes)}
+    rows = [known.get(class_name(name), -1) for name in classes]
+    arrays: dict[str, NDArray[np.generic]] = dict(start.arrays)
+    fits = _matched_head(network, start, rows, arrays)
+    try:
+        network.load(arrays, replace_head=True)
+    except CnncliError as fault:
+        raise OptionError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
+    return f"weights from {shown(start.path or '')} ({_words(start.classes, classes, rows, fits=fits)})"
+
+
+def _matched_head(
+    network: Network, start: Checkpoint, rows: list[int], arrays: dict[str, NDArray[np.generic]]
+) -> bool:
+    """Put the head's rows into the order of the network's classes; False where another head is needed."""
+    head = f"{network.graph.output}."
+    taken = [place for place, row in enumerate(rows) if row >= 0]
+    matched = {}
+    for name, own in network.export().items():
+        if name.startswith(head):
+            held = start.arrays.get(name)
+            if held is None or held.shape[1:] != own.shape[1:] or len(held) != len(start.classes):
+                return False
+            own[taken] = held[[rows[place] for place in taken]]
+            matched[name] = own
+    arrays.update(matched)
+    return True
+
+
+def _words(before: tuple[str, ...], classes: tuple[str, ...], rows: list[int], *, fits: bool) -> str:
+    kept = [shown(name) for name, row in zip(classes, rows, strict=True) if row >= 0]
+    new = [shown(name) for name, row in zip(classes, rows, strict=True) if row < 0]
+    if not kept or not fits:
+        return "its head is new, for other classes" if not kept else "its head is new, of another shape"
+    if rows == list(range(len(before))):
+        return "all of its layers"
+    others = f"; those for {listed(new)} are new" if new else ""
+    return f"with the head's rows for {listed(kept)}{others}"

@@ -1,0 +1,119 @@
+"""Weights to start from: the head's rows by the names of classes, and what had been trained on before."""
+
+import numpy as np
+import pytest
+from training_helpers import Watcher, never
+
+from cnncli.checked import MalformedError
+from cnncli.errors import CnncliError
+from cnncli.models import architecture
+from cnncli.nn import Network
+from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
+from cnncli.training.seen import Seen
+from cnncli.training.takeover import take_over
+
+TEXT = "conv4 relu gap fc"
+BEFORE = ("ant", "bee", "caf\u00e9")
+
+
+def network(classes, seed, text=TEXT):
+    return Network(architecture(text, (6, 6, 1), len(classes)).graph(), seed=seed)
+
+
+def start(classes=BEFORE, text=TEXT):
+    held = network(classes, 1, text)
+    held.weights += np.float32(0.5)  # biases are other than 0, too
+    model = architecture(text, (6, 6, 1), len(classes))
+    pre = Preprocessing((6, 6), 1, (0.0,), (1.0,))
+    return Checkpoint(held.export(), classes, pre, model)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (BEFORE, "all of its layers"),
+        (("bee", "ant", "café"), "with the head's rows for bee, ant, café"),
+        (("bee", "cafe\u0301", "dog"), "with the head's rows for bee, café; those for dog are new"),
+        (("bee",), "with the head's rows for bee"),
+        (("a", "b", "c"), "its head is new, for other classes"),
+        (("ant", "bee", "café", "dog"), "with the head's rows for ant, bee, café; those for dog are new"),
+    ],
+)
+def test_rows_of_the_head_by_name(classes, said):
+    """As many classes as before are not the same ones, nor are those in another order."""
+    mine, held = network(classes, 2), start()
+    fresh = mine.export()
+    assert said in take_over(mine, held, classes).replace("cafe\u0301", "café")
+    after = mine.export()
+    names = ["café" if name == "cafe\u0301" else name for name in classes]
+    for row, name in enumerate(names):
+        source, at = (held.arrays, BEFORE.index(name)) if name in BEFORE else (fresh, row)
+        for part in ("head.weight", "head.bias"):
+            assert np.array_equal(after[part][row], source[part][at]), (name, part)
+    assert np.array_equal(after["conv1.weight"], held.arrays["conv1.weight"])
+
+
+def test_a_head_of_another_width(tmp_path):
+    """Another size of picture in front of a flattened head: no row fits."""
+    mine = Network(architecture("conv4 relu flatten fc", (4, 4, 1), 3).graph(), seed=2)
+    held = start(text="conv4 relu flatten fc")
+    assert "its head is new, of another shape" in take_over(mine, held, BEFORE)
+
+
+def marks(*values):
+    return np.array(values, np.uint64)
+
+
+def test_what_was_seen_there_and_back():
+    seen = Seen(marks(3, 2**64 - 1, 3), marks(5), marks(), marks(9, 1))
+    held = Seen.from_text(seen.as_text())
+    assert [getattr(held, part).tolist() for part in ("train", "val", "test", "earlier")] == [
+        [3, 2**64 - 1],
+        [5],
+        [],
+        [1, 9],
+    ]
+    assert held.learnt.tolist() == [1, 3, 9, 2**64 - 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", '{"train":""}', '{"train":"AAAA","val":"","test":"","earlier":""}', "{", "null"]
+)
+def test_a_note_that_is_damaged(text):
+    with pytest.raises(MalformedError):
+        Seen.from_text(text)
+    with pytest.raises(CnncliError, match="is damaged"):
+        Checkpoint({}, ("a",), None, None, images=text).seen  # noqa: B018
+
+
+def test_images_travel_through_runs(session, again, bars, tmp_path):
+    """Of three runs in a row the last knows all that the first was trained on, also when resumed."""
+    with np.load(bars) as file:
+        images, labels = file["x_train"], file["y_train"]
+    np.savez(
+        tmp_path / "b.npz", x_train=images[60:], y_train=labels[60:], x_test=images[:30], y_test=labels[:30]
+    )
+    np.savez(tmp_path / "c.npz", x_train=255 - images, y_train=labels, x_test=images, y_test=labels)
+    session(output=tmp_path / "a", epochs=1).trainer.run(Watcher(), never)
+    first = load_checkpoint(tmp_path / "a").seen
+    warned = {}
+    for before, name in (("a", "b"), ("b", "c")):
+        run = session(
+            output=tmp_path / name,
+            dataset=str(tmp_path / f"{name}.npz"),
+            epochs=1,
+            init=str(tmp_path / before),
+        )
+        run.folder.unlock()
+        run = again(tmp_path / name)  # before the first step
+        run.trainer.run(Watcher(), never)
+        warned[name] = [each for each in run.dataset.warnings if "trained on before" in each]
+    in_test = int(np.isin(load_checkpoint(tmp_path / "b").seen.test, first.train).sum())
+    assert 0 < in_test < 30
+    assert warned["b"][0].startswith(
+        f"{in_test} of the 30 test images were trained on before, by the weights of"
+    )
+    second, third = (load_checkpoint(tmp_path / name).seen for name in ("b", "c"))
+    assert set(second.earlier.tolist()) == set(first.train.tolist())
+    assert set(third.earlier.tolist()) == set(first.train.tolist()) | set(second.train.tolist())
+    assert warned["c"][0].startswith(f"{len(third.earlier)} of the 120 test images were trained on before")
