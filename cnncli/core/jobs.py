@@ -144,6 +144,15 @@ FFT = np.dtype(
         ("row_plan", "i8"),
         ("spectrum", "i8"),  # address of float32: the kernel's, points in the order in which they are met
         ("kernel_sum", "f4"),
+        # what rounding may do to the smallest answers
+        ("checks", "i8"),  # 1: tiles whose values differ too much are left out, …
+        ("left_out", "i8"),  # … and 1 is written here: address of a byte for each tile
+        ("peaks_at", "i8"),  # scratch: a row of largest magnitudes for each loaded row of `rows_at`
+        ("block_rows", "i8"),  # every window holds a whole block; powers of two
+        ("block_columns", "i8"),
+        ("sampled_rows", "i8"),  # of a block one row of so many is looked at
+        ("floor", "f4"),  # no answer needs to be more exact than one of a window that holds this magnitude
+        ("reach", "f8"),  # the largest sum of squares of a pair, over the square of a window's magnitude
     ],
     align=True,
 )

@@ -83,7 +83,8 @@ def store_sample(typing_context, base, index, element, value):
 def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias, ahead):
     """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
 
-    The number of values that the clamp changed by more than rounding does. What lies ``ahead`` bytes
+    The number of values that the clamp changed by more than rounding does; for floats 1 if any is not
+    finite. What lies ``ahead`` bytes
     from the output is fetched into the cache meanwhile.
     """
 
@@ -91,6 +92,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
         src, samples, base, first, code, absolute, scale, bias, ahead = args
         mapping = _mapping(builder, absolute, scale, bias)
         beyond = cgutils.alloca_once_value(builder, _NO_BITS)
+        spoilt = cgutils.alloca_once_value(builder, constant(0))
 
         def value_at(i, vector):
             at = builder.add(address_of(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
@@ -101,6 +103,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             address = address_of(builder, base, builder.add(first, i), element)
             if element == F32:
                 _stored_floats(builder, address, values, streams)
+                builder.store(_spoilt(builder, values, builder.load(spoilt)), spoilt)
             else:
                 builder.store(
                     builder.or_(builder.load(beyond), _stored_near(builder, address, values, element)), beyond
@@ -134,7 +137,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             with whole_groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 group(builder.add(start, i), element, streams, 1)
             if element == F32:
-                return NONE
+                return _is_spoilt(builder, builder.load(spoilt))
             return clip_if_beyond(
                 lambda i: address_of(builder, base, builder.add(first, i), element), 1, element
             )
@@ -159,7 +162,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
     """Emit the storing of vectors of floats, rows of them, as `store_vectors` does from memory.
 
-    The number of values that the clamp changed by more than rounding does. Colours with a fourth byte are
+    It gives what `store_vectors` gives. Colours with a fourth byte are
     rows of as many vectors as make whole pixels.
     """
     mapping = _mapping(builder, absolute, scale, bias)
@@ -199,7 +202,10 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
             return integers(list(pieces(size_of(element))), element)
         for piece in pieces(size_of(element)):
             _stored_floats(builder, *piece, streams)
-        return NONE
+        spoilt = constant(0)
+        for row in rows:
+            spoilt = _spoilt(builder, row, spoilt)
+        return _is_spoilt(builder, spoilt)
 
     return _store_switch(builder, code, addresses, emit, lambda: integers(list(pixels()), BYTE, True))
 
@@ -224,6 +230,18 @@ def _stored_floats(builder, address, values, streams):
             streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
     else:
         stored(builder, address, _joined(builder, values), 1)
+
+
+def _spoilt(builder, values, before):
+    """A vector that is 0, and NaN in lanes where it was or where any of the values is not finite."""
+    for value in values:
+        before = fused(builder, value, constant(0), before)
+    return before
+
+
+def _is_spoilt(builder, spoilt):
+    """1 if any lane is not a number, else 0."""
+    return builder.zext(any_lane(builder, builder.fcmp_unordered("uno", spoilt, spoilt)), I64)
 
 
 def _stored_near(builder, address, values, element, *, apart=False):

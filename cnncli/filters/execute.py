@@ -1,4 +1,8 @@
-"""Run one linear filter over a surface by a given plan: fill in the job, call the core."""
+"""Run one linear filter over a surface by a given plan: fill in the job, call the core.
+
+What these functions return is the number of values that an output of integers clipped; of an output of
+floats, some number if any of them is not finite, else 0.
+"""
 
 from collections.abc import Sequence
 

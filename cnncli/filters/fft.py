@@ -1,30 +1,40 @@
-"""Convolution with large kernels by Fourier transforms of overlapping tiles."""
+"""Convolution with large kernels by Fourier transforms, whose rounding stays within each window.
 
-import functools
-import itertools
-import math
+A transform's errors are relative to all values of a tile, so that one of 1e20 would spoil answers whose
+windows do not hold it. Tiles in which that could matter are left out by the transforms (see
+`core/loops/fft.py`) and done here: directly where the kernel is small, else in *bands* of magnitude. The
+windows whose largest magnitude lies in the highest band are answered by a transform of everything; then
+the values of that band are set to 0, which the remaining windows do not hold, and so on downwards.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import jobs
-from cnncli.core.native import processor, run
-from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.core.heap import aligned_empty
+from cnncli.core.tiling import Surface
 from cnncli.filters.execute import run_direct
 from cnncli.filters.model import Weights
+from cnncli.filters.overflow import as_float32
+from cnncli.filters.transforms import fft_cost, run_tiles
+from cnncli.records import replace
 
-_SMALLEST = 16  # rows or columns of a tile: passes of four points at either end, in vectors of up to 16
-_LARGEST = 1024  # unless the kernel needs more
-_MULTIPLE = 16  # of a tile's width, so that its rows are stored in whole vectors
-_CACHED_POINTS = 65536  # complex float32 in half a megabyte, the second-level cache of a core
-_DIRECT_SECONDS = 0.031e-9  # of direct convolution: a multiply-add of one thread
-_OFFSET_BYTES = 64  # room for the offsets of a group's planes, 6 at most
-_ROOM = 256  # bytes that whole vectors may read or write behind a row
-_STRIP_ROOM = 512  # strips a power of two apart would fall into the same cache sets
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+BAND = 1 / 32  # of its upper end, where a band ends
+_DIRECT_TAPS = 3.0  # taps for each multiply-add that a transform costs, up to which direct sums are faster
+_MOST_CELLS = 1 << 18  # of a kernel that counts: sums of so many ones err by less than a half
+_ONE = np.ones((1, 1))
+_HALF = np.float32(0.5)
 
 
 def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     """Correlate a surface with a kernel of any size.
+
+    Every answer errs by at most 1e-4 of sum |weights| times the largest magnitude under those cells of the
+    kernel, where it lies, that have a weight, whatever stands outside; or, in an output of integers, by at
+    most 0.02 levels before it is rounded. A value that is not finite spreads as far as the kernel reaches,
+    as in a sum of products. Sums that overflow float32 on their way to an answer that fits do not.
 
     Parameters
     ----------
@@ -39,175 +49,113 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     -------
     int
         How many values were clipped to the range of the output's type.
-
-    Notes
-    -----
-    A sample that is not finite would spread over all of its tile, while a sum of products only lets
-    it spread as far as the kernel reaches: a source that holds one is convolved directly.
     """
-    kh, kw = weights.shape
-    height, width, channels = surface.out.shape
-    stride_x, stride_y = surface.stride
-    size = _tile_size((kh, kw), ((height - 1) * stride_y + 1, (width - 1) * stride_x + 1), channels)
-    spectrum = _spectrum(weights, size)
-    rows, columns = size
-    tile = (
-        _even_share(height, (rows - kh) // stride_y + 1, 1),
-        _even_share(width, (columns - kw) // stride_x + 1, _MULTIPLE),
+    checks = np.float32 in (surface.src.dtype, surface.out.dtype)
+    clipped, left_out = run_tiles(weights, surface, threads=threads, checks=checks)
+    for rows, columns in left_out:
+        part = part_of(surface, rows, columns, weights.shape)
+        height, width, _ = part.out.shape
+        cost = fft_cost(*weights.shape, height * part.stride[1], width * part.stride[0], 1)
+        if np.count_nonzero(weights) <= _DIRECT_TAPS * cost:
+            clipped += run_direct(weights, part, dilation=1, threads=threads)
+        else:
+            clipped += _run_bands(weights, part, threads)
+    return clipped
+
+
+def part_of(surface: Surface, rows: slice, columns: slice, extent: tuple[int, ...]) -> Surface:
+    """The surface that a part of the output is made from; ``extent`` is the kernel's (height, width)."""
+    (first_y, last_y), (first_x, last_x) = (
+        (part.start * step, (part.stop - 1) * step + reach)
+        for part, step, reach in zip((rows, columns), surface.stride[::-1], extent, strict=True)
     )
-    job, scratch_bytes = _describe(surface, (kw, kh), size, tile)
-    job.record["kernel_sum"] = weights.sum()
-    job.point("spectrum", spectrum)
-    items = -(-int(job.record["tile_count"][0]) // int(job.record["group"][0]))
-    scratches = run("fft", job.record, items, threads=threads, scratch_bytes=scratch_bytes)
-    clipped, spoilt = np.sum([scratch[:16].view(np.int64) for scratch in scratches], axis=0)
-    return run_direct(weights, surface, dilation=1, threads=threads) if spoilt else int(clipped)
+    return replace(
+        surface,
+        out=surface.out[rows, columns],
+        xmap=surface.xmap[first_x:last_x],
+        ymap=surface.ymap[first_y:last_y],
+    )
 
 
-@functools.cache
-def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
-    """What `run_fft` costs, in the unit of direct convolution.
-
-    Parameters
-    ----------
-    kh, kw : int
-        The kernel.
-    height, width, channels : int
-        The output, times the strides.
-
-    Returns
-    -------
-    float
-        The number of multiply-adds for each output sample that direct convolution does in the same
-        time: with a dense kernel, direct convolution costs ``kh * kw``.
-    """
-    kernel, dense = (kh, kw), (height, width)
-    seconds = _seconds(_tile_size(kernel, dense, channels), kernel, dense, channels)
-    return seconds / (height * width * channels * _DIRECT_SECONDS)
+def _run_bands(weights: Weights, part: Surface, threads: int) -> int:
+    """Answers for a part of the output, channel by channel."""
+    shape = (part.ymap.size, part.xmap.size, part.channels)
+    seen = replace(
+        part, out=aligned_empty(shape, np.float32), stride=(1, 1), absolute=False, scale=1.0, bias=0.0
+    )
+    run_direct(_ONE, seen, dilation=1, threads=threads)
+    answers = aligned_empty(part.out.shape, np.float32)
+    bands = _Bands(weights, part.stride, part.out.shape[:2], threads)
+    for channel in range(part.channels):
+        answers[..., channel] = bands.answer(np.array(seen.out[..., channel], np.float32))
+    stored = replace(_seen(answers, part.out), absolute=part.absolute, scale=part.scale, bias=part.bias)
+    return run_direct(_ONE, stored, dilation=1, threads=threads)
 
 
-def _tile_size(kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> tuple[int, int]:
-    """The cheapest rows and columns of a tile for an output without strides."""
-    choices = itertools.product(_sizes(kernel[0], dense[0]), _sizes(kernel[1], dense[1]))
-    return min(choices, key=lambda size: (_seconds(size, kernel, dense, channels), size))
+def _seen(pixels: Floats, out: NDArray[np.generic]) -> Surface:
+    """An array without a border."""
+    return Surface(src=pixels, out=out, xmap=np.arange(pixels.shape[1]), ymap=np.arange(pixels.shape[0]))
 
 
-def _sizes(extent: int, length: int) -> list[int]:
-    """Powers of two that may be a tile's: larger than the kernel, up to all of a padded row or column."""
-    smallest = max(_SMALLEST, 1 << extent.bit_length())
-    whole = 1 << (length + extent - 2).bit_length()
-    roomy = smallest if 4 * smallest >= 5 * extent else 2 * smallest
-    largest = max(smallest, min(whole, max(_LARGEST, roomy)))
-    return [smallest << doubled for doubled in range((largest // smallest).bit_length())]
+class _Bands:
+    """A kernel over arrays of one channel, (H, W), that need no border."""
 
+    def __init__(
+        self, weights: Weights, stride: tuple[int, int], shape: tuple[int, ...], threads: int
+    ) -> None:
+        self.weights = weights
+        self.stride = stride
+        self.shape = shape
+        self.threads = threads
 
-def _seconds(size: tuple[int, int], kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> float:
-    """Time of one thread, by a fit to measurements on Zen 3 with 8 lanes."""
-    rows, columns = size
-    valid_rows, valid_columns = rows - kernel[0] + 1, columns - kernel[1] + 1
-    tiles = math.ceil(dense[0] / valid_rows) * math.ceil(dense[1] / valid_columns)
-    planes = 2 * math.ceil(tiles * channels / 2) + 1  # one more for the spectrum
-    # Columns that hold no results are not taken back; every row loaded costs extra, tall tiles more.
-    point = math.log2(rows * columns) * (0.06 + 0.07 * valid_columns / columns)
-    point += 0.4 + 30 / columns + (0.6 if rows > columns else 0)
-    point += 0.6 * max(0, math.log2(rows * columns / _CACHED_POINTS))
-    return planes * rows * columns * point * 1e-9
+    def answer(self, values: Floats) -> Floats:
+        """All answers; ``values`` are overwritten."""
+        infinite = self.not_finite(values)
+        values[~np.isfinite(values)] = 0
+        sizes = np.abs(values)
+        answers = np.zeros(self.shape, np.float32)
+        open_ = np.ones(self.shape, bool)
+        while open_.any() and (top := float(sizes.max(initial=0))) > 0:
+            low = np.float32(top * BAND)
+            hit = self.touched(sizes >= low, self.weights != 0) & open_
+            if hit.any():
+                exponent = int(np.frexp(top)[1])
+                found = self.transformed(np.ldexp(values, -exponent), self.weights)
+                answers[hit] = as_float32(np.ldexp(found[hit].astype(np.float64), exponent))
+            smaller = sizes < low
+            values *= smaller
+            sizes *= smaller
+            open_ &= ~hit
+        answers += infinite
+        return answers
 
+    def not_finite(self, values: Floats) -> Floats:
+        """What is added to answers whose windows hold something that is not finite; elsewhere 0."""
+        added = np.zeros(self.shape, np.float32)
+        if np.isfinite(values).all():
+            return added
+        with np.errstate(invalid="ignore"):
+            for sign in (1, -1):
+                for size in (np.inf, -np.inf):
+                    hit = self.touched(values == sign * size, sign * self.weights > 0)
+                    added[hit] += np.float32(size)
+        added[self.touched(np.isnan(values), self.weights != 0)] = np.nan
+        return added
 
-def _even_share(length: int, most: int, multiple: int) -> int:
-    """Length of the parts that a length is cut into, at most ``most``, of about one size."""
-    share = -(-length // -(-length // most))
-    rounded = -(-share // multiple) * multiple
-    return rounded if rounded <= most else share
+    def touched(self, marked: Mask, cells: Mask) -> Mask:
+        """Where a marked pixel lies under one of the cells."""
+        touched = np.zeros(self.shape, bool)
+        if marked.any() and cells.any():
+            ones = marked.astype(np.float32)
+            for some in np.array_split(np.flatnonzero(cells), -(-np.count_nonzero(cells) // _MOST_CELLS)):
+                counting = np.zeros(cells.shape)
+                counting.flat[some] = 1
+                touched |= self.transformed(ones, counting) > _HALF
+        return touched
 
-
-def _describe(
-    surface: Surface, extent: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
-) -> tuple[TileJob, int]:
-    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its bytes of scratch."""
-    rows, columns = size
-    tile_height, tile_width = tile
-    height, width, channels = surface.out.shape
-    job = lay_out(jobs.FFT, surface, extent=extent)
-    tiles_x, tile_count = -(-width // tile_width), -(-width // tile_width) * -(-height // tile_height)
-    group = 2 if channels % 2 and tile_count > 1 else 1
-    pairs = (group * channels + 1) // 2
-    lanes = processor()[3].lanes
-    row_bytes, strip_bytes = 4 * columns + _ROOM, rows * 8 * lanes + _STRIP_ROOM
-    line_at = HEADER_BYTES + _OFFSET_BYTES
-    rows_at = line_at + 4 * columns * channels + _ROOM
-    buffer_at = rows_at + 8 * pairs * row_bytes
-    strips_at = buffer_at + columns * 8 * lanes
-    pair_bytes = columns // lanes * strip_bytes
-    numbers = {
-        "tiles_x": tiles_x,
-        "tile_width": tile_width,
-        "tile_height": tile_height,
-        "rows": rows,
-        "columns": columns,
-        "padded_width": surface.xmap.size,
-        "padded_height": surface.ymap.size,
-        "tile_count": tile_count,
-        "group": group,
-        "kept": -(-((tile_width - 1) * surface.stride[0] + 1) // lanes),
-        "line_at": line_at,
-        "rows_at": rows_at,
-        "row_bytes": row_bytes,
-        "buffer_at": buffer_at,
-        "strips_at": strips_at,
-        "strip_bytes": strip_bytes,
-        "pair_bytes": pair_bytes,
-    }
-    for name, value in numbers.items():
-        job.record[name] = value
-    radices = _radices(rows)
-    job.point("turns", _turns(rows, radices[0]))
-    _point_plan(job, "column", rows // radices[0], radices[0], radices[1:])
-    _point_plan(job, "row", columns, 1, _radices(columns)[:0:-1])
-    return job, strips_at + pairs * pair_bytes
-
-
-def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The kernel's spectrum over the number of points, computed by the loop itself, in its order."""
-    rows, columns = size
-    kh, kw = weights.shape
-    kernel = (weights / (rows * columns)).astype(np.float32)[:, :, None]
-    surface = Surface(src=kernel, out=np.zeros((1, 1, 1), np.float32), xmap=np.arange(kw), ymap=np.arange(kh))
-    job, scratch_bytes = _describe(surface, (kw, kh), size, (1, 1))
-    spectrum = np.empty(2 * rows * columns, np.float32)
-    job.record["prepares"] = 1
-    job.point("spectrum", spectrum)
-    _point_plan(job, "row", columns, 1, _radices(columns)[::-1])
-    run("fft", job.record, 1, threads=1, scratch_bytes=scratch_bytes)
-    return spectrum
-
-
-def _radices(size: int) -> list[int]:
-    """The passes of a transform of a power of two, columns in this order, rows in the opposite one.
-
-    A four comes first, because both passes that load and store rows and the one with the product
-    work on four points; then eights and fours.
-    """
-    exponent = size.bit_length() - 3
-    fours = -exponent % 3
-    return [4, *[8] * ((exponent - 2 * fours) // 3), *[4] * fours]
-
-
-def _turns(size: int, radix: int) -> NDArray[np.float32]:
-    """Factors of a pass over blocks of ``size``: exp(-2 pi i j k / size), shape (j, k, 2), k from 1."""
-    j, k = np.arange(size // radix)[:, None], np.arange(1, radix)
-    angles = -2 * np.pi * (j * k) / size
-    return np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
-
-
-def _point_plan(job: TileJob, axis: str, size: int, blocks: int, radices: list[int]) -> None:
-    """Set the passes of one axis: radix, gap, blocks and address of the factors of each."""
-    steps = []
-    for radix in radices:
-        turns = _turns(size, radix)
-        job.held.append(turns)
-        size //= radix
-        steps.append((radix, size, blocks, turns.ctypes.data))
-        blocks *= radix
-    job.record[f"{axis}_passes"] = len(steps)
-    job.point(f"{axis}_plan", np.array(steps, np.intp))
+    def transformed(self, values: Floats, weights: Weights) -> Floats:
+        """One transform of all values."""
+        out = aligned_empty((*self.shape, 1), np.float32)
+        surface = replace(_seen(values[..., None], out), stride=self.stride)
+        run_tiles(weights, surface, threads=self.threads, checks=False)
+        return out[..., 0]

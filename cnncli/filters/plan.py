@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 
 from cnncli.core.native import processor
-from cnncli.filters.fft import fft_cost
 from cnncli.filters.model import (
     Bank,
     Bilateral,
@@ -22,6 +21,7 @@ from cnncli.filters.model import (
     Weights,
     ZeroCrossings,
 )
+from cnncli.filters.transforms import fft_cost
 from cnncli.records import record, replace
 
 Way = Literal[
@@ -109,7 +109,9 @@ def plan_linear(
     transform *= TRANSFORMS[processor()[3].tap_rows][floats]
     plans.append(Plan("fft", "overlapping tiles", transform))
     best = min(plans, key=lambda plan: plan.cost)
-    return (_plan_separable(weights, below=best.cost) if min(kh, kw) > 1 else None) or best
+    if min(kh, kw) == 1:
+        return best
+    return _plan_separable(weights, below=best.cost, keeps_zeros=floats) or best
 
 
 def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Plan:
@@ -125,15 +127,19 @@ def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Pl
     return Plan("direct", f"{taps} tap{'s' * (taps != 1)}", cost)
 
 
-def _plan_separable(weights: Weights, *, below: float) -> Plan | None:
-    """The sum of a few columns times rows that leaves out next to nothing, if there is one so cheap."""
+def _plan_separable(weights: Weights, *, below: float, keeps_zeros: bool) -> Plan | None:
+    """The sum of a few columns times rows that leaves out next to nothing, if there is one so cheap.
+
+    With ``keeps_zeros`` cells without a weight are without one in the sum as well: among floats a pixel there
+    may be so large that next to nothing of it is more than all others.
+    """
     kh, kw = weights.shape
 
     def cost(rank: int) -> float:
         return float(rank * (LONE_TAP * (kh + 1.2 * kw) + 1) + 2)
 
     affordable = sum(cost(rank) < below for rank in range(1, MAX_RANK + 1))
-    factors = _factors(weights, affordable)
+    factors = _factors(weights, affordable, keeps_zeros=keeps_zeros)
     if factors is None:
         return None
     columns, rows = factors
@@ -142,7 +148,7 @@ def _plan_separable(weights: Weights, *, below: float) -> Plan | None:
     return Plan("separable", detail, cost(rank), columns, rows)
 
 
-def _factors(weights: Weights, most: int) -> tuple[Weights, Weights] | None:
+def _factors(weights: Weights, most: int, *, keeps_zeros: bool) -> tuple[Weights, Weights] | None:
     """Columns (rank, kh) and rows (rank, kw) whose products add up to the weights, up to a rank, or None."""
     total = np.abs(weights).sum()
     if not total or not most:
@@ -150,9 +156,11 @@ def _factors(weights: Weights, most: int) -> tuple[Weights, Weights] | None:
     # Rank 1 first, from the row and the column through the largest weight: exact where the weights are.
     i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
     column, row = weights[:, j] / weights[i, j], weights[i]
-    if np.abs(weights - np.outer(column, row)).sum() <= RESIDUAL * total:
+    product = np.outer(column, row)
+    zeros = weights == 0
+    if np.abs(weights - product).sum() <= RESIDUAL * total and not (keeps_zeros and product[zeros].any()):
         return column[None], row[None]
-    if most < 2 or max(weights.shape) > SVD_SIDE:
+    if most < 2 or (keeps_zeros and zeros.any()) or max(weights.shape) > SVD_SIDE:
         return None
     u, s, v = np.linalg.svd(weights, full_matrices=False)
     for rank in range(2, min(most, len(s)) + 1):

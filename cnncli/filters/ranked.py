@@ -63,7 +63,7 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
     exp(-r^2 / (2 sigma^2)) * exp(-d^2 / (2 sigma_color^2)). The window is the whole square. For several
     channels d is the Euclidean distance, and all channels share one weight. A weight w is right
     within 2e-7 - 1e-7 ln w of itself; places that weigh less than 2^-50 at no difference are left out.
-    Where the window holds a NaN the answer is NaN.
+    Where the window holds something that is not finite the answer is NaN.
 
     Parameters
     ----------

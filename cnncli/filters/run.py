@@ -10,6 +10,7 @@ from cnncli.filters.linear import dilated, run_linear
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
 from cnncli.filters.options import Laid, Options, lay_kernels
+from cnncli.filters.overflow import mend_overflow
 from cnncli.filters.plan import Plan, plan_filter
 from cnncli.records import replace
 
@@ -55,40 +56,61 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
         shape=shape,
         floats=surface.src.dtype == np.float32,
     )
+
+    def run(surface: Surface) -> int:
+        return _run_by_plan(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
+
+    clipped = run(surface)
+    if surface.out.dtype == np.float32:
+        if clipped and _grows(filter):  # floats are not clipped: something is not finite
+            mend_overflow(run, laid.kernels, surface)
+        clipped = 0
+    return plan, clipped
+
+
+def _run_by_plan(
+    filter: Filter, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int
+) -> int:
+    """Run a filter; samples that were clipped, or of floats some number if any is not finite."""
     match filter:
         case Linear():
-            return plan, run_linear(
-                laid.kernels[0], plan, surface, dilation=options.dilation, threads=threads
-            )
+            return run_linear(laid.kernels[0], plan, surface, dilation=dilation, threads=threads)
         case Gradient() if filter.answer == "magnitude":
-            clipped = run_responses(
-                laid.kernels, surface, combine="energy", dilation=options.dilation, threads=threads
-            )
+            return run_responses(laid.kernels, surface, combine="energy", dilation=dilation, threads=threads)
         case Gradient():
-            clipped = run_responses(
-                laid.kernels, surface, combine="angle", dilation=options.dilation, threads=threads
-            )
+            return run_responses(laid.kernels, surface, combine="angle", dilation=dilation, threads=threads)
         case Bank():
-            clipped = _run_bank(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
+            return _run_bank(filter, laid, plan, surface, dilation=dilation, threads=threads)
         case Median():
             from cnncli.filters.ranked import run_median
 
-            clipped = run_median(filter, surface, threads=threads)
+            return run_median(filter, surface, threads=threads)
         case Bilateral():
             from cnncli.filters.ranked import run_bilateral
 
-            clipped = run_bilateral(filter, surface, threads=threads)
+            return run_bilateral(filter, surface, threads=threads)
         case Canny():
             from cnncli.filters.edgemaps import run_canny
 
-            clipped = run_canny(filter, surface, threads=threads)
+            return run_canny(filter, surface, threads=threads)
         case ZeroCrossings():
             from cnncli.filters.edgemaps import run_zero_crossings
 
-            clipped = run_zero_crossings(filter, surface, threads=threads)
+            return run_zero_crossings(filter, surface, threads=threads)
         case _:
             raise TypeError(f"no way to run {type(filter).__name__}")
-    return plan, clipped
+
+
+def _grows(filter: Filter) -> bool:
+    """Whether answers grow with the image."""
+    match filter:
+        case Linear():
+            return True
+        case Gradient():
+            return filter.answer != "angle"
+        case Bank():
+            return filter.answer != "direction"
+    return False
 
 
 def _as_laid(filter: Filter, laid: Laid) -> Filter:
@@ -130,4 +152,4 @@ def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilatio
     mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
     surface.out[:] = pixels
-    return clipped
+    return clipped + (pixels.dtype == np.float32 and not np.isfinite(pixels).all())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnncli.core import native
-from cnncli.filters.fft import _radices, _spectrum
+from cnncli.filters.transforms import _radices, _spectrum
 
 WIDTHS = {"avx512": 16, "neon": 4}  # the other tests run the processor's own
 CHECK = """

@@ -19,7 +19,7 @@ from cnncli.core import native, tiling
 PAGE = mmap.PAGESIZE
 CANARY = 0xA5
 _NO_ACCESS = 0  # PROT_NONE
-_IN_PLACE = ("src", "out", "spectrum")  # guarded by the test itself, or filled in later
+_IN_PLACE = ("src", "out", "spectrum", "left_out")  # guarded by the test itself, or filled in later
 LUMA = (0.299, 0.587, 0.114)
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cnncli.filters.fft import fft_cost
 from cnncli.filters.model import Linear, Weights
 from cnncli.filters.plan import RESIDUAL, describe_plan, plan_filter, plan_linear
 from cnncli.filters.spec import parse_spec
+from cnncli.filters.transforms import fft_cost
 
 PHOTO = (1080, 1920)
 

@@ -32,7 +32,7 @@ JOB = jobs.BILATERAL
 # least squares of the relative error at Chebyshev nodes, largest error 1.1e-7.
 POWER = (0.69314688, 0.24022238, 0.05550893, 0.0096716983, 0.0013218672)
 ROUNDER = 1.5 * 2.0**23  # adding it leaves the nearest integer in a float's low bits
-LEAST = -126.0  # below it, 2 ** t is no normal float32: such weights count as 2 ** -126
+LEAST = -126.0  # below it, 2 ** t is no normal float32: such weights count as 0
 
 
 def power_of_two(builder, t):
@@ -46,7 +46,8 @@ def power_of_two(builder, t):
     for coefficient in (*POWER[-2::-1], 1.0):
         value = fused(builder, value, f, constant(coefficient))
     exponent = builder.shl(builder.bitcast(shifted, integers), ir.Constant(integers, [23] * LANES))
-    return builder.bitcast(builder.add(builder.bitcast(value, integers), exponent), VECTOR)
+    power = builder.bitcast(builder.add(builder.bitcast(value, integers), exponent), VECTOR)
+    return builder.select(above, power, constant(0))
 
 
 def weighted_means(channels):

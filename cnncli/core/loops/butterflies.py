@@ -209,26 +209,106 @@ def multiply_spectrum(typing_context, base, count, spectrum):
 
 
 @intrinsic
-def first_butterflies(typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b):
-    """Four real rows and, behind them, the four of the imaginary parts, less an offset each, into strips."""
+def first_butterflies(
+    typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b, peaks, squares
+):
+    """Four real rows and, behind them, the four of the imaginary parts, less an offset each, into strips.
+
+    The squares of what goes in are added to a vector at ``squares``. Where ``peaks`` is not 0, it is the
+    address of as many rows, which become the larger of themselves and the magnitudes.
+    """
 
     def codegen(context, builder, signature, args):
-        rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets = args
+        rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets, peaks, squares = args
         offsets = [splatted(builder, offset) for offset in offsets]
         factors = _turns(builder, turns, 3)
         places = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(8)]
-        with cgutils.for_range(builder, strips) as strip:
-            shift = builder.mul(strip.index, ir.Constant(I64, VECTOR_BYTES))
-            values = [loaded(builder, builder.add(place, shift), VECTOR, 4) for place in places]
-            parts = [builder.fsub(value, offsets[row // 4]) for row, value in enumerate(values)]
-            x = _four(builder, list(zip(parts[:4], parts[4:], strict=True)), False)
-            to = builder.add(dst, builder.mul(strip.index, strip_bytes))
-            for point in _turned_all(builder, x, factors, False):
-                _put(builder, to, point)
-                to = builder.add(to, gap)
+        kept = [builder.add(peaks, builder.mul(pitch, ir.Constant(I64, row))) for row in range(8)]
+        totals = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(2)]
+        for total in totals:
+            builder.store(constant(0), total)
+
+        def emit(measures):
+            with cgutils.for_range(builder, strips) as strip:
+                shift = builder.mul(strip.index, ir.Constant(I64, VECTOR_BYTES))
+                values = [loaded(builder, builder.add(place, shift), VECTOR, 4) for place in places]
+                parts = [builder.fsub(value, offsets[row // 4]) for row, value in enumerate(values)]
+                for row, part in enumerate(parts):
+                    total = totals[row % 2]
+                    builder.store(fused(builder, part, part, builder.load(total)), total)
+                if measures:
+                    for place, value in zip(kept, values, strict=True):
+                        _keep_larger(builder, builder.add(place, shift), value)
+                x = _four(builder, list(zip(parts[:4], parts[4:], strict=True)), False)
+                to = builder.add(dst, builder.mul(strip.index, strip_bytes))
+                for point in _turned_all(builder, x, factors, False):
+                    _put(builder, to, point)
+                    to = builder.add(to, gap)
+
+        with builder.if_else(builder.icmp_signed("!=", peaks, ir.Constant(I64, 0))) as (measured, plain):
+            with measured:
+                emit(True)
+            with plain:
+                emit(False)
+        total = loaded(builder, squares, VECTOR, 4)
+        for each in totals:
+            total = builder.fadd(total, builder.load(each))
+        stored(builder, squares, total, 4)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 7, types.float32, types.float32), codegen
+    return types.void(*[types.intp] * 7, types.float32, types.float32, types.intp, types.intp), codegen
+
+
+def _keep_larger(builder, address, value):
+    """Make a vector in memory the larger of itself and the magnitudes of another."""
+    integers = ir.VectorType(I32, LANES)
+    bits = builder.and_(builder.bitcast(value, integers), ir.Constant(integers, [0x7FFFFFFF] * LANES))
+    magnitude, before = builder.bitcast(bits, VECTOR), loaded(builder, address, VECTOR, 4)
+    larger = builder.select(builder.fcmp_ordered(">", magnitude, before), magnitude, before)
+    stored(builder, address, larger, 4)
+
+
+@intrinsic
+def least_peak(typing_context, row, vectors, block, least):
+    """The least of ``least`` and the largest floats of blocks, so many to a block, a power of two.
+
+    ``vectors`` are whole blocks, or hold some each.
+    """
+
+    def codegen(context, builder, signature, args):
+        row, vectors, block, least = args
+        lanes = ir.Constant(I64, LANES)
+        longer = builder.icmp_signed(">", block, lanes)
+        together = builder.select(longer, builder.sdiv(block, lanes), ir.Constant(I64, 1))
+        lowest = cgutils.alloca_once_value(builder, constant(0))
+        builder.store(splatted(builder, least), lowest)
+        peak = cgutils.alloca_once_value(builder, constant(0))
+
+        def keep(value):
+            before = builder.load(peak)
+            builder.store(builder.select(builder.fcmp_ordered(">", value, before), value, before), peak)
+
+        with cgutils.for_range(builder, builder.sdiv(vectors, together)) as group:
+            first = builder.mul(group.index, together)
+            builder.store(constant(0), peak)
+            with cgutils.for_range(builder, together) as each:
+                at = _at(builder, row, builder.add(first, each.index), VECTOR_BYTES)
+                keep(loaded(builder, at, VECTOR, 4))
+            step = 1
+            while step < LANES:
+                with builder.if_then(builder.icmp_signed(">", block, ir.Constant(I64, step))):
+                    value = builder.load(peak)
+                    keep(_shuffled(builder, value, value, [lane ^ step for lane in range(LANES)]))
+                step *= 2
+            value, before = builder.load(peak), builder.load(lowest)
+            builder.store(builder.select(builder.fcmp_ordered("<", value, before), value, before), lowest)
+        total = builder.extract_element(builder.load(lowest), ir.Constant(I32, 0))
+        for lane in range(1, LANES):
+            other = builder.extract_element(builder.load(lowest), ir.Constant(I32, lane))
+            total = builder.select(builder.fcmp_ordered("<", other, total), other, total)
+        return total
+
+    return types.float32(types.intp, types.intp, types.intp, types.float32), codegen
 
 
 @intrinsic

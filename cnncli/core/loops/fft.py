@@ -10,6 +10,12 @@ first-level cache; rows `LANES` at a time, turned over into a buffer that fits i
 Before the transform a sample of the plane is taken off all of it, and afterwards added times the
 kernel's sum: what is flat stays exactly flat, and rounding errors are relative to the contrast.
 
+Rounding spreads over a tile and its partner: an answer errs by a few 10^-7 of what the values of both are
+on average, also where the window holds much smaller ones. So while rows go in, their squares are added up,
+and the largest magnitude of each block of pixels is kept, blocks so small that every window holds a whole
+one (of some of their rows, which can only make it smaller). Where the least of these is too small beside
+the sum, or anything is not finite, the tiles are left out, and written down for the caller.
+
 Source: A. V. Oppenheim, R. W. Schafer, Discrete-Time Signal Processing, section 8.7.3 (overlap-save).
 """
 
@@ -22,17 +28,22 @@ from cnncli.core.loops.butterflies import (
     forward,
     inverse,
     last_butterflies,
+    least_peak,
     multiply_spectrum,
     pick_channel,
     turn_over,
     weave_channels,
 )
+from cnncli.core.loops.integers import clear, load_u8, store_8
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
-from cnncli.core.simd import LANES, load_f32, record, store_f32, store_i64
+from cnncli.core.simd import LANES, VECTOR_BYTES, load_f32, load_i64, record, store_f32
 
 JOB = jobs.FFT
 ZERO = np.float32(0)
-SPOILT = 8  # in scratch: 1 if a transform met a value that is not finite
+INFINITE = np.float32(np.inf)
+LEAST = np.float32(1e-25)  # magnitude: below it, squares and products are no normal float32
+MAGNITUDES = 0x7FFFFFFF7FFFFFFF  # bits of two floats but for their signs
+SQUARES = 64  # bytes from the planes' offsets, where a vector of sums of squares lies
 
 
 @inline
@@ -42,6 +53,9 @@ def _load_pair(job, first, planes, pair, scratch, strips):
     line, rows = scratch + job.line_at, scratch + job.rows_at
     gap = job.rows // 4
     offset_a = offset_b = ZERO
+    squares = scratch + HEADER_BYTES + SQUARES
+    clear(squares, VECTOR_BYTES)
+    peaks, least = scratch + job.peaks_at, INFINITE
     for j in range(gap):
         for i in range(8):
             side = i % 2
@@ -71,7 +85,69 @@ def _load_pair(job, first, planes, pair, scratch, strips):
         first_butterflies(
             rows, pitch, columns // LANES, strips + j * POINT_BYTES, job.strip_bytes, gap * POINT_BYTES,
             job.turns + 24 * j, offset_a, offset_b,
+            peaks if job.checks and j % job.sampled_rows == 0 else 0, squares,
         )  # fmt: skip
+        if job.checks and (j + 1) % job.block_rows == 0:
+            least = _least_of_blocks(job, first, planes, pair, j, peaks, least)
+    if job.checks:
+        total = 0.0
+        for lane in range(LANES):
+            total += np.float64(load_f32(squares + 4 * lane))
+        magnitude = np.float64(max(least, job.floor))
+        if not (total <= job.reach * magnitude * magnitude and magnitude >= LEAST):
+            black = total == 0.0 and offset_a == ZERO and offset_b == ZERO and _is_nothing(job, strips)
+            if not black:
+                _leave_out(job, first, planes, pair)
+
+
+@inline
+def _is_nothing(job, strips):
+    """Whether all that was loaded is 0, not only its square in float32."""
+    bits = 0
+    for strip in range(job.columns // LANES):
+        first = strips + strip * job.strip_bytes
+        for at in range(0, job.rows * POINT_BYTES, 8):
+            bits |= load_i64(first + at) & MAGNITUDES
+    return bits == 0
+
+
+@inline
+def _least_of_blocks(job, first, planes, pair, j, peaks, least):
+    """The least of the largest magnitudes of blocks that end with the j-th rows; forgets them."""
+    channels, columns, gap = job.channels, job.columns, job.rows // 4
+    for i in range(8):
+        plane = 2 * pair + i % 2
+        tile = first + plane // channels
+        tile_y = tile // job.tiles_x
+        x0 = (tile - tile_y * job.tiles_x) * job.tile_width * job.stride_x
+        y = tile_y * job.tile_height * job.stride_y + i // 2 * gap + j
+        row = peaks + (4 * (i % 2) + i // 2) * job.row_bytes
+        if plane < planes and y < job.padded_height:
+            inside = min(columns, job.padded_width - x0) // job.block_columns * job.block_columns
+            vectors = (inside + LANES - 1) // LANES
+            for column in range(inside, vectors * LANES):
+                store_f32(row + 4 * column, INFINITE)
+            least = least_peak(row, vectors, job.block_columns, least)
+        clear(row, 4 * columns)
+    return least
+
+
+@inline
+def _leave_out(job, first, planes, pair):
+    """Mark the tiles of a pair of planes as not to be stored."""
+    for plane in range(2 * pair, min(2 * pair + 2, planes)):
+        store_8(job.left_out + first + plane // job.channels, 1)
+
+
+@inline
+def _is_left_out(job, first, planes, pair):
+    """Whether no tile of a pair of planes is stored."""
+    last = min(2 * pair + 1, planes - 1)
+    return (
+        job.checks
+        and load_u8(job.left_out + first + 2 * pair // job.channels) != 0
+        and load_u8(job.left_out + first + last // job.channels) != 0
+    )
 
 
 @inline
@@ -108,6 +184,8 @@ def _store_group(job, first, planes, scratch):
     gap = job.rows // 4
     for j in range(gap):
         for pair in range((planes + 1) // 2):
+            if _is_left_out(job, first, planes, pair):
+                continue
             offsets = scratch + HEADER_BYTES + 8 * pair
             last_butterflies(
                 strips + pair * job.pair_bytes + j * POINT_BYTES, job.strip_bytes, gap * POINT_BYTES,
@@ -116,8 +194,8 @@ def _store_group(job, first, planes, scratch):
             )  # fmt: skip
             # What is not finite spreads over all of a transform, so one sample of each plane tells.
             sample = load_f32(rows + 8 * pair * pitch) + load_f32(rows + (8 * pair + 4) * pitch)
-            if j == 0 and sample - sample != ZERO:
-                store_i64(scratch + SPOILT, 1)
+            if j == 0 and job.left_out and sample - sample != ZERO:
+                _leave_out(job, first, planes, pair)
         # Of each plane there are four rows, ``gap`` apart.
         for i in range(4 * (planes // channels)):
             tile = first + i // 4
@@ -126,6 +204,8 @@ def _store_group(job, first, planes, scratch):
             y0 = tile_y * job.tile_height
             dense_row = j + i % 4 * gap
             y = dense_row // job.stride_y
+            if job.left_out and load_u8(job.left_out + tile):
+                continue
             if y * job.stride_y == dense_row and y < min(job.tile_height, job.out_height - y0):
                 row = rows + (i // 4 * channels * 4 + i % 4) * pitch
                 weave_channels(row, 4 * pitch, channels, line, job.kept)
@@ -142,6 +222,7 @@ def loop(job_pointer, scratch, lo, hi):
         for pair in range((planes + 1) // 2):
             strips = scratch + job.strips_at + pair * job.pair_bytes
             _load_pair(job, first, planes, pair, scratch, strips)
-            _filter_pair(job, scratch + job.buffer_at, strips)
+            if not _is_left_out(job, first, planes, pair):
+                _filter_pair(job, scratch + job.buffer_at, strips)
         if job.prepares == 0:
             _store_group(job, first, planes, scratch)

@@ -97,7 +97,8 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
         if ahead:
             for each in range(ROWS):
                 fetch_to_read(ahead + each * job.src_pitch + 4 * i, 4 * ROW_CHUNK)
-        clipped += row_sums(src + 4 * i, ends, offsets, weights, to, pitch, element, absolute, scale, bias)
+        counted = row_sums(src + 4 * i, ends, offsets, weights, to, pitch, element, absolute, scale, bias)
+        clipped += counted if i < whole else 0
     if whole < samples:
         done = whole // channels
         for each in range(rows):

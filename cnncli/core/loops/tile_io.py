@@ -79,7 +79,10 @@ def load_row(job, padded_row, padded_column, pixels, dst):
 
 @inline
 def store_row(job, src, row, column, pixels, scratch):
-    """Floats at ``src``, dense columns, as pixels of an output row from ``column`` on."""
+    """Floats at ``src``, dense columns, as pixels of an output row from ``column`` on.
+
+    Values that are clipped are counted; in an output of floats it is some number if any is not finite.
+    """
     channels, kind, step, unit = job.channels, job.out_type, job.channels, LANES
     if kind == APART:
         kind, step, unit = U8, APART_BYTES, COLORS * LANES
@@ -101,6 +104,8 @@ def store_row(job, src, row, column, pixels, scratch):
             bounded = bounded if bounded < limit else limit
             clipped += np.intp(abs(sample - bounded) > HALF)
             sample = bounded
+        else:
+            clipped += np.intp(sample - sample != ZERO)
         at = (column + pixel) * step + channel
         store_sample(dst, at, kind, sample)
         if channels < step and channel == channels - 1:

@@ -1,0 +1,268 @@
+"""Fourier transforms of overlapping tiles: their sizes, cost and job.
+
+What rounding leaves of a tile is relative to the values of all of it, see `SHARE`; `fft.py` sees to the rest.
+"""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import jobs
+from cnncli.core.native import processor, run
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
+from cnncli.filters.model import Weights
+
+_SMALLEST = 16  # rows or columns of a tile: passes of four points at either end, in vectors of up to 16
+_LARGEST = 1024  # unless the kernel needs more
+_MULTIPLE = 16  # of a tile's width, so that its rows are stored in whole vectors
+_CACHED_POINTS = 65536  # complex float32 in half a megabyte, the second-level cache of a core
+_DIRECT_SECONDS = 0.031e-9  # of direct convolution: a multiply-add of one thread
+_OFFSET_BYTES = 128  # room for the offsets of a group's planes, 6 at most, and a vector
+BOUND = 1e-4  # of sum |weights| times the largest magnitude in a window: what an answer may err by
+SHARE = 1 / 32  # of a tile's root mean square: the least magnitude of a window for which that holds
+_SAMPLES = 4  # rows of a block that are looked at
+_LEVELS = 0.02  # of an integer output: an error that rounding hides
+_LARGEST_FLOOR = 1e30
+_ROOM = 256  # bytes that whole vectors may read or write behind a row
+_STRIP_ROOM = 512  # strips a power of two apart would fall into the same cache sets
+
+
+def run_tiles(
+    weights: Weights, surface: Surface, *, threads: int, checks: bool
+) -> tuple[int, list[tuple[slice, slice]]]:
+    """Correlate a surface with a kernel of any size, tile by tile.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (kh, kw), float64
+        In the order of correlation: the first weight falls on the first pixel under the kernel.
+    surface : Surface
+        Source, border and output; any stride, 1 to 4 channels.
+    threads : int
+        Threads to use. The result does not depend on it.
+    checks : bool
+        Whether to leave out tiles in which a window holds only magnitudes below `SHARE` of the tile's.
+
+    Returns
+    -------
+    clipped : int
+        How many values were clipped to the range of the output's type.
+    left_out : list of (rows, columns)
+        Parts of the output that were not written: those, and what was not finite.
+    """
+    kh, kw = weights.shape
+    height, width, channels = surface.out.shape
+    stride_x, stride_y = surface.stride
+    size = _tile_size((kh, kw), ((height - 1) * stride_y + 1, (width - 1) * stride_x + 1), channels)
+    spectrum = _spectrum(weights, size)
+    rows, columns = size
+    tile = (
+        _even_share(height, (rows - kh) // stride_y + 1, 1),
+        _even_share(width, (columns - kw) // stride_x + 1, _MULTIPLE),
+    )
+    job, scratch_bytes = _describe(surface, (kw, kh), size, tile)
+    job.record["kernel_sum"] = weights.sum()
+    job.point("spectrum", spectrum)
+    tile_count = int(job.record["tile_count"][0])
+    left_out = np.zeros(tile_count, np.uint8)
+    job.point("left_out", left_out)
+    if checks:
+        _set_checks(job, weights, size)
+    items = -(-tile_count // int(job.record["group"][0]))
+    scratches = run("fft", job.record, items, threads=threads, scratch_bytes=scratch_bytes)
+    clipped = sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+    tiles_x = -(-width // tile[1])
+    return clipped, _joined_parts(left_out.reshape(-1, tiles_x), tile, (height, width))
+
+
+def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
+    """What tells tiles that transforms are good for from others."""
+    surface = job.surface
+    blocks = [
+        min(1 << ((extent + 1) // 2).bit_length() - 1, most)
+        for extent, most in zip(weights.shape, (size[0] // 4, size[1]), strict=True)
+    ]
+    record = job.record
+    record["checks"], record["block_rows"], record["block_columns"] = 1, *blocks
+    record["sampled_rows"] = max(1, blocks[0] // _SAMPLES)
+    record["reach"] = size[0] * size[1] / SHARE**2
+    if surface.out.dtype != np.float32:
+        unit = BOUND * float(np.abs(weights).sum()) * abs(surface.scale)
+        record["floor"] = min(_LEVELS / unit, _LARGEST_FLOOR) if unit else _LARGEST_FLOOR
+
+
+def _joined_parts(
+    left_out: NDArray[np.uint8], tile: tuple[int, int], shape: tuple[int, int]
+) -> list[tuple[slice, slice]]:
+    """Rows and columns of what was left out: neighbours in a row as one part, and equal rows as well."""
+    parts: dict[tuple[int, int], list[list[int]]] = {}
+    for number, row in enumerate(left_out):
+        edges = np.flatnonzero(np.diff(row, prepend=0, append=0))
+        for start, end in edges.reshape(-1, 2).tolist():
+            runs = parts.setdefault((start, end), [])
+            if runs and runs[-1][1] == number:
+                runs[-1][1] = number + 1
+            else:
+                runs.append([number, number + 1])
+    return [
+        (
+            slice(top * tile[0], min(bottom * tile[0], shape[0])),
+            slice(start * tile[1], min(end * tile[1], shape[1])),
+        )
+        for (start, end), runs in parts.items()
+        for top, bottom in runs
+    ]
+
+
+@functools.cache
+def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
+    """What `run_tiles` costs, in the unit of direct convolution.
+
+    Parameters
+    ----------
+    kh, kw : int
+        The kernel.
+    height, width, channels : int
+        The output, times the strides.
+
+    Returns
+    -------
+    float
+        The number of multiply-adds for each output sample that direct convolution does in the same
+        time: with a dense kernel, direct convolution costs ``kh * kw``.
+    """
+    kernel, dense = (kh, kw), (height, width)
+    seconds = _seconds(_tile_size(kernel, dense, channels), kernel, dense, channels)
+    return seconds / (height * width * channels * _DIRECT_SECONDS)
+
+
+def _tile_size(kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> tuple[int, int]:
+    """The cheapest rows and columns of a tile for an output without strides."""
+    choices = itertools.product(_sizes(kernel[0], dense[0]), _sizes(kernel[1], dense[1]))
+    return min(choices, key=lambda size: (_seconds(size, kernel, dense, channels), size))
+
+
+def _sizes(extent: int, length: int) -> list[int]:
+    """Powers of two that may be a tile's: larger than the kernel, up to all of a padded row or column."""
+    smallest = max(_SMALLEST, 1 << extent.bit_length())
+    whole = 1 << (length + extent - 2).bit_length()
+    roomy = smallest if 4 * smallest >= 5 * extent else 2 * smallest
+    largest = max(smallest, min(whole, max(_LARGEST, roomy)))
+    return [smallest << doubled for doubled in range((largest // smallest).bit_length())]
+
+
+def _seconds(size: tuple[int, int], kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> float:
+    """Time of one thread, by a fit to measurements on Zen 3 with 8 lanes."""
+    rows, columns = size
+    valid_rows, valid_columns = rows - kernel[0] + 1, columns - kernel[1] + 1
+    tiles = math.ceil(dense[0] / valid_rows) * math.ceil(dense[1] / valid_columns)
+    planes = 2 * math.ceil(tiles * channels / 2) + 1  # one more for the spectrum
+    # Columns that hold no results are not taken back; every row loaded costs extra, tall tiles more.
+    point = math.log2(rows * columns) * (0.06 + 0.07 * valid_columns / columns)
+    point += 0.4 + 30 / columns + (0.6 if rows > columns else 0)
+    point += 0.6 * max(0, math.log2(rows * columns / _CACHED_POINTS))
+    return planes * rows * columns * point * 1e-9
+
+
+def _even_share(length: int, most: int, multiple: int) -> int:
+    """Length of the parts that a length is cut into, at most ``most``, of about one size."""
+    share = -(-length // -(-length // most))
+    rounded = -(-share // multiple) * multiple
+    return rounded if rounded <= most else share
+
+
+def _describe(
+    surface: Surface, extent: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
+) -> tuple[TileJob, int]:
+    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its bytes of scratch."""
+    rows, columns = size
+    tile_height, tile_width = tile
+    height, width, channels = surface.out.shape
+    job = lay_out(jobs.FFT, surface, extent=extent)
+    tiles_x, tile_count = -(-width // tile_width), -(-width // tile_width) * -(-height // tile_height)
+    group = 2 if channels % 2 and tile_count > 1 else 1
+    pairs = (group * channels + 1) // 2
+    lanes = processor()[3].lanes
+    row_bytes, strip_bytes = 4 * columns + _ROOM, rows * 8 * lanes + _STRIP_ROOM
+    line_at = HEADER_BYTES + _OFFSET_BYTES
+    rows_at = line_at + 4 * columns * channels + _ROOM
+    buffer_at = rows_at + 8 * pairs * row_bytes
+    strips_at = buffer_at + columns * 8 * lanes
+    pair_bytes = columns // lanes * strip_bytes
+    peaks_at = strips_at + pairs * pair_bytes
+    numbers = {
+        "tiles_x": tiles_x,
+        "tile_width": tile_width,
+        "tile_height": tile_height,
+        "rows": rows,
+        "columns": columns,
+        "padded_width": surface.xmap.size,
+        "padded_height": surface.ymap.size,
+        "tile_count": tile_count,
+        "group": group,
+        "kept": -(-((tile_width - 1) * surface.stride[0] + 1) // lanes),
+        "line_at": line_at,
+        "rows_at": rows_at,
+        "row_bytes": row_bytes,
+        "buffer_at": buffer_at,
+        "strips_at": strips_at,
+        "strip_bytes": strip_bytes,
+        "pair_bytes": pair_bytes,
+        "peaks_at": peaks_at,
+    }
+    for name, value in numbers.items():
+        job.record[name] = value
+    radices = _radices(rows)
+    job.point("turns", _turns(rows, radices[0]))
+    _point_plan(job, "column", rows // radices[0], radices[0], radices[1:])
+    _point_plan(job, "row", columns, 1, _radices(columns)[:0:-1])
+    return job, peaks_at + 8 * row_bytes
+
+
+def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The kernel's spectrum over the number of points, computed by the loop itself, in its order."""
+    rows, columns = size
+    kh, kw = weights.shape
+    kernel = (weights / (rows * columns)).astype(np.float32)[:, :, None]
+    surface = Surface(src=kernel, out=np.zeros((1, 1, 1), np.float32), xmap=np.arange(kw), ymap=np.arange(kh))
+    job, scratch_bytes = _describe(surface, (kw, kh), size, (1, 1))
+    spectrum = np.empty(2 * rows * columns, np.float32)
+    job.record["prepares"] = 1
+    job.point("spectrum", spectrum)
+    _point_plan(job, "row", columns, 1, _radices(columns)[::-1])
+    run("fft", job.record, 1, threads=1, scratch_bytes=scratch_bytes)
+    return spectrum
+
+
+def _radices(size: int) -> list[int]:
+    """The passes of a transform of a power of two, columns in this order, rows in the opposite one.
+
+    A four comes first, because both passes that load and store rows and the one with the product
+    work on four points; then eights and fours.
+    """
+    exponent = size.bit_length() - 3
+    fours = -exponent % 3
+    return [4, *[8] * ((exponent - 2 * fours) // 3), *[4] * fours]
+
+
+def _turns(size: int, radix: int) -> NDArray[np.float32]:
+    """Factors of a pass over blocks of ``size``: exp(-2 pi i j k / size), shape (j, k, 2), k from 1."""
+    j, k = np.arange(size // radix)[:, None], np.arange(1, radix)
+    angles = -2 * np.pi * (j * k) / size
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+
+
+def _point_plan(job: TileJob, axis: str, size: int, blocks: int, radices: list[int]) -> None:
+    """Set the passes of one axis: radix, gap, blocks and address of the factors of each."""
+    steps = []
+    for radix in radices:
+        turns = _turns(size, radix)
+        job.held.append(turns)
+        size //= radix
+        steps.append((radix, size, blocks, turns.ctypes.data))
+        blocks *= radix
+    job.record[f"{axis}_passes"] = len(steps)
+    job.point(f"{axis}_plan", np.array(steps, np.intp))
