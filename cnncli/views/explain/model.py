@@ -235,14 +235,14 @@ def whole_weights(taps: Numbers) -> tuple[Numbers, int]:
     """
     if np.all(np.abs(10 * taps - np.round(10 * taps)) < 1e-9):
         return taps, 1
-    smallest = np.abs(taps[taps != 0]).min(initial=np.inf)
-    divisors = np.arange(1, _LARGEST_DIVISOR + 1) if np.isfinite(smallest) else np.ones(1)
-    scaled = smallest * divisors if np.isfinite(smallest) else divisors
-    for divisor in divisors[np.abs(scaled - np.round(scaled)) < 1e-9 * divisors].astype(int).tolist():
-        weights = np.round(taps * divisor)
-        if np.all(np.abs(taps * divisor - weights) < 1e-9 * divisor) and np.abs(weights).max() <= 9999:
-            return weights, divisor
-    return taps, 1
+    divisors = np.arange(1, _LARGEST_DIVISOR + 1)
+    for value in np.unique(np.abs(taps[taps != 0]))[::-1].tolist():  # the largest rule most divisors out
+        scaled = value * divisors
+        divisors = divisors[(np.abs(scaled - np.round(scaled)) < 1e-9 * divisors) & (scaled < 9999.5)]
+        if not divisors.size:
+            return taps, 1
+    divisor = int(divisors[0])
+    return np.round(taps * divisor), divisor
 
 
 def patch_at(e: Explanation, place: Place) -> tuple[Numbers, NDArray[np.bool_]]:

@@ -137,12 +137,7 @@ def _flattest(e: Explanation, allowed: NDArray[np.bool_], strong: Place) -> Plac
     ys, xs = ys[:: -(-len(ys) // side)], xs[:: -(-len(xs) // side)]
     rows = e.origin[1] + ys * e.stride[1] - e.pivot[1] * e.dilation[1]
     columns = e.origin[0] + xs * e.stride[0] - e.pivot[0] * e.dilation[0]
-    low = np.full((len(ys), len(xs)), np.inf)
-    high = -low
-    for i in range(h):
-        for j in range(w):
-            values, _ = pixels_at(e, rows + i * e.dilation[1], columns + j * e.dilation[0])
-            low, high = np.fmin(low, values), np.fmax(high, values)
+    low, high = _extreme(e, rows, columns, np.fmin), _extreme(e, rows, columns, np.fmax)
     mean = (low + high) / 2
     # A window of plain black or white teaches less than one of gray with as much as 1 % of range.
     extreme = (mean < 0.06 * e.full) | (mean > 0.94 * e.full)
@@ -153,3 +148,23 @@ def _flattest(e: Explanation, allowed: NDArray[np.bool_], strong: Place) -> Plac
     cost = cost - 0.004 * e.full * np.minimum(away, 0.25) / 0.25
     y, x = np.unravel_index(int(np.argmin(np.nan_to_num(cost, nan=np.inf))), cost.shape)
     return int(xs[x]), int(ys[y])
+
+
+def _extreme(
+    e: Explanation, rows: NDArray[np.intp], columns: NDArray[np.intp], pick: np.ufunc
+) -> NDArray[np.float64]:
+    """Return the least or largest pixel of the windows that begin at rows x columns.
+
+    First along each row that any window covers, then over the rows of each window.
+    """
+    h, w = e.window
+    covered = rows[:, None] + np.arange(h) * e.dilation[1]
+    lines, place = np.unique(covered, return_inverse=True)
+    place = place.reshape(covered.shape)
+    along, _ = pixels_at(e, lines, columns)
+    for j in range(1, w):
+        pick(along, pixels_at(e, lines, columns + j * e.dilation[0])[0], out=along)
+    found = along[place[:, 0]]
+    for i in range(1, h):
+        pick(found, along[place[:, i]], out=found)
+    return np.asarray(found)
