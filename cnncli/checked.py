@@ -10,6 +10,8 @@ import math
 from collections.abc import Set
 from typing import Any, TypeVar
 
+from cnncli.text import inert
+
 Kind = TypeVar("Kind")
 
 _MOST_SHOWN = 60  # characters of a wrong value that a message shows
@@ -50,7 +52,9 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def as_json(value: object) -> str:
-    """Write JSON on one line, letters as they are; a number that is none becomes null.
+    r"""Write JSON on one line, letters as they are; a number that is none becomes null.
+
+    What a terminal would obey, and half a surrogate pair, is stated as ``\uNNNN``.
 
     Parameters
     ----------
@@ -61,9 +65,10 @@ def as_json(value: object) -> str:
 
     compact: Any = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     try:
-        return json.dumps(value, **compact)
+        text = json.dumps(value, **compact)
     except ValueError:
-        return json.dumps(_finite(value), **compact)
+        text = json.dumps(_finite(value), **compact)
+    return inert(text)
 
 
 def _finite(value: Any) -> Any:

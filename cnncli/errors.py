@@ -1,5 +1,7 @@
 """Floor 0: the error every user-caused fault is raised as."""
 
+from cnncli.text import brief
+
 
 class CnncliError(Exception):
     """A fault that the user can mend: a bad input, option, file or environment.
@@ -9,15 +11,14 @@ class CnncliError(Exception):
     Parameters
     ----------
     message : str
-        What happened, with the value received, and what was expected.
+        What happened, with the value received, and what was expected. Long values are cut.
     hint : str
         What to do next.
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = brief(message), brief(hint)
+        super().__init__(self.message)
 
 
 class OptionError(CnncliError):

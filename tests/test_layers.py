@@ -9,8 +9,9 @@ import cnncli
 
 PACKAGE = Path(cnncli.__file__).parent
 FLOORS = {
-    "checked": 0,
-    "errors": 0,
+    "checked": 0.5,
+    "text": 0,
+    "errors": 0.5,
     "records": 0,
     "ending": 0,
     "modules": 0,
@@ -26,11 +27,12 @@ FLOORS = {
     "views": 6,
     "cli": 7,
 }
-GROUND = ("errors", "records", "ending", "modules", "drafts")
+GROUND = ("errors", "text", "records", "ending", "modules", "drafts")
 # Narrower than "everything on a lower floor".
 ONLY = {
-    "checked": set(),
-    "errors": set(),
+    "checked": {"text"},
+    "text": set(),
+    "errors": {"text"},
     "records": set(),
     "ending": set(),
     "modules": set(),

@@ -71,7 +71,7 @@ def options(
     """Filter images from the shell, and train convolutional networks without a framework."""
     if context.invoked_subcommand is not None:
         return DONE
-    report(context.get_help())
+    report(*context.get_help().splitlines())
     return WRONG_USAGE
 
 

@@ -61,8 +61,8 @@ def as_text(judged: "Judged", trained: "Trained") -> str:
     right = int(np.trace(counts))
     which = "test images" if judged.split == "test" else "images"
     lines = [
-        f"{in_unicode(judged.dataset.provenance)}",
-        f"{trained.checkpoint.architecture.name}: {right:,} of {len(evaluation):,} {which} right, "
+        shown(judged.dataset.provenance),
+        f"{shown(trained.checkpoint.architecture.name)}: {right:,} of {len(evaluation):,} {which} right, "
         f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}",
         "",
         *_report(evaluation.by_class(classes)),

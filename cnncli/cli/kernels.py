@@ -10,10 +10,12 @@ import numpy as np
 
 from cnncli.checked import as_json
 from cnncli.cli.arithmetic import show, spell_out
+from cnncli.cli.streams import write_line
 from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.entry import Entry, Parameter
 from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
 from cnncli.filters.spec import find_entry, parse_spec
+from cnncli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +48,7 @@ def kernels(spec: str | None, json: bool) -> None:
             (entry_json(entry) for entry in CATALOG.values()) if chosen is None else [kernel_json(chosen)]
         )
         for found in objects:
-            print(as_json(found))
+            write_line(as_json(found))
         return
     from rich.console import Console
 
@@ -103,7 +105,7 @@ def render_kernel(filter: Filter, console: Console) -> None:
         _line(console, f"Source  {entry.source}", hang=8)
         _render_example(entry, console)
     # Never wrapped, so that it can be copied.
-    command = f"cnncli convolve photo.jpg -k {shlex.quote(_shortened(filter.spec))} -o out.png"
+    command = printable(f"cnncli convolve photo.jpg -k {shlex.quote(_shortened(filter.spec))} -o out.png")
     console.print(f"Try     {command}", markup=False, soft_wrap=True)
 
 
@@ -319,6 +321,7 @@ def _line(console: Console, text: str, *, style: str = "", hang: int | None = No
 
     from rich.text import Text
 
+    text = printable(text)
     indent = len(text) - len(text.lstrip())
     follow = " " * (indent if hang is None else hang)
     wrapped = wrap(

@@ -99,7 +99,8 @@ class Csv:
             fields += [each.label, f"{each.probability:.6f}"]
         fields += [""] * (1 + 2 * self._top - len(fields))
         fields.append(row.error.message if row.error is not None else "")
-        return ",".join(map(_quoted, fields))
+        # Exact for programs; a terminal is no program.
+        return ",".join(map(_quoted, map(shown, fields) if sys.stdout.isatty() else fields))
 
 
 class Columns:

@@ -131,7 +131,7 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
     if debug:
         from traceback import format_exception
 
-        report("".join(format_exception(error)).rstrip())
+        report(*"".join(format_exception(error)).rstrip().splitlines())
     name = f"{about}: " if about else ""
     match error:
         case UsageError():
@@ -168,13 +168,13 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
 
 def report_error(error: CnncliError) -> None:
     """Two lines on standard error: what happened, and what to do next."""
-    report(f"error: {shown(error.message)}\nhint: {shown(error.hint)}")
+    report(f"error: {error.message}", f"hint: {error.hint}")
 
 
-def report(text: str) -> None:
-    """A line on standard error; if nobody can read it, the work goes on."""
+def report(*lines: str) -> None:
+    """Printable lines on standard error; if nobody can read them, the work goes on."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(shown, lines)), file=sys.stderr, flush=True)
     except OSError:
         silence(2)
 

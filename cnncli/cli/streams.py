@@ -3,7 +3,7 @@
 import sys
 
 from cnncli.cli.run import UsageError, silence
-from cnncli.images.faults import encoded, reading_fault, writing_fault
+from cnncli.images.faults import encoded, reading_fault, shown, writing_fault
 
 
 def read_stdin(*, example: str = "cat photo.png | cnncli convolve -k sobel") -> bytes:
@@ -73,8 +73,8 @@ def write_stdout(data: bytes) -> None:
 
 
 def write_line(text: str) -> None:
-    """Write a line to standard output; a file name comes out with the bytes that it has on disk."""
-    write_stdout(encoded(text) + b"\n")
+    """Write a line to standard output: printable on a terminal, else with the bytes of a file's name."""
+    write_stdout((encoded(shown(text)) if sys.stdout.isatty() else encoded(text)) + b"\n")
 
 
 def _flush() -> None:

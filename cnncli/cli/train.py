@@ -79,7 +79,7 @@ def _carry_out(session: "Session", manner: Manner) -> int:
         if not manner.quiet:
             from cnncli.cli.train_summary import summary_lines
 
-            report("\n".join(summary_lines(session)))
+            report(*summary_lines(session))
         with orderly_stop() as signals, _display(session, manner) as observer:
             over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cnncli.cli.run import report
+from cnncli.images.faults import shown
 
 if TYPE_CHECKING:
     from cnncli.training.loop import StepReport
@@ -76,13 +77,13 @@ def loading_bar() -> Iterator[Callable[[str, int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn(compact=True))
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
 
         def told(what: str, done: int, count: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=count)
+                tasks[what] = bar.add_task(shown(what), total=count)
             bar.update(tasks[what], completed=done, total=count)
 
         yield told

@@ -4,6 +4,7 @@ import errno
 import os
 
 from cnncli.errors import CnncliError
+from cnncli.text import printable
 
 _WRITING = {
     errno.ENOSPC: (
@@ -81,18 +82,25 @@ def encoded(text: str) -> bytes:
     try:
         return os.fsencode(text)
     except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape")
+        return _in_utf8(text)
 
 
 def in_unicode(name: str) -> str:
     r"""A file's name for JSON, which holds Unicode only: bytes that are not UTF-8 become ``\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _in_utf8(name).decode("utf-8", "backslashreplace")
+
+
+def _in_utf8(text: str) -> bytes:
+    """In UTF-8; surrogates that stand for no byte of a name, but for themselves, as text."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 def shown(name: str | os.PathLike[str]) -> str:
     r"""Show a file's name so that it can be printed: one line, bytes that are not UTF-8 as ``\xNN``."""
-    text = encoded(os.fspath(name)).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return printable(in_unicode(os.fspath(name)))
 
 
 def reading_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:

@@ -1,11 +1,16 @@
 """The command, driven in this process by `run`, and as a real process by `start` and `shell`."""
 
+import fcntl
 import io
 import json
 import os
+import pty
+import select
 import stat
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +85,29 @@ def start(tmp_path):
     for process in begun:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def on_terminal(start):
+    """What a command writes to a terminal of so many columns: ``on_terminal(80, "convolve", ...)``."""
+
+    def watch(columns, *arguments, env=None):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        variables = {"TERM": "xterm", **(env or {})}
+        process = start(*arguments, stdout=theirs, stderr=theirs, env=variables)
+        os.close(theirs)
+        text = b""
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                text += os.read(ours, 65536)
+            except OSError:
+                break
+        os.close(ours)
+        assert process.wait(60) in (0, 1)
+        return text.decode()
+
+    return watch
 
 
 @pytest.fixture

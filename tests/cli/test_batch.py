@@ -1,9 +1,7 @@
 """Many images in one command: order, interruptions, the progress bar, and bounded memory."""
 
 import os
-import pty
 import re
-import select
 import signal
 import threading
 import time
@@ -153,32 +151,11 @@ def test_a_signal_during_one_image_leaves_no_file(start, tmp_path, photo):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def on_terminal(start, columns, *arguments):
-    """What a command writes to a terminal of so many columns, as it looks in the end."""
-    import fcntl
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = start(*arguments, stdout=theirs, stderr=theirs, env={"TERM": "xterm"})
-    os.close(theirs)
-    text = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            text += os.read(ours, 65536)
-        except OSError:
-            break
-    os.close(ours)
-    assert process.wait(60) in (0, 1)
-    return text.decode()
-
-
 @pytest.mark.parametrize("columns", [90, 30])
-def test_a_bar_on_a_terminal_leaves_the_lines_whole(start, album, tmp_path, columns):
+def test_a_bar_on_a_terminal_leaves_the_lines_whole(on_terminal, album, tmp_path, columns):
     names = album(40)
     names[20] = "none.png"
-    text = on_terminal(start, columns, "convolve", *names, "-k", "box:3", "-o", "out/")
+    text = on_terminal(columns, "convolve", *names, "-k", "box:3", "-o", "out/")
     drawn = [line for line in re.findall(r"\r\x1b\[K([^\r\n]+)", text) if "/40" in line]
     assert len(drawn) == 40
     assert all(len(line) < columns for line in drawn)
@@ -190,10 +167,10 @@ def test_a_bar_on_a_terminal_leaves_the_lines_whole(start, album, tmp_path, colu
     assert seen == expected
 
 
-def test_no_bar_in_a_pipe_or_when_quiet(run, start, album, tmp_path):
+def test_no_bar_in_a_pipe_or_when_quiet(run, on_terminal, album, tmp_path):
     names = album(6)
     assert run("convolve", *names, "-k", "box:3", "-o", "out/").err == ""
-    text = on_terminal(start, 80, "convolve", *names, "-k", "box:3", "-o", "out/", "--quiet")
+    text = on_terminal(80, "convolve", *names, "-k", "box:3", "-o", "out/", "--quiet")
     assert "\x1b" not in text
 
 

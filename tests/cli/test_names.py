@@ -75,6 +75,25 @@ def test_a_folder_gives_its_images_in_order(run, photo, tmp_path, two_lines):
     assert done.lines == ["d/b-box.png"]
 
 
+def test_pipes_and_devices_in_a_folder_are_passed_over(run, photo, tmp_path, two_lines):
+    (tmp_path / "d").mkdir()
+    photo("a.png")
+    photo("d/b.png")
+    os.mkfifo(tmp_path / "d/pipe.png")
+    for name, target in (("zero", "/dev/zero"), ("tty", "/dev/tty"), ("to_pipe", "pipe.png")):
+        (tmp_path / f"d/{name}.png").symlink_to(target)
+    (tmp_path / "d/link.png").symlink_to("../a.png")
+    assert outputs(run("convolve", "d", *BLUR, "-o", "out/")) == ["out/b-box.png", "out/link-box.png"]
+    assert [each["input"] for each in run("predict", "d", "-r", "--json").results] == [
+        "d/b.png",
+        "d/link.png",
+    ]
+    (tmp_path / "d/gone.png").symlink_to("nowhere")
+    done = run("convolve", "d", *BLUR, "-o", "out/")
+    assert "cannot read d/gone.png: no such file" in two_lines(done, 1)
+    assert len(done.lines) == 2
+
+
 @pytest.mark.parametrize(("option", "end"), [([], b"\n"), (["-0"], b"\0")])
 def test_files_from(run, photo, tmp_path, option, end):
     names = ["b.png", "a b.png", "n\udcff.png", "-"] + (["c\nd.png"] if option else [])

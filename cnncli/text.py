@@ -1,0 +1,65 @@
+r"""Floor 0: text that comes from outside (names, labels, cells, metadata), as it may be printed.
+
+A terminal obeys what is written to it: ``\x1b]0;…`` in the name of a class renames its window, U+202E turns
+a line round. Whatever is printed goes through `printable`; JSON, which states such characters by itself,
+through `inert`.
+"""
+
+_MOST = 80  # characters of a quoted value
+_LONGEST = 400  # of a word without quotes, such as a path
+_JOINERS = "\u200c\u200d"  # within Persian words and emoji: no direction, no line
+
+
+def printable(text: str) -> str:
+    r"""Show control characters as text: C0 (newline and tab too), C1, directions, lone surrogates.
+
+    ``\x1b``, ``\u202e``, ``\ud800`` stand for them. All that merely looks like something stays.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    from unicodedata import category
+
+    # Other spaces, private letters, and those that are newer than this Python's tables.
+    if category(character) in ("Zs", "Co", "Cn"):
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def inert(json: str) -> str:
+    r"""Text that is JSON, exact, with ``\uNNNN`` for what a terminal would obey."""
+    return json if json.isprintable() else "".join(map(_in_json, json))
+
+
+def _in_json(character: str) -> str:
+    if _shown(character) == character:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def brief(message: str) -> str:
+    """Cut the values in a message at a length that a reader can take in.
+
+    A value in quotes keeps 80 characters, a word without them 400, with an ellipsis and how long it was.
+    """
+    if len(message) <= _MOST:
+        return message
+    import re
+
+    # A quote inside a word is an apostrophe.
+    quoted = re.compile(r"""(?<!\w)(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")(?!\w)""", re.DOTALL)
+
+    def cut(match: re.Match[str]) -> str:
+        whole = match[0]
+        if len(whole) <= _MOST + 2:
+            return whole
+        return f"{whole[: _MOST + 1]}…{whole[0]} ({len(whole) - 2:,} characters)"
+
+    def cut_word(match: re.Match[str]) -> str:
+        return f"{match[0][: _LONGEST // 2]}…{match[0][-_LONGEST // 2 :]} ({len(match[0]):,} characters)"
+
+    return re.sub(rf"\S{{{_LONGEST + 50},}}", cut_word, quoted.sub(cut, message))
