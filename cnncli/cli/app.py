@@ -448,6 +448,20 @@ def train(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")
     ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|WxH",
+            help="Bring images to this size, in pixels.  [default: as they are if small and alike, else 64]",
+        ),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Images of other shapes: crop what sticks out, pad with black, or stretch.  [default: crop]",
+        ),
+    ] = None,
     splits: Splits = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,

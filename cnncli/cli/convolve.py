@@ -22,6 +22,7 @@ from cnncli.filters.mapping import FULL_SCALE
 from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, check_frames, encode_picture, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
+from cnncli.images.levels import MOST_OF_12_BITS, picture_white
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.write import drafted, write_atomic
@@ -220,27 +221,34 @@ def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Dep
     """What the numbers of input and output mean, and what has to be said about it."""
     dtype = picture.frames[0].dtype
     array = picture.format == "NPY"
-    source = Depth(dtype, _array_white(picture) if array else FULL_SCALE[dtype], raw=array)
+    source = Depth(dtype, picture_white(picture), raw=array)
     if format == "NPY" and task.bits in (None, 32):
         return source, Depth(depth_of(32), source.white, raw=True), []
+    where = "standard output" if target == STREAM else shown(target)
+    deep = FULL_SCALE[dtype] if array else source.white  # floats of a file keep their scale
+    said = []
+    if deep != FULL_SCALE[dtype]:
+        said.append(f"note: {where}: floats of the input reach beyond 1, so that white is {deep:g}")
     if task.bits is not None:
         chosen = depth_of(task.bits)
-        return source, Depth(chosen, FULL_SCALE[chosen]), []
+        return source, Depth(chosen, deep if chosen == dtype else FULL_SCALE[chosen]), said
     depths, bits = FORMATS[format].depths, dtype.itemsize * 8
     if bits not in depths and 8 in depths:
-        where = "standard output" if target == STREAM else shown(target)
         more = "--bits 16 keeps more" if 16 in depths else f"{format} holds no more"
-        return source, Depth(depth_of(8), 255.0), [f"note: {where} is written with 8 of {bits} bits; {more}"]
-    return source, Depth(dtype, FULL_SCALE[dtype]), []
+        note = f"note: {where} is written with 8 of {bits} bits; {more}"
+        return source, Depth(depth_of(8), 255.0), [*said, note, *_dark(picture, where)]
+    return source, Depth(dtype, deep), said
 
 
-def _array_white(picture: Picture) -> float:
-    """What white is in an array: its type's full scale; for floats 1 if all lie within -1 to 1, else 255."""
-    dtype = picture.frames[0].dtype
-    if dtype != np.float32:
-        return FULL_SCALE[dtype]
-    largest = max(float(np.max(np.abs(each), initial=0.0, where=~np.isnan(each))) for each in picture.frames)
-    return 1.0 if largest <= 1 else 255.0
+def _dark(picture: Picture, where: str) -> list[str]:
+    """What has to be said where 16 bits that hold 12 or fewer become 8 by their type."""
+    if picture.frames[0].dtype != np.uint16:
+        return []
+    shades = (each[..., :-1] if picture.alpha else each for each in picture.frames)
+    top = max(int(each.max()) for each in shades)
+    if not 0 < top <= MOST_OF_12_BITS:
+        return []
+    return [f"note: {where} is almost black, pixels reach {top:,} of 65,535; --range stretch brightens them"]
 
 
 def _make_folder(folder: Path) -> None:

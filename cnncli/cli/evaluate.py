@@ -1,5 +1,6 @@
 """``cnncli evaluate``: how often a trained network is right, class by class."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -39,8 +40,8 @@ class Judged:
         ``test`` or ``all``.
     evaluation : Evaluation
         The answers.
-    turned : int
-        Images that were drawn dark on light.
+    adapted : Counter of str
+        What was done to images, by the words of `Dataset.adapted`, and ``digits`` for those turned.
     seconds : float
         That it took.
     """
@@ -48,7 +49,7 @@ class Judged:
     dataset: Dataset
     split: str
     evaluation: Evaluation
-    turned: int
+    adapted: Counter[str]
     seconds: float
 
 
@@ -96,7 +97,7 @@ def evaluate_command(
         cores = thread_count(threads)
         found = load_dataset(
             dataset,
-            size=trained.checkpoint.preprocessing.size,
+            intake=trained.checkpoint.preprocessing.intake,
             offline=offline,
             threads=cores,
             for_training=False,
@@ -155,11 +156,7 @@ def _judge(found: Dataset, trained: Trained, numbers: Labels, *, split: str, thr
     start = perf_counter()
     wanted = trained.checkpoint.preprocessing
     parts: list[Split] = [found.test] if split == "test" else [found.train, found.val, found.test]
-    seen = [
-        Recast(part, wanted.shape, numbers[part.labels], digits=wanted.digits and wanted.channels == 1)
-        for part in parts
-        if len(part)
-    ]
+    seen = [Recast(part, numbers[part.labels]) for part in parts if len(part)]
     if not seen:
         raise CnncliError(
             f"{in_unicode(found.name)} has no test images; expected some",
@@ -175,8 +172,17 @@ def _judge(found: Dataset, trained: Trained, numbers: Labels, *, split: str, thr
     )
     joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), split)
     dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
-    turned = sum(len(part.changed) for part in seen)
-    return Judged(dataset, split, evaluation, turned, perf_counter() - start)
+    return Judged(dataset, split, evaluation, _adapted(joined, found), perf_counter() - start)
+
+
+def _adapted(split: Split, found: Dataset) -> "Counter[str]":
+    """What was done to how many images of a split."""
+    counts: Counter[str] = Counter()
+    for at in range(len(split)) if found.adapted else ():
+        changes = found.adapted.get(split.name(at), ())
+        counts.update(changes)
+        counts["digits"] += not {"inverted", "cropped", "centred"}.isdisjoint(changes)
+    return counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,11 +248,16 @@ def _remarks(judged: Judged, trained: Trained) -> list[str]:
     lines += [f"warning: {shown(each.path)} is left out: {each.reason}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
         lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
-    if judged.turned:
-        lines.append(
-            f"note: {judged.turned} of {len(judged.evaluation)} images were turned to light digits on dark "
-            "ground, as the network expects them"
-        )
-    if isinstance(dataset.test, Recast) and dataset.test.split.shape[2] != dataset.test.shape[2]:
-        lines.append(f"note: images are taken as {'gray' if dataset.test.shape[2] == 1 else 'colour'}")
+    count = len(judged.evaluation)
+    said = {
+        "digits": "turned to light digits on dark ground, as the network expects them",
+        "gray": "turned gray, as the network takes them",
+        "colour": "gray and are taken as colour",
+        "clipped": "clipped: they hold numbers beyond the black or white of the training images",
+    }
+    lines += [
+        f"note: {number} of {count} images were {text}"
+        for word, text in said.items()
+        if (number := judged.adapted[word])
+    ]
     return lines

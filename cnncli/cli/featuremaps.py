@@ -15,11 +15,12 @@ from cnncli.cli import values
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.trained import Prepared, Trained, fitted, load_trained, no_answer
+from cnncli.cli.trained import Trained, load_trained, no_answer
 from cnncli.core.threads import thread_count
+from cnncli.data.prepare import Intake, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
-from cnncli.images.faults import in_unicode, reading_fault, shown, writing_fault
-from cnncli.images.picture import Picture, with_depth
+from cnncli.images.faults import in_unicode, shown, writing_fault
+from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
 from cnncli.images.write import write_atomic
@@ -128,8 +129,10 @@ def featuremaps_command(
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     _check_overwrites({"input": input, "checkpoint": trained.checkpoint.path}, names, target, raw, view)
-    picture = _read(input)
-    seen = _look(picture, input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief)
+    picture, prepared = _read(input, trained)
+    seen = _look(
+        (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
+    )
     write_page(target, _page(seen, trained, view))
     if raw is not None:
         _write_arrays(Path(raw), seen.arrays)
@@ -139,7 +142,7 @@ def featuremaps_command(
     elif output is None and target != STREAM:
         write_line(target)
     if seen.prepared.changes and not quiet:
-        report(f"note: the picture was {', '.join(seen.prepared.changes)}, as the network expects digits")
+        report(f"note: the picture was {', '.join(seen.prepared.changes)}, as the network expects it")
     return DONE
 
 
@@ -255,19 +258,20 @@ def _is_folder(target: str) -> bool:
     return target.endswith(os.sep) or os.path.isdir(target) or not suffix  # noqa: PTH112
 
 
-def _read(source: str) -> Picture:
-    try:
-        if source == STREAM:
-            return read_picture(read_stdin(example=_EXAMPLE), name="standard input")
-        return read_picture(Path(source))
-    except OSError as error:
-        raise reading_fault(error, source) from error
-    except ValueError as error:  # a NUL byte in the name
-        raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+def _read(source: str, trained: Trained) -> tuple[Picture, Prepared]:
+    """The picture to be shown, and what the network takes of it."""
+    if source == STREAM:
+        data, name = read_stdin(example=_EXAMPLE), "standard input"
+    else:
+        try:
+            data, name = read_file(Path(source)), source
+        except ValueError as error:  # a NUL byte in the name
+            raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+    return read_picture(data, name=name), read_prepared(data, trained.intake, name=name)
 
 
 def _look(
-    picture: Picture,
+    read: tuple[Picture, Prepared],
     name: str,
     trained: Trained,
     names: list[str],
@@ -279,7 +283,7 @@ def _look(
 ) -> Seen:
     """Run the network and turn what it says into sections."""
     checkpoint, network = trained.checkpoint, trained.network
-    prepared = fitted(picture, checkpoint)
+    picture, prepared = read
     x = checkpoint.preprocessing.normalise(prepared.pixels[None])
     kept = tuple(names) if view == "maps" else ()
     inference = Inference(
@@ -304,7 +308,7 @@ def _look(
         sections = kernel_sections(learned, checkpoint.classes, rows=rows, side=side)
         about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
         arrays = {each: weight for each, (_, weight) in learned.items()}
-    return Seen(name, _small(picture), prepared, shares, sections, about, arrays, len(brief))
+    return Seen(name, _small(picture, trained.intake), prepared, shares, sections, about, arrays, len(brief))
 
 
 def _about_maps(layer: LayerMaps) -> dict[str, Any]:
@@ -321,9 +325,11 @@ def _about_maps(layer: LayerMaps) -> dict[str, Any]:
     }
 
 
-def _small(picture: Picture) -> NDArray[np.uint8]:
+def _small(picture: Picture, intake: Intake) -> NDArray[np.uint8]:
     """The picture as it looks, opacity on white, no larger than it is drawn."""
-    pixels = with_depth(picture.frames[0], 8)
+    pixels = picture.frames[0]
+    if pixels.dtype != np.uint8:
+        pixels, _ = eight_bits(picture, intake)
     if picture.alpha:
         opacity = pixels[..., -1:].astype(np.float32) / 255
         shades = pixels[..., :-1].astype(np.float32)

@@ -17,8 +17,9 @@ from cnncli.cli.progress import progress_bar
 from cnncli.cli.readout import Readout, Row, choose_readout
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
-from cnncli.cli.trained import Prepared, Trained, load_trained, no_answer, prepare
+from cnncli.cli.trained import Trained, load_trained, no_answer
 from cnncli.core.threads import thread_count
+from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
 from cnncli.images.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
@@ -87,8 +88,8 @@ def predict_command(
     with ending.saying(lambda: f"{count.done} answered"), answered as runs:
         for rows in runs:
             _write(rows, readout, count, debug=debug)
-    if not quiet and count.adapted:
-        report(_about_changes(count))
+    for note in () if quiet else _about_changes(count):
+        report(note)
     if count.failed and readout.holds_errors:
         report_error(
             CnncliError(
@@ -139,7 +140,7 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
             data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
         else:
             data, name = Path(item.name).read_bytes(), item.name
-        return prepare(data, trained.checkpoint, name=name)
+        return read_prepared(data, trained.intake, name=name)
     except CnncliError as error:
         return error
     except OSError as error:
@@ -195,17 +196,22 @@ def _flush(lines: list[str | None]) -> None:
         write_stdout(encoded(text))
 
 
-def _about_changes(count: _Count) -> str:
+def _about_changes(count: _Count) -> Iterator[str]:
     """What was done to pictures, and why."""
-    every = list(dict.fromkeys(change for _, changes in count.adapted for change in changes))
-    what = every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
-    name = count.adapted[0][0]
-    who = (
-        shown(name) + " was"
-        if count.done == 1
-        else f"{len(count.adapted)} of {count.done} pictures {_were(len(count.adapted))}"
-    )
-    return f"note: {who} {what}: the network expects light digits on dark ground, centred"
+    digits = [(name, tuple(each for each in changes if each != "clipped")) for name, changes in count.adapted]
+    if digits := [each for each in digits if each[1]]:
+        every = list(dict.fromkeys(change for _, changes in digits for change in changes))
+        what = every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
+        who = _whom(digits[0][0], len(digits), count)
+        yield f"note: {who} {what}: the network expects light digits on dark ground, centred"
+    if clipped := [name for name, changes in count.adapted if "clipped" in changes]:
+        who = _whom(clipped[0], len(clipped), count)
+        yield f"note: {who} clipped: numbers lie beyond the black or white that the network knows"
+
+
+def _whom(first: str, number: int, count: _Count) -> str:
+    """The pictures that something was done to."""
+    return f"{shown(first)} was" if count.done == 1 else f"{number} of {count.done} pictures {_were(number)}"
 
 
 def _were(number: int) -> str:

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnncli.cli.run import UsageError
-from cnncli.data.digits import as_digit
-from cnncli.data.prepare import as_input
+from cnncli.data.prepare import Intake
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
-from cnncli.images.picture import Picture
-from cnncli.images.resize import read_reduced
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
@@ -20,7 +14,6 @@ from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 SHIPPED = "digits.safetensors"
 _LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
 _MOST = 64  # pictures of a batch
-_DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
 
 
 LIGHT = 30_000_000  # multiply-adds of a picture, about what reading it costs
@@ -28,10 +21,11 @@ LIGHT = 30_000_000  # multiply-adds of a picture, about what reading it costs
 
 @record(eq=False)
 class Trained:
-    """A checkpoint and its network."""
+    """A checkpoint, its network, and what the network takes in."""
 
     checkpoint: Checkpoint
     network: Network
+    intake: Intake
 
     def inference(self, pictures: int | None, *, threads: int) -> Inference:
         """A plan for so many pictures, or for as many as may come (None).
@@ -43,14 +37,6 @@ class Trained:
             threads = 1
         size = batch_size(self.network.graph, threads)
         return Inference(self.network, min(size, pictures or size), threads=threads)
-
-
-@record(eq=False)
-class Prepared:
-    """A picture as the network takes it, and what was done to get it that the user might not expect."""
-
-    pixels: NDArray[np.uint8]
-    changes: tuple[str, ...] = ()
 
 
 def load_trained(name: str | None) -> Trained:
@@ -74,7 +60,7 @@ def load_trained(name: str | None) -> Trained:
                 "channels; expected 1 (gray) or 3 (red, green, blue)",
                 "Use a network that was trained on images.",
             )
-        return Trained(checkpoint, checkpoint.network())
+        return Trained(checkpoint, checkpoint.network(), checkpoint.preprocessing.intake)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
@@ -96,35 +82,3 @@ def batch_size(graph: Graph, threads: int) -> int:
     """Pictures of a batch: many, as long as they take little memory, and one for each thread at least."""
     widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])
     return min(_MOST, max(threads, _LARGEST // widest))
-
-
-def prepare(data: bytes, checkpoint: Checkpoint, *, name: str) -> Prepared:
-    """Decode an image file and bring it to what the network expects.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    checkpoint : Checkpoint
-        Its preprocessing says what is expected.
-    name : str
-        What errors call the file.
-
-    Raises
-    ------
-    CnncliError
-        Where it is no whole image.
-    """
-    wanted = checkpoint.preprocessing
-    side = max(wanted.size)
-    picture = read_reduced(data, side * (_DETAIL if wanted.digits else 1), name=name)
-    return fitted(picture, checkpoint)
-
-
-def fitted(picture: Picture, checkpoint: Checkpoint) -> Prepared:
-    """Bring a picture to what the network expects."""
-    wanted = checkpoint.preprocessing
-    if wanted.digits and wanted.channels == 1:
-        digit = as_digit(picture, wanted.shape)
-        return Prepared(digit.pixels, digit.changes)
-    return Prepared(as_input(picture, wanted.shape))

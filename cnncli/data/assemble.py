@@ -1,24 +1,23 @@
 """Images and labels, however they were found, to a dataset: sizes, splits, and what is odd about them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.arrays import Raw, open_arrays
 from cnncli.data.copies import copies_across, copies_within
 from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
 from cnncli.data.files import Files, Marks, decodable, decode_all
 from cnncli.data.identity import digests_of, groups, row_marks
 from cnncli.data.layout import AS_FOUND, Layout
-from cnncli.data.model import Arrays, Dataset, Images, Labels, Report, Shape, Skipped, Split
-from cnncli.data.sizes import survey
+from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
+from cnncli.data.prepare import MAX_SIDE, Intake
+from cnncli.data.sizes import Asked, Facts, choose, look, said
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
-from cnncli.images.resize import resized
-
-MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,8 @@ class Wishes:
 
     Attributes
     ----------
-    size : (H, W) or None
-        What images are brought to; None chooses by the images.
+    asked : Asked
+        What images are brought to.
     val_split : float
         Share of the training images that becomes the validation split where the data bring none.
     seed : int
@@ -49,7 +48,7 @@ class Wishes:
         Hold nothing out: splits are those that the data bring, others stay empty.
     """
 
-    size: tuple[int, int] | None = None
+    asked: Asked = field(default_factory=Asked)
     val_split: float = 0.1
     seed: int = 0
     offline: bool = False
@@ -73,7 +72,7 @@ class Found:
         Names, in the order of the labels.
     provenance : str
         One line.
-    notes, warnings, skipped, files, known
+    notes, warnings, skipped, files, known, intake, adapted
         As in `Dataset`.
     """
 
@@ -85,14 +84,16 @@ class Found:
     skipped: tuple[Skipped, ...] = ()
     files: tuple[Path, ...] = ()
     known: str = ""
+    intake: Intake | None = None
+    adapted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def from_arrays(
     found: Found,
-    parts: dict[str, tuple[Images, Labels]],
+    parts: dict[str, tuple[Raw, Labels]],
     wishes: Wishes,
     *,
-    raw: Mapping[str, NDArray[np.generic]] | None = None,
+    raw: Mapping[str, Raw] | None = None,
 ) -> Dataset:
     """Make a dataset of images in memory.
 
@@ -101,13 +102,12 @@ def from_arrays(
     found : Found
         What is known about them.
     parts : dict
-        "train", and maybe "val" and "test", to images (N, H, W, C) uint8 and labels (N,) int64; those with
-        the label -1 have none and are left out.
+        "train", and maybe "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and labels
+        (N,) int64; those with the label -1 have none and are left out.
     wishes : Wishes
         Size and split.
     raw : mapping or None
-        The same images as they are stored, where that is not as ``parts`` has them: how numbers become
-        bytes may depend on all of them, but what identifies an image must not.
+        The same images as they are stored, where that is not as ``parts`` has them: what tells them apart.
 
     Raises
     ------
@@ -115,20 +115,33 @@ def from_arrays(
         Where nothing can be trained: no images, or one class.
     """
     splits: dict[str, Split] = {}
-    keys: dict[str, NDArray[np.uint64]] = {}
-    for part, (every, numbers) in parts.items():
+    # What is divided here is called by its place in the whole.
+    labels = {part: part if len(parts) > 1 else found.name for part in parts}
+    rows: dict[str, NDArray[np.intp] | None] = {}
+    kept = {}
+    for part, (images, numbers) in parts.items():
         there = np.flatnonzero(numbers >= 0)
-        whole = len(there) == len(numbers)
-        images, labels = (every, numbers) if whole else (every[there], numbers[there])
-        stored = images if raw is None else raw[part] if whole else raw[part][there]
-        # What is divided here is called by its place in the whole.
-        label = part if len(parts) > 1 else found.name
-        names = None if whole else [f"{label}[{place}]" for place in there]
+        rows[part] = None if len(there) == len(numbers) else there
+        kept[part] = (images, numbers) if rows[part] is None else (images[there], numbers[there])
+
+    def name(part: str, at: int) -> str:
+        place = rows[part]
+        return f"{labels[part]}[{at if place is None else place[at]}]"
+
+    try:
+        arrays, intake, facts = open_arrays({part: x for part, (x, _) in kept.items()}, name, wishes.asked)
+    except CnncliError as error:
+        source = shown(found.files[0]) if found.files else found.name
+        raise CnncliError(f"{source}: {error.message}", error.hint) from error
+    notes, warnings = said(facts, intake, wishes.asked)
+    found = replace(_with(found, notes=notes, warnings=warnings), intake=intake, adapted=facts.adapted)
+    keys: dict[str, NDArray[np.uint64]] = {}
+    for part, (images, _) in kept.items():
+        stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
         keys[part] = row_marks(stored)
-        fits = wishes.size is None or images.shape[1:3] == wishes.size
-        fitting = images if fits or wishes.size is None else _all_resized(images, wishes.size)
-        known = keys[part] if fitting is images and stored is images else None
-        splits[part] = Arrays(np.ascontiguousarray(fitting), labels, names, label, known)
+        known = keys[part] if arrays[part] is images and stored is images else None
+        listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
+        splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], known)
     return _divided(found, splits, keys, wishes)
 
 
@@ -147,29 +160,54 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
         Size, split, threads, memory.
     """
     everything = [path for files in parts.values() for path, _ in files]
-    shape, notes = survey(everything, wishes.size)
-    found = _with(found, notes=notes, files=tuple(everything))
+    found = _with(found, files=tuple(everything))
+    guess = Facts() if wishes.asked.intake else look(everything)
+    while True:
+        intake = choose(guess, wishes.asked, sure=False)
+        facts = Facts(curious=wishes.asked.intake is None, colour=guess.colour)
+        opened, splits, keys = _opened(found, parts, intake, facts, wishes)
+        try:
+            sure = choose(facts, wishes.asked)
+        except CnncliError as error:
+            raise CnncliError(f"{found.name}: {error.message}", error.hint) from error
+        if sure == intake:  # all images bear out what some made us choose
+            break
+        guess = facts
+    notes, warnings = said(facts, intake, wishes.asked)
+    opened = _with(opened, notes=notes, warnings=warnings)
+    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, keys, wishes)
+
+
+def _opened(
+    found: Found,
+    parts: dict[str, list[tuple[Path, int]]],
+    intake: Intake,
+    facts: Facts,
+    wishes: Wishes,
+) -> tuple[Found, dict[str, Split], dict[str, NDArray[np.uint64]]]:
+    """Decode image files, or see which ones can be decoded."""
     splits: dict[str, Split] = {}
     keys: dict[str, NDArray[np.uint64]] = {}
-    fits = len(everything) * int(np.prod(shape)) <= wishes.memory
+    fits = sum(map(len, parts.values())) * int(np.prod(intake.shape)) <= wishes.memory
+    threads, report = wishes.threads, wishes.report
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
         marks = Marks(len(paths))
         if fits:
             images, kept, skipped = decode_all(
-                paths, shape, threads=wishes.threads, report=wishes.report, marks=marks
+                paths, intake, threads=threads, report=report, facts=facts, marks=marks
             )
             keys[part], digests = marks.at(kept)
             names = [shown(paths[place]) for place in kept]
             splits[part] = Arrays(images, labels[kept], names, part, digests)
         else:
-            kept, skipped = decodable(paths, shape, threads=wishes.threads, report=wishes.report, marks=marks)
+            kept, skipped = decodable(paths, intake, threads=threads, report=report, facts=facts, marks=marks)
             keys[part], digests = marks.at(kept)
-            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], shape, digests)
+            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], intake, digests)
         found = _with(found, skipped=tuple(skipped))
     if not fits:
         found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
-    return _divided(found, splits, keys, wishes)
+    return found, splits, keys
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
@@ -194,13 +232,6 @@ def _with(
         skipped=found.skipped + skipped,
         files=found.files + files,
     )
-
-
-def _all_resized(images: Images, size: tuple[int, int]) -> Images:
-    out = np.empty((len(images), *size, images.shape[3]), np.uint8)
-    for image, small in zip(images, out, strict=True):
-        small[...] = resized(image, size[1], size[0])
-    return out
 
 
 def _divided(
@@ -239,6 +270,8 @@ def _divided(
         files=found.files,
         known=found.known,
         given=given,
+        intake=found.intake,
+        adapted=found.adapted,
     )
 
 
@@ -293,7 +326,7 @@ def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     labels = split.labels[positions]
     digests = digests_of(split)[positions]
     if isinstance(split, Files):
-        return Files(tuple(split.paths[at] for at in positions), labels, split.shape, digests)
+        return Files(tuple(split.paths[at] for at in positions), labels, split.intake, digests)
     if not isinstance(split, Arrays):
         raise TypeError(f"cannot pick from a {type(split).__name__}")
     if np.array_equal(positions, np.arange(len(split))):

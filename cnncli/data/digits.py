@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.prepare import as_input
-from cnncli.images.picture import Picture, with_depth
+from cnncli.data.prepare import as_gray, as_input
+from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _BOX = 20 / 28  # of the side: the longer side of a digit
 _FAINTEST = 16  # of 255: less contrast is an empty picture
 _EDGE = 50  # the ground is looked for in this fraction of the side, along the edge
+_AT_ONCE = 4096  # images that are looked at together
 _SLACK = 1.0  # pixels that a digit's middle may be off, and its box too small, to be left as it is
 
 Pixels = NDArray[np.uint8]
@@ -48,7 +49,7 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
     Parameters
     ----------
     picture : Picture
-        As ``read_picture`` gives it; its first frame is used.
+        Its first frame is used: uint8.
     shape : (H, W, 1)
         Of the network's input.
 
@@ -73,18 +74,44 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
     return Digit(_placed(ink, shape), (*first, "cropped", "centred"))
 
 
+def are_digits(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which images `as_digit` leaves as they are because they have dark ground, or nothing on it.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, H, W, 1), uint8
+        Of the size that the network takes.
+
+    Returns
+    -------
+    ndarray, shape (N,), bool
+    """
+    count, height, width, _ = images.shape
+    found = np.empty(count, np.bool_)
+    band = max(1, min(height, width) // _EDGE)
+    for at in range(0, count, _AT_ONCE):
+        gray = images[at : at + _AT_ONCE, ..., 0]
+        flat = gray.reshape(len(gray), -1)
+        low, high = flat.min(axis=1).astype(np.int64), flat.max(axis=1).astype(np.int64)
+        sides = (gray[:, :band], gray[:, -band:], gray[:, :, :band], gray[:, :, -band:])
+        edge = np.concatenate([side.reshape(len(gray), -1) for side in sides], axis=1)
+        middle = edge.shape[1] // 2
+        edge.partition(middle, axis=1)
+        ground = edge[:, middle].astype(np.int64)
+        found[at : at + _AT_ONCE] = (high - low < _FAINTEST) | (2 * ground <= low + high)
+    return found
+
+
 def _gray(picture: Picture) -> Pixels:
     """The first frame as (H, W) uint8; clear pixels get what the ink stands out from."""
-    pixels = with_depth(picture.frames[0], 8)
-    if pixels.shape[2] == 1:
-        return pixels[..., 0]
+    pixels = picture.frames[0]
+    if not picture.alpha:
+        return (pixels if pixels.shape[2] == 1 else as_gray(pixels))[..., 0]
     pixels = pixels.astype(np.float32)
-    shades = pixels[..., :-1] if picture.alpha else pixels
+    shades, opacity = pixels[..., :-1], pixels[..., -1] / 255
     gray = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
-    if picture.alpha:
-        opacity = pixels[..., -1] / 255
-        ink = float((gray * opacity).sum() / max(1.0, float(opacity.sum())))
-        gray = gray * opacity + (255 if ink < 128 else 0) * (1 - opacity)
+    ink = float((gray * opacity).sum() / max(1.0, float(opacity.sum())))
+    gray = gray * opacity + (255 if ink < 128 else 0) * (1 - opacity)
     return np.asarray(np.rint(gray), np.uint8)
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key, row_marks
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
-from cnncli.data.prepare import decoded_input, read_file, read_input
+from cnncli.data.prepare import Intake, prepared, read_file, read_for, read_prepared
+from cnncli.data.sizes import Facts
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -27,7 +28,7 @@ class Files:
         One an image.
     labels : ndarray, shape (N,), int64
         The class of each image.
-    shape : (H, W, C)
+    intake : Intake
         What every image is brought to.
     digests : ndarray, shape (N,), uint64, or None
         Of the images as they are read, where they are known.
@@ -35,8 +36,13 @@ class Files:
 
     paths: tuple[Path, ...]
     labels: Labels
-    shape: Shape
+    intake: Intake
     digests: NDArray[np.uint64] | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every image."""
+        return self.intake.shape
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -57,7 +63,7 @@ class Files:
         def one(place: int) -> None:
             path = self.paths[indices[place]]
             try:
-                out[place] = read_input(path, self.shape)
+                out[place] = read_prepared(read_file(path), self.intake, name=str(path)).pixels
             except CnncliError as error:
                 raise CnncliError(
                     f"{shown(path)} could be read when the data set was opened, and cannot any more: "
@@ -85,22 +91,31 @@ class Marks:
         return self.keys[picked], self.digests[picked]
 
 
-def _read_marked(path: Path, shape: Shape, place: int, marks: Marks | None) -> Images:
-    """Decode one file, and note what identifies it."""
+def _read_noted(path: Path, intake: Intake, place: int, facts: Facts | None, marks: Marks | None) -> Images:
+    """Decode one file, and note what it turns out to be and what identifies it."""
     data = read_file(path)
-    pixels = decoded_input(data, shape, name=str(path))
+    picture, size = read_for(data, intake, name=str(path))
+    try:
+        if facts is not None:
+            facts.see(picture, size)
+        done = prepared(picture, intake)
+    except CnncliError as error:
+        raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error
+    if facts is not None:
+        facts.note(shown(path), picture, done)
     if marks is not None:
         marks.keys[place] = file_key(data)
-        marks.digests[place] = row_marks(pixels[None])[0]
-    return pixels
+        marks.digests[place] = row_marks(done.pixels[None])[0]
+    return done.pixels
 
 
 def decode_all(
     paths: Sequence[Path],
-    shape: Shape,
+    intake: Intake,
     *,
     threads: int = 1,
     report: Report | None = None,
+    facts: Facts | None = None,
     marks: Marks | None = None,
 ) -> tuple[Images, list[int], list[Skipped]]:
     """Decode files into one array.
@@ -109,12 +124,14 @@ def decode_all(
     ----------
     paths : sequence of Path
         Image files.
-    shape : (H, W, C)
+    intake : Intake
         What every image is brought to.
     threads : int
         That decode side by side.
     report : callable or None
         Told ("decoding", images done, images in all).
+    facts : Facts or None
+        Filled with what the images turn out to be.
     marks : Marks or None
         Of as many; filled.
 
@@ -123,10 +140,10 @@ def decode_all(
     images, kept, skipped
         uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others, with the reason.
     """
-    images = np.empty((len(paths), *shape), np.uint8)
+    images = np.empty((len(paths), *intake.shape), np.uint8)
 
     def one(place: int) -> None:
-        images[place] = _read_marked(paths[place], shape, place, marks)
+        images[place] = _read_noted(paths[place], intake, place, facts, marks)
 
     kept, skipped = _sorted_out(one, paths, threads=threads, told=report and partial(report, "decoding"))
     return (images[kept] if skipped else images), kept, skipped
@@ -134,10 +151,11 @@ def decode_all(
 
 def decodable(
     paths: Sequence[Path],
-    shape: Shape,
+    intake: Intake,
     *,
     threads: int = 1,
     report: Report | None = None,
+    facts: Facts | None = None,
     marks: Marks | None = None,
 ) -> tuple[list[int], list[Skipped]]:
     """Tell which files can be decoded, by decoding all of them once.
@@ -147,7 +165,7 @@ def decodable(
 
     Parameters
     ----------
-    paths, shape, threads, marks
+    paths, intake, threads, facts, marks
         As for `decode_all`.
     report : callable or None
         Told ("checking", images done, images in all).
@@ -159,7 +177,7 @@ def decodable(
     """
 
     def one(place: int) -> None:
-        _read_marked(paths[place], shape, place, marks)
+        _read_noted(paths[place], intake, place, facts, marks)
 
     return _sorted_out(one, paths, threads=threads, told=report and partial(report, "checking"))
 

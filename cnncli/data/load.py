@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from cnncli.data.assemble import MAX_SIDE, Wishes
+from cnncli.data.assemble import Wishes
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
 from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
+from cnncli.data.prepare import MAX_SIDE, Intake
+from cnncli.data.sizes import Asked
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -28,6 +30,9 @@ def load_dataset(
     source: str,
     *,
     size: tuple[int, int] | None = None,
+    fit: str = "crop",
+    channels: int | None = None,
+    intake: Intake | None = None,
     val_split: float = 0.1,
     seed: int = 0,
     offline: bool = False,
@@ -45,6 +50,12 @@ def load_dataset(
         ``mnist``, ``fashion-mnist``, ``cifar10``, or a path. A folder called ``mnist`` is ``./mnist``.
     size : (H, W) or None
         What images are brought to; None chooses: their own where they are small and alike, else 64x64.
+    fit : str
+        How images of other shapes are brought to it, of `FITS`.
+    channels : int or None
+        1 (gray) or 3; None: by the images.
+    intake : Intake or None
+        What a network takes in: size, colour and scale are its then.
     val_split : float
         Share of the training images, about, that becomes the validation split where the data bring
         none: 0 up to, not including, 1.
@@ -81,7 +92,7 @@ def load_dataset(
             f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
         )
     wishes = Wishes(
-        size=size,
+        asked=Asked(size, fit, channels, intake),
         val_split=val_split,
         seed=seed,
         offline=offline,

@@ -1,12 +1,14 @@
 """What a dataset is: classes, three splits of images and labels, and where it all came from."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.data.prepare import Intake
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -114,6 +116,10 @@ class Dataset:
         whatever they are called.
     given : tuple of str
         Of "train", "val" and "test", those that the data bring themselves; empty where they are one whole.
+    intake : Intake or None
+        How pixels became these images: the same is stored with a network that learns from them.
+    adapted : mapping of str to tuple of str
+        By name, what was done to an image for the sake of a network that is there already.
     """
 
     name: str
@@ -128,6 +134,8 @@ class Dataset:
     files: tuple[Path, ...] = ()
     known: str = ""
     given: tuple[str, ...] = ()
+    intake: Intake | None = None
+    adapted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def shape(self) -> Shape:
@@ -183,18 +191,3 @@ def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
     weights = np.zeros(classes)
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights.astype(np.float32)
-
-
-def load_inputs(
-    paths: Sequence[Path], shape: Shape, *, threads: int = 1
-) -> tuple[Images, list[int], list[Skipped]]:
-    """Read pictures as a network's input, leaving out those that cannot be read.
-
-    Returns
-    -------
-    images, kept, skipped
-        uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others.
-    """
-    from cnncli.data.files import decode_all
-
-    return decode_all(paths, shape, threads=threads)

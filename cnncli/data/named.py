@@ -266,7 +266,7 @@ def load_cifar_folder(folder: Path, wishes: Wishes) -> Dataset | None:
 
 
 def _described(
-    collection: Collection, parts: dict[str, tuple[Images, Labels]], folder: Path, wishes: Wishes
+    collection: Collection, parts: dict[str, tuple[np.ndarray, Labels]], folder: Path, wishes: Wishes
 ) -> Dataset:
     count = sum(len(labels) for _, labels in parts.values())
     if any(labels.max(initial=0) >= len(collection.classes) for _, labels in parts.values()):
@@ -284,7 +284,7 @@ def _described(
     return from_arrays(found, parts, wishes)
 
 
-def _read_idx_folder(folder: Path) -> dict[str, tuple[Images, Labels]] | None:
+def _read_idx_folder(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
     pairs = find_idx(folder)
     if "train" not in pairs or "test" not in pairs:
         return None
@@ -294,9 +294,9 @@ def _read_idx_folder(folder: Path) -> dict[str, tuple[Images, Labels]] | None:
 
 def _idx_parts(
     pairs: dict[str, tuple[Path, Path]],
-) -> tuple[dict[str, Images], dict[str, np.ndarray], tuple[str, ...]]:
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[str, ...]]:
     """Images and labels of each split."""
-    parts: dict[str, Images] = {}
+    parts: dict[str, np.ndarray] = {}
     labels: dict[str, np.ndarray] = {}
     notes = []
     for split, (image_path, label_path) in pairs.items():
@@ -312,7 +312,7 @@ def _idx_parts(
     return parts, labels, tuple(dict.fromkeys(notes))
 
 
-def _read_cifar(folder: Path) -> dict[str, tuple[Images, Labels]] | None:
+def _read_cifar(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
     """The binary files, unpacked from the archive the first time."""
     unpacked = folder / "cifar-10-batches-bin"
     place = unpacked if (unpacked / _CIFAR_FILES[0]).exists() else folder

@@ -10,21 +10,22 @@ from cnncli.data.assemble import Found, Wishes, from_arrays
 from cnncli.data.classes import doubtful
 from cnncli.data.keys import Keys, find_keys
 from cnncli.data.labels import number_labels, unlabelled
-from cnncli.data.model import Dataset, Images, Labels
+from cnncli.data.model import Dataset, Labels
 from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
-from cnncli.images.picture import with_depth
 
+_MOST = 65535
 Raw = NDArray[np.generic]
 
 
 def load_npz(path: Path, wishes: Wishes) -> Dataset:
     """Read a data set from an ``.npz`` file.
 
-    Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, of uint8, uint16, or of floats
-    or integers within 0 to 1 or 0 to 255. Labels are integers, strings, or one-hot rows. An array
-    ``classes`` of strings names integer labels. Arrays that are not used are not unpacked.
+    Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, of integers or floats from 0 on;
+    what is white in them is decided by all splits together. Labels are integers, strings, or one-hot rows.
+    An array ``classes`` of strings names integer labels. Arrays that are not used are
+    not unpacked.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def load_npz(path: Path, wishes: Wishes) -> Dataset:
         keys = find_keys(archive)
         pairs, names = _read(archive, keys)
     classes, labels = number_labels({split: y for split, (_, y) in pairs.items()}, names, path)
-    parts: dict[str, tuple[Images, Labels]] = {}
+    parts: dict[str, tuple[Raw, Labels]] = {}
     warnings = [*keys.warnings, *doubtful(classes)]
     notes: list[str] = []
     for split, (x, _) in pairs.items():
@@ -79,8 +80,8 @@ def _check_count(path: Path, names: tuple[str, str], images: int, labels: int) -
         )
 
 
-def as_images(x: Raw, path: Path) -> tuple[Images, str]:
-    """Bring an array of images to (N, H, W, C) uint8; a note where numbers were rescaled."""
+def as_images(x: Raw, path: Path) -> tuple[Raw, str]:
+    """Bring an array of images to (N, H, W, C) of uint8, uint16 or float32, unscaled; and a note."""
     if x.ndim == 4 and x.shape[3] not in (1, 3) and x.shape[1] in (1, 3):
         x = np.moveaxis(x, 1, 3)
     x = x[..., None] if x.ndim == 3 else x
@@ -89,19 +90,21 @@ def as_images(x: Raw, path: Path) -> tuple[Images, str]:
             f"{shown(path)}: images of shape {x.shape}; expected (N, H, W) or (N, H, W, C) with C 1 or 3",
             "Reshape them before they are saved, for example to (-1, 28, 28).",
         )
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x, np.uint8), ""
-    if x.dtype == np.uint16:
-        return with_depth(np.ascontiguousarray(x), 8), "16-bit images are used as 8-bit"
     if x.dtype.kind not in "iufb":
         raise CnncliError(f"{shown(path)}: images of type {x.dtype}; expected numbers", EXPECTED)
-    numbers = x.astype(np.float32)
-    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
-    if not (low >= 0 and high <= 255):  # so that NaN fails too
+    if x.dtype.kind == "b":
+        return np.where(x, np.uint8(255), np.uint8(0)), ""
+    if x.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what is too large is refused with what is infinite
+            return np.ascontiguousarray(x, np.float32), ""
+    if x.dtype.itemsize == 1 and x.dtype.kind == "u":
+        return np.ascontiguousarray(x, np.uint8), ""
+    if x.dtype.itemsize == 2 and x.dtype.kind == "u":
+        return np.ascontiguousarray(x, np.uint16), ""
+    low, high = (int(x.min()), int(x.max())) if x.size else (0, 0)
+    if low < 0 or high > _MOST:
         raise CnncliError(
-            f"{shown(path)}: pixels from {low:g} to {high:g}; expected 0 to 1 or 0 to 255",
+            f"{shown(path)}: pixels from {low:,} to {high:,}; expected whole numbers of 0 to {_MOST:,}",
             "Save the pixels before they are normalised: that is done in training.",
         )
-    scale = 255.0 if high <= 1 else 1.0
-    note = f"pixels of 0 to {'1' if high <= 1 else '255'} in {x.dtype} are used as 8-bit"
-    return np.rint(numbers * np.float32(scale)).astype(np.uint8), note
+    return np.ascontiguousarray(x, np.uint16), f"pixels of {x.dtype} are read as 16-bit"

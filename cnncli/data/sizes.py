@@ -1,70 +1,223 @@
-"""Which size images of many sizes are brought to, by a look at some of them."""
+"""What images turn out to be while they are decoded, and what is chosen by that: size, colour, scale."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.model import Shape
+from cnncli.data.prepare import Intake, Prepared, read_file
 from cnncli.errors import CnncliError
+from cnncli.images.levels import DEEP, Extent, Scale, decided, extent_of, together
 from cnncli.images.picture import Picture, with_depth
-from cnncli.images.read import read_picture
+from cnncli.images.resize import read_reduced_sized
 
 _LOOKED_AT = 32
 _SMALL = 96  # images of one size up to this many pixels a side are taken as they are
 _USUAL = 64  # else: enough to tell things apart, and fast on a processor
+_RECAST = {"gray": "images are turned gray", "colour": "gray images are taken as colour"}
+_KINDS = {"uint16": "16-bit pixels", "float32": "float pixels"}
 
 
-def survey(paths: Sequence[Path], size: tuple[int, int] | None) -> tuple[Shape, tuple[str, ...]]:
-    """Choose the shape for images.
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of images, whatever they are.
+
+    Attributes
+    ----------
+    size : (H, W) or None
+        None: chosen by the images.
+    fit : str
+        Of `FITS`.
+    channels : int or None
+        1 or 3; None: by the images.
+    intake : Intake or None
+        Of a network that is there already: nothing is left to choose.
+    """
+
+    size: tuple[int, int] | None = None
+    fit: str = "crop"
+    channels: int | None = None
+    intake: Intake | None = None
+
+
+@dataclass(eq=False)
+class Facts:
+    """What is known of images so far. Filled from several threads; their order makes no difference.
+
+    Attributes
+    ----------
+    curious : bool
+        Sizes, colours and numbers are of interest, because something is to be chosen by them.
+    colour : bool
+        An image has colours that are no grays.
+    sizes : set of (width, height)
+        Upright.
+    extents : dict of str to list of Extent
+        Of images deeper than 8 bits, by kind.
+    adapted : dict of str to tuple of str
+        By name, what was done to an image: as in `Prepared`, and ``gray`` or ``colour`` where it became that.
+    clipped : list of int
+        Numbers beyond black or white, of each image that has some.
+    """
+
+    curious: bool = True
+    colour: bool = False
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    extents: dict[str, list[Extent]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
+    adapted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clipped: list[int] = field(default_factory=list)
+
+    def see(self, picture: Picture, size: tuple[int, int]) -> None:
+        """Take down what is to be known of a picture before it is brought to an input.
+
+        Raises
+        ------
+        CnncliError
+            Where it holds NaN.
+        """
+        if not self.curious:
+            return
+        shades = picture.frames[0]
+        shades = shades[..., : shades.shape[2] - picture.alpha]
+        if shades.dtype != np.uint8:
+            extent = extent_of(shades, highlights=picture.format != "NPY")
+            self.extents[shades.dtype.name].append(extent)
+        self.sizes.add(size)
+        if not self.colour and not _is_gray(shades):
+            self.colour = True
+
+    def note(self, name: str, picture: Picture, done: Prepared) -> None:
+        """Take down what became of a picture."""
+        if done.clipped:
+            self.clipped.append(done.clipped)
+        coloured = picture.channels - picture.alpha == 3
+        now = done.pixels.shape[2]
+        recast = ("gray",) if coloured and now == 1 else ("colour",) if not coloured and now == 3 else ()
+        if changes := (*done.changes, *recast):
+            self.adapted[name] = changes
+
+
+def look(paths: Sequence[Path]) -> Facts:
+    """See some of the images, evenly spread: a first guess, which all of them have to confirm."""
+    facts = Facts()
+    picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
+    for at in picked:
+        try:
+            facts.see(*read_reduced_sized(read_file(paths[at]), _SMALL, name=str(paths[at])))
+        except CnncliError:
+            continue  # named later, when all are decoded
+    return facts
+
+
+def choose(facts: Facts, asked: Asked, *, sure: bool = True) -> Intake:
+    """Choose what images are brought to.
 
     Parameters
     ----------
-    paths : sequence of Path
-        All of them; some, evenly spread, are looked at, and damaged ones are passed over.
-    size : (H, W) or None
-        Wanted, or None to choose.
+    facts : Facts
+        Of the images: gray where all of them are.
+    asked : Asked
+        What the user says.
+    sure : bool
+        All images were seen: numbers on no known scale are an error then.
 
-    Returns
-    -------
-    shape, notes : (H, W, C), tuple of str
-        C is 1 where all that were looked at are gray. Notes say what was chosen, and why.
+    Raises
+    ------
+    CnncliError
+        Where it cannot be told what is white.
     """
-    pictures = _some(paths)
-    gray = bool(pictures) and all(_is_gray(picture) for picture in pictures)
-    channels = 1 if gray else 3
-    sizes = sorted({picture.size for picture in pictures}, key=lambda each: each[0] * each[1])
-    if size is not None:
-        return (*size, channels), ()
-    if len(sizes) == 1 and max(sizes[0]) <= _SMALL:
-        return (sizes[0][1], sizes[0][0], channels), ()
-    if not sizes:
-        return (_USUAL, _USUAL, channels), ()
-    smallest, largest = (f"{width}x{height}" for width, height in (sizes[0], sizes[-1]))
+    if asked.intake is not None:
+        return asked.intake
+    channels = asked.channels or (1 if facts.sizes and not facts.colour else 3)
+    small = len(facts.sizes) == 1 and max(next(iter(facts.sizes))) <= _SMALL
+    size = next(iter(facts.sizes))[::-1] if small else (_USUAL, _USUAL)
+    return Intake((*(asked.size or size), channels), asked.fit, scales=scales_of(facts.extents, sure=sure))
+
+
+def scales_of(extents: Mapping[str, Sequence[Extent]], *, sure: bool = True) -> dict[str, Scale]:
+    """Choose black and white for each kind of numbers that occurs."""
+    scales = {}
+    for kind, seen in extents.items():
+        if not seen:
+            continue
+        try:
+            scales[kind] = decided(together(seen), kind)
+        except CnncliError:
+            if sure:
+                raise
+    return scales
+
+
+def said(facts: Facts, intake: Intake, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on what was chosen."""
+    if asked.intake is not None:
+        return (), ()
+    words = {word for changes in facts.adapted.values() for word in changes} if asked.channels else set()
+    notes = (*_on_size(facts.sizes, intake), *on_scales(intake.scales), *on_colour(words))
+    return notes, on_numbers(facts.extents, facts.clipped)
+
+
+def on_colour(words: Set[str]) -> tuple[str, ...]:
+    """What was done to colours, by the words of `Facts.adapted`."""
+    done = [text for word, text in _RECAST.items() if word in words]
+    return (f"{' and '.join(done)}, as the network takes them",) if done else ()
+
+
+def _on_size(sizes: Iterable[tuple[int, int]], intake: Intake) -> tuple[str, ...]:
+    ordered = sorted(sizes, key=lambda each: (each[0] * each[1], each))
+    height, width, _ = intake.shape
+    if not ordered or ordered == [(width, height)]:
+        return ()
+    smallest, largest = (f"{wide}x{high}" for wide, high in (ordered[0], ordered[-1]))
     are = smallest if smallest == largest else f"{smallest} to {largest}"
-    return (_USUAL, _USUAL, channels), (
-        f"images of {are} pixels are scaled to {_USUAL}x{_USUAL}, cut to a square",
+    return (f"images of {are} pixels are {fitted(intake)}",)
+
+
+def fitted(intake: Intake) -> str:
+    """What becomes of images of other shapes."""
+    height, width, _ = intake.shape
+    size = f"{width}x{height}"
+    if intake.fit == "stretch":
+        return f"stretched to {size}"
+    if intake.fit == "pad":
+        return f"scaled to fit into {size}, the rest is black"
+    return (
+        f"scaled to {size}, cut to a square"
+        if width == height
+        else f"scaled to {size}, what sticks out is cut"
     )
 
 
-def _some(paths: Sequence[Path]) -> list[Picture]:
-    picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
-    pictures = []
-    for at in picked:
-        try:
-            pictures.append(read_picture(paths[at]))
-        except CnncliError:
-            continue  # named later, when all are decoded
-    return pictures
+def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
+    """What is black and white."""
+    return tuple(
+        f"{_KINDS[kind]} are used as 8-bit: black is {scale.low:.7g}, white {scale.high:.7g}"
+        for kind, scale in scales.items()
+    )
 
 
-def _is_gray(picture: Picture) -> bool:
+def on_numbers(extents: Mapping[str, Sequence[Extent]], over: Sequence[int]) -> tuple[str, ...]:
+    """What is odd about numbers."""
+    warnings = []
+    if over:
+        images = "1 image" if len(over) == 1 else f"{len(over):,} images"
+        warnings.append(f"{sum(over):,} numbers of {images} lie beyond black or white and are clipped")
+    floats = extents.get("float32", ())
+    if floats and (every := together(floats)).high > 2 and every.dim:
+        warnings.append(
+            f"{every.dim:,} float images have no number above 1, others reach {every.high:g}: "
+            "all are taken on one scale"
+        )
+    return tuple(warnings)
+
+
+def _is_gray(shades: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
     """One channel, or three that agree."""
-    shades = picture.frames[0]
-    shades = shades[..., : shades.shape[2] - picture.alpha]
     if shades.shape[2] == 1:
         return True
-    shades = with_depth(shades, 8)
+    if shades.dtype == np.float32:
+        shades = with_depth(shades, 8)
     return bool(
         np.array_equal(shades[..., 0], shades[..., 1]) and np.array_equal(shades[..., 0], shades[..., 2])
     )

@@ -61,18 +61,24 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
     CnncliError
         As ``read_picture`` does.
     """
+    return read_reduced_sized(data, side, name=name)[0]
+
+
+def read_reduced_sized(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
+    """As `read_reduced`; also the width and height that the file holds, upright."""
     pixels = read_plain_png(data)
     if pixels is not None:
-        return Picture((pixels,))
+        return Picture((pixels,)), (pixels.shape[1], pixels.shape[0])
     if data.startswith(_JPEG):
-        picture = _reduced_jpeg(data, side)
-        if picture is not None:
-            return picture
-    return read_picture(data, name=name)
+        found = _reduced_jpeg(data, side)
+        if found is not None:
+            return found
+    picture = read_picture(data, name=name)
+    return picture, picture.size
 
 
-def _reduced_jpeg(data: bytes, side: int) -> Picture | None:
-    """The JPEG at a fraction of its size; None where there is none that serves, or where it is damaged."""
+def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | None:
+    """The JPEG at a fraction of its size, and its size; None where none serves, or where it is damaged."""
     try:
         image = open_image(BytesIO(data), "JpegImagePlugin", "JPEG")
         width, height = image.size
@@ -89,4 +95,5 @@ def _reduced_jpeg(data: bytes, side: int) -> Picture | None:
     except Exception:  # noqa: BLE001 - read_picture meets the same damage and names it
         return None
     pixels = turned(pixels if pixels.ndim == 3 else pixels[..., None], orientation)
-    return Picture((pixels,), False, "JPEG", Metadata())
+    size = (width, height) if orientation < 5 else (height, width)
+    return Picture((pixels,), False, "JPEG", Metadata()), size

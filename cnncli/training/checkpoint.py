@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
+from cnncli.data.prepare import FITS, Intake
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
+from cnncli.images.levels import DEEP, Scale
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
 from cnncli.training.seen import Seen
@@ -25,6 +27,7 @@ FORMAT = "cnncli checkpoint 1"
 _PARTS = ("classes", "preprocessing", "architecture", "training")
 _MOST_CLASSES = 1_000_000
 _LARGEST_SIDE = 4000  # pixels: as of data sets
+_LARGEST_NUMBER = 1e30  # of a float picture
 _LARGEST_MEAN, _SMALLEST_STD = 1e6, 1e-7  # in units of full scale: with these inputs stay far from overflow
 
 
@@ -41,8 +44,12 @@ class Preprocessing:
     mean, std : tuple of float, one a channel
         Of the training images, in units of full scale: input = (value / 255 - mean) / std.
     digits : bool
-        The network expects light digits on dark ground, centred as in MNIST: `predict` inverts,
-        crops and centres others.
+        The network expects light digits on dark ground, centred as in MNIST: others are inverted, cropped
+        and centred.
+    fit : str
+        How pictures of other shapes are brought to the size, of `FITS`.
+    scales : dict of str to 4 floats
+        By the name of a dtype deeper than 8 bits, the fields of its `Scale` in the training data.
     """
 
     size: tuple[int, int]
@@ -50,6 +57,14 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digits: bool = False
+    fit: str = "crop"
+    scales: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def intake(self) -> Intake:
+        """What `prepared` takes, to make inputs of pictures."""
+        scales = {kind: Scale(*numbers) for kind, numbers in self.scales.items()}
+        return Intake(self.shape, self.fit, self.digits, scales)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -80,6 +95,8 @@ class Preprocessing:
             fields.numbers("mean", channels, -_LARGEST_MEAN, _LARGEST_MEAN),
             fields.numbers("std", channels, _SMALLEST_STD, _LARGEST_MEAN),
             digits=fields.flag("digits"),
+            fit=_fit(fields),
+            scales=_scales(fields.fields("scales")) if "scales" in fields else {},
         )
 
 
@@ -230,6 +247,24 @@ def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: 
     return Checkpoint(
         arrays, classes, preprocessing, model, texts.record("training"), path, metadata.get("images")
     )
+
+
+def _fit(fields: Fields) -> str:
+    fit = fields.text("fit") if "fit" in fields else "crop"  # checkpoints of the first release have none
+    if fit not in FITS:
+        raise MalformedError(f"preprocessing.fit is {fit!r}; expected {', '.join(FITS)}")
+    return fit
+
+
+def _scales(fields: Fields) -> dict[str, tuple[float, ...]]:
+    found = {
+        kind: fields.numbers(kind, 4, -_LARGEST_NUMBER, _LARGEST_NUMBER) for kind in DEEP if kind in fields
+    }
+    fields.only(found.keys())
+    for kind, (low, high, *_) in found.items():
+        if not low < high:
+            raise MalformedError(f"preprocessing.scales.{kind} is {low:g} to {high:g}; expected low to high")
+    return found
 
 
 def architecture_of(fields: Fields) -> Architecture:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from cnncli.data.assemble import listed
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
-from cnncli.data.recast import with_channels
+from cnncli.data.prepare import Intake
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.training.checkpoint import Preprocessing
@@ -23,16 +23,20 @@ def is_known(source: str) -> bool:
 
 def load(
     options: TrainOptions,
-    wanted: Preprocessing | None,
     *,
     threads: int,
     report: Report | None,
+    start: Preprocessing | None = None,
+    intake: Intake | None = None,
     whole: bool = False,
 ) -> Dataset:
-    """The dataset, its images as a network wants them that is there already."""
+    """The dataset: its images as weights to start from want them, or as the run that goes on has them."""
     return load_dataset(
         options.dataset,
-        size=wanted.size if wanted else None,
+        size=options.input_size or (start.size if start else None),
+        fit=options.fit or (start.fit if start else "crop"),
+        channels=start.channels if start else None,
+        intake=intake,
         val_split=options.val_split,
         seed=options.seed,
         offline=options.offline,
@@ -45,7 +49,7 @@ def load(
 
 def load_same(
     options: TrainOptions,
-    wanted: Preprocessing,
+    intake: Intake,
     images: ImageList,
     classes: tuple[str, ...],
     *,
@@ -65,10 +69,10 @@ def load_same(
         f"{shown(folder.path)} --data PATH), or start a new run with --init {shown(folder.path)}."
     )
     try:
-        found = load(options, wanted, threads=threads, report=report, whole=True)
+        found = load(options, threads=threads, report=report, intake=intake, whole=True)
     except CnncliError as fault:
         raise CnncliError(f"the data of {shown(folder.path)}: {fault.message}", hint) from fault
-    now = list_of(with_channels(found, wanted.channels), options.dataset, threads=threads)
+    now = list_of(found, options.dataset, threads=threads)
     differ = differences(images, now)
     if not differ and found.classes != classes:
         differ = f"the classes are {listed(found.classes)}, not {listed(classes)}"
@@ -78,5 +82,5 @@ def load_same(
             f"expected the {len(images):,} images of its splits.csv",
             hint,
         )
-    dataset = with_channels(arranged(found, now, images), wanted.channels)
+    dataset = arranged(found, now, images)
     return replace(dataset, notes=(*dataset.notes, f"split as {LIST_FILE} of the run has it"))

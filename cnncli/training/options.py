@@ -7,11 +7,14 @@ from typing import Any, get_args
 from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.layout import Layout
+from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
 from cnncli.models import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 
+# Options that runs of the first release lack.
+_LATER = frozenset(("splits", "label_column", "path_column", "size", "fit"))
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
@@ -63,6 +66,10 @@ class TrainOptions:
         Download nothing.
     splits, label_column, path_column
         As `Layout` has them.
+    size : str or None
+        What images are brought to, ``N`` or ``WxH``. None: by the images.
+    fit : str or None
+        How images of other shapes are, of `FITS`. None: ``crop``, or as the checkpoint to start from has it.
     """
 
     dataset: str
@@ -88,6 +95,8 @@ class TrainOptions:
     splits: bool | None = None
     label_column: str | None = None
     path_column: str | None = None
+    size: str | None = None
+    fit: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, with the option's name."""
@@ -102,14 +111,10 @@ class TrainOptions:
         _within("--patience", self.patience, 1, 1_000_000, whole=True)
         _within("--ema", self.ema, 0, 0.999999)
         _within("--clip", self.clip, 0, 1e12)
-        if self.opt not in _OPTIMISERS:
-            import difflib
-
-            near = difflib.get_close_matches(self.opt.lower(), _OPTIMISERS, n=1)
-            guess = f"Did you mean {near[0]}? " if near else ""
-            raise CnncliError(
-                f"--opt is {self.opt!r}; expected {', '.join(_OPTIMISERS)}", f"{guess}Say --opt adamw."
-            )
+        _one_of("--opt", self.opt, _OPTIMISERS)
+        if self.fit is not None:
+            _one_of("--fit", self.fit, FITS)
+        parse_size(self.size)
         parse_schedule(self.sched)
         parse_augment(self.augment)
         check_model(self.model)
@@ -143,6 +148,11 @@ class TrainOptions:
     def at(self, **changes: Any) -> "TrainOptions":
         """The same with other values for some."""
         return replace(self, **changes)
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(H, W) of ``size``."""
+        return parse_size(self.size)
 
     @property
     def command(self) -> str:
@@ -191,6 +201,7 @@ class TrainOptions:
             For a value that is missing, of another type or out of range, and names that are unknown.
         """
         known = {each.name: each for each in fields(cls)}
+        known = {name: each for name, each in known.items() if name in given or name not in _LATER}
         given.only(known.keys())
         values = given.raw()
         for name, each in known.items():
@@ -217,9 +228,46 @@ _READERS: dict[type, Callable[[Fields, str], Any]] = {
 }
 
 
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read ``--size``: ``N`` for N x N pixels, or ``WxH``.
+
+    Returns
+    -------
+    (H, W) or None
+
+    Raises
+    ------
+    CnncliError
+        Where it is neither, or a side is out of range.
+    """
+    import re
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})(?:\s*[x×X]\s*(\d{1,6}))?", text.strip(), re.ASCII)
+    width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise CnncliError(
+            f"--size is {text!r}; expected a side, or width x height, of 1 to {MAX_SIDE:,} pixels",
+            "Say --size 64, or --size 96x64.",
+        )
+    return height, width
+
+
 def usual_rate(opt: str) -> float:
     """The learning rate that suits an optimiser."""
     return _RATES[opt]
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        import difflib
+
+        near = difflib.get_close_matches(value.lower(), known, n=1)
+        guess = f"Did you mean {near[0]}? " if near else ""
+        raise CnncliError(
+            f"{name} is {value!r}; expected {', '.join(known)}", f"{guess}Say {name} {(near or known)[0]}."
+        )
 
 
 def _within(name: str, value: float | None, low: float, high: float, *, whole: bool = False) -> None:

@@ -12,7 +12,7 @@ from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
-from cnncli.data.recast import with_channels
+from cnncli.data.prepare import Intake
 from cnncli.errors import OptionError
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
@@ -176,10 +176,7 @@ def begin(
         Where the dataset or the folder is at fault.
     """
     start = starting_point(options.init)
-    wanted = start.preprocessing if start else None
-    dataset = load(options, wanted, threads=threads, report=report)
-    if start:
-        dataset = with_channels(dataset, start.preprocessing.channels)
+    dataset = load(options, threads=threads, report=report, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
     settled = options.settled(len(dataset.train))
     if not is_known(options.dataset):  # found again from wherever the run is resumed
@@ -272,7 +269,7 @@ def resume(
         options, given = options.at(dataset=moved), changes.data
     dataset = load_same(
         options.at(offline=options.offline or offline),
-        preprocessing,
+        preprocessing.intake,
         images,
         classes,
         folder=folder,
@@ -307,17 +304,22 @@ def resume(
 
 def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> Preprocessing:
     """Mean and deviation of the data, or those that the weights to start from are used to."""
-    digits = dataset.known == "mnist"  # others are learnt, and predicted, as they come
-    if start and start.preprocessing.shape == dataset.shape:
-        return replace(start.preprocessing, digits=digits)
-    mean, std = statistics(dataset.train, threads=threads)
+    intake = dataset.intake or Intake(dataset.shape)
     height, width, channels = dataset.shape
+    if start and start.preprocessing.shape == dataset.shape:
+        mean, std = start.preprocessing.mean, start.preprocessing.std
+    else:
+        mean, std = (tuple(float(v) for v in each) for each in statistics(dataset.train, threads=threads))
     return Preprocessing(
         (height, width),
         channels,
-        tuple(float(v) for v in mean),
-        tuple(float(v) for v in std),
-        digits=digits,
+        mean,
+        std,
+        digits=dataset.known == "mnist",  # others are learnt, and predicted, as they come
+        fit=intake.fit,
+        scales={
+            kind: (scale.low, scale.high, scale.least, scale.most) for kind, scale in intake.scales.items()
+        },
     )
 
 

@@ -175,7 +175,7 @@ def test_gray_images_for_a_network_of_colour(run, data, rng, tmp_path):
     (result,) = done.results
     called = [probabilities(image[None], weight, bias).argmax() for image in images]
     assert result["accuracy"] == pytest.approx((np.array(called) == labels).mean(), abs=1e-6)
-    assert "note: images are taken as colour" in done.err
+    assert "note: 90 of 90 images were gray and are taken as colour" in done.err
 
 
 def test_digits_on_paper_are_turned(run, rng, tmp_path):

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from data_helpers import picture, write_image
 
-from cnncli.data.model import Arrays, class_weights, load_inputs, statistics
+from cnncli.data.model import Arrays, class_weights, statistics
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 1), (5, 2, 3)])
@@ -33,14 +32,3 @@ def test_class_weights():
     weights = class_weights(labels, 3)
     np.testing.assert_allclose(weights, [0.625, 2.5, 0])
     assert weights[labels].mean() == pytest.approx(1)
-
-
-def test_load_inputs_leaves_out_what_cannot_be_read(tmp_path):
-    paths = [tmp_path / name for name in ("a.png", "missing.png", "c.png")]
-    write_image(paths[0], picture(0, 8, 8))
-    write_image(paths[2], picture(2, 8, 8))
-    images, kept, skipped = load_inputs(paths, (8, 8, 3), threads=2)
-    assert kept == [0, 2]
-    assert np.array_equal(images[1], picture(2, 8, 8))
-    assert [each.path for each in skipped] == [str(paths[1])]
-    assert "no such file" in skipped[0].reason

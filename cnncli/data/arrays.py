@@ -1,0 +1,136 @@
+"""Splits whose images are arrays: brought to what a network takes in, by the rules of pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.digits import are_digits
+from cnncli.data.model import Images
+from cnncli.data.prepare import Intake, as_gray, prepared
+from cnncli.data.sizes import Asked, Facts, scales_of
+from cnncli.errors import CnncliError
+from cnncli.images.levels import clipped, extent_of, to_bytes
+from cnncli.images.picture import Picture
+from cnncli.records import replace
+
+_AT_ONCE = 1 << 22  # numbers that are scaled in one go
+_UNIT = 1.01  # floats of a split that reach no further are on a scale of 0 to 1
+_NO_UNIT = 2.0  # and those that reach beyond this are not
+
+Raw = NDArray[np.generic]
+
+
+def open_arrays(
+    parts: Mapping[str, Raw], name: Callable[[str, int], str], asked: Asked
+) -> tuple[dict[str, Images], Intake, Facts]:
+    """Bring arrays of images to one shape and to 8 bits.
+
+    Parameters
+    ----------
+    parts : mapping of str to ndarray, shape (N, H, W, C), uint8, uint16 or float32
+        By split; all of one (H, W, C), C 1 or 3.
+    name : callable
+        From a split and a place in it, what an image is called.
+    asked : Asked
+        Size, fit, or all that a network wants.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be told what is black and white.
+    """
+    facts = Facts(curious=asked.intake is None)
+    if facts.curious:
+        for part, array in parts.items():
+            _see(array, facts, part)
+        _check_alike(parts)
+    height, width, channels = next(iter(parts.values())).shape[1:]
+    intake = asked.intake or Intake(
+        (*(asked.size or (height, width)), asked.channels or channels),
+        asked.fit,
+        scales=scales_of(facts.extents),
+    )
+    brought = {part: _brought(array, intake, partial(name, part), facts) for part, array in parts.items()}
+    return brought, intake, facts
+
+
+def _see(array: Raw, facts: Facts, part: str) -> None:
+    """Which numbers a split holds."""
+    if array.dtype == np.uint8 or not array.size:
+        return
+    try:
+        whole = extent_of(array)
+    except CnncliError as error:
+        raise CnncliError(f"{part}: {error.message}", error.hint) from error
+    peaks = array.reshape(len(array), -1).max(axis=1).astype(np.float64)
+    bright = peaks[peaks > 0]
+    facts.extents[array.dtype.name].append(
+        replace(
+            whole,
+            least=float(bright.min()) if bright.size else 0.0,
+            dim=int(np.count_nonzero(bright <= _UNIT)),
+        )
+    )
+
+
+def _check_alike(parts: Mapping[str, Raw]) -> None:
+    """Refuse floats of one split on another scale than those of the next: two programs have saved them."""
+    tops = {
+        name: float(array.max()) for name, array in parts.items() if array.dtype == np.float32 and array.size
+    }
+    small = [name for name, top in tops.items() if 0 < top <= _UNIT]
+    large = [name for name, top in tops.items() if top > _NO_UNIT]
+    if small and large:
+        raise CnncliError(
+            f"pixels reach {tops[large[0]]:g} in {large[0]} and {tops[small[0]]:g} in {small[0]}; "
+            "expected one scale for all splits",
+            "Divide the former by 255, or whatever is white in them, before they are saved.",
+        )
+
+
+def _brought(array: Raw, intake: Intake, name: Callable[[int], str], facts: Facts) -> Images:
+    """All images of a split as a network takes them."""
+    same = array.shape[1:3] == intake.shape[:2]
+    if facts.curious and array.dtype != np.uint8 and len(array):  # a scale is chosen for all of them
+        array = _scaled(array, intake, facts)
+    if array.dtype == np.uint8 and same and not intake.adapts_digits:
+        eight = np.ascontiguousarray(array, np.uint8)
+        if array.shape[3] == intake.shape[2]:
+            return eight
+        if eight.shape[3] == 3 and intake.shape[2] == 1:
+            eight = as_gray(eight)
+        change = ("gray",) if intake.shape[2] == 1 else ("colour",)
+        facts.adapted.update((name(at), change) for at in range(len(array)))
+        return np.ascontiguousarray(np.broadcast_to(eight, (len(array), *intake.shape)))
+    out = np.empty((len(array), *intake.shape), np.uint8)
+    left: Sequence[int] | NDArray[np.intp] = range(len(array))
+    if array.dtype == np.uint8 and same and array.shape[3] == 1:
+        done = are_digits(np.asarray(array, np.uint8))
+        out[done] = array[done]
+        left = np.flatnonzero(~done)
+    for at in left:
+        picture = Picture((array[at],), False, "NPY")
+        try:
+            result = prepared(picture, intake)
+        except CnncliError as error:
+            raise CnncliError(f"{name(at)}: {error.message}", error.hint) from error
+        out[at] = result.pixels
+        facts.note(name(at), picture, result)
+    return out
+
+
+def _scaled(array: Raw, intake: Intake, facts: Facts) -> Images:
+    """The numbers of a split as bytes, by the scale of the data set."""
+    scale = intake.scales[array.dtype.name]
+    out = np.empty(array.shape, np.uint8)
+    rows = max(1, _AT_ONCE // array[0].size)
+    over = 0
+    for at in range(0, len(array), rows):
+        block = array[at : at + rows]
+        out[at : at + rows] = to_bytes(block, scale)
+        over += clipped(block, scale)
+    if over:
+        facts.clipped.append(over)
+    return out

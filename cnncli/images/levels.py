@@ -1,0 +1,297 @@
+"""What is black and what is white in numbers that are deeper than bytes.
+
+A byte says it by its type. 16 bits hold 10 or 12 as often as 16, and floats reach from 0 to 1, from 0 to
+255, or count something. One rule reads them everywhere:
+
+- Floats: white is 1 where nothing, or next to nothing, lies beyond 1 (what does is clipped), and in formats
+  whose white is 1 also where nine of ten numbers do (HDR). Otherwise they are on the scale of 8, 10, 12, 14
+  or 16 bits, the least that holds all of them.
+- 16 bits: those of 8, 10, 12, 14 or 16 bits, the least that holds all of them.
+
+It is asked once for all pictures of a data set; `Scale` is the answer, and travels with the network. Numbers
+that would use few of 256 levels on that scale are stretched. Of a lone picture and a network that never saw
+its kind, 16 bits are by their type, and what cannot be told is refused.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.images.picture import Picture, Pixels, with_depth
+from cnncli.records import record
+
+#: The kinds of numbers that a rule is needed for, by the name of their dtype.
+DEEP = ("uint16", "float32")
+
+_TOPS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # of 8, 10, 12, 14 and 16 bits
+_HAIR = 1.01  # times white: what rounding and resizing leave above it
+_BEYOND_ONE = 2.0  # the largest number that may stand above a white of 1
+_RARE = 0.01  # the share of numbers between the two that are clipped; more of them are no accident
+_BELOW = 0.1  # times white: what resizing and sharpening leave below black
+_HIGHLIGHTS = 9  # numbers up to 1 for each one above, where white is 1 and there are highlights
+_FEWEST = 32  # levels of 256 that all numbers together must reach over, or else they are stretched
+_MARGIN = 1 / 8  # of their span, on either side of what is stretched, for pictures to come
+_EXPECTED = "0 to 255, 1,023, 4,095, 16,383 or 65,535"
+#: 16 bits that reach no further may be a dark picture, or one of 12 bits.
+MOST_OF_12_BITS = 4095
+
+
+@record
+class Extent:
+    """Which numbers one picture holds, or many.
+
+    Attributes
+    ----------
+    low, high : float
+        The least and the greatest.
+    least, most : float
+        The smallest of the pictures' greatest numbers (black pictures do not count), and the largest.
+    count, small, large : int
+        Numbers in all; those above 0 up to 1; those above 1.
+    whole : bool
+        All are whole numbers.
+    highlights : bool
+        All come from formats whose white is 1, whatever lies above.
+    dim : int
+        Pictures, other than black ones, that do not go beyond 1.
+    """
+
+    low: float
+    high: float
+    least: float
+    most: float
+    count: int
+    small: int
+    large: int
+    whole: bool
+    highlights: bool = False
+    dim: int = 0
+
+
+@record
+class Scale:
+    """The numbers that become 0 and 255.
+
+    Attributes
+    ----------
+    low, high : float
+        They.
+    least, most : float
+        Of the pictures that this was decided by, as in `Extent`: another saver's pictures are told by them.
+    """
+
+    low: float
+    high: float
+    least: float
+    most: float
+
+
+def extent_of(shades: Pixels, *, highlights: bool = False) -> Extent:
+    """See which numbers a picture's colours are, opacity left out.
+
+    Parameters
+    ----------
+    shades : ndarray
+        Of any shape, uint16 or float32.
+    highlights : bool
+        The picture's format has white at 1.
+
+    Raises
+    ------
+    CnncliError
+        Where some are no finite numbers.
+    """
+    low, high = float(shades.min()), float(shades.max())
+    if not np.isfinite((low, high)).all():
+        wrong = int(np.count_nonzero(~np.isfinite(shades)))
+        raise CnncliError(
+            f"{wrong:,} of its {shades.size:,} numbers are NaN or infinite; expected finite ones",
+            "Fill them in before saving, for example with numpy.nan_to_num.",
+        )
+    if shades.dtype == np.uint16:
+        return Extent(low, high, high, high, shades.size, 0, 0, True, False, int(high == 1))
+    large = int(np.count_nonzero(shades > 1)) if high > 1 else 0
+    small = int(np.count_nonzero(shades > 0)) - large
+    whole = bool(np.array_equal(shades, np.rint(shades)))
+    return Extent(low, high, high, high, shades.size, small, large, whole, highlights, int(0 < high <= _HAIR))
+
+
+def together(extents: Iterable[Extent]) -> Extent:
+    """The extent of all pictures of a data set; one at least."""
+    every = list(extents)
+    bright = [each.least for each in every if each.least > 0]
+    return Extent(
+        min(each.low for each in every),
+        max(each.high for each in every),
+        min(bright, default=0.0),
+        max(each.most for each in every),
+        sum(each.count for each in every),
+        sum(each.small for each in every),
+        sum(each.large for each in every),
+        all(each.whole for each in every),
+        all(each.highlights for each in every),
+        sum(each.dim for each in every),
+    )
+
+
+def decided(extent: Extent, kind: str) -> Scale:
+    """Find the scale of a data set.
+
+    Parameters
+    ----------
+    extent : Extent
+        Of all of its pictures, in all splits.
+    kind : str
+        Of `DEEP`.
+
+    Raises
+    ------
+    CnncliError
+        Where numbers lie below black, or beyond all known scales.
+    """
+    low, high = 0.0, _top(extent, kind)
+    if extent.low < -_BELOW * high:
+        raise CnncliError(
+            f"pixels from {extent.low:g} to {extent.high:g}; expected 0 to 1, or {_EXPECTED}",
+            "Save the pixels before they are normalised, which is done in training; -1 to 1 is (x + 1) / 2.",
+        )
+    span = extent.high - max(0.0, extent.low)
+    bytes_ = extent.whole and high == _TOPS[0]
+    if 0 < span * 255 / high < _FEWEST and not bytes_:
+        margin = _MARGIN * span
+        low, high = max(0.0, extent.low - margin), extent.high + margin
+        high = min(high, _TOPS[-1]) if kind == "uint16" else high
+    return Scale(low, high, extent.least, extent.most)
+
+
+def _top(extent: Extent, kind: str) -> float:
+    """The number that is white, before anything is stretched."""
+    high = extent.high
+    if kind == "float32" and not (extent.whole and high > 1):
+        if high <= _HAIR:
+            return 1.0
+        if high <= _BEYOND_ONE:
+            return 1.0 if extent.large <= _RARE * extent.count else high
+        if extent.highlights and extent.low >= 0 and extent.small >= _HIGHLIGHTS * extent.large:
+            return 1.0
+    slack = 1.0 if extent.whole else _HAIR
+    for top in _TOPS:
+        if high <= top * slack:
+            return top
+    raise CnncliError(
+        f"pixels from {extent.low:g} to {high:g}; expected 0 to 1, or {_EXPECTED}",
+        "Divide them by what is to be white before they are saved.",
+    )
+
+
+def scale_for(extent: Extent, kind: str, known: Scale | None) -> Scale:
+    """Find the scale of one picture, for a network.
+
+    Parameters
+    ----------
+    extent : Extent
+        Of the picture.
+    kind : str
+        Of `DEEP`.
+    known : Scale or None
+        Of the pictures of that kind that the network learnt from, if it has seen any.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be told.
+    """
+    if known is not None and not _is_of_another_saver(extent, kind, known):
+        return known
+    if kind == "uint16":
+        if 0 < extent.high <= MOST_OF_12_BITS:
+            raise CnncliError(
+                f"its 16-bit pixels reach {extent.high:g} of 65,535: it is black, or holds 12 bits or fewer",
+                "Multiply the pixels so that white is 65,535 (by 16 for 12 bits), or train on such pictures.",
+            )
+        return Scale(0.0, _TOPS[-1], extent.least, extent.most)
+    white = float_white(extent)
+    if extent.low < -_BELOW * white or (extent.high > white * _HAIR and white > 1):
+        raise CnncliError(
+            f"its pixels reach from {extent.low:g} to {extent.high:g}; expected 0 to 1 or 0 to 255",
+            "Scale them so that black is 0 and white is 1, or train on such pictures.",
+        )
+    if white > 1 and not extent.whole and extent.high * 255 / white < _FEWEST / 2:
+        raise CnncliError(
+            f"its pixels reach {extent.high:g}: too far for 0 to 1, and black for 0 to 255",
+            "Scale them so that black is 0 and white is 1, or train on such pictures.",
+        )
+    return Scale(0.0, white, extent.least, extent.most)
+
+
+def _is_of_another_saver(extent: Extent, kind: str, known: Scale) -> bool:
+    """Whether floats are plainly on the other one of the scales to 1 and to 255 than those learnt from."""
+    if kind != "float32" or known.low != 0:
+        return False
+    if known.high == 1:
+        return extent.high > max(known.most, _BEYOND_ONE)
+    return known.high == _TOPS[0] and 0 < extent.high <= _HAIR and extent.high < known.least
+
+
+def float_white(extent: Extent) -> float:
+    """White of floats that nothing else is known of: 1 or 255.
+
+    Negative numbers, which are answers of filters, count by their magnitude.
+    """
+    largest = max(-extent.low, extent.high)
+    if largest <= (1.0 if extent.whole else _BEYOND_ONE):
+        return 1.0
+    bright = extent.highlights and extent.low >= 0 and not extent.whole
+    return 1.0 if bright and extent.small >= _HIGHLIGHTS * extent.large else _TOPS[0]
+
+
+def picture_white(picture: Picture) -> float:
+    """White of a picture whose numbers are kept as they are: by its type, and for floats 1 or 255.
+
+    Numbers that are not finite do not count.
+    """
+    dtype = picture.frames[0].dtype
+    if dtype != np.float32:
+        return picture.full_scale
+    array = picture.format == "NPY"
+    extents = []
+    for frame in picture.frames:
+        shades = frame if array or not picture.alpha else frame[..., :-1]
+        if picture.alpha and not array and float(frame[..., -1].max()) <= 1:
+            return 1.0  # opacity tells it
+        largest = float(np.max(np.abs(shades), initial=0.0, where=np.isfinite(shades)))
+        if largest > 1:
+            finite = shades[np.isfinite(shades)]
+            extents.append(extent_of(finite, highlights=not array))
+    return float_white(together(extents)) if extents else 1.0
+
+
+def to_bytes(shades: Pixels, scale: Scale) -> NDArray[np.uint8]:
+    """Bring numbers to 0 to 255; those beyond the scale are clipped.
+
+    Parameters
+    ----------
+    shades : ndarray, any shape, uint16 or float32
+        Finite.
+    scale : Scale
+        What is black and white.
+    """
+    whole: dict[Any, float] = {np.dtype(np.uint16): _TOPS[-1], np.dtype(np.float32): 1.0}
+    if scale.low == 0 and scale.high == whole[shades.dtype]:
+        return np.asarray(with_depth(shades, 8), np.uint8)
+    values = shades.astype(np.float32)
+    if scale.low:
+        values -= np.float32(scale.low)
+    if scale.high - scale.low != _TOPS[0]:
+        values *= np.float32(255 / (scale.high - scale.low))
+    np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
+
+
+def clipped(shades: Pixels, scale: Scale) -> int:
+    """How many numbers lie beyond a scale, by more than rounding of float32."""
+    slack = 1e-6 * (scale.high - scale.low)
+    return int(np.count_nonzero((shades < scale.low - slack) | (shades > scale.high + slack)))
