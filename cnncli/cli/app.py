@@ -266,7 +266,12 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="WHICH", help="test: the images kept for tests; all: every image.")
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="test, train or val: those images of the network's own run, or of the splits that other "
+            "data bring, which are judged whole where they have none; all: every image.",
+        ),
     ] = "test",
     splits: Splits = None,
     label_column: LabelColumn = None,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from cnncli.cli import values
+from cnncli.cli.evaluate_choice import SPLITS, Choice, choose
 from cnncli.cli.names import overwritten
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
+from cnncli.data.assemble import picked
 from cnncli.data.classes import class_name
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
@@ -24,7 +26,6 @@ from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.tasks.classification import Evaluation, evaluate
 from cnncli.training.folder import TEST_FILES
 
-SPLITS = ("test", "all")
 _NAMED = 8  # classes that a message names
 
 
@@ -36,8 +37,8 @@ class Judged:
     ----------
     dataset : Dataset
         Its test split holds all these images, its classes are the network's.
-    split : str
-        ``test`` or ``all``.
+    choice : Choice
+        Which images they are.
     evaluation : Evaluation
         The answers.
     adapted : Counter of str
@@ -47,7 +48,7 @@ class Judged:
     """
 
     dataset: Dataset
-    split: str
+    choice: Choice
     evaluation: Evaluation
     adapted: Counter[str]
     seconds: float
@@ -102,12 +103,14 @@ def evaluate_command(
             threads=cores,
             for_training=False,
             layout=Layout(splits=splits, label_column=label_column, path_column=path_column),
+            whole=True,
         )
         labels = class_numbers(found, trained)
+        choice = choose(found, trained, source=dataset, split=split)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     folder = None if output is None else _made(Path(output), found, trained)
-    judged = _judge(found, trained, labels, split=split, threads=cores)
+    judged = _judge(found, trained, labels, choice, threads=cores)
     for line in () if quiet else _remarks(judged, trained):
         report(line)
     if folder is not None:
@@ -151,17 +154,13 @@ def _several(count: int, names: tuple[str, ...]) -> str:
     return f"{count} classes ({listed}{', …' if count > _NAMED else ''})"
 
 
-def _judge(found: Dataset, trained: Trained, numbers: Labels, *, split: str, threads: int) -> Judged:
-    """Let the network answer for every image of a split."""
+def _judge(found: Dataset, trained: Trained, numbers: Labels, choice: Choice, *, threads: int) -> Judged:
+    """Let the network answer for every image that was chosen."""
     start = perf_counter()
     wanted = trained.checkpoint.preprocessing
-    parts: list[Split] = [found.test] if split == "test" else [found.train, found.val, found.test]
-    seen = [Recast(part, numbers[part.labels]) for part in parts if len(part)]
-    if not seen:
-        raise CnncliError(
-            f"{in_unicode(found.name)} has no test images; expected some",
-            "say --split all to take all images",
-        )
+    parts = zip((found.train, found.val, found.test), choice.places, strict=True)
+    chosen = [picked(part, at, choice.split) for part, at in parts if len(at)]
+    seen = [Recast(part, numbers[part.labels]) for part in chosen]
     batch = max(batch_size(trained.network.graph, threads), 8 * threads)
     answers = [evaluate(trained.network, part, wanted, batch=batch, threads=threads) for part in seen]
     starts = np.cumsum([0, *(len(part) for part in seen)])
@@ -170,9 +169,9 @@ def _judge(found: Dataset, trained: Trained, numbers: Labels, *, split: str, thr
         np.concatenate([each.labels for each in answers]),
         np.concatenate([each.outputs for each in answers]),
     )
-    joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), split)
+    joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), choice.split)
     dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
-    return Judged(dataset, split, evaluation, _adapted(joined, found), perf_counter() - start)
+    return Judged(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 
 
 def _adapted(split: Split, found: Dataset) -> "Counter[str]":
@@ -244,7 +243,7 @@ def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
 def _remarks(judged: Judged, trained: Trained) -> list[str]:
     """What the user might not expect."""
     dataset = judged.dataset
-    lines = [f"warning: {in_unicode(text)}" for text in dataset.warnings]
+    lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *judged.choice.warnings)]
     lines += [f"warning: {shown(each.path)} is left out: {each.reason}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
         lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")

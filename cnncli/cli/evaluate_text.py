@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli import checked
+from cnncli.cli.evaluate_choice import WORDS
 from cnncli.images.faults import in_unicode, shown
 from cnncli.tasks.classification import ClassScores
 
@@ -32,9 +33,12 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
         {
             "dataset": in_unicode(judged.dataset.name),
             "provenance": in_unicode(judged.dataset.provenance),
-            "split": judged.split,
+            "split": judged.choice.split,
             "model": in_unicode(model or str(checkpoint.path)),
             "images": len(evaluation),
+            "dataset_images": judged.choice.total,
+            "chosen": judged.choice.reason,
+            "trained_on": judged.choice.trained_on,
             "accuracy": rounded(evaluation.accuracy),
             "loss": rounded(evaluation.loss),
             "classes": [
@@ -59,11 +63,12 @@ def as_text(judged: "Judged", trained: "Trained") -> str:
     evaluation, classes = judged.evaluation, [shown(name) for name in trained.checkpoint.classes]
     counts = evaluation.confusion
     right = int(np.trace(counts))
-    which = "test images" if judged.split == "test" else "images"
+    which = f"{WORDS[judged.choice.split]} images" if judged.choice.split in WORDS else "images"
     lines = [
         shown(judged.dataset.provenance),
         f"{shown(trained.checkpoint.architecture.name)}: {right:,} of {len(evaluation):,} {which} right, "
         f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}",
+        f"judged: {len(evaluation):,} of {judged.choice.total:,} images: {in_unicode(judged.choice.reason)}",
         "",
         *_report(evaluation.by_class(classes)),
         "",

@@ -1,0 +1,164 @@
+"""Which images ``cnncli evaluate`` judges, of how many and why, and how many of them were trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli.trained import Trained
+from cnncli.data.identity import digests_of
+from cnncli.data.model import Dataset
+from cnncli.errors import CnncliError
+from cnncli.images.faults import in_unicode, shown
+from cnncli.training.listing import FILE as LIST_FILE
+from cnncli.training.loading import is_known
+from cnncli.training.seen import Seen
+
+SPLITS = ("train", "val", "test", "all")
+WORDS = {"train": "training", "val": "validation", "test": "test"}
+_PARTS = ("train", "val", "test")
+_MOVED = 0.5  # of a run's test images, where data that lie elsewhere are taken for the run's
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Images to be judged.
+
+    Attributes
+    ----------
+    places : tuple of ndarray of intp
+        Of the dataset's train, val and test, positions of the images that are chosen.
+    total : int
+        Images of the dataset.
+    split : str
+        Of `SPLITS`: "all" also where data are judged whole for want of splits.
+    reason : str
+        Which ones, and why these.
+    warnings : tuple of str
+        Those that were trained on, counted.
+    trained_on : int or None
+        How many of them were; None where nobody noted what the network was trained on.
+    """
+
+    places: tuple[NDArray[np.intp], ...]
+    total: int
+    split: str
+    reason: str
+    warnings: tuple[str, ...]
+    trained_on: int | None
+
+
+def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choice:
+    """Choose the images of a split.
+
+    Of the data that the network was trained on these are the run's own, by the digests that it keeps of
+    them, whatever has been added since. Of other data it is the split that they bring; data that bring none
+    are judged whole.
+
+    Parameters
+    ----------
+    found : Dataset
+        As the network takes its images, nothing held out.
+    trained : Trained
+        The network.
+    source : str
+        What the user calls the dataset.
+    split : str
+        Of `SPLITS`.
+
+    Raises
+    ------
+    CnncliError
+        Where there are no such images.
+    """
+    seen = trained.checkpoint.seen
+    digests = [digests_of(each) for each in (found.train, found.val, found.test)]
+    if seen is not None and (same := _is_own(source, digests, trained, seen)):
+        sides = _own_sides(found, digests, seen)
+        reason = _own_reason(sides, trained, split, same)
+    else:
+        sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
+        split, reason = _brought(found, split)
+    places = tuple(np.flatnonzero((side == split) | (split == "all")) for side in sides)
+    if not any(map(len, places)):
+        raise CnncliError(
+            f"{in_unicode(found.name)} has no {WORDS.get(split, '')} images; expected some",
+            "Say --split all to judge all images.",
+        )
+    chosen = np.concatenate([each[at] for each, at in zip(digests, places, strict=True)])
+    total = sum(map(len, digests))
+    if seen is None:
+        return Choice(places, total, split, reason, _unknown(found, split), None)
+    learnt = np.isin(chosen, seen.learnt)
+    looked_at = np.isin(chosen, seen.val) & ~learnt
+    warnings = _warnings(len(chosen), int(learnt.sum()), int(looked_at.sum()), split)
+    return Choice(places, total, split, reason, warnings, int(learnt.sum()))
+
+
+def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, seen: Seen) -> str:
+    """Why a dataset is the one that the network was trained on; empty where it is another."""
+    options = trained.checkpoint.training.get("options")
+    before = options.get("dataset") if isinstance(options, dict) else None
+    given = source.strip().lower() if is_known(source) else str(Path(source).absolute())
+    if before == given:
+        return "here"
+    there = np.isin(seen.test, np.concatenate(digests)).mean() if len(seen.test) else 0.0
+    return "moved" if there >= _MOVED else ""
+
+
+def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) -> list[NDArray[np.str_]]:
+    """The split of each image in the run; "new" for those that were not there."""
+    sides = []
+    for part, each in zip(_PARTS, digests, strict=True):
+        if part in found.given and part != "train":
+            sides.append(np.full(len(each), part))
+            continue
+        side = np.full(len(each), "new  ")
+        for name in ("test", "val", "train"):
+            side[np.isin(each, getattr(seen, name))] = name
+        sides.append(side)
+    return sides
+
+
+def _own_reason(sides: list[NDArray[np.str_]], trained: Trained, split: str, same: str) -> str:
+    if split == "all":
+        return "all images, as --split all asks"
+    run = (trained.checkpoint.path or Path()).parent
+    held = f"{LIST_FILE} of {shown(run)}" if (run / LIST_FILE).is_file() else "digests in the checkpoint"
+    moved = ", whose data these are" if same == "moved" else ""
+    new = sum(int((side == "new  ").sum()) for side in sides)
+    others = f"; {new:,} that were not there are left out" if new else ""
+    return f"the {WORDS[split]} images of the network's own run{moved} ({held}){others}"
+
+
+def _brought(found: Dataset, split: str) -> tuple[str, str]:
+    """The split of other data that is judged, and why."""
+    name = in_unicode(found.name)
+    if split == "all":
+        return split, "all images, as --split all asks"
+    if split in found.given:
+        return split, f"the {WORDS[split]} images that {name} brings"
+    if not found.given and split == "test":
+        return "all", f"all images, because {name} has no splits and is not the data of the network's run"
+    brings = " and ".join(WORDS[part] for part in found.given) or "no split of its"
+    raise CnncliError(
+        f"--split is {split}, but {name} brings {brings} images; expected one of its own splits",
+        f"Say --split {found.given[-1] if found.given else 'all'}.",
+    )
+
+
+def _warnings(count: int, learnt: int, looked_at: int, split: str) -> tuple[str, ...]:
+    if split == "train" or not learnt + (looked_at if split != "val" else 0):
+        return ()
+    said = [f"{learnt:,} were trained on"] if learnt else []
+    if looked_at and split != "val":
+        said.append(f"{looked_at:,} served to choose the weights")
+    return (f"of these {count:,} images {' and '.join(said)}: on new ones the network is not as good",)
+
+
+def _unknown(found: Dataset, split: str) -> tuple[str, ...]:
+    """A warning where images may have been trained on, and nobody can tell."""
+    if split in found.given and split != "train":
+        return ()
+    return ("the checkpoint does not say which images it was trained on; some of these may be among them",)
