@@ -432,6 +432,8 @@ WINOGRAD = np.dtype(
         ("bias", "i8"),
         ("zeros", "i8"),  # address of a block of zeros
         ("mode", "i8"),
+        ("direct", "i8"),  # weights as they are, [blocks][9][C][block], for tiles with an outlier
+        ("window", "i8"),  # three segments: the rows of a window
     ],
     align=True,
 )

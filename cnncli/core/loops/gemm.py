@@ -231,6 +231,7 @@ gemm_tile = _gemm_tile(ROWS, VECTORS)
 gemm_half = _gemm_tile(HALF, VECTORS)
 gemm_narrow = _gemm_tile(NARROW, 1)
 gemm_single = _gemm_tile(1, VECTORS)
+gemm_single_narrow = _gemm_tile(1, 1)
 
 
 def _outer_tile(rows, vectors):

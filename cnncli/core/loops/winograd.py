@@ -14,12 +14,14 @@ Source: Lavin and Gray, Fast algorithms for convolutional neural networks, 2016,
 """
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.loops.rows import inline
 from cnncli.core.simd import (
+    I32,
     I64,
+    LANES,
     VECTOR,
     VECTOR_BYTES,
     constant,
@@ -176,10 +178,45 @@ def _biased(builder, value, to, bias, floor):
     return builder.select(builder.fcmp_ordered(">", floor, value), floor, value)
 
 
+def _peak(side):
+    """An intrinsic ``(src, row, column, lanes)``: bits of the largest magnitude in a square of vectors.
+
+    Only the first so many lanes count. As whole numbers, bits of magnitudes are in the magnitudes' order,
+    infinity above all numbers and NaN above infinity.
+    """
+    integers = ir.VectorType(I32, LANES)
+
+    def filled(number):
+        return ir.Constant(integers, [number] * LANES)
+
+    @intrinsic
+    def apply(typing_context, src, row, column, lanes):
+        def codegen(context, builder, signature, args):
+            src, row, column, lanes = args
+            places = ir.Constant(integers, list(range(LANES)))
+            counts = builder.icmp_signed("<", places, splatted(builder, builder.trunc(lanes, I32)))
+            mask = builder.select(counts, filled(0x7FFFFFFF), filled(0))
+            peak = filled(0)
+            for r in range(side):
+                for c in range(side):
+                    value = loaded(builder, _at(builder, src, (r, row), (c, column)), integers, 4)
+                    value = builder.and_(value, mask)
+                    peak = builder.select(builder.icmp_signed(">", value, peak), value, peak)
+            kind = ir.FunctionType(I32, [integers])
+            name = f"llvm.vector.reduce.smax.v{LANES}i32"
+            most = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [peak])
+            return builder.zext(most, I64)
+
+        return types.intp(*[types.intp] * 4), codegen
+
+    return apply
+
+
 weights_six = _line(_weights, 3)
 input_square = _square(_input, 6)
 slope_square = _square(_slope, 4)
 sums_square, sums_square_added = _square(_sums, 6), _square(_sums, 6, _added)
+square_peak, window_peak = _peak(6), _peak(3)
 _output_code = _square_code(_output, 6, _biased)
 
 
@@ -202,14 +239,19 @@ def copy_patch(src, row_pitch, pixel, rows, columns, side, patch):
 
 
 @inline
-def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
-    """One vector of channels of a tile, of which ``rows`` x ``columns`` inputs exist."""
+def whole_square(src, row_pitch, pixel, rows, columns, buffer):
+    """Where the inputs of a tile lie, from row to row and from pixel to pixel; zeros where none exist."""
     if rows < SIDE or columns < SIDE:
         copy_patch(src, row_pitch, pixel, rows, columns, SIDE, buffer + PATCH)
-        src = buffer + PATCH
-        row_pitch = BUFFER_ROW
-        pixel = VECTOR_BYTES
-    input_square(src, row_pitch, pixel, dst, SIDE * step, step)
+        return buffer + PATCH, BUFFER_ROW, VECTOR_BYTES
+    return src, row_pitch, pixel
+
+
+@inline
+def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
+    """One vector of channels of a tile, of which ``rows`` x ``columns`` inputs exist."""
+    at, line, along = whole_square(src, row_pitch, pixel, rows, columns, buffer)
+    input_square(at, line, along, dst, SIDE * step, step)
 
 
 @inline

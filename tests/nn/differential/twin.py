@@ -106,13 +106,24 @@ class Twin:
         return x * torch.tensor(stays, dtype=x.dtype).reshape(x.shape) / (1 - word.number)
 
     def _shaken_norm(self, x, *parts):
-        """A batch norm whose statistics, and their gradients, are off by rounding as well."""
+        """A batch norm whose statistics, and what it takes off gradients, are off by rounding as well.
+
+        A value that is the same for all pixels of a channel is rounded alike in all of them.
+        """
         *running, weight, bias = parts
-        mean = x.mean((0, 2, 3), keepdim=True)
-        mean = self._shaken(
-            mean + 3e-7 * x.detach().abs().amax() * torch.randn(mean.shape, generator=self.noise)
-        )
+        slopes = []
+
+        def alike(size):
+            noise = torch.randn((1, x.shape[1], 1, 1), generator=self.noise, dtype=x.dtype)
+            return 3e-7 * size * noise
+
+        if x.requires_grad:
+            x = x * 1
+            x.register_hook(lambda slope: slope + alike(slopes[-1]))
+        mean = self._shaken(x.mean((0, 2, 3), keepdim=True) + alike(x.detach().abs().amax()))
         centred = self._shaken(x - mean)
+        if x.requires_grad:
+            centred.register_hook(lambda slope: slopes.append(slope.abs().amax()))
         variance = self._shaken((centred**2).mean((0, 2, 3), keepdim=True))
         count = x.numel() // x.shape[1]
         for kept, new in ((running[0], mean), (running[1], variance * count / (count - 1))):

@@ -1,0 +1,89 @@
+"""Convolution by tiles: every output is right for what it sees itself, whatever else its tile holds."""
+
+import numpy as np
+import oracle
+import pytest
+from harness import passes
+
+from cnncli.nn import Conv, Graph, Inference, Network, Relu, winograd
+from cnncli.nn.graph import Shape
+
+BOUND = 1e-4  # of sum |weight| times the largest magnitude in an output's window …
+LEAST = 1 / 16  # … which counts as this at least
+CHANNELS = [(16, 16), (9, 32), (32, 48)]
+
+
+def picture(channels, base, spike):
+    """Two pictures: one with a spike in a single channel, one with a line of them."""
+    x = np.random.default_rng(7).standard_normal((2, 14, 13, channels), np.float32) * np.float32(base)
+    x[0, 5, 6, 3] = spike
+    x[1, :, 2] = -spike
+    return x
+
+
+def layer(channels, outputs, shape=(14, 13)):
+    graph = Graph((*shape, channels))
+    graph.add(Conv(outputs, 3, padding=1), name="layer")
+    y = graph.output_shape
+    assert winograd.pays(channels, outputs, Shape(*y[:3]), samples=1)
+    network = Network(graph, seed=3)
+    random = np.random.default_rng(1)
+    network.load({**network.export(), "layer.bias": random.standard_normal(outputs).astype(np.float32)})
+    return graph, network
+
+
+def seen(x):
+    """The largest magnitude in each output's window, (N, H, W)."""
+    padded = np.pad(np.abs(x).max(-1), ((0, 0), (1, 1), (1, 1)))
+    height, width = x.shape[1:3]
+    shifted = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return np.max(shifted, axis=0)
+
+
+def share_of_bound(out, x, weight, bias):
+    """The largest error over what it may be."""
+    exact = oracle.conv(x.astype(np.float64), weight.astype(np.float64), bias, padding=(1, 1))
+    allowed = np.maximum(seen(x), LEAST)[..., None] * np.abs(weight).sum((1, 2, 3))
+    return float((np.abs(out - exact) / (BOUND * allowed)).max())
+
+
+@pytest.mark.parametrize(("channels", "outputs"), CHANNELS)
+@pytest.mark.parametrize("base", [0, 1e-3, 1])
+@pytest.mark.parametrize("spike", [15, 250, 1e4, 1e6, 1e20, 1e37])
+def test_a_spike_leaves_nothing_where_it_is_not_seen(channels, outputs, base, spike):
+    _, network = layer(channels, outputs)
+    arrays = network.export()
+    x = picture(channels, base, spike)
+    for batch in (1, 2):
+        out = Inference(network, batch, threads=1).run(x)
+        assert share_of_bound(out, x, arrays["layer.weight"], arrays["layer.bias"]) <= 1
+
+
+def test_gradients_to_the_input_keep_the_same_bound():
+    graph, network = layer(16, 16)
+    weight = network.export()["layer.weight"]
+    dout = picture(16, 1, 1e6)
+    _, dx, _, _ = passes(graph, np.zeros((2, 14, 13, 16)), dout, arrays=network.export())
+    assert share_of_bound(dx, dout, weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], 0) <= 1
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_no_number_stays_in_the_windows_that_see_it(value):
+    _, network = layer(16, 16)
+    x = picture(16, 1, value)[:1]
+    out = Inference(network, 1, threads=1).run(x)
+    finite = np.isfinite(out).all(-1)
+    assert (finite == np.isfinite(np.where(np.isnan(seen(x)), np.inf, seen(x)))).all()
+
+
+def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    for shape in ((21, 20), (8, 8)):  # in bands of lines, and in blocks of channels
+        graph = Graph((*shape, 16))
+        graph.add(Conv(96, 3, padding=1), Relu())
+        network = Network(graph, seed=3)
+        x = np.random.default_rng(0).standard_normal((1, *shape, 16), np.float32)
+        x[0, 3:, 5, 2] = 1e6
+        one, *more = (Inference(network, 1, threads=threads).run(x) for threads in (1, 2, 3))
+        assert all(each.tobytes() == one.tobytes() for each in more)
