@@ -184,6 +184,13 @@ def convolve(
     ] = None,
     quality: Annotated[int | None, typer.Option(metavar="N", help="Of JPEG and WebP, 1 to 100.")] = None,
     compress: Annotated[bool, typer.Option("--compress", help="Small files rather than fast ones.")] = False,
+    strip: Annotated[
+        bool,
+        typer.Option(
+            "--strip",
+            help="Write pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, place or text.",
+        ),
+    ] = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(metavar="N", help="Refuse larger images before decoding.  [default: 500 million]"),

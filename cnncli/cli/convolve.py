@@ -11,6 +11,7 @@ import numpy as np
 from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
+from cnncli.cli.kept import kept_metadata, notes_on_losses
 from cnncli.cli.names import STREAM, Job, find_inputs, is_special, plan_outputs
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
@@ -18,8 +19,10 @@ from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
+from cnncli.filters.curves import curve_of
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.images.encode import KEEPS_FOUR_BYTES, KEEPS_PROFILE, check_frames, encode_picture, timing_losses
+from cnncli.filters.options import Options
+from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.levels import MOST_OF_12_BITS, picture_white
@@ -111,10 +114,15 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     source, target, notes = _depths(picture, format, task, job.target)
     notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
     notes += _losses(job, picture, format)
-    task = replace(task, options=replace(task.options, bias=values.level("--bias", task.bias, source.white)))
+    task = replace(task, options=_settled(task, picture, source))
     applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
-    data = encode_picture(result, format, quality=task.quality, compress=task.compress, threads=threads)
+    same_type = (source.dtype, source.white) == (target.dtype, target.white)
+    result = replace(result, metadata=kept_metadata(picture, result, task, same_type=same_type))
+    data, lost = encode_with_losses(
+        result, format, quality=task.quality, compress=task.compress, threads=threads
+    )
+    notes += notes_on_losses(job, picture, task, lost)
     page = None
     if task.explain is not None:
         from cnncli.cli.explain import Run, encode_explanation
@@ -136,6 +144,12 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         },
         notes=notes,
     )
+
+
+def _settled(task: Task, picture: Picture, source: Depth) -> Options:
+    """The options in the units, and with the tone curve, of a picture."""
+    options = replace(task.options, bias=values.level("--bias", task.bias, source.white))
+    return replace(options, curve=curve_of(picture.metadata)) if options.linear else options
 
 
 def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
@@ -212,8 +226,6 @@ def _losses(job: Job, picture: Picture, format: str) -> list[str]:
     if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
         notes.append(f"note: {shown(job.source)} holds {format}, whatever its suffix says, and keeps it")
     notes += [f"note: {where}: {each}" for each in timing_losses(picture, format)]
-    if picture.metadata.icc and format not in KEEPS_PROFILE | {"NPY"}:
-        notes.append(f"note: {where} is written without the colour profile; .png or .tif keeps it")
     return notes
 
 

@@ -99,6 +99,7 @@ def explain(run: Run) -> Explanation:
         offset=mapping.pre_bias * mapping.scale + mapping.bias,
         rectified=mapping.absolute,
         coded=run.options.linear and not whole.signed,
+        curve=run.options.curve,
         colors=_keeps_colors(run),
         veiled=run.picture.alpha,
         origin=_origin(run.options, laid),
@@ -115,7 +116,7 @@ def _plain_options(run: Run) -> Options:
     options = replace(run.options, repeat=1, scale=1.0, bias=0.0, range=None, linear=False)
     if not run.options.linear:
         return options
-    value = to_linear(np.array([options.border.value], np.float32), run.source.white)
+    value = to_linear(np.array([options.border.value], np.float32), run.source.white, options.curve)
     return replace(options, border=replace(options.border, value=float(value[0])))
 
 
@@ -167,7 +168,11 @@ def _gray_frame(run: Run) -> NDArray[np.float32]:
     """The first frame as (H, W, 1) float32 in its own units."""
     frame = run.picture.frames[0]
     color = frame[:, :, :-1] if run.picture.alpha else frame
-    values = to_linear(color, run.source.white) if run.options.linear else color.astype(np.float32)
+    values = (
+        to_linear(color, run.source.white, run.options.curve)
+        if run.options.linear
+        else color.astype(np.float32)
+    )
     if values.shape[2] == 3:
         values = values @ np.array(LUMINANCE if run.options.linear else LUMA, np.float32)[:, None]
     return np.ascontiguousarray(values, np.float32)

@@ -64,6 +64,7 @@ _CONVOLVE = {
     "format_": _Option(("--format",), str),
     "quality": _Option(("--quality",), int),
     "compress": _Option(("--compress",), bool, False),
+    "strip": _Option(("--strip",), bool, False),
     "max_pixels": _Option(("--max-pixels",), int),
     "explain": _Option(("--explain",), str),
 }

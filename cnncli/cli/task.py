@@ -44,6 +44,8 @@ class Task:
         Small rather than fast.
     max_pixels : int
         Larger images are refused.
+    strip : bool
+        Write pixels alone.
     explain : str or None
         Where the picture that explains the run goes.
     """
@@ -57,6 +59,7 @@ class Task:
     quality: int | None
     compress: bool
     max_pixels: int
+    strip: bool
     explain: str | None
 
 
@@ -102,6 +105,7 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
         quality=values.within("--quality", given["quality"], 1, 100),
         compress=given["compress"],
         max_pixels=values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS,
+        strip=given["strip"],
         explain=given["explain"],
     )
 

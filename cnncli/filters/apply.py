@@ -124,18 +124,18 @@ def apply_filters(
         opacity = None
     fill = options.border.value
     if options.linear:
-        fill = float(to_linear(np.array([fill], np.float32), source.white)[0])
+        fill = float(to_linear(np.array([fill], np.float32), source.white, options.curve)[0])
     run = _Run(chain, options, source, threads=threads, fill=fill)
     run.prepare(frame.shape)
     luma = (LUMINANCE if options.linear else LUMA) if gray and color.shape[2] == 3 else None
     if options.linear:
-        color = to_linear(color, source.white)
+        color = to_linear(color, source.white, options.curve)
     if opacity is None and not options.linear and mapping.direct:
         pixels, clipped = run.straight(color, luma, mapping, target, apart=apart and not alpha)
     else:
         responses, opacity = run.in_floats(color, opacity, luma)
         if options.linear and not signed:
-            responses = from_linear(responses, source.white)
+            responses = from_linear(responses, source.white, options.curve)
         pixels, clipped = to_pixels(responses, mapping, target.dtype)
     share = clipped / max(1, pixels.size)
     if alpha:

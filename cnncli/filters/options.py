@@ -6,6 +6,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Border, OutputMode
+from cnncli.filters.curves import SRGB, Curve
 from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
 from cnncli.records import record
 
@@ -48,7 +49,9 @@ class Options:
     gray : bool or None
         True: filter luma. False: filter each colour. None: as the filters prefer.
     linear : bool
-        Filter linear light: the image is taken as sRGB, and written as sRGB.
+        Filter linear light: the image's numbers are decoded by a curve, and coded by it again.
+    curve : Curve
+        That curve: sRGB's, unless the file states another.
     roi : (x, y, width, height) or None
         The part of the result that is wanted; it equals the same part of the whole result.
     """
@@ -66,6 +69,7 @@ class Options:
     range: RangeMode | None = None
     gray: bool | None = None
     linear: bool = False
+    curve: Curve = SRGB
     roi: Region | None = None
 
     def __post_init__(self) -> None:

@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from cnncli.images import decode
-from cnncli.images.exif import Exif, read_exif
 from cnncli.images.metadata import fitting_profile, resolution
-from cnncli.images.picture import Metadata
+from cnncli.images.picture import Metadata, Text
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
+
+    from cnncli.images.exif import Exif
+
+_XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+#: Segments of JPEG that are read, that say how it is stored, or whose pictures lie behind it.
+_KNOWN_SEGMENTS = (
+    ("APP0", b""), ("APP1", b"Exif\0"), ("APP1", _XMP), ("APP1", _MORE_XMP), ("APP2", b"ICC_PROFILE\0"),
+    ("APP2", b"MPF\0"), ("APP2", b"FPXR\0"), ("APP12", b"Ducky"), ("APP13", b"Photoshop 3.0\0"),
+    ("APP14", b"Adobe"),
+)  # fmt: skip
+_SEGMENT_NAMES = (
+    ("APP11", b"JP", "content credentials"),
+    ("APP2", b"urn:iso:std:iso:ts:21496", "HDR gain map"),
+)
+#: Modes of Pillow whose pixels become sRGB by their profile.
+_CONVERTED = frozenset({"CMYK", "LAB"})
+#: How boxes of JPEG 2000 are marked that hold EXIF and XMP.
+_JPEG2000_BOXES = {
+    b"JpgTiffExif->JP2": "the EXIF of JPEG 2000",
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "the XMP of JPEG 2000",
+}
+_JPEG2000_HEAD = 1 << 20
+_PHOTOSHOP_EXIF, _PHOTOSHOP_XMP, _PHOTOSHOP_IPTC = 0x0422, 0x0424, 0x0404
+
+
+class Found:
+    """What is found while a file's pieces are gone through; the first of each kind counts."""
+
+    def __init__(self) -> None:
+        self.exif: bytes | None = None
+        self.xmp: bytes | None = None
+        self.iptc: bytes | None = None
+        self.texts: list[Text] = []
+        self.color: list[tuple[bytes, bytes]] = []
+        self.lost: list[str] = []
+
+    def read(self) -> tuple[Exif | None, int]:
+        """The EXIF block, and the orientation that it or XMP states."""
+        exif = None
+        if self.exif:
+            from cnncli.images.exif import read_exif
+
+            exif = read_exif(self.exif)
+            if exif.oriented:
+                return exif, exif.orientation
+        if self.xmp is None:
+            return exif, 1
+        from cnncli.images.xmp import orientation_of_xmp
+
+        return exif, orientation_of_xmp(self.xmp)
 
 
 def read_about(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
@@ -30,34 +79,121 @@ def read_about(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: boo
     metadata, orientation : Metadata, int
         The orientation, 1 to 8, is still to be applied.
     """
-    exif = _exif(image)
-    dpi = resolution(image.info) or resolution({"dpi": exif.dpi})
-    if dpi and exif.orientation >= 5:
+    found = _found(image, stream)
+    exif, orientation = _oriented(image, found)
+    dpi = resolution(image.info) or (resolution({"dpi": exif.dpi}) if exif else None)
+    if dpi and orientation >= 5:
         dpi = dpi[::-1]
     lossless = False
     if image.format == "WEBP":
         stream.seek(0)
         lossless = decode.is_lossless_webp(stream.read())
+    icc = fitting_profile(image.info.get("icc_profile"), channels, alpha=alpha)
+    if icc is None and image.info.get("icc_profile") and image.mode not in _CONVERTED:
+        found.lost.append("a colour profile for other colours")
     metadata = Metadata(
-        exif=exif.block,
-        icc=fitting_profile(image.info.get("icc_profile"), channels, alpha=alpha),
+        exif=exif.block if exif else None,
+        icc=icc,
         dpi=dpi,
         halved=decode.halves_color(image),
         lossless=lossless,
+        xmp=found.xmp,
+        iptc=found.iptc,
+        texts=tuple(found.texts),
+        color=tuple(found.color),
+        lost=tuple(dict.fromkeys((*(exif.lost if exif else ()), *found.lost))),
+        turned=orientation != 1,
     )
-    return metadata, exif.orientation
+    return metadata, orientation
 
 
 def read_orientation(image: ImageFile, stream: IO[bytes]) -> int:
     """How an opened image has to be turned, 1 to 8."""
-    del stream
-    return _exif(image).orientation
+    return _oriented(image, _found(image, stream))[1]
 
 
-def _exif(image: ImageFile) -> Exif:
-    exif = read_exif(image.info.get("exif"))
+def _oriented(image: ImageFile, found: Found) -> tuple[Exif | None, int]:
+    exif, orientation = found.read()
     if image.format == "AVIF":  # the container's word counts; Source: MIAF, ISO/IEC 23000-22, 7.3.6.7
-        from cnncli.records import replace
+        orientation = int(image.info.get("orientation", 1))
+    return exif, orientation
 
-        return replace(exif, orientation=int(image.info.get("orientation", 1)))
-    return exif
+
+def _found(image: ImageFile, stream: IO[bytes]) -> Found:
+    found = Found()
+    info: dict[Any, Any] = image.info
+    found.exif = info.get("exif")
+    found.xmp = _as_bytes(info.get("xmp"))
+    match image.format:
+        case "PNG":
+            from cnncli.images.chunks import look_through_png
+
+            found.exif = found.xmp = None
+            look_through_png(stream, found)
+        case "JPEG" | "MPO":
+            _look_through_jpeg(image, found)
+        case "PSD":
+            resources = {code: data for code, _, data in getattr(image, "resources", ())}
+            _look_through_resources(resources, found)
+        case "GIF":
+            from cnncli.images.gif_about import look_through_gif
+
+            stream.seek(0)
+            look_through_gif(stream.read(), found)
+        case "JPEG2000":
+            comment = info.get("comment") or b""
+            if not comment.startswith(b"Created by OpenJPEG"):  # which every file of that library says
+                add_comment(found, comment)
+            stream.seek(0)
+            head = stream.read(_JPEG2000_HEAD)
+            found.lost += [name for mark, name in _JPEG2000_BOXES.items() if b"uuid" + mark in head]
+    return found
+
+
+def _as_bytes(value: Any) -> bytes | None:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+
+
+def _look_through_jpeg(image: ImageFile, found: Found) -> None:
+    photoshop = b""
+    for name, segment in getattr(image, "applist", ()):
+        if name == "COM":
+            add_comment(found, segment)
+        elif name == "APP13" and segment.startswith(b"Photoshop 3.0\0"):
+            photoshop += segment[14:]
+        elif name == "APP1" and segment.startswith(_MORE_XMP):
+            found.lost.append("the extension of XMP")
+        elif not any(name == known and segment.startswith(start) for known, start in _KNOWN_SEGMENTS):
+            found.lost.append(_segment_name(name, segment))
+    if photoshop:
+        from cnncli.images.iptc import read_resources
+
+        _look_through_resources(read_resources(photoshop), found)
+
+
+def _segment_name(name: str, segment: bytes) -> str:
+    for known, start, meaning in _SEGMENT_NAMES:
+        if name == known and segment.startswith(start):
+            return meaning
+    word = segment.split(b"\0", 1)[0][:24]
+    return f"{name} {word.decode()}" if word.isascii() and word.decode().isprintable() and word else name
+
+
+def _look_through_resources(resources: dict[int, bytes], found: Found) -> None:
+    from cnncli.images.iptc import resource_names
+
+    found.iptc = found.iptc or resources.get(_PHOTOSHOP_IPTC)
+    found.exif = found.exif or resources.get(_PHOTOSHOP_EXIF)
+    found.xmp = found.xmp or resources.get(_PHOTOSHOP_XMP)
+    found.lost += resource_names(resources)
+
+
+def add_comment(found: Found, comment: Any) -> None:
+    """Take a comment, UTF-8 or else Latin-1, unless it is empty."""
+    if isinstance(comment, bytes):
+        try:
+            comment = comment.decode("utf-8")
+        except UnicodeDecodeError:
+            comment = comment.decode("latin-1")
+    if isinstance(comment, str) and comment.strip("\0"):
+        found.texts.append(Text("Comment", comment.rstrip("\0")))

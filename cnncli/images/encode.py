@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import math
 import os
+import struct
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.exif import fitted_exif
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
 from cnncli.images.jpeg import LEAST_PIXELS, encode_strips
-from cnncli.images.metadata import fitting_profile
+from cnncli.images.keeping import fitted_metadata
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.records import replace
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 92
 _FULL_COLOR_QUALITY = 90
 _LOSSLESS = 100  # the quality at which WebP loses nothing
+_ABOUT = ("exif", "icc_profile", "xmp", "comment", "extra")  # what stands once in a file
+_APP13 = 0xFFED
 _HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:0)
 
 #: The longest side that a format's numbers can state.
@@ -32,11 +34,8 @@ _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA"
 #: Milliseconds that a frame may be shown, and times that all frames may: what a format's numbers can state.
 _LONGEST_FRAME = {"GIF": 655_350.0, "WEBP": 16_777_215.0, "PNG": 65_535_000.0, "AVIF": 2_147_483_647.0}
 _MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
-_LONGEST_JPEG_EXIF = 65_533 - 6
 #: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
-#: Formats that are given the picture's colour profile.
-KEEPS_PROFILE = frozenset({"PNG", "TIFF", "JPEG", "WEBP", "AVIF"})
 
 
 def encode_picture(
@@ -48,7 +47,27 @@ def encode_picture(
     bits: int | None = None,
     threads: int = 1,
 ) -> bytes:
-    """Encode a picture in a format.
+    """Encode a picture in a format, as ``encode_with_losses`` does.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+    """
+    options: dict[str, Any] = {"quality": quality, "compress": compress, "bits": bits, "threads": threads}
+    return encode_with_losses(picture, format, **options)[0]
+
+
+def encode_with_losses(
+    picture: Picture,
+    format: str,
+    *,
+    quality: int | None = None,
+    compress: bool = False,
+    bits: int | None = None,
+    threads: int = 1,
+) -> tuple[bytes, list[str]]:
+    """Encode a picture in a format, and name what of its metadata is not in it.
 
     Parameters
     ----------
@@ -68,8 +87,8 @@ def encode_picture(
 
     Returns
     -------
-    bytes
-        The whole file.
+    data, lost : bytes, list of str
+        The whole file, and names such as ``EXIF`` or ``the colour profile``.
 
     Raises
     ------
@@ -91,11 +110,13 @@ def encode_picture(
     _check_holds(picture, format, holds)
     if picture.alpha and not holds.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
-    icc = fitting_profile(picture.metadata.icc, picture.channels, alpha=picture.alpha)
-    exif = picture.metadata.exif
-    if exif is not None:
-        exif = fitted_exif(exif, picture.size, oriented=format != "AVIF")
-    picture = replace(picture, metadata=replace(picture.metadata, icc=icc, exif=exif))
+    metadata, lost = fitted_metadata(picture, format)
+    picture = replace(picture, metadata=metadata)
+    return _encoded(picture, format, quality=quality, compress=compress, threads=threads), lost
+
+
+def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
+    """The file of a picture that the format holds."""
     if format == "PNG":
         from cnncli.images.png import encode_png
 
@@ -228,7 +249,7 @@ def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
     """A large JPEG."""
 
     def encode(top: int, bottom: int) -> bytes:
-        about = options if top == 0 else options | {"exif": b"", "icc_profile": None}
+        about = options if top == 0 else {key: options[key] for key in options if key not in _ABOUT}
         return _saved(_image(frame[top:bottom], "JPEG"), "JPEG", about)
 
     halved = options["subsampling"] == _HALVED and frame.shape[2] == 3
@@ -267,14 +288,22 @@ def _import_plugin(format: str) -> None:
 
 
 def _about(picture: Picture, format: str) -> dict[str, Any]:
-    """EXIF, colour profile and resolution, as far as the format holds them."""
+    """What Pillow is to write besides the pixels."""
     about = picture.metadata
     options: dict[str, Any] = {}
-    if format in ("JPEG", "WEBP", "AVIF"):
-        if about.icc:
-            options["icc_profile"] = about.icc
-        if about.exif and (format != "JPEG" or len(about.exif) <= _LONGEST_JPEG_EXIF):
-            options["exif"] = b"Exif\0\0" + about.exif if format == "JPEG" else about.exif
+    if about.icc:
+        options["icc_profile"] = about.icc
+    if about.exif:
+        options["exif"] = b"Exif\0\0" + about.exif if format == "JPEG" else about.exif
+    if about.xmp:
+        options["xmp"] = about.xmp
+    if about.texts:
+        options["comment"] = about.texts[0].text.encode()
+    if about.iptc:
+        from cnncli.images.iptc import in_photoshop
+
+        segment = in_photoshop(about.iptc)
+        options["extra"] = struct.pack(">HH", _APP13, len(segment) + 2) + segment
     if about.dpi and format == "JPEG":
         options["dpi"] = tuple(min(round(dpi), 65535) for dpi in about.dpi)
     elif about.dpi and format == "BMP":

@@ -5,7 +5,6 @@ that nobody else can move, and everything that is not kept becomes zeros. So a b
 entries point at the same bytes. Source: JEITA CP-3451, EXIF 2.3.
 """
 
-import re
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -25,7 +24,7 @@ from cnncli.images.tags import (
 )
 from cnncli.records import record, replace
 
-_PREFIX = re.compile(rb"(?:Exif\0\0){1,2}")
+_PREFIX = b"Exif\0\0"
 _WHOLE_NUMBERS = frozenset((1, 3, 4, 6, 8, 9, 13, 16, 17))
 _MAIN = 0  # in the place of a pointer's tag, for the directory that the header points at
 _POINTERS = frozenset((EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY))
@@ -60,7 +59,9 @@ class Exif:
     block : bytes or None
         From its TIFF header on, upright, without thumbnails; None where there is none, or nothing in it.
     orientation : int
-        1 to 8, as it was.
+        1 to 8, as it was; 1 where nothing is said.
+    oriented : bool
+        Whether something is said.
     dpi : (x, y) or None
         Pixels per inch of the picture as it is stored, as numbers; they may be senseless.
     lost : tuple of str
@@ -71,6 +72,7 @@ class Exif:
     orientation: int = 1
     dpi: tuple[float, float] | None = None
     lost: tuple[str, ...] = ()
+    oriented: bool = False
 
 
 @record(eq=False)
@@ -100,7 +102,7 @@ def read_exif(exif: bytes | None) -> Exif:
     """
     if not exif:
         return Exif()
-    block = _PREFIX.sub(b"", exif, count=1) if exif.startswith(b"Exif\0\0") else exif
+    block = exif.removeprefix(_PREFIX).removeprefix(_PREFIX)  # some write it twice
     try:
         header, parts = _parts(block)
     except BrokenTagsError:
@@ -117,7 +119,8 @@ def read_exif(exif: bytes | None) -> Exif:
     if orientation != 1:
         kept = _without(kept, _PLACES)
     dpi = _dpi(block, header, parts[0])
-    return Exif(_packed(block, header, kept, edits), orientation, dpi, lost)
+    oriented = parts[0].first(ORIENTATION) is not None
+    return Exif(_packed(block, header, kept, edits), orientation, dpi, lost, oriented)
 
 
 def fitted_exif(block: bytes, size: tuple[int, int], *, oriented: bool = True) -> bytes | None:
@@ -167,6 +170,25 @@ def moved_exif(block: bytes, *, strided: bool) -> bytes | None:
         return None
     gone = (*_PLACES, *((_FOCAL_X, _FOCAL_Y, _FOCAL_UNIT) if strided else ()))
     return _packed(block, header, _without(parts, gone), [])
+
+
+def tags_of(block: bytes) -> set[int]:
+    """The tags of the first directory."""
+    try:
+        return {place.tag for place in _parts(block)[1][0].places}
+    except BrokenTagsError:
+        return set()
+
+
+def without_maker_notes(block: bytes) -> tuple[bytes | None, bool]:
+    """The block without maker notes, for where it is laid out anew; whether there were any."""
+    try:
+        header, parts = _parts(block)
+    except BrokenTagsError:
+        return None, False
+    if not _all(parts, _MAKER_NOTE):
+        return block, False
+    return _packed(block, header, _without(parts, (_MAKER_NOTE,)), []), True
 
 
 def _parts(block: bytes) -> tuple[Header, list[_Part]]:
@@ -255,7 +277,9 @@ def _without_pictures(block: bytes, parts: list[_Part]) -> tuple[list[_Part], tu
                 first = bisect_left(found, place.start)
                 inside = first < len(found) and found[first] < place.start + place.length
                 if inside or (unknown and place.length > _MOST_UNKNOWN):
-                    lost.add("maker notes" if place.tag == _MAKER_NOTE else "parts of EXIF")
+                    lost.add(
+                        "maker notes with a preview" if place.tag == _MAKER_NOTE else "long values of EXIF"
+                    )
                     continue
             places.append(place)
         kept.append(replace(part, places=tuple(places)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.picture import Picture, Pixels
+from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.png import changed_box
 from cnncli.records import record
 
@@ -53,6 +53,7 @@ def encode_gif(picture: Picture) -> bytes:
     if picture.animated and plays is not None and plays != 1:
         again = min(plays - 1, _MOST) if plays else 0
         out.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", again) + b"\0")
+    out += _about(picture.metadata)
     durations = picture.durations or (0.0,) * len(picture.frames)
     for (box, frame, disposal), duration in zip(parts, durations, strict=True):
         hundredths = min(round(duration / 10), _MOST)
@@ -63,6 +64,19 @@ def encode_gif(picture: Picture) -> bytes:
         out.append(b"\x2c" + struct.pack("<HHHHB", *box, 0x80 | _bits(own) if own else 0) + own)
         out.append(b"\x08" + _packed(frame.indices) + b"\0")
     return b"".join([*out, b";"])
+
+
+def _about(metadata: Metadata) -> Iterator[bytes]:
+    """Comments, and XMP, which lies there as it is, with a tail that leads readers of blocks to its end."""
+    for text in metadata.texts:
+        yield b"\x21\xfe" + _blocks(text.text.encode())
+    if metadata.xmp:
+        yield b"\x21\xff\x0bXMP DataXMP" + metadata.xmp + b"\1" + bytes(range(255, -1, -1)) + b"\0"
+
+
+def _blocks(data: bytes) -> bytes:
+    parts = [data[at : at + 255] for at in range(0, len(data), 255)]
+    return b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
 
 def _parts(picture: Picture) -> Iterator[tuple[tuple[int, int, int, int], Pixels, int]]:

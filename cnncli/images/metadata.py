@@ -23,10 +23,13 @@ from cnncli.images.tags import (
 
 #: TIFF tags that describe the picture and not its layout; they travel as EXIF.
 DESCRIPTIVE_TAGS = (
-    270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, 40091, 40092, 40093, 40094, 40095,
-    EXIF_DIRECTORY, GPS_DIRECTORY,
+    269, 270, 271, 272, 285, 297, 305, 306, 315, 316, 318, 319, 33432, 18246, 18249, 40091, 40092, 40093,
+    40094, 40095,    EXIF_DIRECTORY, GPS_DIRECTORY,
 )  # fmt: skip
 
+_DESCRIPTION, _MAKER_NOTE = 270, 37500
+#: How descriptions begin that state sizes and types of the pixels, and whose they are where they say more.
+_LAYOUTS = {b'{"shape":': "", b"ImageJ=": "ImageJ's metadata", b"<OME ": "OME's metadata"}
 _PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
 
 
@@ -75,14 +78,30 @@ def resolution(info: Mapping[Any, Any]) -> tuple[float, float] | None:
     return (across, down)
 
 
-def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> bytes | None:
-    """Make an EXIF block of a TIFF page's descriptive tags, None where it has none of them."""
+def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> tuple[bytes | None, list[str]]:
+    """Make an EXIF block of a TIFF page's descriptive tags.
+
+    Returns
+    -------
+    exif, lost : bytes or None, list of str
+        None where it has none of them. Maker notes are lost, because what they point at lies elsewhere then,
+        and so is a description that other programs keep of how the pixels are laid out, which ours are not.
+    """
     kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
+    lost = []
+    if _DESCRIPTION in kept:
+        start = kept[_DESCRIPTION].raw[:200]
+        for sign, name in _LAYOUTS.items():
+            if sign in start:
+                kept.pop(_DESCRIPTION, None)
+                lost += [name] if name else []
     if not kept:
-        return None
+        return None, lost
     below = read_tree(data, header, kept)
+    if below.get(EXIF_DIRECTORY, {}).pop(_MAKER_NOTE, None):
+        lost.append("maker notes")
     start = (b"II*\0" if header.order == "<" else b"MM\0*") + struct.pack(header.order + "I", 8)
-    return start + pack_directory(kept, below, order=header.order, at=8)
+    return start + pack_directory(kept, below, order=header.order, at=8), lost
 
 
 def exif_for_tiff(exif: bytes | None) -> tuple[str, Directory, dict[int, Directory]]:

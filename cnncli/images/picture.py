@@ -17,6 +17,25 @@ FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.
 
 
 @record
+class Text:
+    """A text in a file: the comment of a JPEG or GIF (keyword ``Comment``), or one of PNG's texts."""
+
+    keyword: str
+    text: str
+    language: str = ""
+    translated: str = ""
+
+
+@record
+class GeoField:
+    """A field of GeoTIFF or GDAL: tag, TIFF type, and its numbers, or its text as bytes."""
+
+    tag: int
+    type: int
+    values: tuple[float, ...] | bytes
+
+
+@record
 class Metadata:
     """What travels with the pixels from the input file to the output file.
 
@@ -33,6 +52,22 @@ class Metadata:
         Whether the file held colour at half the resolution of brightness; a JPEG made from it does too.
     lossless : bool
         Whether the file was a WebP without loss; a WebP made from it is too.
+    xmp : bytes or None
+        An XMP packet as it was read: what belongs to another picture is taken out on writing.
+    iptc : bytes or None
+        IPTC-IIM data sets, also as they were read.
+    texts : tuple of Text
+        Comments and the like.
+    color : tuple of (name, contents)
+        PNG's chunks about colour: gAMA, cHRM, sRGB, cICP, mDCV, cLLI.
+    geo : tuple of GeoField
+        Where on the earth a TIFF's pixels lie, and which value stands for none.
+    lost : tuple of str
+        Names of what the file held besides and no output holds, for a note.
+    turned : bool
+        Whether the pixels were turned upright on reading.
+    later : tuple of Metadata
+        Of the pages from the second on, where they say something else than the first.
     """
 
     exif: bytes | None = None
@@ -40,6 +75,14 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     halved: bool = False
     lossless: bool = False
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    texts: tuple[Text, ...] = ()
+    color: tuple[tuple[bytes, bytes], ...] = ()
+    geo: tuple[GeoField, ...] = ()
+    lost: tuple[str, ...] = ()
+    turned: bool = False
+    later: "tuple[Metadata, ...]" = ()
 
 
 @record(eq=False)

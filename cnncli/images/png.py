@@ -13,13 +13,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.picture import Metadata, Picture, Pixels
+from cnncli.images.picture import Metadata, Picture, Pixels, Text
 from cnncli.images.shares import made_apart
 from cnncli.records import record
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _INCH = 0.0254
+_LONG_TEXT = 1024
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
 Rows = NDArray[np.uint8]
@@ -81,6 +82,10 @@ def _chunk(kind: bytes, body: bytes) -> list[bytes]:
 
 
 def _about(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """What is said besides the pixels, in an order that the specification allows."""
+    for kind, body in metadata.color:
+        if not (metadata.icc and kind == b"sRGB"):  # one or the other
+            yield kind, body
     if metadata.icc:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc, 6)
     if metadata.dpi:
@@ -88,6 +93,39 @@ def _about(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield b"pHYs", struct.pack(">IIB", across, down, 1)
     if metadata.exif:
         yield b"eXIf", metadata.exif
+    if metadata.xmp:
+        yield b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + metadata.xmp
+    if metadata.iptc:
+        from cnncli.images.iptc import resource_of
+
+        yield b"zTXt", _raw_profile("iptc", resource_of(metadata.iptc))
+    for text in metadata.texts:
+        yield _text(text)
+
+
+def _raw_profile(name: str, data: bytes) -> bytes:
+    """Data as ImageMagick keeps them in a text, 36 bytes a line."""
+    lines = (data[at : at + 36].hex() for at in range(0, len(data), 36))
+    whole = "\n".join(["", name, f"{len(data):8}", *lines, ""]).encode()
+    return f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(whole, 6)
+
+
+def _text(text: Text) -> tuple[bytes, bytes]:
+    """A text in the chunk that can hold it, deflated from a kilobyte on."""
+    keyword = text.keyword.encode("latin-1") + b"\0"
+    plain = text.text.replace("\0", "")
+    try:
+        if text.language or text.translated:
+            raise UnicodeError
+        body = plain.encode("latin-1")
+        if len(body) < _LONG_TEXT:
+            return b"tEXt", keyword + body
+        return b"zTXt", keyword + b"\0" + zlib.compress(body, 6)
+    except UnicodeError:
+        body = plain.encode("utf-8", "replace")
+        long = len(body) >= _LONG_TEXT
+        about = text.language.encode("latin-1") + b"\0" + text.translated.encode() + b"\0"
+        return b"iTXt", keyword + bytes([long, 0]) + about + (zlib.compress(body, 6) if long else body)
 
 
 def _animation(picture: Picture, *, compress: bool, threads: int) -> Iterator[tuple[bytes, bytes]]:

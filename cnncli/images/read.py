@@ -374,7 +374,7 @@ def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
         upright = turned(pixels, _left_orientation(image))
         decoded.append((upright, upright.shape[2] in (2, 4)))
     frames, alpha = _alike(decoded)
-    metadata = tiff.page_metadata(data, pages[0], frames[0].shape[2], alpha=alpha)
+    metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
     return Picture(frames, alpha, "TIFF", metadata)
 
 

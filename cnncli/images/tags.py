@@ -220,7 +220,7 @@ def numbers(entry: Entry, order: str) -> tuple[Any, ...]:
     )
 
 
-def entry(kind: int, *values: int | bytes, order: str = "<") -> Entry:
+def entry(kind: int, *values: float | bytes, order: str = "<") -> Entry:
     """Pack integers as a field of that type; a rational takes pairs, type 7 takes bytes."""
     if isinstance(values[0], bytes):
         return Entry(kind, values[0])

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.geo import TAGS as GEO_TAGS
 from cnncli.images.metadata import exif_of_tiff, fitting_profile, resolution, turned
-from cnncli.images.picture import Metadata, Pixels
+from cnncli.images.picture import GeoField, Metadata, Pixels
 from cnncli.images.tags import (
     ORIENTATION,
     BrokenTagsError,
     Directory,
+    Entry,
     Header,
     Slices,
     entry,
@@ -28,7 +30,7 @@ from cnncli.images.tags import (
     read_directory,
     read_header,
 )
-from cnncli.records import record
+from cnncli.records import record, replace
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _X_DPI, _Y_DPI, _PLANAR, _DPI_UNIT = (
@@ -37,7 +39,13 @@ _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _X_DPI, _Y_DPI, _PLANAR, _D
 _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _EXTRA, _FORMAT = (
     317, 322, 323, 324, 325, 338, 339,
 )  # fmt: skip
-_ICC = 34675
+_XMP, _IPTC, _ICC = 700, 33723, 34675
+#: Fields that say how the pixels lie; values of others stay bytes.
+_READ = frozenset(
+    (_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _STRIP_OFFSETS, _SAMPLES,
+     _STRIP_ROWS, _STRIP_BYTES, _X_DPI, _Y_DPI, _PLANAR, _DPI_UNIT, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT,
+     _TILE_OFFSETS, _TILE_BYTES, _EXTRA, _FORMAT, ORIENTATION)
+)  # fmt: skip
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
@@ -59,7 +67,7 @@ class Page:
     width, height : int
         As stored, before the orientation is applied.
     tags : dict of tag to tuple of numbers
-        All fields.
+        The fields about pixels.
     header, directory
         For what is read from the directory later.
     """
@@ -118,7 +126,11 @@ def read_pages(data: Slices) -> list[Page]:
     while at and at not in seen and index < _MOST_PAGES:
         seen.add(at)
         directory, at = read_directory(data, header, at)
-        tags = {tag: numbers(field, header.order) for tag, field in directory.items() if field.type != 2}
+        tags = {
+            tag: numbers(field, header.order)
+            for tag, field in directory.items()
+            if tag in _READ and field.type != 2
+        }
         width, height = (int(tags[tag][0]) if tags.get(tag) else 0 for tag in (_WIDTH, _HEIGHT))
         if width < 1 or height < 1:
             raise BrokenTagsError(f"page {index + 1} is {width}x{height} pixels")
@@ -131,9 +143,17 @@ def read_pages(data: Slices) -> list[Page]:
     return pages
 
 
+def pages_metadata(data: Slices, pages: list[Page], channels: int, *, alpha: bool) -> Metadata:
+    """Collect what the pages say besides their pixels, which were decoded to C channels."""
+    own = [page_metadata(data, page, channels, alpha=alpha) for page in pages]
+    alike = all(each == own[0] for each in own)
+    return own[0] if alike else replace(own[0], later=tuple(own[1:]))
+
+
 def page_metadata(data: Slices, page: Page, channels: int, *, alpha: bool) -> Metadata:
-    """Collect EXIF, colour profile and resolution of a page that was decoded to C channels."""
-    icc = page.directory[_ICC].raw if _ICC in page.directory else None
+    """Collect EXIF, colour profile, resolution, XMP, IPTC and place on the earth of one page."""
+    fields, order = page.directory, page.header.order
+    icc = fields[_ICC].raw if _ICC in fields else None
     x, y, unit = page.tags.get(_X_DPI), page.tags.get(_Y_DPI), page.first(_DPI_UNIT, 2)
     dpi = None
     if x and y and unit in (2, 3):
@@ -141,11 +161,26 @@ def page_metadata(data: Slices, page: Page, channels: int, *, alpha: bool) -> Me
         dpi = resolution({"dpi": (x[0] * inch, y[0] * inch)})
     if dpi and page.orientation >= 5:
         dpi = dpi[::-1]
+    exif, lost = exif_of_tiff(data, page.header, fields)
+    iptc = fields[_IPTC].raw if _IPTC in fields else None
+    if (
+        iptc and fields[_IPTC].type == 4 and iptc[:1] != b"\x1c"
+    ):  # Adobe's words of 32 bits, in the wrong order
+        iptc = np.frombuffer(iptc, ">u4").astype("<u4").tobytes()
     return Metadata(
-        exif=exif_of_tiff(data, page.header, page.directory),
+        exif=exif,
         icc=fitting_profile(icc, channels, alpha=alpha),
         dpi=dpi,
+        xmp=fields[_XMP].raw if _XMP in fields else None,
+        iptc=iptc,
+        geo=tuple(_geo_field(tag, fields[tag], order) for tag in GEO_TAGS if tag in fields),
+        lost=tuple(lost),
+        turned=page.orientation != 1,
     )
+
+
+def _geo_field(tag: int, field: Entry, order: str) -> GeoField:
+    return GeoField(tag, field.type, field.raw if field.type in (1, 2, 7) else numbers(field, order))
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.keeping import TIFF_TEXTS
 from cnncli.images.metadata import exif_for_tiff
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
@@ -36,17 +37,25 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
     CnncliError
         Where the file would be larger than 4 GiB.
     """
-    order, described, below = exif_for_tiff(picture.metadata.exif)
+    abouts = (picture.metadata, *picture.metadata.later)
+    taken = [exif_for_tiff(about.exif) for about in abouts]
+    order = next((each[0] for each in taken if each[1]), "<")
     out = [b"II*\0" if order == "<" else b"MM\0*", struct.pack(order + "I", 8)]
     at = 8
     for number, frame in enumerate(picture.frames, 1):
+        whole = number <= len(abouts)
+        about = abouts[number - 1 if whole else 0]
         layout = _layout(frame, picture, order=order, compress=compress)
-        if number == 1:
-            layout |= {tag: field for tag, field in described.items() if tag not in layout}
+        layout |= _about(about, order, whole=whole)
+        inside: dict[int, Directory] = {}
+        if whole:
+            own, described, inside = taken[number - 1]
+            if own != order:
+                described, inside = {}, {}
+            layout = {**_texts(about), **described, **layout}
         strips = _strips(frame, order=order, compress=compress)
         lengths = [len(strip) for strip in strips]
         layout[279] = layout[273] = entry(4, *lengths, order=order)
-        inside = below if number == 1 else {}
         head = len(pack_directory(layout, inside, order=order, at=at))
         ends = np.cumsum([at + head, *lengths])
         pad = int(ends[-1]) % 2
@@ -87,10 +96,11 @@ def _layout(frame: Pixels, picture: Picture, *, order: str, compress: bool) -> D
         fields[338] = short(_UNASSOCIATED_ALPHA)
     if compress:
         fields[317] = short(3 if floating else 2)
-    return fields | _about(picture.metadata, order)
+    return fields
 
 
-def _about(metadata: Metadata, order: str) -> Directory:
+def _about(metadata: Metadata, order: str, *, whole: bool) -> Directory:
+    """Resolution and profile; with ``whole`` also what is said of one page only."""
     fields: Directory = {}
     if metadata.dpi:
         for tag, dpi in zip((282, 283), metadata.dpi, strict=True):
@@ -99,6 +109,23 @@ def _about(metadata: Metadata, order: str) -> Directory:
         fields[296] = entry(3, 2, order=order)
     if metadata.icc:
         fields[34675] = entry(7, metadata.icc)
+    if not whole:
+        return fields
+    if metadata.xmp:
+        fields[700] = entry(1, metadata.xmp)
+    if metadata.iptc:
+        fields[33723] = entry(7, metadata.iptc)
+    for field in metadata.geo:
+        values = (field.values,) if isinstance(field.values, bytes) else field.values
+        fields[field.tag] = entry(field.type, *values, order=order)
+    return fields
+
+
+def _texts(metadata: Metadata) -> Directory:
+    """Texts in the fields of their own; the first of each counts."""
+    fields: Directory = {}
+    for text in metadata.texts:
+        fields.setdefault(TIFF_TEXTS[text.keyword], entry(2, text.text.encode() + b"\0"))
     return fields
 
 

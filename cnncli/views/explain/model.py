@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.filters.curves import SRGB, Curve
 from cnncli.filters.model import Bilateral, Canny, Filter, Median, ZeroCrossings
 
 Numbers = NDArray[np.float64]
@@ -52,7 +53,8 @@ class Explanation:
     rectified : bool
         The sign of gain * response + offset is dropped.
     coded : bool
-        ``gray`` and the response are linear light; the response becomes sRGB before gain and offset.
+        ``gray`` and the response are linear light; the response is coded by
+        ``curve`` before gain and offset.
     colors : bool
         The run filters each colour; what is shown is what it makes of their luma.
     veiled : bool
@@ -80,6 +82,7 @@ class Explanation:
     offset: float = 0.0
     rectified: bool = False
     coded: bool = False
+    curve: Curve = SRGB
     colors: bool = False
     veiled: bool = False
     origin: Place = (0, 0)

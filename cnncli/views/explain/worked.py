@@ -280,7 +280,7 @@ def _mapping(e: Explanation, value: float, pixel: int) -> tuple[str, ...]:
     angle = isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction")
     if e.gain is None or angle:
         return (f"{e.rule} → {pixel}",) if e.rule else ()
-    start = float(from_linear(np.array([value], np.float32), e.full)[0]) if e.coded else value
+    start = float(from_linear(np.array([value], np.float32), e.full, e.curve)[0]) if e.coded else value
     mapped = start * e.gain + e.offset
     written = abs(mapped) if e.rectified else mapped
     if abs(float(np.clip(written, 0, 255)) - pixel) > 1:
@@ -299,8 +299,8 @@ def _mapping(e: Explanation, value: float, pixel: int) -> tuple[str, ...]:
 
 
 def _coded(e: Explanation, value: float) -> tuple[str, ...]:
-    """Say what linear light is in sRGB."""
-    return (f"as sRGB: {number(value, decimals_of([value]))}",) if e.coded else ()
+    """Say what linear light is as a number of the image."""
+    return (f"as {e.curve.name}: {number(value, decimals_of([value]))}",) if e.coded else ()
 
 
 def _scaled(e: Explanation, value: float, mapped: float) -> tuple[str, ...]:

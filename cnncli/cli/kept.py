@@ -1,0 +1,65 @@
+"""What a filtered picture keeps of the words in its file, and what has to be said about the rest."""
+
+from cnncli.cli.names import STREAM, Job
+from cnncli.cli.task import Task
+from cnncli.images.faults import shown
+from cnncli.images.keeping import listed, suggested
+from cnncli.images.picture import Metadata, Picture
+
+
+def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: bool) -> Metadata:
+    """The metadata for a result.
+
+    Parameters
+    ----------
+    picture, result : Picture
+        Before and after.
+    task : Task
+        What was done.
+    same_type : bool
+        Whether the numbers of both have the same type and the same white.
+    """
+    about = picture.metadata
+    if task.strip:
+        return Metadata(halved=about.halved, lossless=about.lossless)
+    if about == Metadata(halved=about.halved, lossless=about.lossless):
+        return about
+    from cnncli.filters.placement import keeps_values, placed
+    from cnncli.images.move import Move
+    from cnncli.images.moving import moved_metadata
+
+    moves = []
+    for before, after in zip(picture.frames, result.frames, strict=True):
+        sizes = [(int(frame.shape[1]), int(frame.shape[0])) for frame in (before, after)]
+        moves.append(Move(sizes[0], sizes[1], *placed(sizes[0], task.filters, task.options)))
+    same_units = same_type and keeps_values(task.filters, task.options)
+    return moved_metadata(about, moves, same_units=same_units)
+
+
+def notes_on_losses(job: Job, picture: Picture, task: Task, lost: list[str]) -> list[str]:
+    """Say what the output does not hold of the input's metadata.
+
+    Parameters
+    ----------
+    job : Job
+        For the output's name.
+    picture : Picture
+        The input.
+    task : Task
+        Where it is to strip, only a colour profile other than sRGB's is worth a word.
+    lost : list of str
+        From ``encode_with_losses``.
+    """
+    where = "standard output" if job.target == STREAM else shown(job.target)
+    if task.strip:
+        icc = picture.metadata.icc
+        if icc is None or b"sRGB" in icc or b"s\0R\0G\0B" in icc:
+            return []
+        return [
+            f"note: {where} is written without the colour profile, so that it is shown as if it were sRGB"
+        ]
+    notes = []
+    for names, able in suggested(lost):
+        keeps = f"; {able} keeps {'it' if len(names) == 1 else 'them'}" if able else ""
+        notes.append(f"note: {where} is written without {listed([shown(name) for name in names])}{keeps}")
+    return notes

@@ -1,0 +1,61 @@
+"""Where the pixels of a result lie in the picture that was filtered."""
+
+from collections.abc import Sequence
+
+from cnncli.filters.borders import Axis
+from cnncli.filters.model import Bilateral, Filter, Linear, Median
+from cnncli.filters.options import Options, lay_kernels
+from cnncli.filters.run import footprint
+
+_NEGLIGIBLE = 1e-6
+
+
+def placed(
+    size: tuple[int, int], filters: Sequence[Filter], options: Options
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Find the place of a chain's result.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the picture.
+    filters, options
+        As for ``apply_filters``.
+
+    Returns
+    -------
+    offset, step : (x, y), (x, y)
+        The pixel of the picture on which the first pixel of the result lies, and pixels of the picture from
+        one pixel of the result to the next.
+    """
+    sides, offset, step = list(size), [0, 0], [1, 1]
+    for filter in list(filters) * options.repeat:
+        if options.mode == "same" and options.stride == (1, 1):
+            break
+        extent, anchor = footprint(filter, options)
+        for axis in (0, 1):
+            first, dense = Axis(sides[axis], extent[axis], anchor[axis]).positions(options.mode)
+            offset[axis] += (first + anchor[axis]) * step[axis]
+            step[axis] *= options.stride[axis]
+            sides[axis] = -(-dense // options.stride[axis])
+    if options.roi is not None:
+        for axis in (0, 1):
+            offset[axis] += options.roi[axis] * step[axis]
+    return (offset[0], offset[1]), (step[0], step[1])
+
+
+def keeps_values(filters: Sequence[Filter], options: Options) -> bool:
+    """Whether a flat picture keeps its value, so that the result is in the picture's units."""
+    if (options.scale, options.bias) != (1, 0) or options.range not in (None, "clip", "none"):
+        return False
+    for filter in filters:
+        match filter:
+            case Linear():
+                weight = float(lay_kernels(filter, options).kernels[0].sum())
+                if abs(weight - 1) > _NEGLIGIBLE:
+                    return False
+            case Median() | Bilateral():
+                pass
+            case _:
+                return False
+    return True

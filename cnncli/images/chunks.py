@@ -1,0 +1,126 @@
+"""The chunks of a PNG that are no pixels.
+
+Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition. ImageMagick's raw profiles are
+hexadecimal digits in a text.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from cnncli.images.picture import Text
+
+if TYPE_CHECKING:
+    from cnncli.images.about import Found
+
+#: Chunks that say how colours are meant.
+COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+#: Chunks of pixels, and those about pixels as they are stored or about the file's own age.
+_OF_PIXELS = frozenset(
+    (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"bKGD", b"sBIT", b"hIST",
+     b"tIME", b"sPLT", b"iDOT", b"iCCP", b"pHYs")
+)  # fmt: skip
+_XMP_KEYWORD, _RAW_KEYWORD = "XML:com.adobe.xmp", "Raw profile type "
+_XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
+#: Characters that all texts together may unpack to.
+_MOST_TEXT = 1 << 24
+
+
+def look_through_png(stream: IO[bytes], found: Found) -> None:
+    """Collect what a PNG says besides its pixels; a chunk that is damaged is left out."""
+    room = _MOST_TEXT
+    for kind, body in _chunks(stream):
+        if kind in COLOR:
+            found.color.append((kind, body))
+        elif kind == b"eXIf":
+            found.exif = body  # before a raw profile
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            text = _text(kind, body, room)
+            if text is None:
+                found.lost.append("damaged or very long text")
+                continue
+            room -= len(text.text)
+            _sort_in(text, found)
+        elif kind not in _OF_PIXELS:
+            found.lost.append(f"the chunk {kind.decode('latin-1')}")
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and contents of each chunk; of pixels no contents."""
+    stream.seek(0)
+    at = 8
+    seen: set[bytes] = set()
+    while True:
+        stream.seek(at)
+        head = stream.read(8)
+        if len(head) < 8:
+            return
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        at += 12 + length
+        if kind == b"IEND":
+            return
+        if kind in _OF_PIXELS:
+            continue
+        body = stream.read(length)
+        whole = len(body) == length and stream.read(4) == zlib.crc32(head[4:] + body).to_bytes(4, "big")
+        if whole and (kind not in seen or kind in (b"tEXt", b"zTXt", b"iTXt")):
+            seen.add(kind)
+            yield kind, body
+
+
+def _text(kind: bytes, body: bytes, room: int) -> Text | None:
+    keyword, _, rest = body.partition(b"\0")
+    language, translated = b"", b""
+    packed, encoding = kind == b"zTXt", "latin-1"
+    try:
+        if packed:
+            rest = rest[1:]
+        elif kind == b"iTXt":
+            packed, encoding = rest[:1] == b"\1", "utf-8"
+            language, _, rest = rest[2:].partition(b"\0")
+            translated, _, rest = rest.partition(b"\0")
+        if packed:
+            unpacker = zlib.decompressobj()
+            rest = unpacker.decompress(rest, room + 1)
+        if len(rest) > room:
+            return None
+        return Text(
+            keyword.decode("latin-1"),
+            rest.decode(encoding),
+            language.decode("latin-1"),
+            translated.decode("utf-8"),
+        )
+    except (zlib.error, UnicodeDecodeError):
+        return None
+
+
+def _sort_in(text: Text, found: Found) -> None:
+    """Put a text where it belongs: XMP, EXIF and IPTC may come as texts."""
+    if text.keyword == _XMP_KEYWORD:
+        found.xmp = found.xmp or text.text.encode()
+        return
+    if not text.keyword.startswith(_RAW_KEYWORD):
+        found.texts.append(text)
+        return
+    try:
+        raw = bytes.fromhex("".join(text.text.split("\n")[3:]))
+    except ValueError:
+        found.lost.append(f"a damaged {text.keyword.lower()}")
+        return
+    match text.keyword.removeprefix(_RAW_KEYWORD).lower():
+        case "exif" | "app1" if not raw.startswith(_XMP_START):
+            found.exif = found.exif or raw
+        case "xmp" | "app1":
+            found.xmp = found.xmp or raw.removeprefix(_XMP_START)
+        case "iptc" | "8bim":
+            from cnncli.images.iptc import read_resources, resource_names
+
+            resources = read_resources(raw)
+            found.iptc = found.iptc or resources.get(0x0404) or (raw if raw[:1] == b"\x1c" else None)
+            found.lost += resource_names(resources)
+        case "icc" | "icm":
+            pass  # of old files; a profile has a chunk of its own
+        case other:
+            found.lost.append(f"the raw profile {other}")

@@ -1,0 +1,98 @@
+"""GeoTIFF's fields after the pixels have moved.
+
+Source: OGC 19-008r4, GeoTIFF Standard 1.1, 7.3 and annex B.6; GDAL, GeoTIFF driver, "Internal nodata masks".
+"""
+
+import re
+from collections.abc import Iterable
+
+from cnncli.images.move import Move
+from cnncli.images.picture import GeoField
+from cnncli.records import replace
+
+_SCALE, _TIE_POINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
+_GDAL_METADATA, _NODATA, _RATIONAL_POLYNOMIAL = 42112, 42113, 50844
+#: All fields that are kept.
+TAGS = (
+    _SCALE,
+    _TIE_POINTS,
+    _TRANSFORMATION,
+    _KEYS,
+    34736,
+    34737,
+    _GDAL_METADATA,
+    _NODATA,
+    _RATIONAL_POLYNOMIAL,
+)
+_RASTER_TYPE, _IS_POINT = 1025, 2
+_STATISTICS = re.compile(rb"\s*<Item[^>]*name=[\"']STATISTICS_[^>]*>[^<]*</Item>")
+
+
+def moved_geo(geo: Iterable[GeoField], move: Move) -> tuple[tuple[GeoField, ...], bool]:
+    """Let fields say where the moved pixels lie.
+
+    Returns
+    -------
+    geo, whole : tuple of GeoField, bool
+        ``whole`` is False where some had to be left out: all that tell a place where the picture was turned,
+        the polynomials where pixels have moved.
+    """
+    fields = {field.tag: field for field in geo}
+    if move.still:
+        return tuple(fields.values()), True
+    before = set(fields)
+    fields.pop(_RATIONAL_POLYNOMIAL, None)
+    if move.turned:
+        for tag in (_SCALE, _TIE_POINTS, _TRANSFORMATION):
+            fields.pop(tag, None)
+    # Of a pixel that is an area, places count from its corner: the middle of the first is at a half.
+    middle = 0.0 if _is_point(fields.get(_KEYS)) else 0.5
+    for tag, change in ((_SCALE, _scaled), (_TIE_POINTS, _tied), (_TRANSFORMATION, _transformed)):
+        if tag in fields:
+            values = tuple(float(value) for value in fields[tag].values)
+            fields[tag] = replace(fields[tag], values=change(values, move, middle))
+    return tuple(fields.values()), set(fields) == before
+
+
+def without_values(geo: Iterable[GeoField]) -> tuple[GeoField, ...]:
+    """Leave out what speaks of values, for pixels in other units."""
+    return tuple(field for field in geo if field.tag not in (_NODATA, _GDAL_METADATA))
+
+
+def without_statistics(field: GeoField) -> GeoField:
+    """GDAL's metadata without the smallest, largest and mean value, which a filter changes."""
+    if field.tag != _GDAL_METADATA or not isinstance(field.values, bytes):
+        return field
+    return replace(field, values=_STATISTICS.sub(b"", field.values))
+
+
+def _is_point(keys: GeoField | None) -> bool:
+    values = keys.values if keys else ()
+    entries = [tuple(values[at : at + 4]) for at in range(4, len(values), 4)]
+    return any(entry[0] == _RASTER_TYPE and entry[3] == _IS_POINT for entry in entries if len(entry) == 4)
+
+
+def _scaled(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+    del middle
+    return tuple(value * step for value, step in zip(values, (*move.step, 1), strict=False))
+
+
+def _tied(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+    """Points of six numbers, of which the first two are a place in the picture."""
+    moved = list(values)
+    for at in range(0, len(values) - 5, 6):
+        for axis in (0, 1):
+            place = values[at + axis] - move.offset[axis] - middle
+            moved[at + axis] = place / move.step[axis] + middle
+    return tuple(moved)
+
+
+def _transformed(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+    """A matrix (4, 4) from places in the picture to places on the earth, times the way back."""
+    moved = list(values)
+    for row in range(0, len(values) - 3, 4):
+        for axis in (0, 1):
+            start = move.offset[axis] + middle - middle * move.step[axis]
+            moved[row + axis] = values[row + axis] * move.step[axis]
+            moved[row + 3] += values[row + axis] * start
+    return tuple(moved)

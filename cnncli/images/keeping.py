@@ -1,0 +1,249 @@
+"""What each format keeps of a picture's metadata, and in words what it does not."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from cnncli.images.metadata import fitting_profile
+from cnncli.images.picture import Metadata, Picture, Text
+from cnncli.records import replace
+
+EXIF, XMP, IPTC, PROFILE, RESOLUTION = "EXIF", "XMP", "IPTC", "the colour profile", "the resolution"
+TEXTS, COMMENT, COLOR, GEO = "texts", "the comment", "gamma and primaries", "GeoTIFF's fields"
+
+#: What can be kept, by format. Arrays (.npy) are numbers alone, and nobody expects more of them.
+KEEPS: dict[str, frozenset[str]] = {
+    "PNG": frozenset((EXIF, XMP, IPTC, PROFILE, RESOLUTION, TEXTS, COMMENT, COLOR)),
+    "TIFF": frozenset((EXIF, XMP, IPTC, PROFILE, RESOLUTION, COMMENT, GEO)),
+    "JPEG": frozenset((EXIF, XMP, IPTC, PROFILE, RESOLUTION, COMMENT)),
+    "WEBP": frozenset((EXIF, XMP, PROFILE, RESOLUTION)),
+    "AVIF": frozenset((EXIF, XMP, PROFILE, RESOLUTION)),
+    "GIF": frozenset((XMP, COMMENT)),
+    "BMP": frozenset((RESOLUTION,)),
+}
+_SUGGESTED = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg"}
+_LONGEST_SEGMENT = 65_533
+_LONGEST = {EXIF: _LONGEST_SEGMENT - 6, XMP: _LONGEST_SEGMENT - 29, IPTC: _LONGEST_SEGMENT - 28}
+_SRGB_GAMMA = range(45_000, 46_001)  # gAMA, in hundred-thousandths: what nobody has to be told
+_NO_RESOLUTIONS = ({72}, {96})  # what programs state who know none
+_CHUNK_NAMES = {
+    b"gAMA": "gamma",
+    b"cHRM": "chromaticities",
+    b"cICP": "cICP",
+    b"mDCV": "mDCV",
+    b"cLLI": "cLLI",
+}
+#: Where TIFF keeps what PNG says in texts.
+TIFF_TEXTS = {
+    "Title": 269,
+    "Description": 270,
+    "Comment": 270,
+    "Software": 305,
+    "Author": 315,
+    "Copyright": 33432,
+}
+
+
+def fitted_metadata(picture: Picture, format: str) -> tuple[Metadata, list[str]]:
+    """Make metadata true of a picture that is written, and small enough for a format.
+
+    Parameters
+    ----------
+    picture : Picture
+        As it is written.
+    format : str
+        A key of ``FORMATS``.
+
+    Returns
+    -------
+    metadata, lost : Metadata, list of str
+        What is written, and names of what is not.
+    """
+    about, lost = _true(picture.metadata, picture, format)
+    keeps = KEEPS.get(format, frozenset())
+    if format == "NPY":
+        return Metadata(), []
+    gone: list[str] = []
+    for kind, held in _held(about).items():
+        longest = _LONGEST.get(kind) if format == "JPEG" else None
+        if held and (kind not in keeps or (longest is not None and len(held) > longest)):
+            gone.append(kind)
+    if about.dpi and RESOLUTION in keeps and format in ("WEBP", "AVIF"):
+        about, stated = _resolved(about)
+        gone += [] if stated else [RESOLUTION]
+    kept_texts = _kept_texts(about, format, keeps)
+    lost += [*_names(gone, about), *_text_names(set(about.texts) - set(kept_texts))]
+    fields = {
+        EXIF: "exif",
+        XMP: "xmp",
+        IPTC: "iptc",
+        PROFILE: "icc",
+        RESOLUTION: "dpi",
+        COLOR: "color",
+        GEO: "geo",
+    }
+    emptied = {fields[kind]: getattr(Metadata, fields[kind]) for kind in gone}
+    about = replace(about, texts=kept_texts, **emptied)
+    if about.later:
+        about, more = _with_later(about, picture, format)
+        lost += more
+    return about, list(dict.fromkeys(lost))
+
+
+def _with_later(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
+    """The same for the pages from the second on, each by itself."""
+    later, lost = [], []
+    if len(picture.frames) == 1 + len(about.later):
+        for frame, own in zip(picture.frames[1:], about.later, strict=True):
+            fitted, gone = fitted_metadata(replace(picture, frames=(frame,), metadata=own), format)
+            later.append(fitted)
+            lost += gone
+    return replace(about, later=tuple(later)), lost
+
+
+def suggested(lost: Iterable[str]) -> list[tuple[list[str], str]]:
+    """Sort names of what is lost: those that other formats keep, with suffixes, and those that none does.
+
+    Returns
+    -------
+    list of (names, suffixes)
+        At most two, none of them without a name. The suffixes are empty where no one format keeps all.
+    """
+    kinds = {name: _kind(name) for name in lost}
+    known = frozenset[str]().union(*KEEPS.values())
+    able = [name for name, kind in kinds.items() if kind in known]
+    wanted = {kinds[name] for name in able}
+    suffixes = [suffix for format, suffix in _SUGGESTED.items() if wanted <= KEEPS[format]]
+    parts = [(able, " or ".join(suffixes[:2])), ([name for name in kinds if name not in able], "")]
+    return [part for part in parts if part[0]]
+
+
+def _kind(name: str) -> str:
+    return COLOR if name in _CHUNK_NAMES.values() else TEXTS if name.startswith(TEXTS) else name
+
+
+def listed(names: list[str]) -> str:
+    """Names as a part of a sentence."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _held(about: Metadata) -> dict[str, bytes | tuple[object, ...] | None]:
+    return {
+        EXIF: about.exif, XMP: about.xmp, IPTC: about.iptc, PROFILE: about.icc,
+        RESOLUTION: None if {round(dpi) for dpi in about.dpi or ()} in _NO_RESOLUTIONS else about.dpi,
+        COLOR: tuple(name for name, body in about.color if _matters(name, body)), GEO: about.geo,
+    }  # fmt: skip
+
+
+def _matters(name: bytes, body: bytes) -> bool:
+    """Whether a chunk about colour says anything but that the picture is sRGB, as pictures are."""
+    if name == b"gAMA" and len(body) == 4:
+        return int.from_bytes(body, "big") not in _SRGB_GAMMA
+    if name == b"cHRM" and len(body) == 32:
+        srgb = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+        return any(abs(a - b) > 100 for a, b in zip(struct.unpack(">8I", body), srgb, strict=True))
+    return name != b"sRGB" and not (name == b"cICP" and body[:2] == b"\1\r")
+
+
+def _true(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
+    """Leave out what belongs to another picture, and let the rest speak of this one."""
+    lost = list(about.lost)
+    exif, xmp, iptc = about.exif, about.xmp, about.iptc
+    if exif is not None:
+        exif, noted = _true_exif(exif, picture, format)
+        lost += noted
+    if xmp is not None:
+        xmp, broken = _true_xmp(xmp, picture, turned=about.turned)
+        lost += broken
+    if iptc is not None:
+        from cnncli.images.iptc import fitted_iptc
+
+        iptc = fitted_iptc(iptc)
+        lost += [] if iptc else [IPTC]
+    icc = fitting_profile(about.icc, picture.channels, alpha=picture.alpha)
+    if about.icc and icc is None:
+        from cnncli.images.profile import gray_profile
+
+        icc = gray_profile(about.icc) if picture.channels - picture.alpha == 1 else None
+        lost += [] if icc else [PROFILE]
+    texts = about.texts
+    if texts:
+        from cnncli.images.previews import holds_picture
+
+        texts = tuple(text for text in texts if not holds_picture(text.text.encode("utf-8", "replace")))
+        lost += _text_names(set(about.texts) - set(texts))
+    return replace(about, exif=exif, xmp=xmp, iptc=iptc, icc=icc, texts=texts), lost
+
+
+def _true_exif(exif: bytes, picture: Picture, format: str) -> tuple[bytes | None, list[str]]:
+    from cnncli.images.exif import fitted_exif, without_maker_notes
+
+    fitted = fitted_exif(exif, picture.size, oriented=format != "AVIF")
+    if fitted is None or format != "TIFF":
+        return fitted, []
+    fitted, noted = without_maker_notes(fitted)  # whose offsets would change
+    return fitted, ["maker notes"] if noted else []
+
+
+def _true_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes | None, list[str]]:
+    from cnncli.images.move import Move
+    from cnncli.images.xmp import fitted_xmp
+
+    move = Move(picture.size, picture.size, turned=True) if turned else None
+    fitted = fitted_xmp(xmp, picture.size, move)
+    return fitted, [] if fitted else [XMP]
+
+
+def _resolved(about: Metadata) -> tuple[Metadata, bool]:
+    """The resolution in an EXIF block of its own, where there is no other; whether it is stated now."""
+    from cnncli.images.exif import read_exif
+    from cnncli.images.tags import entry, pack_directory
+
+    if about.exif is not None:
+        return about, read_exif(about.exif).dpi is not None
+    values = [(round(dpi * 10_000), 10_000) for dpi in about.dpi or ()]
+    fields = {tag: entry(5, *value) for tag, value in zip((282, 283), values, strict=True)}
+    fields[296] = entry(3, 2)
+    return replace(about, exif=b"II*\0\x08\0\0\0" + pack_directory(fields, {}, order="<", at=8)), True
+
+
+def _kept_texts(about: Metadata, format: str, keeps: frozenset[str]) -> tuple[Text, ...]:
+    if TEXTS in keeps:
+        return about.texts
+    if format == "TIFF":  # in fields that EXIF does not take already, one text each
+        free = set(TIFF_TEXTS.values()) - _taken(about.exif)
+        first: dict[int, Text] = {}
+        for text in about.texts:
+            if TIFF_TEXTS.get(text.keyword) in free:
+                first.setdefault(TIFF_TEXTS[text.keyword], text)
+        return tuple(first.values())
+    comments = [text for text in about.texts if text.keyword == "Comment"][:1] if COMMENT in keeps else []
+    return tuple(text for text in comments if len(text.text.encode()) <= _LONGEST_SEGMENT)
+
+
+def _taken(exif: bytes | None) -> set[int]:
+    """Tags of a TIFF's page that EXIF takes."""
+    if exif is None:
+        return set()
+    from cnncli.images.exif import tags_of
+
+    return tags_of(exif)
+
+
+def _names(gone: list[str], about: Metadata) -> list[str]:
+    names: list[str] = []
+    for kind in gone:
+        if kind == COLOR:
+            names += [_CHUNK_NAMES[name] for name, body in about.color if _matters(name, body)]
+        else:
+            names.append(kind)
+    return names
+
+
+def _text_names(texts: Iterable[Text]) -> list[str]:
+    keywords = sorted({text.keyword for text in texts})
+    if keywords == ["Comment"]:
+        return [COMMENT]
+    shown = ", ".join(keywords[:5]) + (", …" if len(keywords) > 5 else "")
+    return [f"{TEXTS} ({shown})"] if keywords else []

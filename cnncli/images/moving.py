@@ -1,0 +1,57 @@
+"""Metadata after a filter: what names places and values in the picture follows them, or is left out."""
+
+from collections.abc import Sequence
+
+from cnncli.images.move import Move
+from cnncli.images.picture import Metadata
+from cnncli.records import replace
+
+
+def moved_metadata(metadata: Metadata, moves: Sequence[Move], *, same_units: bool) -> Metadata:
+    """Let metadata speak of the result.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        Of the picture that was filtered.
+    moves : sequence of Move
+        Of each frame.
+    same_units : bool
+        Whether the numbers of the result are in the units of the picture.
+
+    Returns
+    -------
+    Metadata
+        What had to be left out is named in ``lost``.
+    """
+    move = replace(moves[0], turned=metadata.turned)
+    lost = list(metadata.lost)
+    if metadata.geo:
+        metadata, more = _moved_geo(metadata, move, same_units=same_units)
+        lost += more
+    if not move.still and metadata.exif is not None:
+        from cnncli.images.exif import moved_exif
+
+        metadata = replace(metadata, exif=moved_exif(metadata.exif, strided=move.step != (1, 1)))
+    if not move.still and metadata.xmp is not None:
+        from cnncli.images.xmp import fitted_xmp
+
+        xmp = fitted_xmp(metadata.xmp, move.after, move)
+        lost += [] if xmp else ["XMP"]
+        metadata = replace(metadata, xmp=xmp)
+    later = tuple(
+        moved_metadata(each, [own], same_units=same_units)
+        for each, own in zip(metadata.later, moves[1:], strict=False)
+    )
+    return replace(metadata, lost=tuple(lost), later=later, turned=False)
+
+
+def _moved_geo(metadata: Metadata, move: Move, *, same_units: bool) -> tuple[Metadata, list[str]]:
+    from cnncli.images.geo import moved_geo, without_statistics, without_values
+
+    geo, whole = moved_geo(metadata.geo, move)
+    lost = [] if whole else ["the place on the earth"]
+    if not same_units and (kept := without_values(geo)) != geo:
+        geo = kept
+        lost.append("GDAL's nodata value and metadata")
+    return replace(metadata, geo=tuple(map(without_statistics, geo))), lost

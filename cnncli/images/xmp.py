@@ -1,0 +1,194 @@
+"""XMP packets made true of another picture: without previews, upright, with its size and its place.
+
+Source: Adobe, XMP Specification, parts 1 to 3; Google, Photo Sphere XMP Metadata.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cnncli.images.previews import holds_picture
+
+if TYPE_CHECKING:
+    from cnncli.images.move import Move
+
+_ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
+_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
+_HARMLESS = re.compile(r"<!--|<!\[CDATA\[")  # what may begin with an exclamation mark
+_TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
+_XMP, _CAMERA_RAW = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/camera-raw-settings/1.0/"
+_GOOGLE = "http://ns.google.com/photos/"
+_PANORAMA, _CAMERA = _GOOGLE + "1.0/panorama/", _GOOGLE + "1.0/camera/"
+_EXTENDED = "http://ns.adobe.com/xmp/note/"
+
+#: Namespaces of previews, depth maps and whatever else lies behind a picture that is not written again.
+_OTHER_PICTURES = (
+    "http://ns.adobe.com/xap/1.0/g/img/", _EXTENDED, "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "http://ns.apple.com/", *(_GOOGLE + name for name in ("1.0/image/", "1.0/depthmap/", "1.0/audio/",
+    "1.0/focus/", "1.0/container/", "dd/")),
+)  # fmt: skip
+_OTHER_NAMES = ((_XMP, ("Thumbnails", "PageInfo")), (_CAMERA, ("Micro", "Motion", "Hdr", "hdr")))
+#: What names places in the picture; also what a raw converter was to cut off.
+_PLACES = (
+    (_CAMERA_RAW, ("Crop", "HasCrop")), (_EXIF, ("SubjectArea", "SubjectLocation")),
+    ("http://www.metadataworkinggroup.com/schemas/regions/", ("",)),
+    ("http://ns.microsoft.com/photo/1.2/", ("RegionInfo",)),
+    ("http://iptc.org/std/Iptc4xmpExt/2008-02-29/", ("ImageRegion",)),
+)  # fmt: skip
+#: The longest packet in elements and attributes; a document of millions would take gigabytes as a tree.
+_MOST_ELEMENTS = 50_000
+
+
+def orientation_of_xmp(xmp: bytes | None) -> int:
+    """1 to 8, as a packet states it where EXIF does not; Pillow and ImageMagick turn by it, too."""
+    match = _ORIENTATION.search(xmp) if xmp else None
+    return int(match[1]) if match else 1
+
+
+def extends(xmp: bytes) -> bool:
+    """Whether a packet says that it goes on elsewhere."""
+    return b"HasExtendedXMP" in xmp
+
+
+def fitted_xmp(xmp: bytes, size: tuple[int, int], move: Move | None = None) -> bytes | None:
+    """Make a packet true of the picture that is written.
+
+    Parameters
+    ----------
+    xmp : bytes
+        As it was read.
+    size : (width, height)
+        Of the picture.
+    move : Move or None
+        How its pixels have moved.
+
+    Returns
+    -------
+    bytes or None
+        UTF-8. None where the packet is no XML, has entities of its own, or is too large to be understood.
+    """
+    from xml.dom import minidom
+    from xml.parsers.expat import ExpatError
+
+    try:
+        packet = _as_text(xmp)
+        if any(packet.count(sign) > _MOST_ELEMENTS for sign in ("<", '="', "='")):
+            return None
+        if "<!" in _HARMLESS.sub("", packet):
+            return None
+        document: Any = minidom.parseString(packet.encode())
+        for holder, node in list(_properties(document.documentElement)):
+            _settle(holder, node, size, moved=move is not None)
+        if move is not None:
+            _move_panorama(document.documentElement, move)
+        text = "\n".join(part.toxml() for part in document.childNodes)
+    except (ExpatError, RecursionError, ValueError, LookupError):
+        return None
+    fitted = text.encode()
+    return None if holds_picture(fitted) else fitted
+
+
+def _as_text(xmp: bytes) -> str:
+    """The packet without its declaration: what is checked is what is parsed, in whatever encoding it came."""
+    wide = xmp[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = xmp.decode("utf-16" if wide else "utf-8-sig").strip("\0 \t\r\n")
+    return _DECLARATION.sub("", text, count=1)
+
+
+def _properties(element: Any) -> Iterator[tuple[Any, Any]]:
+    """Every element with its parent, and every attribute with its element, from the innermost on."""
+    for child in list(element.childNodes):
+        if child.nodeType == child.ELEMENT_NODE:
+            yield from _properties(child)
+            yield element, child
+        elif child.nodeType in (child.COMMENT_NODE, child.PROCESSING_INSTRUCTION_NODE):
+            element.removeChild(child)  # nobody's property
+    for attribute in list((element.attributes or {}).values()):
+        yield element, attribute
+
+
+def _is_named(node: Any, names: tuple[tuple[str, tuple[str, ...]], ...]) -> bool:
+    return any(
+        node.namespaceURI == space and (node.localName or "").startswith(starts) for space, starts in names
+    )
+
+
+def _settle(holder: Any, node: Any, size: tuple[int, int], *, moved: bool) -> None:
+    """Take one property out, or set it, or leave it."""
+    space = node.namespaceURI or ""
+    gone = space.startswith(_OTHER_PICTURES) or _is_named(node, _OTHER_NAMES)
+    if gone or (moved and _is_named(node, _PLACES)) or holds_picture(_value(node).encode()):
+        _remove(holder, node)
+        return
+    width, height = map(str, size)
+    true = {
+        (_TIFF, "Orientation"): "1",
+        (_TIFF, "ImageWidth"): width,
+        (_TIFF, "ImageLength"): height,
+        (_EXIF, "PixelXDimension"): width,
+        (_EXIF, "PixelYDimension"): height,
+    }.get((space, node.localName))
+    if true is not None:
+        _set(node, true)
+
+
+def _value(node: Any) -> str:
+    """The text of an attribute, or right in an element."""
+    if node.nodeType == node.ATTRIBUTE_NODE:
+        return str(node.value)
+    texts = (node.TEXT_NODE, node.CDATA_SECTION_NODE)
+    return "".join(child.data for child in node.childNodes if child.nodeType in texts)
+
+
+def _set(node: Any, value: str) -> None:
+    if node.nodeType == node.ATTRIBUTE_NODE:
+        node.value = value
+        return
+    for child in list(node.childNodes):
+        node.removeChild(child)
+    node.appendChild(node.ownerDocument.createTextNode(value))
+
+
+def _remove(holder: Any, node: Any) -> None:
+    if node.nodeType == node.ATTRIBUTE_NODE:
+        holder.removeAttributeNode(node)
+    else:
+        holder.removeChild(node)
+
+
+def _move_panorama(root: Any, move: Move) -> None:
+    """State which part of a panorama the picture now shows, in its own pixels."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for holder, node in _properties(root):
+        if node.namespaceURI == _PANORAMA:
+            found.setdefault(node.localName, (holder, node))
+    if not found:
+        return
+    numbers = {}
+    for name, (holder, node) in found.items():
+        if name.endswith("Pixels") or name.startswith("LargestValid"):
+            with contextlib.suppress(ValueError):
+                numbers[name] = float(_value(node))
+            _remove(holder, node)
+    if move.turned or "ProjectionType" not in found:
+        return
+    holder, node = found["ProjectionType"]
+    prefix = node.prefix
+    for axis, (side, edge) in enumerate((("Width", "Left"), ("Height", "Top"))):
+        part = numbers.get(f"CroppedAreaImage{side}Pixels") or float(move.before[axis])
+        full = numbers.get(f"FullPano{side}Pixels") or part
+        first = numbers.get(f"CroppedArea{edge}Pixels", 0.0)
+        scale = move.before[axis] / part / move.step[axis]  # pixels of the output for one of the panorama's
+        pixels = move.after[axis]
+        start = max(0, round(first * scale + move.offset[axis] / move.step[axis]))
+        whole = part >= full and move.offset[axis] == 0 and move.spans(axis)
+        total = pixels if whole else max(round(full * scale), start + pixels)
+        for name, value in (
+            (f"CroppedAreaImage{side}Pixels", pixels),
+            (f"FullPano{side}Pixels", total),
+            (f"CroppedArea{edge}Pixels", start),
+        ):
+            holder.setAttributeNS(_PANORAMA, f"{prefix}:{name}", str(value))
