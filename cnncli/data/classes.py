@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from cnncli.data.words import joined
+from cnncli.errors import CnncliError
+from cnncli.images.faults import shown
 
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MISSING = ("", "nan", "<na>")  # an empty cell, and what pandas and NumPy write for one
 
 
@@ -39,3 +42,23 @@ def doubtful(names: Iterable[str]) -> list[str]:
         for same in alike.values()
         if len(same) > 1
     ]
+
+
+def class_of_label(labels: Iterable[str], column: str, table: str) -> dict[str, str]:
+    """Names of classes for labels that are written as decimals: ``1.0`` is class 1; no names for others.
+
+    Raises
+    ------
+    CnncliError
+        Where all labels are numbers, and not all of them whole: they are measured values, no classes.
+    """
+    texts = list(labels)
+    if not any("." in text for text in texts) or not all(_DECIMAL.fullmatch(text) for text in texts):
+        return {}
+    if broken := [text for text in texts if not float(text).is_integer()]:
+        raise CnncliError(
+            f"{column} of {table} holds {joined([shown(text) for text in broken], 2)}, no whole number; "
+            "expected classes",
+            "Name another column with --label-column, or write names for the classes.",
+        )
+    return {text: str(int(float(text))) for text in texts}

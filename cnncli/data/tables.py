@@ -1,292 +1,353 @@
 """Tables: path and label in a row, or label and pixels."""
 
-import contextlib
-import csv
-import gzip
-import math
-import zlib
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cnncli.data.assemble import Found, Wishes, from_arrays, from_files, listed
+from cnncli.data.assemble import Found, Wishes, from_files, listed
+from cnncli.data.census import census, fitted, is_number
+from cnncli.data.classes import class_name, class_of_label, doubtful, is_missing, ordered
+from cnncli.data.columns import (
+    PATHS,
+    PIXELS,
+    Column,
+    Table,
+    chosen,
+    find_label,
+    find_split,
+    is_header,
+    rivals,
+    split_words,
+)
 from cnncli.data.folder import without_conflicts
-from cnncli.data.labels import number_labels
+from cnncli.data.layout import Layout
+from cnncli.data.lookup import Lookup, Several, looks_like_image
 from cnncli.data.model import Dataset, Skipped
-from cnncli.data.npz import as_images
+from cnncli.data.sheet import Row, Sheet, open_sheet
+from cnncli.data.words import joined, plain
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
-from cnncli.images.formats import READ_SUFFIXES
+from cnncli.images.faults import shown
 
-_PATH_WORDS = ("path", "file", "filename", "filepath", "file_name", "image", "image_path", "img", "name")
-_LABEL_WORDS = ("label", "class", "target", "category", "y", "digit")
-_SPLIT_WORDS = ("split", "subset", "set", "partition")
-_TEXT_WORDS = ("text", "review", "sentence", "content", "comment", "message")
-_SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 _FEWEST_PIXELS = 16  # columns of numbers from which a row is an image
-_ROWS_AT_ONCE = 2_000
+_OTHERS = 3  # columns beside the pixels: label, split, a name
+_MOST_SKIPPED = 100_000  # rows that cannot be used: more are another kind of table
 _EXPECTED = "Expected a row for each image: its path and its label, or its label and its pixels."
-
-Row = list[str]
 
 
 def load_table(path: Path, wishes: Wishes) -> Dataset:
-    """Read a ``.csv`` or ``.tsv``, also ``.gz``.
+    """Read a ``.csv`` or ``.tsv``, also ``.gz``, in UTF-8 or UTF-16.
 
     Rows are path and label (paths are relative to the table's folder), with a header or without, and
-    maybe a column ``split``; or a label and the pixels of a gray or an RGB image, row by row.
+    maybe a column of splits; or a label and the pixels of a gray or an RGB image, row by row, in columns of
+    their own or in one (FER2013).
 
     Raises
     ------
     CnncliError
-        Where it cannot be read, its rows differ in length, or it is a table of texts.
+        Where it cannot be read, its columns can be read in more than one way, or it is a table of texts.
     """
-    with _faults(path), _opened(path) as file:
-        delimiter = _delimiter(path, file)
-        rows = _rows(file, delimiter)
-        first = next(rows, None)
-        second = next(rows, None)
-        if first is None:
-            raise CnncliError(f"{shown(path)} is empty; expected a table of images", _EXPECTED)
-        sample = second if second is not None else first
-        if len(sample) > _FEWEST_PIXELS:
-            file.seek(0)
-            return _load_pixels(path, file, delimiter, wishes)
-        everything = [first, *([second] if second is not None else []), *rows]
-    return _load_paths(path, everything, wishes)
+    sheet = open_sheet(path)
+    with closing(sheet.rows()) as rows:
+        head = [row for _, row in islice(rows, 2)]
+    if not head:
+        raise CnncliError(f"{shown(path)} is empty; expected a table of images", _EXPECTED)
+    lookup = Lookup(path.parent)
+    if wishes.layout.path_column is None:
+        from cnncli.data.pixel_tables import load_pixel_cells, load_pixel_columns
+
+        pixels = [at for at, cell in enumerate(head[0]) if plain(cell) in PIXELS]
+        if len(pixels) == 1 and len(head) > 1 and " " in "".join(head[1][pixels[0] :]):
+            return load_pixel_cells(sheet, head[0], pixels[0], wishes)
+        if any(_is_wide(row, lookup) for row in head):
+            return load_pixel_columns(sheet, head, wishes)
+    return _load_paths(sheet, head, lookup, wishes)
 
 
-def _load_paths(path: Path, rows: list[Row], wishes: Wishes) -> Dataset:
-    columns, header = _columns(path, rows)
+def _is_wide(row: Row, lookup: Lookup) -> bool:
+    """Whether a row is an image: many numbers, and no file."""
+    others = [cell for cell in row if not is_number(cell)]
+    return (
+        len(row) > _FEWEST_PIXELS
+        and len(others) <= _OTHERS
+        and not any(looks_like_image(cell) or lookup.plainly(cell) for cell in others)
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a table of paths is read.
+
+    Attributes
+    ----------
+    header : bool
+        Its first row is one.
+    width : int
+        Columns of a row.
+    path, label : Column
+    split : Column or None
+    splits : dict
+        Word to split.
+    spelt : dict
+        Label as written to the name of its class.
+    said : str
+        Which columns were taken.
+    warnings : tuple of str
+    """
+
+    header: bool
+    width: int
+    path: Column
+    label: Column
+    split: Column | None
+    splits: dict[str, str]
+    spelt: dict[str, str]
+    said: str
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class _Rows:
+    """What the rows of a table of paths gave.
+
+    Attributes
+    ----------
+    seen : dict
+        File to class and split.
+    torn : dict
+        File to how it is named with two classes.
+    skipped : list of Skipped
+    missing, undivided, repeated : int
+        Rows without a label; rows without a word for a split; rows that say again what another said.
+    shared : set of Path
+        Files of two splits.
+    respelt : int
+        Names that the disk spells differently.
+    first_respelt : str
+        The first of them, and its file.
+    """
+
+    seen: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    torn: dict[Path, str] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    missing: int = 0
+    undivided: int = 0
+    repeated: int = 0
+    shared: set[Path] = field(default_factory=set)
+    respelt: int = 0
+    first_respelt: str = ""
+
+
+def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -> Dataset:
+    plan = _planned(sheet, head, lookup, wishes.layout)
+    rows = _read(sheet, plan, lookup)
     parts: dict[str, list[tuple[Path, str]]] = {}
-    skipped: list[Skipped] = []
-    seen: dict[Path, tuple[str, str]] = {}
-    torn: dict[Path, str] = {}
-    repeated = 0
-    for number, row in enumerate(rows[header:], header + 1):
-        if len(row) <= max(columns.values()):
-            skipped.append(Skipped(f"{shown(path)}:{number}", f"{len(row)} columns; expected {len(rows[0])}"))
-            continue
-        file, label = path.parent / row[columns["path"]].strip(), row[columns["label"]].strip()
-        split = _SPLITS.get(row[columns["split"]].strip().lower(), "train") if "split" in columns else "train"
-        if not file.is_file():
-            skipped.append(Skipped(shown(file), f"no such file (row {number})"))
-        elif file not in seen:
-            seen[file] = label, split
-        elif seen[file][0] != label:
-            torn[file] = f"{shown(row[columns['path']])} ({seen[file][0]} and {label})"
-        else:
-            repeated += 1
-    for file, (label, split) in seen.items():
-        if file not in torn:
+    for file, (label, split) in rows.seen.items():
+        if file not in rows.torn:
             parts.setdefault(split, []).append((file, label))
-    warnings = []
-    if torn:
-        warnings.append(
-            f"{len(torn):,} files are listed with two labels and are left out: {listed([*torn.values()])}"
+    if not rows.seen and rows.skipped:
+        first = rows.skipped[0]
+        raise CnncliError(
+            f"no row of {shown(sheet.path)} can be used; the first: {first.path}, {first.reason}",
+            f"Paths are taken from the table's folder, {shown(lookup.folder)}; {plan.said}.",
         )
-    if repeated:
-        warnings.append(f"{repeated:,} rows repeat a file and count once")
-    return _labelled(path, parts, wishes, warnings=warnings, skipped=skipped)
-
-
-def _labelled(
-    path: Path,
-    parts: dict[str, list[tuple[Path, str]]],
-    wishes: Wishes,
-    *,
-    warnings: list[str],
-    skipped: list[Skipped],
-) -> Dataset:
-    """Number the labels, look for contradictions, and decode."""
-    names = {label for files in parts.values() for _, label in files}
-    whole = all(name.lstrip("-").isdecimal() for name in names)
-    classes = sorted(names, key=lambda name: (int(name), name) if whole else (0, name))
-    numbers = {name: label for label, name in enumerate(classes)}
+    classes = ordered(label for files in parts.values() for _, label in files)
+    numbers = {name: at for at, name in enumerate(classes)}
     numbered = {split: [(file, numbers[label]) for file, label in files] for split, files in parts.items()}
     kept, said = without_conflicts(numbered, tuple(classes))
     count = sum(len(files) for files in kept.values())
     found = Found(
-        name=_stem(path),
+        name=sheet.path.name.split(".")[0] or "data",
         classes=tuple(shown(name) for name in classes),
-        provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(path)}",
-        warnings=(*warnings, *said),
-        skipped=tuple(skipped),
-        files=(path,),
+        provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: {plan.said}",
+        notes=_respelt(rows),
+        warnings=(*plan.warnings, *_odd_rows(rows, plan), *doubtful(classes), *said),
+        skipped=tuple(rows.skipped),
+        files=(sheet.path,),
     )
     return from_files(found, {split: files for split, files in kept.items() if files}, wishes)
 
 
-def _columns(path: Path, rows: list[Row]) -> tuple[dict[str, int], int]:
-    """Which column holds what, and the number of header rows."""
-    words = [cell.strip().lower() for cell in rows[0]]
-    by_word = {
-        role: next((words.index(word) for word in known if word in words), None)
-        for role, known in (("path", _PATH_WORDS), ("label", _LABEL_WORDS), ("split", _SPLIT_WORDS))
-    }
-    header = by_word["label"] is not None and not _exists(path, rows[0])
-    if not header and len(rows) > 1 and not _exists(path, rows[0]):
-        header = bool(_exists(path, rows[1]))
-    body = rows[1:] if header else rows
-    if header and any(word in words for word in _TEXT_WORDS) and by_word["path"] is None:
-        raise _of_texts(path)
-    columns = {role: at for role, at in by_word.items() if at is not None} if header else {}
-    if "path" not in columns:
-        columns["path"] = _path_column(path, body)
-    if "label" not in columns:
-        columns["label"] = next((at for at in range(len(rows[0])) if at not in columns.values()), -1)
-        if columns["label"] < 0:
-            raise CnncliError(f"{shown(path)} has one column; expected a path and a label", _EXPECTED)
-    return columns, int(header)
+def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _Plan:
+    """Find header and columns."""
+    first, width = head[0], len(head[0])
+    header = _has_header(head, lookup, layout)
+    counted = census(sheet.rows(), width, skip=int(header))
+    if header and not _is_named(first, layout):  # a first row whose file is missing, or a header?
+        header = not any(counted.values[at].get(cell, 0) > 1 for at, cell in enumerate(first))
+        counted = counted if header else census(sheet.rows(), width, skip=0)
+    table = Table(shown(sheet.path), tuple(first) if header else ("",) * width, counted)
+    labels = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
+    if layout.path_column is not None:
+        path = chosen(table, "--path-column", layout.path_column)
+    else:
+        path = _find_path(table, lookup, but=labels)
+    split = find_split(table, (path, labels), wanted=layout.splits)
+    label = find_label(table, path, split) if labels is None else labels
+    if labels is None:
+        _check_rivals(table, sheet, header, label, rivals(table, label, path, split))
+    splits, odd = split_words(table, split) if split is not None else ({}, "")
+    said = f"images by {table.column(path)}, classes by {table.column(label)}"
+    if split is not None:
+        said += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
+    warnings = []
+    if counted.is_unique(label):
+        warnings.append(f"{table.column(label)} has another class in each of {counted.present(label):,} rows")
+    return _Plan(
+        header=header,
+        width=width,
+        path=table.column(path),
+        label=table.column(label),
+        split=None if split is None else table.column(split),
+        splits=splits,
+        spelt=class_of_label(counted.values[label], str(table.column(label)), table.file),
+        said=said,
+        warnings=tuple(warnings),
+    )
 
 
-def _path_column(path: Path, body: list[Row]) -> int:
-    """The column whose cells are files, or look like images."""
-    for row in body[:20]:
-        if there := _exists(path, row):
-            return there[0]
-    for row in body[:20]:
-        for at, cell in enumerate(row):
-            if Path(cell.strip()).suffix.lower() in READ_SUFFIXES:
-                return at
-    raise _of_texts(path)
+def _is_named(first: Row, layout: Layout) -> bool:
+    """Whether the first row has words by which columns are called, the user's among them."""
+    asked = [plain(name) for name in (layout.label_column, layout.path_column) if name is not None]
+    return is_header(first) or any(plain(cell) in asked for cell in first if cell)
 
 
-def _exists(path: Path, row: Row) -> list[int]:
-    """Columns of a row that name a file."""
-    return [at for at, cell in enumerate(row) if _is_file(path.parent, cell.strip())]
-
-
-def _is_file(folder: Path, cell: str) -> bool:
-    try:
-        return bool(cell) and (folder / cell).is_file()
-    except (OSError, ValueError):  # a text, too long for a name
+def _has_header(head: list[Row], lookup: Lookup, layout: Layout) -> bool:
+    first, second = head[0], head[1] if len(head) > 1 else []
+    if any(looks_like_image(cell) or lookup.plainly(cell) for cell in first):
         return False
+    if _is_named(first, layout):
+        return True
+    if any(looks_like_image(cell) or lookup.plainly(cell) for cell in second):
+        return True
+    return any(lookup.find(cell) for cell in second) and not any(lookup.find(cell) for cell in first)
 
 
-def _of_texts(path: Path) -> CnncliError:
-    return CnncliError(
-        f"no column of {shown(path)} names an image file; it seems to be a table of texts",
+def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
+    """The column of images: by name and by the files that there are, else the only one that names files."""
+    sample = table.census.sample
+    named = [at for at in table.called(PATHS) if at != but]
+    free = table.others(but)
+    there = [at for at in free if any(lookup.plainly(row[at]) for row in sample)]
+    looks = [at for at in free if any(looks_like_image(row[at]) for row in sample)]
+    for able in (
+        [at for at in named if at in there],
+        there,
+        [at for at in named if at in looks],
+        looks,
+        [at for at in named if any(lookup.find(row[at]) for row in sample)],
+        named[:1],
+        [at for at in free if any(lookup.find(row[at]) for row in sample)],
+    ):
+        if able:
+            return _same_files(table, lookup, able)
+    raise CnncliError(
+        f"no column of {table.file} names an image file; it seems to be a table of texts",
         f"Texts cannot be trained on yet. {_EXPECTED}",
     )
 
 
-def _load_pixels(path: Path, file: TextIO, delimiter: str, wishes: Wishes) -> Dataset:
-    """Rows of numbers: one label, and the pixels of an image."""
-    first = next(_rows(file, delimiter))
-    header = not all(_is_number(cell) for cell in first)
-    named = next((at for at, cell in enumerate(first) if cell.strip().lower() in _LABEL_WORDS), None)
-    if not header:
-        file.seek(0)
-    blocks = [_numbers(path, lines, delimiter) for lines in _line_blocks(file)]
-    if not blocks or len({block.shape[1] for block in blocks}) > 1:
-        raise CnncliError(f"{shown(path)}: rows of different lengths, or none", _EXPECTED)
-    table = np.concatenate(blocks)
-    at = named if header and named is not None else _label_column(table)
-    labels = table[:, at].astype(np.int64)
-    pixels = np.delete(table, at, axis=1).reshape(len(table), *_pixel_shape(path, table.shape[1] - 1))
-    images, note = as_images(pixels.astype(np.uint8) if _is_bytes(pixels) else pixels, path)
-    classes, numbered = number_labels({"train": labels}, None, path)
-    found = Found(
-        name=_stem(path),
-        classes=classes,
-        provenance=f"{len(images):,} images of {len(classes):,} classes in {shown(path)}",
-        notes=(f"the label is column {at + 1} of {table.shape[1]}", *([note] if note else [])),
-        files=(path,),
+def _same_files(table: Table, lookup: Lookup, able: list[int]) -> int:
+    """The first of several columns, which must all name the same files."""
+    for at in able[1:]:
+        if any(lookup.find(row[at]) != lookup.find(row[able[0]]) for row in table.census.sample):
+            columns = joined([str(table.column(each)) for each in sorted(able)])
+            raise CnncliError(
+                f"{columns} of {table.file} could all be the image; expected one",
+                "Say --path-column NAME, or its number from 1.",
+            )
+    return able[0]
+
+
+def _check_rivals(table: Table, sheet: Sheet, header: bool, label: int, others: list[int]) -> None:
+    """Refuse a choice between columns that are called as labels are and divide the images differently."""
+    pairs: dict[int, set[tuple[str, str]]] = {at: set() for at in others}
+    for _, row in islice(sheet.rows() if others else (), int(header), None):
+        cells = fitted(row, table.census.width)
+        for at, found in pairs.items():
+            if cells is not None:
+                found.add((cells[label], cells[at]))
+    for at, found in pairs.items():
+        if len(found) > min(len({a for a, _ in found}), len({b for _, b in found})):
+            raise CnncliError(
+                f"{table.column(label)} and {table.column(at)} of {table.file} could both be the class, and "
+                "divide the images differently; expected one",
+                "Say --label-column NAME, or its number from 1.",
+            )
+
+
+def _read(sheet: Sheet, plan: _Plan, lookup: Lookup) -> _Rows:
+    """Go through the rows, and look for each file."""
+    rows = _Rows()
+    for number, row in islice(sheet.rows(), int(plan.header), None):
+        if len(rows.skipped) > _MOST_SKIPPED:
+            first = rows.skipped[0]
+            raise CnncliError(
+                f"more than {_MOST_SKIPPED:,} rows of {shown(sheet.path)} cannot be used; the first: "
+                f"{first.path}, {first.reason}",
+                _EXPECTED,
+            )
+        cells = fitted(row, plan.width)
+        if cells is None or len(row) <= max(plan.path.at, plan.label.at):
+            reason = f"{len(row)} columns; expected {plan.width}"
+            rows.skipped.append(Skipped(f"{shown(sheet.path)}:{number}", reason))
+        else:
+            _take(rows, plan, lookup, cells, number)
+    return rows
+
+
+def _take(rows: _Rows, plan: _Plan, lookup: Lookup, cells: Row, number: int) -> None:
+    cell, label = cells[plan.path.at], cells[plan.label.at]
+    word = "" if plan.split is None else cells[plan.split.at]
+    if is_missing(label) or (plan.split is not None and is_missing(word)):
+        rows.missing += is_missing(label)
+        rows.undivided += not is_missing(label)
+        return
+    file = lookup.find(cell)
+    if file is None:
+        rows.skipped.append(Skipped(shown(lookup.folder / cell), f"no such file (row {number})"))
+    elif isinstance(file, Several):
+        names = joined([str(path) for path in file.paths])
+        rows.skipped.append(Skipped(shown(cell), f"it could be {names} (row {number})"))
+    else:
+        name = plan.spelt.get(label) or class_name(label)
+        split = "train" if plan.split is None else plan.splits[word]
+        known = rows.seen.get(file)
+        if known is None:
+            rows.seen[file] = name, split
+        elif known[0] != name:
+            rows.torn[file] = f"{shown(cell)} ({shown(known[0])} and {shown(name)})"
+        elif known[1] != split:
+            rows.shared.add(file)
+        else:
+            rows.repeated += 1
+        if file != lookup.folder / cell:
+            rows.respelt += 1
+            rows.first_respelt = rows.first_respelt or f"{shown(cell)} is {shown(file)}"
+
+
+def _respelt(rows: _Rows) -> tuple[str, ...]:
+    if not rows.respelt:
+        return ()
+    return (
+        f"{rows.respelt:,} names are written without suffix or folder, or otherwise than on disk: "
+        f"{rows.first_respelt}",
     )
-    return from_arrays(found, {"train": (images, numbered["train"])}, wishes)
 
 
-def _is_bytes(pixels: NDArray[np.float32]) -> bool:
-    """Whether the numbers are whole, and reach from 0 to more than 1 but not above 255."""
-    whole = bool(np.array_equal(pixels, np.rint(pixels)))
-    return whole and pixels.size > 0 and pixels.min() >= 0 and 1 < pixels.max() <= 255
-
-
-def _label_column(table: NDArray[np.float32]) -> int:
-    """The first column, unless it never changes, as corner pixels do, and the last one does."""
-    first, last = table[:, 0], table[:, -1]
-    return -1 % table.shape[1] if np.ptp(first) == 0 and np.ptp(last) > 0 else 0
-
-
-def _pixel_shape(path: Path, count: int) -> tuple[int, int, int]:
-    for channels in (1, 3):
-        side = math.isqrt(count // channels)
-        if side * side * channels == count:
-            return side, side, channels
-    raise CnncliError(
-        f"{shown(path)}: {count} pixels a row; expected those of a square image, gray or RGB (784, 3072 …)",
-        "Save other shapes as .npz.",
-    )
-
-
-def _line_blocks(file: TextIO) -> Iterator[list[str]]:
-    lines: list[str] = []
-    for line in file:
-        if line.strip():
-            lines.append(line)
-        if len(lines) == _ROWS_AT_ONCE:
-            yield lines
-            lines = []
-    if lines:
-        yield lines
-
-
-def _numbers(path: Path, lines: list[str], delimiter: str) -> NDArray[np.float32]:
-    try:
-        return np.loadtxt(lines, np.float32, delimiter=delimiter, comments=None, ndmin=2, quotechar='"')
-    except ValueError as error:
-        raise CnncliError(
-            f"{shown(path)}: {shown(str(error))}", "Expected a number in every column."
-        ) from error
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _delimiter(path: Path, file: TextIO) -> str:
-    """Tabs in .tsv; else whichever of comma, semicolon and tab the first line has most of."""
-    line = file.readline(1 << 20)
-    file.seek(0)
-    if ".tsv" in path.suffixes:
-        return "\t"
-    return max((",", ";", "\t"), key=line.count)
-
-
-def _rows(file: TextIO, delimiter: str) -> Iterator[Row]:
-    return (row for row in csv.reader(file, delimiter=delimiter) if any(cell.strip() for cell in row))
-
-
-def _stem(path: Path) -> str:
-    return path.name.split(".")[0] or "data"
-
-
-def _opened(path: Path) -> TextIO:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-    kind = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-    return gzip.open(path, "rt", **kind) if packed else path.open("r", **kind)  # type: ignore[call-overload,no-any-return]
-
-
-@contextlib.contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while reading into an error that names the table."""
-    try:
-        yield
-    except (zlib.error, EOFError, gzip.BadGzipFile, csv.Error) as error:
-        raise CnncliError(
-            f"{shown(path)} is damaged or no table ({shown(str(error))})", "Export it again."
-        ) from error
-    except OSError as error:
-        raise reading_fault(error, path) from error
+def _odd_rows(rows: _Rows, plan: _Plan) -> Iterator[str]:
+    if rows.torn:
+        yield (
+            f"{len(rows.torn):,} files are listed with two labels and are left out: "
+            f"{listed([*rows.torn.values()])}"
+        )
+    if rows.repeated:
+        yield f"{rows.repeated:,} rows repeat a file and count once"
+    if rows.shared:
+        names = [shown(path) for path in sorted(rows.shared)]
+        yield f"{len(names):,} files are listed in two splits and count in the first: {listed(names)}"
+    if rows.missing:
+        yield f"{rows.missing:,} rows have no label in {plan.label} (empty or nan): left out"
+    if rows.undivided:
+        yield f"{rows.undivided:,} rows have no word for a split in {plan.split}: left out"

@@ -13,6 +13,7 @@ from cnncli.images.faults import reading_fault, shown
 
 FLOOR = 256 << 20  # bytes that any file may unpack to
 RATIO = 100  # times its size that a larger one may: MNIST's files give 5, its table 8
+_PIECE = 1 << 20  # bytes that are unpacked at a time
 _GZIP = b"\x1f\x8b"
 
 
@@ -80,6 +81,20 @@ class Unpacked(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+def check_size(path: Path) -> None:
+    """Refuse a compressed file that unpacks to more than `limit`, before its contents are worked at.
+
+    Raises
+    ------
+    CnncliError
+        As `opened`.
+    """
+    with opened(path) as file:
+        packed = is_packed(path)
+        while packed and file.read(_PIECE):
+            pass
 
 
 @contextmanager

@@ -292,6 +292,27 @@ def test_an_output_that_takes_nothing(start, bars):
     assert b"error: cannot write standard output: the disk is full" in err
 
 
+def test_columns_of_a_table(run, two_lines, tmp_path):
+    rng = np.random.default_rng(4)
+    rows = ["file,size,breed"]
+    for number in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{number % 3},{'ab'[number % 2]}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    words = ("train", "t.csv", "-m", MODEL, "--epochs", 1, "-o", "run")
+    error = two_lines(run(*words), 1)
+    assert "column 2 (size) and column 3 (breed) of t.csv could all be the class; expected one" in error
+    done = run(*words, "--label-column", "breed", "--path-column", "1")
+    assert done.code == 0, done.err
+    said = "12 images of 2 classes listed in t.csv: images by column 1 (file), classes by column 3 (breed)"
+    assert said in done.err
+    assert run("train", "--resume", "run").code == 0
+    assert "could all be the class" in two_lines(run("evaluate", "t.csv", "-m", "run"), 2)
+    judged = run("evaluate", "t.csv", "-m", "run", "--label-column", "breed", "--split", "all", "--json")
+    assert (judged.results[0]["images"], judged.results[0]["provenance"]) == (12, said)
+    assert "no table" in two_lines(run("evaluate", "run", "--label-column", "breed", "-m", "run"), 2)
+
+
 def test_folders_that_could_be_classes_or_splits(run, two_lines, tmp_path):
     rng = np.random.default_rng(3)
     for name in ("bus", "car", "train/steam", "train/diesel"):

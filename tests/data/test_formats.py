@@ -217,9 +217,12 @@ def test_tables_of_pixels(tmp_path, header, label_first, suffix):
         ("label,text\nbad,this film is long\ngood,a wonder\n", "seems to be a table of texts"),
         ("good\ta wonder\nbad\tlong\n", "seems to be a table of texts"),
         ("a.png\nb.png\n", "has one column; expected a path and a label"),
-        ("\n".join(",".join("1" * 21) for _ in range(3)), "20 pixels a row"),
+        ("\n".join(f"{i % 2}," + ",".join("1" * 20) for i in range(3)), "20 pixels a row"),
         ("\n".join([",".join("1" * 26), ",".join("1" * 25)]), "column"),
-        ("\n".join([",".join("1" * 26), ",".join(["x"] * 26)]), "could not convert"),
+        (
+            "\n".join([f"{i % 2}," + ",".join("1" * 25) for i in range(4)] + [",".join("1" * 25) + ",x"]),
+            "line 5, column 26 holds x; expected",
+        ),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, text, message):

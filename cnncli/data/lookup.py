@@ -1,0 +1,100 @@
+"""Names of images in a table to files, also without suffix, folder, or the spelling that the disk has."""
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cnncli.images.formats import READ_SUFFIXES
+
+_MOST = 2_000_000  # files below a table that are looked through
+
+
+@dataclass(frozen=True)
+class Several:
+    """Files that a name could all mean."""
+
+    paths: tuple[Path, ...]
+
+
+class Lookup:
+    """Files in and below the folder of a table.
+
+    Parameters
+    ----------
+    folder : Path
+        What names are relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._by_stem: dict[str, list[str]] | None = None
+
+    def plainly(self, cell: str) -> Path | None:
+        """The file of exactly this name, with either slash; None where there is none."""
+        for name in (cell, cell.replace("\\", "/")) if "\\" in cell else (cell,):
+            path = self.folder / name
+            try:
+                if name and path.is_file():
+                    return path
+            except (OSError, ValueError):  # a text, too long for a name
+                return None
+        return None
+
+    def find(self, cell: str) -> Path | Several | None:
+        """The one file that a name can mean: the name may lack the suffix and leading folders, never more.
+
+        Small and capital letters and the spelling of accents may differ from the disk's.
+        """
+        if (path := self.plainly(cell)) is not None:
+            return path
+        parts = PurePosixPath(_folded(cell.replace("\\", "/"))).parts
+        if not parts or parts[0] == "/" or ".." in parts or "://" in cell:
+            return None
+        found = self._called(parts)
+        beside = [name for name in found if name.count("/") == len(parts) - 1]
+        chosen = beside if len(beside) == 1 else found
+        paths = tuple(path for name in chosen if (path := self.folder / name).is_file())
+        return None if not paths else paths[0] if len(paths) == 1 else Several(paths)
+
+    def _called(self, parts: tuple[str, ...]) -> list[str]:
+        """Files whose last parts are these, the suffix aside."""
+        stems = self._stems()
+        name = parts[-1]
+        found = []
+        for key in {name, PurePosixPath(name).stem}:
+            for place in stems.get(key, ()):
+                there = PurePosixPath(_folded(place))
+                if name in (there.name, there.stem) and there.parts[-len(parts) : -1] == parts[:-1]:
+                    found.append(place)
+        whole = [place for place in found if PurePosixPath(_folded(place)).name == name]
+        return whole or found
+
+    def _stems(self) -> dict[str, list[str]]:
+        """Folded stem of every image below the folder to the paths from there."""
+        if self._by_stem is None:
+            self._by_stem = defaultdict(list)
+            seen = 0
+            for parent, folders, files in os.walk(self.folder):
+                folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+                seen += len(files)
+                if seen > _MOST:
+                    self._by_stem.clear()  # a part of them would make a name certain that is not
+                    break
+                for name in files:
+                    if looks_like_image(name):
+                        place = str(Path(parent, name).relative_to(self.folder))
+                        self._by_stem[PurePosixPath(_folded(name)).stem].append(place)
+        return self._by_stem
+
+
+def _folded(name: str) -> str:
+    """A name without what two systems spell differently."""
+    return re.sub(r"^(\./)+", "", unicodedata.normalize("NFC", name).casefold())
+
+
+def looks_like_image(cell: str) -> bool:
+    """Whether a cell ends as the name of an image does."""
+    return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in READ_SUFFIXES
