@@ -125,6 +125,10 @@ class Fields:
         """A finite number from ``low`` to ``high``."""
         return _number(self._get(name), self._named(name), low, high)
 
+    def optional_number(self, name: str) -> float | None:
+        """A finite number, or None where there is none."""
+        return None if self._get(name) is None else self.number(name)
+
     def text(self, name: str) -> str:
         """A text."""
         return _of_type(self._get(name), str, self._named(name), "text")

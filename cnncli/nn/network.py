@@ -145,14 +145,33 @@ class Network:
             elif replace_head and name.startswith(head):
                 left.append(name)
             else:
-                what = "is missing" if found is None else f"has shape {found.shape}"
-                raise CnncliError(
-                    f"{name} {what}; expected shape {parameter.shape}",
-                    "these weights belong to another network: choose the model that they were trained for",
-                )
+                raise _misfit(name, found, parameter.shape)
         return left
+
+    def check(
+        self, arrays: Mapping[str, NDArray[np.generic]], *, prefix: str = "", states: bool = True
+    ) -> None:
+        """Refuse arrays that `load` (or, without ``states``, `pack`) could not take over.
+
+        Raises
+        ------
+        CnncliError
+            If one, under its name with the prefix, is missing or has another shape.
+        """
+        for name, parameter in (*self.parameters.items(), *(self.states.items() if states else ())):
+            found = arrays.get(prefix + name)
+            if found is None or found.shape != parameter.shape:
+                raise _misfit(prefix + name, found, parameter.shape)
 
     def _put(self, name: str, values: Floats) -> None:
         parameter = self.parameters.get(name) or self.states[name]
         home = self.weights if name in self.parameters else self.state
         home[self._offsets[name] + parameter.order] = values.reshape(parameter.order.shape)
+
+
+def _misfit(name: str, found: NDArray[np.generic] | None, shape: tuple[int, ...]) -> CnncliError:
+    what = "is missing" if found is None else f"has shape {found.shape}"
+    return CnncliError(
+        f"{name} {what}; expected shape {shape}",
+        "these weights belong to another network: choose the model that they were trained for",
+    )

@@ -185,7 +185,15 @@ class TrainingStep:
         }
 
     def load_optimiser_state(self, arrays: Mapping[str, Floats], *, steps: int) -> None:
-        """Go on from a state that `optimiser_state` gave after ``steps`` steps."""
+        """Go on from a state that `optimiser_state` gave after ``steps`` steps.
+
+        Raises
+        ------
+        CnncliError
+            If an array is missing or has another shape.
+        """
+        for slot in self.optimiser.slots:
+            self.network.check(arrays, prefix=f"{slot}/", states=False)
         for slot, kept in zip(self.optimiser.slots, self._kept_of_slots(), strict=True):
             self.network.pack({name: arrays[f"{slot}/{name}"] for name in self.network.parameters}, kept)
         self.steps = steps

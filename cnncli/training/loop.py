@@ -164,9 +164,17 @@ class Trainer:
         return self.average.network if self.average else self.material.network
 
     def resume(self, state: State) -> None:
-        """Go on from a state."""
+        """Go on from a state.
+
+        Raises
+        ------
+        CnncliError
+            If it is the state of another network.
+        """
         network = self.material.network
         network.load(state.weights)
+        if state.progress.best_epoch:
+            network.check(state.best)
         self.progress, self.best = state.progress, state.best
         self.step.load_optimiser_state(state.optimiser, steps=self.progress.step)
         if self.average:

@@ -13,7 +13,8 @@ from cnncli.data.augment import parse_augment
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, statistics
 from cnncli.data.prepare import Intake
-from cnncli.errors import OptionError
+from cnncli.errors import CnncliError, OptionError
+from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
 from cnncli.training.batches import whole_steps_only
@@ -292,7 +293,13 @@ def resume(
         images=images,
         earlier=earlier,
     )
-    session.trainer.resume(state)
+    try:
+        session.trainer.resume(state)
+    except CnncliError as fault:
+        raise CnncliError(
+            f"{shown(folder / 'state.safetensors')} is no state of this run: {fault.message}",
+            "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+        ) from fault
     if changes:
         session.describe(given)
     if not session.trainer.over:

@@ -73,6 +73,12 @@ class Progress:
         epoch = fields.whole("epoch", 0, _MOST)
         if epoch != len(rows):
             raise MalformedError(f"progress.history has {len(rows):,} rows; expected {epoch:,}, one an epoch")
+        if fields.optional_record("result") is not None:
+            result = fields.fields("result")
+            for name in ("images", "right"):
+                result.whole(name, 0, _MOST)
+            for name in ("accuracy", "loss"):
+                result.optional_number(name)
         return cls(
             epoch=epoch,
             batch=fields.whole("batch", 0, _MOST),
