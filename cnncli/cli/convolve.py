@@ -1,6 +1,6 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -21,12 +21,13 @@ from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.curves import curve_of
 from cnncli.filters.mapping import FULL_SCALE
+from cnncli.filters.model import Bilateral
 from cnncli.filters.options import Options
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.levels import MOST_OF_12_BITS, picture_white
-from cnncli.images.picture import Picture
+from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
 from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
@@ -108,9 +109,14 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
     contents = read_stdin() if job.source == STREAM else Path(job.source)
-    picture = read_picture(contents, max_pixels=task.max_pixels)
+    picture = read_picture(contents, max_pixels=task.max_pixels, bands=True)
     format = _format(job, task, picture)
     check_frames(picture, format)
+    if task.explain is not None and _has_bands(picture):
+        raise CnncliError(
+            f"--explain: {_called(job.source)} has {picture.channels} channels; expected gray or RGB",
+            "Explain the kernel on another picture.",
+        )
     source, target, notes = _depths(picture, format, task, job.target)
     notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
     notes += _losses(job, picture, format)
@@ -169,22 +175,37 @@ def _applied(
 ) -> list[Applied]:
     """The filtered frames."""
     source, target = depths
+
+    def filtered(frame: Pixels) -> Applied:
+        return apply_filters(
+            frame,
+            task.filters,
+            task.options,
+            alpha=picture.alpha,
+            source=source,
+            target=target,
+            threads=threads,
+            apart=apart,
+        )
+
+    # Colours are weighed together by the bilateral filter; channels that are no colours, each by itself.
+    alone = _has_bands(picture) and any(isinstance(filter, Bilateral) for filter in task.filters)
     try:
-        return [
-            apply_filters(
-                frame,
-                task.filters,
-                task.options,
-                alpha=picture.alpha,
-                source=source,
-                target=target,
-                threads=threads,
-                apart=apart,
-            )
-            for frame in picture.frames
-        ]
+        return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{_called(job.source)}: {error.message}", error.hint) from error
+
+
+def _has_bands(picture: Picture) -> bool:
+    """Whether a picture has channels that are neither gray nor RGB."""
+    return picture.channels - picture.alpha not in (1, 3)
+
+
+def _each_channel(frame: Pixels, filtered: Callable[[Pixels], Applied]) -> Applied:
+    """A frame filtered channel by channel."""
+    parts = [filtered(np.ascontiguousarray(frame[..., at : at + 1])) for at in range(frame.shape[2])]
+    pixels = np.concatenate([part.pixels for part in parts], axis=2)
+    return replace(parts[0], pixels=pixels, clipped=sum(part.clipped for part in parts) / len(parts))
 
 
 def _called(source: str) -> str:

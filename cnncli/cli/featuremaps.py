@@ -267,7 +267,7 @@ def _read(source: str, trained: Trained) -> tuple[Picture, Prepared]:
             data, name = read_file(Path(source)), source
         except ValueError as error:  # a NUL byte in the name
             raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
-    return read_picture(data, name=name), read_prepared(data, trained.intake, name=name)
+    return read_picture(data, name=name, first=True), read_prepared(data, trained.intake, name=name)
 
 
 def _look(

@@ -113,7 +113,7 @@ def read_image_weights(path: str) -> Weights:
     """
     from cnncli.images.read import read_picture
 
-    picture = read_picture(Path(path), max_pixels=MAX_SIZE**2)
+    picture = read_picture(Path(path), max_pixels=MAX_SIZE**2, first=True)
     pixels = picture.frames[0].astype(np.float64) / picture.full_scale
     opacity = pixels[..., -1] if picture.alpha else 1.0
     colors = pixels[..., : picture.channels - picture.alpha]

@@ -200,8 +200,10 @@ def _with_transparency(image: ImageFile, pixels: Pixels, step: int) -> tuple[Pix
     return np.concatenate([pixels, opacity], axis=2), True
 
 
-def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float, ...], int | None]:
-    """Decode all frames of an animation, each as it is seen.
+def animation_frames(
+    image: ImageFile, *, first: bool = False
+) -> tuple[tuple[Pixels, ...], tuple[float, ...], int | None]:
+    """Decode all frames of an animation, or the first one, each as it is seen.
 
     Returns
     -------
@@ -218,12 +220,12 @@ def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float,
             "it is an animated PNG of 16 bits, whose frames could only be read as 8 bits",
             "Save its frames as single 16-bit PNG files.",
         )
-    first = 1 if getattr(image, "default_image", False) else 0
-    count = int(getattr(image, "n_frames", 1))
+    start = 1 if getattr(image, "default_image", False) else 0
+    count = start + 1 if first else int(getattr(image, "n_frames", 1))
     frames: list[Pixels] = []
     durations: list[float] = []
     loop = image.info.get("loop")
-    for index in range(first, count):
+    for index in range(start, count):
         image.seek(index)
         image.load()
         loop = image.info.get("loop", loop)
@@ -231,4 +233,6 @@ def animation_frames(image: ImageFile) -> tuple[tuple[Pixels, ...], tuple[float,
         durations.append(float(image.info.get("duration", 0) or 0))
     if all(frame[..., 3].min() == 255 for frame in frames):
         frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
+    if first:
+        durations = []
     return tuple(frames), tuple(durations), None if loop is None else int(loop)

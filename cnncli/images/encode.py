@@ -36,6 +36,8 @@ _LONGEST_FRAME = {"GIF": 655_350.0, "WEBP": 16_777_215.0, "PNG": 65_535_000.0, "
 _MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
 #: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
+#: Formats that hold any number of channels.
+KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
 
 
 def encode_picture(
@@ -175,13 +177,19 @@ def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
 
 
 def check_frames(picture: Picture, format: str) -> None:
-    """Refuse more frames, or others, than a format holds.
+    """Refuse more frames or channels, or others, than a format holds.
 
     Raises
     ------
     CnncliError
     """
     count, holds = len(picture.frames), FORMATS[format]
+    if picture.channels - picture.alpha not in (1, 3) and format not in KEEPS_CHANNELS:
+        raise CnncliError(
+            f"{format} holds gray or RGB, with or without opacity; "
+            f"this picture has {picture.channels} channels",
+            "Write .npy or .tif, or pick the channels first.",
+        )
     if count < 2 or format == "TIFF":
         return
     if not holds.moves and (picture.animated or not holds.pages):

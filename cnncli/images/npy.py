@@ -15,12 +15,12 @@ def read_npy_size(stream: io.BufferedIOBase) -> tuple[int, int, int]:
     Raises
     ------
     CnncliError
-        Where it is no array of (H, W) or (H, W, C) with C from 1 to 4.
+        Where it is no array of (H, W) or (H, W, C).
     """
     shape = read_header(stream).shape
-    if not (len(shape) == 2 or (len(shape) == 3 and 1 <= shape[2] <= 4)) or 0 in shape:
+    if len(shape) not in (2, 3) or 0 in shape:
         raise CnncliError(
-            f"its array has shape {shape}; expected (H, W) or (H, W, C) with C from 1 to 4, none of them 0",
+            f"its array has shape {shape}; expected (H, W) or (H, W, C), none of them 0",
             "Save one image to a file, channels last.",
         )
     return shape[1], shape[0], 1
@@ -30,7 +30,7 @@ def decode_npy(stream: io.BufferedIOBase) -> Picture:
     """Decode a ``.npy`` file whose size was checked.
 
     uint8 and uint16 stay as they are, floats become float32 without scaling, bool becomes 0 and
-    255. Two channels are gray and opacity, four are RGB and opacity.
+    255. Two channels are gray and opacity, four are RGB and opacity; more are kept, and it is said.
 
     Raises
     ------
@@ -48,7 +48,11 @@ def decode_npy(stream: io.BufferedIOBase) -> Picture:
     array = read_array(stream)
     stream.seek(start)
     pixels = _known_depth(array if array.ndim == 3 else array[..., None])
-    return Picture((np.ascontiguousarray(pixels),), pixels.shape[2] in (2, 4), "NPY")
+    channels = pixels.shape[2]
+    notes = (
+        (f"its last axis is taken for {channels} channels, each filtered by itself",) if channels > 4 else ()
+    )
+    return Picture((np.ascontiguousarray(pixels),), channels in (2, 4), "NPY", notes=notes)
 
 
 def _known_depth(array: Pixels) -> Pixels:

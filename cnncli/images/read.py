@@ -17,11 +17,11 @@ from cnncli.images.about import read_about, read_orientation
 from cnncli.images.ends import remarks_at_end
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
+from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import turned
 from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
-from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
-from cnncli.images.tags import ORIENTATION
-from cnncli.records import replace
+from cnncli.images.picture import Picture
+from cnncli.records import record, replace
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -35,7 +35,12 @@ _HEADERS = 1 << 20
 
 
 def read_picture(
-    source: Path | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str | None = None
+    source: Path | bytes,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    name: str | None = None,
+    first: bool = False,
+    bands: bool = False,
 ) -> Picture:
     """Read an image file, whatever its format, upright and with all its bits.
 
@@ -47,6 +52,10 @@ def read_picture(
         The most pixels, over all frames, that may be decoded.
     name : str or None
         What errors call it; by default the path, or "standard input" for bytes.
+    first : bool
+        Only the first frame is wanted: no other is decoded or counted.
+    bands : bool
+        Also any number of channels that are not gray or RGB with one opacity at most, as they are.
 
     Returns
     -------
@@ -57,28 +66,54 @@ def read_picture(
     ------
     CnncliError
         Where it cannot be read, is no image, is damaged or truncated, has too many pixels, or
-        holds numbers that could only be read with a loss.
+        holds numbers that could only be read with a loss; without ``bands``, where it has channels that a
+        picture does not have.
     """
     label = _label(source, name)
     with _faults(label), _opened(source) as stream:
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
-        if format == "NPY":
+        picture = _read(stream, (format, plugin), prefix, _Wanted(max_pixels, first))
+        if not bands and picture.channels - picture.alpha not in (1, 3):
+            raise CnncliError(
+                f"it has {picture.channels} channels whose meaning is unknown; expected gray or RGB, with or "
+                "without opacity",
+                "Pick the channels first, for example with gdal_translate -b 1 -b 2 -b 3, or numpy.",
+            )
+        return picture
+
+
+@record
+class _Wanted:
+    """How many pixels may be decoded, and whether the first frame is all that is wanted."""
+
+    pixels: int
+    first: bool
+
+
+def _read(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
+    match known[0]:
+        case "NPY":
             from cnncli.images import npy
 
-            _check_size(npy.read_npy_size(_buffered(stream)), max_pixels)
+            check_size(npy.read_npy_size(_buffered(stream)), wanted.pixels)
             stream.seek(0)
             picture = npy.decode_npy(_buffered(stream))
-            return replace(picture, notes=remarks_at_end(stream, format))
-        if format == "TIFF":
-            return _read_tiff(stream, max_pixels)
-        if format == "GIF":
-            return _read_gif(stream, plugin, max_pixels)
-        if format == "PPM":
-            return _read_pnm(stream.read(), max_pixels)
-        if format == "PNG":
-            return _read_png(stream, (format, plugin), prefix, max_pixels)
-        return _read_image(stream, (format, plugin), prefix, max_pixels)
+            return replace(picture, notes=picture.notes + remarks_at_end(stream, "NPY"))
+        case "TIFF":
+            from cnncli.images.pages import read_tiff
+
+            return read_tiff(stream, wanted.pixels, first=wanted.first)
+        case "PPM":
+            from cnncli.images.pages import read_pnm
+
+            return read_pnm(stream.read(), wanted.pixels, first=wanted.first)
+        case "GIF":
+            return _read_gif(stream, known[1], wanted)
+        case "PNG":
+            return _read_png(stream, known, prefix, wanted)
+        case _:
+            return _read_image(stream, known, prefix, wanted)
 
 
 def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int, int]:
@@ -108,9 +143,10 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
 
             return npy.read_npy_size(_buffered(stream))
         if format == "TIFF":
-            from cnncli.images import tiff
+            from cnncli.images.pages import Slices
+            from cnncli.images.tiff import read_pages
 
-            pages = tiff.read_pages(_Slices(stream))
+            pages, _ = read_pages(Slices(stream))
             return (*pages[0].size, len(pages))
         if format == "GIF":
             from cnncli.images import gif
@@ -217,25 +253,6 @@ def _is_tga(stream: IO[bytes], label: str) -> bool:
     return footer[8:24] == b"TRUEVISION-XFILE"
 
 
-def _check_size(size: tuple[int, int, int], max_pixels: int) -> None:
-    width, height, frames = size
-    if width < 1 or height < 1:
-        raise ValueError(f"{width}x{height} pixels")
-    if width * height * frames > max_pixels:
-        many = f", {frames} frames" if frames > 1 else ""
-        raise CnncliError(
-            f"it has {width}x{height} pixels{many}; at most {max_pixels:,} pixels are decoded",
-            f"If you trust the file, say --max-pixels {width * height * frames}.",
-        )
-
-
-def _too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
-    return CnncliError(
-        f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
-        f"If you trust the file, say --max-pixels {pixels}.",
-    )
-
-
 def _frame_count(image: ImageFile) -> int:
     if image.format not in decode.ANIMATED:
         return 1
@@ -243,16 +260,16 @@ def _frame_count(image: ImageFile) -> int:
     return frames - 1 if getattr(image, "default_image", False) and frames > 1 else frames
 
 
-def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
+def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
     format, plugin = known
-    settle_pillow(max_pixels)
+    settle_pillow(wanted.pixels)
     decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
     stream.seek(0)
     image = decoded_ahead(stream) or open_image(stream, plugin, format)
     frames = _frame_count(image)
-    _check_size((*image.size, frames), max_pixels)
+    check_size((*image.size, 1 if wanted.first else frames), wanted.pixels)
     if frames > 1:
-        moving, durations, loop = decode.animation_frames(image)
+        moving, durations, loop = decode.animation_frames(image, first=wanted.first)
         channels = moving[0].shape[2]
         metadata, orientation = read_about(image, stream, channels, alpha=channels == 4)
         upright = tuple(turned(frame, orientation) for frame in moving)
@@ -264,10 +281,10 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pi
     return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
 
 
-def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixels: int) -> Picture:
+def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
     """A PNG as it is, or else without the odd chunks that Pillow refuses it for."""
     try:
-        return _read_image(stream, known, prefix, max_pixels)
+        return _read_image(stream, known, prefix, wanted)
     except (CnncliError, MemoryError):
         raise
     except Exception:
@@ -278,23 +295,27 @@ def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, max_pixe
         if mended is None:
             raise
         data, notes = mended
-        picture = _read_image(io.BytesIO(data), known, data[:_PREFIX], max_pixels)
+        picture = _read_image(io.BytesIO(data), known, data[:_PREFIX], wanted)
         return replace(picture, notes=notes + picture.notes)
 
 
-def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:
+def _read_gif(stream: IO[bytes], plugin: str, wanted: _Wanted) -> Picture:
     from cnncli.images import gif
 
     data = stream.read()
     layout = gif.read_layout(data)
+    if layout.cut and not (wanted.first and layout.frames):
+        raise EOFError("it stops inside a frame")
+    if wanted.first:
+        layout = replace(layout, frames=layout.frames[:1])
     count = len(layout.frames)
-    if layout.pixels > max_pixels:
-        _check_size((*layout.size, count), max_pixels)
-        raise _too_many(count, "frames", layout.pixels, max_pixels)
-    _check_size((*layout.size, max(1, count)), max_pixels)
-    if layout.cut or not count:
-        raise EOFError("it stops inside a frame" if layout.cut else "no frame in it")
-    settle_pillow(max_pixels)
+    if layout.pixels > wanted.pixels:
+        check_size((*layout.size, count), wanted.pixels)
+        raise too_many(count, "frames", layout.pixels, wanted.pixels)
+    check_size((*layout.size, max(1, count)), wanted.pixels)
+    if not count:
+        raise EOFError("no frame in it")
+    settle_pillow(wanted.pixels)
     stream.seek(0)
     image = open_image(stream, plugin, "GIF")
     frames = gif.composed(data, layout)
@@ -305,100 +326,3 @@ def _read_gif(stream: IO[bytes], plugin: str, max_pixels: int) -> Picture:
     frames = tuple(turned(frame, orientation) for frame in frames)
     durations = tuple(frame.milliseconds for frame in layout.frames) if count > 1 else ()
     return Picture(frames, alpha, "GIF", metadata, durations, layout.plays, gif.remarks(data, layout))
-
-
-def _read_pnm(data: bytes, max_pixels: int) -> Picture:
-    """All images of a stream, as pages."""
-    from cnncli.images import pnm
-
-    decoded: list[tuple[Pixels, bool]] = []
-    total, end = 0, 0
-    at: int | None = 0
-    while at is not None:
-        header = pnm.read_header(data, at)
-        total += header.width * header.height
-        if total > max_pixels:
-            _check_size((header.width, header.height, 1), max_pixels)
-            raise _too_many(len(decoded) + 1, "images", total, max_pixels)
-        _check_size((header.width, header.height, 1), max_pixels)
-        pixels, end = pnm.decode(data, header)
-        decoded.append((pixels, header.alpha))
-        at = pnm.following(data, end)
-    frames, alpha = _alike(decoded)
-    format = "PFM" if frames[0].dtype == np.float32 else "PAM" if alpha else "PPM"
-    return Picture(frames, alpha, format, notes=pnm.remarks(data, end))
-
-
-class _Slices:
-    """A file as something to slice, so that a header is read without the rest."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._length = stream.seek(0, os.SEEK_END)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, part: slice, /) -> bytes:
-        start, stop, _ = part.indices(self._length)
-        self._stream.seek(start)
-        return self._stream.read(max(0, stop - start))
-
-
-def _read_tiff(stream: IO[bytes], max_pixels: int) -> Picture:
-    from cnncli.images import tiff
-
-    data = _Slices(stream)
-    pages = tiff.read_pages(data)
-    total = sum(page.width * page.height for page in pages)
-    if total > max_pixels:
-        _check_size((pages[0].width, pages[0].height, 1), max_pixels)
-        raise _too_many(len(pages), "pages", total, max_pixels)
-    settle_pillow(max_pixels)
-    tiff.silence_libtiff()
-    decoded: list[tuple[Pixels, bool]] = []
-    image: ImageFile | None = None
-    for page in pages:
-        tiff.check_page(page)
-        if page.deep:
-            decoded.append(tiff.decode_page(data, page))
-            continue
-        stream.seek(0)
-        if image is None:
-            image = open_image(stream, "TiffImagePlugin", "TIFF")
-        image.seek(page.index)
-        image.load()
-        pixels = decode.mode_pixels(image)
-        if len(pages) > 1:
-            pixels = pixels.copy()  # the next page is decoded into the same memory
-        upright = turned(pixels, _left_orientation(image))
-        decoded.append((upright, upright.shape[2] in (2, 4)))
-    frames, alpha = _alike(decoded)
-    metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
-    return Picture(frames, alpha, "TIFF", metadata)
-
-
-def _left_orientation(image: ImageFile) -> int:
-    """Find the orientation that is still to be applied: Pillow turns pages, and deletes the tag then."""
-    tags = getattr(image, "tag_v2", {})
-    value = int(tags.get(ORIENTATION, 1))
-    return value if 1 <= value <= 8 else 1
-
-
-def _alike(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
-    """Bring pages to one depth and one number of channels, always the larger."""
-    if len({(pixels.dtype, pixels.shape[2]) for pixels, _ in decoded}) == 1:
-        return tuple(pixels for pixels, _ in decoded), decoded[0][1]
-    alpha = any(opaque for _, opaque in decoded)
-    color = max(pixels.shape[2] - own for pixels, own in decoded)
-    bits = max(pixels.dtype.itemsize for pixels, _ in decoded) * 8
-    frames = []
-    for pixels, own in decoded:
-        shades = with_depth(pixels[..., : pixels.shape[2] - own], bits)
-        shades = np.broadcast_to(shades, (*shades.shape[:2], color))
-        if alpha:
-            full = FULL_SCALE[shades.dtype.name]
-            opacity = with_depth(pixels[..., -1:], bits) if own else np.full_like(shades[..., :1], full)
-            shades = np.concatenate([shades, opacity], axis=2)
-        frames.append(np.ascontiguousarray(shades))
-    return tuple(frames), alpha

@@ -73,7 +73,7 @@ def read_reduced_sized(data: bytes, side: int, *, name: str) -> tuple[Picture, t
         found = _reduced_jpeg(data, side)
         if found is not None:
             return found
-    picture = read_picture(data, name=name)
+    picture = read_picture(data, name=name, first=True)
     return picture, picture.size
 
 

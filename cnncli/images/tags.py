@@ -91,6 +91,13 @@ class Header:
     big: bool
     first: int
 
+    def pointing_to(self, at: int) -> bytes:
+        """The header of the same file with another first directory."""
+        start = b"II" if self.order == "<" else b"MM"
+        if self.big:
+            return start + struct.pack(self.order + "HHHQ", 43, 8, 0, at)
+        return start + struct.pack(self.order + "HI", 42, at)
+
 
 class BrokenTagsError(ValueError):
     """A directory that points outside its file, or is no directory at all."""

@@ -14,7 +14,7 @@ from cnncli.images.tags import Directory, Entry, entry, pack_directory
 #: Bytes of a strip before compression.
 _STRIP = 1 << 18
 _DEFLATE, _UNCOMPRESSED = 8, 1
-_UNASSOCIATED_ALPHA = 2
+_UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # what an extra sample is
 
 
 def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
@@ -86,7 +86,7 @@ def _layout(frame: Pixels, picture: Picture, *, order: str, compress: bool) -> D
         257: entry(4, height, order=order),
         258: short(*[depth] * channels),
         259: short(_DEFLATE if compress else _UNCOMPRESSED),
-        262: short(2 if channels > 2 else 1),
+        262: short(2 if channels - picture.alpha == 3 else 1),
         277: short(channels),
         278: entry(4, _strip_rows(frame), order=order),
         284: short(1),
@@ -94,6 +94,8 @@ def _layout(frame: Pixels, picture: Picture, *, order: str, compress: bool) -> D
     }
     if picture.alpha:
         fields[338] = short(_UNASSOCIATED_ALPHA)
+    elif channels not in (1, 3):
+        fields[338] = short(*[_UNSPECIFIED] * (channels - 1))
     if compress:
         fields[317] = short(3 if floating else 2)
     return fields

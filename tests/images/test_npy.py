@@ -75,7 +75,7 @@ def test_float64_beyond_float32_is_refused():
     np.testing.assert_array_equal(read_picture(npy(np.array([[np.inf]]))).frames[0], np.inf)
 
 
-@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 5), (2, 3, 0), (0, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 0), (0, 4), (2, 3, 4, 5)])
 def test_shapes_that_are_no_picture(shape):
     for read in (read_picture, read_size):
         with pytest.raises(CnncliError, match=r"its array has shape"):
@@ -91,3 +91,15 @@ def test_two_channels_are_written_whole():
     array = pixels(2, "uint16")
     data = encode_picture(Picture((array,), alpha=True), "NPY")
     np.testing.assert_array_equal(np.load(io.BytesIO(data)), array)
+
+
+def test_many_channels_are_kept_where_they_are_asked_for():
+    array = np.random.default_rng(4).normal(size=(5, 6, 7)).astype(np.float32)
+    out = io.BytesIO()
+    np.save(out, array)
+    picture = read_picture(out.getvalue(), bands=True)
+    np.testing.assert_array_equal(picture.frames[0], array)
+    assert not picture.alpha
+    assert picture.notes == ("its last axis is taken for 7 channels, each filtered by itself",)
+    with pytest.raises(CnncliError, match="it has 7 channels whose meaning is unknown"):
+        read_picture(out.getvalue())

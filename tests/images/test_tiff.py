@@ -135,11 +135,185 @@ def test_premultiplied_colour_is_divided_out():
     np.testing.assert_array_equal(frame[..., 3], straight[..., 3])
 
 
-def test_a_channel_that_means_nothing_is_dropped():
-    array = pixels(4, "uint16")
-    picture = read_picture(tiff(array, tags=[(338, 3, (0,))]))
-    assert not picture.alpha
-    np.testing.assert_array_equal(picture.frames[0], array[..., :3])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(("photometric", "channels"), [(1, 2), (1, 7), (2, 4), (2, 5), (5, 5), (1, 300)])
+def test_channels_without_a_meaning_are_kept_whole(dtype, photometric, channels):
+    array = pixels(channels, dtype)
+    extra = channels - {1: 1, 2: 3, 5: 4}[photometric]
+    planes = [array[..., c].tobytes() for c in range(channels)]
+    starts = [8 + len(planes[0]) * c for c in range(channels)]
+    apart = [(284, 3, (2,)), (273, 4, starts), (279, 4, [len(plane) for plane in planes])]
+    for tags, packed in (([], None), (apart, b"".join(planes))):
+        meaning = [(262, 3, (photometric,)), (338, 3, (0,) * extra)]
+        data = tiff(array, tags=[*meaning, *tags], packed=packed)
+        picture = read_picture(data, bands=True)
+        assert not picture.alpha
+        np.testing.assert_array_equal(picture.frames[0], array)
+        with pytest.raises(CnncliError, match=f"it has {channels} channels whose meaning is unknown"):
+            read_picture(data)
+        with pytest.raises(
+            CnncliError, match=f"PNG holds gray or RGB, .* this picture has {channels} channels"
+        ):
+            encode_picture(picture, "PNG", bits=8)
+        for compress in (False, True):
+            again = read_picture(encode_picture(picture, "TIFF", compress=compress), bands=True)
+            np.testing.assert_array_equal(again.frames[0], array)
+        np.testing.assert_array_equal(np.load(io.BytesIO(encode_picture(picture, "NPY"))), array)
+
+
+BIG = {"<": b"II", ">": b"MM"}
+
+
+def bigtiff(array, *, order, compress=False, photometric=1, tags=()):
+    """A BigTIFF of one strip, with offsets of 64 bits."""
+    height, width, channels = array.shape
+    body = array.astype(array.dtype.newbyteorder(order)).tobytes()
+    body = zlib.compress(body) if compress else body
+    fields = {
+        256: (4, width), 257: (4, height), 258: (3, array.dtype.itemsize * 8), 259: (3, 8 if compress else 1),
+        262: (3, photometric), 273: (16, 16), 277: (3, channels), 278: (4, height), 279: (16, len(body)),
+        **dict(tags),
+    }  # fmt: skip
+    entries = b"".join(
+        struct.pack(order + "HHQ", tag, kind, 1)
+        + struct.pack(order + {3: "H6x", 4: "I4x", 16: "Q"}[kind], value)
+        for tag, (kind, value) in sorted(fields.items())
+    )
+    start = BIG[order] + struct.pack(order + "HHHQ", 43, 8, 0, 16 + len(body))
+    return start + body + struct.pack(order + "Q", len(fields)) + entries + bytes(8)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("dtype", "channels"), [("uint8", 1), ("uint8", 3), ("uint16", 3), ("float32", 1)])
+def test_bigtiff_in_both_byte_orders(dtype, channels, order, compress):
+    array = pixels(channels, dtype)
+    photometric = 2 if channels == 3 else 1
+    tags = {339: (3, 3)}.items() if dtype == "float32" else ()
+    data = bigtiff(array, order=order, compress=compress, photometric=photometric, tags=tags)
+    np.testing.assert_array_equal(read_one(data), array)
+
+
+def test_bigtiff_of_big_endian_jpeg_says_what_is_not_read():
+    with pytest.raises(CnncliError, match="page 1 has 8-bit samples in compression 7"):
+        read_picture(bigtiff(pixels(1, "uint8"), order=">", tags={259: (3, 7)}.items()))
+
+
+def without(data, tag):
+    """The same little-endian TIFF without a field: it becomes one that nobody knows."""
+    at = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[at : at + 2], "little")
+    for place in range(at + 2, at + 2 + 12 * count, 12):
+        if data[place : place + 2] == tag.to_bytes(2, "little"):
+            return data[:place] + (65000).to_bytes(2, "little") + data[place + 2 :]
+    raise ValueError(tag)
+
+
+@pytest.mark.parametrize("codec", [1, 8])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_lengths_of_strips_and_the_colour_model_may_be_missing(dtype, channels, codec):
+    array = pixels(channels, dtype, size=(11, 7))
+    rows = [array[top : top + 4].tobytes() for top in (0, 4, 8)]
+    strips = [zlib.compress(strip) if codec == 8 else strip for strip in rows]
+    starts = np.cumsum([8] + [len(strip) for strip in strips])[:3].tolist()
+    tags = [(259, 3, (codec,)), (278, 4, (4,)), (273, 4, starts), (279, 4, [len(strip) for strip in strips])]
+    data = tiff(array, tags=tags, packed=b"".join(strips))
+    np.testing.assert_array_equal(read_one(without(data, 262)), array)
+    if dtype == "uint16" or codec == 1:
+        np.testing.assert_array_equal(read_one(without(data, 279)), array)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_palettes_and_small_samples_in_big_endian_bigtiff(bits):
+    levels = np.arange(8) % (1 << bits)
+    packed = np.packbits((levels[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).ravel())
+    array = packed.reshape(1, -1, 1)
+    tags = {256: (4, 8), 258: (3, bits)}
+    frame = read_one(bigtiff(array, order=">", tags=tags.items()))
+    np.testing.assert_array_equal(frame[0, :, 0], levels * (255 // (2**bits - 1)))
+
+
+def chained(array, count, *, last=0):
+    """A file of many pages that share their pixels."""
+    one = bytearray(tiff(array))
+    start = int.from_bytes(one[4:8], "little")
+    length = len(one) - start
+    directory = one[start:]
+    out = bytearray(one[:start])
+    for page in range(count):
+        at = start + page * length
+        following = at + length if page < count - 1 else last
+        entries = int.from_bytes(directory[:2], "little")
+        moved = bytearray(directory)
+        moved[2 + 12 * entries : 6 + 12 * entries] = following.to_bytes(4, "little")
+        out += moved
+    return bytes(out), start
+
+
+def test_every_page_is_visited_once_and_circles_end():
+    array = pixels(1, "uint8", size=(2, 2))
+    data, start = chained(array, 700)
+    picture = read_picture(data)
+    assert (len(picture.frames), picture.notes) == (700, ())
+    assert all(np.array_equal(frame, array) for frame in picture.frames)
+    assert len(read_picture(data, first=True).frames) == 1
+    data, start = chained(array, 5, last=start)
+    picture = read_picture(data)
+    assert len(picture.frames) == 5
+    assert picture.notes == ("its chain of pages runs in a circle; 5 were read",)
+
+
+def test_more_pages_than_are_read_are_refused(monkeypatch):
+    data, _ = chained(pixels(1, "uint8", size=(2, 2)), 5)
+    monkeypatch.setattr("cnncli.images.tiff.MOST_PAGES", 4)
+    with pytest.raises(CnncliError, match="it has more than 4 pages"):
+        read_picture(data)
+    assert len(read_picture(data, first=True).frames) == 1
+
+
+def test_pages_by_pillow_are_read_where_they_lie():
+    pages = [Image.fromarray(pixels(3, "uint8", size=(40, 50), seed=k)) for k in range(4)]
+    for codec in ("jpeg", "tiff_lzw", "raw"):
+        data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=codec)
+        with Image.open(io.BytesIO(data)) as image:
+            for number, frame in enumerate(read_picture(data).frames):
+                image.seek(number)
+                np.testing.assert_array_equal(frame, np.asarray(image.convert("RGB")))
+
+
+def test_strips_that_name_the_same_bytes_take_no_more_memory_than_the_file():
+    size = (1 << 14, 64)
+    data = tiff(np.zeros((*size, 1), np.uint16))
+    strips = [(278, 4, (1,)), (273, 4, range(8, 8 + size[0])), (279, 4, (1 << 20,) * size[0])]
+    with pytest.raises(CnncliError, match="lie over each other"):
+        read_picture(tiff(np.zeros((*size, 1), np.uint16), tags=[(259, 3, (8,)), *strips]))
+    assert len(read_picture(data).frames) == 1
+
+
+def test_pages_that_name_the_same_bytes_over_and_over():
+    array = pixels(1, "uint8", size=(2, 2))
+    many = [(273, 4, (8,) * 3000), (279, 4, (4,) * 3000)]
+    one = tiff(array, tags=many)
+    start = int.from_bytes(one[4:8], "little")
+    entries = int.from_bytes(one[start : start + 2], "little")
+    directory = bytearray(one[start : start + 2 + 12 * entries + 4])
+    out = bytearray(one)
+    place = start + 2 + 12 * entries
+    for _ in range(40):
+        out[place : place + 4] = len(out).to_bytes(4, "little")
+        place = len(out) + 2 + 12 * entries
+        out += directory
+    with pytest.raises(CnncliError, match="the same bytes over and over"):
+        read_picture(bytes(out))
+
+
+def test_the_preview_of_a_raw_photograph_is_not_taken_for_it():
+    preview = pixels(3, "uint8")
+    for tags in ([(50706, 4, (1,))], [(254, 4, (1,)), (330, 4, (8,))]):
+        with pytest.raises(CnncliError, match="camera's raw data"):
+            read_picture(tiff(preview, tags=tags))
+    assert len(read_picture(tiff(preview, tags=[(330, 4, (8,))])).frames) == 1
 
 
 def test_deep_cmyk():

@@ -1,0 +1,39 @@
+"""How much of a file is decoded."""
+
+from cnncli.errors import CnncliError
+
+
+def check_size(size: tuple[int, int, int], max_pixels: int) -> None:
+    """Refuse frames without pixels, and more pixels than are allowed.
+
+    Parameters
+    ----------
+    size : (width, height, frames)
+        Of all frames.
+    max_pixels : int
+        Over all frames.
+
+    Raises
+    ------
+    ValueError
+        Where a frame is empty.
+    CnncliError
+        Where there are too many.
+    """
+    width, height, frames = size
+    if width < 1 or height < 1:
+        raise ValueError(f"{width}x{height} pixels")
+    if width * height * frames > max_pixels:
+        many = f", {frames} frames" if frames > 1 else ""
+        raise CnncliError(
+            f"it has {width}x{height} pixels{many}; at most {max_pixels:,} pixels are decoded",
+            f"If you trust the file, say --max-pixels {width * height * frames}.",
+        )
+
+
+def too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
+    """Make the error to raise for frames of different sizes that have too many pixels together."""
+    return CnncliError(
+        f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
+        f"If you trust the file, say --max-pixels {pixels}.",
+    )

@@ -1,0 +1,133 @@
+"""Files of pages: TIFF, and streams of PNM images."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnncli.images import decode
+from cnncli.images.limits import check_size, too_many
+from cnncli.images.metadata import turned
+from cnncli.images.opening import open_image, settle_pillow
+from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
+from cnncli.images.tags import ORIENTATION
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+    from cnncli.images.tiff import Page
+
+
+class Slices:
+    """A file as something to slice, so that a header is read without the rest."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._length = stream.seek(0, os.SEEK_END)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(self._length)
+        self._stream.seek(start)
+        return self._stream.read(max(0, stop - start))
+
+
+class _From:
+    """A TIFF file that begins with another page, so that Pillow visits that page only."""
+
+    def __init__(self, stream: IO[bytes], header: bytes) -> None:
+        self._stream = stream
+        self._header = header
+
+    def read(self, size: int = -1) -> bytes:
+        at = self._stream.tell()
+        data = self._stream.read(size)
+        front = self._header[at : at + len(data)]
+        return front + data[len(front) :]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
+    """Read all pages of a TIFF file, or the first one."""
+    from cnncli.images import tiff, tiff_decode
+
+    data = Slices(stream)
+    pages, notes = tiff.read_pages(data, most=1 if first else None)
+    total = sum(page.width * page.height * (-(-page.samples // 4)) for page in pages)
+    if total > max_pixels:
+        check_size((pages[0].width, pages[0].height, 1), max_pixels)
+        raise too_many(len(pages), "pages", total, max_pixels)
+    settle_pillow(max_pixels)
+    tiff.silence_libtiff()
+    decoded: list[tuple[Pixels, bool]] = []
+    for page in pages:
+        odd = tiff_decode.is_odd(page, alone=len(pages) == 1)
+        tiff_decode.check_page(page, odd=odd)
+        decoded.append(tiff_decode.decode_page(data, page) if odd else _by_pillow(stream, page))
+    frames, alpha = alike(decoded)
+    metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
+    return Picture(frames, alpha, "TIFF", metadata, notes=notes)
+
+
+def _by_pillow(stream: IO[bytes], page: Page) -> tuple[Pixels, bool]:
+    stream.seek(0)
+    begun: Any = stream if page.at == page.header.first else _From(stream, page.header.pointing_to(page.at))
+    image = open_image(begun, "TiffImagePlugin", "TIFF")
+    image.load()
+    pixels = decode.mode_pixels(image)
+    upright = turned(pixels, _left_orientation(image))
+    return upright, upright.shape[2] in (2, 4)
+
+
+def _left_orientation(image: ImageFile) -> int:
+    """Find the orientation that is still to be applied: Pillow turns pages, and deletes the tag then."""
+    tags = getattr(image, "tag_v2", {})
+    value = int(tags.get(ORIENTATION, 1))
+    return value if 1 <= value <= 8 else 1
+
+
+def alike(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
+    """Bring pages to one depth and one number of channels, always the larger."""
+    if len({(pixels.dtype, pixels.shape[2]) for pixels, _ in decoded}) == 1:
+        return tuple(pixels for pixels, _ in decoded), decoded[0][1]
+    alpha = any(opaque for _, opaque in decoded)
+    color = max(pixels.shape[2] - own for pixels, own in decoded)
+    bits = max(pixels.dtype.itemsize for pixels, _ in decoded) * 8
+    frames = []
+    for pixels, own in decoded:
+        shades = with_depth(pixels[..., : pixels.shape[2] - own], bits)
+        shades = np.broadcast_to(shades, (*shades.shape[:2], color))
+        if alpha:
+            full = FULL_SCALE[shades.dtype.name]
+            opacity = with_depth(pixels[..., -1:], bits) if own else np.full_like(shades[..., :1], full)
+            shades = np.concatenate([shades, opacity], axis=2)
+        frames.append(np.ascontiguousarray(shades))
+    return tuple(frames), alpha
+
+
+def read_pnm(data: bytes, max_pixels: int, *, first: bool) -> Picture:
+    """Read all images of a stream as pages, or the first one."""
+    from cnncli.images import pnm
+
+    decoded: list[tuple[Pixels, bool]] = []
+    total, end = 0, 0
+    at: int | None = 0
+    while at is not None:
+        header = pnm.read_header(data, at)
+        total += header.width * header.height
+        if total > max_pixels:
+            check_size((header.width, header.height, 1), max_pixels)
+            raise too_many(len(decoded) + 1, "images", total, max_pixels)
+        check_size((header.width, header.height, 1), max_pixels)
+        pixels, end = pnm.decode(data, header)
+        decoded.append((pixels, header.alpha))
+        at = None if first else pnm.following(data, end)
+    frames, alpha = alike(decoded)
+    format = "PFM" if frames[0].dtype == np.float32 else "PAM" if alpha else "PPM"
+    return Picture(frames, alpha, format, notes=() if first else pnm.remarks(data, end))
