@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cnncli import checked
 from cnncli.cli.evaluate_choice import WORDS
 from cnncli.images.faults import in_unicode, shown
-from cnncli.tasks.classification import ClassScores
+from cnncli.tasks.classification import ClassScores, Evaluation
+from cnncli.tasks.scores import BINS, means
 
 if TYPE_CHECKING:
     from cnncli.cli.evaluate import Judged
@@ -29,6 +30,7 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
         return None if value is None else round(value, 6)
 
     scores = evaluation.by_class(checkpoint.classes)
+    macro, weighted = means(scores)
     return checked.as_json(
         {
             "dataset": in_unicode(judged.dataset.name),
@@ -41,6 +43,12 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
             "trained_on": judged.choice.trained_on,
             "accuracy": rounded(evaluation.accuracy),
             "loss": rounded(evaluation.loss),
+            "log_loss": rounded(evaluation.log_loss),
+            "top5_accuracy": rounded(evaluation.top5_accuracy),
+            "auc": rounded(evaluation.auc),
+            "ece": rounded(evaluation.calibration.error),
+            "macro": {name: rounded(value) for name, value in macro._asdict().items()},
+            "weighted": {name: rounded(value) for name, value in weighted._asdict().items()},
             "classes": [
                 {
                     "label": each.label,
@@ -68,6 +76,7 @@ def as_text(judged: "Judged", trained: "Trained") -> str:
         shown(judged.dataset.provenance),
         f"{shown(trained.checkpoint.architecture.name)}: {right:,} of {len(evaluation):,} {which} right, "
         f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}",
+        _further(evaluation),
         f"judged: {len(evaluation):,} of {judged.choice.total:,} images: {in_unicode(judged.choice.reason)}",
         "",
         *_report(evaluation.by_class(classes)),
@@ -77,21 +86,28 @@ def as_text(judged: "Judged", trained: "Trained") -> str:
     return "\n".join(lines)
 
 
+def _further(evaluation: Evaluation) -> str:
+    """What there is besides accuracy."""
+    top, area = evaluation.top5_accuracy, evaluation.auc
+    return ", ".join(
+        ([] if top is None else [f"top-5 accuracy {top:.2%}"])
+        + ([] if area is None else [f"AUC {area:.4f}"])
+        + [f"log loss {evaluation.log_loss:.4f}"]
+        + [f"calibration error (ECE, {BINS} bins) {evaluation.calibration.error:.2%}"]
+    )
+
+
 def _report(scores: Sequence[ClassScores]) -> list[str]:
-    width = min(_LABEL, max(len("macro mean"), *(len(each.label) for each in scores)))
+    width = min(_LABEL, max(len("weighted mean"), *(len(each.label) for each in scores)))
     lines = [f"{'class':{width}}  precision   recall       F1  support"]
     for each in scores:
         shares = "  ".join(_share(value) for value in (each.precision, each.recall, each.f1))
         lines.append(f"{_cut(each.label, width)}   {shares}  {each.support:7,}")
-    met = [each for each in scores if each.f1 is not None]
-    means = [
-        _share(sum(getattr(each, name) or 0 for each in met) / len(met))
-        for name in ("precision", "recall", "f1")
-    ]
     total = sum(each.support for each in scores)
-    lines.append(f"{'macro mean':{width}}   {'  '.join(means)}  {total:7,}")
+    for name, mean in zip(("macro", "weighted"), means(list(scores)), strict=True):
+        lines.append(f"{f'{name} mean':{width}}   {'  '.join(map(_share, mean))}  {total:7,}")
     if any(None in (each.precision, each.recall) for each in scores):
-        lines.append("- is undefined, 0 in the mean; classes neither there nor called are left out of it")
+        lines.append("- is undefined, 0 in the means; classes neither there nor called are left out")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What a look at the test split leaves: the confusion matrix, and the pictures that went wrong."""
+"""What a look at the test split leaves: confusion matrix, reliability, and the pictures that went wrong."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,9 +40,11 @@ def write_test_files(
         What the pages call the pictures' split; None: nothing.
     """
     from cnncli.views.confusion import confusion_page
+    from cnncli.views.reliability import reliability_page
 
-    matrix, table, pictures = (folder / name for name in TEST_FILES)
+    matrix, reliability, table, pictures = (folder / name for name in TEST_FILES)
     write_page(matrix, confusion_page(evaluation.confusion, dataset.classes, title=title, split=split))
+    write_page(reliability, reliability_page(evaluation.calibration, title=title, split=split))
     write_atomic(table, mistakes_csv(dataset, evaluation).encode("utf-8", "surrogateescape"))
     write_page(pictures, _mistakes_page(dataset, evaluation, title, split))
 

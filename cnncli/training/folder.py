@@ -15,7 +15,7 @@ from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList
 
 FORMAT = "cnncli run 1"
-TEST_FILES = ("confusion_matrix.png", "misclassified.csv", "misclassified.png")
+TEST_FILES = ("confusion_matrix.png", "reliability.png", "misclassified.csv", "misclassified.png")
 FILES = (
     *("config.json", LIST_FILE, "state.safetensors", "best.safetensors", "last.safetensors"),
     *("metrics.jsonl", "curves.png", *TEST_FILES),

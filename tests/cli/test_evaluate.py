@@ -91,6 +91,7 @@ def test_pictures_and_mistakes(run, data, tmp_path):
     done = run("evaluate", "folders", "-m", "net.safetensors", "-o", "report", "--split", "all")
     assert done.code == 0
     assert "are in report" in done.err
+    assert (tmp_path / "report" / "reliability.png").exists()
     with Image.open(tmp_path / "report" / "confusion_matrix.png") as page:
         assert page.width > 400
     text = (tmp_path / "report" / "misclassified.csv").read_text()
@@ -143,7 +144,15 @@ def test_means_count_what_is_undefined_as_nothing(run, rng, tmp_path):
     lines = run("evaluate", "a.npz", "-m", "net.safetensors").lines
     at = next(i for i, line in enumerate(lines) if line.startswith("macro mean"))
     assert lines[at].split()[2:5] == [f"{mean:.2%}" for mean in means]
-    assert lines[at + 1].startswith("- is undefined, 0 in the mean")
+    weights = is_ / is_.sum()
+    parts = right / np.maximum(said, 1), right / is_, 2 * right / (said + is_)
+    weighted = [float((part * weights).sum()) for part in parts]
+    assert lines[at + 1].split()[2:5] == [f"{mean:.2%}" for mean in weighted]
+    assert lines[at + 2].startswith("- is undefined, 0 in the means")
+    (result,) = run("evaluate", "a.npz", "-m", "net.safetensors", "--json").results
+    for name, wanted in (("macro", means), ("weighted", weighted)):
+        got = [result[name][each] for each in ("precision", "recall", "f1")]
+        assert got == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("given", ["report/misclassified.csv", "report/confusion_matrix.png", "table.csv"])

@@ -23,6 +23,7 @@ FILES = {
     "metrics.jsonl",
     "curves.png",
     "confusion_matrix.png",
+    "reliability.png",
     "misclassified.csv",
     "misclassified.png",
 }

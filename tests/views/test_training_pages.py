@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from cnncli.tasks.scores import calibration
 from cnncli.training.finder import FoundRate
 from cnncli.views.confusion import confusion_page
 from cnncli.views.curves import curves_page, rates_page
 from cnncli.views.mistakes import Mistake, mistakes_page
 from cnncli.views.plot import linear_scale, log_scale
+from cnncli.views.reliability import reliability_page
 
 
 def texts(page):
@@ -146,3 +148,30 @@ def test_log_ticks_hold_the_range(low, high):
     assert scale.low <= low
     assert scale.high >= high
     assert scale.share((scale.low * scale.high) ** 0.5) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("samples", [1, 30, 2_000_000])
+@pytest.mark.parametrize("classes", [2, 7])
+def test_reliability(rng, samples, classes):
+    shares = rng.dirichlet(np.full(classes, 0.5), min(samples, 500))
+    found = calibration(shares, rng.integers(0, classes, len(shares)))
+    found = found._replace(counts=found.counts * (samples // len(shares)))
+    page = reliability_page(found, title="mnist, compact", split="test")
+    said = check(page)
+    nothing_touches(page)
+    assert f"calibration error (ECE) {found.error:.2%}, 15 bins, {found.counts.sum():,} test pictures" in said
+    right = (found.accuracy * found.counts).sum() / found.counts.sum()
+    assert f"accuracy {right:.2%}" in said
+
+
+def test_bars_are_as_high_as_the_accuracy():
+    """Ten answers of 95 %, eight of them right: blue up to 80 %, pale from there to the line at 95 %."""
+    shares = np.tile([0.95, 0.05], (10, 1))
+    page = reliability_page(calibration(shares, np.array([0] * 8 + [1] * 2)), title="t").array()
+    axis = texts(reliability_page(calibration(shares, np.zeros(10, int)), title="t"))
+    zero, full = (next(m.box.center[1] for m in axis if m.text == text) for text in ("0%", "100%"))
+    column = page[:, 110 + round(560 * (14.5 / 15))]
+    blue = np.flatnonzero((column == (0x27, 0x68, 0xB0)).all(-1))
+    assert (zero - blue.min()) / (zero - full) == pytest.approx(0.8, abs=0.01)
+    pale = np.flatnonzero((column == (0xF3, 0xD3, 0xD0)).all(-1))
+    assert (zero - pale.min()) / (zero - full) == pytest.approx(0.95, abs=0.01)
