@@ -95,6 +95,11 @@ def check_rows(rows: list[list[float]], *, where: str) -> Weights:
 def parse_sized(text: str) -> Linear:
     """Read ImageMagick's form, ``3x3: 0,-1,0 -1,5,-1 0,-1,0`` or ``3x3+1+1: ...`` with an anchor.
 
+    Without one it is ImageMagick's, column (kw - 1) // 2 and row (kh - 1) // 2: of even sizes the cell before
+    that of a matrix in any other form.
+
+    Source: ImageMagick 6, ``magick/morphology.c``, ParseKernelArray: the origin of a kernel without offsets.
+
     Raises
     ------
     CnncliError
@@ -110,6 +115,8 @@ def parse_sized(text: str) -> Linear:
     if not (1 <= kw <= MAX_SIZE and 1 <= kh <= MAX_SIZE):
         raise CnncliError(f"kernel is {kw}x{kh}; expected 1 to {MAX_SIZE} columns and rows", _SIZED_FORM)
     anchor = None if found[3] is None else (int(found[3]), int(found[4]))
+    if anchor is None and not (kw % 2 and kh % 2):
+        anchor = ((kw - 1) // 2, (kh - 1) // 2)
     if anchor is not None and (anchor[0] >= kw or anchor[1] >= kh):
         raise CnncliError(
             f"anchor +{anchor[0]}+{anchor[1]} lies outside the {kw}x{kh} kernel; "

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnncli.errors import CnncliError
+from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.model import Filter, Linear
+from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
@@ -221,3 +223,19 @@ def test_a_matrix_reads_back_to_the_bit(rows):
     found = parse_spec("; ".join(" ".join(repr(value) for value in row) for row in rows))
     np.testing.assert_array_equal(found.weights, rows)
     np.testing.assert_array_equal(parse_spec(found.spec).weights, rows)
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [("2x2: 1,0,0,0", (0, 0)), ("4x1: 1,0,0,0", (0, -1)), ("1x6: 1,0,0,0,0,0", (-2, 0)), ("2: 0,0,0,1", (1, 1)),
+     ("2x2+1+1: 1,0,0,0", (-1, -1)), ("3x3: 1,0,0,0,0,0,0,0,0", (-1, -1)), ("1 0; 0 0", (-1, -1))],
+)  # fmt: skip
+def test_an_impulse_lands_where_imagemagick_has_it(spec, place):
+    """As ImageMagick 6.9 -morphology Convolve puts it; a plain matrix keeps the cell (kw // 2, kh // 2)."""
+    image = np.zeros((9, 9, 1), np.uint8)
+    image[4, 4] = 200
+    depth = Depth(np.dtype(np.uint8), 255.0)
+    answer = apply_filters(
+        image, [parse_spec(spec)], Options(), alpha=False, source=depth, target=depth, threads=1
+    )
+    assert np.argwhere(answer.pixels[..., 0]).tolist() == [[4 + place[0], 4 + place[1]]]
