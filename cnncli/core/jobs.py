@@ -198,6 +198,24 @@ MEDIAN_RANKS = np.dtype(
     align=True,
 )
 
+# Medians weighted by the last channel, whole numbers below 2^24 as floats, by ranks within a tile.
+MEDIAN_WEIGHTED = np.dtype(
+    [
+        *TILES,
+        ("size", "i8"),
+        ("pairs", "i8"),  # as in MEDIAN_RANKS
+        ("other_pairs", "i8"),
+        ("bins", "i8"),
+        ("ranks", "i8"),
+        ("answers", "i8"),
+        ("weights", "i8"),  # 32 bits for each pixel of the tile
+        ("fine", "i8"),  # 64 bits for each rank: its weight while it is in the window
+        ("coarse", "i8"),  # sums of 64 of them
+        ("fine_bytes", "i8"),  # of both
+    ],
+    align=True,
+)
+
 # Ridges of the gradient magnitude of the image under a row of taps, then a column of them; a pixel above
 # `low` is weak, above `high` strong.
 RIDGES_RING = 8  # rows of each kind that are kept in scratch
@@ -242,6 +260,7 @@ BILATERAL = np.dtype(
         ("center", "i8"),  # byte offset of the middle cell
         ("loaded_rows", "i8"),
         ("row_floats", "i8"),  # of a plane
+        ("covered", "i8"),  # 1: the last channel is no colour, but what each pixel's weight is multiplied by
     ],
     align=True,
 )

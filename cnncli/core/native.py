@@ -61,6 +61,7 @@ LOOPS = {
     "median_ranks": "cnncli.core.loops.median_ranks",
     "median_u16": "cnncli.core.loops.median_u16",
     "median_u8": "cnncli.core.loops.median_u8",
+    "median_weighted": "cnncli.core.loops.median_weighted",
     "norm_backward": "cnncli.core.loops.norm_backward",
     "norm_forward": "cnncli.core.loops.norm_forward",
     "norm_moments": "cnncli.core.loops.norm_moments",

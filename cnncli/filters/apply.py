@@ -16,10 +16,10 @@ from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface, is_apart
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
-from cnncli.filters.color import LUMA, LUMINANCE, from_linear, premultiplied, to_linear, unmultiplied
+from cnncli.filters.color import LUMA, LUMINANCE, from_linear, to_linear
 from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
-from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
+from cnncli.filters.model import Canny, Filter, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.run import footprint, run_filter
@@ -28,7 +28,6 @@ from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
-_IDENTITY = Linear(name="identity", spec="identity", weights=np.ones((1, 1)))
 
 
 @record(eq=False)
@@ -246,27 +245,41 @@ class _Run:
         self, color: Pixels, opacity: Pixels | None, luma: tuple[float, float, float] | None
     ) -> tuple[Floats, Floats | None]:
         """All filters, in float32: the last response, and opacity from 0 to 1 if there is any."""
-        cover = None if opacity is None else np.asarray(opacity / np.float32(self.source.white), np.float32)
-        for number, filter in enumerate(self.chain):
-            last = number == len(self.chain) - 1
-            if cover is None:
-                color, _ = self.one(filter, color, luma, last=last)
-            elif _weighs_opacity(filter):
-                weighted, _ = self.one(filter, premultiplied(color, cover), luma, last=last)
-                blurred, _ = self.one(filter, cover, None, last=last, white=1.0)
-                self.plans.pop()
-                cover = np.asarray(blurred, np.float32)
-                color = unmultiplied(np.asarray(weighted, np.float32), cover)
-            else:
-                color, _ = self.one(filter, color, luma, last=last)
-                cover = self.moved(filter, cover, last=last)
-            luma = None
-        return np.asarray(color, np.float32), None if cover is None else np.asarray(cover, np.float32)
+        if opacity is None:
+            for number, filter in enumerate(self.chain):
+                color, _ = self.one(filter, color, luma, last=number == len(self.chain) - 1)
+                luma = None
+            return np.asarray(color, np.float32), None
+        from cnncli.filters.opacity import filter_covered
 
-    def moved(self, filter: Filter, cover: Floats, *, last: bool) -> Floats:
-        """Opacity as it was, at the places that the filter's result has."""
-        surface = self.surface(filter, cover, None, last=last)
-        surface = replace(surface, fill=1.0)
+        cover = np.asarray(opacity / np.float32(self.source.white), np.float32)
+        values = np.asarray(color, np.float32)
+        if luma:
+            values = np.asarray(values @ np.array(luma, np.float32)[:, None], np.float32)
+        for number, filter in enumerate(self.chain):
+            done = len(self.plans)
+            last = number == len(self.chain) - 1
+            values, cover = filter_covered(self, filter, values, cover, last=last)
+            self.plans[done:] = [self.plan_of(filter, values.shape)]
+        return values, cover
+
+    def plan_of(self, filter: Filter, shape: tuple[int, ...]) -> Plan:
+        """What was done with colours that opacity weighs."""
+        options, size = self.options, (shape[0], shape[1])
+        plan = plan_filter(filter, dilation=options.dilation, stride=options.stride, shape=size, floats=True)
+        words = f"{plan.detail}, beside opacity" if plan.detail else "beside opacity"
+        return replace(plan, detail=words)
+
+    @property
+    def white(self) -> float:
+        """Full scale of the colours."""
+        return self.source.white
+
+    def moved(self, filter: Filter, pixels: Floats, *, last: bool, white: float | None = None) -> Floats:
+        """Pixels as they were, at the places that the filter's result has."""
+        surface = self.surface(filter, pixels, None, last=last)
+        if white is not None:
+            surface = replace(surface, fill=white)
         extent, (x, y) = footprint(filter, self.options)
         one = np.zeros((extent[1], extent[0]))
         one[y, x] = 1
@@ -337,13 +350,6 @@ class _Run:
         plan, clipped = run_filter(filter, surface, self.options, threads=self.threads)
         self.plans.append(plan)
         return surface.out, clipped
-
-
-def _weighs_opacity(filter: Filter) -> bool:
-    """Blurs, named or written: colour counts as far as it is seen."""
-    if isinstance(filter, Linear) and filter.flips:
-        return bool((filter.weights >= 0).all())
-    return filter.premultiply
 
 
 def _cut(pixels: Pixels, roi: tuple[int, int, int, int]) -> Pixels:

@@ -30,9 +30,6 @@ class Filter:
         edge maps). None: as signed as what goes in (blurs, sharpening).
     gray : bool
         True for detectors that answer in gray unless ``--color`` is given.
-    premultiply : bool
-        True for blurs: colour is weighted by opacity and transparency is filtered along.
-        False: transparency stays as it was.
     span : float or None
         The response that is shown as full scale; None: the image's own full scale.
         Angles are in radians and have a span of pi.
@@ -42,7 +39,6 @@ class Filter:
     spec: str
     signed: bool | None = None
     gray: bool = False
-    premultiply: bool = False
     span: float | None = None
 
 

@@ -11,6 +11,7 @@ from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import run_direct
 from cnncli.filters.model import Bilateral, Median
 from cnncli.filters.spacing import run_close
+from cnncli.records import replace
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 LARGEST_NETWORK = {1: 11, 2: 13, 4: 9}  # by bytes of an element: beyond it, other ways are faster
@@ -56,7 +57,45 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     return _by_network(size, surface, threads) if sorts else _by_ranks(size, surface, threads)
 
 
-def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
+def run_weighted_median(filter: Median, surface: Surface, *, threads: int) -> int:
+    """Run the median of values that count as much as the last channel says.
+
+    It is the smallest value of the window up to which at least half of the window's weight lies, and 0 where
+    the window has no weight. If all weigh the same it is the median.
+
+    Parameters
+    ----------
+    filter : Median
+        Of any odd size.
+    surface : Surface
+        As for `run_median`, with one channel more, whose answers are 0: weights, whole numbers from 0 to
+        2^24 in float32.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+
+    Source
+    ------
+    D. R. K. Brownrigg: The Weighted Median Filter, 1984.
+    """
+    job, parts, at = _lay_ranks(jobs.MEDIAN_WEIGHTED, filter.size, surface)
+    cells = parts["ranks"] // 4
+    for name, length in (("weights", 4 * cells), ("fine", 8 * (cells + 64))):
+        job.record[name] = at
+        at += -(-length // 64) * 64
+    job.record["coarse"] = at
+    at += 8 * (cells // 64 + 2)
+    job.record["fine_bytes"] = at - int(job.record["fine"][0])
+    return _clipped(
+        native.run("median_weighted", job.record, job.count, threads=threads, scratch_bytes=at + 64)
+    )
+
+
+def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered: bool = False) -> int:
     """Run the bilateral filter.
 
     A neighbour at distance r whose value differs by d, as a share of full scale, weighs
@@ -73,6 +112,9 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
         Maps as long as the window needs, the output pixel being its middle; 1 to 4 channels.
     threads : int
         Threads to use; the result does not depend on it.
+    covered : bool
+        Whether the last of 2 or 4 channels is opacity, 0 to 1: weights are multiplied by it, it counts for no
+        difference, and stays as it is. Where no neighbour has any, colours stay as well.
 
     Returns
     -------
@@ -93,6 +135,7 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> int:
     job.record["tap_count"] = np.count_nonzero(near)
     job.point("tap_offsets", (4 * (y * row_floats + x))[near].astype(np.intp))
     job.point("tap_exponents", exponents[near].astype(np.float32))
+    job.record["covered"] = covered
     job.record["falloff"] = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
     job.record["center"] = 4 * (r * row_floats + r)
     job.record["loaded_rows"], job.record["row_floats"] = job.loaded_rows, row_floats
@@ -181,7 +224,15 @@ def _by_histogram(size: int, surface: Surface, threads: int) -> int:
 
 
 def _by_ranks(size: int, surface: Surface, threads: int) -> int:
-    job = lay_out(jobs.MEDIAN_RANKS, surface, extent=(size, size))
+    job, parts, at = _lay_ranks(jobs.MEDIAN_RANKS, size, surface)
+    job.record["window"], job.record["window_bytes"] = at, 8 * (parts["ranks"] // 256 + 2)
+    at += -(-int(job.record["window_bytes"][0]) // 64) * 64
+    return _clipped(native.run("median_ranks", job.record, job.count, threads=threads, scratch_bytes=at))
+
+
+def _lay_ranks(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[TileJob, dict[str, int], int]:
+    """A job whose tiles are sorted, the bytes of what it has in scratch, and where that ends."""
+    job = lay_out(kind, surface, extent=(size, size))
     height, width, channels = surface.out.shape
     stride_x, stride_y = surface.stride
     side = _RANK_TILE if size < _RANK_TILE else 2 * _RANK_TILE
@@ -194,19 +245,17 @@ def _by_ranks(size: int, surface: Surface, threads: int) -> int:
         "other_pairs": 8 * cells,
         "bins": 8 * 2048,
         "ranks": 4 * cells,
-        "window": 8 * (cells // 64 + 2),
         "answers": 4 * pitch * tile_height,
     }
     at = HEADER_BYTES + 4 * pitch * rows
     for name, length in parts.items():
         job.record[name] = at
         at += -(-length // 64) * 64
-    job.record["size"], job.record["window_bytes"] = size, parts["window"]
+    job.record["size"] = size
     job.record["pitch"], job.record["tiles_x"] = pitch, -(-width // tile_width)
     job.record["tile_width"], job.record["tile_height"] = tile_width, tile_height
     count = -(-width // tile_width) * -(-height // tile_height)
-    scratches = native.run("median_ranks", job.record, count, threads=threads, scratch_bytes=at)
-    return _clipped(scratches)
+    return replace(job, count=count), parts, at
 
 
 def _clipped(scratches: list[NDArray[np.uint8]]) -> int:

@@ -12,7 +12,7 @@ MAX_WINDOW = 255
 
 def median(*, size: int = 3) -> Filter:
     """Make the median of a window of ``size`` x ``size`` pixels."""
-    return Median(name="median", spec=spec_of("median", size=size), premultiply=True, size=size)
+    return Median(name="median", spec=spec_of("median", size=size), size=size)
 
 
 def bilateral(*, sigma: float = 3.0, sigma_color: float = 0.1, size: int | None = None) -> Filter:
@@ -21,7 +21,6 @@ def bilateral(*, sigma: float = 3.0, sigma_color: float = 0.1, size: int | None 
     return Bilateral(
         name="bilateral",
         spec=spec_of("bilateral", sigma=sigma, sigma_color=sigma_color, size=size),
-        premultiply=True,
         size=size,
         sigma=sigma,
         sigma_color=sigma_color,

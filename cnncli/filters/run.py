@@ -1,10 +1,14 @@
 """Run one filter of any kind over a surface."""
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
-from cnncli.filters.execute import NOISE, run_responses
+from cnncli.filters.combine import combined
+from cnncli.filters.execute import run_responses
 from cnncli.filters.fft import run_fft
 from cnncli.filters.linear import dilated, run_linear
 from cnncli.filters.mapping import Mapping, to_pixels
@@ -133,22 +137,15 @@ def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilatio
             angles=filter.angles,
         )
     response = replace(
-        surface, out=aligned_empty(surface.out.shape, np.float32), absolute=rectified, scale=1.0, bias=0.0
+        surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
     )
-    largest = max(float(np.abs(weights).sum()) for weights in laid.kernels)
-    floor = NOISE * largest * surface.full_scale if combine == "direction" else 0.0
-    best = np.full(surface.out.shape, floor, np.float32)
-    angle = np.zeros(surface.out.shape, np.float32)
-    for number, weights in enumerate(laid.kernels):
-        run_fft(dilated(weights, dilation), response, threads=threads)
-        values = np.asarray(response.out, np.float32)
-        if combine == "energy":
-            best += values * values
-            continue
-        if combine == "direction":
-            angle[values > best] = filter.angles[number]
-        np.maximum(best, values, out=best)
-    answer = angle if combine == "direction" else np.sqrt(best) if combine == "energy" else best
+
+    def responses() -> Iterator[NDArray[np.float32]]:
+        for weights in laid.kernels:
+            run_fft(dilated(weights, dilation), response, threads=threads)
+            yield np.asarray(response.out, np.float32)
+
+    answer = combined(filter, laid.kernels, responses(), surface.full_scale)
     mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
     surface.out[:] = pixels

@@ -114,7 +114,7 @@ def binomial(*, size: int = 5) -> Filter:
 
 def _blur(name: str, spec: str, weights: Weights) -> Filter:
     weights = weights / weights.sum()
-    return Linear(name=name, spec=spec, premultiply=True, weights=freeze(weights))
+    return Linear(name=name, spec=spec, weights=freeze(weights))
 
 
 SIGMA = Parameter(

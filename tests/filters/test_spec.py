@@ -40,7 +40,7 @@ def test_one_matrix_in_many_forms(text):
     assert isinstance(found, Linear)
     np.testing.assert_array_equal(found.weights, SHARPEN)
     assert (found.name, found.anchor, found.flips) == ("custom", None, True)
-    assert (found.signed, found.gray, found.premultiply) == (None, False, False)
+    assert (found.signed, found.gray) == (None, False)
     assert found.spec == "0 -1 0; -1 5 -1; 0 -1 0"
     np.testing.assert_array_equal(parse_spec(found.spec).weights, SHARPEN)
 
@@ -227,7 +227,7 @@ def test_a_matrix_reads_back_to_the_bit(rows):
 
 @pytest.mark.parametrize(
     ("spec", "place"),
-    [("2x2: 1,0,0,0", (0, 0)), ("4x1: 1,0,0,0", (0, -1)), ("1x6: 1,0,0,0,0,0", (-2, 0)), ("2: 0,0,0,1", (1, 1)),
+    [("2x2: 1 0 0 0", (0, 0)), ("4x1: 1 0 0 0", (0, -1)), ("1x4: 1 0 0 0", (-1, 0)), ("2: 0 0 0 1", (1, 1)),
      ("2x2+1+1: 1,0,0,0", (-1, -1)), ("3x3: 1,0,0,0,0,0,0,0,0", (-1, -1)), ("1 0; 0 0", (-1, -1))],
 )  # fmt: skip
 def test_an_impulse_lands_where_imagemagick_has_it(spec, place):

@@ -50,9 +50,10 @@ def power_of_two(builder, t):
     return builder.select(above, power, constant(0))
 
 
-def weighted_means(channels):
+def weighted_means(channels, covered=False):
     """An intrinsic for one vector of pixels of so many planes.
 
+    If the pixels are covered, the last plane is no colour: weights are multiplied by what lies there.
     Its arguments: address of the window's first cell in plane 0, bytes from plane to plane, byte
     offset of the middle cell, count, offsets and exponents of the taps, falloff, and where the means
     go, a vector a channel.
@@ -73,19 +74,26 @@ def weighted_means(channels):
                 offset = loaded(builder, at, I64, 8)
                 at = builder.add(exponents, builder.mul(tap.index, ir.Constant(I64, 4)))
                 exponent = splatted(builder, loaded(builder, at, F32, 4))
+                values = [loaded(builder, builder.add(row, offset), VECTOR, 4) for row in planes]
                 differences = [
-                    builder.fsub(loaded(builder, builder.add(row, offset), VECTOR, 4), middle)
-                    for row, middle in zip(planes, middles, strict=True)
+                    builder.fsub(value, middle) for value, middle in zip(values, middles, strict=True)
                 ]
                 square = builder.fmul(differences[0], differences[0])
-                for difference in differences[1:]:
+                for difference in differences[1 : channels - covered]:
                     square = fused(builder, difference, difference, square)
                 weight = power_of_two(builder, fused(builder, square, falloff, exponent))
+                if covered:
+                    weight = builder.fmul(weight, values[-1])
                 builder.store(builder.fadd(builder.load(sums[-1]), weight), sums[-1])
                 for total, difference in zip(sums, differences, strict=False):
                     builder.store(fused(builder, weight, difference, builder.load(total)), total)
+            total = builder.load(sums[-1])
             for c, middle in enumerate(middles):
-                change = builder.fdiv(builder.load(sums[c]), builder.load(sums[-1]))
+                change = builder.fdiv(builder.load(sums[c]), total)
+                if covered:  # of the cover nothing changes; where there is none, neither do colours
+                    nothing = builder.fcmp_ordered("==", total, constant(0))
+                    change = builder.select(nothing, constant(0), change)
+                    change = constant(0) if c == channels - 1 else change
                 to = builder.add(dst, ir.Constant(I64, c * VECTOR_BYTES))
                 stored(builder, to, builder.fadd(middle, change), 4)
             return context.get_dummy_value()
@@ -96,6 +104,7 @@ def weighted_means(channels):
 
 
 one_channel, two_channels, three_channels, four_channels = (weighted_means(c) for c in (1, 2, 3, 4))
+covered_gray, covered_colors = weighted_means(2, covered=True), weighted_means(4, covered=True)
 
 
 @inline
@@ -148,6 +157,10 @@ def loop(job_pointer, scratch, lo, hi):
                 at = first + 4 * x
                 if channels == 1:
                     one_channel(at, plane, center, count, offsets, exponents, falloff, answer + 4 * x)
+                elif channels == 2 and job.covered:
+                    covered_gray(at, plane, center, count, offsets, exponents, falloff, vectors)
+                elif channels == 4 and job.covered:
+                    covered_colors(at, plane, center, count, offsets, exponents, falloff, vectors)
                 elif channels == 2:
                     two_channels(at, plane, center, count, offsets, exponents, falloff, vectors)
                 elif channels == 3:
