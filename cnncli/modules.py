@@ -1,4 +1,4 @@
-"""Floor 0: where modules are looked for: where they are installed, and nowhere else.
+"""Floor 0: modules of others: found where they are installed and nowhere else, and silent.
 
 Python puts the current folder (``python -m cnncli``) or that of the script first on its path, and an empty
 part of ``PYTHONPATH`` means the current folder too. A ``numpy.py`` that was downloaded together with
@@ -61,6 +61,13 @@ def isolated(code: str, *, places: Sequence[str] = ()) -> list[str]:
     cached = ["-B"] if sys.dont_write_bytecode else []
     cached += ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     return [sys.executable, "-I", "-S", *cached, "-c", paths]
+
+
+def quiet_logs() -> None:
+    """Keep what libraries log off standard error, where Python puts it if nobody has asked for it."""
+    import logging
+
+    logging.lastResort = logging.NullHandler()
 
 
 def _places() -> list[str]:

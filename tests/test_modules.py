@@ -101,3 +101,16 @@ def test_a_program_in_an_archive_keeps_its_modules(tmp_path):
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )  # fmt: skip
     assert done.stdout == f"cnncli {cnncli.__version__}\n", done.stderr
+
+
+LOGGING = """
+import logging
+from cnncli.images.opening import settle_pillow
+settle_pillow(1000)
+logging.getLogger("PIL.TiffImagePlugin").error("of Pillow")
+logging.getLogger("urllib3").warning("of another")
+"""
+
+
+def test_what_libraries_log_stays_off_standard_error(python):
+    assert python(LOGGING).stderr == ""

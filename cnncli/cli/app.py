@@ -50,6 +50,12 @@ PathColumn = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="Of a table: the image's file, by name or number from 1."),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", metavar="N", help="Refuse larger images before decoding.  [default: 500 million]"
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 
 
@@ -191,10 +197,7 @@ def convolve(
             help="Write pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, place or text.",
         ),
     ] = False,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Refuse larger images before decoding.  [default: 500 million]"),
-    ] = None,
+    max_pixels: MaxPixels = None,
     explain: Annotated[
         str | None,
         typer.Option(
@@ -240,6 +243,7 @@ def predict(
     null: Annotated[
         bool, typer.Option("--null", "-0", help="Names in --files-from end with NUL, not newline.")
     ] = False,
+    max_pixels: MaxPixels = None,
     json: Json = False,
     quiet: Quiet = False,
     threads: Threads = None,
@@ -284,6 +288,7 @@ def evaluate(
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quiet: Quiet = False,
     threads: Threads = None,
@@ -320,6 +325,7 @@ def featuremaps(
     raw: Annotated[
         str | None, typer.Option(metavar="DIR", help="Also write the arrays, an .npy for each layer.")
     ] = None,
+    max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quiet: Quiet = False,
     threads: Threads = None,
@@ -478,6 +484,7 @@ def train(
     label_column: LabelColumn = None,
     path_column: PathColumn = None,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
     quiet: Quiet = False,
     threads: Threads = None,

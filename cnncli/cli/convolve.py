@@ -29,6 +29,7 @@ from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.levels import MOST_OF_12_BITS, picture_white
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
+from cnncli.images.room import with_room
 from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
 
@@ -63,7 +64,9 @@ def convolve_command(
     clipped: list[tuple[float, str]] = []
 
     def work(job: Job, threads: int) -> Outcome:
-        return _convolve(job, task, threads)
+        if job.source == STREAM:  # which can be read once only
+            return _convolve(job, task, threads)
+        return with_room(lambda: _convolve(job, task, threads), job.source)
 
     with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
         for job, outcome in outcomes:

@@ -23,6 +23,7 @@ from cnncli.data.model import Dataset, Labels, Split
 from cnncli.data.recast import Recast
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown, writing_fault
+from cnncli.images.room import set_max_pixels
 from cnncli.tasks.classification import Evaluation, evaluate
 from cnncli.training.folder import TEST_FILES
 
@@ -68,6 +69,7 @@ def evaluate_command(
     splits: bool | None = None,
     label_column: str | None = None,
     path_column: str | None = None,
+    max_pixels: int | None = None,
 ) -> int:
     """Run the command.
 
@@ -81,7 +83,7 @@ def evaluate_command(
         A folder for pictures.
     split : str
         Of `SPLITS`.
-    json, quiet, debug, threads, offline, splits, label_column, path_column
+    json, quiet, debug, threads, offline, splits, label_column, path_column, max_pixels
         As on the command line.
 
     Returns
@@ -93,6 +95,7 @@ def evaluate_command(
 
     del debug  # the caller shows tracebacks
     values.choice("--split", split, SPLITS)
+    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     trained = load_trained(model)
     try:
         cores = thread_count(threads)

@@ -23,6 +23,7 @@ from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
+from cnncli.images.room import set_max_pixels
 from cnncli.images.write import write_atomic
 from cnncli.nn import Graph, Inference, Node
 from cnncli.tasks.classification import answers, are_finite, probabilities
@@ -93,6 +94,7 @@ def featuremaps_command(
     quiet: bool,
     debug: bool,
     threads: int | None,
+    max_pixels: int | None = None,
 ) -> int:
     """Run the command.
 
@@ -110,7 +112,7 @@ def featuremaps_command(
         A ``.png``, an ``.html``, a folder, or ``-``.
     raw : str or None
         A folder for the arrays.
-    json, quiet, debug, threads
+    json, quiet, debug, threads, max_pixels
         As on the command line.
 
     Returns
@@ -121,6 +123,7 @@ def featuremaps_command(
     del debug  # the caller shows tracebacks
     start = perf_counter()
     values.choice("--view", view, VIEWS)
+    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     target = _target(output, input, view)
     trained = load_trained(model)
     try:

@@ -73,6 +73,7 @@ _PREDICT = {
     "model": _Option(("--model", "-m"), str),
     "top": _Option(("--top",), int, 3),
     "csv": _Option(("--csv",), bool, False),
+    "max_pixels": _Option(("--max-pixels",), int),
 }
 COMMANDS = {
     "convolve": _Command("cnncli.cli.convolve", "convolve_command", _CONVOLVE),

@@ -22,6 +22,7 @@ from cnncli.core.threads import thread_count
 from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
 from cnncli.images.faults import encoded, reading_fault, shown
+from cnncli.images.room import set_max_pixels
 from cnncli.nn import Inference
 from cnncli.tasks.classification import Answer, answers, are_finite, probabilities
 
@@ -49,6 +50,7 @@ def predict_command(
     quiet: bool,
     debug: bool,
     threads: int | None,
+    max_pixels: int | None = None,
     **given: Any,
 ) -> int:
     """Run the command.
@@ -61,7 +63,7 @@ def predict_command(
         A checkpoint or a run's folder.
     top : int
         Labels of an input.
-    json, csv, quiet, debug, threads
+    json, csv, quiet, debug, threads, max_pixels
         As on the command line.
     **given
         ``files_from``, ``null``, ``recursive``.
@@ -72,6 +74,7 @@ def predict_command(
         The exit code.
     """
     values.within("--top", top, 1)
+    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     if json and csv:
         raise UsageError("--json and --csv are both given; expected one of them", "leave one out")
     listing = list_inputs(inputs or [], example=_EXAMPLE, **given)
@@ -147,6 +150,11 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
         return reading_fault(error, item.name)
     except ValueError as error:  # a NUL byte in the name
         return CnncliError(f"cannot read {shown(item.name)}: {error}", "Check the name.")
+    except MemoryError:  # a file that is as large as memory
+        return CnncliError(
+            f"{shown(item.name)}: there is not enough memory for it; expected an image that fits into memory",
+            "Check what the file is.",
+        )
 
 
 def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:

@@ -12,6 +12,7 @@ from types import FrameType
 from cnncli import ending
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
+from cnncli.images.room import set_max_pixels
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 
@@ -109,6 +110,8 @@ def carry_out(work: Callable[[], int], *, debug: bool = False) -> int:
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - nobody else is left to handle it
         return settle(error, debug=debug)
+    finally:
+        set_max_pixels(None)
     return code
 
 

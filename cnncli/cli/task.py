@@ -16,7 +16,7 @@ from cnncli.filters.options import Laid, Normalize, Options, RangeMode, lay_kern
 from cnncli.filters.spec import parse_spec
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
-from cnncli.images.read import DEFAULT_MAX_PIXELS
+from cnncli.images.room import DEFAULT_MAX_PIXELS
 from cnncli.records import record
 
 BITS = (8, 16, 32)

@@ -16,6 +16,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from cnncli import modules
+
 _chosen = os.environ.get("NUMBA_OPT")
 _yaml = sys.modules.get("yaml")
 os.environ["NUMBA_OPT"] = "0"
@@ -36,6 +38,8 @@ finally:
         sys.modules["yaml"] = _yaml
     if _chosen is not None:
         os.environ["NUMBA_OPT"] = _chosen
+
+modules.quiet_logs()
 
 # What object code may call besides itself: found in every process, with or without Numba.
 ALLOWED_CALLS = frozenset({"memcpy", "memmove", "memset"})

@@ -17,6 +17,7 @@ from cnncli import ending
 from cnncli.core.locks import held
 from cnncli.data.model import Report
 from cnncli.errors import CnncliError
+from cnncli.modules import quiet_logs
 
 _CHUNK = 1 << 14  # what a silence can lose: a chunk that is not full yet
 _DAY = 86_400.0
@@ -174,7 +175,8 @@ class _Download:
 
         import pooch  # type: ignore[import-untyped]
 
-        pooch.get_logger().setLevel(logging.WARNING)
+        pooch.get_logger().setLevel(logging.CRITICAL + 1)  # it has a handler of its own
+        quiet_logs()
         resumed = self._have() > 0
         while True:
             try:

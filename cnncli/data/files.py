@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key, row_marks
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
-from cnncli.data.prepare import Intake, prepared, read_file, read_for, read_prepared
+from cnncli.data.prepare import Intake, Prepared, prepared, read_file, read_for, read_prepared
 from cnncli.data.sizes import Facts
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
+from cnncli.images.picture import Picture
+from cnncli.images.room import with_room
 
 _AT_ONCE = 256  # files in the pool's queue: bounds memory, and tells progress often
 
@@ -94,13 +96,17 @@ class Marks:
 def _read_noted(path: Path, intake: Intake, place: int, facts: Facts | None, marks: Marks | None) -> Images:
     """Decode one file, and note what it turns out to be and what identifies it."""
     data = read_file(path)
-    picture, size = read_for(data, intake, name=str(path))
-    try:
-        if facts is not None:
-            facts.see(picture, size)
-        done = prepared(picture, intake)
-    except CnncliError as error:
-        raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error
+
+    def read() -> tuple[Picture, Prepared]:
+        picture, size = read_for(data, intake, name=str(path))
+        try:
+            if facts is not None:
+                facts.see(picture, size)
+            return picture, prepared(picture, intake)
+        except CnncliError as error:
+            raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error
+
+    picture, done = with_room(read, str(path))
     if facts is not None:
         facts.note(shown(path), picture, done)
     if marks is not None:

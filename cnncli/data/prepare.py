@@ -11,6 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.picture import Picture, Pixels, with_depth
 from cnncli.images.resize import read_reduced_sized, resized
+from cnncli.images.room import with_room
 from cnncli.records import record
 
 TYPE_CHECKING = False
@@ -109,11 +110,15 @@ def read_prepared(data: bytes, intake: Intake, *, name: str) -> Prepared:
     CnncliError
         Where it is no whole image, or as `prepared` does.
     """
-    picture, _ = read_for(data, intake, name=name)
-    try:
-        return prepared(picture, intake)
-    except CnncliError as error:
-        raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
+
+    def read() -> Prepared:
+        picture, _ = read_for(data, intake, name=name)
+        try:
+            return prepared(picture, intake)
+        except CnncliError as error:
+            raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
+
+    return with_room(read, name)
 
 
 def read_for(data: bytes, intake: Intake, *, name: str) -> tuple[Picture, tuple[int, int]]:

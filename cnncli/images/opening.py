@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cnncli.images.arrow import use_large_pages
+from cnncli.modules import quiet_logs
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -25,6 +26,7 @@ _JPEG, _PNG = ("JpegImagePlugin", "JPEG"), ("PngImagePlugin", "PNG")
 _FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG}
 MOST_TEXT, MOST_TEXTS = 1 << 24, 1 << 26  # bytes that a text of a PNG may unpack to, and all of its texts
 _PLAIN_PNG = ("L", "RGB", "RGBA")  # as the decoder calls them; others need more than decoding
+_LETTERS = 1 << 24  # pixels, more than a line of text has
 _LEAST_AHEAD = 1 << 16  # bytes of a lone file: below, it is decoded before a thread has started
 _MOST_AHEAD = 100_000_000  # pixels, which every limit that is not asked for allows
 _MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # pixels together, and files: more than there is time for
@@ -36,15 +38,11 @@ def settle_pillow(max_pixels: int) -> None:
     The limit still counts for images inside others (icons), whose size is seen late. Each image gets one
     block of memory, which `memory.pixels_in_place` needs.
     """
-    from logging import NullHandler, getLogger
-
     from PIL import Image
 
-    log = getLogger("PIL")
-    if not log.handlers:  # else what Pillow logs goes to standard error
-        log.addHandler(NullHandler())
+    quiet_logs()
     Image.core.set_use_block_allocator(1)  # type: ignore[attr-defined]
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    Image.MAX_IMAGE_PIXELS = max(max_pixels, _LETTERS)  # which counts for text that is drawn, too
     bomb = ("error", None, Image.DecompressionBombWarning, None, 0)
     if bomb not in warnings.filters:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

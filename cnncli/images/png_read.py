@@ -22,13 +22,15 @@ _HARMLESS = frozenset(
 _MAY_TURN = (b"Raw profile type ", b"XML:com.adobe.xmp")
 
 
-def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
+def read_plain_png(data: bytes, max_pixels: int = _MOST) -> NDArray[np.uint8] | None:
     """Decode a small gray or RGB PNG of 8 bits.
 
     Parameters
     ----------
     data : bytes
         A file.
+    max_pixels : int
+        Larger ones are left to `read_picture`.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or len(data) < 45:
         return None
     width, height, depth, kind, *rest = struct.unpack(">IIBBBBB", data[16:29])
-    if depth != 8 or kind not in _MODES or any(rest) or not 0 < width * height <= _MOST:
+    if depth != 8 or kind not in _MODES or any(rest) or not 0 < width * height <= min(_MOST, max_pixels):
         return None
     packed = _packed(data)
     if packed is None:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images import decode
+from cnncli.images import decode, room
 from cnncli.images.about import read_about, read_orientation
 from cnncli.images.ends import remarks_at_end
 from cnncli.images.faults import reading_fault, shown
@@ -26,10 +26,9 @@ from cnncli.records import record, replace
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-#: Pixels over all frames that are decoded unless more are allowed: 22,000 x 22,000, 1.5 GB as 8-bit RGB.
-DEFAULT_MAX_PIXELS = 500_000_000
-
 _PREFIX = 4096
+# Of WebP, Pillow says no more, whether bytes or memory are missing.
+_DAMAGED_OR_LARGE = ("could not create decoder object", "failed to read next frame")
 #: Enough for the headers of formats that may put colour profiles first.
 _HEADERS = 1 << 20
 
@@ -37,7 +36,7 @@ _HEADERS = 1 << 20
 def read_picture(
     source: Path | bytes,
     *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_pixels: int | None = None,
     name: str | None = None,
     first: bool = False,
     bands: bool = False,
@@ -48,8 +47,8 @@ def read_picture(
     ----------
     source : Path or bytes
         A file, or a file's content.
-    max_pixels : int
-        The most pixels, over all frames, that may be decoded.
+    max_pixels : int or None
+        The most pixels, over all frames, that may be decoded; None: the limit of this process.
     name : str or None
         What errors call it; by default the path, or "standard input" for bytes.
     first : bool
@@ -70,6 +69,8 @@ def read_picture(
         picture does not have.
     """
     label = _label(source, name)
+    if max_pixels is None:
+        max_pixels = room.max_pixels()
     with _faults(label), _opened(source) as stream:
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
@@ -198,6 +199,12 @@ def _faults(label: str) -> Iterator[None]:
             "Use a machine with more memory, or a smaller image.",
         ) from error
     except Exception as error:  # decoders raise anything on damaged bytes
+        if str(error) in _DAMAGED_OR_LARGE:
+            raise CnncliError(
+                f"{label} is damaged or truncated, or takes more memory than there is ({error}); "
+                "expected a whole image file",
+                "Copy it again, or free some memory.",
+            ) from MemoryError()
         if isinstance(error, OSError) and error.errno:
             raise reading_fault(error, label) from error
         if type(error).__name__.startswith("DecompressionBomb"):

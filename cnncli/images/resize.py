@@ -12,7 +12,8 @@ from cnncli.images.metadata import turned
 from cnncli.images.opening import open_image
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.png_read import read_plain_png
-from cnncli.images.read import DEFAULT_MAX_PIXELS, read_picture
+from cnncli.images.read import read_picture
+from cnncli.images.room import max_pixels
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -66,7 +67,7 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
 
 def read_reduced_sized(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """As `read_reduced`; also the width and height that the file holds, upright."""
-    pixels = read_plain_png(data)
+    pixels = read_plain_png(data, max_pixels())
     if pixels is not None:
         return Picture((pixels,)), (pixels.shape[1], pixels.shape[0])
     if data.startswith(_JPEG):
@@ -82,11 +83,7 @@ def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | N
     try:
         image = open_image(BytesIO(data), "JpegImagePlugin", "JPEG")
         width, height = image.size
-        if (
-            image.mode not in ("L", "RGB")
-            or min(width, height) < 4 * side
-            or width * height > DEFAULT_MAX_PIXELS
-        ):
+        if image.mode not in ("L", "RGB") or min(width, height) < 4 * side or width * height > max_pixels():
             return None
         image.draft(None, (2 * side, 2 * side))
         image.load()

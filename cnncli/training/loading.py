@@ -8,6 +8,7 @@ from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import Intake
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
+from cnncli.images.room import set_max_pixels
 from cnncli.training.checkpoint import Preprocessing
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
@@ -31,6 +32,7 @@ def load(
     whole: bool = False,
 ) -> Dataset:
     """The dataset: its images as weights to start from want them, or as the run that goes on has them."""
+    set_max_pixels(options.max_pixels)
     return load_dataset(
         options.dataset,
         size=options.input_size or (start.size if start else None),

@@ -70,6 +70,8 @@ class TrainOptions:
         What images are brought to, ``N`` or ``WxH``. None: by the images.
     fit : str or None
         How images of other shapes are, of `FITS`. None: ``crop``, or as the checkpoint to start from has it.
+    max_pixels : int or None
+        Larger images are left out; None: `DEFAULT_MAX_PIXELS`.
     """
 
     dataset: str
@@ -97,6 +99,7 @@ class TrainOptions:
     path_column: str | None = None
     size: str | None = None
     fit: str | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, with the option's name."""
@@ -111,6 +114,7 @@ class TrainOptions:
         _within("--patience", self.patience, 1, 1_000_000, whole=True)
         _within("--ema", self.ema, 0, 0.999999)
         _within("--clip", self.clip, 0, 1e12)
+        _within("--max-pixels", self.max_pixels, 1, 2**62, whole=True)
         _one_of("--opt", self.opt, _OPTIMISERS)
         if self.fit is not None:
             _one_of("--fit", self.fit, FITS)

@@ -140,7 +140,7 @@ def judged(command, number, code, took, text):
     word = "interrupted" if number == signal.SIGINT else "terminated"
     if code == 0:
         return "done", f"the signal was swallowed ({took:.2f} s)" if took > MARGIN else None
-    if code == -number or (code == 1 and text.endswith("KeyboardInterrupt\n")):
+    if code == -number or (code == 1 and text.rstrip(" :\n").endswith("KeyboardInterrupt")):
         begun = [line for line in text.splitlines() if "/cnncli/" in line and "in main" in line]
         return "python", f"inside cnncli: {text[-600:]}" if begun else None
     if code != 128 + number:

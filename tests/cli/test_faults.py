@@ -290,3 +290,57 @@ def test_an_array_of_nothing_but_nan(run, tmp_path):
     np.save(tmp_path / "a.npy", np.full((8, 8), np.nan, np.float32))
     assert run("convolve", "a.npy", "-k", "box:3", "-o", "b.png", "-q").code == 0
     assert np.asarray(Image.open(tmp_path / "b.png").convert("L")).max() == 0
+
+
+def webp_of_one_colour(width, height):
+    """A whole lossless WebP: five Huffman codes of one symbol each, and no bits for the pixels."""
+    sizes = struct.pack("<I", (width - 1) | (height - 1) << 14)
+    codes = sum(1 << (3 + 4 * i) for i in range(5)).to_bytes(3, "little")
+    data = b"\x2f" + sizes + codes + bytes(6)
+    chunk = b"VP8L" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+@pytest.mark.parametrize("command", [["predict", "--json"], ["convolve", "-k", "box:3", "-o", "out/"]])
+def test_an_image_that_memory_does_not_hold_is_one_that_failed(start, photo, tmp_path, command):
+    great = webp_of_one_colour(16383, 16383)
+    (tmp_path / "great.webp").write_bytes(great)
+    photo(tmp_path / "a.png", (28, 28))
+    photo(tmp_path / "b.png", (28, 28))
+    limit = 2 << 30  # of addresses; it takes 1.1 GB to decode, and as much again for the array
+    process = start(
+        command[0], "a.png", "great.webp", "b.png", "--threads", "2", *command[1:],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert b"great.webp" in (out if command[0] == "predict" else err)
+    assert b"memory" in (out if command[0] == "predict" else err)
+    lines = [line for line in out.splitlines() if b"error" not in line]
+    assert [b"a" in lines[0], b"b" in lines[1]] == [True, True]
+    assert len(lines) == 2
+
+
+def test_the_great_image_is_whole(run, tmp_path):
+    (tmp_path / "small.webp").write_bytes(webp_of_one_colour(30, 20))
+    done = run("convolve", "small.webp", "-k", "identity", "-o", "-", "--format", "png")
+    assert done.image.shape[:2] == (20, 30)
+
+
+def test_max_pixels_holds_for_networks_too(run, photo, tmp_path, two_lines):
+    for name in ("k/a/0.png", "k/a/1.png", "k/b/2.png", "k/b/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photo(name, (28, 28))
+    photo("k/a/large.png", (28, 29))
+    photo("large.png", (28, 29))
+    for command in ("predict", "featuremaps"):
+        assert "at most 811 pixels" in two_lines(run(command, "large.png", "--max-pixels", "811"), 1)
+        assert run(command, "large.png", "--max-pixels", "812", "-q").code == 0
+        assert "--max-pixels is 0" in two_lines(run(command, "large.png", "--max-pixels", "0"), 2)
+    words = ["train", "k", "-m", "conv1 gap fc", "--epochs", "1", "--val-split", "0"]
+    done = run(*words, "-o", "run", "--max-pixels", "811", "--json")
+    assert done.results[0]["skipped"] == 1
+    assert "left out: k/a/large.png: k/a/large.png: it has 29x28 pixels; at most 811" in done.err
+    assert run(*words, "-o", "whole", "--json").results[0]["skipped"] == 0
+    done = run("evaluate", "k", "-m", "whole", "--split", "all", "--max-pixels", "811", "--json")
+    assert (done.code, done.results[0]["skipped"]) == (1, 1)
