@@ -11,7 +11,7 @@ import numpy as np
 from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
-from cnncli.cli.kept import kept_metadata, notes_on_losses
+from cnncli.cli.kept import Notes, kept_metadata, notes_on_losses
 from cnncli.cli.names import STREAM, Job, find_inputs, is_special, plan_outputs
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
@@ -62,6 +62,7 @@ def convolve_command(
         raise UsageError(error.message, error.hint) from error
     codes = [settle(fault, debug=debug) for fault in faults]
     clipped: list[tuple[float, str]] = []
+    notes = Notes()
 
     def work(job: Job, threads: int) -> Outcome:
         if job.source == STREAM:  # which can be read once only
@@ -75,9 +76,10 @@ def convolve_command(
                 continue
             _announce(job, outcome.value, json=json)
             clipped.append((outcome.value["clipped"], job.target))
-            for note in () if quiet else outcome.notes:
-                report(note)
+            if not quiet:
+                notes.say(job, outcome.notes)
     if not quiet:
+        notes.close()
         _warn_of_clipping(clipped, alone=len(jobs) == 1)
     if not codes:
         return DONE

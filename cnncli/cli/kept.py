@@ -1,10 +1,37 @@
 """What a filtered picture keeps of the words in its file, and what has to be said about the rest."""
 
+from collections.abc import Sequence
+
 from cnncli.cli.names import STREAM, Job
+from cnncli.cli.run import report
 from cnncli.cli.task import Task
 from cnncli.images.faults import shown
 from cnncli.images.keeping import listed, suggested
 from cnncli.images.picture import Metadata, Picture
+
+
+class Notes:
+    """Notes on many files: each kind is said of the first file that it holds for, then counted."""
+
+    def __init__(self) -> None:
+        self._others: dict[str, int] = {}
+
+    def say(self, job: Job, notes: Sequence[str]) -> None:
+        """Print the notes on one file, as far as they are new."""
+        for note in notes:
+            kind = note.replace(shown(job.target), "…").replace(shown(job.source), "…")
+            if kind in self._others:
+                self._others[kind] += 1
+            else:
+                self._others[kind] = 0
+                report(note)
+
+    def close(self) -> None:
+        """Print how many files the notes hold for besides."""
+        for kind, count in self._others.items():
+            if count:
+                files = "1 more file" if count == 1 else f"{count} more files"
+                report(f"note: so it is with {files}: {kind.removeprefix('note: ')}")
 
 
 def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: bool) -> Metadata:

@@ -1,8 +1,9 @@
 """EXIF blocks: read entry by entry, and written without what belongs to another picture.
 
-A block is edited where it lies: what is kept stays at its offset, because maker notes hold absolute offsets
-that nobody else can move, and everything that is not kept becomes zeros. So a block never grows, however many
-entries point at the same bytes. Source: JEITA CP-3451, EXIF 2.3.
+A block is edited where it lies: what is kept stays at its offset, and everything else becomes zeros. So a
+block never grows, however many entries point at the same bytes. Maker notes are left out: they are not
+documented or even encrypted, most of them hold a preview, or the picture's brightness in a coarse grid.
+Source: JEITA CP-3451, EXIF 2.3.
 """
 
 import struct
@@ -45,7 +46,7 @@ _NO_DESCRIPTION = frozenset(
 _PLACES = (37396, 41492, 33550, 33922, 34264, 34735, 34736, 34737, 50844)
 #: Values that may be long: text, and those that are made to hold anything.
 _TEXT, _MOST_UNKNOWN = 2, 1024
-_MAY_BE_LONG = frozenset((_MAKER_NOTE, _USER_COMMENT, 301, 40091, 40092, 40093, 40094, 40095))
+_MAY_BE_LONG = frozenset((_USER_COMMENT, 301, 40091, 40092, 40093, 40094, 40095))
 #: Shorter values hold no picture.
 _LEAST_PICTURE = 128
 
@@ -180,17 +181,6 @@ def tags_of(block: bytes) -> set[int]:
         return set()
 
 
-def without_maker_notes(block: bytes) -> tuple[bytes | None, bool]:
-    """The block without maker notes, for where it is laid out anew; whether there were any."""
-    try:
-        header, parts = _parts(block)
-    except BrokenTagsError:
-        return None, False
-    if not _all(parts, _MAKER_NOTE):
-        return block, False
-    return _packed(block, header, _without(parts, (_MAKER_NOTE,)), []), True
-
-
 def _parts(block: bytes) -> tuple[Header, list[_Part]]:
     """All directories but those of thumbnails, each once; a broken one below the first is left out."""
     header = read_header(block)
@@ -268,6 +258,9 @@ def _without_pictures(block: bytes, parts: list[_Part]) -> tuple[list[_Part], tu
         for place in part.places:
             if part.pointer == _MAIN and place.tag in _NO_DESCRIPTION:
                 continue
+            if place.tag == _MAKER_NOTE:
+                lost.add("maker notes")
+                continue
             if place.length >= _LEAST_PICTURE and place.tag not in _POINTERS:
                 if found is None:
                     from cnncli.images.previews import find_pictures
@@ -277,9 +270,7 @@ def _without_pictures(block: bytes, parts: list[_Part]) -> tuple[list[_Part], tu
                 first = bisect_left(found, place.start)
                 inside = first < len(found) and found[first] < place.start + place.length
                 if inside or (unknown and place.length > _MOST_UNKNOWN):
-                    lost.add(
-                        "maker notes with a preview" if place.tag == _MAKER_NOTE else "long values of EXIF"
-                    )
+                    lost.add("long values of EXIF")
                     continue
             places.append(place)
         kept.append(replace(part, places=tuple(places)))

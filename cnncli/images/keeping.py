@@ -10,6 +10,7 @@ from cnncli.images.picture import Metadata, Picture, Text
 from cnncli.records import replace
 
 EXIF, XMP, IPTC, PROFILE, RESOLUTION = "EXIF", "XMP", "IPTC", "the colour profile", "the resolution"
+_BROKEN_XMP = "XMP that is damaged or very long"
 TEXTS, COMMENT, COLOR, GEO = "texts", "the comment", "gamma and primaries", "GeoTIFF's fields"
 
 #: What can be kept, by format. Arrays (.npy) are numbers alone, and nobody expects more of them.
@@ -151,8 +152,9 @@ def _true(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, lis
     lost = list(about.lost)
     exif, xmp, iptc = about.exif, about.xmp, about.iptc
     if exif is not None:
-        exif, noted = _true_exif(exif, picture, format)
-        lost += noted
+        from cnncli.images.exif import fitted_exif
+
+        exif = fitted_exif(exif, picture.size, oriented=format != "AVIF")
     if xmp is not None:
         xmp, broken = _true_xmp(xmp, picture, turned=about.turned)
         lost += broken
@@ -176,23 +178,13 @@ def _true(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, lis
     return replace(about, exif=exif, xmp=xmp, iptc=iptc, icc=icc, texts=texts), lost
 
 
-def _true_exif(exif: bytes, picture: Picture, format: str) -> tuple[bytes | None, list[str]]:
-    from cnncli.images.exif import fitted_exif, without_maker_notes
-
-    fitted = fitted_exif(exif, picture.size, oriented=format != "AVIF")
-    if fitted is None or format != "TIFF":
-        return fitted, []
-    fitted, noted = without_maker_notes(fitted)  # whose offsets would change
-    return fitted, ["maker notes"] if noted else []
-
-
 def _true_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes | None, list[str]]:
     from cnncli.images.move import Move
     from cnncli.images.xmp import fitted_xmp
 
     move = Move(picture.size, picture.size, turned=True) if turned else None
     fitted = fitted_xmp(xmp, picture.size, move)
-    return fitted, [] if fitted else [XMP]
+    return fitted, [] if fitted else [_BROKEN_XMP]
 
 
 def _resolved(about: Metadata) -> tuple[Metadata, bool]:
@@ -218,8 +210,8 @@ def _kept_texts(about: Metadata, format: str, keeps: frozenset[str]) -> tuple[Te
             if TIFF_TEXTS.get(text.keyword) in free:
                 first.setdefault(TIFF_TEXTS[text.keyword], text)
         return tuple(first.values())
-    comments = [text for text in about.texts if text.keyword == "Comment"][:1] if COMMENT in keeps else []
-    return tuple(text for text in comments if len(text.text.encode()) <= _LONGEST_SEGMENT)
+    comments = [text for text in about.texts if text.keyword.lower() == "comment"] if COMMENT in keeps else []
+    return tuple(text for text in comments[:1] if len(text.text.encode()) <= _LONGEST_SEGMENT)
 
 
 def _taken(exif: bytes | None) -> set[int]:
@@ -243,7 +235,7 @@ def _names(gone: list[str], about: Metadata) -> list[str]:
 
 def _text_names(texts: Iterable[Text]) -> list[str]:
     keywords = sorted({text.keyword for text in texts})
-    if keywords == ["Comment"]:
+    if [word.lower() for word in keywords] == ["comment"]:
         return [COMMENT]
     shown = ", ".join(keywords[:5]) + (", …" if len(keywords) > 5 else "")
     return [f"{TEXTS} ({shown})"] if keywords else []

@@ -84,8 +84,8 @@ def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> tuple[by
     Returns
     -------
     exif, lost : bytes or None, list of str
-        None where it has none of them. Maker notes are lost, because what they point at lies elsewhere then,
-        and so is a description that other programs keep of how the pixels are laid out, which ours are not.
+        None where it has none of them. Lost are maker notes, and a description that other programs keep of
+        how the pixels are laid out, which ours are not.
     """
     kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
     lost = []

@@ -37,7 +37,7 @@ def moved_metadata(metadata: Metadata, moves: Sequence[Move], *, same_units: boo
         from cnncli.images.xmp import fitted_xmp
 
         xmp = fitted_xmp(metadata.xmp, move.after, move)
-        lost += [] if xmp else ["XMP"]
+        lost += [] if xmp else ["XMP that is damaged or very long"]
         metadata = replace(metadata, xmp=xmp)
     later = tuple(
         moved_metadata(each, [own], same_units=same_units)

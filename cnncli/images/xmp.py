@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
+#: How packets begin in other encodings than UTF-8.
+_WIDE = (
+    (b"\0\0\0<", "utf-32-be"), (b"<\0\0\0", "utf-32-le"), (b"\0<", "utf-16-be"), (b"<\0", "utf-16-le"),
+    (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+)  # fmt: skip
 _HARMLESS = re.compile(r"<!--|<!\[CDATA\[")  # what may begin with an exclamation mark
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _XMP, _CAMERA_RAW = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/camera-raw-settings/1.0/"
@@ -93,8 +98,8 @@ def fitted_xmp(xmp: bytes, size: tuple[int, int], move: Move | None = None) -> b
 
 def _as_text(xmp: bytes) -> str:
     """The packet without its declaration: what is checked is what is parsed, in whatever encoding it came."""
-    wide = xmp[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = xmp.decode("utf-16" if wide else "utf-8-sig").strip("\0 \t\r\n")
+    encoding = next((name for start, name in _WIDE if xmp.startswith(start)), "utf-8-sig")
+    text = xmp.decode(encoding).strip("\0 \t\r\n")
     return _DECLARATION.sub("", text, count=1)
 
 

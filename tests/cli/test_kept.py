@@ -76,6 +76,15 @@ def test_what_is_lost_is_said_once_with_formats_that_keep_it(run, rich):
     assert run("convolve", rich, "-k", "identity", "-q", "-o", "out.bmp").err == ""
 
 
+def test_what_holds_for_many_files_is_said_once_and_counted(run, tmp_path, rich):
+    for name in ("b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes((tmp_path / rich).read_bytes())
+    done = run("convolve", "b.jpg", "c.jpg", rich, "-k", "identity", "-o", "{stem}.bmp")
+    first, second = done.err.splitlines()
+    assert first.startswith("note: b.bmp is written without EXIF, XMP,")
+    assert second == first.replace("note: b.bmp", "note: so it is with 2 more files: …")
+
+
 def test_an_edge_picture_keeps_a_gray_profile(run, tmp_path, rich):
     assert run("convolve", rich, "-k", "sobel", "-o", "out.png").err == ""
     with Image.open(tmp_path / "out.png") as image:

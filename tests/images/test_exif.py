@@ -88,21 +88,32 @@ def test_no_picture_in_exif_survives_in_any_format(format, order):
             assert not exif.get_ifd(ExifTags.IFD.IFD1)
 
 
+def private(value):
+    return block([(270, 2, 8, b"a photo\0"), (0xC000, 7, len(value), value)])
+
+
 @pytest.mark.parametrize("preview", [
     THUMBNAIL,
     b"\x02" + THUMBNAIL[1:],  # as Minolta's cameras wrote them
-    saved(pixels(3, "uint8"), "PNG"),
+    saved(pixels(3, "uint8", size=(4, 4)), "PNG") + bytes(99),
     saved(pixels(3, "uint8"), "WEBP"),
+    bytes(range(256)) * 20,  # nobody knows
 ])  # fmt: skip
-def test_maker_notes_stay_where_they_are_unless_a_picture_is_in_them(preview):
-    plain = camera()
-    kept = read_exif(b"Exif\0\0" + plain)
-    note = b"maker's own words" * 20
-    assert kept.block.index(note) == plain.index(note)
-    assert kept.lost == ("long values of EXIF",)  # the comment
-    dropped = read_exif(camera(maker=bytes(100) + preview + bytes(100)))
-    assert "maker notes with a preview" in dropped.lost
+def test_private_values_stay_where_they_are_unless_a_picture_may_be_in_them(preview):
+    value = b"somebody's own words. " * 20
+    kept = read_exif(b"Exif\0\0" + private(value))
+    assert kept.block == private(value)
+    assert kept.lost == ()
+    dropped = read_exif(private(preview))
+    assert dropped.lost == ("long values of EXIF",)
     assert preview[10:60] not in dropped.block
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_maker_notes_are_left_out_and_named(order):
+    kept = read_exif(camera(order))
+    assert b"maker's own words" not in kept.block
+    assert kept.lost == ("long values of EXIF", "maker notes")  # of which the first is the comment
 
 
 def test_bytes_that_no_entry_names_are_not_written():

@@ -89,8 +89,9 @@ def test_a_turned_panorama_loses_its_numbers():
 def test_other_prefixes_and_encodings_are_understood():
     xmp = packet("<other:Directory/>text", names='xmlns:other="http://ns.google.com/photos/1.0/container/"')
     assert "Directory" not in properties(fitted_xmp(xmp, (4, 3)))
-    wide = packet(names='tiff:ImageWidth="4000"').decode().replace("\ufeff", "").encode("utf-16")
-    assert properties(fitted_xmp(wide, (40, 30)))["ImageWidth"] == "40"
+    text = packet(names='tiff:ImageWidth="4000"').decode()
+    for encoding in ("utf-16", "utf-16-be", "utf-16-le", "utf-32-be", "utf-8-sig"):
+        assert properties(fitted_xmp(text.encode(encoding), (40, 30)))["ImageWidth"] == "40"
     padded = packet(names='tiff:ImageWidth="4000"') + b" \n" * 2000 + b"\0"
     assert len(fitted_xmp(padded, (40, 30))) < 1500
 
