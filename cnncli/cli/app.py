@@ -365,6 +365,23 @@ def kernels(
 
 
 @app.command()
+def formats(
+    json: Json = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+) -> int:
+    """List the image formats that are read and written, their depths, and the metadata they keep."""
+
+    def work() -> int:
+        from cnncli.cli.formats import formats_command
+
+        return formats_command(json=json)
+
+    return carry_out(work, debug=debug)
+
+
+@app.command()
 def train(
     dataset: Annotated[
         str | None,

@@ -33,13 +33,6 @@ SUFFIXES: dict[str, str] = {
     ".npy": "NPY",
 }
 
-#: Suffixes that a folder is searched for: all that can be written, and those that are only read.
-READ_SUFFIXES: frozenset[str] = frozenset(SUFFIXES) | {
-    ".cur", ".dcx", ".dds", ".fli", ".flc", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jpc", ".jpf", ".jpx",
-    ".mpo", ".msp", ".pcx", ".psd", ".qoi", ".ras", ".sgi", ".bw", ".rgb", ".rgba", ".xbm", ".xpm",
-}  # fmt: skip
-
-
 #: First bytes (where they lie, what they are), format, and the plugin of Pillow that reads it.
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "PNG", "PngImagePlugin"),
@@ -55,8 +48,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"BM", "BMP", "BmpImagePlugin"),
     (4, b"ftypavif", "AVIF", "AvifImagePlugin"),
     (4, b"ftypavis", "AVIF", "AvifImagePlugin"),
-    (4, b"ftypmif1", "AVIF", "AvifImagePlugin"),
-    (4, b"ftypmsf1", "AVIF", "AvifImagePlugin"),
     (0, b"\xff\x4f\xff\x51", "JPEG2000", "Jpeg2KImagePlugin"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000", "Jpeg2KImagePlugin"),
     (0, b"qoif", "QOI", "QoiImagePlugin"),
@@ -79,6 +70,9 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (4, b"\x11\xaf", "FLI", "FliImagePlugin"),
     (4, b"\x12\xaf", "FLI", "FliImagePlugin"),
 )
+#: A bitmap without the header of its file: the size of its own, one plane, and bits of a pixel.
+_DIB = re.compile(rb"[\x28\x34\x38\x40\x6c\x7c]\0\0\0(?s:.{8})\x01\0[\x01\x04\x08\x10\x18\x20]\0")
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _PNM = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 
 
@@ -93,7 +87,17 @@ def sniffed(prefix: bytes) -> tuple[str, str] | None:
     for at, magic, format, plugin in _SIGNATURES:
         if prefix.startswith(magic, at):
             return format, plugin
+    if prefix[4:8] == b"ftyp" and _AVIF_BRANDS & brands(prefix):
+        return "AVIF", "AvifImagePlugin"
+    if _DIB.match(prefix):
+        return "DIB", "BmpImagePlugin"
     return ("PPM", "") if _PNM.match(prefix) else None
+
+
+def brands(prefix: bytes) -> set[bytes]:
+    """What an ISO base media file (AVIF, HEIC, videos) says it is compatible with, and its main brand."""
+    length = min(int.from_bytes(prefix[:4], "big"), len(prefix))
+    return {prefix[8:12], *(prefix[at : at + 4] for at in range(16, length - 3, 4))}
 
 
 @record
@@ -121,6 +125,7 @@ class Holds:
     gray: bool = False
 
 
+#: What is written, by format.
 FORMATS: dict[str, Holds] = {
     "PNG": Holds(depths=(8, 16), alpha=True, moves=True),
     "JPEG": Holds(),
@@ -138,6 +143,66 @@ FORMATS: dict[str, Holds] = {
     "TGA": Holds(alpha=True),
     "NPY": Holds(depths=(8, 16, 32), alpha=True),
 }
+
+
+@record
+class Reads:
+    """What is read of a format.
+
+    Attributes
+    ----------
+    suffixes : tuple of str
+        Of its files.
+    depths : tuple of int
+        8, 16 and 32 (float); others are refused.
+    alpha : bool
+        Opacity.
+    frames : str
+        ``animation``, ``pages``, or ``first`` where further pictures in it are left out; empty where there
+        are none.
+    """
+
+    suffixes: tuple[str, ...]
+    depths: tuple[int, ...] = (8,)
+    alpha: bool = False
+    frames: str = ""
+
+
+#: What is read, by format.
+READ: dict[str, Reads] = {
+    "PNG": Reads((".png", ".apng"), (8, 16), True, "animation"),
+    "JPEG": Reads((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), frames="first"),
+    "TIFF": Reads((".tif", ".tiff"), (8, 16, 32), True, "pages"),
+    "WEBP": Reads((".webp",), (8,), True, "animation"),
+    "GIF": Reads((".gif",), (8,), True, "animation"),
+    "AVIF": Reads((".avif",), (8,), True, "animation"),
+    "BMP": Reads((".bmp", ".dib"), (8,), True),
+    "PPM": Reads((".ppm", ".pnm"), (8, 16), frames="pages"),
+    "PGM": Reads((".pgm",), (8, 16), frames="pages"),
+    "PBM": Reads((".pbm",), (8,), frames="pages"),
+    "PFM": Reads((".pfm",), (32,), frames="pages"),
+    "PAM": Reads((".pam",), (8, 16), True, "pages"),
+    "JPEG2000": Reads((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), (8, 16), True),
+    "TGA": Reads((".tga",), (8,), True),
+    "NPY": Reads((".npy",), (8, 16, 32), True),
+    "QOI": Reads((".qoi",), (8,), True),
+    "PSD": Reads((".psd",), (8,), True, "first"),
+    "ICO": Reads((".ico",), (8,), True, "first"),
+    "CUR": Reads((".cur",), (8,), True, "first"),
+    "ICNS": Reads((".icns",), (8,), True, "first"),
+    "DDS": Reads((".dds",), (8,), True),
+    "SGI": Reads((".sgi", ".rgb", ".rgba", ".bw"), (8,), True),
+    "SUN": Reads((".ras",)),
+    "PCX": Reads((".pcx",)),
+    "DCX": Reads((".dcx",), frames="first"),
+    "MSP": Reads((".msp",)),
+    "XPM": Reads((".xpm",), (8,), True),
+    "XBM": Reads((".xbm",)),
+    "FLI": Reads((".fli", ".flc"), frames="animation"),
+}
+
+#: Suffixes that a folder is searched for.
+READ_SUFFIXES: frozenset[str] = frozenset(suffix for reads in READ.values() for suffix in reads.suffixes)
 
 
 def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> str:

@@ -236,12 +236,25 @@ def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]
     known = sniffed(prefix)
     if (known is None or known[0] in ("ICO", "CUR")) and _is_tga(stream, label):
         known = ("TGA", "TgaImagePlugin")
+    if known is None or known[0] in ("TIFF", "PSD"):
+        _refuse_foreign(prefix, label)
     if known is None:
         raise CnncliError(
             f"{label} is not an image in a format that can be read; it begins with {_first_bytes(prefix)}",
             "Expected PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, .npy or the like; check the file.",
         )
     return known
+
+
+def _refuse_foreign(prefix: bytes, label: str) -> None:
+    """Name a file that is not read, but known."""
+    from cnncli.images.foreign import foreign
+
+    found = foreign(prefix)
+    if found is not None:
+        what, hint = found
+        unread = "" if "not an image" in what else ", which is not read"
+        raise CnncliError(f"{label} is {what}{unread}; expected one of the formats of `cnncli formats`", hint)
 
 
 def _first_bytes(prefix: bytes) -> str:
@@ -275,8 +288,8 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted
     image = decoded_ahead(stream) or open_image(stream, plugin, format)
     frames = _frame_count(image)
     check_size((*image.size, 1 if wanted.first else frames), wanted.pixels)
-    if frames > 1:
-        moving, durations, loop = decode.animation_frames(image, first=wanted.first)
+    if frames > 1 or getattr(image, "default_image", False):
+        moving, durations, loop = decode.animation_frames(image, first=wanted.first or frames == 1)
         channels = moving[0].shape[2]
         metadata, orientation = read_about(image, stream, channels, alpha=channels == 4)
         upright = tuple(turned(frame, orientation) for frame in moving)

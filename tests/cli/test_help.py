@@ -23,7 +23,7 @@ def test_help_fits_80_columns(start, command, flag):
 
 
 def test_the_commands_are_those_that_the_readme_describes():
-    agreed = {"convolve", "kernels", "train", "predict", "evaluate", "featuremaps", "samples"}
+    agreed = {"convolve", "formats", "kernels", "train", "predict", "evaluate", "featuremaps", "samples"}
     assert agreed <= set(COMMANDS)
 
 

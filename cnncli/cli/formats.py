@@ -1,0 +1,97 @@
+"""``cnncli formats``: which image formats are read and written, at which depths, with which metadata."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cnncli.checked import as_json
+from cnncli.cli.run import DONE
+from cnncli.cli.streams import write_line
+from cnncli.images.foreign import NOT_READ
+from cnncli.images.formats import FORMATS, READ, SUFFIXES
+from cnncli.images.keeping import KEEPS
+
+_DEPTHS = {8: "8", 16: "16", 32: "float"}
+
+
+def formats_command(*, json: bool) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    json : bool
+        Print an object a line instead of tables.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if json:
+        for each in (*known_formats(), *unread_formats()):
+            write_line(as_json(each))
+    else:
+        _render()
+    return DONE
+
+
+def known_formats() -> Iterator[dict[str, Any]]:
+    """Describe the formats that are read, most of which are written too.
+
+    Yields
+    ------
+    dict
+        format, suffixes, read and write (bits of a sample; 32 is float), opacity (in files that are read),
+        frames ("animation", "pages", "first" where the first picture of several is read, or None), and
+        metadata that is kept on writing.
+    """
+    for name, reads in READ.items():
+        writes = FORMATS.get(name)
+        yield {
+            "format": name,
+            "suffixes": list(reads.suffixes),
+            "read": list(reads.depths),
+            "write": list(writes.depths) if writes else [],
+            "write_suffixes": [suffix for suffix, format in SUFFIXES.items() if format == name],
+            "opacity": reads.alpha,
+            "frames": reads.frames or None,
+            "metadata": sorted((word.removeprefix("the ") for word in KEEPS.get(name, ())), key=str.lower),
+        }
+
+
+def unread_formats() -> Iterator[dict[str, Any]]:
+    """Describe formats that are known and not read: format, suffixes, and what would read them."""
+    for name, suffixes, tool in NOT_READ:
+        yield {"format": name, "suffixes": list(suffixes), "read": [], "write": [], "needs": tool}
+
+
+def _render() -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("format", "suffixes", "read", "written", "opacity", "frames", "metadata that is kept"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "format")
+    for each in known_formats():
+        table.add_row(
+            each["format"],
+            " ".join(each["suffixes"]),
+            _bits(each["read"]),
+            _bits(each["write"]),
+            "yes" if each["opacity"] else "",
+            each["frames"] or "",
+            ", ".join(each["metadata"]),
+        )
+    console.print(table)
+    console.print(
+        "Bits of a sample; TIFF and .npy hold any number of channels. Written without opacity: on white."
+    )
+    console.print()
+    console.print("Not read, and what would read it:")
+    for each in unread_formats():
+        console.print(f"  {each['format']} ({' '.join(each['suffixes'])}): {each['needs']}", markup=False)
+
+
+def _bits(depths: list[int]) -> str:
+    return ", ".join(_DEPTHS[bits] for bits in depths)
