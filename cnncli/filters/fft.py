@@ -21,6 +21,7 @@ from cnncli.records import replace
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+MOST_CHANNELS = 4  # of a transform's tiles
 BAND = 1 / 32  # of its upper end, where a band ends
 _DIRECT_TAPS = 3.0  # taps for each multiply-add that a transform costs, up to which direct sums are faster
 _MOST_CELLS = 1 << 18  # of a kernel that counts: sums of so many ones err by less than a half
@@ -41,7 +42,7 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     weights : ndarray, shape (kh, kw), float64
         In the order of correlation: the first weight falls on the first pixel under the kernel.
     surface : Surface
-        Source, border and output; any stride, 1 to 4 channels.
+        Source, border and output; any stride and number of channels.
     threads : int
         Threads to use. The result does not depend on it.
 
@@ -50,6 +51,8 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     int
         How many values were clipped to the range of the output's type.
     """
+    if surface.channels > MOST_CHANNELS:
+        return _run_apart(weights, surface, threads)
     checks = np.float32 in (surface.src.dtype, surface.out.dtype)
     clipped, left_out = run_tiles(weights, surface, threads=threads, checks=checks)
     for rows, columns in left_out:
@@ -60,6 +63,18 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
             clipped += run_direct(weights, part, dilation=1, threads=threads)
         else:
             clipped += _run_bands(weights, part, threads)
+    return clipped
+
+
+def _run_apart(weights: Weights, surface: Surface, threads: int) -> int:
+    """Answers for more channels than a transform takes, some at a time."""
+    clipped = 0
+    for first in range(0, surface.channels, MOST_CHANNELS):
+        some = slice(first, first + MOST_CHANNELS)
+        src = np.ascontiguousarray(surface.src[..., some])
+        out = aligned_empty((*surface.out.shape[:2], src.shape[2]), surface.out.dtype)
+        clipped += run_fft(weights, replace(surface, src=src, out=out), threads=threads)
+        surface.out[..., some] = out
     return clipped
 
 
