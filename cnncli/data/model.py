@@ -153,6 +153,11 @@ def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], 
     -------
     mean, std : ndarray, shape (C,), float32
     """
+    return moments(level_counts(split, threads=threads))
+
+
+def level_counts(split: Split, *, threads: int = 1) -> NDArray[np.int64]:
+    """How often each of 256 levels occurs in each channel, (C, 256), in up to 10,000 images."""
     count, channels = len(split), split.shape[2]
     picked = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.intp))
     buffer = np.empty((min(len(picked), _AT_ONCE), *split.shape), np.uint8)
@@ -163,6 +168,11 @@ def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], 
         split.read(part, out, threads=threads)
         for channel in range(channels):
             counts[channel] += np.bincount(out[..., channel].ravel(), minlength=256)
+    return counts
+
+
+def moments(counts: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation, as `statistics` gives them, of what `level_counts` does."""
     levels = np.arange(256) / 255
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ levels

@@ -11,8 +11,7 @@ from cnncli import __version__
 from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.loader import Loader
-from cnncli.data.model import Dataset, Report, class_weights, statistics
-from cnncli.data.prepare import Intake
+from cnncli.data.model import Dataset, Report, class_weights
 from cnncli.errors import CnncliError, OptionError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
@@ -27,6 +26,7 @@ from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, load, load_same
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
+from cnncli.training.pixels import preprocessing_of
 from cnncli.training.seen import Seen
 from cnncli.training.spelling import as_given
 from cnncli.training.state import State, load_state, save_state
@@ -183,7 +183,8 @@ def begin(
     if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
-    preprocessing = _preprocessing(dataset, start, threads)
+    preprocessing, warnings = preprocessing_of(dataset, start.preprocessing if start else None, threads)
+    dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
     layers = options.model
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
@@ -307,27 +308,6 @@ def resume(
     if state.progress.batch == 0 and state.progress.epoch and state.progress.result is None:
         session.write_derived(state)  # a kill may have come between the state and these
     return session
-
-
-def _preprocessing(dataset: Dataset, start: Checkpoint | None, threads: int) -> Preprocessing:
-    """Mean and deviation of the data, or those that the weights to start from are used to."""
-    intake = dataset.intake or Intake(dataset.shape)
-    height, width, channels = dataset.shape
-    if start and start.preprocessing.shape == dataset.shape:
-        mean, std = start.preprocessing.mean, start.preprocessing.std
-    else:
-        mean, std = (tuple(float(v) for v in each) for each in statistics(dataset.train, threads=threads))
-    return Preprocessing(
-        (height, width),
-        channels,
-        mean,
-        std,
-        digits=dataset.known == "mnist",  # others are learnt, and predicted, as they come
-        fit=intake.fit,
-        scales={
-            kind: (scale.low, scale.high, scale.least, scale.most) for kind, scale in intake.scales.items()
-        },
-    )
 
 
 def _taken(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:

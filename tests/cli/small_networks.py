@@ -14,10 +14,10 @@ SHAPE = (6, 5, 1)
 MEAN, STD = 0.4, 0.3
 
 
-def save_linear(path, rng, *, shape=SHAPE, classes=CLASSES, digits=False):
+def save_linear(path, rng, *, shape=SHAPE, classes=CLASSES, digits=False, spread=0.3):
     """Write a checkpoint of one layer with random weights; its weight (K, C, H, W) and bias."""
     height, width, channels = shape
-    weight = rng.normal(0, 0.3, (len(classes), channels * height * width)).astype(np.float32)
+    weight = rng.normal(0, spread, (len(classes), channels * height * width)).astype(np.float32)
     bias = rng.normal(0, 0.5, len(classes)).astype(np.float32)
     save_checkpoint(
         path,

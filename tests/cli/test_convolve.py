@@ -536,3 +536,24 @@ def test_explain_is_drawn_beside_the_result(run, photo):
         assert min(picture.size) > 200
     with Image.open("b.png") as picture:
         assert picture.size == (64, 48)
+
+
+@pytest.mark.parametrize("top", [1.0, 1.0001, 255.0])
+@pytest.mark.parametrize("suffix", ["npy", "tif"])
+def test_floats_have_one_white_wherever_they_lie(run, top, suffix):
+    steps = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16) * np.float32(top)
+    if suffix == "npy":
+        np.save("a.npy", steps)
+    else:
+        Image.fromarray(steps).save("a.tif")
+    done = run("convolve", f"a.{suffix}", "-k", "identity", "-o", "b.png")
+    np.testing.assert_array_equal(np.asarray(Image.open("b.png")), np.arange(256).reshape(16, 16))
+    noted = "note: b.png: floats of the input reach beyond 1, so that white is 255" in done.err
+    assert noted == (top == 255 and suffix == "tif")
+
+
+def test_12_bits_in_16_are_said_where_8_are_written(run):
+    Image.fromarray((np.arange(256, dtype=np.uint16) * 16).reshape(16, 16)).save("a.png")
+    done = run("convolve", "a.png", "-k", "identity", "-o", "b.jpg")
+    assert "b.jpg is almost black, pixels reach 4,080 of 65,535; --range stretch brightens them" in done.err
+    assert "almost black" not in run("convolve", "a.png", "-k", "identity", "-o", "c.png").err

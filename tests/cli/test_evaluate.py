@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from small_networks import CLASSES, SHAPE, probabilities, save_linear
+from small_networks import CLASSES, SHAPE, probabilities, save_gray, save_linear
+
+from cnncli.data.shipped import sample_path
 
 
 @pytest.fixture
@@ -241,3 +243,59 @@ def test_more_classes_than_fit_are_listed_by_their_mistakes(run, rng, tmp_path):
     np.fill_diagonal(off, 0)
     assert f"{off.max():7} times  " in done.out.decode()
     assert json.loads(run("evaluate", "many.npz", "-m", "many.safetensors", "--json").out)["images"] == 200
+
+
+@pytest.mark.parametrize(("shape", "digits"), [((14, 14, 1), True), ((9, 14, 1), False), ((9, 14, 3), False)])
+def test_it_judges_the_inputs_that_predict_answers(run, rng, tmp_path, shape, digits):
+    """Files of many kinds: the loss is that of predict's own probabilities."""
+    save_linear(tmp_path / "net.safetensors", rng, shape=shape, digits=digits, spread=0.05)
+    y, x = np.mgrid[:90, :130]
+    photo = np.stack([x * 2 % 256, y * 2, 120 + 60 * np.sin(x / 7)], 2).astype(np.uint8)
+    sheet = np.full((60, 200), 240, np.uint8)
+    sheet[10:50, 140:152] = 20
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    kinds = {
+        "a.jpg": Image.fromarray(photo).resize((520, 360)),
+        "b.png": Image.fromarray(photo).convert("P"),
+        "c.png": Image.fromarray(np.dstack([photo, photo[..., 0]])),
+        "d.tif": Image.fromarray(photo[..., 0] / np.float32(255)),
+        "e.tif": Image.fromarray(photo[..., 1].astype(np.float32)),
+        "f.png": Image.fromarray(photo[..., 2].astype(np.uint16) * 257),
+        "g.png": Image.fromarray(sheet),
+        "h.tif": Image.fromarray(255 - np.dstack([photo, photo[..., 0] // 2]), "CMYK"),
+    }
+    labels = {name: CLASSES[at % 3] for at, name in enumerate(kinds)}
+    for name, image in kinds.items():
+        for part in ("train", "test"):
+            (tmp_path / "all" / part / labels[name]).mkdir(parents=True, exist_ok=True)
+        image.save(tmp_path / "all" / "test" / labels[name] / name, exif=exif)
+    for label in CLASSES:
+        save_gray(tmp_path / "all" / "train" / label / "x.png", rng)
+    judged = run("evaluate", "all", "-m", "net.safetensors", "--json")
+    answered = run("predict", "-r", "all/test", "-m", "net.safetensors", "--json", "--top", "3")
+    assert (judged.code, answered.code) == (0, 0), judged.err + answered.err
+    losses = []
+    for each in answered.results:
+        label = labels[each["input"].rpartition("/")[2]]
+        found = {guess["label"]: guess["probability"] for guess in each["predictions"]}
+        losses.append(-np.log(max(found[label], 1e-6)))
+    assert len(losses) == len(kinds)
+    assert max(losses) < 9  # probabilities have six places
+    assert judged.results[0]["loss"] == pytest.approx(np.mean(losses), rel=2e-3)
+
+
+def test_digits_on_larger_paper_are_as_right_as_alone(run, tmp_path):
+    """40 digits of 90 pixels on sheets of 100x400, by the network that ships."""
+    with np.load(sample_path("mnist_5k.npz")) as file:
+        images, labels = file["x"], file["y"]
+    picked = [int(np.flatnonzero(labels == k)[at]) for k in range(10) for at in range(4)]
+    for at, place in enumerate(picked):
+        sheet = np.full((100, 400), 255, np.uint8)
+        left = 5 + 7 * at
+        sheet[5:95, left : left + 90] = 255 - np.asarray(Image.fromarray(images[place]).resize((90, 90)))
+        path = tmp_path / "sheets" / str(labels[place]) / f"{at}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(path)
+    (judged,) = run("evaluate", "sheets", "--split", "all", "--json").results
+    assert (judged["images"], judged["accuracy"]) == (40, 1.0)

@@ -232,3 +232,18 @@ def test_inputs_that_cannot_be_read(run, net, two_lines, tmp_path):
     assert "no such file" in two_lines(run("featuremaps", "b.png", "-m", "net.safetensors"), 1)
     done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "no/such/folder/x.png")
     assert "folder" in two_lines(done, 1)
+
+
+@pytest.mark.parametrize("digits", [False, True])
+def test_it_shows_what_predict_answers(run, rng, tmp_path, digits):
+    """A JPEG that is reduced while it is decoded: the input, and the answer, are those of predict."""
+    weight, bias = save_linear(tmp_path / "net.safetensors", rng, shape=(10, 12, 1), digits=digits)
+    y, x = np.mgrid[:480, :640]
+    Image.fromarray(np.stack([x // 3, y // 2, (x + y) // 5], 2).astype(np.uint8)).save("a.jpg")
+    drawn = run("featuremaps", "a.jpg", "-m", "net.safetensors", "--json", "-o", "page.png", "--raw", "raw")
+    (answered,) = run("predict", "a.jpg", "-m", "net.safetensors", "--json").results
+    assert drawn.results[0]["predictions"] == answered["predictions"]
+    outputs = (weight * np.load(tmp_path / "raw" / "input.npy").transpose(2, 0, 1)).sum(axis=(1, 2, 3)) + bias
+    shares = np.exp(outputs - outputs.max())
+    assert answered["predictions"][0]["label"] == CLASSES[int(outputs.argmax())]
+    assert answered["predictions"][0]["probability"] == pytest.approx((shares / shares.sum()).max(), abs=1e-4)

@@ -430,3 +430,37 @@ def test_leaving_early_stops_the_work():
     count = len(done)
     time.sleep(0.02)
     assert len(done) == count < 1000
+
+
+# --- numbers ---------------------------------------------------------------------------------------
+
+
+def test_bytes_and_floats_of_a_picture_have_one_answer(run, net, rng):
+    pixels = save_gray("a.png", rng)
+    np.save("bytes.npy", pixels)
+    np.save("unit.npy", pixels / 255)
+    np.save("to_255.npy", pixels.astype(np.float32))
+    np.save("above.npy", pixels.astype(np.float32) / 255 * np.float32(1.0001))
+    Image.fromarray(pixels.astype(np.float32)).save("to_255.tif")
+    names = ["a.png", "bytes.npy", "unit.npy", "to_255.npy", "above.npy", "to_255.tif"]
+    done = run("predict", *names, "-m", "net.safetensors", "--json")
+    for each in done.results:
+        assert each["predictions"] == done.results[0]["predictions"]
+
+
+def test_what_has_no_scale_is_an_error_and_what_is_clipped_is_said(run, net, rng):
+    pixels = save_gray("a.png", rng).astype(np.float32) / 255
+    for name, values in (("counts", pixels * 4000), ("signed", pixels * 2 - 1), ("nan", pixels * np.nan)):
+        np.save(f"{name}.npy", values)
+    Image.fromarray((pixels * 4095).astype(np.uint16)).save("camera.png")
+    pixels[0, 0] = 1.4
+    np.save("over.npy", pixels)
+    names = ["counts.npy", "signed.npy", "nan.npy", "camera.png", "over.npy"]
+    done = run("predict", *names, "-m", "net.safetensors", "--json")
+    said = ["reach from", "reach from -", "NaN", "holds 12 bits or fewer"]
+    for each, name, words in zip(done.results, names, said, strict=False):
+        assert each["error"].startswith(f"{name}: ")
+        assert words in each["error"]
+    assert done.results[-1]["adapted"] == ["clipped"]
+    assert done.err.startswith("note: 1 of 5 pictures was clipped: numbers lie beyond the black or white")
+    assert run("predict", "over.npy", "-m", "net.safetensors", "-q").err == ""

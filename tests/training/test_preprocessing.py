@@ -1,15 +1,22 @@
 """What a checkpoint says about pixels follows from the pixels, never from a name."""
 
-from dataclasses import asdict
+import json
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image
-from training_helpers import make_task
+from training_helpers import Watcher, make_task, never
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import PRESETS
 from cnncli.data.load import load_dataset
+from cnncli.data.model import Arrays
+from cnncli.errors import CnncliError
+from cnncli.training.checkpoint import Preprocessing
 from cnncli.training.options import TrainOptions
+from cnncli.training.pixels import preprocessing_of
 from cnncli.training.session import begin
 
 
@@ -43,5 +50,79 @@ def test_the_collection_itself_is_known(folders, monkeypatch):
     dataset = load_dataset("mnist", offline=True)
     assert (dataset.known, len(dataset.classes)) == ("mnist", 10)
     assert dataset.known in PRESETS
+    assert preprocessing_of(dataset, None)[0].digits
+    papers = Arrays(255 - dataset.train.images, dataset.train.labels)
+    assert not preprocessing_of(replace(dataset, train=papers), None)[0].digits
     assert dataset.warnings == ("mnist is taken for the known data set; what lies here is ./mnist",)
     assert load_dataset("./mnist").known == ""
+
+
+def test_pixels_of_one_shade_are_said(tmp_path, rng):
+    """Masks of 0 and 1 in bytes, and a dead pixel that pushes a camera's 12 bits in 16 down to few shades."""
+    masks = rng.integers(0, 2, (20, 8, 8)).astype(np.uint8)
+    camera = rng.integers(0, 1500, (20, 8, 8)).astype(np.uint16)
+    fine = camera.copy()
+    camera[0, 0, 0] = 65535
+    for name, images, few in (
+        ("masks", masks, 2),
+        ("camera", camera, 7),
+        ("fine", fine, None),
+    ):
+        np.savez(tmp_path / f"{name}.npz", x=images, y=np.arange(20) % 2)
+        _, warnings = preprocessing_of(load_dataset(str(tmp_path / f"{name}.npz"), val_split=0), None)
+        expected = [] if few is None else [f"nearly all pixels lie within {few} of 256 levels"]
+        assert [each.partition(":")[0] for each in warnings] == expected
+
+
+def test_size_and_fit_are_of_the_run_and_of_its_checkpoint(session, again, tmp_path):
+    run = session(size="12x7", fit="pad")
+    assert run.dataset.shape == (7, 12, 1)
+    assert (run.preprocessing.size, run.preprocessing.fit) == ((7, 12), "pad")
+    assert "--size 12x7 --fit pad" in run.options.command
+    run.folder.unlock()
+    resumed = again(tmp_path / "run")
+    assert asdict(resumed.preprocessing) == asdict(run.preprocessing)
+    np.testing.assert_array_equal(resumed.dataset.train.images, run.dataset.train.images)
+
+
+def test_weights_to_start_from_bring_their_intake(session, tmp_path):
+    first = session(size="12x7", fit="stretch", output=tmp_path / "first")
+    first.trainer.run(Watcher(), never)
+    then = session(init=str(tmp_path / "first"), output=tmp_path / "then", model="auto")
+    assert (then.preprocessing.size, then.preprocessing.fit) == ((7, 12), "stretch")
+    wishes = {"size": "9", "fit": "pad", "model": "auto"}
+    other = session(init=str(tmp_path / "first"), output=tmp_path / "other", **wishes)
+    assert (other.preprocessing.size, other.preprocessing.fit) == ((9, 9), "pad")
+
+
+@pytest.mark.parametrize("given", ["0", "64x", "x64", "64x64x3", "-5", "4001", "big", ""])
+def test_sizes_that_are_none(given):
+    with pytest.raises(CnncliError, match=f"--size is '{given}'; expected a side, or width x height"):
+        TrainOptions(dataset="a", size=given)
+
+
+def test_a_fit_that_is_none():
+    with pytest.raises(CnncliError, match="--fit is 'croop'; expected crop, pad, stretch") as caught:
+        TrainOptions(dataset="a", fit="croop")
+    assert caught.value.hint == "Did you mean crop? Say --fit crop."
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fit": "squeeze"}, "fit is 'squeeze'; expected crop, pad, stretch"),
+        ({"scales": {"uint16": [5, 5, 0, 0]}}, "scales.uint16 is 5 to 5"),
+        ({"scales": {"uint16": [0, 5]}}, "scales.uint16 has 2 values; expected 4"),
+        ({"scales": {"int99": [0, 1, 1, 1]}}, "int99"),
+        ({"scales": {"float32": [0, 1e300, 1, 1]}}, "scales.float32 is"),
+    ],
+)
+def test_what_a_checkpoint_says_of_pixels_is_checked(changes, said):
+    pre = asdict(Preprocessing((1, 2), 1, (0.5,), (0.25,)))
+    with pytest.raises(MalformedError, match=re.escape(said)):
+        Preprocessing.from_fields(Fields(json.loads(json.dumps(pre | changes)), "preprocessing"))
+
+
+def test_checkpoints_of_the_first_release_crop_and_know_no_scales():
+    old = {"size": [1, 2], "channels": 1, "mean": [0.5], "std": [0.25], "digits": True}
+    assert Preprocessing.from_fields(Fields(old)) == Preprocessing((1, 2), 1, (0.5,), (0.25,), True)

@@ -15,6 +15,7 @@ from cnncli.data.load import load_dataset
 from cnncli.data.prepare import Intake, read_file, read_prepared
 from cnncli.data.sizes import Asked
 from cnncli.training.checkpoint import Preprocessing
+from cnncli.training.pixels import preprocessing_of
 
 SIDE = 16
 TURN = Image.Transpose.ROTATE_90
@@ -84,9 +85,7 @@ def save(kind, path, i):
 
 def network_of(dataset):
     """What `train` would store of the pixels."""
-    from cnncli.training.session import _preprocessing
-
-    made = _preprocessing(dataset, None, 1)
+    made, _ = preprocessing_of(dataset, None)
     return Preprocessing.from_fields(Fields(json.loads(json.dumps(asdict(made))))).intake  # as from a file
 
 

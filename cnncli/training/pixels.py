@@ -1,0 +1,74 @@
+"""What a network that learns from a data set is to expect of pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.digits import are_digits
+from cnncli.data.model import Arrays, Dataset, level_counts, moments
+from cnncli.data.prepare import Intake
+from cnncli.training.checkpoint import Preprocessing
+
+_TAIL = 0.001  # the share of pixels, darkest and brightest, that may be outliers
+_FEW = 8  # levels of 256: what lies within so many has hardly any contrast
+
+
+def preprocessing_of(
+    dataset: Dataset, start: Preprocessing | None, threads: int = 1
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Describe how pixels become inputs: size, colour and scale of the data, mean and deviation.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is learnt.
+    start : Preprocessing or None
+        Of weights to start from: their mean and deviation are kept where size and colour are the same.
+    threads : int
+        To use.
+
+    Returns
+    -------
+    preprocessing, warnings
+        What goes into the checkpoint, and what is odd about the pixels.
+    """
+    intake = dataset.intake or Intake(dataset.shape)
+    height, width, channels = dataset.shape
+    counts = level_counts(dataset.train, threads=threads)
+    if start is not None and start.shape == dataset.shape:
+        mean, std = start.mean, start.std
+    else:
+        mean, std = (tuple(float(v) for v in each) for each in moments(counts))
+    scales: dict[str, tuple[float, ...]] = {
+        kind: (each.low, each.high, each.least, each.most) for kind, each in intake.scales.items()
+    }
+    found = Preprocessing(
+        (height, width),
+        channels,
+        mean,
+        std,
+        digits=_shows_digits(dataset),
+        fit=intake.fit,
+        scales=scales,
+    )
+    return found, _on_contrast(counts)
+
+
+def _shows_digits(dataset: Dataset) -> bool:
+    """MNIST's own digits, and light on dark, so that none of them is changed on its way to the network."""
+    images = dataset.train.images if isinstance(dataset.train, Arrays) else None
+    if dataset.known != "mnist" or images is None or images.shape[3] != 1:
+        return False
+    return bool(are_digits(images).all())
+
+
+def _on_contrast(counts: NDArray[np.int64]) -> tuple[str, ...]:
+    """Warn where nearly all pixels are of one shade: the scale is another one, or outliers set it."""
+    share = counts.sum(axis=0).cumsum() / max(1, int(counts.sum()))
+    low, high = np.searchsorted(share, (_TAIL, 1 - _TAIL))
+    within = int(high - low) + 1
+    if within > _FEW:
+        return ()
+    return (
+        f"nearly all pixels lie within {within} of 256 levels: the images are almost black or of one shade, "
+        "or a few numbers are far larger than the others",
+    )

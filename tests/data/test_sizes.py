@@ -1,0 +1,108 @@
+"""What is chosen by the images: by all of them, wherever the odd one lies."""
+
+import numpy as np
+import pytest
+from data_helpers import write_image
+
+from cnncli.data.assemble import Wishes
+from cnncli.data.folder import load_folder
+from cnncli.data.load import load_dataset
+from cnncli.data.sizes import Asked
+from cnncli.errors import CnncliError
+
+
+def gray(i, side=8):
+    return np.random.default_rng(i).integers(0, 200, (side, side, 1)).astype(np.uint8).repeat(3, 2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """150 gray images, coded as colour, of which one may be made another: ``folder(at, pixels)``."""
+
+    def make(at, pixels):
+        for i in range(150):
+            write_image(tmp_path / "pets" / "ab"[i % 2] / f"{i:03}.png", pixels if i == at else gray(i))
+        return tmp_path / "pets"
+
+    return make
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 100])
+@pytest.mark.parametrize("at", [1, 74, 149])
+def test_one_image_in_colour_makes_all_so(folder, at, memory):
+    reddish = gray(at)
+    reddish[..., 0] += 3
+    dataset = load_folder(folder(at, reddish), Wishes(memory=memory))
+    assert dataset.shape == (8, 8, 3)
+    for split in (dataset.train, dataset.val, dataset.test):
+        out = np.empty((len(split), *dataset.shape), np.uint8)
+        split.read(np.arange(len(split)), out)
+        for place, pixels in enumerate(out):
+            number = int(split.name(place).rpartition("/")[2][:3])
+            np.testing.assert_array_equal(pixels, reddish if number == at else gray(number))
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 100])
+def test_one_image_of_another_size_makes_all_usual(folder, memory):
+    dataset = load_folder(folder(75, gray(75, side=9)), Wishes(memory=memory))
+    assert dataset.shape == (64, 64, 1)
+    assert "images of 8x8 to 9x9 pixels are scaled to 64x64, cut to a square" in dataset.notes
+    assert load_folder(folder(75, gray(75)), Wishes(memory=memory)).shape == (8, 8, 1)
+
+
+def test_one_bright_image_sets_the_scale(tmp_path):
+    for i in range(150):
+        values = np.random.default_rng(i).random((8, 8)).astype(np.float32) * (255 if i == 75 else 60)
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        np.save(tmp_path / "ab"[i % 2] / f"{i:03}.npy", values)
+    dataset = load_folder(tmp_path, Wishes())
+    scale = dataset.intake.scales["float32"]
+    assert (scale.low, scale.high) == (0, 255)
+    assert "float pixels are used as 8-bit: black is 0, white 255" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    ("fit", "said", "corner"),
+    [
+        ("crop", "scaled to 20x10, what sticks out is cut", 255),
+        ("pad", "scaled to fit into 20x10, the rest is black", 0),
+        ("stretch", "stretched to 20x10", 255),
+    ],
+)
+def test_size_and_fit(tmp_path, fit, said, corner):
+    for i in range(6):
+        write_image(tmp_path / "ab"[i % 2] / f"{i}.png", np.full((30 + i, 30 + i), 255, np.uint8))
+    dataset = load_folder(tmp_path, Wishes(asked=Asked((10, 20), fit)))
+    assert dataset.shape == (10, 20, 1)
+    assert f"images of 30x30 to 35x35 pixels are {said}" in dataset.notes
+    assert set(dataset.train.images[:, :, 0].ravel()) == {corner}
+    assert set(dataset.train.images[:, :, 10].ravel()) == {255}
+
+
+def test_what_is_clipped_is_counted_and_what_is_dim_is_said(tmp_path, rng):
+    bright = rng.random((12, 8, 8)).astype(np.float32)
+    bright[3, :2, 0] = 1.3
+    np.savez(tmp_path / "a.npz", x=bright, y=np.arange(12) % 2)
+    dataset = load_dataset(str(tmp_path / "a.npz"))
+    assert "2 numbers of 1 image lie beyond black or white and are clipped" in dataset.warnings
+    mixed = rng.random((12, 8, 8)).astype(np.float32) * np.where(np.arange(12) < 3, 1, 255)[:, None, None]
+    np.savez(tmp_path / "b.npz", x=mixed, y=np.arange(12) % 2)
+    warnings = load_dataset(str(tmp_path / "b.npz")).warnings
+    assert any(each.startswith("3 float images have no number above 1, others reach 25") for each in warnings)
+
+
+def test_splits_of_two_savers_are_refused(tmp_path, rng):
+    x, y = rng.random((12, 8, 8)), np.arange(12) % 2
+    np.savez(tmp_path / "a.npz", x_train=x * 255, y_train=y, x_test=x, y_test=y)
+    with pytest.raises(CnncliError, match=r"a\.npz: pixels reach 25\d\.\d+ in train and 0\.99\d+ in test"):
+        load_dataset(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_of_a_network_to_start_from(tmp_path, rng, channels):
+    colours = rng.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", x=colours if channels == 1 else colours[..., :1], y=np.arange(12) % 2)
+    dataset = load_dataset(str(tmp_path / "a.npz"), channels=channels)
+    assert dataset.shape == (8, 8, channels)
+    said = {1: "images are turned gray", 3: "gray images are taken as colour"}[channels]
+    assert f"{said}, as the network takes them" in dataset.notes
