@@ -7,7 +7,7 @@ from pathlib import Path
 from cnncli.data.assemble import Found, Wishes, from_files, listed
 from cnncli.data.classes import class_name, doubtful, ordered
 from cnncli.data.model import Dataset
-from cnncli.data.reading import LAYOUT, splits_of
+from cnncli.data.reading import LAYOUT, splits_of, turned
 from cnncli.data.tree import Branch, Leftovers, branches
 from cnncli.data.words import joined
 from cnncli.errors import CnncliError
@@ -29,6 +29,7 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     """
     left = Leftovers()
     top, loose = branches(root, left)
+    top = turned(root, top, wishes.layout)
     splits, note = splits_of(root, top, wishes.layout, untrained=wishes.whole)
     found, stray = _sorted(top, splits)
     names = ordered(name for part in found.values() for name in part)
@@ -41,6 +42,8 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     if not filled:
         what = "images but no class folders" if loose else "no images"
         raise CnncliError(f"{shown(root)} holds {what}", LAYOUT)
+    if wishes.for_training and len(filled) == 1 and not splits:
+        _refuse_one_too_many(root, top)
     numbers = {name: label for label, name in enumerate(filled)}
     parts = {
         split: [(path, numbers[name]) for name in filled for path in part.get(name, [])]
@@ -55,6 +58,17 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
         warnings=(*warnings, *said),
     )
     return from_files(description, {split: files for split, files in parts.items() if files}, wishes)
+
+
+def _refuse_one_too_many(root: Path, top: list[Branch]) -> None:
+    """Name the folder that was probably meant, where there is one folder only and others are in it."""
+    (only,) = (branch for branch in top if branch.images)
+    if len(only.filled) > 1 and not only.loose:
+        raise CnncliError(
+            f"{shown(root)} holds one folder, {shown(only.path.name)}, with {joined(sorted(only.filled))} in "
+            "it; expected folders of classes",
+            f"Name {shown(only.path)} if its folders are the classes or the splits.",
+        )
 
 
 def _sorted(top: list[Branch], splits: dict[str, str]) -> tuple[dict[str, Part], list[Path]]:

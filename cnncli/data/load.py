@@ -138,6 +138,11 @@ def _load_folder(path: Path, wishes: Wishes) -> Dataset:
 
 def _load_file(path: Path, wishes: Wishes) -> Dataset:
     name = path.name.lower()
+    if not path.is_file():
+        raise CnncliError(
+            f"{shown(path)} is a pipe, a socket or a device; expected a regular file",
+            "Write the data into a file first.",
+        )
     if name.endswith(".npz"):
         from cnncli.data.npz import load_npz
 

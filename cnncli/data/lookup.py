@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from cnncli.images.formats import READ_SUFFIXES
 
+_KEPT = 10_000  # names whose files are remembered
 _MOST = 2_000_000  # files below a table that are looked through
 
 
@@ -31,6 +32,7 @@ class Lookup:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_stem: dict[str, list[str]] | None = None
+        self._found: dict[str, Path | Several | None] = {}  # rows repeat names
 
     def plainly(self, cell: str) -> Path | None:
         """The file of exactly this name, with either slash; None where there is none."""
@@ -48,8 +50,13 @@ class Lookup:
 
         Small and capital letters and the spelling of accents may differ from the disk's.
         """
-        if (path := self.plainly(cell)) is not None:
-            return path
+        if cell not in self._found:
+            if len(self._found) >= _KEPT:
+                self._found.clear()
+            self._found[cell] = self.plainly(cell) or self._loosely(cell)
+        return self._found[cell]
+
+    def _loosely(self, cell: str) -> Path | Several | None:
         parts = PurePosixPath(_folded(cell.replace("\\", "/"))).parts
         if not parts or parts[0] == "/" or ".." in parts or "://" in cell:
             return None

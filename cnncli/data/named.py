@@ -15,6 +15,7 @@ from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Images, Labels
 from cnncli.data.npz import as_images
 from cnncli.data.shipped import sample_path
+from cnncli.data.unpacking import opened
 from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
@@ -317,8 +318,8 @@ def _read_cifar(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
     unpacked = folder / "cifar-10-batches-bin"
     place = unpacked if (unpacked / _CIFAR_FILES[0]).exists() else folder
     archive = folder / CIFAR10.remotes[0].name
-    missing = any(not (place / name).exists() for name in _CIFAR_FILES)
-    if missing and not archive.exists():
+    missing = any(not (place / name).is_file() for name in _CIFAR_FILES)
+    if missing and not archive.is_file():
         return None
     batches = _unpacked(archive, unpacked) if missing else [_batch(place / name) for name in _CIFAR_FILES]
     images = [batch[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1) for batch in batches]
@@ -347,7 +348,7 @@ def _unpacked(archive: Path, folder: Path) -> list[Images]:
 
     batches = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with opened(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 name = Path(member.name).name
                 stream = tar.extractfile(member) if name in _CIFAR_FILES and member.isfile() else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.data.classes import class_name
 from cnncli.data.layout import Layout
 from cnncli.data.tree import Branch
 from cnncli.data.words import SPLITS, assigned, joined, meaning_note, split_of, unknown_words
@@ -88,6 +89,36 @@ def splits_of(
         raise _no_training(tree)
     note = meaning_note({each.path.name: tree.splits[each.path.name] for each in tree.known})
     return {each.path.name: tree.splits[each.path.name] for each in tree.known}, f" ({note})" if note else ""
+
+
+def turned(root: Path, found: list[Branch], layout: Layout) -> list[Branch]:
+    """Branches as splits of classes, where they are classes of splits: CLASS/train/image.png.
+
+    Raises
+    ------
+    CnncliError
+        Where they may be, and the user does not say.
+    """
+    filled = [branch for branch in found if branch.images]
+    words = {name for branch in filled for name in branch.filled}
+    meaning, unknown = assigned(sorted(words))
+    named = any(split_of(branch.path.name) is not None for branch in filled)
+    if named or unknown or any(branch.loose for branch in filled) or len(filled) < 2:
+        return found
+    if len(set(meaning.values())) < 2:
+        return found
+    if layout.splits is None:
+        raise CnncliError(
+            f"{shown(root)} can be read in two ways: {joined(sorted(words))} in the folders of classes are "
+            "splits, or belong together; expected one way",
+            "Say --splits to train, validate and test by these folders, --no-splits to take them together.",
+        )
+    if not layout.splits:
+        return found
+    return [
+        Branch(root / word, (), {class_name(b.path.name): b.inner.get(word, []) for b in filled})
+        for word in sorted(words)
+    ]
 
 
 def _tree(root: Path, filled: list[Branch]) -> _Tree:

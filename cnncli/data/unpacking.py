@@ -11,9 +11,10 @@ from typing import IO, cast
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 
-FLOOR = 256 << 20  # bytes that any file may unpack to
+FLOOR = 64 << 20  # bytes that any file may unpack to
 RATIO = 100  # times its size that a larger one may: MNIST's files give 5, its table 8
 _PIECE = 1 << 20  # bytes that are unpacked at a time
+_LINES, _BYTES_OF_LINE = 1_000_000, 4  # lines of a compressed table
 _GZIP = b"\x1f\x8b"
 
 
@@ -24,7 +25,7 @@ def is_packed(path: Path) -> bool:
 
 
 def limit(packed: int) -> int:
-    """Bytes that so many compressed ones may unpack to: 256 MiB, or 100 times as many where that is more."""
+    """Bytes that so many compressed ones may unpack to: 64 MiB, or 100 times as many where that is more."""
     return max(FLOOR, RATIO * packed)
 
 
@@ -84,17 +85,25 @@ class Unpacked(io.RawIOBase):
 
 
 def check_size(path: Path) -> None:
-    """Refuse a compressed file that unpacks to more than `limit`, before its contents are worked at.
+    """Refuse a compressed table that unpacks to more than `limit`, or to too many lines, before it is read.
 
     Raises
     ------
     CnncliError
-        As `opened`.
+        As `opened`; and where there are more than a million lines, and more than one for 4 compressed bytes.
     """
+    lines = 0
     with opened(path) as file:
         packed = is_packed(path)
-        while packed and file.read(_PIECE):
-            pass
+        while packed and (piece := file.read(_PIECE)):
+            lines += piece.count(b"\n")
+    size = path.stat().st_size
+    if lines > max(_LINES, size // _BYTES_OF_LINE):
+        raise CnncliError(
+            f"{shown(path)} unpacks to {lines:,} lines from {size / 1e6:,.1f} MB; expected at most "
+            f"{_LINES:,}, or one for {_BYTES_OF_LINE} bytes",
+            "Unpack it yourself if it is in order: plain files have no such limit.",
+        )
 
 
 @contextmanager

@@ -142,6 +142,31 @@ def test_names_that_differ_by_case_are_told(tmp_path):
     assert "Ant and ant differ by case only and count as 2 classes" in dataset.warnings
 
 
+def test_splits_in_the_folders_of_classes(tmp_path):
+    words = ("train", "test", "valid")
+    root = plant(tmp_path, [f"{name}/{word}" for name in ("cat", "dog") for word in words])
+    with pytest.raises(CnncliError, match="two ways: test, train and valid in the folders of classes"):
+        load_dataset(root)
+    split = load_dataset(root, layout=SPLITS)
+    assert (split.classes, sizes(split)) == (("cat", "dog"), (6, 6, 6))
+    assert all("/test/" in split.test.name(at) for at in range(6))
+    assert sum(sizes(load_dataset(root, layout=CLASSES))) == 18
+
+
+def test_one_folder_too_many(tmp_path):
+    root = plant(tmp_path, ["pets/train/cat", "pets/train/dog", "pets/test/cat", "pets/test/dog"])
+    with pytest.raises(CnncliError, match="holds one folder, pets, with test and train in it") as caught:
+        load_dataset(root)
+    assert caught.value.hint.startswith(f"Name {root}/pets if")
+
+
+def test_a_pipe_is_no_data_set(tmp_path):
+    for name in ("a.csv", "a.npz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CnncliError, match=rf"{name} is a pipe, a socket or a device"):
+            load_dataset(str(tmp_path / name))
+
+
 def test_only_regular_files_are_read(tmp_path):
     root = plant(tmp_path, ["cat", "dog"])
     os.mkfifo(tmp_path / "cat" / "pipe.png")

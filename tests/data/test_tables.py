@@ -442,9 +442,14 @@ def test_lines_without_end(tmp_path):
 
 
 def test_a_small_table_that_grows(tmp_path):
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"img/n0.png,a\n" * (20 << 20), compresslevel=1))
-    with pytest.raises(CnncliError, match=r"t\.csv\.gz unpacks to 26\d MB or more from \d\.\d MB"):
-        load_dataset(str(tmp_path / "t.csv.gz"))
+    row = b"x" * (1 << 20) + b",a\n"
+    for body, message in (
+        (row * 65, r"unpacks to 6\d MB or more"),
+        (b"i,a\n" * 1_000_001, "1,000,001 lines"),
+    ):
+        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(body, compresslevel=1))
+        with pytest.raises(CnncliError, match=rf"t\.csv\.gz .*{message} from 0\.\d MB"):
+            load_dataset(str(tmp_path / "t.csv.gz"))
 
 
 def test_bytes_that_no_text_has(tmp_path):
