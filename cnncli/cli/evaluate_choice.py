@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli.trained import Trained
-from cnncli.data.identity import digests_of
+from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
@@ -73,10 +73,11 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
         Where there are no such images.
     """
     seen = trained.checkpoint.seen
-    digests = [digests_of(each) for each in (found.train, found.val, found.test)]
+    splits = (found.train, found.val, found.test)
+    digests = [digests_of(each) for each in splits]
     if seen is not None and (same := _is_own(source, digests, trained, seen)):
         sides = _own_sides(found, digests, seen)
-        reason = _own_reason(sides, trained, split, same)
+        reason = _own_reason(sides, trained, split, same) + _gone(digests, seen, split)
     else:
         sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
         split, reason = _brought(found, split)
@@ -90,7 +91,8 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
     total = sum(map(len, digests))
     if seen is None:
         return Choice(places, total, split, reason, _unknown(found, split), None)
-    learnt = np.isin(chosen, seen.learnt)
+    keys = np.concatenate([keys_of(each)[at] for each, at in zip(splits, places, strict=True)])
+    learnt = seen.trained_on(chosen, keys)
     looked_at = np.isin(chosen, seen.val) & ~learnt
     warnings = _warnings(len(chosen), int(learnt.sum()), int(looked_at.sum()), split)
     return Choice(places, total, split, reason, warnings, int(learnt.sum()))
@@ -98,13 +100,14 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
 
 def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, seen: Seen) -> str:
     """Why a dataset is the one that the network was trained on; empty where it is another."""
+    everything = np.concatenate(digests)
+    there = np.isin(seen.test, everything)
     options = trained.checkpoint.training.get("options")
     before = options.get("dataset") if isinstance(options, dict) else None
     given = source.strip().lower() if is_known(source) else str(Path(source).absolute())
-    if before == given:
+    if before == given and (there.any() or np.isin(everything, seen.train).any()):
         return "here"
-    there = np.isin(seen.test, np.concatenate(digests)).mean() if len(seen.test) else 0.0
-    return "moved" if there >= _MOVED else ""
+    return "moved" if there.any() and there.mean() >= _MOVED else ""
 
 
 def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) -> list[NDArray[np.str_]]:
@@ -130,6 +133,12 @@ def _own_reason(sides: list[NDArray[np.str_]], trained: Trained, split: str, sam
     new = sum(int((side == "new  ").sum()) for side in sides)
     others = f"; {new:,} that were not there are left out" if new else ""
     return f"the {WORDS[split]} images of the network's own run{moved} ({held}){others}"
+
+
+def _gone(digests: list[NDArray[np.uint64]], seen: Seen, split: str) -> str:
+    """How many images of the run's split the data have no more."""
+    count = 0 if split == "all" else int((~np.isin(getattr(seen, split), np.concatenate(digests))).sum())
+    return f"; {count:,} of them are not there" if count else ""
 
 
 def _brought(found: Dataset, split: str) -> tuple[str, str]:

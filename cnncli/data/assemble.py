@@ -11,7 +11,7 @@ from cnncli.data.arrays import Raw, open_arrays
 from cnncli.data.copies import copies_across, copies_within
 from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
 from cnncli.data.files import Files, Marks, decodable, decode_all
-from cnncli.data.identity import digests_of, groups, row_marks
+from cnncli.data.identity import digests_of, groups, keys_of, row_marks
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, Intake
@@ -135,14 +135,13 @@ def from_arrays(
         raise CnncliError(f"{source}: {error.message}", error.hint) from error
     notes, warnings = said(facts, intake, wishes.asked)
     found = replace(_with(found, notes=notes, warnings=warnings), intake=intake, adapted=facts.adapted)
-    keys: dict[str, NDArray[np.uint64]] = {}
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
-        keys[part] = row_marks(stored)
-        known = keys[part] if arrays[part] is images and stored is images else None
+        keys = row_marks(stored)
+        known = keys if arrays[part] is images and stored is images else None
         listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
-        splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], known)
-    return _divided(found, splits, keys, wishes)
+        splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], known, keys)
+    return _divided(found, splits, wishes)
 
 
 def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: Wishes) -> Dataset:
@@ -165,7 +164,7 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
     while True:
         intake = choose(guess, wishes.asked, sure=False)
         facts = Facts(curious=wishes.asked.intake is None, colour=guess.colour)
-        opened, splits, keys = _opened(found, parts, intake, facts, wishes)
+        opened, splits = _opened(found, parts, intake, facts, wishes)
         try:
             sure = choose(facts, wishes.asked)
         except CnncliError as error:
@@ -175,7 +174,7 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
         guess = facts
     notes, warnings = said(facts, intake, wishes.asked)
     opened = _with(opened, notes=notes, warnings=warnings)
-    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, keys, wishes)
+    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, wishes)
 
 
 def _opened(
@@ -184,10 +183,9 @@ def _opened(
     intake: Intake,
     facts: Facts,
     wishes: Wishes,
-) -> tuple[Found, dict[str, Split], dict[str, NDArray[np.uint64]]]:
+) -> tuple[Found, dict[str, Split]]:
     """Decode image files, or see which ones can be decoded."""
     splits: dict[str, Split] = {}
-    keys: dict[str, NDArray[np.uint64]] = {}
     fits = sum(map(len, parts.values())) * int(np.prod(intake.shape)) <= wishes.memory
     threads, report = wishes.threads, wishes.report
     for part, files in parts.items():
@@ -197,17 +195,17 @@ def _opened(
             images, kept, skipped = decode_all(
                 paths, intake, threads=threads, report=report, facts=facts, marks=marks
             )
-            keys[part], digests = marks.at(kept)
+            keys, digests = marks.at(kept)
             names = [shown(paths[place]) for place in kept]
-            splits[part] = Arrays(images, labels[kept], names, part, digests)
+            splits[part] = Arrays(images, labels[kept], names, part, digests, keys)
         else:
             kept, skipped = decodable(paths, intake, threads=threads, report=report, facts=facts, marks=marks)
-            keys[part], digests = marks.at(kept)
-            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], intake, digests)
+            keys, digests = marks.at(kept)
+            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], intake, digests, keys)
         found = _with(found, skipped=tuple(skipped))
     if not fits:
         found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
-    return found, splits, keys
+    return found, splits
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
@@ -234,9 +232,7 @@ def _with(
     )
 
 
-def _divided(
-    found: Found, splits: dict[str, Split], keys: dict[str, NDArray[np.uint64]], wishes: Wishes
-) -> Dataset:
+def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
     """Take from the training images what the other splits lack, and look at copies and classes."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
     _check(found, splits, wishes)
@@ -254,7 +250,7 @@ def _divided(
             splits.get(part) or picked(some, np.arange(0), part) for part in ("train", "val", "test")
         )
     else:
-        joined = groups(keys["train"], digests["train"])
+        joined = groups(keys_of(splits["train"]), digests["train"])
         train, val, test, notes = _held_out(splits, joined, wishes)
         found = _with(found, notes=notes, warnings=_class_warnings(found.classes, train, test))
     return Dataset(
@@ -324,15 +320,15 @@ def _check(found: Found, splits: dict[str, Split], wishes: Wishes) -> None:
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     """A split of some images of another one, in the order of ``positions``."""
     labels = split.labels[positions]
-    digests = digests_of(split)[positions]
+    digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):
-        return Files(tuple(split.paths[at] for at in positions), labels, split.intake, digests)
+        return Files(tuple(split.paths[at] for at in positions), labels, split.intake, digests, keys)
     if not isinstance(split, Arrays):
         raise TypeError(f"cannot pick from a {type(split).__name__}")
     if np.array_equal(positions, np.arange(len(split))):
         return split
     names = [split.name(int(at)) for at in positions]
-    return Arrays(split.images[positions], labels, names, label, digests)
+    return Arrays(split.images[positions], labels, names, label, digests, keys)
 
 
 def _class_warnings(classes: tuple[str, ...], train: Split, test: Split) -> tuple[str, ...]:

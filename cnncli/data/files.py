@@ -34,12 +34,15 @@ class Files:
         What every image is brought to.
     digests : ndarray, shape (N,), uint64, or None
         Of the images as they are read, where they are known.
+    keys : ndarray, shape (N,), uint64, or None
+        Of the files, where they are known.
     """
 
     paths: tuple[Path, ...]
     labels: Labels
     intake: Intake
     digests: NDArray[np.uint64] | None = None
+    keys: NDArray[np.uint64] | None = None
 
     @property
     def shape(self) -> Shape:

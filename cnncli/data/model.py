@@ -62,6 +62,8 @@ class Arrays:
         Name of the split.
     digests : ndarray, shape (N,), uint64, or None
         As `identity.row_marks` gives them for ``images``, where they are known.
+    keys : ndarray, shape (N,), uint64, or None
+        Of the images as they are stored (`identity`), where that is known.
     """
 
     images: Images
@@ -69,6 +71,7 @@ class Arrays:
     names: Sequence[str] | None = None
     label: str = ""
     digests: NDArray[np.uint64] | None = None
+    keys: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -13,7 +13,6 @@ from cnncli.data.identity import digests_of
 from cnncli.data.model import Dataset, Split
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
-from cnncli.training.seen import Seen
 
 FILE = "splits.csv"
 _SPLITS = ("train", "val", "test")
@@ -82,12 +81,6 @@ class ImageList:
             ) from error
         images, splits, _, labels = zip(*rows[1:], strict=True) if rows[1:] else ((), (), (), ())
         return cls(images, splits, digests, labels)
-
-    def seen(self, before: Seen | None) -> Seen:
-        """What a network of the run has seen, given what the weights that it started from had."""
-        split = np.array(self.splits)
-        train, val, test = (self.digests[split == part] for part in _SPLITS)
-        return Seen(train, val, test, before.learnt) if before else Seen(train, val, test)
 
 
 def list_of(dataset: Dataset, source: str, *, threads: int = 1) -> ImageList:

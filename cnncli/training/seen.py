@@ -2,16 +2,18 @@
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
+from cnncli.data.identity import digests_of, keys_of
+from cnncli.data.model import Split
 
 Marks = NDArray[np.uint64]
 
-PARTS = ("train", "val", "test", "earlier")
+PARTS = ("train", "val", "test", "earlier", "keys")
 
 
 def _none() -> Marks:
@@ -28,17 +30,41 @@ class Seen:
         Of the run's splits: learnt, looked at to choose the best weights, and kept for the end.
     earlier : ndarray of uint64
         Learnt by the weights that the run started from, and those before them.
+    keys : ndarray of uint64
+        Of all that were learnt, by this network and before: `identity.keys_of`, which are the same at any
+        size of the inputs, as digests are in any format. Those that are digests, too, as
+        of arrays of bytes, are not kept twice.
     """
 
     train: Marks = field(default_factory=_none)
     val: Marks = field(default_factory=_none)
     test: Marks = field(default_factory=_none)
     earlier: Marks = field(default_factory=_none)
+    keys: Marks = field(default_factory=_none)
+
+    @classmethod
+    def of_run(cls, train: Split, val: Marks, test: Marks, *, before: "Seen | None") -> "Seen":
+        """What a network has seen that starts from the weights of another (None: from none)."""
+        before = before or cls()
+        seen = cls(digests_of(train), val, test, before.learnt)
+        keys = np.union1d(before.keys, keys_of(train))
+        return replace(seen, keys=np.setdiff1d(keys, seen.learnt))
 
     @property
     def learnt(self) -> Marks:
-        """All that weights of this network, or those they come from, were trained on."""
+        """Digests of all that weights of this network, or those they come from, were trained on."""
         return np.union1d(self.train, self.earlier)
+
+    def trained_on(self, digests: Marks, keys: Marks) -> NDArray[np.bool_]:
+        """Tell which images were trained on, by this network or by weights that it comes from.
+
+        Parameters
+        ----------
+        digests, keys : ndarray, shape (N,), uint64
+            Of the images.
+        """
+        learnt = self.learnt
+        return np.isin(digests, learnt) | np.isin(keys, np.union1d(learnt, self.keys))
 
     def as_text(self) -> str:
         """JSON of 11 characters an image."""

@@ -10,6 +10,7 @@ import numpy as np
 from cnncli import __version__
 from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
+from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights
 from cnncli.errors import CnncliError, OptionError
@@ -76,9 +77,9 @@ class Session:
         self.folder, self.options, self.model = folder, options, model
         self.preprocessing, self.notes = preprocessing, notes
         self.images, self.earlier = images, earlier
-        seen = images.seen(earlier)
-        self.dataset = replace(dataset, warnings=(*dataset.warnings, *_trained_before(seen)))
-        self._seen = seen.as_text()
+        self.dataset = replace(dataset, warnings=(*dataset.warnings, *_trained_before(dataset, earlier)))
+        val, test = digests_of(dataset.val), digests_of(dataset.test)
+        self._seen = Seen.of_run(dataset.train, val, test, before=earlier).as_text()
         self.trainer = Trainer(material, self.save)
         check_run(self.trainer, dataset)
 
@@ -318,13 +319,14 @@ def _taken(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tup
     return (said,)
 
 
-def _trained_before(seen: Seen) -> tuple[str, ...]:
+def _trained_before(dataset: Dataset, earlier: Seen | None) -> tuple[str, ...]:
     """A warning where the test is of images that the weights to start from were trained on."""
-    twice = int(np.isin(seen.test, seen.earlier).sum())
+    test = dataset.test
+    twice = 0 if earlier is None else int(earlier.trained_on(digests_of(test), keys_of(test)).sum())
     if not twice:
         return ()
     return (
-        f"{twice:,} of the {len(seen.test):,} test images were trained on before, by the weights of --init: "
+        f"{twice:,} of the {len(test):,} test images were trained on before, by the weights of --init: "
         "the test will say too much",
     )
 

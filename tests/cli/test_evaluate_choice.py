@@ -126,6 +126,45 @@ def test_what_earlier_weights_were_trained_on_is_counted(run, begun, tmp_path):
     assert f"warning: of these 60 images {count(begun, 'train')} were trained on: " in err
 
 
+def test_files_are_known_at_another_size(run, begun, tmp_path):
+    """Weights go on at inputs of 12x12: what they saw at 8x8 is known by the content of the files."""
+    fill(tmp_path / "next", 100, 20)
+    learnt = [name for name, split in begun.items() if split == "train"]
+    for name in learnt:
+        shutil.copy(tmp_path / "pets" / name, tmp_path / "next" / name)
+    done = run("train", "next", "--init", "r", "--size", 12, "--val-split", 0.5, "--epochs", 1, "-o", "s")
+    assert done.code == 0, done.err
+    assert "test images were trained on before" not in done.err  # as test images stay test images
+    result, _ = judged(run, "pets", "-m", "s")
+    assert (result["split"], result["images"], result["trained_on"]) == ("all", 60, len(learnt))
+    for path in [*(tmp_path / "next").rglob("*.png")]:
+        path.rename(path.with_name(f"{path.parent.name}-{path.name}"))
+    for part in ("train", "test"):
+        for path in [*(tmp_path / "next").glob("*/*.png")]:
+            target = tmp_path / "given" / part / path.parent.name / path.name
+            if (path.parent.name + "/" + path.name.partition("-")[2] in learnt) == (part == "test"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+    done = run("train", "given", "--init", "r", "--size", 12, "--epochs", 1, "-o", "t")
+    assert f"warning: {len(learnt)} of the {len(learnt)} test images were trained on before" in done.err
+
+
+def test_test_images_that_are_gone_are_counted(run, begun, tmp_path):
+    gone = [name for name, split in begun.items() if split == "test"][:2]
+    for name in gone:
+        (tmp_path / "pets" / name).unlink()
+    result, _ = judged(run, "pets", "-m", "r")
+    assert result["images"] == count(begun, "test") - 2
+    assert result["chosen"].endswith("; 2 of them are not there")
+
+
+def test_other_images_in_the_place_of_the_runs(run, begun, tmp_path):
+    shutil.rmtree(tmp_path / "pets")
+    fill(tmp_path / "pets", 500, 10)
+    result, err = judged(run, "pets", "-m", "r")
+    assert (result["images"], result["split"], result["trained_on"], err) == (20, "all", 0, "")
+
+
 def test_splits_that_others_bring(run, begun, two_lines, tmp_path):
     fill(tmp_path / "two" / "train", 100, 10)
     fill(tmp_path / "two" / "val", 200, 5)

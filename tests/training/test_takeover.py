@@ -9,7 +9,7 @@ from cnncli.errors import CnncliError
 from cnncli.models import architecture
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
-from cnncli.training.seen import Seen
+from cnncli.training.seen import PARTS, Seen
 from cnncli.training.takeover import take_over
 
 TEXT = "conv4 relu gap fc"
@@ -65,19 +65,21 @@ def marks(*values):
 
 
 def test_what_was_seen_there_and_back():
-    seen = Seen(marks(3, 2**64 - 1, 3), marks(5), marks(), marks(9, 1))
+    seen = Seen(marks(3, 2**64 - 1, 3), marks(5), marks(), marks(9, 1), marks(7))
     held = Seen.from_text(seen.as_text())
-    assert [getattr(held, part).tolist() for part in ("train", "val", "test", "earlier")] == [
+    assert [getattr(held, part).tolist() for part in PARTS] == [
         [3, 2**64 - 1],
         [5],
         [],
         [1, 9],
+        [7],
     ]
     assert held.learnt.tolist() == [1, 3, 9, 2**64 - 1]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3", '{"train":""}', '{"train":"AAAA","val":"","test":"","earlier":""}', "{", "null"]
+    "text",
+    ["", "3", '{"train":""}', '{"train":"AAAA","val":"","test":"","earlier":"","keys":""}', "{", "null"],
 )
 def test_a_note_that_is_damaged(text):
     with pytest.raises(MalformedError):
