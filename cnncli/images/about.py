@@ -88,6 +88,8 @@ def read_about(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: boo
     if image.format == "WEBP":
         stream.seek(0)
         lossless = decode.is_lossless_webp(stream.read())
+    if dpi is None and _stretched(image.info):
+        found.lost.append("the shape of its pixels")
     icc = fitting_profile(image.info.get("icc_profile"), channels, alpha=alpha)
     if icc is None and image.info.get("icc_profile") and image.mode not in _CONVERTED:
         found.lost.append("a colour profile for other colours")
@@ -105,6 +107,12 @@ def read_about(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: boo
         turned=orientation != 1,
     )
     return metadata, orientation
+
+
+def _stretched(info: dict[Any, Any]) -> bool:
+    """Whether pixels are said to be wider than high, or higher than wide, without a resolution."""
+    shape = info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)
+    return shape is not None and shape[0] != shape[1]
 
 
 def read_orientation(image: ImageFile, stream: IO[bytes]) -> int:

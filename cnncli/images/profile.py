@@ -8,6 +8,7 @@ import struct
 _HEADER, _ENTRY = 128, 12
 _GRAY_TAGS = (b"desc", b"cprt", b"wtpt", b"chad")
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
+_GRAY_CURVE = b"kTRC"
 _MOST_TAGS = 100
 
 
@@ -41,6 +42,14 @@ def gray_profile(icc: bytes) -> bytes | None:
     head[16:20] = b"GRAY"
     head[84:100] = bytes(16)  # a digest of the other profile
     return bytes(head) + table + bodies
+
+
+def tone_curve(icc: bytes) -> bytes | None:
+    """The curve that all colours of a profile share, as its tag has it; None where there is no such."""
+    tags = _tags(icc)
+    names = (_GRAY_CURVE,) if icc[16:20] == b"GRAY" else _CURVES
+    curves = {tags.get(name) for name in names}
+    return curves.pop() if len(curves) == 1 else None
 
 
 def _tags(icc: bytes) -> dict[bytes, bytes]:

@@ -15,6 +15,17 @@ def about(icc=None, **chunks):
     return Metadata(icc=icc, color=tuple((name.encode(), body) for name, body in chunks.items()))
 
 
+def icc(curve, *, others=None):
+    """A profile of nothing but curves, which is all that is looked at."""
+    tags = [(b"rTRC", curve), (b"gTRC", curve), (b"bTRC", others or curve)]
+    at = 128 + 4 + 12 * len(tags)
+    table, bodies = struct.pack(">I", len(tags)), b""
+    for name, body in tags:
+        table += struct.pack(">4sII", name, at + len(bodies), len(body))
+        bodies += body
+    return bytes(16) + b"RGB XYZ " + bytes(104) + table + bodies
+
+
 def gamma(value):
     return struct.pack(">I", value)
 
@@ -23,8 +34,10 @@ def test_what_outranks_what():
     assert curve_of(Metadata()) == SRGB
     assert curve_of(about(gAMA=gamma(50_000))) == power(2.0)
     assert curve_of(about(gAMA=gamma(50_000), sRGB=b"\0")) == SRGB
-    assert curve_of(about(b"icc", gAMA=gamma(50_000))) == SRGB
-    assert curve_of(about(b"icc", gAMA=gamma(50_000), sRGB=b"\0", cICP=bytes([1, 8, 0, 1]))) == power(1.0)
+    profile = icc(struct.pack(">4sxxxxIH", b"curv", 1, 461))  # 1.8 in 256ths
+    assert curve_of(about(profile, gAMA=gamma(50_000))) == power(461 / 256)
+    chunks = {"gAMA": gamma(50_000), "sRGB": b"\0", "cICP": bytes([1, 8, 0, 1])}
+    assert curve_of(about(profile, **chunks)) == power(1.0)
     assert curve_of(about(cICP=bytes([1, 13, 0, 1]))) == SRGB
     assert curve_of(about(cICP=bytes([1, 1, 0, 1]))) == BT709
 
@@ -60,3 +73,53 @@ def test_curves_are_those_of_their_formulas(white):
         np.testing.assert_allclose(
             from_linear(to_linear(floats, white, curve), white, curve), floats, atol=3e-5 * white
         )
+
+
+def fixed(*values):
+    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+
+def table(values):
+    return (
+        struct.pack(">4sxxxxI", b"curv", len(values))
+        + (np.asarray(values) * 65535).round().astype(">u2").tobytes()
+    )
+
+
+STEPS = np.linspace(0, 1, 1024)
+SRGB_PARAMETERS = b"para" + bytes(4) + b"\0\3\0\0" + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+
+
+@pytest.mark.parametrize(("curve", "light"), [
+    (struct.pack(">4sxxxxI", b"curv", 0), STEPS),
+    (b"para" + bytes(4) + b"\0\0\0\0" + fixed(1.8), STEPS**1.8),
+    (SRGB_PARAMETERS, np.where(STEPS <= 0.04045, STEPS / 12.92, ((STEPS + 0.055) / 1.055) ** 2.4)),
+    (table(STEPS[::3] ** 2.2), STEPS**2.2),
+    (table(np.where(STEPS <= 0.04045, STEPS / 12.92, ((STEPS + 0.055) / 1.055) ** 2.4)),
+     np.where(STEPS <= 0.04045, STEPS / 12.92, ((STEPS + 0.055) / 1.055) ** 2.4)),
+])  # fmt: skip
+def test_curves_of_profiles(curve, light):
+    found = curve_of(about(icc(curve)))
+    np.testing.assert_allclose(to_linear(STEPS.astype(np.float32), 1.0, found), light, atol=1e-3)
+
+
+def test_the_profiles_of_littlecms_are_srgb():
+    from PIL import ImageCms
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = to_linear(STEPS.astype(np.float32), 1.0, curve_of(about(srgb)))
+    np.testing.assert_allclose(found, to_linear(STEPS.astype(np.float32), 1.0), atol=1e-4)
+
+
+@pytest.mark.parametrize("profile", [
+    b"no profile",
+    icc(b""),
+    icc(SRGB_PARAMETERS, others=struct.pack(">4sxxxxI", b"curv", 0)),
+    icc(table(np.sin(STEPS * 20) / 2 + 0.5)),
+    icc(b"para" + bytes(4) + b"\0\0\0\0" + fixed(0.0)),
+    icc(b"para" + bytes(4) + b"\0\3\0\0" + fixed(2.4, 1, 1, 0.1, 0.1)),
+    icc(struct.pack(">4sxxxxI", b"curv", 2**31)),
+])  # fmt: skip
+def test_profiles_without_a_curve_that_is_known_are_refused(profile):
+    with pytest.raises(CnncliError, match="no tone curve that is known"):
+        curve_of(about(profile))

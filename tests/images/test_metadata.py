@@ -385,3 +385,14 @@ def test_pictures_are_told_from_words():
     ]
     for text in (*words, "https://example.org/" + "a/" * 50, '{"prompt": "' + "castle, " * 100 + '"}'):
         assert not holds_picture(text.encode())
+
+
+def test_the_shape_of_pixels_is_named():
+    wide = png(COLOR, before=[("pHYs", struct.pack(">IIB", 2, 1, 0))])
+    assert read_picture(wide).metadata.lost == ("the shape of its pixels",)
+    assert read_picture(png(COLOR, before=[("pHYs", struct.pack(">IIB", 1, 1, 0))])).metadata.lost == ()
+    jpeg = saved(COLOR, "JPEG")
+    at = jpeg.index(b"JFIF\0") + 7
+    assert read_picture(jpeg[:at] + b"\0\0\2\0\1" + jpeg[at + 5 :]).metadata.lost == (
+        "the shape of its pixels",
+    )

@@ -52,6 +52,12 @@ def test_text_and_resolution_do_no_harm(rng):
     assert np.array_equal(read_plain_png(encoded(array, pnginfo=about, dpi=(72, 72)))[..., 0], array)
 
 
+def text(keyword, value):
+    info = PngImagePlugin.PngInfo()
+    info.add_text(keyword, value)
+    return info
+
+
 def unusual():
     gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
     turned = Image.Exif()
@@ -65,6 +71,10 @@ def unusual():
         "16 bits": encoded(gray.astype(np.uint16) * 257),
         "one clear shade": encoded(gray, transparency=3),
         "turned": encoded(gray, exif=turned),
+        "perhaps turned by a raw profile": encoded(
+            gray, pnginfo=text("Raw profile type exif", "\nexif\n 1\n00")
+        ),
+        "perhaps turned by XMP": encoded(gray, pnginfo=text("XML:com.adobe.xmp", "<x/>")),
         "palette": palette.getvalue(),
         "1 bit": bits.getvalue(),
         "jpeg": b"\xff\xd8\xff" + bytes(60),
