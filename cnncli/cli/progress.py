@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TextIO
 
+from cnncli import ending
+
 _RECENT = 32  # items over which the rate is taken
 _WIDEST = 40  # cells of the bar itself
 _ERASE = "\r\x1b[K"
@@ -105,7 +107,8 @@ def progress_bar(count: int, *, unit: str, quiet: bool) -> Iterator[Bar]:
     """
     shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     bar = Bar(count, unit, sys.stderr if shown else None)
-    try:
-        yield bar
-    finally:
-        bar.clear()
+    with ending.screen(_ERASE if shown else ""):
+        try:
+            yield bar
+        finally:
+            bar.clear()

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cnncli import ending
 from cnncli.cli.run import report
 from cnncli.images.faults import shown
 
 if TYPE_CHECKING:
     from cnncli.training.loop import StepReport
+
+
+CURSOR_BACK = "\r\x1b[K\x1b[?25h"
+"""What a display of Rich takes back where a signal ends the process: its last line, a hidden cursor."""
 
 
 class Silent:
@@ -79,7 +84,8 @@ def loading_bar() -> Iterator[Callable[[str, int, int | None], None]]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn(compact=True))
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
+    progress = Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True)
+    with ending.screen(CURSOR_BACK), progress as bar:
 
         def told(what: str, done: int, count: int | None) -> None:
             if what not in tasks:

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from cnncli.cli.train_display import clock, epoch_line
+from cnncli import ending
+from cnncli.cli.train_display import CURSOR_BACK, clock, epoch_line
 
 if TYPE_CHECKING:
     from cnncli.training.loop import StepReport
@@ -175,5 +176,6 @@ def live_display(session: Session) -> Iterator[LiveDisplay]:
     """Show a run on standard error while the context lasts."""
     console = Console(stderr=True)
     display = LiveDisplay(session, console)
-    with Live(display, console=console, refresh_per_second=8, transient=True, redirect_stdout=False):
+    live = Live(display, console=console, refresh_per_second=8, transient=True, redirect_stdout=False)
+    with ending.screen(CURSOR_BACK), live:
         yield display

@@ -129,11 +129,11 @@ class RunFolder:
             self._lock = None
 
     def discard(self) -> None:
-        """Give up a run that was not begun: its folder goes, if nothing is in it."""
+        """Give up a run that was not begun: its folder goes, if nothing of others is in it."""
         self.unlock()
         ending.finished(str(self.path))
         with contextlib.suppress(OSError):
-            self.path.rmdir()
+            _remove_half(str(self.path))
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write ``config.json``, with which a folder becomes a run."""
@@ -183,7 +183,8 @@ class RunFolder:
 def _remove_half(path: str) -> None:
     """Take away the folder of a run that a signal ends before it is described."""
     if not Path(path, "config.json").exists():
-        Path(path, "state.safetensors").unlink(missing_ok=True)
+        for name in ("state.safetensors", "splits.csv"):
+            Path(path, name).unlink(missing_ok=True)
         Path(path).rmdir()
 
 

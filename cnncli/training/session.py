@@ -215,9 +215,13 @@ def begin(
         folder.discard()
         raise fault if isinstance(fault, OptionError) else too_large(material.batch) from fault
     if kept:
-        save_state(folder / "state.safetensors", session.trainer.state())
-        folder.write_list(images)
-        session.describe(options.dataset)
+        try:
+            save_state(folder / "state.safetensors", session.trainer.state())
+            folder.write_list(images)
+            session.describe(options.dataset)
+        except CnncliError:  # a disk that is full
+            folder.discard()
+            raise
     return session
 
 

@@ -344,3 +344,49 @@ def test_max_pixels_holds_for_networks_too(run, photo, tmp_path, two_lines):
     assert run(*words, "-o", "whole", "--json").results[0]["skipped"] == 0
     done = run("evaluate", "k", "-m", "whole", "--split", "all", "--max-pixels", "811", "--json")
     assert (done.code, done.results[0]["skipped"]) == (1, 1)
+
+
+def test_of_a_result_and_its_explanation_none_appears_alone(start, run, photo, tmp_path, two_lines):
+    photo("a.png")
+    (tmp_path / "page.png").write_bytes(b"before")
+    given = ("convolve", "a.png", "-k", "sobel", "--explain", "page.png")
+    two_lines(run(*given, "-o", "none/b.png"), 1)
+    assert (tmp_path / "page.png").read_bytes() == b"before"
+    process = start(
+        *given, "-o", "b.png", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    )
+    _, err = process.communicate(timeout=60)
+    assert err.startswith(b"error: cannot write page.png: the file would be larger")
+    assert (tmp_path / "page.png").read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "page.png"]
+    assert run(*given, "-o", "b.png").code == 0
+    assert (tmp_path / "page.png").read_bytes() != b"before"
+
+
+def test_a_run_that_cannot_be_saved_leaves_no_folder(start, photo, tmp_path):
+    for name in ("k/a/0.png", "k/a/1.png", "k/b/2.png", "k/b/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photo(tmp_path / name, (28, 28))
+    process = start(
+        "train", "k", "-m", "fc", "-o", "run", "-q",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+    )  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"cannot write run/state.safetensors: the file would be larger" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+def test_faults_of_writing_in_a_batch_name_their_file(run, photo, tmp_path):
+    photo("a.png")
+    photo("b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a-box.png").mkdir()
+    done = run("convolve", "a.png", "b.png", "-k", "box:3", "-o", "out/")
+    assert (done.code, done.lines) == (1, ["out/b-box.png"])
+    assert done.err.startswith("error: cannot write out/a-box.png: it is a folder")
+    done = run("convolve", "a.png", "b.png", "-k", "box:3", "-o", f"out/{{stem}}{'x' * 260}.png")
+    assert [line.split("x")[0] for line in done.err.splitlines()[::2]] == [
+        "error: cannot write out/a",
+        "error: cannot write out/b",
+    ]

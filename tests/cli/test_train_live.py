@@ -89,3 +89,19 @@ def test_it_fits_the_terminal(tmp_path, width, height):
     assert "3/3" in stream.getvalue()
     assert "images/s" in lines[-1] or width < 80
     assert ("\u2800" in stream.getvalue()) == (height > 16)
+
+
+def test_a_signal_gives_the_cursor_back(python):
+    code = (
+        "import io, os, signal\n"
+        "from cnncli import ending\n"
+        "from cnncli.cli.train_display import loading_bar\n"
+        "ending.handle_signals(ending.end_at_once)\n"
+        "with loading_bar() as told:\n"
+        "    told('reading [red]\\x1b[31m', 1, 2)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = python(code, check=False, env={"TERM": "xterm"})
+    assert done.returncode == 143
+    assert done.stderr.endswith("\x1b[K\x1b[?25hterminated\n")
+    assert "\x1b[31m" not in done.stderr
