@@ -146,11 +146,17 @@ def _assembled(
     pixels = images.joined().reshape(-1, *shape)
     spelt = class_of_label(set(images.labels) - {""}, "the column of labels", table.file)
     texts = np.array([spelt.get(label, label) for label in images.labels])
-    places = {"train": np.arange(len(pixels))}
+    places, undivided = {"train": np.arange(len(pixels))}, 0
     if split is not None:
         meaning, odd = split_words(table, split)
         of = np.array([meaning.get(word, "") for word in images.splits])
         places = {part: np.flatnonzero(of == part) for part in ("train", "val", "test") if part in of}
+        undivided = int((of == "").sum())
+        if not places:
+            raise CnncliError(
+                f"{table.file}: {table.column(split)} is empty in all rows; expected train, val or test",
+                "Write them, or say --no-splits to divide the images anew.",
+            )
         said += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
     classes, labels = number_labels({part: texts[at] for part, at in places.items()}, None, path)
     stored = {part: pixels[at] if split is not None else pixels for part, at in places.items()}
@@ -163,6 +169,7 @@ def _assembled(
         notes=tuple(dict.fromkeys(note for _, note in brought.values() if note)),
         warnings=(
             *(text for numbers in labels.values() for text in unlabelled(numbers, str(path))),
+            *([f"{undivided:,} rows have no word for a split: left out"] if undivided else []),
             *doubtful(classes),
         ),
         files=(path,),

@@ -338,6 +338,16 @@ def test_the_columns_of_fer2013(load):
         )
 
 
+def test_pixels_without_a_split(load):
+    usage = ["Training"] * 20 + ["", "nan"] + ["PrivateTest"] * 8
+    columns = {"emotion": NUMBERS, "pixels": pixel_cells()}
+    dataset = load({**columns, "Usage": usage})
+    assert (len(dataset.train), len(dataset.test)) == (20, 8)
+    assert "2 rows have no word for a split: left out" in dataset.warnings
+    with pytest.raises(CnncliError, match=r"column 3 \(Usage\) is empty in all rows"):
+        load({**columns, "Usage": [""] * 30})
+
+
 def wide(tmp_path, columns, *, header=True, name="t.csv"):
     """A table with 25 columns of pixels, and others before them (or behind, by a name in capitals)."""
     before = {key: values for key, values in columns.items() if not key.isupper()}
