@@ -181,6 +181,16 @@ def convolve(
     roi: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Write this part of the result only.")
     ] = None,
+    inside: Annotated[
+        bool, typer.Option("--inside", help="With --roi: filter that part only, and write all.")
+    ] = False,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A gray picture of the same size: white is filtered, black is kept, gray is mixed.",
+        ),
+    ] = None,
     bits: Annotated[
         int | None, typer.Option(metavar="N", help="Bits of a sample: 8, 16 or 32 (float).")
     ] = None,

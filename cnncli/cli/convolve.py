@@ -97,7 +97,7 @@ def _planned(specs: list[str], given: dict[str, Any]) -> tuple[Task, list[Job], 
         null=given["null"],
         suffixes=READ_SUFFIXES,
     )
-    kept = kept_files(specs, given["files_from"])
+    kept = kept_files(specs, given["files_from"], given["mask"])
     jobs = plan_outputs(
         sources,
         given["output"],
@@ -182,16 +182,12 @@ def _applied(
     source, target = depths
 
     def filtered(frame: Pixels) -> Applied:
-        return apply_filters(
-            frame,
-            task.filters,
-            task.options,
-            alpha=picture.alpha,
-            source=source,
-            target=target,
-            threads=threads,
-            apart=apart,
-        )
+        how: dict[str, Any] = {"alpha": picture.alpha, "source": source, "target": target, "apart": apart}
+        if task.part is None:
+            return apply_filters(frame, task.filters, task.options, threads=threads, **how)
+        from cnncli.filters.partly import apply_partly
+
+        return apply_partly(frame, task.filters, task.options, task.part, threads=threads, **how)
 
     # Colours are weighed together by the bilateral filter; channels that are no colours, each by itself.
     alone = _has_bands(picture) and any(isinstance(filter, Bilateral) for filter in task.filters)

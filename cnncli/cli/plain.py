@@ -60,6 +60,8 @@ _CONVOLVE = {
     "gray": _Option(("--gray",), bool, None, ("--color",)),
     "linear": _Option(("--linear",), bool, False),
     "roi": _Option(("--roi",), str),
+    "inside": _Option(("--inside",), bool, False),
+    "mask": _Option(("--mask",), str),
     "bits": _Option(("--bits",), int),
     "format_": _Option(("--format",), str),
     "quality": _Option(("--quality",), int),

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from cnncli.filters.spec import parse_spec
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
 from cnncli.images.room import DEFAULT_MAX_PIXELS
-from cnncli.records import record
+from cnncli.records import record, replace
+
+if TYPE_CHECKING:
+    from cnncli.filters.partly import Part
 
 BITS = (8, 16, 32)
 #: Pixels a side that a dilated kernel may cover; the memory for its border grows with their square.
@@ -48,6 +51,8 @@ class Task:
         Write pixels alone.
     explain : str or None
         Where the picture that explains the run goes.
+    part : Part or None
+        Where filters work, if not everywhere.
     """
 
     filters: tuple[Filter, ...]
@@ -61,6 +66,7 @@ class Task:
     max_pixels: int
     strip: bool
     explain: str | None
+    part: "Part | None" = None
 
 
 def read_task(specs: list[str], given: dict[str, Any]) -> Task:
@@ -95,6 +101,10 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
             f"--bits is {bits}; expected 8, 16 or 32", "leave --bits out to keep those of the input"
         )
     filters = tuple(_checked(parse_spec(spec), spec, options) for spec in specs)
+    max_pixels = values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS
+    part = _part(given, max_pixels)
+    if part is not None and part.region is not None:  # nothing is cut out
+        options = replace(options, roi=None)
     return Task(
         filters=filters,
         spec=" | ".join(specs),
@@ -104,10 +114,20 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
         bits=bits,
         quality=values.within("--quality", given["quality"], 1, 100),
         compress=given["compress"],
-        max_pixels=values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS,
+        max_pixels=max_pixels,
         strip=given["strip"],
         explain=given["explain"],
+        part=part,
     )
+
+
+def _part(given: dict[str, Any], max_pixels: int) -> "Part | None":
+    """Where filters work; what reads it is imported only where it is asked for."""
+    if not given["inside"] and given["mask"] is None:
+        return None
+    from cnncli.cli.parts import read_part
+
+    return read_part(given, max_pixels)
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -149,10 +169,10 @@ def _check_dilation(laid: Laid, name: str, dilation: int) -> None:
         )
 
 
-def kept_files(specs: list[str], files_from: str | None) -> list[str]:
-    """Files besides the inputs that are read, and must not be written to: kernels and lists of names."""
+def kept_files(specs: list[str], *others: str | None) -> list[str]:
+    """Files besides the inputs that are read, and must not be written to: kernels, lists of names, masks."""
     found = [spec.strip() for spec in specs if os.path.isfile(spec.strip())]  # noqa: PTH113
-    return [*found, files_from] if files_from not in (None, STREAM) else found
+    return [*found, *(other for other in others if other is not None and other != STREAM)]
 
 
 def naming_of(task: Task) -> Naming:

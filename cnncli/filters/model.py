@@ -63,6 +63,20 @@ class Linear(Filter):
 
 
 @record(kw_only=True, eq=False)
+class Unsharp(Linear):
+    """A sharpening kernel whose answer counts only where it differs enough from the pixel itself.
+
+    Attributes
+    ----------
+    least : float
+        Share of full scale. Where the answer differs from the pixel under the anchor by less, the pixel
+        stays as it is.
+    """
+
+    least: float
+
+
+@record(kw_only=True, eq=False)
 class Gradient(Filter):
     """A pair of derivative kernels and what is made of their responses dx and dy.
 

@@ -33,11 +33,13 @@ from cnncli.filters.model import (
     Gradient,
     Linear,
     Median,
+    Unsharp,
     Weights,
     ZeroCrossings,
 )
 from cnncli.filters.options import lay_kernels
 from cnncli.filters.ranked import run_bilateral, run_weighted_median
+from cnncli.filters.run import beyond_threshold
 from cnncli.records import replace
 
 _STEPS = 65536  # of opacity, where it is a weight of a median
@@ -133,7 +135,12 @@ def _beside_hidden(run: Run, filter: Filter, color: Floats, cover: Floats, *, la
             answer, _ = run.one(filter, _filled(color, np.sign(cover)), None, last=last)
             return np.asarray(answer, np.float32)
         case Linear(weights=weights):
-            return _responses(run, filter, (weights,), color, cover, last=last)[0]
+            plain = replace(filter, least=0.0) if isinstance(filter, Unsharp) else filter
+            (answer,) = _responses(run, plain, (weights,), color, cover, last=last)
+            if isinstance(filter, Unsharp):
+                still = run.moved(filter, color, last=last)
+                return beyond_threshold(filter, answer, still, run.white)
+            return answer
         case Gradient():
             pair = (filter.dx, filter.dy)
             responses = _responses(run, filter, pair, color, cover, last=last)

@@ -18,6 +18,7 @@ from cnncli.filters.model import (
     Gradient,
     Linear,
     Median,
+    Unsharp,
     Weights,
     ZeroCrossings,
 )
@@ -181,7 +182,10 @@ def plan_filter(
     """Choose the way for any filter; parameters as in `plan_linear`."""
     match filter:
         case Linear(weights=weights):
-            return plan_linear(weights, dilation=dilation, stride=stride, shape=shape, floats=floats)
+            plan = plan_linear(weights, dilation=dilation, stride=stride, shape=shape, floats=floats)
+            if isinstance(filter, Unsharp):
+                return replace(plan, detail=f"{plan.detail}, then a threshold")
+            return plan
         case Gradient():
             taps = int(((filter.dx != 0) | (filter.dy != 0)).sum())
             return Plan(

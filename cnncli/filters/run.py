@@ -1,6 +1,7 @@
 """Run one filter of any kind over a surface."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,21 @@ from numpy.typing import NDArray
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.combine import combined
-from cnncli.filters.execute import run_responses
+from cnncli.filters.execute import run_direct, run_responses
 from cnncli.filters.fft import run_fft
 from cnncli.filters.linear import dilated, run_linear
 from cnncli.filters.mapping import Mapping, to_pixels
-from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.model import (
+    Bank,
+    Bilateral,
+    Canny,
+    Filter,
+    Gradient,
+    Linear,
+    Median,
+    Unsharp,
+    ZeroCrossings,
+)
 from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.filters.overflow import mend_overflow
 from cnncli.filters.plan import Plan, plan_filter
@@ -77,6 +88,8 @@ def _run_by_plan(
 ) -> int:
     """Run a filter; samples that were clipped, or of floats some number if any is not finite."""
     match filter:
+        case Unsharp():
+            return _run_unsharp(filter, laid, plan, surface, dilation=dilation, threads=threads)
         case Linear():
             return run_linear(laid.kernels[0], plan, surface, dilation=dilation, threads=threads)
         case Gradient() if filter.answer == "magnitude":
@@ -105,9 +118,41 @@ def _run_by_plan(
             raise TypeError(f"no way to run {type(filter).__name__}")
 
 
+def _run_unsharp(
+    filter: Unsharp, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int
+) -> int:
+    """The kernel's answer, or the pixel itself where they differ too little."""
+    (weights,), (x, y) = laid.kernels, laid.anchor
+    middle = np.zeros(weights.shape)
+    middle[y, x] = 1
+    sharp, still = (
+        replace(
+            surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
+        )
+        for _ in range(2)
+    )
+    run_linear(weights, plan, sharp, dilation=dilation, threads=threads)
+    run_direct(middle, still, dilation=dilation, threads=threads)
+    answer = beyond_threshold(filter, sharp.out, still.out, surface.full_scale)
+    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
+    pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
+    surface.out[:] = pixels
+    return clipped + (pixels.dtype == np.float32 and not np.isfinite(pixels).all())
+
+
+def beyond_threshold(
+    filter: Unsharp, sharp: NDArray[Any], still: NDArray[Any], full_scale: float
+) -> NDArray[np.float32]:
+    """Sharpened pixels where they differ enough from those as they are."""
+    small = np.abs(sharp - still) < np.float32(filter.least * full_scale)
+    return np.where(small, still, sharp).astype(np.float32, copy=False)
+
+
 def _grows(filter: Filter) -> bool:
     """Whether answers grow with the image."""
     match filter:
+        case Unsharp():
+            return False  # the threshold does not
         case Linear():
             return True
         case Gradient():

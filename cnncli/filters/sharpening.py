@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Filter, Linear
+from cnncli.filters.model import Filter, Linear, Unsharp
 from cnncli.filters.smoothing import ANGLE_MEANING, MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
 
 CROSS = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
@@ -41,13 +41,18 @@ def sharpen(*, amount: float = 1.0, neighbours: str = "4") -> Filter:
     return Linear(name="sharpen", spec=spec, weights=freeze(impulse(3) - amount * laplacian))
 
 
-def unsharp(*, sigma: float = 1.0, amount: float = 1.0, size: int | None = None) -> Filter:
-    """Add ``amount`` times the difference to a Gaussian blur."""
+def unsharp(
+    *, sigma: float = 1.0, amount: float = 1.0, size: int | None = None, threshold: float = 0.0
+) -> Filter:
+    """Add ``amount`` times the difference to a Gaussian blur, where it is at least ``threshold``."""
     size = gaussian_size(sigma) if size is None else size
     taps = gaussian_taps(sigma, size)
-    weights = (1 + amount) * impulse(size) - amount * np.outer(taps, taps)
+    weights = freeze((1 + amount) * impulse(size) - amount * np.outer(taps, taps))
     spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size)
-    return Linear(name="unsharp", spec=spec, weights=freeze(weights))
+    if not threshold:
+        return Linear(name="unsharp", spec=spec, weights=weights)
+    spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size, threshold=threshold)
+    return Unsharp(name="unsharp", spec=spec, weights=weights, least=amount * threshold)
 
 
 def emboss(*, strength: float = 1.0, angle: float = 45.0) -> Filter:
@@ -97,6 +102,13 @@ UNSHARP = Entry(
         ),
         Parameter(name="amount", meaning="how much", default="1", low=0, high=100),
         SIZE,
+        Parameter(
+            name="threshold",
+            meaning="difference to the blur, as a share of full scale, below which a pixel stays as it is",
+            default="0",
+            low=0,
+            high=1,
+        ),
     ),
     build=unsharp,
     source="unsharp masking, f + amount (f - G f); Gonzalez and Woods, 4th ed., 2018, eq. 3-64 and 3-65",

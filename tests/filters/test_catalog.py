@@ -27,7 +27,7 @@ VARIANTS = {
     "motion": ["length=7.5", "angle=30", "length=4,angle=-120"],
     "binomial": ["size=4"],
     "sharpen": ["amount=0.5", "neighbours=8"],
-    "unsharp": ["sigma=2", "amount=0.3", "size=3"],
+    "unsharp": ["sigma=2", "amount=0.3", "size=3", "threshold=0.02"],
     "emboss": ["strength=2", "angle=10"],
     "sobel": ["direction=x", "direction=y", "direction=angle"],
     "scharr": ["direction=x", "direction=y", "direction=angle"],

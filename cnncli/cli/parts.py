@@ -1,0 +1,81 @@
+"""``--mask`` and ``--inside``: the part of a picture that ``convolve`` filters."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli import values
+from cnncli.cli.names import STREAM
+from cnncli.cli.run import UsageError
+from cnncli.filters.color import LUMA
+from cnncli.filters.partly import Part
+from cnncli.images.faults import shown
+from cnncli.images.levels import picture_white
+from cnncli.images.read import read_picture
+
+
+def read_part(given: dict[str, Any], max_pixels: int) -> Part | None:
+    """Where filters are to work, if not everywhere.
+
+    Parameters
+    ----------
+    given : dict
+        The options, by their names in the command's signature.
+    max_pixels : int
+        Larger masks are refused.
+
+    Raises
+    ------
+    CnncliError
+        If options do not go together, or the mask is none.
+    """
+    inside, mask = given["inside"], given["mask"]
+    if inside and given["roi"] is None:
+        raise UsageError(
+            "--inside is given without --roi; expected the region that is to be filtered",
+            "add --roi X,Y,W,H, or leave --inside out",
+        )
+    if not inside and mask is None:
+        return None
+    name = "--mask" if mask is not None else "--inside"
+    if given["mode"] != "same" or values.pair("--stride", given["stride"]) != (1, 1):
+        raise UsageError(
+            f"{name} is given with --mode {given['mode']} and --stride {given['stride']}; "
+            "expected a result of the picture's size",
+            f"leave --mode and --stride out, or {name}",
+        )
+    if given["explain"] is not None:
+        raise UsageError(
+            f"{name} and --explain are both given; expected one of them",
+            f"explain the filter without {name}",
+        )
+    region = values.region("--roi", given["roi"]) if inside else None
+    return Part(region, None if mask is None else _read_mask(mask, max_pixels))
+
+
+def _read_mask(path: str, max_pixels: int) -> NDArray[np.float32]:
+    """A mask as shares from 0 to 1: luma, times opacity where the file has it."""
+    if path == STREAM or not os.path.exists(path):  # noqa: PTH110
+        raise UsageError(f"--mask is {shown(path)}; expected a picture's file", "check the name")
+    picture = read_picture(Path(path), max_pixels=max_pixels)
+    if len(picture.frames) != 1:
+        raise UsageError(
+            f"--mask is {shown(path)}, which holds {len(picture.frames)} pictures; expected one",
+            "save one of them as a picture of its own",
+        )
+    frame = picture.frames[0]
+    white = picture_white(picture)
+    color = (frame[..., :-1] if picture.alpha else frame).astype(np.float64) / white
+    share = color @ LUMA if color.shape[2] == 3 else color[..., 0]
+    if picture.alpha:
+        share = share * (frame[..., -1] / white)
+    if not (share.min() >= -1e-6 and share.max() <= 1 + 1e-6):
+        raise UsageError(
+            f"--mask is {shown(path)}, whose values reach from {share.min() * white:g} to "
+            f"{share.max() * white:g}; expected 0 to {white:g}",
+            "black keeps a pixel, white filters it",
+        )
+    return np.clip(share, 0, 1).astype(np.float32)

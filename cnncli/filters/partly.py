@@ -1,0 +1,130 @@
+"""Filters that work on a part of a picture only: a region, or where a mask says so. The rest stays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.filters.apply import Applied, Depth, apply_filters
+from cnncli.filters.model import Filter
+from cnncli.filters.options import Options, Region
+from cnncli.filters.spacing import four_bytes_apart
+from cnncli.records import record, replace
+
+Pixels = NDArray[Any]
+Floats = NDArray[np.float32]
+
+
+@record(eq=False)
+class Part:
+    """Where filters work.
+
+    Attributes
+    ----------
+    region : (x, y, width, height) or None
+        Only there.
+    mask : ndarray, shape (H, W), float32, or None
+        Of each pixel of the picture the share of the filtered one, 0 to 1.
+    """
+
+    region: Region | None = None
+    mask: Floats | None = None
+
+
+def apply_partly(
+    frame: Pixels,
+    filters: Sequence[Filter],
+    options: Options,
+    part: Part,
+    *,
+    alpha: bool,
+    source: Depth,
+    target: Depth,
+    threads: int,
+    apart: bool = False,
+) -> Applied:
+    """Filter a part of one frame, and keep the rest bit for bit.
+
+    What lies around the part is seen by the filters, as ever. Where a mask is between 0 and 1, colours are
+    mixed by it, each as far as it is opaque. A gray answer stands in all colours of a colour picture.
+
+    Parameters
+    ----------
+    part : Part
+        Where.
+    frame, filters, options, alpha, source, target, threads, apart
+        As for `apply_filters`; ``options.roi`` is the part of the result that is wanted. Every filter must
+        give as many pixels as the frame has.
+
+    Returns
+    -------
+    Applied
+
+    Raises
+    ------
+    CnncliError
+        If the mask has another size, the region lies outside, or an option does not fit.
+    """
+    height, width, channels = frame.shape
+    if part.mask is not None and part.mask.shape != (height, width):
+        rows, columns = part.mask.shape
+        raise CnncliError(
+            f"--mask is {columns} x {rows} pixels; expected {width} x {height} as the picture",
+            "give a mask of the picture's size",
+        )
+    seen = options if part.region is None else replace(options, roi=part.region)
+    applied = apply_filters(frame, filters, seen, alpha=alpha, source=source, target=target, threads=threads)
+    kept = _in_depth(frame, source, target)
+    filtered = _with_channels(applied.pixels, channels, alpha=alpha)
+    rows, columns = _window(seen.roi, (height, width))
+    if part.mask is not None:
+        filtered = _mixed(
+            kept[rows, columns], filtered, part.mask[rows, columns], alpha=alpha, white=target.white
+        )
+    if part.region is not None:
+        kept[rows, columns] = filtered
+        filtered = kept
+    pixels = np.ascontiguousarray(filtered)
+    return replace(applied, pixels=four_bytes_apart(pixels, threads=threads) if apart else pixels)
+
+
+def _window(region: Region | None, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a region, or all."""
+    x, y, width, height = region or (0, 0, shape[1], shape[0])
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _in_depth(frame: Pixels, source: Depth, target: Depth) -> Pixels:
+    """A copy of the frame in the numbers of the result."""
+    if (frame.dtype, source.white) == (target.dtype, target.white):
+        return np.array(frame, order="C")
+    levels = frame * (target.white / source.white)
+    if target.dtype != np.float32:
+        levels = np.clip(np.rint(levels), 0, target.white)
+    return np.asarray(np.nan_to_num(levels) if target.dtype != np.float32 else levels, target.dtype)
+
+
+def _with_channels(pixels: Pixels, channels: int, *, alpha: bool) -> Pixels:
+    """Gray answers in as many colours as the picture has."""
+    if pixels.shape[2] == channels:
+        return pixels
+    color = np.repeat(pixels[..., :1], channels - alpha, axis=2)
+    return np.concatenate([color, pixels[..., -1:]], axis=2) if alpha else color
+
+
+def _mixed(kept: Pixels, filtered: Pixels, mask: Floats, *, alpha: bool, white: float) -> Pixels:
+    """Kept pixels where the mask is 0, filtered ones where it is 1, and mixtures between."""
+    mixed = np.where(mask[..., None] >= 1, filtered, kept)
+    soft = (mask > 0) & (mask < 1)
+    share = mask[soft].astype(np.float64)[:, None]
+    before, after = kept[soft].astype(np.float64), filtered[soft].astype(np.float64)
+    between = before + share * (after - before)
+    if alpha:
+        shares = np.concatenate([(1 - share) * before[:, -1:], share * after[:, -1:]], axis=1)
+        total = shares.sum(axis=1, keepdims=True)
+        colors = before[:, :-1] * shares[:, :1] + after[:, :-1] * shares[:, 1:]
+        between[:, :-1] = np.divide(colors, total, out=between[:, :-1], where=total > 0)
+    mixed[soft] = between if mixed.dtype == np.float32 else np.rint(np.clip(between, 0, white))
+    return mixed
