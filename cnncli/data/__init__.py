@@ -30,6 +30,6 @@ Images in files are all decoded once when a dataset is opened, even where they d
 that cannot be are in ``dataset.skipped`` and in no split.
 What a batch holds is a pure function of the split, the batch size, the seed, the epoch and the batch's
 number: never of the number of threads or of what was drawn before. `split.name(i)` names an image in a
-report; `split.read(indices, out)` gives raw uint8 pixels; `model.load_inputs` and `prepare.as_input`
-bring a picture to a network's input shape, as `predict` needs it.
+report; `split.read(indices, out)` gives the uint8 pixels that `prepare.prepared` made of a picture;
+`dataset.intake` says how, and the same function makes a network's input of any other picture.
 """

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 from cnncli.data.digits import are_digits
 from cnncli.data.model import Images
 from cnncli.data.prepare import Intake, as_gray, prepared
-from cnncli.data.sizes import Asked, Facts, scales_of
+from cnncli.data.sizes import TWO_SAVERS, Asked, Facts, scales_of
 from cnncli.errors import CnncliError
 from cnncli.images.levels import clipped, extent_of, to_bytes
 from cnncli.images.picture import Picture
 from cnncli.records import replace
 
 _AT_ONCE = 1 << 22  # numbers that are scaled in one go
-_UNIT = 1.01  # floats of a split that reach no further are on a scale of 0 to 1
-_NO_UNIT = 2.0  # and those that reach beyond this are not
+_HAIR = 1.01  # times what should be the greatest number: rounding
 
 Raw = NDArray[np.generic]
 
@@ -70,24 +69,23 @@ def _see(array: Raw, facts: Facts, part: str) -> None:
         replace(
             whole,
             least=float(bright.min()) if bright.size else 0.0,
-            dim=int(np.count_nonzero(bright <= _UNIT)),
+            dim=int(np.count_nonzero(bright <= TWO_SAVERS[array.dtype.name][0] * _HAIR)),
         )
     )
 
 
 def _check_alike(parts: Mapping[str, Raw]) -> None:
-    """Refuse floats of one split on another scale than those of the next: two programs have saved them."""
-    tops = {
-        name: float(array.max()) for name, array in parts.items() if array.dtype == np.float32 and array.size
-    }
-    small = [name for name, top in tops.items() if 0 < top <= _UNIT]
-    large = [name for name, top in tops.items() if top > _NO_UNIT]
-    if small and large:
-        raise CnncliError(
-            f"pixels reach {tops[large[0]]:g} in {large[0]} and {tops[small[0]]:g} in {small[0]}; "
-            "expected one scale for all splits",
-            "Divide the former by 255, or whatever is white in them, before they are saved.",
-        )
+    """Refuse numbers of one split on another scale than those of the next: two programs have saved them."""
+    for kind, (most, least) in TWO_SAVERS.items():
+        tops = {part: float(x.max()) for part, x in parts.items() if x.dtype.name == kind and x.size}
+        small = [part for part, top in tops.items() if 0 < top <= most * _HAIR]
+        large = [part for part, top in tops.items() if top > least]
+        if small and large:
+            raise CnncliError(
+                f"pixels reach {tops[large[0]]:g} in {large[0]} and {tops[small[0]]:g} in {small[0]}; "
+                "expected one scale for all splits",
+                "Bring white to the same number in both before they are saved.",
+            )
 
 
 def _brought(array: Raw, intake: Intake, name: Callable[[int], str], facts: Facts) -> Images:
@@ -126,11 +124,9 @@ def _scaled(array: Raw, intake: Intake, facts: Facts) -> Images:
     scale = intake.scales[array.dtype.name]
     out = np.empty(array.shape, np.uint8)
     rows = max(1, _AT_ONCE // array[0].size)
-    over = 0
     for at in range(0, len(array), rows):
         block = array[at : at + rows]
         out[at : at + rows] = to_bytes(block, scale)
-        over += clipped(block, scale)
-    if over:
-        facts.clipped.append(over)
+        if clipped(block, scale):
+            facts.clipped += [over for row in block if (over := clipped(row, scale))]
     return out

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnncli.data.prepare import Intake, Prepared, read_file
 from cnncli.errors import CnncliError
-from cnncli.images.levels import DEEP, Extent, Scale, decided, extent_of, together
+from cnncli.images.levels import DEEP, MOST_OF_12_BITS, Extent, Scale, decided, extent_of, together
 from cnncli.images.picture import Picture, with_depth
 from cnncli.images.resize import read_reduced_sized
 
@@ -16,6 +16,8 @@ _LOOKED_AT = 32
 _SMALL = 96  # images of one size up to this many pixels a side are taken as they are
 _USUAL = 64  # else: enough to tell things apart, and fast on a processor
 _RECAST = {"gray": "images are turned gray", "colour": "gray images are taken as colour"}
+#: By kind, numbers up to which and beyond which two pictures are probably on two scales.
+TWO_SAVERS = {"uint16": (MOST_OF_12_BITS, 16383), "float32": (1, 2)}
 _KINDS = {"uint16": "16-bit pixels", "float32": "float pixels"}
 
 
@@ -202,11 +204,13 @@ def on_numbers(extents: Mapping[str, Sequence[Extent]], over: Sequence[int]) -> 
     warnings = []
     if over:
         images = "1 image" if len(over) == 1 else f"{len(over):,} images"
-        warnings.append(f"{sum(over):,} numbers of {images} lie beyond black or white and are clipped")
-    floats = extents.get("float32", ())
-    if floats and (every := together(floats)).high > 2 and every.dim:
+        numbers = "1 number" if sum(over) == 1 else f"{sum(over):,} numbers"
+        warnings.append(f"clipped, because beyond black or white: {numbers} of {images}")
+    for kind, (most, least) in TWO_SAVERS.items():
+        if not (seen := extents.get(kind)) or not (every := together(seen)).dim or every.high <= least:
+            continue
         warnings.append(
-            f"{every.dim:,} float images have no number above 1, others reach {every.high:g}: "
+            f"{every.dim:,} images of {_KINDS[kind]} do not go beyond {most:g}, others reach {every.high:g}: "
             "all are taken on one scale"
         )
     return tuple(warnings)

@@ -56,7 +56,7 @@ class Extent:
     highlights : bool
         All come from formats whose white is 1, whatever lies above.
     dim : int
-        Pictures, other than black ones, that do not go beyond 1.
+        Pictures, other than black ones, that do not go beyond 1, or of 16 bits not beyond 12.
     """
 
     low: float
@@ -112,7 +112,7 @@ def extent_of(shades: Pixels, *, highlights: bool = False) -> Extent:
             "Fill them in before saving, for example with numpy.nan_to_num.",
         )
     if shades.dtype == np.uint16:
-        return Extent(low, high, high, high, shades.size, 0, 0, True, False, int(high == 1))
+        return Extent(low, high, high, high, shades.size, 0, 0, True, False, int(0 < high <= MOST_OF_12_BITS))
     large = int(np.count_nonzero(shades > 1)) if high > 1 else 0
     small = int(np.count_nonzero(shades > 0)) - large
     whole = bool(np.array_equal(shades, np.rint(shades)))

@@ -8,6 +8,7 @@ from cnncli.data.model import Arrays, Dataset, level_counts, moments
 from cnncli.data.prepare import Intake
 from cnncli.training.checkpoint import Preprocessing
 
+_DIGIT = (28, 28, 1)
 _TAIL = 0.001  # the share of pixels, darkest and brightest, that may be outliers
 _FEW = 8  # levels of 256: what lies within so many has hardly any contrast
 
@@ -50,13 +51,16 @@ def preprocessing_of(
         fit=intake.fit,
         scales=scales,
     )
-    return found, _on_contrast(counts)
+    warnings = _on_contrast(counts)
+    if dataset.known == "mnist" and not found.digits:
+        warnings += ("not as MNIST has its digits: predict will not turn ink on paper for this network",)
+    return found, warnings
 
 
 def _shows_digits(dataset: Dataset) -> bool:
-    """MNIST's own digits, and light on dark, so that none of them is changed on its way to the network."""
+    """MNIST's own digits, as large and light on dark: `as_digit` leaves all of them as they are."""
     images = dataset.train.images if isinstance(dataset.train, Arrays) else None
-    if dataset.known != "mnist" or images is None or images.shape[3] != 1:
+    if dataset.known != "mnist" or images is None or images.shape[1:] != _DIGIT:
         return False
     return bool(are_digits(images).all())
 

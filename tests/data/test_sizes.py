@@ -81,20 +81,31 @@ def test_size_and_fit(tmp_path, fit, said, corner):
 
 def test_what_is_clipped_is_counted_and_what_is_dim_is_said(tmp_path, rng):
     bright = rng.random((12, 8, 8)).astype(np.float32)
-    bright[3, :2, 0] = 1.3
+    bright[3, :2, 0] = bright[7, 0, 0] = 1.3
     np.savez(tmp_path / "a.npz", x=bright, y=np.arange(12) % 2)
     dataset = load_dataset(str(tmp_path / "a.npz"))
-    assert "2 numbers of 1 image lie beyond black or white and are clipped" in dataset.warnings
+    assert "clipped, because beyond black or white: 3 numbers of 2 images" in dataset.warnings
     mixed = rng.random((12, 8, 8)).astype(np.float32) * np.where(np.arange(12) < 3, 1, 255)[:, None, None]
     np.savez(tmp_path / "b.npz", x=mixed, y=np.arange(12) % 2)
     warnings = load_dataset(str(tmp_path / "b.npz")).warnings
-    assert any(each.startswith("3 float images have no number above 1, others reach 25") for each in warnings)
+    assert any(
+        each.startswith("3 images of float pixels do not go beyond 1, others reach 25") for each in warnings
+    )
 
 
-def test_splits_of_two_savers_are_refused(tmp_path, rng):
+@pytest.mark.parametrize(("kind", "large", "small"), [("float32", 255, 1), ("uint16", 60_000, 3000)])
+def test_splits_of_two_savers_are_refused(tmp_path, rng, kind, large, small):
     x, y = rng.random((12, 8, 8)), np.arange(12) % 2
-    np.savez(tmp_path / "a.npz", x_train=x * 255, y_train=y, x_test=x, y_test=y)
-    with pytest.raises(CnncliError, match=r"a\.npz: pixels reach 25\d\.\d+ in train and 0\.99\d+ in test"):
+    np.savez(
+        tmp_path / "a.npz",
+        x_train=(x * large).astype(kind),
+        y_train=y,
+        x_test=(x * small).astype(kind),
+        y_test=y,
+    )
+    with pytest.raises(
+        CnncliError, match=r"a\.npz: pixels reach [\d.]+ in train and [\d.]+ in test; expected one"
+    ):
         load_dataset(str(tmp_path / "a.npz"))
 
 

@@ -52,7 +52,10 @@ def test_the_collection_itself_is_known(folders, monkeypatch):
     assert dataset.known in PRESETS
     assert preprocessing_of(dataset, None)[0].digits
     papers = Arrays(255 - dataset.train.images, dataset.train.labels)
-    assert not preprocessing_of(replace(dataset, train=papers), None)[0].digits
+    made, warnings = preprocessing_of(replace(dataset, train=papers), None)
+    assert (made.digits, len(warnings)) == (False, 1)
+    larger = load_dataset("mnist", offline=True, size=(32, 32))
+    assert not preprocessing_of(larger, None)[0].digits  # predict would cut them out anew
     assert dataset.warnings == ("mnist is taken for the known data set; what lies here is ./mnist",)
     assert load_dataset("./mnist").known == ""
 
