@@ -229,10 +229,19 @@ def animation_frames(
         image.seek(index)
         image.load()
         loop = image.info.get("loop", loop)
-        frames.append(np.asarray(image.convert("RGBA")))
+        frame = np.asarray(image.convert("RGBA"))
+        frames.append(np.ascontiguousarray(frame[..., :3]) if frame[..., 3].min() == 255 else frame)
         durations.append(float(image.info.get("duration", 0) or 0))
-    if all(frame[..., 3].min() == 255 for frame in frames):
-        frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
     if first:
         durations = []
-    return tuple(frames), tuple(durations), None if loop is None else int(loop)
+    return with_one_opacity(frames), tuple(durations), None if loop is None else int(loop)
+
+
+def with_one_opacity(frames: list[Pixels]) -> tuple[Pixels, ...]:
+    """Give all frames opacity where any has it; RGB and RGBA."""
+    if len({frame.shape[2] for frame in frames}) == 1:
+        return tuple(frames)
+    return tuple(
+        frame if frame.shape[2] == 4 else np.concatenate([frame, np.full_like(frame[..., :1], 255)], axis=2)
+        for frame in frames
+    )

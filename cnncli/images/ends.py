@@ -7,9 +7,8 @@ import re
 from typing import IO
 
 from cnncli.images.formats import sniffed
-from cnncli.images.tags import BrokenTagsError, numbers, read_directory, read_header
 
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG; not 0 after data that are 255, nor restarts
+_MARKER = rb"\xff[\x01-\xcf\xd8-\xfe]"  # of a JPEG; not 0 after data that are 255, nor restarts
 _LOOK = 1 << 16  # bytes behind an image that are looked at
 _SCAN, _END = 0xDA, b"\xff\xd9"
 _BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
@@ -108,10 +107,11 @@ def _jpeg2000(stream: IO[bytes], length: int) -> int | None:
 
 def _jpeg(stream: IO[bytes], length: int) -> int | None:
     """Behind the first end mark that stands among markers, not in the contents of one."""
+    marker = re.compile(_MARKER)
     data = _at(stream, 0, length)
     at = 2
     while True:
-        found = _MARKER.search(data, at)
+        found = marker.search(data, at)
         if found is None:
             return None
         kind, at = data[found.start() + 1], found.end()
@@ -133,6 +133,8 @@ def _further(jpeg: bytes) -> int:
     at = jpeg.find(_MULTI_PICTURE)
     if at < 0:
         return 0
+    from cnncli.images.tags import BrokenTagsError, numbers, read_directory, read_header
+
     block = jpeg[at + len(_MULTI_PICTURE) :]
     try:
         header = read_header(block)

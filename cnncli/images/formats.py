@@ -70,8 +70,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (4, b"\x11\xaf", "FLI", "FliImagePlugin"),
     (4, b"\x12\xaf", "FLI", "FliImagePlugin"),
 )
-#: A bitmap without the header of its file: the size of its own, one plane, and bits of a pixel.
-_DIB = re.compile(rb"[\x28\x34\x38\x40\x6c\x7c]\0\0\0(?s:.{8})\x01\0[\x01\x04\x08\x10\x18\x20]\0")
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _PNM = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 
@@ -89,9 +87,17 @@ def sniffed(prefix: bytes) -> tuple[str, str] | None:
             return format, plugin
     if prefix[4:8] == b"ftyp" and _AVIF_BRANDS & brands(prefix):
         return "AVIF", "AvifImagePlugin"
-    if _DIB.match(prefix):
+    if _is_bare_bitmap(prefix):
         return "DIB", "BmpImagePlugin"
     return ("PPM", "") if _PNM.match(prefix) else None
+
+
+def _is_bare_bitmap(prefix: bytes) -> bool:
+    """Whether a file is a bitmap without a file header: the size of its own, one plane, bits of a pixel."""
+    size, planes, bits = (
+        int.from_bytes(prefix[at:end], "little") for at, end in ((0, 4), (12, 14), (14, 16))
+    )
+    return size in (40, 52, 56, 64, 108, 124) and planes == 1 and bits in (1, 4, 8, 16, 24, 32)
 
 
 def brands(prefix: bytes) -> set[bytes]:

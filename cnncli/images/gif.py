@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.decode import with_one_opacity
 from cnncli.images.ends import after_the_end
 from cnncli.images.picture import Pixels
 from cnncli.records import record
@@ -221,14 +222,7 @@ def composed(data: bytes, layout: Layout) -> tuple[Pixels, ...]:
     ValueError
         Where codes are broken, or fewer than a frame needs.
     """
-    frames = list(_shown(data, layout))
-    if len({frame.shape[2] for frame in frames}) == 1:
-        return tuple(frames)
-    return tuple(frame if frame.shape[2] == 4 else _with_opacity(frame) for frame in frames)
-
-
-def _with_opacity(frame: Pixels) -> Pixels:
-    return np.concatenate([frame, np.full_like(frame[..., :1], 255)], axis=2)
+    return with_one_opacity(list(_shown(data, layout)))
 
 
 def _shown(data: bytes, layout: Layout) -> Iterator[Pixels]:

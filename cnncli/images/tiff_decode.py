@@ -77,7 +77,7 @@ def check_page(page: Page, *, odd: bool) -> None:
     if page.kind == SIGNED or (page.kind == UNSIGNED and page.bits > 16):
         signs = "signed integer" if page.kind == SIGNED else "unsigned integer"
         raise CnncliError(f"{label} {signs} samples; expected 1 to 16 bits unsigned, or float", convert)
-    if len(set(page.tags.get(BITS, (1,)))) > 1 or len(set(page.tags.get(FORMAT, (1,)))) > 1:
+    if any(len(set(page.tags.get(tag, (1,))[: page.samples])) > 1 for tag in (BITS, FORMAT)):
         raise CnncliError(f"page {page.index + 1} mixes samples of several kinds; expected one", convert)
     if page.kind not in (UNSIGNED, FLOAT) or (page.kind == FLOAT and page.bits not in (16, 32, 64)):
         raise CnncliError(f"{label} samples of kind {page.kind}; expected unsigned or float", convert)
@@ -247,7 +247,11 @@ def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
     predictor = page.first(PREDICTOR, 1)
     if page.bits % 8:
         if predictor != 1:
-            raise BrokenTagsError(f"predictor {predictor} with {page.bits} bits")
+            raise CnncliError(
+                f"page {page.index + 1} has predictor {predictor} with {page.bits}-bit samples; "
+                "expected 8 or 16 bits, or no predictor",
+                "Save it without a predictor, or with 16-bit samples.",
+            )
         bits = np.unpackbits(packed.reshape(rows, across, -1), axis=2, count=columns * samples * page.bits)
         weights = 1 << np.arange(page.bits - 1, -1, -1, dtype=np.uint16)
         values = bits.reshape(rows, across, columns, samples, page.bits) @ weights

@@ -400,3 +400,17 @@ def test_exif_dpi_and_profile_travel_in_both_byte_orders():
         with Image.open(io.BytesIO(data)) as image:
             assert image.getexif().get_ifd(0x8769)[0x9003] == "2023:01:02 03:04:05"
             assert image.info["dpi"] == (300.0, 72.5)
+
+
+def test_more_values_than_samples_are_passed_over():
+    array = pixels(3, "uint8")
+    data = tiff(array, tags=[(258, 3, (8, 8, 8, 1))])
+    np.testing.assert_array_equal(read_one(data), array)
+
+
+def test_predictors_of_odd_samples_are_no_damage():
+    packed = bytes(12)
+    with pytest.raises(CnncliError, match="page 1 has predictor 2 with 12-bit samples"):
+        read_picture(
+            tiff(np.zeros((2, 4, 1), np.uint16), tags=[(258, 3, (12,)), (317, 3, (2,))], packed=packed)
+        )
