@@ -137,10 +137,12 @@ def from_arrays(
     found = replace(_with(found, notes=notes, warnings=warnings), intake=intake, adapted=facts.adapted)
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
-        keys = row_marks(stored)
-        known = keys if arrays[part] is images and stored is images else None
+        digests = row_marks(arrays[part])
+        # Bytes that are used as they are: the images lie in memory once, and are looked at once.
+        same = stored.nbytes == arrays[part].nbytes and np.may_share_memory(stored, arrays[part])
+        keys = digests if same and stored.dtype == np.uint8 else row_marks(stored)
         listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
-        splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], known, keys)
+        splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], digests, keys)
     return _divided(found, splits, wishes)
 
 

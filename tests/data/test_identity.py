@@ -61,7 +61,7 @@ def test_files_that_end_early_have_keys_too(kind):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, ">u2"])
 def test_rows_by_blake2(dtype):
     array = np.random.default_rng(0).integers(0, 255, (5, 3, 4)).astype(dtype)
-    kind = f"(3, 4) {np.dtype(dtype).str}".encode()
+    kind = f"(3, 4, 1) {np.dtype(dtype).str}".encode()
     person = hashlib.blake2b(kind, digest_size=16).digest()
     expected = [
         int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8, person=person).digest(), "little")
@@ -70,6 +70,7 @@ def test_rows_by_blake2(dtype):
     assert row_marks(array).tolist() == expected
     strided = np.repeat(array, 2, axis=0)[::2]
     assert row_marks(strided).tolist() == expected
+    assert row_marks(array[..., None]).tolist() == expected
     assert len(row_marks(array[:0])) == 0
     assert len(set(row_marks(array.reshape(5, 4, 3)).tolist()) & set(expected)) == 0
 
