@@ -61,13 +61,83 @@ def test_plain_images_are_normalised(shape, threads):
 def test_maps_agree_with_scipy(shape, border):
     pixels = images(shape)
     augment = Augment(shift=2, rotate=30, scale=0.3, shear=20, flip=0.5, vflip=0.5, border=border)
-    if border == "reflect":  # one reflection at each side is enough for what moves so far
-        augment = Augment(shift=1, rotate=10, flip=0.5, border=border)
     indices = np.arange(len(pixels), dtype=np.intp)
     samples = drawn_samples(augment, indices, Draws(3, 1, indices), shape)
     out = render(pixels, samples, border=border)
     for image, sample, got in zip(pixels, samples, out, strict=True):
         np.testing.assert_allclose(got * 255, warped(image, sample, border), atol=0.03 * max(shape) / 8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 7, 3), (2, 5, 1), (8, 9, 3)])
+@pytest.mark.parametrize("far", [1, 3, 40])
+def test_reflections_go_on_beyond_two_sides(shape, far):
+    """Moved by several times its size, an image is reflected again and again, as scipy's mirror does."""
+    pixels = images(shape)
+    augment = Augment(shift=far * max(shape[:2]), flip=0.5, border="reflect")
+    indices = np.arange(len(pixels), dtype=np.intp)
+    samples = drawn_samples(augment, indices, Draws(3, 1, indices), shape)
+    out = render(pixels, samples, border="reflect")
+    for image, sample, got in zip(pixels, samples, out, strict=True):
+        np.testing.assert_allclose(got * 255, warped(image, sample, "reflect"), atol=1e-3)
+
+
+def maps(**settings):
+    """Linear part and middle of the maps of 300 images of 20x31 pixels."""
+    indices = np.arange(300, dtype=np.intp)
+    samples = drawn_samples(Augment(**settings), indices, Draws(4, 2, indices), (20, 31, 1))
+    linear = np.array([[samples["a00"], samples["a01"]], [samples["a10"], samples["a11"]]], np.float64)
+    middle = np.array([15.0, 9.5])
+    moved = np.einsum("ijn,j->ni", linear, middle) + np.stack([samples["a02"], samples["a12"]], 1)
+    return linear.transpose(2, 0, 1), moved - middle
+
+
+def test_a_rotation_keeps_lengths_angles_and_the_middle():
+    linear, off = maps(rotate=40)
+    np.testing.assert_allclose(np.linalg.det(linear), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        linear @ linear.transpose(0, 2, 1), np.broadcast_to(np.eye(2), linear.shape), atol=1e-6
+    )
+    np.testing.assert_allclose(off, 0, atol=1e-5)
+    angles = np.rad2deg(np.arctan2(linear[:, 1, 0], linear[:, 0, 0]))
+    assert angles.min() < -38
+    assert angles.max() > 38
+    assert np.abs(angles).max() <= 40 + 1e-4
+
+
+def test_areas_change_by_the_scale_alone():
+    linear, _ = maps(rotate=40, shear=30)
+    np.testing.assert_allclose(np.linalg.det(linear), 1, atol=1e-6)
+    linear, _ = maps(rotate=40, shear=30, scale=0.5)
+    areas = np.linalg.det(linear)
+    assert (np.log(areas).min(), np.log(areas).max()) == pytest.approx(
+        (-2 * np.log(1.5), 2 * np.log(1.5)), abs=0.05
+    )
+    linear, _ = maps(rotate=40, shear=30, flip=1)
+    np.testing.assert_allclose(np.linalg.det(linear), -1, atol=1e-6)
+
+
+def test_a_shear_leans_along_x():
+    """Rows stay rows: what is upright leans, by up to so many degrees."""
+    linear, _ = maps(shear=30)
+    np.testing.assert_allclose(linear[:, 1], np.broadcast_to([0, 1], (300, 2)), atol=1e-6)
+    leans = np.rad2deg(np.arctan(linear[:, 0, 1]))
+    assert 28 < np.abs(leans).max() <= 30 + 1e-4
+
+
+def test_a_dot_turns_about_the_middle():
+    """A white dot stays as far from the middle as it was, at the angle that the map says."""
+    pixels = np.zeros((1, 41, 41, 1), np.uint8)
+    pixels[0, 19:22, 33:36] = 255  # 14 to the right of the middle
+    indices = np.zeros(1, np.intp)
+    for epoch in range(8):
+        samples = drawn_samples(Augment(rotate=60), indices, Draws(0, epoch, indices), (41, 41, 1))
+        out = render(pixels, samples, border="black")[0, ..., 0].astype(np.float64)
+        y, x = np.mgrid[:41, :41] - 20
+        at_x, at_y = (x * out).sum() / out.sum(), (y * out).sum() / out.sum()
+        assert np.hypot(at_x, at_y) == pytest.approx(14, abs=0.1)
+        # The map leads from where it is now to where it was.
+        back = samples["a00"] * at_x + samples["a01"] * at_y, samples["a10"] * at_x + samples["a11"] * at_y
+        assert (float(back[0][0]), float(back[1][0])) == pytest.approx((14, 0), abs=0.1)
 
 
 @pytest.mark.parametrize("shape", [(7, 9, 1), (8, 8, 3)])

@@ -92,8 +92,11 @@ def within(place, last, border):
     lowest, highest = splat(ZERO), last
     if border == BLACK:
         lowest, highest = splat(-ONE), last + splat(ONE)
-    elif border == REFLECT:
-        place = last - vabs(last - vabs(place))
+    elif border == REFLECT:  # there and back again, as often as it takes
+        period = vmax(last + last, splat(ONE))
+        place = vabs(place)
+        place = place - vfloor(place / period) * period
+        place = last - vabs(last - place)
     return vmin(vmax(place, lowest), highest) + splat(ONE)
 
 
