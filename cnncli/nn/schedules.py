@@ -9,7 +9,7 @@ from cnncli.errors import CnncliError
 
 ONE_CYCLE_RISE = 0.3  # share of a run in which the rate rises …
 ONE_CYCLE_START = 1 / 25  # … from this factor to 1 …
-ONE_CYCLE_END = 1e-4  # … before it falls to this
+ONE_CYCLE_END = ONE_CYCLE_START / 10_000  # … before it falls to this, in the last step
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 
 
@@ -21,7 +21,9 @@ class Schedule:
     ----------
     kind : {"constant", "step", "cosine", "one-cycle"}
         ``step`` multiplies the rate by ``gamma`` after each of ``milestones``; ``cosine`` lets it fall
-        along half a cosine to 0; ``one-cycle`` first raises it (Smith 2018).
+        along half a cosine to 0, which it would reach in the step after the last; ``one-cycle`` first raises
+        it from a 25th (Smith 2018), and ends with a 250,000th in the last step. As PyTorch's ``MultiStepLR``,
+        ``CosineAnnealingLR`` and ``OneCycleLR`` by their defaults.
     steps : int
         Of the whole run.
     warm_up : int
@@ -66,12 +68,17 @@ class Schedule:
         return 1.0
 
     def _one_cycle(self, step: int) -> float:
-        """One rise and one fall, each along half a cosine."""
-        rise = self.warm_up / self.steps if self.warm_up else ONE_CYCLE_RISE
-        done = min(1.0, step / self.steps)
-        if done <= rise:
-            return _cosine(ONE_CYCLE_START, 1.0, done / rise)
-        return _cosine(1.0, ONE_CYCLE_END, (done - rise) / (1 - rise))
+        """One rise and one fall, each along half a cosine; the first and the last step have its ends.
+
+        Source: PyTorch's ``OneCycleLR`` with its defaults, step by step.
+        """
+        share = self.warm_up / self.steps if self.warm_up else ONE_CYCLE_RISE
+        top, last = share * self.steps - 1, self.steps - 1
+        if step <= top:
+            return _cosine(ONE_CYCLE_START, 1.0, step / top if top > 0 else 1.0)
+        if last <= max(top, 0):
+            return 1.0
+        return _cosine(1.0, ONE_CYCLE_END, min(1.0, (step - max(top, 0)) / (last - max(top, 0))))
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -224,6 +224,35 @@ def test_class_weights_reach_the_loss(session):
     assert len(run.trainer.material.task.loss.class_weights) == 3
 
 
+def plain_losses(network, loader):
+    """Cross-entropy of every image of a loader under the network ``flatten fc``, in double precision."""
+    arrays = {name: value.astype(np.float64) for name, value in network.export().items()}
+    found = []
+    for batch in loader.epoch(0):
+        outputs = batch.x.reshape(len(batch), -1).astype(np.float64) @ arrays["head.weight"].T
+        outputs += arrays["head.bias"]
+        top = outputs.max(1, keepdims=True)
+        own = outputs[np.arange(len(batch)), batch.labels][:, None]
+        found += (top - own + np.log(np.exp(outputs - top).sum(1, keepdims=True))).ravel().tolist()
+    return found
+
+
+@pytest.mark.parametrize("batch", [20, 35, 96])
+def test_the_loss_of_an_epoch_is_the_mean_over_its_images(session, batch):
+    """Not over its batches, of which the last is smaller; hardly anything is learnt meanwhile."""
+    run = session(model="flatten fc", batch_size=batch, lr=1e-12, epochs=1, sched="constant")
+    material = run.trainer.material
+    assert len(material.train) == -(-96 // batch)
+    losses = [np.mean(plain_losses(material.network, loader)) for loader in (material.train, material.val)]
+    watcher = Watcher()
+    run.trainer.run(watcher, never)
+    (row,) = watcher.rows
+    assert [row["train_loss"], row["val_loss"]] == pytest.approx(losses, rel=1e-6)
+    seen = [step.images for step in watcher.steps]
+    by_batch = np.mean([step.loss for step in watcher.steps])
+    assert len(set(seen)) == 1 or abs(by_batch - losses[0]) > 1e-5 * losses[0]
+
+
 def test_the_rate_finder_leaves_nothing_but_a_rate(session):
     found = find_rate(session(batch_size=16).trainer.material)
     assert 1e-4 < found.suggested == found.lowest / 10 <= 1

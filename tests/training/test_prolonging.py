@@ -13,17 +13,18 @@ from cnncli.training.schedules import parse_schedule, prolonged
 
 
 def one_cycle(step, steps):
-    """As the schedule is documented, with rises and falls along half a cosine."""
-    if step <= 0.3 * steps:
-        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / (0.3 * steps))) / 2
-    return 1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * (step / steps - 0.3) / 0.7)) / 2
+    """As PyTorch documents it, with rises and falls along half a cosine, for 4 steps or more."""
+    top, low = 0.3 * steps - 1, 1 / 250_000
+    if step <= top:
+        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / top)) / 2
+    return low + (1 - low) * (1 + math.cos(math.pi * (step - top) / (steps - 1 - top))) / 2
 
 
 def test_each_part_keeps_the_rates_that_it_was_planned_with():
     rate = prolonged(parse_schedule("one-cycle"), (4, 6, 10), 5)
     for step in range(60):
         steps = 20 if step < 20 else 30 if step < 30 else 50
-        assert rate(step) == pytest.approx(one_cycle(min(step, 50), steps))
+        assert rate(step) == pytest.approx(one_cycle(min(step, 49), steps))
 
 
 def finished(session, output, **options):
