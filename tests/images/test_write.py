@@ -224,3 +224,38 @@ def test_an_interrupted_write_leaves_a_whole_file(tmp_path):
     assert ran.returncode == 7
     assert names(tmp_path) == ["out.png"]
     assert out.stat().st_size == 50_000_000
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What the kernel was told to bring to the disk, in order, and what lay in the folder by then."""
+    found = []
+    real = os.fsync
+
+    def spy(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        found.append((path, path.stat().st_size if path.is_file() else names(path)))
+        return real(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="handles have names in /proc only")
+@pytest.mark.parametrize("old", [False, True])
+def test_a_durable_file_and_then_its_name_are_brought_to_the_disk(tmp_path, synced, old):
+    """Its bytes before it has its name, then the folder with the name in it."""
+    out = tmp_path / "state.bin"
+    if old:
+        out.write_bytes(b"before")
+    write_atomic(out, bytes(1234), durable=True)
+    (first, size), (second, inside) = synced
+    assert first.parent == second == tmp_path
+    assert first.name != out.name
+    assert size == 1234
+    assert inside == [out.name]
+
+
+def test_an_image_need_not_outlast_a_loss_of_power(tmp_path, synced):
+    write_picture(PICTURE, tmp_path / "out.png")
+    assert synced == []

@@ -63,6 +63,38 @@ def test_pooling(name, layer, channels):
     check(made, (7, 6, channels), reference)
 
 
+def starts(size, window, stride, padding):
+    """Where PyTorch's windows start with ceil_mode: one that would start behind the image is left out."""
+    found = [-padding]
+    while found[-1] + window < size + padding and found[-1] + stride < size:
+        found.append(found[-1] + stride)
+    return found
+
+
+def test_windows_that_stick_out_start_inside():
+    """All small sizes: how many windows there are, and the means and maxima of what they cover."""
+    tried = 0
+    for size in range(1, 10):
+        x = np.random.default_rng(size).standard_normal((1, 1, size, 1)).astype(np.float32)
+        for window in range(1, 5):
+            for stride in range(1, 6):
+                for padding in range(window // 2 + 1):
+                    if size + 2 * padding < window:
+                        continue
+                    places = starts(size, window, stride, padding)
+                    shape = {"window": (1, window), "stride": (1, stride), "padding": (0, padding)}
+                    layer = MaxPool(**shape, ceil=True)
+                    graph = graph_of((1, size, 1), layer)
+                    assert graph.output_shape.width == len(places), (size, window, stride, padding)
+                    tried += 1
+                    if tried % 7:
+                        continue
+                    out = Inference(Network(graph), 1, threads=1).run(x).ravel()
+                    covered = [x.ravel()[max(0, at) : at + window] for at in places]
+                    assert out.tolist() == [max(each) for each in covered]
+    assert tried > 300
+
+
 @pytest.mark.parametrize("channels", [1, 3, 6, 9, 16, 32])
 @pytest.mark.parametrize("size", [(2, 2), (6, 8), (4, 2)])
 def test_pooling_that_halves(size, channels):
