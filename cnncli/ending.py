@@ -42,7 +42,7 @@ def end_at_once(number: int, frame: FrameType | None = None) -> None:
         if _signal.getsignal(each) != _signal.SIG_IGN:
             _signal.signal(each, _signal.SIG_DFL)
     _gate.acquire()
-    for path, remove in list(_unfinished.items()):
+    for path, remove in reversed(list(_unfinished.items())):  # what lies in a folder before the folder
         _attempt(remove, path)
     for each in _helpers:
         _attempt(each.terminate)

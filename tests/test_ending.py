@@ -21,6 +21,7 @@ except FileExistsError:
 ending.begin("half", create)
 os.mkdir("folder")
 ending.begin("folder", lambda path: 0, os.rmdir)
+ending.begin("folder/half", create)
 
 def write_on():
     while True:  # a thread that begins files all the time

@@ -177,7 +177,9 @@ def report_error(error: CnncliError) -> None:
 def report(*lines: str) -> None:
     """Printable lines on standard error; if nobody can read them, the work goes on."""
     try:
-        print("\n".join(map(shown, lines)), file=sys.stderr, flush=True)
+        # In one piece, so that a signal, which is told of in a line, comes between lines.
+        sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
+        sys.stderr.flush()
     except OSError:
         silence(2)
 
