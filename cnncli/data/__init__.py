@@ -6,11 +6,13 @@ batch is made of them, and float32 NHWC in it.
 From a name, a folder or a file to batches::
 
     from cnncli.data.augment import parse_augment
+    from cnncli.data.layout import Layout
     from cnncli.data.load import load_dataset
     from cnncli.data.loader import Loader
     from cnncli.data.model import class_weights, statistics
 
     dataset = load_dataset("mnist", val_split=0.1, seed=0, offline=True, threads=2)
+    dataset = load_dataset("photos.csv", layout=Layout(label_column="breed"))  # where data leave it open
     dataset.name, dataset.classes, dataset.shape     # "mnist", ("0", … "9"), (28, 28, 1)
     dataset.train, dataset.val, dataset.test         # splits; len(dataset.val) may be 0
     dataset.provenance                               # one line to print: what it is, where it came from

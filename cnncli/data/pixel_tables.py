@@ -146,18 +146,7 @@ def _assembled(
     pixels = images.joined().reshape(-1, *shape)
     spelt = class_of_label(set(images.labels) - {""}, "the column of labels", table.file)
     texts = np.array([spelt.get(label, label) for label in images.labels])
-    places, undivided = {"train": np.arange(len(pixels))}, 0
-    if split is not None:
-        meaning, odd = split_words(table, split)
-        of = np.array([meaning.get(word, "") for word in images.splits])
-        places = {part: np.flatnonzero(of == part) for part in ("train", "val", "test") if part in of}
-        undivided = int((of == "").sum())
-        if not places:
-            raise CnncliError(
-                f"{table.file}: {table.column(split)} is empty in all rows; expected train, val or test",
-                "Write them, or say --no-splits to divide the images anew.",
-            )
-        said += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
+    places, undivided, divided = _places(table, images, split)
     classes, labels = number_labels({part: texts[at] for part, at in places.items()}, None, path)
     stored = {part: pixels[at] if split is not None else pixels for part, at in places.items()}
     brought = {part: as_images(each, path) for part, each in stored.items()}
@@ -165,7 +154,7 @@ def _assembled(
     found = Found(
         name=path.name.split(".")[0] or "data",
         classes=classes,
-        provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {said}",
+        provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {said}{divided}",
         notes=tuple(dict.fromkeys(note for _, note in brought.values() if note)),
         warnings=(
             *(text for numbers in labels.values() for text in unlabelled(numbers, str(path))),
@@ -177,6 +166,21 @@ def _assembled(
     parts = {part: (brought[part][0], labels[part]) for part in places}
     raw = {part: each.astype(np.float32) for part, each in stored.items()}  # whatever other rows hold
     return from_arrays(found, parts, wishes, raw=raw)
+
+
+def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str, NDArray[np.intp]], int, str]:
+    """Split to rows, the number of rows that are of none, and what is said of it."""
+    if split is None:
+        return {"train": np.arange(len(images.labels))}, 0, ""
+    meaning, odd = split_words(table, split)
+    of = np.array([meaning.get(word, "") for word in images.splits])
+    places = {part: np.flatnonzero(of == part) for part in ("train", "val", "test") if part in of}
+    if not places:
+        raise CnncliError(
+            f"{table.file}: {table.column(split)} is empty in all rows; expected train, val or test",
+            "Write them, or say --no-splits to divide the images anew.",
+        )
+    return places, int((of == "").sum()), f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
 
 
 def _beside_pixels(
