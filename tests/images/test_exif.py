@@ -257,6 +257,23 @@ def test_sizes_in_exif_are_those_of_the_picture():
     assert (below[0xA002], below[0xA003]) == (70_000, 13)
 
 
+def test_values_inside_others_are_whole():
+    text = b"a long description, " * 10 + b"\0"
+    exif = block([(270, 2, len(text), text), (271, 2, 20, struct.pack("<I", 0))])
+    at = exif.index(text)
+    exif = exif.replace(struct.pack("<HHII", 271, 2, 20, 0), struct.pack("<HHII", 271, 2, 20, at + 20))
+    assert read_exif(exif).block == exif
+
+
+def test_places_in_exif_do_not_outlive_a_turn():
+    area = (0x9214, 3, 2, struct.pack("<HH", 10, 20))
+    for orientation, left in ((1, {0x9214, 0x9003}), (3, {0x9003})):
+        exif = Image.Exif()
+        entries = [(274, 3, 1, orientation), (0x8769, 4, 1, ("below", 1))]
+        exif.load(read_exif(block(entries, [area, (0x9003, 2, 20, b"2024:01:02 03:04:05\0")])).block)
+        assert set(exif.get_ifd(0x8769)) == left
+
+
 def test_places_in_exif_do_not_outlive_a_move():
     exif = block(
         [(270, 2, 8, b"a photo\0"), (0x8769, 4, 1, ("below", 1))],

@@ -62,6 +62,8 @@ SIZES = ("CroppedAreaImageWidthPixels", "CroppedAreaLeftPixels", "FullPanoWidthP
     ((400, 100, 1600), Move((400, 200), (200, 100), (30, 10)), (200, 130, 1600)),
     # Every other pixel: half of everything.
     ((400, 100, 1600), Move((400, 200), (200, 100), step=(2, 2)), (200, 50, 800)),
+    # Every other pixel of a part: 100 and 30 become 50 and 15.
+    ((400, 100, 1600), Move((400, 200), (100, 50), (30, 10), (2, 2)), (100, 65, 800)),
     # A whole turn stays one, although 401 pixels become 201.
     ((401, 0, 401), Move((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
     # A whole turn without numbers is cut.
