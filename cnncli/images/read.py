@@ -198,6 +198,11 @@ def _faults(label: str) -> Iterator[None]:
             f"{label}: there is not enough memory to decode it",
             "Use a machine with more memory, or a smaller image.",
         ) from error
+    except ImportError as error:
+        raise CnncliError(
+            f"cannot read {label}: a part of Pillow is missing here ({shown(str(error))})",
+            "Install it again: pip install --force-reinstall pillow",
+        ) from error
     except Exception as error:  # decoders raise anything on damaged bytes
         if str(error) in _DAMAGED_OR_LARGE:
             raise CnncliError(

@@ -25,11 +25,12 @@ from cnncli.images.decode import ANIMATED
 from cnncli.images.read import read_picture
 
 SECONDS, KIBIBYTES = 20, 1_572_864
+COMPARING = 600  # seconds, of which nobody judges
 WIDER = {"1": "L", "YCbCr": "RGB", "RGBX": "RGB", "CMYK": "RGB", "LAB": "RGB", "HSV": "RGB", "La": "LA"}
 LEFT_OUT = (".py", ".txt", ".md", ".html", ".rst", ".c", ".h", ".sh", ".json")
 
 
-def apart(work, *arguments):
+def apart(work, *arguments, seconds=SECONDS):
     """Do work in a process of its own, which starts with all modules loaded: what it returns and has used.
 
     Its standard error comes back too, and a word about what became of it: an exit code or a signal.
@@ -37,7 +38,7 @@ def apart(work, *arguments):
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as told:
         child = os.fork()
         if child == 0:
-            signal.alarm(SECONDS)
+            signal.alarm(seconds)
             os.dup2(told.fileno(), 2)
             try:
                 answer.write(repr(work(*arguments)).encode())
@@ -144,7 +145,7 @@ def main(folders):
                 code, told, broken = command(path, out)
                 word, line = "BROKEN", f"{', '.join(broken)}: {told[-300:]}"
                 if not broken:
-                    found, fault, _, _ = apart(compared, path, out, code, told)
+                    found, fault, _, _ = apart(compared, path, out, code, told, seconds=COMPARING)
                     word, line = found or ("NOT COMPARED", fault[-200:])
                 counts[word] += 1
                 if line:

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import threading
 
 import numpy as np
@@ -281,6 +282,13 @@ def test_what_is_no_image_is_said_so(tmp_path, content, message):
             read(path)
         assert message in caught.value.message
         assert "\n" not in caught.value.message + caught.value.hint
+
+
+def test_a_decoder_that_is_missing_is_no_damage(monkeypatch):
+    data = saved(pixels(3, "uint8"), "QOI")
+    monkeypatch.setitem(sys.modules, "PIL.QoiImagePlugin", None)
+    with pytest.raises(CnncliError, match=r"cannot read standard input: a part of Pillow is missing"):
+        read_picture(data)
 
 
 def test_missing_files_and_folders(tmp_path):
