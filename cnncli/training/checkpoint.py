@@ -17,7 +17,6 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.data.prepare import FITS, Intake
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
-from cnncli.images.levels import DEEP, Scale
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
 from cnncli.training.seen import Seen
@@ -63,6 +62,10 @@ class Preprocessing:
     @property
     def intake(self) -> Intake:
         """What `prepared` takes, to make inputs of pictures."""
+        if not self.scales:
+            return Intake(self.shape, self.fit, self.digits)
+        from cnncli.images.levels import Scale
+
         scales = {kind: Scale(*numbers) for kind, numbers in self.scales.items()}
         return Intake(self.shape, self.fit, self.digits, scales)
 
@@ -257,6 +260,8 @@ def _fit(fields: Fields) -> str:
 
 
 def _scales(fields: Fields) -> dict[str, tuple[float, ...]]:
+    from cnncli.images.levels import DEEP
+
     found = {
         kind: fields.numbers(kind, 4, -_LARGEST_NUMBER, _LARGEST_NUMBER) for kind in DEEP if kind in fields
     }
