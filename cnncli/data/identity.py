@@ -5,13 +5,17 @@ an array. It depends on nothing but the image, so that splits are drawn by it. A
 a network takes them: equal for copies in other formats, and the same in every run with inputs of that size.
 """
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.model import Arrays, Split
+
+try:
+    from _blake2 import blake2b  # where hashlib has it from, which would load OpenSSL as well: 3 ms
+except ImportError:
+    from hashlib import blake2b
 
 Marks = NDArray[np.uint64]
 
@@ -33,7 +37,7 @@ def file_key(data: bytes) -> int:
         pieces = _png_pieces(memoryview(data))
     else:
         pieces = iter((memoryview(data),))
-    digest = hashlib.blake2b(digest_size=8)
+    digest = blake2b(digest_size=8)
     for piece in pieces:
         digest.update(piece)
     return int.from_bytes(digest.digest(), "little")
@@ -77,10 +81,10 @@ def row_marks(array: NDArray[np.generic]) -> Marks:
     """
     rows = np.ascontiguousarray(array)
     shape = (*rows.shape[1:], 1) if rows.ndim == 3 else rows.shape[1:]
-    kind = hashlib.blake2b(f"{shape} {rows.dtype.str}".encode(), digest_size=16).digest()
+    kind = blake2b(f"{shape} {rows.dtype.str}".encode(), digest_size=16).digest()
     size = rows.nbytes // max(1, len(rows))
     content = rows.reshape(-1).view(np.uint8).data
-    digest = hashlib.blake2b
+    digest = blake2b
     found = b"".join(
         [
             digest(content[at : at + size], digest_size=8, person=kind).digest()
