@@ -121,7 +121,7 @@ def read_layout(data: bytes) -> Layout:
                 if label == _CONTROL:
                     control = _controlled(data[slice(*blocks[0])]) if blocks else control
                 elif label == _APPLICATION and plays is None:
-                    plays = _plays([data[slice(*block)] for block in blocks[:2]])
+                    plays = _plays([data[slice(*block)] for block in blocks])
             elif kind == _IMAGE:
                 frame, at = _frame(data, at + 1, palette, control)
                 frames.append(frame)
@@ -148,10 +148,11 @@ def _palette(data: bytes, at: int, flags: int) -> tuple[Colors, int]:
 
 
 def _blocks(data: bytes, at: int) -> tuple[int, list[tuple[int, int]]]:
-    """Where a chain of blocks ends, and where each begins and ends."""
-    found = []
+    """Where a chain of blocks ends, and where the first two of them begin and end."""
+    found: list[tuple[int, int]] = []
     while size := data[at]:
-        found.append((at + 1, at + 1 + size))
+        if len(found) < 2:
+            found.append((at + 1, at + 1 + size))
         at += 1 + size
     return at + 1, found
 

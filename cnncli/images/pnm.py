@@ -22,7 +22,9 @@ _HEADERS = (
 _PAM = re.compile(rb"P(7)[ \t\r]*\n(?:[^\n]*\n){0,99}?ENDHDR[ \t\r]*\n")
 _MAGIC = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 _BLANK, _REMARK = re.compile(rb"\s*"), re.compile(rb"#[^\n\r]*")
+_BLANKS, _LINE_END = re.compile(rb"\s"), re.compile(rb"[\n\r]")
 _HEADER_BYTES = 4096
+_PIECE = 1 << 20  # bytes of text that are taken apart at a time
 _TUPLES = {
     b"BLACKANDWHITE": (1, False), b"GRAYSCALE": (1, False), b"RGB": (3, False),
     b"BLACKANDWHITE_ALPHA": (2, True), b"GRAYSCALE_ALPHA": (2, True), b"RGB_ALPHA": (4, True),
@@ -202,29 +204,64 @@ def _scaled(values: Pixels, header: Header) -> Pixels:
 def _words(data: bytes, header: Header) -> tuple[Pixels, int]:
     """The samples of an image that is written as text, and where it ends; in a PBM, 1 is black."""
     count = header.width * header.height * header.channels
-    text = data[header.start :]
+    there = len(data) - header.start
+    if count > there:
+        raise _truncated(f"{there} bytes", count)
+    values, filled, at = np.empty(count, np.uint32), 0, header.start
+    take = _digits if header.kind == b"1" else _integers
+    while filled < count and at < len(data):
+        # As much text as is needed, and no more at a time than memory does not notice.
+        text = _text(data, at, min(_PIECE, 8 * (count - filled) + 64), whole_words=header.kind != b"1")
+        found, end = take(text, header, count - filled)
+        values[filled : filled + len(found)] = found
+        filled, at = filled + len(found), at + end
+    if filled < count:
+        raise _truncated(f"{filled} samples", count)
+    return values, at
+
+
+def _text(data: bytes, at: int, length: int, *, whole_words: bool) -> bytes:
+    """A piece of text in which remarks are blank; it ends with a whole word, and with a whole remark."""
+
+    def up_to(pattern: re.Pattern[bytes], place: int) -> int:
+        found = pattern.search(data, place)
+        return found.start() if found else len(data)
+
+    stop = up_to(_BLANKS, at + length) if whole_words else at + length
+    text = data[at:stop]
     if b"#" in text:
-        text = _REMARK.sub(lambda found: b" " * len(found[0]), text)
-    if header.kind == b"1":
-        letters = np.frombuffer(text, np.uint8)
-        places = np.flatnonzero((letters == ord("0")) | (letters == ord("1")))[:count]
-        end = int(places[-1]) + 1 if len(places) else 0
-        bits, others = ord("1") - letters[places], text[:end].translate(None, b"01 \t\n\v\f\r")
-        words = [others[:1]] if others else []
-    else:
-        words = text.split(None, count)
-        end = len(text) - len(words.pop()) if len(words) > count else len(text)
-        bits = None
-    wrong = next((word for word in words if len(word) > 5 or not word.isdigit()), None)
-    if wrong is not None:
-        raise CnncliError(
-            f"it holds the sample {wrong[:20].decode('latin-1')!r}; expected 0 to {header.largest:g}",
-            "Save it again.",
-        )
-    values = np.array(list(map(int, words)), np.uint32) if bits is None else bits
-    if len(values) < count:
-        raise _truncated(f"{len(values)} samples", count)
-    return values, header.start + end
+        text = _REMARK.sub(lambda found: b" " * len(found[0]), data[at : up_to(_LINE_END, stop)])
+    return text
+
+
+def _digits(text: bytes, header: Header, most: int) -> tuple[Pixels, int]:
+    """At most so many samples of one digit, and where the last of them ends."""
+    letters = np.frombuffer(text, np.uint8)
+    places = np.flatnonzero((letters == ord("0")) | (letters == ord("1")))[:most]
+    end = int(places[-1]) + 1 if len(places) == most else len(text)
+    others = text[:end].translate(None, b"01 \t\n\v\f\r")
+    if others:
+        raise _no_sample(others[:1], header)
+    return ord("1") - letters[places], end
+
+
+def _integers(text: bytes, header: Header, most: int) -> tuple[list[int], int]:
+    """At most so many whole numbers, and where the last of them ends."""
+    words = text.split(None, most)
+    end = len(text)
+    if len(words) > most:
+        end -= len(words.pop())
+    for word in words:
+        if len(word) > 5 or not word.isdigit():
+            raise _no_sample(word, header)
+    return list(map(int, words)), end
+
+
+def _no_sample(word: bytes, header: Header) -> CnncliError:
+    return CnncliError(
+        f"it holds the sample {word[:20].decode('latin-1')!r}; expected 0 to {header.largest:g}",
+        "Save it again.",
+    )
 
 
 def _truncated(there: str, needed: int) -> CnncliError:

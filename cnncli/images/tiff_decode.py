@@ -47,7 +47,7 @@ from cnncli.images.tiff import (
     Places,
 )
 
-_MOST_SAMPLES = 4096
+_MOST_SAMPLES, _MOST_PIECES = 4096, 2_000_000
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 
 
@@ -152,6 +152,11 @@ def _unpacked(
 def _check_places(page: Page, needed: int) -> None:
     offsets = page.places.get(TILE_OFFSETS, page.places.get(STRIP_OFFSETS))
     there = 0 if offsets is None else len(offsets)
+    if needed > _MOST_PIECES:
+        raise CnncliError(
+            f"page {page.index + 1} has {needed:,} strips or tiles; at most {_MOST_PIECES:,} are read",
+            "Save it with larger ones.",
+        )
     if there < needed:
         raise BrokenTagsError(f"it has {there} strips or tiles of pixels where {needed} are needed")
 

@@ -148,3 +148,35 @@ def test_a_second_array_in_a_file_of_numpy_is_said():
     np.save(out, np.ones((2, 3), np.uint8))
     (note,) = read_picture(out.getvalue()).notes
     assert note == f"{length} bytes after the end of the image, which begin like another NPY image, left out"
+
+
+def test_numbers_are_read_across_the_pieces_of_a_long_text():
+    values = np.random.default_rng(2).integers(0, 256, (300, 1000, 3))
+    text = b"P3 1000 300 255\n" + b" ".join(b"%d" % value for value in values.ravel().tolist())
+    assert len(text) > 3 << 20
+    first, second = read_picture(text + b"\n" + IMAGES["P6"][0]).frames
+    np.testing.assert_array_equal(first, values)
+    np.testing.assert_array_equal(second, COLOR)
+    with pytest.raises(CnncliError, match="it is truncated: 899999 samples"):
+        read_picture(text[: text.rindex(b" ")])
+
+
+@pytest.mark.parametrize("kind", ["P1", "P2"])
+def test_many_images_of_text_and_remarks_among_their_samples(kind):
+    text, expected = IMAGES[kind]
+    lines = text.replace(b"P2 3 2 255\n", b"P2\n3 2\n255\n").split(b"\n")
+    remarked = b"\n".join([*lines[:-2], b"# 0 1 in a remark", lines[-2], b""]) if kind == "P1" else text
+    picture = read_picture(remarked * 500)
+    assert len(picture.frames) == 500
+    for frame in picture.frames[::499]:
+        np.testing.assert_array_equal(frame, gray_or_color(expected))
+
+
+def test_a_long_bitmap_of_digits_without_gaps():
+    bits = np.random.default_rng(5).integers(0, 2, (1500, 1000), np.uint8)
+    text = b"P1 1000 1500\n" + (bits + ord("0")).tobytes()
+    first, second = read_picture(text + b"\n" + text).frames
+    for frame in (first, second):
+        np.testing.assert_array_equal(frame[..., 0], np.where(bits, 0, 255))
+    with pytest.raises(CnncliError, match="truncated"):
+        read_picture(text[:-1])
