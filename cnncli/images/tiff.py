@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.images.geo import TAGS as GEO_TAGS
-from cnncli.images.metadata import exif_of_tiff, fitting_profile, resolution
+from cnncli.images.metadata import DESCRIPTIVE_TAGS, exif_of_tiff, fitting_profile, resolution
 from cnncli.images.picture import GeoField, Metadata
 from cnncli.images.tags import (
     ORIENTATION,
@@ -35,6 +35,9 @@ PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, EXTRA = 317, 322, 
 FORMAT = 339
 _X_DPI, _Y_DPI, _DPI_UNIT, _BELOW, _DNG_VERSION = 282, 283, 296, 330, 50706
 _XMP, _IPTC, _ICC = 700, 33723, 34675
+_FIRST_PRIVATE = 32768
+#: Fields from there on that are read, or that say how the pixels lie or were made smaller.
+_KNOWN_PRIVATE = frozenset((*DESCRIPTIVE_TAGS, *GEO_TAGS, _IPTC, _ICC, 32995, 32996, 32997, 32998))
 
 _LAYOUT = frozenset({
     SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, STRIP_ROWS, PLANAR,
@@ -262,6 +265,10 @@ def _page_metadata(data: Slices, page: Page, fields: Directory, channels: int, *
     if dpi and page.orientation >= 5:
         dpi = dpi[::-1]
     exif, lost = exif_of_tiff(data, page.header, fields)
+    private = sorted(tag for tag in fields if tag >= _FIRST_PRIVATE and tag not in _KNOWN_PRIVATE)
+    if private:
+        some = ", ".join(map(str, private[:5])) + (", …" if len(private) > 5 else "")
+        lost.append(f"private fields ({some})")
     iptc = fields[_IPTC].raw if _IPTC in fields else None
     if (
         iptc and fields[_IPTC].type == 4 and iptc[:1] != b"\x1c"

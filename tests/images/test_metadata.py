@@ -396,3 +396,16 @@ def test_the_shape_of_pixels_is_named():
     assert read_picture(jpeg[:at] + b"\0\0\2\0\1" + jpeg[at + 5 :]).metadata.lost == (
         "the shape of its pixels",
     )
+
+
+def test_private_fields_of_tiff_are_named():
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    info = ImageFileDirectory_v2()
+    for tag in (40_001, 50_000):
+        info.tagtype[tag] = 2
+        info[tag] = "somebody's own"
+    assert read_picture(saved(COLOR, "TIFF", tiffinfo=info)).metadata.lost == (
+        "private fields (40001, 50000)",
+    )
+    assert read_picture(saved(COLOR, "TIFF", icc_profile=SRGB)).metadata.lost == ()
