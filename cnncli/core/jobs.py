@@ -261,6 +261,34 @@ BILATERAL = np.dtype(
         ("loaded_rows", "i8"),
         ("row_floats", "i8"),  # of a plane
         ("covered", "i8"),  # 1: the last channel is no colour, but what each pixel's weight is multiplied by
+        (
+            "wanted",
+            "i8",
+        ),  # address of a byte for each output pixel, or 0: only vectors that hold a 1 are done
+    ],
+    align=True,
+)
+
+# The same by a grid: axes of up to three colours, of rows and of columns, and in each cell the sums of what
+# lies there, weighted, with the weights last. Lengths are in floats.
+BILATERAL_GRID = np.dtype(
+    [
+        *TILES,
+        ("size", "i8"),
+        ("colors", "i8"),  # 1 or 3
+        ("bins", "i8"),  # address of three intp: cells of each colour's axis
+        ("low", "i8"),  # address of three float32: the colours of the first
+        ("bins_per_unit", "f4"),
+        ("cells_per_pixel", "f4"),
+        ("grid_rows", "i8"),
+        ("row_floats", "i8"),  # with nothing on either side, as far as the taps reach
+        ("grid_floats", "i8"),
+        ("near_taps", "i8"),  # address of float32: the blur along rows and columns …
+        ("near_reach", "i8"),
+        ("like_taps", "i8"),  # … and along colours
+        ("like_reach", "i8"),
+        ("grids_at", "i8"),  # bytes in scratch: two grids
+        ("weak", "f4"),  # where all weighs less, the answer is NaN
     ],
     align=True,
 )

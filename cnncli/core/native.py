@@ -38,6 +38,7 @@ from cnncli.core.threads import spread
 LOOPS = {
     "augment": "cnncli.core.loops.augment",
     "bilateral": "cnncli.core.loops.bilateral",
+    "bilateral_grid": "cnncli.core.loops.bilateral_grid",
     "box": "cnncli.core.loops.box",
     "box_bytes": "cnncli.core.loops.box_bytes",
     "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",

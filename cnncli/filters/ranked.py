@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.heap import aligned_empty
 from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import run_direct
+from cnncli.filters.grid import grid_for, run_grid
+from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Bilateral, Median
 from cnncli.filters.spacing import run_close
 from cnncli.records import replace
@@ -102,6 +105,8 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered:
     exp(-r^2 / (2 sigma^2)) * exp(-d^2 / (2 sigma_color^2)). The window is the whole square. For several
     channels d is the Euclidean distance, and all channels share one weight. A weight w is right
     within 2e-7 - 1e-7 ln w of itself; places that weigh less than 2^-50 at no difference are left out.
+    Large windows of opaque images are done by a grid: then answers differ from these as
+    `cnncli.filters.grid` says.
     Where the window holds something that is not finite the answer is NaN.
 
     Parameters
@@ -125,6 +130,42 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered:
     ------
     C. Tomasi, R. Manduchi: Bilateral Filtering for Gray and Color Images, 1998, equation 5.
     """
+    if not covered:
+        return run_fast_bilateral(filter, surface, threads=threads)[0]
+    return run_exact_bilateral(filter, surface, threads=threads, covered=True)
+
+
+def run_fast_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> tuple[int, bool]:
+    """`run_bilateral`, and whether it was by a grid."""
+    grid = grid_for(filter, surface)
+    if grid is None:
+        return run_exact_bilateral(filter, surface, threads=threads), False
+    found = replace(
+        surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
+    )
+    run_grid(filter, grid, found, threads=threads)
+    answers = np.asarray(found.out, np.float32)
+    weak = np.isnan(answers[..., 0])
+    if weak.any():
+        run_exact_bilateral(filter, found, threads=threads, wanted=weak)
+    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
+    surface.out[:], clipped = to_pixels(answers, mapping, surface.out.dtype)
+    return clipped, True
+
+
+def run_exact_bilateral(
+    filter: Bilateral,
+    surface: Surface,
+    *,
+    threads: int,
+    covered: bool = False,
+    wanted: NDArray[np.bool_] | None = None,
+) -> int:
+    """`run_bilateral` for windows of any size, pixel by pixel of the window.
+
+    If ``wanted``, (Ho, Wo), is given, only those pixels and some neighbours of an output of floats, without
+    strides, are done.
+    """
     size, channels = filter.size, surface.channels
     job = lay_out(jobs.BILATERAL, surface, extent=(size, size))
     row_floats = -(-job.pitch // channels // 16) * 16 + 32
@@ -136,6 +177,8 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered:
     job.point("tap_offsets", (4 * (y * row_floats + x))[near].astype(np.intp))
     job.point("tap_exponents", exponents[near].astype(np.float32))
     job.record["covered"] = covered
+    if wanted is not None:
+        job.point("wanted", np.ascontiguousarray(wanted).view(np.uint8))
     job.record["falloff"] = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
     job.record["center"] = 4 * (r * row_floats + r)
     job.record["loaded_rows"], job.record["row_floats"] = job.loaded_rows, row_floats

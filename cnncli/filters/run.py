@@ -72,6 +72,9 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
         floats=surface.src.dtype == np.float32,
     )
 
+    if isinstance(filter, Bilateral):
+        return _run_bilateral(filter, plan, surface, threads=threads)
+
     def run(surface: Surface) -> int:
         return _run_by_plan(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
 
@@ -102,10 +105,6 @@ def _run_by_plan(
             from cnncli.filters.ranked import run_median
 
             return run_median(filter, surface, threads=threads)
-        case Bilateral():
-            from cnncli.filters.ranked import run_bilateral
-
-            return run_bilateral(filter, surface, threads=threads)
         case Canny():
             from cnncli.filters.edgemaps import run_canny
 
@@ -146,6 +145,16 @@ def beyond_threshold(
     """Sharpened pixels where they differ enough from those as they are."""
     small = np.abs(sharp - still) < np.float32(filter.least * full_scale)
     return np.where(small, still, sharp).astype(np.float32, copy=False)
+
+
+def _run_bilateral(filter: Bilateral, plan: Plan, surface: Surface, *, threads: int) -> tuple[Plan, int]:
+    """The bilateral filter, whose plan shows only while it runs."""
+    from cnncli.filters.ranked import run_fast_bilateral
+
+    clipped, by_grid = run_fast_bilateral(filter, surface, threads=threads)
+    if by_grid:
+        plan = replace(plan, detail=f"{plan.detail}, by a grid of colours and places")
+    return plan, clipped if surface.out.dtype != np.float32 else 0
 
 
 def _grows(filter: Filter) -> bool:

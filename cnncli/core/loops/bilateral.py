@@ -9,6 +9,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
+from cnncli.core.loops.integers import copy_bytes, load_u8
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (
     F32,
@@ -125,6 +126,16 @@ def join(vectors, pixels, channels, dst):
             store_f32(dst + 4 * (x * channels + channel), load_f32(vectors + channel * VECTOR_BYTES + 4 * x))
 
 
+@inline
+def is_wanted(job, row, column, pixels):
+    """Whether any of some neighbouring pixels of an output without strides is to be done."""
+    at = job.wanted + row * job.out_width + column
+    found = 0
+    for each in range(pixels):
+        found |= load_u8(at + each)
+    return found != 0
+
+
 def loop(job_pointer, scratch, lo, hi):
     """Tiles lo to hi."""
     job = record(job_pointer)
@@ -155,6 +166,10 @@ def loop(job_pointer, scratch, lo, hi):
             first = planes + y * job.stride_y * row_bytes
             for x in range(0, dense, LANES):
                 at = first + 4 * x
+                if job.wanted and not is_wanted(job, y0 + y, x0 + x, min(LANES, dense - x)):
+                    done = job.out + (y0 + y) * job.out_pitch + 4 * (x0 + x) * channels
+                    copy_bytes(answer + 4 * x * channels, done, 4 * min(LANES, dense - x) * channels)
+                    continue
                 if channels == 1:
                     one_channel(at, plane, center, count, offsets, exponents, falloff, answer + 4 * x)
                 elif channels == 2 and job.covered:
