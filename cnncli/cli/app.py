@@ -283,7 +283,7 @@ def evaluate(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Also draw the confusion matrix and the mistakes, and list them, in a folder.",
+            help="Also draw the confusion matrix, reliability and the mistakes, and list them, in a folder.",
         ),
     ] = None,
     split: Annotated[
@@ -304,7 +304,7 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Measure a trained network: accuracy, precision and recall by class, confusion matrix."""
+    """Measure a trained network: accuracy, precision and recall by class, calibration, confusion matrix."""
     given = dict(locals())
     from cnncli.cli.evaluate import evaluate_command
 

@@ -10,7 +10,7 @@ from cnncli.nn.graph import Shape
 
 BOUND = 1e-4  # of sum |weight| times the largest magnitude in an output's window …
 LEAST = 1 / 16  # … which counts as this at least
-CHANNELS = [(16, 16), (9, 32), (32, 48)]
+CHANNELS = [(9, 32), (32, 48)]
 
 
 def picture(channels, base, spike):
@@ -49,7 +49,7 @@ def share_of_bound(out, x, weight, bias):
 
 @pytest.mark.parametrize(("channels", "outputs"), CHANNELS)
 @pytest.mark.parametrize("base", [0, 1e-3, 1])
-@pytest.mark.parametrize("spike", [15, 250, 1e4, 1e6, 1e20, 1e37])
+@pytest.mark.parametrize("spike", [15, 250, 1e6, 1e37])
 def test_a_spike_leaves_nothing_where_it_is_not_seen(channels, outputs, base, spike):
     _, network = layer(channels, outputs)
     arrays = network.export()

@@ -50,8 +50,9 @@ class Pair:
         )
         self.twin = Twin(recipe)
         trained = {k: v for k, v in self.network.export().items() if "running" not in k}
-        # In double precision, and in single to see what rounding does to a step.
-        self.steppers = [Stepper(recipe, trained, kind) for kind in (torch.float64, torch.float32)]
+        # In double precision, and as rounding may have it: in single, and with gradients off by a last place.
+        kinds = (torch.float64, 0), (torch.float32, 0), (torch.float64, 2.0**-23)
+        self.steppers = [Stepper(recipe, trained, kind, shake) for kind, shake in kinds]
         self.wrong = []
 
     def compare(self, what, got, wanted, explain=None):
@@ -136,11 +137,12 @@ class Pair:
 
     def _optimise(self, number, before, gradients, after):
         """PyTorch's step from our weights, with our gradient."""
-        (norm, wanted), (_, single) = (each.step(before, gradients) for each in self.steppers)
+        (norm, wanted), *others = (each.step(before, gradients) for each in self.steppers)
         self.compare(f"step {number}, norm", self.step.gradient_norm, norm)
         for name, moved in wanted.items():
             rounding = 2.0**-24 * np.abs(before[name]).max(initial=0)
-            rounding = max(rounding, np.abs(single[name] - moved).max(initial=0))
+            apart = [np.abs(other[name] - moved).max(initial=0) for _, other in others]
+            rounding = max(rounding, *apart)
             got = after[name].astype(np.float64) - before[name]
             self.compare(f"step {number}, step of {name}", got, moved, lambda r=rounding: r)
 
@@ -172,8 +174,9 @@ class Pair:
 class Stepper:
     """PyTorch's optimiser, which is given weights and gradients."""
 
-    def __init__(self, recipe, arrays, kind):
-        self.kind, self.clip = kind, recipe.clip
+    def __init__(self, recipe, arrays, kind, shake):
+        self.kind, self.clip, self.shake = kind, recipe.clip, shake
+        self.noise = torch.Generator().manual_seed(recipe.seed)
         self.copies = {name: torch.tensor(value, dtype=kind) for name, value in arrays.items()}
         self.optimiser = optimiser(recipe, self.copies)
 
@@ -182,6 +185,7 @@ class Stepper:
         for name, copy in self.copies.items():
             copy.data = torch.tensor(weights[name], dtype=self.kind)
             copy.grad = torch.tensor(gradients[name], dtype=self.kind)
+            copy.grad *= 1 + self.shake * torch.randn(copy.shape, generator=self.noise, dtype=self.kind)
         copies = list(self.copies.values())
         norm = float(torch.nn.utils.get_total_norm([copy.grad for copy in copies]))
         if self.clip:
