@@ -9,10 +9,11 @@ import surfaces
 from guarded import CANARY, LUMA, Keeper
 
 from cnncli.core import native, tiling
+from cnncli.filters import grid
 from cnncli.filters.edgemaps import canny_reach, run_canny, run_zero_crossings
 from cnncli.filters.laplacians import zero_crossings
 from cnncli.filters.model import Bilateral, Canny, Median
-from cnncli.filters.ranked import run_bilateral, run_median
+from cnncli.filters.ranked import run_bilateral, run_median, run_weighted_median
 
 CANNY = Canny(name="canny", spec="canny", sigma=0.5, low=0.01, high=0.1)
 CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
@@ -26,9 +27,20 @@ def ways():
     }
     filter = Bilateral(name="bilateral", spec="bilateral", size=5, sigma=1.0, sigma_color=0.1)
     found["bilateral"] = (filter, 5, run_bilateral)
+    large = Bilateral(name="bilateral", spec="bilateral", size=45, sigma=15.0, sigma_color=0.5)
+    found["grid"] = (large, 45, run_by_grid)
+    for size in (3, 9):
+        filter = Median(name="median", spec="median", size=size)
+        found[f"weighted-{size}"] = (filter, size, run_weighted_median)
     found["canny"] = (CANNY, 2 * canny_reach(CANNY) + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
     return found
+
+
+def run_by_grid(filter, surface, *, threads):
+    """A grid, also where it would not pay."""
+    with mock.patch.object(grid, "_GAIN", 0.0):
+        return run_bilateral(filter, surface, threads=threads)
 
 
 def run(way, shape, dtype, stride, luma, at_end):

@@ -283,6 +283,7 @@ GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__'
     "ways",
     [
         ("median-3", "median-5", "median-7"),
+        ("grid", "weighted-3", "weighted-9"),
         ("median-13", "median-15", "bilateral"),
         ("canny", "zero-crossings"),
     ],
