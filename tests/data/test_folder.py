@@ -137,6 +137,12 @@ def test_why_one_class_is_left(tmp_path):
         load_dataset(str(tmp_path / "d"))
 
 
+def test_of_many_names_a_few_are_told_and_the_others_counted(class_folder):
+    for name in "pqrstuv":
+        (class_folder / name).mkdir()
+    assert "no images in class p, q, r and 4 more: left out" in load_dataset(str(class_folder)).warnings
+
+
 def test_nothing_to_learn(tmp_path):
     root = tmp_path / "d"
     root.mkdir()

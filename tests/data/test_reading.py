@@ -160,6 +160,11 @@ def test_one_folder_too_many(tmp_path):
     assert caught.value.hint.startswith(f"Name {root}/pets if")
 
 
+def test_one_class_in_a_folder_of_its_own_is_one_class(tmp_path):
+    with pytest.raises(CnncliError, match="training images of one class only, pets"):
+        load_dataset(plant(tmp_path, ["pets/2019"]))
+
+
 def test_a_pipe_is_no_data_set(tmp_path):
     for name in ("a.csv", "a.npz"):
         os.mkfifo(tmp_path / name)

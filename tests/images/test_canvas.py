@@ -33,6 +33,35 @@ def test_every_letter_lies_in_its_box():
 
 
 @pytest.mark.parametrize(
+    ("sign", "mirrored", "axis"),
+    [
+        ("−", "−", 0),
+        ("−", "−", 1),
+        ("×", "×", 0),
+        ("×", "×", 1),
+        ("÷", "÷", 0),
+        ("÷", "÷", 1),
+        ("→", "→", 0),
+        ("≥", "≤", 1),
+    ],
+)
+def test_signs_are_those_of_their_mirror_images(sign, mirrored, axis):
+    cut = []
+    for ch in (sign, mirrored):
+        canvas = Canvas(200, 200)
+        canvas.text((50, 50), ch, size=100, color="#000000")
+        pixels = canvas.array()
+        box = ink(pixels)
+        cut.append(pixels[box.top : box.bottom, box.left : box.right, 0].astype(float))
+    np.testing.assert_allclose(np.flip(cut[0], axis).shape, cut[1].shape, atol=1)
+    height, width = np.minimum(cut[0].shape, cut[1].shape)
+    off = np.abs(np.flip(cut[0], axis)[:height, :width] - cut[1][:height, :width])
+    assert off.mean() < 20  # edges lie between pixels
+    if sign == "−":
+        assert (height < 0.1 * 100, width > 0.4 * 100) == (True, True)
+
+
+@pytest.mark.parametrize(
     ("anchor", "edge", "expected"),
     [("lt", "left", 100), ("rt", "right", 100), ("lt", "top", 50), ("lb", "bottom", 50)],
 )
@@ -172,6 +201,22 @@ def test_line_arrow_and_disc_lie_in_their_boxes():
     ):
         canvas = Canvas(120, 100)
         assert draw(canvas).contains(ink(canvas.array()))
+
+
+def test_arrows_have_one_head_in_every_direction():
+    """Turned, an arrow keeps its ink, whose middle lies towards its end, where the head is."""
+    amounts, ahead = [], []
+    for angle in np.deg2rad(range(0, 360, 15)):
+        along = np.array([np.cos(angle), np.sin(angle)])
+        canvas = Canvas(100, 100)
+        canvas.arrow(tuple(50 - 30 * along), tuple(50 + 30 * along), color="#000000", width=3)
+        dark = (255 - canvas.array()[..., 0].astype(float)) / 255
+        amounts.append(dark.sum())
+        centre = [(dark.sum(axis=axis) * (np.arange(100) + 0.5)).sum() / dark.sum() for axis in (0, 1)]
+        ahead.append((np.array(centre) - 50) @ np.stack([along, [-along[1], along[0]]], axis=1))
+    np.testing.assert_allclose(amounts, np.mean(amounts), rtol=0.04)
+    np.testing.assert_allclose(ahead, np.broadcast_to(np.mean(ahead, axis=0), (24, 2)), atol=0.5)
+    assert np.mean(ahead, axis=0)[0] > 5
 
 
 def test_disc_has_the_area_of_a_circle():

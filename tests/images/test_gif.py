@@ -206,6 +206,10 @@ def test_durations_beyond_a_format_are_clipped_and_said():
     assert read_picture(encode_picture(picture, "GIF")).durations == (655_350.0, 40.0)
     (note,) = timing_losses(picture, "GIF")
     assert note.startswith("1 of 2 frames are shown for 655.35 seconds")
+    assert note.endswith("instead of 700 seconds")
+    (note,) = timing_losses(Picture(frames, durations=(700_000.0, 900_000.0)), "GIF")
+    assert note.startswith("2 of 2 frames")
+    assert note.endswith("instead of 900 seconds at most")
     assert not timing_losses(picture, "PNG")
     assert not timing_losses(picture, "WEBP")
     for milliseconds, format, expected in (

@@ -165,7 +165,7 @@ BIG = {"<": b"II", ">": b"MM"}
 
 
 def bigtiff(array, *, order, compress=False, photometric=1, tags=()):
-    """A BigTIFF of one strip, with offsets of 64 bits."""
+    """A BigTIFF of one strip, with offsets of 64 bits; ``tags`` have one number each, or many shorts."""
     height, width, channels = array.shape
     body = array.astype(array.dtype.newbyteorder(order)).tobytes()
     body = zlib.compress(body) if compress else body
@@ -174,13 +174,16 @@ def bigtiff(array, *, order, compress=False, photometric=1, tags=()):
         262: (3, photometric), 273: (16, 16), 277: (3, channels), 278: (4, height), 279: (16, len(body)),
         **dict(tags),
     }  # fmt: skip
-    entries = b"".join(
-        struct.pack(order + "HHQ", tag, kind, 1)
-        + struct.pack(order + {3: "H6x", 4: "I4x", 16: "Q"}[kind], value)
-        for tag, (kind, value) in sorted(fields.items())
-    )
+    entries, tail = b"", b""
+    behind = 16 + len(body) + 8 + 20 * len(fields) + 8
+    for tag, (kind, value) in sorted(fields.items()):
+        many = isinstance(value, list)
+        entries += struct.pack(order + "HHQ", tag, kind, len(value) if many else 1)
+        form = "Q" if many else {3: "H6x", 4: "I4x", 16: "Q"}[kind]
+        entries += struct.pack(order + form, behind + len(tail) if many else value)
+        tail += struct.pack(f"{order}{len(value)}H", *value) if many else b""
     start = BIG[order] + struct.pack(order + "HHHQ", 43, 8, 0, 16 + len(body))
-    return start + body + struct.pack(order + "Q", len(fields)) + entries + bytes(8)
+    return start + body + struct.pack(order + "Q", len(fields)) + entries + bytes(8) + tail
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -234,6 +237,17 @@ def test_palettes_and_small_samples_in_big_endian_bigtiff(bits):
     np.testing.assert_array_equal(frame[0, :, 0], levels * (255 // (2**bits - 1)))
 
 
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_colours_of_palettes_in_big_endian_bigtiff(bits):
+    """All reds, then all greens, then all blues, as TIFF 6.0 has them, each 257 times its value in 8 bits."""
+    colors = np.random.default_rng(bits).integers(0, 256, (1 << bits, 3))
+    indices = np.arange(16) % (1 << bits)
+    packed = np.packbits((indices[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).ravel())
+    tags = {256: (4, 16), 258: (3, bits), 262: (3, 3), 320: (3, (colors.T * 257).ravel().tolist())}
+    frame = read_one(bigtiff(packed.reshape(1, -1, 1), order=">", tags=tags.items()))
+    np.testing.assert_array_equal(frame[0], colors[indices])
+
+
 def chained(array, count, *, last=0):
     """A file of many pages that share their pixels."""
     one = bytearray(tiff(array))
@@ -265,11 +279,13 @@ def test_every_page_is_visited_once_and_circles_end():
 
 
 def test_more_pages_than_are_read_are_refused(monkeypatch):
-    data, _ = chained(pixels(1, "uint8", size=(2, 2)), 5)
-    monkeypatch.setattr("cnncli.images.tiff.MOST_PAGES", 4)
-    with pytest.raises(CnncliError, match="it has more than 4 pages"):
+    array = pixels(1, "uint8", size=(2, 2))
+    monkeypatch.setattr("cnncli.images.tiff.MOST_PAGES", 300)
+    data, _ = chained(array, 301)
+    with pytest.raises(CnncliError, match="it has more than 300 pages"):
         read_picture(data)
     assert len(read_picture(data, first=True).frames) == 1
+    assert len(read_picture(chained(array, 300)[0]).frames) == 300
 
 
 def test_pages_by_pillow_are_read_where_they_lie():
