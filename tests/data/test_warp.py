@@ -214,6 +214,34 @@ def test_erased_rectangles_become_the_mean(shape):
     np.testing.assert_allclose(out, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("chance", [0.1, 0.8, 1.0])
+def test_as_many_images_change_as_the_chances_say(chance):
+    indices = np.arange(10_000, dtype=np.intp)
+    augment = Augment(flip=chance, vflip=chance, erase=chance)
+    samples = drawn_samples(augment, indices, Draws(0, 0, indices), (400, 300, 3))
+    spread = 4 * np.sqrt(10_000 * chance * (1 - chance))
+    for changed in (samples["a00"] < 0, samples["a11"] < 0, samples["erase_right"] > 0):
+        assert abs(changed.sum() - 10_000 * chance) <= spread
+
+
+def test_sizes_of_erased_rectangles():
+    """2 to 25 % of the image, 0.3 to 1 / 0.3 times as high as wide, anywhere, as Zhang et al. have them."""
+    indices = np.arange(4000, dtype=np.intp)
+    samples = drawn_samples(Augment(erase=1), indices, Draws(1, 0, indices), (400, 400, 1))
+    left, right, top, bottom = (
+        samples[f"erase_{side}"].astype(float) for side in ("left", "right", "top", "bottom")
+    )
+    wide, tall = right - left, bottom - top
+    area, aspect = wide * tall / 400**2, tall / wide
+    assert (area.min(), area.max()) == pytest.approx((0.02, 0.25), abs=0.005)
+    assert area.mean() == pytest.approx((0.02 + 0.25) / 2, rel=0.03)
+    assert (aspect.min(), aspect.max()) == pytest.approx((0.3, 1 / 0.3), rel=0.03)
+    assert np.median(aspect) == pytest.approx(1, rel=0.1)
+    for low, high in ((left, right), (top, bottom)):
+        assert (low.min(), high.max()) == (0, 400)
+        assert (low + high).mean() == pytest.approx(400, rel=0.03)
+
+
 @pytest.mark.parametrize("shape", [(5, 5, 1), (8, 9, 3)])
 def test_mixed_images_are_weighted_means(shape):
     pixels = images(shape, 40)

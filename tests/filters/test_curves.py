@@ -15,9 +15,10 @@ def about(icc=None, **chunks):
     return Metadata(icc=icc, color=tuple((name.encode(), body) for name, body in chunks.items()))
 
 
-def icc(curve, *, others=None):
-    """A profile of nothing but curves, which is all that is looked at."""
-    tags = [(b"rTRC", curve), (b"gTRC", curve), (b"bTRC", others or curve)]
+def icc(curve, *, others=None, before=0):
+    """A profile of nothing but curves, which is all that is looked at, behind so many other tags."""
+    tags = [(b"x%03d" % number, bytes(12)) for number in range(before)]
+    tags += [(b"rTRC", curve), (b"gTRC", curve), (b"bTRC", others or curve)]
     at = 128 + 4 + 12 * len(tags)
     table, bodies = struct.pack(">I", len(tags)), b""
     for name, body in tags:
@@ -101,6 +102,12 @@ SRGB_PARAMETERS = b"para" + bytes(4) + b"\0\3\0\0" + fixed(2.4, 1 / 1.055, 0.055
 def test_curves_of_profiles(curve, light):
     found = curve_of(about(icc(curve)))
     np.testing.assert_allclose(to_linear(STEPS.astype(np.float32), 1.0, found), light, atol=1e-3)
+
+
+@pytest.mark.parametrize("before", [1, 10, 60])
+def test_curves_behind_other_tags_of_a_profile(before):
+    profile = icc(struct.pack(">4sxxxxIH", b"curv", 1, 461), before=before)
+    assert curve_of(about(profile)) == power(461 / 256)
 
 
 def test_the_profiles_of_littlecms_are_srgb():
