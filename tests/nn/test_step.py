@@ -11,6 +11,7 @@ from cnncli.nn import (
     SGD,
     Adam,
     AdamW,
+    AvgPool,
     Conv,
     Flatten,
     Graph,
@@ -20,6 +21,7 @@ from cnncli.nn import (
     Network,
     Relu,
     RMSprop,
+    Silu,
     SoftmaxCrossEntropy,
     TrainingStep,
 )
@@ -116,6 +118,36 @@ def test_threads_go_on_with_their_own_lines(monkeypatch):
         tensors = {id(tensor): tensor for op in phase for tensor, _ in op.tensors.values()}
         spans = sorted((t.address - t.lead, t.address - t.lead + t.image) for t in tensors.values())
         assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    "pool", [MaxPool(3, stride=2, padding=1), MaxPool(2, ceil=True), MaxPool((5, 3), stride=1), AvgPool(3, 2)]
+)
+def test_threads_that_pool_one_picture_change_no_bit(monkeypatch, pool):
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    graph = Graph((21, 20, 3))
+    graph.add(Conv(32, 3, padding=1), pool)
+    network = Network(graph, seed=1)
+    pictures = np.random.default_rng(0).standard_normal((2, 21, 20, 3), np.float32)
+    one, *more = (Inference(network, 1, threads=threads) for threads in (1, 2, 3))
+    expected = one.run(pictures)
+    for each in more:
+        assert each.run(pictures).tobytes() == expected.tobytes()
+        shared = [op for phase in each._plan.phases for op in phase if op.band is not None]
+        assert "pooling" in {op.loop for op in shared}
+
+
+def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):
+    """Threads that make channels of all lines do not go on with lines of their own."""
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    graph = Graph((4, 4, 16))
+    graph.add(Conv(96, 1), Silu(), Conv(96, 3, padding=1), Silu())
+    network = Network(graph, seed=1)
+    pictures = np.random.default_rng(0).standard_normal((2, 4, 4, 16), np.float32)
+    one, *more = (Inference(network, 1, threads=threads).run(pictures) for threads in (1, 2, 3))
+    assert all(each.tobytes() == one.tobytes() for each in more)
 
 
 def test_it_learns_a_batch_by_heart():

@@ -87,3 +87,12 @@ def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):
         x[0, 3:, 5, 2] = 1e6
         one, *more = (Inference(network, 1, threads=threads).run(x) for threads in (1, 2, 3))
         assert all(each.tobytes() == one.tobytes() for each in more)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 8, 31, 64])
+def test_tiles_are_used_where_they_save_multiply_adds(samples):
+    """A tile of 4 x 4 takes 36 of them in place of 144, for as many samples as there are."""
+    assert winograd.pays(64, 64, Shape(56, 56, 64), samples=samples)
+    assert winograd.pays(512, 512, Shape(16, 16, 512), samples=samples)
+    assert not winograd.pays(64, 64, Shape(5, 5, 64), samples=samples)  # 25 of the 64 outputs exist
+    assert not winograd.pays(64, 8, Shape(56, 56, 8), samples=samples)
