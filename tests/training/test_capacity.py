@@ -1,5 +1,8 @@
 """Memory: what a run takes, and what is refused."""
 
+import os
+import re
+
 import numpy as np
 import pytest
 
@@ -34,3 +37,20 @@ def test_memory_grows_with_the_pictures(session, tmp_path):
         run = session(output=tmp_path / str(side), dataset=str(tmp_path / f"{side}.npz"))
         taken.append(run_memory(run.trainer, run.dataset))
     assert taken[1] - taken[0] > 60 * (40 * 40 - 10 * 10)
+
+
+def test_what_is_taken_is_the_sum_of_its_parts(session, tmp_path):
+    """A tiny network: hardly more than the pictures and 4 MiB for each split that is rendered."""
+    run = session(model="conv4 gap fc", batch_size=1)
+    taken = run_memory(run.trainer, run.dataset)
+    assert 3 * 2**22 < taken < 3 * 2**22 + 2**20
+
+
+def test_the_error_says_how_much_is_left():
+    graph = build("conv8192k255 conv8192k255 fc", (28, 28, 1), 10)
+    with pytest.raises(OptionError) as caught:
+        check_weights(graph, 64)
+    needed, left = map(float, re.findall(r"([\d.e+]+) GB", str(caught.value)))
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    assert needed > 10 * 4 * 8192 * 8192 * 255**2 / 1e9
+    assert 0 <= left <= 1.01 * machine

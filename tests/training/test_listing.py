@@ -172,6 +172,7 @@ def test_copies_count(tmp_path):
     [
         "",
         "image,split\na,train\n",
+        "image,split,class,digest\na,train,0123456789abcdef,cat\n",
         "image,split,digest,label\na,train,12,cat\n",
         "image,split,digest,label\na,exam,0123456789abcdef,cat\n",
         "image,split,digest,label\na,train,0123456789abcdeg,cat\n",

@@ -30,6 +30,16 @@ def test_it_learns_and_writes_its_files(session, tmp_path):
     assert held.training["command"].startswith("cnncli train ")
 
 
+def test_images_per_second_are_those_of_the_epoch(session):
+    run, watcher = session(), Watcher()
+    run.trainer.run(watcher, never)
+    ends = [0.0, *(row["seconds"] for row in watcher.rows)]
+    images = sum(step.images for step in watcher.steps) / len(watcher.rows)
+    for row, taken in zip(watcher.rows, np.diff(ends), strict=True):
+        speed = row["images_per_second"]
+        assert speed * taken == pytest.approx(images, abs=0.002 * speed + taken)  # of rounded seconds
+
+
 def test_the_best_is_the_best_of_the_validation(session, tmp_path):
     run = session(epochs=6, lr=0.2)
     run.trainer.run(Watcher(), never)
