@@ -188,8 +188,8 @@ def _move_panorama(root: Any, move: Move) -> None:
         first = numbers.get(f"CroppedArea{edge}Pixels", 0.0)
         scale = move.before[axis] / part / move.step[axis]  # pixels of the output for one of the panorama's
         pixels = move.after[axis]
-        start = max(0, round(first * scale + move.offset[axis] / move.step[axis]))
-        whole = part >= full and move.offset[axis] == 0 and move.spans(axis)
+        whole = part >= full and move.spans(axis)  # which begins at 0, whatever is stated
+        start = 0 if whole else max(0, round(first * scale + move.offset[axis] / move.step[axis]))
         total = pixels if whole else max(round(full * scale), start + pixels)
         for name, value in (
             (f"CroppedAreaImage{side}Pixels", pixels),

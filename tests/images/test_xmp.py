@@ -66,6 +66,8 @@ SIZES = ("CroppedAreaImageWidthPixels", "CroppedAreaLeftPixels", "FullPanoWidthP
     ((400, 100, 1600), Move((400, 200), (100, 50), (30, 10), (2, 2)), (100, 65, 800)),
     # A whole turn stays one, although 401 pixels become 201.
     ((401, 0, 401), Move((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
+    # It has nothing left of it either, whatever is stated: 50 and 401 would reach beyond 401.
+    ((401, 50, 401), Move((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
     # A whole turn without numbers is cut.
     (None, Move((400, 200), (100, 200), (300, 0)), (100, 300, 400)),
     # The picture was made smaller before, and the numbers were not: 2 of theirs are 1 of ours.
