@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnncli.cli.progress import progress_bar
 from cnncli.cli.run import Stopped, orderly_stop
 from cnncli.core.heap import keep_freed_memory
 from cnncli.records import record
@@ -64,6 +63,8 @@ def run_batch(
         for item in items:
             yield item, _outcome(work, item, threads)
         return
+    from cnncli.cli.progress import progress_bar
+
     keep_freed_memory()
     done = 0
     with orderly_stop() as stopping, progress_bar(len(items), unit="images", quiet=quiet) as bar:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
 from cnncli.cli.kept import Notes, kept_metadata, notes_on_losses
@@ -19,14 +18,12 @@ from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
-from cnncli.filters.curves import curve_of
 from cnncli.filters.mapping import FULL_SCALE
 from cnncli.filters.model import Bilateral
 from cnncli.filters.options import Options
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
-from cnncli.images.levels import MOST_OF_12_BITS, picture_white
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
 from cnncli.images.room import with_room
@@ -160,7 +157,11 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
 def _settled(task: Task, picture: Picture, source: Depth) -> Options:
     """The options in the units, and with the tone curve, of a picture."""
     options = replace(task.options, bias=values.level("--bias", task.bias, source.white))
-    return replace(options, curve=curve_of(picture.metadata)) if options.linear else options
+    if not options.linear:
+        return options
+    from cnncli.filters.curves import curve_of
+
+    return replace(options, curve=curve_of(picture.metadata))
 
 
 def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
@@ -255,7 +256,7 @@ def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Dep
     """What the numbers of input and output mean, and what has to be said about it."""
     dtype = picture.frames[0].dtype
     array = picture.format == "NPY"
-    source = Depth(dtype, picture_white(picture), raw=array)
+    source = Depth(dtype, _white(picture), raw=array)
     if format == "NPY" and task.bits in (None, 32):
         return source, Depth(depth_of(32), source.white, raw=True), []
     where = "standard output" if target == STREAM else shown(target)
@@ -274,10 +275,21 @@ def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Dep
     return source, Depth(dtype, deep), said
 
 
+def _white(picture: Picture) -> float:
+    """White of a picture whose numbers are kept as they are; that of floats depends on them."""
+    if picture.dtype != np.float32:
+        return picture.full_scale
+    from cnncli.images.levels import picture_white
+
+    return picture_white(picture)
+
+
 def _dark(picture: Picture, where: str) -> list[str]:
     """What has to be said where 16 bits that hold 12 or fewer become 8 by their type."""
     if picture.frames[0].dtype != np.uint16:
         return []
+    from cnncli.images.levels import MOST_OF_12_BITS
+
     shades = (each[..., :-1] if picture.alpha else each for each in picture.frames)
     top = max(int(each.max()) for each in shades)
     if not 0 < top <= MOST_OF_12_BITS:
@@ -300,6 +312,8 @@ def _make_folder(folder: Path) -> None:
 def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     """A result's line: JSON, or its name where the name was made up."""
     if json:
+        from cnncli.checked import as_json
+
         line = as_json({"input": in_unicode(job.source), "output": in_unicode(job.target), **value})
     elif job.announced:
         line = job.target

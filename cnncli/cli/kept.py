@@ -6,7 +6,6 @@ from cnncli.cli.names import STREAM, Job
 from cnncli.cli.run import report
 from cnncli.cli.task import Task
 from cnncli.images.faults import shown
-from cnncli.images.keeping import listed, suggested
 from cnncli.images.picture import Metadata, Picture
 
 
@@ -49,7 +48,7 @@ def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: b
     about = picture.metadata
     if task.strip:
         return Metadata(halved=about.halved, lossless=about.lossless)
-    if about == Metadata(halved=about.halved, lossless=about.lossless):
+    if about.is_empty:
         return about
     from cnncli.filters.placement import keeps_values, placed
     from cnncli.images.move import Move
@@ -85,6 +84,10 @@ def notes_on_losses(job: Job, picture: Picture, task: Task, lost: list[str]) -> 
         return [
             f"note: {where} is written without the colour profile, so that it is shown as if it were sRGB"
         ]
+    if not lost:
+        return []
+    from cnncli.images.keeping import listed, suggested
+
     notes = []
     for names, able in suggested(lost):
         keeps = f"; {able} keeps {'it' if len(names) == 1 else 'them'}" if able else ""

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from cnncli.cli.lists import NameList
 from cnncli.cli.names import STREAM, expanded, find_inputs, wanted_names
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
@@ -109,6 +108,8 @@ def _check_open() -> None:
 
 def _arriving(*, null: bool) -> Iterator[list[str]]:
     """Names on standard input, as many at a time as have come, their bytes kept as they are."""
+    from cnncli.cli.lists import NameList
+
     names = NameList("standard input", null=null)
     while True:
         try:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cnncli.cli.lists import names_in
 from cnncli.cli.run import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
@@ -147,6 +146,8 @@ def expanded(
 
 def _listed(files_from: str, *, null: bool) -> list[str]:
     """Names from a file, bytes kept as they are."""
+    from cnncli.cli.lists import names_in
+
     try:
         data = read_stdin() if files_from == STREAM else Path(files_from).read_bytes()
     except (OSError, ValueError) as error:

@@ -12,7 +12,6 @@ from types import FrameType
 from cnncli import ending
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
-from cnncli.images.room import set_max_pixels
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 
@@ -111,6 +110,8 @@ def carry_out(work: Callable[[], int], *, debug: bool = False) -> int:
     except BaseException as error:  # noqa: BLE001 - nobody else is left to handle it
         return settle(error, debug=debug)
     finally:
+        from cnncli.images.room import set_max_pixels
+
         set_max_pixels(None)
     return code
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.curves import SRGB, Curve
+from cnncli.records import record
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -14,6 +14,30 @@ Floats = NDArray[np.float32]
 LUMA = (0.299, 0.587, 0.114)
 # ITU-R BT.709-6, item 3.2: luminance of linear red, green and blue.
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+@record
+class Curve:
+    """A power with a straight line near black, on a scale from 0 to 1.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    cut, slope, offset, gamma : float
+        Numbers up to ``cut`` are ``slope`` times the light; above, light is
+        ((number + offset) / (1 + offset)) ** gamma.
+    """
+
+    name: str
+    cut: float
+    slope: float
+    offset: float
+    gamma: float
+
+
+#: IEC 61966-2-1.
+SRGB = Curve("sRGB", 0.04045, 12.92, 0.055, 2.4)
 
 
 def to_linear(pixels: Pixels, white: float, curve: Curve = SRGB) -> Floats:

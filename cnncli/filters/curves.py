@@ -7,32 +7,9 @@ import struct
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.filters.color import SRGB, Curve
 from cnncli.images.picture import Metadata
-from cnncli.records import record
 
-
-@record
-class Curve:
-    """A power with a straight line near black, on a scale from 0 to 1.
-
-    Attributes
-    ----------
-    name : str
-        What messages call it.
-    cut, slope, offset, gamma : float
-        Numbers up to ``cut`` are ``slope`` times the light; above, light is
-        ((number + offset) / (1 + offset)) ** gamma.
-    """
-
-    name: str
-    cut: float
-    slope: float
-    offset: float
-    gamma: float
-
-
-#: IEC 61966-2-1.
-SRGB = Curve("sRGB", 0.04045, 12.92, 0.055, 2.4)
 #: ITU-R BT.709-6, item 1.2, read backwards.
 BT709 = Curve("BT.709", 0.081, 4.5, 0.099, 1 / 0.45)
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import run_box, run_direct, run_separable
-from cnncli.filters.fft import run_fft
 from cnncli.filters.model import Weights
 from cnncli.filters.plan import Plan
 
@@ -17,6 +16,8 @@ def run_linear(weights: Weights, plan: Plan, surface: Surface, *, dilation: int 
         case "separable" if plan.columns is not None and plan.rows is not None:
             return run_separable(plan.columns, plan.rows, surface, dilation=dilation, threads=threads)
         case "fft":
+            from cnncli.filters.fft import run_fft
+
             return run_fft(dilated(weights, dilation), surface, threads=threads)
         case _:
             return run_direct(weights, surface, dilation=dilation, threads=threads)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Border, OutputMode
-from cnncli.filters.curves import SRGB, Curve
+from cnncli.filters.color import SRGB, Curve
 from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
 from cnncli.records import record
 

@@ -22,7 +22,6 @@ from cnncli.filters.model import (
     Weights,
     ZeroCrossings,
 )
-from cnncli.filters.transforms import fft_cost
 from cnncli.records import record, replace
 
 Way = Literal[
@@ -105,6 +104,8 @@ def plan_linear(
         passes = kw.bit_length() + kw.bit_count() - 2 + 4
         plans.append(Plan("box", f"{kw} x {kh} by doubling and running sums", ADDITION * passes + 2))
     extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
+    from cnncli.filters.transforms import fft_cost
+
     # Transforms compute every row, the other ways only those that are kept.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
     transform *= TRANSFORMS[processor()[3].tap_rows][floats]
@@ -207,6 +208,8 @@ def plan_filter(
 
 def _plan_bank(filter: Bank, dilation: int, shape: tuple[int, ...]) -> Plan:
     """One pass over the pixels, or one transform a kernel."""
+    from cnncli.filters.transforms import fft_cost
+
     count = len(filter.bank)
     taps = int(np.any(np.stack(filter.bank) != 0, axis=0).sum())
     kh, kw = filter.bank[0].shape

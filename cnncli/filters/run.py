@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
-from cnncli.filters.combine import combined
 from cnncli.filters.execute import run_direct, run_responses
-from cnncli.filters.fft import run_fft
 from cnncli.filters.linear import dilated, run_linear
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import (
@@ -25,7 +23,6 @@ from cnncli.filters.model import (
     ZeroCrossings,
 )
 from cnncli.filters.options import Laid, Options, lay_kernels
-from cnncli.filters.overflow import mend_overflow
 from cnncli.filters.plan import Plan, plan_filter
 from cnncli.records import replace
 
@@ -81,6 +78,8 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
     clipped = run(surface)
     if surface.out.dtype == np.float32:
         if clipped and _grows(filter):  # floats are not clipped: something is not finite
+            from cnncli.filters.overflow import mend_overflow
+
             mend_overflow(run, laid.kernels, surface)
         clipped = 0
     return plan, clipped
@@ -190,6 +189,9 @@ def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilatio
             rectified=rectified,
             angles=filter.angles,
         )
+    from cnncli.filters.combine import combined
+    from cnncli.filters.fft import run_fft
+
     response = replace(
         surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
     )

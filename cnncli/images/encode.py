@@ -12,8 +12,6 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
-from cnncli.images.jpeg import LEAST_PIXELS, encode_strips
-from cnncli.images.keeping import fitted_metadata
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.records import replace
 
@@ -38,6 +36,8 @@ _MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that hold any number of channels.
 KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
+#: Pixels of a JPEG that is encoded in strips; below, one thread is done before others have begun.
+LEAST_PIXELS = 1 << 21
 
 
 def encode_picture(
@@ -112,8 +112,12 @@ def encode_with_losses(
     _check_holds(picture, format, holds)
     if picture.alpha and not holds.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
-    metadata, lost = fitted_metadata(picture, format)
-    picture = replace(picture, metadata=metadata)
+    lost: list[str] = []
+    if not picture.metadata.is_empty:
+        from cnncli.images.keeping import fitted_metadata
+
+        metadata, lost = fitted_metadata(picture, format)
+        picture = replace(picture, metadata=metadata)
     return _encoded(picture, format, quality=quality, compress=compress, threads=threads), lost
 
 
@@ -255,6 +259,7 @@ def timing_losses(picture: Picture, format: str) -> list[str]:
 
 def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
     """A large JPEG."""
+    from cnncli.images.jpeg import encode_strips
 
     def encode(top: int, bottom: int) -> bytes:
         about = options if top == 0 else {key: options[key] for key in options if key not in _ABOUT}

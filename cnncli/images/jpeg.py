@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from cnncli.images.shares import made_apart
 
-LEAST_PIXELS = 1 << 21  # below, one thread is done before others have begun
 STRIP_ROWS = 256
 _BLOCK = 8
 _LONGEST_INTERVAL = 65_535

@@ -1,35 +1,13 @@
 """What a file says about its pixels: EXIF, orientation, colour profile, resolution."""
 
 import math
-import struct
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from cnncli.images.picture import Pixels
-from cnncli.images.tags import (
-    EXIF_DIRECTORY,
-    GPS_DIRECTORY,
-    BrokenTagsError,
-    Directory,
-    Header,
-    Slices,
-    pack_directory,
-    read_directory,
-    read_header,
-    read_tree,
-)
 
-#: TIFF tags that describe the picture and not its layout; they travel as EXIF.
-DESCRIPTIVE_TAGS = (
-    269, 270, 271, 272, 285, 297, 305, 306, 315, 316, 318, 319, 33432, 18246, 18249, 40091, 40092, 40093,
-    40094, 40095,    EXIF_DIRECTORY, GPS_DIRECTORY,
-)  # fmt: skip
-
-_DESCRIPTION, _MAKER_NOTE = 270, 37500
-#: How descriptions begin that state sizes and types of the pixels, and whose they are where they say more.
-_LAYOUTS = {b'{"shape":': "", b"ImageJ=": "ImageJ's metadata", b"<OME ": "OME's metadata"}
 _PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
 
 
@@ -76,50 +54,3 @@ def resolution(info: Mapping[Any, Any]) -> tuple[float, float] | None:
     if not all(math.isfinite(value) and 0 < value < 1e6 for value in (across, down)):
         return None
     return (across, down)
-
-
-def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> tuple[bytes | None, list[str]]:
-    """Make an EXIF block of a TIFF page's descriptive tags.
-
-    Returns
-    -------
-    exif, lost : bytes or None, list of str
-        None where it has none of them. Lost are maker notes, and a description that other programs keep of
-        how the pixels are laid out, which ours are not.
-    """
-    kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
-    lost = []
-    if _DESCRIPTION in kept:
-        start = kept[_DESCRIPTION].raw[:200]
-        for sign, name in _LAYOUTS.items():
-            if sign in start:
-                kept.pop(_DESCRIPTION, None)
-                lost += [name] if name else []
-    if not kept:
-        return None, lost
-    below = read_tree(data, header, kept)
-    if below.get(EXIF_DIRECTORY, {}).pop(_MAKER_NOTE, None):
-        lost.append("maker notes")
-    start = (b"II*\0" if header.order == "<" else b"MM\0*") + struct.pack(header.order + "I", 8)
-    return start + pack_directory(kept, below, order=header.order, at=8), lost
-
-
-def exif_for_tiff(exif: bytes | None) -> tuple[str, Directory, dict[int, Directory]]:
-    """Take an EXIF block apart for a TIFF file.
-
-    Returns
-    -------
-    order, directory, below : str, dict, dict
-        The byte order that the TIFF file has to be written in, its descriptive tags, and the
-        directories below them.
-    """
-    if exif:
-        try:
-            header = read_header(exif)
-            directory, _ = read_directory(exif, header, header.first)
-        except BrokenTagsError:
-            return "<", {}, {}
-        if not header.big:
-            kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
-            return header.order, kept, read_tree(exif, header, kept)
-    return "<", {}, {}

@@ -84,6 +84,11 @@ class Metadata:
     turned: bool = False
     later: "tuple[Metadata, ...]" = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file held nothing besides pixels; how it held those does not count."""
+        return self == Metadata(halved=self.halved, lossless=self.lossless)
+
 
 @record(eq=False)
 class Picture:

@@ -7,12 +7,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.about import read_orientation
-from cnncli.images.metadata import turned
-from cnncli.images.opening import open_image
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.png_read import read_plain_png
-from cnncli.images.read import read_picture
 from cnncli.images.room import max_pixels
 
 _JPEG = b"\xff\xd8\xff"
@@ -74,12 +70,18 @@ def read_reduced_sized(data: bytes, side: int, *, name: str) -> tuple[Picture, t
         found = _reduced_jpeg(data, side)
         if found is not None:
             return found
+    from cnncli.images.read import read_picture
+
     picture = read_picture(data, name=name, first=True)
     return picture, picture.size
 
 
 def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | None:
     """The JPEG at a fraction of its size, and its size; None where none serves, or where it is damaged."""
+    from cnncli.images.about import read_orientation
+    from cnncli.images.metadata import turned
+    from cnncli.images.opening import open_image
+
     try:
         image = open_image(BytesIO(data), "JpegImagePlugin", "JPEG")
         width, height = image.size

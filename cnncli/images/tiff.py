@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.images.geo import TAGS as GEO_TAGS
-from cnncli.images.metadata import DESCRIPTIVE_TAGS, exif_of_tiff, fitting_profile, resolution
+from cnncli.images.metadata import fitting_profile, resolution
 from cnncli.images.picture import GeoField, Metadata
 from cnncli.images.tags import (
     ORIENTATION,
@@ -27,6 +27,7 @@ from cnncli.images.tags import (
     read_header,
     walk_directory,
 )
+from cnncli.images.tiff_about import DESCRIPTIVE_TAGS, exif_of_tiff
 from cnncli.records import record, replace
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 256, 257, 258, 259, 262, 266

@@ -7,9 +7,9 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.keeping import TIFF_TEXTS
-from cnncli.images.metadata import exif_for_tiff
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
+from cnncli.images.tiff_about import exif_for_tiff
 
 #: Bytes of a strip before compression.
 _STRIP = 1 << 18

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
-from cnncli.core.available import available_memory
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.losses import Loss
@@ -283,7 +282,11 @@ class Inference:
 
 def _check_memory(needed: int, batch: int) -> None:
     """Refuse what does not fit, before it is touched: until then the system has only promised it."""
-    left = available_memory() if needed > _WORTH_ASKING else None
+    if needed <= _WORTH_ASKING:
+        return
+    from cnncli.core.available import available_memory
+
+    left = available_memory()
     if left is not None and needed > left:
         raise _too_large(batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are left")
 

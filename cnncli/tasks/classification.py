@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
-from cnncli.tasks import scores
 
 if TYPE_CHECKING:
     from cnncli.data.loader import Batch
     from cnncli.data.model import Split
     from cnncli.nn import Network
+    from cnncli.tasks.scores import Calibration
     from cnncli.training.checkpoint import Preprocessing
 
 Floats = NDArray[np.float32]
@@ -167,22 +167,30 @@ class Evaluation:
     @property
     def log_loss(self) -> float:
         """Mean cross-entropy with no probability below 2.2e-16."""
-        return scores.log_loss(probabilities(self.outputs), self.labels)
+        from cnncli.tasks.scores import log_loss
+
+        return log_loss(probabilities(self.outputs), self.labels)
 
     @property
     def top5_accuracy(self) -> float | None:
         """Share of pictures whose label is among the five likeliest; None for five classes or fewer."""
-        return scores.top_accuracy(self.outputs, self.labels)
+        from cnncli.tasks.scores import top_accuracy
+
+        return top_accuracy(self.outputs, self.labels)
 
     @property
     def auc(self) -> float | None:
         """Area under the ROC curve of two classes; None for others."""
-        return scores.area_under_curve(self.outputs, self.labels)
+        from cnncli.tasks.scores import area_under_curve
+
+        return area_under_curve(self.outputs, self.labels)
 
     @property
-    def calibration(self) -> scores.Calibration:
+    def calibration(self) -> "Calibration":
         """How sure answers are, and how often right."""
-        return scores.calibration(probabilities(self.outputs), self.labels)
+        from cnncli.tasks.scores import calibration
+
+        return calibration(probabilities(self.outputs), self.labels)
 
     @property
     def confusion(self) -> NDArray[np.int64]:

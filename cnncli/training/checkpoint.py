@@ -8,7 +8,7 @@ the network has seen (`Seen`).
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
-from cnncli.training.seen import Seen
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from cnncli.training.seen import Seen
 
 FORMAT = "cnncli checkpoint 1"
 _PARTS = ("classes", "preprocessing", "architecture", "training")
@@ -134,7 +136,7 @@ class Checkpoint:
     images: str | None = None
 
     @property
-    def seen(self) -> Seen | None:
+    def seen(self) -> "Seen | None":
         """What it has seen; None where nobody noted that.
 
         Raises
@@ -144,6 +146,8 @@ class Checkpoint:
         """
         if self.images is None:
             return None
+        from cnncli.training.seen import Seen
+
         try:
             return Seen.from_text(self.images)
         except MalformedError as error:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
-from cnncli.images.write import write_atomic
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -46,6 +45,8 @@ def write_tensors(
     import json
 
     from safetensors.numpy import save
+
+    from cnncli.images.write import write_atomic
 
     data = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     length = int.from_bytes(data[:8], "little")

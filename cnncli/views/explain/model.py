@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.curves import SRGB, Curve
+from cnncli.filters.color import SRGB, Curve
 from cnncli.filters.model import Bilateral, Canny, Filter, Median, ZeroCrossings
 
 Numbers = NDArray[np.float64]
