@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ from cnncli import ending
 from cnncli.cli import values
 from cnncli.cli.listing import Input, Listing, list_inputs
 from cnncli.cli.names import STREAM
-from cnncli.cli.overlap import overlapped
-from cnncli.cli.progress import progress_bar
 from cnncli.cli.readout import Readout, Row, choose_readout
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
@@ -117,6 +114,9 @@ def _answered(
     if alone == 1:
         yield _rows([(listing.known[0], work(listing.known[0]))], trained, inference, top)
         return
+    from cnncli.cli.overlap import overlapped
+    from cnncli.cli.progress import progress_bar
+
     bar = progress_bar(alone or 0, unit="images", quiet=quiet or alone is None or _shares_terminal())
     runs = overlapped(listing.groups(), work, workers=cores, most=inference.batch)
     with closing(runs), bar as progress:
@@ -142,7 +142,9 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
         if item.name == STREAM:
             data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
         else:
-            data, name = Path(item.name).read_bytes(), item.name
+            # To make a Path takes a tenth of the time of a small image.
+            with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
+                data, name = file.read(), item.name
         return read_prepared(data, trained.intake, name=name)
     except CnncliError as error:
         return error

@@ -1,9 +1,8 @@
 """What decoding may take: the most pixels of an image, and memory that several threads want at a time."""
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from cnncli.errors import CnncliError
@@ -47,14 +46,12 @@ def with_room(work: Callable[[], Result], name: str) -> Result:
         If there is not enough memory for it alone.
     """
     try:
-        with _TURNS.beside_others():
-            return work()
+        return _TURNS.beside_others(work)
     except (MemoryError, CnncliError) as error:
         if not _out_of_memory(error):
             raise
     try:
-        with _TURNS.alone():
-            return work()
+        return _TURNS.alone(work)
     except MemoryError:
         pass
     raise CnncliError(
@@ -76,8 +73,7 @@ class _Turns:
         self._lock = threading.Lock()  # held by the one that is alone, or wants to be
         self._claimed = False
 
-    @contextlib.contextmanager
-    def beside_others(self) -> Iterator[None]:
+    def beside_others(self, work: Callable[[], Result]) -> Result:
         me = threading.get_ident()
         self._busy.add(me)
         while self._claimed:
@@ -85,18 +81,17 @@ class _Turns:
             with self._lock:
                 self._busy.add(me)
         try:
-            yield
+            return work()
         finally:
             self._busy.discard(me)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, work: Callable[[], Result]) -> Result:
         with self._lock:
             self._claimed = True
             try:
                 while self._busy:
                     time.sleep(_OFTEN)
-                yield
+                return work()
             finally:
                 self._claimed = False
 
