@@ -3,7 +3,9 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import cnncli
 
@@ -174,3 +176,67 @@ def test_compiled_filters_import_no_numba(python):
 def test_the_core_is_imported_without_numba(python):
     done = python("import sys, cnncli.core.native; print('numba' in sys.modules, 'llvmlite' in sys.modules)")
     assert done.stdout.split() == ["False", "False"]
+
+
+# What a warm command imports of ours: each module costs 0.2 to 1 ms of its start. One that you add is to be
+# imported where it is needed, inside a function, unless every such command needs it: then add it here.
+WARM = {
+    "convolve": {
+        "": "drafts ending errors modules records text",
+        "cli": "batch convolve kept names plain run streams task values",
+        "core": "cache heap jobs linker native target threads tiling",
+        "filters": (
+            "apply borders catalog color compass coverage derivatives entry execute gabor laplacians linear "
+            "lines mapping model options plan ranks run sharpening smoothing spacing spec"
+        ),
+        "images": (
+            "about arrow chunks decode encode ends faults formats limits memory metadata opening picture "
+            "png read room shares write"
+        ),
+    },
+    "predict": {
+        "": "checked ending errors modules records text",
+        "cli": "listing names plain predict readout run streams trained values",
+        "core": "cache crew heap linker native nn_jobs program target threads",
+        "data": "digits prepare shipped",
+        "images": "faults formats picture png_read resize room",
+        "models": "catalog grammar residual summary",
+        "nn": (
+            "activation combine convolution dropout fusion gather graph init layer losses memory network "
+            "normalisation optimisers pairs plan pooling scatter schedules slots step winograd"
+        ),
+        "tasks": "classification",
+        "training": "checkpoint tensors",
+    },
+    "--help": {
+        "": "ending errors text",
+        "cli": "app plain run",
+        "images": "faults",
+    },
+}
+OWN = """
+import sys
+import cnncli.__main__
+from cnncli.cli.run import prepare_process, run
+prepare_process()
+code = run(sys.argv[1:])
+print("\\nown:", *(name.removeprefix("cnncli.") for name in sys.modules if name.startswith("cnncli.")))
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("command", WARM)
+def test_warm_commands_import_what_they_need(python, tmp_path, command):
+    Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(tmp_path / "in.png")
+    words = {
+        "convolve": [command, tmp_path / "in.png", "-k", "sobel", "-o", tmp_path / "out.png"],
+        "predict": [command, tmp_path / "in.png"],
+        "--help": [command],
+    }[command]
+    python(OWN, *words)  # compiles what is not compiled yet
+    found = set(python(OWN, *words).stdout.split("own:")[1].split())
+    folders = {folder for folder in WARM[command] if folder}
+    expected = {
+        f"{folder}.{name}".strip(".") for folder, names in WARM[command].items() for name in names.split()
+    }
+    assert found == {"__main__", *folders, *expected}
