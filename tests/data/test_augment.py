@@ -25,6 +25,24 @@ def test_words(text, expected):
     assert parse_augment(text) == expected
 
 
+@pytest.mark.parametrize(("names", "values", "beyond"), [
+    (("flip", "vflip", "erase", "brightness", "contrast", "saturation", "color"), (0, 0.3, 1), (-0.1, 1.1)),
+    (("shift", "crop"), (0, 0.3, 8, 1024), (-1, 1025)),
+    (("rotate",), (0, 15, 180), (-5, 181)),
+    (("scale",), (0, 0.3, 4), (-0.1, 4.1)),
+    (("shear",), (0, 10, 60), (-10, 61)),
+    (("mixup",), (0.05, 0.3, 1), (0, 0.04, 1.1)),
+])  # fmt: skip
+def test_values_from_nothing_to_the_most_are_taken(names, values, beyond):
+    for name in names:
+        for value in values:
+            found = parse_augment(f"{name}={value}")
+            assert getattr(found, "contrast" if name == "color" else name) == value
+        for value in beyond:
+            with pytest.raises(CnncliError, match=f"{name} is {value}; expected "):
+                parse_augment(f"{name}={value}")
+
+
 @pytest.mark.parametrize("augment", [*PRESETS.values(), Augment(), Augment(flip=0.5, erase=0.2, mixup=0.2)])
 def test_text_reads_back(augment):
     assert (parse_augment(augment.text) or Augment()) == augment

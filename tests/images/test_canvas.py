@@ -129,6 +129,35 @@ def test_an_accent_stands_apart_above_a_small_letter(ch):
     assert bands == (1 if ch.isascii() else 2)
 
 
+def accent_of(ch):
+    """The pixels of what stands above a letter, cut out."""
+    canvas = Canvas(320, 320)
+    canvas.text((60, 40), ch, size=200, color="#000000")
+    dark = canvas.array()[..., 0].astype(float)
+    rows = (dark != 255).any(axis=1)
+    first = int(np.argmax(rows))
+    dark = dark[first : first + int(np.argmin(rows[first:]))]
+    columns = np.flatnonzero((dark != 255).any(axis=0))
+    return dark[:, columns[0] : columns[-1] + 1]
+
+
+@pytest.mark.parametrize(("ch", "mirrored"), ["éè", "öö", "ôô", "åå", "ǒǒ", "ōō", "ŏŏ", "żż"])
+def test_accents_are_those_of_their_mirror_images(ch, mirrored):
+    one, other = np.flip(accent_of(ch), 1), accent_of(mirrored)
+    np.testing.assert_allclose(one.shape, other.shape, atol=1)
+    height, width = np.minimum(one.shape, other.shape)
+    assert np.abs(one[:height, :width] - other[:height, :width]).mean() < 20  # edges lie between pixels
+
+
+def test_both_strokes_of_a_double_acute_are_alike():
+    strokes = accent_of("ő")
+    gaps = np.flatnonzero((strokes == 255).all(axis=0))
+    assert len(gaps)
+    left, right = strokes[:, : gaps[0]], strokes[:, gaps[-1] + 1 :]
+    assert left.shape == right.shape
+    assert np.abs(left - right).mean() < 20
+
+
 def test_wrap_keeps_words_and_width():
     s = "A convolution lays a small grid of weights over the image and adds the products."
     lines = wrap(s, 200, size=16)

@@ -227,6 +227,16 @@ def test_lengths_of_strips_and_the_colour_model_may_be_missing(dtype, channels, 
         np.testing.assert_array_equal(read_one(without(data, 279)), array)
 
 
+@pytest.mark.parametrize("codec", [1, 8])
+def test_strips_of_no_rows_are_read_or_refused_but_no_mistake_of_ours(codec):
+    one, many = pixels(3, "uint16", size=(1, 7)), pixels(3, "uint16", size=(9, 7))
+    tags = [(259, 3, (codec,)), (278, 4, (0,))]
+    pack = zlib.compress if codec == 8 else bytes
+    np.testing.assert_array_equal(read_one(tiff(one, tags=tags, packed=pack(one.tobytes()))), one)
+    with pytest.raises(CnncliError, match="damaged"):
+        read_one(tiff(many, tags=tags, packed=pack(many.tobytes())))
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_palettes_and_small_samples_in_big_endian_bigtiff(bits):
     levels = np.arange(8) % (1 << bits)
