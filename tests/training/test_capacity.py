@@ -8,6 +8,7 @@ import pytest
 
 from cnncli.errors import OptionError
 from cnncli.models import build
+from cnncli.nn import Inference
 from cnncli.training.capacity import check_weights, run_memory
 
 
@@ -44,6 +45,17 @@ def test_what_is_taken_is_the_sum_of_its_parts(session, tmp_path):
     run = session(model="conv4 gap fc", batch_size=1)
     taken = run_memory(run.trainer, run.dataset)
     assert 3 * 2**22 < taken < 3 * 2**22 + 2**20
+
+
+def test_each_thread_looks_at_pictures_of_its_own(session, tmp_path):
+    """In the validation and in the test: input and output of the widest layer, for each of its pictures."""
+    taken = []
+    for threads in (1, 3):
+        run = session(output=tmp_path / str(threads), model="conv64 gap fc", batch_size=32, threads=threads)
+        taken.append(run_memory(run.trainer, run.dataset) - run.trainer.step.memory)
+    widest = np.empty(10 * 10 * 1 + 10 * 10 * 64, np.float32).nbytes
+    images = Inference(run.trainer.material.network, 32, threads=1)._plan.chunk  # that are worked on together
+    assert taken[1] - taken[0] == 2 * 2 * images * widest
 
 
 def test_the_error_says_how_much_is_left():

@@ -30,6 +30,19 @@ def test_it_learns_and_writes_its_files(session, tmp_path):
     assert held.training["command"].startswith("cnncli train ")
 
 
+def test_steps_are_counted(session):
+    run, watcher = session(epochs=4), Watcher()
+    run.trainer.run(watcher, never)
+    told = [(each.epoch, each.batch, each.batches, each.step) for each in watcher.steps]
+    assert told == [(1 + at // 3, 1 + at % 3, 3, 1 + at) for at in range(12)]  # 96 images in batches of 32
+    for epoch, row in enumerate(watcher.rows):
+        steps = watcher.steps[3 * epoch : 3 * epoch + 3]
+        assert [each.images for each in steps] == [32] * 3
+        rights = [each.accuracy * 32 * each.batch for each in steps]  # of the epoch so far
+        assert rights == pytest.approx(np.round(rights))
+        assert row["train_accuracy"] == steps[-1].accuracy
+
+
 def test_images_per_second_are_those_of_the_epoch(session):
     run, watcher = session(), Watcher()
     run.trainer.run(watcher, never)

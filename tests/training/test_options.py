@@ -38,6 +38,31 @@ def test_what_is_refused(wrong, what):
         TrainOptions(dataset="mnist", **wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "least", "most", "below", "above"),
+    [
+        ("epochs", 1, 1_000_000, 0, 1_000_001),
+        ("batch_size", 1, 65_536, 0, 65_537),
+        ("lr", 1e-12, 1e6, 0.0, 1.1e6),
+        ("weight_decay", 0.0, 1000.0, -1e-9, 1001.0),
+        ("momentum", 0.0, 0.9999, -1e-9, 1.0),
+        ("smoothing", 0.0, 0.99, -1e-9, 1.0),
+        ("seed", 0, 2**63 - 1, -1, 2**63),
+        ("val_split", 0.0, 0.99, -1e-9, 1.0),
+        ("patience", 1, 1_000_000, 0, 1_000_001),
+        ("ema", 0.0, 0.999999, -1e-9, 1.0),
+        ("clip", 0.0, 1e12, -1e-9, 1.1e12),
+        ("max_pixels", 1, 2**62, 0, 2**62 + 1),
+    ],
+)
+def test_bounds_of_numbers(name, least, most, below, above):
+    for value in (least, most):
+        assert getattr(TrainOptions(dataset="mnist", **{name: value}), name) == value
+    for value in (below, above):
+        with pytest.raises(CnncliError, match=f"--{name.replace('_', '-')} is .*; expected "):
+            TrainOptions(dataset="mnist", **{name: value})
+
+
 @pytest.mark.parametrize(("images", "epochs"), [(1, 100), (200, 100), (3600, 24), (60_000, 18), (10**6, 18)])
 def test_epochs_follow_the_images(images, epochs):
     assert TrainOptions(dataset="d").settled(images).epochs == epochs
@@ -151,6 +176,7 @@ def test_the_warm_up_of_one_cycle_is_its_rise(warmup):
         ("cosine:warmup=x", "warmup is 'x'; expected a number"),
         ("cosine:warmup=-1", "warmup is -1"),
         ("cosine:warmup=1/2", "warmup is 1/2"),
+        ("step:gamma=-0.5", "gamma is -0.5; expected a number from 0 to 1"),
         ("step:gamma=2", "gamma is 2; expected a number from 0 to 1"),
         ("step:at=0.5/1.5", "shares of the run between 0 and 1"),
     ],

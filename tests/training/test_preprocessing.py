@@ -15,7 +15,7 @@ from cnncli.data.load import load_dataset
 from cnncli.data.model import Arrays
 from cnncli.errors import CnncliError
 from cnncli.training.checkpoint import Preprocessing
-from cnncli.training.options import TrainOptions
+from cnncli.training.options import TrainOptions, parse_size
 from cnncli.training.pixels import preprocessing_of
 from cnncli.training.session import begin
 
@@ -98,7 +98,15 @@ def test_weights_to_start_from_bring_their_intake(session, tmp_path):
     assert (other.preprocessing.size, other.preprocessing.fit) == ((9, 9), "pad")
 
 
-@pytest.mark.parametrize("given", ["0", "64x", "x64", "64x64x3", "-5", "4001", "big", ""])
+@pytest.mark.parametrize(("given", "taken"), [("1", (1, 1)), ("1x4000", (4000, 1)), ("4000x1", (1, 4000))])
+def test_sizes_at_the_bounds(given, taken):
+    """They are said as width x height, and held as (H, W)."""
+    assert parse_size(given) == taken
+
+
+@pytest.mark.parametrize(
+    "given", ["0", "0x5", "5x0", "4001x5", "5x4001", "64x", "x64", "64x64x3", "-5", "4001", "big", ""]
+)
 def test_sizes_that_are_none(given):
     with pytest.raises(CnncliError, match=f"--size is '{given}'; expected a side, or width x height"):
         TrainOptions(dataset="a", size=given)

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from training_helpers import Watcher, make_task, never
 
 import cnncli
+from cnncli.errors import CnncliError
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin
 
@@ -164,3 +165,17 @@ def test_a_run_that_has_not_begun_leaves_no_folder(python, tmp_path, there, desc
         (tmp_path / "run").mkdir()
     assert python(BEGUN, tmp_path / "run", described, check=False).returncode == 143
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left
+
+
+@pytest.mark.parametrize("other", [{"model": "conv5 bn gap fc"}, {"opt": "adam"}, {"ema": 0.0}])
+def test_the_state_of_another_run_is_none_of_this(session, again, tmp_path, other):
+    for name, options in (("this", {"ema": 0.9}), ("other", {"ema": 0.9} | other)):
+        run = session(output=tmp_path / name, **options)
+        run.trainer.run(Watcher(), lambda: True)
+        run.folder.unlock()
+    state = (tmp_path / "other" / "state.safetensors").read_bytes()
+    (tmp_path / "this" / "state.safetensors").write_bytes(state)
+    with pytest.raises(CnncliError, match=r"state\.safetensors is no state of this run: ") as caught:
+        again(tmp_path / "this")
+    assert "Restore it from a copy" in caught.value.hint
+    assert (tmp_path / "this" / "state.safetensors").read_bytes() == state

@@ -117,6 +117,19 @@ def test_foreign_files(tmp_path, start, what):
         read_tensors(path)
 
 
+def test_a_file_that_was_cut_short_says_what_is_missing(path):
+    data = path.read_bytes()
+    path.write_bytes(data[:-5])
+    with pytest.raises(
+        CnncliError, match=rf"speaks of {len(data)} bytes, of which {len(data) - 5} are there"
+    ):
+        read_tensors(path)
+    path.write_bytes(data[:40])
+    length = int.from_bytes(data[:8], "little")
+    with pytest.raises(CnncliError, match=f"its header needs {length} bytes, of which 32 are there"):
+        read_tensors(path)
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(CnncliError, match="no such file"):
         read_tensors(tmp_path / "none.safetensors")
