@@ -64,6 +64,25 @@ def test_threads_change_no_bit(samples):
         assert more[1] == one[1]
 
 
+def gradient(size, images, labels):
+    """That of a step of at most so many samples, which moves nothing."""
+    network = Network(small_graph(), seed=3)
+    step = TrainingStep(network, size, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2)
+    step.run(images, labels, rate=0.0)
+    return network.gradient.astype(np.float64)
+
+
+@pytest.mark.parametrize("samples", [160, 137, 20, 3])
+def test_the_gradient_of_a_large_batch_is_the_mean_over_its_samples(samples):
+    """Of 160 samples each slot sums over several chunks, and of fewer some slots stay empty."""
+    images, labels = batch(samples)
+    cut = [slice(at, at + 10) for at in range(0, samples, 10)]
+    sums = [gradient(10, images[part], labels[part]) * len(labels[part]) for part in cut]
+    expected = np.sum(sums, axis=0) / samples
+    got = gradient(160, images, labels)
+    assert np.abs(got - expected).max() <= 3e-6 * np.abs(expected).max()
+
+
 def test_large_gradients_share_their_memory(monkeypatch):
     apart = trained(2)
     monkeypatch.setattr("cnncli.nn.slots.LARGE_GRADIENT", 1)
