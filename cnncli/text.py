@@ -59,7 +59,16 @@ def brief(message: str) -> str:
             return whole
         return f"{whole[: _MOST + 1]}…{whole[0]} ({len(whole) - 2:,} characters)"
 
-    def cut_word(match: re.Match[str]) -> str:
+    return with_short_words(quoted.sub(cut, message))
+
+
+def with_short_words(message: str) -> str:
+    """The same with 400 characters of each word that is longer, such as a name without end."""
+    if len(message) <= _LONGEST:
+        return message
+    import re
+
+    def cut(match: re.Match[str]) -> str:
         return f"{match[0][: _LONGEST // 2]}…{match[0][-_LONGEST // 2 :]} ({len(match[0]):,} characters)"
 
-    return re.sub(rf"\S{{{_LONGEST + 50},}}", cut_word, quoted.sub(cut, message))
+    return re.sub(rf"\S{{{_LONGEST + 50},}}", cut, message)

@@ -177,9 +177,11 @@ def report_error(error: CnncliError) -> None:
 
 def report(*lines: str) -> None:
     """Printable lines on standard error; if nobody can read them, the work goes on."""
+    from cnncli.text import with_short_words
+
     try:
         # In one piece, so that a signal, which is told of in a line, comes between lines.
-        sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
+        sys.stderr.write("".join(f"{with_short_words(shown(line))}\n" for line in lines))
         sys.stderr.flush()
     except OSError:
         silence(2)

@@ -9,7 +9,7 @@ from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
-_WHOLE = re.compile(r"-?\d+", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MISSING = ("", "nan", "<na>")  # an empty cell, and what pandas and NumPy write for one
 
@@ -25,7 +25,7 @@ def is_missing(text: str) -> bool:
 
 
 def ordered(names: Iterable[str]) -> list[str]:
-    """By number where every name is a whole number, else by name."""
+    """By number where every name is a whole number of up to 18 digits, else by name."""
     distinct = set(names)
     if all(_WHOLE.fullmatch(name) for name in distinct):
         return sorted(distinct, key=lambda name: (int(name), name))

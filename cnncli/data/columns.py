@@ -92,7 +92,7 @@ def chosen(table: Table, option: str, value: str) -> int:
     """
     exact = [at for at, name in enumerate(table.names) if name and name == value.strip()]
     found = exact or [at for at, name in enumerate(table.names) if name and plain(name) == plain(value)]
-    if not found and value.strip().isdecimal() and 1 <= int(value) <= table.census.width:
+    if not found and value.strip().isdecimal() and len(value) < 10 and 1 <= int(value) <= table.census.width:
         found = [int(value) - 1]
     if len(found) == 1:
         return found[0]

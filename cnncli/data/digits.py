@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.prepare import as_gray, as_input
+from cnncli.data.prepare import DETAIL, as_gray, as_input
 from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
 
@@ -16,6 +16,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _BOX = 20 / 28  # of the side: the longer side of a digit
 _FAINTEST = 16  # of 255: less contrast is an empty picture
 _EDGE = 50  # the ground is looked for in this fraction of the side, along the edge
+_PIXELS_AT_ONCE = 1 << 18  # of a picture that become floats: they stay in the cache
+_LESSENED = 4  # times what a digit is looked for in, from which a picture is made smaller first
 _AT_ONCE = 4096  # images that are looked at together
 _SLACK = 1.0  # pixels that a digit's middle may be off, and its box too small, to be left as it is
 
@@ -57,7 +59,7 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
     -------
     Digit
     """
-    gray = _gray(picture)
+    gray = _lessened(_gray(picture), DETAIL * max(shape[:2]))
     low, high = int(gray.min()), int(gray.max())
     ground = _ground(gray)
     inverted = 2 * ground > low + high
@@ -107,12 +109,43 @@ def _gray(picture: Picture) -> Pixels:
     pixels = picture.frames[0]
     if not picture.alpha:
         return (pixels if pixels.shape[2] == 1 else as_gray(pixels))[..., 0]
-    pixels = pixels.astype(np.float32)
-    shades, opacity = pixels[..., :-1], pixels[..., -1] / 255
-    gray = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
-    ink = float((gray * opacity).sum() / max(1.0, float(opacity.sum())))
-    gray = gray * opacity + (255 if ink < 128 else 0) * (1 - opacity)
-    return np.asarray(np.rint(gray), np.uint8)
+    rows = max(1, _PIXELS_AT_ONCE // pixels.shape[1])
+    strips = [slice(at, at + rows) for at in range(0, len(pixels), rows)]
+    ink = covered = 0.0
+    for strip in strips:
+        gray, opacity = _shades(pixels[strip])
+        ink += float((gray * opacity).sum(dtype=np.float64))
+        covered += float(opacity.sum(dtype=np.float64))
+    ground = 255 if ink / max(1.0, covered) < 128 else 0
+    out = np.empty(pixels.shape[:2], np.uint8)
+    for strip in strips:
+        gray, opacity = _shades(pixels[strip])
+        out[strip] = np.rint(gray * opacity + ground * (1 - opacity))
+    return out
+
+
+def _shades(pixels: Pixels) -> tuple[Floats, Floats]:
+    """Brightness, 0 to 255, and opacity, 0 to 1, of pixels whose last channel is opacity."""
+    floats = pixels.astype(np.float32)
+    shades = floats[..., :-1]
+    gray: Floats = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
+    return gray, floats[..., -1] / np.float32(255)
+
+
+def _lessened(gray: Pixels, side: int) -> Pixels:
+    """A very large picture at a whole fraction of its size, as a large JPEG is decoded: ink is wide there.
+
+    What follows works in floats, which for 180 megapixels took 7 GB.
+    """
+    factor = min(gray.shape) // (2 * side)
+    if factor < _LESSENED:
+        return gray
+    height, width = (n // factor * factor for n in gray.shape)
+    out = np.empty((height // factor, width // factor), np.uint8)
+    for row in range(len(out)):
+        band = gray[row * factor : (row + 1) * factor, :width].reshape(factor, -1, factor)
+        out[row] = np.rint(band.mean(axis=(0, 2), dtype=np.float32))
+    return out
 
 
 def _ground(gray: Pixels) -> int:

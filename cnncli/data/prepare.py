@@ -24,7 +24,7 @@ FITS = ("crop", "pad", "stretch")
 
 MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
-_DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
+DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
 _SHIFT = 22  # brightness is counted in units of 2^-22: 255 of them fit into 31 bits
 _LUMA = np.array([round(0.299 * 2**_SHIFT), round(0.587 * 2**_SHIFT), 0], np.int32)  # ITU-R BT.601
 _LUMA[2] = 2**_SHIFT - _LUMA.sum()
@@ -123,7 +123,7 @@ def read_prepared(data: bytes, intake: Intake, *, name: str) -> Prepared:
 
 def read_for(data: bytes, intake: Intake, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """Decode an image file, no larger than a network needs it; also its own width and height."""
-    side = max(intake.shape[:2]) * (_DETAIL if intake.adapts_digits else 1)
+    side = max(intake.shape[:2]) * (DETAIL if intake.adapts_digits else 1)
     return read_reduced_sized(data, side, name=name)
 
 
@@ -190,9 +190,7 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
     height, width, channels = shape
     pixels = picture.frames[0]
     if picture.alpha:
-        opacity = pixels[..., -1:].astype(np.float32) / 255
-        shades = pixels[..., :-1].astype(np.float32)
-        pixels = np.rint(shades * opacity + 255 * (1 - opacity)).astype(np.uint8)
+        pixels = on_white(pixels)
     if pixels.shape[2] == 3 and channels == 1:
         pixels = as_gray(pixels)
     there_h, there_w = pixels.shape[:2]
@@ -212,6 +210,18 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
     pixels = resized(pixels, fit_w, fit_h)
     top, left = (fit_h - height) // 2, (fit_w - width) // 2
     return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
+
+
+def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours laid on white by their opacity, the last channel: (H, W, C) becomes (H, W, C - 1)."""
+    height, width, channels = pixels.shape
+    out = np.empty((height, width, channels - 1), np.uint8)
+    rows = max(1, _AT_ONCE // width)
+    for at in range(0, height, rows):
+        part = pixels[at : at + rows].astype(np.float32)
+        opacity = part[..., -1:] / 255
+        out[at : at + rows] = np.rint(part[..., :-1] * opacity + 255 * (1 - opacity))
+    return out
 
 
 def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -175,6 +175,8 @@ def _read(token: _Token) -> _Token:
     parts = _parts(token.text.lower())
     if parts is None:
         raise token.fault(f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}", _nearest(token))
+    if re.search(r"\d{10}", token.text):
+        raise token.fault(f"{token.text[:40]!r}… has a number of 10 digits or more; expected at most 9")
     name, main, rest = parts
     allowed = _BUILDERS[name].letters
     if rest.startswith("-") and "k" in allowed:  # conv32-5 is conv32k5

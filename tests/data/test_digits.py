@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.data import digits
 from cnncli.data.digits import as_digit
 from cnncli.images.picture import Picture
 
@@ -94,3 +95,24 @@ def test_an_empty_picture_stays_empty(shade, size):
 def test_tiny_pictures(rng, shape):
     pixels = rng.integers(0, 256, (*shape, 1)).astype(np.uint8)
     assert as_digit(Picture((pixels,)), SHAPE).pixels.shape == SHAPE
+
+
+@pytest.mark.parametrize(("side", "factor"), [(2239, 1), (2240, 4), (2803, 5)])
+def test_a_very_large_picture_is_made_smaller_first(side, factor):
+    """By means of whole squares; a digit of 28 pixels is looked for in 280, of which 2,240 are eight."""
+    gray = np.random.default_rng(side).integers(0, 256, (side, side + 3)).astype(np.uint8)
+    got = digits._lessened(gray, 280)
+    assert got.shape == (side // factor, (side + 3) // factor)
+    for row, column in ((0, 0), (got.shape[0] - 1, got.shape[1] - 1), (17, 41)):
+        square = gray[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
+        assert abs(int(got[row, column]) - square.astype(float).mean()) <= 0.5001
+
+
+def test_opacity_is_taken_in_strips_as_in_one_piece(monkeypatch):
+    pixels = np.random.default_rng(5).integers(0, 256, (37, 23, 4)).astype(np.uint8)
+    picture = Picture((pixels,), alpha=True)
+    values = pixels.astype(np.float64)
+    gray, opacity = values[..., :3] @ [0.299, 0.587, 0.114], values[..., 3] / 255
+    ground = 255 if (gray * opacity).sum() / opacity.sum() < 128 else 0
+    monkeypatch.setattr(digits, "_PIXELS_AT_ONCE", 50)
+    np.testing.assert_allclose(digits._gray(picture), gray * opacity + ground * (1 - opacity), atol=0.501)

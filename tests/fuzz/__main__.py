@@ -77,6 +77,9 @@ def _judged(given: argparse.Namespace, numbers: range, folder: Path) -> list[str
                 last, command = message["number"], message["command"]
         process.wait()
         raw = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
+        raw = "".join(
+            line for line in raw.splitlines(keepends=True) if not line.startswith("waiting for process")
+        )
         if raw.strip():
             found.append(
                 f"{numbers.start} to {last}: on standard error past the command's own: {raw[:300]!r}"

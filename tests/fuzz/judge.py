@@ -96,7 +96,7 @@ def _command(kind: str, path: Path, output: Path, random: Random) -> tuple[tuple
         case _:
             target = output.with_suffix("." + random.choice(_OUTPUTS))
             if random.random() < 0.2:
-                return ("predict", str(path), "--json", "--threads", "1"), target
+                return ("predict", str(path), "--json", "--threads", "1", "--max-pixels", "50000000"), target
             more = ("--threads", "1", "--max-pixels", "50000000")
             return (
                 "convolve",

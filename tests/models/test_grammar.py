@@ -183,3 +183,9 @@ def test_too_many_words():
 )
 def test_names_and_strings_are_told_apart(text, meant):
     assert looks_like_layers(text) is meant
+
+
+@pytest.mark.parametrize("word", ["conv" + "9" * 5000, "conv8k" + "9" * 5000, "fc1234567890"])
+def test_numbers_without_end_are_refused(word):
+    with pytest.raises(CnncliError, match="has a number of 10 digits or more"):
+        build(f"{word} fc", (8, 8, 1), 2)
