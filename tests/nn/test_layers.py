@@ -188,6 +188,19 @@ def test_batch_norm_between_convolution_and_relu():
     check(graph, (5, 5, 3), reference, samples=11, tolerance=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(5, 1, 3), (1, 5, 3), (4, 2, 3), (1, 1, 3)])
+def test_pictures_as_lists(shape):
+    """Their weights are stored by channel, then row, then column, as PyTorch has them."""
+    graph = Graph(shape)
+    graph.add(Flatten(), Linear(4))
+    assert graph.shape_of("flatten1")[:3] == (1, 1, np.prod(shape))
+    network = Network(graph, seed=1)
+    x = np.random.default_rng(0).standard_normal((2, *shape), np.float32)
+    arrays = network.export()
+    expected = x.transpose(0, 3, 1, 2).reshape(2, -1) @ arrays["linear1.weight"].T + arrays["linear1.bias"]
+    np.testing.assert_allclose(Inference(network, 2, threads=1).run(x).reshape(2, 4), expected, atol=1e-5)
+
+
 def test_running_statistics_and_folding_agree_with_pytorch():
     torch = pytest.importorskip("torch")
     graph = Graph((6, 6, 3))

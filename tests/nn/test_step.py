@@ -227,7 +227,7 @@ def test_wrong_images_are_refused():
     images, labels = batch()
     with pytest.raises(CnncliError, match="expected 1 to 21 images"):
         step.run(images.astype(np.float64), labels, rate=0.1)
-    with pytest.raises(CnncliError, match="labels run from 0 to 4"):
+    with pytest.raises(CnncliError, match="labels run from 0 to 4; expected 0 to 3"):
         step.run(images, np.arange(21) % 5, rate=0.1)
 
 
