@@ -1,7 +1,5 @@
 """Floor 0: the error every user-caused fault is raised as."""
 
-from cnncli.text import brief
-
 
 class CnncliError(Exception):
     """A fault that the user can mend: a bad input, option, file or environment.
@@ -17,6 +15,8 @@ class CnncliError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
+        from cnncli.text import brief
+
         self.message, self.hint = brief(message), brief(hint)
         super().__init__(self.message)
 

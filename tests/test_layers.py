@@ -186,8 +186,8 @@ WARM = {
         "cli": "batch convolve kept names plain run streams task values",
         "core": "cache heap jobs linker native target threads tiling",
         "filters": (
-            "apply borders catalog color compass coverage derivatives entry execute gabor laplacians linear "
-            "lines mapping model options plan ranks run sharpening smoothing spacing spec"
+            "apply borders color derivatives entry execute linear mapping model named options plan run "
+            "spacing spec"
         ),
         "images": (
             "about arrow chunks decode encode ends faults formats limits memory metadata opening picture "
@@ -209,9 +209,8 @@ WARM = {
         "training": "checkpoint tensors",
     },
     "--help": {
-        "": "ending errors text",
+        "": "ending errors",
         "cli": "app plain run",
-        "images": "faults",
     },
 }
 OWN = """

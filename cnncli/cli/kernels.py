@@ -11,9 +11,10 @@ import numpy as np
 from cnncli.checked import as_json
 from cnncli.cli.arithmetic import show, spell_out
 from cnncli.cli.streams import write_line
-from cnncli.filters.catalog import ALIASES, CATALOG
+from cnncli.filters.catalog import CATALOG
 from cnncli.filters.entry import Entry, Parameter
 from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
+from cnncli.filters.named import ALIASES
 from cnncli.filters.spec import find_entry, parse_spec
 from cnncli.text import printable
 

@@ -11,7 +11,6 @@ from types import FrameType
 
 from cnncli import ending
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
 
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 
@@ -159,6 +158,8 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
         case MemoryError():
             report_error(CnncliError(f"{name}out of memory", "use smaller images, or --threads 1"))
         case OSError() if error.errno:
+            from cnncli.images.faults import shown
+
             what = os.strerror(error.errno).lower()
             file = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
             report_error(CnncliError(f"{name}{what}{file}", "check the disk and the files that are named"))
@@ -177,6 +178,7 @@ def report_error(error: CnncliError) -> None:
 
 def report(*lines: str) -> None:
     """Printable lines on standard error; if nobody can read them, the work goes on."""
+    from cnncli.images.faults import shown
     from cnncli.text import with_short_words
 
     try:

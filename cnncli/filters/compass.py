@@ -186,3 +186,5 @@ FREI_CHEN = Entry(
         note="masks 2, 3 and 4 see the step; the length of their answers is its height",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (KIRSCH, ROBINSON, PREWITT_COMPASS, FREI_CHEN)}

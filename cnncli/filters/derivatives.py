@@ -9,9 +9,8 @@ import math
 
 import numpy as np
 
-from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.entry import STEP, Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.model import Filter, Gradient, Linear, Weights
-from cnncli.filters.smoothing import STEP
 
 FARID_PREFILTER = (0.037659, 0.249153, 0.426375, 0.249153, 0.037659)
 """Farid and Simoncelli 2004, table 1, 5 taps, first order: the interpolator p."""
@@ -181,3 +180,5 @@ FARID = Entry(
         note="a step of half the full scale answers with half the full scale",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (SOBEL, SCHARR, PREWITT, ROBERTS, FARID)}

@@ -20,6 +20,9 @@ MAX_SIZE = 4097
 LARGEST_WEIGHT = 1e30
 """Weights beyond this would overflow float32 when multiplied by a 16-bit image."""
 
+STEP = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
+"""A full-scale step, the bright side to the right: the patch of many examples."""
+
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?")
 

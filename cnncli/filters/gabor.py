@@ -242,3 +242,5 @@ GABOR_BANK = Entry(
         note="the horizontal line of half the full scale fits the second filter, theta = 90",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (GABOR, GABOR_BANK)}

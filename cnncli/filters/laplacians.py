@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.entry import MAX_SIZE, STEP, Entry, Example, Parameter, freeze, spec_of, write_number
 from cnncli.filters.model import Filter, Linear, Weights, ZeroCrossings
 from cnncli.filters.sharpening import CROSS, NEIGHBOURS, SQUARE
-from cnncli.filters.smoothing import MAX_SIGMA, SIZE, STEP, gaussian_size, gaussian_taps
+from cnncli.filters.smoothing import MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
 
 MARR_RATIO = 1.6
 """The ratio of sigmas at which a difference of Gaussians is nearest to the Laplacian of one."""
@@ -233,3 +233,5 @@ ZERO_CROSSINGS = Entry(
         "and the jump is over the threshold, an edge",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (LAPLACIAN, LOG, MEXICAN_HAT, DOG, ZERO_CROSSINGS)}

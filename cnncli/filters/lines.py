@@ -162,3 +162,5 @@ CORNER = Entry(
         note="the mask for 45 degrees: (5 + 5 + 5 + 5) / 20",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (LINE, CORNER)}

@@ -135,3 +135,5 @@ CANNY = Entry(
         note="the Sobel magnitude is 1 here, 0.5 to both sides: the largest across the edge, and over high",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (MEDIAN, BILATERAL, CANNY)}

@@ -158,3 +158,5 @@ OUTLINE = Entry(
         note="8 x 0.1 - 5 x 0.1: three neighbours are darker by 0.1",
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (SHARPEN, UNSHARP, EMBOSS, OUTLINE)}

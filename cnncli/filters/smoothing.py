@@ -5,14 +5,11 @@ import math
 import numpy as np
 
 from cnncli.filters.coverage import disk_coverage, streak_coverage
-from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.entry import MAX_SIZE, STEP, Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.model import Filter, Linear, Weights
 
 MAX_SIGMA = 512.0
 """The sigma whose default size is MAX_SIZE."""
-
-STEP = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
-"""A full-scale step, the bright side to the right: the patch of many examples."""
 
 
 def gaussian_taps(sigma: float, size: int) -> Weights:
@@ -248,3 +245,5 @@ BINOMIAL = Entry(
         spec="binomial:size=3", patch=STEP, expected=0.25, note="(1 + 2 + 1) / 16: the right column's share"
     ),
 )
+
+ENTRIES = {entry.name: entry for entry in (IDENTITY, BOX, GAUSSIAN, DISK, MOTION, BINOMIAL)}

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 from cnncli.errors import CnncliError
-from cnncli.filters.catalog import ALIASES, CATALOG
 from cnncli.filters.entry import Entry, Value, plain
 from cnncli.filters.model import Filter, Weights
+from cnncli.filters.named import ALIASES, FAMILIES, entry_of
 
 _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
@@ -58,7 +58,8 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
 def find_entry(name: str) -> Entry | None:
     """Find a named kernel; case, ``-`` and ``_`` make no difference. None where there is none."""
     folded = plain(name)
-    return CATALOG.get(ALIASES.get(folded, folded))
+    known = ALIASES.get(folded, folded)
+    return entry_of(known) if known in FAMILIES else None
 
 
 def build_named(entry: Entry, text: str) -> Filter:
@@ -124,6 +125,6 @@ def _unknown(text: str, head: str) -> CnncliError:
         return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
     from difflib import get_close_matches
 
-    near = get_close_matches(plain(head), (*CATALOG, *ALIASES), 1)
+    near = get_close_matches(plain(head), (*FAMILIES, *ALIASES), 1)
     hint = f"did you mean {near[0]!r}? `cnncli kernels` lists all names" if near else _FORMS
     return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)

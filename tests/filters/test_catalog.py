@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from kernel_oracle import answer
 
-from cnncli.filters.catalog import ALIASES, CATALOG
+from cnncli.filters.catalog import CATALOG
 from cnncli.filters.model import Bank, Filter, Gradient, Linear
+from cnncli.filters.named import ALIASES
 from cnncli.filters.spec import parse_spec
 from cnncli.records import fields
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
-from cnncli.filters.catalog import ALIASES, CATALOG
+from cnncli.filters.catalog import CATALOG
 from cnncli.filters.model import Filter, Linear
+from cnncli.filters.named import ALIASES
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 

@@ -1,0 +1,96 @@
+"""Names of kernels: the family that describes and builds each, which is imported when one is asked for."""
+
+from cnncli.filters.entry import Entry
+
+#: The module of this folder that a named kernel stands in.
+FAMILIES: dict[str, str] = {
+    "identity": "smoothing",
+    "box": "smoothing",
+    "gaussian": "smoothing",
+    "disk": "smoothing",
+    "motion": "smoothing",
+    "binomial": "smoothing",
+    "sharpen": "sharpening",
+    "unsharp": "sharpening",
+    "emboss": "sharpening",
+    "outline": "sharpening",
+    "sobel": "derivatives",
+    "scharr": "derivatives",
+    "prewitt": "derivatives",
+    "roberts": "derivatives",
+    "farid": "derivatives",
+    "laplacian": "laplacians",
+    "log": "laplacians",
+    "dog": "laplacians",
+    "mexican-hat": "laplacians",
+    "zero-crossings": "laplacians",
+    "kirsch": "compass",
+    "robinson": "compass",
+    "prewitt-compass": "compass",
+    "frei-chen": "compass",
+    "gabor": "gabor",
+    "gabor-bank": "gabor",
+    "line": "lines",
+    "corner": "lines",
+    "median": "ranks",
+    "bilateral": "ranks",
+    "canny": "ranks",
+}
+
+ALIASES: dict[str, str] = {
+    "blur": "gaussian",
+    "gauss": "gaussian",
+    "gaussian-blur": "gaussian",
+    "mean": "box",
+    "average": "box",
+    "boxblur": "box",
+    "box-blur": "box",
+    "uniform": "box",
+    "pillbox": "disk",
+    "disc": "disk",
+    "motion-blur": "motion",
+    "pascal": "binomial",
+    "sharp": "sharpen",
+    "unsharp-mask": "unsharp",
+    "usm": "unsharp",
+    "robert": "roberts",
+    "roberts-cross": "roberts",
+    "laplace": "laplacian",
+    "laplacian-of-gaussian": "log",
+    "difference-of-gaussians": "dog",
+    "mexicanhat": "mexican-hat",
+    "ricker": "mexican-hat",
+    "zerocrossings": "zero-crossings",
+    "zero-crossing": "zero-crossings",
+    "log-zero-crossings": "zero-crossings",
+    "marr-hildreth": "zero-crossings",
+    "freichen": "frei-chen",
+    "gaborbank": "gabor-bank",
+    "simple-cells": "gabor-bank",
+    "lines": "line",
+    "line-detection": "line",
+    "corners": "corner",
+    "corner-detection": "corner",
+}
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a named kernel, a key of `FAMILIES`."""
+    match FAMILIES[name]:
+        case "smoothing":
+            from cnncli.filters.smoothing import ENTRIES
+        case "sharpening":
+            from cnncli.filters.sharpening import ENTRIES
+        case "derivatives":
+            from cnncli.filters.derivatives import ENTRIES
+        case "laplacians":
+            from cnncli.filters.laplacians import ENTRIES
+        case "compass":
+            from cnncli.filters.compass import ENTRIES
+        case "gabor":
+            from cnncli.filters.gabor import ENTRIES
+        case "lines":
+            from cnncli.filters.lines import ENTRIES
+        case _:
+            from cnncli.filters.ranks import ENTRIES
+    return ENTRIES[name]
