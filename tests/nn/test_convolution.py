@@ -313,3 +313,16 @@ def graph_of(*layers):
 def test_what_does_not_fit_is_refused(layer, message):
     with pytest.raises(CnncliError, match=message):
         graph_of(layer)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "padding"),
+    [(3, 1, (1, 1)), ((1, 7), 1, (0, 3)), ((5, 3), (1, 2), (2, 2)), ((3, 5), (4, 3), (4, 6))],
+)
+def test_same_keeps_the_size(kernel, dilation, padding):
+    """By half of what the kernel reaches, on each side."""
+    layer = Conv(4, kernel, padding="same", dilation=dilation)
+    assert layer.paddings == padding
+    graph = Graph((9, 13, 2))
+    graph.add(layer)
+    assert graph.output_shape[:3] == (9, 13, 4)
