@@ -76,6 +76,8 @@ def convolve_command(
             if not quiet:
                 notes.say(job, outcome.notes)
     if not quiet:
+        if clipped and task.part is not None and task.part.mask is not None and not task.part.mask.any():
+            report(f"warning: --mask {shown(given['mask'])} is black everywhere: nothing is filtered")
         notes.close()
         _warn_of_clipping(clipped, alone=len(jobs) == 1)
     if not codes:

@@ -16,6 +16,9 @@ from cnncli.images.faults import shown
 from cnncli.images.levels import picture_white
 from cnncli.images.read import read_picture
 
+# What no pixel of a mask exceeds where its numbers mean something else: 0 and 1, classes, 8 bits in 16.
+_DIMMEST = 1 / 16
+
 
 def read_part(given: dict[str, Any], max_pixels: int) -> Part | None:
     """Where filters are to work, if not everywhere.
@@ -77,5 +80,11 @@ def _read_mask(path: str, max_pixels: int) -> NDArray[np.float32]:
             f"--mask is {shown(path)}, whose values reach from {share.min() * white:g} to "
             f"{share.max() * white:g}; expected 0 to {white:g}",
             "black keeps a pixel, white filters it",
+        )
+    if 0 < share.max() < _DIMMEST:
+        raise UsageError(
+            f"--mask is {shown(path)}, whose values reach {share.max() * white:g} of {white:g}: "
+            "it is almost black; expected white where filters work",
+            "multiply its numbers so that what is to be filtered is white",
         )
     return np.clip(share, 0, 1).astype(np.float32)

@@ -80,11 +80,20 @@ def test_a_soft_mask_of_16_bits_mixes(run, photo):
     assert np.abs(opened("o.png") - wanted).max() <= 0.5 + 1e-3
 
 
+def test_a_mask_that_filters_nothing_is_said(run, photo):
+    save_mask("m.png", np.zeros((30, 40), np.uint8))
+    done = run("convolve", "a.png", "-k", "box:5", "--mask", "m.png", "-o", "o.png")
+    assert (done.code, done.err) == (0, "warning: --mask m.png is black everywhere: nothing is filtered\n")
+    assert np.array_equal(opened("o.png"), photo)
+
+
 REFUSED = {
     "size": (["--mask", "small.png"], "--mask is 4 x 3 pixels; expected 40 x 30 as the picture"),
     "no file": (["--mask", "none.png"], "--mask is none.png; expected a picture's file"),
     "many": (["--mask", "many.tif"], "which holds 2 pictures; expected one"),
     "range": (["--mask", "wide.npy"], "whose values reach from -3 to"),
+    "0 and 1": (["--mask", "labels.png"], "--mask is labels.png, whose values reach 1 of 255"),
+    "8 bits in 16": (["--mask", "bytes.npy"], "whose values reach 255 of 65535"),
     "inside": (["--inside"], "--inside is given without --roi"),
     "outside": (["--inside", "--roi", "30,20,11,5"], "--roi is 30,20,11,5; expected X,Y,W,H inside"),
     "stride": (["--mask", "small.png", "--stride", "2"], "expected a result of the picture's size"),
@@ -101,6 +110,9 @@ def test_what_is_refused(run, photo, tmp_path, case):
     page = Image.fromarray(small)
     page.save("many.tif", save_all=True, append_images=[page])
     np.save("wide.npy", np.full((30, 40), -3, np.float32))
+    ones = np.tri(30, 40, dtype=np.uint8)
+    save_mask("labels.png", ones)
+    np.save("bytes.npy", ones.astype(np.uint16) * 255)
     if case == "written":
         save_mask("o.png", np.zeros((30, 40), np.uint8))
     before = sorted(tmp_path.iterdir())
