@@ -181,6 +181,12 @@ def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _
     labels = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
     if layout.path_column is not None:
         path = chosen(table, "--path-column", layout.path_column)
+        if path == labels:
+            raise CnncliError(
+                f"--path-column and --label-column both name {table.column(path)} of {table.file}; "
+                "expected two columns",
+                "Give one of them another value.",
+            )
     else:
         path = _find_path(table, lookup, but=labels)
     split = find_split(table, (path, labels), wanted=layout.splits)

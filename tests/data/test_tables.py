@@ -94,6 +94,8 @@ def test_columns_that_are_asked_for(paths, load):
         load(columns, label_column="d")
     with pytest.raises(CnncliError, match=r"no row of .* can be used; the first: .*/u, no such file"):
         load(columns, label_column="a", path_column="c")
+    with pytest.raises(CnncliError, match=r"--path-column and --label-column both name column 1 \(a\)"):
+        load(columns, label_column="a", path_column="1")
 
 
 @pytest.mark.parametrize(
