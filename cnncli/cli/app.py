@@ -475,7 +475,10 @@ def train(
     clip: Annotated[float | None, typer.Option(metavar="N", help="Limit the gradient's norm to N.")] = None,
     init: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Start from a checkpoint; other classes get a new head."),
+        typer.Option(
+            metavar="FILE",
+            help="Start from a checkpoint; the head keeps the rows of classes of the same names.",
+        ),
     ] = None,
     freeze: Annotated[bool, typer.Option("--freeze", help="With --init: train the head only.")] = False,
     resume: Annotated[

@@ -247,7 +247,7 @@ def _remarks(judged: Judged, trained: Trained) -> list[str]:
     """What the user might not expect."""
     dataset = judged.dataset
     lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *judged.choice.warnings)]
-    lines += [f"warning: {shown(each.path)} is left out: {each.reason}" for each in dataset.skipped[:5]]
+    lines += [f"warning: {shown(each.path)} is left out: {each.why}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
         lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
     count = len(judged.evaluation)

@@ -26,7 +26,7 @@ def summary_lines(session: "Session") -> list[str]:
     dataset, options, trainer = session.dataset, session.options, session.trainer
     table = summary(trainer.material.network.graph, trainer.material.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
-    head += [f"         left out: {each.path}: {each.reason}" for each in dataset.skipped[:_MOST_SKIPPED]]
+    head += [f"         left out: {each.path}: {each.why}" for each in dataset.skipped[:_MOST_SKIPPED]]
     height, width, channels = dataset.shape
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "

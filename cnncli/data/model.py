@@ -27,6 +27,11 @@ class Skipped:
     path: str
     reason: str
 
+    @property
+    def why(self) -> str:
+        """The reason without the file's name in front of it, for lines that begin with the name."""
+        return self.reason.removeprefix(f"{self.path}: ")
+
 
 class Split(Protocol):
     """Images and labels, in memory or in files."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cnncli.data.model import Arrays, class_weights, statistics
+from cnncli.data.model import Arrays, Skipped, class_weights, statistics
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 1), (5, 2, 3)])
@@ -32,3 +32,8 @@ def test_class_weights():
     weights = class_weights(labels, 3)
     np.testing.assert_allclose(weights, [0.625, 2.5, 0])
     assert weights[labels].mean() == pytest.approx(1)
+
+
+def test_why_an_image_is_left_out_does_not_repeat_its_name():
+    assert Skipped("a.png", "a.png: it has 9x9 pixels").why == "it has 9x9 pixels"
+    assert Skipped("a.png", "no such file (row 2)").why == "no such file (row 2)"
