@@ -104,6 +104,12 @@ def test_curves_of_profiles(curve, light):
     np.testing.assert_allclose(to_linear(STEPS.astype(np.float32), 1.0, found), light, atol=1e-3)
 
 
+def test_bytes_that_fill_up_a_tag_do_not_count():
+    curve = table(STEPS[::3] ** 2.2)
+    found = curve_of(about(icc(curve + bytes(-len(curve) % 4 + 4))))
+    np.testing.assert_allclose(to_linear(STEPS.astype(np.float32), 1.0, found), STEPS**2.2, atol=1e-3)
+
+
 @pytest.mark.parametrize("before", [1, 10, 60])
 def test_curves_behind_other_tags_of_a_profile(before):
     profile = icc(struct.pack(">4sxxxxIH", b"curv", 1, 461), before=before)

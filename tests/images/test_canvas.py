@@ -201,6 +201,17 @@ def test_outline_stays_inside():
     np.testing.assert_array_equal(dark, expected)
 
 
+def test_a_box_grows_on_all_sides():
+    assert Box(10, 20, 30, 60).grown(3) == Box(7, 17, 33, 63)
+
+
+@pytest.mark.parametrize("sign", SIGNS + "ßı")
+def test_signs_keep_clear_of_the_letter_before_them(sign):
+    canvas = Canvas(400, 400)
+    box = canvas.text((100, 100), sign, size=200)
+    assert ink(canvas.array()).left > box.left
+
+
 def test_empty_rect_paints_nothing():
     canvas = Canvas(5, 5)
     canvas.rect(Box(2, 2, 2, 4), fill="#000000")

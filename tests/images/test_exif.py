@@ -17,6 +17,8 @@ from cnncli.images.read import read_picture, read_size
 from cnncli.images.resize import read_reduced
 
 THUMBNAIL = saved(pixels(3, "uint8", size=(32, 48), seed=9), "JPEG")
+TAGS = {"DocumentName": 269, "ImageDescription": 270, "Make": 271, "Model": 272, "PageName": 285,
+        "Software": 305, "DateTime": 306, "Artist": 315, "HostComputer": 316, "Copyright": 33432}  # fmt: skip
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"]
 TYPES = {"BYTE": (1, "B3x"), "SHORT": (3, "H2x"), "LONG": (4, "I"), "SBYTE": (6, "b3x"), "SSHORT": (8, "h2x"),
          "SLONG": (9, "i")}  # fmt: skip
@@ -284,3 +286,25 @@ def test_places_in_exif_do_not_outlive_a_move():
         kept = Image.Exif()
         kept.load(moved_exif(exif, strided=strided))
         assert set(kept.get_ifd(0x8769)) == left
+
+
+def test_no_field_with_places_outlives_a_turn_or_a_move():
+    """EXIF 2.32: SubjectArea and SubjectLocation. GeoTIFF 1.1: its three ways to tie pixels, and its keys."""
+    places = (0x9214, 0xA214, 33550, 33922, 34264, 34735, 34736, 34737)
+    for tag in places:
+        entries = [(270, 2, 8, b"a photo\0"), (274, 3, 1, 3), (tag, 3, 2, struct.pack("<HH", 10, 20))]
+        for kept in (read_exif(block(entries)).block, moved_exif(block(entries), strided=False)):
+            exif = Image.Exif()
+            exif.load(kept)
+            assert tag not in exif
+            assert exif[270] == "a photo"
+
+
+def test_descriptions_of_tiff_travel_to_other_formats():
+    """TIFF 6.0, 8 and 17 to 20: what describes a picture, as ASCII."""
+    texts = {tag: f"words of {name}" for name, tag in TAGS.items()}
+    picture = read_picture(saved(pixels(3, "uint8"), "TIFF", tiffinfo=texts))
+    for format in ("PNG", "JPEG", "TIFF"):
+        with Image.open(io.BytesIO(encode_picture(picture, format))) as image:
+            kept = dict(image.tag_v2 if format == "TIFF" else image.getexif())
+        assert {tag: kept.get(tag) for tag in texts} == texts

@@ -93,3 +93,16 @@ def test_a_turned_picture_loses_its_place_and_says_so():
     left, whole = moved_geo(geo, Move((4, 3), (2, 3), (1, 0)))
     assert (len(left), whole) == (1, False)
     assert moved_geo(geo, Move((4, 3), (4, 3))) == (geo, True)
+
+
+@pytest.mark.parametrize("at", [0, 1, 4])
+@pytest.mark.parametrize("points", [False, True])
+def test_the_kind_of_pixels_is_found_among_all_keys(points, at):
+    others = [(1024, 0, 1, 1), (1026, 34737, 22, 0), (2048, 0, 1, 4326), (3072, 0, 1, 32633)]
+    entries = [*others[:at], (1025, 0, 1, 2 if points else 1), *others[at:]]
+    keys = GeoField(34735, 3, (1, 1, 0, len(entries), *(number for entry in entries for number in entry)))
+    move = Move((40, 30), (20, 10), step=(2, 3))
+    after, whole = moved_geo([keys, *SCALED], move)
+    assert whole
+    assert after[1:] == moved_geo([GeoField(34735, 3, POINT if points else AREA), *SCALED], move)[0][1:]
+    assert after[1:] != moved_geo([GeoField(34735, 3, AREA if points else POINT), *SCALED], move)[0][1:]

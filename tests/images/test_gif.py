@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from image_samples import pixels
+from image_samples import pixels, saved
 
 from cnncli.errors import CnncliError
 from cnncli.images.encode import timing_losses
@@ -226,3 +226,10 @@ def test_pixels_of_all_frames_count_also_those_outside_the_canvas():
     with pytest.raises(CnncliError, match="its 2 frames have 401 pixels; at most 400"):
         read_picture(data, max_pixels=400)
     assert len(read_picture(data, max_pixels=401).frames) == 2
+
+
+@pytest.mark.parametrize("length", [1, 254, 255, 256, 700])
+def test_comments_are_read_over_all_their_blocks(length):
+    words = ("It rained, and then the sun came out. " * 20)[:length]
+    data = saved(pixels(1, "uint8")[..., 0], "GIF", comment=words.encode())
+    assert [text.text for text in read_picture(data).metadata.texts] == [words]
