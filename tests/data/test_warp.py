@@ -224,6 +224,19 @@ def test_as_many_images_change_as_the_chances_say(chance):
         assert abs(changed.sum() - 10_000 * chance) <= spread
 
 
+@pytest.mark.parametrize("strength", [0.3, 0.7])
+def test_factors_of_colours_reach_as_far_as_they_are_strong(strength):
+    """Evenly from 1 - strength to 1 + strength, each by itself."""
+    indices = np.arange(10_000, dtype=np.intp)
+    names = ("brightness", "contrast", "saturation")
+    augment = Augment(**dict.fromkeys(names, strength))
+    samples = drawn_samples(augment, indices, Draws(2, 0, indices), (8, 8, 3))
+    factors = np.stack([samples[name] for name in names]).astype(float)
+    even = np.linspace(1 - strength, 1 + strength, 10_000)
+    np.testing.assert_allclose(np.sort(factors, axis=1), np.broadcast_to(even, (3, 10_000)), atol=0.03)
+    assert np.abs(np.corrcoef(factors) - np.eye(3)).max() < 0.05
+
+
 def test_sizes_of_erased_rectangles():
     """2 to 25 % of the image, 0.3 to 1 / 0.3 times as high as wide, anywhere, as Zhang et al. have them."""
     indices = np.arange(4000, dtype=np.intp)
