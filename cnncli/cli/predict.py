@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli import ending
 from cnncli.cli import values
@@ -23,6 +24,7 @@ from cnncli.images.room import set_max_pixels
 from cnncli.nn import Inference
 from cnncli.tasks.classification import Answer, answers, are_finite, probabilities
 
+_FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
 Run = list[tuple[Input, Prepared | CnncliError]]
 
@@ -164,9 +166,11 @@ def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Ro
     good = [result for _, result in run if isinstance(result, Prepared)]
     found: Iterator[list[Answer]] = iter(())
     finite: Iterator[bool] = iter(())
+    faint: Iterator[bool] = iter(())
     if good:
         pixels = np.stack([each.pixels for each in good])
         outputs = inference.run(trained.checkpoint.preprocessing.normalise(pixels))
+        faint = iter(_are_faint(pixels, trained.checkpoint.preprocessing.std))
         known = are_finite(outputs)
         finite = iter(known.tolist())
         found = iter(answers(probabilities(outputs[known]), trained.checkpoint.classes, top=top))
@@ -174,11 +178,23 @@ def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Ro
     for item, result in run:
         if not isinstance(result, Prepared):
             rows.append(Row(item.name, error=result))
-        elif next(finite):
-            rows.append(Row(item.name, next(found), result.changes))
+            continue
+        said = ("faint",) if next(faint) else ()
+        if next(finite):
+            rows.append(Row(item.name, next(found), (*result.changes, *said)))
         else:
             rows.append(Row(item.name, error=no_answer(item.name)))
     return rows
+
+
+def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[bool]:
+    """Whether each picture has next to no contrast, measured by the network's training images.
+
+    So is one of 0 and 1 where white is 255: to the network it is black, and the answer says nothing.
+    """
+    spread = pixels.max(axis=(1, 2, 3)) - pixels.min(axis=(1, 2, 3))
+    faint: list[bool] = (spread < _FAINT * 255 * min(deviations)).tolist()
+    return faint
 
 
 def _write(rows: Sequence[Row], readout: Readout, count: _Count, *, debug: bool) -> None:
@@ -208,7 +224,8 @@ def _flush(lines: list[str | None]) -> None:
 
 def _about_changes(count: _Count) -> Iterator[str]:
     """What was done to pictures, and why."""
-    digits = [(name, tuple(each for each in changes if each != "clipped")) for name, changes in count.adapted]
+    of_digits = ("inverted", "cropped", "centred")
+    digits = [(name, tuple(each for each in changes if each in of_digits)) for name, changes in count.adapted]
     if digits := [each for each in digits if each[1]]:
         every = list(dict.fromkeys(change for _, changes in digits for change in changes))
         what = every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
@@ -217,6 +234,9 @@ def _about_changes(count: _Count) -> Iterator[str]:
     if clipped := [name for name, changes in count.adapted if "clipped" in changes]:
         who = _whom(clipped[0], len(clipped), count)
         yield f"note: {who} clipped: numbers lie beyond the black or white that the network knows"
+    if faint := [name for name, changes in count.adapted if "faint" in changes]:
+        who = _whom(faint[0], len(faint), count)
+        yield f"warning: {who} of one shade, or nearly, to the network: its answer says nothing about such"
 
 
 def _whom(first: str, number: int, count: _Count) -> str:

@@ -448,6 +448,16 @@ def test_bytes_and_floats_of_a_picture_have_one_answer(run, net, rng):
         assert each["predictions"] == done.results[0]["predictions"]
 
 
+def test_a_picture_without_contrast_is_said(run, net, rng, tmp_path):
+    """Of 0 and 1 in 8 bits, or of one shade: black or gray to the network, which answers all the same."""
+    ones = rng.integers(0, 2, SHAPE[:2]).astype(np.uint8)
+    for name, pixels in {"labels": ones, "shade": ones * 0 + 200, "good": ones * 90}.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    done = run("predict", "labels.png", "shade.png", "good.png", "-m", "net.safetensors", "--json")
+    assert [result.get("adapted") for result in done.results] == [["faint"], ["faint"], None]
+    assert done.err.startswith("warning: 2 of 3 pictures were of one shade, or nearly, to the network")
+
+
 def test_what_has_no_scale_is_an_error_and_what_is_clipped_is_said(run, net, rng):
     pixels = save_gray("a.png", rng).astype(np.float32) / 255
     for name, values in (("counts", pixels * 4000), ("signed", pixels * 2 - 1), ("nan", pixels * np.nan)):
