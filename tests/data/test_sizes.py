@@ -7,8 +7,10 @@ from data_helpers import write_image
 from cnncli.data.assemble import Wishes
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
-from cnncli.data.sizes import Asked
+from cnncli.data.prepare import Prepared
+from cnncli.data.sizes import Asked, Facts
 from cnncli.errors import CnncliError
+from cnncli.images.picture import Picture
 
 
 def gray(i, side=8):
@@ -117,3 +119,14 @@ def test_channels_of_a_network_to_start_from(tmp_path, rng, channels):
     assert dataset.shape == (8, 8, channels)
     said = {1: "images are turned gray", 3: "gray images are taken as colour"}[channels]
     assert f"{said}, as the network takes them" in dataset.notes
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_change_of_colour_is_taken_down_and_nothing_else(channels, colour, alpha):
+    frame = np.zeros((4, 4, (3 if colour else 1) + alpha), np.uint8)
+    facts = Facts()
+    facts.note("a.png", Picture((frame,), alpha), Prepared(np.zeros((4, 4, channels), np.uint8)))
+    wanted = {(True, 1): {"a.png": ("gray",)}, (False, 3): {"a.png": ("colour",)}}
+    assert facts.adapted == wanted.get((colour, channels), {})

@@ -237,6 +237,20 @@ def test_factors_of_colours_reach_as_far_as_they_are_strong(strength):
     assert np.abs(np.corrcoef(factors) - np.eye(3)).max() < 0.05
 
 
+def test_cut_parts_lie_evenly_over_the_image():
+    """From edge to edge along both axes, as torchvision's RandomResizedCrop has them."""
+    indices = np.arange(10_000, dtype=np.intp)
+    samples = drawn_samples(Augment(crop=0.2), indices, Draws(3, 0, indices), (40, 60, 1))
+    for zoom, start, length in (("a00", "a02", 60), ("a11", "a12", 40)):
+        share, first = samples[zoom].astype(float), samples[start].astype(float)
+        room = (1 - share) * length
+        before = (first - 0.5 * share + 0.5)[room > 1] / room[room > 1]
+        np.testing.assert_allclose(np.sort(before), np.linspace(0, 1, len(before)), atol=0.03)
+    area = samples["a00"].astype(float) * samples["a11"]
+    assert area.min() == pytest.approx(0.2, abs=0.01)
+    assert area.max() <= 1
+
+
 def test_sizes_of_erased_rectangles():
     """2 to 25 % of the image, 0.3 to 1 / 0.3 times as high as wide, anywhere, as Zhang et al. have them."""
     indices = np.arange(4000, dtype=np.intp)
