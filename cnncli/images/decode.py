@@ -56,6 +56,11 @@ def check_depth(format: str, head: bytes) -> None:
         )
 
 
+def remarks_on_color(mode: str) -> tuple[str, ...]:
+    """What to say of a mode whose colours do not stay what they are."""
+    return (f"{mode} becomes RGB",) if mode in ("CMYK", "LAB") else ()
+
+
 def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
     """Decode one frame.
 

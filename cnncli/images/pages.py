@@ -36,6 +36,10 @@ class Slices:
         return self._stream.read(max(0, stop - start))
 
 
+# Colour models of TIFF that become RGB, by their PhotometricInterpretation.
+_COLOR_MODELS = {5: "CMYK", 8: "LAB"}
+
+
 class _From:
     """A TIFF file that begins with another page, so that Pillow visits that page only."""
 
@@ -72,7 +76,9 @@ def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
         decoded.append(tiff_decode.decode_page(data, page) if odd else _by_pillow(stream, page))
     frames, alpha = alike(decoded)
     metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
-    return Picture(frames, alpha, "TIFF", metadata, notes=notes)
+    models = {_COLOR_MODELS.get(page.photometric, "") for page in pages}
+    colors = tuple(said for model in sorted(models) for said in decode.remarks_on_color(model))
+    return Picture(frames, alpha, "TIFF", metadata, notes=colors + notes)
 
 
 def _by_pillow(stream: IO[bytes], page: Page) -> tuple[Pixels, bool]:

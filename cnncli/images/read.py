@@ -302,7 +302,7 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted
         return Picture(upright, channels == 4, format, metadata, durations, loop, notes)
     pixels, alpha = decode.still_pixels(image, stream)
     metadata, orientation = read_about(image, stream, pixels.shape[2], alpha=alpha)
-    notes = remarks_at_end(stream, format)
+    notes = decode.remarks_on_color(image.mode) + remarks_at_end(stream, format)
     return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
 
 

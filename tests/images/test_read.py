@@ -135,6 +135,14 @@ def test_cmyk_jpeg_is_laid_out_as_light_and_not_as_ink():
     np.testing.assert_array_equal(read_one(saved(ink, "TIFF"))[0, 0], [255, 0, 0])
 
 
+@pytest.mark.parametrize(
+    ("form", "mode"), [("TIFF", "CMYK"), ("JPEG", "CMYK"), ("TIFF", "LAB"), ("TIFF", "RGB")]
+)
+def test_colours_that_become_rgb_are_said(form, mode):
+    notes = read_picture(saved(Image.new(mode, (4, 4)), form)).notes
+    assert notes == (() if mode == "RGB" else (f"{mode} becomes RGB",))
+
+
 def test_cmyk_with_a_broken_profile_still_opens():
     ink = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
     profile = bytes(16) + b"CMYK" + bytes(140)
