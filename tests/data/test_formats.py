@@ -287,3 +287,14 @@ def test_images_of_one_array_are_called_by_their_place_in_it(tmp_path):
         for at in range(len(split)):
             place = int(re.fullmatch(r"few\[(\d+)\]", split.name(at))[1])
             assert np.array_equal(split.images[at, ..., 0], images[place])
+
+
+def test_numbers_at_the_end_of_names_are_splits_together(tmp_path):
+    images, labels = digits(6)
+    for number in range(3):
+        write_idx(tmp_path, f"my-digits-{number}", images, labels)
+    found = {split: pair[0].name for split, pair in find_idx(tmp_path).items()}
+    assert found == {
+        split: f"my-digits-{number}-images-idx3-ubyte.gz"
+        for number, split in enumerate(("train", "val", "test"))
+    }
