@@ -322,7 +322,7 @@ def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     else:
         return
     if job.target == STREAM:  # standard output is the image
-        report(line)
+        report(line, exactly=True)
     else:
         write_line(line)
 

@@ -141,7 +141,7 @@ def featuremaps_command(
         _write_arrays(Path(raw), seen.arrays)
     if json:
         line = _json_line(seen, trained, input, target, view=view, seconds=perf_counter() - start)
-        report(line) if target == STREAM else write_line(line)
+        report(line, exactly=True) if target == STREAM else write_line(line)
     elif output is None and target != STREAM:
         write_line(target)
     if seen.prepared.changes and not quiet:

@@ -176,14 +176,23 @@ def report_error(error: CnncliError) -> None:
     report(f"error: {error.message}", f"hint: {error.hint}")
 
 
-def report(*lines: str) -> None:
-    """Printable lines on standard error; if nobody can read them, the work goes on."""
+def report(*lines: str, exactly: bool = False) -> None:
+    """Printable lines on standard error; if nobody can read them, the work goes on.
+
+    Parameters
+    ----------
+    *lines : str
+        What is said.
+    exactly : bool
+        For other programs: words of any length stay whole.
+    """
     from cnncli.images.faults import shown
     from cnncli.text import with_short_words
 
     try:
+        texts = [shown(line) if exactly else with_short_words(shown(line)) for line in lines]
         # In one piece, so that a signal, which is told of in a line, comes between lines.
-        sys.stderr.write("".join(f"{with_short_words(shown(line))}\n" for line in lines))
+        sys.stderr.write("".join(f"{text}\n" for text in texts))
         sys.stderr.flush()
     except OSError:
         silence(2)

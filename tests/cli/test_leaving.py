@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from cnncli import __main__ as program
+from cnncli.cli.run import report
 
 
 def test_a_profile_is_written(tmp_path):
@@ -57,3 +58,11 @@ def test_threads_that_work_are_waited_for(monkeypatch):
         go_on.set()
         worker.join()
     assert ended == [3]
+
+
+def test_words_without_end_are_cut_in_what_is_said_and_kept_in_what_is_read(capsys):
+    long = "x" * 2000
+    report(f"warning: {long} is left out", f'{{"input":"{long}"}}')
+    assert [len(line) < 500 for line in capsys.readouterr().err.splitlines()] == [True, True]
+    report(f'{{"input":"{long}"}}', exactly=True)
+    assert long in capsys.readouterr().err

@@ -113,7 +113,7 @@ def _command(kind: str, path: Path, output: Path, random: Random) -> tuple[tuple
 def faults(case: Case) -> list[str]:
     """Run the command; what is wrong with how it ended, nothing where all is well."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    before = sys.stdout, sys.stderr
+    before, peak = (sys.stdout, sys.stderr), _peak()
     sys.stdout, sys.stderr = out, err
     try:
         code = run(case.command)
@@ -122,7 +122,15 @@ def faults(case: Case) -> list[str]:
     finally:
         sys.stdout, sys.stderr = before
     said = err.buffer.getvalue().decode("utf-8", "replace")
-    return verdict(code, out.buffer.getvalue(), said, written=case.output.exists())
+    found = verdict(code, out.buffer.getvalue(), said, written=case.output.exists())
+    if peak < _peak() > MOST_MEMORY:  # it was this file that took more than any before
+        found.append(f"{_peak() / 2**30:.1f} GiB of memory")
+    return found
+
+
+def _peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def verdict(code: int, out: bytes, said: str, *, written: bool) -> list[str]:
@@ -145,9 +153,6 @@ def verdict(code: int, out: bytes, said: str, *, written: bool) -> list[str]:
             json.loads(line, parse_constant=_refuse)
         except ValueError as error:
             found.append(f"no JSON: {error}: {line[:200]!r}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if peak > MOST_MEMORY:
-        found.append(f"{peak / 2**30:.1f} GiB of memory")
     return found
 
 
