@@ -340,7 +340,7 @@ def test_max_pixels_holds_for_networks_too(run, photo, tmp_path, two_lines):
     words = ["train", "k", "-m", "conv1 gap fc", "--epochs", "1", "--val-split", "0"]
     done = run(*words, "-o", "run", "--max-pixels", "811", "--json")
     assert done.results[0]["skipped"] == 1
-    assert "left out: k/a/large.png: k/a/large.png: it has 29x28 pixels; at most 811" in done.err
+    assert "left out: k/a/large.png: it has 29x28 pixels; at most 811" in done.err
     assert run(*words, "-o", "whole", "--json").results[0]["skipped"] == 0
     done = run("evaluate", "k", "-m", "whole", "--split", "all", "--max-pixels", "811", "--json")
     assert (done.code, done.results[0]["skipped"]) == (1, 1)
