@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.picture import Picture, Pixels, with_depth
-from cnncli.images.resize import read_reduced_sized, resized
+from cnncli.images.resize import read_reduced, resized
 from cnncli.images.room import with_room
 from cnncli.records import record
 
@@ -124,7 +124,7 @@ def read_prepared(data: bytes, intake: Intake, *, name: str) -> Prepared:
 def read_for(data: bytes, intake: Intake, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """Decode an image file, no larger than a network needs it; also its own width and height."""
     side = max(intake.shape[:2]) * (DETAIL if intake.adapts_digits else 1)
-    return read_reduced_sized(data, side, name=name)
+    return read_reduced(data, side, name=name)
 
 
 def read_file(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from cnncli.data.prepare import Intake, Prepared, read_file
 from cnncli.errors import CnncliError
 from cnncli.images.levels import DEEP, MOST_OF_12_BITS, Extent, Scale, decided, extent_of, together
 from cnncli.images.picture import Picture, with_depth
-from cnncli.images.resize import read_reduced_sized
+from cnncli.images.resize import read_reduced
 
 _LOOKED_AT = 32
 _SMALL = 96  # images of one size up to this many pixels a side are taken as they are
@@ -106,7 +106,7 @@ def look(paths: Sequence[Path]) -> Facts:
     picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
     for at in picked:
         try:
-            facts.see(*read_reduced_sized(read_file(paths[at]), _SMALL, name=str(paths[at])))
+            facts.see(*read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
         except CnncliError:
             continue  # named later, when all are decoded
     return facts

@@ -11,7 +11,7 @@ from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.model import Bilateral
 from cnncli.records import record
 
-ACCURACY = 0.4  # of sigma_color, by which an answer may differ from that of the exact form; 0.02 on average
+ACCURACY = 0.4  # of sigma_color, by which an answer may differ from that of the exact form; 0.03 on average
 _NEAR = {1: 8.0, 3: 3.0}  # cells in sigma, along rows and columns, by the number of colours
 _LIKE = {1: 6.0, 3: 1.5}  # cells in sigma_color
 _TAIL = 4.0  # sigmas of colour that taps reach

@@ -38,7 +38,7 @@ def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     return np.asarray(small).reshape(height, width, pixels.shape[2])
 
 
-def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
+def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """Read an image of which only a small version is wanted.
 
     A JPEG is decoded at a half, a quarter or an eighth of its size, as long as both sides keep twice
@@ -53,16 +53,16 @@ def read_reduced(data: bytes, side: int, *, name: str) -> Picture:
     name : str
         What errors call it.
 
+    Returns
+    -------
+    picture, (width, height)
+        The image, and the size that the file holds, upright.
+
     Raises
     ------
     CnncliError
         As ``read_picture`` does.
     """
-    return read_reduced_sized(data, side, name=name)[0]
-
-
-def read_reduced_sized(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
-    """As `read_reduced`; also the width and height that the file holds, upright."""
     pixels = read_plain_png(data, max_pixels())
     if pixels is not None:
         return Picture((pixels,)), (pixels.shape[1], pixels.shape[0])

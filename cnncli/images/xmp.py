@@ -53,11 +53,6 @@ def orientation_of_xmp(xmp: bytes | None) -> int:
     return int(match[1]) if match else 1
 
 
-def extends(xmp: bytes) -> bool:
-    """Whether a packet says that it goes on elsewhere."""
-    return b"HasExtendedXMP" in xmp
-
-
 def fitted_xmp(xmp: bytes, size: tuple[int, int], move: Move | None = None) -> bytes | None:
     """Make a packet true of the picture that is written.
 
