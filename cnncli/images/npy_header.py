@@ -21,6 +21,7 @@ _MOST_TEXT = 10_000  # bytes of a header: NumPy itself writes about a hundred
 _MOST_AXES = 32
 _PIECE = 1 << 26  # bytes read at a time
 _MOST_BYTES = 1 << 62  # larger sizes do not fit into a file's length
+_LAST_LETTER = 0x10FFFF  # of Unicode: NumPy keeps four bytes a letter, Python takes no more than this
 _PYTHON_2 = re.compile(r"(?<=\d)L\b")  # whole numbers that Python 2 wrote: (512L, 512L)
 
 
@@ -89,7 +90,7 @@ def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
     Raises
     ------
     CnncliError
-        As `read_header`, and where numbers are missing.
+        As `read_header`, where numbers are missing, and where letters are none that Unicode has.
     """
     header = read_header(stream)
     data = _read(stream, header.nbytes)
@@ -100,6 +101,10 @@ def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
             "Save it again with numpy.save, or copy it again.",
         )
     flat = np.frombuffer(data, header.dtype) if data else np.empty(0, header.dtype)
+    if header.dtype.kind == "U" and data:
+        letters = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+        if (largest := int(letters.max())) > _LAST_LETTER:
+            raise _damaged(f"its text holds the letter {largest:#x}; expected at most {_LAST_LETTER:#x}")
     return flat.reshape(header.shape, order="F" if header.by_column else "C")
 
 

@@ -89,3 +89,13 @@ def test_a_size_that_the_file_has_not_takes_no_memory():
 def test_fields_that_are_written_as_text_are_none():
     with pytest.raises(CnncliError, match=r"none that NumPy knows|has fields"):
         read_header(io.BytesIO(header(GOOD.replace(b"'<f4'", b"'f4,i4'"))))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_letters_that_unicode_has_not_are_refused(order):
+    """NumPy hands them on, and Python ends in a SystemError where one becomes text."""
+    data = saved(np.array(["ab", "c\U0010ffff"], f"{order}U2"))
+    assert read_array(io.BytesIO(data)).tolist() == ["ab", "c\U0010ffff"]
+    wrong = data[:-4] + (0x110000).to_bytes(4, "little" if order == "<" else "big")
+    with pytest.raises(CnncliError, match="its text holds the letter 0x110000; expected at most 0x10ffff"):
+        read_array(io.BytesIO(wrong))
