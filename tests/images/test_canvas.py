@@ -183,6 +183,28 @@ def test_shorten_keeps_both_ends():
     assert shorten("short.png", 150, size=16) == "short.png"
 
 
+@pytest.mark.parametrize("name", ["", "i", "WW", "an Äußerst long name.png", "ÅÅÅÅ ÖÖÖÖ üüüü", "9" * 60])
+@pytest.mark.parametrize("width", [0, 9, 40, 90, 150])
+def test_shorten_keeps_as_many_letters_as_fit(name, width):
+    """Against a plain loop from all letters but one downwards."""
+    short = shorten(name, width, size=16)
+    if measure(name, size=16)[0] <= width:
+        assert short == name
+        return
+    kept = len(name) - 1
+    while kept > 1 and measure(cut(name, kept), size=16)[0] > width:
+        kept -= 1
+    assert short == cut(name, kept)
+
+
+def cut(name, kept):
+    return name[: (kept + 1) // 2] + "…" + name[len(name) - kept // 2 :]
+
+
+def test_names_without_end_are_shortened_at_once():
+    assert measure(shorten("x" * 200_000, 150, size=16), size=16)[0] <= 150
+
+
 def test_rect_fills_exactly_its_box():
     canvas = Canvas(20, 10)
     canvas.rect(Box(3, 2, 8, 6), fill="#102030")
