@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import stat
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TextIO
 
@@ -72,24 +73,68 @@ def progress_line(done: int, count: int, rate: float, *, unit: str, columns: int
     Returns
     -------
     str
-        The bar as wide as there is room, down to none; then numbers, as many as there is room for.
+        The bar as wide as there is room, down to none; then whole numbers, as many as there is room for.
     """
     left = round((count - done) / rate) if rate > 0 else 0
     minutes, seconds = divmod(left, 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     speed = f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"
-    text = f"{done:{len(str(count))}}/{count}  {speed} {unit}/s  {clock} left"
+    parts = [f"{done:{len(str(count))}}/{count}", f"{speed} {unit}/s", f"{clock} left"]
+    text = fitting_parts(parts, [1, 2, 0], columns=columns)
     room = min(_WIDEST, columns - len(text) - 4)
-    if room < 5:
-        return text[: max(0, columns)]
+    if room < 5 or not text.endswith("left"):
+        return text
     full = room * done // count
     return f"[{'#' * full}{'-' * (room - full)}]  {text}"
+
+
+def fitting_parts(parts: Sequence[str], first_to_go: Sequence[int], *, columns: int) -> str:
+    """Join parts of a line with two spaces, without those that there is no room for.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        In their order. None is cut or broken: half a number is a wrong number.
+    first_to_go : sequence of int
+        Places of the parts that may be left out, the most dispensable first.
+    columns : int
+        The most characters that the line may have, as far as parts may be left out.
+
+    Returns
+    -------
+    str
+    """
+    gone: set[int] = set()
+    for place in (None, *first_to_go):
+        gone |= {place} if place is not None else set()
+        text = "  ".join(part for i, part in enumerate(parts) if i not in gone)
+        if len(text) <= columns:
+            break
+    return text
+
+
+def redraws(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which a line can be taken away again."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _is_piped(stream: TextIO) -> bool:
+    """Whether another program reads a stream as it is written."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:  # closed, or no file of the system
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 @contextlib.contextmanager
 def progress_bar(count: int, *, unit: str, quiet: bool) -> Iterator[Bar]:
     """Show a bar while the context lasts, if there is a terminal to show it on.
+
+    What this process prints goes where the bar was: ``clear`` comes first. Nobody knows when the reader of a
+    pipe prints (``--json | jq``, ``| head``), usually on the same terminal and while the bar stands there. So
+    there is none where standard output is a pipe.
 
     Parameters
     ----------
@@ -105,7 +150,7 @@ def progress_bar(count: int, *, unit: str, quiet: bool) -> Iterator[Bar]:
     Bar
         Its ``clear`` goes before anything else is printed.
     """
-    shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    shown = not quiet and redraws(sys.stderr) and not _is_piped(sys.stdout)
     bar = Bar(count, unit, sys.stderr if shown else None)
     with ending.screen(_ERASE if shown else ""):
         try:

@@ -12,8 +12,10 @@ from cnncli.records import record
 from cnncli.tasks.classification import Answer
 
 _NAME_WIDTH = 28  # of names that are not known yet
+_LEAST_NAME = 16  # characters of names that a bar leaves
 _LABEL_WIDTH = 16  # at most, of the labels after the first
 _BAR = 10  # cells
+_HEADING, _SHARE = "probability", 7  # what stands over it, and its characters
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -139,27 +141,29 @@ class Table:
 
     def __init__(self, names: Sequence[str], classes: Sequence[str], *, columns: int, styled: bool) -> None:
         widest = max(map(len, map(shown, names)), default=_NAME_WIDTH)
-        self._name = max(5, min(widest, columns // 2))
         self._label = max(5, min(max(len(shown(label)) for label in classes), columns // 3))
-        self._columns = columns
+        beside = self._label + 2 + 2
+        self._barred = beside + _SHARE + 2 + _BAR + min(widest, _LEAST_NAME) <= columns
+        beside += _SHARE + 2 + _BAR if self._barred else len(_HEADING)
+        self._name = max(5, min(widest, columns // 2, columns - beside))
+        self._columns, self._used = columns, self._name + beside
         self._styled = styled
 
     def header(self) -> str | None:
         """Names of the columns."""
-        text = f"{'input':{self._name}}  {'label':{self._label}}  probability"
+        text = f"{'input':{self._name}}  {'label':{self._label}}  {_HEADING}"
         return f"\x1b[1m{text}\x1b[0m" if self._styled else text
 
     def line(self, row: Row) -> str:
-        """Name, label, probability with a bar, and the runners-up as far as they fit."""
+        """Name, label, probability, and as far as they fit a bar and the runners-up."""
         first = row.answers[0]
         name = _fitted(shown(row.name), self._name, keep_end=True)
         label = _fitted(shown(first.label), self._label)
-        share = f"{first.probability:7.2%}  {_bar(first.probability)}"
-        used = self._name + self._label + 2 + 2 + 7 + 2 + _BAR
+        share = f"{first.probability:{_SHARE}.2%}" + (f"  {_bar(first.probability)}" if self._barred else "")
         others = ""
         for each in row.answers[1:]:
             more = f"  {_fitted(shown(each.label), _LABEL_WIDTH).rstrip()} {each.probability:.2%}"
-            if used + len(others) + len(more) > self._columns:
+            if self._used + len(others) + len(more) > self._columns:
                 break
             others += more
         if not self._styled:

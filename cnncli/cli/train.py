@@ -205,7 +205,9 @@ def make_task(
 @contextmanager
 def _loading(manner: Manner) -> Iterator["Report | None"]:
     """Tell about downloads and decoding that take longer than a moment."""
-    if manner.quiet or not sys.stderr.isatty():
+    from cnncli.cli.progress import redraws
+
+    if manner.quiet or not redraws(sys.stderr):
         yield None
         return
     from cnncli.cli.train_display import loading_bar
@@ -215,11 +217,12 @@ def _loading(manner: Manner) -> Iterator["Report | None"]:
 
 
 def _display(session: "Session", manner: Manner) -> AbstractContextManager["Observer"]:
+    from cnncli.cli.progress import redraws
     from cnncli.cli.train_display import Lines, Silent
 
     if manner.quiet:
         return nullcontext(Silent())
-    if sys.stderr.isatty():
+    if redraws(sys.stderr):
         from cnncli.cli.train_live import live_display
 
         return live_display(session)

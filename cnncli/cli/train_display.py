@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cnncli import ending
+from cnncli.cli.progress import fitting_parts
 from cnncli.cli.run import report
 from cnncli.images.faults import shown
 
@@ -29,7 +30,7 @@ class Silent:
 
 
 class Lines(Silent):
-    """Says a line an epoch on standard error.
+    """Says a line an epoch on standard error; on a terminal, what there is room for.
 
     Parameters
     ----------
@@ -42,11 +43,18 @@ class Lines(Silent):
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """The line."""
-        report(epoch_line(row, self.epochs, best=best))
+        import os
+        import sys
+
+        columns = os.get_terminal_size(2).columns if sys.stderr.isatty() else None
+        report(epoch_line(row, self.epochs, best=best, columns=columns or None))
 
 
-def epoch_line(row: dict[str, Any], epochs: int, *, best: bool) -> str:
-    """Describe an epoch in a line: losses, accuracies, rate, speed; a star marks the best so far."""
+def epoch_line(row: dict[str, Any], epochs: int, *, best: bool, columns: int | None = None) -> str:
+    """Describe an epoch in a line: losses, accuracies, rate, speed; a star marks the best so far.
+
+    Of so many columns, speed and rate go first, then how training does, then the time.
+    """
     width = len(str(epochs))
     parts = [
         f"epoch {row['epoch']:>{width}}/{epochs}",
@@ -57,7 +65,11 @@ def epoch_line(row: dict[str, Any], epochs: int, *, best: bool) -> str:
         star = " *" if best else "  "
         parts.append(f"validation {row['val_loss']:.4f} {row['val_accuracy']:.2%}{star}")
     parts += [f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s", clock(row["seconds"])]
-    return "  ".join(parts)
+    if columns is None:
+        return "  ".join(parts)
+    last = len(parts)
+    trained = [1, 2] if "val_loss" in row else []
+    return fitting_parts(parts, [last - 2, last - 3, *trained, last - 1], columns=columns)
 
 
 def clock(seconds: float) -> str:
@@ -82,7 +94,11 @@ def loading_bar() -> Iterator[Callable[[str, int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn(compact=True))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(None),
+        TimeRemainingColumn(compact=True),
+    )
     tasks: dict[str, TaskID] = {}
     progress = Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True)
     with ending.screen(CURSOR_BACK), progress as bar:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli import ending
+from cnncli.cli.progress import fitting_parts
 from cnncli.cli.train_display import CURSOR_BACK, clock, epoch_line
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class LiveDisplay:
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """Print the epoch's line above the display."""
-        line = Text(epoch_line(row, self.epochs, best=best))
-        self.console.print(line, no_wrap=True, overflow="ellipsis")
+        line = epoch_line(row, self.epochs, best=best, columns=self.console.width)
+        self.console.print(Text(line), no_wrap=True, overflow="ellipsis")
 
     def __rich__(self) -> RenderableType:
         """Draw the display as it stands."""
@@ -165,10 +166,14 @@ class LiveDisplay:
         done = self._step - self._first
         left = (self.epochs * self.batches - self._step) * seconds / done if done else 0.0
         loss = f"{self._loss:.4f}" if self._loss is not None else "-"
-        return Text(
-            f"loss {loss}  accuracy {self._accuracy:.2%}  lr {self._rate:.2g}  "
-            f"{self._images / seconds:,.0f} images/s  {clock(left)} left"
-        )
+        parts = [
+            f"loss {loss}",
+            f"accuracy {self._accuracy:.2%}",
+            f"lr {self._rate:.2g}",
+            f"{self._images / seconds:,.0f} images/s",
+            f"{clock(left)} left",
+        ]
+        return Text(fitting_parts(parts, [2, 3, 1, 4], columns=self.console.width))
 
 
 @contextmanager

@@ -64,20 +64,25 @@ def run(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start the command as a process in the test's own folder; takes what `subprocess.Popen` takes."""
+def start(tmp_path, commands):
+    """Start the command as a process in the test's own folder; takes what `subprocess.Popen` takes.
+
+    With ``line`` it is a line of bash, in which ``cnncli`` is a command.
+    """
     begun = []
 
-    def begin(*args, env=None, **options):
+    def begin(*args, line=None, env=None, **options):
         options = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         } | options
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cnncli", *args], cwd=tmp_path, env=variables, **options
-        )
+        command = [sys.executable, "-m", "cnncli", *args]
+        if line is not None:
+            command = ["bash", "-c", line]
+            variables["PATH"] = f"{commands}:{variables['PATH']}"
+        process = subprocess.Popen(command, cwd=tmp_path, env=variables, **options)
         begun.append(process)
         return process
 
@@ -89,13 +94,16 @@ def start(tmp_path):
 
 @pytest.fixture
 def on_terminal(start):
-    """What a command writes to a terminal of so many columns: ``on_terminal(80, "convolve", ...)``."""
+    """What a command writes to a terminal of so many columns: ``on_terminal(80, "convolve", ...)``.
 
-    def watch(columns, *arguments, env=None):
+    With ``line``, what a line of bash does.
+    """
+
+    def watch(columns, *arguments, env=None, line=None):
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         variables = {"TERM": "xterm", **(env or {})}
-        process = start(*arguments, stdout=theirs, stderr=theirs, env=variables)
+        process = start(*arguments, line=line, stdout=theirs, stderr=theirs, env=variables)
         os.close(theirs)
         text = b""
         while select.select([ours], [], [], 60)[0]:
@@ -111,16 +119,22 @@ def on_terminal(start):
 
 
 @pytest.fixture
-def shell(tmp_path, tmp_path_factory):
-    """Run a line of bash in the test's own folder, where ``cnncli`` is a command."""
+def commands(tmp_path_factory):
+    """A folder in which ``cnncli`` is a command."""
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "cnncli"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnncli "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+@pytest.fixture
+def shell(tmp_path, commands):
+    """Run a line of bash in the test's own folder, where ``cnncli`` is a command."""
 
     def execute(line, env=None):
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-        variables["PATH"] = f"{folder}:{variables['PATH']}"
+        variables["PATH"] = f"{commands}:{variables['PATH']}"
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=tmp_path,

@@ -174,6 +174,43 @@ def test_no_bar_in_a_pipe_or_when_quiet(run, on_terminal, album, tmp_path):
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("line", ["convolve {} -k box:3 -o out/ --json", "predict {}", "predict {} --json"])
+def test_no_bar_where_others_read_and_print(on_terminal, album, line):
+    """What goes through a pipe is shown on the terminal by its reader, at any time."""
+    names = " ".join(album(12))
+    text = on_terminal(80, line=f"cnncli {line.format(names)} | while read l; do sleep 0.02; echo $l; done")
+    lines = text.split("\r\n")
+    data = [each for each in lines if each and not each.startswith(("compiling ", "note: "))]
+    assert len(data) == 12
+    assert all(each.startswith(("p0", '{"input":"p0')) for each in data)
+    assert "\x1b" not in text
+
+
+def test_a_bar_where_the_output_is_a_file(on_terminal, album, tmp_path):
+    text = on_terminal(80, line=f"cnncli predict {' '.join(album(12))} > rows.txt")
+    assert "12/12" in text
+    assert len((tmp_path / "rows.txt").read_text().splitlines()) == 12
+
+
+def test_no_bar_on_a_terminal_that_cannot_take_it_away(on_terminal, album):
+    text = on_terminal(80, "convolve", *album(6), "-k", "box:3", "-o", "out/", env={"TERM": "dumb"})
+    assert "images/s" not in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("columns", range(1, 60))
+def test_a_narrow_bar_has_whole_numbers(columns):
+    line = progress_line(125, 250, 12.5, unit="images", columns=columns)
+    assert len(line) <= columns
+    without_bar = re.sub(r"^\[[#-]+\]  ", "", line)
+    assert without_bar in (
+        "",
+        "125/250",
+        "125/250  0:10 left",
+        "125/250  12.5 images/s  0:10 left",
+    )
+
+
 @pytest.mark.parametrize("columns", [8, 30, 60, 79, 200])
 def test_the_bar_fits(columns):
     lines = [progress_line(done, 250, 12.5, unit="images", columns=columns) for done in (0, 1, 125, 250)]

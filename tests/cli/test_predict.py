@@ -375,6 +375,16 @@ def test_a_table_fits_its_columns():
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 79, 80, 120])
+@pytest.mark.parametrize("label", ["7", "golden retriever", "x" * 60])
+@pytest.mark.parametrize("name", ["a.png", "photos/2026/holiday/IMG_0001.jpg"])
+def test_no_row_is_wider_than_the_terminal(columns, label, name):
+    table = Table([name], ["0", label], columns=columns, styled=False)
+    row = table.line(Row(name, [Answer(label, 0.8765), Answer("0", 0.1235)]))
+    assert max(len(row), len(table.header())) <= columns
+    assert " 87.65%" in row
+
+
 def test_results_come_in_order_and_as_soon_as_they_are_there():
     gate = threading.Event()
 

@@ -71,7 +71,20 @@ def test_a_line_an_epoch():
     )
 
 
-@pytest.mark.parametrize(("width", "height"), [(100, 40), (40, 40), (80, 10)])
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_line_is_narrower_by_whole_numbers(validated):
+    row = {"epoch": 3, "train_loss": 0.5, "train_accuracy": 0.875, "lr": 0.01, "seconds": 3}
+    row |= {"images_per_second": 1234.5} | ({"val_loss": 0.25, "val_accuracy": 0.9} if validated else {})
+    whole = epoch_line(row, 20, best=True).split("  ")
+    for columns in range(45, 120):
+        parts = epoch_line(row, 20, best=True, columns=columns).split("  ")
+        assert len("  ".join(parts)) <= columns
+        assert all(part in whole for part in parts)
+        assert "validation 0.2500 90.00% *" in parts or not validated
+    assert parts == whole
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 40), (60, 24), (40, 40), (80, 10)])
 def test_it_fits_the_terminal(tmp_path, width, height):
     rng = np.random.default_rng(1)
     np.savez(tmp_path / "d.npz", x=rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), y=np.arange(60) % 2)
@@ -86,6 +99,7 @@ def test_it_fits_the_terminal(tmp_path, width, height):
     lines = stream.getvalue().splitlines()
     assert [line for line in lines if line.startswith("epoch 3/3  loss")]
     assert all(len(line) <= width for line in lines)
+    assert "…" not in stream.getvalue()
     assert "3/3" in stream.getvalue()
     assert "images/s" in lines[-1] or width < 80
     assert ("\u2800" in stream.getvalue()) == (height > 16)
