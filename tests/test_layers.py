@@ -184,7 +184,7 @@ WARM = {
     "convolve": {
         "": "drafts ending errors modules records text",
         "cli": "batch convolve kept names plain run streams task values",
-        "core": "cache heap jobs linker native target threads tiling",
+        "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
             "apply borders color derivatives entry execute linear mapping model named options plan run "
             "spacing spec"
@@ -197,7 +197,7 @@ WARM = {
     "predict": {
         "": "checked ending errors modules records text",
         "cli": "listing names plain predict readout run streams trained values",
-        "core": "cache crew heap linker native nn_jobs program target threads",
+        "core": "cache crew heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "images": "faults formats picture png_read resize room",
         "models": "catalog grammar residual summary",

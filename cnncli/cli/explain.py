@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.filters.apply import Applied, Depth, answers_in_gray, apply_filters
-from cnncli.filters.color import LUMA, LUMINANCE, to_linear
+from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Laid, Options, lay_kernels

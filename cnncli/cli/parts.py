@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli.cli import values
 from cnncli.cli.names import STREAM
 from cnncli.cli.run import UsageError
-from cnncli.filters.color import LUMA
+from cnncli.core.luma import LUMA
 from cnncli.filters.partly import Part
 from cnncli.images.faults import shown
 from cnncli.images.levels import picture_white

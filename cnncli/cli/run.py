@@ -121,7 +121,7 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
     Parameters
     ----------
     error : BaseException
-        Anything: a user's fault, an interruption, a reader that is gone, or a mistake in cnncli.
+        Anything: a user's fault, an interruption, a reader that is gone, or an internal error.
     debug : bool
         Show its traceback first.
     about : str
@@ -167,7 +167,7 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
         case _:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             hint = "please report it, with what the command prints under --debug"
-            report_error(CnncliError(f"{name}a mistake in cnncli ({what})", hint))
+            report_error(CnncliError(f"{name}internal error ({what})", hint))
     return SOME_FAILED
 
 

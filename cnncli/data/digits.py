@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.luma import LUMA
 from cnncli.data.prepare import DETAIL, as_gray, as_input
 from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_LUMA = np.array(LUMA, np.float32)
 _BOX = 20 / 28  # of the side: the longer side of a digit
 _FAINTEST = 16  # of 255: less contrast is an empty picture
 _EDGE = 50  # the ground is looked for in this fraction of the side, along the edge

@@ -7,9 +7,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
-from cnncli.images.picture import Picture, Pixels, with_depth
+from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.resize import read_reduced, resized
 from cnncli.images.room import with_room
 from cnncli.records import record
@@ -26,8 +27,7 @@ MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
 DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
 _SHIFT = 22  # brightness is counted in units of 2^-22: 255 of them fit into 31 bits
-_LUMA = np.array([round(0.299 * 2**_SHIFT), round(0.587 * 2**_SHIFT), 0], np.int32)  # ITU-R BT.601
-_LUMA[2] = 2**_SHIFT - _LUMA.sum()
+_LUMA = np.array([round(weight * 2**_SHIFT) for weight in LUMA], np.int32)
 _AT_ONCE = 1 << 16  # pixels that become gray in one go: they stay in the cache
 
 Shape = tuple[int, int, int]
@@ -210,18 +210,6 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
     pixels = resized(pixels, fit_w, fit_h)
     top, left = (fit_h - height) // 2, (fit_w - width) // 2
     return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
-
-
-def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours laid on white by their opacity, the last channel: (H, W, C) becomes (H, W, C - 1)."""
-    height, width, channels = pixels.shape
-    out = np.empty((height, width, channels - 1), np.uint8)
-    rows = max(1, _AT_ONCE // width)
-    for at in range(0, height, rows):
-        part = pixels[at : at + rows].astype(np.float32)
-        opacity = part[..., -1:] / 255
-        out[at : at + rows] = np.rint(part[..., :-1] * opacity + 255 * (1 - opacity))
-    return out
 
 
 def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from cnncli.core import native
 from cnncli.core.heap import aligned_empty
+from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.core.tiling import Surface, is_apart
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
-from cnncli.filters.color import LUMA, LUMINANCE, from_linear, to_linear
+from cnncli.filters.color import from_linear, to_linear
 from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
 from cnncli.filters.model import Canny, Filter, ZeroCrossings

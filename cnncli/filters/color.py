@@ -1,4 +1,4 @@
-"""Luma, linear light, and colour weighted by opacity."""
+"""Linear light, and colour weighted by opacity."""
 
 from typing import Any
 
@@ -9,11 +9,6 @@ from cnncli.records import record
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
-
-# ITU-R BT.601-7, 2.5.1: luma of gamma-coded red, green and blue, as OpenCV, Pillow and JPEG have it.
-LUMA = (0.299, 0.587, 0.114)
-# ITU-R BT.709-6, item 3.2: luminance of linear red, green and blue.
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 @record

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
@@ -31,9 +32,6 @@ SUFFIXES = (*TEXT_SUFFIXES, ".json", ".npy", *IMAGE_SUFFIXES)
 
 MAX_BYTES = 512 * 2**20
 """More than a kernel of the largest size takes in text."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""Gray from red, green and blue (ITU-R BT.601)."""
 
 _JSON_FORM = 'write [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] or {"weights": [[...]], "anchor": [1, 1]}'
 

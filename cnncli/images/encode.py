@@ -12,7 +12,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.formats import FORMATS, SUFFIXES, Holds
-from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
+from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.records import replace
 
 if TYPE_CHECKING:
@@ -144,16 +144,6 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
 
         return b"".join(encode_pnm(frame, format) for frame in picture.frames)
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
-
-
-def on_white(pixels: Pixels) -> Pixels:
-    """Lay a frame with opacity, (H, W, 2 or 4), on white: (H, W, 1 or 3) of the same dtype."""
-    full = FULL_SCALE[pixels.dtype.name]
-    share = pixels[..., -1:].astype(np.float64) / full
-    blended = pixels[..., :-1] * share + full * (1 - share)
-    if pixels.dtype.kind == "u":
-        np.rint(blended, out=blended)
-    return blended.astype(pixels.dtype)
 
 
 def _check_holds(picture: Picture, format: str, holds: Holds) -> None:

@@ -14,6 +14,7 @@ Pixels = NDArray[Any]
 
 #: The value that stands for white (and for opaque), by the name of the dtype.
 FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+_AT_ONCE = 1 << 16  # pixels that are blended in one go: they stay in the cache
 
 
 @record
@@ -177,3 +178,29 @@ def with_depth(pixels: Pixels, bits: int) -> Pixels:
     scaled *= np.float32(FULL_SCALE[dtype.name])
     np.rint(scaled, out=scaled)
     return scaled.astype(dtype)
+
+
+def on_white(pixels: Pixels) -> Pixels:
+    """Lay a frame on white by its opacity, the last channel.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, 2 or 4), uint8, uint16 or float32
+        Integers are rounded to the nearest.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 1 or 3)
+        Of the same dtype.
+    """
+    full = FULL_SCALE[pixels.dtype.name]
+    exact = np.dtype(np.float32 if pixels.dtype == np.uint8 else np.float64)
+    height, width, channels = pixels.shape
+    out = np.empty((height, width, channels - 1), pixels.dtype)
+    rows = max(1, _AT_ONCE // width)
+    for at in range(0, height, rows):
+        part = pixels[at : at + rows].astype(exact)
+        opacity = part[..., -1:] / full
+        blended = part[..., :-1] * opacity + full * (1 - opacity)
+        out[at : at + rows] = np.rint(blended) if pixels.dtype.kind == "u" else blended
+    return out

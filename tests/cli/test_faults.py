@@ -258,7 +258,7 @@ def test_a_failed_in_place_leaves_the_input(run, photo, tmp_path, two_lines):
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [
-        (RuntimeError("the moon is full"), 1, "error: a mistake in cnncli (RuntimeError: the moon is full)"),
+        (RuntimeError("the moon is full"), 1, "error: internal error (RuntimeError: the moon is full)"),
         (MemoryError(), 1, "error: out of memory"),
         (OSError(28, "No space left on device", "a.png"), 1, "error: no space left on device: a.png"),
         (CnncliError("bad", "mend it"), 1, "error: bad"),

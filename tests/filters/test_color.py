@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cnncli.filters.color import LUMA, LUMINANCE, from_linear, premultiplied, to_linear, unmultiplied
+from cnncli.core.luma import LUMA, LUMINANCE
+from cnncli.filters.color import from_linear, premultiplied, to_linear, unmultiplied
 
 
 def standard(code):

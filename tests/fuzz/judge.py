@@ -138,7 +138,7 @@ def verdict(code: int, out: bytes, said: str, *, written: bool) -> list[str]:
     found = []
     if code not in (0, 1, 2):
         found.append(f"exit code {code}")
-    if "a mistake in cnncli" in said or "internal error" in said or "Traceback" in said:
+    if "internal error" in said or "Traceback" in said:
         found.append(f"an internal error: {said[:300]}")
     if code and not ("error: " in said and "hint: " in said):
         found.append(f"no error of two lines: {said[:300]!r}")

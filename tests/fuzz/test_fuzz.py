@@ -48,7 +48,7 @@ ERROR = "error: x.png is damaged\nhint: Copy it again.\n"
     [
         (0, b'{"a": 1}\n', "", True, None),
         (1, b"", ERROR, False, None),
-        (1, b"", "error: a mistake in cnncli (KeyError: 'x')\nhint: report\n", False, "internal error"),
+        (1, b"", "error: internal error (KeyError: 'x')\nhint: report\n", False, "internal error"),
         (1, b"", "Traceback (most recent call last):", False, "internal error"),
         (1, b"", "", False, "no error of two lines"),
         (1, b"", ERROR, True, "left an output"),

@@ -62,7 +62,7 @@ def command(path, out):
         broken.append(f"ended with {ended}, {code}")
     if used > KIBIBYTES:
         broken.append(f"{used >> 10} MiB")
-    if "Traceback" in told or "a mistake in cnncli" in told:
+    if "Traceback" in told or "internal error" in told:
         broken.append("an internal error")
     if code == 1 and not re.fullmatch(r"error: [^\n]+\nhint: [^\n]+\n", told):
         broken.append("an error that has not two lines")

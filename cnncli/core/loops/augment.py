@@ -14,6 +14,7 @@ from cnncli.core import data_jobs
 from cnncli.core.elements import U8
 from cnncli.core.loads import load_sample, load_vectors
 from cnncli.core.loops.tile_io import inline
+from cnncli.core.luma import LUMA
 from cnncli.core.simd import (
     F32,
     LANES,
@@ -44,8 +45,7 @@ SAMPLE_BYTES = data_jobs.SAMPLE.itemsize
 BLACK, REFLECT = data_jobs.BORDERS["black"], data_jobs.BORDERS["reflect"]
 TURNS_BYTES = data_jobs.TURNS_BYTES
 ZERO, ONE, HIGH = np.float32(0), np.float32(1), np.float32(255)
-# Luma of ITU-R BT.601.
-RED, GREEN, BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+RED, GREEN, BLUE = map(np.float32, LUMA)
 
 
 @inline
