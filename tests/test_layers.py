@@ -13,6 +13,7 @@ PACKAGE = Path(cnncli.__file__).parent
 FLOORS = {
     "checked": 0.5,
     "text": 0,
+    "nearest": 0,
     "errors": 0.5,
     "records": 0,
     "ending": 0,
@@ -29,11 +30,12 @@ FLOORS = {
     "views": 6,
     "cli": 7,
 }
-GROUND = ("errors", "text", "records", "ending", "modules", "drafts")
+GROUND = ("errors", "text", "nearest", "records", "ending", "modules", "drafts")
 # Narrower than "everything on a lower floor".
 ONLY = {
     "checked": {"text"},
     "text": set(),
+    "nearest": set(),
     "errors": {"text"},
     "records": set(),
     "ending": set(),

@@ -192,11 +192,10 @@ def _goes_on(graph: Graph, name: str) -> bool:
 
 
 def _unknown(name: str, known: list[str], view: str) -> CnncliError:
-    from difflib import get_close_matches
+    from cnncli.nearest import did_you_mean
 
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     what = "layer" if view == "maps" else "layer with kernels"
-    hint = f"did you mean {near[0]}?" if near else "leave --layer out to see all of them"
+    hint = did_you_mean(name, known, form="--layer {}") or "Leave --layer out to see all of them."
     return CnncliError(f"--layer is {name!r}; the network has no such {what}: {', '.join(known)}", hint)
 
 

@@ -16,10 +16,9 @@ def choice(name: str, value: str | None, valid: tuple[str, ...]) -> Any:
     """
     if value is None or value in valid:
         return value
-    from difflib import get_close_matches
+    from cnncli.nearest import did_you_mean
 
-    near = get_close_matches(value, valid, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"leave {name} out for the default"
+    hint = did_you_mean(value, valid, form=f"{name} {{}}") or f"Leave {name} out for the default."
     raise UsageError(f"{name} is {value!r}; expected {', '.join(valid[:-1])} or {valid[-1]}", hint)
 
 

@@ -174,13 +174,15 @@ def _read(token: str, text: str, start: int) -> list[tuple[str, float | str]]:
             raise _fault(f"border is {value!r}; expected {', '.join(BORDERS)}", text, start, len(token))
         return [("border", value.lower())]
     if name not in _RANGES:
-        import difflib
+        from cnncli.nearest import did_you_mean
 
         known = [*_RANGES, "border"]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
         raise _fault(
-            f"unknown word {name!r}; expected {', '.join(known)}", text, start, len(token), hint=hint
+            f"unknown word {name!r}; expected {', '.join(known)}",
+            text,
+            start,
+            len(token),
+            hint=did_you_mean(name, known),
         )
     if not given:
         if name not in _PLAIN:
@@ -208,4 +210,4 @@ def _number(name: str, value: str, text: str, start: int) -> float:
 def _fault(what: str, text: str, start: int, length: int, *, hint: str = "") -> OptionError:
     """An error that shows the place in what was written."""
     marked = f"{text[:start]}»{text[start : start + length]}«{text[start + length :]}"
-    return OptionError(f"--augment: {what}, in {marked}", hint + _EXAMPLE)
+    return OptionError(f"--augment: {what}, in {marked}", f"{hint} {_EXAMPLE}".lstrip())

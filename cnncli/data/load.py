@@ -116,11 +116,12 @@ def load_dataset(
         which = f"{shown(source)} is taken for the known data set; what lies here is ./{shown(source)}"
         return replace(dataset, warnings=(*dataset.warnings, which))
     if not path.exists():
-        import difflib
+        from cnncli.nearest import did_you_mean
 
-        near = difflib.get_close_matches(name, NAMED, n=1)
-        guess = f"Did you mean {near[0]}? " if near and "/" not in source else ""
-        raise CnncliError(f"{shown(source)} is neither a known data set nor a file or folder", guess + _FORMS)
+        raise CnncliError(
+            f"{shown(source)} is neither a known data set nor a file or folder",
+            _FORMS if "/" in source else did_you_mean(name, NAMED, _FORMS),
+        )
     return _load_folder(path, wishes) if path.is_dir() else _load_file(path, wishes)
 
 

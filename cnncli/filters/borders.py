@@ -82,12 +82,12 @@ def parse_border(text: str) -> Border:
     modes = get_args(BorderMode)
     mode = name if name in modes else ALIASES.get(name)
     if mode is None:
-        from difflib import get_close_matches
+        from cnncli.nearest import did_you_mean
 
-        near = get_close_matches(name, [*modes, *ALIASES], n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else "the default is reflect101"
         raise CnncliError(
-            f"--border is {text!r}; expected one of {', '.join(modes[:-1])}, constant[:V]", hint
+            f"--border is {text!r}; expected one of {', '.join(modes[:-1])}, constant[:V]",
+            did_you_mean(name, [*modes, *ALIASES], form="--border {}")
+            or "Leave --border out: the default is reflect101.",
         )
     if colon and mode != "constant":
         raise CnncliError(f"--border is {text!r}; only constant takes a value", f"write --border {mode}")

@@ -65,6 +65,11 @@ def spec_of(name: str, **values: Value) -> str:
     return f"{name}:{shown}" if shown else name
 
 
+def see(name: str) -> str:
+    """Where to read what a named kernel takes."""
+    return f"See what {name} takes with: cnncli kernels {name}"
+
+
 def freeze(weights: object) -> Weights:
     """Copy weights into a read-only C-contiguous float64 array."""
     array = np.array(weights, dtype=np.float64, order="C")
@@ -143,22 +148,29 @@ class Parameter:
         if value is None or wrong:
             raise CnncliError(
                 f"{kernel}: {self.name}={text}; expected {self.range}",
-                f"see what {kernel} takes with: cnncli kernels {kernel}",
+                self._as_share(value) or see(kernel),
             )
         return value if self.kind == "number" else int(value)
+
+    def _as_share(self, value: float | None) -> str:
+        """What a level from 0 to 255 is as a share of full scale, which the parameter is."""
+        if self.kind != "number" or (self.low, self.high) != (0, 1) or not 1 < (value or 0) <= 255:
+            return ""
+        from cnncli.nearest import meant
+
+        share = f"{self.name}={(value or 0) / 255:.2g}"
+        return meant(share, f"It is a share of full scale, 0 to 1: {share} is {value:g} of 255.")
 
     def _choose(self, text: str, kernel: str) -> str:
         word = plain(text)
         word = self.synonyms.get(word, word)
         if word in self.choices:
             return word
-        from difflib import get_close_matches
+        from cnncli.nearest import did_you_mean
 
-        near = get_close_matches(word, self.choices, 1)
-        see = f"see what {kernel} takes with: cnncli kernels {kernel}"
         raise CnncliError(
             f"{kernel}: {self.name}={text}; expected {self.range}",
-            f"did you mean {self.name}={near[0]}? {see}" if near else see,
+            did_you_mean(word, self.choices, see(kernel), form=f"{self.name}={{}}"),
         )
 
 
@@ -226,11 +238,9 @@ class Entry:
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
             raise CnncliError(message, f"write: -k {self.name}")
-        from difflib import get_close_matches
+        from cnncli.filters.elsewhere import nearest_parameter
 
-        near = get_close_matches(folded, names, 1)
-        see = f"see what {self.name} takes with: cnncli kernels {self.name}"
         raise CnncliError(
             f"{self.name}: unknown parameter {word.strip()!r}; expected {', '.join(names)}",
-            f"did you mean {near[0]!r}? {see}" if near else see,
+            f"{nearest_parameter(folded, names)} {see(self.name)}".lstrip(),
         )

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import Entry, Value, plain
+from cnncli.filters.entry import Entry, Value, plain, see
 from cnncli.filters.model import Filter, Weights
 from cnncli.filters.named import ALIASES, FAMILIES, entry_of
 
 _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
 
-_FORMS = "write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file"
+_FORMS = "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file"
 
 
 def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None) -> Filter:
@@ -39,7 +39,12 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     head, colon, rest = text.partition(":")
     entry = find_entry(head)
     if entry is not None:
-        return build_named(entry, rest) if colon else entry.build()
+        if not colon:
+            return entry.build()
+        try:
+            return build_named(entry, rest)
+        except CnncliError as fault:
+            raise _with_spelling(fault, text, entry) from None
     # Imported here, as a kernel by name needs neither: that halves the 14 ms of this import.
     from cnncli.filters.kernelfile import names_file, read_kernel_file
     from cnncli.filters.matrix import custom, parse_matrix, parse_sized
@@ -82,24 +87,33 @@ def build_named(entry: Entry, text: str) -> Filter:
         A parameter is unknown, given twice, empty or out of range.
     """
     values: dict[str, Value] = {}
-    see = f"see what {entry.name} takes with: cnncli kernels {entry.name}"
+    hint = see(entry.name)
     named = False
     for index, part in enumerate(text.split(",")):
         word, equals, value = part.partition("=")
         if not part.strip() or (equals and not (word.strip() and value.strip())):
-            raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", see)
+            raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", hint)
         if equals:
             named = True
             parameter = entry.parameter(word)
         elif named or index >= len(entry.parameters):
-            raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", see)
+            raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", hint)
         else:
             parameter, value = entry.parameters[index], part
         key = parameter.name.replace("-", "_")
         if key in values:
-            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", see)
+            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)
         values[key] = parameter.read(value.strip(), entry.name)
     return entry.build(**values)
+
+
+def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:
+    """The same fault, with the right signs for the same words where only the signs are wrong."""
+    from cnncli.filters.elsewhere import respelled
+    from cnncli.nearest import meant
+
+    spec = respelled(text)
+    return CnncliError(fault.message, meant(f"-k {spec}", see(entry.name))) if spec else fault
 
 
 def _parse_lists(text: str) -> Weights:
@@ -123,8 +137,7 @@ def _parse_lists(text: str) -> Weights:
 def _unknown(text: str, head: str) -> CnncliError:
     if not text.strip():
         return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
-    from difflib import get_close_matches
+    from cnncli.filters.elsewhere import nearest_spec
 
-    near = get_close_matches(plain(head), (*FAMILIES, *ALIASES), 1)
-    hint = f"did you mean {near[0]!r}? `cnncli kernels` lists all names" if near else _FORMS
+    hint = nearest_spec(text) or _FORMS
     return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)

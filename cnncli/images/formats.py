@@ -240,6 +240,7 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
     if not suffix and "/" not in text and "." + text.lower() in SUFFIXES:
         return SUFFIXES["." + text.lower()]
     from cnncli.images.faults import shown
+    from cnncli.nearest import did_you_mean
 
     valid = " ".join(SUFFIXES)
     if not suffix:
@@ -249,7 +250,7 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
         )
     raise CnncliError(
         f"unknown suffix {shown(suffix)} in {shown(text)}; expected one of {valid}",
-        f"Did you mean {_nearest(suffix, SUFFIXES)}? Or say --format png.",
+        did_you_mean(suffix, SUFFIXES, "Or say --format png."),
     )
 
 
@@ -260,15 +261,10 @@ def _named(format: str) -> str:
     suffix = "." + key.lower().lstrip(".")
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
+    from cnncli.nearest import did_you_mean
+
     names = [name.lower() for name in FORMATS]
     raise CnncliError(
         f"unknown format {format!r}; expected one of {', '.join(names)}",
-        f"Did you mean {_nearest(format.lower(), names)}?",
+        did_you_mean(format, names) or "Say --format png.",
     )
-
-
-def _nearest(word: str, known: "dict[str, str] | list[str]") -> str:
-    import difflib
-
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
-    return found[0]

@@ -179,12 +179,12 @@ def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Grap
 
 
 def _unknown(text: str) -> OptionError:
-    import difflib
+    from cnncli.models.elsewhere import nearest_word
+    from cnncli.nearest import did_you_mean
 
     known = ["auto", *MODELS]
-    near = difflib.get_close_matches(text.strip().lower(), known, n=1)
-    guess = f"Did you mean {near[0]}? " if near else ""
     return OptionError(
         f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
-        f'{guess}Layers are written as in -m "conv32 relu pool fc".',
+        did_you_mean(text, known)
+        or " ".join([*filter(None, [nearest_word(text)]), 'Write layers as in -m "conv32 relu pool fc".']),
     )

@@ -131,6 +131,15 @@ def check_words(text: str) -> None:
     _tokens(text)
 
 
+def is_word(text: str) -> bool:
+    """Tell whether a single word is a layer with right settings, such as ``conv32-5``."""
+    try:
+        _add(Graph((64, 64, 8)), _read(_Token(text, 1, 1, text), hinted=False), None, (10, 0))
+    except CnncliError:
+        return False
+    return True
+
+
 def looks_like_layers(text: str) -> bool:
     """Tell whether ``text`` is meant as a string of layers, not as a model's name."""
     words = text.split()
@@ -171,10 +180,13 @@ def _parts(word: str) -> tuple[str, str | None, str] | None:
     return None
 
 
-def _read(token: _Token) -> _Token:
+def _read(token: _Token, *, hinted: bool = True) -> _Token:
     parts = _parts(token.text.lower())
     if parts is None:
-        raise token.fault(f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}", _nearest(token))
+        raise token.fault(
+            f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}",
+            _nearest(token) if hinted else "",
+        )
     if re.search(r"\d{10}", token.text):
         raise token.fault(f"{token.text[:40]!r}… has a number of 10 digits or more; expected at most 9")
     name, main, rest = parts
@@ -183,7 +195,10 @@ def _read(token: _Token) -> _Token:
         rest = "k" + rest[1:]
     settings = _SETTING.findall(rest)
     if "".join(letter + number for letter, number in settings) != rest:
-        raise token.fault(f"{token.text!r} ends with {rest!r}; expected {_expected(name)}")
+        raise token.fault(
+            f"{token.text!r} ends with {rest!r}; expected {_expected(name)}",
+            _nearest(token) if hinted else "",
+        )
     letters = [letter for letter, _ in settings]
     for letter, number in settings:
         if letter not in allowed or letters.count(letter) > 1:
@@ -216,14 +231,10 @@ def _expected(name: str) -> str:
 
 
 def _nearest(token: _Token) -> str:
-    import difflib
+    """What may have been meant by a word that is no layer, or has no such settings."""
+    from cnncli.models.elsewhere import nearest_word
 
-    name = re.match(r"[a-z]*", token.text.lower())
-    near = difflib.get_close_matches(name.group() if name else "", _BUILDERS, n=1, cutoff=0.5)
-    if not near:
-        return ""
-    example = next((word for word in WORDS if word.rstrip("0123456789.") == near[0]), near[0])
-    return f"Did you mean {example}?"
+    return nearest_word(token.whole[token.column - 1 :])
 
 
 def _shortened(marked: str, reach: int = 40) -> str:

@@ -265,12 +265,11 @@ def usual_rate(opt: str) -> float:
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        import difflib
+        from cnncli.nearest import did_you_mean
 
-        near = difflib.get_close_matches(value.lower(), known, n=1)
-        guess = f"Did you mean {near[0]}? " if near else ""
         raise CnncliError(
-            f"{name} is {value!r}; expected {', '.join(known)}", f"{guess}Say {name} {(near or known)[0]}."
+            f"{name} is {value!r}; expected {', '.join(known)}",
+            did_you_mean(value, known, form=f"{name} {{}}") or f"Say {name} {known[0]}.",
         )
 
 

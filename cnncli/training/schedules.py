@@ -84,11 +84,11 @@ def parse_schedule(text: str) -> Plan:
     name, colon, rest = text.strip().lower().partition(":")
     kind = _ALIASES.get(name.strip(), name.strip())
     if kind not in SCHEDULES:
-        import difflib
+        from cnncli.nearest import did_you_mean
 
-        near = difflib.get_close_matches(kind, SCHEDULES, n=1)
-        guess = f"Did you mean {near[0]}? " if near else ""
-        raise CnncliError(f"--sched is {text!r}; expected {', '.join(SCHEDULES)}", guess + _EXAMPLE)
+        raise CnncliError(
+            f"--sched is {text!r}; expected {', '.join(SCHEDULES)}", did_you_mean(kind, SCHEDULES, _EXAMPLE)
+        )
     plan = Plan(kind)
     known = ("warmup", "at", "gamma") if kind == "step" else ("warmup",)
     for piece in rest.split(",") if colon else ():

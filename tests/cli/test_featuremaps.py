@@ -172,9 +172,9 @@ def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said", "hint"),
     [
-        (["a.png", "--layer", "cnv1"], "--layer is 'cnv1'", "did you mean conv1?"),
+        (["a.png", "--layer", "cnv1"], "--layer is 'cnv1'", "Did you mean --layer conv1?"),
         (["a.png", "--layer", "relu1", "--view", "filters"], "no such layer with kernels", ""),
-        (["a.png", "--view", "filter"], "--view is 'filter'", "did you mean filters?"),
+        (["a.png", "--view", "filter"], "--view is 'filter'", "Did you mean --view filters?"),
         (["a.png", "-o", "x.jpg"], "-o x.jpg ends in .jpg", ".png"),
         (["a.png", "-o", "a.png"], "is also the input", ""),
         (["a.png", "-m", "missing.safetensors"], "no such file", ""),

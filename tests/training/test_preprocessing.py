@@ -115,7 +115,7 @@ def test_sizes_that_are_none(given):
 def test_a_fit_that_is_none():
     with pytest.raises(CnncliError, match="--fit is 'croop'; expected crop, pad, stretch") as caught:
         TrainOptions(dataset="a", fit="croop")
-    assert caught.value.hint == "Did you mean crop? Say --fit crop."
+    assert caught.value.hint == "Did you mean --fit crop?"
 
 
 @pytest.mark.parametrize(

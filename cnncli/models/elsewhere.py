@@ -1,0 +1,89 @@
+"""Layers as PyTorch and Keras call them: what to write here instead."""
+
+import re
+
+from cnncli.models.grammar import WORDS, is_word
+from cnncli.nearest import did_you_mean, meant
+
+#: Names elsewhere, folded, without their dimensions (``conv2d`` is ``conv``), and the name here.
+_ELSEWHERE = {
+    **dict.fromkeys(("convolution", "convolutional", "c"), "conv"),
+    **dict.fromkeys(("depthwise", "depthwiseconv", "separableconv"), "dwconv"),
+    **dict.fromkeys(("maxpool", "maxpooling", "mp"), "pool"),
+    **dict.fromkeys(("averagepool", "averagepooling", "avgpooling", "meanpool"), "avgpool"),
+    **dict.fromkeys(
+        ("globalavgpool", "globalaveragepooling", "adaptiveavgpool", "adaptivepool", "globalpool"), "gap"
+    ),
+    **dict.fromkeys(("linear", "dense", "fullyconnected", "affine", "ip", "head", "classifier"), "fc"),
+    **dict.fromkeys(("batchnorm", "batchnormalization", "norm", "batch"), "bn"),
+    **dict.fromkeys(("leakyrelu", "lrelu", "prelu"), "leaky"),
+    **dict.fromkeys(("swish", "hardswish"), "silu"),
+    **dict.fromkeys(("reshape", "flat", "view"), "flatten"),
+    **dict.fromkeys(("drop", "dropout2d"), "dropout"),
+}
+_NUMBERS = {"conv": "32", "fc": "128"}  # of words that need one, where none was given
+_SOFTMAX = ("softmax", "logsoftmax", "softmaxlayer")
+
+
+def nearest_word(text: str) -> str:
+    """What may have been meant by a word that is no layer.
+
+    Parameters
+    ----------
+    text : str
+        From the word to the end of the network: ``Conv2d(3, 64, 5) relu …``, ``dropout=0.5 fc``.
+
+    Returns
+    -------
+    str
+        A hint; empty where nothing is near.
+    """
+    listed = _listed(text)
+    if listed:
+        return listed
+    if re.match(r"[^\w\s]", text):
+        return "Write blanks between words, and no other signs."
+    if text[:1].isdigit():
+        return "Write a number right after its word, as in conv32."
+    match = re.match(
+        r"\s*(?:nn\.)?([a-z_]+)(?:[123]d)?(?:\(([^()]*)\)|[=:_]?([0-9.]+)?(?=\s|$))", text.lower()
+    )
+    if match is None:
+        return _by_letters(text)
+    name = match[1].replace("_", "")
+    if name in _SOFTMAX:
+        return "Leave it out: softmax is applied already, after the last fc."
+    ours = _ELSEWHERE.get(name, name)
+    for word in _candidates(ours, re.findall(r"[0-9.]+", match[2] or match[3] or "")):
+        if is_word(word) and word != text:
+            return meant(word)
+    return _by_letters(text)
+
+
+def _candidates(name: str, numbers: list[str]) -> list[str]:
+    """The word with the numbers that stood in brackets: of channels in and out, out is written here."""
+    tries = []
+    if name == "conv" and len(numbers) > 1:
+        tries.append(f"conv{numbers[1]}" + (f"-{numbers[2]}" if numbers[2:] and numbers[2] != "3" else ""))
+    if name == "fc" and len(numbers) > 1:
+        tries.append(f"fc{numbers[1]}")
+    if numbers:
+        tries.append(f"{name}{numbers[0]}")
+    return [*tries, f"{name}{_NUMBERS.get(name, '')}"]
+
+
+def _listed(text: str) -> str:
+    """Blanks for a network whose words stand between other signs: ``conv32,relu,fc``, ``conv32->relu``."""
+    parts = [
+        part
+        for part in re.split(r"\s*(?:->|=>|→|[,;|/>+]|(?<=\w)-(?=[A-Za-z]))\s*|\s+", text.strip())
+        if part
+    ]
+    right = not re.fullmatch(r"[\w.\s]*", text) and len(parts) > 1 and all(map(is_word, parts))
+    return meant(f'-m "{" ".join(parts)}"') if right else ""
+
+
+def _by_letters(text: str) -> str:
+    letters = re.match(r"[a-z]*", text.strip().lower())
+    names = {word.rstrip("0123456789."): word for word in reversed(WORDS)}  # fc128 before fc
+    return did_you_mean(letters.group() if letters else "", names, instead=names)
