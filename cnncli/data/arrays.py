@@ -43,19 +43,19 @@ def open_arrays(
     facts = Facts(curious=asked.intake is None)
     if facts.curious:
         for part, array in parts.items():
-            _see(array, facts, part)
+            _see(array, facts, part, partial(name, part))
         _check_alike(parts)
     height, width, channels = next(iter(parts.values())).shape[1:]
     intake = asked.intake or Intake(
         (*(asked.size or (height, width)), asked.channels or channels),
         asked.fit,
-        scales=scales_of(facts.extents),
+        scales=scales_of(facts),
     )
     brought = {part: _brought(array, intake, partial(name, part), facts) for part, array in parts.items()}
     return brought, intake, facts
 
 
-def _see(array: Raw, facts: Facts, part: str) -> None:
+def _see(array: Raw, facts: Facts, part: str, name: Callable[[int], str]) -> None:
     """Which numbers a split holds."""
     if array.dtype == np.uint8 or not array.size:
         return
@@ -65,13 +65,12 @@ def _see(array: Raw, facts: Facts, part: str) -> None:
         raise CnncliError(f"{part}: {error.message}", error.hint) from error
     peaks = array.reshape(len(array), -1).max(axis=1).astype(np.float64)
     bright = peaks[peaks > 0]
-    facts.extents[array.dtype.name].append(
-        replace(
-            whole,
-            least=float(bright.min()) if bright.size else 0.0,
-            dim=int(np.count_nonzero(bright <= TWO_SAVERS[array.dtype.name][0] * _HAIR)),
-        )
-    )
+    kind = array.dtype.name
+    facts.extents[kind].append(replace(whole, least=float(bright.min()) if bright.size else 0.0))
+    most, least = TWO_SAVERS[kind]
+    if whole.high > least:
+        dim = np.flatnonzero((peaks > 0) & (peaks <= most * _HAIR))
+        facts.dim[kind].update((name(int(at)), bool((array[at] % 1 == 0).all())) for at in dim)
 
 
 def _check_alike(parts: Mapping[str, Raw]) -> None:

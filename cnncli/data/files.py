@@ -104,7 +104,7 @@ def _read_noted(path: Path, intake: Intake, place: int, facts: Facts | None, mar
         picture, size = read_for(data, intake, name=str(path))
         try:
             if facts is not None:
-                facts.see(picture, size)
+                facts.see(shown(path), picture, size)
             return picture, prepared(picture, intake)
         except CnncliError as error:
             raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error

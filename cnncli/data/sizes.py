@@ -8,13 +8,25 @@ import numpy as np
 
 from cnncli.data.prepare import Intake, Prepared, read_file
 from cnncli.errors import CnncliError
-from cnncli.images.levels import DEEP, MOST_OF_12_BITS, Extent, Scale, decided, extent_of, together
+from cnncli.images.levels import (
+    DEEP,
+    MOST_OF_12_BITS,
+    Extent,
+    Scale,
+    decided,
+    extent_of,
+    is_dim,
+    levels_of_one,
+    together,
+)
 from cnncli.images.picture import Picture, with_depth
 from cnncli.images.resize import read_reduced
 
 _LOOKED_AT = 32
 _SMALL = 96  # images of one size up to this many pixels a side are taken as they are
 _USUAL = 64  # else: enough to tell things apart, and fast on a processor
+_FEWEST = 8  # levels of 256 that pictures up to 1 have among others, or else they are on another scale
+_NAMED = 3  # images that a message names
 _RECAST = {"gray": "images are turned gray", "colour": "gray images are taken as colour"}
 #: By kind, numbers up to which and beyond which two pictures are probably on two scales.
 TWO_SAVERS = {"uint16": (MOST_OF_12_BITS, 16383), "float32": (1, 2)}
@@ -57,6 +69,8 @@ class Facts:
         Upright.
     extents : dict of str to list of Extent
         Of images deeper than 8 bits, by kind.
+    dim : dict of str to dict of str to bool
+        By kind and name, the images that are `is_dim`, and whether they are all whole numbers.
     adapted : dict of str to tuple of str
         By name, what was done to an image: as in `Prepared`, and ``gray`` or ``colour`` where it became that.
     clipped : list of int
@@ -67,10 +81,11 @@ class Facts:
     colour: bool = False
     sizes: set[tuple[int, int]] = field(default_factory=set)
     extents: dict[str, list[Extent]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
+    dim: dict[str, dict[str, bool]] = field(default_factory=lambda: {kind: {} for kind in DEEP})
     adapted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     clipped: list[int] = field(default_factory=list)
 
-    def see(self, picture: Picture, size: tuple[int, int]) -> None:
+    def see(self, name: str, picture: Picture, size: tuple[int, int]) -> None:
         """Take down what is to be known of a picture before it is brought to an input.
 
         Raises
@@ -84,7 +99,10 @@ class Facts:
         shades = shades[..., : shades.shape[2] - picture.alpha]
         if shades.dtype != np.uint8:
             extent = extent_of(shades, highlights=picture.format != "NPY")
-            self.extents[shades.dtype.name].append(extent)
+            kind = shades.dtype.name
+            self.extents[kind].append(extent)
+            if is_dim(extent, kind):
+                self.dim[kind][name] = extent.whole
         self.sizes.add(size)
         if not self.colour and not _is_gray(shades):
             self.colour = True
@@ -106,7 +124,7 @@ def look(paths: Sequence[Path]) -> Facts:
     picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
     for at in picked:
         try:
-            facts.see(*read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
+            facts.see("", *read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
         except CnncliError:
             continue  # named later, when all are decoded
     return facts
@@ -134,13 +152,20 @@ def choose(facts: Facts, asked: Asked, *, sure: bool = True) -> Intake:
     channels = asked.channels or (1 if facts.sizes and not facts.colour else 3)
     small = len(facts.sizes) == 1 and max(next(iter(facts.sizes))) <= _SMALL
     size = next(iter(facts.sizes))[::-1] if small else (_USUAL, _USUAL)
-    return Intake((*(asked.size or size), channels), asked.fit, scales=scales_of(facts.extents, sure=sure))
+    scales = scales_of(facts, sure=sure)
+    return Intake((*(asked.size or size), channels), asked.fit, scales=scales)
 
 
-def scales_of(extents: Mapping[str, Sequence[Extent]], *, sure: bool = True) -> dict[str, Scale]:
-    """Choose black and white for each kind of numbers that occurs."""
+def scales_of(facts: Facts, *, sure: bool = True) -> dict[str, Scale]:
+    """Choose black and white for each kind of numbers that occurs.
+
+    Raises
+    ------
+    CnncliError
+        If ``sure``: where it cannot be told, or some images are on another scale than others.
+    """
     scales = {}
-    for kind, seen in extents.items():
+    for kind, seen in facts.extents.items():
         if not seen:
             continue
         try:
@@ -148,7 +173,30 @@ def scales_of(extents: Mapping[str, Sequence[Extent]], *, sure: bool = True) -> 
         except CnncliError:
             if sure:
                 raise
+    if sure and "float32" in scales:
+        _refuse_two_scales(facts, scales["float32"])
     return scales
+
+
+def _refuse_two_scales(facts: Facts, scale: Scale) -> None:
+    """Refuse fractions up to 1 among numbers so large that they would be black.
+
+    Whole numbers up to 1 may well be a dark picture among others up to 255.
+    """
+    small = sorted(name for name, whole in facts.dim["float32"].items() if not whole)
+    if not small or levels_of_one(scale) >= _FEWEST:
+        return
+    images = f"{len(small):,} images of float pixels do" if len(small) > 1 else "1 image of float pixels does"
+    high = together(facts.extents["float32"]).high
+    raise CnncliError(
+        f"{images} not go beyond 1 ({_some(small)}), others reach {high:g}; expected one scale for all",
+        "Bring white to the same number in all of them before they are saved.",
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shorter = ", ".join(names[:_NAMED])
+    return shorter if len(names) <= _NAMED else f"{shorter} and {len(names) - _NAMED:,} more"
 
 
 def said(facts: Facts, intake: Intake, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -157,7 +205,7 @@ def said(facts: Facts, intake: Intake, asked: Asked) -> tuple[tuple[str, ...], t
         return (), ()
     words = {word for changes in facts.adapted.values() for word in changes} if asked.channels else set()
     notes = (*_on_size(facts.sizes, intake), *on_scales(intake.scales), *on_colour(words))
-    return notes, on_numbers(facts.extents, facts.clipped)
+    return notes, on_numbers(facts)
 
 
 def on_colour(words: Set[str]) -> tuple[str, ...]:
@@ -199,20 +247,22 @@ def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
     )
 
 
-def on_numbers(extents: Mapping[str, Sequence[Extent]], over: Sequence[int]) -> tuple[str, ...]:
+def on_numbers(facts: Facts) -> tuple[str, ...]:
     """What is odd about numbers."""
-    warnings = []
+    warnings, over = [], facts.clipped
     if over:
         images = "1 image" if len(over) == 1 else f"{len(over):,} images"
         numbers = "1 number" if sum(over) == 1 else f"{sum(over):,} numbers"
         warnings.append(f"clipped, because beyond black or white: {numbers} of {images}")
     for kind, (most, least) in TWO_SAVERS.items():
-        if not (seen := extents.get(kind)) or not (every := together(seen)).dim or every.high <= least:
+        dim = sorted(facts.dim[kind])
+        if not dim or (high := together(facts.extents[kind]).high) <= least:
             continue
-        warnings.append(
-            f"{every.dim:,} images of {_KINDS[kind]} do not go beyond {most:g}, others reach {every.high:g}: "
-            "all are taken on one scale"
+        images = (
+            f"{len(dim):,} images of {_KINDS[kind]} do" if len(dim) > 1 else f"1 image of {_KINDS[kind]} does"
         )
+        reach = f"{images} not go beyond {most:g}, others reach {high:g}"
+        warnings.append(f"{reach}: all are taken on one scale ({_some(dim)})")
     return tuple(warnings)
 
 

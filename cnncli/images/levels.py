@@ -10,7 +10,8 @@ A byte says it by its type. 16 bits hold 10 or 12 as often as 16, and floats rea
 
 It is asked once for all pictures of a data set; `Scale` is the answer, and travels with the network. Numbers
 that would use few of 256 levels on that scale are stretched. Of a lone picture and a network that never saw
-its kind, 16 bits are by their type, and what cannot be told is refused.
+its kind, 16 bits are by their type, and what cannot be told is refused: 16 bits that would fit into 14 may be
+a dark picture, or one of 14 bits. So is what a network that knows its kind has never seen so dark.
 """
 
 from collections.abc import Iterable
@@ -37,6 +38,9 @@ _MARGIN = 1 / 8  # of their span, on either side of what is stretched, for pictu
 _EXPECTED = "0 to 255, 1,023, 4,095, 16,383 or 65,535"
 #: 16 bits that reach no further may be a dark picture, or one of 12 bits.
 MOST_OF_12_BITS = 4095
+_MOST_OF_14_BITS = 16383
+_DARKER = 0.5  # times the darkest picture learnt from: one below that, of fewer bits, is of another kind
+_BEYOND = 2  # times white: numbers beyond that are on another scale, not a spot that is too bright
 
 
 @record
@@ -55,8 +59,6 @@ class Extent:
         All are whole numbers.
     highlights : bool
         All come from formats whose white is 1, whatever lies above.
-    dim : int
-        Pictures, other than black ones, that do not go beyond 1, or of 16 bits not beyond 12.
     """
 
     low: float
@@ -68,7 +70,6 @@ class Extent:
     large: int
     whole: bool
     highlights: bool = False
-    dim: int = 0
 
 
 @record
@@ -112,11 +113,11 @@ def extent_of(shades: Pixels, *, highlights: bool = False) -> Extent:
             "Fill them in before saving, for example with numpy.nan_to_num.",
         )
     if shades.dtype == np.uint16:
-        return Extent(low, high, high, high, shades.size, 0, 0, True, False, int(0 < high <= MOST_OF_12_BITS))
+        return Extent(low, high, high, high, shades.size, 0, 0, True)
     large = int(np.count_nonzero(shades > 1)) if high > 1 else 0
     small = int(np.count_nonzero(shades > 0)) - large
     whole = bool(np.array_equal(shades, np.rint(shades)))
-    return Extent(low, high, high, high, shades.size, small, large, whole, highlights, int(0 < high <= _HAIR))
+    return Extent(low, high, high, high, shades.size, small, large, whole, highlights)
 
 
 def together(extents: Iterable[Extent]) -> Extent:
@@ -133,8 +134,17 @@ def together(extents: Iterable[Extent]) -> Extent:
         sum(each.large for each in every),
         all(each.whole for each in every),
         all(each.highlights for each in every),
-        sum(each.dim for each in every),
     )
+
+
+def is_dim(extent: Extent, kind: str) -> bool:
+    """Whether a picture, other than a black one, does not go beyond 1, or with 16 bits not beyond 12."""
+    return 0 < extent.high <= (_HAIR if kind == "float32" else MOST_OF_12_BITS)
+
+
+def levels_of_one(scale: Scale) -> float:
+    """How many of 256 levels the numbers from 0 to 1 have on a scale."""
+    return 255 / (scale.high - scale.low)
 
 
 def decided(extent: Extent, kind: str) -> Scale:
@@ -207,12 +217,7 @@ def scale_for(extent: Extent, kind: str, known: Scale | None) -> Scale:
     if known is not None and not _is_of_another_saver(extent, kind, known):
         return known
     if kind == "uint16":
-        if 0 < extent.high <= MOST_OF_12_BITS:
-            raise CnncliError(
-                f"its 16-bit pixels reach {extent.high:g} of 65,535: it is black, or holds 12 bits or fewer",
-                "Multiply the pixels so that white is 65,535 (by 16 for 12 bits), or train on such pictures.",
-            )
-        return Scale(0.0, _TOPS[-1], extent.least, extent.most)
+        return _of_16_bits(extent)
     white = float_white(extent)
     if extent.low < -_BELOW * white or (extent.high > white * _HAIR and white > 1):
         raise CnncliError(
@@ -227,13 +232,31 @@ def scale_for(extent: Extent, kind: str, known: Scale | None) -> Scale:
     return Scale(0.0, white, extent.least, extent.most)
 
 
+def _of_16_bits(extent: Extent) -> Scale:
+    """The scale of 16 bits by their type, where nothing suggests that they are fewer."""
+    if 0 < extent.high <= _MOST_OF_14_BITS:
+        bits, factor = (12, 16) if extent.high <= MOST_OF_12_BITS else (14, 4)
+        raise CnncliError(
+            f"its 16-bit pixels reach {extent.high:,.0f} of 65,535: it is dark, or holds {bits} bits or less",
+            f"Multiply the pixels so that white is 65,535 (by {factor} for {bits} bits), or train on such "
+            "pictures.",
+        )
+    return Scale(0.0, _TOPS[-1], extent.least, extent.most)
+
+
 def _is_of_another_saver(extent: Extent, kind: str, known: Scale) -> bool:
-    """Whether floats are plainly on the other one of the scales to 1 and to 255 than those learnt from."""
-    if kind != "float32" or known.low != 0:
+    """Whether numbers are plainly on another scale than those learnt from."""
+    if known.low != 0 or extent.high <= 0:
         return False
+    if kind == "uint16":
+        top = next(top for top in _TOPS if extent.high <= top)
+        darker = top < known.high and extent.high < _DARKER * known.least and top < known.least
+        return known.high in _TOPS and (darker or extent.high > _BEYOND * known.high)
     if known.high == 1:
         return extent.high > max(known.most, _BEYOND_ONE)
-    return known.high == _TOPS[0] and 0 < extent.high <= _HAIR and extent.high < known.least
+    if known.high not in _TOPS or extent.high > _HAIR:
+        return False
+    return extent.high < known.least or (known.least >= 1 and not extent.whole)
 
 
 def float_white(extent: Extent) -> float:

@@ -87,12 +87,56 @@ def test_what_is_clipped_is_counted_and_what_is_dim_is_said(tmp_path, rng):
     np.savez(tmp_path / "a.npz", x=bright, y=np.arange(12) % 2)
     dataset = load_dataset(str(tmp_path / "a.npz"))
     assert "clipped, because beyond black or white: 3 numbers of 2 images" in dataset.warnings
-    mixed = rng.random((12, 8, 8)).astype(np.float32) * np.where(np.arange(12) < 3, 1, 255)[:, None, None]
-    np.savez(tmp_path / "b.npz", x=mixed, y=np.arange(12) % 2)
-    warnings = load_dataset(str(tmp_path / "b.npz")).warnings
-    assert any(
-        each.startswith("3 images of float pixels do not go beyond 1, others reach 25") for each in warnings
-    )
+
+
+def shelved(root, images, form):
+    """Images as a folder of class folders, a table of files, or an array."""
+    for at, image in enumerate(images):
+        (root / "d" / "ab"[at % 2]).mkdir(parents=True, exist_ok=True)
+        np.save(root / "d" / "ab"[at % 2] / f"{at:02}.npy", image)
+    rows = [f"d/{'ab'[at % 2]}/{at:02}.npy,{'ab'[at % 2]}" for at in range(len(images))]
+    (root / "d.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    np.savez(root / "d.npz", x=np.stack(images), y=np.arange(len(images)) % 2)
+    return str(root / {"folder": "d", "table": "d.csv", "array": "d.npz"}[form])
+
+
+FORMS = ("folder", "table", "array")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("large", [255, 3000, 60_000])
+def test_fractions_up_to_1_among_larger_numbers_are_refused_by_name(tmp_path, rng, form, large):
+    images = [
+        rng.random((8, 8)).astype(np.float32) * (1 if at in (4, 7, 8, 9) else large) for at in range(12)
+    ]
+    images[0][0, 0] = large
+    with pytest.raises(CnncliError, match="4 images of float pixels do not go beyond 1 ") as error:
+        load_dataset(shelved(tmp_path, images, form))
+    message = error.value.message
+    assert f"others reach {large:g}; expected one scale for all" in message
+    names = ["d[4]", "d[7]", "d[8]"] if form == "array" else ["a/04.npy", "a/08.npy", "b/07.npy"]
+    assert all(name in message for name in names), message
+    assert "and 1 more" in message
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whole_numbers_up_to_1_among_bytes_are_dark_and_said(tmp_path, rng, form):
+    images = [rng.integers(0, 256, (8, 8)).astype(np.float32) for _ in range(12)]
+    images[5] = (images[5] > 99).astype(np.float32)
+    dataset = load_dataset(shelved(tmp_path, images, form))
+    (warning,) = dataset.warnings
+    assert warning.startswith("1 image of float pixels does not go beyond 1, others reach 25")
+    assert ("d[5]" if form == "array" else "b/05.npy") in warning
+    assert dataset.intake.scales["float32"].high == 255
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_small_numbers_of_one_scale_that_is_stretched_are_no_other_scale(tmp_path, rng, form):
+    """Metres: nothing is beyond 10, and what is nearer than 1 has levels enough."""
+    images = [rng.random((8, 8)).astype(np.float32) * (0.9 if at == 5 else 10) for at in range(12)]
+    scale = load_dataset(shelved(tmp_path, images, form)).intake.scales["float32"]
+    assert scale.low == 0
+    assert 10 < scale.high < 12
 
 
 @pytest.mark.parametrize(("kind", "large", "small"), [("float32", 255, 1), ("uint16", 60_000, 3000)])

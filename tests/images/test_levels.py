@@ -104,9 +104,13 @@ def test_a_lone_picture_is_on_its_own_scale():
     for top in (1, 255):
         assert lone(STEPS * np.float32(top)) == (0, top)
     assert lone(BYTES * np.uint16(257)) == (0, 65535)
-    for values in (BYTES.astype(np.uint16) * 16, BYTES.astype(np.uint16)):
-        with pytest.raises(CnncliError, match=r"reach \d+ of 65,535: it is black, or holds 12 bits or fewer"):
-            lone(values)
+    for times, bits in ((1, 12), (16, 12), (17, 14), (64, 14)):
+        with pytest.raises(
+            CnncliError, match=rf"reach {255 * times:,} of 65,535: it is dark, or holds {bits} bits"
+        ):
+            lone(BYTES.astype(np.uint16) * np.uint16(times))
+    assert lone(BYTES.astype(np.uint16) * np.uint16(65)) == (0, 65535)
+    assert lone(BYTES.astype(np.uint16) * np.uint16(0)) == (0, 65535)
     for values in (STEPS * 3000, STEPS * 8, STEPS - 1):
         with pytest.raises(CnncliError, match="its pixels reach"):
             lone(values.astype(np.float32))
@@ -124,8 +128,25 @@ def test_a_network_keeps_its_scale_but_for_pictures_of_another_saver():
     assert lone(STEPS * 255, unit) == lone(STEPS * 255, bytes_) == (0, 255)
     dark = levels.Scale(0, 255, 0.5, 255)  # learnt from pictures that are as dark as this one
     assert lone(STEPS * np.float32(0.8), dark) == (0, 255)
+    assert lone(STEPS, levels.Scale(0, 255, 1, 255)) == (0, 1), "dark ones learnt from were whole numbers"
+    assert lone((STEPS > 0.5).astype(np.float32), levels.Scale(0, 255, 1, 255)) == (0, 255)
+    assert lone(STEPS, levels.Scale(0, 65535, 9000, 60000)) == (0, 1)
+    depth = levels.Scale(0, 11.2, 4, 10)  # stretched: numbers up to 1 have 22 levels
+    assert lone(STEPS, depth) == (0, 11.2)
+
+
+def test_16_bits_of_another_camera_than_the_networks():
     camera = levels.Scale(0, 4095, 480, 4095)
-    assert lone((STEPS * 300).astype(np.uint16), camera) == (0, 4095)
+    full = levels.Scale(0, 65535, 50_000, 65535)
+    dark = levels.Scale(0, 65535, 17_000, 65535)
+    for reach, known in ((300, camera), (8000, camera), (26_000, full), (16_000, dark), (0, full)):
+        assert lone((STEPS * reach).astype(np.uint16), known) == (0, known.high), (reach, known)
+    for reach, known in ((16_000, full), (4000, full), (4000, dark), (9000, camera)):
+        with pytest.raises(CnncliError, match=rf"reach {reach:,} of 65,535: it is dark, or holds"):
+            lone((STEPS * reach).astype(np.uint16), known)
+    assert lone((STEPS * 60_000).astype(np.uint16), camera) == (0, 65535), "no 12 bits reach so far"
+    stretched = levels.Scale(100, 900, 700, 800)
+    assert lone((STEPS * 40_000).astype(np.uint16), stretched) == (100, 900)
 
 
 @pytest.mark.parametrize(
