@@ -12,6 +12,7 @@ from cnncli.data.model import Dataset
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE
+from cnncli.training.listing import ImageList, departures
 from cnncli.training.loading import is_known
 from cnncli.training.seen import Seen
 
@@ -75,9 +76,11 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
     seen = trained.checkpoint.seen
     splits = (found.train, found.val, found.test)
     digests = [digests_of(each) for each in splits]
+    on_list: tuple[str, ...] = ()
     if seen is not None and (same := _is_own(source, digests, trained, seen)):
         sides = _own_sides(found, digests, seen)
-        reason = _own_reason(sides, trained, split, same) + _gone(digests, seen, split)
+        held, on_list = _held(trained, seen)
+        reason = _own_reason(sides, held, split, same) + _gone(digests, seen, split)
     else:
         sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
         split, reason = _brought(found, split)
@@ -95,7 +98,7 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
     learnt = seen.trained_on(chosen, keys)
     looked_at = np.isin(chosen, seen.val) & ~learnt
     warnings = _warnings(len(chosen), int(learnt.sum()), int(looked_at.sum()), split)
-    return Choice(places, total, split, reason, warnings, int(learnt.sum()))
+    return Choice(places, total, split, reason, on_list + warnings, int(learnt.sum()))
 
 
 def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, seen: Seen) -> str:
@@ -124,11 +127,24 @@ def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) ->
     return sides
 
 
-def _own_reason(sides: list[NDArray[np.str_]], trained: Trained, split: str, same: str) -> str:
+def _held(trained: Trained, seen: Seen) -> tuple[str, tuple[str, ...]]:
+    """What tells the splits of the network's own run, and a warning where its folder's list says others."""
+    run = (trained.checkpoint.path or Path()).parent
+    kept = "digests in the checkpoint"
+    if not (run / LIST_FILE).is_file():
+        return kept, ()
+    try:
+        what = departures(ImageList.read(run / LIST_FILE), seen)
+    except CnncliError as error:
+        return kept, (f"{error.message}: the {kept} count",)
+    if not what:
+        return f"{LIST_FILE} of {shown(run)}", ()
+    return kept, (f"{shown(run / LIST_FILE)} is not as the run wrote it, {what}: the {kept} count",)
+
+
+def _own_reason(sides: list[NDArray[np.str_]], held: str, split: str, same: str) -> str:
     if split == "all":
         return "all images, as --split all asks"
-    run = (trained.checkpoint.path or Path()).parent
-    held = f"{LIST_FILE} of {shown(run)}" if (run / LIST_FILE).is_file() else "digests in the checkpoint"
     moved = ", whose data these are" if same == "moved" else ""
     new = sum(int((side == "new  ").sum()) for side in sides)
     others = f"; {new:,} that were not there are left out" if new else ""

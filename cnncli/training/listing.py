@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from cnncli.data.identity import digests_of
 from cnncli.data.model import Dataset, Split
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
+
+if TYPE_CHECKING:
+    from cnncli.training.seen import Seen
 
 FILE = "splits.csv"
 _SPLITS = ("train", "val", "test")
@@ -43,6 +47,12 @@ class ImageList:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def mark(self) -> str:
+        """64 bits of all rows in their order, in hexadecimal."""
+        from hashlib import blake2b
+
+        return blake2b(self.as_csv(), digest_size=8).hexdigest()
 
     def as_csv(self) -> bytes:
         """The content of ``splits.csv``: a header, and a row an image."""
@@ -115,6 +125,36 @@ def _short(name: str, whole: str, folder: str) -> str:
     if name.startswith(f"{whole}[") and name.endswith("]"):
         return name[len(whole) + 1 : -1]
     return name.removeprefix(folder)
+
+
+def departures(images: ImageList, seen: "Seen") -> str:
+    """Say how a list departs from what a checkpoint keeps of its run; empty where it does not.
+
+    Parameters
+    ----------
+    images : ImageList
+        As it lies in the run's folder.
+    seen : Seen
+        What the run's network has seen.
+    """
+    kept = {part: getattr(seen, part) for part in _SPLITS}
+    everything = np.concatenate(list(kept.values()))
+    splits = np.array(images.splits)
+    stray = np.zeros(len(images), bool)
+    for part in _SPLITS:
+        stray |= (splits == part) & ~np.isin(images.digests, kept[part])
+    known = np.isin(images.digests, everything)
+    said = (
+        ("in another split", np.flatnonzero(stray & known)),
+        ("not in the checkpoint", np.flatnonzero(~known)),
+        ("missing", np.flatnonzero(~np.isin(everything, images.digests))),
+    )
+    return "; ".join(
+        f"{len(places):,} image{'s are' if len(places) > 1 else ' is'} {what}"
+        + ("" if what == "missing" else f" ({listed([images.images[at] for at in places])})")
+        for what, places in said
+        if len(places)
+    )
 
 
 def differences(before: ImageList, now: ImageList) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cnncli.checked import Fields
 from cnncli.data.assemble import listed
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
@@ -9,10 +10,10 @@ from cnncli.data.prepare import Intake
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.images.room import set_max_pixels
-from cnncli.training.checkpoint import Preprocessing
+from cnncli.training.checkpoint import Preprocessing, load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
-from cnncli.training.listing import ImageList, arranged, differences, list_of
+from cnncli.training.listing import ImageList, arranged, departures, differences, list_of
 from cnncli.training.options import TrainOptions
 
 
@@ -46,6 +47,37 @@ def load(
         report=report,
         layout=options.layout,
         whole=whole,
+    )
+
+
+def list_as_written(folder: RunFolder, facts: Fields) -> ImageList:
+    """A run's list of images.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run's.
+    facts : Fields
+        What its ``config.json`` says of its data.
+
+    Raises
+    ------
+    CnncliError
+        Where it is not the list that the run wrote: other images would be trained on than before.
+    """
+    path = folder / LIST_FILE
+    images = ImageList.read(path)
+    if "list" not in facts or images.mark() == facts.text("list"):  # runs of earlier versions have none
+        return images
+    try:
+        seen = load_checkpoint(folder / "last.safetensors").seen
+    except CnncliError:  # there is none before the first epoch's end
+        seen = None
+    what = seen and departures(images, seen)
+    raise CnncliError(
+        f"{shown(path)} has been changed since the run began: "
+        f"{what or 'it has other rows, or the same in another order'}; expected the list that the run wrote",
+        f"Restore it from a copy, or start a new run with --init {shown(folder.path)}.",
     )
 
 

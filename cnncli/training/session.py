@@ -22,9 +22,8 @@ from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.changes import Changes
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_of, save_checkpoint
 from cnncli.training.folder import RunFolder
-from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList, list_of
-from cnncli.training.loading import is_known, load, load_same
+from cnncli.training.loading import is_known, list_as_written, load, load_same
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
 from cnncli.training.pixels import preprocessing_of
@@ -124,7 +123,7 @@ class Session:
             "options": self.options.as_dict(),
             "model": asdict(self.model),
             "preprocessing": asdict(self.preprocessing),
-            "data": _facts(self.dataset),
+            "data": {**_facts(self.dataset), "list": self.images.mark()},
             "plans": list(self.trainer.material.plans),
             "given": given,
         }
@@ -266,9 +265,9 @@ def resume(
         classes = facts.texts("classes")
         given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
         earlier = Seen.from_text(config.text("earlier")) if "earlier" in config else None
+        images = list_as_written(folder, facts)
     except MalformedError as error:
         raise folder.no_run(error) from error
-    images = ImageList.read(folder / LIST_FILE)
     state = load_state(folder / "state.safetensors")
     options, plans = changes.prolonged(options, plans, state.progress)
     if changes.data is not None:

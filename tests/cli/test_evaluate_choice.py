@@ -38,6 +38,29 @@ def judged(run, *words):
     return result, done.err
 
 
+def rewritten(path, change):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(map(change, rows))
+
+
+def test_a_list_that_was_edited_is_said_and_does_not_count(run, begun, tmp_path):
+    before, _ = judged(run, "pets", "-m", "r")
+    rewritten(tmp_path / "r" / "splits.csv", lambda row: row | {"split": "test"})
+    after, err = judged(run, "pets", "-m", "r")
+    number = len(begun) - count(begun, "test")
+    assert f"warning: r/splits.csv is not as the run wrote it, {number} images are in another split (" in err
+    assert "the digests in the checkpoint count" in err
+    assert "(digests in the checkpoint)" in after["chosen"]
+    assert (after["images"], after["accuracy"]) == (before["images"], before["accuracy"])
+    (tmp_path / "r" / "splits.csv").write_text("nothing")
+    _, err = judged(run, "pets", "-m", "r")
+    assert "is no list of a run's images: its columns are not" in err
+
+
 def count(begun, part):
     return sum(split == part for split in begun.values())
 

@@ -167,6 +167,62 @@ def test_copies_count(tmp_path):
     assert differences(one, other) == "1 image is missing or cannot be read: b; 1 image is new: d"
 
 
+def moved(rows):
+    next(row for row in rows if row["split"] == "test")["split"] = "train"
+
+
+def shorter(rows):
+    rows.pop()
+
+
+def reordered(rows):
+    rows.reverse()
+
+
+def other(rows):
+    rows[3]["digest"] = "0123456789abcdef"
+
+
+def edited(path, edit):
+    """Change a list of images as by hand."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    edit(rows)
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (moved, r"1 image is in another split \(\w+/\d\d.png\); expected"),
+        (shorter, "1 image is missing; expected"),
+        (reordered, "it has other rows, or the same in another order; expected"),
+        (other, r"1 image is not in the checkpoint \(\w+/\d\d.png\); 1 image is missing; expected"),
+    ],
+)
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_list_that_was_edited_is_refused(begun, again, edit, said, epochs):
+    if epochs:
+        session = again(begun)
+        session.trainer.run(Watcher(), lambda: session.trainer.progress.epoch == epochs)
+        session.folder.unlock()
+    edited(begun / "splits.csv", edit)
+    said = said if epochs else "it has other rows, or the same in another order; expected"
+    with pytest.raises(CnncliError, match=f"splits.csv has been changed since the run began: {said}"):
+        again(begun)
+
+
+def test_a_list_written_by_another_program_is_the_same(begun, again):
+    """Lines that end otherwise, and quotes, say nothing else."""
+    edited(begun / "splits.csv", lambda rows: None)
+    assert b"\r\n" in (begun / "splits.csv").read_bytes()
+    assert len(again(begun).dataset.train)
+
+
 @pytest.mark.parametrize(
     "text",
     [
