@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.arrays import Raw, open_arrays
-from cnncli.data.copies import copies_across, copies_within
+from cnncli.data.copies import conflicts, copies_across, copies_within
 from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
 from cnncli.data.files import Files, Marks, decodable, decode_all
 from cnncli.data.identity import digests_of, groups, keys_of, row_marks
@@ -176,6 +176,11 @@ def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: W
         guess = facts
     notes, warnings = said(facts, intake, wishes.asked)
     opened = _with(opened, notes=notes, warnings=warnings)
+    torn, warnings = conflicts(splits, found.classes)
+    if warnings:
+        kept = {part: picked(split, np.flatnonzero(~torn[part]), part) for part, split in splits.items()}
+        splits = {part: split for part, split in kept.items() if len(split) or part == "train"}
+        opened = _with(opened, warnings=warnings)
     return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, wishes)
 
 

@@ -1,7 +1,5 @@
 """A folder of class folders, with or without train, val and test above them."""
 
-import hashlib
-from collections import defaultdict
 from pathlib import Path
 
 from cnncli.data.assemble import Found, Wishes, from_files, listed
@@ -49,13 +47,12 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
         split: [(path, numbers[name]) for name in filled for path in part.get(name, [])]
         for split, part in found.items()
     }
-    parts, said = without_conflicts(parts, tuple(filled))
     count = sum(len(files) for files in parts.values())
     description = Found(
         name=root.resolve().name or "data",
         classes=tuple(shown(name) for name in filled),
         provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}{note}",
-        warnings=(*warnings, *said),
+        warnings=tuple(warnings),
     )
     return from_files(description, {split: files for split, files in parts.items() if files}, wishes)
 
@@ -102,59 +99,3 @@ def _left_out(left: Leftovers, loose: list[Path]) -> list[str]:
         names = listed([shown(path) for path in left.closed])
         warnings.append(f"{names}: the folder may not be read, left out")
     return warnings
-
-
-def without_conflicts(
-    parts: dict[str, list[tuple[Path, int]]], classes: tuple[str, ...]
-) -> tuple[dict[str, list[tuple[Path, int]]], list[str]]:
-    """Leave out files whose content appears under two labels.
-
-    Only files of equal length are read, and compared by digest.
-
-    Returns
-    -------
-    parts, warnings
-        The same files without those that contradict each other.
-    """
-    by_size: dict[int, list[tuple[str, Path, int]]] = defaultdict(list)
-    for split, files in parts.items():
-        for path, label in files:
-            by_size[_size(path)].append((split, path, label))
-    torn: set[Path] = set()
-    examples = []
-    for size, group in by_size.items():
-        if size <= 0 or len({label for _, _, label in group}) < 2:
-            continue
-        for same in _identical(group):
-            labels = {label for _, _, label in same}
-            if len(labels) > 1:
-                torn.update(path for _, path, _ in same)
-                examples.append(
-                    f"{shown(same[0][1])} ({' and '.join(sorted(classes[each] for each in labels))})"
-                )
-    warnings = []
-    if examples:
-        warnings.append(
-            f"{len(torn):,} files have one content and two labels, and are left out: {listed(examples)}"
-        )
-    kept = {split: [each for each in files if each[0] not in torn] for split, files in parts.items()}
-    return kept, warnings
-
-
-def _identical(group: list[tuple[str, Path, int]]) -> list[list[tuple[str, Path, int]]]:
-    """Files of one content, two or more each."""
-    by_digest: dict[bytes, list[tuple[str, Path, int]]] = defaultdict(list)
-    for each in group:
-        try:
-            digest = hashlib.blake2b(each[1].read_bytes(), digest_size=16).digest()
-        except OSError:
-            continue  # named when it is decoded
-        by_digest[digest].append(each)
-    return [same for same in by_digest.values() if len(same) > 1]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -21,7 +21,6 @@ from cnncli.data.columns import (
     rivals,
     split_words,
 )
-from cnncli.data.folder import without_conflicts
 from cnncli.data.layout import Layout
 from cnncli.data.lookup import Lookup, Several, looks_like_image
 from cnncli.data.model import Dataset, Skipped
@@ -155,18 +154,17 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}
     numbered = {split: [(file, numbers[label]) for file, label in files] for split, files in parts.items()}
-    kept, said = without_conflicts(numbered, tuple(classes))
-    count = sum(len(files) for files in kept.values())
+    count = sum(len(files) for files in numbered.values())
     found = Found(
         name=sheet.path.name.split(".")[0] or "data",
         classes=tuple(shown(name) for name in classes),
         provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: {plan.said}",
         notes=_respelt(rows),
-        warnings=(*plan.warnings, *_odd_rows(rows, plan), *doubtful(classes), *said),
+        warnings=(*plan.warnings, *_odd_rows(rows, plan), *doubtful(classes)),
         skipped=tuple(rows.skipped),
         files=(sheet.path,),
     )
-    return from_files(found, {split: files for split, files in kept.items() if files}, wishes)
+    return from_files(found, numbered, wishes)
 
 
 def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _Plan:

@@ -1,14 +1,21 @@
+import itertools
 import shutil
 import zlib
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from data_helpers import picture, write_image
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cnncli.data.assemble import Wishes
 from cnncli.data.files import Files
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
+from cnncli.data.prepare import Intake
+from cnncli.data.sizes import Asked
 from cnncli.errors import CnncliError
 
 
@@ -135,6 +142,44 @@ def test_why_one_class_is_left(tmp_path):
     write_image(tmp_path / "d" / "ant" / "own.png", picture(3))
     with pytest.raises(CnncliError, match="one class only, ant; 2 files have one content and two labels"):
         load_dataset(str(tmp_path / "d"))
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 100])
+def test_content_under_two_labels_is_left_out_of_all_splits(tmp_path, memory):
+    """Whatever else is written into a file, and wherever it lies: one of the labels is wrong."""
+    for at in range(6):
+        for part, label in itertools.product(("train", "test"), "ab"):
+            seed = at + 10 * (part == "test") + 100 * (label == "b")
+            write_image(tmp_path / "d" / part / label / f"{at}.png", picture(seed))
+    torn = Image.open(tmp_path / "d" / "train" / "a" / "3.png")
+    said = PngInfo()
+    said.add_text("Comment", "the same pixels")
+    torn.save(tmp_path / "d" / "test" / "b" / "3.png", pnginfo=said)
+    shutil.copy(tmp_path / "d" / "train" / "b" / "0.png", tmp_path / "d" / "train" / "a" / "0.png")
+    dataset = load_folder(tmp_path / "d", Wishes(memory=memory, val_split=0))
+    (warning,) = dataset.warnings
+    assert warning.startswith("4 files have one content and two labels, and are left out: ")
+    assert "/0.png (a and b)" in warning
+    assert "/3.png (a and b)" in warning
+    names = {
+        split: {each.name(at)[-7:] for at in range(len(each))}
+        for split, each in (("train", dataset.train), ("test", dataset.test))
+    }
+    rest = {f"{label}/{at}.png" for label in "ab" for at in range(6)}
+    assert names["train"] == rest - {"a/0.png", "b/0.png", "a/3.png"}
+    assert names["test"] == rest - {"b/3.png"}
+
+
+def test_files_are_read_once(class_folder, monkeypatch):
+    """Also those of equal length with other labels: the digests are made while they are decoded."""
+    plain = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for label in ("ant", "bee", "cat"):
+        write_image(class_folder / label / "z.bmp", plain + ord(label[0]))
+    reads = Counter()
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read(path))
+    load_folder(class_folder, Wishes(asked=Asked((8, 8), channels=1, intake=Intake((8, 8, 1)))))
+    assert reads["z.bmp"] == 3
 
 
 def test_of_many_names_a_few_are_told_and_the_others_counted(class_folder):
