@@ -8,10 +8,18 @@ from typing import IO
 
 from cnncli.images.formats import sniffed
 
+_WEAK = (b"\0\0\1\0", b"\0\0\2\0")  # how icons begin, and others
 _MARKER = rb"\xff[\x01-\xcf\xd8-\xfe]"  # of a JPEG; not 0 after data that are 255, nor restarts
 _LOOK = 1 << 16  # bytes behind an image that are looked at
 _SCAN, _END = 0xDA, b"\xff\xd9"
 _BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
+#: Bytes of bitmap headers: the oldest, the usual one, and the one that can place a profile.
+_CORE_BITMAP, _INFO_BITMAP, _PROFILED_BITMAP = 12, 40, 124
+_PLAIN_ROWS = (0, 3, 6)  # how bitmaps are packed that are not compressed: as they are, or with masks of bits
+_MASK_BYTES = {3: 12, 6: 16}
+_PLAIN_TGA = (1, 2, 3)  # images with a palette, in colour, gray
+_TGA_FOOTER = b"TRUEVISION-XFILE.\0"
+_QOI_END = bytes(7) + b"\1"
 _MULTI_PICTURE, _PICTURE_COUNT = b"MPF\0", 0xB001
 
 
@@ -19,7 +27,7 @@ def after_the_end(count: int, rest: bytes = b"") -> tuple[str, ...]:
     """Say that bytes were left out, if there are any, and what they begin like."""
     if count <= 0 or (count <= len(rest) and not rest.strip(b"\0")):  # some systems fill files up
         return ()
-    known = sniffed(rest)
+    known = None if rest[:4] in _WEAK else sniffed(rest)
     like = f", which begin like another {known[0]} image," if known else ""
     like = ", which begin like a video," if not known and rest[4:8] == b"ftyp" else like
     return (f"{count:,} byte{'s' if count > 1 else ''} after the end of the image{like} left out",)
@@ -33,10 +41,11 @@ def remarks_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
     stream : binary file
         Read from wherever it is needed, and left anywhere.
     format : str
-        PNG, JPEG, WEBP, AVIF, JPEG2000 or NPY; others have no end of their own.
+        As `sniffed` names it. Formats that do not state where they end have no end: PCX, SUN, XBM, DDS, …
     """
-    find = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _boxes, "JPEG2000": _jpeg2000,
-            "NPY": _npy}.get(format)  # fmt: skip
+    find = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _boxes, "JPEG2000": _jpeg2000, "NPY": _npy,
+            "BMP": _bmp, "DIB": _bare_bitmap, "TGA": _tga, "QOI": _qoi, "ICO": _icon, "CUR": _icon,
+            "ICNS": _icns, "PSD": _psd}.get(format)  # fmt: skip
     if find is None:
         return ()
     length = stream.seek(0, os.SEEK_END)
@@ -126,6 +135,123 @@ def _jpeg(stream: IO[bytes], length: int) -> int | None:
                 return length
             if end < 0:
                 return None
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _bmp(stream: IO[bytes], length: int) -> int | None:
+    """Behind pixels, palette and profile; the size that the file header states is often wrong."""
+    return _bitmap(stream, 14, _little(_at(stream, 10, 4)))
+
+
+def _bare_bitmap(stream: IO[bytes], length: int) -> int | None:
+    return _bitmap(stream, 0, None)
+
+
+def _bitmap(stream: IO[bytes], at: int, pixels: int | None) -> int | None:
+    """The end of a bitmap whose own header lies at ``at``; None where compressed rows do not state it.
+
+    Source: Microsoft, Bitmap Header Types (BITMAPCOREHEADER to BITMAPV5HEADER).
+    """
+    head = _at(stream, at, 124)
+    size = _little(head[:4])
+    if size == _CORE_BITMAP:
+        width, height, bits = (_little(head[k : k + 2]) for k in (4, 6, 10))
+        packed = stated = colors = 0
+    else:
+        width, height = (abs(int.from_bytes(head[k : k + 4], "little", signed=True)) for k in (4, 8))
+        bits = _little(head[14:16])
+        packed, stated, colors = (_little(head[k : k + 4]) for k in (16, 20, 32))
+    if packed not in _PLAIN_ROWS and not stated:
+        return None
+    masks = _MASK_BYTES.get(packed, 0) if size == _INFO_BITMAP else 0
+    if pixels is None:  # right behind header, masks and palette
+        pixels = at + size + masks + 4 * (colors or (1 << bits if bits <= 8 else 0))
+    elif pixels < at + size + masks + 4 * colors:  # contradicts itself
+        return None
+    rows = (width * bits + 31) // 32 * 4 * height
+    end = pixels + (rows if packed in _PLAIN_ROWS else stated)
+    if size >= _PROFILED_BITMAP:
+        profile, count = _little(head[112:116]), _little(head[116:120])
+        end = max(end, at + profile + count if count else 0)
+    return end
+
+
+def _tga(stream: IO[bytes], length: int) -> int | None:
+    """Behind the footer of version 2, wherever it stands.
+
+    Without one the file is of version 1, which says nowhere how long compressed rows are.
+    Source: Truevision TGA File Format Specification 2.0.
+    """
+    at = _at(stream, 0, length).find(_TGA_FOOTER)
+    return at + len(_TGA_FOOTER) if at >= 0 else _plain_tga(stream)
+
+
+def _plain_tga(stream: IO[bytes]) -> int | None:
+    head = _at(stream, 0, 18)
+    if head[2] not in _PLAIN_TGA:
+        return None
+    colors, width, height = (_little(head[k : k + 2]) for k in (5, 12, 14))
+    palette = colors * ((head[7] + 7) // 8) if head[1] else 0
+    return 18 + head[0] + palette + width * height * ((head[16] + 7) // 8)
+
+
+def _qoi(stream: IO[bytes], length: int) -> int | None:
+    """Behind the end marker, which comes when all pixels have been counted.
+
+    Source: qoiformat.org, The Quite OK Image Format, version 1.0.
+    """
+    data = _at(stream, 0, length)
+    left = int.from_bytes(data[4:8], "big") * int.from_bytes(data[8:12], "big")
+    at = 14
+    while left > 0 and at < length:
+        code = data[at]
+        if code >= 0xFE:  # RGB, RGBA
+            at += code - 0xFE + 4
+        else:
+            at += 2 if code >> 6 == 2 else 1  # LUMA; INDEX, DIFF, RUN
+            left -= code & 0x3F if code >> 6 == 3 else 0  # a run counts one more than it says
+        left -= 1
+    return at + len(_QOI_END) if data.startswith(_QOI_END, at) else None
+
+
+def _icon(stream: IO[bytes], length: int) -> int | None:
+    """Behind the last image of an icon's directory; None where one is said to be shorter than its header."""
+    entries = _at(stream, 6, 16 * _little(_at(stream, 4, 2)))
+    sizes, starts = (
+        [_little(entries[at + field : at + field + 4]) for at in range(0, len(entries), 16)]
+        for field in (8, 12)
+    )
+    if min(sizes, default=0) < _INFO_BITMAP:
+        return None
+    return max(start + size for start, size in zip(starts, sizes, strict=True))
+
+
+def _icns(stream: IO[bytes], length: int) -> int:
+    return int.from_bytes(_at(stream, 4, 4), "big")
+
+
+def _psd(stream: IO[bytes], length: int) -> int | None:
+    """Behind the merged image, the last section of a Photoshop file.
+
+    Source: Adobe, Photoshop File Formats Specification, 2019.
+    """
+    channels, height, width, depth = (
+        int.from_bytes(_at(stream, at, size), "big") for at, size in ((12, 2), (14, 4), (18, 4), (22, 2))
+    )
+    at = 26
+    for _ in range(3):  # colours, resources, layers
+        at += 4 + int.from_bytes(_at(stream, at, 4), "big")
+    packed = int.from_bytes(_at(stream, at, 2), "big")
+    at, rows = at + 2, channels * height
+    if packed == 0:
+        return at + rows * ((width * depth + 7) // 8)
+    if packed != 1 or 2 * rows > length:
+        return None
+    counts = _at(stream, at, 2 * rows)  # bytes of each packed row
+    return at + 2 * rows + sum(counts[0::2]) * 256 + sum(counts[1::2])
 
 
 def _further(jpeg: bytes) -> int:

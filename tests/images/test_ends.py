@@ -31,6 +31,83 @@ FILES = {
 }
 
 
+def photoshop(packed, channels=3, height=7, width=5):
+    """A file of Photoshop with a resource, as its specification has it."""
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, channels, height, width, 8, 3)
+    resource = b"8BIM" + struct.pack(">HHI", 1005, 0, 16) + bytes(16)
+    sections = bytes(4) + struct.pack(">I", len(resource)) + resource + bytes(4)
+    rows = channels * height
+    if not packed:
+        return head + sections + bytes(2) + bytes(range(rows * width % 256)).ljust(rows * width, b"\7")
+    row = bytes([width - 1]) + bytes(range(1, width + 1))  # a literal run
+    return head + sections + b"\0\1" + struct.pack(">H", len(row)) * rows + row * rows
+
+
+def bitmap(size, bits, colors, packed=0, width=5, height=6):
+    """A bitmap written byte by byte, with or without an entry for each colour."""
+    row = -(-width * bits // 32) * 4
+    palette = bytes(k % 256 for k in range(4 * (colors or (1 << bits if bits <= 8 else 0))))
+    masks = struct.pack("<3I", 0xF800, 0x7E0, 0x1F) if packed == 3 else b""
+    head = struct.pack("<IiiHHIIiiII", size, width, -height, 1, bits, packed, 0, 0, 0, colors, 0)
+    body = head.ljust(size, b"\0") + (masks if size == 40 else b"") + palette
+    if size > 40:
+        body = body[:40] + masks.ljust(12, b"\0") + body[52:]
+    pixels = bytes(range(100, 100 + row % 100)).ljust(row, b"\1") * height
+    return struct.pack("<2sIII", b"BM", 0, 0, 14 + len(body)) + body + pixels
+
+
+GRAY = Image.fromarray(COLOR[..., 0])
+OTHERS = {
+    "bmp": saved(COLOR, "BMP"),
+    "bmp-gray": saved(GRAY, "BMP"),
+    "bmp-1": saved(GRAY.convert("1"), "BMP"),
+    "bmp-alpha": saved(Image.fromarray(COLOR).convert("RGBA"), "BMP"),
+    "bmp-top-down": bitmap(40, 24, 0),
+    "bmp-few-colours": bitmap(40, 4, 3),
+    "bmp-masks": bitmap(40, 16, 0, packed=3),
+    "bmp-version-5": bitmap(124, 24, 0),
+    "dib": saved(COLOR, "DIB"),
+    "dib-gray": saved(GRAY, "DIB"),
+    "dib-masks": bitmap(40, 16, 0, packed=3)[14:],
+    "tga": saved(COLOR, "TGA"),
+    "tga-rle": saved(COLOR, "TGA", compression="tga_rle"),
+    "tga-1": saved(COLOR, "TGA")[:-26],
+    "tga-1-palette": saved(GRAY.convert("P"), "TGA")[:-26],
+    "ico": saved(Image.fromarray(COLOR), "ICO", sizes=[(16, 16), (32, 32)]),
+    "icns": saved(Image.fromarray(COLOR).resize((32, 32)), "ICNS"),
+    "qoi": saved(COLOR, "QOI"),
+    "qoi-alpha": saved(Image.fromarray(COLOR).convert("RGBA"), "QOI"),
+    "qoi-one-colour": saved(np.full((90, 70, 3), 9, np.uint8), "QOI"),
+    "psd": photoshop(packed=False),
+    "psd-packed": photoshop(packed=True),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_bytes_behind_the_end_of_older_formats_are_said(name):
+    data, file = OTHERS[name], f"a.{name.partition('-')[0]}"
+    picture = read_picture(data, name=file)
+    before = picture.notes
+    assert not any("after the end" in note for note in before)
+    text = b"what is this?"
+    said = f"{len(text)} bytes after the end of the image left out"
+    assert read_picture(data + text, name=file).notes == (*before, said)
+    assert read_picture(data + bytes(100), name=file).notes == before, "filled up with zeros"
+    (note,) = set(read_picture(data + data, name=file).notes) - set(before)
+    like = "" if file in ("a.tga", "a.ico") else f", which begin like another {picture.format} image,"
+    assert note == f"{len(data):,} bytes after the end of the image{like} left out"
+
+
+def test_bitmaps_whose_rows_are_compressed_end_where_they_say():
+    stated = bytearray(bitmap(40, 8, 0))
+    rows = b"\5\1\0\0" * 6 + b"\0\1"
+    stated = stated[: 14 + 40 + 1024] + rows
+    stated[30:38] = struct.pack("<II", 1, len(rows))
+    stated[22:26] = struct.pack("<i", 6)
+    assert read_picture(bytes(stated)).notes == ()
+    assert "3 bytes after the end of the image left out" in read_picture(bytes(stated) + b"abc").notes
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_bytes_behind_the_end_are_said(name):
     data = FILES[name]
