@@ -133,6 +133,10 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         result, format, quality=task.quality, compress=task.compress, threads=threads
     )
     notes += notes_on_losses(job, picture, task, lost)
+    if task.part is not None:
+        from cnncli.cli.parts import notes_on_the_rest
+
+        notes += notes_on_the_rest(job.target, result)
     page = None
     if task.explain is not None:
         from cnncli.cli.explain import Run, encode_explanation

@@ -14,6 +14,7 @@ from cnncli.core.luma import LUMA
 from cnncli.filters.partly import Part
 from cnncli.images.faults import shown
 from cnncli.images.levels import picture_white
+from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 
 # What no pixel of a mask exceeds where its numbers mean something else: 0 and 1, classes, 8 bits in 16.
@@ -57,6 +58,22 @@ def read_part(given: dict[str, Any], max_pixels: int) -> Part | None:
         )
     region = values.region("--roi", given["roi"]) if inside else None
     return Part(region, None if mask is None else _read_mask(mask, max_pixels))
+
+
+def notes_on_the_rest(target: str, result: Picture) -> list[str]:
+    """Say where what is not filtered changes all the same, for want of colours in the output's format."""
+    if result.format != "GIF":
+        return []
+    from cnncli.images.gif_write import dithered_frames
+
+    if not (count := dithered_frames(result)):
+        return []
+    where = "standard output" if target == STREAM else shown(target)
+    of_frames = "" if len(result.frames) == 1 else f" in {count:,} of {len(result.frames):,} frames"
+    return [
+        f"note: {where}: GIF holds 256 colours and there are more{of_frames}, so that pixels outside the "
+        "filtered part change, too; PNG keeps them"
+    ]
 
 
 def _read_mask(path: str, max_pixels: int) -> NDArray[np.float32]:

@@ -66,6 +66,20 @@ def encode_gif(picture: Picture) -> bytes:
     return b"".join([*out, b";"])
 
 
+def dithered_frames(picture: Picture) -> int:
+    """How many frames have more colours than a palette holds, so that any of their pixels may change."""
+    from PIL import Image
+
+    count = 0
+    for _, frame, disposal in _parts(picture):
+        if frame.shape[2] == 1 and disposal != _CLEAR:
+            continue
+        rgb, clear = _opaque(frame)
+        most = 255 if clear.any() or disposal == _CLEAR else 256
+        count += Image.fromarray(rgb).getcolors(most) is None
+    return count
+
+
 def _about(metadata: Metadata) -> Iterator[bytes]:
     """Comments, and XMP, which lies there as it is, with a tail that leads readers of blocks to its end."""
     for text in metadata.texts:
@@ -126,18 +140,24 @@ def _indexed(frame: Pixels, *, hole: bool) -> _Indexed:
     """
     if frame.shape[2] == 1 and not hole:
         return _Indexed(frame[..., 0], _GRAY, None)
-    alpha = frame.shape[2] in (2, 4)
-    shades = frame[..., :-1] if alpha else frame
-    clear = frame[..., -1] < _OPAQUE if alpha else np.zeros(frame.shape[:2], bool)
-    rgb = np.broadcast_to(shades, (*shades.shape[:2], 3))
+    rgb, clear = _opaque(frame)
     if not clear.any() and not hole:
         return _quantized(rgb, 256)
-    rgb = np.array(rgb)
-    rgb[clear] = rgb[~clear][0] if not clear.all() else 0
     few = _quantized(rgb, 255)
     indices = few.indices.copy()
     indices[clear] = len(few.colors)
     return _Indexed(indices, np.concatenate([few.colors, np.zeros((1, 3), np.uint8)]), len(few.colors))
+
+
+def _opaque(frame: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Colours (H, W, 3), and which pixels are let through: they have a colour that others have, too."""
+    alpha = frame.shape[2] in (2, 4)
+    shades = frame[..., :-1] if alpha else frame
+    clear = frame[..., -1] < _OPAQUE if alpha else np.zeros(frame.shape[:2], bool)
+    rgb = np.array(np.broadcast_to(shades, (*shades.shape[:2], 3)))
+    if clear.any():
+        rgb[clear] = rgb[~clear][0] if not clear.all() else 0
+    return rgb, clear
 
 
 def _quantized(rgb: Pixels, colors: int) -> _Indexed:

@@ -44,6 +44,23 @@ def test_16_bits_outside_a_region_stay(run, rng):
     assert np.array_equal(out, pixels)
 
 
+@pytest.mark.parametrize("colours", [255, 300])
+def test_a_palette_that_overflows_is_said(run, colours):
+    """The rest stays as it is in a GIF only while there are no more colours than fit into its palette."""
+    pixels = np.zeros((20, 40, 3), np.uint8)
+    pixels.reshape(-1, 3)[:colours, 0] = np.arange(colours) % 256
+    pixels.reshape(-1, 3)[:colours, 1] = np.arange(colours) // 256
+    Image.fromarray(pixels).save("a.png")
+    words = ("a.png", "-k", "box:3", "--roi", "30,15,5,4", "--inside", "-o")
+    done = run("convolve", *words, "o.gif")
+    said = "note: o.gif: GIF holds 256 colours and there are more, so that pixels outside the filtered"
+    assert (said in done.err) == (colours > 256)
+    with Image.open("o.gif") as image:
+        same = np.array_equal(np.asarray(image.convert("RGB"))[:15], pixels[:15])
+    assert same == (colours < 256)
+    assert "colours" not in run("convolve", *words, "o.png").err
+
+
 def test_every_frame_of_an_animation(run, rng):
     frames = [rng.integers(0, 256, (12, 14, 4)).astype(np.uint8) for _ in range(3)]
     first, *more = [Image.fromarray(each) for each in frames]
