@@ -11,7 +11,7 @@ from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.filters.apply import Applied, Depth, answers_in_gray, apply_filters
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
-from cnncli.filters.model import Filter
+from cnncli.filters.model import Filter, Linear
 from cnncli.filters.options import Laid, Options, lay_kernels
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
@@ -21,7 +21,11 @@ from cnncli.views.explain import Explanation, animate_explanation, draw_explanat
 
 _EIGHT_BITS = Depth(np.dtype(np.uint8), 255.0)
 _NAMED = 3  # more filters before the last are counted
-_RULES = {"clip": "clip to 0..255", "abs": "magnitude, clip to 0..255", "offset": "half, around 128"}
+_RULES = {
+    "clip": "rounded, clipped to 0..255",
+    "abs": "magnitude, rounded, clipped to 0..255",
+    "offset": "halved, plus 128, rounded, clipped to 0..255",
+}
 
 
 @record
@@ -94,7 +98,7 @@ def explain(run: Run) -> Explanation:
         filter=last,
         taps=np.stack(laid.kernels) if laid.kernels else np.empty((0, 1, 1)),
         anchor=laid.anchor,
-        title=f"{last.name} on {_title(run.name)}{_after(chain[:-1])}{_light(run.options)}",
+        title=f"{_called(last)} on {_title(run.name)}{_after(chain[:-1])}{_light(run.options)}",
         rule=_rule(run.options, mapping, signed=whole.signed),
         gain=None if mapping.stretch else mapping.pre_scale * mapping.scale,
         offset=mapping.pre_bias * mapping.scale + mapping.bias,
@@ -109,6 +113,8 @@ def explain(run: Run) -> Explanation:
         border=plain.border.mode,
         border_value=plain.border.value,
         full=run.source.white,
+        before=tuple(_called(filter) for filter in chain[:-1]),
+        source=_display(run.picture) if chain[:-1] else None,
     )
 
 
@@ -199,7 +205,15 @@ def _after(before: Sequence[Filter]) -> str:
     """The filters that have run before the last one."""
     if len(before) > _NAMED:
         return f", after {len(before)} other filters"
-    return f", after {' and '.join(filter.name for filter in before)}" if before else ""
+    return f", after {' and '.join(_called(filter) for filter in before)}" if before else ""
+
+
+def _called(filter: Filter) -> str:
+    """A filter's name; a matrix that the user has written has none but its size."""
+    if filter.name == "custom" and isinstance(filter, Linear):
+        kh, kw = filter.weights.shape
+        return f"a {kw} × {kh} matrix"
+    return filter.name
 
 
 def _light(options: Options) -> str:
@@ -209,11 +223,11 @@ def _light(options: Options) -> str:
 def _rule(options: Options, mapping: Mapping, *, signed: bool) -> str:
     """How a response becomes a pixel, in words."""
     if mapping.stretch:
-        return "smallest black, largest white"
+        return "the smallest response is black, the largest white"
     rule = _RULES.get(options.range or ("offset" if signed else "clip"), _RULES["clip"])
     if options.scale == 1 and not options.bias:
         return rule
-    return f"times {options.scale:g} plus {options.bias:g}, {rule}"
+    return f"times {options.scale:g}, plus {options.bias:g}, {rule}"
 
 
 def _origin(options: Options, laid: Laid) -> tuple[int, int]:

@@ -465,7 +465,7 @@ def test_a_dropped_sign_comes_after_scale_and_bias(run, photo):
     lines = work_out(e, (int(x), int(y))).lines
     spelled = [line.replace("\u00a0", " ") for line in lines]
     assert any(" × 3 + 40 = −" in line for line in spelled)
-    assert any(line.startswith("sign dropped: ") for line in lines)
+    assert any(line.startswith("without its sign: ") for line in lines)
     assert pixels[y, x, 0] == min(255, round(abs(3 * response + 40)))
 
 

@@ -100,8 +100,9 @@ def bank(answer="max", image=None):
         answer=answer,
         rectified=rectified,
     )
-    gain = None if answer == "direction" else 1.0
-    return run(image, response, kind, taps, (1, 1), gain=gain)
+    if answer == "direction":
+        return run(image, response, kind, taps, (1, 1), gain=None, rule="half a turn is white")
+    return run(image, response, kind, taps, (1, 1))
 
 
 def median(size=3):

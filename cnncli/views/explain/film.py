@@ -11,7 +11,7 @@ from cnncli.views.explain.model import Branch, Explanation, Grid, Working
 from cnncli.views.explain.panels import draw_picture, input_view, output_view, pixel_part, window_part
 from cnncli.views.explain.places import scene
 from cnncli.views.explain.window import MARKS, Sheet, cell_size, draw_window, draw_working
-from cnncli.views.explain.wording import map_heading
+from cnncli.views.explain.wording import after, map_heading
 from cnncli.views.explain.worked import work_out
 
 _FILM = Sheet(
@@ -69,8 +69,9 @@ def lay_out_film(e: Explanation) -> tuple[list[Canvas], tuple[Working, ...]]:
         for r in range(rows)
         for c in range(columns)
     ]
-    workings = [work_out(e, (out.left + right - 1, out.top + bottom - 1)) for right, _, bottom in steps]
-    workings = _alike([*workings, work_out(e, places[0])])
+    cell = cell_size(work_out(e, places[0]), _FILM, _FILM.width - 2 * _FILM.margin - 3)
+    stops = [(out.left + right - 1, out.top + bottom - 1) for right, _, bottom in steps]
+    workings = _alike([work_out(e, place, cell) for place in (*stops, places[0])], cell)
     filled = [_filled(e, out, step) for step in steps]
     filled.append(e.shown[out.top : out.bottom, out.left : out.right].copy())
     frames = [
@@ -94,9 +95,8 @@ def _filled(e: Explanation, out: Box, step: tuple[int, int, int]) -> NDArray[np.
     return pixels
 
 
-def _alike(workings: list[Working]) -> list[Working]:
+def _alike(workings: list[Working], cell: int) -> list[Working]:
     """Give the numbers one font size in all frames, so that nothing jumps."""
-    cell = cell_size(workings[0], _FILM, _FILM.width - 2 * _FILM.margin - 3)
     sizes = [cell_texts(grid, cell)[1] for working in workings for grid in _grids(working)]
     size = min((size for size in sizes if size), default=0)
 
@@ -134,7 +134,9 @@ def _draw_frame(
     whole = map_heading(e).lower()
     if share != _AT_LAST:
         whole += ", as far as the window has come"
-    canvas.text((xs[0], y), f"the window on the image, {share}", size=15, color=MUTED)
+    what = "the image" if e.source is None else f"the image {after(e)}"
+    caption = shorten(f"the window on {what}, {share}", w + 20, size=15)
+    canvas.text((xs[0], y), caption, size=15, color=MUTED)
     canvas.text((xs[1], y), whole, size=15, color=MUTED)
     draw_working(canvas, (margin + 3, y + 52), working, _FILM, MARKS[0])
     return canvas

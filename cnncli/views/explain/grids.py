@@ -1,12 +1,13 @@
 """Cells with numbers on a canvas: the look that kernels, patches and products share."""
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, wrap
-from cnncli.views.explain.model import Grid, Place, number
+from cnncli.views.explain.model import Grid, Place
 
 MUTED = "#5b6670"
 LINE = "#c9d0d6"
@@ -71,15 +72,34 @@ def cell_texts(grid: Grid, cell: int) -> tuple[list[list[str]], int]:
     """Return the numbers as they fit into cells of ``cell`` pixels, and their font size (0: none fit)."""
     if cell < SMALLEST_CELL:
         return [], 0
-    # One decimal less is honest where two digits are left; of 1.82 it would leave too little.
-    fewest = grid.decimals - 1 if grid.decimals not in (0, 2) else grid.decimals
+    texts = grid.texts
+    largest = grid.size or min(20, max(15, cell // 3))
+    size = _fitting_size(texts, cell, largest)
+    return (texts, size) if size else ([], 0)
+
+
+def is_legible(grid: Grid, cell: int) -> bool:
+    """Tell whether a grid's numbers stand in cells of ``cell`` pixels; 0 is as large as they need."""
+    return cell == 0 or cell_texts(grid, cell)[1] > 0
+
+
+def fitted_decimals(grid: Grid, cell: int, fewest: int) -> int:
+    """Return the most decimals, from the grid's own down to ``fewest``, that its cells have room for.
+
+    Where none have, the grid's own.
+    """
     for decimals in range(grid.decimals, fewest - 1, -1):
-        texts = [[number(float(v), decimals) for v in row] for row in grid.values]
-        largest = grid.size or min(20, max(15, cell // 3))
-        for size in range(largest, SMALLEST_TEXT - 1, -1):
-            if max(measure(s, size=size)[0] for row in texts for s in row) <= cell - 6:
-                return texts, size
-    return [], 0
+        if is_legible(replace(grid, decimals=decimals), cell):
+            return decimals
+    return grid.decimals
+
+
+def _fitting_size(texts: list[list[str]], cell: int, largest: int) -> int:
+    """Return the largest font size with which all texts fit into a cell; 0: none does."""
+    for size in range(largest, SMALLEST_TEXT - 1, -1):
+        if max(measure(s, size=size)[0] for row in texts for s in row) <= cell - 6:
+            return size
+    return 0
 
 
 def draw_lines(canvas: Canvas, at: Place, lines: tuple[str, ...], width: int, size: int = 16) -> Box:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.filters.color import SRGB, Curve
-from cnncli.filters.model import Bilateral, Canny, Filter, Median, ZeroCrossings
+from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
 
 Numbers = NDArray[np.float64]
 Place = tuple[int, int]
@@ -30,11 +30,11 @@ class Explanation:
     Attributes
     ----------
     image : ndarray, shape (H, W) or (H, W, 3), uint8
-        The whole input, for display.
+        All that the filter reads, for display.
     gray : ndarray, shape (H, W), float32
         The channel that is filtered, in image units (0 to ``full``).
     response : ndarray, shape (H', W'), float32
-        The filter's raw answer, before it is mapped to a pixel.
+        The filter's raw response, before it is mapped to a pixel.
     shown : ndarray, shape (H', W'), uint8
         What is written out.
     filter : Filter
@@ -67,6 +67,10 @@ class Explanation:
         What ``gray`` is continued with beyond its edges.
     full : float
         The image's full scale.
+    before : tuple of str
+        Names of the filters that have run before this one, in their order.
+    source : ndarray, shape (h, w) or (h, w, 3), uint8, or None
+        The image that the first of them read, for display; None where there are none.
     """
 
     image: NDArray[np.uint8]
@@ -91,15 +95,18 @@ class Explanation:
     border: str = "reflect101"
     border_value: float = 0.0
     full: float = 255.0
+    before: tuple[str, ...] = ()
+    source: NDArray[np.uint8] | None = None
 
     @property
     def stack(self) -> Numbers:
-        """The taps as (n, kh, kw), n = 0 for filters without weights."""
+        """The taps that count, (n, kh, kw); n = 0 for filters without weights."""
         if isinstance(self.filter, ZeroCrossings):
             return self.filter.weights[None, ::-1, ::-1]
         if self.taps.size == 0 or isinstance(self.filter, Median | Bilateral | Canny):
             return np.zeros((0, 1, 1))
-        return self.taps.reshape((-1, *self.taps.shape[-2:])).astype(np.float64)
+        taps = self.taps.reshape((-1, *self.taps.shape[-2:])).astype(np.float64)
+        return _in_use(self.filter, taps) if isinstance(self.filter, Gradient) else taps
 
     @property
     def window(self) -> tuple[int, int]:
@@ -109,6 +116,19 @@ class Explanation:
         if isinstance(self.filter, Canny):
             return CANNY_WINDOW, CANNY_WINDOW
         return self.stack.shape[1], self.stack.shape[2]
+
+    @property
+    def written(self) -> Numbers:
+        """The kernels as the user or the catalogue writes them, (n, kh, kw), in the order of ``stack``."""
+        match self.filter:
+            case Linear() | ZeroCrossings():
+                return self.filter.weights[None].astype(np.float64)
+            case Gradient(dx=dx, dy=dy):
+                return _in_use(self.filter, np.stack([dx, dy]))
+            case Bank():
+                return np.stack(self.filter.bank)
+            case _:
+                return self.stack
 
     @property
     def pivot(self) -> Place:
@@ -124,6 +144,11 @@ class Explanation:
     def center(self, place: Place) -> Place:
         """Return the pixel of ``gray`` under the anchor, (x, y)."""
         return self.origin[0] + place[0] * self.stride[0], self.origin[1] + place[1] * self.stride[1]
+
+
+def _in_use(f: Gradient, pair: Numbers) -> Numbers:
+    """Return which of a gradient's kernels, (2, kh, kw), make its response."""
+    return {"x": pair[:1], "y": pair[-1:]}.get(f.answer, pair)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +172,8 @@ class Grid:
         Cells that lie outside the image.
     size : int
         Font size of the numbers; 0: as large as fits.
+    trim : bool
+        Zeros at the end of decimals are left out: the numbers are exact.
     """
 
     values: Numbers
@@ -157,6 +184,18 @@ class Grid:
     marked: Place | None = None
     faint: NDArray[np.bool_] | None = None
     size: int = 0
+    trim: bool = False
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The numbers as they are written, row by row."""
+        rows = [[number(float(v), self.decimals) for v in row] for row in self.values]
+        return [[trimmed(s) for s in row] for row in rows] if self.trim else rows
+
+    @property
+    def printed(self) -> Numbers:
+        """The values as a reader sees them, rounded to ``decimals``."""
+        return as_printed(self.values, self.decimals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,11 +219,11 @@ class Working:
     branches : tuple of Branch
         What each kernel makes of them.
     bars : tuple of (label, value, wins)
-        The answers of a bank's kernels.
+        The responses of a bank's kernels.
     lines : tuple of str
         How the branches become the pixel.
     value : float
-        The response as recomputed here from the patch.
+        The response as recomputed here from the patch, unrounded.
     pixel : int
         What was written out, 0 to 255.
     """
@@ -219,6 +258,17 @@ def number(value: float, decimals: int) -> str:
         return "0"
     s = f"{value:.{decimals}f}"
     return s.replace("-", "−") if float(s) else s.replace("-", "")
+
+
+def trimmed(s: str) -> str:
+    """Return a number's text without zeros at the end of its decimals."""
+    return s.rstrip("0").rstrip(".") if "." in s else s
+
+
+def as_printed(values: NDArray[np.floating] | float, decimals: int) -> Numbers:
+    """Return values as `number` writes them, in float64 and of the same shape."""
+    v = np.asarray(values, dtype=np.float64)
+    return np.array([float(f"{x:.{decimals}f}") for x in v.ravel().tolist()]).reshape(v.shape)
 
 
 def whole_weights(taps: Numbers) -> tuple[Numbers, int]:

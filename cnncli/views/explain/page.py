@@ -16,8 +16,9 @@ from cnncli.views.explain.panels import (
     window_part,
 )
 from cnncli.views.explain.places import scene
-from cnncli.views.explain.window import MARKS, Sheet, draw_badge, draw_window, draw_working, fit
+from cnncli.views.explain.window import MARKS, Sheet, cell_size, draw_badge, draw_window, draw_working, fit
 from cnncli.views.explain.wording import (
+    after,
     filter_caption,
     filter_heading,
     map_caption,
@@ -28,7 +29,9 @@ from cnncli.views.explain.wording import (
 )
 from cnncli.views.explain.worked import work_out
 
-_PICTURE = (480, 420)
+_HEIGHT = 420
+_WIDTHS = {3: 480, 4: 340}  # of a picture, by the columns of the upper row
+_ARROW = 46
 _TITLE = 34
 _CLOSE_UP = 21
 
@@ -59,7 +62,7 @@ def lay_out(e: Explanation) -> tuple[Canvas, tuple[Working, ...]]:
     """
     sheet = Sheet()
     view, places = scene(e)
-    workings = tuple(work_out(e, place) for place in places)
+    workings = tuple(work_out(e, place, window_cell(e, place, sheet)) for place in places)
     canvas = Canvas(sheet.width)
     y = _draw_header(canvas, e, sheet)
     y = _draw_upper_row(canvas, e, (y, view), places, sheet)
@@ -76,35 +79,51 @@ def _draw_header(canvas: Canvas, e: Explanation, sheet: Sheet) -> int:
     return canvas.paragraph((sheet.margin, y + 10), subtitle(e), room, size=18, color=MUTED).bottom + 34
 
 
+def window_cell(e: Explanation, place: Place, sheet: Sheet) -> int:
+    """Return the side of the cells with which a window's numbers fit on the page, in pixels."""
+    room = sheet.width - sheet.margin - _arithmetic_left(e, sheet)
+    return cell_size(work_out(e, place), sheet, room)
+
+
+def _arithmetic_left(e: Explanation, sheet: Sheet) -> int:
+    """Return where a window's numbers begin: beside its close-up, or at the margin if they are many."""
+    return sheet.margin + (3 if max(e.window) > 5 else sheet.left + 50)
+
+
 def _draw_upper_row(
     canvas: Canvas, e: Explanation, at: tuple[int, Box], places: tuple[Place, ...], sheet: Sheet
 ) -> int:
-    """Draw image, filter and feature map with arrows between; return the y below them."""
+    """Draw image, what is read of it in a chain, filter and feature map; return the y below them."""
     top, view = at
     out = output_view(e, view)
-    w, h = _PICTURE
-    middle = sheet.width - 2 * sheet.margin - 2 * w
-    xs = (sheet.margin, sheet.margin + w + 46, sheet.width - sheet.margin - w)
-    for x, label, heading in zip(xs, "123", ("The image", filter_heading(e), map_heading(e)), strict=True):
-        y = draw_heading(canvas, (x, top), label, heading, w if label != "2" else middle - 92)
-    first = draw_picture(canvas, Box(xs[0], y, xs[0] + w, y + h), input_view(e, view))
-    last = draw_picture(
-        canvas, Box(xs[2], y, xs[2] + w, y + h), e.shown[out.top : out.bottom, out.left : out.right]
-    )
+    headings = ["The image", filter_heading(e), map_heading(e)]
+    if e.source is not None:
+        headings.insert(1, after(e).capitalize())
+    w = _WIDTHS[len(headings)]
+    middle = sheet.width - 2 * sheet.margin - (len(headings) - 1) * (w + _ARROW)
+    xs = [sheet.margin + i * (w + _ARROW) for i in range(len(headings) - 1)]
+    xs.append(sheet.width - sheet.margin - w)
+    widths = [w] * (len(headings) - 2) + [middle, w]
+    for i, (x, heading) in enumerate(zip(xs, headings, strict=True)):
+        y = draw_heading(canvas, (x, top), str(i + 1), heading, widths[i])
+    rooms = [Box(x, y, x + width, y + _HEIGHT) for x, width in zip(xs, widths, strict=True)]
+    read = draw_picture(canvas, rooms[-3], input_view(e, view))
+    last = draw_picture(canvas, rooms[-1], e.shown[out.top : out.bottom, out.left : out.right])
     for i, place in enumerate(places):
-        draw_window(canvas, first, window_part(e, place, view), i)
+        draw_window(canvas, read, window_part(e, place, view), i)
         draw_window(canvas, last, pixel_part(place, out), i)
-    room = Box(xs[1], y, xs[1] + middle - 92, y + h)
-    center = draw_filter(canvas, room, e)
-    bottoms = []
-    captions = (_image_caption(e, view, len(places)), filter_caption(e), map_caption(e))
-    level = y + min(90, first.height // 2)
+    below = [read.bottom, draw_filter(canvas, rooms[-2], e), last.bottom]
+    captions = [_image_caption(e, view, len(places)), filter_caption(e), map_caption(e)]
+    if e.source is not None:
+        below.insert(0, draw_picture(canvas, rooms[0], e.source).bottom)
+        captions.insert(0, f"{e.source.shape[1]} × {e.source.shape[0]} pixels.")
+    level = y + min(90, read.height // 2)
     for x in xs[1:]:
         canvas.arrow((x - 36, level), (x - 12, level), color=MUTED)
-    for x, below, width, caption in zip(
-        xs, (first.bottom, center, last.bottom), (w, room.width, w), captions, strict=True
-    ):
-        bottoms.append(canvas.paragraph((x, below + 14), caption, width, size=16, color=MUTED).bottom)
+    bottoms = [
+        canvas.paragraph((room.left, bottom + 14), caption, room.width, size=16, color=MUTED).bottom
+        for room, bottom, caption in zip(rooms, below, captions, strict=True)
+    ]
     return max(bottoms) + 36
 
 
@@ -119,7 +138,8 @@ def _image_caption(e: Explanation, view: Box, windows: int) -> str:
         part = f" Rows {view.top} to {view.bottom - 1} are shown."
     apart = "" if e.dilation == (1, 1) else f", {max(e.dilation)} apart"
     luma = ", taken from its luma" if e.colors else ""
-    return f"{W} × {H} pixels.{part} {names} of {w} × {h} pixels{apart}{luma}."
+    unrounded = " This is what the last filter reads, unrounded." if e.source is not None else ""
+    return f"{W} × {H} pixels.{unrounded}{part} {names} of {w} × {h} pixels{apart}{luma}."
 
 
 def _draw_window_section(
@@ -127,7 +147,8 @@ def _draw_window_section(
 ) -> int:
     """Draw the section of window A or B: heading, close-up, arithmetic; return the y below."""
     y, i = at
-    below = draw_heading(canvas, (sheet.margin, y), str(4 + i), "Window", sheet.width)
+    label = str((4 if e.source is None else 5) + i)
+    below = draw_heading(canvas, (sheet.margin, y), label, "Window", sheet.width)
     x = sheet.margin + 40 + measure("Window", size=21)[0] + 28
     draw_badge(canvas, (x, y + 14), "AB"[i], MARKS[i])
     canvas.text((x + 26, y + 14), place_heading(e, working, i), size=21, anchor="lm", bold=True)
@@ -140,8 +161,8 @@ def _draw_window_section(
         return draw_working(canvas, (sheet.margin + 3, below), working, sheet, MARKS[i])
     close = _draw_close_up(canvas, e, (sheet.margin, below + 4, sheet.left), working.place, MARKS[i])
     left = canvas.paragraph((sheet.margin, close + 12), text, sheet.left, size=15, color=MUTED).bottom
-    x = sheet.margin + sheet.left + 50
-    return max(left, draw_working(canvas, (x, below + 7), working, sheet, MARKS[i]))
+    at = (_arithmetic_left(e, sheet), below + 7)
+    return max(left, draw_working(canvas, at, working, sheet, MARKS[i]))
 
 
 def _draw_close_up(

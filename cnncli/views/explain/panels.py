@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median
+from cnncli.filters.model import Bilateral, Canny, Gradient, Median
 from cnncli.images.canvas import INK, Box, Canvas, shorten
-from cnncli.views.explain.grids import LINE, MUTED, draw_grid, draw_legend
-from cnncli.views.explain.model import Explanation, Grid, Place, decimals_of, whole_weights
+from cnncli.views.explain.grids import LINE, MUTED, draw_grid
+from cnncli.views.explain.kernels import draw_kernels
+from cnncli.views.explain.model import Explanation, Grid, Place
 from cnncli.views.explain.window import draw_badge, fit
-from cnncli.views.explain.worked import bank_names
 
 Part = tuple[float, float, float, float]
 
@@ -75,9 +75,7 @@ def draw_filter(canvas: Canvas, room: Box, e: Explanation) -> int:
     """Draw what the filter is made of, centred across ``room``; return the y below it."""
     match e.filter:
         case Gradient() if len(e.stack) > 1:
-            return _draw_kernels(canvas, room, e.stack, _gradient_names(e.stack))
-        case Bank() as f:
-            return _draw_kernels(canvas, room, e.stack, bank_names(f))
+            return draw_kernels(canvas, room, e, _gradient_names(e.stack))
         case Median():
             return _draw_median(canvas, room)
         case Bilateral() as f:
@@ -86,14 +84,7 @@ def draw_filter(canvas: Canvas, room: Box, e: Explanation) -> int:
             return _draw_stages(canvas, room, _canny_stages(f))
         case _:
             pass
-    if not len(e.stack):
-        return room.top
-    written = e.filter.weights if isinstance(e.filter, Linear) else e.stack[0]
-    flipped = written[::-1, ::-1]
-    if not np.array_equal(written, flipped) and np.allclose(e.stack[0], flipped):
-        stack = np.stack([written, e.stack[0]])
-        return _draw_kernels(canvas, room, stack, ("as written", "as laid on the image"))
-    return _draw_kernels(canvas, room, e.stack[:1], ("as laid on the image",))
+    return draw_kernels(canvas, room, e, ()) if len(e.stack) else room.top
 
 
 def _gradient_names(stack: NDArray[np.float64]) -> tuple[str, str]:
@@ -107,31 +98,6 @@ def _gradient_names(stack: NDArray[np.float64]) -> tuple[str, str]:
     return "dx: to the right", "dy: downwards"
 
 
-def _draw_kernels(canvas: Canvas, room: Box, stack: NDArray[np.float64], names: tuple[str, ...]) -> int:
-    """Draw kernels side by side, in rows where there are many, then the legend."""
-    n, h, w = stack.shape
-    across = min(n, 2 if n <= 2 else 4)
-    gap = 24
-    side = (room.width - (across - 1) * gap) // across
-    cell = max(1, min(64, side // w, (320 if n == 1 else 200 if n <= 4 else 96) // h))
-    deepest = float(np.abs(stack).max()) or 1.0
-    numbers = [whole_weights(taps) for taps in stack]
-    y = room.top
-    for first in range(0, n, across):
-        count = min(across, n - first)
-        x = room.left + (room.width - count * side - (count - 1) * gap) // 2
-        for k in range(first, first + count):
-            weights, divisor = numbers[k]
-            left = x + (side - w * cell) // 2
-            grid = Grid(weights, "signed", deepest * divisor, decimals_of(weights), "")
-            box = draw_grid(canvas, (left, y), grid, cell)
-            name = shorten(names[k], side + gap - 6, size=14)
-            canvas.text((box.center[0], box.bottom + 8), name, size=14, color=MUTED, anchor="mt")
-            x += side + gap
-        y += h * cell + 36
-    return draw_legend(canvas, (room.center[0], y + 6)).bottom
-
-
 def _draw_median(canvas: Canvas, room: Box) -> int:
     """Draw nine grays out of order, then sorted, the middle one marked."""
     grays = np.array([[118.0, 96, 140, 255, 104, 125, 0, 132, 110]])
@@ -142,9 +108,8 @@ def _draw_median(canvas: Canvas, room: Box) -> int:
     canvas.arrow((first.center[0], first.bottom + 34), (first.center[0], first.bottom + 66), color=MUTED)
     ordered = Grid(np.sort(grays), "gray", 255.0, 0, "", marked=(4, 0))
     second = draw_grid(canvas, (x, first.bottom + 78), ordered, cell)
-    canvas.text(
-        (second.center[0], second.bottom + 8), "sorted: the middle one", size=14, color=MUTED, anchor="mt"
-    )
+    caption = "sorted: the median is in the middle"
+    canvas.text((second.center[0], second.bottom + 8), caption, size=14, color=MUTED, anchor="mt")
     return second.bottom + 30
 
 
@@ -157,7 +122,7 @@ def _draw_bilateral(canvas: Canvas, room: Box, f: Bilateral) -> int:
     side = room.width // 2
     left = room.left + (side - f.size * cell) // 2
     box = draw_grid(canvas, (left, room.top), Grid(near, "signed", 1.0, 2, ""), cell)
-    canvas.text((box.center[0], box.bottom + 8), "closeness in space", size=14, color=MUTED, anchor="mt")
+    canvas.text((box.center[0], box.bottom + 8), "weight by distance", size=14, color=MUTED, anchor="mt")
     plot = Box(room.left + side + 20, room.top, room.right - 10, room.top + 170)
     canvas.rect(Box(plot.left, plot.bottom, plot.right, plot.bottom + 1), fill=MUTED)
     reach = min(1.0, round(4 * f.sigma_color, 2)) or 1.0
@@ -168,19 +133,20 @@ def _draw_bilateral(canvas: Canvas, room: Box, f: Bilateral) -> int:
         for s, a in zip(steps, alike, strict=True)
     ]
     canvas.line(points, color="#f08c2e", width=3)
-    canvas.text((plot.center[0], plot.bottom + 8), "closeness in value", size=14, color=MUTED, anchor="mt")
-    canvas.text((plot.left, plot.bottom + 28), "same", size=13, color=MUTED)
-    apart = f"{100 * reach:g} % of full scale apart"
+    caption = "weight by difference in value"
+    canvas.text((plot.center[0], plot.bottom + 8), caption, size=14, color=MUTED, anchor="mt")
+    canvas.text((plot.left, plot.bottom + 28), "equal", size=13, color=MUTED)
+    apart = f"{100 * reach:g} % of full scale"
     canvas.text((plot.right, plot.bottom + 28), apart, size=13, color=MUTED, anchor="rt")
     return plot.bottom + 46
 
 
 def _canny_stages(f: Canny) -> tuple[str, ...]:
     return (
-        f"smooth: Gaussian, sigma {f.sigma:g}",
-        "gradient: strength and direction",
-        "thin: keep only the ridges",
-        f"edges from {f.high:g}, joined down to {f.low:g}",
+        f"Gaussian blur, sigma {f.sigma:g}",
+        "gradient by Sobel: magnitude, direction",
+        "non-maximum suppression along it",
+        f"hysteresis: low {f.low:g}, high {f.high:g}",
     )
 
 

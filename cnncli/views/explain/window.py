@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten
+from cnncli.views.explain.edges import OWN_CELL
 from cnncli.views.explain.grids import (
     LINE,
     MUTED,
@@ -21,7 +22,6 @@ _SIGN_GAP = 46
 _CAPTION = 48
 _SWATCH = 64
 _SLOT = 104
-_OWN_CELL = 56
 _BRANCH_GAP = 4
 
 
@@ -154,7 +154,7 @@ def cell_size(working: Working, sheet: Sheet, room: int) -> int:
     for branch in working.branches:
         others = [g.values.shape[1] for _, g in branch.steps if g.values.shape != (h, w)]
         grids = 1 + len(branch.steps) - len(others)
-        gaps = len(branch.steps) * _SIGN_GAP + sum(others) * _OWN_CELL
+        gaps = len(branch.steps) * _SIGN_GAP + sum(others) * OWN_CELL
         across = min(across, max(room - taken - gaps, 0) // (grids * w))
     if max(h, w) > sheet.numbered:
         return max(1, min(across, sheet.heat // max(h, w)))
@@ -167,7 +167,7 @@ def _has_middle(working: Working) -> bool:
 
 
 def _own_cell(grid: Grid, cell: int, working: Working) -> int:
-    return cell if grid.values.shape == working.patch.values.shape else _OWN_CELL
+    return cell if grid.values.shape == working.patch.values.shape else OWN_CELL
 
 
 def _branch_height(branch: Branch, cell: int, working: Working) -> int:

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Median, ZeroCrossings
+from cnncli.views.explain.kernels import drawn_of, turns
 from cnncli.views.explain.model import Explanation, Working, decimals_of, number, whole_weights
+from cnncli.views.explain.pixels import answers_with_angle
 
 _WEIGHTLESS = (
     "A filter slides a window over the image. What it makes of the pixels under the window "
@@ -14,7 +16,8 @@ _WEIGHTED = (
     "under it and adds the products. The sum becomes one pixel of the feature map."
 )
 _ALIKE, _STRONG = 0.05, 0.02
-"""Shares of full scale: pixels no further apart are alike, answers above it are strong."""
+"""Shares of full scale: pixels no further apart are alike, responses above it are strong."""
+_TO_PIXEL = " From response to pixel: {}."
 
 
 def subtitle(e: Explanation) -> str:
@@ -26,8 +29,16 @@ def filter_heading(e: Explanation) -> str:
     """Name the panel of the filter."""
     if not len(e.stack):
         return "The filter"
+    n, drawn = len(e.stack), len(drawn_of(len(e.stack)))
     count = {1: "The kernel", 2: "The two kernels"}
-    return count.get(len(e.stack), f"The {len(e.stack)} kernels")
+    return count.get(n, f"The {n} kernels" if drawn == n else f"{drawn} of the {n} kernels")
+
+
+def after(e: Explanation) -> str:
+    """Say what has run before: ``after gaussian and sobel``, or how many of them."""
+    if len(e.before) > 3:
+        return f"after {len(e.before)} other filters"
+    return f"after {' and '.join(e.before)}"
 
 
 def map_heading(e: Explanation) -> str:
@@ -40,29 +51,33 @@ def filter_caption(e: Explanation) -> str:
     h, w = e.window
     match e.filter:
         case Gradient() as f:
-            return f"{_gradient(f)}{_scaled(e)}"
+            return f"{_gradient(f)}{_turned(e)}{_scaled(e)}"
         case Bank(answer="energy"):
             return (
-                f"All {len(e.stack)} are laid on the same window; the answer is the root of the sum of the "
-                f"squares of theirs.{_scaled(e)}"
+                f"All {len(e.stack)} are laid on the same window; the response is the root of the sum of the "
+                f"squares of theirs.{_turned(e)}{_scaled(e)}"
             )
         case Bank():
             return (
                 f"All {len(e.stack)} are laid on the same window, one for each direction, and the strongest "
-                f"answer counts.{_scaled(e)}"
+                f"response counts.{_turned(e)}{_scaled(e)}"
             )
         case Median():
             return (
-                f"No weights: the {w * h} pixels of the window are sorted and the middle one is taken. "
-                "Outliers end up at the ends."
+                f"No weights: the {w * h} pixels of the window are sorted and the middle one, the median, is "
+                "taken. Outliers end up at the ends."
             )
         case Bilateral():
             return (
-                "A weight is the product of both: near pixels of a like value count, "
+                "A weight is the product of both: near pixels of a similar value count, "
                 "those across an edge hardly do."
             )
         case Canny():
-            return "Four steps from an image to edges that are one pixel wide."
+            return (
+                "Four steps to edges one pixel wide. Non-maximum suppression keeps a pixel whose gradient is "
+                "larger than before and behind it; hysteresis keeps edges from the high threshold up, and "
+                "those from the low one up that are connected to them."
+            )
         case ZeroCrossings():
             return f"The sum changes its sign where an edge runs.{_scaled(e)}"
         case _:
@@ -72,7 +87,11 @@ def filter_caption(e: Explanation) -> str:
 def map_caption(e: Explanation) -> str:
     """Say how the feature map comes about."""
     h, w = e.shown.shape
-    rule = f" From answer to pixel: {e.rule}." if e.rule else ""
+    rule = _TO_PIXEL.format(e.rule) if e.rule else ""
+    if isinstance(e.filter, Canny | ZeroCrossings):
+        rule = " 255 on an edge, 0 elsewhere."
+    elif answers_with_angle(e) and e.gain is not None:
+        rule = " A direction of 0° is mid-gray, −180° black, 180° white."
     colors = " The output has such a map for each colour; this is the one of their luma." if e.colors else ""
     return f"{w} × {h} pixels, one for each place of the window.{rule}{colors}"
 
@@ -87,7 +106,7 @@ def place_heading(e: Explanation, working: Working, index: int) -> str:
         return "the flattest window"
     if isinstance(e.filter, Gradient | Bank | Canny | ZeroCrossings):
         return "an edge"
-    return "where it answers most" if _sums_to(e, 0.0) else "where the filter changes most"
+    return "the strongest response" if _sums_to(e, 0.0) else "where the filter changes most"
 
 
 def remark(e: Explanation, working: Working) -> str:
@@ -109,15 +128,11 @@ def remark(e: Explanation, working: Working) -> str:
     if _sums_to(e, 0.0):
         if alike:
             return f"{pixels}. The weights add up to 0, so the products cancel."
-        if abs(working.value) > _STRONG * e.full or _is_direction(e):
+        if abs(working.value) > _STRONG * e.full or answers_with_angle(e):
             return f"{pixels}. Bright and dark meet different weights: the products do not cancel."
         return f"{pixels}, and the products nearly cancel."
     value = number(working.value, decimals_of([working.value]))
     return f"{pixels}. The marked one, {number(middle, d)}, becomes {value}."
-
-
-def _is_direction(e: Explanation) -> bool:
-    return isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction")
 
 
 def _sums_to(e: Explanation, total: float) -> bool:
@@ -130,13 +145,24 @@ def _sums_to(e: Explanation, total: float) -> bool:
 def _gradient(f: Gradient) -> str:
     if f.answer == "magnitude":
         return (
-            "Their answers, dx and dy, are the legs of a right triangle; "
-            "its long side is the strength of the edge."
+            "Their responses, dx and dy, are the gradient; its magnitude, √(dx² + dy²), "
+            "is the strength of the edge."
         )
     if f.answer == "angle":
-        return "Their answers, dx and dy, make an arrow that points to where brightness rises."
+        return "Their responses, dx and dy, are the gradient; its direction is where brightness rises."
     where = "to the right" if f.answer == "x" else "downwards"
-    return f"It answers to brightness that rises {where}."
+    return f"Its response is positive where brightness rises {where}."
+
+
+def _turned(e: Explanation) -> str:
+    """Say what convolution does to the kernels before it lays them on the image."""
+    found = turns(e)
+    which = "them" if len(found) > 1 else "the kernel"
+    if any(turn.turned for turn in found):
+        return f" Convolution turns {which} by 180° before laying {'them' if len(found) > 1 else 'it'} on."
+    if found and not found[0].symmetric:
+        return f" Correlation lays {which} on as written."
+    return ""
 
 
 def _scaled(e: Explanation) -> str:
@@ -161,8 +187,4 @@ def _kernel(e: Explanation) -> str:
         s += ": a flat area gives 0"
     elif total == 1 and taps.size > 1:
         s += ": a flat area stays as it is"
-    written = e.filter.weights if isinstance(e.filter, Linear) else taps
-    half_turn = written[::-1, ::-1]
-    turned = not np.array_equal(written, half_turn) and np.allclose(taps, half_turn)
-    turn = " Convolution gives the kernel half a turn before laying it on." if turned else ""
-    return f"{s}.{turn}{_scaled(e)}"
+    return f"{s}.{_turned(e)}{_scaled(e)}"

@@ -1,0 +1,112 @@
+"""Every number of an explained run follows from those before it: read as a person would, for all kernels."""
+
+import numpy as np
+import pytest
+from explain_cases import photo
+from explain_reader import read, value
+
+from cnncli.cli.explain import Run, explain
+from cnncli.filters.apply import Depth
+from cnncli.filters.borders import Border
+from cnncli.filters.catalog import CATALOG
+from cnncli.filters.model import Canny, Median, ZeroCrossings
+from cnncli.filters.options import Options
+from cnncli.filters.spec import parse_spec
+from cnncli.images.picture import Metadata, Picture
+from cnncli.views.explain.page import window_cell
+from cnncli.views.explain.places import scene
+from cnncli.views.explain.window import Sheet
+from cnncli.views.explain.worked import work_out
+
+SPECS = [
+    *CATALOG,
+    "box:size=4",
+    "gaussian:sigma=0.6",
+    "gaussian:sigma=3",
+    "motion:length=7.5,angle=30",
+    "sharpen:amount=0.5",
+    "unsharp:amount=2,size=5,threshold=0.05",
+    "emboss:angle=10",
+    *(f"{name}:direction={d}" for name in ("sobel", "farid", "roberts") for d in ("x", "y", "angle")),
+    "laplacian:neighbours=8",
+    "log:sigma=0.5,size=5",
+    "zero-crossings:sigma=0.6",
+    *(f"{name}:answer=direction" for name in ("kirsch", "robinson", "frei-chen")),
+    "gabor:wavelength=3,size=5",
+    "gabor-bank:orientations=3,wavelength=3,size=5",
+    "line:direction=angle",
+    "corner:direction=45",
+    "median:size=5",
+    "bilateral:size=5,sigma-color=0.3",
+    "canny:sigma=1,low=0.02,high=0.3",
+    "1 2 3; 0 -1 0.5; -1 -2 0",
+    "0.37 1; -0.21 2",
+    "1 1 1 1 1",
+    "3",
+    "3x3: 0.1,0.2,0.3 0.4,0.5,0.6 0.7,0.8,0.9",
+]
+RUNS = {
+    "strided": (["gaussian:sigma=2", "sobel"], {"stride": (2, 3)}),
+    "chain of four": (["box", "median", "gaussian", "laplacian"], {}),
+    "chain to a matrix": (["gaussian:sigma=1.3", "1 2 3; 0 -1 0.5; -1 -2 0"], {"correlate": True}),
+    "chain to canny": (["gaussian", "canny"], {}),
+    "repeated": (["box:3"], {"repeat": 4}),
+    "linear light": (["gaussian"], {"linear": True}),
+    "magnitude": (["sobel:direction=x"], {"range": "abs", "scale": 3.0, "bias": 40.0}),
+    "scaled": (["laplacian"], {"scale": 0.7, "bias": -3.0}),
+    "stretched": (["laplacian"], {"range": "stretch"}),
+    "valid and wrapped": (["emboss"], {"border": Border("wrap"), "mode": "full"}),
+    "divided": (["1 2 3; 4 5 6"], {"normalize": "sum"}),
+    "dilated": (["sharpen"], {"dilation": 2}),
+}
+
+
+def explained(specs, image, white=255.0, **options):
+    filters = tuple(parse_spec(spec) for spec in specs)
+    picture = Picture(frames=(image,), alpha=image.shape[2] in (2, 4), format="PNG", metadata=Metadata())
+    return explain(Run(picture, filters, Options(**options), Depth(image.dtype, white), "a.png", 2))
+
+
+def picture(kind):
+    """The picture of `photo` in gray, in colour, in 16 bits and in floats, and its white."""
+    gray = photo()[:, :, None]
+    color = np.concatenate([photo(seed=s)[:, :, None] for s in (1, 2, 3)], axis=2)
+    return {
+        "gray": (gray, 255.0),
+        "colour": (color, 255.0),
+        "16 bits": (gray.astype(np.uint16) * 257 + 5, 65535.0),
+        "float": ((gray / np.float32(255)).astype(np.float32), 1.0),
+    }[kind]
+
+
+def check(e):
+    for place in scene(e)[1]:
+        cell = window_cell(e, place, Sheet())
+        working = work_out(e, place, cell)
+        now, checked = read(working, cell)
+        assert checked > 0 or max(e.window) > 7 or isinstance(e.filter, ZeroCrossings | Median)
+        if not isinstance(e.filter, Canny | ZeroCrossings):
+            assert value(now) == working.pixel
+
+
+@pytest.mark.parametrize("kind", ["gray", "colour", "16 bits", "float"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_step_follows_from_the_printed_numbers(spec, kind):
+    image, white = picture(kind)
+    check(explained([spec], image, white))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_chains_and_options(name):
+    specs, options = RUNS[name]
+    check(explained(specs, picture("colour")[0], **options))
+
+
+@pytest.mark.parametrize("spec", ["gaussian", "sobel", "median", "1 2; 3 -4"])
+def test_anywhere_on_a_blurred_image(spec):
+    """Rounding bites where numbers are many and small: flat areas after a blur."""
+    e = explained(["gaussian:sigma=2", spec], picture("gray")[0])
+    for place in np.ndindex(e.shown.shape[::-1]):
+        if sum(place) % 23 == 0:
+            cell = window_cell(e, place, Sheet())
+            read(work_out(e, place, cell), cell)
