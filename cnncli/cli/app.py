@@ -109,6 +109,7 @@ def convolve(
             "-o",
             metavar="OUT",
             help="A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
+            "Fields: {stem} {kernel} {ext} {name} {parent} {number:03}; {kernel} is sobel-x for sobel:x.  "
             "[default: {stem}-{kernel}{ext} beside each input; standard output for a pipe]",
         ),
     ] = None,

@@ -18,11 +18,24 @@ AHEAD = 3  # items a worker may be ahead of the one that is reported next
 
 @record
 class Outcome:
-    """What became of one input: a value to report and notes about it, or an error."""
+    """What became of one input.
+
+    Attributes
+    ----------
+    value : mapping
+        To report.
+    notes : sequence of str
+        To be said about it.
+    error : Exception or None
+        Instead of both.
+    gain : float
+        By how much the result might be brighter; 1 where it is bright enough.
+    """
 
     value: Mapping[str, Any] = MappingProxyType({})
     notes: Sequence[str] = ()
     error: Exception | None = None
+    gain: float = 1
 
 
 Work = Callable[[Item, int], Outcome]

@@ -1,5 +1,6 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
 from cnncli.cli.kept import Notes, kept_metadata, notes_on_losses
-from cnncli.cli.names import STREAM, Job, find_inputs, is_special, plan_outputs
+from cnncli.cli.names import STREAM, Job, find_inputs, is_special, located, plan_outputs
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
@@ -29,6 +30,12 @@ from cnncli.images.read import read_picture
 from cnncli.images.room import with_room
 from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
+
+LEAST_CLIPPED = 0.01  # share of pixels
+_AROUND = (
+    "the weights sum to 0, so that answers are shown around mid-gray; "
+    "--range abs shows their size, --range clip those above 0"
+)
 
 
 def convolve_command(
@@ -57,8 +64,12 @@ def convolve_command(
         raise
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    codes = [settle(fault, debug=debug) for fault in faults]
+    codes = []
+    for name, empty in faults:
+        _tell_fault(name, empty, given["output"], json=json)
+        codes.append(settle(empty, debug=debug))
     clipped: list[tuple[float, str]] = []
+    gains: list[tuple[float, str]] = []
     notes = Notes()
 
     def work(job: Job, threads: int) -> Outcome:
@@ -69,24 +80,29 @@ def convolve_command(
     with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
         for job, outcome in outcomes:
             if outcome.error is not None:
-                codes.append(settle(outcome.error, debug=debug, about=shown(job.source)))
+                fault = located(outcome.error, job.listed)
+                _tell_fault(job.source, fault, job.target, json=json)
+                codes.append(settle(fault, debug=debug, about=shown(job.source)))
                 continue
             _announce(job, outcome.value, json=json)
-            clipped.append((outcome.value["clipped"], job.target))
+            clipped.append((outcome.value["clipped"], job.result))
+            gains.append((outcome.gain, job.result))
             if not quiet:
                 notes.say(job, outcome.notes)
     if not quiet:
         if clipped and task.part is not None and task.part.mask is not None and not task.part.mask.any():
             report(f"warning: --mask {shown(given['mask'])} is black everywhere: nothing is filtered")
         notes.close()
-        _warn_of_clipping(clipped, alone=len(jobs) == 1)
+        _advise(clipped if not task.clips else [], gains, alone=len(jobs) == 1)
     if not codes:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
     return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
 
 
-def _planned(specs: list[str], given: dict[str, Any]) -> tuple[Task, list[Job], list[CnncliError]]:
+def _planned(
+    specs: list[str], given: dict[str, Any]
+) -> tuple[Task, list[Job], list[tuple[str, CnncliError]]]:
     """The task, what it is done to, and the folders that gave nothing."""
     task = read_task(specs, given)
     sources, faults = find_inputs(
@@ -121,11 +137,13 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
             f"--explain: {_called(job.source)} has {picture.channels} channels; expected gray or RGB",
             "Explain the kernel on another picture.",
         )
-    source, target, notes = _depths(picture, format, task, job.target)
+    source, target, notes = _depths(picture, format, task, job.result)
     notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
     notes += _losses(job, picture, format)
     task = replace(task, options=_settled(task, picture, source))
     applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
+    if applied[0].signed and not target.raw and task.around_gray:
+        notes.append(f"note: {_shown_result(job)}: {_AROUND}")
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
     same_type = (source.dtype, source.white) == (target.dtype, target.white)
     result = replace(result, metadata=kept_metadata(picture, result, task, same_type=same_type))
@@ -157,6 +175,7 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
             "seconds": round(perf_counter() - start, 6),
         },
         notes=notes,
+        gain=_gain(task, result, target),
     )
 
 
@@ -250,7 +269,7 @@ def _is_misnamed(job: Job, picture: Picture, format: str) -> bool:
 
 def _losses(job: Job, picture: Picture, format: str) -> list[str]:
     """What has to be said about the format."""
-    where = "standard output" if job.target == STREAM else shown(job.target)
+    where = _shown_result(job)
     notes = []
     if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
         notes.append(f"note: {shown(job.source)} holds {format}, whatever its suffix says, and keeps it")
@@ -320,28 +339,51 @@ def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     if json:
         from cnncli.checked import as_json
 
-        line = as_json({"input": in_unicode(job.source), "output": in_unicode(job.target), **value})
+        line = as_json({"input": in_unicode(job.source), "output": in_unicode(job.result), **value})
     elif job.announced:
         line = job.target
     else:
         return
-    if job.target == STREAM:  # standard output is the image
+    _tell(line, job.target)
+
+
+def _tell_fault(source: str, error: BaseException, target: str | None, *, json: bool) -> None:
+    """The line of JSON of an input without a result; the keys are those of ``cnncli predict``."""
+    if json:
+        from cnncli.checked import as_json
+
+        message = error.message if isinstance(error, CnncliError) else str(error) or type(error).__name__
+        _tell(as_json({"input": in_unicode(source), "error": message}), target)
+
+
+def _tell(line: str, target: str | None) -> None:
+    """A line for a reader: standard output, unless that is the image."""
+    if target == STREAM:
         report(line, exactly=True)
     else:
         write_line(line)
 
 
-def _warn_of_clipping(clipped: list[tuple[float, str]], *, alone: bool) -> None:
-    """Say what share of pixels was clipped, and how to keep them."""
-    hit = [each for each in clipped if each[0] > 0]
-    if not hit:
-        return
-    share, target = max(hit)
-    amount = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
-    if alone:
-        text = f"{amount} of the pixels were clipped"
-    else:
-        text = (
-            f"pixels were clipped in {len(hit)} of {len(clipped)} images, {amount} at most ({shown(target)})"
-        )
-    report(f"warning: {text}; --range stretch or a smaller --scale keeps them")
+def _shown_result(job: Job) -> str:
+    return "standard output" if job.target == STREAM else shown(job.result)
+
+
+def _gain(task: Task, result: Picture, target: Depth) -> float:
+    """By how much a result may be brighter, where there are people to be told."""
+    if target.raw or not sys.stderr.isatty():
+        return 1
+    from cnncli.cli.advice import gain_of
+
+    return gain_of(task, result, target.white)
+
+
+def _advise(clipped: list[tuple[float, str]], gains: list[tuple[float, str]], *, alone: bool) -> None:
+    """Say what was cut off, beyond specks that nobody misses, and what is dim."""
+    if any(share >= LEAST_CLIPPED for share, _ in clipped):
+        from cnncli.cli.advice import warn_of_clipping
+
+        warn_of_clipping([each for each in clipped if each[0] >= LEAST_CLIPPED], len(clipped), alone=alone)
+    if any(gain > 1 for gain, _ in gains):
+        from cnncli.cli.advice import advise_on_scale
+
+        advise_on_scale([each for each in gains if each[0] > 1], len(gains))

@@ -18,7 +18,7 @@ class Notes:
     def say(self, job: Job, notes: Sequence[str]) -> None:
         """Print the notes on one file, as far as they are new."""
         for note in notes:
-            kind = note.replace(shown(job.target), "…").replace(shown(job.source), "…")
+            kind = note.replace(shown(job.result), "…").replace(shown(job.source), "…")
             if kind in self._others:
                 self._others[kind] += 1
             else:
@@ -47,7 +47,7 @@ def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: b
     """
     about = picture.metadata
     if task.strip:
-        return Metadata(halved=about.halved, lossless=about.lossless)
+        return about.form
     if about.is_empty:
         return about
     from cnncli.filters.placement import keeps_values, placed
@@ -76,7 +76,7 @@ def notes_on_losses(job: Job, picture: Picture, task: Task, lost: list[str]) -> 
     lost : list of str
         From ``encode_with_losses``.
     """
-    where = "standard output" if job.target == STREAM else shown(job.target)
+    where = "standard output" if job.target == STREAM else shown(job.result)
     if task.strip:
         icc = picture.metadata.icc
         if icc is None or b"sRGB" in icc or b"s\0R\0G\0B" in icc:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from cnncli.cli.names import STREAM, expanded, find_inputs, wanted_names
+from cnncli.cli.names import STREAM, expanded, find_inputs, located, wanted_names
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault
@@ -23,10 +23,13 @@ class Input:
         A path, or ``-`` for standard input.
     fault : CnncliError or None
         Why there is nothing to read.
+    listed : str
+        Where a list names it, as ``names.txt:17``; empty where none does.
     """
 
     name: str
     fault: CnncliError | None = None
+    listed: str = ""
 
 
 @record
@@ -56,7 +59,11 @@ class Listing:
             yield self.known
         if self.more:
             for names in _arriving(null=self.null):
-                yield [each for name in names for each in _inputs(name, recursive=self.recursive)]
+                yield [
+                    each
+                    for name, listed in names
+                    for each in _inputs(name, recursive=self.recursive, listed=listed)
+                ]
 
 
 def list_inputs(
@@ -85,15 +92,16 @@ def list_inputs(
         listed, faults = find_inputs(
             [], recursive=recursive, files_from=files_from, null=null, suffixes=READ_SUFFIXES
         )
-        known += [Input(source.path) for source in listed]
-        known += [Input(files_from, fault) for fault in faults]
+        known += [Input(source.path, listed=source.listed) for source in listed]
+        known += [Input(name, fault) for name, fault in faults]
     return Listing(tuple(known), more, null, recursive)
 
 
-def _inputs(name: str, *, recursive: bool) -> list[Input]:
+def _inputs(name: str, *, recursive: bool, listed: str = "") -> list[Input]:
     """The images that a name stands for."""
     found, faults = expanded(name, READ_SUFFIXES, recursive=recursive)
-    return [Input(source.path) for source in found] + [Input(name, fault) for fault in faults]
+    inputs = [Input(source.path, listed=listed) for source in found]
+    return inputs + [Input(name, located(fault, listed)) for fault in faults]
 
 
 def _check_open() -> None:
@@ -106,8 +114,8 @@ def _check_open() -> None:
         )
 
 
-def _arriving(*, null: bool) -> Iterator[list[str]]:
-    """Names on standard input, as many at a time as have come, their bytes kept as they are."""
+def _arriving(*, null: bool) -> Iterator[list[tuple[str, str]]]:
+    """Names on standard input and their lines, as many at a time as have come, bytes kept as they are."""
     from cnncli.cli.lists import NameList
 
     names = NameList("standard input", null=null)

@@ -31,8 +31,8 @@ class NameList:
         self._line = 0
         self._wide: codecs.IncrementalDecoder | None = None
 
-    def names(self, data: bytes) -> Iterator[str]:
-        """The names that are whole after the next piece; an empty piece ends the list.
+    def names(self, data: bytes) -> Iterator[tuple[str, str]]:
+        """The names that are whole after the next piece, and where each stands; an empty piece ends the list.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class NameList:
         for raw in whole:
             self._line += 1
             if name := self._name(raw):
-                yield name
+                yield name, f"{self._where}:{self._line}"
 
     def _decoded(self, data: bytes, *, final: bool = False) -> bytes:
         """Bytes of names, whatever the list's encoding."""
@@ -87,7 +87,7 @@ class NameList:
         return raw
 
 
-def names_in(data: bytes, *, where: str, null: bool) -> list[str]:
-    """All names of a list."""
+def names_in(data: bytes, *, where: str, null: bool) -> list[tuple[str, str]]:
+    """All names of a list, and where each stands, as ``names.txt:17``."""
     names = NameList(shown(where), null=null)
     return [*(names.names(data) if data else ()), *names.names(b"")]

@@ -9,13 +9,15 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cnncli.cli.run import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
-from cnncli.records import record
+from cnncli.records import record, replace
 
+Fault = TypeVar("Fault", bound=Exception)
 STREAM = "-"
 # What lies here stands for a stream of this process, even one that is a file.
 _STREAM_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
@@ -28,10 +30,21 @@ _FIELD = r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]"
 
 @record
 class Source:
-    """An input, and where below the folder that was given it lies, if it comes from one."""
+    """An input.
+
+    Attributes
+    ----------
+    path : str
+        Its name.
+    below : str or None
+        Where below the folder that was given it lies, if it comes from one.
+    listed : str
+        Where a list names it, as ``names.txt:17``; empty where none does.
+    """
 
     path: str
     below: str | None = None
+    listed: str = ""
 
 
 @record
@@ -48,17 +61,25 @@ class Job:
         Whether the name of the result was made up here, so that it is printed.
     replaces : bool
         Whether the result replaces the input.
+    listed : str
+        Where a list names the input, as ``names.txt:17``; empty where none does.
     """
 
     source: str
     target: str
     announced: bool = False
     replaces: bool = False
+    listed: str = ""
+
+    @property
+    def result(self) -> str:
+        """The output, as it is called before the user: what replaces an input has the name that was given."""
+        return self.source if self.replaces else self.target
 
 
 def find_inputs(
     names: Sequence[str], *, recursive: bool, files_from: str | None, null: bool, suffixes: frozenset[str]
-) -> tuple[list[Source], list[CnncliError]]:
+) -> tuple[list[Source], list[tuple[str, CnncliError]]]:
     """List the inputs: files as given, the images of folders, names from a file, or standard input.
 
     Parameters
@@ -77,7 +98,7 @@ def find_inputs(
     Returns
     -------
     inputs : list of Source
-    faults : list of CnncliError
+    faults : list of (name, CnncliError)
         Folders that gave none, or that cannot be read.
 
     Raises
@@ -86,15 +107,25 @@ def find_inputs(
         If there is nothing to read.
     """
     wanted = wanted_names(names, files_from=files_from, null=null, example=_EXAMPLE)
+    places = [(name, "") for name in wanted]
     if files_from is not None:
-        wanted += _listed(files_from, null=null)
+        places += _listed(files_from, null=null)
     inputs: list[Source] = []
-    faults: list[CnncliError] = []
-    for name in wanted:
+    faults: list[tuple[str, CnncliError]] = []
+    for name, listed in places:
         found, unread = expanded(name, suffixes, recursive=recursive)
-        inputs += found
-        faults += unread
+        inputs += [replace(each, listed=listed) for each in found] if listed else found
+        faults += [(name, located(each, listed)) for each in unread]
     return inputs, faults
+
+
+def located(error: Fault, listed: str) -> Fault:
+    """An error about an input, with the place in a list that names it."""
+    if not listed or not isinstance(error, CnncliError):
+        return error
+    found = type(error)(f"{error.message} ({listed})", error.hint)
+    found.__cause__ = error
+    return found
 
 
 def wanted_names(names: Sequence[str], *, files_from: str | None, null: bool, example: str) -> list[str]:
@@ -144,8 +175,8 @@ def expanded(
     return [Source(name)], []
 
 
-def _listed(files_from: str, *, null: bool) -> list[str]:
-    """Names from a file, bytes kept as they are."""
+def _listed(files_from: str, *, null: bool) -> list[tuple[str, str]]:
+    """Names from a file, bytes kept as they are, and where each stands."""
     from cnncli.cli.lists import names_in
 
     try:
@@ -242,6 +273,8 @@ def plan_outputs(
             _named(source, output, naming, number=number, count=len(inputs))
             for number, source in enumerate(inputs, 1)
         ]
+    if any(source.listed for source in inputs):
+        jobs = [replace(job, listed=source.listed) for job, source in zip(jobs, inputs, strict=True)]
     _check_targets(jobs, kept, in_place=in_place)
     return jobs
 
@@ -339,6 +372,8 @@ def _filled(template: str, fields: dict[str, str | int]) -> str:
                 "for example: -o 'out/{stem}-{kernel}{ext}'; write {{ and }} for braces in a name",
             )
         value = str(fields[name])
+        if name == "ext" and template[: match.start()].endswith("."):
+            value = value.removeprefix(".")  # {stem}.{ext} has one dot
         return value.rjust(int(width), "0" if width.startswith("0") else " ") if width else value
 
     return re.sub(_FIELD, fill, template)
@@ -350,10 +385,11 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
     sources = {identity(job.source) for job in jobs if job.source != STREAM}
     others = {identity(path): path for path in kept}
     writers: dict[object, str] = {}
+    folded = _Folded()
     for job in jobs:
         if job.target == STREAM or is_special(job.target):
             continue
-        place = identity(job.target)
+        place = folded.identity(job.target)
         if place in writers:
             raise UsageError(
                 f"{shown(writers[place])} and {shown(job.source)} would both be written to "
@@ -361,6 +397,7 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
                 "use a template that tells them apart, such as -o 'out/{number}-{stem}{ext}'",
             )
         writers[place] = job.source
+        place = identity(job.target)
         if place in others:
             raise UsageError(
                 f"the output {shown(job.target)} is also read, as {shown(others[place])}; "
@@ -381,6 +418,34 @@ def identity(path: str) -> object:
     except (OSError, ValueError):
         return os.path.realpath(path)
     return status.st_dev, status.st_ino
+
+
+class _Folded:
+    """Identities of files to be written, where folders may not tell ``A.png`` from ``a.png``."""
+
+    def __init__(self) -> None:
+        self._folds: dict[str, bool] = {}
+
+    def identity(self, path: str) -> object:
+        """As `identity`; the same for names in one folder that are one name to it."""
+        place = identity(path)
+        if not isinstance(place, str):
+            return place
+        folder, name = os.path.split(place)
+        if folder not in self._folds:
+            self._folds[folder] = ignores_case(folder)
+        return os.path.join(folder, name.casefold()) if self._folds[folder] else place
+
+
+def ignores_case(folder: str) -> bool:
+    """Whether the name of a folder, or of the nearest above it with letters, may be in either case."""
+    while (name := os.path.basename(folder)).swapcase() == name or not os.path.exists(folder):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    other = os.path.join(os.path.dirname(folder), name.swapcase())
+    return os.path.exists(other) and os.path.samefile(folder, other)
 
 
 def is_stream(path: str) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli import ending
 from cnncli.cli import values
 from cnncli.cli.listing import Input, Listing, list_inputs
-from cnncli.cli.names import STREAM
+from cnncli.cli.names import STREAM, located
 from cnncli.cli.readout import Readout, Row, choose_readout
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
@@ -111,7 +111,10 @@ def _answered(
     inference = trained.inference(alone, threads=cores)
 
     def work(item: Input) -> Prepared | CnncliError:
-        return _prepared(item, trained)
+        result = _prepared(item, trained)
+        if isinstance(result, CnncliError) and item.fault is None:
+            return located(result, item.listed)
+        return result
 
     if alone == 1:
         yield _rows([(listing.known[0], work(listing.known[0]))], trained, inference, top)

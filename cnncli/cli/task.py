@@ -13,7 +13,7 @@ from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, Linear
 from cnncli.filters.options import Laid, Normalize, Options, RangeMode, lay_kernels
-from cnncli.filters.spec import parse_spec
+from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
 from cnncli.images.room import DEFAULT_MAX_PIXELS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BITS = (8, 16, 32)
 #: Pixels a side that a dilated kernel may cover; the memory for its border grows with their square.
 LARGEST_EXTENT = 16_384
+_LONGEST_NAME = 100  # of kernels in the name of an output
 
 
 @record
@@ -37,6 +38,8 @@ class Task:
         Applied one after another.
     spec : str
         The SPECs as they were written.
+    name : str
+        What stands for them in names of outputs.
     options : Options
         How; its ``bias`` is still 0.
     bias : str
@@ -57,6 +60,7 @@ class Task:
 
     filters: tuple[Filter, ...]
     spec: str
+    name: str
     options: Options
     bias: str
     format: str | None
@@ -67,6 +71,17 @@ class Task:
     strip: bool
     explain: str | None
     part: "Part | None" = None
+
+    @property
+    def clips(self) -> bool:
+        """Whether what is cut off is meant to be."""
+        return self.filters[-1].clips
+
+    @property
+    def around_gray(self) -> bool:
+        """Whether answers of a matrix are shown around mid-gray without anybody having said so."""
+        deciding = next((each for each in reversed(self.filters) if each.signed is not None), None)
+        return isinstance(deciding, Linear) and deciding.flips and self.options.range is None
 
 
 def read_task(specs: list[str], given: dict[str, Any]) -> Task:
@@ -108,6 +123,7 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
     return Task(
         filters=filters,
         spec=" | ".join(specs),
+        name=_name(specs, filters),
         options=options,
         bias=given["bias"],
         format=None if given["format_"] is None else format_for("", format=given["format_"]),
@@ -180,8 +196,17 @@ def naming_of(task: Task) -> Naming:
     suffix = None
     if task.format is not None:
         suffix = next(suffix for suffix, format in SUFFIXES.items() if format == task.format)
-    kernel = "-".join(filter.name for filter in task.filters)
-    return Naming(kernel, suffix, frozenset(SUFFIXES))
+    return Naming(task.name, suffix, frozenset(SUFFIXES))
+
+
+def _name(specs: list[str], filters: tuple[Filter, ...]) -> str:
+    """What stands for the kernels in names of outputs, of a length that file systems take."""
+    name = "-".join(map(name_for_files, specs, filters))
+    if len(name) <= _LONGEST_NAME:
+        return name
+    from zlib import crc32
+
+    return f"{name[:_LONGEST_NAME]}-{crc32(name.encode()):08x}"
 
 
 def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str]) -> None:

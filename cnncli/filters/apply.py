@@ -20,7 +20,7 @@ from cnncli.filters.borders import Axis
 from cnncli.filters.color import from_linear, to_linear
 from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
-from cnncli.filters.model import Canny, Filter, ZeroCrossings
+from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.run import footprint, run_filter
@@ -113,7 +113,7 @@ def apply_filters(
             frame, filters, everywhere, alpha=alpha, source=source, target=target, threads=threads
         )
         return replace(whole, pixels=_cut(whole.pixels, options.roi))
-    signed, span = _answer(chain, source.white)
+    signed, span = _answer(chain, source.white, biased=options.bias != 0)
     gray = answers_in_gray(filters, options)
     mapping = map_range(
         options, signed=signed, span=span, out=target.dtype, raw=target.raw, white=target.white
@@ -149,11 +149,14 @@ def answers_in_gray(filters: Sequence[Filter], options: Options) -> bool:
     return options.gray if options.gray is not None else any(filter.gray for filter in filters)
 
 
-def _answer(chain: Sequence[Filter], white: float) -> tuple[bool, float]:
-    """Whether the last response lies around zero, and which response is full scale."""
+def _answer(chain: Sequence[Filter], white: float, *, biased: bool) -> tuple[bool, float]:
+    """Whether the last response lies around zero, and which response is full scale.
+
+    Who adds a bias to the answers of a matrix of their own has said where those around zero are to be shown.
+    """
     signed, span = False, white
     for filter in chain:
-        if filter.signed is not None:
+        if filter.signed is not None and not (biased and isinstance(filter, Linear) and filter.flips):
             signed, span = filter.signed, filter.span or white
     return signed, span
 

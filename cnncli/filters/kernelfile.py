@@ -12,6 +12,7 @@ from cnncli.errors import CnncliError
 from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
 from cnncli.filters.model import Linear, Weights
+from cnncli.records import replace
 
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".dat")
 IMAGE_SUFFIXES = (
@@ -88,7 +89,7 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
             "rename the file; kernels by name are listed by: cnncli kernels",
         )
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
-    return custom(weights, anchor=anchor, name=name, spec=path)
+    return replace(custom(weights, anchor=anchor, name=name, spec=path), file=True)
 
 
 def read_image_weights(path: str) -> Weights:

@@ -13,6 +13,7 @@ _SIZED_FORM = "write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5
 _HEAD = re.compile(
     r"\s*([0-9]{1,9})\s*(?:[xX]\s*([0-9]{1,9})\s*)?(?:\+([0-9]{1,9})\+([0-9]{1,9}))?\s*:(.*)", re.DOTALL
 )
+_BARE_SPACE = re.compile(r"[^\s,]\s+[^\s,]")  # between numbers without a comma
 _NOT_PART = frozenset({"nan", "+nan", "-nan", "-", "−"})
 
 
@@ -35,13 +36,19 @@ def custom(
     Returns
     -------
     Linear
-        It flips, unless ``--correlate`` is given.
+        It flips, unless ``--correlate`` is given. Where its weights sum to nothing, answers lie around zero.
     """
     if spec is None:
         rows = [" ".join(write_number(float(weight)) for weight in row) for row in weights]
         kh, kw = weights.shape
         spec = "; ".join(rows) if anchor is None else f"{kw}x{kh}+{anchor[0]}+{anchor[1]}: " + " ".join(rows)
-    return Linear(name=name, spec=spec, weights=freeze(weights), anchor=anchor, flips=True)
+    signed = True if _sums_to_nothing(weights) else None
+    return Linear(name=name, spec=spec, signed=signed, weights=freeze(weights), anchor=anchor, flips=True)
+
+
+def _sums_to_nothing(weights: Weights) -> bool:
+    """Whether an even area answers 0, up to rounding of weights such as 1/3."""
+    return bool(weights.any()) and abs(float(weights.sum())) <= 1e-6 * float(np.abs(weights).sum())
 
 
 def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
@@ -62,10 +69,20 @@ def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
     ------
     CnncliError
         With row and column (from 1) of a cell that is empty, no number or not finite, of a row that
-        is shorter or longer than the first, or where there is no number at all.
+        is shorter or longer than the first, or where there is no number at all. Where it could be read in
+        two ways, both are shown.
     """
     lines = [line.strip() for line in text.splitlines()]
     rows = [row for line in lines if line for row in line.removesuffix(";").split(";")]
+    if any("," in row and _BARE_SPACE.search(row) for row in rows):
+        from cnncli.filters.readings import ask, separator_readings
+
+        ask(separator_readings(rows), f"{where} has both commas and blanks between numbers")
+    if sum(map(bool, lines)) > 1 and any(";" in line.removesuffix(";") for line in lines):
+        from cnncli.filters.readings import ask, line_readings
+
+        found = line_readings([line for line in lines if line])
+        ask(found, f"{where} has several lines and ';' inside them")
     if not any(row.strip() for row in rows):
         raise CnncliError(f"{where} of 0 weights; expected at least one number", _FORM)
     cells = [_cells(row, number, where) for number, row in enumerate(rows, 1)]

@@ -33,6 +33,8 @@ class Filter:
     span : float or None
         The response that is shown as full scale; None: the image's own full scale.
         Angles are in radians and have a span of pi.
+    clips : bool
+        Whether answers beyond black and white are meant to be cut off.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Filter:
     signed: bool | None = None
     gray: bool = False
     span: float | None = None
+    clips: bool = False
 
 
 @record(kw_only=True, eq=False)
@@ -55,11 +58,14 @@ class Linear(Filter):
     flips : bool
         True for a user's matrix, which ``--correlate`` leaves unflipped. Named kernels
         answer the same either way.
+    file : bool
+        Whether it was read from a file, after which it is named.
     """
 
     weights: Weights
     anchor: tuple[int, int] | None = None
     flips: bool = False
+    file: bool = False
 
 
 @record(kw_only=True, eq=False)

@@ -61,12 +61,14 @@ def emboss(*, strength: float = 1.0, angle: float = 45.0) -> Filter:
     # sqrt(2) makes 45 degrees the whole numbers of the published kernel.
     slope = np.round(math.sqrt(2) * (across * _RISE + down * _RISE.T), 12)
     spec = spec_of("emboss", strength=strength, angle=angle)
-    return Linear(name="emboss", spec=spec, weights=freeze((impulse(3) + strength * slope)[::-1, ::-1]))
+    weights = freeze((impulse(3) + strength * slope)[::-1, ::-1])
+    return Linear(name="emboss", spec=spec, clips=True, weights=weights)
 
 
 def outline() -> Filter:
     """Subtract the 8 neighbours from 8 times the pixel."""
-    return Linear(name="outline", spec="outline", signed=False, gray=True, weights=freeze(-np.array(SQUARE)))
+    weights = freeze(-np.array(SQUARE))
+    return Linear(name="outline", spec="outline", signed=False, gray=True, clips=True, weights=weights)
 
 
 SHARPEN = Entry(

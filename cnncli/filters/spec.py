@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import Entry, Value, plain, see
-from cnncli.filters.model import Filter, Weights
+from cnncli.filters.entry import Entry, Value, plain, see, write_number
+from cnncli.filters.model import Filter, Linear, Weights
 from cnncli.filters.named import ALIASES, FAMILIES, entry_of
 
 _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
+_ROWS = re.compile(r"\s*\[(\s*\[[^\[\]]+\](?:\s*(?:,\s*)?\[[^\[\]]+\])*\s*|[^\[\]]+)\]\s*")
 
 _FORMS = "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file"
 
@@ -86,6 +87,11 @@ def build_named(entry: Entry, text: str) -> Filter:
     CnncliError
         A parameter is unknown, given twice, empty or out of range.
     """
+    return entry.build(**_values(entry, text))
+
+
+def _values(entry: Entry, text: str) -> dict[str, Value]:
+    """The parameters of a SPEC, by the names that the entry's ``build`` has for them."""
     values: dict[str, Value] = {}
     hint = see(entry.name)
     named = False
@@ -104,7 +110,44 @@ def build_named(entry: Entry, text: str) -> Filter:
         if key in values:
             raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)
         values[key] = parameter.read(value.strip(), entry.name)
-    return entry.build(**values)
+    return values
+
+
+def name_for_files(text: str, filter: Filter) -> str:
+    """Name the results of a SPEC: those of others have other names.
+
+    Parameters
+    ----------
+    text : str
+        The SPEC.
+    filter : Filter
+        What it means.
+
+    Returns
+    -------
+    str
+        ``sobel-x`` for ``sobel:x``, ``gaussian-sigma2`` for ``gaussian:sigma=2``: what is not as in ``sobel``
+        and ``gaussian`` alone. A matrix is ``custom-`` and a checksum of it; a file has its own name.
+    """
+    head, _, rest = text.partition(":")
+    entry = find_entry(head)
+    if entry is None:
+        return (
+            f"custom-{_checksum(filter)}" if isinstance(filter, Linear) and not filter.file else filter.name
+        )
+    parts = [entry.name]
+    for key, value in (_values(entry, rest) if rest else {}).items():
+        parameter = entry.parameter(key)
+        written = write_number(value)
+        if written != parameter.default:
+            parts.append(written if parameter.kind == "choice" else f"{parameter.name}{written}")
+    return "-".join(parts)
+
+
+def _checksum(filter: Linear) -> str:
+    from zlib import crc32
+
+    return f"{crc32(repr((filter.anchor, filter.weights.tolist())).encode()):08x}"
 
 
 def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:
@@ -128,10 +171,21 @@ def _parse_lists(text: str) -> Weights:
             f"kernel {text[:40]!r} is no list of lists: it is nested too deep", _FORMS
         ) from None
     except json.JSONDecodeError as fault:
+        if (rows := _ROWS.fullmatch(text)) is not None:  # as MATLAB and NumPy write them, without commas
+            return _bracketed(rows[1])
         raise CnncliError(f"kernel {text[:40]!r} is no list of lists: {fault}", _FORMS) from None
     except ValueError:  # Python turns no more than 4,300 digits into a number
         raise CnncliError(f"kernel {text[:40]!r} holds a number of thousands of digits", _FORMS) from None
     return weights_of_lists(rows, where="kernel")
+
+
+def _bracketed(text: str) -> Weights:
+    """What MATLAB (``[0 -1; 1 0]``) and NumPy (``[[0 -1] [1 0]]``) write between the outer brackets."""
+    from cnncli.filters.matrix import parse_matrix
+
+    if "[" in text:  # a long row of NumPy's goes over several lines
+        text = ";".join(row.replace("\n", " ") for row in re.findall(r"\[([^\[\]]+)\]", text))
+    return parse_matrix(text)
 
 
 def _unknown(text: str, head: str) -> CnncliError:

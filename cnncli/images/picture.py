@@ -53,6 +53,8 @@ class Metadata:
         Whether the file held colour at half the resolution of brightness; a JPEG made from it does too.
     lossless : bool
         Whether the file was a WebP without loss; a WebP made from it is too.
+    compressed : bool
+        Whether the file was a TIFF of fewer bytes than its pixels take; a TIFF made from it is deflated.
     xmp : bytes or None
         An XMP packet as it was read: what belongs to another picture is taken out on writing.
     iptc : bytes or None
@@ -76,6 +78,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     halved: bool = False
     lossless: bool = False
+    compressed: bool = False
     xmp: bytes | None = None
     iptc: bytes | None = None
     texts: tuple[Text, ...] = ()
@@ -88,7 +91,12 @@ class Metadata:
     @property
     def is_empty(self) -> bool:
         """Whether the file held nothing besides pixels; how it held those does not count."""
-        return self == Metadata(halved=self.halved, lossless=self.lossless)
+        return self == self.form
+
+    @property
+    def form(self) -> "Metadata":
+        """How the file held its pixels, and nothing else."""
+        return Metadata(halved=self.halved, lossless=self.lossless, compressed=self.compressed)
 
 
 @record(eq=False)

@@ -55,6 +55,7 @@ UNKNOWN, ASSOCIATED, UNASSOCIATED = 0, 1, 2  # what an extra sample is: premulti
 
 #: Compressions that pack bytes, whatever the bytes mean.
 BYTE_CODECS = {1, 5, 8, 32773, 32946, 34925, 50000}
+_UNCOMPRESSED = 1
 MOST_PAGES = 100_000
 _LEAST_ROOM = 1 << 26  # bytes that metadata may take in a small file whose pages share them
 _MOST_VALUES = 4096  # of a field that is no list of places, and no palette
@@ -283,6 +284,7 @@ def _page_metadata(data: Slices, page: Page, fields: Directory, channels: int, *
         iptc=iptc,
         geo=tuple(_geo_field(tag, fields[tag], order) for tag in GEO_TAGS if tag in fields),
         lost=tuple(lost),
+        compressed=page.first(COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED,
         turned=page.orientation != 1,
     )
 

@@ -14,6 +14,7 @@ from cnncli.images.tiff_about import exif_for_tiff
 #: Bytes of a strip before compression.
 _STRIP = 1 << 18
 _DEFLATE, _UNCOMPRESSED = 8, 1
+_USUAL, _SMALLEST = 6, 9  # levels of Deflate
 _UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # what an extra sample is
 
 
@@ -25,7 +26,8 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
     picture : Picture
         uint8, uint16 or float32; pages may differ in size.
     compress : bool
-        Deflate with a predictor; otherwise uncompressed.
+        Deflate with a predictor, as small as can be. Pictures from a compressed TIFF are deflated anyway, in
+        less time; others are uncompressed.
 
     Returns
     -------
@@ -37,6 +39,8 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
     CnncliError
         Where the file would be larger than 4 GiB.
     """
+    level = _SMALLEST if compress else _USUAL
+    compress = compress or picture.metadata.compressed
     abouts = (picture.metadata, *picture.metadata.later)
     taken = [exif_for_tiff(about.exif) for about in abouts]
     order = next((each[0] for each in taken if each[1]), "<")
@@ -53,7 +57,7 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
             if own != order:
                 described, inside = {}, {}
             layout = {**_texts(about), **described, **layout}
-        strips = _strips(frame, order=order, compress=compress)
+        strips = _strips(frame, order=order, level=level if compress else None)
         lengths = [len(strip) for strip in strips]
         layout[279] = layout[273] = entry(4, *lengths, order=order)
         head = len(pack_directory(layout, inside, order=order, at=at))
@@ -136,20 +140,20 @@ def _strip_rows(frame: Pixels) -> int:
     return int(max(1, min(frame.shape[0], _STRIP // row)))
 
 
-def _strips(frame: Pixels, *, order: str, compress: bool) -> list[bytes]:
+def _strips(frame: Pixels, *, order: str, level: int | None) -> list[bytes]:
     step = _strip_rows(frame)
     ordered = frame.dtype.newbyteorder("<" if order == "<" else ">")
     strips = []
     for start in range(0, len(frame), step):
         rows = frame[start : start + step]
-        if not compress:
+        if level is None:
             strips.append(rows.astype(ordered, copy=False).tobytes())
         elif frame.dtype.kind == "f":
-            strips.append(zlib.compress(_float_predicted(rows), 6))
+            strips.append(zlib.compress(_float_predicted(rows), _USUAL))
         else:
             differences = rows.copy()
             differences[:, 1:] -= rows[:, :-1]
-            strips.append(zlib.compress(differences.astype(ordered, copy=False).tobytes(), 9))
+            strips.append(zlib.compress(differences.astype(ordered, copy=False).tobytes(), level))
     return strips
 
 

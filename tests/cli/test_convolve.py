@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ def oracle(image, weights, *, border="reflect101", value=0.0, anchor=None, dilat
 
 def close(found, expected, scale=1.0):
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(RANDOM).sum() * scale)
+
+
+def near(image, expected):
+    """Bytes that are what is expected, clipped, but for rounding of halves."""
+    np.testing.assert_allclose(np.asarray(image, float), np.clip(expected, 0, 255), rtol=0, atol=0.501)
 
 
 GEOMETRY = {
@@ -113,7 +119,7 @@ def test_repeat_and_several_kernels_run_one_after_another_in_float(run, photo):
         expected = oracle(expected, small)
     close(np.load("b.npy"), expected)
     done = run("convolve", "a.npy", "-k", spec, "-k", "box:3", "--json")
-    assert done.results[0]["output"] == "a-custom-box.npy"
+    assert re.fullmatch(r"a-custom-[0-9a-f]{8}-box\.npy", done.results[0]["output"])
     assert done.results[0]["kernel"] == f"{spec} | box:3"
 
 
@@ -205,6 +211,96 @@ def test_json_has_the_agreed_fields_in_order(run, photo):
     assert 0 < result["seconds"] < 60
     assert result["kernel"] == "1 1; 1 1"
     assert done.err == ""
+
+
+def test_a_matrix_that_sums_to_nothing_is_shown_around_gray(run, photo):
+    image = photo("a.png")
+    sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    spec = "-1 0 1; -2 0 2; -1 0 1"
+    answers = oracle(image.astype(np.float64), sobel)
+    done = run("convolve", "a.png", "-k", spec, "-o", "b.png")
+    assert done.code == 0
+    assert "b.png: the weights sum to 0" in done.err
+    assert "--range abs" in done.err
+    near(Image.open("b.png"), answers / 2 + 128)
+    for options, shown in (
+        (["--range", "clip"], answers),
+        (["--range", "abs"], np.abs(answers)),
+        (["--bias", "100"], answers + 100),  # who adds a bias has chosen
+    ):
+        done = run("convolve", "a.png", "-k", spec, *options, "-o", "b.png")
+        assert "sum to 0" not in done.err
+        near(Image.open("b.png"), shown)
+
+
+def test_small_shares_and_meant_clipping_are_not_warned_of(run, photo):
+    pixels = np.full((100, 100), 100, np.uint8)
+    for count, warned in ((0, False), (99, False), (100, True), (500, True)):
+        pixels[:] = 100
+        pixels.flat[:count] = 200
+        Image.fromarray(pixels).save("a.png")
+        done = run("convolve", "a.png", "-k", "2", "-o", "b.png")
+        assert (f"warning: {count / 100:.1f}% of the pixels were clipped" in done.err) == warned, count
+    photo("c.png", (60, 60))
+    for spec in ("outline", "emboss"):
+        done = run("convolve", "c.png", "-k", spec, "-o", "b.png", "--json")
+        assert done.results[0]["clipped"] > 0.01
+        assert done.err == ""
+
+
+def test_dim_edges_are_said_to_people(on_terminal, tmp_path):
+    gray = np.linspace(90, 120, 64).round().astype(np.uint8)
+    Image.fromarray(np.tile(gray, (64, 1))).save(tmp_path / "a.png")
+    Image.fromarray(np.repeat(np.array([[0, 255] * 2], np.uint8), 8, 1).repeat(64, 0)).save(
+        tmp_path / "b.png"
+    )
+    text = on_terminal(80, "convolve", "a.png", "-k", "sobel", "-o", "c.png")
+    scale = re.search(r"note: c\.png is dim, .* --scale (\d+) shows them", text)[1]
+    text = on_terminal(80, "convolve", "a.png", "-k", "sobel", "--scale", scale, "-o", "c.png")
+    assert "note" not in text
+    assert 100 < np.percentile(np.asarray(Image.open(tmp_path / "c.png")), 99) <= 255
+    assert "note" not in on_terminal(80, "convolve", "b.png", "-k", "sobel", "-o", "c.png")
+
+
+def test_a_failed_input_has_a_line_of_json(run, photo, tmp_path):
+    photo("a.png")
+    (tmp_path / "empty").mkdir()
+    done = run("convolve", "none.png", "a.png", "empty", "-k", "box:3", "--json")
+    assert done.code == 1
+    lines = {each["input"]: each for each in done.results}
+    assert list(lines["none.png"]) == list(lines["empty"]) == ["input", "error"]
+    assert lines["none.png"] == run("predict", "none.png", "--json").results[0]
+    assert "without images" in lines["empty"]["error"]
+    assert lines["a.png"]["output"] == "a-box.png"
+    done = run("convolve", "none.png", "-k", "box:3", "-o", "-", "--json")
+    assert (done.code, done.out) == (1, b"")
+    assert '{"input":"none.png","error":"cannot read none.png: no such file"}' in done.err
+
+
+def test_in_place_prints_the_name_as_given(run, photo, tmp_path):
+    (tmp_path / "d").mkdir()
+    photo("d/a.png")
+    (tmp_path / "link.png").symlink_to("d/a.png")
+    for name in ("link.png", "./d/../d/a.png"):
+        (result,) = run("convolve", name, "-k", "box:3", "--in-place", "--json").results
+        assert (result["input"], result["output"]) == (name, name)
+    assert (tmp_path / "link.png").is_symlink()
+
+
+@pytest.mark.parametrize("how", ["tiff_deflate", "tiff_lzw", "packbits", "raw"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_compressed_tiff_stays_compressed(run, tmp_path, how, dtype):
+    if (how, dtype) == ("packbits", np.float32):
+        dtype = np.uint8
+    pixels = (np.arange(6400).reshape(80, 80) // 640 * 20).astype(dtype)
+    Image.fromarray(pixels).save(tmp_path / "a.tif", compression=None if how == "raw" else how)
+    for name in ("a.tif", "b.tif"):
+        options = ["--in-place"] if name == "a.tif" else ["-o", name, "--strip"]
+        assert run("convolve", "a.tif", "-k", "identity", *options).code == 0
+        with Image.open(name) as result:
+            assert result.info["compression"] == ("raw" if how == "raw" else "tiff_adobe_deflate")
+            np.testing.assert_array_equal(np.asarray(result), pixels)
+        assert (tmp_path / name).stat().st_size < pixels.nbytes / 2 or how == "raw"
 
 
 def test_clipping_is_said_unless_quiet(run, photo):

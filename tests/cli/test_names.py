@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.cli.names import ignores_case
+
 BLUR = ["-k", "box:3"]
 
 
@@ -28,6 +30,9 @@ def outputs(done):
         ("sub/a.png", ["-o", "{parent}/x/{stem}_{kernel}{ext}"], "sub/x/a_box.png"),
         ("a.png", ["-o", "{number:03}-{name}.webp"], "001-a.png.webp"),
         ("a.png", ["-o", "{{{stem}}}.png"], "{a}.png"),
+        ("a.png", ["-o", "{stem}_thumb.{ext}"], "a_thumb.png"),
+        ("a.png", ["-o", "{stem}_thumb{ext}"], "a_thumb.png"),
+        ("a.png", ["-o", "x{ext}"], "x.png"),
     ],
 )
 def test_names_of_outputs(run, photo, tmp_path, given, options, expected):
@@ -106,6 +111,46 @@ def test_files_from(run, photo, tmp_path, option, end):
     assert (done.code, done.out) == (0, "\n".join([*expected, ""]).encode("utf-8", "surrogateescape"))
     (tmp_path / "list").write_bytes(listed)
     assert run("convolve", "--files-from", "list", *option, *BLUR, "-o", "out/").out == done.out
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\0"])
+def test_a_listed_file_that_is_missing_is_named_with_its_line(run, shell, photo, tmp_path, end):
+    photo("a.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").write_bytes(end.join([b"a.png", b"", b"none.png", b"empty"]) + end)
+    null = ["-0"] if end == b"\0" else []
+    missing = "cannot read none.png: no such file ({}:3)"
+    done = run("convolve", "--files-from", "list.txt", *null, *BLUR, "-o", "out/", "--json")
+    assert f"error: {missing.format('list.txt')}" in done.err
+    assert "(list.txt:4)" in done.err
+    assert missing.format("list.txt") in [each.get("error") for each in done.results]
+    done = run("predict", "--files-from", "list.txt", *null, "--json")
+    assert [each["input"] for each in done.results] == ["a.png", "none.png", "empty"]
+    assert done.results[1]["error"] == missing.format("list.txt")
+    assert done.results[2]["error"].endswith("(list.txt:4)")
+    done = shell(f"cnncli predict --files-from - --json {' '.join(null)} < list.txt")
+    assert done.results[1]["error"] == missing.format("standard input")
+
+
+def test_specs_do_not_write_over_each_other(run, photo):
+    photo("a.png")
+    specs = ["sobel", "sobel:x", "gaussian:sigma=2", "gaussian:sigma=3", "1 0; 0 1", "0 1; 1 0"]
+    names = [run("convolve", "a.png", "-k", spec, "-q").lines[0] for spec in specs]
+    assert names[:4] == ["a-sobel.png", "a-sobel-x.png", "a-gaussian-sigma2.png", "a-gaussian-sigma3.png"]
+    assert len(set(names)) == len(specs)
+    (name,) = run("convolve", "a.png", *["-k", "gaussian:sigma=0.25"] * 40, "-q").lines
+    assert len(name) < 130
+
+
+def test_case_counts_where_the_file_system_says_so(run, photo, tmp_path):
+    photo("a.png")
+    Path("A.png").write_bytes(Path("a.png").read_bytes())
+    one = ignores_case(str(tmp_path))
+    assert one == ((tmp_path / "A-BOX.PNG").exists() or (tmp_path.parent / tmp_path.name.swapcase()).exists())
+    (tmp_path / "d").mkdir()
+    Path("d/A.png").write_bytes(Path("a.png").read_bytes())
+    done = run("convolve", "a.png", "d/A.png", *BLUR, "-o", "out/")
+    assert done.code == (2 if one else 0)
 
 
 STREAMED = "cnncli predict --files-from - --json -q < list.txt"

@@ -11,7 +11,7 @@ from cnncli.filters.catalog import CATALOG
 from cnncli.filters.model import Filter, Linear
 from cnncli.filters.named import ALIASES
 from cnncli.filters.options import Options
-from cnncli.filters.spec import parse_spec
+from cnncli.filters.spec import name_for_files, parse_spec
 
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 
@@ -56,6 +56,11 @@ def test_one_matrix_in_many_forms(text):
         ("0 0; 0 0", [[0, 0], [0, 0]]),
         ("2x3: 1 2 3 4 5 6", [[1, 2], [3, 4], [5, 6]]),
         ("[1, 2]", [[1, 2]]),
+        ("[1 2; 3 4]", [[1, 2], [3, 4]]),  # MATLAB
+        ("[1 2\n3 4]", [[1, 2], [3, 4]]),
+        ("[[ 1. -2.]\n [ 3.  4.]]", [[1, -2], [3, 4]]),  # NumPy
+        ("[[1 2\n  3] [4 5 6]]", [[1, 2, 3], [4, 5, 6]]),
+        ("1 2, 3", [[1, 2, 3]]),  # no other reading has equal rows
     ],
 )
 def test_shapes_and_numbers(text, rows):
@@ -119,6 +124,72 @@ def test_wrong_matrices_name_the_place(text, message):
     with pytest.raises(CnncliError, match=re.escape(message)) as caught:
         parse_spec(text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("1 1 1, 1 2 1, 1 1 1", {"1 1 1; 1 2 1; 1 1 1": (3, 3), "1 1 1 1 2 1 1 1 1": (1, 9)}),
+        ("0,-1,0 -1,5,-1 0,-1,0", {"0 -1 0; -1 5 -1; 0 -1 0": (3, 3), "0 -1 0 -1 5 -1 0 -1 0": (1, 9)}),
+        ("0,5 1,5; 2,5 3", {"0.5 1.5; 2.5 3": None}),
+        ("0,5 1,5; 2,5 3,5", {"0.5 1.5; 2.5 3.5": (2, 2), "0 5 1 5; 2 5 3 5": (2, 4)}),
+        ("0,1 0,2", {"0 1; 0 2": (2, 2), "0.1 0.2": (1, 2), "0 1 0 2": (1, 4)}),
+        ("1 2; 3 4\n5 6; 7 8", {"1 2; 3 4; 5 6; 7 8": (4, 2), "1 2 3 4; 5 6 7 8": (2, 4)}),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_asked_about(text, readings):
+    with pytest.raises(CnncliError) as caught:
+        parse_spec(text)
+    if None in readings.values():  # one reading has rows of one length: the place of the odd one is named
+        assert "row 2, column 4" in caught.value.message
+        return
+    assert re.findall("'([^']+)' for", caught.value.hint) == list(readings)
+    for written, shape in readings.items():
+        assert parse_spec(written).weights.shape == shape
+        assert f"{shape[1]}x{shape[0]}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("sobel", "sobel"),
+        ("sobel:x", "sobel-x"),
+        ("SOBEL:direction=X", "sobel-x"),
+        ("gaussian:2", "gaussian-sigma2"),
+        ("gaussian:sigma=2.5,size=7", "gaussian-sigma2.5-size7"),
+        ("blur:3", "gaussian-sigma3"),
+        ("box:3", "box"),
+        ("box:5,size-y=1", "box-size5-size-y1"),
+        ("motion:angle=-45", "motion-angle-45"),
+    ],
+)
+def test_names_for_files(spec, name):
+    assert name_for_files(spec, parse_spec(spec)) == name
+
+
+def test_matrices_have_names_of_their_own(tmp_path):
+    specs = ["1 2; 3 4", "1 2; 3 5", "1 2 3 4", "1; 2; 3; 4", "2x2+0+0: 1 2 3 4", "2x2+1+1: 1 2 3 4"]
+    names = [name_for_files(spec, parse_spec(spec)) for spec in specs]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("custom-[0-9a-f]{8}", name) for name in names)
+    assert name_for_files("1,2;3,4", parse_spec("1,2;3,4")) == names[0]
+    (tmp_path / "my.txt").write_text("1 2")
+    assert name_for_files(f"{tmp_path}/my.txt", parse_spec(f"{tmp_path}/my.txt")) == "my"
+
+
+@pytest.mark.parametrize(
+    ("spec", "signed"),
+    [
+        ("-1 0 1; -2 0 2; -1 0 1", True),
+        ("0 1 0; 1 -4 1; 0 1 0", True),
+        ("1/3 1/3 1/3 -1", True),
+        ("0 -1 0; -1 5 -1; 0 -1 0", None),
+        ("1 1; 1 1", None),
+        ("-1", None),
+    ],
+)
+def test_a_matrix_that_sums_to_nothing_answers_around_zero(spec, signed):
+    assert parse_spec(spec).signed is signed
 
 
 def test_a_matrix_that_is_too_large():
