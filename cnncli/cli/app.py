@@ -288,13 +288,13 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="WHICH",
             help="test, train or val: those images of the network's own run, or of the splits that other "
-            "data bring, which are judged whole where they have none; all: every image.",
+            "data bring; all: every image. Without it test; other data without splits are judged whole.",
         ),
-    ] = "test",
+    ] = None,
     splits: Splits = None,
     label_column: LabelColumn = None,
     path_column: PathColumn = None,

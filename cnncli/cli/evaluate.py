@@ -60,7 +60,7 @@ def evaluate_command(
     dataset: str,
     model: str | None,
     output: str | None,
-    split: str,
+    split: str | None,
     json: bool,
     quiet: bool,
     debug: bool,
@@ -81,8 +81,8 @@ def evaluate_command(
         A checkpoint or a run's folder.
     output : str or None
         A folder for pictures.
-    split : str
-        Of `SPLITS`.
+    split : str or None
+        Of `SPLITS`; None: what suits the data.
     json, quiet, debug, threads, offline, splits, label_column, path_column, max_pixels
         As on the command line.
 
@@ -94,7 +94,8 @@ def evaluate_command(
     from cnncli.cli.evaluate_text import as_json, as_text
 
     del debug  # the caller shows tracebacks
-    values.choice("--split", split, SPLITS)
+    if split is not None:
+        values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     trained = load_trained(model)
     try:

@@ -50,12 +50,12 @@ class Choice:
     trained_on: int | None
 
 
-def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choice:
+def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) -> Choice:
     """Choose the images of a split.
 
     Of the data that the network was trained on these are the run's own, by the digests that it keeps of
     them, whatever has been added since. Of other data it is the split that they bring; data that bring none
-    are judged whole.
+    are judged whole, also where they are a part of the run's.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
         The network.
     source : str
         What the user calls the dataset.
-    split : str
-        Of `SPLITS`.
+    split : str or None
+        Of `SPLITS`. None: the test images, or where other data bring none, those for validation.
 
     Raises
     ------
@@ -78,12 +78,13 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str) -> Choi
     digests = [digests_of(each) for each in splits]
     on_list: tuple[str, ...] = ()
     if seen is not None and (same := _is_own(source, digests, trained, seen)):
+        split = split or "test"
         sides = _own_sides(found, digests, seen)
         held, on_list = _held(trained, seen)
         reason = _own_reason(sides, held, split, same) + _gone(digests, seen, split)
     else:
         sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
-        split, reason = _brought(found, split)
+        split, reason = _brought(found, split, _of_run(digests, seen))
     places = tuple(np.flatnonzero((side == split) | (split == "all")) for side in sides)
     if not any(map(len, places)):
         raise CnncliError(
@@ -105,12 +106,14 @@ def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, se
     """Why a dataset is the one that the network was trained on; empty where it is another."""
     everything = np.concatenate(digests)
     there = np.isin(seen.test, everything)
+    more = np.isin(everything, np.union1d(seen.train, seen.val)).any()
     options = trained.checkpoint.training.get("options")
     before = options.get("dataset") if isinstance(options, dict) else None
     given = source.strip().lower() if is_known(source) else str(Path(source).absolute())
     if before == given and (there.any() or np.isin(everything, seen.train).any()):
         return "here"
-    return "moved" if there.any() and there.mean() >= _MOVED else ""
+    alone = np.isin(everything, seen.test).all()  # test images and new ones together are a test of their own
+    return "moved" if there.any() and there.mean() >= _MOVED and (more or alone) else ""
 
 
 def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) -> list[NDArray[np.str_]]:
@@ -157,15 +160,32 @@ def _gone(digests: list[NDArray[np.uint64]], seen: Seen, split: str) -> str:
     return f"; {count:,} of them are not there" if count else ""
 
 
-def _brought(found: Dataset, split: str) -> tuple[str, str]:
+def _of_run(digests: list[NDArray[np.uint64]], seen: Seen | None) -> str:
+    """What other data have to do with those of the network's run."""
+    shared = (
+        {}
+        if seen is None
+        else {part: np.isin(np.concatenate(digests), getattr(seen, part)) for part in _PARTS}
+    )
+    counts = {part: int(each.sum()) for part, each in shared.items() if each.any()}
+    if not counts:
+        return "is not the data of the network's run"
+    listed = " and ".join(f"{count:,} {WORDS[part]} images" for part, count in counts.items())
+    return f"shares {listed} with the data of the network's run"
+
+
+def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
     """The split of other data that is judged, and why."""
     name = in_unicode(found.name)
+    if split is None and found.given and "test" not in found.given:
+        return "val", f"the validation images that {name} brings, which has no test images"
+    split = split or "test"
     if split == "all":
         return split, "all images, as --split all asks"
     if split in found.given:
         return split, f"the {WORDS[split]} images that {name} brings"
     if not found.given and split == "test":
-        return "all", f"all images, because {name} has no splits and is not the data of the network's run"
+        return "all", f"all images, because {name} has no splits and {of_run}"
     brings = " and ".join(WORDS[part] for part in found.given) or "no split of its"
     raise CnncliError(
         f"--split is {split}, but {name} brings {brings} images; expected one of its own splits",

@@ -185,13 +185,70 @@ def test_other_images_in_the_place_of_the_runs(run, begun, tmp_path):
     assert (result["images"], result["split"], result["trained_on"], err) == (20, "all", 0, "")
 
 
+def part_of(begun, tmp_path, name, *parts):
+    """A folder with the run's images of some splits."""
+    for image, split in begun.items():
+        if split in parts:
+            (tmp_path / name / image).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tmp_path / "pets" / image, tmp_path / name / image)
+    return sum(count(begun, part) for part in parts)
+
+
+def test_a_part_of_the_runs_data_is_judged_whole_and_called_so(run, begun, tmp_path):
+    number = part_of(begun, tmp_path, "learnt", "train", "val")
+    result, err = judged(run, "learnt", "-m", "r")
+    assert (result["images"], result["dataset_images"], result["split"]) == (number, number, "all")
+    train, val = count(begun, "train"), count(begun, "val")
+    shared = f"shares {train} training images and {val} validation images with the data of the network's run"
+    assert result["chosen"] == f"all images, because learnt has no splits and {shared}"
+    assert f"of these {number} images {train} were trained on and {val} served" in err
+
+
+def test_test_images_with_new_ones_among_them_are_judged_together(run, begun, tmp_path):
+    number = part_of(begun, tmp_path, "held", "test")
+    result, _ = judged(run, "held", "-m", "r")
+    assert (result["images"], result["dataset_images"], result["split"]) == (number, number, "test")
+    fill(tmp_path / "held", 100, 10)
+    result, err = judged(run, "held", "-m", "r")
+    assert (result["images"], result["dataset_images"], result["split"]) == (number + 20, number + 20, "all")
+    assert f"shares {number} test images with the data of the network's run" in result["chosen"]
+    assert err == ""
+
+
+def test_one_class_alone_and_arrays_and_tables_are_judged_whole(run, begun, tmp_path):
+    fill(tmp_path / "some", 100, 6)
+    shutil.copytree(tmp_path / "some" / "bee", tmp_path / "one" / "bee")
+    rows = [f"some/{label}/{at}.png,{label}" for label in ("ant", "bee") for at in range(100, 106)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
+    images = np.stack([noise(at) for at in range(8)])
+    np.savez(tmp_path / "a.npz", x=images, y=np.array(["ant", "bee"] * 4))
+    np.savez(tmp_path / "only.npz", x_test=images, y_test=np.array(["ant", "bee"] * 4))
+    for name, number, split in (
+        ("one", 6, "all"),
+        ("t.csv", 12, "all"),
+        ("a.npz", 8, "all"),
+        ("only.npz", 8, "test"),
+    ):
+        result, _ = judged(run, name, "-m", "r")
+        assert (result["images"], result["dataset_images"], result["split"]) == (number, number, split), name
+
+
+def test_a_folder_of_validation_images_alone_is_judged_whole(run, begun, tmp_path):
+    fill(tmp_path / "two" / "validation", 200, 5)
+    result, _ = judged(run, "two", "-m", "r")
+    assert (result["split"], result["images"], result["dataset_images"]) == ("val", 10, 10)
+
+
 def test_splits_that_others_bring(run, begun, two_lines, tmp_path):
     fill(tmp_path / "two" / "train", 100, 10)
     fill(tmp_path / "two" / "val", 200, 5)
     result, _ = judged(run, "two", "-m", "r", "--split", "val")
     assert (result["split"], result["images"], result["dataset_images"]) == ("val", 10, 30)
     assert result["chosen"] == "the validation images that two brings"
-    error = two_lines(run("evaluate", "two", "-m", "r"), 2)
+    result, _ = judged(run, "two", "-m", "r")
+    assert (result["split"], result["images"]) == ("val", 10)
+    assert result["chosen"] == "the validation images that two brings, which has no test images"
+    error = two_lines(run("evaluate", "two", "-m", "r", "--split", "test"), 2)
     assert "--split is test, but two brings training and validation images" in error
     fill(tmp_path / "whole", 300, 5)
     assert "--split is val, but whole brings no" in two_lines(
