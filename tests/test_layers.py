@@ -185,7 +185,7 @@ def test_the_core_is_imported_without_numba(python):
 WARM = {
     "convolve": {
         "": "drafts ending errors modules records text",
-        "cli": "batch convolve kept names plain run streams task values",
+        "cli": "batch convolve kept names outputs plain run streams task values",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
             "apply borders color derivatives entry execute linear mapping model named options plan run "

@@ -12,7 +12,8 @@ import numpy as np
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
 from cnncli.cli.kept import Notes, kept_metadata, notes_on_losses
-from cnncli.cli.names import STREAM, Job, find_inputs, is_special, located, plan_outputs
+from cnncli.cli.names import STREAM, find_inputs, is_special, located
+from cnncli.cli.outputs import Job, plan_outputs
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cnncli.cli.names import STREAM, Job
+from cnncli.cli.names import STREAM
+from cnncli.cli.outputs import Job
 from cnncli.cli.run import report
 from cnncli.cli.task import Task
 from cnncli.images.faults import shown

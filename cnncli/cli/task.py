@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from cnncli.cli import values
-from cnncli.cli.names import STREAM, Job, Naming, is_special, overwritten
+from cnncli.cli.names import STREAM, is_special, overwritten
+from cnncli.cli.outputs import Job, Naming
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.cli.names import ignores_case
+from cnncli.cli.outputs import ignores_case
 
 BLUR = ["-k", "box:3"]
 

@@ -1,0 +1,256 @@
+"""Which files a command writes: names that are given, made up or filled into a template, each once."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from cnncli.cli.names import STREAM, Source, identity, is_special, is_stream
+from cnncli.cli.run import UsageError
+from cnncli.images.faults import shown
+from cnncli.records import record, replace
+
+_FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
+# What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
+# a width of gigabytes. Doubled braces stand for themselves. Compiled only for those who write templates.
+_FIELD = r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]"
+
+
+@record
+class Job:
+    """One input and where its result goes.
+
+    Attributes
+    ----------
+    source : str
+        A path, or ``-`` for standard input.
+    target : str
+        A path, or ``-`` for standard output.
+    announced : bool
+        Whether the name of the result was made up here, so that it is printed.
+    replaces : bool
+        Whether the result replaces the input.
+    listed : str
+        Where a list names the input, as ``names.txt:17``; empty where none does.
+    """
+
+    source: str
+    target: str
+    announced: bool = False
+    replaces: bool = False
+    listed: str = ""
+
+    @property
+    def result(self) -> str:
+        """The output, as it is called before the user: what replaces an input has the name that was given."""
+        return self.source if self.replaces else self.target
+
+
+def plan_outputs(
+    inputs: Sequence[Source],
+    output: str | None,
+    *,
+    in_place: bool,
+    naming: "Naming",
+    kept: Sequence[str] = (),
+) -> list[Job]:
+    """Name the output of each input.
+
+    Parameters
+    ----------
+    inputs : sequence of Source
+        From `find_inputs`.
+    output : str or None
+        As given with ``-o``.
+    in_place : bool
+        Write each result over its input.
+    naming : Naming
+        How names are made up.
+    kept : sequence of str
+        Other files that are read, and must not be written to.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    UsageError
+        If two inputs would write one output, or an input would be overwritten without ``--in-place``.
+    """
+    if in_place and output is not None:
+        raise UsageError("--in-place and -o are both given; expected one of them", "leave one out")
+    if in_place:
+        if any(is_stream(source.path) for source in inputs):
+            raise UsageError(
+                "--in-place is given with standard input; expected files", "leave --in-place out"
+            )
+        jobs = [Job(source.path, os.path.realpath(source.path), replaces=True) for source in inputs]
+    else:
+        jobs = [
+            _named(source, output, naming, number=number, count=len(inputs))
+            for number, source in enumerate(inputs, 1)
+        ]
+    if any(source.listed for source in inputs):
+        jobs = [replace(job, listed=source.listed) for job, source in zip(jobs, inputs, strict=True)]
+    _check_targets(jobs, kept, in_place=in_place)
+    return jobs
+
+
+@record
+class Naming:
+    """How names of outputs are made up.
+
+    Attributes
+    ----------
+    kernel : str
+        Name of the kernel.
+    suffix : str or None
+        Of the format asked for; None: the input's own.
+    writable : frozenset of str
+        Suffixes that can be written; an input with another one gives a ``.png``.
+    """
+
+    kernel: str
+    suffix: str | None
+    writable: frozenset[str]
+
+    def parts(self, path: str) -> tuple[str, str]:
+        """Stem of an input, and suffix of its output."""
+        stem, ext = os.path.splitext(os.path.basename(path))
+        return stem, self.suffix or (ext if ext.lower() in self.writable else ".png")
+
+    def beside(self, path: str, folder: str) -> str:
+        """The output of an input, in a folder."""
+        stem, ext = self.parts(path)
+        return os.path.join(folder, f"{stem}-{self.kernel}{ext}")
+
+
+def _named(source: Source, output: str | None, naming: Naming, *, number: int, count: int) -> Job:
+    """The job of one input."""
+    path = source.path
+    if output is None:
+        if source.below is None and is_stream(path):
+            return _passed_on(path, count)
+        return Job(path, naming.beside(path, os.path.dirname(path)), announced=True)
+    if output == STREAM:
+        if count > 1:
+            raise UsageError(
+                f"-o - is given with {count} inputs; expected one image on standard output",
+                "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+            )
+        return Job(path, STREAM)
+    file = "stdin" if path == STREAM else path
+    if "{" in output:
+        stem, ext = naming.parts(file)
+        fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
+        parent = os.path.dirname(path) or "."
+        return Job(path, _filled(output, {**fields, "parent": parent, "number": number}), announced=True)
+    if output == os.devnull or (count == 1 and is_special(output)):
+        return Job(path, output)
+    many = count > 1 or source.below is not None
+    if (
+        output.endswith(os.sep)
+        or os.path.isdir(output)
+        or (many and not os.path.splitext(output)[1] and not is_special(output))
+    ):
+        folder = os.path.normpath(os.path.join(output, source.below or ""))
+        return Job(path, naming.beside(file, folder), announced=True)
+    if count > 1:
+        raise UsageError(
+            f"-o {shown(output)} is one file for {count} inputs; expected a folder or a template",
+            "give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
+        )
+    return Job(path, output)
+
+
+def _passed_on(path: str, count: int) -> Job:
+    """The job of an input that no name can be made of: its result goes to standard output."""
+    if count > 1:
+        what = "standard input" if path == STREAM else shown(path)
+        raise UsageError(
+            f"{what} is one of {count} inputs and has no name to make another of; expected -o",
+            "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+        )
+    return Job(path, STREAM)
+
+
+def _filled(template: str, fields: dict[str, str | int]) -> str:
+    """A template with its fields filled in."""
+
+    def fill(match: re.Match[str]) -> str:
+        found, name, width = match[0], match["name"], match["width"]
+        if found in ("{{", "}}"):
+            return found[0]
+        if name not in fields or (width and name != "number"):
+            what = found if name else f"a {found} that stands alone"
+            raise UsageError(
+                f"-o {shown(template)}: {what} means nothing; "
+                f"expected {' '.join(f'{{{field}}}' for field in _FIELDS)}",
+                "for example: -o 'out/{stem}-{kernel}{ext}'; write {{ and }} for braces in a name",
+            )
+        value = str(fields[name])
+        if name == "ext" and template[: match.start()].endswith("."):
+            value = value.removeprefix(".")  # {stem}.{ext} has one dot
+        return value.rjust(int(width), "0" if width.startswith("0") else " ") if width else value
+
+    return re.sub(_FIELD, fill, template)
+
+
+def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) -> None:
+    """Each output once, and nothing overwritten that is read, unless asked for."""
+    jobs = list(jobs)
+    sources = {identity(job.source) for job in jobs if job.source != STREAM}
+    others = {identity(path): path for path in kept}
+    writers: dict[object, str] = {}
+    folded = _Folded()
+    for job in jobs:
+        if job.target == STREAM or is_special(job.target):
+            continue
+        place = folded.identity(job.target)
+        if place in writers:
+            raise UsageError(
+                f"{shown(writers[place])} and {shown(job.source)} would both be written to "
+                f"{shown(job.target)}; expected an output for each input",
+                "use a template that tells them apart, such as -o 'out/{number}-{stem}{ext}'",
+            )
+        writers[place] = job.source
+        place = identity(job.target)
+        if place in others:
+            raise UsageError(
+                f"the output {shown(job.target)} is also read, as {shown(others[place])}; "
+                "expected another file",
+                "choose another -o",
+            )
+        if not in_place and place in sources:
+            raise UsageError(
+                f"the output {shown(job.target)} is also an input; expected another file",
+                "choose another -o, or use --in-place to replace inputs",
+            )
+
+
+class _Folded:
+    """Identities of files to be written, where folders may not tell ``A.png`` from ``a.png``."""
+
+    def __init__(self) -> None:
+        self._folds: dict[str, bool] = {}
+
+    def identity(self, path: str) -> object:
+        """As `identity`; the same for names in one folder that are one name to it."""
+        place = identity(path)
+        if not isinstance(place, str):
+            return place
+        folder, name = os.path.split(place)
+        if folder not in self._folds:
+            self._folds[folder] = ignores_case(folder)
+        return os.path.join(folder, name.casefold()) if self._folds[folder] else place
+
+
+def ignores_case(folder: str) -> bool:
+    """Whether the name of a folder, or of the nearest above it with letters, may be in either case."""
+    while (name := os.path.basename(folder)).swapcase() == name or not os.path.exists(folder):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    other = os.path.join(os.path.dirname(folder), name.swapcase())
+    return os.path.exists(other) and os.path.samefile(folder, other)
