@@ -251,8 +251,24 @@ def draw_curves(session: "Session") -> None:
     from cnncli.views.curves import curves_page
 
     progress = session.trainer.progress
-    page = curves_page(progress.history, title=_title(session), best=progress.best_epoch)
+    page = curves_page(
+        progress.history,
+        title=_title(session),
+        best=progress.best_epoch,
+        only_in_training=_only_in_training(session),
+    )
     write_page(session.folder / "curves.png", page)
+
+
+def _only_in_training(session: "Session") -> list[str]:
+    """What makes a run's training loss larger than its validation loss."""
+    from cnncli.cli.train_summary import augmentation
+
+    graph = session.trainer.material.network.graph
+    found = [f"label smoothing {session.options.smoothing:g}"] if session.options.smoothing else []
+    if (chosen := augmentation(session)) != "none":
+        found.append(f"augmentation ({chosen})")
+    return found + ["dropout"] * any(node.layer.only_trains for node in graph.nodes.values())
 
 
 def _title(session: "Session") -> str:

@@ -37,7 +37,7 @@ def write_test_files(
     title : str
         Of the pages.
     split : str or None
-        What the pages call the pictures' split; None: nothing.
+        What the pages call the images' split; None: nothing.
     """
     from cnncli.views.confusion import confusion_page
     from cnncli.views.reliability import reliability_page

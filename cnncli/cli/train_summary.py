@@ -35,7 +35,7 @@ def summary_lines(session: "Session") -> list[str]:
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
         f"batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
-        f"({options.sched}), weight decay {options.weight_decay:g}, augment {_augment(session)}, "
+        f"({options.sched}), weight decay {options.weight_decay:g}, augment {augmentation(session)}, "
         f"seed {options.seed}",
         *(f"         {note}" for note in (*session.notes, *_said_of_steps(session))),
         f"run      {session.folder.path}",
@@ -58,7 +58,8 @@ def _said_of_steps(session: "Session") -> list[str]:
     return said
 
 
-def _augment(session: "Session") -> str:
+def augmentation(session: "Session") -> str:
+    """Spell the augmentation of a run, ``none`` where there is none."""
     from cnncli.data.augment import parse_augment
 
     dataset = session.dataset

@@ -1,6 +1,7 @@
-"""The confusion matrix as a picture: rows are what pictures are, columns what they are called."""
+"""The confusion matrix as a picture: rows are true classes, columns predicted ones."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,9 @@ from cnncli.views.plot import FAINT, page_title
 
 _NAME = 150  # pixels of a class's name, at most
 _MOST = 1000  # pixels of the matrix, at most, while a cell has 4
+_WIDEST = 12_000  # pixels of the matrix in any case
 _SMALL = 14  # cells below are pixels of one picture, without counts
-_RIGHT, _WRONG = np.array([39, 104, 176]), np.array([196, 61, 61])
+_RIGHT, _WRONG = np.array([39, 104, 176]), np.array([217, 112, 28])
 
 
 def confusion_page(
@@ -22,13 +24,13 @@ def confusion_page(
     Parameters
     ----------
     counts : ndarray, shape (K, K), int
-        Rows are what pictures are, columns what they are called.
+        Rows are true classes, columns predicted ones.
     classes : sequence of str
         K labels.
     title : str
         What was trained on what.
     split : str or None
-        Which split the pictures are; None: no split in particular.
+        Which split the images are; None: no split in particular.
 
     Returns
     -------
@@ -36,21 +38,23 @@ def confusion_page(
         Counts are written while cells have room for them.
     """
     k = len(classes)
-    cell = max(4, min(72, _MOST // k))
+    cell = max(4, min(72, _MOST // k)) if 4 * k <= _WIDEST else _WIDEST / k
     size = 13 if cell < 34 else 16
-    step = max(1, -(-18 // cell))  # every how many-th name has room
+    step = max(1, ceil(18 / cell))  # every how many-th name has room
     room = min(_NAME, max(measure(name, size=size)[0] for name in classes)) + 24
     left = 96 + room
-    canvas = Canvas(max(760, left + k * cell + 130), background="#ffffff")
+    side = round(k * cell)
+    canvas = Canvas(max(760, left + side + 130), background="#ffffff")
     right, total = int(np.trace(counts)), int(counts.sum())
     share = f"{right / total:.2%}" if total else "none"
-    pictures = f"{split} pictures" if split else "pictures"
-    top = page_title(canvas, title, f"{right:,} of {total:,} {pictures} right ({share})") + 60
-    canvas.text((left + k * cell / 2, top), "called", size=17, color=FAINT, anchor="mb")
+    accuracy = f"{split} accuracy" if split else "accuracy"
+    top = page_title(canvas, title, f"{accuracy} {share} ({right:,} of {total:,} images)") + 60
+    canvas.text((left + side / 2, top), "predicted class", size=17, color=FAINT, anchor="mb")
     names_height = _column_names(canvas, classes, (left, top + 10), cell, step)
     top += 10 + names_height
-    canvas.text((left - room - 14, top + k * cell / 2), "is", size=17, color=FAINT, anchor="rm")
-    canvas.text((left + k * cell + 16, top - 8), "recall", size=15, color=FAINT, anchor="lb")
+    canvas.text((left - room - 14, top + side / 2 - 12), "true", size=17, color=FAINT, anchor="rm")
+    canvas.text((left - room - 14, top + side / 2 + 12), "class", size=17, color=FAINT, anchor="rm")
+    canvas.text((left + side + 16, top - 8), "recall", size=15, color=FAINT, anchor="lb")
     sums = counts.sum(axis=1)
     colors, strengths = _colors(counts)
     for i in range(k):
@@ -58,24 +62,25 @@ def confusion_page(
         if i % step == 0:
             canvas.text((left - 12, middle), shorten(classes[i], _NAME, size=size), size=size, anchor="rm")
             recall = f"{counts[i, i] / sums[i]:.1%}" if sums[i] else "-"
-            canvas.text((left + k * cell + 16, middle), recall, size=min(size, 15), color=FAINT, anchor="lm")
+            canvas.text((left + side + 16, middle), recall, size=min(size, 15), color=FAINT, anchor="lm")
         for j in range(k) if cell >= _SMALL else ():
-            x, y = left + j * cell, top + i * cell
-            _cell(canvas, Box(x, y, x + cell, y + cell), int(counts[i, j]), colors[i, j], strengths[i, j])
+            x, y, size_of = left + j * int(cell), top + i * int(cell), int(cell)
+            box = Box(x, y, x + size_of, y + size_of)
+            _cell(canvas, box, int(counts[i, j]), colors[i, j], strengths[i, j])
     if cell < _SMALL:
-        canvas.image(Box(left, top, left + k * cell, top + k * cell), colors)
-    canvas.rect(Box(left, top, left + k * cell, top + k * cell), outline="#b8c0c9")
+        canvas.image(Box(left, top, left + side, top + side), colors)
+    canvas.rect(Box(left, top, left + side, top + side), outline="#b8c0c9")
     return canvas
 
 
-def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], cell: int, step: int) -> int:
+def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], cell: float, step: int) -> int:
     """Write the names above the columns, in as many rows as keep them apart; returns the height.
 
     The lowest row ends where the matrix does, for the word above the column to its right stands there.
     """
     left, top = at
     right = left + len(classes) * cell
-    limit = max(cell - 6, 40)
+    limit = max(int(cell) - 6, 40)
     ends = [-1e9]
     placed = []
     for j in range(0, len(classes), step):
@@ -96,7 +101,7 @@ def _column_names(canvas: Canvas, classes: Sequence[str], at: tuple[int, int], c
 def _colors(counts: NDArray[np.integer]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Colours (K, K, 3) and their strengths: darker for a larger share of the row.
 
-    Mistakes are red, and seen from one on.
+    Mistakes are orange, and seen from one on.
     """
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     wrong = np.where(counts > 0, np.minimum(1.0, 0.12 + (4 * share) ** 0.6), 0.0)

@@ -1,14 +1,13 @@
 """The curves of a run: loss and accuracy by epoch; and the curve of a search for a learning rate."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnncli.images.canvas import Box, Canvas
+from cnncli.images.canvas import Box, Canvas, measure
 from cnncli.views.plot import (
     BLUE,
     FAINT,
-    GREEN,
     ORANGE,
-    RED,
     Chart,
     Curve,
     Scale,
@@ -23,11 +22,14 @@ if TYPE_CHECKING:
     from cnncli.training.finder import FoundRate
 
 _WIDTH, _HEIGHT = 1400, 620
+_PLOT = 364  # height of a plot
 _LEAST_RANGE = 0.02  # of an axis of accuracies
 _LOG_RANGE = 20  # a loss that falls by more than this is drawn on a logarithmic axis
 
 
-def curves_page(history: list[dict[str, Any]], *, title: str, best: int) -> Canvas:
+def curves_page(
+    history: list[dict[str, Any]], *, title: str, best: int, only_in_training: Sequence[str] = ()
+) -> Canvas:
     """Draw loss and accuracy side by side.
 
     Parameters
@@ -38,33 +40,48 @@ def curves_page(history: list[dict[str, Any]], *, title: str, best: int) -> Canv
         What was trained on what.
     best : int
         The epoch whose weights count as the best.
+    only_in_training : sequence of str
+        What makes the task harder in training than in validation: label smoothing, augmentation, dropout.
 
     Returns
     -------
     Canvas
     """
-    canvas = Canvas(_WIDTH, _HEIGHT)
+    canvas = Canvas(_WIDTH, margin=28)
     top = page_title(canvas, title, _subtitle(history, best)) + 78
     epochs = [row["epoch"] for row in history]
     for left, name in ((100, "loss"), (795, "accuracy")):
         curves = [Curve("training", (epochs, [row[f"train_{name}"] for row in history]), BLUE)]
         if f"val_{name}" in history[0]:
             curves.append(Curve("validation", (epochs, [row[f"val_{name}"] for row in history]), ORANGE))
-        _draw(canvas, Box(left, top, left + 480, _HEIGHT - 90), name, curves)
+        _draw(canvas, Box(left, top, left + 480, top + _PLOT), name, curves, best)
+    if "val_loss" in history[0]:
+        canvas.paragraph(
+            (40, top + _PLOT + 78), _why_apart(only_in_training), _WIDTH - 80, size=15, color=FAINT
+        )
     return canvas
+
+
+def _why_apart(only_in_training: Sequence[str]) -> str:
+    """Say why the two lines need not lie as one expects."""
+    text = "Training is measured during each epoch, while the weights still change"
+    if only_in_training:
+        *first, last = only_in_training
+        text += f", and with {', '.join(first)}{' and ' if first else ''}{last}"
+    return f"{text}; validation after it, without, so its loss may be the lower one."
 
 
 def _subtitle(history: list[dict[str, Any]], best: int) -> str:
     last, epochs = history[-1], len(history)
-    text = f"after {epochs} epoch{'s' if epochs != 1 else ''}: training {last['train_accuracy']:.2%} right"
+    text = f"after {epochs} epoch{'s' if epochs != 1 else ''}: training accuracy {last['train_accuracy']:.2%}"
     if "val_accuracy" in last:
         held = next(row for row in history if row["epoch"] == best)
-        text += f", validation {last['val_accuracy']:.2%}"
+        text += f", validation accuracy {last['val_accuracy']:.2%}"
         text += f"; best {held['val_accuracy']:.2%} in epoch {best}"
     return text
 
 
-def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
+def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int) -> None:
     values = [y for curve in curves for y in curve.points[1]]
     epochs = curves[0].points[0]
     low, high = min(values), max(values)
@@ -86,13 +103,28 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve]) -> None:
             tuple(t for t in x.ticks if t <= max(epochs)),
         ),
         y,
-        "loss" if name == "loss" else "right answers",
+        f"{name}, logarithmic scale" if y.log else name,
         "epoch",
         lambda v: f"{v:.0f}",
         (lambda v: f"{v:.{digits}%}") if name == "accuracy" else (lambda v: f"{v:g}"),
     )
     draw_frame(canvas, chart)
     draw_curves(canvas, chart, curves)
+    if len(curves) > 1:
+        _mark_best(canvas, chart, curves[1], best)
+
+
+def _mark_best(canvas: Canvas, chart: Chart, curve: Curve, best: int) -> None:
+    """A thin line at the epoch whose weights are kept, and a ring on the validation curve."""
+    epochs, values = curve.points
+    x, y = chart.at(best, values[list(epochs).index(best)])
+    canvas.rect(Box(round(x), chart.box.top, round(x) + 1, chart.box.bottom), fill=FAINT)
+    canvas.disc((x, y), 8, fill=curve.color)
+    canvas.disc((x, y), 5, fill="#ffffff")
+    text = f"best epoch: {best}"
+    half = measure(text, size=14)[0] / 2
+    middle = min(max(x, chart.box.left + half), chart.box.right - half)
+    canvas.text((middle, chart.box.top - 3), text, size=14, color=FAINT, anchor="mb")
 
 
 def _accuracy_scale(low: float, high: float) -> Scale:
@@ -107,7 +139,9 @@ def _accuracy_scale(low: float, high: float) -> Scale:
 def rates_page(found: "FoundRate", *, title: str) -> Canvas:
     """Draw the loss against a learning rate that rises step by step."""
     canvas = Canvas(1100, _HEIGHT)
-    subtitle = f"the loss is least at {found.lowest:.2g}; a tenth of that, {found.suggested:.2g}, is safe"
+    subtitle = (
+        f"the loss is lowest at {found.lowest:.2g}; a tenth of that, {found.suggested:.2g}, is suggested"
+    )
     top = page_title(canvas, f"{title}: learning rate", subtitle) + 78
     shown = found.smoothed
     x = log_scale(found.rates[0], found.rates[-1])
@@ -122,16 +156,16 @@ def rates_page(found: "FoundRate", *, title: str) -> Canvas:
         x,
         linear_scale(min(shown), max(shown[: max(2, len(shown) // 3)]) * 1.2),
         "loss, smoothed",
-        "learning rate",
+        "learning rate, logarithmic scale",
         lambda v: f"{v:g}",
         lambda v: f"{v:g}",
     )
     draw_frame(canvas, chart)
     at, _ = chart.at(found.suggested, chart.y.low)
-    canvas.rect(Box(round(at) - 1, chart.box.top, round(at) + 1, chart.box.bottom), fill=GREEN)
-    canvas.text((at + 10, chart.box.top + 8), f"--lr {found.suggested:.2g}", size=17, color=GREEN, bold=True)
+    canvas.rect(Box(round(at) - 1, chart.box.top, round(at) + 1, chart.box.bottom), fill=ORANGE)
+    canvas.text((at + 10, chart.box.top + 8), f"--lr {found.suggested:.2g}", size=17, color=ORANGE, bold=True)
     draw_curves(canvas, chart, [Curve("", (found.rates, shown), BLUE)])
     least, height = chart.at(found.lowest, min(shown))
-    canvas.disc((least, height), 5, fill=RED)
-    canvas.text((least, height + 12), "least", size=14, color=FAINT, anchor="mt")
+    canvas.disc((least, height), 5, fill=BLUE)
+    canvas.text((least, height - 28), "lowest", size=14, color=FAINT, anchor="mt")
     return canvas

@@ -4,13 +4,13 @@ import numpy as np
 
 from cnncli.images.canvas import Box, Canvas
 from cnncli.tasks.scores import Calibration
-from cnncli.views.plot import BLUE, FAINT, GRID, RED, page_title
+from cnncli.views.plot import BLUE, FAINT, GRID, ORANGE, page_title
 
 _SIDE = 560  # of the square, in pixels
 _LEFT = 110
 _COUNTS = 110  # height of the bars of how many there are
 _TICKS = 5  # of each axis, besides 0
-_OVER, _UNDER = "#f3d3d0", "#8fb2dc"  # between accuracy and confidence, where it is too low and too high
+_OVER, _UNDER = "#f6d8bd", "#8fb2dc"  # between accuracy and confidence, where it is too low and too high
 
 
 def reliability_page(found: Calibration, *, title: str, split: str | None = None) -> Canvas:
@@ -19,20 +19,20 @@ def reliability_page(found: Calibration, *, title: str, split: str | None = None
     Parameters
     ----------
     found : Calibration
-        Of one answer at least.
+        Of one prediction at least.
     title : str
         What was trained on what.
     split : str or None
-        Which split the pictures are; None: no split in particular.
+        Which split the images are; None: no split in particular.
 
     Returns
     -------
     Canvas
     """
     total = int(found.counts.sum())
-    pictures = f"{split} pictures" if split else "pictures"
+    images = f"{split} images" if split else "images"
     canvas = Canvas(960)
-    subtitle = f"calibration error (ECE) {found.error:.2%}, {len(found.counts)} bins, {total:,} {pictures}"
+    subtitle = f"calibration error (ECE) {found.error:.2%}, {len(found.counts)} bins, {total:,} {images}"
     top = page_title(canvas, title, subtitle) + 44
     box = Box(_LEFT, top, _LEFT + _SIDE, top + _SIDE)
     _grid(canvas, box)
@@ -79,7 +79,7 @@ def _bin(canvas: Canvas, box: Box, found: Calibration, k: int) -> None:
     canvas.rect(Box(left, height, right, box.bottom), fill=BLUE)
     canvas.rect(Box(left, sure, right, height), fill=_OVER)
     canvas.rect(Box(left, height, right, sure), fill=_UNDER)
-    canvas.rect(Box(left, sure - 1, right, sure + 2), fill=RED)
+    canvas.rect(Box(left, sure - 1, right, sure + 2), fill=ORANGE)
 
 
 def _counts(canvas: Canvas, box: Box, found: Calibration) -> None:
@@ -100,7 +100,7 @@ def _legend(canvas: Canvas, at: tuple[int, int], found: Calibration) -> None:
     x, y = at
     for fill, height, text in (
         (BLUE, 16, "accuracy"),
-        (RED, 3, "mean confidence"),
+        (ORANGE, 3, "mean confidence"),
         (_OVER, 16, "overconfident"),
         (_UNDER, 16, "underconfident"),
     ):

@@ -66,6 +66,47 @@ def test_curves(epochs, val):
     assert said.count("validation") == (2 if val else 0)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        ((), "still change; validation"),
+        (("dropout",), "and with dropout; validation after it, without"),
+        (("label smoothing 0.1", "augmentation (flip)", "dropout"), "0.1, augmentation (flip) and dropout;"),
+    ],
+)
+def test_why_training_loss_lies_above_validation_loss(reasons, words):
+    page = curves_page(history(5), title="mnist", best=3, only_in_training=reasons)
+    assert words in " ".join(check(page))
+    assert not any(
+        "while the weights" in text for text in check(curves_page(history(5, val=False), title="m", best=3))
+    )
+
+
+def test_the_best_epoch_is_marked_and_a_logarithmic_axis_said():
+    said = check(curves_page(history(100), title="mnist", best=70))
+    assert said.count("best epoch: 70") == 2
+    assert "loss, logarithmic scale" in said
+    assert "loss" in check(curves_page(history(3), title="mnist", best=3))
+
+
+def test_a_matrix_grows_no_wider_than_viewers_open(monkeypatch):
+    monkeypatch.setattr("cnncli.views.confusion._WIDEST", 400)
+    page = confusion_page(np.eye(250, dtype=int), ["c"] * 250, title="t")
+    assert max(mark.box.width for mark in page.marks if mark.kind == "image") == 400
+    check(page)
+
+
+def test_true_and_predicted_class_differ_without_colour(rng):
+    tile = Mistake(rng.integers(0, 255, (8, 8, 1)).astype(np.uint8), "cat", "dog", 0.5)
+    said = check(mistakes_page([tile], wrong=1, total=9, title="m", split="test"))
+    assert said[said.index("cat") + 2 :][:2] == ["→", "dog"]
+    assert {
+        "true class",
+        "→ predicted class, its probability",
+        "1 of 9 test images, the highest confidence first",
+    } <= set(said)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-9])
 def test_curves_that_are_flat(value):
     rows = [{"epoch": e, "train_loss": value, "train_accuracy": 1.0} for e in (1, 2, 3)]
@@ -95,13 +136,13 @@ def test_confusion(classes, rng):
     counts[rng.integers(0, classes, 30), rng.integers(0, classes, 30)] += 1
     said = check(confusion_page(counts, [f"{k}" for k in range(classes)], title="a title", split="test"))
     right, total = int(np.trace(counts)), int(counts.sum())
-    assert f"{right:,} of {total:,} test pictures right ({right / total:.2%})" in said
+    assert f"test accuracy {right / total:.2%} ({right:,} of {total:,} images)" in said
 
 
 def test_pages_of_no_split_in_particular(rng):
     said = check(confusion_page(np.diag([3, 4]), ["a", "b"], title="a title"))
     said += check(mistakes_page([], wrong=0, total=7, title="a title"))
-    assert {"7 of 7 pictures right (100.00%)", "all 7 pictures right"} <= set(said)
+    assert {"accuracy 100.00% (7 of 7 images)", "none of 7 images"} <= set(said)
 
 
 def test_confusion_with_long_names(rng):
@@ -124,7 +165,7 @@ def test_mistakes(shape, count, rng):
     ] * count
     said = check(mistakes_page(tiles, wrong=count, total=1000, title="mnist, compact", split="test"))
     assert said.count("8") == count
-    assert any("test pictures" in text for text in said)
+    assert any("test images" in text for text in said)
 
 
 def test_the_rates_page_names_the_rate():
@@ -159,7 +200,7 @@ def test_reliability(rng, samples, classes):
     page = reliability_page(found, title="mnist, compact", split="test")
     said = check(page)
     nothing_touches(page)
-    assert f"calibration error (ECE) {found.error:.2%}, 15 bins, {found.counts.sum():,} test pictures" in said
+    assert f"calibration error (ECE) {found.error:.2%}, 15 bins, {found.counts.sum():,} test images" in said
     right = (found.accuracy * found.counts).sum() / found.counts.sum()
     assert f"accuracy {right:.2%}" in said
 
@@ -173,5 +214,5 @@ def test_bars_are_as_high_as_the_accuracy():
     column = page[:, 110 + round(560 * (14.5 / 15))]
     blue = np.flatnonzero((column == (0x27, 0x68, 0xB0)).all(-1))
     assert (zero - blue.min()) / (zero - full) == pytest.approx(0.8, abs=0.01)
-    pale = np.flatnonzero((column == (0xF3, 0xD3, 0xD0)).all(-1))
+    pale = np.flatnonzero((column == (0xF6, 0xD8, 0xBD)).all(-1))
     assert (zero - pale.min()) / (zero - full) == pytest.approx(0.95, abs=0.01)
