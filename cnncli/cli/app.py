@@ -330,7 +330,7 @@ def featuremaps(
             "-o",
             metavar="OUT",
             help="A .png, an .html that needs nothing besides it, a folder of pictures, or - for stdout.  "
-            "[default: {stem}-maps.png beside the input]",
+            "[default: featuremaps/{stem}-maps.png]",
         ),
     ] = None,
     raw: Annotated[

@@ -1,4 +1,4 @@
-"""``cnncli featuremaps``: what a trained network sees in a picture, drawn."""
+"""``cnncli featuremaps``: the feature maps of a trained network for an image, or its kernels, drawn."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -38,6 +38,8 @@ from cnncli.views.featuremaps import (
 from cnncli.views.sections import BarRow, Page, Section, Tile
 
 VIEWS = ("maps", "filters")
+FOLDER = "featuremaps"  # of pages without -o
+_LONGEST_NAME = 60
 _EVERY = 24  # layers up to which all are drawn alike unless some are named
 _ROWS = 2  # of maps of a layer, unless it is named
 _ANSWERS = 5
@@ -124,7 +126,7 @@ def featuremaps_command(
     start = perf_counter()
     values.choice("--view", view, VIEWS)
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
-    target = _target(output, input, view)
+    target = _target(output, input, layer or [], view)
     trained = load_trained(model)
     try:
         cores = thread_count(threads)
@@ -136,6 +138,8 @@ def featuremaps_command(
     seen = _look(
         (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
     )
+    if output is None and target != STREAM:
+        _made(Path(FOLDER))
     write_page(target, _page(seen, trained, view))
     if raw is not None:
         _write_arrays(Path(raw), seen.arrays)
@@ -199,14 +203,14 @@ def _unknown(name: str, known: list[str], view: str) -> CnncliError:
     return CnncliError(f"--layer is {name!r}; the network has no such {what}: {', '.join(known)}", hint)
 
 
-def _target(output: str | None, source: str, view: str) -> str:
-    """Where the page goes, checked before anything is read."""
+def _target(output: str | None, source: str, layers: Sequence[str], view: str) -> str:
+    """Where the page goes, checked before anything is read.
+
+    Without ``-o`` into a folder of its own, where ``*.png`` in the next command does not take it for an
+    image to read.
+    """
     if output is None:
-        if source == STREAM:
-            target = STREAM
-        else:
-            stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122
-            target = os.path.join(os.path.dirname(source), f"{stem}-{view}.png")  # noqa: PTH118, PTH120
+        target = STREAM if source == STREAM else _default_name(source, layers, view)
     else:
         target = output
     if target == STREAM:
@@ -222,6 +226,14 @@ def _target(output: str | None, source: str, view: str) -> str:
             "for example -o maps.png",
         )
     return target
+
+
+def _default_name(source: str, layers: Sequence[str], view: str) -> str:
+    """``featuremaps/7-maps.png`` for ``digits/7.png``, with the layers that were asked for."""
+    stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122
+    chosen = "".join(f"-{name}" for name in layers)
+    chosen = chosen if len(chosen) <= _LONGEST_NAME else f"-{len(layers)}-layers"
+    return os.path.join(FOLDER, f"{stem}-{view}{chosen}.png")  # noqa: PTH118
 
 
 def _check_overwrites(
@@ -354,13 +366,13 @@ def _page(seen: Seen, trained: Trained, view: str) -> Page:
         Tile(seen.picture, name),
         Tile(
             as_rgb(seen.prepared.pixels),
-            f"what the network gets: {height}\u00a0×\u00a0{width}, {'gray' if channels == 1 else 'colour'}",
+            f"input of the network: {height}\u00a0×\u00a0{width}, {'gray' if channels == 1 else 'colour'}",
             changes,
         ),
     )
     (found,) = answers(seen.shares[None], checkpoint.classes, top=_ANSWERS)
     bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
-    what = "What the layers of {} answer" if view == "maps" else "What the layers of {} have learnt"
+    what = "Feature maps of {}" if view == "maps" else "Learned kernels of {}"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
     subtitle = f"{name}, {trained.network.size:,} weights {where}, {len(checkpoint.classes)} classes"
     return Page(
@@ -384,7 +396,7 @@ def _how_to_read(seen: Seen, view: str) -> str:
         text = (
             "Under each map stand its number and its mean magnitude; the strongest come first. "
             "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above. "
-            "Bars and strips are blue below 0 and orange above."
+            "Bars and strips are blue below 0, to the left of a line, and orange above."
         )
     text += " Sizes are height × width."
     if seen.brief:

@@ -4,6 +4,7 @@ Whatever explains a network (feature maps, kernels, attributions) is turned into
 draws them as one picture, or a picture for each, and `sections_html` writes them as a page.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ class BarRow:
     name, value : str
         Written left and right of the bar.
     share : float
-        -1 to 1; the bar is blue below 0 and orange above, as values are.
+        -1 to 1; the bar runs from the zero line, blue to the left below 0 and orange to the right above.
     """
 
     name: str
@@ -61,7 +62,7 @@ class BarRow:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The input with a frame on it: what a value sees.
+    """The input with a frame on it: the receptive field of a value.
 
     Attributes
     ----------
@@ -123,7 +124,7 @@ class Page:
     pictures : tuple of Tile
         The image as it came, and as the network gets it.
     answers : tuple of BarRow
-        What the network says.
+        The predicted classes with their probabilities.
     sections : tuple of Section
         In the order of computation.
     note : str
@@ -136,6 +137,12 @@ class Page:
     answers: tuple[BarRow, ...]
     sections: tuple[Section, ...]
     note: str = ""
+
+
+def bar_range(bars: Sequence[BarRow]) -> tuple[float, float]:
+    """Shares at the left and right end of bars: 0 to 1, or what negative and positive ones need."""
+    low = min(0.0, *(bar.share for bar in bars))
+    return (low, max(0.0, *(bar.share for bar in bars))) if low < 0 else (0.0, 1.0)
 
 
 def tile_size(pixels: Pixels, side: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.images.picture import Picture
 from cnncli.images.png import encode_png
-from cnncli.views.sections import BarRow, Page, Section, Tile, Window, tile_size
+from cnncli.views.sections import BarRow, Page, Section, Tile, Window, bar_range, tile_size
 
 _PICTURE = 224
 _WINDOW = 112
@@ -31,8 +31,9 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .bars { display: grid; grid-template-columns: max-content minmax(40px, 1fr) max-content; gap: 5px 12px;
   align-items: center; max-width: 560px; flex: 1 1 320px; margin-bottom: 16px; }
 .bars b { font-weight: normal; overflow-wrap: anywhere; }
-.bars i { display: block; height: 14px; background: #eef1f4; }
-.bars i > u { display: block; height: 14px; background: #d9701c; }
+.bars i { display: block; position: relative; height: 14px; background: #eef1f4; }
+.bars i > u { display: block; height: 14px; background: #d9701c; position: absolute; top: 0; }
+.bars i > s { position: absolute; top: -3px; bottom: -3px; width: 1px; background: var(--ink); }
 .bars i > u.below { background: #2768b0; }
 .bars span { color: var(--faint); font-size: 15px; text-align: right; }
 .scale { width: 176px; margin-top: 12px; }
@@ -144,11 +145,15 @@ def _window(window: Window) -> str:
 
 def _bars(bars: Sequence[BarRow]) -> str:
     rows = ""
+    low, high = bar_range(bars)
+    span = (high - low) or 1.0
+    zero = f'<s style="left:{-100 * low / span:.1f}%"></s>' if low < 0 else ""
     for bar in bars:
         below = ' class="below"' if bar.share < 0 else ""
-        length = f"{100 * min(1.0, abs(bar.share)):.1f}%"
+        place = f"left:{100 * (min(0.0, bar.share) - low) / span:.1f}%;"
+        place += f"width:{100 * min(1.0, abs(bar.share)) / span:.1f}%"
         rows += (
-            f'<b>{escape(bar.name)}</b><i><u{below} style="width:{length}"></u></i>'
+            f'<b>{escape(bar.name)}</b><i><u{below} style="{place}"></u>{zero}</i>'
             f"<span>{escape(bar.value)}</span>"
         )
     return f'<div class="bars">{rows}</div>'

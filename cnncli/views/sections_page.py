@@ -14,9 +14,11 @@ from cnncli.views.sections import (
     Section,
     Tile,
     Window,
+    bar_range,
     in_a_row,
     tile_size,
 )
+from cnncli.views.sections_fit import HIGHEST, fit_page, fit_section
 
 _LEFT, _ASIDE = 40, 252  # margin, column of text
 _TILES = WIDTH - _LEFT - ROOM  # where the tiles begin
@@ -34,8 +36,10 @@ def page_canvas(page: Page) -> Canvas:
     Returns
     -------
     Canvas
-        1480 pixels wide, as high as it has to be.
+        1480 pixels wide, as high as it has to be, but no higher than `HIGHEST`: what does not fit is said.
     """
+    room = HIGHEST - _draw_head(Canvas(WIDTH), page) - 100
+    page = fit_page(page, room, lambda section: draw_section(Canvas(WIDTH), section, 0) + 52)
     canvas = Canvas(WIDTH, margin=48)
     top = _draw_head(canvas, page)
     for section in page.sections:
@@ -45,7 +49,8 @@ def page_canvas(page: Page) -> Canvas:
 
 
 def section_canvas(section: Section) -> Canvas:
-    """Lay out one section alone."""
+    """Lay out one section alone, no higher than `HIGHEST`."""
+    section = fit_section(section, HIGHEST - 80, lambda cut: draw_section(Canvas(WIDTH), cut, 0))
     canvas = Canvas(WIDTH, margin=40)
     draw_section(canvas, section, 40)
     return canvas
@@ -74,8 +79,13 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
         bottom = max(bottom, text.bottom)
         x += wide + 44
     if page.answers:
-        canvas.text((x, top), "answer", size=15, color=FAINT)
-        bottom = max(bottom, _draw_bars(canvas, (x, top + 30), page.answers, min(560, WIDTH - _LEFT - x)))
+        canvas.text((x, top), "predicted classes and their probabilities", size=15, color=FAINT)
+        bottom = max(
+            bottom,
+            _draw_bars(
+                canvas, (x, top + 30), page.answers, min(560, WIDTH - _LEFT - x), bar_range(page.answers)
+            ),
+        )
     if page.note:
         bottom = canvas.paragraph((_LEFT, bottom + 22), page.note, room, size=15, color=FAINT).bottom
     return bottom + 26
@@ -91,7 +101,8 @@ def draw_section(canvas: Canvas, section: Section, top: int) -> int:
         first = (len(section.bars) + 1) // 2
         parts = (section.bars,) if len(section.bars) <= 5 else (section.bars[:first], section.bars[first:])
         for number, bars in enumerate(parts):
-            bottom = max(bottom, _draw_bars(canvas, (left + number * (half + 60), top), bars, half))
+            at = (left + number * (half + 60), top)
+            bottom = max(bottom, _draw_bars(canvas, at, bars, half, bar_range(section.bars)))
     if section.tiles:
         bottom = _draw_tiles(canvas, section, (left, bottom + (20 if section.bars else 0)))
     if section.note:
@@ -202,23 +213,37 @@ def _picture(canvas: Canvas, box: Box, tile: Tile) -> None:
     canvas.rect(box.grown(1), outline="#d5dbe0")
 
 
-def _draw_bars(canvas: Canvas, at: tuple[int, int], bars: Sequence[BarRow], width: int) -> int:
-    """Rows of name, bar and value; returns the y below."""
+def _draw_bars(
+    canvas: Canvas,
+    at: tuple[int, int],
+    bars: Sequence[BarRow],
+    width: int,
+    span: tuple[float, float],
+) -> int:
+    """Rows of name, bar from the zero line, and value; returns the y below."""
     x, y = at
     name = min(220, max(measure(bar.name, size=16)[0] for bar in bars)) + 14
     value = max(measure(bar.value, size=15)[0] for bar in bars) + 12
     room = max(40, width - name - value)
+    scale = room / ((span[1] - span[0]) or 1.0)
     for bar in bars:
         middle = y + 12
         text = shorten(bar.name, name - 14, size=16)
         canvas.text((x, middle), text, size=16, color=INK, anchor="lm")
         track = Box(x + name, middle - 7, x + name + room, middle + 7)
         canvas.rect(track, fill=_TRACK)
-        length = round(min(1.0, abs(bar.share)) * room)
+        low, high = (max(-1.0, min(1.0, share)) for share in (min(0.0, bar.share), max(0.0, bar.share)))
+        tips = [round((share - span[0]) * scale) for share in (low, high)]
+        tips[1] = max(tips[1], tips[0] + 1)
         canvas.rect(
-            Box(track.left, track.top, track.left + max(1, length), track.bottom),
+            Box(track.left + tips[0], track.top, track.left + tips[1], track.bottom),
             fill=_BELOW if bar.share < 0 else _ABOVE,
         )
         canvas.text((x + width, middle), bar.value, size=15, color=FAINT, anchor="rm")
         y += 27
+    if span[0] < 0:
+        zero = x + name + round(-span[0] * scale)
+        canvas.rect(Box(zero, at[1], zero + 1, y - 3), fill=INK)
+        canvas.text((zero, y), "0", size=_LABEL, color=FAINT, anchor="mt")
+        y += 18
     return y

@@ -83,14 +83,18 @@ def test_one_picture(run, net, tmp_path):
         assert page.size[1] > 150 * len(LAYERS)
 
 
-def test_the_default_output_stands_beside_the_input(run, net, tmp_path):
+def test_the_default_output_is_no_input_of_the_next_command(run, net, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").rename(tmp_path / "in" / "a.png")
     done = run("featuremaps", "in/a.png", "-m", "net.safetensors")
-    assert (done.code, done.lines) == (0, ["in/a-maps.png"])
+    assert (done.code, done.lines) == (0, ["featuremaps/a-maps.png"])
     done = run("featuremaps", "in/a.png", "-m", "net.safetensors", "--view", "filters")
-    assert done.lines == ["in/a-filters.png"]
-    assert (tmp_path / "in" / "a-filters.png").stat().st_size > 1000
+    assert done.lines == ["featuremaps/a-filters.png"]
+    assert (tmp_path / "featuremaps" / "a-filters.png").stat().st_size > 1000
+    done = run("featuremaps", "in/a.png", "-m", "net.safetensors", "--layer", "conv1", "--layer", "conv2")
+    assert done.lines == ["featuremaps/a-maps-conv1-conv2.png"]
+    assert [path.name for path in (tmp_path / "in").glob("*")] == ["a.png"]
+    assert list(tmp_path.glob("*.png")) == []
 
 
 def test_a_folder_of_pictures(run, net, tmp_path):
@@ -104,7 +108,7 @@ def test_one_html_page(run, net, tmp_path):
     text = (tmp_path / "out.html").read_text()
     assert all(f"<h2>{name}</h2>" in text for name in LAYERS)
     for words in (
-        "sees 8 × 8 pixels",
+        "receptive field 8 × 8",
         "4 maps of 12 × 10",
         "12\u00a0×\u00a010, gray",
         "Sizes are height × width",

@@ -178,9 +178,9 @@ def sections_of(layers, *, rows=2, side=84):
 
 def test_sections_say_what_a_layer_is(layers):
     sections = sections_of(layers)
-    assert sections["conv1"].lines == ("convolution 3 × 3", "30 maps of 16 × 12", "sees 3 × 3 pixels")
-    assert sections["maxpool1"].lines == ("largest of 2 × 2 pixels", "30 maps of 8 × 6", "sees 4 × 4 pixels")
-    assert sections["head"].lines == ("fully connected", "3 values", "sees 16 × 12 pixels")
+    assert sections["conv1"].lines == ("convolution 3 × 3", "30 maps of 16 × 12", "receptive field 3 × 3")
+    assert sections["maxpool1"].lines == ("max pooling 2 × 2", "30 maps of 8 × 6", "receptive field 4 × 4")
+    assert sections["head"].lines == ("fully connected", "3 values", "receptive field 16 × 12")
     assert "2 of 30 are 0 everywhere" in sections["relu1"].note
     assert "weaker maps are not shown" in sections["conv1"].note
     assert [tile.name for tile in sections["conv1"].tiles] == [
@@ -395,3 +395,42 @@ def test_html_stands_alone():
     np.testing.assert_array_equal(first.frames[0], IMAGE)
     for tag in ("section", "figure", "div", "p", "h2"):
         assert len(re.findall(rf"<{tag}[ >]", text)) == text.count(f"</{tag}>")
+
+
+def test_a_layer_of_very_many_maps_is_cut_and_that_is_said():
+    section = Section("conv", ("a",), tiles(4000, (28, 28)), side=168)
+    canvas = section_canvas(section)
+    assert 14_000 < canvas.height < 16_000
+    shown = sum(mark.kind == "image" for mark in canvas.marks)
+    said = " ".join(mark.text for mark in canvas.marks if mark.kind == "text")
+    assert f"{4000 - shown:,} weaker ones do not fit on one picture: -o page.html shows all" in said
+
+
+def test_a_page_of_very_many_layers_is_cut_and_that_is_said():
+    small = [Section(f"conv{i}", ("a",), tiles(3, (28, 28)), side=84) for i in range(200)]
+    large = Section("large", ("a",), tiles(2000, (28, 28)), side=84)
+    canvas = page_canvas(page_of([large, *small]))
+    assert 14_000 < canvas.height < 16_000
+    names = {mark.text for mark in canvas.marks if mark.kind == "text"}
+    shown = sum(f"conv{i}" in names for i in range(200))
+    assert 50 < shown < 200
+    said = " ".join(mark.text for mark in canvas.marks if mark.kind == "text")
+    assert f"{200 - shown} more layers do not fit on one picture: -o page.html shows all." in said
+    fits = page_canvas(page_of([large, *small[:40]]))
+    assert {f"conv{i}" for i in range(40)} < {mark.text for mark in fits.marks if mark.kind == "text"}
+
+
+def test_negative_logits_lie_left_of_the_zero_line():
+    bars = tuple(BarRow(f"class {i}", str(v), v) for i, v in enumerate((1.0, 0.25, -0.5)))
+    canvas = section_canvas(Section("head", ("a",), bars=bars))
+    rects = [mark.box for mark in canvas.marks if mark.kind == "rect"]
+    tracks, drawn = rects[0:6:2], rects[1:6:2]
+    zero = rects[6]
+    assert all(zero.left == pytest.approx(track.left + track.width / 3, abs=1) for track in tracks)
+    assert [box.left for box in drawn[:2]] == [zero.left] * 2
+    assert drawn[2].left < drawn[2].right == zero.left
+    widths = [box.width / tracks[0].width for box in drawn]
+    assert widths == pytest.approx([2 / 3, 1 / 6, 1 / 3], abs=0.01)
+    html = page_html(page_of([Section("head", ("a",), bars=bars)]))
+    assert '<u class="below" style="left:0.0%;width:33.3%"></u><s style="left:33.3%"></s>' in html
+    assert '<u style="left:33.3%;width:66.7%"></u><s style="left:33.3%"></s>' in html

@@ -1,4 +1,4 @@
-"""What a network sees: the maps of its layers for one picture, and the kernels it has learnt."""
+"""What a network makes of an image: the feature maps of its layers, and the kernels it has learned."""
 
 from cnncli.views.featuremaps.kernels import kernel_sections, learned_arrays
 from cnncli.views.featuremaps.maps import LayerMaps, layer_maps, map_sections

@@ -1,4 +1,4 @@
-"""The kernels that a network has learnt: colours of the first layer, weights of the others."""
+"""The kernels that a network has learned: colours of the first layer, weights of the others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -65,7 +65,8 @@ def kernel_sections(
         elif weight.shape[1] in (1, 3):
             sections.append(_bank_section(node, weight, rows=rows, side=side))
         else:
-            sections.append(_stack_section(node, weight, brief=rows is not None))
+            named = classes if name == "head" else ()
+            sections.append(_stack_section(node, weight, named, brief=rows is not None))
     return sections
 
 
@@ -79,7 +80,7 @@ def _strengths(weight: Floats) -> NDArray[np.float64]:
 
 
 def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) -> Section:
-    """One kernel for each output: as weights of gray, or as the colours it answers to."""
+    """One kernel for each output: as weights of gray, or as the colours it responds to."""
     strengths = _strengths(weight)
     order = np.argsort(-strengths, kind="stable")
     across = in_a_row(scaled_size(weight.shape[3], weight.shape[2], side)[0])
@@ -94,7 +95,7 @@ def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) ->
         else:
             pixels = scale.colors(weight[k, 0])
         tiles.append(Tile(pixels, f"#{k}", short(float(strengths[k]))))
-    words = ["the colours that each answers to; gray is 0"] if color else []
+    words = ["the colours that each responds to; gray is 0"] if color else []
     if len(shown) < len(order):
         words.append(f"{len(order) - len(shown)} weaker kernels are not shown")
     return Section(
@@ -107,20 +108,21 @@ def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) ->
     )
 
 
-def _stack_section(node: Node, weight: Floats, *, brief: bool) -> Section:
+def _stack_section(node: Node, weight: Floats, classes: Sequence[str], *, brief: bool) -> Section:
     """A row for each of the strongest outputs, a column for each of the strongest inputs."""
     outputs, inputs = weight.shape[:2]
     rows = np.argsort(-_strengths(weight), kind="stable")[: _ROWS if brief else 4 * _ROWS]
     columns = np.argsort(-_strengths(weight[rows].swapaxes(0, 1)), kind="stable")[:_COLUMNS]
     scale = scale_around(weight)
     picture = _mosaic([[scale.colors(weight[k, c]) for c in columns] for k in rows])
-    words = ["a row for each output, a column for each input"]
+    words = [f"a row for each {'class' if classes else 'output'}, a column for each input"]
+    names = tuple(classes[k] for k in rows) if classes else _numbered(rows)
     if len(rows) < outputs or len(columns) < inputs:
         words.append(f"the strongest of {outputs} × {inputs} kernels")
     return Section(
         node.name,
         _lines(node, weight),
-        (Tile(picture, "", rows=_numbered(rows), columns=_numbered(columns)),),
+        (Tile(picture, "", rows=names, columns=_numbered(columns)),),
         side=max(picture.shape[:2]),
         scale=scale,
         note="; ".join(words),

@@ -1,4 +1,4 @@
-"""Feature maps: what each layer answers to one picture, the strongest answers first."""
+"""Feature maps: the activations of each layer for one image, the strongest first."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _BAR_CELL = 24  # pixels of a value in a strip, at most
 
 @dataclass(frozen=True, eq=False)
 class LayerMaps:
-    """A layer and its answer to one picture.
+    """A layer and its activations for one image.
 
     Attributes
     ----------
@@ -28,13 +28,13 @@ class LayerMaps:
     values : ndarray, shape (H, W, C), float32
         Its output.
     field : (int, int)
-        Rows and columns of the input that one value sees, at most all.
+        Receptive field: rows and columns of the input that one value depends on, at most all.
     responses : ndarray, shape (C,), float32
         Mean magnitude of each map.
     order : ndarray, shape (C,), intp
         Maps by response, the strongest first.
     window : (left, top, right, bottom)
-        What the strongest value of the strongest map sees, as shares of the input.
+        Receptive field of the strongest value of the strongest map, as shares of the input.
     """
 
     node: Node
@@ -63,7 +63,7 @@ def layer_maps(graph: Graph, activations: Mapping[str, Floats]) -> list[LayerMap
     graph : Graph
         The network.
     activations : mapping of str to ndarray, shape (H, W, C), float32
-        Outputs by layer, for one picture.
+        Outputs by layer, for one image.
 
     Returns
     -------
@@ -138,8 +138,9 @@ def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int
     left = count - len(shown)
     words = [f"{left} weaker maps are not shown"] if left else []
     if layer.silent:
-        words.append(f"{layer.silent} of {count} are 0 everywhere")
-    window = Window(image, layer.window, f"where map #{layer.order[0]} answers most strongly")
+        words.append(f"{layer.silent} of {count} maps are 0 everywhere")
+    caption = f"receptive field of the strongest activation, in map #{layer.order[0]}"
+    window = Window(image, layer.window, caption)
     return Section(
         layer.node.name, _lines(layer), tiles, side=side, scale=scale, window=window, note="; ".join(words)
     )
@@ -158,7 +159,7 @@ def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
     tiles: tuple[Tile, ...] = ()
     scale = None
     side = ROOM
-    note = "before the softmax" if named else ""
+    note = "logits: the values before the softmax" if named else ""
     if len(values) > _LISTED:
         scale = scale_around(values)  # as the bars
         strip = _strip(scale.colors(values))
@@ -183,4 +184,4 @@ def _strip(colors: Colors) -> Colors:
 
 def _lines(layer: LayerMaps) -> tuple[str, ...]:
     height, width = layer.field
-    return (kind_of(layer.node), shape_words(layer.node.shape), f"sees {height} × {width} pixels")
+    return (kind_of(layer.node), shape_words(layer.node.shape), f"receptive field {height} × {width}")

@@ -1,4 +1,4 @@
-"""Which part of the input a value of a layer sees.
+"""Receptive fields: the part of the input that a value of a layer depends on.
 
 Source: Araujo, Norris, Sim, Computing receptive fields of convolutional neural networks, 2019.
 """
@@ -17,7 +17,7 @@ class Field:
     Attributes
     ----------
     size : int
-        Pixels that one value sees.
+        Pixels that one value depends on.
     first : float
         Where the middle of the first value's field lies, counted from the middle of the first pixel.
     step : int
@@ -29,7 +29,7 @@ class Field:
     step: int
 
     def span(self, position: int, whole: int) -> tuple[float, float]:
-        """What a value sees of an input of ``whole`` pixels, as shares from 0 to 1."""
+        """What a value depends on of an input of ``whole`` pixels, as shares from 0 to 1."""
         middle = self.first + position * self.step + 0.5
         low, high = middle - self.size / 2, middle + self.size / 2
         return max(0.0, low / whole), min(1.0, high / whole)

@@ -11,12 +11,12 @@ _KINDS = {
     "Tanh": "tanh",
     "Silu": "SiLU",
     "Gelu": "GELU",
-    "GlobalAvgPool": "mean of each map",
-    "Add": "sum of two branches",
-    "Concat": "branches side by side",
-    "ScaleChannels": "maps scaled one by one",
-    "Dropout": "dropout: nothing outside training",
-    "Flatten": "picture to list",
+    "GlobalAvgPool": "global average pooling",
+    "Add": "addition of two branches",
+    "Concat": "concatenation of branches",
+    "ScaleChannels": "each map times a factor",
+    "Dropout": "dropout: inactive outside training",
+    "Flatten": "flattened to a list",
 }
 
 
@@ -29,8 +29,8 @@ def kind_of(node: Node) -> str:
         return _convolution(layer)
     window = getattr(layer, "window", None)
     if window is not None:
-        what = "largest" if type(layer).__name__ == "MaxPool" else "mean"
-        return f"{what} of {_times(window)} pixels"
+        what = "max" if type(layer).__name__ == "MaxPool" else "average"
+        return f"{what} pooling {_times(window)}"
     return _KINDS.get(type(layer).__name__, type(layer).__name__.lower())
 
 
