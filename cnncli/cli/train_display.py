@@ -53,7 +53,7 @@ class Lines(Silent):
 def epoch_line(row: dict[str, Any], epochs: int, *, best: bool, columns: int | None = None) -> str:
     """Describe an epoch in a line: losses, accuracies, rate, speed; a star marks the best so far.
 
-    Of so many columns, speed and rate go first, then how training does, then the time.
+    Of so many columns, speed and rate go first, then the accuracy in training and the time; the loss stays.
     """
     width = len(str(epochs))
     parts = [
@@ -68,8 +68,8 @@ def epoch_line(row: dict[str, Any], epochs: int, *, best: bool, columns: int | N
     if columns is None:
         return "  ".join(parts)
     last = len(parts)
-    trained = [1, 2] if "val_loss" in row else []
-    return fitting_parts(parts, [last - 2, last - 3, *trained, last - 1], columns=columns)
+    order = [2, last - 1, 3] if "val_loss" in row else [last - 1, 2]
+    return fitting_parts(parts, [last - 2, last - 3, *order], columns=columns)
 
 
 def clock(seconds: float) -> str:
