@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnncli.training.loop import StepReport
     from cnncli.training.session import Session
 
+_NARROWEST = 12  # of a plot, in columns
 _ROWS = 5  # of a plot, in lines; a braille cell is 2 dots wide and 4 high
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _SMOOTHED = 0.97  # of the loss that is shown
@@ -127,7 +128,8 @@ class LiveDisplay:
         return Group(*self._plots(), self.bars, self._numbers())
 
     def _plots(self) -> list[RenderableType]:
-        width = max(12, (self.console.width - 28) // 2)
+        half = (self.console.width - 28) // 2
+        width = max(_NARROWEST, half)
         if len(self.losses) < 2 or self.console.height < 16:
             return []
         grid = Table.grid(padding=(0, 1))
@@ -135,7 +137,7 @@ class LiveDisplay:
         top = max(self.losses)
         cells += self._plot("loss", self.losses, (0.0, top), marks=(f"{top:.3g}", "0"), width=width)
         rights = [row.get("val_accuracy", row["train_accuracy"]) for row in self.history]
-        if len(rights) > 1:
+        if len(rights) > 1 and half >= _NARROWEST:
             low, high = min(rights), max(rights)
             bounds = (low, max(high, low + 1e-6))
             marks = (f"{high:.1%}", f"{low:.1%}")
