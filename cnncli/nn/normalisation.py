@@ -70,6 +70,8 @@ class BatchNorm(Layer):
             plan.barrier()
         job = self._job(plan, node)
         job["fixed"], job["relu"] = not measured, plan.clips(node)
+        if measured:
+            plan.norms.append((job, self.momentum))
         plan.each_chunk("norm_forward", job, {"x": x, "y": y})
 
     def backward(self, plan: Plan, node: Node) -> None:

@@ -85,6 +85,7 @@ class Plan:
         self.fusion = Fusion(network, training=training, keep=keep)
         self._rooms: dict[str, NDArray[np.uint8]] = {}
         self.step = self.hold(np.zeros(1, np.int64))
+        self.norms: list[tuple[NDArray[np.void], float]] = []  # that keep running statistics, and momenta
         self.masked: set[str] = set()  # ReLUs whose gradient someone else has masked
         self.values: dict[str, Tensor] = {}
         self.gradients: dict[str, Tensor] = {}

@@ -41,6 +41,10 @@ class TrainingStep:
         Limit of the gradient's norm; 0 for none.
     frozen : collection of str
         Names of parameters that stay as they are.
+    young : bool
+        Running statistics of batch norms are plain means of the steps so far until the share of a step is
+        down to the momentum, so that nothing of what they started from is left in them; as PyTorch has it
+        with ``momentum=None``. Otherwise the momentum counts from the first step, as PyTorch's usual one.
     also : sequence of str
         Native loops that the caller is going to need as well, compiled beside the step's own.
 
@@ -64,9 +68,11 @@ class TrainingStep:
         threads: int | None = None,
         clip: float = 0.0,
         frozen: Collection[str] = (),
+        young: bool = False,
         also: Sequence[str] = (),
     ) -> None:
         self.network = network
+        self._young = young
         self.batch = batch
         self.loss = loss
         self.optimiser = optimiser
@@ -161,6 +167,9 @@ class TrainingStep:
             for name, value in self.optimiser.fields(self.steps).items():
                 job[name] = value
         plan = self._plan
+        if self._young:
+            for job, momentum in plan.norms:
+                job["momentum"] = max(momentum, 1 / self.steps)
         plan.start(images, samples, self.steps)
         self._program.run(samples)
         return float(np.sum(self.losses[:samples], dtype=np.float64) * scale)

@@ -132,6 +132,7 @@ class Trainer:
             threads=material.threads,
             clip=options.clip,
             frozen=material.frozen,
+            young=True,
             also=[RENDER_LOOP],
         )
         self.average = Average(network, options.ema) if options.ema else None

@@ -40,6 +40,27 @@ def test_running_statistics(samples, momentum):
     np.testing.assert_allclose(arrays["batchnorm1.running_var"], variance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("momentum", [0.1, 0.3])
+def test_young_statistics_are_means_of_the_batches(momentum):
+    """As PyTorch's ``momentum=None``, until the share of a batch is down to the momentum."""
+    graph = Graph((1, 2, 3))
+    graph.add(BatchNorm(momentum=momentum), Flatten(), Linear(2))
+    network = Network(graph, seed=2)
+    step = TrainingStep(network, 11, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2, young=True)
+    random = np.random.default_rng(5)
+    means: list[np.ndarray] = []
+    for _ in range(int(1 / momentum)):
+        images = (3 + 2 * random.standard_normal((11, 1, 2, 3))).astype(np.float32)
+        step.run(images, random.integers(0, 2, 11), rate=0.01)
+        means.append(images.reshape(-1, 3).astype(np.float64).mean(0))
+        running = network.export()["batchnorm1.running_mean"]
+        np.testing.assert_allclose(running, np.mean(means, axis=0), rtol=1e-5)
+    images += 1
+    step.run(images, random.integers(0, 2, 11), rate=0.01)
+    last = (1 - momentum) * np.mean(means, axis=0) + momentum * (means[-1] + 1)
+    np.testing.assert_allclose(network.export()["batchnorm1.running_mean"], last, rtol=1e-5)
+
+
 @pytest.mark.parametrize("epsilon", [1e-5, 0.1])
 @pytest.mark.parametrize("keep", [(), ("conv",)])
 def test_inference_divides_by_the_deviation_with_its_epsilon(epsilon, keep):
