@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnncli import ending
@@ -16,6 +16,9 @@ from cnncli.images.formats import SUFFIXES, format_for
 from cnncli.images.picture import Picture
 
 __all__ = ["SUFFIXES", "drafted", "encode_picture", "format_for", "write_atomic", "write_picture"]
+
+Data = bytes | Sequence[bytes | memoryview]
+"""The content of a file: in one piece, or in several that need not be copied together."""
 
 _OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
 _STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -57,7 +60,7 @@ def write_picture(
     write_atomic(path, data)
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
+def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
     """Write a file whole or not at all.
 
     The bytes go to a temporary file in the same folder, which then takes the output's name. An
@@ -68,7 +71,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     ----------
     path : Path
         The output.
-    data : bytes
+    data : bytes, or sequence of bytes and memoryviews of bytes
         All of it.
     durable : bool
         Return only when the file would outlast a loss of power.
@@ -85,7 +88,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def drafted(path: Path, data: bytes, *, durable: bool = False) -> Iterator[None]:
+def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
     """Bring a file to the disk, but give it its name only when the context comes to a good end.
 
     So that of two files that belong together, none appears without the other.
@@ -127,7 +130,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise CnncliError(f"cannot write {shown(path)}: {error}", "Name another output with -o.") from error
 
 
-def _draft(path: Path, data: bytes, *, durable: bool) -> "_Draft | None":
+def _draft(path: Path, data: Data, *, durable: bool) -> "_Draft | None":
     """A draft of a regular file; None for what is written directly."""
     if _OWN_STREAM.fullmatch(os.fspath(path)):
         return None
@@ -139,7 +142,7 @@ def _draft(path: Path, data: bytes, *, durable: bool) -> "_Draft | None":
     return None
 
 
-def _write_directly(path: Path, data: bytes) -> None:
+def _write_directly(path: Path, data: Data) -> None:
     if _OWN_STREAM.fullmatch(os.fspath(path)):
         _write_stream(os.fspath(path), data)
         return
@@ -158,7 +161,7 @@ def _stat(path: Path) -> os.stat_result | None:
 class _Draft:
     """A file under a temporary name, locked by this process while it is being written."""
 
-    def __init__(self, target: Path, data: bytes, before: os.stat_result | None, *, durable: bool) -> None:
+    def __init__(self, target: Path, data: Data, before: os.stat_result | None, *, durable: bool) -> None:
         if before is not None and not os.access(target, os.W_OK):
             raise PermissionError(13, "read-only file")
         self.target, self.durable = target, durable
@@ -212,7 +215,7 @@ def _keep_owner(handle: int, before: os.stat_result) -> None:
     os.fchmod(handle, stat.S_IMODE(before.st_mode))
 
 
-def _write_stream(name: str, data: bytes) -> None:
+def _write_stream(name: str, data: Data) -> None:
     """Write to a stream of this process; opening it anew would cut off what ``>>`` appends to."""
     last = name.rpartition("/")[2]
     process = name.split("/")[2] if name.startswith("/proc/") else "self"
@@ -223,7 +226,8 @@ def _write_stream(name: str, data: bytes) -> None:
     _write_all(_STREAM_NUMBERS[last] if last in _STREAM_NUMBERS else int(last), data)
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+def _write_all(handle: int, data: Data) -> None:
+    for piece in (data,) if isinstance(data, bytes) else data:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(handle, rest) :]

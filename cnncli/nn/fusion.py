@@ -76,19 +76,19 @@ class Fusion:
 
     def fold(self) -> None:
         """Put each batch norm that follows a convolution into its weights and bias, as they are now."""
-        arrays = self.network.export() if self.folded else {}
+        array = self.network.array
         for source, norm in self.fused.items():
             layer = self.graph.nodes[norm].layer
             if not layer.is_norm:
                 continue
             weight, bias, mean, variance = (
-                arrays[f"{norm}.{name}"].astype(np.float64)
+                array(f"{norm}.{name}").astype(np.float64)
                 for name in ("weight", "bias", "running_mean", "running_var")
             )
             scale = weight / np.sqrt(variance + layer.epsilon)
-            own = arrays[f"{source}.weight"]
+            own = array(f"{source}.weight")
             self._write(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
-            before = arrays.get(f"{source}.bias", np.zeros_like(mean))
+            before = array(f"{source}.bias") if f"{source}.bias" in self.network.parameters else np.zeros_like(mean)
             self._write(source, "bias", (before - mean) * scale + bias)
 
     def _write(self, source: str, name: str, values: NDArray[np.float64]) -> None:

@@ -111,10 +111,13 @@ class Network:
         dict of str to ndarray, float32
             Copies.
         """
-        arrays = dict(self.unpack(self.weights))
-        for name, parameter in self.states.items():
-            arrays[name] = self.state[self._offsets[name] + parameter.order].reshape(parameter.shape)
-        return arrays
+        return {name: self.array(name) for name in (*self.parameters, *self.states)}
+
+    def array(self, name: str) -> Floats:
+        """A copy of the numbers of one name, as in `export`."""
+        parameter = self.parameters.get(name) or self.states[name]
+        home = self.weights if name in self.parameters else self.state
+        return home[self._offsets[name] + parameter.order].reshape(parameter.shape)
 
     def load(self, arrays: Mapping[str, NDArray[np.generic]], *, replace_head: bool = False) -> list[str]:
         """Take over numbers by name.

@@ -44,17 +44,28 @@ def write_tensors(
     """
     import json
 
-    from safetensors.numpy import save
-
     from cnncli.images.write import write_atomic
 
-    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
-    length = int.from_bytes(data[:8], "little")
-    # The package would write metadata in an order that changes from process to process.
-    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8 : 8 + length])}
+    # By falling size of a number, as the format's own package does, so that every array is aligned.
+    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name in names:
+        start, end = end, end + arrays[name].nbytes
+        header[name] = {
+            "dtype": _type_name(arrays[name]),
+            "shape": arrays[name].shape,
+            "data_offsets": [start, end],
+        }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    write_atomic(path, b"".join((len(text).to_bytes(8, "little"), text, data[8 + length :])), durable=durable)
+    pieces = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in names)
+    write_atomic(path, (len(text).to_bytes(8, "little") + text, *pieces), durable=durable)
+
+
+def _type_name(array: NDArray[Any]) -> str:
+    """``F32``, ``I64``, ``BOOL``."""
+    return "BOOL" if array.dtype.kind == "b" else f"{array.dtype.kind.upper()}{8 * array.dtype.itemsize}"
 
 
 def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
@@ -158,7 +169,7 @@ def as_weights(arrays: Arrays, path: Path) -> Arrays:
     """
     weights = {}
     for name, array in arrays.items():
-        type_ = "BOOL" if array.dtype.kind == "b" else f"{array.dtype.kind.upper()}{8 * array.dtype.itemsize}"
+        type_ = _type_name(array)
         if type_ not in _WEIGHTS:
             raise _of_type(type_, name, path)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told below
