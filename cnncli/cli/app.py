@@ -421,10 +421,16 @@ def train(
         typer.Option(metavar="N", help="Times over the data.  [default: 18 to 100, by the images]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images of a step.  [default: 64]")
+        int | None,
+        typer.Option(
+            "--batch-size", "-b", metavar="N", help="Images of a step.  [default: 8 to 64, by the images]"
+        ),
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Highest learning rate.  [default: by the optimiser]")
+        float | None,
+        typer.Option(
+            metavar="RATE", help="Highest learning rate.  [default: by the optimiser and the batch]"
+        ),
     ] = None,
     opt: Annotated[
         str | None, typer.Option(metavar="NAME", help="adamw, adam, sgd or rmsprop.  [default: adamw]")

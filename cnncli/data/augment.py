@@ -110,8 +110,15 @@ PRESETS: dict[str, Augment] = {
     "cifar10": Augment(crop=4, flip=0.5, erase=0.25, border="reflect"),
 }
 
+DRAWINGS = Augment(shift=0.08, rotate=8, scale=0.1, border="edge")
+GRAY_PHOTOGRAPHS = Augment(
+    shift=0.1, rotate=8, scale=0.1, flip=0.5, brightness=0.2, contrast=0.2, border="reflect"
+)
 
-def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -> Augment | None:
+
+def parse_augment(
+    text: str, *, dataset: str = "", shape: Shape | None = None, drawn: bool = True
+) -> Augment | None:
     """Read what stands after ``--augment``.
 
     Parameters
@@ -122,6 +129,9 @@ def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -
         The known collection that it is (`Dataset.known`), by which ``auto`` chooses.
     shape : (H, W, C) or None
         Of the images; with it, what cannot apply to them is refused.
+    drawn : bool
+        Gray images show digits, letters or other things on a plain ground, which are not the same when
+        mirrored; otherwise they are photographs.
 
     Returns
     -------
@@ -138,7 +148,7 @@ def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -
     if plain in ("", "none"):
         return None
     if plain == "auto":
-        return _preset(dataset, shape)
+        return _preset(dataset, shape, drawn=drawn)
     chosen: dict[str, float | str] = {}
     at = 0
     for piece in text.split(","):
@@ -154,12 +164,12 @@ def parse_augment(text: str, *, dataset: str = "", shape: Shape | None = None) -
     return Augment(**chosen)  # type: ignore[arg-type]
 
 
-def _preset(dataset: str, shape: Shape | None) -> Augment:
+def _preset(dataset: str, shape: Shape | None, *, drawn: bool) -> Augment:
     """What suits a dataset: by its name, else gentle changes that hardly any photograph minds."""
     if dataset in PRESETS:
         return PRESETS[dataset]
     if shape is not None and shape[2] == 1:
-        return Augment(shift=0.08, rotate=8, scale=0.1, border="edge")
+        return DRAWINGS if drawn else GRAY_PHOTOGRAPHS
     if shape is not None and min(shape[:2]) < 48:
         return PRESETS["cifar10"]
     return Augment(crop=0.5, flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, border="reflect")

@@ -88,7 +88,11 @@ class Fusion:
             scale = weight / np.sqrt(variance + layer.epsilon)
             own = array(f"{source}.weight")
             self._write(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
-            before = array(f"{source}.bias") if f"{source}.bias" in self.network.parameters else np.zeros_like(mean)
+            before = (
+                array(f"{source}.bias")
+                if f"{source}.bias" in self.network.parameters
+                else np.zeros_like(mean)
+            )
             self._write(source, "bias", (before - mean) * scale + bias)
 
     def _write(self, source: str, name: str, values: NDArray[np.float64]) -> None:

@@ -332,7 +332,7 @@ class Trainer:
             else f"the largest value, {peaks[largest]:.3g}, is in layer {largest}"
         )
         options = self.material.options
-        lower = min((options.lr or 0.0) / 10, usual_rate(options.opt))
+        lower = min((options.lr or 0.0) / 10, usual_rate(options.opt, self.material.batch))
         kept_words = (
             f"The best weights so far (epoch {progress.best_epoch}) are kept. " if progress.best_epoch else ""
         )

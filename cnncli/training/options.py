@@ -20,6 +20,8 @@ _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 _SEEN = 86_400  # images that a run without --epochs shows to the network, within these limits:
 _FEWEST, _MOST = 18, 100
+_STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:
+_SMALLEST_BATCH, _USUAL_BATCH = 8, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,10 @@ class TrainOptions:
         As `load_dataset` and `architecture` take them.
     epochs : int or None
         None: by the number of images, 18 to 100.
-    batch_size : int
-        Images of a step.
+    batch_size : int or None
+        Images of a step. None: by the number of images, 8 to 64.
     lr : float or None
-        Highest learning rate. None: what suits the optimiser.
+        Highest learning rate. None: what suits the optimiser and the batch.
     opt, sched : str
         ``sgd``, ``adam``, ``adamw`` or ``rmsprop``; as `parse_schedule` takes it.
     weight_decay : float or None
@@ -77,7 +79,7 @@ class TrainOptions:
     dataset: str
     model: str = "auto"
     epochs: int | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     lr: float | None = None
     opt: str = "adamw"
     sched: str = "one-cycle"
@@ -142,10 +144,12 @@ class TrainOptions:
             For training.
         """
         by_images = min(_MOST, max(_FEWEST, -(-_SEEN // max(1, images))))
+        batch = self.batch_size or usual_batch(images)
         return replace(
             self,
             epochs=self.epochs or by_images,
-            lr=self.lr or usual_rate(self.opt),
+            batch_size=batch,
+            lr=self.lr or usual_rate(self.opt, min(batch, images)),
             weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
         )
 
@@ -258,9 +262,23 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return height, width
 
 
-def usual_rate(opt: str) -> float:
-    """The learning rate that suits an optimiser."""
-    return _RATES[opt]
+def usual_batch(images: int) -> int:
+    """The batch of a run of so many training images: a power of two, such that an epoch has 20 steps."""
+    whole = max(_SMALLEST_BATCH, min(_USUAL_BATCH, images // _STEPS))
+    return 1 << whole.bit_length() - 1
+
+
+def usual_rate(opt: str, batch: int = _USUAL_BATCH) -> float:
+    """The learning rate that suits an optimiser, to two digits.
+
+    Of batches below 64 images, whose gradients are noisier, the share batch / 64 with SGD, and the root of
+    that with the others.
+
+    Source: Goyal et al., Accurate, large minibatch SGD, 2017; Malladi et al., On the SDEs and scaling rules
+    for adaptive gradient algorithms, 2022.
+    """
+    share = min(1.0, batch / _USUAL_BATCH)
+    return float(f"{_RATES[opt] * (share if opt == 'sgd' else share**0.5):.2g}")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -14,7 +14,11 @@ _FEW = 8  # levels of 256: what lies within so many has hardly any contrast
 
 
 def preprocessing_of(
-    dataset: Dataset, start: Preprocessing | None, threads: int = 1
+    dataset: Dataset,
+    start: Preprocessing | None,
+    threads: int = 1,
+    *,
+    counts: NDArray[np.int64] | None = None,
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Describe how pixels become inputs: size, colour and scale of the data, mean and deviation.
 
@@ -26,6 +30,8 @@ def preprocessing_of(
         Of weights to start from: their mean and deviation are kept where size and colour are the same.
     threads : int
         To use.
+    counts : ndarray, shape (C, 256), int64
+        `level_counts` of the training images, if they are known.
 
     Returns
     -------
@@ -34,7 +40,8 @@ def preprocessing_of(
     """
     intake = dataset.intake or Intake(dataset.shape)
     height, width, channels = dataset.shape
-    counts = level_counts(dataset.train, threads=threads)
+    if counts is None:
+        counts = level_counts(dataset.train, threads=threads)
     if start is not None and start.shape == dataset.shape:
         mean, std = start.mean, start.std
     else:
@@ -55,6 +62,11 @@ def preprocessing_of(
     if dataset.known == "mnist" and not found.digits:
         warnings += ("not as MNIST has its digits: predict will not turn ink on paper for this network",)
     return found, warnings
+
+
+def shows_drawings(counts: NDArray[np.int64]) -> bool:
+    """Whether pixels tell of things on a plain ground: a quarter of all or more have the same level."""
+    return bool((4 * counts.max(axis=1) >= counts.sum(axis=1)).all())
 
 
 def _shows_digits(dataset: Dataset) -> bool:

@@ -12,7 +12,7 @@ from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.loader import Loader
-from cnncli.data.model import Dataset, Report, class_weights
+from cnncli.data.model import Dataset, Report, class_weights, level_counts
 from cnncli.errors import CnncliError, OptionError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
@@ -26,7 +26,7 @@ from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, list_as_written, load, load_same
 from cnncli.training.loop import Material, Task, Trainer
 from cnncli.training.options import TrainOptions
-from cnncli.training.pixels import preprocessing_of
+from cnncli.training.pixels import preprocessing_of, shows_drawings
 from cnncli.training.seen import Seen
 from cnncli.training.spelling import as_given
 from cnncli.training.state import State, load_state, save_state
@@ -183,7 +183,14 @@ def begin(
     if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
-    preprocessing, warnings = preprocessing_of(dataset, start.preprocessing if start else None, threads)
+    counts = level_counts(dataset.train, threads=threads)
+    preprocessing, warnings = preprocessing_of(
+        dataset, start.preprocessing if start else None, threads, counts=counts
+    )
+    augment = parse_augment(
+        settled.augment, dataset=dataset.known, shape=dataset.shape, drawn=shows_drawings(counts)
+    )
+    settled = settled.at(augment=augment.text if augment else "none")
     dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
     layers = options.model
     if start and layers == "auto":
@@ -192,7 +199,7 @@ def begin(
     if start and options.model == "auto":
         model = Architecture(start.architecture.name, model.layers, model.input_shape, model.classes)
     graph = model.graph(seed=settled.seed)
-    check_weights(graph, min(settled.batch_size, len(dataset.train)))
+    check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
     notes = _taken(network, start, dataset.classes) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
@@ -355,7 +362,7 @@ def _material(
     threads: int,
 ) -> Material:
     count = len(dataset.train)
-    batch = min(options.batch_size, count)
+    batch = min(options.batch_size or 1, count)
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
     augment = parse_augment(options.augment, dataset=dataset.known, shape=dataset.shape)
     train = Loader(

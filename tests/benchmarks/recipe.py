@@ -94,8 +94,9 @@ class Run:
         self.random = np.random.default_rng(options.seed)
         self.optimiser = self._optimiser()
         self.epochs = options.epochs or 1
-        self.batches = len(self.labels) // options.batch_size
-        if len(self.labels) % options.batch_size >= options.batch_size / 2:
+        self.batch = options.batch_size or 1
+        self.batches = len(self.labels) // self.batch
+        if len(self.labels) % self.batch >= self.batch / 2:
             self.batches += 1
         self.schedule = parse_schedule(options.sched).schedule(self.epochs, self.batches)
         self.seconds = 0.0
@@ -136,7 +137,7 @@ class Run:
 
     def _shuffled(self) -> Iterator[tuple[Any, Any]]:
         order = self.torch.from_numpy(self.random.permutation(len(self.labels)))
-        size = self.options.batch_size
+        size = self.batch
         for batch in range(self.batches):
             chosen = order[batch * size : (batch + 1) * size]
             images = self._changed(self.images[chosen])
