@@ -503,6 +503,10 @@ def train(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be trained; train and write nothing."),
+    ] = False,
     size: Annotated[
         str | None,
         typer.Option(

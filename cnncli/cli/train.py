@@ -32,6 +32,7 @@ class Manner:
     output: str | None
     resume: str | None
     find_lr: bool
+    dry_run: bool
     threads: int
     json: bool
     quiet: bool
@@ -70,6 +71,8 @@ def _carry_out(session: "Session", manner: Manner) -> int:
         report(f"warning: {line}")
     if manner.find_lr:
         return _find_rate(session, manner)
+    if manner.dry_run:
+        return _say_what_would_be(session, manner)
     if session.trainer.progress.result is not None:
         if not manner.quiet:
             report(f"{session.folder.path} is trained to its end already")
@@ -92,7 +95,7 @@ def _carry_out(session: "Session", manner: Manner) -> int:
 def _manner(given: dict[str, Any]) -> Manner:
     from cnncli.core.threads import available_cores
 
-    names = ("output", "resume", "find_lr", "json", "quiet")
+    names = ("output", "resume", "find_lr", "dry_run", "json", "quiet")
     values: dict[str, Any] = {name: given.pop(name) for name in names}
     threads = given.pop("threads")
     if threads is not None and threads < 1:
@@ -114,6 +117,7 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
         others = [name for name in asked if name not in _FREE]
         others += ["output"] if manner.output else []
         others += ["find-lr"] if manner.find_lr else []
+        others += ["dry-run"] if manner.dry_run else []
         if others:
             what = "a DATASET" if others[0] == "dataset" else f"--{others[0].replace('_', '-')}"
             raise UsageError(
@@ -143,6 +147,16 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
             "no DATASET is given; expected a name, a folder or a file, or --resume RUN",
             "Say cnncli train mnist; see cnncli train --help.",
         )
+    if manner.find_lr and manner.dry_run:
+        raise UsageError(
+            "--dry-run stands beside --find-lr, which trains nothing either; expected one of them",
+            "Leave one of them out.",
+        )
+    if asked.get("epochs") == 0:
+        raise UsageError(
+            "--epochs is 0; expected a whole number, 1 to 1000000",
+            "Say --dry-run to see what would be trained.",
+        )
     try:
         options = TrainOptions(**asked)
     except CnncliError as error:
@@ -158,6 +172,7 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
                 threads=manner.threads,
                 report=told,
                 kept=not manner.find_lr,
+                dry=manner.dry_run,
             )
     except OptionError as error:
         raise UsageError(error.message, error.hint) from error
@@ -284,12 +299,20 @@ def _conclude(session: "Session", manner: Manner) -> int:
             draw_curves(session)
             result = _test(session, manner)
             session.finish(result)
-    if manner.json:
-        write_line(as_json(_object(session, result)))
     if not manner.quiet:
         report(_closing_line(session, result))
-        if not manner.json:
-            write_line(str(session.folder.path))
+    write_line(as_json(_object(session, result)) if manner.json else str(session.folder.path))
+    return DONE
+
+
+def _say_what_would_be(session: "Session", manner: Manner) -> int:
+    """Print what would be trained."""
+    from cnncli.cli.train_summary import summary_lines, summary_object
+
+    if manner.json:
+        write_line(as_json(summary_object(session)))
+    else:
+        write_line("\n".join(summary_lines(session)[:-1]))
     return DONE
 
 
@@ -333,7 +356,10 @@ def _test(session: "Session", manner: Manner) -> dict[str, Any]:
     dataset = session.dataset
     if not len(dataset.test):
         return {"images": 0, "right": 0, "accuracy": None, "loss": None}
-    evaluation = evaluate(session.best_network(), dataset.test, session.preprocessing, threads=manner.threads)
+    batch = session.trainer.material.batch
+    evaluation = evaluate(
+        session.best_network(), dataset.test, session.preprocessing, batch=batch, threads=manner.threads
+    )
     from cnncli.cli.train_report import write_test_files
 
     write_test_files(session.folder.path, dataset, evaluation, title=_title(session), split="test")

@@ -1,6 +1,6 @@
 """What is said before training starts: data, layers, shapes, parameters, multiply-adds, memory."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnncli.models import Summary, summary
 
@@ -34,6 +34,7 @@ def summary_lines(session: "Session") -> list[str]:
     )
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
+        f"{trainer.epochs * len(trainer.material.train):,} steps, "
         f"batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
         f"({options.sched}), weight decay {options.weight_decay:g}, augment {augmentation(session)}, "
         f"seed {options.seed}",
@@ -44,6 +45,32 @@ def summary_lines(session: "Session") -> list[str]:
     if progress.step:
         tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
     return [*head, f"model    {session.model.name}", *_layers(table, run_memory(trainer, dataset)), *tail, ""]
+
+
+def summary_object(session: "Session") -> dict[str, Any]:
+    """What `summary_lines` say, for ``--json``."""
+    from cnncli.training.capacity import run_memory
+
+    dataset, trainer = session.dataset, session.trainer
+    table = summary(trainer.material.network.graph, trainer.material.batch)
+    return {
+        "run": str(session.folder.path),
+        "model": session.model.name,
+        "dataset": dataset.name,
+        "images": len(dataset.train),
+        "val_images": len(dataset.val),
+        "test_images": len(dataset.test),
+        "skipped": len(dataset.skipped),
+        "classes": list(dataset.classes),
+        "shape": list(dataset.shape),
+        "parameters": table.parameters,
+        "multiply_adds": table.multiply_adds,
+        "memory": run_memory(trainer, dataset),
+        "batch_size": trainer.material.batch,
+        "epochs": trainer.epochs,
+        "steps": trainer.epochs * len(trainer.material.train),
+        "options": session.options.as_dict(),
+    }
 
 
 def _said_of_steps(session: "Session") -> list[str]:

@@ -215,9 +215,9 @@ def _opened(
     return found, splits
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
     """A few names, and how many more there are."""
-    shorter = ", ".join(names[:most])
+    shorter = separator.join(names[:most])
     return shorter if len(names) <= most else f"{shorter} and {len(names) - most:,} more"
 
 

@@ -146,9 +146,9 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -
         if file not in rows.torn:
             parts.setdefault(split, []).append((file, label))
     if not rows.seen and rows.skipped:
-        first = rows.skipped[0]
+        named = listed([f"{each.path}, {each.reason}" for each in rows.skipped], separator="; ")
         raise CnncliError(
-            f"no row of {shown(sheet.path)} can be used; the first: {first.path}, {first.reason}",
+            f"no row of {shown(sheet.path)} can be used: {named}",
             f"Paths are taken from the table's folder, {shown(lookup.folder)}; {plan.said}.",
         )
     classes = ordered(label for files in parts.values() for _, label in files)

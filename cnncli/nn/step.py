@@ -248,8 +248,13 @@ class Inference:
             self._program = plan.program(workers)
         except MemoryError as fault:
             raise _too_large(batch) from fault
-        _check_memory(plan.memory + sum(array.nbytes for array in self._kept.values()), batch)
+        _check_memory(self.memory, batch)
         self.refresh()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it works in, besides the network's weights."""
+        return self._plan.memory + sum(array.nbytes for array in self._kept.values())
 
     def refresh(self) -> None:
         """Take over the network's weights as they are now."""

@@ -4,12 +4,14 @@ from cnncli.core.available import available_memory
 from cnncli.data.model import Arrays, Dataset
 from cnncli.errors import OptionError
 from cnncli.nn import Graph
-from cnncli.nn.plan import CHUNK, SLOTS
+from cnncli.nn.plan import SLOTS
 from cnncli.training.loop import Trainer
 
 _RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch
 _STREAMED = 6  # such blocks of a loader that reads files ahead
 _COPIES = 6  # of the weights: themselves, gradient, before the step, the best, and 8 bytes for the place
+_TESTED_COPIES = 3  # of the network that is tested: its weights, and 8 bytes for the place
+_PROCESS = 60_000_000  # bytes of Python, NumPy, the native loops and the pictures of the results
 _LEAST_COPIES = 10  # those, two moments of the optimiser, and the weights in the order of the loops
 
 
@@ -41,28 +43,25 @@ def check_run(trainer: Trainer, dataset: Dataset) -> None:
 
 
 def run_memory(trainer: Trainer, dataset: Dataset) -> int:
-    """Bytes that a run takes at its peak: pictures, batches, weights, a step, validation and test."""
+    """Bytes that the process of a run takes at its peak, which is when it saves or tests."""
     splits = (dataset.train, dataset.val, dataset.test)
     pictures = sum(split.images.nbytes for split in splits if isinstance(split, Arrays))
-    return pictures + _working_memory(trainer, dataset)
+    return _PROCESS + pictures + _working_memory(trainer, dataset)
 
 
 def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
-    """All of it but the pictures."""
+    """All of it but the interpreter and the pictures, which are there already."""
     material = trainer.material
-    network, threads = material.network, material.threads
-    block = max(_RENDERED, 4 * material.batch * network.graph.input_shape.size)
+    weights = material.network.weights.nbytes
+    block = max(_RENDERED, 4 * material.batch * material.network.graph.input_shape.size)
     blocks = sum(
         1 if isinstance(split, Arrays) else _STREAMED for split in (dataset.train, dataset.val, dataset.test)
     )
-    copies = _COPIES + (2 if trainer.average else 0)
-    chunk = min(CHUNK, -(-material.batch // SLOTS))
-    widest = max(
-        node.shape.size + sum(shape.size for shape in node.input_shapes)
-        for node in network.graph.nodes.values()
-    )
-    looks = 2 * threads * chunk * 4 * widest  # validation and test
-    return blocks * block + copies * network.weights.nbytes + trainer.step.memory + looks
+    averaged = bool(trainer.average)
+    copies = _COPIES + 2 * averaged
+    saving = trainer.validation_memory + (1 + len(trainer.step.optimiser.slots) + averaged) * weights
+    testing = trainer.validation_memory + _TESTED_COPIES * weights if len(dataset.test) else 0
+    return blocks * block + copies * weights + trainer.step.memory + max(saving, testing)
 
 
 def _check(needed: int, batch: int) -> None:

@@ -1,8 +1,10 @@
 """The folder of a run: which files it holds, and that one process at a time writes to it."""
 
 import contextlib
+import itertools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._made = False
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -58,7 +61,7 @@ class RunFolder:
         """
         try:
             if wanted is None:
-                folder = cls(_fresh(Path("runs"), f"{_plain(dataset)}-{_plain(model)}"))
+                folder = cls(_fresh(_names(dataset, model)))
                 ending.begin(str(folder.path), lambda path: 0, _remove_half)
             else:
                 folder = cls(Path(wanted))
@@ -67,13 +70,33 @@ class RunFolder:
                 folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise writing_fault(error, wanted or Path("runs")) from error
-        if (folder / "config.json").exists():
-            raise CnncliError(
-                f"{shown(folder.path)} holds a run already; expected a new folder",
-                f"Go on with it: cnncli train --resume {folder.path}; or name another folder with -o.",
-            )
+        folder.refuse_run()
         folder.lock()
+        folder._made = True
         return folder
+
+    @classmethod
+    def planned(cls, wanted: str | None, *, dataset: str, model: str) -> "RunFolder":
+        """The folder that `create` would make, without making it.
+
+        Raises
+        ------
+        CnncliError
+            Where a run lies there already.
+        """
+        if wanted is None:
+            return cls(next(path for path in _names(dataset, model) if not path.exists()))
+        folder = cls(Path(wanted))
+        folder.refuse_run()
+        return folder
+
+    def refuse_run(self) -> None:
+        """Raise CnncliError where a run lies here already."""
+        if (self / "config.json").exists():
+            raise CnncliError(
+                f"{shown(self.path)} holds a run already; expected a new folder",
+                f"Go on with it: cnncli train --resume {self.path}; or name another folder with -o.",
+            )
 
     @classmethod
     def existing(cls, path: str) -> "RunFolder":
@@ -130,6 +153,8 @@ class RunFolder:
 
     def discard(self) -> None:
         """Give up a run that was not begun: its folder goes, if nothing of others is in it."""
+        if not self._made:
+            return
         self.unlock()
         ending.finished(str(self.path))
         with contextlib.suppress(OSError):
@@ -193,15 +218,19 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
 
 
-def _fresh(parent: Path, name: str) -> Path:
-    """Make the first folder of that name that is not taken."""
-    parent.mkdir(parents=True, exist_ok=True)
-    number = 1
+def _names(dataset: str, model: str) -> Iterator[Path]:
+    """The names that a run may take: ``runs/DATASET-MODEL``, then with -2, -3 and so on."""
+    name = f"{_plain(dataset)}-{_plain(model)}"
+    yield Path("runs", name)
+    for number in itertools.count(2):
+        yield Path("runs", f"{name}-{number}")
+
+
+def _fresh(paths: Iterator[Path]) -> Path:
+    """Make the first folder that is not there."""
     while True:
-        path = parent / (name if number == 1 else f"{name}-{number}")
-        try:
+        path = next(paths)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
             path.mkdir()
-        except FileExistsError:
-            number += 1
-            continue
-        return path
+            return path

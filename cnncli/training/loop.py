@@ -139,7 +139,7 @@ class Trainer:
         self._schedule = prolonged(
             parse_schedule(options.sched), (*material.plans, self.epochs), len(material.train)
         )
-        self._inference: Inference | None = None
+        self._validation = self._inference() if material.val is not None else None
         self._before = (np.empty_like(network.weights), np.empty_like(network.state))
 
     @property
@@ -163,6 +163,14 @@ class Trainer:
     def shown_network(self) -> Network:
         """The network that is validated and kept: the averaged one, if there is one."""
         return self.average.network if self.average else self.material.network
+
+    @property
+    def validation_memory(self) -> int:
+        """Bytes that the validation works in."""
+        return self._validation.memory if self._validation else 0
+
+    def _inference(self) -> Inference:
+        return Inference(self.shown_network, self.material.batch, threads=self.material.threads)
 
     def resume(self, state: State) -> None:
         """Go on from a state.
@@ -206,6 +214,7 @@ class Trainer:
                 self._save(self.state(), False)
                 return False
             self._end_epoch(observer)
+        self._validation = None  # the test needs the memory
         return True
 
     def _epoch(self, observer: Observer, stop: Callable[[], bool]) -> bool:
@@ -294,14 +303,11 @@ class Trainer:
         return bool(right > held or (right == held and loss <= _ALIKE * lowest))
 
     def _validate(self, loader: Loader) -> tuple[float, float]:
-        if self._inference is None:
-            self._inference = Inference(
-                self.shown_network, self.material.batch, threads=self.material.threads
-            )
-        self._inference.refresh()
+        inference = self._validation = self._validation or self._inference()
+        inference.refresh()
         loss, hits, seen = 0.0, 0, 0
         for batch in loader.epoch(0):
-            outputs = self._inference.run(batch.x)
+            outputs = inference.run(batch.x)
             loss += float(self.material.task.losses(outputs, batch.labels).sum())
             hits += self.material.task.hits(outputs, batch.labels)
             seen += len(batch)

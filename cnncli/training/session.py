@@ -13,7 +13,7 @@ from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, level_counts
-from cnncli.errors import CnncliError, OptionError
+from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
@@ -133,7 +133,7 @@ class Session:
 
     def best_network(self) -> Network:
         """The network with the best weights so far."""
-        network = Network(self.trainer.material.network.graph)
+        network = Network(self.trainer.material.network.graph, scheme=None)
         network.load(self.trainer.best)
         return network
 
@@ -151,6 +151,7 @@ def begin(
     threads: int = 1,
     report: Report | None = None,
     kept: bool = True,
+    dry: bool = False,
 ) -> Session:
     """Prepare a new run; its folder is made when all else is found to be in order.
 
@@ -168,6 +169,8 @@ def begin(
         Told about downloads and decoding.
     kept : bool
         The run is to be trained: its description and first state are written.
+    dry : bool
+        Nothing is written, the folder is not even made.
 
     Raises
     ------
@@ -204,7 +207,8 @@ def begin(
     notes = _taken(network, start, dataset.classes) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
     material = _material(network, dataset, preprocessing, options=settled, task=task, threads=threads)
-    folder = RunFolder.create(output, dataset=dataset.name, model=model.name)
+    place = RunFolder.planned if dry else RunFolder.create
+    folder = place(output, dataset=dataset.name, model=model.name)
     try:
         session = Session(
             folder,
@@ -217,10 +221,10 @@ def begin(
             earlier=start.seen if start else None,
             notes=notes,
         )
-    except (OptionError, MemoryError) as fault:
+    except (CnncliError, MemoryError) as fault:
         folder.discard()
-        raise fault if isinstance(fault, OptionError) else too_large(material.batch) from fault
-    if kept:
+        raise fault if isinstance(fault, CnncliError) else too_large(material.batch) from fault
+    if kept and not dry:
         try:
             save_state(folder / "state.safetensors", session.trainer.state())
             folder.write_list(images)

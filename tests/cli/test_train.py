@@ -108,7 +108,34 @@ def test_quiet(train):
     done = train("--quiet", "--json")
     assert done.err == ""
     assert len(done.results) == 1
-    assert train("--quiet").out == b""
+    done = train("--quiet")
+    assert (done.out, done.err) == (b"runs/bars-custom-2\n", "")
+
+
+def test_a_dry_run_says_what_would_be_trained(train, tmp_path):
+    (said,) = train("--dry-run", "--json").results
+    before = {path.name for path in tmp_path.iterdir()}
+    (result,) = train("--json").results
+    assert before == {"bars.npz"}  # no folder either
+    assert {name: said[name] for name in ("run", "model", "dataset", "images", "skipped", "test_images")} == {
+        name: result[name] for name in ("run", "model", "dataset", "images", "skipped", "test_images")
+    }
+    rows = (tmp_path / result["run"] / "metrics.jsonl").read_text().splitlines()
+    assert said["steps"] == json.loads(rows[-1])["step"]
+    config = json.loads((tmp_path / result["run"] / "config.json").read_text())
+    assert said["options"] == config["options"]
+    done = train("--dry-run")
+    assert done.err == ""
+    assert f"{said['parameters']:,} parameters" in done.out.decode()
+    assert "runs/bars-custom-2" in done.out.decode()
+
+
+def test_a_dry_run_stands_alone(train, run):
+    assert "--dry-run stands beside it" in run("train", "--resume", "runs/x", "--dry-run").err
+    assert "--dry-run stands beside --find-lr" in train("--find-lr", "--dry-run").err
+    done = run("train", "bars.npz", "--epochs", 0)
+    assert done.code == 2
+    assert "hint: Say --dry-run" in done.err
 
 
 def test_runs_are_numbered(train, tmp_path):

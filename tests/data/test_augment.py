@@ -53,6 +53,7 @@ def test_auto_suits_the_data():
     assert parse_augment("auto", dataset="mnist").flip == 0
     assert parse_augment("auto", dataset="photos", shape=(64, 64, 3)).crop == 0.5
     assert parse_augment("auto", dataset="letters", shape=(28, 28, 1)).flip == 0
+    assert parse_augment("auto", dataset="x-rays", shape=(28, 28, 1), drawn=False).flip == 0.5
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_columns_that_are_asked_for(paths, load):
         CnncliError, match=r"--label-column is d, which no column of .* is called; expected one of a, b"
     ):
         load(columns, label_column="d")
-    with pytest.raises(CnncliError, match=r"no row of .* can be used; the first: .*/u, no such file"):
+    with pytest.raises(CnncliError, match=r"no row of .* can be used: .*/u, no such file"):
         load(columns, label_column="a", path_column="c")
     with pytest.raises(CnncliError, match=r"--path-column and --label-column both name column 1 \(a\)"):
         load(columns, label_column="a", path_column="1")

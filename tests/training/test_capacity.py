@@ -1,14 +1,16 @@
 """Memory: what a run takes, and what is refused."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from cnncli.errors import OptionError
 from cnncli.models import build
-from cnncli.nn import Inference
 from cnncli.training.capacity import check_weights, run_memory
 
 
@@ -41,21 +43,33 @@ def test_memory_grows_with_the_pictures(session, tmp_path):
 
 
 def test_what_is_taken_is_the_sum_of_its_parts(session, tmp_path):
-    """A tiny network: hardly more than the pictures and 4 MiB for each split that is rendered."""
+    """A tiny network: hardly more than the process, the pictures and 4 MiB for each split."""
     run = session(model="conv4 gap fc", batch_size=1)
     taken = run_memory(run.trainer, run.dataset)
-    assert 3 * 2**22 < taken < 3 * 2**22 + 2**20
+    assert 6e7 + 3 * 2**22 < taken < 6e7 + 3 * 2**22 + 2**20
 
 
-def test_each_thread_looks_at_pictures_of_its_own(session, tmp_path):
-    """In the validation and in the test: input and output of the widest layer, for each of its pictures."""
-    taken = []
-    for threads in (1, 3):
-        run = session(output=tmp_path / str(threads), model="conv64 gap fc", batch_size=32, threads=threads)
-        taken.append(run_memory(run.trainer, run.dataset) - run.trainer.step.memory)
-    widest = np.empty(10 * 10 * 1 + 10 * 10 * 64, np.float32).nbytes
-    images = Inference(run.trainer.material.network, 32, threads=1)._plan.chunk  # that are worked on together
-    assert taken[1] - taken[0] == 2 * 2 * images * widest
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-m", "conv32 bn relu conv32 bn relu conv32 bn relu gap fc", "-b", "64"),  # activations
+        ("-m", "pool conv8 relu pool flatten fc1024 relu fc1024 relu fc"),  # weights
+    ],
+)
+def test_the_peak_is_what_was_stated(options, tmp_path):
+    """Of the whole process, through training, validation, saving and the test."""
+    images = np.random.default_rng(3).integers(0, 255, (96, 64, 64, 3), np.uint8)
+    np.savez(tmp_path / "d.npz", x=images, y=np.arange(96) % 4)
+    command = [sys.executable, "-m", "cnncli", "train", tmp_path / "d.npz", "--epochs", "2", "--threads", "2"]
+    command += [*options, "-o", tmp_path / "run", "-q"]
+    subprocess.run([*command, "-o", tmp_path / "first"], check=True, capture_output=True)  # compiles
+    dry = subprocess.run([*command, "--dry-run", "--json"], check=True, capture_output=True)
+    stated = json.loads(dry.stdout)["memory"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert usage.ru_maxrss * 1024 == pytest.approx(stated, rel=0.15)
 
 
 def test_the_error_says_how_much_is_left():

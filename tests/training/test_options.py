@@ -68,6 +68,22 @@ def test_epochs_follow_the_images(images, epochs):
     assert TrainOptions(dataset="d").settled(images).epochs == epochs
 
 
+@pytest.mark.parametrize(
+    ("images", "batch", "rate"),
+    [(1, 8, 0.00063), (30, 8, 0.0018), (129, 8, 0.0018), (360, 16, 0.0025), (700, 32, 0.0035)],
+)
+def test_batch_and_rate_follow_the_images(images, batch, rate):
+    settled = TrainOptions(dataset="d").settled(images)
+    assert (settled.batch_size, settled.lr) == (batch, rate)
+
+
+def test_many_images_have_batches_of_64():
+    settled = TrainOptions(dataset="d").settled(3600)
+    assert (settled.batch_size, settled.lr) == (64, 0.005)
+    assert TrainOptions(dataset="d", opt="sgd", batch_size=16).settled(3600).lr == 0.1 * 16 / 64
+    assert TrainOptions(dataset="d", batch_size=256).settled(3600).lr == 0.005
+
+
 def test_what_is_given_stays():
     settled = TrainOptions(dataset="d", epochs=3, lr=0.5, weight_decay=0.0).settled(100)
     assert (settled.epochs, settled.lr, settled.weight_decay) == (3, 0.5, 0.0)

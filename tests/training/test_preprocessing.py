@@ -16,7 +16,7 @@ from cnncli.data.model import Arrays
 from cnncli.errors import CnncliError
 from cnncli.training.checkpoint import Preprocessing
 from cnncli.training.options import TrainOptions, parse_size
-from cnncli.training.pixels import preprocessing_of
+from cnncli.training.pixels import preprocessing_of, shows_drawings
 from cnncli.training.session import begin
 
 
@@ -137,3 +137,11 @@ def test_what_a_checkpoint_says_of_pixels_is_checked(changes, said):
 def test_checkpoints_of_the_first_release_crop_and_know_no_scales():
     old = {"size": [1, 2], "channels": 1, "mean": [0.5], "std": [0.25], "digits": True}
     assert Preprocessing.from_fields(Fields(old)) == Preprocessing((1, 2), 1, (0.5,), (0.25,), True)
+
+
+@pytest.mark.parametrize(("ground", "drawn"), [(0.3, True), (0.2, False)])
+def test_drawings_stand_on_a_plain_ground(ground, drawn):
+    """A quarter of the pixels or more have one level."""
+    counts = np.full((1, 256), round(1000 * (1 - ground) / 255))
+    counts[0, 250] = round(1000 * ground)
+    assert shows_drawings(counts) is drawn
