@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cnncli import ending
@@ -17,8 +17,8 @@ from cnncli.images.picture import Picture
 
 __all__ = ["SUFFIXES", "drafted", "encode_picture", "format_for", "write_atomic", "write_picture"]
 
-Data = bytes | Sequence[bytes | memoryview]
-"""The content of a file: in one piece, or in several that need not be copied together."""
+Data = bytes | Iterable[bytes | memoryview]
+"""The content of a file: in one piece, or in several, asked for once, that need not be there together."""
 
 _OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
 _STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -71,7 +71,7 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
     ----------
     path : Path
         The output.
-    data : bytes, or sequence of bytes and memoryviews of bytes
+    data : bytes, or iterable of bytes and memoryviews of bytes
         All of it.
     durable : bool
         Return only when the file would outlast a loss of power.

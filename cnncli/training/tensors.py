@@ -43,6 +43,7 @@ def write_tensors(
         Where the file cannot be written.
     """
     import json
+    from itertools import chain
 
     from cnncli.images.write import write_atomic
 
@@ -60,7 +61,7 @@ def write_tensors(
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     pieces = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in names)
-    write_atomic(path, (len(text).to_bytes(8, "little") + text, *pieces), durable=durable)
+    write_atomic(path, chain((len(text).to_bytes(8, "little") + text,), pieces), durable=durable)
 
 
 def _type_name(array: NDArray[Any]) -> str:
