@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.cli.trained import Trained
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
+from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE
@@ -167,11 +168,11 @@ def _of_run(digests: list[NDArray[np.uint64]], seen: Seen | None) -> str:
         if seen is None
         else {part: np.isin(np.concatenate(digests), getattr(seen, part)) for part in _PARTS}
     )
-    counts = {part: int(each.sum()) for part, each in shared.items() if each.any()}
+    counts = {WORDS[part]: int(each.sum()) for part, each in shared.items() if each.any()}
     if not counts:
         return "is not the data of the network's run"
-    listed = " and ".join(f"{count:,} {WORDS[part]} images" for part, count in counts.items())
-    return f"shares {listed} with the data of the network's run"
+    listed = joined([f"{count:,} {word}" for word, count in counts.items()])
+    return f"shares {listed} images with the data of the network's run"
 
 
 def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:

@@ -199,7 +199,7 @@ def test_a_part_of_the_runs_data_is_judged_whole_and_called_so(run, begun, tmp_p
     result, err = judged(run, "learnt", "-m", "r")
     assert (result["images"], result["dataset_images"], result["split"]) == (number, number, "all")
     train, val = count(begun, "train"), count(begun, "val")
-    shared = f"shares {train} training images and {val} validation images with the data of the network's run"
+    shared = f"shares {train} training and {val} validation images with the data of the network's run"
     assert result["chosen"] == f"all images, because learnt has no splits and {shared}"
     assert f"of these {number} images {train} were trained on and {val} served" in err
 
