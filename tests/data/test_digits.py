@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cnncli.data import digits
-from cnncli.data.digits import as_digit
+from cnncli.data.digits import are_digits, as_digit
 from cnncli.images.picture import Picture
 
 SHAPE = (28, 28, 1)
@@ -116,3 +116,22 @@ def test_opacity_is_taken_in_strips_as_in_one_piece(monkeypatch):
     ground = 255 if (gray * opacity).sum() / opacity.sum() < 128 else 0
     monkeypatch.setattr(digits, "_PIXELS_AT_ONCE", 50)
     np.testing.assert_allclose(digits._gray(picture), gray * opacity + ground * (1 - opacity), atol=0.501)
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 20)])
+def test_digits_among_many_are_told_as_one_by_one(rng, height, width):
+    """By a plain rule: the median of the four edges is no lighter than the middle of all shades; or faint."""
+    images = rng.integers(0, 256, (40, height, width, 1)).astype(np.uint8)
+    for at, image in enumerate(images):  # edges from dark to light, and some without contrast
+        image[[0, 1, -2, -1]] = image[:, [0, 1, -2, -1]] = 6 * at
+        if at % 5 == 0:
+            image[:] = 128 + image // 64
+    found = are_digits(images)
+    for image, told in zip(images[..., 0].astype(int), found, strict=True):
+        low, high = image.min(), image.max()
+        ground = image[0, 0]  # all edges are of it
+        if high - low >= digits._FAINTEST:
+            assert told == (2 * ground <= low + high), (ground, low, high)
+        else:
+            assert told
+    assert 0 < found.sum() < len(found)

@@ -119,6 +119,7 @@ def test_leftover_longer_than_the_file(server, tmp_path):
     server.behave["/a"] = lambda handler: send(handler, BODY)
     (path,) = fetch(tmp_path, remote(BODY, server.url("/a")))
     assert path.read_bytes() == BODY
+    assert [asked for _, asked in server.requests] == [None], "all of it, in one request"
 
 
 def test_nobody_answers(tmp_path):

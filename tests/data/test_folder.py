@@ -170,6 +170,18 @@ def test_content_under_two_labels_is_left_out_of_all_splits(tmp_path, memory):
     assert names["test"] == rest - {"b/3.png"}
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "1 file cannot"), (2, "2 files cannot"), (5, "5 files cannot")]
+)
+def test_files_that_cannot_be_used_are_counted_and_some_named(class_folder, count, said):
+    for at in range(count):
+        (class_folder / "ant" / f"x{at}.png").write_bytes(b"no image")
+    (warning,) = (each for each in load_dataset(str(class_folder)).warnings if "cannot be used" in each)
+    assert warning.startswith(f"{said} be used and left out: ")
+    assert warning.count(".png") == min(count, 3)
+    assert warning.endswith("and 2 more") == (count == 5)
+
+
 def test_files_are_read_once(class_folder, monkeypatch):
     """Also those of equal length with other labels: the digests are made while they are decoded."""
     plain = np.arange(64, dtype=np.uint8).reshape(8, 8)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnncli.images import letters
 from cnncli.images.canvas import Box, Canvas, measure, shorten, spell, wrap
 
 SIGNS = "−×÷→√≥≤≈²"
@@ -81,6 +82,18 @@ def test_middle_anchor_centres_capitals():
 def test_numbers_have_one_width_per_digit():
     assert len({measure(str(d) * 4, size=15) for d in range(10)}) == 1
     assert measure("−100", size=15) == measure("−789", size=15)
+
+
+@pytest.mark.parametrize("sign", letters._SIGNS)
+def test_strokes_of_signs_stay_within_their_room(sign):
+    """Between the heights of a line, no further than the sign is wide, and each one in small steps."""
+    width, paths = letters._SIGNS[sign]
+    for path in paths:
+        x, y = np.array(path).T
+        assert x.min() >= 0
+        assert x.max() <= width
+        assert -letters.DESCENT <= y.min() <= y.max() <= letters.ASCENT
+    assert 0.1 < width < 1
 
 
 def test_unknown_letters_are_spelled_as_escapes():

@@ -98,7 +98,7 @@ def test_a_turned_picture_loses_its_place_and_says_so():
 @pytest.mark.parametrize("at", [0, 1, 4])
 @pytest.mark.parametrize("points", [False, True])
 def test_the_kind_of_pixels_is_found_among_all_keys(points, at):
-    others = [(1024, 0, 1, 1), (1026, 34737, 22, 0), (2048, 0, 1, 4326), (3072, 0, 1, 32633)]
+    others = [(1024, 0, 1, 2), (1026, 34737, 22, 0), (2048, 0, 1, 4326), (3076, 0, 1, 2)]  # others are 2, too
     entries = [*others[:at], (1025, 0, 1, 2 if points else 1), *others[at:]]
     keys = GeoField(34735, 3, (1, 1, 0, len(entries), *(number for entry in entries for number in entry)))
     move = Move((40, 30), (20, 10), step=(2, 3))

@@ -53,6 +53,44 @@ def test_highlights_of_a_format_whose_white_is_1():
     assert scale(bright)[1] > 8  # an array has no white of its own
 
 
+@pytest.mark.parametrize(
+    ("small", "large", "most", "highlights", "white"),
+    [
+        (90, 10, 8.5, True, 1),  # nine up to 1 for each one above
+        (89, 11, 8.5, True, 255),
+        (50, 50, 8.5, True, 255),
+        (99, 1, 1.9, False, 1),  # one of a hundred is an accident
+        (98, 2, 1.9, False, 1.9),
+        (99, 1, 2.1, False, 255),  # beyond twice white it is none
+        (1, 99, 1.009, False, 1),  # a hair above white
+        (1, 99, 257.5, False, 255),
+        (1, 99, 258.5, False, 1023),
+    ],
+)
+def test_where_one_scale_ends_and_the_next_begins(small, large, most, highlights, white):
+    # Over all levels, so that nothing is stretched.
+    values = np.append(np.linspace(0.001, 1, small), np.full(large, most)).astype(np.float32)
+    found = levels.together([levels.extent_of(values, highlights=highlights)])
+    assert (found.small, found.large) == (small, large)
+    wide = levels.Extent(0, most, most, most, 100, small, large, False, highlights)
+    decided = levels.decided(wide, "float32")
+    if white != 255 or most > 200:
+        assert (decided.low, decided.high) == (0, pytest.approx(white))
+    else:
+        assert decided.high > most, "on the scale to 255 it would have few levels: stretched"
+
+
+@pytest.mark.parametrize(("low", "taken"), [(-0.05, True), (-0.099, True), (-0.11, False)])
+@pytest.mark.parametrize("top", [1, 255])
+def test_how_far_below_black_numbers_may_lie(low, taken, top):
+    values = np.append(np.linspace(0, top, 256), low * top).astype(np.float32)
+    if taken:
+        assert scale(values) == (0, top)
+    else:
+        with pytest.raises(CnncliError, match=f"pixels from -[0-9.]+ to {top}; expected"):
+            scale(values)
+
+
 @pytest.mark.parametrize("top", [255, 1023, 4095, 16383, 65535])
 def test_16_bits(top):
     ramp = (STEPS * top).astype(np.uint16)
