@@ -11,7 +11,7 @@ from cnncli.data.model import Images
 from cnncli.data.prepare import Intake, as_gray, prepared
 from cnncli.data.sizes import TWO_SAVERS, Asked, Facts, scales_of
 from cnncli.errors import CnncliError
-from cnncli.images.levels import clipped, extent_of, to_bytes
+from cnncli.images.levels import clipped, extent_of, scale_for, to_bytes
 from cnncli.images.picture import Picture
 from cnncli.records import replace
 
@@ -51,8 +51,22 @@ def open_arrays(
         asked.fit,
         scales=scales_of(facts),
     )
-    brought = {part: _brought(array, intake, partial(name, part), facts) for part, array in parts.items()}
+    brought = {
+        part: _brought(array, _of_one_camera(array, intake, part), partial(name, part), facts)
+        for part, array in parts.items()
+    }
     return brought, intake, facts
+
+
+def _of_one_camera(array: Raw, intake: Intake, part: str) -> Intake:
+    """An intake for rows of 16 bits, of which a dark one is on the scale of the brightest."""
+    if array.dtype != np.uint16 or not array.size:
+        return intake
+    try:
+        scale = scale_for(extent_of(array), "uint16", intake.scales.get("uint16"))
+    except CnncliError as error:
+        raise CnncliError(f"{part}: {error.message}", error.hint) from error
+    return replace(intake, scales={**intake.scales, "uint16": replace(scale, least=0.0)})
 
 
 def _see(array: Raw, facts: Facts, part: str, name: Callable[[int], str]) -> None:

@@ -7,9 +7,10 @@ from data_helpers import write_image
 from cnncli.data.assemble import Wishes
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
-from cnncli.data.prepare import Prepared
+from cnncli.data.prepare import Intake, Prepared
 from cnncli.data.sizes import Asked, Facts
 from cnncli.errors import CnncliError
+from cnncli.images.levels import Scale
 from cnncli.images.picture import Picture
 
 
@@ -174,3 +175,17 @@ def test_a_change_of_colour_is_taken_down_and_nothing_else(channels, colour, alp
     facts.note("a.png", Picture((frame,), alpha), Prepared(np.zeros((4, 4, channels), np.uint8)))
     wanted = {(True, 1): {"a.png": ("gray",)}, (False, 3): {"a.png": ("colour",)}}
     assert facts.adapted == wanted.get((colour, channels), {})
+
+
+@pytest.mark.parametrize("known", [{}, {"uint16": Scale(0, 65535, 50_000, 65535)}])
+def test_a_dark_row_of_an_array_is_on_the_scale_of_the_others(tmp_path, rng, known):
+    """A lone picture as dark as that is refused, and so is an array of such pictures alone."""
+    images = (rng.random((6, 8, 8)) * 60_000).astype(np.uint16)
+    images[0, 0, 0], images[3] = 65_535, images[3] // 8
+    np.savez(tmp_path / "a.npz", x=images, y=np.arange(6) % 2)
+    intake = Intake((8, 8, 1), scales=known)
+    dataset = load_dataset(str(tmp_path / "a.npz"), intake=intake, for_training=False, whole=True)
+    np.testing.assert_array_equal(dataset.train.images[..., 0], np.rint(images / 257))
+    np.savez(tmp_path / "b.npz", x=images[3:4], y=[0])
+    with pytest.raises(CnncliError, match="it is dark, or holds 14 bits or less"):
+        load_dataset(str(tmp_path / "b.npz"), intake=intake, for_training=False, whole=True)
