@@ -259,3 +259,20 @@ def test_a_durable_file_and_then_its_name_are_brought_to_the_disk(tmp_path, sync
 def test_an_image_need_not_outlast_a_loss_of_power(tmp_path, synced):
     write_picture(PICTURE, tmp_path / "out.png")
     assert synced == []
+
+
+def test_a_draft_is_taken_away_where_standard_input_is_closed(tmp_path):
+    """Its handle is 0 then, which is as good as any other."""
+    code = (
+        "import os; from pathlib import Path; os.close(0)\n"
+        "from cnncli.images.write import drafted\n"
+        "try:\n"
+        "    with drafted(Path('o.bin'), b'content'):\n"
+        "        raise KeyError\n"
+        "except KeyError:\n"
+        "    print(os.listdir())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
