@@ -1,13 +1,11 @@
-"""Pages that would be higher than viewers open, cut: fewer tiles of a layer, then fewer layers, and that is said."""
+"""Pages that would be higher than viewers open: fewer tiles of a layer, then fewer layers, said on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cnncli.views.sections import Page, Section
 
-HIGHEST = (
-    15_000  # pixels of a picture; JPEG and many viewers end at 16,384 or 65,535, browsers' canvases earlier
-)
+HIGHEST = 15_000  # pixels of a picture; WebP and many viewers end at 16,384
 _WHERE = "-o page.html shows all"
 
 Measure = Callable[[Section], int]
@@ -35,7 +33,8 @@ def fit_page(page: Page, room: int, measure: Measure) -> Page:
         return page
     most = _level(heights, room)
     sections = [fit_section(section, most, measure) for section in page.sections]
-    kept, used = [], 0
+    kept: list[Section] = []
+    used = 0
     for section in sections:
         used += measure(section)
         if used > room and kept:

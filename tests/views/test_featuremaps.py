@@ -181,7 +181,7 @@ def test_sections_say_what_a_layer_is(layers):
     assert sections["conv1"].lines == ("convolution 3 × 3", "30 maps of 16 × 12", "receptive field 3 × 3")
     assert sections["maxpool1"].lines == ("max pooling 2 × 2", "30 maps of 8 × 6", "receptive field 4 × 4")
     assert sections["head"].lines == ("fully connected", "3 values", "receptive field 16 × 12")
-    assert "2 of 30 are 0 everywhere" in sections["relu1"].note
+    assert "2 of 30 maps are 0 everywhere" in sections["relu1"].note
     assert "weaker maps are not shown" in sections["conv1"].note
     assert [tile.name for tile in sections["conv1"].tiles] == [
         f"#{c}" for c in layers[1][0].order[: len(sections["conv1"].tiles)]
