@@ -235,7 +235,7 @@ def test_a_loss_that_is_no_number(session, tmp_path):
     run = session(epochs=50, lr=1e6, model="conv8 relu conv8 relu gap fc", sched="constant", momentum=0.99)
     with pytest.raises(CnncliError, match=r"the loss is .* at step \d+, in epoch \d+: .*layer \w+") as caught:
         run.trainer.run(Watcher(), never)
-    assert "lower --lr, such as 0.1," in caught.value.hint
+    assert "lower --lr, such as 0.05," in caught.value.hint
     left = set(load_file(tmp_path / "run" / "state.safetensors"))
     assert "weights/conv1.weight" in left
 
