@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cnncli.cli.help import Command, Group
 from cnncli.cli.run import DONE, WRONG_USAGE, carry_out, report
 
 # The usage error of click, or of the copy of click that newer Typer carries.
@@ -11,6 +12,7 @@ WrongCommand: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="cnncli",
+    cls=Group,
     help="Filter images from the shell, and train convolutional networks without a framework.",
     invoke_without_command=True,
     rich_markup_mode=None,  # plain help: importing Rich would take longer than all the rest
@@ -81,7 +83,7 @@ def options(
     return WRONG_USAGE
 
 
-@app.command()
+@app.command(cls=Command)
 def convolve(
     inputs: Annotated[
         list[str] | None,
@@ -227,7 +229,7 @@ def convolve(
     return carry_out(lambda: convolve_command(**given), debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def predict(
     inputs: Annotated[
         list[str] | None,
@@ -260,14 +262,14 @@ def predict(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Say what a trained network sees in images: one result a line, in order."""
+    """Classify images with a trained network: one result a line."""
     given = dict(locals())
     from cnncli.cli.predict import predict_command
 
     return carry_out(lambda: predict_command(**given), debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     dataset: Annotated[
         str,
@@ -305,14 +307,17 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Measure a trained network: accuracy, precision and recall by class, calibration, confusion matrix."""
+    """Measure how often a trained network is right.
+
+    Accuracy, precision and recall by class, calibration, and the confusion matrix.
+    """
     given = dict(locals())
     from cnncli.cli.evaluate import evaluate_command
 
     return carry_out(lambda: evaluate_command(**given), debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def featuremaps(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.")],
     model: Model = None,
@@ -342,14 +347,17 @@ def featuremaps(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Draw what each layer of a trained network sees in an image, or what it has learnt."""
+    """Draw what the layers of a network make of an image.
+
+    Also the kernels that they have learned (--view filters).
+    """
     given = dict(locals())
     from cnncli.cli.featuremaps import featuremaps_command
 
     return carry_out(lambda: featuremaps_command(**given), debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def kernels(
     spec: Annotated[
         str | None, typer.Argument(metavar="[SPEC]", help="Show one kernel: its name, or any SPEC.")
@@ -359,7 +367,10 @@ def kernels(
     quiet: Quiet = False,
     threads: Threads = None,
 ) -> int:
-    """List the named kernels, or show one with its weights, sum, rank and plan."""
+    """List the named kernels, or show one of them.
+
+    With its parameters, weights, sum, rank, plan, source and an example in numbers.
+    """
     from cnncli.cli.run import UsageError
     from cnncli.errors import CnncliError
 
@@ -375,14 +386,17 @@ def kernels(
     return carry_out(work, debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def formats(
     json: Json = False,
     debug: Debug = False,
     quiet: Quiet = False,
     threads: Threads = None,
 ) -> int:
-    """List the image formats that are read and written, their depths, and the metadata they keep."""
+    """List the image formats that are read and written.
+
+    With the depths that each of them holds, and the metadata that are kept.
+    """
 
     def work() -> int:
         from cnncli.cli.formats import formats_command
@@ -392,7 +406,7 @@ def formats(
     return carry_out(work, debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     dataset: Annotated[
         str | None,
@@ -458,8 +472,8 @@ def train(
         str | None,
         typer.Option(
             metavar="HOW",
-            help="auto, none, or words: shift=2,rotate=10,scale=0.1,shear=5,flip,crop=4,erase,color=0.2,"
-            "mixup=0.2.  [default: auto]",
+            help="auto, none, or words with commas between, such as shift=2,rotate=10,flip; others: "
+            "scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  [default: auto]",
         ),
     ] = None,
     seed: Annotated[
@@ -531,7 +545,10 @@ def train(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Train a network on images and leave its checkpoint, curves and mistakes in a folder."""
+    """Train a network on folders or tables of images.
+
+    Its checkpoint, learning curves and mistakes are left in a folder.
+    """
     given = dict(locals())
     given.pop("debug")
     from cnncli.cli.train import train_command
@@ -539,7 +556,7 @@ def train(
     return carry_out(lambda: train_command(given), debug=debug)
 
 
-@app.command()
+@app.command(cls=Command)
 def samples(
     folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="Where to; made if missing.")] = "samples",
     json: Annotated[
@@ -548,7 +565,21 @@ def samples(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Copy the sample images that ship with cnncli into a folder."""
+    """Copy the sample images that ship with cnncli to a folder."""
     from cnncli.cli.samples import samples_command
 
     return carry_out(lambda: samples_command(folder, json=json, quiet=quiet), debug=debug)
+
+
+@app.command(cls=Command)
+def help(
+    context: typer.Context,
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="What to explain.  [default: all of cnncli]")
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Show the help of a command, as COMMAND --help does."""
+    from cnncli.cli.help import show_help
+
+    return carry_out(lambda: show_help(context, command), debug=debug)

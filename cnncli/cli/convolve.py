@@ -58,6 +58,11 @@ def convolve_command(
     int
         The exit code.
     """
+    if given["inputs"] and not all("." in name and ":" not in name for name in given["inputs"]):
+        from cnncli.cli.wrong import refuse_kernels_among_inputs
+
+        rest = {"json": json, "quiet": quiet, "debug": debug, "threads": threads}
+        refuse_kernels_among_inputs(kernel or [], given | rest)
     try:
         task, jobs, faults = _planned(kernel or [], given)
         cores = thread_count(threads)

@@ -133,6 +133,23 @@ def read_plainly(arguments: Sequence[str]) -> dict[str, Any] | None:
     return given | {"inputs": inputs or None}
 
 
+def line_of(command: str, given: Mapping[str, Any]) -> list[str]:
+    """The words that `read_plainly` reads as these parameters, those left out that have their defaults."""
+    words = [command, *(given.get("inputs") or [])]
+    for name, option in COMMANDS[command].options.items():
+        value = given.get(name, option.default)
+        if value == option.default:
+            continue
+        if option.kind is bool:
+            words.append(option.words[0] if value else option.off[0])
+            continue
+        for each in value if option.kind is list else [value]:
+            short = option.words[-1]
+            # A value that looks like an option has to be joined to its name.
+            words += [f"{option.words[0]}={each}"] if str(each).startswith("-") else [short, str(each)]
+    return words
+
+
 def work_of(command: str, given: Mapping[str, Any]) -> Callable[..., int]:
     """Import what carries a command out; it takes what `read_plainly` gives.
 

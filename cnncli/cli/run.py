@@ -81,8 +81,9 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=list(arguments), prog_name="cnncli", standalone_mode=False)
         sys.stdout.flush()
     except WrongCommand as error:
-        command = error.ctx.command_path if error.ctx else "cnncli"
-        return settle(UsageError(error.format_message().rstrip("."), f"see {command} --help"), debug=debug)
+        from cnncli.cli.wrong import explained
+
+        return settle(explained(arguments, error), debug=debug)
     except BaseException as error:  # noqa: BLE001 - help, or the parser itself; commands settle their own
         return settle(error, debug=debug)
     return code if isinstance(code, int) else DONE

@@ -38,11 +38,11 @@ def nearest_word(text: str) -> str:
     str
         A hint; empty where nothing is near.
     """
+    if re.match(r"[^\w\s]", text):
+        return "Write blanks between words, and no other signs."
     listed = _listed(text)
     if listed:
         return listed
-    if re.match(r"[^\w\s]", text):
-        return "Write blanks between words, and no other signs."
     if text[:1].isdigit():
         return "Write a number right after its word, as in conv32."
     match = re.match(

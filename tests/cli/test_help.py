@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+import typer
 
 from cnncli import __version__
 from cnncli.cli import app as commands
@@ -20,6 +21,57 @@ def test_help_fits_80_columns(start, command, flag):
     assert text.startswith("Usage: cnncli")
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
+def test_no_word_is_torn_and_no_summary_cut(run, monkeypatch, command, columns):
+    monkeypatch.setenv("COLUMNS", "1000")
+    group = typer.main.get_command(commands.app)
+    whole = {word for name in COMMANDS for word in texts_of(group.commands[name])}
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = run(*command, "--help").out.decode()
+    assert max(map(len, text.splitlines())) <= columns
+    assert "..." not in text.replace("ARGS]...", "").replace("INPUT]...", "")
+    body = text.partition("Examples:")[0].partition("\n\n")[2]
+    assert {word for word in body.split() if len(word) > 1} <= whole
+
+
+def texts_of(command):
+    """Every word that stands somewhere in what is said about a command, its options and all of cnncli."""
+    parts = [
+        command.name,
+        command.help,
+        commands.app.info.help,
+        "Arguments: Options: Commands: Print the version.",
+    ]
+    for parameter in command.params:
+        parts += [parameter.metavar or "", parameter.help, f"{parameter.default}]"]
+    parts += ["-h, --help Show this message and exit. [default: [required] / --version"]
+    words = {word for part in parts for word in part.split()}
+    for parameter in command.params:
+        words |= {
+            f"{each}{comma}" for each in [*parameter.opts, *parameter.secondary_opts] for comma in ("", ",")
+        }
+    return words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_is_its_help_option(run, name):
+    assert run("help", name).out == run(name, "--help").out
+    assert run("help").out == run("--help").out
+
+
+def test_help_of_a_command_that_is_none(run, two_lines):
+    done = run("help", "convovle")
+    assert "'convovle'" in two_lines(done, 2)
+    assert done.err.endswith("hint: Did you mean cnncli help convolve?\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_end_the_help(run, name):
+    last = run(name, "--help").out.decode().partition("\n\nExamples:\n")[2]
+    assert last.startswith(f"  cnncli {name}")
 
 
 def test_the_commands_are_those_that_the_readme_describes():

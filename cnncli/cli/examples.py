@@ -1,0 +1,113 @@
+"""Examples at the end of each command's help and man page; tests run them, one after another."""
+
+from cnncli.records import record
+
+
+@record
+class Example:
+    """A command line that runs where ``cnncli samples`` has been run, and what it does.
+
+    Attributes
+    ----------
+    line : str
+        For a shell; short enough for a terminal of 60 columns.
+    meaning : str
+        One sentence.
+    """
+
+    line: str
+    meaning: str
+
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "": (
+        Example("cnncli samples", "Copy pictures to try things on to the folder samples."),
+        Example("cnncli convolve samples/coins.png -k sobel", "Find the edges of a photograph."),
+        Example("cnncli predict samples/digits/7.png", "Read a handwritten digit."),
+        Example("cnncli help convolve", "Explain a command, and show examples of it."),
+    ),
+    "convolve": (
+        Example(
+            "cnncli convolve samples/coins.png -k sobel",
+            "Write the edges to a file beside the photograph, and print its name.",
+        ),
+        Example(
+            "cnncli convolve samples/chelsea.png -k blur:2 -o b.png",
+            "Blur with a Gaussian whose standard deviation is 2 pixels.",
+        ),
+        Example(
+            'cnncli convolve b.png -k "0 -1 0; -1 5 -1; 0 -1 0" -o s.png',
+            "Sharpen with a matrix of your own.",
+        ),
+        Example(
+            "cnncli convolve samples/*.png -k median -o medians/",
+            "Filter many images into a folder.",
+        ),
+        Example(
+            "cnncli convolve b.png -k canny -o e.png --explain x.png",
+            "Also draw how the filter works on this image.",
+        ),
+    ),
+    "predict": (
+        Example("cnncli predict samples/digits/*.png", "Read digits with the model that ships."),
+        Example(
+            "cnncli predict samples/digits/7.png --top 1 --json", "Print the likeliest label for a program."
+        ),
+        Example(
+            "ls samples/digits/*.png | cnncli predict --files-from -", "Take the names of images from a pipe."
+        ),
+    ),
+    "evaluate": (
+        Example("cnncli evaluate mnist --offline", "Judge the digit model by the test digits that ship."),
+        Example(
+            "cnncli evaluate mnist --offline -o report",
+            "Also draw the confusion matrix and the mistakes, in a folder.",
+        ),
+    ),
+    "featuremaps": (
+        Example(
+            "cnncli featuremaps samples/digits/7.png -o maps.png", "Draw what every layer makes of a digit."
+        ),
+        Example(
+            "cnncli featuremaps samples/digits/7.png -o maps.html",
+            "The same as a page for a browser, which needs nothing besides it.",
+        ),
+        Example(
+            "cnncli featuremaps samples/digits/7.png --view filters",
+            "Draw the kernels that the network has learned.",
+        ),
+    ),
+    "kernels": (
+        Example("cnncli kernels", "List all names."),
+        Example("cnncli kernels gaussian:sigma=2", "Show the weights, rank and plan of one kernel."),
+        Example('cnncli kernels "1 2 1; 2 4 2; 1 2 1"', "The same of a matrix of your own."),
+    ),
+    "formats": (
+        Example("cnncli formats", "Show which formats are read and written."),
+        Example("cnncli formats --json", "The same for programs, an object a line."),
+    ),
+    "train": (
+        Example(
+            "cnncli train mnist --offline --epochs 1 -o runs/digits",
+            "Pass once over the 5,000 digits that ship, and leave the network in a folder.",
+        ),
+        Example(
+            "cnncli train --resume runs/digits --epochs 2",
+            "Go on where it stopped, for two passes in all.",
+        ),
+        Example(
+            "cnncli train photos --epochs 1", "Learn from a folder of class folders, such as photos/cat."
+        ),
+        Example(
+            'cnncli train photos -m "conv16 relu pool fc" --epochs 1', "Train a network of your own layers."
+        ),
+    ),
+    "samples": (
+        Example("cnncli samples", "Copy the images to the folder samples."),
+        Example("cnncli samples pictures", "Copy them to another folder."),
+    ),
+    "help": (
+        Example("cnncli help", "List the commands."),
+        Example("cnncli help train", "Explain one of them."),
+    ),
+}
