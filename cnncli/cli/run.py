@@ -12,6 +12,7 @@ from types import FrameType
 from cnncli import ending
 from cnncli.errors import CnncliError
 
+COMPLETING = "_CNNCLI_COMPLETE"  # the shells' scripts ask for what can follow the words
 DONE, SOME_FAILED, WRONG_USAGE, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 
 
@@ -68,6 +69,10 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # no letter is a reason to fail
     debug = "--debug" in arguments
     try:
+        if COMPLETING in os.environ:
+            from cnncli.cli.complete import complete
+
+            return carry_out(lambda: complete(arguments, os.environ[COMPLETING]), debug=debug)
         from cnncli.cli.plain import read_plainly, work_of
 
         given = read_plainly(arguments)
