@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnncli.checked import as_json
+from cnncli.cli.help import fill
 from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
@@ -65,14 +66,23 @@ def unread_formats() -> Iterator[dict[str, Any]]:
 
 
 def _render() -> None:
+    """A table that fits 60 columns, then what takes whole lines."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("format", "suffixes", "read", "written", "opacity", "frames", "metadata that is kept"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "format")
+    # Wide enough for the longest word of each column.
+    for heading, width in (
+        ("format", 8),
+        ("suffixes", 8),
+        ("read", 6),
+        ("written", 7),
+        ("opacity", 7),
+        ("frames", 9),
+    ):
+        table.add_column(heading, min_width=width, overflow="fold")
     for each in known_formats():
         table.add_row(
             each["format"],
@@ -81,16 +91,23 @@ def _render() -> None:
             _bits(each["write"]),
             "yes" if each["opacity"] else "",
             each["frames"] or "",
-            ", ".join(each["metadata"]),
         )
     console.print(table)
-    console.print(
+    lines = [
         "Bits of a sample; TIFF and .npy hold any number of channels. Written without opacity: on white."
-    )
-    console.print()
-    console.print("Not read, and what would read it:")
-    for each in unread_formats():
-        console.print(f"  {each['format']} ({' '.join(each['suffixes'])}): {each['needs']}", markup=False)
+    ]
+    kept = [
+        f"  {each['format']}: {', '.join(each['metadata'])}" for each in known_formats() if each["metadata"]
+    ]
+    lines += ["", "Metadata that are kept:", *kept, "", "Not read, and what would read it:"]
+    lines += [
+        f"  {each['format']} ({' '.join(each['suffixes'])}): {each['needs']}" for each in unread_formats()
+    ]
+    for line in lines:
+        # Lines that go on are indented under the first.
+        first, *others = list(fill(line, console.width - 4)) or [""]
+        indent = "  " if line.startswith("  ") else ""
+        console.print("\n".join([indent + first, *(f"{indent}  {other}" for other in others)]), markup=False)
 
 
 def _bits(depths: list[int]) -> str:

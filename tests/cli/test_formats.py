@@ -130,3 +130,17 @@ def test_avif_by_its_other_brands_is_read():
     other = data[:8] + b"mif1" + data[12:]
     assert sniffed(other) == sniffed(data)
     np.testing.assert_array_equal(read_picture(other).frames[0], read_picture(data).frames[0])
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_word_is_torn_on_any_terminal(run, monkeypatch, columns):
+    """Every suffix, number and kind of metadata stands whole in the table and the lists below it."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = run("formats").out.decode()
+    assert max(map(len, text.splitlines())) <= columns
+    words = set(text.replace(",", " ").replace(":", " ").split())
+    for each in known_formats():
+        assert {each["format"], *each["suffixes"]} <= words
+        assert {word for kind in each["metadata"] for word in kind.split()} <= words
+        assert each["frames"] is None or each["frames"] in words
+    assert {"float", "8", "16", "opacity", "written"} <= words

@@ -1,0 +1,107 @@
+"""Every example in the README and at the end of a help page runs, offline, in a folder like a user's."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+from cnncli.cli.app import app
+from cnncli.cli.examples import EXAMPLES
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+]
+#: Lines that are not run, by what they contain, and why.
+NOT_RUN = {
+    "pip install": "it sets up an environment, from the network",
+    "pytest": "it runs this test",
+    "tests.benchmarks": "it measures for minutes, beside peers that are not installed",
+    "--install-completion": "it writes to a home; test_completion does so in one of its own",
+    "man cnncli": "it opens a pager; test_manual reads the pages",
+}
+GROUP = typer.main.get_command(app)
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """What the examples name: photographs, classes of them, scanned digits."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    (tmp_path / "scans").mkdir()
+    shutil.copy(ROOT / "samples/digits/7.png", tmp_path / "scans/page.png")
+    picture = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    for name in ("photo.jpg", "photo.png"):
+        picture.save(tmp_path / name)
+    for level, name in ((60, "cat"), (190, "dog")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = np.clip(rng.normal(level, 20, (24, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.jpg")
+    return tmp_path
+
+
+def reason(line):
+    """Why a line is not run; None where it is."""
+    return next((why for word, why in NOT_RUN.items() if word in line), None)
+
+
+def shortened(line):
+    """The same with one pass over the data that ship, where it would train for long or download."""
+    words = re.sub(r"\s+#.*", "", line)
+    if re.search(r"cnncli (train|evaluate) (fashion-)?mnist", words):
+        words += " --offline"
+    if "cnncli train" in words and "--epochs" not in words:
+        words += " --epochs 1"
+    return re.sub(r"--epochs (?!1\b|2\b)\d+", "--epochs 1", words)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if not all(map(reason, block))])
+def test_blocks_of_the_readme_run(shell, folder, block):
+    if any("runs/" in line for line in block):  # of networks that other lines train
+        assert shell("cnncli train photos/ -o runs/photos --epochs 1 -q").code == 0
+        shutil.rmtree(folder / "runs" / "photos") if "-o runs/photos" in "".join(block) else None
+    for line in block:
+        if reason(line) is None:
+            done = shell(f"set -o pipefail; {shortened(line)}", env={"COLUMNS": "80"})
+            assert done.code == 0, (line, done.err)
+
+
+def test_what_is_not_run_is_there():
+    """The table of exceptions names only what occurs."""
+    lines = [line for block in BLOCKS for line in block]
+    assert {word for word in NOT_RUN if not any(word in line for line in lines)} == set()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_of_help_run(shell, folder, name):
+    if name == "samples":
+        shutil.rmtree(folder / "samples")
+    for example in EXAMPLES[name]:
+        done = shell(example.line)
+        assert done.code == 0, (example.line, done.err)
+
+
+def test_every_command_has_examples():
+    assert set(EXAMPLES) == {"", *GROUP.commands}
+
+
+def mentioned():
+    """Commands in the running text and the tables of the README."""
+    text = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    return sorted({span for span in re.findall(r"`(cnncli [a-z][^`…]*)`", text) if "COMMAND" not in span})
+
+
+@pytest.mark.parametrize("line", mentioned())
+def test_commands_in_the_text_are_read(line):
+    """Parsed only: they train for minutes, or are named for what they are."""
+    name, *words = shlex.split(line)[1:]
+    assert name in GROUP.commands
+    if words not in (["--help"], []):
+        GROUP.commands[name].make_context(name, words)
