@@ -132,7 +132,7 @@ def commands(tmp_path_factory):
 def shell(tmp_path, commands):
     """Run a line of bash in the test's own folder, where ``cnncli`` is a command."""
 
-    def execute(line, env=None):
+    def execute(line, env=None, timeout=60):
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
         variables["PATH"] = f"{commands}:{variables['PATH']}"
         done = subprocess.run(
@@ -141,7 +141,7 @@ def shell(tmp_path, commands):
             env=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())

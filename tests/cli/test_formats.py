@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.cli.formats import known_formats
 from cnncli.errors import CnncliError
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, READ_SUFFIXES, SUFFIXES, sniffed
