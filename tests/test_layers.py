@@ -212,7 +212,7 @@ WARM = {
     },
     "--help": {
         "": "ending errors",
-        "cli": "app plain run",
+        "cli": "app examples help plain run",
     },
 }
 OWN = """

@@ -1,10 +1,9 @@
 """Examples at the end of each command's help and man page; tests run them, one after another."""
 
-from cnncli.records import record
+from typing import NamedTuple
 
 
-@record
-class Example:
+class Example(NamedTuple):
     """A command line that runs where ``cnncli samples`` has been run, and what it does.
 
     Attributes
