@@ -35,7 +35,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Blur with a Gaussian whose standard deviation is 2 pixels.",
         ),
         Example(
-            'cnncli convolve b.png -k "0 -1 0; -1 5 -1; 0 -1 0" -o s.png',
+            'cnncli convolve b.png -k "0 -1 0; -1 5 -1; 0 -1 0"',
             "Sharpen with a matrix of your own.",
         ),
         Example(
