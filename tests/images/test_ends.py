@@ -69,6 +69,7 @@ OTHERS = {
     "dib": saved(COLOR, "DIB"),
     "dib-gray": saved(GRAY, "DIB"),
     "dib-masks": bitmap(40, 16, 0, packed=3)[14:],
+    **{f"dib-of-{size}": bitmap(size, 24, 0)[14:] for size in (40, 52, 56, 64, 108, 124)},
     "tga": saved(COLOR, "TGA"),
     "tga-rle": saved(COLOR, "TGA", compression="tga_rle"),
     "tga-1": saved(COLOR, "TGA")[:-26],
