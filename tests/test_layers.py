@@ -43,9 +43,9 @@ ONLY = {
     "drafts": {"ending"},
     "core": {*GROUND},
     "images": {*GROUND},
-    "nn": {"core", *GROUND},
+    "nn": {"core", "checked", *GROUND},
     "filters": {"core", "images", *GROUND},
-    "models": {"nn", "images", "core", *GROUND},
+    "models": {"nn", "images", "core", "checked", *GROUND},
     "data": {"nn", "images", "core", *GROUND},
 }
 # Distributions that one folder alone may import.
@@ -202,10 +202,10 @@ WARM = {
         "core": "cache crew heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "images": "faults formats picture png_read resize room",
-        "models": "catalog grammar residual summary",
+        "models": "catalog fields grammar residual summary",
         "nn": (
-            "activation combine convolution dropout fusion gather graph init layer losses memory network "
-            "normalisation optimisers pairs plan pooling scatter schedules slots step winograd"
+            "activation combine convolution dropout exchange fusion gather graph init layer losses memory "
+            "network normalisation optimisers pairs plan pooling scatter schedules slots step window winograd"
         ),
         "tasks": "classification",
         "training": "checkpoint tensors",

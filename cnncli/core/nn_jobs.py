@@ -224,6 +224,8 @@ POOL = np.dtype(
         ("stride_x", "i8"),
         ("padding_y", "i8"),
         ("padding_x", "i8"),
+        ("after_y", "i8"),
+        ("after_x", "i8"),
         ("count_padding", "i8"),
     ],
     align=True,

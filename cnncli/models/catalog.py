@@ -1,12 +1,15 @@
 """Models by name, and what a checkpoint needs to build one again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError, OptionError
 from cnncli.models.grammar import check_words, looks_like_layers, parse
 from cnncli.models.residual import resnet18, resnet20
 from cnncli.nn import Graph
+from cnncli.nn.exchange import as_dict, from_dict
 
 Shape = tuple[int, int, int]
 
@@ -80,21 +83,40 @@ class Architecture:
         Of one picture.
     classes : int
         Outputs.
+    layout : dict or None
+        The graph, as `cnncli.nn.exchange` writes it. Checkpoints of the first release have none: there,
+        today's program builds it from ``name`` and ``layers``.
     """
 
     name: str
     layers: str | None
     input_shape: Shape
     classes: int
+    layout: dict[str, Any] | None = None
 
     def graph(self, *, seed: int = 0) -> Graph:
         """The network's layers.
+
+        Parameters
+        ----------
+        seed : int
+            Of dropout, where there is no layout.
 
         Raises
         ------
         OptionError
             Where they do not fit the input shape.
+        MalformedError
+            Where the layout is damaged, or is that of another input or number of classes.
         """
+        if self.layout is None:
+            return self._built(seed)
+        graph = from_dict(Fields(self.layout, "layout"))
+        if graph.input_shape[:3] != self.input_shape or graph.output_shape[:3] != (1, 1, self.classes):
+            raise MalformedError("its layers have another input or output than preprocessing and classes")
+        return graph
+
+    def _built(self, seed: int) -> Graph:
         if self.layers is not None:
             return parse(self.layers, self.input_shape, self.classes, seed=seed)
         builder = MODELS[self.name].graph if self.name in MODELS else None
@@ -110,8 +132,8 @@ class Architecture:
             ) from fault
 
 
-def architecture(text: str, input_shape: Shape, classes: int) -> Architecture:
-    """Understand what follows ``-m``.
+def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Architecture:
+    """Understand what follows ``-m``, and build it.
 
     Parameters
     ----------
@@ -121,12 +143,19 @@ def architecture(text: str, input_shape: Shape, classes: int) -> Architecture:
         Of one picture.
     classes : int
         Outputs.
+    seed : int
+        Of dropout; weights have a seed of their own, in `Network`.
 
     Raises
     ------
     OptionError
-        For an unknown name.
+        For an unknown name, or layers that do not fit the input shape.
     """
+    model = _named(text, input_shape, classes)
+    return replace(model, layout=as_dict(model.graph(seed=seed)))
+
+
+def _named(text: str, input_shape: Shape, classes: int) -> Architecture:
     name = text.strip().lower()
     if name == "auto":
         name = "compact" if max(input_shape[:2]) <= _LARGE else "resnet18"
@@ -151,7 +180,7 @@ def check_model(text: str) -> None:
     OptionError
         For an unknown name, or words that are no layers.
     """
-    wanted = architecture(text, (1, 1, 1), 1)
+    wanted = _named(text, (1, 1, 1), 1)
     if wanted.name == "custom":
         check_words(text)
 
@@ -175,7 +204,7 @@ def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Grap
     Graph
         Its last layer is called ``head``.
     """
-    return architecture(text, input_shape, classes).graph(seed=seed)
+    return _named(text, input_shape, classes).graph(seed=seed)
 
 
 def _unknown(text: str) -> OptionError:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cnncli.nn import INPUT, Graph, Linear, Node, Shape
+from cnncli.models.fields import receptive_fields
+from cnncli.nn import Graph, Shape
 
 Pair = tuple[int, int]
 
@@ -82,13 +83,10 @@ def summary(graph: Graph, batch: int = 1) -> Summary:
     Summary
     """
     whole = graph.input_shape[:2]
-    seen: dict[str, tuple[Pair, Pair]] = {
-        INPUT: ((1, 1), (1, 1))
-    }  # receptive field, and step from value to value
+    fields = receptive_fields(graph)
     rows = []
     for node in graph.nodes.values():
-        field, step = _receptive(node, seen)
-        seen[node.name] = field, step
+        field = fields[node.name]
         rows.append(
             LayerRow(
                 node.name,
@@ -97,35 +95,7 @@ def summary(graph: Graph, batch: int = 1) -> Summary:
                 sum(p.size for p in node.layer.parameters(node.input_shapes)),
                 node.layer.multiply_adds(node.input_shapes),
                 4 * batch * node.shape.size,
-                (min(field[0], whole[0]), min(field[1], whole[1])),
+                (min(field[0].size, whole[0]), min(field[1].size, whole[1])),
             )
         )
     return Summary(tuple(rows), batch)
-
-
-def _receptive(node: Node, seen: dict[str, tuple[Pair, Pair]]) -> tuple[Pair, Pair]:
-    """Receptive field and step after a layer (Araujo et al., Computing receptive fields, 2019)."""
-    before = [seen[source] for source in node.inputs]
-    (window_y, window_x), (stride_y, stride_x) = _window(node)
-    fields = [(f[0] + (window_y - 1) * s[0], f[1] + (window_x - 1) * s[1]) for f, s in before]
-    steps = [(s[0] * stride_y, s[1] * stride_x) for _, s in before]
-    return (max(f[0] for f in fields), max(f[1] for f in fields)), steps[0]
-
-
-def _window(node: Node) -> tuple[Pair, Pair]:
-    """Rows and columns that a layer looks at, and its stride."""
-    layer, x = node.layer, node.input_shapes[0]
-    if isinstance(layer, Linear) and x.origin is not None:
-        return (x.origin[0], x.origin[1]), (1, 1)
-    if type(layer).__name__ == "GlobalAvgPool":
-        return (x.height, x.width), (1, 1)
-    window = getattr(layer, "kernel", None) or getattr(layer, "window", None)
-    if window is None:
-        return (1, 1), (1, 1)
-    stride = getattr(layer, "stride", None) or window
-    (height, width), (dy, dx) = _pair(window), _pair(getattr(layer, "dilation", 1))
-    return ((height - 1) * dy + 1, (width - 1) * dx + 1), _pair(stride)
-
-
-def _pair(value: int | Pair) -> Pair:
-    return (value, value) if isinstance(value, int) else value

@@ -25,6 +25,9 @@ Build a graph, give it numbers, train, predict::
     inference.activations(images)                       # {"relu1": (N, H, W, C), …}, N up to 128
     inference.refresh()                                 # after the weights have changed
 
+    exchange.as_dict(graph)                             # plain JSON: kinds, settings, inputs
+    exchange.from_dict(Fields(value))                   # the reverse; `exchange.LAYERS` names the kinds
+
 `network.weights` and `network.state` are all numbers in one array each (to copy or to average);
 `network.gradient` is laid out alike, `network.unpack(array)` gives such an array's parts by name.
 Everything is float32 and NHWC. The same seed, numbers and batch size give the same bits for any
@@ -33,10 +36,10 @@ number of threads; randomness inside a step (dropout) follows from `seed` of the
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `BatchNorm`, `LocalResponseNorm`, `Dropout`,
 `Flatten`, `Add`, `Concat`, `ScaleChannels` (reads a picture and one number a channel). Each knows its
-`shape(inputs)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name,
-layer, inputs, shape, input_shapes). Losses: `SoftmaxCrossEntropy` (labels, or (N, K) shares),
-`SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The rate of a step is
-the asked one times `Schedule(kind, steps).factor(step)`.
+`shape(inputs)`, `window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names
+to `Node`s (name, layer, inputs, shape, input_shapes). Losses: `SoftmaxCrossEntropy` (labels, or (N, K)
+shares), `SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The rate of a step
+is the asked one times `Schedule(kind, steps).factor(step)`.
 """
 
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh

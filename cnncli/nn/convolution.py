@@ -20,22 +20,16 @@ from cnncli.nn import pairs, scatter, winograd
 from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
+from cnncli.nn.window import POINT, Padding, Pair, Sides, Window, pair, sides, whole, window_of
 
 if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
     from cnncli.nn.plan import Plan
 
-Pair = int | tuple[int, int]
-
 ROWS = processor()[3].gemm_rows
 MOST_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
 ADD, RELU = 1, 2  # modes of the register tile
 LINE_PIXELS = 128  # of a gradient worked on together, so that it stays in the first-level cache
-
-
-def pair(value: Pair) -> tuple[int, int]:
-    """Rows and columns from one number or two."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Conv(Layer):
         K.
     kernel, stride, dilation : int or (rows, columns)
         A convolution along one axis has a kernel of (1, k) or (k, 1).
-    padding : int, (rows, columns) or "same"
+    padding : int, (rows, columns), ((above, below), (left, right)) or "same"
         Zeros on each side; ``"same"`` keeps the size (odd kernels, stride 1).
     groups : int
         Channels in and out fall into as many groups, connected only among themselves.
@@ -59,7 +53,7 @@ class Conv(Layer):
     out_channels: int
     kernel: Pair
     stride: Pair = 1
-    padding: Pair | str = 0
+    padding: Padding | str = 0
     dilation: Pair = 1
     groups: int = 1
     bias: bool = True
@@ -68,28 +62,32 @@ class Conv(Layer):
     takes_norm = True
 
     @property
-    def paddings(self) -> tuple[int, int]:
+    def paddings(self) -> tuple[Sides, Sides]:
         """Zeros above and below, left and right."""
         if isinstance(self.padding, str):
-            reach = [d * (k - 1) for k, d in zip(pair(self.kernel), pair(self.dilation), strict=True)]
-            return reach[0] // 2, reach[1] // 2
-        return pair(self.padding)
+            rows, columns = (
+                d * (k - 1) // 2 for k, d in zip(pair(self.kernel), pair(self.dilation), strict=True)
+            )
+            return sides((rows, columns))
+        return sides(self.padding)
+
+    def window(self, x: Shape) -> Window:
+        """As set."""
+        return window_of(self.kernel, self.stride, self.paddings, self.dilation)
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """(H + 2 padding - dilation (kernel - 1) - 1) // stride + 1."""
+        """(H + padding before and after - dilation (kernel - 1) - 1) // stride + 1."""
         self._check(inputs[0])
         sizes = []
-        settings = zip(
-            inputs[0][:2], *map(pair, (self.kernel, self.stride, self.dilation)), self.paddings, strict=True
-        )
-        for size, kernel, stride, dilation, padding in settings:
-            room = size + 2 * padding - dilation * (kernel - 1) - 1
-            if room < 0:
+        for size, axis in zip(inputs[0][:2], self.window(inputs[0]), strict=True):
+            count = axis.count(size)
+            if count < 1:
+                padding = axis.before if axis.before == axis.after else f"{axis.before} and {axis.after}"
                 raise CnncliError(
-                    f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}",
+                    f"a kernel of {axis.size} does not fit into {size} pixels with padding {padding}",
                     "use a smaller kernel, more padding, or fewer poolings before it",
                 )
-            sizes.append(room // stride + 1)
+            sizes.append(count)
         return Shape(sizes[0], sizes[1], self.out_channels)
 
     def _check(self, x: Shape) -> None:
@@ -110,7 +108,7 @@ class Conv(Layer):
             *pair(self.stride),
             *pair(self.dilation),
         )
-        if min(numbers) < 1 or min(self.paddings) < 0:
+        if min(numbers) < 1 or min(map(min, self.paddings)) < 0:
             raise CnncliError(
                 f"{self} has a size below 1", "channels, kernel, stride, dilation and groups start at 1"
             )
@@ -155,14 +153,19 @@ class Conv(Layer):
             return (weight,)
         return weight, vector_parameter("bias", self.out_channels, groups=self.groups)
 
+    @property
+    def _is_padded(self) -> bool:
+        return self.paddings != ((0, 0), (0, 0))
+
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
         """One a tap, output channel and output pixel."""
         kh, kw = pair(self.kernel)
         return self.shape(inputs).size * kh * kw * (inputs[0].channels // self.groups)
 
     def input_halo(self, inputs: Sequence[Shape]) -> Halo:
-        """The padding."""
-        return self.paddings
+        """The padding; where one side has less, the other's."""
+        rows, columns = self.paddings
+        return max(rows), max(columns)
 
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
         """How far the mirrored kernel reaches beyond the gradient."""
@@ -178,13 +181,13 @@ class Conv(Layer):
 
     def _is_dense(self, inputs: Sequence[Shape]) -> bool:
         """Every sample has one pixel in and one out, and each weight meets it: a matrix product."""
-        one = inputs[0].height == inputs[0].width == 1 and self.paddings == (0, 0)
+        one = inputs[0].height == inputs[0].width == 1 and not self._is_padded
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
     def forward(self, plan: Plan, node: Node) -> None:
         """Segments are rows of the window, or its taps where they are not neighbours."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
         bias = plan.bias(node, self._filled() if not self.bias else 0)
         clips = plan.clips(node)
         mode = RELU if clips else 0
@@ -270,7 +273,7 @@ class Conv(Layer):
         i, j, c = np.ogrid[:kh, :kw, :each]
         taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
         dense = self._is_dense(node.input_shapes)
-        corner = -self.paddings[0] * x.row - self.paddings[1] * x.pixel
+        corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
         by_tiles = self._is_small and winograd.pays(
             x.shape.channels, self.out_channels, dy.shape, samples=plan.chunk
         )
@@ -313,13 +316,13 @@ class Conv(Layer):
 
     def _spreads(self, x: Shape, y: Shape) -> bool:
         """The gradient of the input is best spread by kernel rows."""
-        plain = self.paddings == (0, 0) and self.groups == 1 and self._dilated(1) == 1
+        plain = not self._is_padded and self.groups == 1 and self._dilated(1) == 1
         winning = self._is_small and winograd.pays(y.channels, x.channels, x, samples=winograd.TILES)
         return plain and not winning and scatter.pays(x, y, pair(self.kernel), pair(self.stride))
 
     def _phases(self, axis: int, size: int) -> list[AxisPhase]:
         kernel, stride, dilation = (pair(each)[axis] for each in (self.kernel, self.stride, self.dilation))
-        padding = self.paddings[axis]
+        padding = self.paddings[axis][0]
         return axis_phases(size, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
 
     def _dilated(self, axis: int) -> int:
@@ -399,6 +402,10 @@ class Linear(Layer):
                 "put a flatten or a global pooling before it",
             )
         return self._conv.shape(inputs)
+
+    def window(self, x: Shape) -> Window:
+        """All of a flattened picture."""
+        return POINT if x.origin is None else whole(*x.origin[:2])
 
     @property
     def _conv(self) -> Conv:

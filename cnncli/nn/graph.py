@@ -160,6 +160,17 @@ class Graph:
             number += 1
         return f"{kind}{number}"
 
+    def take_output(self, name: str) -> None:
+        """Make a node's output that of the graph.
+
+        Raises
+        ------
+        CnncliError
+            If there is no such node.
+        """
+        self.shape_of(name)
+        self.output = name
+
     def shape_of(self, name: str) -> Shape:
         """Shape of a node's output."""
         if name == INPUT:

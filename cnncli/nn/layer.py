@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
+from cnncli.nn.window import POINT, Window
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
@@ -127,6 +128,10 @@ class Layer:
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""
         return inputs[0]
+
+    def window(self, x: Shape) -> Window:
+        """What one value of the output looks at in an input of a shape: rows and columns."""
+        return POINT
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """What is trained."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.convolution import Pair, pair
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import Part, Tensor, shares
+from cnncli.nn.window import Padding, Pair, Window, whole, window_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +24,7 @@ class Pool(Layer):
     """What poolings have in common."""
 
     average: ClassVar[bool]
-    ceil: bool = False
-
-    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
-        """Window, stride, padding, and whether padding counts in an average."""
-        raise NotImplementedError
+    count_padding: bool = False
 
     def forward(self, plan: Plan, node: Node) -> None:
         """One pass over the windows."""
@@ -43,16 +39,16 @@ class Pool(Layer):
 
     def _parts(self, plan: Plan, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
         """The record cut by lines; none if stores overlap, or if a part could not tell what a mean counts."""
-        (window_y, window_x), (stride, _), (padding, _), _ = self.geometry(x.shape)
-        count = min(plan.parts(y.shape.size * window_y * window_x), y.shape.height)
-        if count == 1 or y.shape.channels % LANES != 0 or (self.average and padding):
+        rows, columns = self.window(x.shape)
+        count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
+        if count == 1 or y.shape.channels % LANES != 0 or (self.average and (rows.before or rows.after)):
             return []
         made = []
         for lo, hi in shares(y.shape.height, count):
             part = job.copy()
-            top = max(0, lo * stride - padding)
+            top = max(0, lo * rows.stride - rows.before)
             part["height"], part["x_height"] = hi - lo, x.shape.height - top
-            part["padding_y"] = max(0, padding - lo * stride)
+            part["padding_y"] = max(0, rows.before - lo * rows.stride)
             made.append(Part(part, {"x": (x, top * x.row), "y": (y, lo * y.row)}, (lo, hi)))
         return made
 
@@ -76,12 +72,11 @@ class Pool(Layer):
 
     def _halves(self, x: Shape) -> bool:
         """The largest of 2 x 2 pixels, all in the picture."""
-        geometry = self.geometry(x)[:3] == ((2, 2), (2, 2), (0, 0))
-        return geometry and not self.average and not self.ceil
+        return not self.average and self.window(x) == window_of(2, 2)
 
     def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
         x, y = node.input_shapes[0], node.shape
-        window, stride, padding, counts = self.geometry(x)
+        rows, columns = self.window(x)
         return plan.job(
             nn_jobs.POOL,
             average=self.average,
@@ -90,13 +85,15 @@ class Pool(Layer):
             x_width=x.width,
             height=y.height,
             width=y.width,
-            window_y=window[0],
-            window_x=window[1],
-            stride_y=stride[0],
-            stride_x=stride[1],
-            padding_y=padding[0],
-            padding_x=padding[1],
-            count_padding=counts,
+            window_y=rows.size,
+            window_x=columns.size,
+            stride_y=rows.stride,
+            stride_x=columns.stride,
+            padding_y=rows.before,
+            padding_x=columns.before,
+            after_y=rows.after,
+            after_x=columns.after,
+            count_padding=self.count_padding,
         )
 
 
@@ -106,31 +103,31 @@ class MaxPool(Pool):
 
     Attributes
     ----------
-    window : int or (rows, columns)
-        Size.
+    size : int or (rows, columns)
+        Of a window.
     stride : int, (rows, columns) or None
         None: the window's size.
-    padding : int or (rows, columns)
+    padding : int, (rows, columns) or ((above, below), (left, right))
         At most half the window; never the greatest.
     ceil : bool
         Windows that stick out at the end count too.
     """
 
-    window: Pair
+    size: Pair
     stride: Pair | None = None
-    padding: Pair = 0
+    padding: Padding = 0
     ceil: bool = False
 
     average = False
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """As many windows as fit."""
-        return pooled(inputs[0], self.geometry(inputs[0])[:3], ceil=self.ceil)
+        return pooled(inputs[0], self.window(inputs[0]))
 
-    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+    def window(self, x: Shape) -> Window:
         """As set."""
-        window = pair(self.window)
-        return window, window if self.stride is None else pair(self.stride), pair(self.padding), False
+        stride = self.size if self.stride is None else self.stride
+        return window_of(self.size, stride, self.padding, ceil=self.ceil)
 
 
 @dataclass(frozen=True)
@@ -139,15 +136,15 @@ class AvgPool(Pool):
 
     Attributes
     ----------
-    window, stride, padding, ceil
+    size, stride, padding, ceil
         As for `MaxPool`.
     count_padding : bool
         Zeros of the padding count in the mean.
     """
 
-    window: Pair
+    size: Pair
     stride: Pair | None = None
-    padding: Pair = 0
+    padding: Padding = 0
     ceil: bool = False
     count_padding: bool = True
 
@@ -155,13 +152,12 @@ class AvgPool(Pool):
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """As many windows as fit."""
-        return pooled(inputs[0], self.geometry(inputs[0])[:3], ceil=self.ceil)
+        return pooled(inputs[0], self.window(inputs[0]))
 
-    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
+    def window(self, x: Shape) -> Window:
         """As set."""
-        window = pair(self.window)
-        stride = window if self.stride is None else pair(self.stride)
-        return window, stride, pair(self.padding), self.count_padding
+        stride = self.size if self.stride is None else self.stride
+        return window_of(self.size, stride, self.padding, ceil=self.ceil)
 
 
 @dataclass(frozen=True)
@@ -174,14 +170,12 @@ class GlobalAvgPool(Pool):
         """(1, 1, C)."""
         return Shape(1, 1, inputs[0].channels, inputs[0].origin)
 
-    def geometry(self, x: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], bool]:
-        """One window."""
-        return (x.height, x.width), (1, 1), (0, 0), False
+    def window(self, x: Shape) -> Window:
+        """All of it."""
+        return whole(x.height, x.width)
 
 
-def pooled(
-    x: Shape, geometry: tuple[tuple[int, int], tuple[int, int], tuple[int, int]], *, ceil: bool
-) -> Shape:
+def pooled(x: Shape, window: Window) -> Shape:
     """Shape after pooling, as PyTorch counts windows.
 
     Raises
@@ -190,22 +184,21 @@ def pooled(
         If a size is below 1, the padding above half the window, or no window fits.
     """
     sizes = []
-    for size, window, stride, padding in zip(x[:2], *geometry, strict=True):
-        if window < 1 or stride < 1 or not 0 <= padding <= window // 2:
+    for size, axis in zip(x[:2], window, strict=True):
+        padding = axis.before if axis.before == axis.after else f"{axis.before} and {axis.after}"
+        widest, least = max(axis.before, axis.after), min(axis.before, axis.after)
+        if axis.size < 1 or axis.stride < 1 or least < 0 or widest > axis.size // 2:
             raise CnncliError(
-                f"a pooling has window {window}, stride {stride}, padding {padding}; "
+                f"a pooling has window {axis.size}, stride {axis.stride}, padding {padding}; "
                 "expected 1 or more, 1 or more, and 0 to half the window",
                 "mend the pooling's sizes",
             )
-        room = size + 2 * padding - window
-        if room < 0:
+        count = axis.count(size)
+        if count < 1:
             raise CnncliError(
-                f"a pooling window of {window} does not fit into {size} pixels with padding {padding}",
+                f"a pooling window of {axis.size} does not fit into {size} pixels with padding {padding}",
                 "use fewer poolings, or convolutions with padding",
             )
-        count = (-(-room // stride) if ceil else room // stride) + 1
-        if ceil and (count - 1) * stride >= size + padding:  # a window must start inside
-            count -= 1
         sizes.append(count)
     if sizes != [1, 1]:
         refuse_flattened(x, "a pooling to more than one pixel")

@@ -166,6 +166,8 @@ class Checkpoint:
             self._check_size(graph)
             network = Network(graph, scheme=None)
             network.load(self.arrays)
+        except MalformedError as error:
+            raise _damaged(self.path, error) from error
         except CnncliError as fault:
             raise CnncliError(f"{shown(self.path or 'checkpoint')}: {fault.message}", fault.hint) from fault
         return network
@@ -290,4 +292,5 @@ def architecture_of(fields: Fields) -> Architecture:
         fields.optional_text("layers"),
         (height, width, channels),
         fields.whole("classes", 1, _MOST_CLASSES),
+        fields.optional_record("layout") if "layout" in fields else None,  # the first release wrote none
     )

@@ -121,11 +121,11 @@ class Session:
         config = {
             "version": __version__,
             "options": self.options.as_dict(),
-            "model": asdict(self.model),
-            "preprocessing": asdict(self.preprocessing),
-            "data": {**_facts(self.dataset), "list": self.images.mark()},
-            "plans": list(self.trainer.material.plans),
             "given": given,
+            "data": {**_facts(self.dataset), "list": self.images.mark()},
+            "preprocessing": asdict(self.preprocessing),
+            "plans": list(self.trainer.material.plans),
+            "model": asdict(self.model),
         }
         if self.earlier is not None:
             config["earlier"] = self.earlier.as_text()
@@ -198,10 +198,10 @@ def begin(
     layers = options.model
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
-    model = architecture(layers, dataset.shape, len(dataset.classes))
+    model = architecture(layers, dataset.shape, len(dataset.classes), seed=settled.seed)
     if start and options.model == "auto":
-        model = Architecture(start.architecture.name, model.layers, model.input_shape, model.classes)
-    graph = model.graph(seed=settled.seed)
+        model = replace(model, name=start.architecture.name)
+    graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
     notes = _taken(network, start, dataset.classes) if start else ()
@@ -277,6 +277,7 @@ def resume(
         given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
         earlier = Seen.from_text(config.text("earlier")) if "earlier" in config else None
         images = list_as_written(folder, facts)
+        graph = model.graph(seed=options.seed)
     except MalformedError as error:
         raise folder.no_run(error) from error
     state = load_state(folder / "state.safetensors")
@@ -296,7 +297,7 @@ def resume(
     dataset = replace(
         as_given(dataset, given, options.dataset), name=name, known=known, provenance=provenance
     )
-    network = Network(model.graph(seed=options.seed), seed=options.seed)
+    network = Network(graph, seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
     material = _material(network, dataset, preprocessing, options=options, task=task, threads=threads)
     session = Session(

@@ -11,8 +11,13 @@ def windows(size, kernel, stride, dilation):
     return [[o * stride + i * dilation for i in range(kernel)] for o in range(count)]
 
 
+def both(padding):
+    """(before, after) of rows and of columns, from numbers or pairs."""
+    return [(each, each) if isinstance(each, int) else tuple(each) for each in padding]
+
+
 def conv(x, weight, bias, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
-    x = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
+    x = np.pad(x, ((0, 0), *both(padding), (0, 0)))
     outputs, each, kh, kw = weight.shape
     rows = windows(x.shape[1], kh, stride[0], dilation[0])
     columns = windows(x.shape[2], kw, stride[1], dilation[1])
@@ -29,8 +34,9 @@ def conv(x, weight, bias, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gro
 def pool(x, *, window, stride, padding, ceil, average, count_padding):
     n, height, width, channels = x.shape
     ranges = []
-    for size, w, s, p in zip((height, width), window, stride, padding, strict=True):
-        count = (math.ceil if ceil else math.floor)((size + 2 * p - w) / s) + 1
+    padding = both(padding)
+    for size, w, s, (p, after) in zip((height, width), window, stride, padding, strict=True):
+        count = (math.ceil if ceil else math.floor)((size + p + after - w) / s) + 1
         if ceil and (count - 1) * s >= size + p:
             count -= 1
         ranges.append([range(o * s - p, o * s - p + w) for o in range(count)])
@@ -41,8 +47,8 @@ def pool(x, *, window, stride, padding, ceil, average, count_padding):
             values = x[:, inside[0]][:, :, inside[1]].reshape(n, -1, channels)
             size = values.shape[1]
             if count_padding:
-                size = sum(r < height + padding[0] for r in rows) * sum(
-                    c < width + padding[1] for c in columns
+                size = sum(r < height + padding[0][1] for r in rows) * sum(
+                    c < width + padding[1][1] for c in columns
                 )
             y[:, i, j] = values.sum(1) / size if average else values.max(1)
     return y

@@ -51,6 +51,17 @@ SHAPES = {
     "dilation, stride": ((10, 9, 4), Conv(8, 3, stride=2, dilation=(2, 3), padding=(1, 3))),
     "padding above kernel": ((4, 3, 2), Conv(3, 2, padding=4)),
     "padding above kernel, stride": ((4, 3, 2), Conv(3, 2, padding=4, stride=2)),
+    "uneven padding": ((6, 5, 3), Conv(7, 3, padding=((0, 1), (2, 0)))),
+    "uneven padding, stride": ((8, 9, 16), Conv(16, 3, stride=2, padding=((0, 1), (0, 1)))),
+    "uneven padding, 5x5, stride": ((9, 8, 5), Conv(8, 5, stride=2, padding=((1, 2), (2, 1)))),
+    "uneven padding above kernel": ((4, 3, 2), Conv(3, 2, padding=((0, 4), (3, 0)))),
+    "uneven padding, depthwise, stride": (
+        (7, 6, 17),
+        Conv(17, 3, padding=((0, 1), (1, 0)), groups=17, stride=2),
+    ),
+    "uneven padding, tiles": ((7, 10, 16), Conv(32, 3, padding=((0, 2), (2, 1)))),
+    "uneven padding, pairs": ((9, 8, 1), Conv(6, 5, padding=((1, 2), (0, 4)))),
+    "uneven padding, one pixel": ((1, 1, 8), Conv(16, 1, padding=((0, 1), (0, 0)))),
     "2 groups": ((6, 5, 6), Conv(8, 3, padding=1, groups=2)),
     "2 groups of 16": ((5, 4, 32), Conv(32, 3, padding=1, groups=2)),
     "3 groups, stride": ((7, 7, 9), Conv(6, 3, padding=1, groups=3, stride=2)),
@@ -322,7 +333,7 @@ def test_what_does_not_fit_is_refused(layer, message):
 def test_same_keeps_the_size(kernel, dilation, padding):
     """By half of what the kernel reaches, on each side."""
     layer = Conv(4, kernel, padding="same", dilation=dilation)
-    assert layer.paddings == padding
+    assert layer.paddings == tuple((each, each) for each in padding)
     graph = Graph((9, 13, 2))
     graph.add(layer)
     assert graph.output_shape[:3] == (9, 13, 4)

@@ -31,14 +31,16 @@ from cnncli.nn import (
 
 CHANNELS = [1, 3, 7, 8, 9, 17]
 POOLINGS = {
-    "2": {"window": 2},
-    "3": {"window": 3},
-    "3, stride 2": {"window": 3, "stride": 2},
-    "3, stride 2, padded": {"window": 3, "stride": 2, "padding": 1},
-    "3, stride 1, padded": {"window": 3, "stride": 1, "padding": 1},
-    "2, ceil": {"window": 2, "ceil": True},
-    "3, stride 2, padded, ceil": {"window": 3, "stride": 2, "padding": 1, "ceil": True},
-    "(1, 3)": {"window": (1, 3), "stride": (2, 1)},
+    "2": {"size": 2},
+    "3": {"size": 3},
+    "3, stride 2": {"size": 3, "stride": 2},
+    "3, stride 2, padded": {"size": 3, "stride": 2, "padding": 1},
+    "3, stride 1, padded": {"size": 3, "stride": 1, "padding": 1},
+    "2, ceil": {"size": 2, "ceil": True},
+    "3, stride 2, padded, ceil": {"size": 3, "stride": 2, "padding": 1, "ceil": True},
+    "(1, 3)": {"size": (1, 3), "stride": (2, 1)},
+    "3, stride 2, padded unevenly": {"size": 3, "stride": 2, "padding": ((0, 1), (1, 0))},
+    "3, stride 2, padded unevenly, ceil": {"size": 3, "stride": 2, "padding": ((1, 0), (0, 1)), "ceil": True},
 }
 
 
@@ -46,18 +48,22 @@ POOLINGS = {
 @pytest.mark.parametrize("layer", [MaxPool, AvgPool])
 @pytest.mark.parametrize("channels", [1, 8, 9])
 def test_pooling(name, layer, channels):
-    made = layer(**POOLINGS[name])
-    window, stride, padding, counts = made.geometry(None)
+    settings = POOLINGS[name]
+    made = layer(**settings)
+    window, stride, padding = (
+        oracle.both([value, value] if isinstance(value, int) else value)
+        for value in (settings["size"], settings.get("stride", settings["size"]), settings.get("padding", 0))
+    )
 
     def reference(arrays):
         return oracle.pool(
             arrays["x"],
-            window=window,
-            stride=stride,
+            window=[first for first, _ in window],
+            stride=[first for first, _ in stride],
             padding=padding,
-            ceil=made.ceil,
+            ceil=settings.get("ceil", False),
             average=layer is AvgPool,
-            count_padding=counts,
+            count_padding=layer is AvgPool,
         )
 
     check(made, (7, 6, channels), reference)
@@ -82,7 +88,7 @@ def test_windows_that_stick_out_start_inside():
                     if size + 2 * padding < window:
                         continue
                     places = starts(size, window, stride, padding)
-                    shape = {"window": (1, window), "stride": (1, stride), "padding": (0, padding)}
+                    shape = {"size": (1, window), "stride": (1, stride), "padding": (0, padding)}
                     layer = MaxPool(**shape, ceil=True)
                     graph = graph_of((1, size, 1), layer)
                     assert graph.output_shape.width == len(places), (size, window, stride, padding)

@@ -1,6 +1,7 @@
 """Checkpoints: names and layouts as PyTorch has them, the way there and back, and metadata that lie."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from cnncli.data.load import load_dataset
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
-from cnncli.models import architecture
+from cnncli.models import architecture, catalog
 from cnncli.nn import Inference, Network
 from cnncli.tasks.classification import evaluate
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
@@ -168,6 +169,47 @@ def test_an_architecture_that_cannot_be_built(path):
     model = {"name": "skynet", "layers": None, "input_shape": [8, 8, 3], "classes": 2}
     changed(path, architecture=model)
     with pytest.raises(CnncliError, match="no model 'skynet'"):
+        load_checkpoint(path).network()
+
+
+def test_a_checkpoint_needs_no_program_that_builds_its_network(path, network, monkeypatch):
+    model = architecture(TEXT, (8, 8, 3), 2)
+    changed(path, architecture={**asdict(model), "name": "of next year", "layers": None})
+    monkeypatch.setattr(catalog, "MODELS", {})
+    assert load_checkpoint(path).network().weights.tobytes() == network.weights.tobytes()
+
+
+@pytest.mark.parametrize("name", ["resnet20", "compact"])
+def test_checkpoints_of_the_first_release_have_no_layers(tmp_path, name):
+    """They name what builds them."""
+    model = architecture(name, (28, 28, 1), 2)
+    network = Network(model.graph(), seed=1)
+    pre = Preprocessing((28, 28), 1, (0.1,), (0.5,))
+    path = tmp_path / "first.safetensors"
+    save_checkpoint(path, Checkpoint(network.export(), ("a", "b"), pre, model))
+    arrays, metadata = read_tensors(path)
+    first = json.loads(metadata["architecture"])
+    del first["layout"]
+    write_tensors(path, arrays, {**metadata, "architecture": json.dumps(first)})
+    held = load_checkpoint(path)
+    assert held.architecture.layout is None
+    assert held.network().weights.tobytes() == network.weights.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input": [9, 8, 3]}, "another input or output"),
+        ({"output": "conv2"}, "another input or output"),
+        ({"layers": 3}, "expected a list"),
+        ({"layers": []}, "0 layers"),
+    ],
+)
+def test_damaged_layers(path, change, message):
+    model = asdict(architecture(TEXT, (8, 8, 3), 2))
+    model["layout"] |= change
+    changed(path, architecture=model)
+    with pytest.raises(CnncliError, match=f"is damaged: .*{message}"):
         load_checkpoint(path).network()
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from cnncli.images.canvas import Box
 from cnncli.images.read import read_picture
+from cnncli.models.fields import receptive_fields
 from cnncli.nn import Add, BatchNorm, Conv, Flatten, GlobalAvgPool, Graph, Linear, MaxPool, Network, Relu
 from cnncli.views.colors import ColorScale, scale_of, short
 from cnncli.views.featuremaps import kernel_sections, layer_maps, learned_arrays, map_sections
-from cnncli.views.featuremaps.places import receptive_fields
 from cnncli.views.sections import ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
 from cnncli.views.sections_html import page_html
 from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas

@@ -72,8 +72,8 @@ def covered(job, row, column):
     x1 = min(left + job.window_x, job.x_width)
     size = (y1 - y0) * (x1 - x0)
     if job.count_padding:
-        size = min(top + job.window_y, job.x_height + job.padding_y) - top
-        size *= min(left + job.window_x, job.x_width + job.padding_x) - left
+        size = min(top + job.window_y, job.x_height + job.after_y) - top
+        size *= min(left + job.window_x, job.x_width + job.after_x) - left
     return x0, x1, y0, y1, np.float32(size)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.models.fields import receptive_fields
 from cnncli.nn import Graph, Node
 from cnncli.views.colors import Colors, scale_around, scale_of, short
-from cnncli.views.featuremaps.places import receptive_fields
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
 

@@ -1,6 +1,6 @@
 """Layers in words; sizes are height × width."""
 
-from cnncli.nn import Conv, Linear, Node, Shape
+from cnncli.nn import AvgPool, Conv, Linear, MaxPool, Node, Shape
 
 _KINDS = {
     "BatchNorm": "batch norm",
@@ -27,10 +27,9 @@ def kind_of(node: Node) -> str:
         return "fully connected"
     if isinstance(layer, Conv):
         return _convolution(layer)
-    window = getattr(layer, "window", None)
-    if window is not None:
-        what = "max" if type(layer).__name__ == "MaxPool" else "average"
-        return f"{what} pooling {_times(window)}"
+    if isinstance(layer, MaxPool | AvgPool):
+        what = "max" if isinstance(layer, MaxPool) else "average"
+        return f"{what} pooling {_times(layer.size)}"
     return _KINDS.get(type(layer).__name__, type(layer).__name__.lower())
 
 

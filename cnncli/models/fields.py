@@ -5,9 +5,7 @@ Source: Araujo, Norris, Sim, Computing receptive fields of convolutional neural 
 
 from dataclasses import dataclass
 
-from cnncli.nn import INPUT, Conv, Graph, Linear, Node
-
-Pair = tuple[int, int]
+from cnncli.nn import INPUT, Graph, Node
 
 
 @dataclass(frozen=True)
@@ -45,31 +43,10 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
 
 
 def _after(node: Node, sources: list[tuple[Field, Field]], axis: int) -> Field:
-    window, stride, padding = _geometry(node, axis)
+    window = node.layer.window(node.input_shapes[0])[axis]
     widest = max((each[axis] for each in sources), key=lambda field: field.size)
-    step = sources[0][axis].step
     return Field(
-        widest.size + (window - 1) * widest.step,
-        widest.first + ((window - 1) / 2 - padding) * widest.step,
-        step * stride,
+        widest.size + (window.extent - 1) * widest.step,
+        widest.first + ((window.extent - 1) / 2 - window.before) * widest.step,
+        sources[0][axis].step * window.stride,
     )
-
-
-def _geometry(node: Node, axis: int) -> tuple[int, int, int]:
-    """Pixels that a layer looks at, its stride and its padding, along one axis."""
-    layer, x = node.layer, node.input_shapes[0]
-    if isinstance(layer, Linear) and x.origin is not None:
-        return x.origin[axis], 1, 0
-    if type(layer).__name__ == "GlobalAvgPool":
-        return (x.height, x.width)[axis], 1, 0
-    window = getattr(layer, "kernel", None) or getattr(layer, "window", None)
-    if window is None:
-        return 1, 1, 0
-    stride = getattr(layer, "stride", None) or window
-    padding = layer.paddings[axis] if isinstance(layer, Conv) else _pair(getattr(layer, "padding", 0))[axis]
-    dilation = _pair(getattr(layer, "dilation", 1))[axis]
-    return (_pair(window)[axis] - 1) * dilation + 1, _pair(stride)[axis], padding
-
-
-def _pair(value: int | Pair) -> Pair:
-    return (value, value) if isinstance(value, int) else value

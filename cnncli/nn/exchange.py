@@ -1,0 +1,164 @@
+"""Graphs as plain JSON: what a checkpoint keeps, so that it needs no program that builds its network.
+
+A graph is an object::
+
+    {"version": 1, "input": [28, 28, 1], "output": "head", "layers": [
+        {"name": "conv1", "kind": "conv", "inputs": ["input"], "out_channels": 8, "kernel": 3, …}, …]}
+
+``kind`` is a name of `LAYERS`; the rest are the settings of that layer, all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+from cnncli.checked import Fields, MalformedError
+from cnncli.errors import CnncliError
+from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
+from cnncli.nn.combine import Add, Concat, Flatten, ScaleChannels
+from cnncli.nn.convolution import Conv, Linear
+from cnncli.nn.dropout import Dropout
+from cnncli.nn.graph import Graph
+from cnncli.nn.layer import Layer
+from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
+from cnncli.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+
+VERSION = 1
+
+LAYERS: dict[str, type[Layer]] = {
+    "add": Add,
+    "avgpool": AvgPool,
+    "batchnorm": BatchNorm,
+    "concat": Concat,
+    "conv": Conv,
+    "dropout": Dropout,
+    "flatten": Flatten,
+    "gelu": Gelu,
+    "globalavgpool": GlobalAvgPool,
+    "leakyrelu": LeakyRelu,
+    "linear": Linear,
+    "localresponsenorm": LocalResponseNorm,
+    "maxpool": MaxPool,
+    "relu": Relu,
+    "scalechannels": ScaleChannels,
+    "sigmoid": Sigmoid,
+    "silu": Silu,
+    "tanh": Tanh,
+}
+_KINDS = {layer: kind for kind, layer in LAYERS.items()}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_MOST_LAYERS = 10_000
+_LARGEST_SIDE = 1 << 20  # pixels, of any input; what is fed with pictures has limits of its own
+_LARGEST = (1 << 64) - 1  # of whole numbers: a dropout's seed
+#: Ranges of settings that are no sizes; a layer checks its sizes itself.
+_RANGES = {"rate": (0.0, 1 - 2**-24), "momentum": (0.0, 1.0), "epsilon": (1e-12, 1.0)}
+_RANGE = (-1e6, 1e6)
+
+
+def as_dict(graph: Graph) -> dict[str, Any]:
+    """A graph as an object of JSON's own types.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of layers in `LAYERS`.
+    """
+    layers = [
+        {
+            "name": node.name,
+            "kind": _KINDS[type(node.layer)],
+            "inputs": list(node.inputs),
+            **_settings(node.layer),
+        }
+        for node in graph.nodes.values()
+    ]
+    return {
+        "version": VERSION,
+        "input": list(graph.input_shape[:3]),
+        "output": graph.output,
+        "layers": layers,
+    }
+
+
+def from_dict(fields: Fields) -> Graph:
+    """The reverse of `as_dict`, of JSON that may come from anywhere.
+
+    Raises
+    ------
+    MalformedError
+        Where a value is missing, unknown, of another type or out of range, or layers do not fit together.
+    """
+    fields.only({"version", "input", "output", "layers"})
+    if (version := fields.whole("version", 1, _LARGEST)) > VERSION:
+        raise MalformedError(f"its layers are of version {version}; this cnncli reads up to {VERSION}")
+    height, width, channels = fields.wholes("input", 3, 1, _LARGEST_SIDE)
+    rows = fields.rows("layers")
+    if not 1 <= len(rows) <= _MOST_LAYERS:
+        raise MalformedError(f"it has {len(rows):,} layers; expected 1 to {_MOST_LAYERS:,}")
+    graph = Graph((height, width, channels))
+    try:
+        for row in rows:
+            name, sources = row.text("name"), row.texts("inputs")
+            if not _NAME.fullmatch(name):
+                raise MalformedError("the name of a layer has other characters than letters, digits, _ . -")
+            graph.add(_layer(row), inputs=sources, name=name)
+        graph.take_output(fields.text("output"))
+    except CnncliError as fault:
+        raise MalformedError(fault.message) from fault
+    return graph
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    return {field.name: _plain(getattr(layer, field.name)) for field in dataclasses.fields(layer)}  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _layer(row: Fields) -> Layer:
+    kind = row.text("kind")
+    if kind not in LAYERS:
+        raise MalformedError(f"there is no layer of kind {kind!r}; expected one of {', '.join(LAYERS)}")
+    wanted = dataclasses.fields(LAYERS[kind])  # type: ignore[arg-type]
+    row.only({"name", "kind", "inputs", *(field.name for field in wanted)})
+    return LAYERS[kind](**{field.name: _READERS[str(field.type)](row, field.name) for field in wanted})
+
+
+def _pair(row: Fields, name: str) -> Any:
+    if isinstance(row.raw()[name], list):
+        return row.wholes(name, 2, 0, _LARGEST_SIDE)
+    return row.whole(name, 0, _LARGEST_SIDE)
+
+
+def _optional_pair(row: Fields, name: str) -> Any:
+    return None if row.raw()[name] is None else _pair(row, name)
+
+
+def _padding(row: Fields, name: str) -> Any:
+    value = row.raw()[name]
+    if not isinstance(value, list) or not any(isinstance(each, list) for each in value):
+        return _pair(row, name)
+    if len(value) != 2:
+        raise MalformedError(f"{name} has {len(value):,} values; expected 2")
+    rows, columns = (Fields({name: each}).wholes(name, 2, 0, _LARGEST_SIDE) for each in value)
+    return rows, columns
+
+
+def _padding_or_word(row: Fields, name: str) -> Any:
+    return row.text(name) if isinstance(row.raw()[name], str) else _padding(row, name)
+
+
+#: How a setting is read, by how the layer annotates it.
+_READERS: dict[str, Callable[[Fields, str], Any]] = {
+    "bool": Fields.flag,
+    "int": lambda row, name: row.whole(name, 0, _LARGEST),
+    "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
+    "Pair": _pair,
+    "Pair | None": _optional_pair,
+    "Padding": _padding,
+    "Padding | str": _padding_or_word,
+}

@@ -1,0 +1,98 @@
+"""What one output value of a layer looks at, along each axis: the one geometry of a layer.
+
+Shapes, receptive fields, exported attributes and pictures follow from it.
+"""
+
+from __future__ import annotations
+
+from cnncli.records import record
+
+Sides = tuple[int, int]
+#: Rows and columns; where padding differs, (above, below) and (left, right).
+Pair = int | tuple[int, int]
+Padding = int | tuple[int, int] | tuple[Sides, Sides]
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """Rows and columns from one number or two."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def sides(padding: Padding) -> tuple[Sides, Sides]:
+    """(above, below) and (left, right) from one number, from two, or from two of each."""
+    if isinstance(padding, int):
+        return (padding, padding), (padding, padding)
+    rows, columns = padding
+    return (
+        (rows, rows) if isinstance(rows, int) else (rows[0], rows[1]),
+        (columns, columns) if isinstance(columns, int) else (columns[0], columns[1]),
+    )
+
+
+@record
+class Axis:
+    """A window along rows or columns.
+
+    Attributes
+    ----------
+    size : int
+        Taps.
+    stride : int
+        Pixels from window to window.
+    before, after : int
+        Padding in front of the first pixel and behind the last.
+    dilation : int
+        Pixels from tap to tap.
+    ceil : bool
+        A window that sticks out at the end counts, if it starts inside.
+    """
+
+    size: int = 1
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+    ceil: bool = False
+
+    @property
+    def extent(self) -> int:
+        """Pixels from the first tap to the last."""
+        return (self.size - 1) * self.dilation + 1
+
+    def count(self, pixels: int) -> int:
+        """How many windows there are over so many pixels; 0 or less where none fits."""
+        room = pixels + self.before + self.after - self.extent
+        if room < 0:
+            return 0
+        if not self.ceil:
+            return room // self.stride + 1
+        count = -(-room // self.stride) + 1
+        return count - ((count - 1) * self.stride >= pixels + self.before)
+
+
+Window = tuple[Axis, Axis]
+POINT: Window = (Axis(), Axis())
+
+
+def window_of(
+    size: Pair, stride: Pair = 1, padding: Padding = 0, dilation: Pair = 1, *, ceil: bool = False
+) -> Window:
+    """A window of rows and columns.
+
+    Parameters
+    ----------
+    size, stride, dilation : int or (rows, columns)
+        In pixels, from 1.
+    padding : int, (rows, columns) or ((above, below), (left, right))
+        In pixels, from 0.
+    ceil : bool
+        As in `Axis`.
+    """
+    settings = zip(pair(size), pair(stride), sides(padding), pair(dilation), strict=True)
+    rows, columns = (Axis(k, s, *p, d, ceil) for k, s, p, d in settings)
+    return rows, columns
+
+
+def whole(height: int, width: int) -> Window:
+    """A window that takes in everything."""
+    return Axis(height), Axis(width)

@@ -1,0 +1,115 @@
+"""Graphs as JSON: the same network comes back, and what is no graph is refused at the door."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cnncli.checked import Fields, MalformedError
+from cnncli.models import build
+from cnncli.nn import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    Graph,
+    Inference,
+    LeakyRelu,
+    Linear,
+    LocalResponseNorm,
+    MaxPool,
+    Network,
+    Relu,
+    ScaleChannels,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
+from cnncli.nn.exchange import LAYERS, as_dict, from_dict
+
+
+def every_layer():
+    graph = Graph((16, 17, 3))
+    stem = graph.add(Conv(8, (3, 5), stride=(2, 1), padding=((0, 1), (2, 2)), bias=False), name="stem.conv")
+    graph.add(BatchNorm(momentum=0.2, epsilon=1e-3), LeakyRelu(0.2), LocalResponseNorm(3, 1e-3, 0.5, 2.0))
+    left = graph.add(Conv(8, 3, padding="same", dilation=(1, 2), groups=2), Silu(), name="left")
+    right = graph.add(MaxPool(3, 1, 1), Gelu(), inputs=stem, name="right")
+    graph.add(Add(), Tanh(), inputs=(left, right), name="sum")
+    gate = graph.add(GlobalAvgPool(), Linear(8, bias=False), Sigmoid(), name="gate")
+    graph.add(ScaleChannels(), inputs=("sum", gate))
+    graph.add(Concat(), inputs=(graph.output, stem))
+    graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
+    graph.add(Flatten(), Linear(4), name="head")
+    return graph
+
+
+def again(graph):
+    return from_dict(Fields(json.loads(json.dumps(as_dict(graph)))))
+
+
+def test_every_layer_comes_back():
+    graph = every_layer()
+    assert {type(node.layer) for node in graph.nodes.values()} == set(LAYERS.values())
+    back = again(graph)
+    assert list(back.nodes.values()) == list(graph.nodes.values())
+    assert back.output == "head"
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "vgg-small"])
+def test_the_same_numbers_come_out(name):
+    graph = build(name, (28, 28, 1), 5)
+    network = Network(graph, seed=3)
+    other = Network(again(graph), scheme=None)
+    other.load(network.export())
+    x = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+    np.testing.assert_array_equal(
+        Inference(network, 2, threads=1).run(x), Inference(other, 2, threads=1).run(x)
+    )
+
+
+def test_an_output_within_comes_back():
+    graph = every_layer()
+    graph.take_output("gate")
+    assert again(graph).output == "gate"
+
+
+def damaged(change):
+    value = json.loads(json.dumps(as_dict(every_layer())))
+    change(value, value["layers"])
+    return Fields(value)
+
+
+FAULTS = {
+    "a later version": (lambda g, _: g.update(version=2), "version 2"),
+    "no layers": (lambda g, _: g.update(layers=[]), "0 layers"),
+    "too many layers": (lambda g, _: g.update(layers=[{}] * 10_001), "10,001 layers"),
+    "an unknown kind": (lambda _, layers: layers[0].update(kind="attention"), "no layer of kind 'attention'"),
+    "an unknown setting": (lambda _, layers: layers[0].update(speed=3), "speed"),
+    "a setting less": (lambda _, layers: layers[0].pop("groups"), "groups"),
+    "a source that comes later": (lambda _, layers: layers[0].update(inputs=["head"]), "no layer 'head'"),
+    "a name twice": (lambda _, layers: layers[1].update(name="stem.conv"), "two layers"),
+    "escapes in a name": (lambda _, layers: layers[0].update(name="\x1b[2J"), "other characters"),
+    "a huge name": (lambda _, layers: layers[0].update(name="a" * 201), "other characters"),
+    "no output": (lambda g, _: g.update(output="nowhere"), "no layer 'nowhere'"),
+    "a kernel of texts": (lambda _, layers: layers[0].update(kernel=["3", "5"]), "kernel"),
+    "a kernel of 0": (lambda _, layers: layers[0].update(kernel=0), "below 1"),
+    "a negative stride": (lambda _, layers: layers[0].update(stride=-1), "stride"),
+    "three paddings": (lambda _, layers: layers[0].update(padding=[[1, 1]] * 3), "padding"),
+    "deep paddings": (lambda _, layers: layers[0].update(padding=[[1, [1]], 1]), "padding"),
+    "an epsilon of 0": (lambda _, layers: layers[1].update(epsilon=0), "epsilon"),
+    "a rate of 1": (lambda _, layers: layers[-3].update(rate=1.0), "rate"),
+    "shapes that do not fit": (lambda g, _: g.update(input=[1, 1, 3]), "does not fit"),
+    "an input of no size": (lambda g, _: g.update(input=[0, 1, 3]), "input"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_no_graph_is_refused(name):
+    change, message = FAULTS[name]
+    with pytest.raises(MalformedError, match=message):
+        from_dict(damaged(change))
