@@ -185,21 +185,21 @@ def test_the_core_is_imported_without_numba(python):
 WARM = {
     "convolve": {
         "": "drafts ending errors modules records text",
-        "cli": "batch convolve kept names outputs plain run streams task values",
+        "cli": "batch convolve metadata_notes names outputs plain run streams task values",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
             "apply borders color derivatives entry execute linear mapping model named options plan run "
-            "spacing spec"
+            "rgbx spec"
         ),
         "images": (
-            "about arrow chunks decode encode ends faults formats limits memory metadata opening picture "
-            "png read room shares write"
+            "arrow chunks decode encode faults formats limits memory metadata metadata_reading opening "
+            "picture png read room threaded trailing_bytes write"
         ),
     },
     "predict": {
         "": "checked ending errors modules records text",
-        "cli": "listing names plain predict readout run streams trained values",
-        "core": "cache crew heap linker luma native nn_jobs program target threads",
+        "cli": "listing names plain predict row_writers run streams trained values",
+        "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "images": "faults formats picture png_read resize room",
         "models": "catalog fields grammar residual summary",

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
-from cnncli.cli.kept import Notes, kept_metadata, notes_on_losses
+from cnncli.cli.metadata_notes import Notes, kept_metadata, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_special, located
 from cnncli.cli.outputs import Job, plan_outputs
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
@@ -42,7 +42,7 @@ _AROUND = (
 def convolve_command(
     *, kernel: list[str] | None, json: bool, quiet: bool, debug: bool, threads: int | None, **given: Any
 ) -> int:
-    """Run the command.
+    """FilterRun the command.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
     notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
     notes += _losses(job, picture, format)
     task = replace(task, options=_settled(task, picture, source))
-    applied = _applied(job, picture, task, (source, target), threads, apart=format in KEEPS_FOUR_BYTES)
+    applied = _applied(job, picture, task, (source, target), threads, rgbx=format in KEEPS_FOUR_BYTES)
     if applied[0].signed and not target.raw and task.around_gray:
         notes.append(f"note: {_shown_result(job)}: {_AROUND}")
     result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
@@ -163,9 +163,9 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         notes += notes_on_the_rest(job.target, result)
     page = None
     if task.explain is not None:
-        from cnncli.cli.explain import Run, encode_explanation
+        from cnncli.cli.explain import FilterRun, encode_explanation
 
-        run = Run(picture, task.filters, task.options, source, job.source, threads)
+        run = FilterRun(picture, task.filters, task.options, source, job.source, threads)
         page = encode_explanation(run, Path(task.explain).suffix)
     _write(job, data, task.explain, page)
     height, width, channels = result.frames[0].shape
@@ -208,18 +208,18 @@ def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> No
 
 
 def _applied(
-    job: Job, picture: Picture, task: Task, depths: tuple[Depth, Depth], threads: int, *, apart: bool
+    job: Job, picture: Picture, task: Task, depths: tuple[Depth, Depth], threads: int, *, rgbx: bool
 ) -> list[Applied]:
     """The filtered frames."""
     source, target = depths
 
     def filtered(frame: Pixels) -> Applied:
-        how: dict[str, Any] = {"alpha": picture.alpha, "source": source, "target": target, "apart": apart}
+        how: dict[str, Any] = {"alpha": picture.alpha, "source": source, "target": target, "rgbx": rgbx}
         if task.part is None:
             return apply_filters(frame, task.filters, task.options, threads=threads, **how)
-        from cnncli.filters.partly import apply_partly
+        from cnncli.filters.area import apply_in_area
 
-        return apply_partly(frame, task.filters, task.options, task.part, threads=threads, **how)
+        return apply_in_area(frame, task.filters, task.options, task.part, threads=threads, **how)
 
     # Colours are weighed together by the bilateral filter; channels that are no colours, each by itself.
     alone = _has_bands(picture) and any(isinstance(filter, Bilateral) for filter in task.filters)

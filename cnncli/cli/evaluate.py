@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.cli import values
-from cnncli.cli.evaluate_choice import SPLITS, Choice, choose
+from cnncli.cli.evaluate_choice import SPLITS, EvaluationImages, choose
 from cnncli.cli.names import overwritten
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
@@ -20,7 +20,7 @@ from cnncli.data.classes import class_name
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Labels, Split
-from cnncli.data.recast import Recast
+from cnncli.data.relabelled import Relabelled
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.images.room import set_max_pixels
@@ -31,14 +31,14 @@ _NAMED = 8  # classes that a message names
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Predictions:
     """Answers to every image that was asked for.
 
     Attributes
     ----------
     dataset : Dataset
         Its test split holds all these images, its classes are the network's.
-    choice : Choice
+    choice : EvaluationImages
         Which images they are.
     evaluation : Evaluation
         The answers.
@@ -49,7 +49,7 @@ class Judged:
     """
 
     dataset: Dataset
-    choice: Choice
+    choice: EvaluationImages
     evaluation: Evaluation
     adapted: Counter[str]
     seconds: float
@@ -158,13 +158,15 @@ def _several(count: int, names: tuple[str, ...]) -> str:
     return f"{count} classes ({listed}{', …' if count > _NAMED else ''})"
 
 
-def _judge(found: Dataset, trained: Trained, numbers: Labels, choice: Choice, *, threads: int) -> Judged:
+def _judge(
+    found: Dataset, trained: Trained, numbers: Labels, choice: EvaluationImages, *, threads: int
+) -> Predictions:
     """Let the network answer for every image that was chosen."""
     start = perf_counter()
     wanted = trained.checkpoint.preprocessing
     parts = zip((found.train, found.val, found.test), choice.places, strict=True)
     chosen = [picked(part, at, choice.split) for part, at in parts if len(at)]
-    seen = [Recast(part, numbers[part.labels]) for part in chosen]
+    seen = [Relabelled(part, numbers[part.labels]) for part in chosen]
     batch = max(batch_size(trained.network.graph, threads), 8 * threads)
     answers = [evaluate(trained.network, part, wanted, batch=batch, threads=threads) for part in seen]
     starts = np.cumsum([0, *(len(part) for part in seen)])
@@ -175,7 +177,7 @@ def _judge(found: Dataset, trained: Trained, numbers: Labels, choice: Choice, *,
     )
     joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), choice.split)
     dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
-    return Judged(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
+    return Predictions(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 
 
 def _adapted(split: Split, found: Dataset) -> "Counter[str]":
@@ -244,7 +246,7 @@ def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
     return folder
 
 
-def _remarks(judged: Judged, trained: Trained) -> list[str]:
+def _remarks(judged: Predictions, trained: Trained) -> list[str]:
     """What the user might not expect."""
     dataset = judged.dataset
     lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *judged.choice.warnings)]

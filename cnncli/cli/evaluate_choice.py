@@ -15,7 +15,7 @@ from cnncli.images.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList, departures
 from cnncli.training.loading import is_known
-from cnncli.training.seen import Seen
+from cnncli.training.trained_images import TrainedImages
 
 SPLITS = ("train", "val", "test", "all")
 WORDS = {"train": "training", "val": "validation", "test": "test"}
@@ -24,7 +24,7 @@ _MOVED = 0.5  # of a run's test images, where data that lie elsewhere are taken 
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class EvaluationImages:
     """Images to be judged.
 
     Attributes
@@ -51,7 +51,7 @@ class Choice:
     trained_on: int | None
 
 
-def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) -> Choice:
+def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) -> EvaluationImages:
     """Choose the images of a split.
 
     Of the data that the network was trained on these are the run's own, by the digests that it keeps of
@@ -95,15 +95,15 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
     chosen = np.concatenate([each[at] for each, at in zip(digests, places, strict=True)])
     total = sum(map(len, digests))
     if seen is None:
-        return Choice(places, total, split, reason, _unknown(found, split), None)
+        return EvaluationImages(places, total, split, reason, _unknown(found, split), None)
     keys = np.concatenate([keys_of(each)[at] for each, at in zip(splits, places, strict=True)])
-    learnt = seen.trained_on(chosen, keys)
-    looked_at = np.isin(chosen, seen.val) & ~learnt
-    warnings = _warnings(len(chosen), int(learnt.sum()), int(looked_at.sum()), split)
-    return Choice(places, total, split, reason, on_list + warnings, int(learnt.sum()))
+    learned = seen.trained_on(chosen, keys)
+    looked_at = np.isin(chosen, seen.val) & ~learned
+    warnings = _warnings(len(chosen), int(learned.sum()), int(looked_at.sum()), split)
+    return EvaluationImages(places, total, split, reason, on_list + warnings, int(learned.sum()))
 
 
-def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, seen: Seen) -> str:
+def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, seen: TrainedImages) -> str:
     """Why a dataset is the one that the network was trained on; empty where it is another."""
     everything = np.concatenate(digests)
     there = np.isin(seen.test, everything)
@@ -117,7 +117,9 @@ def _is_own(source: str, digests: list[NDArray[np.uint64]], trained: Trained, se
     return "moved" if there.any() and there.mean() >= _MOVED and (more or alone) else ""
 
 
-def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) -> list[NDArray[np.str_]]:
+def _own_sides(
+    found: Dataset, digests: list[NDArray[np.uint64]], seen: TrainedImages
+) -> list[NDArray[np.str_]]:
     """The split of each image in the run; "new" for those that were not there."""
     sides = []
     for part, each in zip(_PARTS, digests, strict=True):
@@ -131,7 +133,7 @@ def _own_sides(found: Dataset, digests: list[NDArray[np.uint64]], seen: Seen) ->
     return sides
 
 
-def _held(trained: Trained, seen: Seen) -> tuple[str, tuple[str, ...]]:
+def _held(trained: Trained, seen: TrainedImages) -> tuple[str, tuple[str, ...]]:
     """What tells the splits of the network's own run, and a warning where its folder's list says others."""
     run = (trained.checkpoint.path or Path()).parent
     kept = "digests in the checkpoint"
@@ -155,13 +157,13 @@ def _own_reason(sides: list[NDArray[np.str_]], held: str, split: str, same: str)
     return f"the {WORDS[split]} images of the network's own run{moved} ({held}){others}"
 
 
-def _gone(digests: list[NDArray[np.uint64]], seen: Seen, split: str) -> str:
+def _gone(digests: list[NDArray[np.uint64]], seen: TrainedImages, split: str) -> str:
     """How many images of the run's split the data have no more."""
     count = 0 if split == "all" else int((~np.isin(getattr(seen, split), np.concatenate(digests))).sum())
     return f"; {count:,} of them are not there" if count else ""
 
 
-def _of_run(digests: list[NDArray[np.uint64]], seen: Seen | None) -> str:
+def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None) -> str:
     """What other data have to do with those of the network's run."""
     shared = (
         {}
@@ -194,10 +196,10 @@ def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
     )
 
 
-def _warnings(count: int, learnt: int, looked_at: int, split: str) -> tuple[str, ...]:
-    if split == "train" or not learnt + (looked_at if split != "val" else 0):
+def _warnings(count: int, learned: int, looked_at: int, split: str) -> tuple[str, ...]:
+    if split == "train" or not learned + (looked_at if split != "val" else 0):
         return ()
-    said = [f"{learnt:,} were trained on"] if learnt else []
+    said = [f"{learned:,} were trained on"] if learned else []
     if looked_at and split != "val":
         said.append(f"{looked_at:,} served to choose the weights")
     return (f"of these {count:,} images {' and '.join(said)}: on new ones the network is not as good",)

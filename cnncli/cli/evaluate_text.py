@@ -14,7 +14,7 @@ from cnncli.tasks.classification import ClassScores, Evaluation
 from cnncli.tasks.scores import BINS, means
 
 if TYPE_CHECKING:
-    from cnncli.cli.evaluate import Judged
+    from cnncli.cli.evaluate import Predictions
     from cnncli.cli.trained import Trained
 
 _LABEL = 24  # characters of a class's name, at most
@@ -22,7 +22,7 @@ _COLUMNS = 100  # characters of a line where it does not go to a terminal
 _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
 
 
-def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
+def as_json(judged: "Predictions", trained: "Trained", model: str | None) -> str:
     """One object: what was judged, accuracy and loss, scores of each class, the confusion matrix."""
     evaluation, checkpoint = judged.evaluation, trained.checkpoint
 
@@ -66,7 +66,7 @@ def as_json(judged: "Judged", trained: "Trained", model: str | None) -> str:
     )
 
 
-def as_text(judged: "Judged", trained: "Trained") -> str:
+def as_text(judged: "Predictions", trained: "Trained") -> str:
     """Accuracy, a report of each class, and the confusion matrix, or the worst of it where it is too wide."""
     evaluation, classes = judged.evaluation, [shown(name) for name in trained.checkpoint.classes]
     counts = evaluation.confusion

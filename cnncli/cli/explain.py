@@ -12,7 +12,7 @@ from cnncli.filters.apply import Applied, Depth, answers_in_gray, apply_filters
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
 from cnncli.filters.model import Filter, Linear
-from cnncli.filters.options import Laid, Options, lay_kernels
+from cnncli.filters.options import Options, PlacedKernels, place_kernels
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
 from cnncli.images.write import encode_picture
@@ -29,7 +29,7 @@ _RULES = {
 
 
 @record
-class Run:
+class FilterRun:
     """What was filtered, and how."""
 
     picture: Picture
@@ -40,12 +40,12 @@ class Run:
     threads: int
 
 
-def encode_explanation(run: Run, suffix: str) -> bytes:
+def encode_explanation(run: FilterRun, suffix: str) -> bytes:
     """Draw how the last filter of a run makes its first frame.
 
     Parameters
     ----------
-    run : Run
+    run : FilterRun
         Its filters are run again, on luma and with 8 bits.
     suffix : str
         ``.png`` or ``.gif``, in any case.
@@ -64,12 +64,12 @@ def encode_explanation(run: Run, suffix: str) -> bytes:
     return encode_picture(Picture(frames=(page,), alpha=False, format="PNG", metadata=Metadata()), "PNG")
 
 
-def explain(run: Run) -> Explanation:
-    """Run the filters on luma and gather what the picture shows.
+def explain(run: FilterRun) -> Explanation:
+    """FilterRun the filters on luma and gather what the picture shows.
 
     Parameters
     ----------
-    run : Run
+    run : FilterRun
         What was filtered, and how.
 
     Returns
@@ -89,7 +89,7 @@ def explain(run: Run) -> Explanation:
         raw=False,
         white=_EIGHT_BITS.white,
     )
-    laid = lay_kernels(last, plain)
+    laid = place_kernels(last, plain)
     return Explanation(
         image=image,
         gray=read[:, :, 0],
@@ -118,7 +118,7 @@ def explain(run: Run) -> Explanation:
     )
 
 
-def _plain_options(run: Run) -> Options:
+def _plain_options(run: FilterRun) -> Options:
     """Options for raw answers of a frame that is linear already, if it is to be."""
     options = replace(run.options, repeat=1, scale=1.0, bias=0.0, range=None, linear=False)
     if not run.options.linear:
@@ -128,7 +128,7 @@ def _plain_options(run: Run) -> Options:
 
 
 def _read_by_last(
-    run: Run, before: Sequence[Filter], options: Options
+    run: FilterRun, before: Sequence[Filter], options: Options
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What the last filter reads, (H, W, 1) in the image's units, and how that looks."""
     frame = _gray_frame(run)
@@ -141,7 +141,7 @@ def _read_by_last(
     return answer.pixels, image.pixels[:, :, 0]
 
 
-def _whole(run: Run) -> Applied:
+def _whole(run: FilterRun) -> Applied:
     """The run itself, on luma, with 8 bits."""
     return apply_filters(
         run.picture.frames[0],
@@ -154,16 +154,16 @@ def _whole(run: Run) -> Applied:
     )
 
 
-def _keeps_colors(run: Run) -> bool:
+def _keeps_colors(run: FilterRun) -> bool:
     """Whether each colour is filtered, so that the output is no gray picture."""
     return not answers_in_gray(run.filters, run.options) and run.picture.channels >= 3
 
 
-def _floats(run: Run) -> Depth:
+def _floats(run: FilterRun) -> Depth:
     return Depth(np.dtype(np.float32), run.source.white, raw=True)
 
 
-def _answered(frame: NDArray[Any], filters: Sequence[Filter], options: Options, run: Run) -> Applied:
+def _answered(frame: NDArray[Any], filters: Sequence[Filter], options: Options, run: FilterRun) -> Applied:
     """Raw responses of filters."""
     floats = _floats(run)
     return apply_filters(
@@ -171,7 +171,7 @@ def _answered(frame: NDArray[Any], filters: Sequence[Filter], options: Options, 
     )
 
 
-def _gray_frame(run: Run) -> NDArray[np.float32]:
+def _gray_frame(run: FilterRun) -> NDArray[np.float32]:
     """The first frame as (H, W, 1) float32 in its own units."""
     frame = run.picture.frames[0]
     color = frame[:, :, :-1] if run.picture.alpha else frame
@@ -230,7 +230,7 @@ def _rule(options: Options, mapping: Mapping, *, signed: bool) -> str:
     return f"times {options.scale:g}, plus {options.bias:g}, {rule}"
 
 
-def _origin(options: Options, laid: Laid) -> tuple[int, int]:
+def _origin(options: Options, laid: PlacedKernels) -> tuple[int, int]:
     """The input pixel under the anchor for the first output pixel, (x, y)."""
     if not laid.kernels:
         start = (0, 0)

@@ -51,7 +51,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class LayerActivations:
     """A picture, what the network made of it, and what is to be drawn.
 
     Attributes
@@ -294,7 +294,7 @@ def _look(
     named: bool,
     threads: int,
     brief: Collection[str],
-) -> Seen:
+) -> LayerActivations:
     """Run the network and turn what it says into sections."""
     checkpoint, network = trained.checkpoint, trained.network
     picture, prepared = read
@@ -322,7 +322,9 @@ def _look(
         sections = kernel_sections(learned, checkpoint.classes, rows=rows, side=side)
         about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
         arrays = {each: weight for each, (_, weight) in learned.items()}
-    return Seen(name, _small(picture, trained.intake), prepared, shares, sections, about, arrays, len(brief))
+    return LayerActivations(
+        name, _small(picture, trained.intake), prepared, shares, sections, about, arrays, len(brief)
+    )
 
 
 def _about_maps(layer: LayerMaps) -> dict[str, Any]:
@@ -357,7 +359,7 @@ def _small(picture: Picture, intake: Intake) -> NDArray[np.uint8]:
     return as_rgb(pixels)
 
 
-def _page(seen: Seen, trained: Trained, view: str) -> Page:
+def _page(seen: LayerActivations, trained: Trained, view: str) -> Page:
     checkpoint = trained.checkpoint
     name = "standard input" if seen.name == STREAM else shown(os.path.basename(seen.name))  # noqa: PTH119
     height, width, channels = checkpoint.preprocessing.shape
@@ -389,7 +391,7 @@ def _percent(share: float) -> str:
     return f"{share:.2%}" if share >= 5e-5 or not share else "< 0.01%"
 
 
-def _how_to_read(seen: Seen, view: str) -> str:
+def _how_to_read(seen: LayerActivations, view: str) -> str:
     if view == "filters":
         text = "Blue weights are below 0, orange ones above; the strongest kernels come first."
     else:
@@ -458,7 +460,9 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
         write_atomic(folder / f"{name}.npy", stream.getvalue())
 
 
-def _json_line(seen: Seen, trained: Trained, source: str, target: str, *, view: str, seconds: float) -> str:
+def _json_line(
+    seen: LayerActivations, trained: Trained, source: str, target: str, *, view: str, seconds: float
+) -> str:
     (found,) = answers(seen.shares[None], trained.checkpoint.classes, top=_ANSWERS)
     value = {
         "input": in_unicode(source),

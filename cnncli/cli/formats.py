@@ -9,7 +9,7 @@ from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, SUFFIXES
-from cnncli.images.keeping import KEEPS
+from cnncli.images.metadata_fitting import KEEPS
 
 _DEPTHS = {8: "8", 16: "16", 32: "float"}
 

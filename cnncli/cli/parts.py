@@ -11,7 +11,7 @@ from cnncli.cli import values
 from cnncli.cli.names import STREAM
 from cnncli.cli.run import UsageError
 from cnncli.core.luma import LUMA
-from cnncli.filters.partly import Part
+from cnncli.filters.area import FilterArea
 from cnncli.images.faults import shown
 from cnncli.images.levels import picture_white
 from cnncli.images.picture import Picture
@@ -21,7 +21,7 @@ from cnncli.images.read import read_picture
 _DIMMEST = 1 / 16
 
 
-def read_part(given: dict[str, Any], max_pixels: int) -> Part | None:
+def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
     """Where filters are to work, if not everywhere.
 
     Parameters
@@ -57,7 +57,7 @@ def read_part(given: dict[str, Any], max_pixels: int) -> Part | None:
             f"explain the filter without {name}",
         )
     region = values.region("--roi", given["roi"]) if inside else None
-    return Part(region, None if mask is None else _read_mask(mask, max_pixels))
+    return FilterArea(region, None if mask is None else _read_mask(mask, max_pixels))
 
 
 def notes_on_the_rest(target: str, result: Picture) -> list[str]:

@@ -12,7 +12,7 @@ from cnncli import ending
 from cnncli.cli import values
 from cnncli.cli.listing import Input, Listing, list_inputs
 from cnncli.cli.names import STREAM, located
-from cnncli.cli.readout import Readout, Row, choose_readout
+from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
 from cnncli.cli.trained import Trained, load_trained, no_answer
@@ -83,7 +83,7 @@ def predict_command(
         raise UsageError(error.message, error.hint) from error
     trained = load_trained(model)
     names = [each.name for each in listing.known]
-    readout = choose_readout(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
+    readout = choose_row_writer(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
     _flush([readout.header()])
     count = _Count()
     answered = closing(_answered(listing, trained, (cores, top), count=count, quiet=quiet))
@@ -200,7 +200,7 @@ def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[b
     return faint
 
 
-def _write(rows: Sequence[Row], readout: Readout, count: _Count, *, debug: bool) -> None:
+def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, *, debug: bool) -> None:
     """Write rows to standard output, now, and faults to standard error."""
     lines: list[str | None] = []
     for row in rows:

@@ -13,7 +13,7 @@ from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, Linear
-from cnncli.filters.options import Laid, Normalize, Options, RangeMode, lay_kernels
+from cnncli.filters.options import Normalize, Options, PlacedKernels, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
@@ -21,7 +21,7 @@ from cnncli.images.room import DEFAULT_MAX_PIXELS
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
-    from cnncli.filters.partly import Part
+    from cnncli.filters.area import FilterArea
 
 BITS = (8, 16, 32)
 #: Pixels a side that a dilated kernel may cover; the memory for its border grows with their square.
@@ -55,7 +55,7 @@ class Task:
         Write pixels alone.
     explain : str or None
         Where the picture that explains the run goes.
-    part : Part or None
+    part : FilterArea or None
         Where filters work, if not everywhere.
     """
 
@@ -71,7 +71,7 @@ class Task:
     max_pixels: int
     strip: bool
     explain: str | None
-    part: "Part | None" = None
+    part: "FilterArea | None" = None
 
     @property
     def clips(self) -> bool:
@@ -138,7 +138,7 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
     )
 
 
-def _part(given: dict[str, Any], max_pixels: int) -> "Part | None":
+def _part(given: dict[str, Any], max_pixels: int) -> "FilterArea | None":
     """Where filters work; what reads it is imported only where it is asked for."""
     if not given["inside"] and given["mask"] is None:
         return None
@@ -168,7 +168,7 @@ def _options(given: dict[str, Any]) -> Options:
 
 def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     """A filter that the options fit, and that does something."""
-    _check_dilation(lay_kernels(filter, options), filter.name, options.dilation)
+    _check_dilation(place_kernels(filter, options), filter.name, options.dilation)
     if isinstance(filter, Linear) and not filter.weights.any():
         raise CnncliError(
             f"kernel {spec!r} has no weight but 0; expected at least one other", "every result would be black"
@@ -176,7 +176,7 @@ def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     return filter
 
 
-def _check_dilation(laid: Laid, name: str, dilation: int) -> None:
+def _check_dilation(laid: PlacedKernels, name: str, dilation: int) -> None:
     height, width = ((n - 1) * dilation + 1 for n in (laid.kernels[0].shape if laid.kernels else (1, 1)))
     if max(width, height) > LARGEST_EXTENT:
         raise UsageError(

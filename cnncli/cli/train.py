@@ -26,7 +26,7 @@ _FREE = ("threads", "offline", "json", "quiet", "resume", "epochs", "data")  # w
 
 
 @dataclass(frozen=True)
-class Manner:
+class CommandSettings:
     """How a command is carried out, as opposed to what it computes."""
 
     output: str | None
@@ -58,41 +58,41 @@ def train_command(given: dict[str, Any]) -> int:
     Stopped
         After Ctrl-C: the state is saved.
     """
-    manner = _manner(given)
-    session = _session(given, manner)
+    settings = _command_settings(given)
+    session = _session(given, settings)
     try:
-        return _carry_out(session, manner)
+        return _carry_out(session, settings)
     finally:
         session.folder.unlock()
 
 
-def _carry_out(session: "Session", manner: Manner) -> int:
-    for line in session.dataset.warnings if not manner.quiet else ():
+def _carry_out(session: "Session", settings: CommandSettings) -> int:
+    for line in session.dataset.warnings if not settings.quiet else ():
         report(f"warning: {line}")
-    if manner.find_lr:
-        return _find_rate(session, manner)
-    if manner.dry_run:
-        return _say_what_would_be(session, manner)
+    if settings.find_lr:
+        return _find_rate(session, settings)
+    if settings.dry_run:
+        return _say_what_would_be(session, settings)
     if session.trainer.progress.result is not None:
-        if not manner.quiet:
+        if not settings.quiet:
             report(f"{session.folder.path} is trained to its end already")
-        return _conclude(session, manner)
+        return _conclude(session, settings)
     kept = ending.saying(lambda: f"the state of the last save is kept; {_resuming(session)}")
     with kept:
-        if not manner.quiet:
+        if not settings.quiet:
             from cnncli.cli.train_summary import summary_lines
 
             report(*summary_lines(session))
-        with orderly_stop() as signals, _display(session, manner) as observer:
+        with orderly_stop() as signals, _display(session, settings) as observer:
             over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
         raise Stopped(signals[0], _how_to_go_on(session))
-    if session.trainer.progress.epoch < session.trainer.epochs and not manner.quiet:
+    if session.trainer.progress.epoch < session.trainer.epochs and not settings.quiet:
         report(_stopped_early(session))
-    return _conclude(session, manner)
+    return _conclude(session, settings)
 
 
-def _manner(given: dict[str, Any]) -> Manner:
+def _command_settings(given: dict[str, Any]) -> CommandSettings:
     from cnncli.core.threads import available_cores
 
     names = ("output", "resume", "find_lr", "dry_run", "json", "quiet")
@@ -100,10 +100,10 @@ def _manner(given: dict[str, Any]) -> Manner:
     threads = given.pop("threads")
     if threads is not None and threads < 1:
         raise UsageError(f"--threads is {threads}; expected 1 or more", "Leave it out to use all cores.")
-    return Manner(**values, threads=threads or available_cores())
+    return CommandSettings(**values, threads=threads or available_cores())
 
 
-def _session(given: dict[str, Any], manner: Manner) -> "Session":
+def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
     from cnncli.training.changes import Changes
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import begin, resume
@@ -113,25 +113,25 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
         for name, value in given.items()
         if value is not None and (value is not False or name == "splits")
     }
-    if manner.resume is not None:
+    if settings.resume is not None:
         others = [name for name in asked if name not in _FREE]
-        others += ["output"] if manner.output else []
-        others += ["find-lr"] if manner.find_lr else []
-        others += ["dry-run"] if manner.dry_run else []
+        others += ["output"] if settings.output else []
+        others += ["find-lr"] if settings.find_lr else []
+        others += ["dry-run"] if settings.dry_run else []
         if others:
             what = "a DATASET" if others[0] == "dataset" else f"--{others[0].replace('_', '-')}"
             raise UsageError(
                 f"--resume goes on with the options of its run; {what} stands beside it",
                 f"Leave {what} out, or start a new run from its weights: "
-                f"--init {manner.resume}/last.safetensors.",
+                f"--init {settings.resume}/last.safetensors.",
             )
         try:
-            with _loading(manner) as told:
+            with _loading(settings) as told:
                 return resume(
-                    manner.resume,
+                    settings.resume,
                     make_task,
                     changes=Changes(asked.get("data"), asked.get("epochs")),
-                    threads=manner.threads,
+                    threads=settings.threads,
                     offline="offline" in asked,
                     report=told,
                 )
@@ -147,7 +147,7 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
             "no DATASET is given; expected a name, a folder or a file, or --resume RUN",
             "Say cnncli train mnist; see cnncli train --help.",
         )
-    if manner.find_lr and manner.dry_run:
+    if settings.find_lr and settings.dry_run:
         raise UsageError(
             "--dry-run stands beside --find-lr, which trains nothing either; expected one of them",
             "Leave one of them out.",
@@ -162,17 +162,17 @@ def _session(given: dict[str, Any], manner: Manner) -> "Session":
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     _check_momentum(options, asked)
-    _check_output(options, manner)
+    _check_output(options, settings)
     try:
-        with _loading(manner) as told:
+        with _loading(settings) as told:
             return begin(
                 options,
                 make_task,
-                output=manner.output,
-                threads=manner.threads,
+                output=settings.output,
+                threads=settings.threads,
                 report=told,
-                kept=not manner.find_lr,
-                dry=manner.dry_run,
+                kept=not settings.find_lr,
+                dry=settings.dry_run,
             )
     except OptionError as error:
         raise UsageError(error.message, error.hint) from error
@@ -188,21 +188,21 @@ def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
         )
 
 
-def _check_output(options: "TrainOptions", manner: Manner) -> None:
+def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
     """Refuse a folder in which the run would write over what it reads."""
     from cnncli.cli.names import identity
     from cnncli.training.folder import FILES, RATE_CURVE
 
-    if manner.output is None:
+    if settings.output is None:
         return  # a new folder
     init, dataset = Path(options.init or ""), Path(options.dataset)
     read = {identity(str(init / "best.safetensors" if init.is_dir() else init)), identity(str(dataset))}
-    within = dataset.is_dir() and Path(manner.output).resolve().is_relative_to(dataset.resolve())
-    for name in (RATE_CURVE,) if manner.find_lr else FILES:
-        path = Path(manner.output, name)
+    within = dataset.is_dir() and Path(settings.output).resolve().is_relative_to(dataset.resolve())
+    for name in (RATE_CURVE,) if settings.find_lr else FILES:
+        path = Path(settings.output, name)
         if path.exists() and (within or identity(str(path)) in read):
             raise UsageError(
-                f"-o {shown(manner.output)}: the run would write over {shown(path)}, which it reads; "
+                f"-o {shown(settings.output)}: the run would write over {shown(path)}, which it reads; "
                 "expected another folder",
                 "Name another folder with -o.",
             )
@@ -218,11 +218,11 @@ def make_task(
 
 
 @contextmanager
-def _loading(manner: Manner) -> Iterator["Report | None"]:
+def _loading(settings: CommandSettings) -> Iterator["Report | None"]:
     """Tell about downloads and decoding that take longer than a moment."""
     from cnncli.cli.progress import redraws
 
-    if manner.quiet or not redraws(sys.stderr):
+    if settings.quiet or not redraws(sys.stderr):
         yield None
         return
     from cnncli.cli.train_display import loading_bar
@@ -231,11 +231,11 @@ def _loading(manner: Manner) -> Iterator["Report | None"]:
         yield told
 
 
-def _display(session: "Session", manner: Manner) -> AbstractContextManager["Observer"]:
+def _display(session: "Session", settings: CommandSettings) -> AbstractContextManager["Observer"]:
     from cnncli.cli.progress import redraws
     from cnncli.cli.train_display import Lines, Silent
 
-    if manner.quiet:
+    if settings.quiet:
         return nullcontext(Silent())
     if redraws(sys.stderr):
         from cnncli.cli.train_live import live_display
@@ -279,7 +279,7 @@ def _only_in_training(session: "Session") -> list[str]:
     """What makes a run's training loss larger than its validation loss."""
     from cnncli.cli.train_summary import augmentation
 
-    graph = session.trainer.material.network.graph
+    graph = session.trainer.inputs.network.graph
     found = [f"label smoothing {session.options.smoothing:g}"] if session.options.smoothing else []
     if (chosen := augmentation(session)) != "none":
         found.append(f"augmentation ({chosen})")
@@ -290,26 +290,26 @@ def _title(session: "Session") -> str:
     return f"{session.dataset.name}, {session.model.name}"
 
 
-def _conclude(session: "Session", manner: Manner) -> int:
+def _conclude(session: "Session", settings: CommandSettings) -> int:
     """Look at the test split, once, and write what follows from it."""
     progress = session.trainer.progress
     result = progress.result
     if result is None:
         with ending.saying(lambda: _untested(session)):
             draw_curves(session)
-            result = _test(session, manner)
+            result = _test(session, settings)
             session.finish(result)
-    if not manner.quiet:
+    if not settings.quiet:
         report(_closing_line(session, result))
-    write_line(as_json(_object(session, result)) if manner.json else str(session.folder.path))
+    write_line(as_json(_object(session, result)) if settings.json else str(session.folder.path))
     return DONE
 
 
-def _say_what_would_be(session: "Session", manner: Manner) -> int:
+def _say_what_would_be(session: "Session", settings: CommandSettings) -> int:
     """Print what would be trained."""
     from cnncli.cli.train_summary import summary_lines, summary_object
 
-    if manner.json:
+    if settings.json:
         write_line(as_json(summary_object(session)))
     else:
         write_line("\n".join(summary_lines(session)[:-1]))
@@ -350,15 +350,15 @@ def _closing_line(session: "Session", result: dict[str, Any]) -> str:
     )
 
 
-def _test(session: "Session", manner: Manner) -> dict[str, Any]:
+def _test(session: "Session", settings: CommandSettings) -> dict[str, Any]:
     from cnncli.tasks.classification import evaluate
 
     dataset = session.dataset
     if not len(dataset.test):
         return {"images": 0, "right": 0, "accuracy": None, "loss": None}
-    batch = session.trainer.material.batch
+    batch = session.trainer.inputs.batch
     evaluation = evaluate(
-        session.best_network(), dataset.test, session.preprocessing, batch=batch, threads=manner.threads
+        session.best_network(), dataset.test, session.preprocessing, batch=batch, threads=settings.threads
     )
     from cnncli.cli.train_report import write_test_files
 
@@ -394,22 +394,22 @@ def _resuming(session: "Session") -> str:
     return f"go on with: cnncli train --resume {shown(shlex.quote(str(session.folder.path)))}"
 
 
-def _find_rate(session: "Session", manner: Manner) -> int:
+def _find_rate(session: "Session", settings: CommandSettings) -> int:
     from cnncli.cli.train_report import write_page
     from cnncli.training.finder import find_rate
     from cnncli.training.folder import RATE_CURVE
     from cnncli.views.curves import rates_page
 
-    found = find_rate(session.trainer.material)
+    found = find_rate(session.trainer.inputs)
     path = session.folder / RATE_CURVE
     write_page(path, rates_page(found, title=_title(session)))
-    if manner.json:
+    if settings.json:
         write_line(
             as_json({"run": str(session.folder.path), "suggested_lr": found.suggested, "curve": str(path)})
         )
     else:
         write_line(str(path))
-    if not manner.quiet:
+    if not settings.quiet:
         report(
             f"--lr {found.suggested:.2g} looks right: a tenth of the rate at which the loss is least; "
             f"the curve is in {path}"

@@ -85,7 +85,7 @@ class LiveDisplay:
 
     def __init__(self, session: Session, console: Console) -> None:
         trainer = session.trainer
-        self.epochs, self.batches = trainer.epochs, len(trainer.material.train)
+        self.epochs, self.batches = trainer.epochs, len(trainer.inputs.train)
         self.history = trainer.progress.history
         self.losses: list[float] = []
         self.console = console

@@ -24,7 +24,7 @@ def summary_lines(session: "Session") -> list[str]:
     from cnncli.training.capacity import run_memory
 
     dataset, options, trainer = session.dataset, session.options, session.trainer
-    table = summary(trainer.material.network.graph, trainer.material.batch)
+    table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
     head += [f"         left out: {each.path}: {each.why}" for each in dataset.skipped[:_MOST_SKIPPED]]
     height, width, channels = dataset.shape
@@ -34,8 +34,8 @@ def summary_lines(session: "Session") -> list[str]:
     )
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
-        f"{trainer.epochs * len(trainer.material.train):,} steps, "
-        f"batch {trainer.material.batch}, {options.opt} at {options.lr:g} "
+        f"{trainer.epochs * len(trainer.inputs.train):,} steps, "
+        f"batch {trainer.inputs.batch}, {options.opt} at {options.lr:g} "
         f"({options.sched}), weight decay {options.weight_decay:g}, augment {augmentation(session)}, "
         f"seed {options.seed}",
         *(f"         {note}" for note in (*session.notes, *_said_of_steps(session))),
@@ -52,7 +52,7 @@ def summary_object(session: "Session") -> dict[str, Any]:
     from cnncli.training.capacity import run_memory
 
     dataset, trainer = session.dataset, session.trainer
-    table = summary(trainer.material.network.graph, trainer.material.batch)
+    table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
     return {
         "run": str(session.folder.path),
         "model": session.model.name,
@@ -66,22 +66,22 @@ def summary_object(session: "Session") -> dict[str, Any]:
         "parameters": table.parameters,
         "multiply_adds": table.multiply_adds,
         "memory": run_memory(trainer, dataset),
-        "batch_size": trainer.material.batch,
+        "batch_size": trainer.inputs.batch,
         "epochs": trainer.epochs,
-        "steps": trainer.epochs * len(trainer.material.train),
+        "steps": trainer.epochs * len(trainer.inputs.train),
         "options": session.options.as_dict(),
     }
 
 
 def _said_of_steps(session: "Session") -> list[str]:
     """Images that an epoch leaves out, and what was planned before."""
-    material, count = session.trainer.material, len(session.dataset.train)
+    inputs, count = session.trainer.inputs, len(session.dataset.train)
     said = []
-    if left := count - min(count, len(material.train) * material.batch):
+    if left := count - min(count, len(inputs.train) * inputs.batch):
         images = "1 image" if left == 1 else f"{left:,} images"
         said.append(f"each epoch leaves out {images}, others every time: too few for a batch")
-    if material.plans:
-        said.append(f"prolonged from {', '.join(f'{each:,}' for each in material.plans)} epochs")
+    if inputs.plans:
+        said.append(f"prolonged from {', '.join(f'{each:,}' for each in inputs.plans)} epochs")
     return said
 
 

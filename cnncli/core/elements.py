@@ -8,7 +8,7 @@ import functools
 from llvmlite import ir
 from numba.core import cgutils
 
-from cnncli.core.jobs import APART, ELEMENT_TYPES
+from cnncli.core.jobs import ELEMENT_TYPES, RGBX
 from cnncli.core.simd import F32, I32, I64, LANES
 
 U8, U16, FLOAT = ELEMENT_TYPES.values()
@@ -20,13 +20,13 @@ NONE = ir.Constant(I64, 0)
 INTEGERS = ir.VectorType(I32, LANES)
 
 
-def each_element(builder, code, emit, result=None, *, apart=None):
+def each_element(builder, code, emit, result=None, *, rgbx=None):
     """Emit ``emit(element)`` for each element type; the value of the one that applies, if any.
 
-    ``apart()`` is for colours with a fourth byte; without it they are not asked for.
+    ``rgbx()`` is for colours with a fourth byte; without it they are not asked for.
     """
     cases = {each: functools.partial(emit, element) for each, element in ELEMENTS.items()}
-    return chosen(builder, code, cases | ({APART: apart} if apart else {}), result)
+    return chosen(builder, code, cases | ({RGBX: rgbx} if rgbx else {}), result)
 
 
 def chosen(builder, code, cases, result):
@@ -55,7 +55,7 @@ def address_of(builder, base, index, element):
     return builder.add(base, builder.mul(index, ir.Constant(I64, size_of(element))))
 
 
-def apart_address(builder, base, sample):
+def rgbx_address(builder, base, sample):
     """Address of a pixel with a fourth byte, by the number of its first sample."""
     pixel = builder.sdiv(sample, ir.Constant(I64, COLORS))
     return builder.add(base, builder.mul(pixel, ir.Constant(I64, APART_BYTES)))

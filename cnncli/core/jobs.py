@@ -11,12 +11,12 @@ import numpy as np
 
 ELEMENT_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
 STREAMED = 3  # what out_type is for float32 in an output that no cache would hold
-APART = 4  # what src_type or out_type is for colour of uint8 whose pixels have a fourth byte
+RGBX = 4  # what src_type or out_type is for colour of uint8 whose pixels have a fourth byte
 
 TILES = [
     # source
     ("src", "i8"),
-    ("src_type", "i8"),  # a value of ELEMENT_TYPES, or APART
+    ("src_type", "i8"),  # a value of ELEMENT_TYPES, or RGBX
     ("src_pitch", "i8"),
     ("src_rows", "i8"),
     ("reads_in_place", "i8"),  # 1: rows need no copy in scratch, where they touch no border
@@ -32,7 +32,7 @@ TILES = [
     ("fill", "f4"),
     # output
     ("out", "i8"),
-    ("out_type", "i8"),  # a value of ELEMENT_TYPES, STREAMED or APART
+    ("out_type", "i8"),  # a value of ELEMENT_TYPES, STREAMED or RGBX
     ("out_pitch", "i8"),
     ("out_width", "i8"),
     ("out_height", "i8"),
@@ -301,7 +301,7 @@ SPACING = np.dtype(
         ("dst", "i8"),
         ("dst_pitch", "i8"),
         ("width", "i8"),
-        ("apart", "i8"),  # 1: the output keeps four
+        ("rgbx", "i8"),  # 1: the output keeps four
     ],
     align=True,
 )

@@ -11,9 +11,9 @@ from cnncli.core.elements import (
     GROUP,
     INTEGERS,
     address_of,
-    apart_address,
     as_float,
     each_element,
+    rgbx_address,
     size_of,
     whole_groups,
 )
@@ -76,17 +76,17 @@ def load_vectors(typing_context, base, index, element, samples, dst, ahead):
             with whole_groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 convert(builder.add(start, i), element)
 
-        def apart():
+        def rgbx():
             with whole_groups(builder, samples, COLORS * LANES) as (i, _):
-                address = apart_address(builder, base, builder.add(first, i))
-                pixels = _loaded_apart(builder, address)
+                address = rgbx_address(builder, base, builder.add(first, i))
+                pixels = _loaded_rgbx(builder, address)
                 for vector in range(COLORS):
                     places = [divmod(vector * LANES + lane, COLORS) for lane in range(LANES)]
                     at = address_of(builder, dst, builder.add(i, ir.Constant(I64, vector * LANES)), F32)
                     stored(builder, at, _picked(builder, pixels, places), 4)
                 prefetch(builder, builder.add(address, ahead))
 
-        each_element(builder, code, emit, apart=apart)
+        each_element(builder, code, emit, rgbx=rgbx)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 6), codegen
@@ -114,10 +114,10 @@ def load_luma(typing_context, base, index, element, pixels, dst, red, green, blu
             wide = ir.VectorType(element, COLORS * LANES)
             weigh(lambda index: loaded(builder, address_of(builder, base, index, element), wide, 1), COLORS)
 
-        def apart():
-            weigh(lambda index: _loaded_apart(builder, builder.add(base, index)), APART_BYTES)
+        def rgbx():
+            weigh(lambda index: _loaded_rgbx(builder, builder.add(base, index)), APART_BYTES)
 
-        each_element(builder, code, emit, apart=apart)
+        each_element(builder, code, emit, rgbx=rgbx)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5, *[types.float32] * 3), codegen
@@ -135,7 +135,7 @@ def float_vectors(builder, integers, *, signed):
     return [builder.shuffle_vector(floats, none, order) for order in orders]
 
 
-def _loaded_apart(builder, address):
+def _loaded_rgbx(builder, address):
     """The bytes of as many pixels with a fourth byte as a vector has lanes."""
     return loaded(builder, address, ir.VectorType(BYTE, APART_BYTES * LANES), 1)
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native
-from cnncli.core.crew import crew
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
+from cnncli.core.workers import workers
 
 _let_others_run = getattr(os, "sched_yield", lambda: time.sleep(0))
 PATIENCE = 20_000  # looks at a shared counter, a fraction of a millisecond, before others may run
@@ -107,7 +107,7 @@ class Program:
         self._gate[0] = self._turn
         try:
             if self.threads > 1:
-                crew(self.threads - 1).call(self, "work")
+                workers(self.threads - 1).call(self, "work")
             self.work(0)
         finally:
             self._gate[0] = 0

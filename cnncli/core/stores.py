@@ -16,13 +16,13 @@ from cnncli.core.elements import (
     INTEGERS,
     NONE,
     address_of,
-    apart_address,
     chosen,
     each_element,
+    rgbx_address,
     size_of,
     whole_groups,
 )
-from cnncli.core.jobs import APART, STREAMED
+from cnncli.core.jobs import RGBX, STREAMED
 from cnncli.core.simd import (
     F32,
     I32,
@@ -46,10 +46,10 @@ _ROUNDER = 2.0**23  # adding it leaves a float's nearest integer, half to even, 
 _ROUNDER_BITS = 0x4B000000
 
 
-def _store_switch(builder, code, addresses, emit, apart):
+def _store_switch(builder, code, addresses, emit, rgbx):
     """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it.
 
-    ``apart()`` is for colours with a fourth byte.
+    ``rgbx()`` is for colours with a fourth byte.
     """
     bits = addresses[0]
     for address in addresses[1:]:
@@ -58,7 +58,7 @@ def _store_switch(builder, code, addresses, emit, apart):
     asked = builder.icmp_signed("==", code, ir.Constant(I64, STREAMED))
     code = builder.select(builder.and_(uneven, asked), ir.Constant(I64, FLOAT), code)
     cases = {each: functools.partial(emit, element, False) for each, element in ELEMENTS.items()}
-    others = {STREAMED: functools.partial(emit, F32, True), APART: apart}
+    others = {STREAMED: functools.partial(emit, F32, True), RGBX: rgbx}
     return chosen(builder, code, cases | others, I64)
 
 
@@ -113,13 +113,13 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                     to = builder.add(address, ir.Constant(I64, line))
                     prefetch(builder, builder.add(to, ahead), to_write=True)
 
-        def clip(address_of, vectors, element, apart=False):
+        def clip(address_of, vectors, element, rgbx=False):
             """The rare second pass over a row of which something has to be clipped."""
             total = cgutils.alloca_once_value(builder, NONE)
             builder.store(NONE, total)
             with whole_groups(builder, samples, vectors * LANES) as (i, _):
                 values = [value_at(i, vector) for vector in range(vectors)]
-                counted = _stored_clipped(builder, address_of(i), values, element, apart=apart)
+                counted = _stored_clipped(builder, address_of(i), values, element, rgbx=rgbx)
                 builder.store(builder.add(builder.load(total), counted), total)
             return builder.load(total)
 
@@ -142,19 +142,19 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                 lambda i: address_of(builder, base, builder.add(first, i), element), 1, element
             )
 
-        def apart():
+        def rgbx():
             def address_of(i):
-                return apart_address(builder, base, builder.add(first, i))
+                return rgbx_address(builder, base, builder.add(first, i))
 
             with whole_groups(builder, samples, COLORS * LANES) as (i, _):
                 values = [value_at(i, vector) for vector in range(COLORS)]
-                bits = _stored_near(builder, address_of(i), values, BYTE, apart=True)
+                bits = _stored_near(builder, address_of(i), values, BYTE, rgbx=True)
                 builder.store(builder.or_(builder.load(beyond), bits), beyond)
                 prefetch(builder, builder.add(address_of(i), ahead), to_write=True)
             return clip_if_beyond(address_of, COLORS, BYTE, True)
 
         start = builder.add(base, builder.mul(first, ir.Constant(I64, 4)))  # where samples are floats
-        return _store_switch(builder, code, (start,), emit, apart)
+        return _store_switch(builder, code, (start,), emit, rgbx)
 
     return types.intp(*[types.intp] * 6, types.float32, types.float32, types.intp), codegen
 
@@ -185,15 +185,15 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
                 to = builder.add(address, ir.Constant(I64, at // COLORS * APART_BYTES * LANES))
                 yield to, row[at : at + COLORS]
 
-    def integers(places, element, apart=False):
+    def integers(places, element, rgbx=False):
         beyond = _NO_BITS
         for piece in places:
-            beyond = builder.or_(beyond, _stored_near(builder, *piece, element, apart=apart))
+            beyond = builder.or_(beyond, _stored_near(builder, *piece, element, rgbx=rgbx))
         clipped = cgutils.alloca_once_value(builder, NONE)
         builder.store(NONE, clipped)
         with builder.if_then(_any_bits(builder, beyond), likely=False):
             for piece in places:
-                counted = _stored_clipped(builder, *piece, element, apart=apart)
+                counted = _stored_clipped(builder, *piece, element, rgbx=rgbx)
                 builder.store(builder.add(builder.load(clipped), counted), clipped)
         return builder.load(clipped)
 
@@ -244,8 +244,8 @@ def _is_spoilt(builder, spoilt):
     return builder.zext(any_lane(builder, builder.fcmp_unordered("uno", spoilt, spoilt)), I64)
 
 
-def _stored_near(builder, address, values, element, *, apart=False):
-    """Store vectors, a power of two of them or three that lie apart, as the nearest integers of a type.
+def _stored_near(builder, address, values, element, *, rgbx=False):
+    """Store vectors, a power of two of them or three that lie rgbx, as the nearest integers of a type.
 
     The bits of lanes, of all vectors together, that are not 0 where a value does not round into the type:
     what was stored there is wrong.
@@ -254,22 +254,22 @@ def _stored_near(builder, address, values, element, *, apart=False):
     for value in values:
         nearest.append(builder.bitcast(builder.fadd(value, constant(_ROUNDER)), INTEGERS))
         beyond = builder.or_(beyond, builder.xor(nearest[-1], _every(_ROUNDER_BITS)))
-    _stored_low_bits(builder, address, nearest, element, apart)
+    _stored_low_bits(builder, address, nearest, element, rgbx)
     return builder.and_(beyond, _every(~int(_limit(element)) & 0xFFFFFFFF))
 
 
-def _stored_clipped(builder, address, values, element, *, apart=False):
+def _stored_clipped(builder, address, values, element, *, rgbx=False):
     """Store vectors as the nearest integers that a type has; how many were beyond it."""
     nearest = [_rounded(builder, value, INTEGERS, _limit(element)) for value in values]
-    _stored_low_bits(builder, address, nearest, element, apart)
+    _stored_low_bits(builder, address, nearest, element, rgbx)
     return _count_beyond(builder, values, element)
 
 
-def _stored_low_bits(builder, address, integers, element, apart):
+def _stored_low_bits(builder, address, integers, element, rgbx):
     """Store as much of each integer as a type has, side by side, or with 255 after three."""
-    whole = _joined(builder, [*integers, integers[-1]] if apart else integers)
+    whole = _joined(builder, [*integers, integers[-1]] if rgbx else integers)
     low = builder.trunc(whole, ir.VectorType(element, whole.type.count))
-    if apart:
+    if rgbx:
         full = ir.Constant(low.type, [255] * low.type.count)
         places = [
             COLORS * pixel + channel if channel < COLORS else low.type.count

@@ -24,7 +24,7 @@ class Surface:
     Attributes
     ----------
     src : ndarray, shape (H, W, C), uint8, uint16 or float32
-        Samples of a row must be contiguous, or colours of uint8 whose pixels are four bytes apart, with all
+        Samples of a row must be contiguous, or colours of uint8 whose pixels are four bytes rgbx, with all
         four in memory; rows may have any pitch.
     out : ndarray, shape (Ho, Wo, Co)
         Co is 1 where ``luma`` is given, else C. Like ``src``; a fourth byte becomes 255.
@@ -156,7 +156,7 @@ def lay_out(
         loaded_rows = min(loaded_rows, extent_y + max(stride_y, together) - 1 + advance)
     job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
     numbers = {
-        "src_type": jobs.APART if is_apart(surface.src) else jobs.ELEMENT_TYPES[surface.src.dtype],
+        "src_type": jobs.RGBX if is_rgbx(surface.src) else jobs.ELEMENT_TYPES[surface.src.dtype],
         "src_pitch": surface.src.strides[0],
         "src_rows": surface.src.shape[0],
         "reads_in_place": int(ready),
@@ -196,7 +196,7 @@ def _whole_width(columns: int, inside: int, most: int, unit: int) -> int:
     return min(widths, key=lambda width: columns - max(inside // width, 0) * width)
 
 
-def is_apart(pixels: NDArray[np.generic]) -> bool:
+def is_rgbx(pixels: NDArray[np.generic]) -> bool:
     """Whether an array (H, W, C) holds colours of uint8, and a byte that is not seen after each pixel."""
     return pixels.dtype == np.uint8 and pixels.shape[2] == 3 and pixels.strides[1:] == (4, 1)
 
@@ -208,8 +208,8 @@ def _out_type(out: NDArray[np.generic]) -> int:
     """
     if out.dtype == np.float32 and out.nbytes >= STREAMED_BYTES:
         return jobs.STREAMED
-    if is_apart(out):
-        return jobs.APART
+    if is_rgbx(out):
+        return jobs.RGBX
     return jobs.ELEMENT_TYPES[out.dtype]
 
 
@@ -217,7 +217,7 @@ def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:
     """Whether rows are samples of a type, so far apart that a chunk ends in the next row."""
     target = processor()[3]
     reach = target.tap_chunk(1) * surface.src.itemsize
-    close = surface.luma is None and not is_apart(surface.src)
+    close = surface.luma is None and not is_rgbx(surface.src)
     return surface.src.dtype == kind and close and surface.src.strides[0] >= reach
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from cnncli.data.digits import are_digits
 from cnncli.data.model import Images
 from cnncli.data.prepare import Intake, as_gray, prepared
-from cnncli.data.sizes import TWO_SAVERS, Asked, Facts, scales_of
+from cnncli.data.sizes import TWO_SAVERS, ImageFacts, ImageOptions, scales_of
 from cnncli.errors import CnncliError
-from cnncli.images.levels import clipped, extent_of, scale_for, to_bytes
+from cnncli.images.levels import clipped, scale_for, to_bytes, value_range_of
 from cnncli.images.picture import Picture
 from cnncli.records import replace
 
@@ -22,8 +22,8 @@ Raw = NDArray[np.generic]
 
 
 def open_arrays(
-    parts: Mapping[str, Raw], name: Callable[[str, int], str], asked: Asked
-) -> tuple[dict[str, Images], Intake, Facts]:
+    parts: Mapping[str, Raw], name: Callable[[str, int], str], asked: ImageOptions
+) -> tuple[dict[str, Images], Intake, ImageFacts]:
     """Bring arrays of images to one shape and to 8 bits.
 
     Parameters
@@ -32,7 +32,7 @@ def open_arrays(
         By split; all of one (H, W, C), C 1 or 3.
     name : callable
         From a split and a place in it, what an image is called.
-    asked : Asked
+    asked : ImageOptions
         Size, fit, or all that a network wants.
 
     Raises
@@ -40,7 +40,7 @@ def open_arrays(
     CnncliError
         Where it cannot be told what is black and white.
     """
-    facts = Facts(curious=asked.intake is None)
+    facts = ImageFacts(curious=asked.intake is None)
     if facts.curious:
         for part, array in parts.items():
             _see(array, facts, part, partial(name, part))
@@ -63,18 +63,18 @@ def _of_one_camera(array: Raw, intake: Intake, part: str) -> Intake:
     if array.dtype != np.uint16 or not array.size:
         return intake
     try:
-        scale = scale_for(extent_of(array), "uint16", intake.scales.get("uint16"))
+        scale = scale_for(value_range_of(array), "uint16", intake.scales.get("uint16"))
     except CnncliError as error:
         raise CnncliError(f"{part}: {error.message}", error.hint) from error
     return replace(intake, scales={**intake.scales, "uint16": replace(scale, least=0.0)})
 
 
-def _see(array: Raw, facts: Facts, part: str, name: Callable[[int], str]) -> None:
+def _see(array: Raw, facts: ImageFacts, part: str, name: Callable[[int], str]) -> None:
     """Which numbers a split holds."""
     if array.dtype == np.uint8 or not array.size:
         return
     try:
-        whole = extent_of(array)
+        whole = value_range_of(array)
     except CnncliError as error:
         raise CnncliError(f"{part}: {error.message}", error.hint) from error
     peaks = array.reshape(len(array), -1).max(axis=1).astype(np.float64)
@@ -101,7 +101,7 @@ def _check_alike(parts: Mapping[str, Raw]) -> None:
             )
 
 
-def _brought(array: Raw, intake: Intake, name: Callable[[int], str], facts: Facts) -> Images:
+def _brought(array: Raw, intake: Intake, name: Callable[[int], str], facts: ImageFacts) -> Images:
     """All images of a split as a network takes them."""
     same = array.shape[1:3] == intake.shape[:2]
     if facts.curious and array.dtype != np.uint8 and len(array):  # a scale is chosen for all of them
@@ -132,7 +132,7 @@ def _brought(array: Raw, intake: Intake, name: Callable[[int], str], facts: Fact
     return out
 
 
-def _scaled(array: Raw, intake: Intake, facts: Facts) -> Images:
+def _scaled(array: Raw, intake: Intake, facts: ImageFacts) -> Images:
     """The numbers of a split as bytes, by the scale of the data set."""
     scale = intake.scales[array.dtype.name]
     out = np.empty(array.shape, np.uint8)

@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from cnncli.data.arrays import Raw, open_arrays
 from cnncli.data.copies import conflicts, copies_across, copies_within
 from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
-from cnncli.data.files import Files, Marks, decodable, decode_all
+from cnncli.data.files import FileDigests, Files, decodable, decode_all
 from cnncli.data.identity import digests_of, groups, keys_of, row_marks
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, Intake
-from cnncli.data.sizes import Asked, Facts, choose, look, said
+from cnncli.data.sizes import ImageFacts, ImageOptions, choose, look, said
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class LoadOptions:
     """What the user asks of any dataset.
 
     Attributes
     ----------
-    asked : Asked
+    asked : ImageOptions
         What images are brought to.
     val_split : float
         Share of the training images that becomes the validation split where the data bring none.
@@ -48,7 +48,7 @@ class Wishes:
         Hold nothing out: splits are those that the data bring, others stay empty.
     """
 
-    asked: Asked = field(default_factory=Asked)
+    asked: ImageOptions = field(default_factory=ImageOptions)
     val_split: float = 0.1
     seed: int = 0
     offline: bool = False
@@ -61,7 +61,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class RawDataset:
     """What a reader found, before it is split.
 
     Attributes
@@ -89,9 +89,9 @@ class Found:
 
 
 def from_arrays(
-    found: Found,
+    found: RawDataset,
     parts: dict[str, tuple[Raw, Labels]],
-    wishes: Wishes,
+    load_options: LoadOptions,
     *,
     raw: Mapping[str, Raw] | None = None,
 ) -> Dataset:
@@ -99,12 +99,12 @@ def from_arrays(
 
     Parameters
     ----------
-    found : Found
+    found : RawDataset
         What is known about them.
     parts : dict
         "train", and maybe "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and labels
         (N,) int64; those with the label -1 have none and are left out.
-    wishes : Wishes
+    load_options : LoadOptions
         Size and split.
     raw : mapping or None
         The same images as they are stored, where that is not as ``parts`` has them: what tells them apart.
@@ -129,11 +129,13 @@ def from_arrays(
         return f"{labels[part]}[{at if place is None else place[at]}]"
 
     try:
-        arrays, intake, facts = open_arrays({part: x for part, (x, _) in kept.items()}, name, wishes.asked)
+        arrays, intake, facts = open_arrays(
+            {part: x for part, (x, _) in kept.items()}, name, load_options.asked
+        )
     except CnncliError as error:
         source = shown(found.files[0]) if found.files else found.name
         raise CnncliError(f"{source}: {error.message}", error.hint) from error
-    notes, warnings = said(facts, intake, wishes.asked)
+    notes, warnings = said(facts, intake, load_options.asked)
     found = replace(_with(found, notes=notes, warnings=warnings), intake=intake, adapted=facts.adapted)
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
@@ -143,61 +145,63 @@ def from_arrays(
         keys = digests if same and stored.dtype == np.uint8 else row_marks(stored)
         listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
         splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], digests, keys)
-    return _divided(found, splits, wishes)
+    return _divided(found, splits, load_options)
 
 
-def from_files(found: Found, parts: dict[str, list[tuple[Path, int]]], wishes: Wishes) -> Dataset:
+def from_files(
+    found: RawDataset, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
+) -> Dataset:
     """Make a dataset of image files: decoded now where they fit into memory, else as they are needed.
 
     Files that cannot be decoded are left out of every split, in both cases the same ones.
 
     Parameters
     ----------
-    found : Found
+    found : RawDataset
         What is known about them.
     parts : dict
         "train", and maybe "val" and "test", to lists of paths and labels.
-    wishes : Wishes
+    load_options : LoadOptions
         Size, split, threads, memory.
     """
     everything = [path for files in parts.values() for path, _ in files]
     found = _with(found, files=tuple(everything))
-    guess = Facts() if wishes.asked.intake else look(everything)
+    guess = ImageFacts() if load_options.asked.intake else look(everything)
     while True:
-        intake = choose(guess, wishes.asked, sure=False)
-        facts = Facts(curious=wishes.asked.intake is None, colour=guess.colour)
-        opened, splits = _opened(found, parts, intake, facts, wishes)
+        intake = choose(guess, load_options.asked, sure=False)
+        facts = ImageFacts(curious=load_options.asked.intake is None, colour=guess.colour)
+        opened, splits = _opened(found, parts, intake, facts, load_options)
         try:
-            sure = choose(facts, wishes.asked)
+            sure = choose(facts, load_options.asked)
         except CnncliError as error:
             raise CnncliError(f"{found.name}: {error.message}", error.hint) from error
         if sure == intake:  # all images bear out what some made us choose
             break
         guess = facts
-    notes, warnings = said(facts, intake, wishes.asked)
+    notes, warnings = said(facts, intake, load_options.asked)
     opened = _with(opened, notes=notes, warnings=warnings)
     torn, warnings = conflicts(splits, found.classes)
     if warnings:
         kept = {part: picked(split, np.flatnonzero(~torn[part]), part) for part, split in splits.items()}
         splits = {part: split for part, split in kept.items() if len(split) or part == "train"}
         opened = _with(opened, warnings=warnings)
-    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, wishes)
+    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, load_options)
 
 
 def _opened(
-    found: Found,
+    found: RawDataset,
     parts: dict[str, list[tuple[Path, int]]],
     intake: Intake,
-    facts: Facts,
-    wishes: Wishes,
-) -> tuple[Found, dict[str, Split]]:
+    facts: ImageFacts,
+    load_options: LoadOptions,
+) -> tuple[RawDataset, dict[str, Split]]:
     """Decode image files, or see which ones can be decoded."""
     splits: dict[str, Split] = {}
-    fits = sum(map(len, parts.values())) * int(np.prod(intake.shape)) <= wishes.memory
-    threads, report = wishes.threads, wishes.report
+    fits = sum(map(len, parts.values())) * int(np.prod(intake.shape)) <= load_options.memory
+    threads, report = load_options.threads, load_options.report
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
-        marks = Marks(len(paths))
+        marks = FileDigests(len(paths))
         if fits:
             images, kept, skipped = decode_all(
                 paths, intake, threads=threads, report=report, facts=facts, marks=marks
@@ -222,13 +226,13 @@ def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str
 
 
 def _with(
-    found: Found,
+    found: RawDataset,
     *,
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     skipped: tuple[Skipped, ...] = (),
     files: tuple[Path, ...] = (),
-) -> Found:
+) -> RawDataset:
     """The same, and more to say."""
     return replace(
         found,
@@ -239,10 +243,10 @@ def _with(
     )
 
 
-def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
+def _divided(found: RawDataset, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
     """Take from the training images what the other splits lack, and look at copies and classes."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
-    _check(found, splits, wishes)
+    _check(found, splits, load_options)
     digests = {part: digests_of(split) for part, split in splits.items()}
     copies = copies_across(splits, digests) if given else copies_within(digests["train"], splits["train"])
     if found.skipped:
@@ -251,14 +255,14 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
         what = "1 file" if count == 1 else f"{count:,} files"
         copies.append(f"{what} cannot be used and left out: {names}")
     found = _with(found, warnings=tuple(copies))
-    if wishes.whole:
+    if load_options.whole:
         some = next(iter(splits.values()))
         train, val, test = (
             splits.get(part) or picked(some, np.arange(0), part) for part in ("train", "val", "test")
         )
     else:
         joined = groups(keys_of(splits["train"]), digests["train"])
-        train, val, test, notes = _held_out(splits, joined, wishes)
+        train, val, test, notes = _held_out(splits, joined, load_options)
         found = _with(found, notes=notes, warnings=_class_warnings(found.classes, train, test))
     return Dataset(
         name=found.name,
@@ -279,7 +283,7 @@ def _divided(found: Found, splits: dict[str, Split], wishes: Wishes) -> Dataset:
 
 
 def _held_out(
-    splits: dict[str, Split], keys: NDArray[np.uint64], wishes: Wishes
+    splits: dict[str, Split], keys: NDArray[np.uint64], load_options: LoadOptions
 ) -> tuple[Split, Split, Split, tuple[str, ...]]:
     """Training, validation and test images, and what was done to have them."""
     train, test, val = splits["train"], splits.get("test"), splits.get("val")
@@ -293,7 +297,7 @@ def _held_out(
             "are held out by their content"
         )
     if val is None:
-        held = drawn(keys, train.labels, wishes.val_split, seed=wishes.seed, draw=VAL_DRAW)
+        held = drawn(keys, train.labels, load_options.val_split, seed=load_options.seed, draw=VAL_DRAW)
         val = picked(train, np.flatnonzero(held), "val")
         train = picked(train, np.flatnonzero(~held), "train")
         if len(val):
@@ -301,11 +305,11 @@ def _held_out(
     return train, val, test, tuple(notes)
 
 
-def _check(found: Found, splits: dict[str, Split], wishes: Wishes) -> None:
-    train = splits.get("train") if not wishes.whole else next(iter(splits.values()), None)
-    if train is None or not (len(train) or (wishes.whole and any(map(len, splits.values())))):
+def _check(found: RawDataset, splits: dict[str, Split], load_options: LoadOptions) -> None:
+    train = splits.get("train") if not load_options.whole else next(iter(splits.values()), None)
+    if train is None or not (len(train) or (load_options.whole and any(map(len, splits.values())))):
         first = f"; the first: {found.skipped[0].reason}" if found.skipped else ""
-        what = "images" if wishes.whole else "training images"
+        what = "images" if load_options.whole else "training images"
         raise CnncliError(
             f"{found.name} has no {what} that can be used ({len(found.skipped):,} left out){first}",
             "Expected folders of images, one for each class, or an .npz, .csv or IDX data set.",
@@ -316,7 +320,7 @@ def _check(found: Found, splits: dict[str, Split], wishes: Wishes) -> None:
             "Ask for a smaller size, or save smaller images.",
         )
     present = np.unique(train.labels)
-    if len(present) < 2 and wishes.for_training:
+    if len(present) < 2 and load_options.for_training:
         only, why = found.classes[int(present[0])], "".join(f"; {each}" for each in found.warnings)
         raise CnncliError(
             f"{found.name} has training images of one class only, {only}{why}; expected two or more",

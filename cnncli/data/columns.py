@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnncli.data.census import Census
+from cnncli.data.column_values import ColumnValues
 from cnncli.data.words import assigned, joined, meaning_note, plain, split_of, unknown_words
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
@@ -50,13 +50,13 @@ class Table:
         As messages call it.
     names : tuple of str
         The header's cells, empty ones where there is none.
-    census : Census
+    column_values : ColumnValues
         What the rows hold.
     """
 
     file: str
     names: tuple[str, ...]
-    census: Census
+    column_values: ColumnValues
 
     def column(self, at: int) -> Column:
         """A column by its place."""
@@ -69,7 +69,7 @@ class Table:
 
     def others(self, *but: int | None) -> list[int]:
         """All columns but these."""
-        return [at for at in range(self.census.width) if at not in but]
+        return [at for at in range(self.column_values.width) if at not in but]
 
 
 def is_header(row: Sequence[str]) -> bool:
@@ -92,7 +92,12 @@ def chosen(table: Table, option: str, value: str) -> int:
     """
     exact = [at for at, name in enumerate(table.names) if name and name == value.strip()]
     found = exact or [at for at, name in enumerate(table.names) if name and plain(name) == plain(value)]
-    if not found and value.strip().isdecimal() and len(value) < 10 and 1 <= int(value) <= table.census.width:
+    if (
+        not found
+        and value.strip().isdecimal()
+        and len(value) < 10
+        and 1 <= int(value) <= table.column_values.width
+    ):
         found = [int(value) - 1]
     if len(found) == 1:
         return found[0]
@@ -100,7 +105,7 @@ def chosen(table: Table, option: str, value: str) -> int:
     raise CnncliError(
         f"{option} is {shown(value)}, which {'several columns' if found else 'no column'} of {table.file} "
         f"{'are' if found else 'is'} called; expected {f'one of {header}, or ' if header else ''}"
-        f"a number of 1 to {table.census.width}",
+        f"a number of 1 to {table.column_values.width}",
         f"Give {option} another value.",
     )
 
@@ -117,20 +122,22 @@ def find_label(table: Table, image: int, split: int | None) -> int:
     CnncliError
         Where none or more than one can be it.
     """
-    counts = table.census.values
+    counts = table.column_values.values
     for words in (_LABELS, _RARER_LABELS):
         if named := table.called(words, but=[image] if split is None else [image, split]):
-            texts = [at for at in named if not table.census.are_numbers(at)]
+            texts = [at for at in named if not table.column_values.are_numbers(at)]
             return (texts or named)[0]
     rest = table.others(image, split)
     if not rest:
-        what = "one column" if table.census.width == 1 else "no column besides those of images and splits"
+        what = (
+            "one column" if table.column_values.width == 1 else "no column besides those of images and splits"
+        )
         raise CnncliError(
             f"{table.file} has {what}; expected a path and a label",
             "Expected a row for each image: its path and its label, or its label and its pixels.",
         )
-    able = [at for at in rest if len(counts[at]) > 1 and not table.census.is_unique(at)]
-    if len(able) == 1 or (not able and len(rest) == 1 and not table.census.is_unique(rest[0])):
+    able = [at for at in rest if len(counts[at]) > 1 and not table.column_values.is_unique(at)]
+    if len(able) == 1 or (not able and len(rest) == 1 and not table.column_values.is_unique(rest[0])):
         return (able or rest)[0]
     columns = [str(table.column(at)) for at in able or rest]
     if not able:
@@ -158,7 +165,7 @@ def rivals(table: Table, label: int, image: int, split: int | None) -> list[int]
 
 def _one_hot(table: Table, columns: Sequence[int]) -> bool:
     marks = {"0", "1", "0.0", "1.0"}
-    return len(columns) > 1 and all(set(table.census.values[at]) <= marks for at in columns)
+    return len(columns) > 1 and all(set(table.column_values.values[at]) <= marks for at in columns)
 
 
 def find_split(table: Table, taken: Sequence[int | None], *, wanted: bool | None) -> int | None:
@@ -180,7 +187,7 @@ def find_split(table: Table, taken: Sequence[int | None], *, wanted: bool | None
     ]
     if not free:
         labels = table.called((*_LABELS, *_RARER_LABELS))
-        free = [at for at in table.others(*taken, *labels) if _says_splits(table.census.values[at])]
+        free = [at for at in table.others(*taken, *labels) if _says_splits(table.column_values.values[at])]
     if len(free) > 1:
         raise CnncliError(
             f"{joined([str(table.column(at)) for at in free])} of {table.file} could all be the split; "
@@ -213,7 +220,7 @@ def split_words(table: Table, split: int) -> tuple[dict[str, str], str]:
     CnncliError
         Where a value means no split.
     """
-    values = list(table.census.values[split])
+    values = list(table.column_values.values[split])
     flag = _flagged(table.names[split])
     if flag in ("val", "test"):
         meaning = {word: flag if plain(word) in _YES else "train" for word in values}
@@ -221,7 +228,7 @@ def split_words(table: Table, split: int) -> tuple[dict[str, str], str]:
     else:
         meaning, unknown = assigned(values)
     if unknown:
-        rows = sum(table.census.values[split][word] for word in unknown)
+        rows = sum(table.column_values.values[split][word] for word in unknown)
         raise unknown_words(
             f"{table.column(split)} of {table.file}, {rows:,} rows",
             sorted(unknown),

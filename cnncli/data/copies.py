@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.identity import Marks, copied, keys_of
+from cnncli.data.identity import FileDigests, copied, keys_of
 from cnncli.data.model import Labels, Split
 
 _NAMED = 3  # images that a warning names
@@ -41,14 +41,14 @@ def conflicts(
     )
 
 
-def _torn(marks: Marks, labels: Labels) -> NDArray[np.bool_]:
+def _torn(marks: FileDigests, labels: Labels) -> NDArray[np.bool_]:
     """Tell which images share their mark with one of another label."""
     _, places = np.unique(marks, return_inverse=True)
     kinds = np.unique(np.stack([places, labels]), axis=1)
     return np.bincount(kinds[0], minlength=places.max(initial=-1) + 1)[places] > 1
 
 
-def copies_within(digests: Marks, split: Split) -> list[str]:
+def copies_within(digests: FileDigests, split: Split) -> list[str]:
     """Warnings for one whole: how many images repeat others, and how many do so under another class."""
     warnings = []
     if count := copied(digests):
@@ -63,7 +63,7 @@ def copies_within(digests: Marks, split: Split) -> list[str]:
     return warnings
 
 
-def copies_across(splits: Mapping[str, Split], digests: Mapping[str, Marks]) -> list[str]:
+def copies_across(splits: Mapping[str, Split], digests: Mapping[str, FileDigests]) -> list[str]:
     """Warnings for given splits: how many images of one are in another, which makes a test say too much."""
     warnings = []
     for part, others in (("test", ("train", "val")), ("val", ("train",))):

@@ -43,7 +43,7 @@ class Digit:
 
 
 def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
-    """Bring a drawn digit to what a network that learnt from MNIST expects.
+    """Bring a drawn digit to what a network that learned from MNIST expects.
 
     A picture of the right size with dark ground is left as it is, and so is one without anything on it.
     Of others the ground, as it is along the edge, becomes 0, and the digit is cut out, scaled to 20 of

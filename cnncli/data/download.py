@@ -48,7 +48,7 @@ class Remote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long to wait, in seconds.
 
     Attributes
@@ -80,7 +80,7 @@ def fetch_all(
     *,
     what: str,
     report: Report | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> list[Path]:
     """Download the files that are not in a folder yet.
 
@@ -94,7 +94,7 @@ def fetch_all(
         What errors call them: "MNIST".
     report : callable or None
         Told (name, bytes so far, bytes in all).
-    patience : Patience or None
+    patience : Timeouts or None
         How long to wait.
 
     Returns
@@ -107,7 +107,7 @@ def fetch_all(
     CnncliError
         Where no mirror gives the right bytes, or the folder cannot be written.
     """
-    patience = patience or Patience()
+    patience = patience or Timeouts()
     missing = [remote for remote in remotes if not (folder / remote.name).exists()]
     if missing:
         live = _reachable({url for remote in missing for url in remote.urls}, patience.connect)
@@ -129,7 +129,7 @@ def fetch_all(
     return [folder / remote.name for remote in remotes]
 
 
-def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, patience: Patience) -> None:
+def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, patience: Timeouts) -> None:
     """Download one file, unless another process does or did."""
     target = folder / remote.name
     with _locked(folder / f".{remote.name}.part"):
@@ -164,7 +164,7 @@ def _remove_remnants(folder: Path) -> None:
 class _Download:
     """One file from one mirror, by way of a partial file that outlives the process."""
 
-    def __init__(self, remote: Remote, folder: Path, report: Report | None, patience: Patience) -> None:
+    def __init__(self, remote: Remote, folder: Path, report: Report | None, patience: Timeouts) -> None:
         self._remote, self._folder, self._report, self._patience = remote, folder, report, patience
         self._part = folder / f".{remote.name}.part"
         self._output = ""
@@ -291,22 +291,24 @@ def _reachable(urls: set[str], seconds: float) -> set[str]:
         return urls
     answered: set[str] = set()
 
-    def knock(host: str, port: int) -> None:
+    def connect(host: str, port: int) -> None:
         with contextlib.suppress(OSError):
             socket.create_connection((host, port), seconds).close()
             answered.add(f"{host}:{port}")
 
-    doors = {url: _door(url) for url in urls}
-    threads = [threading.Thread(target=knock, args=door, daemon=True) for door in set(doors.values())]
+    addresses = {url: _address(url) for url in urls}
+    threads = [
+        threading.Thread(target=connect, args=address, daemon=True) for address in set(addresses.values())
+    ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {url for url, (host, port) in doors.items() if f"{host}:{port}" in answered}
+    return {url for url, (host, port) in addresses.items() if f"{host}:{port}" in answered}
 
 
-def _door(url: str) -> tuple[str, int]:
+def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.data.identity import file_key, row_marks
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
 from cnncli.data.prepare import Intake, Prepared, prepared, read_file, read_for, read_prepared
-from cnncli.data.sizes import Facts
+from cnncli.data.sizes import ImageFacts
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
@@ -79,7 +79,7 @@ class Files:
         _spread(one, len(indices), threads)
 
 
-class Marks:
+class FileDigests:
     """Keys and digests of files (`identity`), noted while they are decoded; 0 for those that cannot be.
 
     Attributes
@@ -96,7 +96,9 @@ class Marks:
         return self.keys[picked], self.digests[picked]
 
 
-def _read_noted(path: Path, intake: Intake, place: int, facts: Facts | None, marks: Marks | None) -> Images:
+def _read_noted(
+    path: Path, intake: Intake, place: int, facts: ImageFacts | None, marks: FileDigests | None
+) -> Images:
     """Decode one file, and note what it turns out to be and what identifies it."""
     data = read_file(path)
 
@@ -124,8 +126,8 @@ def decode_all(
     *,
     threads: int = 1,
     report: Report | None = None,
-    facts: Facts | None = None,
-    marks: Marks | None = None,
+    facts: ImageFacts | None = None,
+    marks: FileDigests | None = None,
 ) -> tuple[Images, list[int], list[Skipped]]:
     """Decode files into one array.
 
@@ -139,9 +141,9 @@ def decode_all(
         That decode side by side.
     report : callable or None
         Told ("decoding", images done, images in all).
-    facts : Facts or None
+    facts : ImageFacts or None
         Filled with what the images turn out to be.
-    marks : Marks or None
+    marks : FileDigests or None
         Of as many; filled.
 
     Returns
@@ -164,8 +166,8 @@ def decodable(
     *,
     threads: int = 1,
     report: Report | None = None,
-    facts: Facts | None = None,
-    marks: Marks | None = None,
+    facts: ImageFacts | None = None,
+    marks: FileDigests | None = None,
 ) -> tuple[list[int], list[Skipped]]:
     """Tell which files can be decoded, by decoding all of them once.
 

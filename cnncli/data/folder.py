@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cnncli.data.assemble import Found, Wishes, from_files, listed
+from cnncli.data.assemble import LoadOptions, RawDataset, from_files, listed
 from cnncli.data.classes import class_name, doubtful, ordered
 from cnncli.data.model import Dataset
 from cnncli.data.reading import LAYOUT, splits_of, turned
@@ -14,7 +14,7 @@ from cnncli.images.faults import shown
 Part = dict[str, list[Path]]  # class name to its images
 
 
-def load_folder(root: Path, wishes: Wishes) -> Dataset:
+def load_folder(root: Path, load_options: LoadOptions) -> Dataset:
     """Read a folder of class folders, or of splits with class folders in them.
 
     Classes are in the order of their names, or of their numbers where all are numbers. Images may lie
@@ -27,8 +27,8 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     """
     left = Leftovers()
     top, loose = branches(root, left)
-    top = turned(root, top, wishes.layout)
-    splits, note = splits_of(root, top, wishes.layout, untrained=wishes.whole)
+    top = turned(root, top, load_options.layout)
+    splits, note = splits_of(root, top, load_options.layout, untrained=load_options.whole)
     found, stray = _sorted(top, splits)
     names = ordered(name for part in found.values() for name in part)
     filled = [name for name in names if any(part.get(name) for part in found.values())]
@@ -40,7 +40,7 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
     if not filled:
         what = "images but no class folders" if loose else "no images"
         raise CnncliError(f"{shown(root)} holds {what}", LAYOUT)
-    if wishes.for_training and len(filled) == 1 and not splits:
+    if load_options.for_training and len(filled) == 1 and not splits:
         _refuse_one_too_many(root, top)
     numbers = {name: label for label, name in enumerate(filled)}
     parts = {
@@ -48,13 +48,13 @@ def load_folder(root: Path, wishes: Wishes) -> Dataset:
         for split, part in found.items()
     }
     count = sum(len(files) for files in parts.values())
-    description = Found(
+    description = RawDataset(
         name=root.resolve().name or "data",
         classes=tuple(shown(name) for name in filled),
         provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}{note}",
         warnings=tuple(warnings),
     )
-    return from_files(description, {split: files for split, files in parts.items() if files}, wishes)
+    return from_files(description, {split: files for split, files in parts.items() if files}, load_options)
 
 
 def _refuse_one_too_many(root: Path, top: list[Branch]) -> None:

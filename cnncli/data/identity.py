@@ -17,7 +17,7 @@ try:
 except ImportError:
     from hashlib import blake2b
 
-Marks = NDArray[np.uint64]
+FileDigests = NDArray[np.uint64]
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
@@ -65,7 +65,7 @@ def _png_pieces(data: memoryview) -> Iterator[memoryview]:
     yield data[at:]
 
 
-def row_marks(array: NDArray[np.generic]) -> Marks:
+def row_marks(array: NDArray[np.generic]) -> FileDigests:
     """64 bits of each row's content.
 
     Parameters
@@ -94,12 +94,12 @@ def row_marks(array: NDArray[np.generic]) -> Marks:
     return np.frombuffer(found, "<u8").astype(np.uint64)
 
 
-def digests_of(split: Split, *, threads: int = 1) -> Marks:
+def digests_of(split: Split, *, threads: int = 1) -> FileDigests:
     """64 bits of each image of a split, as it is read: (N,) uint64.
 
     What a split knows of its images from when they were decoded is not read again.
     """
-    known: Marks | None = getattr(split, "digests", None)
+    known: FileDigests | None = getattr(split, "digests", None)
     if known is not None:
         return known
     if isinstance(split, Arrays):
@@ -114,13 +114,13 @@ def digests_of(split: Split, *, threads: int = 1) -> Marks:
     return marks
 
 
-def keys_of(split: Split, *, threads: int = 1) -> Marks:
+def keys_of(split: Split, *, threads: int = 1) -> FileDigests:
     """64 bits of each image of a split, as it is stored, or, where nobody noted that, as it is read."""
-    known: Marks | None = getattr(split, "keys", None)
+    known: FileDigests | None = getattr(split, "keys", None)
     return digests_of(split, threads=threads) if known is None else known
 
 
-def groups(keys: Marks, digests: Marks) -> Marks:
+def groups(keys: FileDigests, digests: FileDigests) -> FileDigests:
     """One key for all images that are copies of one another: the least of theirs.
 
     Parameters
@@ -144,6 +144,6 @@ def groups(keys: Marks, digests: Marks) -> Marks:
             return joined
 
 
-def copied(digests: Marks) -> int:
+def copied(digests: FileDigests) -> int:
     """How many images are copies of others: those that could go without the loss of any picture."""
     return len(digests) - len(np.unique(digests))

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
 from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
 from cnncli.data.prepare import MAX_SIDE, Intake
-from cnncli.data.sizes import Asked
+from cnncli.data.sizes import ImageOptions
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
-NAMED: dict[str, Callable[[Wishes], Dataset]] = {
+NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
     "mnist": load_mnist,
-    "fashion-mnist": lambda wishes: load_collection(FASHION_MNIST, wishes),
-    "cifar10": lambda wishes: load_collection(CIFAR10, wishes),
+    "fashion-mnist": lambda load_options: load_collection(FASHION_MNIST, load_options),
+    "cifar10": lambda load_options: load_collection(CIFAR10, load_options),
 }
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -91,8 +91,8 @@ def load_dataset(
         raise CnncliError(
             f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
         )
-    wishes = Wishes(
-        asked=Asked(size, fit, channels, intake),
+    load_options = LoadOptions(
+        asked=ImageOptions(size, fit, channels, intake),
         val_split=val_split,
         seed=seed,
         offline=offline,
@@ -110,7 +110,7 @@ def load_dataset(
     if name in NAMED:
         layout.refuse_columns(source)
         layout.refuse_splits(source)
-        dataset = NAMED[name](wishes)
+        dataset = NAMED[name](load_options)
         if not path.exists():
             return dataset
         which = f"{shown(source)} is taken for the known data set; what lies here is ./{shown(source)}"
@@ -122,22 +122,22 @@ def load_dataset(
             f"{shown(source)} is neither a known data set nor a file or folder",
             _FORMS if "/" in source else did_you_mean(name, NAMED, _FORMS),
         )
-    return _load_folder(path, wishes) if path.is_dir() else _load_file(path, wishes)
+    return _load_folder(path, load_options) if path.is_dir() else _load_file(path, load_options)
 
 
-def _load_folder(path: Path, wishes: Wishes) -> Dataset:
+def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
     from cnncli.data.folder import load_folder
     from cnncli.data.named import load_cifar_folder, load_idx_folder
 
-    wishes.layout.refuse_columns(str(path))
-    arrays = load_idx_folder(path, wishes) or load_cifar_folder(path, wishes)
+    load_options.layout.refuse_columns(str(path))
+    arrays = load_idx_folder(path, load_options) or load_cifar_folder(path, load_options)
     if arrays is None:
-        return load_folder(path, wishes)
-    wishes.layout.refuse_splits(str(path))
+        return load_folder(path, load_options)
+    load_options.layout.refuse_splits(str(path))
     return arrays
 
 
-def _load_file(path: Path, wishes: Wishes) -> Dataset:
+def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
     name = path.name.lower()
     if not path.is_file():
         raise CnncliError(
@@ -147,12 +147,12 @@ def _load_file(path: Path, wishes: Wishes) -> Dataset:
     if name.endswith(".npz"):
         from cnncli.data.npz import load_npz
 
-        wishes.layout.refuse_columns(str(path))
-        wishes.layout.refuse_splits(str(path))
-        return load_npz(path, wishes)
+        load_options.layout.refuse_columns(str(path))
+        load_options.layout.refuse_splits(str(path))
+        return load_npz(path, load_options)
     if name.endswith(_TABLES):
         from cnncli.data.tables import load_table
 
-        return load_table(path, wishes)
+        return load_table(path, load_options)
     suffix = path.suffix or "none"
     raise CnncliError(f"{shown(path)} has the suffix {suffix}; expected .npz, .csv or .tsv", _FORMS)

@@ -14,7 +14,7 @@ _MOST = 2_000_000  # files below a table that are looked through
 
 
 @dataclass(frozen=True)
-class Several:
+class AmbiguousName:
     """Files that a name could all mean."""
 
     paths: tuple[Path, ...]
@@ -32,7 +32,7 @@ class Lookup:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_stem: dict[str, list[str]] | None = None
-        self._found: dict[str, Path | Several | None] = {}  # rows repeat names
+        self._found: dict[str, Path | AmbiguousName | None] = {}  # rows repeat names
 
     def plainly(self, cell: str) -> Path | None:
         """The file of exactly this name, with either slash; None where there is none."""
@@ -45,7 +45,7 @@ class Lookup:
                 return None
         return None
 
-    def find(self, cell: str) -> Path | Several | None:
+    def find(self, cell: str) -> Path | AmbiguousName | None:
         """The one file that a name can mean: the name may lack the suffix and leading folders, never more.
 
         Small and capital letters and the spelling of accents may differ from the disk's.
@@ -56,7 +56,7 @@ class Lookup:
             self._found[cell] = self.plainly(cell) or self._loosely(cell)
         return self._found[cell]
 
-    def _loosely(self, cell: str) -> Path | Several | None:
+    def _loosely(self, cell: str) -> Path | AmbiguousName | None:
         parts = PurePosixPath(_folded(cell.replace("\\", "/"))).parts
         if not parts or parts[0] == "/" or ".." in parts or "://" in cell:
             return None
@@ -64,7 +64,7 @@ class Lookup:
         beside = [name for name in found if name.count("/") == len(parts) - 1]
         chosen = beside if len(beside) == 1 else found
         paths = tuple(path for name in chosen if (path := self.folder / name).is_file())
-        return None if not paths else paths[0] if len(paths) == 1 else Several(paths)
+        return None if not paths else paths[0] if len(paths) == 1 else AmbiguousName(paths)
 
     def _called(self, parts: tuple[str, ...]) -> list[str]:
         """Files whose last parts are these, the suffix aside."""

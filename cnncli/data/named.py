@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.assemble import Found, Wishes, from_arrays
+from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
 from cnncli.data.division import shipped_test
 from cnncli.data.download import Remote, fetch_all
 from cnncli.data.idx import find_idx, read_idx, without_labels
@@ -170,19 +170,19 @@ def data_folder() -> Path:
         ) from error
 
 
-def load_mnist(wishes: Wishes, collection: Collection = MNIST) -> Dataset:
+def load_mnist(load_options: LoadOptions, collection: Collection = MNIST) -> Dataset:
     """All 70,000 digits where they are at hand or can be downloaded, else the 5,000 that ship with cnncli."""
     try:
-        return load_collection(collection, wishes)
+        return load_collection(collection, load_options)
     except _NotHereError as absent:
-        return load_shipped_digits(wishes, absent.message)
+        return load_shipped_digits(load_options, absent.message)
 
 
-def load_shipped_digits(wishes: Wishes, why: str = "") -> Dataset:
+def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
     """The 5,000 digits of ``samples``, of which 1,000 are the test's; ``why`` they are used is noted."""
     with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
         images, labels = file["x"][..., None], file["y"].astype(np.int64)
-    found = Found(
+    found = RawDataset(
         name="mnist",
         classes=MNIST.classes,
         provenance="MNIST, the 5,000 digits that ship with cnncli, split 4,000/1,000 by class",
@@ -191,10 +191,10 @@ def load_shipped_digits(wishes: Wishes, why: str = "") -> Dataset:
     )
     held = shipped_test(labels)
     parts = {"train": (images[~held], labels[~held]), "test": (images[held], labels[held])}
-    return from_arrays(found, parts, wishes)
+    return from_arrays(found, parts, load_options)
 
 
-def load_collection(collection: Collection, wishes: Wishes) -> Dataset:
+def load_collection(collection: Collection, load_options: LoadOptions) -> Dataset:
     """Load a data set from where it lies, or download it.
 
     Raises
@@ -207,32 +207,32 @@ def load_collection(collection: Collection, wishes: Wishes) -> Dataset:
     reader = _read_cifar if collection.name == "cifar10" else _read_idx_folder
     for folder in folders:
         if (parts := reader(folder)) is not None:
-            return _described(collection, parts, folder, wishes)
-    if wishes.offline:
+            return _described(collection, parts, folder, load_options)
+    if load_options.offline:
         raise _NotHereError(
             f"{collection.title} is not in {shown(own)}, and --offline forbids to download it",
             f"Leave --offline out, or put {', '.join(remote.name for remote in collection.remotes)} there.",
         )
     try:
-        fetch_all(collection.remotes, own, what=collection.title, report=wishes.report)
+        fetch_all(collection.remotes, own, what=collection.title, report=load_options.report)
     except CnncliError as error:
         raise _NotHereError(error.message, error.hint) from error
     parts = reader(own)
     if parts is None:
         raise CnncliError(f"{shown(own)} lacks files of {collection.title}", "Delete the folder; try again.")
-    return _described(collection, parts, own, wishes)
+    return _described(collection, parts, own, load_options)
 
 
 class _NotHereError(CnncliError):
     """Neither at hand nor to be had, as opposed to damaged."""
 
 
-def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
+def load_idx_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
     """Load a folder of IDX files; None where it holds none."""
     pairs, unlabelled = find_idx(folder), without_labels(folder)
     if not pairs and not unlabelled:
         return None
-    if not pairs or ("train" not in pairs and len(pairs) > 1 and not wishes.whole):
+    if not pairs or ("train" not in pairs and len(pairs) > 1 and not load_options.whole):
         what = (
             f"only {joined(pairs)} images"
             if pairs
@@ -242,14 +242,14 @@ def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
             f"{shown(folder)} holds {what}; expected training images and their labels",
             "Put train-images-idx3-ubyte and train-labels-idx1-ubyte there.",
         )
-    only = "".join(pairs) if "train" not in pairs and not wishes.whole else ""
+    only = "".join(pairs) if "train" not in pairs and not load_options.whole else ""
     parts, labels, notes = _idx_parts({"train": pairs[only]} if only else pairs)
     warnings = [f"{joined(path.name for path in unlabelled)} without labels: left out"] if unlabelled else []
     if only:
         warnings.append(f"there are {only} images only: they are divided as if they were all")
     classes, numbered = number_labels(labels, None, folder)
     count = sum(len(images) for images in parts.values())
-    found = Found(
+    found = RawDataset(
         name=folder.resolve().name or "idx",
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
@@ -257,17 +257,20 @@ def load_idx_folder(folder: Path, wishes: Wishes) -> Dataset | None:
         warnings=tuple(warnings),
         files=tuple(file for pair in pairs.values() for file in pair),
     )
-    return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, wishes)
+    return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, load_options)
 
 
-def load_cifar_folder(folder: Path, wishes: Wishes) -> Dataset | None:
+def load_cifar_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
     """Load a folder of CIFAR-10's binary files; None where it holds none."""
     parts = _read_cifar(folder)
-    return None if parts is None else _described(CIFAR10, parts, folder, wishes)
+    return None if parts is None else _described(CIFAR10, parts, folder, load_options)
 
 
 def _described(
-    collection: Collection, parts: dict[str, tuple[np.ndarray, Labels]], folder: Path, wishes: Wishes
+    collection: Collection,
+    parts: dict[str, tuple[np.ndarray, Labels]],
+    folder: Path,
+    load_options: LoadOptions,
 ) -> Dataset:
     count = sum(len(labels) for _, labels in parts.values())
     if any(labels.max(initial=0) >= len(collection.classes) for _, labels in parts.values()):
@@ -276,13 +279,13 @@ def _described(
             "Delete them and download them again.",
         )
     whole = f"all {count:,}" if count == collection.images else f"{count:,} of {collection.images:,}"
-    found = Found(
+    found = RawDataset(
         name=collection.name,
         classes=collection.classes,
         provenance=f"{collection.title}, {whole}, from {shown(folder)}",
         known=collection.name,
     )
-    return from_arrays(found, parts, wishes)
+    return from_arrays(found, parts, load_options)
 
 
 def _read_idx_folder(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:

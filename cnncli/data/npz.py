@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.archive import EXPECTED, Archive, opened
-from cnncli.data.assemble import Found, Wishes, from_arrays
+from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
 from cnncli.data.classes import doubtful
 from cnncli.data.keys import Keys, find_keys
 from cnncli.data.labels import number_labels, unlabelled
@@ -19,7 +19,7 @@ _MOST = 65535
 Raw = NDArray[np.generic]
 
 
-def load_npz(path: Path, wishes: Wishes) -> Dataset:
+def load_npz(path: Path, load_options: LoadOptions) -> Dataset:
     """Read a data set from an ``.npz`` file.
 
     Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, of integers or floats from 0 on;
@@ -49,7 +49,7 @@ def load_npz(path: Path, wishes: Wishes) -> Dataset:
         shapes = ", ".join(f"{split} {images.shape[1:]}" for split, (images, _) in parts.items())
         raise CnncliError(f"{shown(path)}: splits differ in shape, {shapes}", "Save them alike.")
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
-    found = Found(
+    found = RawDataset(
         name=path.stem,
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)} ({keys.said})",
@@ -57,7 +57,7 @@ def load_npz(path: Path, wishes: Wishes) -> Dataset:
         warnings=tuple(warnings),
         files=(path,),
     )
-    return from_arrays(found, parts, wishes, raw={split: x for split, (x, _) in pairs.items()})
+    return from_arrays(found, parts, load_options, raw={split: x for split, (x, _) in pairs.items()})
 
 
 def _read(archive: Archive, keys: Keys) -> tuple[dict[str, tuple[Raw, Raw]], Raw | None]:

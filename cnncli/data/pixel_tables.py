@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.assemble import Found, Wishes, from_arrays
-from cnncli.data.census import Census, census, fitted, is_number
+from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
 from cnncli.data.classes import class_of_label, doubtful, is_missing
+from cnncli.data.column_values import ColumnValues, column_values, fitted, is_number
 from cnncli.data.columns import Table, chosen, find_label, find_split, is_header, is_label, split_words
 from cnncli.data.labels import number_labels, unlabelled
 from cnncli.data.model import Dataset
@@ -54,7 +54,7 @@ class _Images:
         return np.concatenate([block.astype(np.float32) for block in self.blocks])
 
 
-def load_pixel_columns(sheet: Sheet, head: list[Row], wishes: Wishes) -> Dataset:
+def load_pixel_columns(sheet: Sheet, head: list[Row], load_options: LoadOptions) -> Dataset:
     """Read a table with a column for each pixel, one for the label, and maybe one for the split.
 
     Raises
@@ -66,8 +66,8 @@ def load_pixel_columns(sheet: Sheet, head: list[Row], wishes: Wishes) -> Dataset
     numbers = [sum(map(is_number, row)) for row in (first, second)]
     header = numbers[0] < len(first) and (is_header(first) or numbers[0] < numbers[1])
     names = tuple(first) if header else ("",) * len(first)
-    table, beside = _beside_pixels(sheet, names, head[int(header) :], wishes)
-    label, split = _chosen(table, beside, wishes)
+    table, beside = _beside_pixels(sheet, names, head[int(header) :], load_options)
+    label, split = _chosen(table, beside, load_options)
     dropped = [at for at in beside if at not in (label, split)]
     pixels = [at for at in table.others(label, split) if at not in dropped]
     shape = _pixel_shape(sheet.path, len(pixels))
@@ -82,10 +82,10 @@ def load_pixel_columns(sheet: Sheet, head: list[Row], wishes: Wishes) -> Dataset
         raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
     left = f" and {len(dropped)} others left out" if dropped else ""
     said = f"classes by {table.column(label)} of {len(first)}{left}"
-    return _assembled(sheet, table, images, shape, said=said, split=split, wishes=wishes)
+    return _assembled(sheet, table, images, shape, said=said, split=split, load_options=load_options)
 
 
-def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, wishes: Wishes) -> Dataset:
+def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, load_options: LoadOptions) -> Dataset:
     """Read a table with all pixels of an image in one cell, between spaces, as FER2013 has them.
 
     Raises
@@ -94,11 +94,11 @@ def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, wishes: Wishes) -> D
         Where cells differ in length or hold no numbers, or columns can be read in more than one way.
     """
     width = len(names)
-    counted = census(_without(sheet.rows(), pixels, width), width, skip=1)
+    counted = column_values(_without(sheet.rows(), pixels, width), width, skip=1)
     table = Table(shown(sheet.path), tuple(names), counted)
-    asked = wishes.layout.label_column
+    asked = load_options.layout.label_column
     label = None if asked is None else chosen(table, "--label-column", asked)
-    split = find_split(table, (pixels, label), wanted=wishes.layout.splits)
+    split = find_split(table, (pixels, label), wanted=load_options.layout.splits)
     label = find_label(table, pixels, split) if label is None else label
     images = _Images()
     count = 0
@@ -121,7 +121,7 @@ def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, wishes: Wishes) -> D
         raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
     shape = _pixel_shape(sheet.path, count)
     said = f"images by {table.column(pixels)}, classes by {table.column(label)}"
-    return _assembled(sheet, table, images, shape, said=said, split=split, wishes=wishes)
+    return _assembled(sheet, table, images, shape, said=said, split=split, load_options=load_options)
 
 
 def _without(rows: Iterable[tuple[int, Row]], at: int, width: int) -> Iterator[tuple[int, Row]]:
@@ -139,7 +139,7 @@ def _assembled(
     *,
     said: str,
     split: int | None,
-    wishes: Wishes,
+    load_options: LoadOptions,
 ) -> Dataset:
     """Divide the rows, number their labels, and bring pixels to images."""
     path = sheet.path
@@ -151,7 +151,7 @@ def _assembled(
     stored = {part: pixels[at] if split is not None else pixels for part, at in places.items()}
     brought = {part: as_images(each, path) for part, each in stored.items()}
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
-    found = Found(
+    found = RawDataset(
         name=path.name.split(".")[0] or "data",
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {said}{divided}",
@@ -165,7 +165,7 @@ def _assembled(
     )
     parts = {part: (brought[part][0], labels[part]) for part in places}
     raw = {part: each.astype(np.float32) for part, each in stored.items()}  # whatever other rows hold
-    return from_arrays(found, parts, wishes, raw=raw)
+    return from_arrays(found, parts, load_options, raw=raw)
 
 
 def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str, NDArray[np.intp]], int, str]:
@@ -184,15 +184,15 @@ def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str,
 
 
 def _beside_pixels(
-    sheet: Sheet, names: tuple[str, ...], body: list[Row], wishes: Wishes
+    sheet: Sheet, names: tuple[str, ...], body: list[Row], load_options: LoadOptions
 ) -> tuple[Table, list[int]]:
     """What is known of the columns that may be no pixels, and which of them are none for certain."""
-    width, asked = len(names), wishes.layout.label_column
+    width, asked = len(names), load_options.layout.label_column
     beside = {at for row in body[:1] for at, cell in enumerate(row[:width]) if not is_number(cell)}
     called = [at for at, name in enumerate(names) if name and not _PIXEL.fullmatch(plain(name))]
     if len(called) < width:
         beside.update(called)
-    nothing = Census(width, values=[{}] * width)
+    nothing = ColumnValues(width, values=[{}] * width)
     if asked is not None:
         beside.add(chosen(Table(shown(sheet.path), names, nothing), "--label-column", asked))
     counted: dict[int, dict[str, int]] = {at: {} for at in (*beside, 0, width - 1)}
@@ -203,19 +203,19 @@ def _beside_pixels(
                 if at < len(row) and not is_missing(row[at]):
                     values[row[at]] = values.get(row[at], 0) + 1
     known = [counted.get(at, {}) for at in range(width)]
-    return Table(shown(sheet.path), names, Census(width, values=known)), sorted(beside)
+    return Table(shown(sheet.path), names, ColumnValues(width, values=known)), sorted(beside)
 
 
-def _chosen(table: Table, beside: list[int], wishes: Wishes) -> tuple[int, int | None]:
+def _chosen(table: Table, beside: list[int], load_options: LoadOptions) -> tuple[int, int | None]:
     """The columns of label and split."""
-    layout = wishes.layout
+    layout = load_options.layout
     asked = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
     pixels = table.others(*beside)
     split = find_split(_only(table, beside), (asked, *pixels), wanted=layout.splits)
     if asked is not None:
         return asked, split
     able = [at for at in beside if at != split]
-    if len(able) == 1 and table.census.is_unique(able[0]) and not is_label(table.names[able[0]]):
+    if len(able) == 1 and table.column_values.is_unique(able[0]) and not is_label(table.names[able[0]]):
         raise CnncliError(
             f"{table.column(able[0])} of {table.file} has a value of its own in each row; expected classes",
             "Say --label-column NAME, or its number from 1, if it holds the classes all the same.",
@@ -226,8 +226,8 @@ def _chosen(table: Table, beside: list[int], wishes: Wishes) -> tuple[int, int |
         return find_label(_only(table, beside), pixels[0] if pixels else -1, split), split
     if any(table.names):
         raise CnncliError(
-            f"{table.file} has {table.census.width:,} columns, all of them called as pixels are; expected "
-            "labels",
+            f"{table.file} has {table.column_values.width:,} columns, all of them called as pixels are; "
+            "expected labels",
             "Call it label, or say --label-column NAME, or its number from 1.",
         )
     return _by_values(table), split
@@ -235,16 +235,20 @@ def _chosen(table: Table, beside: list[int], wishes: Wishes) -> tuple[int, int |
 
 def _only(table: Table, columns: Sequence[int]) -> Table:
     """A table that knows nothing of its other columns."""
-    values = [table.census.values[at] if at in columns else {} for at in range(table.census.width)]
+    values = [
+        table.column_values.values[at] if at in columns else {} for at in range(table.column_values.width)
+    ]
     names = tuple(name if at in columns else "" for at, name in enumerate(table.names))
-    counted = Census(table.census.width, table.census.rows, values, table.census.sample)
+    counted = ColumnValues(
+        table.column_values.width, table.column_values.rows, values, table.column_values.sample
+    )
     return Table(table.file, names, counted)
 
 
 def _by_values(table: Table) -> int:
     """The first or the last column, whichever can be a label and is no pixel in a corner."""
-    last = table.census.width - 1
-    distinct = {at: len(table.census.values[at]) for at in (0, last)}
+    last = table.column_values.width - 1
+    distinct = {at: len(table.column_values.values[at]) for at in (0, last)}
     able = sorted(filter(partial(_are_classes, table), (0, last)), key=distinct.__getitem__)
     # A corner of photographs has many values, a label few.
     if not able or (len(able) == 2 and 4 * distinct[able[0]] > distinct[able[1]]):
@@ -257,9 +261,9 @@ def _by_values(table: Table) -> int:
 
 
 def _are_classes(table: Table, at: int) -> bool:
-    values = table.census.values[at]
+    values = table.column_values.values[at]
     whole = all(is_number(value) and float(value).is_integer() for value in values)
-    return len(values) > 1 and whole and not table.census.is_unique(at)
+    return len(values) > 1 and whole and not table.column_values.is_unique(at)
 
 
 def _pixel_shape(path: Path, count: int) -> tuple[int, int, int]:

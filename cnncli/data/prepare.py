@@ -149,12 +149,12 @@ def eight_bits(picture: Picture, intake: Intake) -> tuple[NDArray[np.uint8], int
     CnncliError
         As `prepared` does.
     """
-    from cnncli.images.levels import clipped, extent_of, scale_for, to_bytes
+    from cnncli.images.levels import clipped, scale_for, to_bytes, value_range_of
 
     frame = picture.frames[0]
     shades = frame[..., :-1] if picture.alpha else frame
     kind = frame.dtype.name
-    extent = extent_of(shades, highlights=picture.format != "NPY")
+    extent = value_range_of(shades, highlights=picture.format != "NPY")
     scale = scale_for(extent, kind, intake.scales.get(kind))
     within = scale.low <= extent.low and extent.high <= scale.high
     over = 0 if within else clipped(shades, scale)

@@ -11,13 +11,13 @@ from cnncli.errors import CnncliError
 from cnncli.images.levels import (
     DEEP,
     MOST_OF_12_BITS,
-    Extent,
     Scale,
+    ValueRange,
     decided,
-    extent_of,
     is_dim,
     levels_of_one,
     together,
+    value_range_of,
 )
 from cnncli.images.picture import Picture, with_depth
 from cnncli.images.resize import read_reduced
@@ -34,7 +34,7 @@ _KINDS = {"uint16": "16-bit pixels", "float32": "float pixels"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImageOptions:
     """What is asked of images, whatever they are.
 
     Attributes
@@ -56,7 +56,7 @@ class Asked:
 
 
 @dataclass(eq=False)
-class Facts:
+class ImageFacts:
     """What is known of images so far. Filled from several threads; their order makes no difference.
 
     Attributes
@@ -67,7 +67,7 @@ class Facts:
         An image has colours that are no grays.
     sizes : set of (width, height)
         Upright.
-    extents : dict of str to list of Extent
+    extents : dict of str to list of ValueRange
         Of images deeper than 8 bits, by kind.
     dim : dict of str to dict of str to bool
         By kind and name, the images that are `is_dim`, and whether they are all whole numbers.
@@ -80,7 +80,7 @@ class Facts:
     curious: bool = True
     colour: bool = False
     sizes: set[tuple[int, int]] = field(default_factory=set)
-    extents: dict[str, list[Extent]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
+    extents: dict[str, list[ValueRange]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
     dim: dict[str, dict[str, bool]] = field(default_factory=lambda: {kind: {} for kind in DEEP})
     adapted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     clipped: list[int] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Facts:
         shades = picture.frames[0]
         shades = shades[..., : shades.shape[2] - picture.alpha]
         if shades.dtype != np.uint8:
-            extent = extent_of(shades, highlights=picture.format != "NPY")
+            extent = value_range_of(shades, highlights=picture.format != "NPY")
             kind = shades.dtype.name
             self.extents[kind].append(extent)
             if is_dim(extent, kind):
@@ -118,9 +118,9 @@ class Facts:
             self.adapted[name] = changes
 
 
-def look(paths: Sequence[Path]) -> Facts:
+def look(paths: Sequence[Path]) -> ImageFacts:
     """See some of the images, evenly spread: a first guess, which all of them have to confirm."""
-    facts = Facts()
+    facts = ImageFacts()
     picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
     for at in picked:
         try:
@@ -130,14 +130,14 @@ def look(paths: Sequence[Path]) -> Facts:
     return facts
 
 
-def choose(facts: Facts, asked: Asked, *, sure: bool = True) -> Intake:
+def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> Intake:
     """Choose what images are brought to.
 
     Parameters
     ----------
-    facts : Facts
+    facts : ImageFacts
         Of the images: gray where all of them are.
-    asked : Asked
+    asked : ImageOptions
         What the user says.
     sure : bool
         All images were seen: numbers on no known scale are an error then.
@@ -156,7 +156,7 @@ def choose(facts: Facts, asked: Asked, *, sure: bool = True) -> Intake:
     return Intake((*(asked.size or size), channels), asked.fit, scales=scales)
 
 
-def scales_of(facts: Facts, *, sure: bool = True) -> dict[str, Scale]:
+def scales_of(facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
     """Choose black and white for each kind of numbers that occurs.
 
     Raises
@@ -178,7 +178,7 @@ def scales_of(facts: Facts, *, sure: bool = True) -> dict[str, Scale]:
     return scales
 
 
-def _refuse_two_scales(facts: Facts, scale: Scale) -> None:
+def _refuse_two_scales(facts: ImageFacts, scale: Scale) -> None:
     """Refuse fractions up to 1 among numbers so large that they would be black.
 
     Whole numbers up to 1 may well be a dark picture among others up to 255.
@@ -199,7 +199,7 @@ def _some(names: Sequence[str]) -> str:
     return shorter if len(names) <= _NAMED else f"{shorter} and {len(names) - _NAMED:,} more"
 
 
-def said(facts: Facts, intake: Intake, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def said(facts: ImageFacts, intake: Intake, asked: ImageOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what was chosen."""
     if asked.intake is not None:
         return (), ()
@@ -209,7 +209,7 @@ def said(facts: Facts, intake: Intake, asked: Asked) -> tuple[tuple[str, ...], t
 
 
 def on_colour(words: Set[str]) -> tuple[str, ...]:
-    """What was done to colours, by the words of `Facts.adapted`."""
+    """What was done to colours, by the words of `ImageFacts.adapted`."""
     done = [text for word, text in _RECAST.items() if word in words]
     return (f"{' and '.join(done)}, as the network takes them",) if done else ()
 
@@ -247,7 +247,7 @@ def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
     )
 
 
-def on_numbers(facts: Facts) -> tuple[str, ...]:
+def on_numbers(facts: ImageFacts) -> tuple[str, ...]:
     """What is odd about numbers."""
     warnings, over = [], facts.clipped
     if over:

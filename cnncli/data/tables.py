@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cnncli.data.assemble import Found, Wishes, from_files, listed
-from cnncli.data.census import census, fitted, is_number
+from cnncli.data.assemble import LoadOptions, RawDataset, from_files, listed
 from cnncli.data.classes import class_name, class_of_label, doubtful, is_missing, ordered
+from cnncli.data.column_values import column_values, fitted, is_number
 from cnncli.data.columns import (
     PATHS,
     PIXELS,
@@ -22,7 +22,7 @@ from cnncli.data.columns import (
     split_words,
 )
 from cnncli.data.layout import Layout
-from cnncli.data.lookup import Lookup, Several, looks_like_image
+from cnncli.data.lookup import AmbiguousName, Lookup, looks_like_image
 from cnncli.data.model import Dataset, Skipped
 from cnncli.data.sheet import Row, Sheet, open_sheet
 from cnncli.data.words import joined, plain
@@ -35,7 +35,7 @@ _MOST_SKIPPED = 100_000  # rows that cannot be used: more are another kind of ta
 _EXPECTED = "Expected a row for each image: its path and its label, or its label and its pixels."
 
 
-def load_table(path: Path, wishes: Wishes) -> Dataset:
+def load_table(path: Path, load_options: LoadOptions) -> Dataset:
     """Read a ``.csv`` or ``.tsv``, also ``.gz``, in UTF-8 or UTF-16.
 
     Rows are path and label (paths are relative to the table's folder), with a header or without, and
@@ -53,15 +53,15 @@ def load_table(path: Path, wishes: Wishes) -> Dataset:
     if not head:
         raise CnncliError(f"{shown(path)} is empty; expected a table of images", _EXPECTED)
     lookup = Lookup(path.parent)
-    if wishes.layout.path_column is None:
+    if load_options.layout.path_column is None:
         from cnncli.data.pixel_tables import load_pixel_cells, load_pixel_columns
 
         pixels = [at for at, cell in enumerate(head[0]) if plain(cell) in PIXELS]
         if len(pixels) == 1 and len(head) > 1 and " " in "".join(head[1][pixels[0] :]):
-            return load_pixel_cells(sheet, head[0], pixels[0], wishes)
+            return load_pixel_cells(sheet, head[0], pixels[0], load_options)
         if any(_is_wide(row, lookup) for row in head):
-            return load_pixel_columns(sheet, head, wishes)
-    return _load_paths(sheet, head, lookup, wishes)
+            return load_pixel_columns(sheet, head, load_options)
+    return _load_paths(sheet, head, lookup, load_options)
 
 
 def _is_wide(row: Row, lookup: Lookup) -> bool:
@@ -138,8 +138,8 @@ class _Rows:
     first_respelt: str = ""
 
 
-def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -> Dataset:
-    plan = _planned(sheet, head, lookup, wishes.layout)
+def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, load_options: LoadOptions) -> Dataset:
+    plan = _planned(sheet, head, lookup, load_options.layout)
     rows = _read(sheet, plan, lookup)
     parts: dict[str, list[tuple[Path, str]]] = {}
     for file, (label, split) in rows.seen.items():
@@ -155,7 +155,7 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -
     numbers = {name: at for at, name in enumerate(classes)}
     numbered = {split: [(file, numbers[label]) for file, label in files] for split, files in parts.items()}
     count = sum(len(files) for files in numbered.values())
-    found = Found(
+    found = RawDataset(
         name=sheet.path.name.split(".")[0] or "data",
         classes=tuple(shown(name) for name in classes),
         provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: {plan.said}",
@@ -164,17 +164,17 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, wishes: Wishes) -
         skipped=tuple(rows.skipped),
         files=(sheet.path,),
     )
-    return from_files(found, numbered, wishes)
+    return from_files(found, numbered, load_options)
 
 
 def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _Plan:
     """Find header and columns."""
     first, width = head[0], len(head[0])
     header = _has_header(head, lookup, layout)
-    counted = census(sheet.rows(), width, skip=int(header))
+    counted = column_values(sheet.rows(), width, skip=int(header))
     if header and not _is_named(first, layout):  # a first row whose file is missing, or a header?
         header = not any(counted.values[at].get(cell, 0) > 1 for at, cell in enumerate(first))
-        counted = counted if header else census(sheet.rows(), width, skip=0)
+        counted = counted if header else column_values(sheet.rows(), width, skip=0)
     table = Table(shown(sheet.path), tuple(first) if header else ("",) * width, counted)
     labels = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
     if layout.path_column is not None:
@@ -230,7 +230,7 @@ def _has_header(head: list[Row], lookup: Lookup, layout: Layout) -> bool:
 
 def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
     """The column of images: by name and by the files that there are, else the only one that names files."""
-    sample = table.census.sample
+    sample = table.column_values.sample
     named = [at for at in table.called(PATHS) if at != but]
     free = table.others(but)
     there = [at for at in free if any(lookup.plainly(row[at]) for row in sample)]
@@ -255,7 +255,7 @@ def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
 def _same_files(table: Table, lookup: Lookup, able: list[int]) -> int:
     """The first of several columns, which must all name the same files."""
     for at in able[1:]:
-        if any(lookup.find(row[at]) != lookup.find(row[able[0]]) for row in table.census.sample):
+        if any(lookup.find(row[at]) != lookup.find(row[able[0]]) for row in table.column_values.sample):
             columns = joined([str(table.column(each)) for each in sorted(able)])
             raise CnncliError(
                 f"{columns} of {table.file} could all be the image; expected one",
@@ -268,7 +268,7 @@ def _check_rivals(table: Table, sheet: Sheet, header: bool, label: int, others: 
     """Refuse a choice between columns that are called as labels are and divide the images differently."""
     pairs: dict[int, set[tuple[str, str]]] = {at: set() for at in others}
     for _, row in islice(sheet.rows() if others else (), int(header), None):
-        cells = fitted(row, table.census.width)
+        cells = fitted(row, table.column_values.width)
         for at, found in pairs.items():
             if cells is not None:
                 found.add((cells[label], cells[at]))
@@ -311,7 +311,7 @@ def _take(rows: _Rows, plan: _Plan, lookup: Lookup, cells: Row, number: int) -> 
     file = lookup.find(cell)
     if file is None:
         rows.skipped.append(Skipped(shown(lookup.folder / cell), f"no such file (row {number})"))
-    elif isinstance(file, Several):
+    elif isinstance(file, AmbiguousName):
         names = joined([str(path) for path in file.paths])
         rows.skipped.append(Skipped(shown(cell), f"it could be {names} (row {number})"))
     else:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnncli.core import native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.luma import LUMA, LUMINANCE
-from cnncli.core.tiling import Surface, is_apart
+from cnncli.core.tiling import Surface, is_rgbx
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis
 from cnncli.filters.color import from_linear, to_linear
@@ -23,8 +23,8 @@ from cnncli.filters.mapping import Mapping, map_range, to_pixels
 from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.plan import Plan, loops_of, plan_filter
+from cnncli.filters.rgbx import as_rgbx, empty_rgbx
 from cnncli.filters.run import footprint, run_filter
-from cnncli.filters.spacing import empty_apart, four_bytes_apart
 from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
@@ -74,7 +74,7 @@ def apply_filters(
     source: Depth,
     target: Depth,
     threads: int,
-    apart: bool = False,
+    rgbx: bool = False,
 ) -> Applied:
     """Filter one frame.
 
@@ -92,8 +92,8 @@ def apply_filters(
         What the numbers of the frame and of the result mean.
     threads : int
         Threads to use; the result does not depend on it.
-    apart : bool
-        Whether the pixels of a result of 8-bit colour are to be four bytes apart, as Pillow keeps them.
+    rgbx : bool
+        Whether the pixels of a result of 8-bit colour are to be four bytes rgbx, as Pillow keeps them.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def apply_filters(
     if options.linear:
         color = to_linear(color, source.white, options.curve)
     if opacity is None and not options.linear and mapping.direct:
-        pixels, clipped = run.straight(color, luma, mapping, target, apart=apart and not alpha)
+        pixels, clipped = run.straight(color, luma, mapping, target, rgbx=rgbx and not alpha)
     else:
         responses, opacity = run.in_floats(color, opacity, luma)
         if options.linear and not signed:
@@ -140,7 +140,7 @@ def apply_filters(
     share = clipped / max(1, pixels.size)
     if alpha:
         pixels = np.concatenate([pixels, _opacity_pixels(opacity, pixels, target)], axis=2)
-    pixels = four_bytes_apart(pixels, threads=threads) if apart else np.ascontiguousarray(pixels)
+    pixels = as_rgbx(pixels, threads=threads) if rgbx else np.ascontiguousarray(pixels)
     return Applied(pixels, alpha, tuple(run.plans), share, signed)
 
 
@@ -179,7 +179,7 @@ class _Store:
     """How an answer is stored: its type, where, and the mapping that the core does on the way."""
 
     dtype: np.dtype[Any] = np.dtype(np.float32)
-    apart: bool = False
+    rgbx: bool = False
     absolute: bool = False
     scale: float = 1.0
     bias: float = 0.0
@@ -190,8 +190,8 @@ _RAW = _Store()
 
 def _room(shape: tuple[int, int, int], store: _Store) -> Pixels:
     """Memory for an answer."""
-    if store.apart and store.dtype == np.uint8 and shape[2] == 3:
-        return empty_apart(*shape[:2])
+    if store.rgbx and store.dtype == np.uint8 and shape[2] == 3:
+        return empty_rgbx(*shape[:2])
     return aligned_empty(shape, store.dtype)
 
 
@@ -232,11 +232,11 @@ class _Run:
         mapping: Mapping,
         target: Depth,
         *,
-        apart: bool,
+        rgbx: bool,
     ) -> tuple[Pixels, int]:
         """All filters on the colours, the last one writing the result's own type."""
         clipped = 0
-        shown = _Store(target.dtype, apart, *mapping.folded())
+        shown = _Store(target.dtype, rgbx, *mapping.folded())
         for number, filter in enumerate(self.chain):
             if number < len(self.chain) - 1:
                 color, _ = self.one(filter, color, luma)
@@ -320,7 +320,7 @@ class _Run:
             )
             maps.append(positions)
             counts.append(count)
-        if not is_apart(color):
+        if not is_rgbx(color):
             color = np.ascontiguousarray(color)
         channels = 1 if luma else color.shape[2]
         return Surface(

@@ -13,7 +13,7 @@ from cnncli.core import jobs, native
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
-from cnncli.filters.spacing import run_close
+from cnncli.filters.rgbx import run_on_rgb
 
 BOX_TILE_ROWS = 96  # of bytes: a quarter of the memory of floats, and fewer rows are added up twice
 MOST_HALVINGS = 8  # of weights, until they are whole numbers
@@ -49,7 +49,7 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
         def run_bytes(close: Surface) -> int:
             return _run_direct_bytes(*numbers, close, extent, dilation=dilation, threads=threads)
 
-        return run_close(run_bytes, surface, threads=threads)
+        return run_on_rgb(run_bytes, surface, threads=threads)
     job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
     rows, _, columns = _set_row_taps(job, weights[None], dilation)
     offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
@@ -159,7 +159,7 @@ def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads:
     name = box_loop(shape, surface)
     if name == "box":
         return _run_box(name, shape, weight, surface, threads)
-    return run_close(lambda close: _run_box(name, shape, weight, close, threads), surface, threads=threads)
+    return run_on_rgb(lambda close: _run_box(name, shape, weight, close, threads), surface, threads=threads)
 
 
 def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface, threads: int) -> int:

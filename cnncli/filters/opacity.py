@@ -37,7 +37,7 @@ from cnncli.filters.model import (
     Weights,
     ZeroCrossings,
 )
-from cnncli.filters.options import lay_kernels
+from cnncli.filters.options import place_kernels
 from cnncli.filters.ranked import run_bilateral, run_weighted_median
 from cnncli.filters.run import beyond_threshold
 from cnncli.records import replace
@@ -46,7 +46,7 @@ _STEPS = 65536  # of opacity, where it is a weight of a median
 _SEEN = 1e-6  # of opacity: less is none
 
 
-class Run(Protocol):
+class FilterRunner(Protocol):
     """What runs one filter over a whole frame: `cnncli.filters.apply`."""
 
     options: Any
@@ -70,13 +70,13 @@ class Run(Protocol):
 
 
 def filter_covered(
-    run: Run, filter: Filter, color: Floats, cover: Floats, *, last: bool
+    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
 ) -> tuple[Floats, Floats]:
     """Filter colours of which not all are opaque.
 
     Parameters
     ----------
-    run : Run
+    run : FilterRunner
         Runs filters over the frame.
     filter : Filter
         Any.
@@ -112,19 +112,19 @@ def filter_covered(
 
 def is_blur(filter: Filter, options: Any) -> bool:
     """Whether a kernel has no negative weight, so that colour and opacity spread."""
-    return isinstance(filter, Linear) and bool((lay_kernels(filter, options).kernels[0] >= 0).all())
+    return isinstance(filter, Linear) and bool((place_kernels(filter, options).kernels[0] >= 0).all())
 
 
 def _is_one_cell(filter: Filter, options: Any) -> bool:
     """Whether a kernel has no weight but under its anchor."""
     if not isinstance(filter, Linear):
         return False
-    laid = lay_kernels(filter, options)
+    laid = place_kernels(filter, options)
     (weights,), (x, y) = laid.kernels, laid.anchor
     return bool(np.count_nonzero(weights) == np.count_nonzero(weights[y, x]))
 
 
-def _beside_hidden(run: Run, filter: Filter, color: Floats, cover: Floats, *, last: bool) -> Floats:
+def _beside_hidden(run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool) -> Floats:
     """Filters that leave opacity as it is."""
     match filter:
         case Bilateral():
@@ -153,7 +153,7 @@ def _beside_hidden(run: Run, filter: Filter, color: Floats, cover: Floats, *, la
 
 
 def _responses(
-    run: Run, filter: Filter, kernels: Sequence[Weights], color: Floats, cover: Floats, *, last: bool
+    run: FilterRunner, filter: Filter, kernels: Sequence[Weights], color: Floats, cover: Floats, *, last: bool
 ) -> list[Floats]:
     """Sums over v c + (1 - v) m, where m is the pixel under the anchor, v opacity over the window's largest.
 
@@ -165,7 +165,7 @@ def _responses(
     found = []
     for weights in kernels:
         kernel = filter if isinstance(filter, Linear) else _kernel(filter, weights)
-        (laid,) = lay_kernels(kernel, run.options).kernels
+        (laid,) = place_kernels(kernel, run.options).kernels
         seen, _ = run.one(kernel, product, None, last=last)
         covered, _ = run.one(kernel, cover, None, last=last, white=1.0)
         change = np.asarray(seen, np.float32) - middle * np.asarray(covered, np.float32)
@@ -174,13 +174,13 @@ def _responses(
     return found
 
 
-def _largest(run: Run, filter: Filter, cover: Floats, *, last: bool) -> Floats:
+def _largest(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) -> Floats:
     """The largest opacity under a kernel's cells."""
     surface = run.surface(filter, cover, None, last=last)
     whole = cover[surface.ymap][:, surface.xmap]
     whole[(surface.ymap < 0)[:, None] | (surface.xmap < 0)] = 1
     step = run.options.dilation
-    for axis, extent in enumerate(lay_kernels(filter, run.options).kernels[0].shape):
+    for axis, extent in enumerate(place_kernels(filter, run.options).kernels[0].shape):
         whole = _running_maximum(whole, extent, step, axis)
     across, down = surface.stride
     return np.asarray(whole[::down, ::across], np.float32)
@@ -203,7 +203,9 @@ def _kernel(filter: Filter, weights: Weights) -> Linear:
     return Linear(name=filter.name, spec=filter.spec, weights=weights)
 
 
-def _weighted_median(run: Run, filter: Median, color: Floats, cover: Floats, *, last: bool) -> Floats:
+def _weighted_median(
+    run: FilterRunner, filter: Median, color: Floats, cover: Floats, *, last: bool
+) -> Floats:
     """Medians of colours weighed by opacity, in whole steps that 8 and 16 bits have as well."""
     weights = np.ceil(np.clip(cover, 0, 1) * np.float32(_STEPS - 1) - np.float32(0.01))
     surface = _interleaved(run, filter, color, np.maximum(weights, 0), last=last, opaque=_STEPS - 1)
@@ -212,7 +214,7 @@ def _weighted_median(run: Run, filter: Median, color: Floats, cover: Floats, *, 
 
 
 def _interleaved(
-    run: Run, filter: Filter, color: Floats, cover: Floats, *, last: bool, opaque: float = 1.0
+    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool, opaque: float = 1.0
 ) -> Surface:
     """Colours and, behind them, opacity, with any constant border laid around them."""
     pixels = np.concatenate([color, cover], axis=2, dtype=np.float32)

@@ -95,7 +95,7 @@ def _in_range(name: str, count: int, given: object) -> None:
 
 
 @record(eq=False)
-class Laid:
+class PlacedKernels:
     """A filter's kernels as they lie over the image, and which of their cells is on the output pixel.
 
     Attributes
@@ -110,7 +110,7 @@ class Laid:
     anchor: tuple[int, int]
 
 
-def lay_kernels(filter: Filter, options: Options) -> Laid:
+def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
     """Flip, anchor and normalise a filter's kernels.
 
     Raises
@@ -129,7 +129,7 @@ def lay_kernels(filter: Filter, options: Options) -> Laid:
             kernels, own, flip = filter.bank, None, True
         case _:
             _refuse_kernel_options(filter, options)
-            return Laid((), (0, 0))
+            return PlacedKernels((), (0, 0))
     kh, kw = kernels[0].shape
     x, y = options.anchor or own or (kw // 2, kh // 2)
     if not (0 <= x < kw and 0 <= y < kh):
@@ -140,8 +140,8 @@ def lay_kernels(filter: Filter, options: Options) -> Laid:
         )
     kernels = tuple(_normalized(weights, options.normalize, filter.name) for weights in kernels)
     if flip:
-        return Laid(tuple(weights[::-1, ::-1] for weights in kernels), (kw - 1 - x, kh - 1 - y))
-    return Laid(kernels, (x, y))
+        return PlacedKernels(tuple(weights[::-1, ::-1] for weights in kernels), (kw - 1 - x, kh - 1 - y))
+    return PlacedKernels(kernels, (x, y))
 
 
 def _refuse_kernel_options(filter: Filter, options: Options) -> None:

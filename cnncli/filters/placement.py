@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnncli.filters.borders import Axis
 from cnncli.filters.model import Bilateral, Filter, Linear, Median
-from cnncli.filters.options import Options, lay_kernels
+from cnncli.filters.options import Options, place_kernels
 from cnncli.filters.run import footprint
 
 _NEGLIGIBLE = 1e-6
@@ -51,7 +51,7 @@ def keeps_values(filters: Sequence[Filter], options: Options) -> bool:
     for filter in filters:
         match filter:
             case Linear():
-                weight = float(lay_kernels(filter, options).kernels[0].sum())
+                weight = float(place_kernels(filter, options).kernels[0].sum())
                 if abs(weight - 1) > _NEGLIGIBLE:
                     return False
             case Median() | Bilateral():

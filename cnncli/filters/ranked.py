@@ -13,7 +13,7 @@ from cnncli.filters.execute import run_direct
 from cnncli.filters.grid import grid_for, run_grid
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Bilateral, Median
-from cnncli.filters.spacing import run_close
+from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import replace
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
@@ -56,7 +56,7 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     sorts = size <= LARGEST_NETWORK[element]
     if element == 1:
         run = _by_network if sorts else _by_histogram
-        return run_close(lambda close: run(size, close, threads), surface, threads=threads)
+        return run_on_rgb(lambda close: run(size, close, threads), surface, threads=threads)
     return _by_network(size, surface, threads) if sorts else _by_ranks(size, surface, threads)
 
 

@@ -22,7 +22,7 @@ from cnncli.filters.model import (
     Unsharp,
     ZeroCrossings,
 )
-from cnncli.filters.options import Laid, Options, lay_kernels
+from cnncli.filters.options import Options, PlacedKernels, place_kernels
 from cnncli.filters.plan import Plan, plan_filter
 from cnncli.records import replace
 
@@ -31,19 +31,19 @@ def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[
     """Pixels (x, y) under the filter, and which of them is the output pixel."""
     match filter:
         case Median(size=size) | Bilateral(size=size):
-            lay_kernels(filter, options)
+            place_kernels(filter, options)
             return (size, size), (size // 2, size // 2)
         case Canny():
-            lay_kernels(filter, options)
+            place_kernels(filter, options)
             from cnncli.filters.edgemaps import canny_reach
 
             reach = canny_reach(filter)
             return (2 * reach + 1, 2 * reach + 1), (reach, reach)
         case ZeroCrossings(weights=weights):
-            lay_kernels(filter, options)
+            place_kernels(filter, options)
             kh, kw = weights.shape
             return (kw, kh), (kw // 2, kh // 2)
-    laid = lay_kernels(filter, options)
+    laid = place_kernels(filter, options)
     kh, kw = laid.kernels[0].shape
     step = options.dilation
     return ((kw - 1) * step + 1, (kh - 1) * step + 1), (laid.anchor[0] * step, laid.anchor[1] * step)
@@ -60,7 +60,7 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
         Samples that the output's type clipped.
     """
     shape = surface.out.shape[:2]
-    laid = lay_kernels(filter, options)
+    laid = place_kernels(filter, options)
     plan = plan_filter(
         _as_laid(filter, laid),
         dilation=options.dilation,
@@ -86,7 +86,7 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
 
 
 def _run_by_plan(
-    filter: Filter, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    filter: Filter, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
 ) -> int:
     """Run a filter; samples that were clipped, or of floats some number if any is not finite."""
     match filter:
@@ -117,7 +117,7 @@ def _run_by_plan(
 
 
 def _run_unsharp(
-    filter: Unsharp, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    filter: Unsharp, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
 ) -> int:
     """The kernel's answer, or the pixel itself where they differ too little."""
     (weights,), (x, y) = laid.kernels, laid.anchor
@@ -170,12 +170,14 @@ def _grows(filter: Filter) -> bool:
     return False
 
 
-def _as_laid(filter: Filter, laid: Laid) -> Filter:
+def _as_laid(filter: Filter, laid: PlacedKernels) -> Filter:
     """A linear filter with its kernel as it lies, which is what the plan factors."""
     return replace(filter, weights=laid.kernels[0]) if isinstance(filter, Linear) else filter
 
 
-def _run_bank(filter: Bank, laid: Laid, plan: Plan, surface: Surface, *, dilation: int, threads: int) -> int:
+def _run_bank(
+    filter: Bank, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+) -> int:
     """A bank in one pass over the pixels, or kernel by kernel where transforms are cheaper."""
     rectified = filter.rectified or filter.answer == "abs"
     combine = {"max": "max", "abs": "max", "energy": "energy", "direction": "direction"}[filter.answer]

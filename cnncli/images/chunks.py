@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from cnncli.images.picture import Text
 
 if TYPE_CHECKING:
-    from cnncli.images.about import Found
+    from cnncli.images.metadata_reading import MetadataBlocks
 
 #: Chunks that say how colours are meant.
 COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
@@ -28,7 +28,7 @@ _XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 _MOST_TEXT = 1 << 24
 
 
-def look_through_png(stream: IO[bytes], found: Found) -> None:
+def look_through_png(stream: IO[bytes], found: MetadataBlocks) -> None:
     """Collect what a PNG says besides its pixels; a chunk that is damaged is left out."""
     room = _MOST_TEXT
     for kind, body in _chunks(stream):
@@ -96,7 +96,7 @@ def _text(kind: bytes, body: bytes, room: int) -> Text | None:
         return None
 
 
-def _sort_in(text: Text, found: Found) -> None:
+def _sort_in(text: Text, found: MetadataBlocks) -> None:
     """Put a text where it belongs: XMP, EXIF and IPTC may come as texts."""
     if text.keyword == _XMP_KEYWORD:
         found.xmp = found.xmp or text.text.encode()

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.formats import FORMATS, SUFFIXES, Holds
+from cnncli.images.formats import FORMATS, SUFFIXES, WriteSupport
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.records import replace
 
@@ -114,7 +114,7 @@ def encode_with_losses(
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
     lost: list[str] = []
     if not picture.metadata.is_empty:
-        from cnncli.images.keeping import fitted_metadata
+        from cnncli.images.metadata_fitting import fitted_metadata
 
         metadata, lost = fitted_metadata(picture, format)
         picture = replace(picture, metadata=metadata)
@@ -146,7 +146,7 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
-def _check_holds(picture: Picture, format: str, holds: Holds) -> None:
+def _check_holds(picture: Picture, format: str, holds: WriteSupport) -> None:
     depth = picture.dtype.itemsize * 8
     if depth not in holds.depths:
         what = "floating point" if depth == 32 else f"{depth}-bit"

@@ -107,7 +107,7 @@ def brands(prefix: bytes) -> set[bytes]:
 
 
 @record
-class Holds:
+class WriteSupport:
     """What a format can hold.
 
     Attributes
@@ -132,27 +132,27 @@ class Holds:
 
 
 #: What is written, by format.
-FORMATS: dict[str, Holds] = {
-    "PNG": Holds(depths=(8, 16), alpha=True, moves=True),
-    "JPEG": Holds(),
-    "TIFF": Holds(depths=(8, 16, 32), alpha=True, pages=True),
-    "WEBP": Holds(alpha=True, moves=True),
-    "GIF": Holds(alpha=True, moves=True),
-    "BMP": Holds(),
-    "PPM": Holds(depths=(8, 16), pages=True),
-    "PGM": Holds(depths=(8, 16), gray=True, pages=True),
-    "PBM": Holds(gray=True, pages=True),
-    "PFM": Holds(depths=(32,), pages=True),
-    "PAM": Holds(depths=(8, 16), alpha=True, pages=True),
-    "AVIF": Holds(alpha=True, moves=True),
-    "JPEG2000": Holds(alpha=True),
-    "TGA": Holds(alpha=True),
-    "NPY": Holds(depths=(8, 16, 32), alpha=True),
+FORMATS: dict[str, WriteSupport] = {
+    "PNG": WriteSupport(depths=(8, 16), alpha=True, moves=True),
+    "JPEG": WriteSupport(),
+    "TIFF": WriteSupport(depths=(8, 16, 32), alpha=True, pages=True),
+    "WEBP": WriteSupport(alpha=True, moves=True),
+    "GIF": WriteSupport(alpha=True, moves=True),
+    "BMP": WriteSupport(),
+    "PPM": WriteSupport(depths=(8, 16), pages=True),
+    "PGM": WriteSupport(depths=(8, 16), gray=True, pages=True),
+    "PBM": WriteSupport(gray=True, pages=True),
+    "PFM": WriteSupport(depths=(32,), pages=True),
+    "PAM": WriteSupport(depths=(8, 16), alpha=True, pages=True),
+    "AVIF": WriteSupport(alpha=True, moves=True),
+    "JPEG2000": WriteSupport(alpha=True),
+    "TGA": WriteSupport(alpha=True),
+    "NPY": WriteSupport(depths=(8, 16, 32), alpha=True),
 }
 
 
 @record
-class Reads:
+class ReadSupport:
     """What is read of a format.
 
     Attributes
@@ -175,36 +175,36 @@ class Reads:
 
 
 #: What is read, by format.
-READ: dict[str, Reads] = {
-    "PNG": Reads((".png", ".apng"), (8, 16), True, "animation"),
-    "JPEG": Reads((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), frames="first"),
-    "TIFF": Reads((".tif", ".tiff"), (8, 16, 32), True, "pages"),
-    "WEBP": Reads((".webp",), (8,), True, "animation"),
-    "GIF": Reads((".gif",), (8,), True, "animation"),
-    "AVIF": Reads((".avif",), (8,), True, "animation"),
-    "BMP": Reads((".bmp", ".dib"), (8,), True),
-    "PPM": Reads((".ppm", ".pnm"), (8, 16), frames="pages"),
-    "PGM": Reads((".pgm",), (8, 16), frames="pages"),
-    "PBM": Reads((".pbm",), (8,), frames="pages"),
-    "PFM": Reads((".pfm",), (32,), frames="pages"),
-    "PAM": Reads((".pam",), (8, 16), True, "pages"),
-    "JPEG2000": Reads((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), (8, 16), True),
-    "TGA": Reads((".tga",), (8,), True),
-    "NPY": Reads((".npy",), (8, 16, 32), True),
-    "QOI": Reads((".qoi",), (8,), True),
-    "PSD": Reads((".psd",), (8,), True, "first"),
-    "ICO": Reads((".ico",), (8,), True, "first"),
-    "CUR": Reads((".cur",), (8,), True, "first"),
-    "ICNS": Reads((".icns",), (8,), True, "first"),
-    "DDS": Reads((".dds",), (8,), True),
-    "SGI": Reads((".sgi", ".rgb", ".rgba", ".bw"), (8,), True),
-    "SUN": Reads((".ras",)),
-    "PCX": Reads((".pcx",)),
-    "DCX": Reads((".dcx",), frames="first"),
-    "MSP": Reads((".msp",)),
-    "XPM": Reads((".xpm",), (8,), True),
-    "XBM": Reads((".xbm",)),
-    "FLI": Reads((".fli", ".flc"), frames="animation"),
+READ: dict[str, ReadSupport] = {
+    "PNG": ReadSupport((".png", ".apng"), (8, 16), True, "animation"),
+    "JPEG": ReadSupport((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), frames="first"),
+    "TIFF": ReadSupport((".tif", ".tiff"), (8, 16, 32), True, "pages"),
+    "WEBP": ReadSupport((".webp",), (8,), True, "animation"),
+    "GIF": ReadSupport((".gif",), (8,), True, "animation"),
+    "AVIF": ReadSupport((".avif",), (8,), True, "animation"),
+    "BMP": ReadSupport((".bmp", ".dib"), (8,), True),
+    "PPM": ReadSupport((".ppm", ".pnm"), (8, 16), frames="pages"),
+    "PGM": ReadSupport((".pgm",), (8, 16), frames="pages"),
+    "PBM": ReadSupport((".pbm",), (8,), frames="pages"),
+    "PFM": ReadSupport((".pfm",), (32,), frames="pages"),
+    "PAM": ReadSupport((".pam",), (8, 16), True, "pages"),
+    "JPEG2000": ReadSupport((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), (8, 16), True),
+    "TGA": ReadSupport((".tga",), (8,), True),
+    "NPY": ReadSupport((".npy",), (8, 16, 32), True),
+    "QOI": ReadSupport((".qoi",), (8,), True),
+    "PSD": ReadSupport((".psd",), (8,), True, "first"),
+    "ICO": ReadSupport((".ico",), (8,), True, "first"),
+    "CUR": ReadSupport((".cur",), (8,), True, "first"),
+    "ICNS": ReadSupport((".icns",), (8,), True, "first"),
+    "DDS": ReadSupport((".dds",), (8,), True),
+    "SGI": ReadSupport((".sgi", ".rgb", ".rgba", ".bw"), (8,), True),
+    "SUN": ReadSupport((".ras",)),
+    "PCX": ReadSupport((".pcx",)),
+    "DCX": ReadSupport((".dcx",), frames="first"),
+    "MSP": ReadSupport((".msp",)),
+    "XPM": ReadSupport((".xpm",), (8,), True),
+    "XBM": ReadSupport((".xbm",)),
+    "FLI": ReadSupport((".fli", ".flc"), frames="animation"),
 }
 
 #: Suffixes that a folder is searched for.

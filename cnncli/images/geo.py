@@ -6,8 +6,8 @@ Source: OGC 19-008r4, GeoTIFF Standard 1.1, 7.3 and annex B.6; GDAL, GeoTIFF dri
 import re
 from collections.abc import Iterable
 
-from cnncli.images.move import Move
 from cnncli.images.picture import GeoField
+from cnncli.images.result_geometry import ResultGeometry
 from cnncli.records import replace
 
 _SCALE, _TIE_POINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
@@ -28,7 +28,7 @@ _RASTER_TYPE, _IS_POINT = 1025, 2
 _STATISTICS = re.compile(rb"\s*<Item[^>]*name=[\"']STATISTICS_[^>]*>[^<]*</Item>")
 
 
-def moved_geo(geo: Iterable[GeoField], move: Move) -> tuple[tuple[GeoField, ...], bool]:
+def moved_geo(geo: Iterable[GeoField], move: ResultGeometry) -> tuple[tuple[GeoField, ...], bool]:
     """Let fields say where the moved pixels lie.
 
     Returns
@@ -72,12 +72,12 @@ def _is_point(keys: GeoField | None) -> bool:
     return any(entry[0] == _RASTER_TYPE and entry[3] == _IS_POINT for entry in entries if len(entry) == 4)
 
 
-def _scaled(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+def _scaled(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
     del middle
     return tuple(value * step for value, step in zip(values, (*move.step, 1), strict=False))
 
 
-def _tied(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+def _tied(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
     """Points of six numbers, of which the first two are a place in the picture."""
     moved = list(values)
     for at in range(0, len(values) - 5, 6):
@@ -87,7 +87,7 @@ def _tied(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, 
     return tuple(moved)
 
 
-def _transformed(values: tuple[float, ...], move: Move, middle: float) -> tuple[float, ...]:
+def _transformed(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
     """A matrix (4, 4) from places in the picture to places on the earth, times the way back."""
     moved = list(values)
     for row in range(0, len(values) - 3, 4):

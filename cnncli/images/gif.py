@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.decode import with_one_opacity
-from cnncli.images.ends import after_the_end
 from cnncli.images.picture import Pixels
+from cnncli.images.trailing_bytes import after_the_end
 from cnncli.records import record
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cnncli.images.about import Found
+    from cnncli.images.metadata_reading import MetadataBlocks
 
 _EXTENSION, _IMAGE = 0x21, 0x2C
 _COMMENT, _APPLICATION = 0xFE, 0xFF
 _XMP, _XMP_TAIL = b"\x0bXMP DataXMP", b"\x01\xff\xfe\xfd\xfc"
 
 
-def look_through_gif(data: bytes, found: Found) -> None:
+def look_through_gif(data: bytes, found: MetadataBlocks) -> None:
     """Collect comments and XMP, from the first block to the end mark."""
-    from cnncli.images.about import add_comment
+    from cnncli.images.metadata_reading import add_comment
 
     at = 13 + _table(data[10] if len(data) > 10 else 0)
     while at + 1 < len(data) and data[at] in (_EXTENSION, _IMAGE):

@@ -39,12 +39,12 @@ _EXPECTED = "0 to 255, 1,023, 4,095, 16,383 or 65,535"
 #: 16 bits that reach no further may be a dark picture, or one of 12 bits.
 MOST_OF_12_BITS = 4095
 _MOST_OF_14_BITS = 16383
-_DARKER = 0.5  # times the darkest picture learnt from: one below that, of fewer bits, is of another kind
+_DARKER = 0.5  # times the darkest picture learned from: one below that, of fewer bits, is of another kind
 _BEYOND = 2  # times white: numbers beyond that are on another scale, not a spot that is too bright
 
 
 @record
-class Extent:
+class ValueRange:
     """Which numbers one picture holds, or many.
 
     Attributes
@@ -81,7 +81,7 @@ class Scale:
     low, high : float
         They.
     least, most : float
-        Of the pictures that this was decided by, as in `Extent`: another saver's pictures are told by them.
+        Of the pictures that this was decided by, as in `ValueRange`: another saver's are told by them.
     """
 
     low: float
@@ -90,7 +90,7 @@ class Scale:
     most: float
 
 
-def extent_of(shades: Pixels, *, highlights: bool = False) -> Extent:
+def value_range_of(shades: Pixels, *, highlights: bool = False) -> ValueRange:
     """See which numbers a picture's colours are, opacity left out.
 
     Parameters
@@ -113,18 +113,18 @@ def extent_of(shades: Pixels, *, highlights: bool = False) -> Extent:
             "Fill them in before saving, for example with numpy.nan_to_num.",
         )
     if shades.dtype == np.uint16:
-        return Extent(low, high, high, high, shades.size, 0, 0, True)
+        return ValueRange(low, high, high, high, shades.size, 0, 0, True)
     large = int(np.count_nonzero(shades > 1)) if high > 1 else 0
     small = int(np.count_nonzero(shades > 0)) - large
     whole = bool(np.array_equal(shades, np.rint(shades)))
-    return Extent(low, high, high, high, shades.size, small, large, whole, highlights)
+    return ValueRange(low, high, high, high, shades.size, small, large, whole, highlights)
 
 
-def together(extents: Iterable[Extent]) -> Extent:
+def together(extents: Iterable[ValueRange]) -> ValueRange:
     """The extent of all pictures of a data set; one at least."""
     every = list(extents)
     bright = [each.least for each in every if each.least > 0]
-    return Extent(
+    return ValueRange(
         min(each.low for each in every),
         max(each.high for each in every),
         min(bright, default=0.0),
@@ -137,7 +137,7 @@ def together(extents: Iterable[Extent]) -> Extent:
     )
 
 
-def is_dim(extent: Extent, kind: str) -> bool:
+def is_dim(extent: ValueRange, kind: str) -> bool:
     """Whether a picture, other than a black one, does not go beyond 1, or with 16 bits not beyond 12."""
     return 0 < extent.high <= (_HAIR if kind == "float32" else MOST_OF_12_BITS)
 
@@ -147,12 +147,12 @@ def levels_of_one(scale: Scale) -> float:
     return 255 / (scale.high - scale.low)
 
 
-def decided(extent: Extent, kind: str) -> Scale:
+def decided(extent: ValueRange, kind: str) -> Scale:
     """Find the scale of a data set.
 
     Parameters
     ----------
-    extent : Extent
+    extent : ValueRange
         Of all of its pictures, in all splits.
     kind : str
         Of `DEEP`.
@@ -177,7 +177,7 @@ def decided(extent: Extent, kind: str) -> Scale:
     return Scale(low, high, extent.least, extent.most)
 
 
-def _top(extent: Extent, kind: str) -> float:
+def _top(extent: ValueRange, kind: str) -> float:
     """The number that is white, before anything is stretched."""
     high = extent.high
     if kind == "float32" and not (extent.whole and high > 1):
@@ -197,17 +197,17 @@ def _top(extent: Extent, kind: str) -> float:
     )
 
 
-def scale_for(extent: Extent, kind: str, known: Scale | None) -> Scale:
+def scale_for(extent: ValueRange, kind: str, known: Scale | None) -> Scale:
     """Find the scale of one picture, for a network.
 
     Parameters
     ----------
-    extent : Extent
+    extent : ValueRange
         Of the picture.
     kind : str
         Of `DEEP`.
     known : Scale or None
-        Of the pictures of that kind that the network learnt from, if it has seen any.
+        Of the pictures of that kind that the network learned from, if it has seen any.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def scale_for(extent: Extent, kind: str, known: Scale | None) -> Scale:
     return Scale(0.0, white, extent.least, extent.most)
 
 
-def _of_16_bits(extent: Extent) -> Scale:
+def _of_16_bits(extent: ValueRange) -> Scale:
     """The scale of 16 bits by their type, where nothing suggests that they are fewer."""
     if 0 < extent.high <= _MOST_OF_14_BITS:
         bits, factor = (12, 16) if extent.high <= MOST_OF_12_BITS else (14, 4)
@@ -244,8 +244,8 @@ def _of_16_bits(extent: Extent) -> Scale:
     return Scale(0.0, _TOPS[-1], extent.least, extent.most)
 
 
-def _is_of_another_saver(extent: Extent, kind: str, known: Scale) -> bool:
-    """Whether numbers are plainly on another scale than those learnt from."""
+def _is_of_another_saver(extent: ValueRange, kind: str, known: Scale) -> bool:
+    """Whether numbers are plainly on another scale than those learned from."""
     if known.low != 0 or extent.high <= 0:
         return False
     if kind == "uint16":
@@ -259,7 +259,7 @@ def _is_of_another_saver(extent: Extent, kind: str, known: Scale) -> bool:
     return extent.high < known.least or (known.least >= 1 and not extent.whole)
 
 
-def float_white(extent: Extent) -> float:
+def float_white(extent: ValueRange) -> float:
     """White of floats that nothing else is known of: 1 or 255.
 
     Negative numbers, which are answers of filters, count by their magnitude.
@@ -288,7 +288,7 @@ def picture_white(picture: Picture) -> float:
         largest = float(np.max(np.abs(shades), initial=0.0, where=np.isfinite(shades)))
         if largest > 1:
             finite = shades[np.isfinite(shades)]
-            extents.append(extent_of(finite, highlights=not array))
+            extents.append(value_range_of(finite, highlights=not array))
     return float_white(together(extents)) if extents else 1.0
 
 

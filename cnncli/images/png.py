@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.picture import Metadata, Picture, Pixels, Text
-from cnncli.images.shares import made_apart
+from cnncli.images.threaded import make_in_threads
 from cnncli.records import record
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -196,7 +196,7 @@ def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
         end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
         return packer.compress(pieces[index]) + packer.flush(end)
 
-    packed = made_apart(pack, len(pieces), threads=threads)
+    packed = make_in_threads(pack, len(pieces), threads=threads)
     return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(whole))])
 
 

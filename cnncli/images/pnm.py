@@ -9,8 +9,8 @@ import re
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.ends import after_the_end
 from cnncli.images.picture import Pixels
+from cnncli.images.trailing_bytes import after_the_end
 from cnncli.records import record
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"

@@ -13,14 +13,14 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images import decode, room
-from cnncli.images.about import read_about, read_orientation
-from cnncli.images.ends import remarks_at_end
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import turned
+from cnncli.images.metadata_reading import read_about, read_orientation
 from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
 from cnncli.images.picture import Picture
+from cnncli.images.trailing_bytes import remarks_at_end
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:

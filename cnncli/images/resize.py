@@ -78,8 +78,8 @@ def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[i
 
 def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | None:
     """The JPEG at a fraction of its size, and its size; None where none serves, or where it is damaged."""
-    from cnncli.images.about import read_orientation
     from cnncli.images.metadata import turned
+    from cnncli.images.metadata_reading import read_orientation
     from cnncli.images.opening import open_image
 
     try:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.keeping import TIFF_TEXTS
+from cnncli.images.metadata_fitting import TIFF_TEXTS
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
 from cnncli.images.tiff_about import exif_for_tiff

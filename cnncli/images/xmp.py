@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli.images.previews import holds_picture
 
 if TYPE_CHECKING:
-    from cnncli.images.move import Move
+    from cnncli.images.result_geometry import ResultGeometry
 
 _ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
@@ -53,7 +53,7 @@ def orientation_of_xmp(xmp: bytes | None) -> int:
     return int(match[1]) if match else 1
 
 
-def fitted_xmp(xmp: bytes, size: tuple[int, int], move: Move | None = None) -> bytes | None:
+def fitted_xmp(xmp: bytes, size: tuple[int, int], move: ResultGeometry | None = None) -> bytes | None:
     """Make a packet true of the picture that is written.
 
     Parameters
@@ -62,7 +62,7 @@ def fitted_xmp(xmp: bytes, size: tuple[int, int], move: Move | None = None) -> b
         As it was read.
     size : (width, height)
         Of the picture.
-    move : Move or None
+    move : ResultGeometry or None
         How its pixels have moved.
 
     Returns
@@ -159,7 +159,7 @@ def _remove(holder: Any, node: Any) -> None:
         holder.removeChild(node)
 
 
-def _move_panorama(root: Any, move: Move) -> None:
+def _move_panorama(root: Any, move: ResultGeometry) -> None:
     """State which part of a panorama the picture now shows, in its own pixels."""
     found: dict[str, tuple[Any, Any]] = {}
     for holder, node in _properties(root):

@@ -1,4 +1,4 @@
-"""How many images a step takes, and which steps nothing could be learnt from."""
+"""How many images a step takes, and which steps nothing could be learned from."""
 
 from cnncli.errors import OptionError
 from cnncli.nn import Graph
@@ -31,7 +31,7 @@ def whole_steps_only(graph: Graph, images: int, batch: int, *, frozen: bool) -> 
     if batch == 1 and alone is not None:
         raise OptionError(
             f"a batch of 1 image gives {alone} one value a channel, whose deviation is 0: nothing before it "
-            "can be learnt; expected batches of 2 or more",
+            "can be learned; expected batches of 2 or more",
             "Give a larger --batch-size, or leave bn out of the model.",
         )
     rest = images % batch

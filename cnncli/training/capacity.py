@@ -39,7 +39,7 @@ def check_run(trainer: Trainer, dataset: Dataset) -> None:
     OptionError
         As above.
     """
-    _check(_working_memory(trainer, dataset), trainer.material.batch)  # the pictures are there already
+    _check(_working_memory(trainer, dataset), trainer.inputs.batch)  # the pictures are there already
 
 
 def run_memory(trainer: Trainer, dataset: Dataset) -> int:
@@ -51,14 +51,14 @@ def run_memory(trainer: Trainer, dataset: Dataset) -> int:
 
 def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
     """All of it but the interpreter and the pictures, which are there already."""
-    material = trainer.material
-    weights = material.network.weights.nbytes
-    block = max(_RENDERED, 4 * material.batch * material.network.graph.input_shape.size)
+    inputs = trainer.inputs
+    weights = inputs.network.weights.nbytes
+    block = max(_RENDERED, 4 * inputs.batch * inputs.network.graph.input_shape.size)
     blocks = sum(
         1 if isinstance(split, Arrays) else _STREAMED for split in (dataset.train, dataset.val, dataset.test)
     )
-    rows = max((each.rows for each in material.network.parameters.values()), default=0)
-    places = 2 * rows * material.network.row_bytes  # 8 bytes for the place of each number of a layer
+    rows = max((each.rows for each in inputs.network.parameters.values()), default=0)
+    places = 2 * rows * inputs.network.row_bytes  # 8 bytes for the place of each number of a layer
     averaged = bool(trainer.average)
     copies = _COPIES + 2 * averaged
     saving = trainer.validation_memory + (1 + len(trainer.step.optimiser.slots) + averaged) * weights

@@ -2,7 +2,7 @@
 
 Keys and layouts are PyTorch's (``conv1.weight`` is (K, C, kh, kw)). The metadata are JSON strings:
 ``format``, ``classes``, ``preprocessing``, ``architecture``, ``training``, and ``images``: digests of what
-the network has seen (`Seen`).
+the network has seen (`TrainedImages`).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from cnncli.nn import Graph, Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from cnncli.training.seen import Seen
+    from cnncli.training.trained_images import TrainedImages
 
 FORMAT = "cnncli checkpoint 1"
 _PARTS = ("classes", "preprocessing", "architecture", "training")
@@ -124,7 +124,7 @@ class Checkpoint:
     path : Path or None
         Where it was read from.
     images : str or None
-        What it has seen, as `Seen.as_text` writes it; None: nobody noted that.
+        What it has seen, as `TrainedImages.as_text` writes it; None: nobody noted that.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -136,7 +136,7 @@ class Checkpoint:
     images: str | None = None
 
     @property
-    def seen(self) -> "Seen | None":
+    def seen(self) -> "TrainedImages | None":
         """What it has seen; None where nobody noted that.
 
         Raises
@@ -146,10 +146,10 @@ class Checkpoint:
         """
         if self.images is None:
             return None
-        from cnncli.training.seen import Seen
+        from cnncli.training.trained_images import TrainedImages
 
         try:
-            return Seen.from_text(self.images)
+            return TrainedImages.from_text(self.images)
         except MalformedError as error:
             raise _damaged(self.path, error) from error
 

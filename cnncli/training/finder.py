@@ -12,7 +12,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.nn import TrainingStep
-from cnncli.training.loop import Material
+from cnncli.training.loop import TrainingInputs
 
 LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
 _MEMORY = 0.9  # of the smoothed loss
@@ -41,12 +41,12 @@ class FoundRate:
     lowest: float
 
 
-def find_rate(material: Material) -> FoundRate:
+def find_rate(inputs: TrainingInputs) -> FoundRate:
     """Search for a learning rate; the network's weights are used up by it.
 
     Parameters
     ----------
-    material : Material
+    inputs : TrainingInputs
         What would be trained.
 
     Returns
@@ -59,22 +59,22 @@ def find_rate(material: Material) -> FoundRate:
         Where the loss grows from the start.
     """
     step = TrainingStep(
-        material.network,
-        material.batch,
-        loss=material.task.loss,
-        optimiser=material.options.optimiser(),
-        threads=material.threads,
-        frozen=material.frozen,
+        inputs.network,
+        inputs.batch,
+        loss=inputs.task.loss,
+        optimiser=inputs.options.optimiser(),
+        threads=inputs.threads,
+        frozen=inputs.frozen,
     )
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
     mean, epoch = 0.0, 0
     while len(rates) < STEPS and not _blown_up(losses, smoothed):
-        for batch in material.train.epoch(epoch):
+        for batch in inputs.train.epoch(epoch):
             count = len(rates)
             rate = LOWEST * (HIGHEST / LOWEST) ** (count / (STEPS - 1))
-            loss = step.run(batch.x, material.task.targets(batch), rate=rate)
+            loss = step.run(batch.x, inputs.task.targets(batch), rate=rate)
             if not np.isfinite(loss):
                 break
             mean = _MEMORY * mean + (1 - _MEMORY) * loss

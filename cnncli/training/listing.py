@@ -16,7 +16,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 
 if TYPE_CHECKING:
-    from cnncli.training.seen import Seen
+    from cnncli.training.trained_images import TrainedImages
 
 FILE = "splits.csv"
 _SPLITS = ("train", "val", "test")
@@ -127,14 +127,14 @@ def _short(name: str, whole: str, folder: str) -> str:
     return name.removeprefix(folder)
 
 
-def departures(images: ImageList, seen: "Seen") -> str:
+def departures(images: ImageList, seen: "TrainedImages") -> str:
     """Say how a list departs from what a checkpoint keeps of its run; empty where it does not.
 
     Parameters
     ----------
     images : ImageList
         As it lies in the run's folder.
-    seen : Seen
+    seen : TrainedImages
         What the run's network has seen.
     """
     kept = {part: getattr(seen, part) for part in _SPLITS}

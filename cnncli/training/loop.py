@@ -12,10 +12,10 @@ from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
 from cnncli.nn import Inference, Loss, Network, TrainingStep
-from cnncli.training.average import Average
 from cnncli.training.options import TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.state import Progress, State
+from cnncli.training.weight_average import WeightAverage
 
 Floats = NDArray[np.float32]
 _SAVE_SECONDS = 60.0  # between states within an epoch
@@ -64,7 +64,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingInputs:
     """What a run works with.
 
     Attributes
@@ -105,7 +105,7 @@ class Trainer:
 
     Parameters
     ----------
-    material : Material
+    inputs : TrainingInputs
         What it works with.
     save : callable
         Given a `State` after every epoch, after every minute, and at a stop.
@@ -118,39 +118,39 @@ class Trainer:
         Weights of the best epoch so far.
     """
 
-    def __init__(self, material: Material, save: Callable[[State, bool], None]) -> None:
-        self.material = material
-        options, network = material.options, material.network
+    def __init__(self, inputs: TrainingInputs, save: Callable[[State, bool], None]) -> None:
+        self.inputs = inputs
+        options, network = inputs.options, inputs.network
         self._save = save
         self.progress = Progress()
         self.best: dict[str, Floats] = {}
         self.step = TrainingStep(
             network,
-            material.batch,
-            loss=material.task.loss,
+            inputs.batch,
+            loss=inputs.task.loss,
             optimiser=options.optimiser(),
-            threads=material.threads,
+            threads=inputs.threads,
             clip=options.clip,
-            frozen=material.frozen,
+            frozen=inputs.frozen,
             young=True,
             also=[RENDER_LOOP],
         )
-        self.average = Average(network, options.ema) if options.ema else None
+        self.average = WeightAverage(network, options.ema) if options.ema else None
         self._schedule = prolonged(
-            parse_schedule(options.sched), (*material.plans, self.epochs), len(material.train)
+            parse_schedule(options.sched), (*inputs.plans, self.epochs), len(inputs.train)
         )
-        self._validation = self._inference() if material.val is not None else None
+        self._validation = self._inference() if inputs.val is not None else None
         self._before = (np.empty_like(network.weights), np.empty_like(network.state))
 
     @property
     def epochs(self) -> int:
         """Of the whole run."""
-        return self.material.options.epochs or 1
+        return self.inputs.options.epochs or 1
 
     @property
     def over(self) -> bool:
         """Tell whether all epochs are done, or patience is at its end."""
-        patience = self.material.options.patience
+        patience = self.inputs.options.patience
         return self.progress.epoch >= self.epochs or (patience is not None and self.waited >= patience)
 
     @property
@@ -162,7 +162,7 @@ class Trainer:
     @property
     def shown_network(self) -> Network:
         """The network that is validated and kept: the averaged one, if there is one."""
-        return self.average.network if self.average else self.material.network
+        return self.average.network if self.average else self.inputs.network
 
     @property
     def validation_memory(self) -> int:
@@ -170,7 +170,7 @@ class Trainer:
         return self._validation.memory if self._validation else 0
 
     def _inference(self) -> Inference:
-        return Inference(self.shown_network, self.material.batch, threads=self.material.threads)
+        return Inference(self.shown_network, self.inputs.batch, threads=self.inputs.threads)
 
     def resume(self, state: State) -> None:
         """Go on from a state.
@@ -180,7 +180,7 @@ class Trainer:
         CnncliError
             If it is the state of another network.
         """
-        network = self.material.network
+        network = self.inputs.network
         network.load(state.weights)
         if state.progress.best_epoch:
             network.check(state.best)
@@ -193,7 +193,7 @@ class Trainer:
         """All that `resume` needs."""
         averaged = self.average.network.export() if self.average else {}
         return State(
-            self.progress, self.material.network.export(), self.step.optimiser_state(), averaged, self.best
+            self.progress, self.inputs.network.export(), self.step.optimiser_state(), averaged, self.best
         )
 
     def run(self, observer: Observer, stop: Callable[[], bool]) -> bool:
@@ -218,7 +218,7 @@ class Trainer:
         return True
 
     def _epoch(self, observer: Observer, stop: Callable[[], bool]) -> bool:
-        progress, loader = self.progress, self.material.train
+        progress, loader = self.progress, self.inputs.train
         saved = clock = time.monotonic()
         batches = loader.epoch(progress.epoch, first=progress.batch)
         for batch in batches:
@@ -235,8 +235,8 @@ class Trainer:
         return True
 
     def _one_step(self, batch: Batch, batches: int) -> StepReport:
-        progress, task, options = self.progress, self.material.task, self.material.options
-        network = self.material.network
+        progress, task, options = self.progress, self.inputs.task, self.inputs.options
+        network = self.inputs.network
         rate = (options.lr or 0.0) * self._schedule(progress.step)
         np.copyto(self._before[0], network.weights)
         np.copyto(self._before[1], network.state)
@@ -263,7 +263,7 @@ class Trainer:
         )
 
     def _end_epoch(self, observer: Observer) -> None:
-        progress, options = self.progress, self.material.options
+        progress, options = self.progress, self.inputs.options
         clock = time.monotonic()
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
@@ -272,8 +272,8 @@ class Trainer:
             "train_loss": progress.loss_sum / max(1, progress.seen),
             "train_accuracy": progress.hits / max(1, progress.seen),
         }
-        if self.material.val is not None:
-            row["val_loss"], row["val_accuracy"] = self._validate(self.material.val)
+        if self.inputs.val is not None:
+            row["val_loss"], row["val_accuracy"] = self._validate(self.inputs.val)
         progress.epoch += 1
         progress.batch = 0
         best = self._is_best(row)
@@ -294,7 +294,7 @@ class Trainer:
 
         Of epochs that are alike the last one counts, for its learning rate is lower.
         """
-        if self.material.val is None or not self.progress.best_epoch:
+        if self.inputs.val is None or not self.progress.best_epoch:
             return True
         history = self.progress.history
         held = history[self.progress.best_epoch - 1]["val_accuracy"]
@@ -308,8 +308,8 @@ class Trainer:
         loss, hits, seen = 0.0, 0, 0
         for batch in loader.epoch(0):
             outputs = inference.run(batch.x)
-            loss += float(self.material.task.losses(outputs, batch.labels).sum())
-            hits += self.material.task.hits(outputs, batch.labels)
+            loss += float(self.inputs.task.losses(outputs, batch.labels).sum())
+            hits += self.inputs.task.hits(outputs, batch.labels)
             seen += len(batch)
         if not np.isfinite(loss):
             raise CnncliError(
@@ -320,12 +320,12 @@ class Trainer:
 
     def _diverged(self, batch: Batch, loss: float) -> CnncliError:
         """Find the layer in which values left the numbers, with the weights from before the step."""
-        network, progress = self.material.network, self.progress
+        network, progress = self.inputs.network, self.progress
         np.copyto(network.weights, self._before[0])
         np.copyto(network.state, self._before[1])
         names = [name for name, node in network.graph.nodes.items() if not node.layer.is_flatten]
         inner = [name for name in names if name != network.graph.output]  # which is always kept
-        kept = Inference(network, len(batch), threads=self.material.threads, keep=inner)
+        kept = Inference(network, len(batch), threads=self.inputs.threads, keep=inner)
         peaks = {
             name: float(np.abs(values).max())
             for name, values in kept.activations(np.ascontiguousarray(batch.x)).items()
@@ -337,8 +337,8 @@ class Trainer:
             if bad
             else f"the largest value, {peaks[largest]:.3g}, is in layer {largest}"
         )
-        options = self.material.options
-        lower = min((options.lr or 0.0) / 10, usual_rate(options.opt, self.material.batch))
+        options = self.inputs.options
+        lower = min((options.lr or 0.0) / 10, usual_rate(options.opt, self.inputs.batch))
         kept_words = (
             f"The best weights so far (epoch {progress.best_epoch}) are kept. " if progress.best_epoch else ""
         )

@@ -25,7 +25,7 @@ def preprocessing_of(
     Parameters
     ----------
     dataset : Dataset
-        What is learnt.
+        What is learned.
     start : Preprocessing or None
         Of weights to start from: their mean and deviation are kept where size and colour are the same.
     threads : int

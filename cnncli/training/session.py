@@ -24,13 +24,13 @@ from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_o
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, list_as_written, load, load_same
-from cnncli.training.loop import Material, Task, Trainer
+from cnncli.training.loop import Task, Trainer, TrainingInputs
+from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
 from cnncli.training.pixels import preprocessing_of, shows_drawings
-from cnncli.training.seen import Seen
-from cnncli.training.spelling import as_given
 from cnncli.training.state import State, load_state, save_state
-from cnncli.training.takeover import starting_point, take_over
+from cnncli.training.trained_images import TrainedImages
+from cnncli.training.transfer import starting_point, transfer_weights
 
 TaskMaker = Callable[[Dataset, TrainOptions, tuple[float, ...] | None], Task]
 
@@ -45,7 +45,7 @@ class Session:
     options : TrainOptions
         Settled.
     dataset : Dataset
-        What is learnt.
+        What is learned.
     model : Architecture
         What learns.
     preprocessing : Preprocessing
@@ -54,7 +54,7 @@ class Session:
         Ready to run.
     images : ImageList
         Which images are in which split.
-    earlier : Seen or None
+    earlier : TrainedImages or None
         What the weights that the run started from had seen.
     notes : tuple of str
         What was taken over.
@@ -68,9 +68,9 @@ class Session:
         dataset: Dataset,
         model: Architecture,
         preprocessing: Preprocessing,
-        material: Material,
+        inputs: TrainingInputs,
         images: ImageList,
-        earlier: Seen | None = None,
+        earlier: TrainedImages | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.options, self.model = folder, options, model
@@ -78,8 +78,8 @@ class Session:
         self.images, self.earlier = images, earlier
         self.dataset = replace(dataset, warnings=(*dataset.warnings, *_trained_before(dataset, earlier)))
         val, test = digests_of(dataset.val), digests_of(dataset.test)
-        self._seen = Seen.of_run(dataset.train, val, test, before=earlier).as_text()
-        self.trainer = Trainer(material, self.save)
+        self._seen = TrainedImages.of_run(dataset.train, val, test, before=earlier).as_text()
+        self.trainer = Trainer(inputs, self.save)
         check_run(self.trainer, dataset)
 
     def save(self, state: State, epoch_ended: bool) -> None:
@@ -109,7 +109,7 @@ class Session:
             "command": self.options.command,
             "version": __version__,
         }
-        if plans := self.trainer.material.plans:
+        if plans := self.trainer.inputs.plans:
             record["plans"] = [*plans, self.options.epochs]
         checkpoint = Checkpoint(
             arrays, self.dataset.classes, self.preprocessing, self.model, record, images=self._seen
@@ -124,7 +124,7 @@ class Session:
             "given": given,
             "data": {**_facts(self.dataset), "list": self.images.mark()},
             "preprocessing": asdict(self.preprocessing),
-            "plans": list(self.trainer.material.plans),
+            "plans": list(self.trainer.inputs.plans),
             "model": asdict(self.model),
         }
         if self.earlier is not None:
@@ -133,7 +133,7 @@ class Session:
 
     def best_network(self) -> Network:
         """The network with the best weights so far."""
-        network = Network(self.trainer.material.network.graph, scheme=None)
+        network = Network(self.trainer.inputs.network.graph, scheme=None)
         network.load(self.trainer.best)
         return network
 
@@ -206,7 +206,7 @@ def begin(
     network = Network(graph, seed=settled.seed)
     notes = _taken(network, start, dataset.classes) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
-    material = _material(network, dataset, preprocessing, options=settled, task=task, threads=threads)
+    inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)
     try:
@@ -216,14 +216,14 @@ def begin(
             dataset=dataset,
             model=model,
             preprocessing=preprocessing,
-            material=material,
+            inputs=inputs,
             images=images,
             earlier=start.seen if start else None,
             notes=notes,
         )
     except (CnncliError, MemoryError) as fault:
         folder.discard()
-        raise fault if isinstance(fault, CnncliError) else too_large(material.batch) from fault
+        raise fault if isinstance(fault, CnncliError) else too_large(inputs.batch) from fault
     if kept and not dry:
         try:
             save_state(folder / "state.safetensors", session.trainer.state())
@@ -275,7 +275,7 @@ def resume(
         name, known, provenance = facts.text("name"), facts.text("known"), facts.text("provenance")
         classes = facts.texts("classes")
         given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
-        earlier = Seen.from_text(config.text("earlier")) if "earlier" in config else None
+        earlier = TrainedImages.from_text(config.text("earlier")) if "earlier" in config else None
         images = list_as_written(folder, facts)
         graph = model.graph(seed=options.seed)
     except MalformedError as error:
@@ -299,14 +299,14 @@ def resume(
     )
     network = Network(graph, seed=options.seed)
     task = make_task(dataset, options, _class_weights(dataset, options))
-    material = _material(network, dataset, preprocessing, options=options, task=task, threads=threads)
+    inputs = _training_inputs(network, dataset, preprocessing, options=options, task=task, threads=threads)
     session = Session(
         folder,
         options,
         dataset=dataset,
         model=model,
         preprocessing=preprocessing,
-        material=replace(material, plans=plans),
+        inputs=replace(inputs, plans=plans),
         images=images,
         earlier=earlier,
     )
@@ -328,13 +328,13 @@ def resume(
 
 def _taken(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Take over weights, and say which."""
-    said = take_over(network, start, classes)
+    said = transfer_weights(network, start, classes)
     if start.seen is None:
         return said, "these weights do not say which images they were trained on"
     return (said,)
 
 
-def _trained_before(dataset: Dataset, earlier: Seen | None) -> tuple[str, ...]:
+def _trained_before(dataset: Dataset, earlier: TrainedImages | None) -> tuple[str, ...]:
     """A warning where the test is of images that the weights to start from were trained on."""
     test = dataset.test
     twice = 0 if earlier is None else int(earlier.trained_on(digests_of(test), keys_of(test)).sum())
@@ -357,7 +357,7 @@ def _class_weights(dataset: Dataset, options: TrainOptions) -> tuple[float, ...]
     return tuple(float(w) for w in class_weights(dataset.train.labels, len(dataset.classes)))
 
 
-def _material(
+def _training_inputs(
     network: Network,
     dataset: Dataset,
     preprocessing: Preprocessing,
@@ -365,7 +365,7 @@ def _material(
     options: TrainOptions,
     task: Task,
     threads: int,
-) -> Material:
+) -> TrainingInputs:
     count = len(dataset.train)
     batch = min(options.batch_size or 1, count)
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
@@ -383,7 +383,7 @@ def _material(
     )
     val = Loader(dataset.val, batch, mean=mean, std=std, threads=threads) if len(dataset.val) else None
     frozen = _frozen(network) if options.freeze else frozenset()
-    return Material(network, task, train, val, options, batch, threads, frozen)
+    return TrainingInputs(network, task, train, val, options, batch, threads, frozen)
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

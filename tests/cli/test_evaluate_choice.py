@@ -149,24 +149,24 @@ def test_what_earlier_weights_were_trained_on_is_counted(run, begun, tmp_path):
 def test_files_are_known_at_another_size(run, begun, tmp_path):
     """Weights go on at inputs of 12x12: what they saw at 8x8 is known by the content of the files."""
     fill(tmp_path / "next", 100, 20)
-    learnt = [name for name, split in begun.items() if split == "train"]
-    for name in learnt:
+    learned = [name for name, split in begun.items() if split == "train"]
+    for name in learned:
         shutil.copy(tmp_path / "pets" / name, tmp_path / "next" / name)
     done = run("train", "next", "--init", "r", "--size", 12, "--val-split", 0.5, "--epochs", 1, "-o", "s")
     assert done.code == 0, done.err
     assert "test images were trained on before" not in done.err  # as test images stay test images
     result, _ = judged(run, "pets", "-m", "s")
-    assert (result["split"], result["images"], result["trained_on"]) == ("all", 60, len(learnt))
+    assert (result["split"], result["images"], result["trained_on"]) == ("all", 60, len(learned))
     for path in [*(tmp_path / "next").rglob("*.png")]:
         path.rename(path.with_name(f"{path.parent.name}-{path.name}"))
     for part in ("train", "test"):
         for path in [*(tmp_path / "next").glob("*/*.png")]:
             target = tmp_path / "given" / part / path.parent.name / path.name
-            if (path.parent.name + "/" + path.name.partition("-")[2] in learnt) == (part == "test"):
+            if (path.parent.name + "/" + path.name.partition("-")[2] in learned) == (part == "test"):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, target)
     done = run("train", "given", "--init", "r", "--size", 12, "--epochs", 1, "-o", "t")
-    assert f"warning: {len(learnt)} of the {len(learnt)} test images were trained on before" in done.err
+    assert f"warning: {len(learned)} of the {len(learned)} test images were trained on before" in done.err
 
 
 def test_test_images_that_are_gone_are_counted(run, begun, tmp_path):
@@ -195,12 +195,12 @@ def part_of(begun, tmp_path, name, *parts):
 
 
 def test_a_part_of_the_runs_data_is_judged_whole_and_called_so(run, begun, tmp_path):
-    number = part_of(begun, tmp_path, "learnt", "train", "val")
-    result, err = judged(run, "learnt", "-m", "r")
+    number = part_of(begun, tmp_path, "learned", "train", "val")
+    result, err = judged(run, "learned", "-m", "r")
     assert (result["images"], result["dataset_images"], result["split"]) == (number, number, "all")
     train, val = count(begun, "train"), count(begun, "val")
     shared = f"shares {train} training and {val} validation images with the data of the network's run"
-    assert result["chosen"] == f"all images, because learnt has no splits and {shared}"
+    assert result["chosen"] == f"all images, because learned has no splits and {shared}"
     assert f"of these {number} images {train} were trained on and {val} served" in err
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from small_networks import CLASSES, SHAPE, png, probabilities, save_gray, save_linear, save_seeded
 
 from cnncli.cli.overlap import overlapped
-from cnncli.cli.readout import Row, Table
+from cnncli.cli.row_writers import Row, Table
 from cnncli.errors import CnncliError
 from cnncli.tasks.classification import Answer
 

@@ -89,8 +89,8 @@ def test_a_line_is_narrower_by_whole_numbers(validated):
 def test_it_fits_the_terminal(tmp_path, width, height):
     rng = np.random.default_rng(1)
     np.savez(tmp_path / "d.npz", x=rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), y=np.arange(60) % 2)
-    wishes = TrainOptions(dataset=str(tmp_path / "d.npz"), model="gap fc", epochs=3, batch_size=8)
-    session = begin(wishes, make_task, output=str(tmp_path / "run"))
+    load_options = TrainOptions(dataset=str(tmp_path / "d.npz"), model="gap fc", epochs=3, batch_size=8)
+    session = begin(load_options, make_task, output=str(tmp_path / "run"))
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
     display = LiveDisplay(session, console)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cnncli.core import nn_jobs
-from cnncli.core.crew import Crew
 from cnncli.core.program import Call, Program
+from cnncli.core.workers import WorkerThreads
 
 
 def copying(source, out):
@@ -70,9 +70,9 @@ class Counter:
 
 
 def test_every_helper_of_a_crew_works_and_none_keeps_the_work_alive():
-    crew = Crew(2)
+    workers = WorkerThreads(2)
     counter = Counter()
-    crew.call(counter, "work")
+    workers.call(counter, "work")
     deadline = time.monotonic() + 30
     while counter.workers != {1, 2} and time.monotonic() < deadline:
         time.sleep(0.001)

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
-from cnncli.data.download import Patience, Remote
+from cnncli.data.download import Remote, Timeouts
 
-QUICK = Patience(connect=2.0, stall=0.4, pause=0.01)
+QUICK = Timeouts(connect=2.0, stall=0.4, pause=0.01)
 
 
 class Server:

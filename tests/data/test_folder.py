@@ -10,12 +10,12 @@ from data_helpers import picture, write_image
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.files import Files
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
 from cnncli.data.prepare import Intake
-from cnncli.data.sizes import Asked
+from cnncli.data.sizes import ImageOptions
 from cnncli.errors import CnncliError
 
 
@@ -39,8 +39,8 @@ def test_class_folders(class_folder):
 
 
 def test_streamed_when_too_large_for_memory(class_folder):
-    kept = load_folder(class_folder, Wishes())
-    streamed = load_folder(class_folder, Wishes(memory=100))
+    kept = load_folder(class_folder, LoadOptions())
+    streamed = load_folder(class_folder, LoadOptions(memory=100))
     assert isinstance(streamed.train, Files)
     for name in ("train", "val", "test"):
         assert np.array_equal(images_of(getattr(kept, name)), images_of(getattr(streamed, name)))
@@ -53,8 +53,8 @@ def test_streamed_without_bad_images(class_folder, threads):
     whole = (class_folder / "ant" / "2.png").read_bytes()
     (class_folder / "ant" / "2.png").write_bytes(whole[: len(whole) // 2])
     (class_folder / "cat" / "0.png").write_bytes(b"junk")
-    kept = load_folder(class_folder, Wishes(threads=threads, val_split=0.2))
-    streamed = load_folder(class_folder, Wishes(memory=100, threads=threads, val_split=0.2))
+    kept = load_folder(class_folder, LoadOptions(threads=threads, val_split=0.2))
+    streamed = load_folder(class_folder, LoadOptions(memory=100, threads=threads, val_split=0.2))
     assert [each.path.rsplit("/", 1)[1] for each in streamed.skipped] == ["2.png", "0.png"]
     assert (streamed.skipped, streamed.warnings) == (kept.skipped, kept.warnings)
     assert sum(len(getattr(streamed, part)) for part in ("train", "val", "test")) == 13
@@ -156,7 +156,7 @@ def test_content_under_two_labels_is_left_out_of_all_splits(tmp_path, memory):
     said.add_text("Comment", "the same pixels")
     torn.save(tmp_path / "d" / "test" / "b" / "3.png", pnginfo=said)
     shutil.copy(tmp_path / "d" / "train" / "b" / "0.png", tmp_path / "d" / "train" / "a" / "0.png")
-    dataset = load_folder(tmp_path / "d", Wishes(memory=memory, val_split=0))
+    dataset = load_folder(tmp_path / "d", LoadOptions(memory=memory, val_split=0))
     (warning,) = dataset.warnings
     assert warning.startswith("4 files have one content and two labels, and are left out: ")
     assert "/0.png (a and b)" in warning
@@ -190,7 +190,7 @@ def test_files_are_read_once(class_folder, monkeypatch):
     reads = Counter()
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read(path))
-    load_folder(class_folder, Wishes(asked=Asked((8, 8), channels=1, intake=Intake((8, 8, 1)))))
+    load_folder(class_folder, LoadOptions(asked=ImageOptions((8, 8), channels=1, intake=Intake((8, 8, 1)))))
     assert reads["z.bmp"] == 3
 
 

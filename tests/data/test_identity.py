@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from cnncli.data.files import Files, Marks, decodable, decode_all
+from cnncli.data.files import FileDigests, Files, decodable, decode_all
 from cnncli.data.identity import copied, digests_of, file_key, groups, row_marks
 from cnncli.data.model import Arrays
 from cnncli.data.prepare import Intake
-from cnncli.data.recast import Recast
+from cnncli.data.relabelled import Relabelled
 
 
 def encoded(pixels, kind, **options):
@@ -80,7 +80,7 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     paths = [tmp_path / name for name in ("a.png", "b.bmp", "c.tif", "d.png")]
     for path, seed in zip(paths, (0, 0, 0, 1), strict=True):
         write_image(path, picture(seed, 8, 8))
-    marks, again = Marks(4), Marks(4)
+    marks, again = FileDigests(4), FileDigests(4)
     images, kept, _ = decode_all(paths, Intake((8, 8, 3)), marks=marks)
     decodable(paths, Intake((8, 8, 3)), marks=again, threads=2)
     keys, digests = marks.at(kept)
@@ -89,7 +89,7 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     assert len(set(digests.tolist())) == 2
     labels = np.zeros(4, np.int64)
     files = Files(tuple(paths), labels, Intake((8, 8, 3)))
-    for split in (Arrays(images, labels), files, Recast(files, labels)):
+    for split in (Arrays(images, labels), files, Relabelled(files, labels)):
         assert digests_of(split).tolist() == digests.tolist()
     gray = digests_of(Files(tuple(paths), labels, Intake((8, 8, 1))))
     assert len(set(gray.tolist())) == 2

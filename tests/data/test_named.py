@@ -11,7 +11,7 @@ import pytest
 from data_helpers import digits, idx_bytes, send, write_idx
 
 from cnncli.data import named
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.download import Remote
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
@@ -80,7 +80,7 @@ def test_mnist_is_downloaded_once(server, data_dir):
         files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx_bytes(labels[part].astype("u1")))
     collection = served(server, named.MNIST, files)
     for _ in range(2):
-        dataset = named.load_mnist(Wishes(val_split=0), collection)
+        dataset = named.load_mnist(LoadOptions(val_split=0), collection)
         assert np.array_equal(dataset.train.images[..., 0], images[:40])
         assert "MNIST, 60 of 70,000" in dataset.provenance
     assert len(server.requests) == 4
@@ -92,7 +92,7 @@ def test_mnist_falls_back_and_says_so(server):
     collection = served(server, named.MNIST, files)
     for name in files:
         server.behave[f"/{name}"] = lambda handler: handler.send_error(404)
-    dataset = named.load_mnist(Wishes(), collection)
+    dataset = named.load_mnist(LoadOptions(), collection)
     assert len(dataset.test) == 1000
     assert "answered 404" in dataset.notes[0]
 
@@ -135,7 +135,7 @@ def test_cifar_is_downloaded_unpacked_and_read(server, data_dir):
     images, labels, batches = cifar_batches()
     collection = served(server, named.CIFAR10, {"cifar-10-binary.tar.gz": cifar_archive(batches)})
     for _ in range(2):
-        dataset = named.load_collection(collection, Wishes(val_split=0))
+        dataset = named.load_collection(collection, LoadOptions(val_split=0))
         assert dataset.classes[3] == "cat"
         assert np.array_equal(dataset.train.images, images[:5].reshape(-1, 32, 32, 3))
         assert np.array_equal(dataset.test.labels, labels[5])

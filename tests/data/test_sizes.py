@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from data_helpers import write_image
 
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
 from cnncli.data.prepare import Intake, Prepared
-from cnncli.data.sizes import Asked, Facts
+from cnncli.data.sizes import ImageFacts, ImageOptions
 from cnncli.errors import CnncliError
 from cnncli.images.levels import Scale
 from cnncli.images.picture import Picture
@@ -35,7 +35,7 @@ def folder(tmp_path):
 def test_one_image_in_colour_makes_all_so(folder, at, memory):
     reddish = gray(at)
     reddish[..., 0] += 3
-    dataset = load_folder(folder(at, reddish), Wishes(memory=memory))
+    dataset = load_folder(folder(at, reddish), LoadOptions(memory=memory))
     assert dataset.shape == (8, 8, 3)
     for split in (dataset.train, dataset.val, dataset.test):
         out = np.empty((len(split), *dataset.shape), np.uint8)
@@ -47,10 +47,10 @@ def test_one_image_in_colour_makes_all_so(folder, at, memory):
 
 @pytest.mark.parametrize("memory", [1 << 30, 100])
 def test_one_image_of_another_size_makes_all_usual(folder, memory):
-    dataset = load_folder(folder(75, gray(75, side=9)), Wishes(memory=memory))
+    dataset = load_folder(folder(75, gray(75, side=9)), LoadOptions(memory=memory))
     assert dataset.shape == (64, 64, 1)
     assert "images of 8x8 to 9x9 pixels are scaled to 64x64, cut to a square" in dataset.notes
-    assert load_folder(folder(75, gray(75)), Wishes(memory=memory)).shape == (8, 8, 1)
+    assert load_folder(folder(75, gray(75)), LoadOptions(memory=memory)).shape == (8, 8, 1)
 
 
 def test_one_bright_image_sets_the_scale(tmp_path):
@@ -58,7 +58,7 @@ def test_one_bright_image_sets_the_scale(tmp_path):
         values = np.random.default_rng(i).random((8, 8)).astype(np.float32) * (255 if i == 75 else 60)
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         np.save(tmp_path / "ab"[i % 2] / f"{i:03}.npy", values)
-    dataset = load_folder(tmp_path, Wishes())
+    dataset = load_folder(tmp_path, LoadOptions())
     scale = dataset.intake.scales["float32"]
     assert (scale.low, scale.high) == (0, 255)
     assert "float pixels are used as 8-bit: black is 0, white 255" in dataset.notes
@@ -75,7 +75,7 @@ def test_one_bright_image_sets_the_scale(tmp_path):
 def test_size_and_fit(tmp_path, fit, said, corner):
     for i in range(6):
         write_image(tmp_path / "ab"[i % 2] / f"{i}.png", np.full((30 + i, 30 + i), 255, np.uint8))
-    dataset = load_folder(tmp_path, Wishes(asked=Asked((10, 20), fit)))
+    dataset = load_folder(tmp_path, LoadOptions(asked=ImageOptions((10, 20), fit)))
     assert dataset.shape == (10, 20, 1)
     assert f"images of 30x30 to 35x35 pixels are {said}" in dataset.notes
     assert set(dataset.train.images[:, :, 0].ravel()) == {corner}
@@ -171,7 +171,7 @@ def test_channels_of_a_network_to_start_from(tmp_path, rng, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_change_of_colour_is_taken_down_and_nothing_else(channels, colour, alpha):
     frame = np.zeros((4, 4, (3 if colour else 1) + alpha), np.uint8)
-    facts = Facts()
+    facts = ImageFacts()
     facts.note("a.png", Picture((frame,), alpha), Prepared(np.zeros((4, 4, channels), np.uint8)))
     wanted = {(True, 1): {"a.png": ("gray",)}, (False, 3): {"a.png": ("colour",)}}
     assert facts.adapted == wanted.get((colour, channels), {})

@@ -7,7 +7,7 @@ import pytest
 from data_helpers import picture, write_image
 from PIL import Image
 
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
@@ -75,12 +75,12 @@ def enlarge(root):
 @pytest.mark.parametrize("change", [add, remove, rename, damage, rate, copy, add_class, enlarge])
 @pytest.mark.parametrize("memory", [1 << 30, 100])
 def test_one_image_moves_no_other(root, change, memory):
-    wishes = Wishes(val_split=0.2, memory=memory)
-    before = sides(load_folder(root, wishes))
+    load_options = LoadOptions(val_split=0.2, memory=memory)
+    before = sides(load_folder(root, load_options))
     assert {before.get(f"{label}/03.png") for label in ("ant", "bee", "cat")} <= {"train", "val", "test"}
     assert min(sum(side == part for side in before.values()) for part in ("train", "val", "test")) > 9
     change(root)
-    after = sides(load_folder(root, wishes))
+    after = sides(load_folder(root, load_options))
     assert {name: after[name] for name in before if name in after} == {
         name: side for name, side in before.items() if name in after
     }
@@ -88,9 +88,9 @@ def test_one_image_moves_no_other(root, change, memory):
 
 
 def test_an_image_keeps_its_side_under_any_name(root):
-    before = sides(load_folder(root, Wishes()))
+    before = sides(load_folder(root, LoadOptions()))
     rename(root)
-    copy_of = sides(load_folder(root, Wishes()))
+    copy_of = sides(load_folder(root, LoadOptions()))
     assert copy_of["ant/zz.png"] == before["ant/03.png"]
 
 
@@ -100,7 +100,7 @@ def test_copies_stay_together_and_are_counted(root):
         for i in range(COUNT):
             image = Image.open(root / label / f"{i:02}.png")
             image.save(root / label / f"x{i:02}.bmp")
-    dataset = load_folder(root, Wishes(val_split=0.2))
+    dataset = load_folder(root, LoadOptions(val_split=0.2))
     found = sides(dataset)
     assert all(
         found[f"{k}/{i:02}.png"] == found[f"{k}/x{i:02}.bmp"] for k in ("ant", "bee") for i in range(COUNT)

@@ -6,7 +6,7 @@ from scipy import signal
 
 from cnncli.errors import CnncliError
 from cnncli.filters.model import Linear
-from cnncli.filters.options import Options, lay_kernels
+from cnncli.filters.options import Options, place_kernels
 from cnncli.filters.spec import parse_spec
 
 MATRIX = np.arange(1.0, 13).reshape(3, 4)
@@ -33,35 +33,35 @@ def test_numbers_that_mean_nothing(fields, message):
 
 
 def test_convolution_flips_and_the_anchor_goes_along():
-    laid = lay_kernels(matrix(), Options(anchor=(3, 0)))
+    laid = place_kernels(matrix(), Options(anchor=(3, 0)))
     np.testing.assert_array_equal(laid.kernels[0], MATRIX[::-1, ::-1])
     assert laid.anchor == (0, 2)
 
 
 def test_correlation_does_not_flip():
-    laid = lay_kernels(matrix(), Options(anchor=(3, 0), correlate=True))
+    laid = place_kernels(matrix(), Options(anchor=(3, 0), correlate=True))
     np.testing.assert_array_equal(laid.kernels[0], MATRIX)
     assert laid.anchor == (3, 0)
 
 
 def test_named_kernels_answer_the_same_either_way():
     for spec in ("sobel:direction=x", "sobel", "kirsch", "motion:length=5,angle=30", "emboss"):
-        one, two = (lay_kernels(parse_spec(spec), Options(correlate=flag)) for flag in (False, True))
+        one, two = (place_kernels(parse_spec(spec), Options(correlate=flag)) for flag in (False, True))
         assert one.anchor == two.anchor
         for a, b in zip(one.kernels, two.kernels, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 def test_the_default_anchor_is_the_middle_or_the_filters_own():
-    assert lay_kernels(matrix(), Options(correlate=True)).anchor == (2, 1)
-    assert lay_kernels(matrix(), Options()).anchor == (1, 1)
-    assert lay_kernels(matrix(anchor=(0, 2)), Options(correlate=True)).anchor == (0, 2)
-    assert lay_kernels(matrix(anchor=(0, 2)), Options(correlate=True, anchor=(1, 0))).anchor == (1, 0)
+    assert place_kernels(matrix(), Options(correlate=True)).anchor == (2, 1)
+    assert place_kernels(matrix(), Options()).anchor == (1, 1)
+    assert place_kernels(matrix(anchor=(0, 2)), Options(correlate=True)).anchor == (0, 2)
+    assert place_kernels(matrix(anchor=(0, 2)), Options(correlate=True, anchor=(1, 0))).anchor == (1, 0)
 
 
 def test_it_is_convolution_by_the_definition(rng):
     image = rng.random((9, 10))
-    laid = lay_kernels(matrix(), Options())
+    laid = place_kernels(matrix(), Options())
     padded = np.pad(image, ((laid.anchor[1], 2 - laid.anchor[1]), (laid.anchor[0], 3 - laid.anchor[0])))
     found = signal.correlate2d(padded, laid.kernels[0], mode="valid")
     whole = signal.convolve2d(image, MATRIX, mode="full")
@@ -73,7 +73,7 @@ def test_an_anchor_outside_the_kernel(anchor):
     with pytest.raises(
         CnncliError, match=r"--anchor is .*; expected a cell of the 4 x 3 kernel custom, from 0,0 to 3,2"
     ):
-        lay_kernels(matrix(), Options(anchor=anchor))
+        place_kernels(matrix(), Options(anchor=anchor))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_an_anchor_outside_the_kernel(anchor):
     ],
 )
 def test_normalize(weights, how, divisor):
-    laid = lay_kernels(matrix(weights), Options(normalize=how, correlate=True))
+    laid = place_kernels(matrix(weights), Options(normalize=how, correlate=True))
     np.testing.assert_allclose(laid.kernels[0], np.asarray(weights) / divisor, rtol=1e-12)
 
 
@@ -103,7 +103,7 @@ def test_normalize(weights, how, divisor):
 )
 def test_a_sum_of_zero_cannot_be_divided_by(weights, how):
     with pytest.raises(CnncliError, match=f"--normalize {how}: the weights of custom sum to 0"):
-        lay_kernels(matrix(weights), Options(normalize=how))
+        place_kernels(matrix(weights), Options(normalize=how))
 
 
 @pytest.mark.parametrize("spec", ["median:3", "bilateral", "canny", "zero-crossings"])
@@ -117,5 +117,5 @@ def test_a_sum_of_zero_cannot_be_divided_by(weights, how):
 )
 def test_filters_without_a_kernel_take_no_options_about_it(spec, name, fields):
     with pytest.raises(CnncliError, match=f"{name} is given, but {spec.split(':')[0]} .* kernel") as raised:
-        lay_kernels(parse_spec(spec), Options(**fields))
+        place_kernels(parse_spec(spec), Options(**fields))
     assert raised.value.hint == f"leave {name} out"

@@ -9,16 +9,16 @@ from PIL import Image
 
 from cnncli.images.encode import encode_picture
 from cnncli.images.geo import moved_geo
-from cnncli.images.move import Move
-from cnncli.images.moving import moved_metadata
+from cnncli.images.moved_metadata import moved_metadata
 from cnncli.images.picture import GeoField, Picture
 from cnncli.images.read import read_picture
+from cnncli.images.result_geometry import ResultGeometry
 
 MOVES = [
-    Move((40, 30), (10, 8), (3, 5)),
-    Move((40, 30), (20, 10), step=(2, 3)),
-    Move((40, 30), (44, 34), (-2, -2)),
-    Move((40, 30), (7, 5), (4, 9), (3, 2)),
+    ResultGeometry((40, 30), (10, 8), (3, 5)),
+    ResultGeometry((40, 30), (20, 10), step=(2, 3)),
+    ResultGeometry((40, 30), (44, 34), (-2, -2)),
+    ResultGeometry((40, 30), (7, 5), (4, 9), (3, 2)),
 ]
 SCALED = (GeoField(33550, 12, (30.0, 20.0, 0.0)), GeoField(33922, 12, (2.0, 3.0, 0.0, 5e5, 4e6, 0.0)))
 AREA, POINT = (1, 1, 0, 1, 1025, 0, 1, 1), (1, 1, 0, 1, 1025, 0, 1, 2)
@@ -70,7 +70,7 @@ def geotiff():
 
 def test_fields_travel_and_what_a_filter_changes_is_left_out():
     picture = read_picture(geotiff())
-    still = [Move(picture.size, picture.size)]
+    still = [ResultGeometry(picture.size, picture.size)]
     about = moved_metadata(picture.metadata, still, same_units=True)
     with Image.open(io.BytesIO(encode_picture(Picture(picture.frames, metadata=about), "TIFF"))) as image:
         assert image.tag_v2[33550] == (30, 20, 0)
@@ -88,11 +88,11 @@ def test_fields_travel_and_what_a_filter_changes_is_left_out():
 
 def test_a_turned_picture_loses_its_place_and_says_so():
     geo = (GeoField(33550, 12, (30.0, 20.0, 0.0)), GeoField(50844, 12, (1.0,) * 92))
-    left, whole = moved_geo(geo, Move((4, 3), (4, 3), turned=True))
+    left, whole = moved_geo(geo, ResultGeometry((4, 3), (4, 3), turned=True))
     assert (left, whole) == ((), False)
-    left, whole = moved_geo(geo, Move((4, 3), (2, 3), (1, 0)))
+    left, whole = moved_geo(geo, ResultGeometry((4, 3), (2, 3), (1, 0)))
     assert (len(left), whole) == (1, False)
-    assert moved_geo(geo, Move((4, 3), (4, 3))) == (geo, True)
+    assert moved_geo(geo, ResultGeometry((4, 3), (4, 3))) == (geo, True)
 
 
 @pytest.mark.parametrize("at", [0, 1, 4])
@@ -101,7 +101,7 @@ def test_the_kind_of_pixels_is_found_among_all_keys(points, at):
     others = [(1024, 0, 1, 2), (1026, 34737, 22, 0), (2048, 0, 1, 4326), (3076, 0, 1, 2)]  # others are 2, too
     entries = [*others[:at], (1025, 0, 1, 2 if points else 1), *others[at:]]
     keys = GeoField(34735, 3, (1, 1, 0, len(entries), *(number for entry in entries for number in entry)))
-    move = Move((40, 30), (20, 10), step=(2, 3))
+    move = ResultGeometry((40, 30), (20, 10), step=(2, 3))
     after, whole = moved_geo([keys, *SCALED], move)
     assert whole
     assert after[1:] == moved_geo([GeoField(34735, 3, POINT if points else AREA), *SCALED], move)[0][1:]

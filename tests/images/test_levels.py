@@ -14,7 +14,7 @@ BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
 
 
 def scale(*pictures, kind="float32", highlights=False):
-    found = levels.together([levels.extent_of(each, highlights=highlights) for each in pictures])
+    found = levels.together([levels.value_range_of(each, highlights=highlights) for each in pictures])
     decided = levels.decided(found, kind)
     return decided.low, decided.high
 
@@ -70,9 +70,9 @@ def test_highlights_of_a_format_whose_white_is_1():
 def test_where_one_scale_ends_and_the_next_begins(small, large, most, highlights, white):
     # Over all levels, so that nothing is stretched.
     values = np.append(np.linspace(0.001, 1, small), np.full(large, most)).astype(np.float32)
-    found = levels.together([levels.extent_of(values, highlights=highlights)])
+    found = levels.together([levels.value_range_of(values, highlights=highlights)])
     assert (found.small, found.large) == (small, large)
-    wide = levels.Extent(0, most, most, most, 100, small, large, False, highlights)
+    wide = levels.ValueRange(0, most, most, most, 100, small, large, False, highlights)
     decided = levels.decided(wide, "float32")
     if white != 255 or most > 200:
         assert (decided.low, decided.high) == (0, pytest.approx(white))
@@ -134,7 +134,7 @@ def test_what_is_no_scale_is_refused(values, said):
 
 def lone(values, known=None):
     kind = values.dtype.name
-    found = levels.scale_for(levels.extent_of(values), kind, known)
+    found = levels.scale_for(levels.value_range_of(values), kind, known)
     return found.low, found.high
 
 
@@ -164,9 +164,9 @@ def test_a_network_keeps_its_scale_but_for_pictures_of_another_saver():
         assert lone(values.astype(np.float32), counts) == (0, 4095)
     assert lone(STEPS, unit) == lone(STEPS, bytes_) == (0, 1)
     assert lone(STEPS * 255, unit) == lone(STEPS * 255, bytes_) == (0, 255)
-    dark = levels.Scale(0, 255, 0.5, 255)  # learnt from pictures that are as dark as this one
+    dark = levels.Scale(0, 255, 0.5, 255)  # learned from pictures that are as dark as this one
     assert lone(STEPS * np.float32(0.8), dark) == (0, 255)
-    assert lone(STEPS, levels.Scale(0, 255, 1, 255)) == (0, 1), "dark ones learnt from were whole numbers"
+    assert lone(STEPS, levels.Scale(0, 255, 1, 255)) == (0, 1), "dark ones learned from were whole numbers"
     assert lone((STEPS > 0.5).astype(np.float32), levels.Scale(0, 255, 1, 255)) == (0, 255)
     assert lone(STEPS, levels.Scale(0, 65535, 9000, 60000)) == (0, 1)
     depth = levels.Scale(0, 11.2, 4, 10)  # stretched: numbers up to 1 have 22 levels

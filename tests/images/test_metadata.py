@@ -11,11 +11,11 @@ import pytest
 from image_samples import chunk, exif_with, pixels, png, saved
 from PIL import Image, ImageCms
 
-from cnncli.images.about import Found
 from cnncli.images.chunks import look_through_png
 from cnncli.images.encode import encode_picture, encode_with_losses
 from cnncli.images.iptc import fitted_iptc, in_photoshop
-from cnncli.images.keeping import KEEPS, fitted_metadata, suggested
+from cnncli.images.metadata_fitting import KEEPS, fitted_metadata, suggested
+from cnncli.images.metadata_reading import MetadataBlocks
 from cnncli.images.picture import Metadata, Picture, Text
 from cnncli.images.previews import holds_picture
 from cnncli.images.profile import gray_profile
@@ -266,7 +266,7 @@ def test_texts_of_png_travel(text):
 
 def test_text_that_unpacks_large_takes_no_memory():
     data = png(COLOR, after=[("zTXt", b"Title\0\0" + zlib.compress(bytes(200_000_000)))])
-    found = Found()
+    found = MetadataBlocks()
     tracemalloc.start()
     try:
         look_through_png(io.BytesIO(data), found)
@@ -281,7 +281,7 @@ def test_damaged_chunks_cost_nobody_the_others():
     broken = chunk(b"eXIf", exif_with(6))[:-1] + b"!"
     data = png(COLOR, before=[("tEXt", b"Title\0a title")])
     data = data[:33] + broken + data[33:]
-    found = Found()
+    found = MetadataBlocks()
     look_through_png(io.BytesIO(data), found)
     assert found.exif is None
     assert found.texts == [Text("Title", "a title")]

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from cnncli.images.move import Move
+from cnncli.images.result_geometry import ResultGeometry
 from cnncli.images.xmp import fitted_xmp, orientation_of_xmp
 
 PANORAMA = "{http://ns.google.com/photos/1.0/panorama/}"
@@ -48,7 +48,7 @@ def test_places_do_not_outlive_a_move():
     )
     still = properties(fitted_xmp(xmp, (40, 30)))
     assert {"Regions", "SubjectArea", "CropTop", "Contrast"} <= still.keys()
-    for move in (Move((40, 30), (20, 30), (5, 0)), Move((40, 30), (40, 30), turned=True)):
+    for move in (ResultGeometry((40, 30), (20, 30), (5, 0)), ResultGeometry((40, 30), (40, 30), turned=True)):
         moved = properties(fitted_xmp(xmp, (20, 30), move))
         assert moved.keys() & {"Regions", "SubjectArea", "CropTop", "HasCrop"} == set()
         assert moved["Contrast"] == "7"
@@ -59,19 +59,19 @@ SIZES = ("CroppedAreaImageWidthPixels", "CroppedAreaLeftPixels", "FullPanoWidthP
 
 @pytest.mark.parametrize(("stated", "move", "expected"), [
     # The picture shows 400 of 1600 pixels from 100 on. A part from 30 on begins at 130.
-    ((400, 100, 1600), Move((400, 200), (200, 100), (30, 10)), (200, 130, 1600)),
+    ((400, 100, 1600), ResultGeometry((400, 200), (200, 100), (30, 10)), (200, 130, 1600)),
     # Every other pixel: half of everything.
-    ((400, 100, 1600), Move((400, 200), (200, 100), step=(2, 2)), (200, 50, 800)),
+    ((400, 100, 1600), ResultGeometry((400, 200), (200, 100), step=(2, 2)), (200, 50, 800)),
     # Every other pixel of a part: 100 and 30 become 50 and 15.
-    ((400, 100, 1600), Move((400, 200), (100, 50), (30, 10), (2, 2)), (100, 65, 800)),
+    ((400, 100, 1600), ResultGeometry((400, 200), (100, 50), (30, 10), (2, 2)), (100, 65, 800)),
     # A whole turn stays one, although 401 pixels become 201.
-    ((401, 0, 401), Move((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
+    ((401, 0, 401), ResultGeometry((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
     # It has nothing left of it either, whatever is stated: 50 and 401 would reach beyond 401.
-    ((401, 50, 401), Move((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
+    ((401, 50, 401), ResultGeometry((401, 200), (201, 100), step=(2, 2)), (201, 0, 201)),
     # A whole turn without numbers is cut.
-    (None, Move((400, 200), (100, 200), (300, 0)), (100, 300, 400)),
+    (None, ResultGeometry((400, 200), (100, 200), (300, 0)), (100, 300, 400)),
     # The picture was made smaller before, and the numbers were not: 2 of theirs are 1 of ours.
-    ((800, 200, 3200), Move((400, 200), (200, 100), (30, 10)), (200, 130, 1600)),
+    ((800, 200, 3200), ResultGeometry((400, 200), (200, 100), (30, 10)), (200, 130, 1600)),
 ])  # fmt: skip
 def test_panoramas_state_the_part_that_is_left(stated, move, expected):
     numbers = dict(zip(SIZES, stated, strict=True)) if stated else {}
@@ -85,7 +85,7 @@ def test_panoramas_state_the_part_that_is_left(stated, move, expected):
 
 def test_a_turned_panorama_loses_its_numbers():
     xmp = packet(names='GPano:ProjectionType="cylindrical" GPano:FullPanoWidthPixels="400"')
-    found = properties(fitted_xmp(xmp, (200, 400), Move((200, 400), (200, 400), turned=True)))
+    found = properties(fitted_xmp(xmp, (200, 400), ResultGeometry((200, 400), (200, 400), turned=True)))
     assert "FullPanoWidthPixels" not in found
     assert found["ProjectionType"] == "cylindrical"
 

@@ -1,4 +1,4 @@
-"""A dataset that is learnt in a moment, and runs on it."""
+"""A dataset that is learned in a moment, and runs on it."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def session(bars, tmp_path):
     """Begin a run: ``session(epochs=2, …)``."""
 
     def make(*, output=None, threads=1, **options):
-        wishes = {
+        load_options = {
             "dataset": str(bars),
             "model": TINY,
             "epochs": 3,
@@ -46,7 +46,7 @@ def session(bars, tmp_path):
             "augment": "none",
             "val_split": 0.2,
         }
-        asked = TrainOptions(**(wishes | options))
+        asked = TrainOptions(**(load_options | options))
         return begin(asked, make_task, output=str(output or tmp_path / "run"), threads=threads)
 
     return make

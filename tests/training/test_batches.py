@@ -1,4 +1,4 @@
-"""Batches that nothing can be learnt from, and the last images of an epoch."""
+"""Batches that nothing can be learned from, and the last images of an epoch."""
 
 import pytest
 from training_helpers import Watcher, never

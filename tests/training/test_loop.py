@@ -25,7 +25,7 @@ def test_it_learns_and_writes_its_files(session, tmp_path):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == run.trainer.progress.history
     held = load_checkpoint(tmp_path / "run" / "last.safetensors")
-    assert held.network().weights.tobytes() == run.trainer.material.network.weights.tobytes()
+    assert held.network().weights.tobytes() == run.trainer.inputs.network.weights.tobytes()
     assert held.training["epoch"] == 12
     assert held.training["command"].startswith("cnncli train ")
 
@@ -125,7 +125,7 @@ def test_patience_without_validation_images_waits_for_nothing(session, tmp_path)
     pixels = np.arange(200, dtype=np.uint8).reshape(2, 10, 10)
     np.savez(tmp_path / "one each.npz", x_train=pixels, y_train=[0, 1], x_test=pixels, y_test=[0, 1])
     run = session(dataset=str(tmp_path / "one each.npz"), epochs=5, patience=1)
-    assert run.trainer.material.val is None
+    assert run.trainer.inputs.val is None
     run.trainer.run(Watcher(), never)
     assert run.trainer.progress.epoch == 5
 
@@ -159,9 +159,9 @@ def test_equal_accuracies_are_told_apart_by_their_losses(session, accuracy, loss
 
 def test_averaged_weights_follow(session, tmp_path):
     run = session(epochs=1, ema=0.5, batch_size=16)
-    network = run.trainer.material.network
+    network = run.trainer.inputs.network
     average = {name: array.astype(float) for name, array in network.export().items()}
-    for step, batch in enumerate(run.trainer.material.train.epoch(0), 1):
+    for step, batch in enumerate(run.trainer.inputs.train.epoch(0), 1):
         run.trainer.step.run(batch.x, batch.labels, rate=0.05)
         run.trainer.average.follow(network)
         share = 1 - min(0.5, (1 + step) / (10 + step))
@@ -175,9 +175,9 @@ def test_clipping_changes_the_run(session, tmp_path):
     lengths = []
     for clip in (0.0, 1e-3):
         run = session(output=tmp_path / str(clip), epochs=1, clip=clip, momentum=0.0, weight_decay=0.0)
-        start = run.trainer.material.network.weights.copy()
+        start = run.trainer.inputs.network.weights.copy()
         run.trainer.run(Watcher(), never)
-        lengths.append(np.linalg.norm(run.trainer.material.network.weights - start))
+        lengths.append(np.linalg.norm(run.trainer.inputs.network.weights - start))
     assert lengths[1] < 0.05 * 1e-3 * 4 < lengths[0]
 
 
@@ -198,7 +198,7 @@ def test_starting_from_a_checkpoint_with_other_classes(session, tmp_path):
         assert "head is new" in run.notes[0]
         assert run.preprocessing == first.preprocessing
         run.trainer.run(Watcher(), never)
-        after = run.trainer.material.network.export()
+        after = run.trainer.inputs.network.export()
         assert after["head.weight"].shape == (2, 4)
         kept = {name for name in first.arrays if np.array_equal(after[name], first.arrays[name])}
         assert kept == ({"conv1.weight", *(f"batchnorm1.{name}" for name in BATCH_NORM)} if freeze else set())
@@ -243,8 +243,8 @@ def test_a_loss_that_is_no_number(session, tmp_path):
 def test_class_weights_reach_the_loss(session):
     run = session(class_weights=True)
     counts = np.bincount(run.dataset.train.labels)
-    assert run.trainer.material.task.weights == pytest.approx(counts.sum() / (3 * counts))
-    assert len(run.trainer.material.task.loss.class_weights) == 3
+    assert run.trainer.inputs.task.weights == pytest.approx(counts.sum() / (3 * counts))
+    assert len(run.trainer.inputs.task.loss.class_weights) == 3
 
 
 def plain_losses(network, loader):
@@ -262,11 +262,11 @@ def plain_losses(network, loader):
 
 @pytest.mark.parametrize("batch", [20, 35, 96])
 def test_the_loss_of_an_epoch_is_the_mean_over_its_images(session, batch):
-    """Not over its batches, of which the last is smaller; hardly anything is learnt meanwhile."""
+    """Not over its batches, of which the last is smaller; hardly anything is learned meanwhile."""
     run = session(model="flatten fc", batch_size=batch, lr=1e-12, epochs=1, sched="constant")
-    material = run.trainer.material
-    assert len(material.train) == -(-96 // batch)
-    losses = [np.mean(plain_losses(material.network, loader)) for loader in (material.train, material.val)]
+    inputs = run.trainer.inputs
+    assert len(inputs.train) == -(-96 // batch)
+    losses = [np.mean(plain_losses(inputs.network, loader)) for loader in (inputs.train, inputs.val)]
     watcher = Watcher()
     run.trainer.run(watcher, never)
     (row,) = watcher.rows
@@ -277,7 +277,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_images(session, batch):
 
 
 def test_the_rate_finder_leaves_nothing_but_a_rate(session):
-    found = find_rate(session(batch_size=16).trainer.material)
+    found = find_rate(session(batch_size=16).trainer.inputs)
     assert 1e-4 < found.suggested == found.lowest / 10 <= 1
     assert len(found.rates) == len(found.losses) == len(found.smoothed)
     assert min(found.smoothed) == found.smoothed[found.rates.index(found.lowest)]
@@ -285,4 +285,4 @@ def test_the_rate_finder_leaves_nothing_but_a_rate(session):
 
 @pytest.mark.parametrize(("batch", "steps"), [(40, 2), (35, 3), (30, 3), (96, 1), (500, 1)])
 def test_last_batches_of_a_few_images_are_left_out(session, batch, steps):
-    assert len(session(batch_size=batch).trainer.material.train) == steps  # of 96 images
+    assert len(session(batch_size=batch).trainer.inputs.train) == steps  # of 96 images

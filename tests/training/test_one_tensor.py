@@ -1,4 +1,4 @@
-"""One picture, one input: what is learnt from, judged and predicted are the same bytes."""
+"""One picture, one input: what is learned from, judged and predicted are the same bytes."""
 
 import json
 from dataclasses import asdict
@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from cnncli.checked import Fields
-from cnncli.data.assemble import Wishes
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.folder import load_folder
 from cnncli.data.load import load_dataset
 from cnncli.data.prepare import Intake, read_file, read_prepared
-from cnncli.data.sizes import Asked
+from cnncli.data.sizes import ImageOptions
 from cnncli.training.checkpoint import Preprocessing
 from cnncli.training.pixels import preprocessing_of
 
@@ -113,11 +113,11 @@ def test_every_kind(tmp_path, kind, memory):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         path, pixels = save(kind, tmp_path / "ab"[i % 2] / f"{i}.png", i)
         expected[str(path)] = np.asarray(pixels, np.uint8)
-    learnt = load_folder(tmp_path, Wishes(memory=memory))
-    assert not learnt.warnings
-    intake = network_of(learnt)
+    learned = load_folder(tmp_path, LoadOptions(memory=memory))
+    assert not learned.warnings
+    intake = network_of(learned)
     judged = load_dataset(str(tmp_path), intake=intake)
-    inputs = everything(learnt), everything(judged)
+    inputs = everything(learned), everything(judged)
     assert inputs[0].keys() == inputs[1].keys() == expected.keys()
     for name, pixels in expected.items():
         alone = read_prepared(read_file(Path(name)), intake, name=name).pixels
@@ -139,12 +139,12 @@ def test_photographs_of_other_shapes(tmp_path, fit, shape):
     for i in range(8):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         photo(tmp_path / "ab"[i % 2] / f"{i}.jpg", i, (400, 310) if i % 3 else (90, 200))
-    wishes = Wishes(asked=Asked(shape[:2], fit, shape[2]))
-    learnt = load_folder(tmp_path, wishes)
-    intake = network_of(learnt)
+    load_options = LoadOptions(asked=ImageOptions(shape[:2], fit, shape[2]))
+    learned = load_folder(tmp_path, load_options)
+    intake = network_of(learned)
     assert (intake.shape, intake.fit) == (shape, fit)
     judged = everything(load_dataset(str(tmp_path), intake=intake))
-    for name, pixels in everything(learnt).items():
+    for name, pixels in everything(learned).items():
         np.testing.assert_array_equal(pixels, judged[name])
         np.testing.assert_array_equal(pixels, read_prepared(read_file(Path(name)), intake, name=name).pixels)
 
@@ -179,9 +179,9 @@ def test_rows_of_an_array_are_pictures(tmp_path, dtype, digits):
     stored = (images * np.float64(scale)).astype(dtype)
     labels = np.arange(12) % 2
     np.savez(tmp_path / "a.npz", x_train=stored, y_train=labels, x_test=stored, y_test=labels)
-    learnt = load_dataset(str(tmp_path / "a.npz"), val_split=0)
-    np.testing.assert_array_equal(learnt.test.images[..., 0], images)
-    intake = network_of(learnt)
+    learned = load_dataset(str(tmp_path / "a.npz"), val_split=0)
+    np.testing.assert_array_equal(learned.test.images[..., 0], images)
+    intake = network_of(learned)
     if digits:
         intake = Intake(intake.shape, intake.fit, True, intake.scales)
     judged = load_dataset(str(tmp_path / "a.npz"), intake=intake)
@@ -195,7 +195,7 @@ def test_rows_of_an_array_are_pictures(tmp_path, dtype, digits):
 
 
 def test_bytes_and_floats_of_one_picture_are_one_input(tmp_path):
-    """Whatever of the three the network learnt from."""
+    """Whatever of the three the network learned from."""
     pixels = base(3)
     forms = {"bytes": pixels, "unit": pixels.astype(np.float32) / 255, "to_255": pixels.astype(np.float32)}
     for name, array in forms.items():

@@ -41,7 +41,7 @@ def test_a_folder_called_mnist_is_a_folder(folders):
     one, other = begun["mnist"], begun["paper"]
     assert asdict(one.preprocessing) == asdict(other.preprocessing)
     assert not one.preprocessing.digits
-    batches = [next(iter(run.trainer.material.train.epoch(0))).x.copy() for run in (one, other)]
+    batches = [next(iter(run.trainer.inputs.train.epoch(0))).x.copy() for run in (one, other)]
     np.testing.assert_array_equal(*batches)  # augmented alike: no preset by name
 
 
@@ -93,8 +93,8 @@ def test_weights_to_start_from_bring_their_intake(session, tmp_path):
     first.trainer.run(Watcher(), never)
     then = session(init=str(tmp_path / "first"), output=tmp_path / "then", model="auto")
     assert (then.preprocessing.size, then.preprocessing.fit) == ((7, 12), "stretch")
-    wishes = {"size": "9", "fit": "pad", "model": "auto"}
-    other = session(init=str(tmp_path / "first"), output=tmp_path / "other", **wishes)
+    load_options = {"size": "9", "fit": "pad", "model": "auto"}
+    other = session(init=str(tmp_path / "first"), output=tmp_path / "other", **load_options)
     assert (other.preprocessing.size, other.preprocessing.fit) == ((9, 9), "pad")
 
 

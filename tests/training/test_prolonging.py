@@ -70,7 +70,7 @@ def test_the_first_epochs_are_those_of_the_shorter_run(session, again, tmp_path)
     run.trainer.run(Watcher(), never)
     rates = [row["lr"] for row in run.trainer.progress.history]
     assert rates[:3] == [row["lr"] for row in first]
-    batches = len(run.trainer.material.train)
+    batches = len(run.trainer.inputs.train)
     assert rates[3] == pytest.approx(0.05 * one_cycle(4 * batches - 1, 4 * batches))
 
 
@@ -78,7 +78,7 @@ def test_the_same_number_changes_nothing(session, again, tmp_path):
     finished(session, tmp_path / "run")
     run = again(tmp_path / "run", changes=Changes(epochs=3))
     assert run.trainer.progress.result is not None
-    assert run.trainer.material.plans == ()
+    assert run.trainer.inputs.plans == ()
 
 
 @pytest.mark.parametrize("epochs", [2, 0, -1])

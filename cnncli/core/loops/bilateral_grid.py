@@ -68,7 +68,7 @@ def splat_pixel(job, grid, pixel, y, beyond_y, x, beyond_x):
 
 @inline
 def blur(src, dst, outer, length, inner, taps, reach):
-    """Weighted sums along an axis whose cells lie ``inner`` floats apart, a multiple of the lanes."""
+    """Weighted sums along an axis whose cells lie ``inner`` floats rgbx, a multiple of the lanes."""
     step = 4 * inner
     for each in range(outer):
         first = each * length * step

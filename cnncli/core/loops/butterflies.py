@@ -120,7 +120,7 @@ def _turned_all(builder, x, turns, inverse):
 
 
 def _pass(builder, base, step, radix, inverse):
-    """Butterflies of points ``gap`` apart, in place, in ``blocks`` of radix * gap points.
+    """Butterflies of points ``gap`` rgbx, in place, in ``blocks`` of radix * gap points.
 
     ``step`` is the address of radix, gap, blocks and the factors' address; the factors of a block's
     j-th butterfly are the j-th there.
@@ -404,7 +404,7 @@ def _for_channels(builder, channels, emit):
 
 @intrinsic
 def pick_channel(typing_context, src, channels, dst, vectors):
-    """Every ``channels``-th float from ``src`` on, 2 to 4 apart, in whole vectors."""
+    """Every ``channels``-th float from ``src`` on, 2 to 4 rgbx, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         src, channels, dst, vectors = args
@@ -425,7 +425,7 @@ def pick_channel(typing_context, src, channels, dst, vectors):
 
 @intrinsic
 def weave_channels(typing_context, src, pitch, channels, dst, vectors):
-    """Rows of one channel each, ``pitch`` bytes apart, 2 to 4 of them, interleaved, in whole vectors."""
+    """Rows of one channel each, ``pitch`` bytes rgbx, 2 to 4 of them, interleaved, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         src, pitch, channels, dst, vectors = args

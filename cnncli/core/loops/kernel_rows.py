@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8, U16
-from cnncli.core.jobs import APART, STREAMED
+from cnncli.core.jobs import RGBX, STREAMED
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
 from cnncli.core.loops.tile_io import AHEAD, inline, store_row
@@ -31,7 +31,7 @@ def tile_at(job, tile):
 @inline
 def output_at(job, row, column):
     """Address of an output pixel, and bytes of one of its samples."""
-    if job.out_type == APART:
+    if job.out_type == RGBX:
         return job.out + row * job.out_pitch + column * APART_BYTES, 1
     size = 1 if job.out_type == U8 else 2 if job.out_type == U16 else 4
     return job.out + row * job.out_pitch + column * job.channels * size, size
@@ -89,7 +89,7 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
         to, pitch = spare + 4 * i, row_bytes
         element, absolute, scale, bias = FLOAT, 0, ONE, ZERO
         if i < whole:
-            at = i // COLORS * APART_BYTES if job.out_type == APART else i * size
+            at = i // COLORS * APART_BYTES if job.out_type == RGBX else i * size
             to, pitch = out + at, job.out_pitch
             element, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
             for each in range(ROWS):

@@ -11,7 +11,7 @@ from cnncli.core.simd import I32, loaded, record, stored
 
 JOB = jobs.SPACING
 GROUP = 16  # pixels of one turn
-CLOSE, APART = 3, 4  # bytes of a pixel
+CLOSE, RGBX = 3, 4  # bytes of a pixel
 BYTE = ir.IntType(8)
 
 
@@ -38,7 +38,7 @@ def _group(src_bytes, dst_bytes):
     return move
 
 
-pack, space = _group(APART, CLOSE), _group(CLOSE, APART)
+pack, space = _group(RGBX, CLOSE), _group(CLOSE, RGBX)
 
 
 @inline
@@ -47,7 +47,7 @@ def move_rest(src, dst, pixels, src_bytes, dst_bytes):
     for _ in range(pixels):
         for channel in range(CLOSE):
             store_8(dst + channel, load_u8(src + channel))
-        if dst_bytes == APART:
+        if dst_bytes == RGBX:
             store_8(dst + CLOSE, 255)
         src += src_bytes
         dst += dst_bytes
@@ -58,15 +58,15 @@ def loop(job_pointer, scratch, lo, hi):
     job = record(job_pointer)
     width = job.width
     # A group that is packed reads the fourth byte of its last pixel, which the image's last need not have.
-    whole = width - width % GROUP if job.apart else (width - 1) // GROUP * GROUP
+    whole = width - width % GROUP if job.rgbx else (width - 1) // GROUP * GROUP
     for row in range(lo, hi):
         src = job.src + row * job.src_pitch
         dst = job.dst + row * job.dst_pitch
-        if job.apart:
+        if job.rgbx:
             for x in range(0, whole, GROUP):
-                space(src + CLOSE * x, dst + APART * x)
-            move_rest(src + CLOSE * whole, dst + APART * whole, width - whole, CLOSE, APART)
+                space(src + CLOSE * x, dst + RGBX * x)
+            move_rest(src + CLOSE * whole, dst + RGBX * whole, width - whole, CLOSE, RGBX)
         else:
             for x in range(0, whole, GROUP):
-                pack(src + APART * x, dst + CLOSE * x)
-            move_rest(src + APART * whole, dst + CLOSE * whole, width - whole, APART, CLOSE)
+                pack(src + RGBX * x, dst + CLOSE * x)
+            move_rest(src + RGBX * whole, dst + CLOSE * whole, width - whole, RGBX, CLOSE)

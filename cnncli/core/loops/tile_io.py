@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8
-from cnncli.core.jobs import APART
+from cnncli.core.jobs import RGBX
 from cnncli.core.loads import load_luma, load_sample, load_vectors
 from cnncli.core.loops.integers import store_8
 from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
@@ -26,7 +26,7 @@ def load_pixel(job, row, column, dst):
     """One pixel of a source row, or its luma."""
     channels, kind = COLORS if job.gray else job.channels, job.src_type
     first = column * channels
-    if kind == APART:
+    if kind == RGBX:
         first, kind = column * APART_BYTES, U8
     if job.gray:
         total = load_sample(row, first, kind) * job.red
@@ -59,7 +59,7 @@ def load_row(job, padded_row, padded_column, pixels, dst):
         else:
             samples = (hi - lo) * job.channels
             load_vectors(row, first * job.channels, job.src_type, samples, at, AHEAD * job.src_pitch)
-            unit = COLORS * LANES if job.src_type == APART else LANES
+            unit = COLORS * LANES if job.src_type == RGBX else LANES
             whole = (samples - samples % unit) // job.channels
     # Its rest, and the border at either side, pixel by pixel.
     p = padded_column
@@ -84,7 +84,7 @@ def store_row(job, src, row, column, pixels, scratch):
     Values that are clipped are counted; in an output of floats it is some number if any is not finite.
     """
     channels, kind, step, unit = job.channels, job.out_type, job.channels, LANES
-    if kind == APART:
+    if kind == RGBX:
         kind, step, unit = U8, APART_BYTES, COLORS * LANES
     dst = job.out + row * job.out_pitch
     limit = HIGH_U8 if kind == U8 else HIGH_U16

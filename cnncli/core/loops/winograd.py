@@ -113,7 +113,7 @@ def _at(builder, base, *offsets):
 
 
 def _line(emit, count):
-    """An intrinsic ``(src, step, dst, pitch)``: ``count`` vectors, ``step`` bytes apart, transformed."""
+    """An intrinsic ``(src, step, dst, pitch)``: ``count`` vectors, ``step`` bytes rgbx, transformed."""
 
     @intrinsic
     def apply(typing_context, src, step, dst, pitch):

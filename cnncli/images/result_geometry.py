@@ -4,7 +4,7 @@ from cnncli.records import record
 
 
 @record
-class Move:
+class ResultGeometry:
     """The place of a result.
 
     Attributes

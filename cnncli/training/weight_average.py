@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.nn import Network
 
 
-class Average:
+class WeightAverage:
     """A second network that follows the first.
 
     Early on it follows faster, by ``min(decay, (1 + steps) / (10 + steps))``, so that it does not

@@ -7,8 +7,8 @@ from surfaces import random_image
 
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
+from cnncli.filters.area import FilterArea, apply_in_area
 from cnncli.filters.options import Options
-from cnncli.filters.partly import Part, apply_partly
 from cnncli.filters.spec import parse_spec
 
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
@@ -22,7 +22,7 @@ def applied(frame, spec, part=None, *, alpha=False, target=None, **options):
     chosen = Options(**options)
     if part is None:
         return apply_filters(frame, [parse_spec(spec)], chosen, **how).pixels
-    return apply_partly(frame, [parse_spec(spec)], chosen, part, **how).pixels
+    return apply_in_area(frame, [parse_spec(spec)], chosen, part, **how).pixels
 
 
 # The threshold of unsharp masking
@@ -64,7 +64,7 @@ def test_a_threshold_beside_opacity(rng):
 def test_inside_is_filtered_and_the_rest_stays_bit_for_bit(rng, spec, dtype, channels, alpha):
     frame = random_image(rng, (30, 31, channels), dtype)
     before = frame.copy()
-    out = applied(frame, spec, Part(region=REGION), alpha=alpha)
+    out = applied(frame, spec, FilterArea(region=REGION), alpha=alpha)
     assert out.dtype == frame.dtype
     assert out.shape == frame.shape
     whole = applied(frame, spec, alpha=alpha)[INSIDE]
@@ -81,14 +81,14 @@ def test_inside_is_filtered_and_the_rest_stays_bit_for_bit(rng, spec, dtype, cha
 def test_a_region_in_another_depth(rng):
     frame = random_image(rng, (30, 31, 3), np.uint8)
     target = Depth(np.dtype(np.uint16), 65535.0)
-    out = applied(frame, "box:5", Part(region=REGION), target=target)
+    out = applied(frame, "box:5", FilterArea(region=REGION), target=target)
     assert np.array_equal(out[0], frame[0].astype(np.uint16) * 257)
     assert np.array_equal(out[INSIDE], applied(frame, "box:5", target=target)[INSIDE])
 
 
 def test_a_region_that_lies_outside(rng):
     with pytest.raises(CnncliError, match="--roi"):
-        applied(random_image(rng, (8, 8, 1)), "box:3", Part(region=(5, 5, 4, 2)))
+        applied(random_image(rng, (8, 8, 1)), "box:3", FilterArea(region=(5, 5, 4, 2)))
 
 
 # A mask
@@ -100,7 +100,7 @@ def test_a_mask_mixes_by_its_values(rng, dtype, alpha):
     frame = random_image(rng, (20, 22, 4 if alpha else 3), dtype)
     mask = rng.random((20, 22)).astype(np.float32)
     mask[:5], mask[5:10] = 0, 1
-    out = applied(frame, "gaussian:sigma=2", Part(mask=mask), alpha=alpha)
+    out = applied(frame, "gaussian:sigma=2", FilterArea(mask=mask), alpha=alpha)
     whole = applied(frame, "gaussian:sigma=2", alpha=alpha)
     assert np.array_equal(out[:5], frame[:5])
     assert np.array_equal(out[5:10], whole[5:10])
@@ -118,13 +118,13 @@ def test_a_mask_mixes_by_its_values(rng, dtype, alpha):
 
 def test_a_mask_and_a_region_of_the_result(rng):
     frame, mask = random_image(rng, (30, 31, 3), np.uint8), rng.random((30, 31)).astype(np.float32)
-    whole = applied(frame, "box:5", Part(mask=mask))
-    assert np.array_equal(applied(frame, "box:5", Part(mask=mask), roi=REGION), whole[INSIDE])
-    both = applied(frame, "box:5", Part(region=REGION, mask=mask))
+    whole = applied(frame, "box:5", FilterArea(mask=mask))
+    assert np.array_equal(applied(frame, "box:5", FilterArea(mask=mask), roi=REGION), whole[INSIDE])
+    both = applied(frame, "box:5", FilterArea(region=REGION, mask=mask))
     assert np.array_equal(both[INSIDE], whole[INSIDE])
     assert np.array_equal(both[:7], frame[:7])
 
 
 def test_a_mask_of_another_size(rng):
     with pytest.raises(CnncliError, match="--mask is 7 x 8 pixels; expected 9 x 8"):
-        applied(random_image(rng, (8, 9, 1)), "box:3", Part(mask=np.zeros((8, 7), np.float32)))
+        applied(random_image(rng, (8, 9, 1)), "box:3", FilterArea(mask=np.zeros((8, 7), np.float32)))

@@ -52,13 +52,13 @@ def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: b
     if about.is_empty:
         return about
     from cnncli.filters.placement import keeps_values, placed
-    from cnncli.images.move import Move
-    from cnncli.images.moving import moved_metadata
+    from cnncli.images.moved_metadata import moved_metadata
+    from cnncli.images.result_geometry import ResultGeometry
 
     moves = []
     for before, after in zip(picture.frames, result.frames, strict=True):
         sizes = [(int(frame.shape[1]), int(frame.shape[0])) for frame in (before, after)]
-        moves.append(Move(sizes[0], sizes[1], *placed(sizes[0], task.filters, task.options)))
+        moves.append(ResultGeometry(sizes[0], sizes[1], *placed(sizes[0], task.filters, task.options)))
     same_units = same_type and keeps_values(task.filters, task.options)
     return moved_metadata(about, moves, same_units=same_units)
 
@@ -87,7 +87,7 @@ def notes_on_losses(job: Job, picture: Picture, task: Task, lost: list[str]) -> 
         ]
     if not lost:
         return []
-    from cnncli.images.keeping import listed, suggested
+    from cnncli.images.metadata_fitting import listed, suggested
 
     notes = []
     for names, able in suggested(lost):

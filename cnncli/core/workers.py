@@ -10,7 +10,7 @@ from cnncli.core.threads import current_core, leave_core
 Work = Callable[[int], None]
 
 
-class Crew:
+class WorkerThreads:
     """Helper threads that run one piece of work at a time beside the thread that calls.
 
     Nobody waits for helpers: work must notice by itself that it comes too late. They are daemon
@@ -54,6 +54,6 @@ class Crew:
 
 
 @functools.cache
-def crew(helpers: int) -> Crew:
-    """The crew of this many helpers, hired on first use."""
-    return Crew(helpers)
+def workers(helpers: int) -> WorkerThreads:
+    """The workers of this many helpers, hired on first use."""
+    return WorkerThreads(helpers)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-def made_apart(make: Callable[[int], bytes], count: int, *, threads: int) -> list[bytes]:
+def make_in_threads(make: Callable[[int], bytes], count: int, *, threads: int) -> list[bytes]:
     """``make(index)`` for every index below ``count``, in order.
 
     The first fault of any is raised here, after all threads have stopped.

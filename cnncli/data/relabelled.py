@@ -9,7 +9,7 @@ from cnncli.data.model import Images, Labels, Shape, Split
 
 
 @dataclass(frozen=True, eq=False)
-class Recast:
+class Relabelled:
     """A split with the labels of a network.
 
     Attributes

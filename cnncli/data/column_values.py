@@ -26,7 +26,7 @@ def fitted(row: Row, width: int) -> Row | None:
 
 
 @dataclass
-class Census:
+class ColumnValues:
     """Counts of a table's rows.
 
     Attributes
@@ -72,9 +72,9 @@ class Census:
         return bool(self.values[at]) and all(map(is_number, self.values[at]))
 
 
-def census(rows: Iterable[tuple[int, Row]], width: int, *, skip: int) -> Census:
+def column_values(rows: Iterable[tuple[int, Row]], width: int, *, skip: int) -> ColumnValues:
     """Count the rows of a table behind its first ``skip``."""
-    found = Census(width, values=[{} for _ in range(width)])
+    found = ColumnValues(width, values=[{} for _ in range(width)])
     for _, row in islice(rows, skip, None):
         found.add(row)
     return found

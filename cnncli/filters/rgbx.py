@@ -1,4 +1,4 @@
-"""Colour pixels close together, as filters read them, or four bytes apart, as Pillow keeps them."""
+"""Colour pixels close together, as filters read them, or four bytes rgbx, as Pillow keeps them."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
-from cnncli.core.tiling import Surface, is_apart
+from cnncli.core.tiling import Surface, is_rgbx
 from cnncli.images.picture import Pixels
 from cnncli.records import replace
 
-_CLOSE, _APART = 3, 4
+_RGB, _RGBX = 3, 4
 
 
-def close_together(pixels: Pixels, *, threads: int) -> Pixels:
+def as_rgb(pixels: Pixels, *, threads: int) -> Pixels:
     """Pixels with nothing between the samples of a row; the same array where it is so already.
 
     Parameters
@@ -27,14 +27,14 @@ def close_together(pixels: Pixels, *, threads: int) -> Pixels:
     channels = pixels.shape[2]
     if pixels.strides[1:] == (sample * channels, sample):
         return pixels
-    if not is_apart(pixels):
+    if not is_rgbx(pixels):
         return np.ascontiguousarray(pixels)
     out = np.empty(pixels.shape, np.uint8)
-    _move(pixels, out, apart=False, threads=threads)
+    _move(pixels, out, rgbx=False, threads=threads)
     return out
 
 
-def four_bytes_apart(pixels: Pixels, *, threads: int) -> Pixels:
+def as_rgbx(pixels: Pixels, *, threads: int) -> Pixels:
     """Pixels of 8-bit colour as a view of an array of four bytes each; others as they are.
 
     Parameters
@@ -44,19 +44,19 @@ def four_bytes_apart(pixels: Pixels, *, threads: int) -> Pixels:
     threads : int
         Threads to use.
     """
-    if pixels.dtype != np.uint8 or pixels.shape[2] != _CLOSE or is_apart(pixels):
+    if pixels.dtype != np.uint8 or pixels.shape[2] != _RGB or is_rgbx(pixels):
         return pixels
-    out = empty_apart(*pixels.shape[:2])
-    _move(pixels, out, apart=True, threads=threads)
+    out = empty_rgbx(*pixels.shape[:2])
+    _move(pixels, out, rgbx=True, threads=threads)
     return out
 
 
-def empty_apart(height: int, width: int) -> Pixels:
+def empty_rgbx(height: int, width: int) -> Pixels:
     """Room for 8-bit colour, (H, W, 3), four bytes from pixel to pixel."""
-    return aligned_empty((height, width, _APART), np.dtype(np.uint8))[..., :_CLOSE]
+    return aligned_empty((height, width, _RGBX), np.dtype(np.uint8))[..., :_RGB]
 
 
-def run_close(run: Callable[[Surface], int], surface: Surface, *, threads: int) -> int:
+def run_on_rgb(run: Callable[[Surface], int], surface: Surface, *, threads: int) -> int:
     """Run a loop that knows no pixels four bytes apart over a surface that may have such.
 
     Parameters
@@ -73,16 +73,16 @@ def run_close(run: Callable[[Surface], int], surface: Surface, *, threads: int) 
     int
         Values that the output's type clipped.
     """
-    out = aligned_empty(surface.out.shape, surface.out.dtype) if is_apart(surface.out) else surface.out
-    clipped = run(replace(surface, src=close_together(surface.src, threads=threads), out=out))
+    out = aligned_empty(surface.out.shape, surface.out.dtype) if is_rgbx(surface.out) else surface.out
+    clipped = run(replace(surface, src=as_rgb(surface.src, threads=threads), out=out))
     if out is not surface.out:
-        _move(out, surface.out, apart=True, threads=threads)
+        _move(out, surface.out, rgbx=True, threads=threads)
     return clipped
 
 
-def _move(src: Pixels, dst: Pixels, *, apart: bool, threads: int) -> None:
+def _move(src: Pixels, dst: Pixels, *, rgbx: bool, threads: int) -> None:
     job = np.zeros(1, jobs.SPACING)
     job["src"], job["src_pitch"] = src.ctypes.data, src.strides[0]
     job["dst"], job["dst_pitch"] = dst.ctypes.data, dst.strides[0]
-    job["width"], job["apart"] = src.shape[1], apart
+    job["width"], job["rgbx"] = src.shape[1], rgbx
     native.run("spacing", job, src.shape[0], threads=threads)

@@ -11,51 +11,53 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Split
 
-Marks = NDArray[np.uint64]
+FileDigests = NDArray[np.uint64]
 
 PARTS = ("train", "val", "test", "earlier", "keys")
 
 
-def _none() -> Marks:
+def _none() -> FileDigests:
     return np.empty(0, np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class TrainedImages:
     """Digests (`identity.digests_of`) of images as the network takes them.
 
     Attributes
     ----------
     train, val, test : ndarray of uint64
-        Of the run's splits: learnt, looked at to choose the best weights, and kept for the end.
+        Of the run's splits: learned, looked at to choose the best weights, and kept for the end.
     earlier : ndarray of uint64
         Learnt by the weights that the run started from, and those before them.
     keys : ndarray of uint64
-        Of all that were learnt, by this network and before: `identity.keys_of`, which are the same at any
+        Of all that were learned, by this network and before: `identity.keys_of`, which are the same at any
         size of the inputs, as digests are in any format. Those that are digests, too, as
         of arrays of bytes, are not kept twice.
     """
 
-    train: Marks = field(default_factory=_none)
-    val: Marks = field(default_factory=_none)
-    test: Marks = field(default_factory=_none)
-    earlier: Marks = field(default_factory=_none)
-    keys: Marks = field(default_factory=_none)
+    train: FileDigests = field(default_factory=_none)
+    val: FileDigests = field(default_factory=_none)
+    test: FileDigests = field(default_factory=_none)
+    earlier: FileDigests = field(default_factory=_none)
+    keys: FileDigests = field(default_factory=_none)
 
     @classmethod
-    def of_run(cls, train: Split, val: Marks, test: Marks, *, before: "Seen | None") -> "Seen":
+    def of_run(
+        cls, train: Split, val: FileDigests, test: FileDigests, *, before: "TrainedImages | None"
+    ) -> "TrainedImages":
         """What a network has seen that starts from the weights of another (None: from none)."""
         before = before or cls()
-        seen = cls(digests_of(train), val, test, before.learnt)
+        seen = cls(digests_of(train), val, test, before.learned)
         keys = np.union1d(before.keys, keys_of(train))
-        return replace(seen, keys=np.setdiff1d(keys, seen.learnt))
+        return replace(seen, keys=np.setdiff1d(keys, seen.learned))
 
     @property
-    def learnt(self) -> Marks:
+    def learned(self) -> FileDigests:
         """Digests of all that weights of this network, or those they come from, were trained on."""
         return np.union1d(self.train, self.earlier)
 
-    def trained_on(self, digests: Marks, keys: Marks) -> NDArray[np.bool_]:
+    def trained_on(self, digests: FileDigests, keys: FileDigests) -> NDArray[np.bool_]:
         """Tell which images were trained on, by this network or by weights that it comes from.
 
         Parameters
@@ -63,8 +65,8 @@ class Seen:
         digests, keys : ndarray, shape (N,), uint64
             Of the images.
         """
-        learnt = self.learnt
-        return np.isin(digests, learnt) | np.isin(keys, np.union1d(learnt, self.keys))
+        learned = self.learned
+        return np.isin(digests, learned) | np.isin(keys, np.union1d(learned, self.keys))
 
     def as_text(self) -> str:
         """JSON of 11 characters an image."""
@@ -77,7 +79,7 @@ class Seen:
         return json.dumps(packed)
 
     @classmethod
-    def from_text(cls, text: str) -> "Seen":
+    def from_text(cls, text: str) -> "TrainedImages":
         """The reverse of `as_text`, of text that may come from anywhere.
 
         Raises
@@ -90,7 +92,7 @@ class Seen:
         return cls(**{part: _unpacked(part, fields.text(part)) for part in PARTS})
 
 
-def _unpacked(part: str, text: str) -> Marks:
+def _unpacked(part: str, text: str) -> FileDigests:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -179,10 +179,10 @@ def _true(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, lis
 
 
 def _true_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes | None, list[str]]:
-    from cnncli.images.move import Move
+    from cnncli.images.result_geometry import ResultGeometry
     from cnncli.images.xmp import fitted_xmp
 
-    move = Move(picture.size, picture.size, turned=True) if turned else None
+    move = ResultGeometry(picture.size, picture.size, turned=True) if turned else None
     fitted = fitted_xmp(xmp, picture.size, move)
     return fitted, [] if fitted else [_BROKEN_XMP]
 

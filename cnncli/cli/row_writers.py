@@ -41,7 +41,7 @@ class Row:
     error: CnncliError | None = None
 
 
-class Readout(Protocol):
+class RowWriter(Protocol):
     """A way to write rows."""
 
     @property
@@ -171,9 +171,9 @@ class Table:
         return f"{name}  \x1b[1m{label}\x1b[0m  {share}\x1b[2m{others}\x1b[0m"
 
 
-def choose_readout(
+def choose_row_writer(
     names: Sequence[str], classes: Sequence[str], *, json: bool, csv: bool, top: int
-) -> Readout:
+) -> RowWriter:
     """The way that was asked for, or that suits where standard output goes."""
     if json:
         return JsonLines()

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from cnncli.images.move import Move
 from cnncli.images.picture import Metadata
+from cnncli.images.result_geometry import ResultGeometry
 from cnncli.records import replace
 
 
-def moved_metadata(metadata: Metadata, moves: Sequence[Move], *, same_units: bool) -> Metadata:
+def moved_metadata(metadata: Metadata, moves: Sequence[ResultGeometry], *, same_units: bool) -> Metadata:
     """Let metadata speak of the result.
 
     Parameters
     ----------
     metadata : Metadata
         Of the picture that was filtered.
-    moves : sequence of Move
+    moves : sequence of ResultGeometry
         Of each frame.
     same_units : bool
         Whether the numbers of the result are in the units of the picture.
@@ -46,7 +46,7 @@ def moved_metadata(metadata: Metadata, moves: Sequence[Move], *, same_units: boo
     return replace(metadata, lost=tuple(lost), later=later, turned=False)
 
 
-def _moved_geo(metadata: Metadata, move: Move, *, same_units: bool) -> tuple[Metadata, list[str]]:
+def _moved_geo(metadata: Metadata, move: ResultGeometry, *, same_units: bool) -> tuple[Metadata, list[str]]:
     from cnncli.images.geo import moved_geo, without_statistics, without_values
 
     geo, whole = moved_geo(metadata.geo, move)

@@ -9,8 +9,8 @@ from cnncli.errors import CnncliError
 from cnncli.models import architecture
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
-from cnncli.training.seen import PARTS, Seen
-from cnncli.training.takeover import take_over
+from cnncli.training.trained_images import PARTS, TrainedImages
+from cnncli.training.transfer import transfer_weights
 
 TEXT = "conv4 relu gap fc"
 BEFORE = ("ant", "bee", "caf\u00e9")
@@ -43,7 +43,7 @@ def test_rows_of_the_head_by_name(classes, said):
     """As many classes as before are not the same ones, nor are those in another order."""
     mine, held = network(classes, 2), start()
     fresh = mine.export()
-    assert said in take_over(mine, held, classes).replace("cafe\u0301", "café")
+    assert said in transfer_weights(mine, held, classes).replace("cafe\u0301", "café")
     after = mine.export()
     names = ["café" if name == "cafe\u0301" else name for name in classes]
     for row, name in enumerate(names):
@@ -57,7 +57,7 @@ def test_a_head_of_another_width(tmp_path):
     """Another size of picture in front of a flattened head: no row fits."""
     mine = Network(architecture("conv4 relu flatten fc", (4, 4, 1), 3).graph(), seed=2)
     held = start(text="conv4 relu flatten fc")
-    assert "its head is new, of another shape" in take_over(mine, held, BEFORE)
+    assert "its head is new, of another shape" in transfer_weights(mine, held, BEFORE)
 
 
 def marks(*values):
@@ -65,8 +65,8 @@ def marks(*values):
 
 
 def test_what_was_seen_there_and_back():
-    seen = Seen(marks(3, 2**64 - 1, 3), marks(5), marks(), marks(9, 1), marks(7))
-    held = Seen.from_text(seen.as_text())
+    seen = TrainedImages(marks(3, 2**64 - 1, 3), marks(5), marks(), marks(9, 1), marks(7))
+    held = TrainedImages.from_text(seen.as_text())
     assert [getattr(held, part).tolist() for part in PARTS] == [
         [3, 2**64 - 1],
         [5],
@@ -74,7 +74,7 @@ def test_what_was_seen_there_and_back():
         [1, 9],
         [7],
     ]
-    assert held.learnt.tolist() == [1, 3, 9, 2**64 - 1]
+    assert held.learned.tolist() == [1, 3, 9, 2**64 - 1]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_was_seen_there_and_back():
 )
 def test_a_note_that_is_damaged(text):
     with pytest.raises(MalformedError):
-        Seen.from_text(text)
+        TrainedImages.from_text(text)
     with pytest.raises(CnncliError, match="is damaged"):
         Checkpoint({}, ("a",), None, None, images=text).seen  # noqa: B018
 

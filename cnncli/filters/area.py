@@ -10,7 +10,7 @@ from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Options, Region
-from cnncli.filters.spacing import four_bytes_apart
+from cnncli.filters.rgbx import as_rgbx
 from cnncli.records import record, replace
 
 Pixels = NDArray[Any]
@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 
 @record(eq=False)
-class Part:
+class FilterArea:
     """Where filters work.
 
     Attributes
@@ -33,17 +33,17 @@ class Part:
     mask: Floats | None = None
 
 
-def apply_partly(
+def apply_in_area(
     frame: Pixels,
     filters: Sequence[Filter],
     options: Options,
-    part: Part,
+    part: FilterArea,
     *,
     alpha: bool,
     source: Depth,
     target: Depth,
     threads: int,
-    apart: bool = False,
+    rgbx: bool = False,
 ) -> Applied:
     """Filter a part of one frame, and keep the rest bit for bit.
 
@@ -52,9 +52,9 @@ def apply_partly(
 
     Parameters
     ----------
-    part : Part
+    part : FilterArea
         Where.
-    frame, filters, options, alpha, source, target, threads, apart
+    frame, filters, options, alpha, source, target, threads, rgbx
         As for `apply_filters`; ``options.roi`` is the part of the result that is wanted. Every filter must
         give as many pixels as the frame has.
 
@@ -87,7 +87,7 @@ def apply_partly(
         kept[rows, columns] = filtered
         filtered = kept
     pixels = np.ascontiguousarray(filtered)
-    return replace(applied, pixels=four_bytes_apart(pixels, threads=threads) if apart else pixels)
+    return replace(applied, pixels=as_rgbx(pixels, threads=threads) if rgbx else pixels)
 
 
 def _window(region: Region | None, shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -35,7 +35,7 @@ _JPEG2000_HEAD = 1 << 20
 _PHOTOSHOP_EXIF, _PHOTOSHOP_XMP, _PHOTOSHOP_IPTC = 0x0422, 0x0424, 0x0404
 
 
-class Found:
+class MetadataBlocks:
     """What is found while a file's pieces are gone through; the first of each kind counts."""
 
     def __init__(self) -> None:
@@ -120,15 +120,15 @@ def read_orientation(image: ImageFile, stream: IO[bytes]) -> int:
     return _oriented(image, _found(image, stream))[1]
 
 
-def _oriented(image: ImageFile, found: Found) -> tuple[Exif | None, int]:
+def _oriented(image: ImageFile, found: MetadataBlocks) -> tuple[Exif | None, int]:
     exif, orientation = found.read()
     if image.format == "AVIF":  # the container's word counts; Source: MIAF, ISO/IEC 23000-22, 7.3.6.7
         orientation = int(image.info.get("orientation", 1))
     return exif, orientation
 
 
-def _found(image: ImageFile, stream: IO[bytes]) -> Found:
-    found = Found()
+def _found(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
+    found = MetadataBlocks()
     info: dict[Any, Any] = image.info
     found.exif = info.get("exif")
     found.xmp = _as_bytes(info.get("xmp"))
@@ -162,7 +162,7 @@ def _as_bytes(value: Any) -> bytes | None:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _look_through_jpeg(image: ImageFile, found: Found) -> None:
+def _look_through_jpeg(image: ImageFile, found: MetadataBlocks) -> None:
     photoshop = b""
     for name, segment in getattr(image, "applist", ()):
         if name == "COM":
@@ -187,7 +187,7 @@ def _segment_name(name: str, segment: bytes) -> str:
     return f"{name} {word.decode()}" if word.isascii() and word.decode().isprintable() and word else name
 
 
-def _look_through_resources(resources: dict[int, bytes], found: Found) -> None:
+def _look_through_resources(resources: dict[int, bytes], found: MetadataBlocks) -> None:
     from cnncli.images.iptc import resource_names
 
     found.iptc = found.iptc or resources.get(_PHOTOSHOP_IPTC)
@@ -196,7 +196,7 @@ def _look_through_resources(resources: dict[int, bytes], found: Found) -> None:
     found.lost += resource_names(resources)
 
 
-def add_comment(found: Found, comment: Any) -> None:
+def add_comment(found: MetadataBlocks, comment: Any) -> None:
     """Take a comment, UTF-8 or else Latin-1, unless it is empty."""
     if isinstance(comment, bytes):
         try:

@@ -29,7 +29,7 @@ def starting_point(init: str | None) -> Checkpoint | None:
         raise OptionError(f"--init: {fault.message}", fault.hint) from fault
 
 
-def take_over(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> str:
+def transfer_weights(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> str:
     """Load a checkpoint's weights into a network with a head of its own.
 
     A class that both know, by its name, keeps its row of the head; others start anew.
