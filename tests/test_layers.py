@@ -192,8 +192,8 @@ WARM = {
             "rgbx spec"
         ),
         "images": (
-            "arrow chunks decode encode faults formats limits memory metadata metadata_reading opening "
-            "picture png read room threaded trailing_bytes write"
+            "arrow png_chunks decode decoding_limits encode faults formats limits metadata metadata_reading "
+            "opening picture pillow_pixels png read threaded trailing_bytes write"
         ),
     },
     "predict": {
@@ -201,7 +201,7 @@ WARM = {
         "cli": "listing names plain predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
-        "images": "faults formats picture png_read resize room",
+        "images": "decoding_limits faults formats picture png_read resize",
         "models": "catalog fields grammar residual summary",
         "nn": (
             "activation combine convolution dropout exchange fusion gather graph init layer losses memory "

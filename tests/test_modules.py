@@ -105,8 +105,8 @@ def test_a_program_in_an_archive_keeps_its_modules(tmp_path):
 
 LOGGING = """
 import logging
-from cnncli.images.opening import settle_pillow
-settle_pillow(1000)
+from cnncli.images.opening import configure_pillow
+configure_pillow(1000)
 logging.getLogger("PIL.TiffImagePlugin").error("of Pillow")
 logging.getLogger("urllib3").warning("of another")
 """

@@ -23,12 +23,12 @@ from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
 from cnncli.filters.model import Bilateral
 from cnncli.filters.options import Options
+from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
 from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
-from cnncli.images.room import with_room
 from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
 
@@ -81,7 +81,7 @@ def convolve_command(
     def work(job: Job, threads: int) -> Outcome:
         if job.source == STREAM:  # which can be read once only
             return _convolve(job, task, threads)
-        return with_room(lambda: _convolve(job, task, threads), job.source)
+        return with_memory_retry(lambda: _convolve(job, task, threads), job.source)
 
     with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
         for job, outcome in outcomes:

@@ -22,8 +22,8 @@ from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Labels, Split
 from cnncli.data.relabelled import Relabelled
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.faults import in_unicode, shown, writing_fault
-from cnncli.images.room import set_max_pixels
 from cnncli.tasks.classification import Evaluation, evaluate
 from cnncli.training.folder import TEST_FILES
 
@@ -102,7 +102,7 @@ def evaluate_command(
         cores = thread_count(threads)
         found = load_dataset(
             dataset,
-            intake=trained.checkpoint.preprocessing.intake,
+            input_spec=trained.checkpoint.preprocessing.input_spec,
             offline=offline,
             threads=cores,
             for_training=False,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.cli.trained import Trained
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
-from cnncli.data.words import joined
+from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE

@@ -17,13 +17,13 @@ from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.trained import Trained, load_trained, no_answer
 from cnncli.core.threads import thread_count
-from cnncli.data.prepare import Intake, Prepared, eight_bits, read_file, read_prepared
+from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
-from cnncli.images.room import set_max_pixels
 from cnncli.images.write import write_atomic
 from cnncli.nn import Graph, Inference, Node
 from cnncli.tasks.classification import answers, are_finite, probabilities
@@ -281,7 +281,7 @@ def _read(source: str, trained: Trained) -> tuple[Picture, Prepared]:
             data, name = read_file(Path(source)), source
         except ValueError as error:  # a NUL byte in the name
             raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
-    return read_picture(data, name=name, first=True), read_prepared(data, trained.intake, name=name)
+    return read_picture(data, name=name, first=True), read_prepared(data, trained.input_spec, name=name)
 
 
 def _look(
@@ -323,7 +323,7 @@ def _look(
         about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
         arrays = {each: weight for each, (_, weight) in learned.items()}
     return LayerActivations(
-        name, _small(picture, trained.intake), prepared, shares, sections, about, arrays, len(brief)
+        name, _small(picture, trained.input_spec), prepared, shares, sections, about, arrays, len(brief)
     )
 
 
@@ -341,11 +341,11 @@ def _about_maps(layer: LayerMaps) -> dict[str, Any]:
     }
 
 
-def _small(picture: Picture, intake: Intake) -> NDArray[np.uint8]:
+def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:
     """The picture as it looks, opacity on white, no larger than it is drawn."""
     pixels = picture.frames[0]
     if pixels.dtype != np.uint8:
-        pixels, _ = eight_bits(picture, intake)
+        pixels, _ = eight_bits(picture, input_spec)
     if picture.alpha:
         opacity = pixels[..., -1:].astype(np.float32) / 255
         shades = pixels[..., :-1].astype(np.float32)

@@ -19,8 +19,8 @@ from cnncli.cli.trained import Trained, load_trained, no_answer
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.faults import encoded, reading_fault, shown
-from cnncli.images.room import set_max_pixels
 from cnncli.nn import Inference
 from cnncli.tasks.classification import Answer, answers, are_finite, probabilities
 
@@ -150,7 +150,7 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
             # To make a Path takes a tenth of the time of a small image.
             with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
                 data, name = file.read(), item.name
-        return read_prepared(data, trained.intake, name=name)
+        return read_prepared(data, trained.input_spec, name=name)
     except CnncliError as error:
         return error
     except OSError as error:

@@ -115,7 +115,7 @@ def carry_out(work: Callable[[], int], *, debug: bool = False) -> int:
     except BaseException as error:  # noqa: BLE001 - nobody else is left to handle it
         return settle(error, debug=debug)
     finally:
-        from cnncli.images.room import set_max_pixels
+        from cnncli.images.decoding_limits import set_max_pixels
 
         set_max_pixels(None)
     return code

@@ -15,9 +15,9 @@ from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, Linear
 from cnncli.filters.options import Normalize, Options, PlacedKernels, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
+from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
 from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
-from cnncli.images.room import DEFAULT_MAX_PIXELS
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:

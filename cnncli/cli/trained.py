@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cnncli.cli.run import UsageError
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
@@ -25,7 +25,7 @@ class Trained:
 
     checkpoint: Checkpoint
     network: Network
-    intake: Intake
+    input_spec: InputSpec
 
     def inference(self, pictures: int | None, *, threads: int) -> Inference:
         """A plan for so many pictures, or for as many as may come (None).
@@ -60,7 +60,7 @@ def load_trained(name: str | None) -> Trained:
                 "channels; expected 1 (gray) or 3 (red, green, blue)",
                 "Use a network that was trained on images.",
             )
-        return Trained(checkpoint, checkpoint.network(), checkpoint.preprocessing.intake)
+        return Trained(checkpoint, checkpoint.network(), checkpoint.preprocessing.input_spec)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like

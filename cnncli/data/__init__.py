@@ -33,5 +33,5 @@ that cannot be are in ``dataset.skipped`` and in no split.
 What a batch holds is a pure function of the split, the batch size, the seed, the epoch and the batch's
 number: never of the number of threads or of what was drawn before. `split.name(i)` names an image in a
 report; `split.read(indices, out)` gives the uint8 pixels that `prepare.prepared` made of a picture;
-`dataset.intake` says how, and the same function makes a network's input of any other picture.
+`dataset.input_spec` says how, and the same function makes a network's input of any other picture.
 """

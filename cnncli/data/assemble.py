@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from cnncli.data.arrays import Raw, open_arrays
 from cnncli.data.copies import conflicts, copies_across, copies_within
-from cnncli.data.division import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
+from cnncli.data.holdout import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
 from cnncli.data.identity import digests_of, groups, keys_of, row_marks
+from cnncli.data.image_facts import ImageFacts, ImageOptions, choose, look, said
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
-from cnncli.data.prepare import MAX_SIDE, Intake
-from cnncli.data.sizes import ImageFacts, ImageOptions, choose, look, said
+from cnncli.data.prepare import MAX_SIDE, InputSpec
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -61,7 +61,7 @@ class LoadOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RawDataset:
+class DatasetDescription:
     """What a reader found, before it is split.
 
     Attributes
@@ -72,7 +72,7 @@ class RawDataset:
         Names, in the order of the labels.
     provenance : str
         One line.
-    notes, warnings, skipped, files, known, intake, adapted
+    notes, warnings, skipped, files, known, input_spec, adapted
         As in `Dataset`.
     """
 
@@ -84,12 +84,12 @@ class RawDataset:
     skipped: tuple[Skipped, ...] = ()
     files: tuple[Path, ...] = ()
     known: str = ""
-    intake: Intake | None = None
+    input_spec: InputSpec | None = None
     adapted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def from_arrays(
-    found: RawDataset,
+    found: DatasetDescription,
     parts: dict[str, tuple[Raw, Labels]],
     load_options: LoadOptions,
     *,
@@ -129,14 +129,16 @@ def from_arrays(
         return f"{labels[part]}[{at if place is None else place[at]}]"
 
     try:
-        arrays, intake, facts = open_arrays(
+        arrays, input_spec, facts = open_arrays(
             {part: x for part, (x, _) in kept.items()}, name, load_options.asked
         )
     except CnncliError as error:
         source = shown(found.files[0]) if found.files else found.name
         raise CnncliError(f"{source}: {error.message}", error.hint) from error
-    notes, warnings = said(facts, intake, load_options.asked)
-    found = replace(_with(found, notes=notes, warnings=warnings), intake=intake, adapted=facts.adapted)
+    notes, warnings = said(facts, input_spec, load_options.asked)
+    found = replace(
+        _with(found, notes=notes, warnings=warnings), input_spec=input_spec, adapted=facts.adapted
+    )
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
         digests = row_marks(arrays[part])
@@ -149,7 +151,7 @@ def from_arrays(
 
 
 def from_files(
-    found: RawDataset, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
+    found: DatasetDescription, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
 ) -> Dataset:
     """Make a dataset of image files: decoded now where they fit into memory, else as they are needed.
 
@@ -166,53 +168,57 @@ def from_files(
     """
     everything = [path for files in parts.values() for path, _ in files]
     found = _with(found, files=tuple(everything))
-    guess = ImageFacts() if load_options.asked.intake else look(everything)
+    guess = ImageFacts() if load_options.asked.input_spec else look(everything)
     while True:
-        intake = choose(guess, load_options.asked, sure=False)
-        facts = ImageFacts(curious=load_options.asked.intake is None, colour=guess.colour)
-        opened, splits = _opened(found, parts, intake, facts, load_options)
+        input_spec = choose(guess, load_options.asked, sure=False)
+        facts = ImageFacts(curious=load_options.asked.input_spec is None, colour=guess.colour)
+        opened, splits = _opened(found, parts, input_spec, facts, load_options)
         try:
             sure = choose(facts, load_options.asked)
         except CnncliError as error:
             raise CnncliError(f"{found.name}: {error.message}", error.hint) from error
-        if sure == intake:  # all images bear out what some made us choose
+        if sure == input_spec:  # all images bear out what some made us choose
             break
         guess = facts
-    notes, warnings = said(facts, intake, load_options.asked)
+    notes, warnings = said(facts, input_spec, load_options.asked)
     opened = _with(opened, notes=notes, warnings=warnings)
     torn, warnings = conflicts(splits, found.classes)
     if warnings:
         kept = {part: picked(split, np.flatnonzero(~torn[part]), part) for part, split in splits.items()}
         splits = {part: split for part, split in kept.items() if len(split) or part == "train"}
         opened = _with(opened, warnings=warnings)
-    return _divided(replace(opened, intake=intake, adapted=facts.adapted), splits, load_options)
+    return _divided(replace(opened, input_spec=input_spec, adapted=facts.adapted), splits, load_options)
 
 
 def _opened(
-    found: RawDataset,
+    found: DatasetDescription,
     parts: dict[str, list[tuple[Path, int]]],
-    intake: Intake,
+    input_spec: InputSpec,
     facts: ImageFacts,
     load_options: LoadOptions,
-) -> tuple[RawDataset, dict[str, Split]]:
+) -> tuple[DatasetDescription, dict[str, Split]]:
     """Decode image files, or see which ones can be decoded."""
     splits: dict[str, Split] = {}
-    fits = sum(map(len, parts.values())) * int(np.prod(intake.shape)) <= load_options.memory
+    fits = sum(map(len, parts.values())) * int(np.prod(input_spec.shape)) <= load_options.memory
     threads, report = load_options.threads, load_options.report
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
         marks = FileDigests(len(paths))
         if fits:
             images, kept, skipped = decode_all(
-                paths, intake, threads=threads, report=report, facts=facts, marks=marks
+                paths, input_spec, threads=threads, report=report, facts=facts, marks=marks
             )
             keys, digests = marks.at(kept)
             names = [shown(paths[place]) for place in kept]
             splits[part] = Arrays(images, labels[kept], names, part, digests, keys)
         else:
-            kept, skipped = decodable(paths, intake, threads=threads, report=report, facts=facts, marks=marks)
+            kept, skipped = decodable(
+                paths, input_spec, threads=threads, report=report, facts=facts, marks=marks
+            )
             keys, digests = marks.at(kept)
-            splits[part] = Files(tuple(paths[place] for place in kept), labels[kept], intake, digests, keys)
+            splits[part] = Files(
+                tuple(paths[place] for place in kept), labels[kept], input_spec, digests, keys
+            )
         found = _with(found, skipped=tuple(skipped))
     if not fits:
         found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
@@ -226,13 +232,13 @@ def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str
 
 
 def _with(
-    found: RawDataset,
+    found: DatasetDescription,
     *,
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     skipped: tuple[Skipped, ...] = (),
     files: tuple[Path, ...] = (),
-) -> RawDataset:
+) -> DatasetDescription:
     """The same, and more to say."""
     return replace(
         found,
@@ -243,7 +249,7 @@ def _with(
     )
 
 
-def _divided(found: RawDataset, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
+def _divided(found: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
     """Take from the training images what the other splits lack, and look at copies and classes."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
     _check(found, splits, load_options)
@@ -277,7 +283,7 @@ def _divided(found: RawDataset, splits: dict[str, Split], load_options: LoadOpti
         files=found.files,
         known=found.known,
         given=given,
-        intake=found.intake,
+        input_spec=found.input_spec,
         adapted=found.adapted,
     )
 
@@ -305,7 +311,7 @@ def _held_out(
     return train, val, test, tuple(notes)
 
 
-def _check(found: RawDataset, splits: dict[str, Split], load_options: LoadOptions) -> None:
+def _check(found: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> None:
     train = splits.get("train") if not load_options.whole else next(iter(splits.values()), None)
     if train is None or not (len(train) or (load_options.whole and any(map(len, splits.values())))):
         first = f"; the first: {found.skipped[0].reason}" if found.skipped else ""
@@ -333,7 +339,7 @@ def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     labels = split.labels[positions]
     digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):
-        return Files(tuple(split.paths[at] for at in positions), labels, split.intake, digests, keys)
+        return Files(tuple(split.paths[at] for at in positions), labels, split.input_spec, digests, keys)
     if not isinstance(split, Arrays):
         raise TypeError(f"cannot pick from a {type(split).__name__}")
     if np.array_equal(positions, np.arange(len(split))):

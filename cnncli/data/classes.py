@@ -5,7 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from cnncli.data.words import joined
+from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnncli.data.column_values import ColumnValues
-from cnncli.data.words import assigned, joined, meaning_note, plain, split_of, unknown_words
+from cnncli.data.split_names import assigned, joined, meaning_note, plain, split_of, unknown_words
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 

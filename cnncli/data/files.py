@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key, row_marks
+from cnncli.data.image_facts import ImageFacts
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
-from cnncli.data.prepare import Intake, Prepared, prepared, read_file, read_for, read_prepared
-from cnncli.data.sizes import ImageFacts
+from cnncli.data.prepare import InputSpec, Prepared, prepared, read_file, read_for, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
-from cnncli.images.room import with_room
 
 _AT_ONCE = 256  # files in the pool's queue: bounds memory, and tells progress often
 
@@ -30,7 +30,7 @@ class Files:
         One an image.
     labels : ndarray, shape (N,), int64
         The class of each image.
-    intake : Intake
+    input_spec : InputSpec
         What every image is brought to.
     digests : ndarray, shape (N,), uint64, or None
         Of the images as they are read, where they are known.
@@ -40,14 +40,14 @@ class Files:
 
     paths: tuple[Path, ...]
     labels: Labels
-    intake: Intake
+    input_spec: InputSpec
     digests: NDArray[np.uint64] | None = None
     keys: NDArray[np.uint64] | None = None
 
     @property
     def shape(self) -> Shape:
         """(H, W, C) of every image."""
-        return self.intake.shape
+        return self.input_spec.shape
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -68,7 +68,7 @@ class Files:
         def one(place: int) -> None:
             path = self.paths[indices[place]]
             try:
-                out[place] = read_prepared(read_file(path), self.intake, name=str(path)).pixels
+                out[place] = read_prepared(read_file(path), self.input_spec, name=str(path)).pixels
             except CnncliError as error:
                 raise CnncliError(
                     f"{shown(path)} could be read when the data set was opened, and cannot any more: "
@@ -97,21 +97,21 @@ class FileDigests:
 
 
 def _read_noted(
-    path: Path, intake: Intake, place: int, facts: ImageFacts | None, marks: FileDigests | None
+    path: Path, input_spec: InputSpec, place: int, facts: ImageFacts | None, marks: FileDigests | None
 ) -> Images:
     """Decode one file, and note what it turns out to be and what identifies it."""
     data = read_file(path)
 
     def read() -> tuple[Picture, Prepared]:
-        picture, size = read_for(data, intake, name=str(path))
+        picture, size = read_for(data, input_spec, name=str(path))
         try:
             if facts is not None:
                 facts.see(shown(path), picture, size)
-            return picture, prepared(picture, intake)
+            return picture, prepared(picture, input_spec)
         except CnncliError as error:
             raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error
 
-    picture, done = with_room(read, str(path))
+    picture, done = with_memory_retry(read, str(path))
     if facts is not None:
         facts.note(shown(path), picture, done)
     if marks is not None:
@@ -122,7 +122,7 @@ def _read_noted(
 
 def decode_all(
     paths: Sequence[Path],
-    intake: Intake,
+    input_spec: InputSpec,
     *,
     threads: int = 1,
     report: Report | None = None,
@@ -135,7 +135,7 @@ def decode_all(
     ----------
     paths : sequence of Path
         Image files.
-    intake : Intake
+    input_spec : InputSpec
         What every image is brought to.
     threads : int
         That decode side by side.
@@ -151,10 +151,10 @@ def decode_all(
     images, kept, skipped
         uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others, with the reason.
     """
-    images = np.empty((len(paths), *intake.shape), np.uint8)
+    images = np.empty((len(paths), *input_spec.shape), np.uint8)
 
     def one(place: int) -> None:
-        images[place] = _read_noted(paths[place], intake, place, facts, marks)
+        images[place] = _read_noted(paths[place], input_spec, place, facts, marks)
 
     kept, skipped = _sorted_out(one, paths, threads=threads, told=report and partial(report, "decoding"))
     return (images[kept] if skipped else images), kept, skipped
@@ -162,7 +162,7 @@ def decode_all(
 
 def decodable(
     paths: Sequence[Path],
-    intake: Intake,
+    input_spec: InputSpec,
     *,
     threads: int = 1,
     report: Report | None = None,
@@ -176,7 +176,7 @@ def decodable(
 
     Parameters
     ----------
-    paths, intake, threads, facts, marks
+    paths, input_spec, threads, facts, marks
         As for `decode_all`.
     report : callable or None
         Told ("checking", images done, images in all).
@@ -188,7 +188,7 @@ def decodable(
     """
 
     def one(place: int) -> None:
-        _read_noted(paths[place], intake, place, facts, marks)
+        _read_noted(paths[place], input_spec, place, facts, marks)
 
     return _sorted_out(one, paths, threads=threads, told=report and partial(report, "checking"))
 

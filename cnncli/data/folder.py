@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from cnncli.data.assemble import LoadOptions, RawDataset, from_files, listed
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files, listed
 from cnncli.data.classes import class_name, doubtful, ordered
+from cnncli.data.folder_tree import Branch, Leftovers, branches
 from cnncli.data.model import Dataset
-from cnncli.data.reading import LAYOUT, splits_of, turned
-from cnncli.data.tree import Branch, Leftovers, branches
-from cnncli.data.words import joined
+from cnncli.data.split_folders import LAYOUT, splits_of, turned
+from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -48,7 +48,7 @@ def load_folder(root: Path, load_options: LoadOptions) -> Dataset:
         for split, part in found.items()
     }
     count = sum(len(files) for files in parts.values())
-    description = RawDataset(
+    description = DatasetDescription(
         name=root.resolve().name or "data",
         classes=tuple(shown(name) for name in filled),
         provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}{note}",

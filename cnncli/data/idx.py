@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.split_names import assigned, split_of, unknown_words
 from cnncli.data.unpacking import is_packed, limit, opened, too_large
-from cnncli.data.words import assigned, split_of, unknown_words
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.data.classes import class_name, is_missing, ordered
 from cnncli.data.model import Labels
-from cnncli.data.words import joined
+from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 

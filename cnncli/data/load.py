@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnncli.data.assemble import LoadOptions
+from cnncli.data.image_facts import ImageOptions
+from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
-from cnncli.data.named import CIFAR10, FASHION_MNIST, load_collection, load_mnist
-from cnncli.data.prepare import MAX_SIDE, Intake
-from cnncli.data.sizes import ImageOptions
+from cnncli.data.prepare import MAX_SIDE, InputSpec
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -32,7 +32,7 @@ def load_dataset(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     channels: int | None = None,
-    intake: Intake | None = None,
+    input_spec: InputSpec | None = None,
     val_split: float = 0.1,
     seed: int = 0,
     offline: bool = False,
@@ -54,7 +54,7 @@ def load_dataset(
         How images of other shapes are brought to it, of `FITS`.
     channels : int or None
         1 (gray) or 3; None: by the images.
-    intake : Intake or None
+    input_spec : InputSpec or None
         What a network takes in: size, colour and scale are its then.
     val_split : float
         Share of the training images, about, that becomes the validation split where the data bring
@@ -92,7 +92,7 @@ def load_dataset(
             f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
         )
     load_options = LoadOptions(
-        asked=ImageOptions(size, fit, channels, intake),
+        asked=ImageOptions(size, fit, channels, input_spec),
         val_split=val_split,
         seed=seed,
         offline=offline,
@@ -127,7 +127,7 @@ def load_dataset(
 
 def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
     from cnncli.data.folder import load_folder
-    from cnncli.data.named import load_cifar_folder, load_idx_folder
+    from cnncli.data.known_datasets import load_cifar_folder, load_idx_folder
 
     load_options.layout.refuse_columns(str(path))
     arrays = load_idx_folder(path, load_options) or load_cifar_folder(path, load_options)

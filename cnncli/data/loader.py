@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.augment import Augment
-from cnncli.data.draws import shuffled
 from cnncli.data.model import Arrays, Split
+from cnncli.data.random_numbers import shuffled
 from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, plain_samples
 
 _BLOCK_VALUES = 1 << 20  # float32 values that are rendered in one go: 4 MB, whole batches of small images

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -124,7 +124,7 @@ class Dataset:
         whatever they are called.
     given : tuple of str
         Of "train", "val" and "test", those that the data bring themselves; empty where they are one whole.
-    intake : Intake or None
+    input_spec : InputSpec or None
         How pixels became these images: the same is stored with a network that learns from them.
     adapted : mapping of str to tuple of str
         By name, what was done to an image for the sake of a network that is there already.
@@ -142,7 +142,7 @@ class Dataset:
     files: tuple[Path, ...] = ()
     known: str = ""
     given: tuple[str, ...] = ()
-    intake: Intake | None = None
+    input_spec: InputSpec | None = None
     adapted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.archive import EXPECTED, Archive, opened
-from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
+from cnncli.data.array_names import Keys, find_keys
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
 from cnncli.data.classes import doubtful
-from cnncli.data.keys import Keys, find_keys
 from cnncli.data.labels import number_labels, unlabelled
 from cnncli.data.model import Dataset, Labels
-from cnncli.data.words import joined
+from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -49,7 +49,7 @@ def load_npz(path: Path, load_options: LoadOptions) -> Dataset:
         shapes = ", ".join(f"{split} {images.shape[1:]}" for split, (images, _) in parts.items())
         raise CnncliError(f"{shown(path)}: splits differ in shape, {shapes}", "Save them alike.")
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
-    found = RawDataset(
+    found = DatasetDescription(
         name=path.stem,
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)} ({keys.said})",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
 from cnncli.data.classes import class_of_label, doubtful, is_missing
 from cnncli.data.column_values import ColumnValues, column_values, fitted, is_number
 from cnncli.data.columns import Table, chosen, find_label, find_split, is_header, is_label, split_words
@@ -20,7 +20,7 @@ from cnncli.data.labels import number_labels, unlabelled
 from cnncli.data.model import Dataset
 from cnncli.data.npz import as_images
 from cnncli.data.sheet import LONGEST, Row, Sheet
-from cnncli.data.words import plain
+from cnncli.data.split_names import plain
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -151,7 +151,7 @@ def _assembled(
     stored = {part: pixels[at] if split is not None else pixels for part, at in places.items()}
     brought = {part: as_images(each, path) for part, each in stored.items()}
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
-    found = RawDataset(
+    found = DatasetDescription(
         name=path.name.split(".")[0] or "data",
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {said}{divided}",

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.resize import read_reduced, resized
-from cnncli.images.room import with_room
 from cnncli.records import record
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ Shape = tuple[int, int, int]
 
 
 @record
-class Intake:
+class InputSpec:
     """What a network takes in.
 
     Attributes
@@ -78,7 +78,7 @@ class Prepared:
     clipped: int = 0
 
 
-def prepared(picture: Picture, intake: Intake) -> Prepared:
+def prepared(picture: Picture, input_spec: InputSpec) -> Prepared:
     """Bring a picture's first frame to what a network takes in.
 
     Numbers become bytes by the scale of their kind, opacity is laid on white, colour becomes gray or gray
@@ -91,18 +91,18 @@ def prepared(picture: Picture, intake: Intake) -> Prepared:
     """
     frame, over = picture.frames[0], 0
     if frame.dtype != np.uint8:
-        frame, over = eight_bits(picture, intake)
+        frame, over = eight_bits(picture, input_spec)
         picture = Picture((frame,), picture.alpha, picture.format)
     said = ("clipped",) if over else ()
-    if intake.adapts_digits:
+    if input_spec.adapts_digits:
         from cnncli.data.digits import as_digit
 
-        digit = as_digit(picture, intake.shape)
+        digit = as_digit(picture, input_spec.shape)
         return Prepared(digit.pixels, (*digit.changes, *said), over)
-    return Prepared(as_input(picture, intake.shape, intake.fit), said, over)
+    return Prepared(as_input(picture, input_spec.shape, input_spec.fit), said, over)
 
 
-def read_prepared(data: bytes, intake: Intake, *, name: str) -> Prepared:
+def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
     """Decode an image file and bring it to what a network takes in; ``name`` is what errors call the file.
 
     Raises
@@ -112,18 +112,18 @@ def read_prepared(data: bytes, intake: Intake, *, name: str) -> Prepared:
     """
 
     def read() -> Prepared:
-        picture, _ = read_for(data, intake, name=name)
+        picture, _ = read_for(data, input_spec, name=name)
         try:
-            return prepared(picture, intake)
+            return prepared(picture, input_spec)
         except CnncliError as error:
             raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
 
-    return with_room(read, name)
+    return with_memory_retry(read, name)
 
 
-def read_for(data: bytes, intake: Intake, *, name: str) -> tuple[Picture, tuple[int, int]]:
+def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """Decode an image file, no larger than a network needs it; also its own width and height."""
-    side = max(intake.shape[:2]) * (DETAIL if intake.adapts_digits else 1)
+    side = max(input_spec.shape[:2]) * (DETAIL if input_spec.adapts_digits else 1)
     return read_reduced(data, side, name=name)
 
 
@@ -141,7 +141,7 @@ def read_file(path: Path) -> bytes:
         raise reading_fault(error, path) from error
 
 
-def eight_bits(picture: Picture, intake: Intake) -> tuple[NDArray[np.uint8], int]:
+def eight_bits(picture: Picture, input_spec: InputSpec) -> tuple[NDArray[np.uint8], int]:
     """The first frame of a deeper picture in 8 bits, and how many of its numbers were clipped.
 
     Raises
@@ -155,7 +155,7 @@ def eight_bits(picture: Picture, intake: Intake) -> tuple[NDArray[np.uint8], int
     shades = frame[..., :-1] if picture.alpha else frame
     kind = frame.dtype.name
     extent = value_range_of(shades, highlights=picture.format != "NPY")
-    scale = scale_for(extent, kind, intake.scales.get(kind))
+    scale = scale_for(extent, kind, input_spec.scales.get(kind))
     within = scale.low <= extent.low and extent.high <= scale.high
     over = 0 if within else clipped(shades, scale)
     eight = to_bytes(shades, scale)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cnncli.data.assemble import LoadOptions, RawDataset, from_files, listed
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files, listed
 from cnncli.data.classes import class_name, class_of_label, doubtful, is_missing, ordered
 from cnncli.data.column_values import column_values, fitted, is_number
 from cnncli.data.columns import (
@@ -21,11 +21,11 @@ from cnncli.data.columns import (
     rivals,
     split_words,
 )
+from cnncli.data.file_lookup import AmbiguousName, Lookup, looks_like_image
 from cnncli.data.layout import Layout
-from cnncli.data.lookup import AmbiguousName, Lookup, looks_like_image
 from cnncli.data.model import Dataset, Skipped
 from cnncli.data.sheet import Row, Sheet, open_sheet
-from cnncli.data.words import joined, plain
+from cnncli.data.split_names import joined, plain
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -155,7 +155,7 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, load_options: Loa
     numbers = {name: at for at, name in enumerate(classes)}
     numbered = {split: [(file, numbers[label]) for file, label in files] for split, files in parts.items()}
     count = sum(len(files) for files in numbered.values())
-    found = RawDataset(
+    found = DatasetDescription(
         name=sheet.path.name.split(".")[0] or "data",
         classes=tuple(shown(name) for name in classes),
         provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: {plan.said}",

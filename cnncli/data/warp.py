@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import data_jobs, native
 from cnncli.data.augment import Augment
-from cnncli.data.draws import as_unit, extended, hashed, uniform
+from cnncli.data.random_numbers import as_unit, extended, hashed, uniform
 
 # Numbers of the draws: those of mixup's share come after all others, as many as it takes.
 _SHIFT_X, _SHIFT_Y, _ROTATE, _SCALE, _SHEAR, _FLIP, _VFLIP = range(7)

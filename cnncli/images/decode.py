@@ -9,8 +9,8 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.arrow import LAYOUTS
-from cnncli.images.memory import pixels_in_place
 from cnncli.images.picture import Pixels
+from cnncli.images.pillow_pixels import pixels_in_place
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -62,7 +62,7 @@ class MetadataBlocks:
         return exif, orientation_of_xmp(self.xmp)
 
 
-def read_about(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
+def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
     """Collect what is to travel with a picture.
 
     Parameters
@@ -134,7 +134,7 @@ def _found(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
     found.xmp = _as_bytes(info.get("xmp"))
     match image.format:
         case "PNG":
-            from cnncli.images.chunks import look_through_png
+            from cnncli.images.png_chunks import look_through_png
 
             found.exif = found.xmp = None
             look_through_png(stream, found)
@@ -144,7 +144,7 @@ def _found(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
             resources = {code: data for code, _, data in getattr(image, "resources", ())}
             _look_through_resources(resources, found)
         case "GIF":
-            from cnncli.images.gif_about import look_through_gif
+            from cnncli.images.gif_metadata import look_through_gif
 
             stream.seek(0)
             look_through_gif(stream.read(), found)

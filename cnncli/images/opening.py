@@ -32,7 +32,7 @@ _MOST_AHEAD = 100_000_000  # pixels, which every limit that is not asked for all
 _MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # pixels together, and files: more than there is time for
 
 
-def settle_pillow(max_pixels: int) -> None:
+def configure_pillow(max_pixels: int) -> None:
     """Let Pillow's limit and memory follow ours, and keep its remarks about metadata off the terminal.
 
     The limit still counts for images inside others (icons), whose size is seen late. Each image gets one
@@ -139,7 +139,7 @@ def decode_ahead(inputs: Sequence[str] | None) -> None:
     paths = list(itertools.islice(_decodable(inputs or ()), _MOST_FILES))
     with contextlib.suppress(OSError):  # a lone file that is gone by now
         if paths and (len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD):
-            settle_pillow(_MOST_AHEAD)
+            configure_pillow(_MOST_AHEAD)
             _ahead.append(_Ahead(paths))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from cnncli.images import decode
 from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import turned
-from cnncli.images.opening import open_image, settle_pillow
+from cnncli.images.opening import configure_pillow, open_image
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
 
@@ -67,7 +67,7 @@ def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
     if total > max_pixels:
         check_size((pages[0].width, pages[0].height, 1), max_pixels)
         raise too_many(len(pages), "pages", total, max_pixels)
-    settle_pillow(max_pixels)
+    configure_pillow(max_pixels)
     tiff.silence_libtiff()
     decoded: list[tuple[Pixels, bool]] = []
     for page in pages:

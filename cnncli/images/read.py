@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images import decode, room
+from cnncli.images import decode, decoding_limits
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import turned
-from cnncli.images.metadata_reading import read_about, read_orientation
-from cnncli.images.opening import decoded_ahead, open_image, settle_pillow
+from cnncli.images.metadata_reading import read_metadata, read_orientation
+from cnncli.images.opening import configure_pillow, decoded_ahead, open_image
 from cnncli.images.picture import Picture
 from cnncli.images.trailing_bytes import remarks_at_end
 from cnncli.records import record, replace
@@ -70,11 +70,11 @@ def read_picture(
     """
     label = _label(source, name)
     if max_pixels is None:
-        max_pixels = room.max_pixels()
+        max_pixels = decoding_limits.max_pixels()
     with _faults(label), _opened(source) as stream:
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
-        picture = _read(stream, (format, plugin), prefix, _Wanted(max_pixels, first))
+        picture = _read(stream, (format, plugin), prefix, _ReadOptions(max_pixels, first))
         if not bands and picture.channels - picture.alpha not in (1, 3):
             raise CnncliError(
                 f"it has {picture.channels} channels whose meaning is unknown; expected gray or RGB, with or "
@@ -85,36 +85,36 @@ def read_picture(
 
 
 @record
-class _Wanted:
+class _ReadOptions:
     """How many pixels may be decoded, and whether the first frame is all that is wanted."""
 
     pixels: int
     first: bool
 
 
-def _read(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
+def _read(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _ReadOptions) -> Picture:
     match known[0]:
         case "NPY":
             from cnncli.images import npy
 
-            check_size(npy.read_npy_size(_buffered(stream)), wanted.pixels)
+            check_size(npy.read_npy_size(_buffered(stream)), options.pixels)
             stream.seek(0)
             picture = npy.decode_npy(_buffered(stream))
             return replace(picture, notes=picture.notes + remarks_at_end(stream, "NPY"))
         case "TIFF":
             from cnncli.images.pages import read_tiff
 
-            return read_tiff(stream, wanted.pixels, first=wanted.first)
+            return read_tiff(stream, options.pixels, first=options.first)
         case "PPM":
             from cnncli.images.pages import read_pnm
 
-            return read_pnm(stream.read(), wanted.pixels, first=wanted.first)
+            return read_pnm(stream.read(), options.pixels, first=options.first)
         case "GIF":
-            return _read_gif(stream, known[1], wanted)
+            return _read_gif(stream, known[1], options)
         case "PNG":
-            return _read_png(stream, known, prefix, wanted)
+            return _read_png(stream, known, prefix, options)
         case _:
-            return _read_image(stream, known, prefix, wanted)
+            return _read_image(stream, known, prefix, options)
 
 
 def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int, int]:
@@ -285,69 +285,69 @@ def _frame_count(image: ImageFile) -> int:
     return frames - 1 if getattr(image, "default_image", False) and frames > 1 else frames
 
 
-def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
+def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _ReadOptions) -> Picture:
     format, plugin = known
-    settle_pillow(wanted.pixels)
+    configure_pillow(options.pixels)
     decode.check_depth(format, stream.read(_HEADERS) if format in ("AVIF", "JPEG2000") else prefix)
     stream.seek(0)
     image = decoded_ahead(stream) or open_image(stream, plugin, format)
     frames = _frame_count(image)
-    check_size((*image.size, 1 if wanted.first else frames), wanted.pixels)
+    check_size((*image.size, 1 if options.first else frames), options.pixels)
     if frames > 1 or getattr(image, "default_image", False):
-        moving, durations, loop = decode.animation_frames(image, first=wanted.first or frames == 1)
+        moving, durations, loop = decode.animation_frames(image, first=options.first or frames == 1)
         channels = moving[0].shape[2]
-        metadata, orientation = read_about(image, stream, channels, alpha=channels == 4)
+        metadata, orientation = read_metadata(image, stream, channels, alpha=channels == 4)
         upright = tuple(turned(frame, orientation) for frame in moving)
         notes = remarks_at_end(stream, format)
         return Picture(upright, channels == 4, format, metadata, durations, loop, notes)
     pixels, alpha = decode.still_pixels(image, stream)
-    metadata, orientation = read_about(image, stream, pixels.shape[2], alpha=alpha)
+    metadata, orientation = read_metadata(image, stream, pixels.shape[2], alpha=alpha)
     notes = decode.remarks_on_color(image.mode) + remarks_at_end(stream, format)
     return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
 
 
-def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, wanted: _Wanted) -> Picture:
+def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _ReadOptions) -> Picture:
     """A PNG as it is, or else without the odd chunks that Pillow refuses it for."""
     try:
-        return _read_image(stream, known, prefix, wanted)
+        return _read_image(stream, known, prefix, options)
     except (CnncliError, MemoryError):
         raise
     except Exception:
-        from cnncli.images import png_mend
+        from cnncli.images import png_repair
 
         stream.seek(0)
-        mended = png_mend.mended(stream.read())
-        if mended is None:
+        repaired = png_repair.repaired(stream.read())
+        if repaired is None:
             raise
-        data, notes = mended
-        picture = _read_image(io.BytesIO(data), known, data[:_PREFIX], wanted)
+        data, notes = repaired
+        picture = _read_image(io.BytesIO(data), known, data[:_PREFIX], options)
         return replace(picture, notes=notes + picture.notes)
 
 
-def _read_gif(stream: IO[bytes], plugin: str, wanted: _Wanted) -> Picture:
+def _read_gif(stream: IO[bytes], plugin: str, options: _ReadOptions) -> Picture:
     from cnncli.images import gif
 
     data = stream.read()
     layout = gif.read_layout(data)
-    if layout.cut and not (wanted.first and layout.frames):
+    if layout.cut and not (options.first and layout.frames):
         raise EOFError("it stops inside a frame")
-    if wanted.first:
+    if options.first:
         layout = replace(layout, frames=layout.frames[:1])
     count = len(layout.frames)
-    if layout.pixels > wanted.pixels:
-        check_size((*layout.size, count), wanted.pixels)
-        raise too_many(count, "frames", layout.pixels, wanted.pixels)
-    check_size((*layout.size, max(1, count)), wanted.pixels)
+    if layout.pixels > options.pixels:
+        check_size((*layout.size, count), options.pixels)
+        raise too_many(count, "frames", layout.pixels, options.pixels)
+    check_size((*layout.size, max(1, count)), options.pixels)
     if not count:
         raise EOFError("no frame in it")
-    settle_pillow(wanted.pixels)
+    configure_pillow(options.pixels)
     stream.seek(0)
     image = open_image(stream, plugin, "GIF")
     frames = gif.composed(data, layout)
     alpha = frames[0].shape[2] == 4
     if count == 1 and gif.is_gray(layout.frames[0]):
         frames = (np.ascontiguousarray(frames[0][..., [0, 3] if alpha else [0]]),)
-    metadata, orientation = read_about(image, stream, frames[0].shape[2], alpha=alpha)
+    metadata, orientation = read_metadata(image, stream, frames[0].shape[2], alpha=alpha)
     frames = tuple(turned(frame, orientation) for frame in frames)
     durations = tuple(frame.milliseconds for frame in layout.frames) if count > 1 else ()
     return Picture(frames, alpha, "GIF", metadata, durations, layout.plays, gif.remarks(data, layout))

@@ -7,9 +7,9 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.decoding_limits import max_pixels
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.png_read import read_plain_png
-from cnncli.images.room import max_pixels
 
 _JPEG = b"\xff\xd8\xff"
 

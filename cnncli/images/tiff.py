@@ -27,7 +27,7 @@ from cnncli.images.tags import (
     read_header,
     walk_directory,
 )
-from cnncli.images.tiff_about import DESCRIPTIVE_TAGS, exif_of_tiff
+from cnncli.images.tiff_metadata import DESCRIPTIVE_TAGS, exif_of_tiff
 from cnncli.records import record, replace
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 256, 257, 258, 259, 262, 266

@@ -9,7 +9,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.metadata_fitting import TIFF_TEXTS
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
-from cnncli.images.tiff_about import exif_for_tiff
+from cnncli.images.tiff_metadata import exif_for_tiff
 
 #: Bytes of a strip before compression.
 _STRIP = 1 << 18

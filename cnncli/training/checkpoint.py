@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
-from cnncli.data.prepare import FITS, Intake
+from cnncli.data.prepare import FITS, InputSpec
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 from cnncli.models import Architecture
@@ -62,14 +62,14 @@ class Preprocessing:
     scales: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
-    def intake(self) -> Intake:
+    def input_spec(self) -> InputSpec:
         """What `prepared` takes, to make inputs of pictures."""
         if not self.scales:
-            return Intake(self.shape, self.fit, self.digits)
+            return InputSpec(self.shape, self.fit, self.digits)
         from cnncli.images.levels import Scale
 
         scales = {kind: Scale(*numbers) for kind, numbers in self.scales.items()}
-        return Intake(self.shape, self.fit, self.digits, scales)
+        return InputSpec(self.shape, self.fit, self.digits, scales)
 
     @property
     def shape(self) -> tuple[int, int, int]:

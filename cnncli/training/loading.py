@@ -6,10 +6,10 @@ from cnncli.checked import Fields
 from cnncli.data.assemble import listed
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.faults import shown
-from cnncli.images.room import set_max_pixels
 from cnncli.training.checkpoint import Preprocessing, load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
@@ -29,7 +29,7 @@ def load(
     threads: int,
     report: Report | None,
     start: Preprocessing | None = None,
-    intake: Intake | None = None,
+    input_spec: InputSpec | None = None,
     whole: bool = False,
 ) -> Dataset:
     """The dataset: its images as weights to start from want them, or as the run that goes on has them."""
@@ -39,7 +39,7 @@ def load(
         size=options.input_size or (start.size if start else None),
         fit=options.fit or (start.fit if start else "crop"),
         channels=start.channels if start else None,
-        intake=intake,
+        input_spec=input_spec,
         val_split=options.val_split,
         seed=options.seed,
         offline=options.offline,
@@ -83,7 +83,7 @@ def list_as_written(folder: RunFolder, facts: Fields) -> ImageList:
 
 def load_same(
     options: TrainOptions,
-    intake: Intake,
+    input_spec: InputSpec,
     images: ImageList,
     classes: tuple[str, ...],
     *,
@@ -103,7 +103,7 @@ def load_same(
         f"{shown(folder.path)} --data PATH), or start a new run with --init {shown(folder.path)}."
     )
     try:
-        found = load(options, threads=threads, report=report, intake=intake, whole=True)
+        found = load(options, threads=threads, report=report, input_spec=input_spec, whole=True)
     except CnncliError as fault:
         raise CnncliError(f"the data of {shown(folder.path)}: {fault.message}", hint) from fault
     now = list_of(found, options.dataset, threads=threads)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from cnncli.data.digits import are_digits
 from cnncli.data.model import Arrays, Dataset, level_counts, moments
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 from cnncli.training.checkpoint import Preprocessing
 
 _DIGIT = (28, 28, 1)
@@ -38,7 +38,7 @@ def preprocessing_of(
     preprocessing, warnings
         What goes into the checkpoint, and what is odd about the pixels.
     """
-    intake = dataset.intake or Intake(dataset.shape)
+    input_spec = dataset.input_spec or InputSpec(dataset.shape)
     height, width, channels = dataset.shape
     if counts is None:
         counts = level_counts(dataset.train, threads=threads)
@@ -47,7 +47,7 @@ def preprocessing_of(
     else:
         mean, std = (tuple(float(v) for v in each) for each in moments(counts))
     scales: dict[str, tuple[float, ...]] = {
-        kind: (each.low, each.high, each.least, each.most) for kind, each in intake.scales.items()
+        kind: (each.low, each.high, each.least, each.most) for kind, each in input_spec.scales.items()
     }
     found = Preprocessing(
         (height, width),
@@ -55,7 +55,7 @@ def preprocessing_of(
         mean,
         std,
         digits=_shows_digits(dataset),
-        fit=intake.fit,
+        fit=input_spec.fit,
         scales=scales,
     )
     warnings = _on_contrast(counts)

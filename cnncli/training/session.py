@@ -287,7 +287,7 @@ def resume(
         options, given = options.at(dataset=moved), changes.data
     dataset = load_same(
         options.at(offline=options.offline or offline),
-        preprocessing.intake,
+        preprocessing.input_spec,
         images,
         classes,
         folder=folder,

@@ -13,9 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.files import Files
 from cnncli.data.folder import load_folder
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
-from cnncli.data.prepare import Intake
-from cnncli.data.sizes import ImageOptions
+from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
 
 
@@ -190,7 +190,9 @@ def test_files_are_read_once(class_folder, monkeypatch):
     reads = Counter()
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read(path))
-    load_folder(class_folder, LoadOptions(asked=ImageOptions((8, 8), channels=1, intake=Intake((8, 8, 1)))))
+    load_folder(
+        class_folder, LoadOptions(asked=ImageOptions((8, 8), channels=1, input_spec=InputSpec((8, 8, 1))))
+    )
     assert reads["z.bmp"] == 3
 
 

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
 from cnncli.data.identity import copied, digests_of, file_key, groups, row_marks
 from cnncli.data.model import Arrays
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 from cnncli.data.relabelled import Relabelled
 
 
@@ -81,17 +81,17 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     for path, seed in zip(paths, (0, 0, 0, 1), strict=True):
         write_image(path, picture(seed, 8, 8))
     marks, again = FileDigests(4), FileDigests(4)
-    images, kept, _ = decode_all(paths, Intake((8, 8, 3)), marks=marks)
-    decodable(paths, Intake((8, 8, 3)), marks=again, threads=2)
+    images, kept, _ = decode_all(paths, InputSpec((8, 8, 3)), marks=marks)
+    decodable(paths, InputSpec((8, 8, 3)), marks=again, threads=2)
     keys, digests = marks.at(kept)
     assert [keys.tolist(), digests.tolist()] == [each.tolist() for each in again.at(kept)]
     assert len(set(keys.tolist())) == 4
     assert len(set(digests.tolist())) == 2
     labels = np.zeros(4, np.int64)
-    files = Files(tuple(paths), labels, Intake((8, 8, 3)))
+    files = Files(tuple(paths), labels, InputSpec((8, 8, 3)))
     for split in (Arrays(images, labels), files, Relabelled(files, labels)):
         assert digests_of(split).tolist() == digests.tolist()
-    gray = digests_of(Files(tuple(paths), labels, Intake((8, 8, 1))))
+    gray = digests_of(Files(tuple(paths), labels, InputSpec((8, 8, 1))))
     assert len(set(gray.tolist())) == 2
     assert not set(gray.tolist()) & set(digests.tolist())
     assert copied(digests) == 2

@@ -9,7 +9,7 @@ from cnncli.data.augment import Augment
 from cnncli.data.files import Files
 from cnncli.data.loader import Loader
 from cnncli.data.model import Arrays
-from cnncli.data.prepare import Intake
+from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
 
 SHAPE = (7, 9, 3)
@@ -29,7 +29,7 @@ def files(tmp_path, count=21, damaged=()):
         if i in damaged:
             path.write_bytes(path.read_bytes()[:60])
         paths.append(path)
-    return Files(tuple(paths), np.arange(count, dtype=np.int64) % 3, Intake(SHAPE))
+    return Files(tuple(paths), np.arange(count, dtype=np.int64) % 3, InputSpec(SHAPE))
 
 
 def copied(loader, epoch, **options):

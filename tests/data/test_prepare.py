@@ -3,7 +3,7 @@ import pytest
 from data_helpers import picture
 from PIL import Image
 
-from cnncli.data.prepare import Intake, as_input, prepared, read_file, read_prepared
+from cnncli.data.prepare import InputSpec, as_input, prepared, read_file, read_prepared
 from cnncli.images.picture import Picture
 
 
@@ -13,7 +13,7 @@ def test_depths_and_channels(dtype, channels, wanted):
     pixels = picture(0, 6, 6, 3)[..., :channels]
     full = {"uint8": 1, "uint16": 257, "float32": 1 / 255}[np.dtype(dtype).name]
     frame = (pixels * np.float64(full)).astype(dtype)
-    got = prepared(Picture((frame,)), Intake((6, 6, wanted))).pixels
+    got = prepared(Picture((frame,)), InputSpec((6, 6, wanted))).pixels
     expected = pixels @ [0.299, 0.587, 0.114] if channels == 3 and wanted == 1 else pixels
     expected = expected[..., None] if expected.ndim == 2 else expected
     np.testing.assert_allclose(got, np.broadcast_to(expected, (6, 6, wanted)), atol=0.51)
@@ -43,7 +43,7 @@ def test_large_jpeg_is_reduced_alike(tmp_path, orientation):
     exif[0x0112] = orientation
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95, exif=exif)
     upright = np.rot90(pixels, -1) if orientation == 6 else pixels
-    got = read_prepared(read_file(tmp_path / "a.jpg"), Intake((32, 32, 3)), name="a.jpg").pixels
+    got = read_prepared(read_file(tmp_path / "a.jpg"), InputSpec((32, 32, 3)), name="a.jpg").pixels
     assert np.abs(got.astype(int) - as_input(Picture((upright,)), (32, 32, 3))).mean() < 3
 
 
@@ -53,4 +53,4 @@ def test_damaged_jpeg_is_an_error(tmp_path):
     Image.fromarray(picture(0, 400, 400)).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:5000])
     with pytest.raises(CnncliError, match=r"a\.jpg is damaged or truncated"):
-        read_prepared(read_file(tmp_path / "a.jpg"), Intake((32, 32, 3)), name="a.jpg")
+        read_prepared(read_file(tmp_path / "a.jpg"), InputSpec((32, 32, 3)), name="a.jpg")

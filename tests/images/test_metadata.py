@@ -11,12 +11,12 @@ import pytest
 from image_samples import chunk, exif_with, pixels, png, saved
 from PIL import Image, ImageCms
 
-from cnncli.images.chunks import look_through_png
 from cnncli.images.encode import encode_picture, encode_with_losses
 from cnncli.images.iptc import fitted_iptc, in_photoshop
 from cnncli.images.metadata_fitting import KEEPS, fitted_metadata, suggested
 from cnncli.images.metadata_reading import MetadataBlocks
 from cnncli.images.picture import Metadata, Picture, Text
+from cnncli.images.png_chunks import look_through_png
 from cnncli.images.previews import holds_picture
 from cnncli.images.profile import gray_profile
 from cnncli.images.read import read_picture, read_size

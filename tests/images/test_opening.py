@@ -11,7 +11,7 @@ from PIL import Image
 from cnncli.errors import CnncliError
 from cnncli.images import arrow, opening
 from cnncli.images.arrow import LAYOUTS
-from cnncli.images.memory import pixels_in_place
+from cnncli.images.pillow_pixels import pixels_in_place
 from cnncli.images.read import read_picture
 
 
@@ -173,7 +173,7 @@ def test_a_small_lone_image_is_not_worth_a_thread(tmp_path, monkeypatch):
 @pytest.mark.parametrize("mode", LAYOUTS)
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (640, 427)])
 def test_pillows_memory_is_seen_as_it_is(mode, size):
-    opening.settle_pillow(10**6)
+    opening.configure_pillow(10**6)
     image = Image.fromarray(colors(size[1], size[0])).convert(mode)
     seen = pixels_in_place(image)
     wanted = np.asarray(image).reshape(size[1], size[0], -1)
@@ -186,7 +186,7 @@ def test_pillows_memory_is_seen_as_it_is(mode, size):
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK"])
 @pytest.mark.parametrize("side", [1, 3000])
 def test_large_pages_are_asked_for_all_whole_pages_of_an_image(monkeypatch, mode, side):
-    opening.settle_pillow(10**8)
+    opening.configure_pillow(10**8)
     asked = []
 
     class Library:
@@ -209,7 +209,7 @@ def test_large_pages_are_asked_for_all_whole_pages_of_an_image(monkeypatch, mode
 
 
 def test_a_system_without_large_pages_is_left_alone(monkeypatch):
-    opening.settle_pillow(10**8)
+    opening.configure_pillow(10**8)
     image = Image.new("RGB", (3000, 3000), "red")
 
     def missing(name):

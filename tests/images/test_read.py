@@ -12,8 +12,8 @@ from image_samples import chunk, exif_with, pixels, png, png_header, saved, tiff
 from PIL import Image, ImageCms, ImageOps
 
 from cnncli.errors import CnncliError
+from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
 from cnncli.images.read import read_picture, read_size
-from cnncli.images.room import DEFAULT_MAX_PIXELS
 
 
 def read_one(data, **options):

@@ -11,9 +11,9 @@ from PIL import Image
 from cnncli.checked import Fields
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.folder import load_folder
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
-from cnncli.data.prepare import Intake, read_file, read_prepared
-from cnncli.data.sizes import ImageOptions
+from cnncli.data.prepare import InputSpec, read_file, read_prepared
 from cnncli.training.checkpoint import Preprocessing
 from cnncli.training.pixels import preprocessing_of
 
@@ -86,7 +86,9 @@ def save(kind, path, i):
 def network_of(dataset):
     """What `train` would store of the pixels."""
     made, _ = preprocessing_of(dataset, None)
-    return Preprocessing.from_fields(Fields(json.loads(json.dumps(asdict(made))))).intake  # as from a file
+    return Preprocessing.from_fields(
+        Fields(json.loads(json.dumps(asdict(made))))
+    ).input_spec  # as from a file
 
 
 def everything(dataset):
@@ -115,12 +117,12 @@ def test_every_kind(tmp_path, kind, memory):
         expected[str(path)] = np.asarray(pixels, np.uint8)
     learned = load_folder(tmp_path, LoadOptions(memory=memory))
     assert not learned.warnings
-    intake = network_of(learned)
-    judged = load_dataset(str(tmp_path), intake=intake)
+    input_spec = network_of(learned)
+    judged = load_dataset(str(tmp_path), input_spec=input_spec)
     inputs = everything(learned), everything(judged)
     assert inputs[0].keys() == inputs[1].keys() == expected.keys()
     for name, pixels in expected.items():
-        alone = read_prepared(read_file(Path(name)), intake, name=name).pixels
+        alone = read_prepared(read_file(Path(name)), input_spec, name=name).pixels
         wanted = np.broadcast_to(pixels.reshape(SIDE, SIDE, -1), alone.shape)
         for each in (inputs[0][name], inputs[1][name], alone):
             np.testing.assert_array_equal(each, wanted)
@@ -141,25 +143,27 @@ def test_photographs_of_other_shapes(tmp_path, fit, shape):
         photo(tmp_path / "ab"[i % 2] / f"{i}.jpg", i, (400, 310) if i % 3 else (90, 200))
     load_options = LoadOptions(asked=ImageOptions(shape[:2], fit, shape[2]))
     learned = load_folder(tmp_path, load_options)
-    intake = network_of(learned)
-    assert (intake.shape, intake.fit) == (shape, fit)
-    judged = everything(load_dataset(str(tmp_path), intake=intake))
+    input_spec = network_of(learned)
+    assert (input_spec.shape, input_spec.fit) == (shape, fit)
+    judged = everything(load_dataset(str(tmp_path), input_spec=input_spec))
     for name, pixels in everything(learned).items():
         np.testing.assert_array_equal(pixels, judged[name])
-        np.testing.assert_array_equal(pixels, read_prepared(read_file(Path(name)), intake, name=name).pixels)
+        np.testing.assert_array_equal(
+            pixels, read_prepared(read_file(Path(name)), input_spec, name=name).pixels
+        )
 
 
 def test_digits_on_larger_paper(tmp_path):
     """Cut out of the whole sheet, not of a square that has lost them."""
-    intake = Intake((28, 28, 1), digits=True)
+    input_spec = InputSpec((28, 28, 1), digits=True)
     for i in range(6):
         (tmp_path / "01"[i % 2]).mkdir(exist_ok=True)
         paper = np.full((100, 400), 235, np.uint8)
         paper[10:90, 20 + 60 * i : 34 + 60 * i] = 30
         Image.fromarray(paper).save(tmp_path / "01"[i % 2] / f"{i}.png")
-    judged = load_dataset(str(tmp_path), intake=intake)
+    judged = load_dataset(str(tmp_path), input_spec=input_spec)
     for name, pixels in everything(judged).items():
-        alone = read_prepared(read_file(Path(name)), intake, name=name)
+        alone = read_prepared(read_file(Path(name)), input_spec, name=name)
         np.testing.assert_array_equal(pixels, alone.pixels)
         assert judged.adapted[name] == alone.changes == ("inverted", "cropped", "centred")
         rows = np.flatnonzero(pixels.max(axis=(1, 2)) > 127)
@@ -181,14 +185,14 @@ def test_rows_of_an_array_are_pictures(tmp_path, dtype, digits):
     np.savez(tmp_path / "a.npz", x_train=stored, y_train=labels, x_test=stored, y_test=labels)
     learned = load_dataset(str(tmp_path / "a.npz"), val_split=0)
     np.testing.assert_array_equal(learned.test.images[..., 0], images)
-    intake = network_of(learned)
+    input_spec = network_of(learned)
     if digits:
-        intake = Intake(intake.shape, intake.fit, True, intake.scales)
-    judged = load_dataset(str(tmp_path / "a.npz"), intake=intake)
+        input_spec = InputSpec(input_spec.shape, input_spec.fit, True, input_spec.scales)
+    judged = load_dataset(str(tmp_path / "a.npz"), input_spec=input_spec)
     for at in range(12):
         one = stored[at] if dtype != np.int64 else stored[at].astype(np.uint16)
         np.save(tmp_path / "one.npy", one)
-        alone = read_prepared(read_file(tmp_path / "one.npy"), intake, name="one.npy")
+        alone = read_prepared(read_file(tmp_path / "one.npy"), input_spec, name="one.npy")
         np.testing.assert_array_equal(judged.test.images[at], alone.pixels)
         assert judged.adapted.get(f"test[{at}]", ()) == alone.changes
         assert bool(alone.changes) == (digits and at % 3 == 0)
@@ -206,7 +210,7 @@ def test_bytes_and_floats_of_one_picture_are_one_input(tmp_path):
             (folder / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
             other = base(i) if learnt_from == "bytes" else base(i).astype(np.float32)
             np.save(folder / "ab"[i % 2] / f"{i}.npy", other / 255 if learnt_from == "unit" else other)
-        intake = network_of(load_dataset(str(folder)))
+        input_spec = network_of(load_dataset(str(folder)))
         for name in forms:
             data = read_file(tmp_path / f"{name}.npy")
-            np.testing.assert_array_equal(read_prepared(data, intake, name=name).pixels[..., 0], pixels)
+            np.testing.assert_array_equal(read_prepared(data, input_spec, name=name).pixels[..., 0], pixels)

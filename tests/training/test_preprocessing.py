@@ -88,7 +88,7 @@ def test_size_and_fit_are_of_the_run_and_of_its_checkpoint(session, again, tmp_p
     np.testing.assert_array_equal(resumed.dataset.train.images, run.dataset.train.images)
 
 
-def test_weights_to_start_from_bring_their_intake(session, tmp_path):
+def test_weights_to_start_from_bring_their_input_spec(session, tmp_path):
     first = session(size="12x7", fit="stretch", output=tmp_path / "first")
     first.trainer.run(Watcher(), never)
     then = session(init=str(tmp_path / "first"), output=tmp_path / "then", model="auto")

@@ -5,14 +5,14 @@ import threading
 import pytest
 
 from cnncli.errors import CnncliError
-from cnncli.images import room
+from cnncli.images import decoding_limits
+from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS, max_pixels, set_max_pixels, with_memory_retry
 from cnncli.images.read import read_picture
-from cnncli.images.room import DEFAULT_MAX_PIXELS, max_pixels, set_max_pixels, with_room
 
 
 def test_what_fits_is_done_once():
     calls = []
-    assert with_room(lambda: calls.append(1) or "done", "a.png") == "done"
+    assert with_memory_retry(lambda: calls.append(1) or "done", "a.png") == "done"
     assert len(calls) == 1
 
 
@@ -36,12 +36,12 @@ def test_what_fits_alone_is_done_when_the_others_have_ended(wrapped):
         order.append("small")
         return "small"
 
-    other = threading.Thread(target=with_room, args=(great, "great.png"))
+    other = threading.Thread(target=with_memory_retry, args=(great, "great.png"))
     other.start()
-    assert with_room(small, "small.png") == "small"
+    assert with_memory_retry(small, "small.png") == "small"
     other.join()
     assert order == ["great", "small"]
-    assert not room._TURNS._busy
+    assert not decoding_limits._TURNS._busy
 
 
 def test_nobody_begins_while_one_is_alone():
@@ -57,10 +57,10 @@ def test_nobody_begins_while_one_is_alone():
         raise MemoryError
 
     done = threading.Event()
-    late = threading.Thread(target=lambda: inside.wait(10) and with_room(done.set, "late.png"))
+    late = threading.Thread(target=lambda: inside.wait(10) and with_memory_retry(done.set, "late.png"))
     late.start()
     with pytest.raises(CnncliError, match=r"great\.png: there is not enough memory for it"):
-        with_room(great, "great.png")
+        with_memory_retry(great, "great.png")
     late.join()
     assert seen == [True]
     assert done.is_set()
@@ -74,7 +74,7 @@ def test_other_faults_are_not_tried_again():
         raise CnncliError("it is damaged", "copy it")
 
     with pytest.raises(CnncliError, match="it is damaged"):
-        with_room(work, "a.png")
+        with_memory_retry(work, "a.png")
     assert len(calls) == 1
 
 

@@ -6,9 +6,9 @@ from data_helpers import write_image
 
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.folder import load_folder
+from cnncli.data.image_facts import ImageFacts, ImageOptions
 from cnncli.data.load import load_dataset
-from cnncli.data.prepare import Intake, Prepared
-from cnncli.data.sizes import ImageFacts, ImageOptions
+from cnncli.data.prepare import InputSpec, Prepared
 from cnncli.errors import CnncliError
 from cnncli.images.levels import Scale
 from cnncli.images.picture import Picture
@@ -59,7 +59,7 @@ def test_one_bright_image_sets_the_scale(tmp_path):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         np.save(tmp_path / "ab"[i % 2] / f"{i:03}.npy", values)
     dataset = load_folder(tmp_path, LoadOptions())
-    scale = dataset.intake.scales["float32"]
+    scale = dataset.input_spec.scales["float32"]
     assert (scale.low, scale.high) == (0, 255)
     assert "float pixels are used as 8-bit: black is 0, white 255" in dataset.notes
 
@@ -128,14 +128,14 @@ def test_whole_numbers_up_to_1_among_bytes_are_dark_and_said(tmp_path, rng, form
     (warning,) = dataset.warnings
     assert warning.startswith("1 image of float pixels does not go beyond 1, others reach 25")
     assert ("d[5]" if form == "array" else "b/05.npy") in warning
-    assert dataset.intake.scales["float32"].high == 255
+    assert dataset.input_spec.scales["float32"].high == 255
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_small_numbers_of_one_scale_that_is_stretched_are_no_other_scale(tmp_path, rng, form):
     """Metres: nothing is beyond 10, and what is nearer than 1 has levels enough."""
     images = [rng.random((8, 8)).astype(np.float32) * (0.9 if at == 5 else 10) for at in range(12)]
-    scale = load_dataset(shelved(tmp_path, images, form)).intake.scales["float32"]
+    scale = load_dataset(shelved(tmp_path, images, form)).input_spec.scales["float32"]
     assert scale.low == 0
     assert 10 < scale.high < 12
 
@@ -183,9 +183,9 @@ def test_a_dark_row_of_an_array_is_on_the_scale_of_the_others(tmp_path, rng, kno
     images = (rng.random((6, 8, 8)) * 60_000).astype(np.uint16)
     images[0, 0, 0], images[3] = 65_535, images[3] // 8
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(6) % 2)
-    intake = Intake((8, 8, 1), scales=known)
-    dataset = load_dataset(str(tmp_path / "a.npz"), intake=intake, for_training=False, whole=True)
+    input_spec = InputSpec((8, 8, 1), scales=known)
+    dataset = load_dataset(str(tmp_path / "a.npz"), input_spec=input_spec, for_training=False, whole=True)
     np.testing.assert_array_equal(dataset.train.images[..., 0], np.rint(images / 257))
     np.savez(tmp_path / "b.npz", x=images[3:4], y=[0])
     with pytest.raises(CnncliError, match="it is dark, or holds 14 bits or less"):
-        load_dataset(str(tmp_path / "b.npz"), intake=intake, for_training=False, whole=True)
+        load_dataset(str(tmp_path / "b.npz"), input_spec=input_spec, for_training=False, whole=True)

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from cnncli.data.words import assigned, plain, split_of
+from cnncli.data.split_names import assigned, plain, split_of
 
 # As the issue tracker of the field has them: torchvision, Keras, timm, Kaggle, Ludwig, speech corpora.
 WORDS = {

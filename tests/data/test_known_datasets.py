@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from data_helpers import digits, idx_bytes, send, write_idx
 
-from cnncli.data import named
+from cnncli.data import known_datasets
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.download import Remote
 from cnncli.data.load import load_dataset
@@ -78,9 +78,9 @@ def test_mnist_is_downloaded_once(server, data_dir):
     for prefix, part in (("train", slice(0, 40)), ("t10k", slice(40, 60))):
         files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx_bytes(images[part]))
         files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx_bytes(labels[part].astype("u1")))
-    collection = served(server, named.MNIST, files)
+    collection = served(server, known_datasets.MNIST, files)
     for _ in range(2):
-        dataset = named.load_mnist(LoadOptions(val_split=0), collection)
+        dataset = known_datasets.load_mnist(LoadOptions(val_split=0), collection)
         assert np.array_equal(dataset.train.images[..., 0], images[:40])
         assert "MNIST, 60 of 70,000" in dataset.provenance
     assert len(server.requests) == 4
@@ -88,11 +88,11 @@ def test_mnist_is_downloaded_once(server, data_dir):
 
 
 def test_mnist_falls_back_and_says_so(server):
-    files = {remote.name: b"other bytes" for remote in named.MNIST.remotes}
-    collection = served(server, named.MNIST, files)
+    files = {remote.name: b"other bytes" for remote in known_datasets.MNIST.remotes}
+    collection = served(server, known_datasets.MNIST, files)
     for name in files:
         server.behave[f"/{name}"] = lambda handler: handler.send_error(404)
-    dataset = named.load_mnist(LoadOptions(), collection)
+    dataset = known_datasets.load_mnist(LoadOptions(), collection)
     assert len(dataset.test) == 1000
     assert "answered 404" in dataset.notes[0]
 
@@ -133,9 +133,9 @@ def cifar_batches(count=4):
 
 def test_cifar_is_downloaded_unpacked_and_read(server, data_dir):
     images, labels, batches = cifar_batches()
-    collection = served(server, named.CIFAR10, {"cifar-10-binary.tar.gz": cifar_archive(batches)})
+    collection = served(server, known_datasets.CIFAR10, {"cifar-10-binary.tar.gz": cifar_archive(batches)})
     for _ in range(2):
-        dataset = named.load_collection(collection, LoadOptions(val_split=0))
+        dataset = known_datasets.load_collection(collection, LoadOptions(val_split=0))
         assert dataset.classes[3] == "cat"
         assert np.array_equal(dataset.train.images, images[:5].reshape(-1, 32, 32, 3))
         assert np.array_equal(dataset.test.labels, labels[5])
@@ -163,17 +163,17 @@ def test_offline_without_files():
 
 
 def test_digests_are_well_formed():
-    for collection in (named.MNIST, named.FASHION_MNIST, named.CIFAR10):
+    for collection in (known_datasets.MNIST, known_datasets.FASHION_MNIST, known_datasets.CIFAR10):
         for remote in collection.remotes:
             assert len(bytes.fromhex(remote.sha256)) == 32
             assert all(url.endswith(f"/{remote.name}") for url in remote.urls)
 
 
 def test_data_folder(monkeypatch, tmp_path):
-    assert named.data_folder() == tmp_path / "data"
+    assert known_datasets.data_folder() == tmp_path / "data"
     monkeypatch.delenv("CNNCLI_DATA_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert named.data_folder() == tmp_path / "cnncli"
+    assert known_datasets.data_folder() == tmp_path / "cnncli"
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert named.data_folder() == tmp_path / ".local" / "share" / "cnncli"
+    assert known_datasets.data_folder() == tmp_path / ".local" / "share" / "cnncli"

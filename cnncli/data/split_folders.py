@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.classes import class_name
+from cnncli.data.folder_tree import Branch
 from cnncli.data.layout import Layout
-from cnncli.data.tree import Branch
-from cnncli.data.words import SPLITS, assigned, joined, meaning_note, split_of, unknown_words
+from cnncli.data.split_names import SPLITS, assigned, joined, meaning_note, split_of, unknown_words
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.prepare import Intake, Prepared, read_file
+from cnncli.data.prepare import InputSpec, Prepared, read_file
 from cnncli.errors import CnncliError
 from cnncli.images.levels import (
     DEEP,
@@ -29,7 +29,7 @@ _FEWEST = 8  # levels of 256 that pictures up to 1 have among others, or else th
 _NAMED = 3  # images that a message names
 _RECAST = {"gray": "images are turned gray", "colour": "gray images are taken as colour"}
 #: By kind, numbers up to which and beyond which two pictures are probably on two scales.
-TWO_SAVERS = {"uint16": (MOST_OF_12_BITS, 16383), "float32": (1, 2)}
+SCALE_GAPS = {"uint16": (MOST_OF_12_BITS, 16383), "float32": (1, 2)}
 _KINDS = {"uint16": "16-bit pixels", "float32": "float pixels"}
 
 
@@ -45,14 +45,14 @@ class ImageOptions:
         Of `FITS`.
     channels : int or None
         1 or 3; None: by the images.
-    intake : Intake or None
+    input_spec : InputSpec or None
         Of a network that is there already: nothing is left to choose.
     """
 
     size: tuple[int, int] | None = None
     fit: str = "crop"
     channels: int | None = None
-    intake: Intake | None = None
+    input_spec: InputSpec | None = None
 
 
 @dataclass(eq=False)
@@ -130,7 +130,7 @@ def look(paths: Sequence[Path]) -> ImageFacts:
     return facts
 
 
-def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> Intake:
+def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> InputSpec:
     """Choose what images are brought to.
 
     Parameters
@@ -147,13 +147,13 @@ def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> Inta
     CnncliError
         Where it cannot be told what is white.
     """
-    if asked.intake is not None:
-        return asked.intake
+    if asked.input_spec is not None:
+        return asked.input_spec
     channels = asked.channels or (1 if facts.sizes and not facts.colour else 3)
     small = len(facts.sizes) == 1 and max(next(iter(facts.sizes))) <= _SMALL
     size = next(iter(facts.sizes))[::-1] if small else (_USUAL, _USUAL)
     scales = scales_of(facts, sure=sure)
-    return Intake((*(asked.size or size), channels), asked.fit, scales=scales)
+    return InputSpec((*(asked.size or size), channels), asked.fit, scales=scales)
 
 
 def scales_of(facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
@@ -199,12 +199,14 @@ def _some(names: Sequence[str]) -> str:
     return shorter if len(names) <= _NAMED else f"{shorter} and {len(names) - _NAMED:,} more"
 
 
-def said(facts: ImageFacts, intake: Intake, asked: ImageOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def said(
+    facts: ImageFacts, input_spec: InputSpec, asked: ImageOptions
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what was chosen."""
-    if asked.intake is not None:
+    if asked.input_spec is not None:
         return (), ()
     words = {word for changes in facts.adapted.values() for word in changes} if asked.channels else set()
-    notes = (*_on_size(facts.sizes, intake), *on_scales(intake.scales), *on_colour(words))
+    notes = (*_on_size(facts.sizes, input_spec), *on_scales(input_spec.scales), *on_colour(words))
     return notes, on_numbers(facts)
 
 
@@ -214,23 +216,23 @@ def on_colour(words: Set[str]) -> tuple[str, ...]:
     return (f"{' and '.join(done)}, as the network takes them",) if done else ()
 
 
-def _on_size(sizes: Iterable[tuple[int, int]], intake: Intake) -> tuple[str, ...]:
+def _on_size(sizes: Iterable[tuple[int, int]], input_spec: InputSpec) -> tuple[str, ...]:
     ordered = sorted(sizes, key=lambda each: (each[0] * each[1], each))
-    height, width, _ = intake.shape
+    height, width, _ = input_spec.shape
     if not ordered or ordered == [(width, height)]:
         return ()
     smallest, largest = (f"{wide}x{high}" for wide, high in (ordered[0], ordered[-1]))
     are = smallest if smallest == largest else f"{smallest} to {largest}"
-    return (f"images of {are} pixels are {fitted(intake)}",)
+    return (f"images of {are} pixels are {fitted(input_spec)}",)
 
 
-def fitted(intake: Intake) -> str:
+def fitted(input_spec: InputSpec) -> str:
     """What becomes of images of other shapes."""
-    height, width, _ = intake.shape
+    height, width, _ = input_spec.shape
     size = f"{width}x{height}"
-    if intake.fit == "stretch":
+    if input_spec.fit == "stretch":
         return f"stretched to {size}"
-    if intake.fit == "pad":
+    if input_spec.fit == "pad":
         return f"scaled to fit into {size}, the rest is black"
     return (
         f"scaled to {size}, cut to a square"
@@ -254,7 +256,7 @@ def on_numbers(facts: ImageFacts) -> tuple[str, ...]:
         images = "1 image" if len(over) == 1 else f"{len(over):,} images"
         numbers = "1 number" if sum(over) == 1 else f"{sum(over):,} numbers"
         warnings.append(f"clipped, because beyond black or white: {numbers} of {images}")
-    for kind, (most, least) in TWO_SAVERS.items():
+    for kind, (most, least) in SCALE_GAPS.items():
         dim = sorted(facts.dim[kind])
         if not dim or (high := together(facts.extents[kind]).high) <= least:
             continue

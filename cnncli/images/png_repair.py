@@ -16,7 +16,7 @@ _ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP"))
 
 
-def mended(data: bytes) -> tuple[bytes, tuple[str, ...]] | None:
+def repaired(data: bytes) -> tuple[bytes, tuple[str, ...]] | None:
     """Leave out ancillary chunks that cannot be read.
 
     Parameters

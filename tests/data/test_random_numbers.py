@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cnncli.data.draws import hashed, shuffled, uniform
+from cnncli.data.random_numbers import hashed, shuffled, uniform
 
 MASK = (1 << 64) - 1
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.assemble import LoadOptions, RawDataset, from_arrays
-from cnncli.data.division import shipped_test
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
 from cnncli.data.download import Remote, fetch_all
+from cnncli.data.holdout import shipped_test
 from cnncli.data.idx import find_idx, read_idx, without_labels
 from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Images, Labels
 from cnncli.data.npz import as_images
 from cnncli.data.shipped import sample_path
+from cnncli.data.split_names import joined
 from cnncli.data.unpacking import opened
-from cnncli.data.words import joined
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
@@ -182,7 +182,7 @@ def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
     """The 5,000 digits of ``samples``, of which 1,000 are the test's; ``why`` they are used is noted."""
     with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
         images, labels = file["x"][..., None], file["y"].astype(np.int64)
-    found = RawDataset(
+    found = DatasetDescription(
         name="mnist",
         classes=MNIST.classes,
         provenance="MNIST, the 5,000 digits that ship with cnncli, split 4,000/1,000 by class",
@@ -249,7 +249,7 @@ def load_idx_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
         warnings.append(f"there are {only} images only: they are divided as if they were all")
     classes, numbered = number_labels(labels, None, folder)
     count = sum(len(images) for images in parts.values())
-    found = RawDataset(
+    found = DatasetDescription(
         name=folder.resolve().name or "idx",
         classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
@@ -279,7 +279,7 @@ def _described(
             "Delete them and download them again.",
         )
     whole = f"all {count:,}" if count == collection.images else f"{count:,} of {collection.images:,}"
-    found = RawDataset(
+    found = DatasetDescription(
         name=collection.name,
         classes=collection.classes,
         provenance=f"{collection.title}, {whole}, from {shown(folder)}",

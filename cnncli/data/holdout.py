@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.draws import hashed, uniform
+from cnncli.data.random_numbers import hashed, uniform
 
 TEST_SHARE = 0.2  # of data that come without a test split
 TEST_SEED = 0  # which images are the test's never depends on what the user chooses

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnncli.data.division import TEST_DRAW, VAL_DRAW, drawn, shipped_test
+from cnncli.data.holdout import TEST_DRAW, VAL_DRAW, drawn, shipped_test
 
 MASK = 2**64 - 1
 

@@ -27,7 +27,7 @@ def set_max_pixels(number: int | None) -> None:
     _limit[0] = DEFAULT_MAX_PIXELS if number is None else number
 
 
-def with_room(work: Callable[[], Result], name: str) -> Result:
+def with_memory_retry(work: Callable[[], Result], name: str) -> Result:
     """Do what may run out of memory.
 
     One great image must not be the end of small ones that other threads work on at that moment: what runs

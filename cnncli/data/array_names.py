@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.archive import EXPECTED, Archive
-from cnncli.data.words import assigned, joined, plain, split_of, unknown_words
+from cnncli.data.split_names import assigned, joined, plain, split_of, unknown_words
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
