@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 from scipy import ndimage, signal
 
-from cnncli.cli.explain import Run, explain
+from cnncli.cli.explain import FilterRun, explain
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.borders import Border
 from cnncli.filters.color import from_linear
@@ -519,7 +519,7 @@ def explained(name, specs, **options):
     applied = apply_filters(
         picture.frames[0], filters, options, alpha=picture.alpha, source=depth, target=depth, threads=2
     )
-    return explain(Run(picture, filters, options, depth, name, 2)), applied.pixels
+    return explain(FilterRun(picture, filters, options, depth, name, 2)), applied.pixels
 
 
 CHAINS = {

@@ -5,7 +5,7 @@ import pytest
 from explain_cases import photo
 from explain_reader import read, value
 
-from cnncli.cli.explain import Run, explain
+from cnncli.cli.explain import FilterRun, explain
 from cnncli.filters.apply import Depth
 from cnncli.filters.borders import Border
 from cnncli.filters.catalog import CATALOG
@@ -64,7 +64,7 @@ RUNS = {
 def explained(specs, image, white=255.0, **options):
     filters = tuple(parse_spec(spec) for spec in specs)
     picture = Picture(frames=(image,), alpha=image.shape[2] in (2, 4), format="PNG", metadata=Metadata())
-    return explain(Run(picture, filters, Options(**options), Depth(image.dtype, white), "a.png", 2))
+    return explain(FilterRun(picture, filters, Options(**options), Depth(image.dtype, white), "a.png", 2))
 
 
 def picture(kind):
