@@ -261,7 +261,7 @@ def _format(job: Job, task: Task, picture: Picture) -> str:
         raise CnncliError(
             f"--in-place: {shown(job.source)} holds {picture.format}, which cannot be written; "
             f"expected {format}, as its suffix says",
-            "leave --in-place out, and name the output with -o",
+            "Leave --in-place out, and name the output with -o.",
         )
     return picture.format
 
@@ -336,7 +336,7 @@ def _make_folder(folder: Path) -> None:
         what = (getattr(error, "strerror", None) or str(error)).lower()
         raise CnncliError(
             f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
-            "choose another -o",
+            "Choose another name with -o.",
         ) from error
 
 

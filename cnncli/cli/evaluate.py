@@ -147,8 +147,8 @@ def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
         raise CnncliError(
             f"{in_unicode(dataset.name)} has {_several(len(dataset.classes), dataset.classes)}; "
             f"expected some of the network's {_several(len(known), trained.checkpoint.classes)}",
-            f"{in_unicode(missing[0])} is not among them: give the checkpoint that was trained on such "
-            "images with -m",
+            f"Give the checkpoint that was trained on such images with -m: {in_unicode(missing[0])} is not "
+            "among the classes of this one.",
         )
     return np.array([known[name] for name in dataset.classes], np.int64)
 
@@ -237,7 +237,7 @@ def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
     if both := overwritten([str(folder / name) for name in TEST_FILES], map(str, read)):
         raise UsageError(
             f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
-            "choose another folder with -o",
+            "Choose another folder with -o.",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -216,14 +216,14 @@ def _target(output: str | None, source: str, layers: Sequence[str], view: str) -
     if target == STREAM:
         if os.isatty(1):
             raise UsageError(
-                "the page would go to the terminal; expected a file or a pipe", "name an output with -o"
+                "the page would go to the terminal; expected a file or a pipe", "Name an output with -o."
             )
         return target
     suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
     if suffix not in ("", ".png", ".html", ".htm") and not _is_folder(target):
         raise UsageError(
             f"-o {shown(target)} ends in {suffix}; expected .png, .html or a folder",
-            "for example -o maps.png",
+            "Name a file or a folder, for example: -o maps.png",
         )
     return target
 
@@ -246,7 +246,7 @@ def _check_overwrites(
         if what is not None:
             raise UsageError(
                 f"the output {shown(path)} is also the {what}; expected another file",
-                f"choose another {option}",
+                f"Choose another {option}.",
             )
 
 

@@ -61,7 +61,7 @@ class NameList:
         except UnicodeDecodeError as error:
             raise UsageError(
                 f"--files-from: {self._where} begins as UTF-16 and is none behind line {self._line}",
-                "save it as UTF-8",
+                "Save it as UTF-8.",
             ) from error
 
     def _name(self, raw: bytes) -> str:
@@ -69,7 +69,7 @@ class NameList:
             raise UsageError(
                 f"--files-from: line {self._line} of {self._where} holds NUL, which no name does; "
                 "expected a name a line",
-                "add -0 if names end with NUL, or save the list as UTF-8",
+                "Add -0 if names end with NUL, or save the list as UTF-8.",
             )
         name = os.fsdecode(raw if self._null else self._mended(raw))
         # In a list, a lone dash is the name of a file.

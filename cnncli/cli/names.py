@@ -113,21 +113,22 @@ def wanted_names(names: Sequence[str], *, files_from: str | None, null: bool, ex
     wanted = list(names)
     if null and files_from is None:
         raise UsageError(
-            "-0 is given without --files-from; expected both", "add --files-from -, or leave -0 out"
+            "-0 is given without --files-from; expected both", "Add --files-from -, or leave -0 out."
         )
     if files_from == STREAM and STREAM in wanted:
         raise UsageError(
             "standard input (-) is given as an input and for --files-from; expected it once",
-            "name the image, or a file of names",
+            "Name the image, or a file of names.",
         )
     if files_from is None and not wanted:
         if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
             raise UsageError(
-                "no input is given; expected a file, a folder or a pipe", f"for example: {example}"
+                "no input is given; expected a file, a folder or a pipe",
+                f"Name an image, or pipe one in, for example: {example}",
             )
         wanted = [STREAM]
     if wanted.count(STREAM) > 1:
-        raise UsageError("standard input (-) is given twice; expected it once", "give - once")
+        raise UsageError("standard input (-) is given twice; expected it once", "Give - once.")
     return wanted
 
 
@@ -150,13 +151,13 @@ def _listed(files_from: str, *, null: bool) -> list[tuple[str, str]]:
         what = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(
             f"cannot read names from {shown(files_from)}: {what}; expected a readable file",
-            "check the path given to --files-from",
+            "Check the path given to --files-from.",
         ) from error
     place = "standard input" if files_from == STREAM else shown(files_from)
     names = names_in(data, where=place, null=null)
     if not names:
         raise UsageError(
-            f"--files-from: {place} holds no names; expected one a line", "check how the list is made"
+            f"--files-from: {place} holds no names; expected one a line", "Check how the list is made."
         )
     return names
 
@@ -168,7 +169,7 @@ def _in_folder(
     faults: list[CnncliError] = []
     found = sorted(_images(folder, suffixes, faults, recursive=recursive))
     if not found and not faults:
-        hint = "check the folder" if recursive else "use --recursive to look into the folders below it"
+        hint = "Check the folder." if recursive else "Add --recursive to look into the folders below it."
         faults.append(
             CnncliError(
                 f"{shown(folder)} is a folder without images; expected files such as .png or .jpg", hint

@@ -78,11 +78,11 @@ def plan_outputs(
         If two inputs would write one output, or an input would be overwritten without ``--in-place``.
     """
     if in_place and output is not None:
-        raise UsageError("--in-place and -o are both given; expected one of them", "leave one out")
+        raise UsageError("--in-place and -o are both given; expected one of them", "Leave one out.")
     if in_place:
         if any(is_stream(source.path) for source in inputs):
             raise UsageError(
-                "--in-place is given with standard input; expected files", "leave --in-place out"
+                "--in-place is given with standard input; expected files", "Leave --in-place out."
             )
         jobs = [Job(source.path, os.path.realpath(source.path), replaces=True) for source in inputs]
     else:
@@ -136,7 +136,7 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
         if count > 1:
             raise UsageError(
                 f"-o - is given with {count} inputs; expected one image on standard output",
-                "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+                "Give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
             )
         return Job(path, STREAM)
     file = "stdin" if path == STREAM else path
@@ -158,7 +158,7 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
     if count > 1:
         raise UsageError(
             f"-o {shown(output)} is one file for {count} inputs; expected a folder or a template",
-            "give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
+            "Give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
 
@@ -169,7 +169,7 @@ def _passed_on(path: str, count: int) -> Job:
         what = "standard input" if path == STREAM else shown(path)
         raise UsageError(
             f"{what} is one of {count} inputs and has no name to make another of; expected -o",
-            "give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
+            "Give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, STREAM)
 
@@ -186,7 +186,7 @@ def _filled(template: str, fields: dict[str, str | int]) -> str:
             raise UsageError(
                 f"-o {shown(template)}: {what} means nothing; "
                 f"expected {' '.join(f'{{{field}}}' for field in _FIELDS)}",
-                "for example: -o 'out/{stem}-{kernel}{ext}'; write {{ and }} for braces in a name",
+                "Write {{ and }} for braces in a name, and fields as in: -o 'out/{stem}-{kernel}{ext}'",
             )
         value = str(fields[name])
         if name == "ext" and template[: match.start()].endswith("."):
@@ -211,7 +211,7 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
             raise UsageError(
                 f"{shown(writers[place])} and {shown(job.source)} would both be written to "
                 f"{shown(job.target)}; expected an output for each input",
-                "use a template that tells them apart, such as -o 'out/{number}-{stem}{ext}'",
+                "Give a template that tells them apart: -o 'out/{number}-{stem}{ext}'",
             )
         writers[place] = job.source
         place = identity(job.target)
@@ -219,12 +219,12 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
             raise UsageError(
                 f"the output {shown(job.target)} is also read, as {shown(others[place])}; "
                 "expected another file",
-                "choose another -o",
+                "Choose another name with -o.",
             )
         if not in_place and place in sources:
             raise UsageError(
                 f"the output {shown(job.target)} is also an input; expected another file",
-                "choose another -o, or use --in-place to replace inputs",
+                "Choose another name with -o, or say --in-place to replace inputs.",
             )
 
 

@@ -40,7 +40,7 @@ def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
     if inside and given["roi"] is None:
         raise UsageError(
             "--inside is given without --roi; expected the region that is to be filtered",
-            "add --roi X,Y,W,H, or leave --inside out",
+            "Add --roi X,Y,W,H, or leave --inside out.",
         )
     if not inside and mask is None:
         return None
@@ -49,12 +49,12 @@ def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
         raise UsageError(
             f"{name} is given with --mode {given['mode']} and --stride {given['stride']}; "
             "expected a result of the picture's size",
-            f"leave --mode and --stride out, or {name}",
+            f"Leave --mode and --stride out, or {name}.",
         )
     if given["explain"] is not None:
         raise UsageError(
             f"{name} and --explain are both given; expected one of them",
-            f"explain the filter without {name}",
+            f"Explain the filter without {name}.",
         )
     region = values.region("--roi", given["roi"]) if inside else None
     return FilterArea(region, None if mask is None else _read_mask(mask, max_pixels))
@@ -79,12 +79,12 @@ def notes_on_the_rest(target: str, result: Picture) -> list[str]:
 def _read_mask(path: str, max_pixels: int) -> NDArray[np.float32]:
     """A mask as shares from 0 to 1: luma, times opacity where the file has it."""
     if path == STREAM or not os.path.exists(path):  # noqa: PTH110
-        raise UsageError(f"--mask is {shown(path)}; expected a picture's file", "check the name")
+        raise UsageError(f"--mask is {shown(path)}; expected a picture's file", "Check the name.")
     picture = read_picture(Path(path), max_pixels=max_pixels)
     if len(picture.frames) != 1:
         raise UsageError(
             f"--mask is {shown(path)}, which holds {len(picture.frames)} pictures; expected one",
-            "save one of them as a picture of its own",
+            "Save one of them as a picture of its own.",
         )
     frame = picture.frames[0]
     white = picture_white(picture)
@@ -96,12 +96,12 @@ def _read_mask(path: str, max_pixels: int) -> NDArray[np.float32]:
         raise UsageError(
             f"--mask is {shown(path)}, whose values reach from {share.min() * white:g} to "
             f"{share.max() * white:g}; expected 0 to {white:g}",
-            "black keeps a pixel, white filters it",
+            "Draw black where pixels are kept, and white where they are filtered.",
         )
     if 0 < share.max() < _DIMMEST:
         raise UsageError(
             f"--mask is {shown(path)}, whose values reach {share.max() * white:g} of {white:g}: "
             "it is almost black; expected white where filters work",
-            "multiply its numbers so that what is to be filtered is white",
+            "Multiply its numbers so that what is to be filtered is white.",
         )
     return np.clip(share, 0, 1).astype(np.float32)

@@ -75,7 +75,7 @@ def predict_command(
     values.within("--top", top, 1)
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     if json and csv:
-        raise UsageError("--json and --csv are both given; expected one of them", "leave one out")
+        raise UsageError("--json and --csv are both given; expected one of them", "Leave one out.")
     listing = list_inputs(inputs or [], example=_EXAMPLE, **given)
     try:
         cores = thread_count(threads)
@@ -96,7 +96,7 @@ def predict_command(
         report_error(
             CnncliError(
                 f"{count.failed} of {count.done} inputs could not be read",
-                "the field error of their lines says why",
+                "Look at the field error of their lines, which says why.",
             )
         )
     return SOME_FAILED if count.failed else DONE

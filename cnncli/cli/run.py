@@ -162,17 +162,17 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
                 return settle(error.__context__)
             return error.code if isinstance(error.code, int) else DONE
         case MemoryError():
-            report_error(CnncliError(f"{name}out of memory", "use smaller images, or --threads 1"))
+            report_error(CnncliError(f"{name}out of memory", "Use smaller images, or --threads 1."))
         case OSError() if error.errno:
             from cnncli.images.faults import shown
 
             what = os.strerror(error.errno).lower()
             file = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
-            report_error(CnncliError(f"{name}{what}{file}", "check the disk and the files that are named"))
+            report_error(CnncliError(f"{name}{what}{file}", "Check the disk and the files that are named."))
             silence(1)
         case _:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            hint = "please report it, with what the command prints under --debug"
+            hint = "Please report it, with what the command prints under --debug."
             report_error(CnncliError(f"{name}internal error ({what})", hint))
     return SOME_FAILED
 

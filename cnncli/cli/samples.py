@@ -60,7 +60,7 @@ def copy_samples(folder: Path) -> tuple[int, list[Path]]:
     """
     source = sample_path(".").resolve()
     if folder.exists() and not folder.is_dir():
-        raise CnncliError(f"{shown(folder)} is not a folder; expected one to copy to", "choose another name")
+        raise CnncliError(f"{shown(folder)} is not a folder; expected one to copy to", "Choose another name.")
     count, written = 0, []
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         target = folder / file.relative_to(source)

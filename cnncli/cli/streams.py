@@ -26,11 +26,13 @@ def read_stdin(*, example: str = "cat photo.png | cnncli convolve -k sobel") -> 
         If it cannot be read.
     """
     if sys.stdin is None or sys.stdin.closed:
-        raise UsageError("standard input is closed; expected a pipe or a file", "name the input instead of -")
+        raise UsageError(
+            "standard input is closed; expected a pipe or a file", "Name the input instead of -."
+        )
     if sys.stdin.isatty():
         raise UsageError(
             "standard input is a terminal; expected a pipe or a file",
-            f"for example: {example}",
+            f"Pipe an image in, for example: {example}",
         )
     try:
         return sys.stdin.buffer.read()

@@ -107,14 +107,14 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
     if not specs:
         raise UsageError(
             "no kernel is given; expected -k SPEC at least once",
-            "for example -k sobel, or -k gaussian:sigma=2; see cnncli kernels",
+            "Choose one of `cnncli kernels`, for example -k sobel or -k gaussian:sigma=2.",
         )
     options = _options(given)
     values.level("--bias", given["bias"], 1.0)
     bits = given["bits"]
     if bits is not None and bits not in BITS:
         raise UsageError(
-            f"--bits is {bits}; expected 8, 16 or 32", "leave --bits out to keep those of the input"
+            f"--bits is {bits}; expected 8, 16 or 32", "Leave --bits out to keep those of the input."
         )
     filters = tuple(_checked(parse_spec(spec), spec, options) for spec in specs)
     max_pixels = values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS
@@ -171,7 +171,8 @@ def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     _check_dilation(place_kernels(filter, options), filter.name, options.dilation)
     if isinstance(filter, Linear) and not filter.weights.any():
         raise CnncliError(
-            f"kernel {spec!r} has no weight but 0; expected at least one other", "every result would be black"
+            f"kernel {spec!r} has no weight but 0; expected at least one other",
+            "Give another factor: with 0, every result would be black.",
         )
     return filter
 
@@ -182,7 +183,7 @@ def _check_dilation(laid: PlacedKernels, name: str, dilation: int) -> None:
         raise UsageError(
             f"--dilation is {dilation}, with which {name} covers {width} x {height} pixels; "
             f"expected at most {LARGEST_EXTENT} a side",
-            "use a smaller --dilation",
+            "Use a smaller --dilation.",
         )
 
 
@@ -232,7 +233,7 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
     if in_place and task.format is not None:
         raise UsageError(
             "--in-place and --format are both given; expected one of them",
-            "leave --in-place out: a file of another format has another name",
+            "Leave --in-place out: a file of another format has another name.",
         )
     for job in jobs:
         format = task.format
@@ -240,7 +241,7 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
             if _is_terminal(job.target):
                 raise UsageError(
                     "the image would go to the terminal; expected a file or a pipe",
-                    "name an output with -o, or pipe it into another program",
+                    "Name an output with -o, or pipe it into another program.",
                 )
         else:
             format = _format_of(job, task)
@@ -256,7 +257,7 @@ def _format_of(job: Job, task: Task) -> str:
     except CnncliError as error:
         if not job.replaces:
             raise
-        hint = "rename it, or leave --in-place out and name the output with -o"
+        hint = "Rename it, or leave --in-place out and name the output with -o."
         raise UsageError(error.message, hint) from error
 
 
@@ -268,7 +269,7 @@ def _check_bits(bits: int | None, format: str | None) -> None:
     able = " ".join(suffix for suffix, other in SUFFIXES.items() if bits in FORMATS[other].depths)
     raise UsageError(
         f"--bits is {bits} and the output {format}; expected {depths} bits",
-        f"leave --bits out, or write one of {able}",
+        f"Leave --bits out, or write one of {able}.",
     )
 
 
@@ -287,18 +288,20 @@ def _is_terminal(target: str) -> bool:
 
 def _check_explanation(path: str, jobs: list[Job], kept: list[str]) -> None:
     if os.path.splitext(path)[1].lower() not in (".png", ".gif"):  # noqa: PTH122
-        raise UsageError(f"--explain is {shown(path)}; expected a file that ends in .png or .gif", "add .png")
+        raise UsageError(
+            f"--explain is {shown(path)}; expected a file that ends in .png or .gif", "Add .png to its name."
+        )
     if len(jobs) != 1:
         raise UsageError(
             f"--explain is given with {len(jobs)} inputs; expected one",
-            "explain one image, then filter the others",
+            "Explain one image, then filter the others.",
         )
     others = {"also the input": [jobs[0].source], "also the output": [jobs[0].target], "also read": kept}
     for role, files in others.items():
         if overwritten([path], files):
             raise UsageError(
                 f"--explain is {shown(path)}, which is {role}; expected another file",
-                "choose another name for the explanation",
+                "Choose another name for the explanation.",
             )
 
 

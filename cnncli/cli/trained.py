@@ -65,7 +65,7 @@ def load_trained(name: str | None) -> Trained:
         raise UsageError(error.message, error.hint) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
         raise UsageError(
-            f"-m {shown(name or SHIPPED)}: {error}; expected a checkpoint", "check the name given to -m"
+            f"-m {shown(name or SHIPPED)}: {error}; expected a checkpoint", "Check the name given to -m."
         ) from error
 
 

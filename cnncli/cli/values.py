@@ -47,7 +47,7 @@ def whole_numbers(name: str, text: str, example: str) -> tuple[int, ...]:
     if len(numbers) != count:
         raise UsageError(
             f"{name} is {text!r}; expected {count} whole numbers between commas",
-            f"for example {name} {example}",
+            f"Write, for example: {name} {example}",
         )
     return numbers
 
@@ -62,7 +62,7 @@ def pair(name: str, text: str) -> tuple[int, int]:
     if min(x, y) < 1:
         raise UsageError(
             f"{name} is {text!r}; expected a whole number of 1 or more, or two",
-            f"for example {name} 2, or {name} 2,3",
+            f"Write, for example, {name} 2, or {name} 2,3.",
         )
     return x, y
 
@@ -83,7 +83,7 @@ def region(name: str, text: str | None) -> tuple[int, int, int, int] | None:
     if x < 0 or y < 0 or width < 1 or height < 1:
         raise UsageError(
             f"{name} is {text!r}; expected X,Y from 0,0 up, and W,H of 1 or more",
-            f"for example {name} 0,0,64,64",
+            f"Write, for example: {name} 0,0,64,64",
         )
     return x, y, width, height
 
@@ -107,7 +107,7 @@ def level(name: str, text: str, white: float) -> float:
         value = float("nan")
     if not isfinite(value):
         raise UsageError(
-            f"{name} is {text!r}; expected a number, or a share such as 50%", f"leave {name} out for 0"
+            f"{name} is {text!r}; expected a number, or a share such as 50%", f"Leave {name} out for 0."
         )
     return value
 
@@ -116,5 +116,5 @@ def within(name: str, value: int | None, low: int, high: int | None = None) -> i
     """Take a whole number between bounds; None stays None."""
     if value is not None and (value < low or (high is not None and value > high)):
         expected = f"{low} or more" if high is None else f"{low} to {high}"
-        raise UsageError(f"{name} is {value}; expected {expected}", f"leave {name} out for the default")
+        raise UsageError(f"{name} is {value}; expected {expected}", f"Leave {name} out for the default.")
     return value

@@ -84,10 +84,10 @@ def explained(arguments: Sequence[str], error: Any) -> UsageError:
     """
     context = error.ctx
     if context is None:
-        return UsageError(error.format_message().rstrip("."), "See cnncli --help")
+        return UsageError(error.format_message().rstrip("."), "See: cnncli --help")
     if context.parent is None:
         return _without_command(list(arguments), context, error)
-    see = f"See {context.command_path} --help"
+    see = f"See: {context.command_path} --help"
     name = getattr(error, "option_name", None)
     if name is None or type(error).__name__ != "NoSuchOption":
         return UsageError(error.format_message().rstrip("."), see)
@@ -115,7 +115,7 @@ def _without_command(words: list[str], context: Any, error: Any) -> UsageError:
         return UsageError(message, f"Run: {line}")
     if wrong.startswith("-"):
         own = [each for one in context.command.params for each in one.opts]
-        return UsageError(f"cnncli has no option {wrong}", did_you_mean(wrong, own, "See cnncli --help"))
+        return UsageError(f"cnncli has no option {wrong}", did_you_mean(wrong, own, "See: cnncli --help"))
     near = _COMMANDS.get(wrong)
     hint = meant(f"cnncli {near}") if near else did_you_mean(wrong, commands, form="cnncli {}")
     return UsageError(message, hint or "List the commands with: cnncli help")

@@ -135,7 +135,7 @@ def place(block: bytes) -> dict[str, int]:
     if library.mprotect(base, len(code), mmap.PROT_READ | mmap.PROT_EXEC):
         raise CnncliError(
             f"the system refuses executable memory: {os.strerror(ctypes.get_errno())}",
-            "allow this program to run generated code (SELinux: execmem), as Numba needs it too",
+            "Allow this program to run generated code (SELinux: execmem), as Numba needs it too.",
         )
     _placed.append(memory)
     return {name: base + at for kind, name, at in facts if kind == "entry"}

@@ -98,7 +98,7 @@ def choose_target(architecture: str, features: frozenset[str]) -> Target:
         if forced not in TARGETS:
             raise CnncliError(
                 f"CNNCLI_TARGET is {forced!r}; expected one of {', '.join(TARGETS)}",
-                "unset CNNCLI_TARGET to let the processor decide",
+                "Unset CNNCLI_TARGET to let the processor decide.",
             )
         return TARGETS[forced]
     if architecture in ("aarch64", "arm64"):

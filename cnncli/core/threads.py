@@ -44,7 +44,7 @@ def thread_count(requested: int | None) -> int:
     if requested < 1:
         raise CnncliError(
             f"--threads is {requested}; expected 1 or more",
-            f"leave --threads out to use all {available_cores()} cores",
+            f"Leave --threads out to use all {available_cores()} cores.",
         )
     return requested
 

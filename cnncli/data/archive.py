@@ -15,7 +15,7 @@ from cnncli.images.faults import reading_fault, shown
 from cnncli.images.npy_header import MAGIC, Header, read_array, read_header
 
 _PLAIN = "Save plain arrays with np.savez: x as uint8 of one shape, y as integers or strings."
-EXPECTED = "Expected arrays x and y, or x_train, y_train, x_test, y_test (np.savez)."
+EXPECTED = "Save arrays x and y, or x_train, y_train, x_test and y_test, with np.savez."
 
 
 class Archive:

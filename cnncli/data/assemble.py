@@ -318,7 +318,7 @@ def _check(found: DatasetDescription, splits: dict[str, Split], load_options: Lo
         what = "images" if load_options.whole else "training images"
         raise CnncliError(
             f"{found.name} has no {what} that can be used ({len(found.skipped):,} left out){first}",
-            "Expected folders of images, one for each class, or an .npz, .csv or IDX data set.",
+            "Give folders of images, one for each class, or an .npz, .csv or IDX data set.",
         )
     if max(train.shape[:2]) > MAX_SIDE:
         raise CnncliError(

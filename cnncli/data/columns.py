@@ -134,7 +134,7 @@ def find_label(table: Table, image: int, split: int | None) -> int:
         )
         raise CnncliError(
             f"{table.file} has {what}; expected a path and a label",
-            "Expected a row for each image: its path and its label, or its label and its pixels.",
+            "Write a row for each image: its path and its label, or its label and its pixels.",
         )
     able = [at for at in rest if len(counts[at]) > 1 and not table.column_values.is_unique(at)]
     if len(able) == 1 or (not able and len(rest) == 1 and not table.column_values.is_unique(rest[0])):

@@ -21,7 +21,7 @@ NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
-    "Expected mnist, fashion-mnist, cifar10, a folder of class folders or of IDX files, "
+    "Give mnist, fashion-mnist, cifar10, a folder of class folders or of IDX files, "
     "an .npz, or a .csv or .tsv."
 )
 

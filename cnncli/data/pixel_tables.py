@@ -27,7 +27,7 @@ from cnncli.images.faults import shown
 _ROWS_AT_ONCE = 2_000
 _FEWEST_ROWS, _CELLS = 20, 4_000_000  # looked at before columns are chosen
 _PIXEL = re.compile(r"[a-z]*_?\d+([x_,]\d+)*")  # pixel0, px_12, 3x17, x5, 784
-_EXPECTED = "Expected a row for each image: its label and its pixels."
+_EXPECTED = "Write a row for each image: its label and its pixels."
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -112,7 +112,7 @@ def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, load_options: LoadOp
                 raise CnncliError(
                     f"{shown(sheet.path)}: line {number} has {len(line.split()):,} pixels; "
                     f"expected {count:,}",
-                    "Every image must have the same size.",
+                    "Give every image the same size.",
                 )
         images.add(_numbers(sheet, lines, range(count), delimiter=None))
         images.labels += [row[label] for _, row in cells]
@@ -293,7 +293,7 @@ def _check_lengths(sheet: Sheet, block: list[tuple[int, str]], width: int) -> No
         if count != width:
             raise CnncliError(
                 f"{shown(sheet.path)}: line {number} has {count:,} columns; expected {width:,}, as before",
-                "Every row must have the same columns.",
+                "Give every row the same columns.",
             )
 
 
@@ -326,7 +326,7 @@ def _culprit(
                 return CnncliError(
                     f"{shown(sheet.path)}: line {number}, column {at + 1} holds {got or 'nothing'}; "
                     "expected a number",
-                    "Expected a number for every pixel.",
+                    "Write a number for every pixel.",
                 )
     return CnncliError(f"{shown(sheet.path)}: its pixels are no numbers; expected numbers", _EXPECTED)
 

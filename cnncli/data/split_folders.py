@@ -10,7 +10,9 @@ from cnncli.data.split_names import SPLITS, assigned, joined, meaning_note, spli
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
-LAYOUT = "Expected FOLDER/CLASS/image.png, or FOLDER/train/CLASS/image.png and FOLDER/test/CLASS/image.png."
+LAYOUT = (
+    "Arrange them as FOLDER/CLASS/image.png, or FOLDER/train/CLASS/image.png and FOLDER/test/CLASS/image.png."
+)
 _ASKED = "Say --no-splits for folders that are classes, --splits for folders that are splits."
 
 
@@ -164,7 +166,7 @@ def _both(tree: _Tree) -> CnncliError:
             f"{shown(tree.root)} holds images but no class folders in the splits "
             f"{joined([branch.path.name for branch in tree.known])}; expected folders of "
             "classes in them",
-            f"{LAYOUT} Say --no-splits if these folders are the classes.",
+            "Put folders of classes into the splits, or say --no-splits if these folders are the classes.",
         )
     known = joined([branch.path.name for branch in tree.known])
     everything = sorted(branch.path.name for branch in [*tree.known, *tree.unknown])

@@ -32,7 +32,7 @@ from cnncli.images.faults import shown
 _FEWEST_PIXELS = 16  # columns of numbers from which a row is an image
 _OTHERS = 3  # columns beside the pixels: label, split, a name
 _MOST_SKIPPED = 100_000  # rows that cannot be used: more are another kind of table
-_EXPECTED = "Expected a row for each image: its path and its label, or its label and its pixels."
+_EXPECTED = "Write a row for each image: its path and its label, or its label and its pixels."
 
 
 def load_table(path: Path, load_options: LoadOptions) -> Dataset:
@@ -149,7 +149,7 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, load_options: Loa
         named = listed([f"{each.path}, {each.reason}" for each in rows.skipped], separator="; ")
         raise CnncliError(
             f"no row of {shown(sheet.path)} can be used: {named}",
-            f"Paths are taken from the table's folder, {shown(lookup.folder)}; {plan.said}.",
+            f"Write paths from the table's folder, {shown(lookup.folder)}; {plan.said}.",
         )
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}
@@ -248,7 +248,7 @@ def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
             return _same_files(table, lookup, able)
     raise CnncliError(
         f"no column of {table.file} names an image file; it seems to be a table of texts",
-        f"Texts cannot be trained on yet. {_EXPECTED}",
+        _EXPECTED,
     )
 
 

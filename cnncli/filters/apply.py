@@ -311,7 +311,7 @@ class _Run:
                 raise CnncliError(
                     f"--mode valid: the kernel of {filter.name} has a {name} of {extent[axis]} pixels, "
                     f"the image {size}; expected a kernel that lies inside the image",
-                    "use --mode same, or a smaller kernel",
+                    "Use --mode same, or a smaller kernel.",
                 )
             whole = -(-dense // options.stride[axis])
             window = _window(roi, axis, whole) if roi else None
@@ -370,6 +370,6 @@ def _window(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int,
         raise CnncliError(
             f"--roi is {','.join(map(str, roi))}; expected X,Y,W,H inside the result, "
             f"whose {side} is {whole}",
-            "give a region of at least one pixel that lies inside",
+            "Give a region of at least one pixel that lies inside.",
         )
     return first, count

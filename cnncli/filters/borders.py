@@ -90,14 +90,15 @@ def parse_border(text: str) -> Border:
             or "Leave --border out: the default is reflect101.",
         )
     if colon and mode != "constant":
-        raise CnncliError(f"--border is {text!r}; only constant takes a value", f"write --border {mode}")
+        raise CnncliError(f"--border is {text!r}; only constant takes a value", f"Write --border {mode}.")
     try:
         number = float(value) if colon else 0.0
     except ValueError:
         number = np.nan
     if not np.isfinite(number):
         raise CnncliError(
-            f"--border is {text!r}; expected a finite number after constant:", "for example constant:255"
+            f"--border is {text!r}; expected a finite number after constant:",
+            "Write a number, for example: --border constant:255",
         )
     return Border(mode, number)  # type: ignore[arg-type]
 

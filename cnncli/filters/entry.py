@@ -159,7 +159,7 @@ class Parameter:
         from cnncli.nearest import meant
 
         share = f"{self.name}={(value or 0) / 255:.2g}"
-        return meant(share, f"It is a share of full scale, 0 to 1: {share} is {value:g} of 255.")
+        return meant(f"{share}, which is {value:g} of 255")
 
     def _choose(self, text: str, kernel: str) -> str:
         word = plain(text)
@@ -237,7 +237,7 @@ class Entry:
         names = [parameter.name for parameter in self.parameters]
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
-            raise CnncliError(message, f"write: -k {self.name}")
+            raise CnncliError(message, f"Write: -k {self.name}")
         from cnncli.filters.elsewhere import nearest_parameter
 
         raise CnncliError(

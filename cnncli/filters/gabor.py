@@ -86,7 +86,7 @@ def gabor_bank(
         raise CnncliError(
             f"gabor-bank: {orientations} orientations of {size}x{size}; "
             f"expected at most {MAX_SIZE**2 // size**2} of this size",
-            "give fewer orientations or a smaller size",
+            "Give fewer orientations or a smaller size.",
         )
     turn = 180.0 if phase % 180 == 0 else 360.0
     thetas = [turn * index / orientations for index in range(orientations)]
@@ -123,7 +123,7 @@ def _size(name: str, sigma: float, gamma: float) -> int:
     shown = f"sigma={write_number(round(sigma, 3))},gamma={write_number(gamma)}"
     raise CnncliError(
         f"{name}: {shown} reaches over {size} pixels; expected at most {MAX_SIZE}",
-        "give a smaller sigma, a larger gamma, or the size itself",
+        "Give a smaller sigma, a larger gamma, or the size itself.",
     )
 
 
@@ -140,7 +140,7 @@ def _weights(name: str, size: int, shape: tuple[float, float, float, float, floa
         raise CnncliError(
             f"{name}: nothing is left of a wave of {write_number(wavelength)} pixels in {size}x{size}; "
             "expected part of a bright and part of a dark stripe",
-            "give a larger size, another phase, or a shorter wavelength",
+            "Give a larger size, another phase, or a shorter wavelength.",
         )
     return zero_sum(wave * (2 / np.abs(wave).sum()))[::-1, ::-1]
 

@@ -34,7 +34,7 @@ SUFFIXES = (*TEXT_SUFFIXES, ".json", ".npy", *IMAGE_SUFFIXES)
 MAX_BYTES = 512 * 2**20
 """More than a kernel of the largest size takes in text."""
 
-_JSON_FORM = 'write [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] or {"weights": [[...]], "anchor": [1, 1]}'
+_JSON_FORM = 'Write [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] or {"weights": [[...]], "anchor": [1, 1]}.'
 
 
 def names_file(text: str) -> bool:
@@ -86,7 +86,7 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
         raise CnncliError(
             f"kernel file {path!r} has {f'the suffix {suffix}' if suffix else 'no suffix'}; "
             f"expected one of {' '.join(SUFFIXES)}",
-            "rename the file; kernels by name are listed by: cnncli kernels",
+            "Rename the file, or choose a kernel by name from the list of: cnncli kernels",
         )
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
     return replace(custom(weights, anchor=anchor, name=name, spec=path), file=True)
@@ -129,7 +129,7 @@ def _text(path: str) -> str:
     if len(data) > MAX_BYTES:
         raise CnncliError(
             f"kernel file {path!r} is larger than {MAX_BYTES >> 20} MiB; expected a kernel",
-            "check that this is the kernel and not the image",
+            "Check that this is the kernel and not the image.",
         )
     try:
         return data.decode("utf-8-sig")
@@ -137,7 +137,7 @@ def _text(path: str) -> str:
         raise CnncliError(
             f"kernel file {path!r} is no text: byte {fault.start + 1} is {data[fault.start]:#04x}; "
             "expected UTF-8",
-            "save it as plain text, or give it the suffix of its format",
+            "Save it as plain text, or give it the suffix of its format.",
         ) from None
 
 
@@ -145,7 +145,7 @@ def _unreadable(path: str, fault: Exception) -> CnncliError:
     reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
     return CnncliError(
         f"kernel file {path!r} cannot be read: {reason}; expected a kernel",
-        "check the name; kernels by name are listed by: cnncli kernels",
+        "Check the name, or choose a kernel by name from the list of: cnncli kernels",
     )
 
 
@@ -169,7 +169,7 @@ def _row_with_commas(row: str, number: int, where: str) -> str:
             raise CnncliError(
                 f"{where}, row {number}, column {column}: {cell!r} is more than one number; "
                 "expected one between ';', which stands between columns in a file of several lines",
-                "write ';' between all numbers of a row, or between none and each row on a line of its own",
+                "Write ';' between all numbers of a row, or between none and each row on a line of its own.",
             )
     return ",".join(cell.replace(",", ".") for cell in cells) or ";"
 
@@ -243,7 +243,7 @@ def _anchor(anchor: Any, weights: Weights, path: str) -> tuple[int, int] | None:
         return x, y
     raise CnncliError(
         f"kernel file {path!r}: anchor {anchor!r}; expected [x, y] from [0, 0] to [{kw - 1}, {kh - 1}]",
-        "columns and rows of the anchor count from 0",
+        "Count columns and rows of the anchor from 0.",
     )
 
 
@@ -260,12 +260,12 @@ def _read_npy(path: str) -> Weights:
     if array.dtype.kind not in "biuf":
         raise CnncliError(
             f"kernel file {path!r} holds {array.dtype}; expected real numbers",
-            "save it as float32 or float64",
+            "Save it as float32 or float64.",
         )
     if array.ndim not in (1, 2):
         raise CnncliError(
             f"kernel file {path!r} has shape {array.shape}; expected 2 dimensions (kh, kw)",
-            "save one kernel to a file, as an array of rows and columns",
+            "Save one kernel to a file, as an array of rows and columns.",
         )
     return _checked(np.atleast_2d(array), path)
 
@@ -275,11 +275,11 @@ def _checked(weights: Weights, path: str) -> Weights:
     kh, kw = weights.shape
     if max(kh, kw) > MAX_SIZE:
         raise CnncliError(
-            f"{where} is {kw}x{kh}; expected at most {MAX_SIZE} columns and rows", "use a smaller kernel"
+            f"{where} is {kw}x{kh}; expected at most {MAX_SIZE} columns and rows", "Use a smaller kernel."
         )
     if weights.size == 0:
         raise CnncliError(
-            f"{where} of 0 weights; expected at least one number", "save an array with numbers in it"
+            f"{where} of 0 weights; expected at least one number", "Save an array with numbers in it."
         )
     weights = np.array(weights, dtype=np.float64)
     wrong = np.argwhere(~(np.abs(weights) <= LARGEST_WEIGHT))

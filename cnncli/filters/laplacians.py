@@ -65,7 +65,7 @@ def dog(*, sigma: float = 1.0, sigma2: float | None = None, size: int | None = N
         raise CnncliError(
             f"dog: nothing is left of sigma={write_number(sigma)} minus sigma2={write_number(sigma2)} "
             f"in {size}x{size}; expected two Gaussians that differ",
-            "give different sigmas, or a larger size",
+            "Give different sigmas, or a larger size.",
         )
     spec = spec_of("dog", sigma=sigma, sigma2=sigma2, size=size)
     return Linear(name="dog", spec=spec, signed=True, gray=True, weights=freeze(weights))

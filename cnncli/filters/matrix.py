@@ -8,8 +8,8 @@ from cnncli.errors import CnncliError
 from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE, freeze, read_number, write_number
 from cnncli.filters.model import Linear, Weights
 
-_FORM = "write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
-_SIZED_FORM = "write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5,-1 0,-1,0'"
+_FORM = "Write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
+_SIZED_FORM = "Write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5,-1 0,-1,0'"
 _HEAD = re.compile(
     r"\s*([0-9]{1,9})\s*(?:[xX]\s*([0-9]{1,9})\s*)?(?:\+([0-9]{1,9})\+([0-9]{1,9}))?\s*:(.*)", re.DOTALL
 )
@@ -97,14 +97,14 @@ def check_rows(rows: list[list[float]], *, where: str) -> Weights:
             raise CnncliError(
                 f"{where}, row {number}, column {min(len(row), width) + 1}: the row has {len(row)} numbers; "
                 f"expected {width} as in row 1",
-                "give every row the same number of weights",
+                "Give every row the same number of weights.",
             )
     if width == 0:
         raise CnncliError(f"{where} of 0 weights; expected at least one number", _FORM)
     if max(width, len(rows)) > MAX_SIZE:
         raise CnncliError(
             f"{where} is {width}x{len(rows)}; expected at most {MAX_SIZE} columns and rows",
-            "use a smaller kernel, or --dilation to spread one",
+            "Use a smaller kernel, or --dilation to spread one.",
         )
     return np.array(rows, dtype=np.float64)
 
@@ -138,7 +138,7 @@ def parse_sized(text: str) -> Linear:
         raise CnncliError(
             f"anchor +{anchor[0]}+{anchor[1]} lies outside the {kw}x{kh} kernel; "
             f"expected +0+0 to +{kw - 1}+{kh - 1}",
-            "columns and rows of the anchor count from 0",
+            "Count columns and rows of the anchor from 0.",
         )
     body = found[5].strip()
     tokens = re.split(r"\s*,\s*|\s+", body) if body else []
@@ -169,7 +169,7 @@ def _number(token: str, row: int, column: int, *, where: str) -> float:
     if token.lower() in _NOT_PART:
         raise CnncliError(
             f"{place}: {token!r} (not part of the kernel, in ImageMagick); expected a number",
-            "write 0 where a cell is to have no weight",
+            "Write 0 where a cell is to have no weight.",
         )
     value = read_number(token)
     if value is None:
@@ -183,5 +183,5 @@ def check_weight(value: float, shown: str, place: str) -> float:
         return value
     raise CnncliError(
         f"{place}: {shown} is out of range; expected a number from -{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",
-        "weights are usually between -100 and 100",
+        "Check the number: weights are usually between -100 and 100.",
     )

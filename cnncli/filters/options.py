@@ -84,14 +84,14 @@ class Options:
         for name, value in (("--scale", self.scale), ("--bias", self.bias)):
             if not np.isfinite(value):
                 raise CnncliError(
-                    f"{name} is {value}; expected a finite number", f"leave {name} out, or give a number"
+                    f"{name} is {value}; expected a finite number", f"Leave {name} out, or give a number."
                 )
 
 
 def _in_range(name: str, count: int, given: object) -> None:
     if not 1 <= count <= _MOST:
         expected = "1 or more" if count < 1 else f"at most {_MOST:,}"
-        raise CnncliError(f"{name} is {given}; expected {expected}", f"leave {name} out for 1")
+        raise CnncliError(f"{name} is {given}; expected {expected}", f"Leave {name} out for 1.")
 
 
 @record(eq=False)
@@ -136,7 +136,7 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
         raise CnncliError(
             f"--anchor is {x},{y}; expected a cell of the {kw} x {kh} kernel {filter.name}, "
             f"from 0,0 to {kw - 1},{kh - 1}",
-            f"leave --anchor out for {kw // 2},{kh // 2}, the middle",
+            f"Leave --anchor out for {kw // 2},{kh // 2}, the middle.",
         )
     kernels = tuple(_normalized(weights, options.normalize, filter.name) for weights in kernels)
     if flip:
@@ -154,7 +154,7 @@ def _refuse_kernel_options(filter: Filter, options: Options) -> None:
         if given:
             why = "finds its own" if isinstance(filter, ZeroCrossings) else "has no"
             raise CnncliError(
-                f"{name} is given, but {filter.name} {why} kernel to apply it to", f"leave {name} out"
+                f"{name} is given, but {filter.name} {why} kernel to apply it to", f"Leave {name} out."
             )
 
 
@@ -167,7 +167,7 @@ def _normalized(weights: Weights, how: Normalize | None, name: str) -> Weights:
     if absolute == 0 or (how == "sum" and balanced):
         raise CnncliError(
             f"--normalize {how}: the weights of {name} sum to 0; expected another sum to divide by",
-            "use --normalize abs or auto",
+            "Use --normalize abs or auto.",
         )
     if how == "abs":
         divisor = absolute

@@ -39,7 +39,7 @@ def canny(*, sigma: float = 1.4, low: float = 0.05, high: float = 0.1) -> Filter
         raise CnncliError(
             f"canny: low={write_number(low)} is above high={write_number(high)}; "
             "expected low to be at most high",
-            f"swap them: canny:low={write_number(high)},high={write_number(low)}",
+            f"Swap them: -k canny:low={write_number(high)},high={write_number(low)}",
         )
     spec = spec_of("canny", sigma=sigma, low=low, high=high)
     return Canny(name="canny", spec=spec, signed=False, gray=True, sigma=sigma, low=low, high=high)

@@ -12,7 +12,7 @@ _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
 _ROWS = re.compile(r"\s*\[(\s*\[[^\[\]]+\](?:\s*(?:,\s*)?\[[^\[\]]+\])*\s*|[^\[\]]+)\]\s*")
 
-_FORMS = "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file"
+_FORMS = "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file."
 
 
 def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None) -> Filter:

@@ -40,7 +40,7 @@ def encode_flipbook(frames: Sequence[NDArray[np.uint8]], durations: Sequence[flo
     if not frames or len(frames) != len(durations):
         raise CnncliError(
             f"{len(frames)} pages and {len(durations)} durations; an animation needs one duration a page",
-            "draw at least one page",
+            "Draw at least one page.",
         )
     packed = [_pack(frame) for frame in frames]
     palette = _palette(packed)

@@ -250,7 +250,7 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
         )
     raise CnncliError(
         f"unknown suffix {shown(suffix)} in {shown(text)}; expected one of {valid}",
-        did_you_mean(suffix, SUFFIXES, "Or say --format png."),
+        did_you_mean(suffix, SUFFIXES, "Say --format png to choose the format yourself."),
     )
 
 

@@ -27,7 +27,7 @@ def check_size(size: tuple[int, int, int], max_pixels: int) -> None:
         many = f", {frames} frames" if frames > 1 else ""
         raise CnncliError(
             f"it has {width}x{height} pixels{many}; at most {max_pixels:,} pixels are decoded",
-            f"If you trust the file, say --max-pixels {width * height * frames}.",
+            f"Say --max-pixels {width * height * frames} if you trust the file.",
         )
 
 
@@ -35,5 +35,5 @@ def too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
     """Make the error to raise for frames of different sizes that have too many pixels together."""
     return CnncliError(
         f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
-        f"If you trust the file, say --max-pixels {pixels}.",
+        f"Say --max-pixels {pixels} if you trust the file.",
     )

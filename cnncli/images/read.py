@@ -215,7 +215,7 @@ def _faults(label: str) -> Iterator[None]:
         if type(error).__name__.startswith("DecompressionBomb"):
             raise CnncliError(
                 f"{label}: an image inside it has more pixels than are decoded",
-                "If you trust the file, raise --max-pixels.",
+                "Raise --max-pixels if you trust the file.",
             ) from error
         raise _damaged(label, error) from error
 
@@ -246,7 +246,7 @@ def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]
     if known is None:
         raise CnncliError(
             f"{label} is not an image in a format that can be read; it begins with {_first_bytes(prefix)}",
-            "Expected PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, .npy or the like; check the file.",
+            "Check the file: PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, AVIF, .npy and the like are read.",
         )
     return known
 

@@ -214,6 +214,5 @@ def _unknown(text: str) -> OptionError:
     known = ["auto", *MODELS]
     return OptionError(
         f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
-        did_you_mean(text, known)
-        or " ".join([*filter(None, [nearest_word(text)]), 'Write layers as in -m "conv32 relu pool fc".']),
+        did_you_mean(text, known) or nearest_word(text) or 'Write layers as in -m "conv32 relu pool fc".',
     )

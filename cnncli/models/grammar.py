@@ -73,7 +73,7 @@ class _Token:
         end = start + len(self.text)
         marked = f"{self.whole[:start]}»{self.text}«{self.whole[end:]}"
         message = f"--model: {what} (word {self.number}, column {self.column}), in {_shortened(marked)}"
-        return OptionError(message, f"{hint} {_EXAMPLE}".strip())
+        return OptionError(message, hint or _EXAMPLE)
 
     def get(self, letter: str, default: int) -> int:
         """A setting by its letter."""
@@ -116,7 +116,7 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
         except OptionError:
             raise
         except CnncliError as fault:
-            raise token.fault(fault.message, fault.hint.capitalize() + ".") from fault
+            raise token.fault(fault.message, fault.hint) from fault
     return graph
 
 

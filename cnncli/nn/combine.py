@@ -67,7 +67,7 @@ class Add(Layer):
         if inputs[0][:3] != inputs[1][:3]:
             raise CnncliError(
                 f"a sum of {inputs[0]} and {inputs[1]}; expected two of the same shape",
-                "give the skip a 1x1 convolution with the stride of the other branch",
+                "Give the skip a 1x1 convolution with the stride of the other branch.",
             )
         if inputs[0].origin != inputs[1].origin:
             refuse_flattened(inputs[0], "a sum")
@@ -100,7 +100,7 @@ class Concat(Layer):
         if len({x[:2] for x in inputs}) > 1:
             raise CnncliError(
                 f"branches of {', '.join(map(str, inputs))} do not fit; expected one height and width",
-                "give all branches the same strides and paddings",
+                "Give all branches the same strides and paddings.",
             )
         for x in inputs:
             refuse_flattened(x, "a concatenation")
@@ -155,7 +155,7 @@ class ScaleChannels(Layer):
         if inputs[1][:3] != (1, 1, inputs[0].channels):
             raise CnncliError(
                 f"channels of {inputs[0]} scaled by {inputs[1]}; expected {inputs[0].channels} numbers",
-                "end the second branch with as many features as the first has channels",
+                "End the second branch with as many features as the first has channels.",
             )
         refuse_flattened(inputs[0], "a scaling of channels")
         return inputs[0]

@@ -85,7 +85,7 @@ class Conv(Layer):
                 padding = axis.before if axis.before == axis.after else f"{axis.before} and {axis.after}"
                 raise CnncliError(
                     f"a kernel of {axis.size} does not fit into {size} pixels with padding {padding}",
-                    "use a smaller kernel, more padding, or fewer poolings before it",
+                    "Use a smaller kernel, more padding, or fewer poolings before it.",
                 )
             sizes.append(count)
         return Shape(sizes[0], sizes[1], self.out_channels)
@@ -99,7 +99,7 @@ class Conv(Layer):
             raise CnncliError(
                 f"padding is {self.padding!r} with kernel {self.kernel} and stride {self.stride}; "
                 "expected numbers, or 'same' with an odd kernel and stride 1",
-                "give the padding as a number",
+                "Give the padding as a number.",
             )
         numbers = (
             self.out_channels,
@@ -110,12 +110,12 @@ class Conv(Layer):
         )
         if min(numbers) < 1 or min(map(min, self.paddings)) < 0:
             raise CnncliError(
-                f"{self} has a size below 1", "channels, kernel, stride, dilation and groups start at 1"
+                f"{self} has a size below 1", "Give channels, kernel, stride, dilation and groups from 1 on."
             )
         if x.channels % self.groups or self.out_channels % self.groups:
             raise CnncliError(
                 f"{x.channels} channels in, {self.out_channels} out do not divide into {self.groups} groups",
-                "choose groups that divide both",
+                "Choose groups that divide both.",
             )
         if self.groups > 1:
             refuse_flattened(x, "groups of channels")
@@ -399,7 +399,7 @@ class Linear(Layer):
         if inputs[0][:2] != (1, 1):
             raise CnncliError(
                 f"a fully connected layer got {inputs[0]}; expected a flat list of features",
-                "put a flatten or a global pooling before it",
+                "Put a flatten or a global pooling before it.",
             )
         return self._conv.shape(inputs)
 

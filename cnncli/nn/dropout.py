@@ -42,7 +42,7 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise CnncliError(
                 f"the dropout rate is {self.rate}; expected 0 or more, and less than 1",
-                "0.5 drops half of the values",
+                "Give a share such as 0.5, which drops half of the values.",
             )
         return inputs[0]
 

@@ -96,7 +96,7 @@ class Graph:
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise CnncliError(
                 f"input shape is {tuple(input_shape)}; expected height, width and channels, each 1 or more",
-                "give (28, 28, 1) for a gray picture of 28 x 28 pixels",
+                "Give (28, 28, 1) for a gray picture of 28 x 28 pixels.",
             )
         self.input_shape = Shape(*input_shape)
         self.nodes: dict[str, Node] = {}
@@ -138,13 +138,13 @@ class Graph:
     def _append(self, layer: "Layer", sources: tuple[str, ...], name: str) -> None:
         if name in self.nodes or name == INPUT:
             raise CnncliError(
-                f"two layers are called {name!r}; expected each name once", "choose another name"
+                f"two layers are called {name!r}; expected each name once", "Choose another name."
             )
         shapes = tuple(self.shape_of(source) for source in sources)
         if not layer.least_inputs <= len(shapes) <= layer.most_inputs:
             raise CnncliError(
                 f"{name} reads {len(shapes)} inputs; expected {layer.least_inputs} to {layer.most_inputs}",
-                "give the names of the layers it reads as inputs",
+                "Give the names of the layers it reads as inputs.",
             )
         try:
             shape = layer.shape(shapes)
@@ -177,7 +177,7 @@ class Graph:
             return self.input_shape
         if name not in self.nodes:
             known = ", ".join([INPUT, *self.nodes])
-            raise CnncliError(f"there is no layer {name!r}; expected one of {known}", "add it first")
+            raise CnncliError(f"there is no layer {name!r}; expected one of {known}", "Add it first.")
         return self.nodes[name].shape
 
     def readers(self, name: str) -> list[Node]:

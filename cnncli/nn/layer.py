@@ -104,7 +104,7 @@ def refuse_flattened(shape: Shape, what: str) -> None:
         size = "x".join(map(str, shape.origin))
         raise CnncliError(
             f"{what} got the features of a flattened picture of {size}; expected a picture or plain features",
-            "put it before the flatten, or a fully connected layer between them",
+            "Put it before the flatten, or a fully connected layer between them.",
         )
 
 

@@ -75,7 +75,7 @@ class SoftmaxCrossEntropy(Loss):
         if len(self.class_weights) != classes:
             raise CnncliError(
                 f"there are {len(self.class_weights)} class weights; expected {classes}, one for each class",
-                "give as many weights as classes",
+                "Give as many weights as classes.",
             )
         weights = np.asarray(self.class_weights, np.float32)
         total = float(np.sum(out @ weights, dtype=np.float64)) if targets.ndim == 1 else len(out)
@@ -121,13 +121,13 @@ class SmoothL1(Loss):
 def _check_labels(labels: NDArray[np.generic], classes: int) -> None:
     if not np.issubdtype(labels.dtype, np.integer):
         raise CnncliError(
-            f"labels are {labels.dtype}; expected whole numbers", "give class numbers from 0 on"
+            f"labels are {labels.dtype}; expected whole numbers", "Give class numbers from 0 on."
         )
     lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
     if lowest < 0 or highest >= classes:
         raise CnncliError(
             f"labels run from {lowest} to {highest}; expected 0 to {classes - 1}",
-            "give the network as many outputs as there are classes",
+            "Give the network as many outputs as there are classes.",
         )
 
 
@@ -135,5 +135,5 @@ def _check_rows(targets: NDArray[np.generic], out: Floats) -> None:
     if targets.shape != out.shape:
         raise CnncliError(
             f"targets have shape {targets.shape}; expected {out.shape}",
-            "give one row of targets a sample, one target an output",
+            "Give one row of targets a sample, one target an output.",
         )

@@ -176,5 +176,5 @@ def _misfit(name: str, found: NDArray[np.generic] | None, shape: tuple[int, ...]
     what = "is missing" if found is None else f"has shape {found.shape}"
     return CnncliError(
         f"{name} {what}; expected shape {shape}",
-        "these weights belong to another network: choose the model that they were trained for",
+        "Choose the model that these weights were trained for.",
     )

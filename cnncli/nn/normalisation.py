@@ -144,7 +144,7 @@ class LocalResponseNorm(Layer):
             raise CnncliError(
                 f"a local response norm has size {self.size}, bias {self.bias}, alpha {self.alpha}; "
                 "expected at least 1, above 0, and not below 0",
-                "the usual settings are size 5, bias 1 or 2, alpha 0.0001",
+                "Choose the usual settings: size 5, bias 1 or 2, alpha 0.0001.",
             )
         refuse_flattened(inputs[0], "a local response norm")
         return inputs[0]

@@ -191,13 +191,13 @@ def pooled(x: Shape, window: Window) -> Shape:
             raise CnncliError(
                 f"a pooling has window {axis.size}, stride {axis.stride}, padding {padding}; "
                 "expected 1 or more, 1 or more, and 0 to half the window",
-                "mend the pooling's sizes",
+                "Mend the pooling's sizes.",
             )
         count = axis.count(size)
         if count < 1:
             raise CnncliError(
                 f"a pooling window of {axis.size} does not fit into {size} pixels with padding {padding}",
-                "use fewer poolings, or convolutions with padding",
+                "Use fewer poolings, or convolutions with padding.",
             )
         sizes.append(count)
     if sizes != [1, 1]:

@@ -45,13 +45,13 @@ class Schedule:
         if self.kind not in SCHEDULES:
             raise CnncliError(
                 f"the schedule is {self.kind!r}; expected one of {', '.join(SCHEDULES)}",
-                "cosine is a good choice where there is no reason for another",
+                "Say cosine where there is no reason for another.",
             )
         if self.steps < 1 or not 0 <= self.warm_up <= self.steps:
             raise CnncliError(
                 f"a schedule of {self.steps} steps with {self.warm_up} of warm-up; "
                 "expected at least one step, and no more warm-up than steps",
-                "train for more epochs, or with less warm-up",
+                "Train for more epochs, or with less warm-up.",
             )
 
     def factor(self, step: int) -> float:

@@ -124,7 +124,7 @@ class TrainingStep:
         if graph.output_shape[:2] != (1, 1):
             raise CnncliError(
                 f"the network ends with {graph.output_shape}; expected a flat list of outputs",
-                "end it with a fully connected layer",
+                "End it with a fully connected layer.",
             )
         out = plan.value(graph.output)
         shape = graph.output_shape
@@ -323,6 +323,6 @@ def check_images(images: Floats, network: Network, batch: int) -> int:
         raise CnncliError(
             f"images have shape {images.shape} and type {images.dtype}; expected 1 to {batch} images of "
             f"{expected} as contiguous float32",
-            "resize the images, and convert them with numpy.ascontiguousarray",
+            "Resize the images, and convert them with numpy.ascontiguousarray.",
         )
     return len(images)

@@ -340,10 +340,10 @@ class Trainer:
         options = self.inputs.options
         lower = min((options.lr or 0.0) / 10, usual_rate(options.opt, self.inputs.batch))
         kept_words = (
-            f"The best weights so far (epoch {progress.best_epoch}) are kept. " if progress.best_epoch else ""
+            f"; the best weights so far (epoch {progress.best_epoch}) are kept" if progress.best_epoch else ""
         )
         return CnncliError(
             f"the loss is {loss} at step {progress.step + 1}, in epoch {progress.epoch + 1}: {where}; "
             "expected a number",
-            f"{kept_words}Train again with a lower --lr, such as {lower:g}, or with --clip 1.",
+            f"Train again with a lower --lr, such as {lower:g}, or with --clip 1{kept_words}.",
         )

@@ -138,7 +138,7 @@ def _foreign(path: Path, data: bytes) -> CnncliError:
     pickled = data[:2] in (b"PK", b"\x80\x02")
     return CnncliError(
         f"{shown(path)} is {kind}; expected a checkpoint (.safetensors)",
-        "Pickles can run programs and are never opened: save the weights with safetensors."
+        "Save the weights with safetensors: pickles can run programs and are never opened."
         if pickled
         else "Give a file that cnncli train wrote: best.safetensors or last.safetensors in a run's folder.",
     )
@@ -178,6 +178,6 @@ def as_weights(arrays: Arrays, path: Path) -> Arrays:
         if not np.isfinite(weights[name]).all():
             raise CnncliError(
                 f"{shown(path)} holds values that are not numbers, in {name}",
-                "The training that wrote it diverged: train again with a lower --lr.",
+                "Train again with a lower --lr: the training that wrote it diverged.",
             )
     return weights

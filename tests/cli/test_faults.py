@@ -65,10 +65,10 @@ USAGE = {
     "quality": (["-k", "box", "--quality", "0"], "--quality is 0; expected 1 to 100"),
     "threads": (["-k", "box", "--threads", "0"], "--threads is 0; expected 1 or more"),
     "max pixels": (["-k", "box", "--max-pixels", "0"], "--max-pixels is 0; expected 1 or more"),
-    "option": (["-k", "box", "--foo"], "No such option: --foo"),
+    "option": (["-k", "box", "--foo"], "cnncli convolve has no option --foo"),
     "option without value": (["-k"], "requires an argument"),
 }
-NEAREST = {"unknown name": "'sobel'", "mode": "same", "range": "clip", "format": "png"}
+NEAREST = {"unknown name": "-k sobel", "mode": "same", "range": "clip", "format": "png"}
 
 
 @pytest.mark.parametrize("name", USAGE)

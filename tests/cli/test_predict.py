@@ -477,7 +477,7 @@ def test_what_has_no_scale_is_an_error_and_what_is_clipped_is_said(run, net, rng
     np.save("over.npy", pixels)
     names = ["counts.npy", "signed.npy", "nan.npy", "camera.png", "over.npy"]
     done = run("predict", *names, "-m", "net.safetensors", "--json")
-    said = ["reach from", "reach from -", "NaN", "holds 12 bits or fewer"]
+    said = ["reach from", "reach from -", "NaN", "holds 12 bits or less"]
     for each, name, words in zip(done.results, names, said, strict=False):
         assert each["error"].startswith(f"{name}: ")
         assert words in each["error"]

@@ -125,7 +125,7 @@ def test_a_constant_has_a_value(text, value):
             "mirror",
         ),
         ("", "expected one of", "default is reflect101"),
-        ("replicate:3", "only constant takes a value", "write --border replicate"),
+        ("replicate:3", "only constant takes a value", "Write --border replicate."),
         ("constant:", "expected a finite number", "constant:255"),
         ("constant:nan", "expected a finite number", "constant:255"),
         ("constant:inf", "expected a finite number", "constant:255"),

@@ -118,4 +118,4 @@ def test_a_sum_of_zero_cannot_be_divided_by(weights, how):
 def test_filters_without_a_kernel_take_no_options_about_it(spec, name, fields):
     with pytest.raises(CnncliError, match=f"{name} is given, but {spec.split(':')[0]} .* kernel") as raised:
         place_kernels(parse_spec(spec), Options(**fields))
-    assert raised.value.hint == f"leave {name} out"
+    assert raised.value.hint == f"Leave {name} out."
