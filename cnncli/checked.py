@@ -1,4 +1,4 @@
-"""Floor 0: JSON, in and out. What comes from outside is taken apart into values known to be in order.
+"""Layer 0: JSON, in and out. What comes from outside is taken apart into values known to be in order.
 
 A checkpoint, a run's description or a kernel file may be damaged, edited or made to do harm. What is read
 from one is therefore asked for by name, type and range, and the first value that is none of these raises

@@ -1,4 +1,4 @@
-"""Floor 0: files under a temporary name, until they are whole and take their own."""
+"""Layer 0: files under a temporary name, until they are whole and take their own."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Floor 0: how a process ends that a signal asks to end: at once, and with nothing left half written.
+"""Layer 0: how a process ends that a signal asks to end: at once, and with nothing left half written.
 
 Python's own way is to raise an exception wherever the program happens to be. That lands inside an import,
 whose lock then never opens for a thread that waits for it, or in a library that makes another error of it,

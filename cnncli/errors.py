@@ -1,4 +1,4 @@
-"""Floor 0: the error every user-caused fault is raised as."""
+"""Layer 0: the error every user-caused fault is raised as."""
 
 
 class CnncliError(Exception):

@@ -1,4 +1,4 @@
-"""Floor 0: modules of others: found where they are installed and nowhere else, and silent.
+"""Layer 0: modules of others: found where they are installed and nowhere else, and silent.
 
 Python puts the current folder (``python -m cnncli``) or that of the script first on its path, and an empty
 part of ``PYTHONPATH`` means the current folder too. A ``numpy.py`` that was downloaded together with

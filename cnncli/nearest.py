@@ -1,4 +1,4 @@
-"""Floor 0: the one place that asks "Did you mean …?"."""
+"""Layer 0: the one place that asks "Did you mean …?"."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Floor 0: frozen records, as ``dataclasses`` makes them, for what every command loads.
+"""Layer 0: frozen records, as ``dataclasses`` makes them, for what every command loads.
 
 ``dataclasses`` writes the source of each method and compiles it: 0.8 ms for a class. A command that filters
 one small image has 36 such classes, which took 29 ms, a tenth of its time. The methods here are compiled

@@ -1,4 +1,4 @@
-r"""Floor 0: text that comes from outside (names, labels, cells, metadata), as it may be printed.
+r"""Layer 0: text that comes from outside (names, labels, cells, metadata), as it may be printed.
 
 A terminal obeys what is written to it: ``\x1b]0;…`` in the name of a class renames its window, U+202E turns
 a line round. Whatever is printed goes through `printable`; JSON, which states such characters by itself,

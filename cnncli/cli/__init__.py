@@ -1,1 +1,1 @@
-"""Floor 7: thin Typer commands that parse, call and render."""
+"""Layer 7: thin Typer commands that parse, call and render."""

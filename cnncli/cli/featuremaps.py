@@ -186,7 +186,7 @@ def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[
 
 def _passes(node: Node) -> bool:
     """The layer leaves all values as they are."""
-    return node.layer.is_flatten or node.layer.only_trains
+    return node.layer.is_flatten or node.layer.training_only
 
 
 def _goes_on(graph: Graph, name: str) -> bool:

@@ -283,7 +283,7 @@ def _only_in_training(session: "Session") -> list[str]:
     found = [f"label smoothing {session.options.smoothing:g}"] if session.options.smoothing else []
     if (chosen := augmentation(session)) != "none":
         found.append(f"augmentation ({chosen})")
-    return found + ["dropout"] * any(node.layer.only_trains for node in graph.nodes.values())
+    return found + ["dropout"] * any(node.layer.training_only for node in graph.nodes.values())
 
 
 def _title(session: "Session") -> str:

@@ -1,4 +1,4 @@
-"""Floor 3: datasets, downloads, augmentation, batches.
+"""Layer 3: datasets, downloads, augmentation, batches.
 
 Legend: N images, H rows, W columns, C channels (1 gray, 3 RGB), K classes. Images are uint8 until a
 batch is made of them, and float32 NHWC in it.

@@ -1,1 +1,1 @@
-"""Floor 2: kernels by name, the spec grammar, borders, and the plan that runs them."""
+"""Layer 2: kernels by name, the spec grammar, borders, and the plan that runs them."""

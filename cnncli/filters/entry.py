@@ -238,7 +238,7 @@ class Entry:
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
             raise CnncliError(message, f"Write: -k {self.name}")
-        from cnncli.filters.elsewhere import nearest_parameter
+        from cnncli.filters.aliases import nearest_parameter
 
         raise CnncliError(
             f"{self.name}: unknown parameter {word.strip()!r}; expected {', '.join(names)}",

@@ -152,7 +152,7 @@ def _checksum(filter: Linear) -> str:
 
 def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:
     """The same fault, with the right signs for the same words where only the signs are wrong."""
-    from cnncli.filters.elsewhere import respelled
+    from cnncli.filters.aliases import respelled
     from cnncli.nearest import meant
 
     spec = respelled(text)
@@ -191,7 +191,7 @@ def _bracketed(text: str) -> Weights:
 def _unknown(text: str, head: str) -> CnncliError:
     if not text.strip():
         return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
-    from cnncli.filters.elsewhere import nearest_spec
+    from cnncli.filters.aliases import nearest_spec
 
     hint = nearest_spec(text) or _FORMS
     return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)

@@ -1,1 +1,1 @@
-"""Floor 1: pictures in and out. The only importer of PIL."""
+"""Layer 1: pictures in and out. The only importer of PIL."""

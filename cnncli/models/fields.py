@@ -1,4 +1,4 @@
-"""Receptive fields: the part of the input that a value of a layer depends on.
+"""Receptive fields: the part of the input that one value of a layer depends on.
 
 Source: Araujo, Norris, Sim, Computing receptive fields of convolutional neural networks, 2019.
 """
@@ -17,9 +17,9 @@ class Field:
     size : int
         Pixels that one value depends on.
     first : float
-        Where the middle of the first value's field lies, counted from the middle of the first pixel.
+        Center of the first value's field, measured from the center of the first pixel.
     step : int
-        Pixels from value to value.
+        Distance in pixels between neighbouring values.
     """
 
     size: int
@@ -27,14 +27,14 @@ class Field:
     step: int
 
     def span(self, position: int, whole: int) -> tuple[float, float]:
-        """What a value depends on of an input of ``whole`` pixels, as shares from 0 to 1."""
+        """The part of an input of ``whole`` pixels that a value depends on, as fractions from 0 to 1."""
         middle = self.first + position * self.step + 0.5
         low, high = middle - self.size / 2, middle + self.size / 2
         return max(0.0, low / whole), min(1.0, high / whole)
 
 
 def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
-    """Fields of all layers, (rows, columns), by name."""
+    """Receptive fields of all layers, (rows, columns), by name."""
     fields = {INPUT: (Field(1, 0.0, 1), Field(1, 0.0, 1))}
     for node in graph.nodes.values():
         sources = [fields[source] for source in node.inputs]

@@ -1,24 +1,24 @@
 """Sequential networks as a string: ``conv32 relu conv64 relu pool fc128 relu dropout0.5 fc``.
 
-Words stand between blanks. A number that follows a word's name directly is its main setting, letters
-with numbers after it are others, in any order:
+Layers are separated by spaces. A number directly after a layer's name is its main setting; letters with
+numbers after that are its other settings, in any order:
 
-    conv32          convolution, 32 channels out, kernel 3x3, stride 1, padded so that the size stays
-    conv32-5        the same with a kernel of 5x5
+    conv32          convolution, 32 output channels, kernel 3x3, stride 1, padding "same"
+    conv32-5        the same with a 5x5 kernel
     conv32k5s2p1    kernel (k) 5, stride (s) 2, padding (p) 1; also dilation (d) and groups (g)
-    dwconv          depthwise: as many channels and groups as come in; k, s, p, d as above
-    bn              batch norm; a convolution right before it has no bias of its own
+    dwconv          depthwise convolution, as many channels as its input; k, s, p, d as above
+    bn              batch norm; a convolution directly before it has no bias
     relu            max(0, x); also leaky (leaky0.2: slope below 0), sigmoid, tanh, silu, gelu
-    pool            largest of 2x2; pool3s2p1: window, stride (by default the window), padding
-    avgpool         mean of 2x2; avgpool3s2p1 likewise
+    pool            max pooling, 2x2; pool3s2p1: window, stride (default: the window), padding
+    avgpool         average pooling, 2x2; avgpool3s2p1: settings as for pool
     gap             global average pooling: the mean of each channel
-    flatten         picture to list; done where an fc needs it, so that it may be left out
-    dropout0.5      during training half of the values become 0; dropout alone means 0.5
+    flatten         feature maps to a vector; may be left out, as fc flattens its input
+    dropout0.5      sets half of the values to 0 during training; dropout alone means 0.5
     fc128           fully connected, 128 outputs
-    fc              fully connected, one output for each class: the last word
+    fc              fully connected, one output per class: always the last layer
 
-A word without a main number may have its settings right after its name: ``dwconvk5s2``, ``pools1``.
-Padding is ``dilation * (kernel - 1) // 2`` unless p says otherwise; ``p0`` leaves it out.
+Without a main number, settings may follow the name directly: ``dwconvk5s2``, ``pools1``.
+Padding defaults to ``dilation * (kernel - 1) // 2``; ``p0`` turns it off.
 """
 
 import re
@@ -31,8 +31,8 @@ from cnncli.nn import Graph, Layer
 
 _TOKEN = re.compile(r"(?P<name>[a-z]+)(?P<main>\d+(?:\.\d+)?)?(?P<rest>.*)", re.DOTALL)
 _SETTING = re.compile(r"([a-z])(\d+)")
-_MOST = {"conv": 8192, "fc": 65536, "k": 255, "s": 255, "p": 255, "d": 255, "g": 8192, "pool": 4096}
-_LONGEST = 1000
+_LIMITS = {"conv": 8192, "fc": 65536, "k": 255, "s": 255, "p": 255, "d": 255, "g": 8192, "pool": 4096}
+_MAX_WORDS = 1000
 _EXAMPLE = 'Write it as in -m "conv32 bn relu pool conv64 bn relu gap fc"; the last word is fc.'
 WORDS = (
     "conv32",
@@ -52,12 +52,12 @@ WORDS = (
     "fc128",
     "fc",
 )
-"""One of each kind, as shown to users."""
+"""One example of each kind, as shown to users."""
 
 
 @dataclass(frozen=True)
 class _Token:
-    """A word of the string: its parts, and where it stands, counted from 1."""
+    """A word of the string: its parts, and its position, counted from 1."""
 
     text: str
     number: int
@@ -76,7 +76,7 @@ class _Token:
         return OptionError(message, hint or _EXAMPLE)
 
     def get(self, letter: str, default: int) -> int:
-        """A setting by its letter."""
+        """Value of the setting with this letter."""
         return dict(self.settings).get(letter, default)
 
 
@@ -88,7 +88,7 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
     text : str
         Words as above.
     input_shape : (H, W, C)
-        Of one picture.
+        Of one image.
     classes : int
         Outputs of ``fc``.
     seed : int
@@ -97,12 +97,12 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
     Returns
     -------
     Graph
-        Its last layer is called ``head``.
+        Its last layer is named ``head``.
 
     Raises
     ------
     OptionError
-        For a word that is unknown, out of range, or does not fit what reaches it; it is pointed at.
+        For a word that is unknown, out of range, or does not fit its input; the message marks it.
     """
     tokens = _tokens(text)
     graph = Graph(input_shape)
@@ -112,7 +112,7 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
                 "fc stands before the end; expected fc with a number there", "Say fc128 for 128 outputs."
             )
         try:
-            _add(graph, token, following, (classes, seed))
+            _add_layers(graph, token, following, (classes, seed))
         except OptionError:
             raise
         except CnncliError as fault:
@@ -121,27 +121,27 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
 
 
 def check_words(text: str) -> None:
-    """Refuse words that make no network of any pictures.
+    """Refuse words that are invalid for images of any size.
 
     Raises
     ------
     OptionError
-        For a word that is unknown or has settings out of range; it is pointed at.
+        For a word that is unknown or has settings out of range; the message marks it.
     """
     _tokens(text)
 
 
 def is_word(text: str) -> bool:
-    """Tell whether a single word is a layer with right settings, such as ``conv32-5``."""
+    """Tell whether a single word is a layer with valid settings, such as ``conv32-5``."""
     try:
-        _add(Graph((64, 64, 8)), _read(_Token(text, 1, 1, text), hinted=False), None, (10, 0))
+        _add_layers(Graph((64, 64, 8)), _read(_Token(text, 1, 1, text), hinted=False), None, (10, 0))
     except CnncliError:
         return False
     return True
 
 
 def looks_like_layers(text: str) -> bool:
-    """Tell whether ``text`` is meant as a string of layers, not as a model's name."""
+    """Tell whether ``text`` looks like a string of layers rather than the name of a model."""
     words = text.split()
     if len(words) != 1:
         return len(words) > 1
@@ -154,8 +154,8 @@ def _tokens(text: str) -> list[_Token]:
         raise OptionError(
             "--model: no layers are given; expected a name or words such as conv32 relu", _EXAMPLE
         )
-    if len(found) > _LONGEST:
-        raise OptionError(f"--model: {len(found)} layers; expected at most {_LONGEST}", "Leave some out.")
+    if len(found) > _MAX_WORDS:
+        raise OptionError(f"--model: {len(found)} layers; expected at most {_MAX_WORDS}", "Leave some out.")
     tokens = [_read(_Token(m.group(), i + 1, m.start() + 1, text)) for i, m in enumerate(found)]
     last = tokens[-1]
     if last.name != "fc" or last.main is not None:
@@ -167,7 +167,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _parts(word: str) -> tuple[str, str | None, str] | None:
-    """A word's name, main number and settings; a setting may stand right after the name: ``pools2``."""
+    """A word's name, main number and settings; a setting may follow the name directly: ``pools2``."""
     match = _TOKEN.fullmatch(word)
     if match is None:
         return None
@@ -184,8 +184,8 @@ def _read(token: _Token, *, hinted: bool = True) -> _Token:
     parts = _parts(token.text.lower())
     if parts is None:
         raise token.fault(
-            f"{token.text!r} is no layer; expected one of {', '.join(WORDS)}",
-            _nearest(token) if hinted else "",
+            f"{token.text!r} is not a layer; expected one of {', '.join(WORDS)}",
+            _suggestion(token) if hinted else "",
         )
     if re.search(r"\d{10}", token.text):
         raise token.fault(f"{token.text[:40]!r}… has a number of 10 digits or more; expected at most 9")
@@ -197,7 +197,7 @@ def _read(token: _Token, *, hinted: bool = True) -> _Token:
     if "".join(letter + number for letter, number in settings) != rest:
         raise token.fault(
             f"{token.text!r} ends with {rest!r}; expected {_expected(name)}",
-            _nearest(token) if hinted else "",
+            _suggestion(token) if hinted else "",
         )
     letters = [letter for letter, _ in settings]
     for letter, number in settings:
@@ -206,8 +206,8 @@ def _read(token: _Token, *, hinted: bool = True) -> _Token:
                 f"{token.text!r} sets {letter!r} {_why(letter in allowed)}; expected {_expected(name)}"
             )
         lowest = 0 if letter == "p" else 1
-        if not lowest <= int(number) <= _MOST[letter]:
-            raise token.fault(f"{letter}{number} is out of range; expected {lowest} to {_MOST[letter]}")
+        if not lowest <= int(number) <= _LIMITS[letter]:
+            raise token.fault(f"{letter}{number} is out of range; expected {lowest} to {_LIMITS[letter]}")
     return _Token(
         token.text,
         token.number,
@@ -230,30 +230,30 @@ def _expected(name: str) -> str:
     return f"{_BUILDERS[name].form}, then {', '.join(letters)} each with a number"
 
 
-def _nearest(token: _Token) -> str:
-    """What may have been meant by a word that is no layer, or has no such settings."""
-    from cnncli.models.elsewhere import nearest_word
+def _suggestion(token: _Token) -> str:
+    """Suggest what may have been meant by a word that is not a layer, or has no such settings."""
+    from cnncli.models.aliases import suggest_word
 
-    return nearest_word(token.whole[token.column - 1 :])
+    return suggest_word(token.whole[token.column - 1 :])
 
 
 def _shortened(marked: str, reach: int = 40) -> str:
-    """What stands around the mark."""
+    """The text around the mark."""
     marked = " ".join(marked.split())
     start, end = max(0, marked.index("»") - reach), marked.index("«") + reach
     return ("…" if start else "") + marked[start:end] + ("…" if end < len(marked) else "")
 
 
-def _whole(token: _Token, kind: str) -> int:
-    if token.main is None or "." in token.main or not 1 <= int(token.main) <= _MOST[kind]:
+def _whole_number(token: _Token, kind: str) -> int:
+    if token.main is None or "." in token.main or not 1 <= int(token.main) <= _LIMITS[kind]:
         given = "no number" if token.main is None else token.main
         raise token.fault(
-            f"{token.name} has {given}; expected a whole number, 1 to {_MOST[kind]}, right after it"
+            f"{token.name} has {given}; expected a whole number, 1 to {_LIMITS[kind]}, right after it"
         )
     return int(token.main)
 
 
-def _plain(token: _Token) -> None:
+def _refuse_number(token: _Token) -> None:
     if token.main is not None:
         raise token.fault(f"{token.text!r} has a number; expected {token.name} alone")
 
@@ -261,10 +261,10 @@ def _plain(token: _Token) -> None:
 def _conv(token: _Token, channels: int, following: _Token | None) -> Layer:
     depthwise = token.name == "dwconv"
     if depthwise:
-        _plain(token)
+        _refuse_number(token)
     kernel, dilation = token.get("k", 3), token.get("d", 1)
     return nn.Conv(
-        channels if depthwise else _whole(token, "conv"),
+        channels if depthwise else _whole_number(token, "conv"),
         kernel,
         stride=token.get("s", 1),
         padding=token.get("p", dilation * (kernel - 1) // 2),
@@ -275,7 +275,7 @@ def _conv(token: _Token, channels: int, following: _Token | None) -> Layer:
 
 
 def _pool(token: _Token) -> Layer:
-    window = 2 if token.main is None else _whole(token, "pool")
+    window = 2 if token.main is None else _whole_number(token, "pool")
     kind = nn.MaxPool if token.name == "pool" else nn.AvgPool
     return kind(window, stride=token.get("s", window), padding=token.get("p", 0))
 
@@ -288,17 +288,15 @@ def _leaky(token: _Token) -> Layer:
 
 
 def _dropout(token: _Token, seed: int) -> Layer:
-    share = 0.5 if token.main is None else float(token.main)
-    if not 0 < share < 1:
-        raise token.fault(
-            f"dropout is {share:g}; expected a share between 0 and 1", "Say dropout0.5 for half."
-        )
-    return nn.Dropout(share, seed=seed * 1009 + token.number)
+    rate = 0.5 if token.main is None else float(token.main)
+    if not 0 < rate < 1:
+        raise token.fault(f"dropout is {rate:g}; expected a rate between 0 and 1", "Say dropout0.5 for half.")
+    return nn.Dropout(rate, seed=seed * 1009 + token.number)
 
 
 @dataclass(frozen=True)
 class _Word:
-    """What a word may look like, and the layer that has no settings."""
+    """How a word is written, and the layer if it has no settings."""
 
     form: str
     letters: str = ""
@@ -319,17 +317,17 @@ _BUILDERS: dict[str, _Word] = {
     "avgpool": _Word("avgpool or avgpool3: window", "sp"),
     "gap": _Word("gap", layer=nn.GlobalAvgPool),
     "flatten": _Word("flatten", layer=nn.Flatten),
-    "dropout": _Word("dropout or dropout0.5: share"),
+    "dropout": _Word("dropout or dropout0.5: rate"),
     "fc": _Word("fc, or fc128: outputs"),
 }
 
 
-def _add(graph: Graph, token: _Token, following: _Token | None, made_for: tuple[int, int]) -> None:
-    """Add the layers of one word."""
-    classes, seed = made_for
+def _add_layers(graph: Graph, token: _Token, following: _Token | None, network: tuple[int, int]) -> None:
+    """Add the layers that one word describes."""
+    classes, seed = network
     plain = _BUILDERS[token.name].layer
     if plain is not None:
-        _plain(token)
+        _refuse_number(token)
         graph.add(plain())
     elif token.name in ("conv", "dwconv"):
         graph.add(_conv(token, graph.output_shape.channels, following))
@@ -343,4 +341,4 @@ def _add(graph: Graph, token: _Token, following: _Token | None, made_for: tuple[
         if graph.output_shape[:2] != (1, 1):
             graph.add(nn.Flatten())
         last = token.main is None
-        graph.add(nn.Linear(classes if last else _whole(token, "fc")), name="head" if last else None)
+        graph.add(nn.Linear(classes if last else _whole_number(token, "fc")), name="head" if last else None)

@@ -8,9 +8,9 @@ from cnncli.nn import Add, Conv, GlobalAvgPool, Graph, Linear, MaxPool, Relu
 
 
 def resnet20(input_shape: tuple[int, int, int], classes: int) -> Graph:
-    """Three stages of three blocks with 16, 32 and 64 channels, for pictures of about 32x32.
+    """Three stages of three residual blocks with 16, 32 and 64 channels, for images of about 32x32.
 
-    Where a stage halves the picture, a 1x1 convolution brings the skip to the new shape (option B
+    Where a stage halves the feature maps, a 1x1 convolution projects the skip to the new shape (option B
     of the paper, which used option A here).
     """
     graph = Graph(input_shape)
@@ -23,7 +23,7 @@ def resnet20(input_shape: tuple[int, int, int], classes: int) -> Graph:
 
 
 def resnet18(input_shape: tuple[int, int, int], classes: int) -> Graph:
-    """Four stages of two blocks with 64 to 512 channels after a stem that quarters the picture."""
+    """Four stages of two residual blocks with 64 to 512 channels, after a stem with stride 4."""
     graph = Graph(input_shape)
     graph.add(
         Conv(64, 7, stride=2, padding=3, bias=False), nn.BatchNorm(), Relu(), MaxPool(3, stride=2, padding=1)
@@ -36,7 +36,7 @@ def resnet18(input_shape: tuple[int, int, int], classes: int) -> Graph:
 
 
 def _block(graph: Graph, channels: int, *, stride: int) -> None:
-    """Two 3x3 convolutions beside a skip."""
+    """Two 3x3 convolutions with a skip connection."""
     skip = start = graph.output
     changes = stride != 1 or graph.output_shape.channels != channels
     graph.add(Conv(channels, 3, stride=stride, padding=1, bias=False), nn.BatchNorm(), Relu())

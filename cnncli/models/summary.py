@@ -1,4 +1,4 @@
-"""What a network is made of: shapes, parameters, multiply-adds, memory, receptive field."""
+"""A network's layers: shapes, parameters, multiply-adds, memory, receptive fields."""
 
 from dataclasses import dataclass
 
@@ -19,13 +19,13 @@ class LayerRow:
     shape : Shape
         Of its output.
     parameters : int
-        Trained numbers.
+        Number of learned parameters.
     multiply_adds : int
-        Of one sample, forward.
+        Of the forward pass of one sample.
     memory : int
         Bytes of its output for the batch.
     receptive_field : (int, int)
-        Rows and columns of the picture that one output value sees, at most the picture's.
+        Rows and columns of the image that one output value depends on, at most those of the image.
     """
 
     name: str
@@ -39,14 +39,14 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network's layers and sums.
+    """A network's layers and their totals.
 
     Attributes
     ----------
     layers : tuple of LayerRow
         In the order of computation.
     batch : int
-        Samples that the memory is for.
+        Samples in a batch, for the memory.
     """
 
     layers: tuple[LayerRow, ...]
@@ -54,29 +54,29 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of learned parameters."""
         return sum(row.parameters for row in self.layers)
 
     @property
     def multiply_adds(self) -> int:
-        """Of one sample, forward."""
+        """Of the forward pass of one sample."""
         return sum(row.multiply_adds for row in self.layers)
 
     @property
     def memory(self) -> int:
-        """Bytes of all outputs for the batch: what a backward pass needs kept."""
+        """Bytes of all activations of the batch, which the backward pass needs."""
         return sum(row.memory for row in self.layers)
 
 
 def summary(graph: Graph, batch: int = 1) -> Summary:
-    """Sum up a network.
+    """Summarise a network.
 
     Parameters
     ----------
     graph : Graph
         The network.
     batch : int
-        Samples that the memory is for.
+        Samples in a batch, for the memory.
 
     Returns
     -------

@@ -1,22 +1,22 @@
-"""Floor 2: networks: layers, the graph they form, losses, optimisers, and the steps planned from them.
+"""Layer 2: networks: layers, the graph they form, losses, optimisers, and the steps planned from them.
 
-Build a graph, give it numbers, train, predict::
+Build a graph, initialise its weights, train, predict::
 
-    graph = Graph((28, 28, 1))                          # H, W, C of one picture
+    graph = Graph((28, 28, 1))                          # H, W, C of one image
     graph.add(Conv(32, 3, padding="same"), BatchNorm(), Relu(), MaxPool(2))
-    skip = graph.output                                 # names: graph.add returns the last one's
+    skip = graph.output                                 # a name: graph.add returns that of the last layer
     graph.add(Conv(32, 3, padding="same"), Relu())
     graph.add(Add(), inputs=(skip, graph.output))
     graph.add(Flatten(), Linear(10), name="head")
 
-    network = Network(graph, seed=0)                    # weights by He et al.; scheme="glorot"
-    network.export()                                    # {"conv1.weight": (K, C, kh, kw), …} as PyTorch
-    network.load(arrays, replace_head=False)            # the reverse; names that were left
+    network = Network(graph, seed=0)                    # He initialisation; or scheme="glorot"
+    network.export()                                    # {"conv1.weight": (K, C, kh, kw), …} as in PyTorch
+    network.load(arrays, replace_head=False)            # the inverse; returns names not loaded
 
     step = TrainingStep(network, 128, loss=SoftmaxCrossEntropy(smoothing=0.1), optimiser=SGD(momentum=0.9),
                         threads=2, clip=0.0, frozen=())
     loss = step.run(images, labels, rate=0.05)          # images (N, H, W, C) float32, N up to 128
-    step.outputs[:N], step.losses[:N]                   # outputs and losses of the samples of that step
+    step.outputs[:N], step.losses[:N]                   # outputs and losses of that step's samples
     step.gradient_norm, step.memory, step.steps
     step.optimiser_state(), step.load_optimiser_state(arrays, steps=n)
 
@@ -25,21 +25,21 @@ Build a graph, give it numbers, train, predict::
     inference.activations(images)                       # {"relu1": (N, H, W, C), …}, N up to 128
     inference.refresh()                                 # after the weights have changed
 
-    exchange.as_dict(graph)                             # plain JSON: kinds, settings, inputs
-    exchange.from_dict(Fields(value))                   # the reverse; `exchange.LAYERS` names the kinds
+    exchange.as_dict(graph)                             # JSON: kinds, settings and inputs of layers
+    exchange.from_dict(Fields(value))                   # the inverse; `exchange.LAYERS` lists the kinds
 
-`network.weights` and `network.state` are all numbers in one array each (to copy or to average);
-`network.gradient` is laid out alike, `network.unpack(array)` gives such an array's parts by name.
-Everything is float32 and NHWC. The same seed, numbers and batch size give the same bits for any
-number of threads; randomness inside a step (dropout) follows from `seed` of the layer and `step.steps`.
+`network.weights` and `network.state` hold all parameters and all buffers in one array each (to copy or to
+average); `network.gradient` has the same layout, and `network.unpack(array)` splits such an array by name.
+Everything is float32 and NHWC. The same seed, data and batch size give the same bits for any number of
+threads; randomness inside a step (dropout) depends on the layer's `seed` and on `step.steps`.
 
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `BatchNorm`, `LocalResponseNorm`, `Dropout`,
-`Flatten`, `Add`, `Concat`, `ScaleChannels` (reads a picture and one number a channel). Each knows its
+`Flatten`, `Add`, `Concat`, `ScaleChannels` (reads feature maps and one factor per channel). Each has
 `shape(inputs)`, `window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names
 to `Node`s (name, layer, inputs, shape, input_shapes). Losses: `SoftmaxCrossEntropy` (labels, or (N, K)
-shares), `SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The rate of a step
-is the asked one times `Schedule(kind, steps).factor(step)`.
+probabilities), `SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The
+learning rate of a step is the base rate times `Schedule(kind, steps).factor(step)`.
 """
 
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh

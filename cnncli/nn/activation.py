@@ -1,4 +1,4 @@
-"""Functions of single values."""
+"""Activation functions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Activation(Layer):
-    """A function of single values, whose gradient follows from its output or from its input."""
+    """An elementwise function whose gradient is computed from its output or from its input."""
 
     kind: ClassVar[str]
     from_output: ClassVar[bool]
     slope: float = 0.0
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """That of the input."""
+        """Shape of the input."""
         return inputs[0]
 
     def forward(self, plan: Plan, node: Node) -> None:
@@ -38,19 +38,19 @@ class Activation(Layer):
 
 @dataclass(frozen=True)
 class Relu(Activation):
-    """max(0, x). Done along by the layer before it where that can."""
+    """max(0, x). Fused into the layer before it where possible."""
 
     kind = "relu"
     from_output = True
     is_relu = True
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Nothing where the layer before it has done it."""
+        """Emit nothing if it is fused into the layer before it."""
         if node.inputs[0] not in plan.fused:
             super().forward(plan, node)
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """In place where the layer before it has done the forward pass."""
+        """In place if it is fused into the layer before it."""
         if node.inputs[0] not in plan.fused:
             super().backward(plan, node)
         elif node.name not in plan.masked:
@@ -60,12 +60,12 @@ class Relu(Activation):
 
 @dataclass(frozen=True)
 class LeakyRelu(Activation):
-    """x above 0, slope * x below.
+    """x above 0, slope * x below 0.
 
     Attributes
     ----------
     slope : float
-        Below 0.
+        Slope below 0.
     """
 
     slope: float = 0.01
@@ -99,7 +99,7 @@ class Silu(Activation):
 
 @dataclass(frozen=True)
 class Gelu(Activation):
-    """x times the share of a standard normal distribution below x."""
+    """x times the cumulative distribution function of the standard normal distribution at x."""
 
     kind = "gelu"
     from_output = False

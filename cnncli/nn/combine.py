@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """A picture as a list of features."""
+    """Feature maps to a vector of features."""
 
     is_flatten = True
 
@@ -33,7 +33,7 @@ class Flatten(Layer):
         return Shape(1, 1, x.size, x[:3])
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Nothing, unless the picture or the list has a halo."""
+        """Nothing is copied, unless the input or the output has a halo."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         if x.halo != (0, 0):
             dense = Tensor(x.shape, view_of=y) if y.halo == (0, 0) else Tensor(x.shape)
@@ -46,24 +46,24 @@ class Flatten(Layer):
             plan.apply("copy", features, features, y)
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """Nothing, if the gradients share memory."""
+        """Nothing is copied if the gradients share memory."""
         dy = plan.gradient(node.name)
         if dy.view_of is None:
             dx, add = plan.gradient_target(node.inputs[0])
-            picture = Tensor(dx.shape, view_of=dy)
-            plan.apply("copy", picture, picture, dx, add=add)
+            image = Tensor(dx.shape, view_of=dy)
+            plan.apply("copy", image, image, dx, add=add)
 
 
 @dataclass(frozen=True)
 class Add(Layer):
-    """Sum of two branches, such as a skip and what it skips."""
+    """Sum of two branches, such as a residual branch and its skip connection."""
 
-    least_inputs = 2
-    most_inputs = 2
-    takes_relu = True
+    min_inputs = 2
+    max_inputs = 2
+    fuses_relu = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """That of both."""
+        """Shape of both inputs."""
         if inputs[0][:3] != inputs[1][:3]:
             raise CnncliError(
                 f"a sum of {inputs[0]} and {inputs[1]}; expected two of the same shape",
@@ -77,26 +77,26 @@ class Add(Layer):
     def forward(self, plan: Plan, node: Node) -> None:
         """One pass."""
         a, b = (plan.value(source) for source in node.inputs)
-        plan.apply("sum relu" if plan.clips(node) else "sum", a, b, plan.value(node.name))
+        plan.apply("sum relu" if plan.applies_relu(node) else "sum", a, b, plan.value(node.name))
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """The same gradient to both."""
+        """Both inputs get the same gradient."""
         dy = plan.gradient(node.name)
         for source in node.inputs:
-            if plan.wants_gradient(source):
+            if plan.needs_gradient(source):
                 dx, add = plan.gradient_target(source)
                 plan.apply("copy", dy, dy, dx, add=add)
 
 
 @dataclass(frozen=True)
 class Concat(Layer):
-    """Channels of several branches, one after the other."""
+    """Concatenation of several branches along the channels."""
 
-    least_inputs = 2
-    most_inputs = 64
+    min_inputs = 2
+    max_inputs = 64
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """The same height and width, all channels."""
+        """The common height and width, and the sum of all channels."""
         if len({x[:2] for x in inputs}) > 1:
             raise CnncliError(
                 f"branches of {', '.join(map(str, inputs))} do not fit; expected one height and width",
@@ -116,11 +116,11 @@ class Concat(Layer):
             at += x.pixel
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """Each branch gets its channels."""
+        """Each branch gets the gradient of its channels."""
         dy = plan.gradient(node.name)
         at = 0
         for source in node.inputs:
-            if plan.wants_gradient(source):
+            if plan.needs_gradient(source):
                 dx, add = plan.gradient_target(source)
                 job = _slice(plan, dx, dy.pixel, dx.pixel)
                 job["add"] = add
@@ -142,19 +142,19 @@ def _slice(plan: Plan, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.v
 
 @dataclass(frozen=True)
 class ScaleChannels(Layer):
-    """Each channel of the first input times a number of its own, the second input.
+    """Each channel of the first input times its own factor, given by the second input.
 
     Source: Hu, Shen and Sun, Squeeze-and-excitation networks, 2018.
     """
 
-    least_inputs = 2
-    most_inputs = 2
+    min_inputs = 2
+    max_inputs = 2
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """That of the first."""
+        """Shape of the first input."""
         if inputs[1][:3] != (1, 1, inputs[0].channels):
             raise CnncliError(
-                f"channels of {inputs[0]} scaled by {inputs[1]}; expected {inputs[0].channels} numbers",
+                f"channels of {inputs[0]} scaled by {inputs[1]}; expected {inputs[0].channels} factors",
                 "End the second branch with as many features as the first has channels.",
             )
         refuse_flattened(inputs[0], "a scaling of channels")
@@ -168,13 +168,13 @@ class ScaleChannels(Layer):
         )
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """One pass for each of the inputs that want it."""
+        """One pass for both inputs, of those that need a gradient."""
         job = self._job(plan, node)
         job["backward"] = 1
         x, scale = (plan.value(source) for source in node.inputs)
         tensors = {"x": x, "scale": scale, "y": plan.gradient(node.name)}
         for field, source in zip(("dx", "dscale"), node.inputs, strict=True):
-            if plan.wants_gradient(source):
+            if plan.needs_gradient(source):
                 tensors[field], job[f"add_{field}"] = plan.gradient_target(source)
                 job[f"want_{field}"] = 1
         plan.each_chunk("scale_channels", job, tensors)

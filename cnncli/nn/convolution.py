@@ -1,4 +1,4 @@
-"""Convolution and the fully connected layer, which is a convolution of one pixel.
+"""Convolution and the fully connected layer, which is a 1x1 convolution of one pixel.
 
 A network's convolution is a cross-correlation: the kernel is not flipped.
 """
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
 ROWS = processor()[3].gemm_rows
-MOST_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
+MAX_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
 ADD, RELU = 1, 2  # modes of the register tile
-LINE_PIXELS = 128  # of a gradient worked on together, so that it stays in the first-level cache
+LINE_PIXELS = 128  # pixels of a gradient processed together, so that they stay in the L1 cache
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Conv(Layer):
     out_channels : int
         K.
     kernel, stride, dilation : int or (rows, columns)
-        A convolution along one axis has a kernel of (1, k) or (k, 1).
+        The kernel of a convolution along one axis is (1, k) or (k, 1).
     padding : int, (rows, columns), ((above, below), (left, right)) or "same"
         Zeros on each side; ``"same"`` keeps the size (odd kernels, stride 1).
     groups : int
-        Channels in and out fall into as many groups, connected only among themselves.
+        Input and output channels are divided into this many groups; each output depends only on its group.
     bias : bool
-        Add one number to each output channel.
+        Add a learned bias to each output channel.
     """
 
     out_channels: int
@@ -58,12 +58,12 @@ class Conv(Layer):
     groups: int = 1
     bias: bool = True
 
-    takes_relu = True
-    takes_norm = True
+    fuses_relu = True
+    fuses_norm = True
 
     @property
     def paddings(self) -> tuple[Sides, Sides]:
-        """Zeros above and below, left and right."""
+        """Rows of zeros above and below, columns of zeros left and right."""
         if isinstance(self.padding, str):
             rows, columns = (
                 d * (k - 1) // 2 for k, d in zip(pair(self.kernel), pair(self.dilation), strict=True)
@@ -72,7 +72,7 @@ class Conv(Layer):
         return sides(self.padding)
 
     def window(self, x: Shape) -> Window:
-        """As set."""
+        """Kernel, stride, padding and dilation of the convolution."""
         return window_of(self.kernel, self.stride, self.paddings, self.dilation)
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
@@ -121,7 +121,7 @@ class Conv(Layer):
             refuse_flattened(x, "groups of channels")
 
     def order(self, x: Shape) -> NDArray[np.intp]:
-        """Where each weight lies in the rows, counted in floats: (K, C / groups, kh, kw)."""
+        """Offset of each weight in the packed rows, in floats: (K, C / groups, kh, kw)."""
         kh, kw = pair(self.kernel)
         each, outputs = x.channels // self.groups, self.out_channels // self.groups
         k, c, i, j = np.ogrid[: self.out_channels, :each, :kh, :kw]
@@ -131,7 +131,7 @@ class Conv(Layer):
         return np.asarray(row * BLOCK + lane)
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """weight (K, C / groups, kh, kw) and bias (K,); of a flattened picture, C is in PyTorch's order."""
+        """weight (K, C / groups, kh, kw) and bias (K,); after a flatten, C is in PyTorch's order."""
         (kh, kw), outputs = pair(self.kernel), self.out_channels // self.groups
         order = self.order(inputs[0])
         if inputs[0].origin is not None:
@@ -158,44 +158,46 @@ class Conv(Layer):
         return self.paddings != ((0, 0), (0, 0))
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
-        """One a tap, output channel and output pixel."""
+        """One for each tap, input and output channel of a group, and output pixel."""
         kh, kw = pair(self.kernel)
         return self.shape(inputs).size * kh * kw * (inputs[0].channels // self.groups)
 
     def input_halo(self, inputs: Sequence[Shape]) -> Halo:
-        """The padding; where one side has less, the other's."""
+        """The padding: on each axis the larger of the two sides."""
         rows, columns = self.paddings
         return max(rows), max(columns)
 
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
         """How far the mirrored kernel reaches beyond the gradient."""
         y = self.shape(inputs)
-        if self._spreads(inputs[0], y):
+        if self._scatters(inputs[0], y):
             return 0, 0
         rows, columns = (self._phases(axis, size) for axis, size in enumerate(inputs[0][:2]))
         return reach(rows, y.height), reach(columns, y.width)
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
-        """A convolution of one pixel has as many weights as multiply-adds."""
+        """A fully connected layer has as many weights as multiply-adds."""
         return parameter.name == "weight" and self._is_dense(inputs)
 
     def _is_dense(self, inputs: Sequence[Shape]) -> bool:
-        """Every sample has one pixel in and one out, and each weight meets it: a matrix product."""
+        """Input and output are single pixels, fully connected: a matrix product."""
         one = inputs[0].height == inputs[0].width == 1 and not self._is_padded
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Segments are rows of the window, or its taps where they are not neighbours."""
+        """Sum over segments: the rows of the window, or single taps if they are not adjacent in memory."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
-        bias = plan.bias(node, self._filled() if not self.bias else 0)
-        clips = plan.clips(node)
+        bias = plan.bias(node, self._padded_outputs() if not self.bias else 0)
+        clips = plan.applies_relu(node)
         mode = RELU if clips else 0
-        if self._is_small and winograd.pays(x.shape.channels, self.out_channels, y.shape, samples=plan.chunk):
+        if self._is_plain_3x3 and winograd.is_faster(
+            x.shape.channels, self.out_channels, y.shape, samples=plan.chunk
+        ):
             panel = plan.weight(node, "weight")
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
             return
-        if pairs.pays(x.shape, y.shape, pair(self.stride)):
+        if pairs.is_faster(x.shape, y.shape, pair(self.stride)):
             weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
             lines = (pair(self.stride)[0], *pair(self.dilation))
             pairs.emit(plan, (x, corner), y, weight, lines=lines, bias=bias, mode=mode)
@@ -234,28 +236,28 @@ class Conv(Layer):
             plan.apply("relu", y, y, y)
 
     @property
-    def _is_small(self) -> bool:
-        """3 x 3, one by one: what Winograd's way is for."""
+    def _is_plain_3x3(self) -> bool:
+        """A plain 3 x 3 convolution with stride 1, for which Winograd's algorithm is used."""
         plain = (pair(self.stride), pair(self.dilation), self.groups) == ((1, 1), (1, 1), 1)
         return plain and pair(self.kernel) == (3, 3)
 
-    def _filled(self) -> int:
+    def _padded_outputs(self) -> int:
         return self.groups * -(-self.out_channels // self.groups // BLOCK) * BLOCK
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """Gradients of weights and bias, then of the input."""
+        """Gradient of weights and bias, then of the input."""
         self._backward_weight(plan, node)
         source = node.inputs[0]
-        if plan.wants_gradient(source):
+        if plan.needs_gradient(source):
             dy = plan.gradient(node.name)
             dx, add = plan.gradient_target(source)
-            if self._spreads(dx.shape, dy.shape):
+            if self._scatters(dx.shape, dy.shape):
                 order = self.order(node.input_shapes[0])
                 weight = plan.weight(node, "weight"), order
                 lines = (*pair(self.stride), self._dilated(0))
                 scatter.emit(plan, dy, dx, weight, lines=lines, add=add)
                 return
-            # With a stride or groups, stores may run into pixels that others have written: then all add.
+            # With a stride or groups, stores may overlap pixels already written: then every store adds.
             each = dx.shape.channels // self.groups
             if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
                 plan.repeat(plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
@@ -274,10 +276,10 @@ class Conv(Layer):
         taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
         dense = self._is_dense(node.input_shapes)
         corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
-        by_tiles = self._is_small and winograd.pays(
+        uses_winograd = self._is_plain_3x3 and winograd.is_faster(
             x.shape.channels, self.out_channels, dy.shape, samples=plan.chunk
         )
-        if by_tiles:
+        if uses_winograd:
             winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
         outputs = self.out_channels // self.groups
         blocks = -(-outputs // BLOCK)
@@ -292,17 +294,17 @@ class Conv(Layer):
             groups=self.groups,
             x_group=4 * each,
             dy_group=4 * outputs,
-            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], MOST_ROWS)]).astype(np.int64)),
-            tap_count=0 if dense or by_tiles else taps.size,
+            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], MAX_ROWS)]).astype(np.int64)),
+            tap_count=0 if dense or uses_winograd else taps.size,
             dweight=plan.weight_gradient(node, "weight"),
             slot_pitch=plan.slot_pitch,
             slot_chunks=plan.slot_chunks,
             panel_blocks=blocks,
             narrow=is_narrow(outputs),
-            pairs=pairs.pays(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
+            pairs=pairs.is_faster(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
             dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
         )
-        if self.bias or not (dense or by_tiles):
+        if self.bias or not (dense or uses_winograd):
             plan.each_chunk("conv_backward", job, {"x": (x, corner), "dy": dy})
         if dense:
             whole = plan.job(
@@ -312,13 +314,15 @@ class Conv(Layer):
                 dweight=plan.weight_gradient(node, "weight"),
                 samples=plan.samples.ctypes.data,
             )
-            plan.at_end("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
+            plan.after_all_chunks("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
 
-    def _spreads(self, x: Shape, y: Shape) -> bool:
-        """The gradient of the input is best spread by kernel rows."""
+    def _scatters(self, x: Shape, y: Shape) -> bool:
+        """Scattering kernel rows is the fastest way to the gradient of the input."""
         plain = not self._is_padded and self.groups == 1 and self._dilated(1) == 1
-        winning = self._is_small and winograd.pays(y.channels, x.channels, x, samples=winograd.TILES)
-        return plain and not winning and scatter.pays(x, y, pair(self.kernel), pair(self.stride))
+        has_winograd = self._is_plain_3x3 and winograd.is_faster(
+            y.channels, x.channels, x, samples=winograd.TILES
+        )
+        return plain and not has_winograd and scatter.is_faster(x, y, pair(self.kernel), pair(self.stride))
 
     def _phases(self, axis: int, size: int) -> list[AxisPhase]:
         kernel, stride, dilation = (pair(each)[axis] for each in (self.kernel, self.stride, self.dilation))
@@ -335,7 +339,7 @@ class Conv(Layer):
         phases: tuple[AxisPhase, AxisPhase],
         tensors: tuple[Tensor, Tensor, bool],
     ) -> None:
-        """One phase of the stride: pixels of dx that meet the same taps."""
+        """One phase of the stride: pixels of dx that are reached by the same taps."""
         dy, dx, add = tensors
         rows, columns = phases
         outputs = self.out_channels // self.groups
@@ -349,7 +353,7 @@ class Conv(Layer):
             offsets = offsets[::step]
         panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
         zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
-        if self._is_small and winograd.pays(outputs, each, dx.shape, samples=plan.chunk):
+        if self._is_plain_3x3 and winograd.is_faster(outputs, each, dx.shape, samples=plan.chunk):
             mode = ADD if add else 0
             winograd.emit(plan, node.name, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=mode)
             return
@@ -364,7 +368,7 @@ class Conv(Layer):
         plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
 
     def _mirrored(self, node: Node, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
-        """Where a panel for the gradient to the input finds its weights: -1 for nowhere."""
+        """Indices of the weights in a panel for the gradient of the input; -1 where there is none."""
         order = self.order(node.input_shapes[0])
         outputs, each = self.out_channels // self.groups, order.shape[1]
         blocks = -(-each // BLOCK)
@@ -383,28 +387,28 @@ class Linear(Layer):
     Attributes
     ----------
     out_features : int
-        Outputs.
+        Number of outputs.
     bias : bool
-        Add one number to each output.
+        Add a learned bias to each output.
     """
 
     out_features: int
     bias: bool = True
 
-    takes_relu = True
-    takes_norm = True
+    fuses_relu = True
+    fuses_norm = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """(1, 1, out_features); the input must be flat."""
+        """(1, 1, out_features); the input must be a vector."""
         if inputs[0][:2] != (1, 1):
             raise CnncliError(
-                f"a fully connected layer got {inputs[0]}; expected a flat list of features",
+                f"a fully connected layer got {inputs[0]}; expected a vector of features",
                 "Put a flatten or a global pooling before it.",
             )
         return self._conv.shape(inputs)
 
     def window(self, x: Shape) -> Window:
-        """All of a flattened picture."""
+        """All of the feature maps that were flattened, if any."""
         return POINT if x.origin is None else whole(*x.origin[:2])
 
     @property
@@ -430,7 +434,7 @@ class Linear(Layer):
         return flat, *rest
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
-        """One a weight."""
+        """One for each weight."""
         return self.out_features * inputs[0].channels
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training, a share of the values at 0 and the others scaled up; else nothing.
+    """Sets a fraction of the values to 0 in training and scales up the others; the identity at inference.
 
-    Which ones follows from the seed, the layer's name, the number of the step and the sample's place
-    in the batch, so that a resumed run goes on alike.
+    The mask depends on the seed, the layer's name, the number of the step and the sample's position in
+    the batch, so that a resumed run continues with the same masks.
 
     Attributes
     ----------
     rate : float, 0 up to 1
-        Share of values at 0.
+        Fraction of the values set to 0.
     seed : int
-        Of the masks.
+        Seed of the masks.
     """
 
     rate: float = 0.5
     seed: int = 0
 
-    only_trains = True
+    training_only = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """That of the input."""
+        """Shape of the input."""
         if not 0 <= self.rate < 1:
             raise CnncliError(
                 f"the dropout rate is {self.rate}; expected 0 or more, and less than 1",
@@ -52,7 +52,7 @@ class Dropout(Layer):
             self._emit(plan, node, plan.value(node.inputs[0]), plan.value(node.name), add=False)
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """The same values, with the same factor."""
+        """The same mask and the same factor."""
         dx, add = plan.gradient_target(node.inputs[0])
         self._emit(plan, node, plan.gradient(node.name), dx, add=add)
 

@@ -1,11 +1,11 @@
-"""Graphs as plain JSON: what a checkpoint keeps, so that it needs no program that builds its network.
+"""Graphs as plain JSON, stored in checkpoints so that no code is needed to rebuild the network.
 
 A graph is an object::
 
     {"version": 1, "input": [28, 28, 1], "output": "head", "layers": [
         {"name": "conv1", "kind": "conv", "inputs": ["input"], "out_channels": 8, "kernel": 3, …}, …]}
 
-``kind`` is a name of `LAYERS`; the rest are the settings of that layer, all of them.
+``kind`` is a key of `LAYERS`; the remaining keys are the layer's settings, all of them.
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ LAYERS: dict[str, type[Layer]] = {
 }
 _KINDS = {layer: kind for kind, layer in LAYERS.items()}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-_MOST_LAYERS = 10_000
-_LARGEST_SIDE = 1 << 20  # pixels, of any input; what is fed with pictures has limits of its own
-_LARGEST = (1 << 64) - 1  # of whole numbers: a dropout's seed
-#: Ranges of settings that are no sizes; a layer checks its sizes itself.
+_MAX_LAYERS = 10_000
+_MAX_SIZE = 1 << 20  # of any size in pixels or channels; reading images has its own limits
+_MAX_WHOLE = (1 << 64) - 1  # of integers: a dropout's seed
+#: Ranges of settings that are not sizes; layers check their sizes themselves.
 _RANGES = {"rate": (0.0, 1 - 2**-24), "momentum": (0.0, 1.0), "epsilon": (1e-12, 1.0)}
 _RANGE = (-1e6, 1e6)
 
 
 def as_dict(graph: Graph) -> dict[str, Any]:
-    """A graph as an object of JSON's own types.
+    """A graph as a dict of JSON types.
 
     Parameters
     ----------
     graph : Graph
-        Of layers in `LAYERS`.
+        All its layers are in `LAYERS`.
     """
     layers = [
         {
@@ -84,20 +84,20 @@ def as_dict(graph: Graph) -> dict[str, Any]:
 
 
 def from_dict(fields: Fields) -> Graph:
-    """The reverse of `as_dict`, of JSON that may come from anywhere.
+    """The inverse of `as_dict`, for JSON from any source.
 
     Raises
     ------
     MalformedError
-        Where a value is missing, unknown, of another type or out of range, or layers do not fit together.
+        If a value is missing, unknown, of the wrong type or out of range, or layers do not fit together.
     """
     fields.only({"version", "input", "output", "layers"})
-    if (version := fields.whole("version", 1, _LARGEST)) > VERSION:
+    if (version := fields.whole("version", 1, _MAX_WHOLE)) > VERSION:
         raise MalformedError(f"its layers are of version {version}; this cnncli reads up to {VERSION}")
-    height, width, channels = fields.wholes("input", 3, 1, _LARGEST_SIDE)
+    height, width, channels = fields.wholes("input", 3, 1, _MAX_SIZE)
     rows = fields.rows("layers")
-    if not 1 <= len(rows) <= _MOST_LAYERS:
-        raise MalformedError(f"it has {len(rows):,} layers; expected 1 to {_MOST_LAYERS:,}")
+    if not 1 <= len(rows) <= _MAX_LAYERS:
+        raise MalformedError(f"it has {len(rows):,} layers; expected 1 to {_MAX_LAYERS:,}")
     graph = Graph((height, width, channels))
     try:
         for row in rows:
@@ -105,7 +105,7 @@ def from_dict(fields: Fields) -> Graph:
             if not _NAME.fullmatch(name):
                 raise MalformedError("the name of a layer has other characters than letters, digits, _ . -")
             graph.add(_layer(row), inputs=sources, name=name)
-        graph.take_output(fields.text("output"))
+        graph.set_output(fields.text("output"))
     except CnncliError as fault:
         raise MalformedError(fault.message) from fault
     return graph
@@ -130,8 +130,8 @@ def _layer(row: Fields) -> Layer:
 
 def _pair(row: Fields, name: str) -> Any:
     if isinstance(row.raw()[name], list):
-        return row.wholes(name, 2, 0, _LARGEST_SIDE)
-    return row.whole(name, 0, _LARGEST_SIDE)
+        return row.wholes(name, 2, 0, _MAX_SIZE)
+    return row.whole(name, 0, _MAX_SIZE)
 
 
 def _optional_pair(row: Fields, name: str) -> Any:
@@ -144,7 +144,7 @@ def _padding(row: Fields, name: str) -> Any:
         return _pair(row, name)
     if len(value) != 2:
         raise MalformedError(f"{name} has {len(value):,} values; expected 2")
-    rows, columns = (Fields({name: each}).wholes(name, 2, 0, _LARGEST_SIDE) for each in value)
+    rows, columns = (Fields({name: each}).wholes(name, 2, 0, _MAX_SIZE) for each in value)
     return rows, columns
 
 
@@ -152,10 +152,10 @@ def _padding_or_word(row: Fields, name: str) -> Any:
     return row.text(name) if isinstance(row.raw()[name], str) else _padding(row, name)
 
 
-#: How a setting is read, by how the layer annotates it.
+#: How a setting is read, by its type annotation in the layer.
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "bool": Fields.flag,
-    "int": lambda row, name: row.whole(name, 0, _LARGEST),
+    "int": lambda row, name: row.whole(name, 0, _MAX_WHOLE),
     "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
     "Pair": _pair,
     "Pair | None": _optional_pair,

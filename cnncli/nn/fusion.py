@@ -1,4 +1,4 @@
-"""Layers that do along what follows them: a ReLU, and at inference a batch norm, folded into weights."""
+"""Layer fusion: a ReLU, and at inference a batch norm, computed by the layer before it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Fusion:
-    """Which layers of a network do their followers' work, and the weights with which they do it.
+    """Which layers of a network are fused into the layer before them, and the folded weights.
 
     Parameters
     ----------
     network : Network
-        Its graph is looked through once.
+        Its graph is searched once.
     training : bool
-        Batch norms look at the batch: they are not folded.
+        Batch norms use the statistics of the batch, so they are not folded.
     keep : frozenset of str
-        Layers whose activations are wanted as they are, so that nothing is fused into them.
+        Layers whose kernel activations are needed, so nothing is fused into them.
 
     Attributes
     ----------
     fused : dict of str to str
-        A layer, and the one after it that it does along.
+        From a layer to the following layer that is fused into it.
     folded : dict of str to ndarray
-        A parameter by its full name, and the rows of it with a batch norm in them.
+        From a parameter's full name to its packed rows with the batch norm folded in.
     """
 
     def __init__(self, network: Network, *, training: bool, keep: frozenset[str]) -> None:
@@ -45,13 +45,13 @@ class Fusion:
             if source == INPUT or source in keep or len(self.graph.readers(source)) > 1:
                 continue
             layer = self.graph.nodes[source].layer
-            if node.layer.is_norm and layer.takes_norm and not training:
+            if node.layer.is_norm and layer.fuses_norm and not training:
                 self.fused[source] = node.name
-                self._make_room(self.graph.nodes[source])
-            elif node.layer.is_relu and layer.takes_relu:
+                self._allocate(self.graph.nodes[source])
+            elif node.layer.is_relu and layer.fuses_relu:
                 self.fused[source] = node.name
 
-    def _make_room(self, node: Node) -> None:
+    def _allocate(self, node: Node) -> None:
         for parameter in node.layer.parameters(node.input_shapes):
             size = parameter.rows * self.network.row_bytes
             self.folded[f"{node.name}.{parameter.name}"] = aligned_zeros(size)
@@ -60,22 +60,22 @@ class Fusion:
                 self.folded.setdefault(f"{node.name}.bias", aligned_zeros(size))
 
     def canonical(self, name: str) -> str:
-        """The last of the layers that one layer does along."""
+        """The last of the layers fused into a layer, which names their common output."""
         while name in self.fused:
             name = self.fused[name]
         return name
 
-    def clips(self, name: str) -> bool:
-        """The layer is to do the ReLU that follows it."""
+    def applies_relu(self, name: str) -> bool:
+        """Whether the layer applies the ReLU that follows it."""
         last = self.canonical(name)
         return last != name and self.graph.nodes[last].layer.is_relu
 
     def address(self, name: str) -> int:
-        """Address of a parameter's rows, with what has been folded into them."""
+        """Address of a parameter's packed rows, folded if there is a batch norm."""
         return int(self.folded[name].ctypes.data) if name in self.folded else self.network.address(name)
 
     def fold(self) -> None:
-        """Put each batch norm that follows a convolution into its weights and bias, as they are now."""
+        """Fold each batch norm into the current weights and bias of the layer before it."""
         array = self.network.array
         for source, norm in self.fused.items():
             layer = self.graph.nodes[norm].layer
@@ -86,8 +86,8 @@ class Fusion:
                 for name in ("weight", "bias", "running_mean", "running_var")
             )
             scale = weight / np.sqrt(variance + layer.epsilon)
-            own = array(f"{source}.weight")
-            self._write(source, "weight", own * scale.reshape(-1, *[1] * (own.ndim - 1)))
+            kernel = array(f"{source}.weight")
+            self._write(source, "weight", kernel * scale.reshape(-1, *[1] * (kernel.ndim - 1)))
             before = (
                 array(f"{source}.bias")
                 if f"{source}.bias" in self.network.parameters
@@ -106,5 +106,5 @@ class Fusion:
 
     @property
     def memory(self) -> int:
-        """Bytes of the weights."""
+        """Bytes of the folded weights."""
         return sum(array.nbytes for array in self.folded.values())

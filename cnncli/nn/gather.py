@@ -1,4 +1,4 @@
-"""Sums over segments, which is what a convolution and its gradient to the input are: how they are cut."""
+"""A convolution, or its gradient to the input, as sums over segments of memory."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
-from cnncli.nn.memory import Part, Tensor, shares
+from cnncli.nn.memory import Part, Tensor, split_evenly
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
-PANEL_BYTES = 24 * 1024  # of weights that a tile's sum runs over at once: most of the first-level cache
-IMAGE_BYTES = 192 * 1024  # of inputs worked on together: a share of the second-level cache
-LEAST_LINES = 4  # of an image, that a thread does for itself
-PIXELS = 96  # worked on together, at least, so that the last tile's waste is small
+PANEL_BYTES = 24 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
+IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
+MIN_LINES = 4  # lines of an image per thread
+PIXELS = 96  # processed together, at least, so that the last tile wastes little
 
 
 @dataclass(frozen=True)
 class AxisPhase:
-    """Along one axis, the input positions that meet the same taps in the backward pass.
+    """Along one axis, the input positions that are reached by the same taps in the backward pass.
 
-    Position ``first + m * stride``, for m below ``count``, meets tap ``taps[n]`` at the output position
-    ``m + offsets[n]``. Offsets ascend.
+    Position ``first + m * stride``, for m below ``count``, is reached through tap ``taps[n]`` by the output
+    position ``m + offsets[n]``. Offsets ascend.
     """
 
     index: int
@@ -39,12 +39,12 @@ class AxisPhase:
 
     @property
     def consecutive(self) -> bool:
-        """The taps meet neighbours."""
+        """The taps belong to adjacent output positions."""
         return all(b - a == 1 for a, b in zip(self.offsets, self.offsets[1:], strict=False))
 
 
 def axis_phases(size: int, *, kernel: int, stride: int, dilation: int, padding: int) -> list[AxisPhase]:
-    """The phases of a convolution's stride along an axis of an input of a size."""
+    """The phases of a convolution's stride along an axis of ``size`` input positions."""
     phases = []
     for index in range(stride):
         first = (index - padding) % stride
@@ -56,7 +56,7 @@ def axis_phases(size: int, *, kernel: int, stride: int, dilation: int, padding: 
 
 
 def reach(phases: list[AxisPhase], size: int) -> int:
-    """How far offsets lead outside 0 to size."""
+    """How far the offsets reach outside 0 to ``size``."""
     most = 0
     for phase in phases:
         if phase.count:
@@ -65,8 +65,8 @@ def reach(phases: list[AxisPhase], size: int) -> int:
     return most
 
 
-def take_blocks(job: NDArray[np.void], lo: int, hi: int, *, panel_bytes: int) -> None:
-    """Leave a record its blocks ``lo`` to ``hi`` of outputs, each with a panel of so many bytes."""
+def restrict_blocks(job: NDArray[np.void], lo: int, hi: int, *, panel_bytes: int) -> None:
+    """Restrict a record to the output blocks ``lo`` to ``hi``, each with a panel of ``panel_bytes``."""
     job["narrow"] *= hi == job["panel_blocks"]
     job["panel_blocks"] = hi - lo
     job["panel"] += lo * panel_bytes
@@ -75,17 +75,17 @@ def take_blocks(job: NDArray[np.void], lo: int, hi: int, *, panel_bytes: int) ->
 
 @dataclass
 class Gather:
-    """Sums over segments, laid out for the native loop.
+    """Sums over segments, prepared for the native loop.
 
     Attributes
     ----------
     segments : list of (offset, length)
-        Bytes in the input, and floats.
+        Offset in bytes from the output's position in the input, and length in floats.
     groups, inputs, outputs : int
-        Groups, and channels of one.
+        Number of groups, and input and output channels of one group.
     overlaps : bool
-        Stores of one group's last block run into values of another that are already there: then the
-        output starts with the bias, and every store adds.
+        The last block of a group is stored over values of the next group, which may already be there:
+        the output is initialised with the bias, and every store adds.
     """
 
     segments: list[tuple[int, int]]
@@ -100,7 +100,7 @@ class Gather:
         self.sum_blocks = 1
 
     def job(self, plan: Plan, shape: Shape, *, panel: int, bias: int) -> NDArray[np.void]:
-        """The record, with its segments cut so that the weights of a part stay in the cache."""
+        """The record, with its segments split so that the weights of one partial sum stay in the cache."""
         longest = max(1, PANEL_BYTES // (4 * BLOCK))
         cut = [
             (offset + 4 * start, min(longest, length - start))
@@ -135,7 +135,7 @@ class Gather:
         )
 
     def split(self, job: NDArray[np.void], image_bytes: int, line_bytes: int, shape: Shape) -> None:
-        """Decide how much is worked on together."""
+        """Choose how many images or lines are processed together."""
         pixels = shape.height * shape.width
         images = max(1, min(IMAGE_BYTES // max(image_bytes, 1), -(-PIXELS // pixels)))
         least = -(-PIXELS // shape.width)
@@ -143,24 +143,24 @@ class Gather:
         job["images"], job["lines"] = images, min(shape.height, lines)
 
     def parts(self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int) -> list[Part]:
-        """The record cut by lines, or by blocks of channels where lines are few; none if stores overlap."""
-        by_lines = y.shape.height >= LEAST_LINES * count
+        """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap."""
+        by_lines = y.shape.height >= MIN_LINES * count
         spills = self.outputs % LANES != 0 or (self.outputs % BLOCK != 0 and not is_narrow(self.outputs))
         if count == 1 or (spills and y.shape.height * y.shape.width > 1) or self.groups > 1:
             return []
         made = []
-        for lo, hi in shares(y.shape.height if by_lines else self.blocks, count):
+        for lo, hi in split_evenly(y.shape.height if by_lines else self.blocks, count):
             part = job.copy()
             at, to = x[1], lo * 4 * BLOCK
             if by_lines:
                 part["height"], part["lines"] = hi - lo, min(int(job["lines"][0]), hi - lo)
                 at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
             else:
-                take_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
+                restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
             made.append(Part(part, {"x": (x[0], at), "y": (y, to)}, (lo, hi) if by_lines else None))
         return made
 
     def pattern(self, plan: Plan, bias: int, width: int) -> int:
-        """Address of the bias, repeated for a row of pixels."""
+        """Address of the bias repeated for a row of pixels."""
         vector = vector_parameter("bias", self.groups * self.outputs, groups=self.groups)
         return plan.pack(bias, np.tile(vector.order, width))

@@ -1,4 +1,4 @@
-"""A network as a graph of layers: shapes are known and checked when a layer is added."""
+"""A network as a graph of layers; shapes are inferred and checked when a layer is added."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Shape(NamedTuple):
     height, width, channels : int
         H, W, C.
     origin : (H, W, C) or None
-        For a flattened picture: what it was, so that exported weights can follow PyTorch's order.
+        For flattened feature maps: their shape, so that exported weights can follow PyTorch's order.
     """
 
     height: int
@@ -31,12 +31,12 @@ class Shape(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Values of one sample."""
+        """Number of values in one sample."""
         return self.height * self.width * self.channels
 
     @property
     def pytorch_order(self) -> NDArray[np.intp]:
-        """Which of the channels here is each of PyTorch's: in a flattened picture its order is C, H, W."""
+        """Index here of each of PyTorch's channels: flattened feature maps are in the order C, H, W there."""
         here = np.arange(self.channels)
         return here if self.origin is None else here.reshape(self.origin).transpose(2, 0, 1).ravel()
 
@@ -46,16 +46,16 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """One layer in its place.
+    """A layer in a graph.
 
     Attributes
     ----------
     name : str
-        Unique in the graph; parameters are called ``name.weight`` and so on.
+        Unique in the graph; parameters are named ``name.weight`` and so on.
     layer : Layer
-        What it does.
+        Its kind and settings.
     inputs : tuple of str
-        Names of the nodes it reads; ``"input"`` is the picture.
+        Names of the nodes it reads; ``"input"`` is the image.
     shape : Shape
         Of its output.
     input_shapes : tuple of Shape
@@ -70,7 +70,7 @@ class Node:
 
     @property
     def weight_count(self) -> int:
-        """Weights, counted without making them; biases and norms are left out."""
+        """Number of weights without biases and norms, computed without allocating them."""
         return self.layer.multiply_adds(self.input_shapes) // (self.shape.height * self.shape.width)
 
 
@@ -78,12 +78,12 @@ INPUT = "input"
 
 
 class Graph:
-    """Layers and what they read, in an order in which they can be computed.
+    """Layers and their inputs, in topological order.
 
     Parameters
     ----------
     input_shape : (H, W, C)
-        Of one picture.
+        Of one image.
 
     Examples
     --------
@@ -110,11 +110,11 @@ class Graph:
         Parameters
         ----------
         *layers : Layer
-            In order.
+            In the order of computation.
         inputs : str or sequence of str
-            What the first of them reads; by default the output so far.
+            Inputs of the first one; by default the current output.
         name : str
-            Of the last of them; by default its kind and a number.
+            Name of the last one; by default its kind and a number.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Graph:
         Raises
         ------
         CnncliError
-            If a layer cannot take the shape that reaches it, or a name is unknown or taken.
+            If a layer does not fit the shape of its input, or a name is unknown or already used.
         """
         sources = (
             (self.output,) if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
@@ -138,12 +138,12 @@ class Graph:
     def _append(self, layer: "Layer", sources: tuple[str, ...], name: str) -> None:
         if name in self.nodes or name == INPUT:
             raise CnncliError(
-                f"two layers are called {name!r}; expected each name once", "Choose another name."
+                f"two layers are named {name!r}; expected each name once", "Choose another name."
             )
         shapes = tuple(self.shape_of(source) for source in sources)
-        if not layer.least_inputs <= len(shapes) <= layer.most_inputs:
+        if not layer.min_inputs <= len(shapes) <= layer.max_inputs:
             raise CnncliError(
-                f"{name} reads {len(shapes)} inputs; expected {layer.least_inputs} to {layer.most_inputs}",
+                f"{name} reads {len(shapes)} inputs; expected {layer.min_inputs} to {layer.max_inputs}",
                 "Give the names of the layers it reads as inputs.",
             )
         try:
@@ -160,8 +160,8 @@ class Graph:
             number += 1
         return f"{kind}{number}"
 
-    def take_output(self, name: str) -> None:
-        """Make a node's output that of the graph.
+    def set_output(self, name: str) -> None:
+        """Choose the node whose output is that of the graph.
 
         Raises
         ------
@@ -186,5 +186,5 @@ class Graph:
 
     @property
     def output_shape(self) -> Shape:
-        """Shape of what the graph computes."""
+        """Shape of the graph's output."""
         return self.shape_of(self.output)

@@ -1,4 +1,4 @@
-"""Weights before training, from a seed."""
+"""Initial weights."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Scheme = Literal["he", "glorot"]
 def initial_values(
     parameter: Parameter, *, name: str, seed: int, scheme: Scheme = "he"
 ) -> NDArray[np.float32]:
-    """Values of a parameter before training.
+    """Initial values of a parameter.
 
     Parameters
     ----------
     parameter : Parameter
-        What to fill.
+        The parameter to initialise.
     name : str
-        Its full name: a parameter's values depend on the seed and its name, not on other layers.
+        Its full name: values depend only on the seed and this name, not on other layers.
     seed : int
-        Of the whole network.
+        Seed of the whole network.
     scheme : {"he", "glorot"}
         For weights: normal with variance 2 / fan_in (He et al. 2015), or uniform with variance
         2 / (fan_in + fan_out) (Glorot and Bengio 2010).

@@ -1,4 +1,4 @@
-"""What every layer is: shapes, parameters, and the native calls of its forward and backward pass."""
+"""The base class of layers: shapes, parameters, and the native calls of the forward and backward pass."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ Halo = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A trained array of a layer, and how it lies in memory.
+    """A learned array of a layer, and its layout in memory.
 
-    In memory it is a list of rows of `BLOCK` outputs: for each group and block of outputs, a row a tap.
-    Lanes of the last block beyond the outputs are zero and stay so.
+    It is packed into rows of `BLOCK` outputs: for each group and each block of outputs, one row per tap.
+    Lanes of the last block beyond the outputs are zero and stay zero.
 
     Attributes
     ----------
     name : str
-        Of the layer's, such as ``weight``.
+        Within the layer, such as ``weight``.
     shape : tuple of int
-        As PyTorch has it.
+        As in PyTorch.
     taps : int
         Rows of a block.
     groups : int
-        Groups of outputs, each with blocks of its own.
+        Groups of outputs, each with its own blocks.
     outputs : int
         Outputs of one group.
     order : ndarray of intp, shape ``shape``
-        Where each value lies in the rows, counted in floats.
+        Offset of each value in the packed rows, in floats.
     initial : str
-        ``he`` for weights that are followed by a ReLU, ``zeros`` or ``ones``.
+        Initialisation: ``he`` for weights, ``zeros`` or ``ones``.
     fan_in, fan_out : int
-        Inputs that reach an output, and outputs that an input reaches.
+        Number of inputs of an output, and of outputs of an input.
     decay : bool
-        Weight decay applies to it: not for biases and norms.
+        Whether weight decay applies to it; not for biases and norms.
     """
 
     name: str
@@ -75,17 +75,17 @@ class Parameter:
 
     @property
     def size(self) -> int:
-        """Values, without filling."""
+        """Number of values, without padding lanes."""
         return int(np.prod(self.shape))
 
 
 def is_narrow(outputs: int) -> bool:
-    """One vector holds all outputs of the last block."""
+    """Whether one vector holds all outputs of the last block."""
     return 0 < outputs % BLOCK <= LANES
 
 
 def vector_parameter(name: str, outputs: int, *, groups: int = 1, initial: Initial = "zeros") -> Parameter:
-    """A value for each output channel: a bias, a scale."""
+    """One value per output channel: a bias or a scale."""
     each = outputs // groups
     blocks = -(-each // BLOCK)
     group, lane = np.divmod(np.arange(outputs), each)
@@ -93,52 +93,52 @@ def vector_parameter(name: str, outputs: int, *, groups: int = 1, initial: Initi
 
 
 def refuse_flattened(shape: Shape, what: str) -> None:
-    """Refuse the features of a flattened picture where their order counts, which here is not PyTorch's.
+    """Refuse flattened feature maps where their order matters, as it differs from PyTorch's.
 
     Raises
     ------
     CnncliError
-        If the shape is that of a flattened picture.
+        If the shape is that of flattened feature maps.
     """
     if shape.origin is not None:
         size = "x".join(map(str, shape.origin))
         raise CnncliError(
-            f"{what} got the features of a flattened picture of {size}; expected a picture or plain features",
+            f"{what} got flattened feature maps of {size}; expected feature maps before flattening",
             "Put it before the flatten, or a fully connected layer between them.",
         )
 
 
 class Layer:
-    """What a layer does to a batch, forward and backward.
+    """A layer's shapes and parameters, and its forward and backward pass.
 
-    A layer is a frozen dataclass of its settings. `forward` and `backward` emit native calls into a
-    plan; they run once, when a network is planned, not in a step.
+    A layer is a frozen dataclass of its settings. `forward` and `backward` add native calls to a plan;
+    they run once, when a network is planned, not in every step.
     """
 
-    least_inputs: ClassVar[int] = 1
-    most_inputs: ClassVar[int] = 1
+    min_inputs: ClassVar[int] = 1
+    max_inputs: ClassVar[int] = 1
     is_flatten: ClassVar[bool] = False
-    is_norm: ClassVar[bool] = False  # a batch norm, which inference folds into what is before it
-    only_trains: ClassVar[bool] = False  # at inference, the output is the input
+    is_norm: ClassVar[bool] = False  # a batch norm, which is folded into the layer before it at inference
+    training_only: ClassVar[bool] = False  # the identity at inference
     epsilon: float = 0.0
-    takes_norm: ClassVar[bool] = False  # can do a batch norm that follows it along, at inference
+    fuses_norm: ClassVar[bool] = False  # a following batch norm can be folded into it, at inference
     is_relu: ClassVar[bool] = False
-    takes_relu: ClassVar[bool] = False  # can do a ReLU that follows it along
+    fuses_relu: ClassVar[bool] = False  # it can apply a ReLU that follows it
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""
         return inputs[0]
 
     def window(self, x: Shape) -> Window:
-        """What one value of the output looks at in an input of a shape: rows and columns."""
+        """The window of an input of shape ``x`` that one output value depends on: rows and columns."""
         return POINT
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """What is trained."""
+        """Learned parameters."""
         return ()
 
     def state(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """What training keeps track of besides."""
+        """Buffers that training updates, such as running statistics."""
         return ()
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
@@ -146,15 +146,15 @@ class Layer:
         return 0
 
     def input_halo(self, inputs: Sequence[Shape]) -> Halo:
-        """Zeros that it wants around its input: rows above and below, columns left and right."""
+        """Zeros that it needs around its input: rows above and below, columns left and right."""
         return 0, 0
 
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
-        """Zeros that its backward pass wants around the gradient of its output."""
+        """Zeros that its backward pass needs around the gradient of its output."""
         return 0, 0
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
-        """Its gradient is a sum over the whole batch at once, not slot by slot."""
+        """Whether its gradient is summed over the whole batch at once, not slot by slot."""
         return False
 
     def forward(self, plan: Plan, node: Node) -> None:

@@ -1,4 +1,4 @@
-"""What a network's outputs are held against. All are means over the batch, as in PyTorch."""
+"""Loss functions. All are means over the batch, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Floats = NDArray[np.float32]
 
 
 class Loss:
-    """A loss of a row of outputs and a row of targets."""
+    """A loss of one sample's outputs and targets."""
 
     kind: ClassVar[int]
     beta: float = 1.0
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Fill in the rows of targets that the native loop reads.
+        """Fill in the targets that the native loop reads.
 
         Parameters
         ----------
         targets : ndarray
-            Labels (N,) of integers, or rows (N, K).
+            Integer labels (N,), or rows (N, K).
         out : ndarray, shape (N, K), float32
             Filled in.
 
         Returns
         -------
         float
-            What a sample's loss is multiplied by in the mean.
+            Factor of each sample's loss in the mean.
         """
         raise NotImplementedError
 
@@ -45,12 +45,12 @@ class SoftmaxCrossEntropy(Loss):
     Attributes
     ----------
     smoothing : float, 0 to 1
-        Share of each target that is spread evenly over all classes.
+        Label smoothing: the part of each target that is spread evenly over all classes.
     class_weights : tuple of float or None
-        One for each class. Of labels the mean is over the weights of the samples' classes; of shares of
-        classes (mixup) each share counts its class's weight, and the mean is over the samples.
+        One for each class. For labels the mean is weighted by the samples' classes; for class probabilities
+        (mixup) each probability is multiplied by its class's weight, and the mean is over the samples.
 
-    Both are PyTorch's ``cross_entropy``, of class numbers and of probabilities.
+    Both match PyTorch's ``cross_entropy``, for class indices and for probabilities.
     """
 
     smoothing: float = 0.0
@@ -58,7 +58,7 @@ class SoftmaxCrossEntropy(Loss):
     kind = LOSSES["softmax"]
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets are class numbers (N,), or shares of the classes (N, K) as mixing makes them."""
+        """Targets are class indices (N,), or class probabilities (N, K) as made by mixup."""
         classes = out.shape[1]
         if targets.ndim == 1:
             _check_labels(targets, classes)
@@ -87,7 +87,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Loss):
-    """Cross-entropy of the sigmoid of each output, for targets that do not exclude one another."""
+    """Cross-entropy of the sigmoid of each output, for targets that are not mutually exclusive."""
 
     kind = LOSSES["sigmoid"]
 
@@ -100,12 +100,12 @@ class SigmoidCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class SmoothL1(Loss):
-    """Squared difference near 0, absolute difference beyond.
+    """Squared error for small differences, absolute error for large ones.
 
     Attributes
     ----------
     beta : float
-        Where one becomes the other.
+        Difference at which one becomes the other.
     """
 
     beta: float = 1.0

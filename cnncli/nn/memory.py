@@ -1,4 +1,4 @@
-"""Where tensors lie: by liveness, memory is used again as soon as its last reader is done."""
+"""Memory layout of tensors, by liveness: memory is reused as soon as its last reader is done."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from cnncli.core.nn_jobs import CACHE_LINE, LOCAL
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Halo
 
-SLACK = 256  # bytes after a tensor that vectors may touch
+SLACK = 256  # bytes after a tensor that vector loads and stores may touch
 
 
 @dataclass(eq=False)
 class Tensor:
-    """An activation or a gradient of a whole batch, one image after the other, chunk by chunk.
+    """An activation or a gradient of a whole batch, image by image within each chunk.
 
     Attributes
     ----------
     shape : Shape
         Of one image.
     halo : (rows, columns)
-        Zeros around it.
+        Rows and columns of zeros around it.
     """
 
     shape: Shape
@@ -41,7 +41,7 @@ class Tensor:
 
     @property
     def pixel(self) -> int:
-        """Bytes of a pixel."""
+        """Bytes per pixel."""
         return 4 * self.shape.channels
 
     @property
@@ -51,7 +51,7 @@ class Tensor:
 
     @property
     def image(self) -> int:
-        """Bytes from one image to the next: an odd number of cache lines, so that images do not collide."""
+        """Bytes from one image to the next: an odd number of cache lines, to avoid cache conflicts."""
         if self.view_of is not None:
             return self.view_of.image
         if self.external:
@@ -66,32 +66,32 @@ class Tensor:
 
     @property
     def dense(self) -> bool:
-        """Nothing lies between the rows."""
+        """Whether rows are contiguous."""
         return self.halo[1] == 0
 
 
 @dataclass(eq=False)
 class Op:
-    """Native calls of one loop with one record."""
+    """Calls of one native loop with one record."""
 
     loop: str
     job: NDArray[np.void]
     tensors: dict[str, tuple[Tensor, int]]
     tasks: list[tuple[int, int]] | None  # None: every chunk
-    band: int | None = None  # operations of a phase with the same number are one task, in their order
+    band: int | None = None  # operations of a phase with the same number form one task, in order
 
 
 class Part(NamedTuple):
-    """One thread's share of a layer's work on a sample.
+    """One thread's part of a layer's work on a sample.
 
     Attributes
     ----------
     job : ndarray of void, shape (1,)
         The record.
     tensors : mapping
-        By field, perhaps with an offset in bytes.
+        By field, optionally with an offset in bytes.
     lines : (int, int) or None
-        Which lines of the output it makes, if it makes whole ones.
+        Lines of the output that it computes, if it computes whole lines.
     """
 
     job: NDArray[np.void]
@@ -101,26 +101,26 @@ class Part(NamedTuple):
 
 @dataclass(eq=False)
 class Split:
-    """A phase in which each thread makes its own lines of a layer's output, and what it makes of them.
+    """A phase in which each thread computes its own lines of a layer's output, and continues with them.
 
     Attributes
     ----------
     phase, number : list of Op, int
-        The phase, and which it is.
+        The phase and its index.
     bands : list of (int, int)
         Lines of each task.
-    made : list of Tensor
-        What the tasks have made so far, each its lines.
+    computed : list of Tensor
+        Tensors computed so far, each task its own lines.
     """
 
     phase: list[Op]
     number: int
     bands: list[tuple[int, int]]
-    made: list[Tensor]
+    computed: list[Tensor]
 
-    def reaches(self, *tensors: Tensor) -> bool:
-        """Whether each task can go on with its lines of what is read and written."""
-        read = [t for t in tensors if any(t is each for each in self.made)]
+    def covers(self, *tensors: Tensor) -> bool:
+        """Whether each task can continue with its own lines of these tensors."""
+        read = [t for t in tensors if any(t is each for each in self.computed)]
         return bool(read) and all(
             t.view_of is None
             and not t.external
@@ -130,20 +130,20 @@ class Split:
         )
 
 
-def lay_out(tensors: Sequence[Tensor], chunk: int) -> int:
-    """Give each tensor the lowest place that none alive at the same time has.
+def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
+    """Give each tensor the lowest address that no tensor alive at the same time occupies.
 
     Parameters
     ----------
     tensors : sequence of Tensor
         Their ``address`` is set, counted from the start of the memory.
     chunk : int
-        Samples that lie in it at a time.
+        Samples in a chunk.
 
     Returns
     -------
     int
-        Bytes of all: an odd number of cache lines, so that chunks do not collide in the caches.
+        Total bytes: an odd number of cache lines, to avoid cache conflicts between chunks.
     """
     placed: list[tuple[int, int, Tensor]] = []
     top = 0
@@ -160,7 +160,7 @@ def lay_out(tensors: Sequence[Tensor], chunk: int) -> int:
 
 
 def fill_in(op: Op, chunk: int) -> None:
-    """Write addresses and pitches of its tensors into the record of an operation."""
+    """Write the addresses and pitches of an operation's tensors into its record."""
     for name, (view, offset) in op.tensors.items():
         t = view.view_of or view
         op.job[name] = (t.external or t.address) + offset
@@ -170,17 +170,17 @@ def fill_in(op: Op, chunk: int) -> None:
 
 
 def pieces(count: int, size: int) -> list[tuple[int, int]]:
-    """0 to count in pieces of a size."""
+    """Split 0 to ``count`` into pieces of ``size``; the last may be smaller."""
     return [(lo, min(lo + size, count)) for lo in range(0, count, size)]
 
 
-def shares(count: int, parts: int, *, unit: int = 1) -> list[tuple[int, int]]:
-    """0 to count in so many parts or fewer, about equal and each of whole units but the last."""
+def split_evenly(count: int, parts: int, *, unit: int = 1) -> list[tuple[int, int]]:
+    """Split 0 to ``count`` into at most ``parts`` about equal parts: multiples of ``unit``, but the last."""
     units = -(-count // unit)
     size = -(-units // min(parts, units)) * unit
     return pieces(count, size)
 
 
 def widest(halos: Sequence[Halo]) -> Halo:
-    """The halo in which all of some lie."""
+    """The smallest halo that contains all of ``halos``."""
     return max((halo[0] for halo in halos), default=0), max((halo[1] for halo in halos), default=0)

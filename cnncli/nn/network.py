@@ -1,4 +1,4 @@
-"""The numbers of a network: weights, what training keeps besides, and their names."""
+"""A network's parameters and buffers, and their names."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Floats = NDArray[np.float32]
 
 
 class Network:
-    """A graph with its numbers, all in one array.
+    """A graph with its parameters, packed into one array.
 
     Parameters
     ----------
     graph : Graph
         The layers.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     scheme : {"he", "glorot"} or None
-        How weights start; None: all numbers are 0, to be loaded.
+        Initialisation; None: everything is 0, to be loaded.
 
     Attributes
     ----------
     weights : ndarray of float32
-        All trained numbers in the order and blocks in which the native loops read them: to average, to
-        copy or to compare whole networks. `export` gives them by name.
+        All learned parameters, packed as the native loops read them: to average, to copy or to compare whole
+        networks. `export` returns them by name.
     state : ndarray of float32
-        Likewise, what training keeps track of besides, such as the running statistics of batch norm.
+        The same for the buffers, such as the running statistics of batch norm.
     """
 
     def __init__(self, graph: Graph, *, seed: int = 0, scheme: Scheme | None = "he") -> None:
@@ -48,14 +48,14 @@ class Network:
                 self.parameters[f"{node.name}.{parameter.name}"] = parameter
             for parameter in node.layer.state(node.input_shapes):
                 self.states[f"{node.name}.{parameter.name}"] = parameter
-        self.weights = self._lay_out(self.parameters)
-        self.state = self._lay_out(self.states)
+        self.weights = self._allocate(self.parameters)
+        self.state = self._allocate(self.states)
         self._gradient: Floats | None = None
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             if scheme is not None:
-                self._put(name, initial_values(parameter, name=name, seed=seed, scheme=scheme))
+                self._store(name, initial_values(parameter, name=name, seed=seed, scheme=scheme))
 
-    def _lay_out(self, parameters: Mapping[str, Parameter]) -> Floats:
+    def _allocate(self, parameters: Mapping[str, Parameter]) -> Floats:
         rows = 0
         for name, parameter in parameters.items():
             self._offsets[name] = rows * BLOCK
@@ -64,47 +64,47 @@ class Network:
 
     @property
     def gradient(self) -> Floats:
-        """The gradient of the last training step, laid out as `weights`."""
+        """The gradient of the last training step, packed like `weights`."""
         if self._gradient is None:
             self._gradient = aligned_zeros(self.weights.nbytes).view(np.float32)
         return self._gradient
 
     @property
     def size(self) -> int:
-        """Trained numbers."""
+        """Number of learned parameters."""
         return sum(parameter.size for parameter in self.parameters.values())
 
     @property
     def multiply_adds(self) -> int:
-        """Of one sample, forward."""
+        """Of the forward pass of one sample."""
         return sum(node.layer.multiply_adds(node.input_shapes) for node in self.graph.nodes.values())
 
     def address(self, name: str) -> int:
-        """Address of a parameter's or state's rows."""
-        home = self.weights if name in self.parameters else self.state
-        return int(home.ctypes.data) + 4 * self._offsets[name]
+        """Address of a parameter's or buffer's packed rows."""
+        packed = self.weights if name in self.parameters else self.state
+        return int(packed.ctypes.data) + 4 * self._offsets[name]
 
     def gradient_address(self, name: str) -> int:
-        """Address of the rows of a parameter's gradient."""
+        """Address of the packed rows of a parameter's gradient."""
         return int(self.gradient.ctypes.data) + 4 * self._offsets[name]
 
     def row_range(self, name: str) -> tuple[int, int]:
-        """First and last row of a parameter, of `BLOCK` numbers each."""
+        """First row of a parameter and the row after its last, each of `BLOCK` floats."""
         first = self._offsets[name] // BLOCK
         return first, first + (self.parameters.get(name) or self.states[name]).rows
 
     def unpack(self, packed: Floats) -> Iterator[tuple[str, Floats]]:
-        """Names and arrays, shaped as PyTorch has them, of numbers laid out as `weights`."""
+        """Names and arrays, shaped as in PyTorch, of an array packed like `weights`."""
         for name, parameter in self.parameters.items():
             yield name, packed[self._offsets[name] + parameter.order].reshape(parameter.shape)
 
     def pack(self, arrays: Mapping[str, Floats], out: Floats) -> None:
-        """The reverse of `unpack`."""
+        """The inverse of `unpack`."""
         for name, parameter in self.parameters.items():
             out[self._offsets[name] + parameter.order] = arrays[name].reshape(parameter.order.shape)
 
     def export(self) -> dict[str, Floats]:
-        """All numbers by name, as PyTorch names and shapes them: ``conv1.weight`` is (K, C, kh, kw).
+        """All parameters and buffers, named and shaped as in PyTorch: ``conv1.weight`` is (K, C, kh, kw).
 
         Returns
         -------
@@ -114,25 +114,25 @@ class Network:
         return {name: self.array(name) for name in (*self.parameters, *self.states)}
 
     def array(self, name: str) -> Floats:
-        """A copy of the numbers of one name, as in `export`."""
+        """A copy of one parameter or buffer, as in `export`."""
         parameter = self.parameters.get(name) or self.states[name]
-        home = self.weights if name in self.parameters else self.state
-        return home[self._offsets[name] + parameter.order].reshape(parameter.shape)
+        packed = self.weights if name in self.parameters else self.state
+        return packed[self._offsets[name] + parameter.order].reshape(parameter.shape)
 
     def load(self, arrays: Mapping[str, NDArray[np.generic]], *, replace_head: bool = False) -> list[str]:
-        """Take over numbers by name.
+        """Load parameters and buffers by name.
 
         Parameters
         ----------
         arrays : mapping of str to ndarray
-            As `export` gives them; others are ignored.
+            As returned by `export`; other names are ignored.
         replace_head : bool
-            Leave what does not fit in the layer of the output as it is, for another number of classes.
+            Keep the values of the output layer where they do not fit, as for another number of classes.
 
         Returns
         -------
         list of str
-            Names that were left.
+            Names that were not loaded.
 
         Raises
         ------
@@ -140,39 +140,39 @@ class Network:
             If one is missing or has another shape.
         """
         head = f"{self.graph.output}."
-        left = []
+        skipped = []
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             found = arrays.get(name)
             if found is not None and found.shape == parameter.shape:
-                self._put(name, np.asarray(found, np.float32))
+                self._store(name, np.asarray(found, np.float32))
             elif replace_head and name.startswith(head):
-                left.append(name)
+                skipped.append(name)
             else:
-                raise _misfit(name, found, parameter.shape)
-        return left
+                raise _shape_error(name, found, parameter.shape)
+        return skipped
 
     def check(
         self, arrays: Mapping[str, NDArray[np.generic]], *, prefix: str = "", states: bool = True
     ) -> None:
-        """Refuse arrays that `load` (or, without ``states``, `pack`) could not take over.
+        """Refuse arrays that do not fit `load` (or, without ``states``, `pack`).
 
         Raises
         ------
         CnncliError
-            If one, under its name with the prefix, is missing or has another shape.
+            If an array, named with the prefix, is missing or has another shape.
         """
         for name, parameter in (*self.parameters.items(), *(self.states.items() if states else ())):
             found = arrays.get(prefix + name)
             if found is None or found.shape != parameter.shape:
-                raise _misfit(prefix + name, found, parameter.shape)
+                raise _shape_error(prefix + name, found, parameter.shape)
 
-    def _put(self, name: str, values: Floats) -> None:
+    def _store(self, name: str, values: Floats) -> None:
         parameter = self.parameters.get(name) or self.states[name]
-        home = self.weights if name in self.parameters else self.state
-        home[self._offsets[name] + parameter.order] = values.reshape(parameter.order.shape)
+        packed = self.weights if name in self.parameters else self.state
+        packed[self._offsets[name] + parameter.order] = values.reshape(parameter.order.shape)
 
 
-def _misfit(name: str, found: NDArray[np.generic] | None, shape: tuple[int, ...]) -> CnncliError:
+def _shape_error(name: str, found: NDArray[np.generic] | None, shape: tuple[int, ...]) -> CnncliError:
     what = "is missing" if found is None else f"has shape {found.shape}"
     return CnncliError(
         f"{name} {what}; expected shape {shape}",

@@ -25,16 +25,16 @@ LANES = processor()[3].lanes
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each channel less its mean, over its deviation, then scaled and shifted by trained numbers.
+    """Each channel minus its mean, divided by its standard deviation, with a learned scale and shift.
 
-    In training, mean and deviation are those of the batch, whatever the number of threads; at inference
-    the running ones, which are folded into the convolution before it. A frozen one (`Plan`) trains as it
-    infers.
+    Training uses the statistics of the whole batch, for any number of threads; inference the running
+    statistics, folded into the convolution before it. A frozen batch norm (see `Plan`) uses the running
+    statistics in training too.
 
     Attributes
     ----------
     momentum : float
-        Share of a batch in the running statistics.
+        Weight of a batch in the running statistics.
     epsilon : float
         Added to the variance.
 
@@ -44,7 +44,7 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     epsilon: float = 1e-5
 
-    takes_relu = True
+    fuses_relu = True
     is_norm = True
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
@@ -56,32 +56,32 @@ class BatchNorm(Layer):
         return _vector("running_mean", inputs[0]), _vector("running_var", inputs[0], initial="ones")
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
-        """They fall out of the statistics of the whole batch."""
+        """They follow from the statistics of the whole batch."""
         return True
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Statistics of the chunks, then, when all chunks have them, the norm."""
+        """Statistics of each chunk, then, once all chunks are done, the normalisation."""
         if node.inputs[0] in plan.fused:
             return
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        measured = plan.training and plan.wants_gradient(node.name)
-        if measured:
+        batch_statistics = plan.training and plan.needs_gradient(node.name)
+        if batch_statistics:
             plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
             plan.barrier()
         job = self._job(plan, node)
-        job["fixed"], job["relu"] = not measured, plan.clips(node)
-        if measured:
+        job["fixed"], job["relu"] = not batch_statistics, plan.applies_relu(node)
+        if batch_statistics:
             plan.norms.append((job, self.momentum))
         plan.each_chunk("norm_forward", job, {"x": x, "y": y})
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """Sums of the chunks, then, when all chunks have them, the gradient."""
+        """Sums of each chunk, then, once all chunks are done, the gradient."""
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
         plan.each_chunk("norm_sums", self._job(plan, node), {"x": x, "dy": dy})
         plan.barrier()
         job = self._job(plan, node)
-        # Without anything trained before it, only the gradients of its own numbers are wanted.
-        if plan.wants_gradient(node.inputs[0]):
+        # If nothing before it is trained, only the gradients of its own parameters are needed.
+        if plan.needs_gradient(node.inputs[0]):
             dx, job["add"] = plan.gradient_target(node.inputs[0])
         else:
             dx = Tensor(node.input_shapes[0])
@@ -97,7 +97,7 @@ class BatchNorm(Layer):
             channels=x.channels,
             padded=padded,
             samples=plan.samples.ctypes.data,
-            factors=plan.room(f"{node.name} factors", 4 * padded * plan.chunks, np.float32),
+            factors=plan.buffer(f"{node.name} factors", 4 * padded * plan.chunks, np.float32),
             epsilon=self.epsilon,
             momentum=self.momentum,
             running_mean=plan.weight(node, "running_mean"),
@@ -107,26 +107,26 @@ class BatchNorm(Layer):
         )
         if plan.training:
             for name in ("moments", "sums"):
-                job[name] = plan.room(f"{node.name} {name}", 2 * padded * plan.chunks, np.float64)
+                job[name] = plan.buffer(f"{node.name} {name}", 2 * padded * plan.chunks, np.float64)
             job["dweight"] = plan.weight_gradient(node, "weight")
             job["dbias"] = plan.weight_gradient(node, "bias")
         return job
 
 
 def _vector(name: str, shape: Shape, initial: Initial = "zeros") -> Parameter:
-    """A number for each channel."""
+    """One value per channel."""
     vector = vector_parameter(name, shape.channels, initial=initial)
     return replace(vector, order=vector.order[shape.pytorch_order])
 
 
 @dataclass(frozen=True)
 class LocalResponseNorm(Layer):
-    """A value against the squares of its neighbours among the channels.
+    """Each value divided by a power of the mean square of its neighbouring channels.
 
     Attributes
     ----------
     size : int
-        Channels in a window.
+        Number of channels in the window.
     alpha, beta, bias : float
         x / (bias + alpha / size * sum of squares) ** beta.
 
@@ -139,7 +139,7 @@ class LocalResponseNorm(Layer):
     bias: float = 1.0
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """That of the input."""
+        """Shape of the input."""
         if self.size < 1 or self.bias <= 0 or self.alpha < 0:
             raise CnncliError(
                 f"a local response norm has size {self.size}, bias {self.bias}, alpha {self.alpha}; "
@@ -155,7 +155,7 @@ class LocalResponseNorm(Layer):
         self._emit(plan, node, tensors, backward=False, add=False)
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """Pixel by pixel, with the divisors computed again."""
+        """Pixel by pixel, with the divisors recomputed."""
         dx, add = plan.gradient_target(node.inputs[0])
         tensors = {"x": plan.value(node.inputs[0]), "dy": plan.gradient(node.name), "dx": dx}
         self._emit(plan, node, tensors, backward=True, add=add)

@@ -1,4 +1,4 @@
-"""How a gradient becomes a step. Each does exactly what PyTorch's of the same name does."""
+"""Optimisers, each equivalent to PyTorch's of the same name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Optimiser:
     """Settings of an optimiser. Weight decay does not apply to biases and norms."""
 
     kind: ClassVar[int]
-    slots: ClassVar[tuple[str, ...]]  # names of what it keeps for each weight
+    slots: ClassVar[tuple[str, ...]]  # names of the state that it keeps for each weight
     weight_decay: float
 
     def fields(self, step: int) -> dict[str, float]:
-        """What the native loop reads at a step, counted from 1."""
+        """Values that the native loop reads at a step, counted from 1."""
         raise NotImplementedError
 
 
@@ -27,13 +27,13 @@ class SGD(Optimiser):
     Attributes
     ----------
     momentum : float, 0 to 1
-        Share of the last step that goes on.
+        Factor of the previous step.
     nesterov : bool
-        Look ahead along the momentum.
+        Use Nesterov momentum.
     dampening : float, 0 to 1
-        Share of the gradient that does not enter the momentum.
+        Part of the gradient that is kept out of the momentum.
     weight_decay : float
-        Pull of weights to 0, as a gradient.
+        L2 penalty, added to the gradient.
     """
 
     momentum: float = 0.9
@@ -44,7 +44,7 @@ class SGD(Optimiser):
     slots = ("momentum",)
 
     def fields(self, step: int) -> dict[str, float]:
-        """The first step's gradient enters the momentum whole."""
+        """The first step has no dampening, as in PyTorch."""
         return {
             "momentum": self.momentum,
             "nesterov": self.nesterov,
@@ -54,16 +54,16 @@ class SGD(Optimiser):
 
 @dataclass(frozen=True)
 class Adam(Optimiser):
-    """Adam, with weight decay as a gradient.
+    """Adam, with weight decay added to the gradient.
 
     Attributes
     ----------
     beta1, beta2 : float
-        How slowly the means of gradient and squared gradient follow.
+        Decay rates of the running means of the gradient and of its square.
     epsilon : float
-        Added to the root.
+        Added to the square root.
     weight_decay : float
-        Pull of weights to 0.
+        L2 penalty, added to the gradient.
 
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015.
     """
@@ -76,7 +76,7 @@ class Adam(Optimiser):
     slots = ("mean", "square")
 
     def fields(self, step: int) -> dict[str, float]:
-        """The means are corrected for their start at 0."""
+        """With bias correction of the running means."""
         return {
             "momentum": self.beta1,
             "square_decay": self.beta2,
@@ -88,7 +88,7 @@ class Adam(Optimiser):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient.
+    """Adam with decoupled weight decay.
 
     Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
     """
@@ -99,14 +99,14 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimiser):
-    """Gradient over the root of its mean square.
+    """The gradient divided by its root mean square.
 
     Attributes
     ----------
     alpha : float
-        How slowly the mean follows.
+        Decay rate of the running mean of squares.
     momentum, epsilon, weight_decay : float
-        As elsewhere.
+        As for `SGD` and `Adam`.
     """
 
     alpha: float = 0.99

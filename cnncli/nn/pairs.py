@@ -1,4 +1,4 @@
-"""Convolution of gray images into a few channels: see ``core/loops/conv_pairs.py``."""
+"""Convolution of gray images to few channels: see ``core/loops/conv_pairs.py``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
 
-def pays(x: Shape, y: Shape, stride: tuple[int, int]) -> bool:
-    """The channels of two pixels fit a vector, and of one fill so little of it that it pays to join them."""
+def is_faster(x: Shape, y: Shape, stride: tuple[int, int]) -> bool:
+    """Whether the outputs of two pixels fit into a vector, and those of one would waste too many lanes."""
     return x.channels == 1 and LANES // 8 < y.channels <= LANES // 2 and stride[1] == 1 and y.width > 1
 
 
@@ -31,27 +31,27 @@ def emit(
     bias: int,
     mode: int,
 ) -> None:
-    """Emit a convolution of x, from an offset on, into y.
+    """Add a convolution of x, starting at an offset, into y.
 
     Parameters
     ----------
     plan : Plan
-        Where to.
+        The plan to add it to.
     x, y : Tensor
         The input, with an offset in bytes, and the output.
     weight : (address, order)
-        Weights as the layer keeps them, and where each of (K, 1, kh, kw) lies.
+        The layer's packed weights, and the offset of each of (K, 1, kh, kw).
     lines : (stride, dilation, dilation)
-        From line to line of the output; of the kernel, down and along.
+        Stride of the lines; dilation of the kernel along rows and columns.
     bias : int
-        Address of a number for each output.
+        Address of the outputs' biases.
     mode : int
         RELU or 0.
     """
     address, order = weight
     outputs, _, kh, kw = order.shape
     stride, dilation_y, dilation_x = lines
-    # Lane 2 k + p is channel k of pixel p: both have the same weight.
+    # Lane 2 k + p is channel k of pixel p: both use the same weight.
     panel = np.full((kh, kw, LANES), -1, np.intp)
     for lane in range(2 * outputs):
         panel[:, :, lane] = order[lane // 2, 0]

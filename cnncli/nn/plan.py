@@ -1,9 +1,9 @@
-"""A network planned for one batch size: where every tensor lies, which native calls make up a step.
+"""A network planned for one batch size: the memory of every tensor, and the native calls of a step.
 
-The batch is cut into chunks that depend on the batch alone, never on the threads. A tensor that lives
-only while its chunk is worked on lies in the scratch of the thread; one that outlives it (batch norm and
-fully connected layers look at the whole batch) lies in the arena, at the same place of each chunk's
-part. Both are laid out by liveness: memory is used again as soon as its last reader is done.
+The batch is split into chunks that depend only on the batch size, never on the number of threads. A tensor
+that lives only while its chunk is processed is in the scratch memory of the thread; one that lives longer
+(batch norm and fully connected layers use the whole batch) is in the arena, at the same offset in each
+chunk's part. Both are laid out by liveness: memory is reused as soon as its last reader is done.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from cnncli.core.nn_jobs import TABLE_BYTES
 from cnncli.core.program import Call, Program
 from cnncli.nn.fusion import Fusion
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
-from cnncli.nn.memory import SLACK, Op, Part, Split, Tensor, fill_in, lay_out, pieces, widest
+from cnncli.nn.memory import SLACK, Op, Part, Split, Tensor, assign_addresses, fill_in, pieces, widest
 from cnncli.nn.slots import PIECE_ROWS, Slots
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
     from cnncli.nn.network import Network
 
-SLOTS = 8  # runs of chunks, each with a gradient of its own: the most threads that share a batch
+SLOTS = 8  # ranges of chunks, each with its own gradient: at most so many threads work on a batch
 CHUNK = 16  # samples, at most
-LEAST_SHARED = 10_000_000  # multiply-adds, about 0.1 ms, of a network that is worth waking threads for …
-LEAST_PART = 300_000  # … and of a part, that is worth their waiting for one another
-LATE_TASKS = 64  # that a whole-batch call is cut into
-MINIMUM_PACK = 1 << 14  # floats, in one task
+MIN_SHARED_WORK = 10_000_000  # multiply-adds (about 0.1 ms) of a network from which several threads pay …
+MIN_PART_WORK = 300_000  # … and of a part, to outweigh synchronisation
+FINAL_TASKS = 64  # into which a whole-batch call is split
+PACK_FLOATS = 1 << 14  # in one task
 
 
 class Plan:
-    """The calls of a step, and the memory they work in.
+    """The calls of a step, and their memory.
 
     Parameters
     ----------
     network : Network
-        What to plan.
+        The network to plan.
     batch : int
         Most samples in a step.
     training : bool
-        With backward passes, and layers as they are in training.
+        Plan the backward pass too, with layers in training mode.
     keep : frozenset of str
-        Layers whose activations are wanted as they are, so that nothing is fused into them.
-    wants_input : bool
-        The gradient of the input is wanted too.
+        Layers whose own activations are needed, so nothing is fused into them.
+    input_gradient : bool
+        Compute the gradient of the input too.
     parts : int
-        Threads that share the work on a single sample. They change no bit: each output is one thread's.
+        Threads that share the work on a single sample. One thread computes each output: no bit changes.
     frozen : collection of str
-        Parameters that are not trained. Where nothing that is lies before a layer or in it, it has no
-        backward pass, and a batch norm uses its running statistics and leaves them as they are.
+        Parameters that are not trained. If nothing is trained in a layer or before it, it has no backward
+        pass, and a batch norm uses its running statistics without updating them.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Plan:
         *,
         training: bool,
         keep: frozenset[str] = frozenset(),
-        wants_input: bool = False,
+        input_gradient: bool = False,
         parts: int = 1,
         frozen: Collection[str] = (),
     ) -> None:
@@ -71,7 +71,7 @@ class Plan:
         self.graph: Graph = network.graph
         self.batch = batch
         self.training = training
-        shares = batch == 1 and not training and network.multiply_adds >= LEAST_SHARED
+        shares = batch == 1 and not training and network.multiply_adds >= MIN_SHARED_WORK
         self._parts = parts if shares else 1
         self.slots = max(1, min(SLOTS, batch))
         per_slot = -(-batch // self.slots)
@@ -83,28 +83,30 @@ class Plan:
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
         self.fusion = Fusion(network, training=training, keep=keep)
-        self._rooms: dict[str, NDArray[np.uint8]] = {}
+        self._buffers: dict[str, NDArray[np.uint8]] = {}
         self.step = self.hold(np.zeros(1, np.int64))
-        self.norms: list[tuple[NDArray[np.void], float]] = []  # that keep running statistics, and momenta
-        self.masked: set[str] = set()  # ReLUs whose gradient someone else has masked
+        self.norms: list[
+            tuple[NDArray[np.void], float]
+        ] = []  # records that update running statistics, and their momentum
+        self.masked: set[str] = set()  # ReLUs whose gradient is masked by the layer after them
         self.values: dict[str, Tensor] = {}
         self.gradients: dict[str, Tensor] = {}
         self.packs: list[Op] = []
         self.transforms: list[Op] = []
         self._backward_transforms: list[Op] = []
-        self._backward_from: int | None = None  # which phase the backward pass begins with
+        self._backward_from: int | None = None  # the first phase of the backward pass
         self._index = 0
         self._split: Split | None = None
-        self._late: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
+        self._after_chunks: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._threads = 1
-        self._trained = self._with_parameters({INPUT} if wants_input else set(), frozen)
+        self._trained = self._trained_nodes({INPUT} if input_gradient else set(), frozen)
         self._slots = Slots(network, self.slots) if training else None
         if self._slots is not None:
             self.hold(self._slots.memory)
             self.hold(self._slots.squares)
 
-    # --- what layers ask -------------------------------------------------------------------------
+    # --- interface of layers ---------------------------------------------------------------------
 
     def hold(self, array: NDArray[Any]) -> NDArray[Any]:
         """Keep an array alive as long as the plan."""
@@ -112,7 +114,7 @@ class Plan:
         return array
 
     def constant(self, values: NDArray[np.generic]) -> int:
-        """Address of an array that the plan keeps."""
+        """Address of an array that the plan keeps alive."""
         return int(self.hold(np.ascontiguousarray(values)).ctypes.data)
 
     def value(self, name: str) -> Tensor:
@@ -120,71 +122,71 @@ class Plan:
         return self.values[self.canonical(name)]
 
     def canonical(self, name: str) -> str:
-        """The last of the layers that one layer does along."""
+        """The last of the layers fused into a layer, which names their common output."""
         return self.fusion.canonical(name)
 
     @property
     def fused(self) -> dict[str, str]:
-        """A layer, and the one after it that it does along."""
+        """From a layer to the following layer that is fused into it."""
         return self.fusion.fused
 
     def gradient(self, name: str) -> Tensor:
-        """The gradient of a node's output, as its readers have left it."""
+        """The gradient of a node's output, summed over its readers so far."""
         return self.gradients[self.canonical(name)]
 
     def gradient_target(self, name: str) -> tuple[Tensor, bool]:
-        """Where to put a gradient, and whether to add to what another reader has put there."""
+        """Where to write a gradient, and whether to add to that of another reader."""
         name = self.canonical(name)
-        there = name in self.gradients
-        if not there:
-            self.gradients[name] = self._flat_gradient(name) or Tensor(
+        exists = name in self.gradients
+        if not exists:
+            self.gradients[name] = self._flattened_gradient(name) or Tensor(
                 self.graph.shape_of(name), self._gradient_halo(name)
             )
-        return self.gradients[name], there
+        return self.gradients[name], exists
 
-    def _flat_gradient(self, name: str) -> Tensor | None:
-        """The gradient of a flattened picture, if it can share the picture's memory."""
+    def _flattened_gradient(self, name: str) -> Tensor | None:
+        """The gradient of flattened feature maps, if it can share their memory."""
         node = self.graph.nodes.get(name)
         if node is None or not node.layer.is_flatten:
             return None
         source = node.inputs[0]
-        if len(self.graph.readers(source)) > 1 or not self.wants_gradient(source):
+        if len(self.graph.readers(source)) > 1 or not self.needs_gradient(source):
             return None
         if self._gradient_halo(self.canonical(source)) != (0, 0):
             return None
-        picture, _ = self.gradient_target(source)
-        return Tensor(node.shape, view_of=picture.view_of or picture)
+        maps, _ = self.gradient_target(source)
+        return Tensor(node.shape, view_of=maps.view_of or maps)
 
-    def passes(self, node: Node) -> bool:
-        """The node's output is its input."""
-        return node.layer.only_trains and not self.training
+    def is_identity(self, node: Node) -> bool:
+        """Whether the node's output is its input."""
+        return node.layer.training_only and not self.training
 
-    def wants_gradient(self, name: str) -> bool:
-        """Something that is trained lies behind a node."""
+    def needs_gradient(self, name: str) -> bool:
+        """Whether something is trained in the node or before it."""
         return name in self._trained
 
-    def clips(self, node: Node) -> bool:
-        """The node is to do the ReLU that follows it."""
-        return self.fusion.clips(node.name)
+    def applies_relu(self, node: Node) -> bool:
+        """Whether the node applies the ReLU that follows it."""
+        return self.fusion.applies_relu(node.name)
 
     def weight(self, node: Node, parameter: str) -> int:
-        """Address of a parameter's rows."""
+        """Address of a parameter's packed rows."""
         return self.fusion.address(f"{node.name}.{parameter}")
 
     def bias(self, node: Node, absent: int) -> int:
-        """Address of a layer's bias: zeros, if so many floats are ``absent``."""
+        """Address of a layer's bias; of ``absent`` zeros if it has none."""
         if absent and f"{node.name}.bias" not in self.fusion.folded:
             return self.constant(np.zeros(absent, np.float32))
         return self.weight(node, "bias")
 
-    def room(self, name: str, size: int, kind: type) -> int:
-        """Address of memory outside the arena, the same for the same name."""
-        if name not in self._rooms:
-            self._rooms[name] = self.hold(native.aligned_zeros(size * np.dtype(kind).itemsize + SLACK))
-        return int(self._rooms[name].ctypes.data)
+    def buffer(self, name: str, size: int, kind: type) -> int:
+        """Address of a buffer outside the arena, the same for the same name."""
+        if name not in self._buffers:
+            self._buffers[name] = self.hold(native.aligned_zeros(size * np.dtype(kind).itemsize + SLACK))
+        return int(self._buffers[name].ctypes.data)
 
     def weight_gradient(self, node: Node, parameter: str) -> int:
-        """Address of the rows of a parameter's gradient: in the first slot, if it has slots."""
+        """Address of the packed rows of a parameter's gradient: in the first slot, if it has slots."""
         name = f"{node.name}.{parameter}"
         if self._slots is not None and name in self._slots:
             return self._slots.address(name)
@@ -192,7 +194,7 @@ class Plan:
 
     @property
     def slot_pitch(self) -> int:
-        """Bytes from slot to slot."""
+        """Bytes from one slot to the next."""
         return 0 if self._slots is None else self._slots.pitch
 
     def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
@@ -211,7 +213,7 @@ class Plan:
         job: NDArray[np.void],
         tensors: Mapping[str, Tensor | tuple[Tensor, int]],
     ) -> None:
-        """Emit a call for every chunk; tensors by field, perhaps with an offset in bytes."""
+        """Add a call for every chunk; tensors by field, optionally with an offset in bytes."""
         self._emit(loop, job, tensors, None)
 
     def whole(
@@ -221,34 +223,34 @@ class Plan:
         tasks: Sequence[tuple[int, int]],
         tensors: Mapping[str, Tensor | tuple[Tensor, int]] | None = None,
     ) -> None:
-        """Emit calls that belong to no chunk, each a task of its own."""
+        """Add calls that do not belong to a chunk, each its own task."""
         self._emit(loop, job, tensors or {}, list(tasks))
 
     def parts(self, multiply_adds: int) -> int:
-        """How many parts a layer's work on a chunk is best cut into."""
-        return max(1, min(self._parts, multiply_adds // LEAST_PART))
+        """Number of parts into which a layer's work on a sample is best split."""
+        return max(1, min(self._parts, multiply_adds // MIN_PART_WORK))
 
     def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
-        """Emit calls that make one sample's output between them, at the same time."""
+        """Add concurrent calls that together compute one sample's output."""
         self.barrier()
         bands = [part.lines for part in parts if part.lines is not None]
         self._split = Split(self.phases[-1], len(self.phases), bands, [out] if bands else [])
         self._index += 1
-        self._at_once(loop, parts)
+        self._emit_parts(loop, parts)
         self.barrier()
 
-    def _at_once(self, loop: str, parts: Sequence[Part]) -> None:
-        """Emit a part into each task of the split."""
+    def _emit_parts(self, loop: str, parts: Sequence[Part]) -> None:
+        """Add one part to each task of the split."""
         for number, part in enumerate(parts):
             self._emit(loop, part.job, part.tensors, [(0, 1)], band=number)
 
     def barrier(self) -> None:
-        """What follows needs all that came before, of all chunks."""
+        """Start a new phase: later calls need the results of all chunks."""
         if self.phases[-1]:
             self.phases.append([])
 
     def pack(self, source: int, order: NDArray[np.intp], *, fill: int = -1) -> int:
-        """Address of weights in another order, made anew at the start of every step."""
+        """Address of weights in another order, copied at the start of every step."""
         out = self.hold(native.aligned_zeros(4 * order.size))
         job = self.job(
             nn_jobs.PACK,
@@ -256,25 +258,25 @@ class Plan:
             order=self.constant(order.ravel().astype(np.int32)),
             out=out.ctypes.data,
         )
-        self.packs.append(Op("pack", job, {}, pieces(order.size, MINIMUM_PACK)))
+        self.packs.append(Op("pack", job, {}, pieces(order.size, PACK_FLOATS)))
         return int(out.ctypes.data)
 
     def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
-        """Have weights transformed at the start of the pass that is planned, once they are in order."""
+        """Transform weights at the start of the pass being planned, after they are packed."""
         transforms = self.transforms if self._backward_from is None else self._backward_transforms
         transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
 
-    def prepared(self, phases: list[list[Op]]) -> list[list[Op]]:
-        """Phases, with those that bring the weights into the order in which they are read."""
+    def with_weights(self, phases: list[list[Op]]) -> list[list[Op]]:
+        """The phases, preceded by those that pack and transform the weights."""
         at = len(phases) if self._backward_from is None else self._backward_from
         return [self.packs, self.transforms, *phases[:at], self._backward_transforms, *phases[at:]]
 
-    def spare_floats(self, floats: int) -> Tensor:
-        """Memory for one chunk at a time, not for each of its samples."""
+    def chunk_scratch(self, floats: int) -> Tensor:
+        """Scratch memory of ``floats`` for a whole chunk, not for each of its samples."""
         return Tensor(Shape(1, 1, -(-floats // self.chunk)))
 
-    def frame(self, tensor: Tensor) -> None:
-        """Emit zeros around the images of a tensor, after it has been written."""
+    def zero_halo(self, tensor: Tensor) -> None:
+        """Write zeros around the images of a tensor, after it has been written."""
         if tensor.halo == (0, 0):
             return
         job = self.job(
@@ -298,7 +300,7 @@ class Plan:
     def apply(
         self, kind: str, a: Tensor, b: Tensor, out: Tensor, *, add: bool = False, alpha: float = 0.0
     ) -> None:
-        """Emit a function of single values."""
+        """Add an elementwise function."""
 
         def part_of(lo: int, hi: int) -> Part:
             rows, floats = hi - lo, out.shape.width * out.shape.channels
@@ -314,43 +316,45 @@ class Plan:
         self._by_lines("elementwise", part_of, a, b, out)
 
     def _by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
-        """Emit calls over lines of tensors: into the tasks of a split, if each can go on with its own."""
+        """Add calls over lines of tensors: to the tasks of a split, if each can continue with its lines."""
         split = self._split
         just_emitted = split is not None and not self.phases[-1] and self.phases[-2] is split.phase
-        if split is None or not just_emitted or not split.reaches(*tensors):
+        if split is None or not just_emitted or not split.covers(*tensors):
             whole = part_of(0, tensors[-1].shape.height)
             self.each_chunk(loop, whole.job, whole.tensors)
             return
-        self._at_once(loop, [part_of(lo, hi) for lo, hi in split.bands])
-        split.made += tensors
+        self._emit_parts(loop, [part_of(lo, hi) for lo, hi in split.bands])
+        split.computed += tensors
 
     def repeat(self, row: int, out: Tensor) -> None:
-        """Emit the same row of values into all rows of a tensor."""
+        """Write the same row of values into all rows of a tensor."""
         floats = out.shape.width * out.shape.channels
         job = self.job(
             nn_jobs.APPLY, kind=nn_jobs.KINDS["copy"], rows=out.shape.height, floats=floats, a=row, b=row
         )
         self.each_chunk("elementwise", job, {"out": out})
 
-    def at_end(self, loop: str, job: NDArray[np.void], items: int, tensors: Mapping[str, Tensor]) -> None:
-        """Have a whole-batch call made after all chunks are done."""
-        self._late.append((loop, job, items, tensors))
+    def after_all_chunks(
+        self, loop: str, job: NDArray[np.void], items: int, tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Add a whole-batch call that runs after all chunks are done."""
+        self._after_chunks.append((loop, job, items, tensors))
 
-    def emit_late(self) -> None:
-        """Emit what waited for the end."""
-        for loop, job, items, tensors in self._late:
-            self.whole(loop, job, pieces(items, max(1, items // LATE_TASKS)), tensors)
+    def emit_after_chunks(self) -> None:
+        """Add the calls of `after_all_chunks` to the phases."""
+        for loop, job, items, tensors in self._after_chunks:
+            self.whole(loop, job, pieces(items, max(1, items // FINAL_TASKS)), tensors)
 
     def sum_slots(self) -> NDArray[np.float64]:
-        """Emit the sums of each gradient's slots; an array that will hold sums of their squares."""
+        """Sum the slots of each gradient; returns an array that will hold sums of their squares."""
         assert self._slots is not None
         for name in self.network.parameters:
-            if self.wants_gradient(name.rpartition(".")[0]) and not self._slots.shares(name):
+            if self.needs_gradient(name.rpartition(".")[0]) and not self._slots.is_shared(name):
                 self._sum(self._slots, name)
         return self._slots.squares
 
     def _sum_shared(self, node: Node) -> None:
-        """Add up the slots of a layer whose memory the next one needs."""
+        """Sum the slots of a layer whose memory the next one needs."""
         assert self._slots is not None
         for name in self._slots.shared_by(node):
             self.barrier()
@@ -361,60 +365,60 @@ class Plan:
         node, _, short = name.rpartition(".")
         source = self.weight_gradient(self.graph.nodes[node], short)
         count = self.slot_count.ctypes.data if name in slots else self.constant(np.ones(1, np.int64))
-        job = self.job(nn_jobs.REDUCE, slots=source, slot_count=count, **slots.sum_fields(name))
+        job = self.job(nn_jobs.REDUCE, slots=source, slot_count=count, **slots.reduction_fields(name))
         self.whole("reduce", job, pieces(self.network.parameters[name].rows, PIECE_ROWS))
 
     # --- passes ----------------------------------------------------------------------------------
 
     def forward(self) -> None:
-        """Emit the forward pass: the input is copied into place first."""
+        """Plan the forward pass: the input is copied into its tensor first."""
         dense = Tensor(self.graph.input_shape, external=1)
         self.values[INPUT] = Tensor(self.graph.input_shape, self._value_halo(INPUT))
         self.apply("copy", dense, dense, self.values[INPUT])
         self.input_job = self.phases[-1][-1].job
-        self.frame(self.values[INPUT])
+        self.zero_halo(self.values[INPUT])
         for node in self.graph.nodes.values():
             name = self.canonical(node.name)
-            if self.passes(node):
+            if self.is_identity(node):
                 self.values[name] = self.value(node.inputs[0])
                 continue
             if name not in self.values:
                 self.values[name] = Tensor(node.shape, self._value_halo(name))
             node.layer.forward(self, node)
             if node.name not in self.fused.values():
-                self.frame(self.value(node.name))
+                self.zero_halo(self.value(node.name))
 
     def backward(self) -> None:
-        """Emit the backward pass, from the gradient of the output back."""
+        """Plan the backward pass, starting from the gradient of the output."""
         self.barrier()
         self._backward_from = len(self.phases) - 1
         for node in reversed(self.graph.nodes.values()):
-            if self.wants_gradient(node.name) and self.canonical(node.name) in self.gradients:
-                self.frame_gradient(node)
+            if self.needs_gradient(node.name) and self.canonical(node.name) in self.gradients:
+                self.zero_gradient_halo(node)
                 node.layer.backward(self, node)
                 self._sum_shared(node)
 
-    def frame_gradient(self, node: Node) -> None:
-        """Emit zeros around the gradient of a node that no fused ReLU has still to change."""
+    def zero_gradient_halo(self, node: Node) -> None:
+        """Write zeros around the gradient of a node, unless a fused ReLU is still to change it."""
         if node.name not in self.fused.values():
-            self.frame(self.gradient(node.name))
+            self.zero_halo(self.gradient(node.name))
 
     def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
-        """Set what differs from step to step."""
+        """Set the values that change from step to step."""
         self.input_job["a"] = self.input_job["b"] = images.ctypes.data
         self.step[0] = step
         self.samples[0] = samples
         self.slot_count[0] = -(-samples // (self.chunk * self.slot_chunks))
 
     def refresher(self) -> Program:
-        """The calls that bring weights into the order in which the step reads them."""
-        phases = [self._tasks(phase) for phase in self.prepared([]) if phase]
+        """The calls that pack and transform the weights for the step."""
+        phases = [self._tasks(phase) for phase in self.with_weights([]) if phase]
         return Program(phases, threads=1, scratch_bytes=TABLE_BYTES)
 
     # --- layout ----------------------------------------------------------------------------------
 
     def program(self, threads: int, *, also: Sequence[str] = ()) -> Program:
-        """Lay out all tensors, fill in their addresses, and make the step of it."""
+        """Lay out all tensors, fill in their addresses, and build the step's program."""
         self._threads = threads
         phases = [phase for phase in self.phases if phase]
         seen = [t.view_of or t for phase in phases for op in phase for t, _ in op.tensors.values()]
@@ -422,8 +426,8 @@ class Plan:
         inner = [t for t in tensors.values() if not t.external]
         local = [t for t in inner if len(t.phases) == 1 and not t.kept]
         kept = [t for t in inner if t not in local]
-        self._scratch_bytes = TABLE_BYTES + lay_out(local, self.chunk) + SLACK
-        chunk_bytes = lay_out(kept, self.chunk)
+        self._scratch_bytes = TABLE_BYTES + assign_addresses(local, self.chunk) + SLACK
+        chunk_bytes = assign_addresses(kept, self.chunk)
         self.arena = self.hold(native.aligned_zeros(chunk_bytes * self.chunks + SLACK))
         base = int(self.arena.ctypes.data)
         for t in local:
@@ -464,7 +468,7 @@ class Plan:
             number, phase = len(self.phases), self.phases[-1]
         placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
         phase.append(Op(loop, job, placed, tasks, band))
-        if band is None:  # the tasks of a split are of one moment: none may use memory that another reads
+        if band is None:  # the tasks of a split run concurrently: none may reuse memory that another reads
             self._index += 1
         for view, _ in placed.values():
             t = view.view_of or view
@@ -488,19 +492,19 @@ class Plan:
             tasks.append(calls)
         return tasks
 
-    # --- what is known before --------------------------------------------------------------------
+    # --- properties of the graph -----------------------------------------------------------------
 
-    def _with_parameters(self, found: set[str], frozen: Collection[str]) -> set[str]:
+    def _trained_nodes(self, trained: set[str], frozen: Collection[str]) -> set[str]:
         for node in self.graph.nodes.values():
             names = [f"{node.name}.{each.name}" for each in node.layer.parameters(node.input_shapes)]
-            if any(name not in frozen for name in names) or found & set(node.inputs):
-                found.add(node.name)
-        return found
+            if any(name not in frozen for name in names) or trained & set(node.inputs):
+                trained.add(node.name)
+        return trained
 
     def _value_halo(self, name: str) -> Halo:
         halos = [
             self._value_halo(reader.name)
-            if self.passes(reader)
+            if self.is_identity(reader)
             else reader.layer.input_halo(reader.input_shapes)
             for reader in self.graph.readers(name)
         ]
@@ -511,6 +515,6 @@ class Plan:
         for each in (name, *(source for source in self.fused if self.canonical(source) == name)):
             if each in self.graph.nodes:
                 node = self.graph.nodes[each]
-                if any(map(self.wants_gradient, node.inputs)):
+                if any(map(self.needs_gradient, node.inputs)):
                     halos.append(node.layer.output_halo(node.input_shapes))
         return widest(halos)

@@ -1,4 +1,4 @@
-"""Maximum and average over windows."""
+"""Max and average pooling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
-from cnncli.nn.memory import Part, Tensor, shares
+from cnncli.nn.memory import Part, Tensor, split_evenly
 from cnncli.nn.window import Padding, Pair, Window, whole, window_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pool(Layer):
-    """What poolings have in common."""
+    """Base class of pooling layers."""
 
     average: ClassVar[bool]
     count_padding: bool = False
@@ -30,7 +30,7 @@ class Pool(Layer):
         """One pass over the windows."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = self._job(plan, node)
-        job["halves"] = self._halves(x.shape)
+        job["halves"] = self._is_max_2x2(x.shape)
         parts = self._parts(plan, job, x, y)
         if len(parts) > 1:
             plan.split("pooling", parts, y)
@@ -38,13 +38,13 @@ class Pool(Layer):
             plan.each_chunk("pooling", job, {"x": x, "y": y})
 
     def _parts(self, plan: Plan, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
-        """The record cut by lines; none if stores overlap, or if a part could not tell what a mean counts."""
+        """The record split by lines; empty if stores overlap, or for a padded mean, which counts pixels."""
         rows, columns = self.window(x.shape)
         count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
         if count == 1 or y.shape.channels % LANES != 0 or (self.average and (rows.before or rows.after)):
             return []
         made = []
-        for lo, hi in shares(y.shape.height, count):
+        for lo, hi in split_evenly(y.shape.height, count):
             part = job.copy()
             top = max(0, lo * rows.stride - rows.before)
             part["height"], part["x_height"] = hi - lo, x.shape.height - top
@@ -53,7 +53,7 @@ class Pool(Layer):
         return made
 
     def backward(self, plan: Plan, node: Node) -> None:
-        """One pass over the windows; it does the gradient of a ReLU before it along."""
+        """One pass over the windows; it also applies the gradient of a ReLU before it."""
         source = node.inputs[0]
         x, y, dy = plan.value(source), plan.value(node.name), plan.gradient(node.name)
         dx, add = plan.gradient_target(source)
@@ -61,17 +61,17 @@ class Pool(Layer):
         job["add"] = add
         even = x.shape.height % 2 == x.shape.width % 2 == 0
         aligned = x.shape.channels < LANES or x.shape.channels % LANES == 0
-        job["halves"] = self._halves(x.shape) and even and aligned and not add
+        job["halves"] = self._is_max_2x2(x.shape) and even and aligned and not add
         before = plan.graph.nodes.get(source)
-        # An average's gradient does not tell where its inputs were 0.
+        # The output of average pooling does not tell which inputs were 0.
         if not self.average and before and before.layer.is_relu and len(plan.graph.readers(source)) == 1:
             job["masked"] = 1
             if before.inputs[0] in plan.fused:
                 plan.masked.add(source)
         plan.each_chunk("pooling_backward", job, {"x": x, "y": y, "dx": dx, "dy": dy})
 
-    def _halves(self, x: Shape) -> bool:
-        """The largest of 2 x 2 pixels, all in the picture."""
+    def _is_max_2x2(self, x: Shape) -> bool:
+        """Whether it is unpadded 2 x 2 max pooling."""
         return not self.average and self.window(x) == window_of(2, 2)
 
     def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
@@ -99,18 +99,18 @@ class Pool(Layer):
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
-    """Greatest value of each window.
+    """Maximum of each window.
 
     Attributes
     ----------
     size : int or (rows, columns)
-        Of a window.
+        Size of the window.
     stride : int, (rows, columns) or None
-        None: the window's size.
+        None: the size of the window.
     padding : int, (rows, columns) or ((above, below), (left, right))
-        At most half the window; never the greatest.
+        At most half the window; never the maximum.
     ceil : bool
-        Windows that stick out at the end count too.
+        Include windows that extend beyond the end.
     """
 
     size: Pair
@@ -139,7 +139,7 @@ class AvgPool(Pool):
     size, stride, padding, ceil
         As for `MaxPool`.
     count_padding : bool
-        Zeros of the padding count in the mean.
+        Include the zeros of the padding in the mean.
     """
 
     size: Pair
@@ -171,17 +171,17 @@ class GlobalAvgPool(Pool):
         return Shape(1, 1, inputs[0].channels, inputs[0].origin)
 
     def window(self, x: Shape) -> Window:
-        """All of it."""
+        """The whole input."""
         return whole(x.height, x.width)
 
 
 def pooled(x: Shape, window: Window) -> Shape:
-    """Shape after pooling, as PyTorch counts windows.
+    """Shape after pooling, as in PyTorch.
 
     Raises
     ------
     CnncliError
-        If a size is below 1, the padding above half the window, or no window fits.
+        If a size is below 1, the padding is more than half the window, or no window fits.
     """
     sizes = []
     for size, axis in zip(x[:2], window, strict=True):

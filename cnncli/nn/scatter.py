@@ -1,4 +1,4 @@
-"""The gradient to a convolution's input by kernel rows, where that is faster than by sums over the window."""
+"""The gradient to a convolution's input by scattering kernel rows, where that is faster than gathering."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
     from cnncli.nn.plan import Plan
 
-STORE_STEPS = 6  # steps of a sum that loading and storing its tile take as long as
-GAIN = 1.25  # in steps, at least
+STORE_STEPS = 6  # loading and storing a tile takes as long as this many steps of its sum
+GAIN = 1.25  # at least, in steps
 
 
-def pays(x: Shape, y: Shape, kernel: tuple[int, int], stride: tuple[int, int]) -> bool:
-    """Kernel rows fill the vectors so much better that adding in memory costs less."""
+def is_faster(x: Shape, y: Shape, kernel: tuple[int, int], stride: tuple[int, int]) -> bool:
+    """Whether kernel rows fill the vectors so well that it outweighs adding in memory."""
     blocks = -(-kernel[1] * x.channels // BLOCK)
     spread = y.height * y.width * kernel[0] * blocks * (y.channels + STORE_STEPS)
     taps = kernel[0] * kernel[1] / (stride[0] * stride[1])
@@ -37,20 +37,20 @@ def emit(
     lines: tuple[int, int, int],
     add: bool,
 ) -> None:
-    """Emit the gradient of an unpadded convolution without groups.
+    """Add the gradient of an unpadded convolution without groups.
 
     Parameters
     ----------
     plan : Plan
-        Where.
+        The plan to add it to.
     dy, dx : Tensor
         Gradients of the output and of the input.
     weight : (int, ndarray of intp, shape (K, C, kh, kw))
-        Address of the weights, and where each lies from there on.
+        Address of the packed weights, and the offset of each.
     lines : (int, int, int)
         Stride along the rows, stride along the columns, dilation of the rows.
     add : bool
-        To what dx holds.
+        Add to dx instead of overwriting it.
     """
     outputs, channels, kh, kw = weight[1].shape
     blocks = -(-kw * channels // BLOCK)

@@ -1,4 +1,4 @@
-"""How the learning rate changes over a run, as a factor of the rate that was asked for."""
+"""Learning rate schedules, as factors of the base learning rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cnncli.errors import CnncliError
 
-ONE_CYCLE_RISE = 0.3  # share of a run in which the rate rises …
+ONE_CYCLE_RISE = 0.3  # fraction of a run in which the learning rate rises …
 ONE_CYCLE_START = 1 / 25  # … from this factor to 1 …
 ONE_CYCLE_END = ONE_CYCLE_START / 10_000  # … before it falls to this, in the last step
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
@@ -15,24 +15,24 @@ SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate by step.
+    """A learning rate schedule.
 
     Attributes
     ----------
     kind : {"constant", "step", "cosine", "one-cycle"}
-        ``step`` multiplies the rate by ``gamma`` after each of ``milestones``; ``cosine`` lets it fall
-        along half a cosine to 0, which it would reach in the step after the last; ``one-cycle`` first raises
-        it from a 25th (Smith 2018), and ends with a 250,000th in the last step. As PyTorch's ``MultiStepLR``,
-        ``CosineAnnealingLR`` and ``OneCycleLR`` by their defaults.
+        ``step`` multiplies the learning rate by ``gamma`` after each of ``milestones``; ``cosine`` lowers it
+        along half a cosine to 0, which the step after the last would reach; ``one-cycle`` first raises it
+        from 1/25 (Smith 2018), and ends at 1/250,000 in the last step. As PyTorch's ``MultiStepLR``,
+        ``CosineAnnealingLR`` and ``OneCycleLR`` with their defaults.
     steps : int
         Of the whole run.
     warm_up : int
-        Steps in which the rate rises from 0 in a straight line, before the schedule starts. Those of
-        ``one-cycle`` are its own rise, which otherwise takes 30 % of the steps.
+        Steps of linear warm-up from 0, before the schedule starts. For ``one-cycle`` it is the length of
+        its own rise, which otherwise takes 30 % of the steps.
     milestones : tuple of float, 0 to 1
-        Shares of the run after which ``step`` lowers the rate.
+        Fractions of the run after which ``step`` lowers the learning rate.
     gamma : float
-        By how much.
+        Factor of each such step.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Schedule:
             )
 
     def factor(self, step: int) -> float:
-        """Factor of the rate at a step, counted from 0."""
+        """Factor of the learning rate at a step, counted from 0."""
         if self.kind == "one-cycle":
             return self._one_cycle(step)
         if step < self.warm_up:
@@ -68,12 +68,12 @@ class Schedule:
         return 1.0
 
     def _one_cycle(self, step: int) -> float:
-        """One rise and one fall, each along half a cosine; the first and the last step have its ends.
+        """One rise and one fall, each along half a cosine; the first and the last step are its end points.
 
         Source: PyTorch's ``OneCycleLR`` with its defaults, step by step.
         """
-        share = self.warm_up / self.steps if self.warm_up else ONE_CYCLE_RISE
-        top, last = share * self.steps - 1, self.steps - 1
+        fraction = self.warm_up / self.steps if self.warm_up else ONE_CYCLE_RISE
+        top, last = fraction * self.steps - 1, self.steps - 1
         if step <= top:
             return _cosine(ONE_CYCLE_START, 1.0, step / top if top > 0 else 1.0)
         if last <= max(top, 0):
@@ -81,5 +81,5 @@ class Schedule:
         return _cosine(1.0, ONE_CYCLE_END, min(1.0, (step - max(top, 0)) / (last - max(top, 0))))
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2

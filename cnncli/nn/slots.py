@@ -1,4 +1,4 @@
-"""Gradients while they are summed: one for each run of chunks, added up when all are done."""
+"""Partial gradients: one for each range of chunks, summed when all are done."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from cnncli.nn.memory import SLACK, pieces
 if TYPE_CHECKING:
     from cnncli.nn.network import Network
 
-LARGE_GRADIENT = 1 << 20  # bytes, worth a barrier so that others use the same memory
-PIECE_ROWS = 256  # of a parameter, in one task
+LARGE_GRADIENT = 1 << 20  # bytes from which a barrier pays, so that layers share the memory
+PIECE_ROWS = 256  # rows of a parameter in one task
 
 
 class Slots:
-    """Memory for the gradients of a network, so many times over.
+    """Memory for several copies of a network's gradient.
 
-    Small gradients have a place of their own in a slot. Large ones of different layers share one: those of
-    a layer are added up before the next layer writes there. Gradients that are sums over the whole batch
-    at once have no slots; they lie where the network keeps them.
+    Small gradients have their own memory in a slot. Large ones of different layers share memory: those of
+    a layer are summed before the next layer writes there. Gradients that are summed over the whole batch
+    at once have no slots; they are written directly into the network's gradient.
 
     Parameters
     ----------
     network : Network
-        Whose parameters.
+        The network whose gradients are summed.
     count : int
-        Slots.
+        Number of slots.
 
     Attributes
     ----------
     pitch : int
-        Bytes from slot to slot.
+        Bytes from one slot to the next.
     squares : ndarray of float64
-        Room for a sum of squares of each piece of the gradient.
+        The sum of squares of each piece of the gradient.
     """
 
     def __init__(self, network: Network, count: int) -> None:
         self._network = network
         self._offsets: dict[str, int] = {}
         self._shared: dict[str, int] = {}  # parameter: offset in the shared part
-        own = most = 0
+        private = most = 0
         for node in network.graph.nodes.values():
             shared = 0
             for parameter in node.layer.parameters(node.input_shapes):
@@ -57,11 +57,11 @@ class Slots:
                     self._shared[name] = shared
                     shared += size
                 else:
-                    self._offsets[name] = own
-                    own += size
+                    self._offsets[name] = private
+                    private += size
             most = max(most, shared)
-        self._offsets |= {name: own + offset for name, offset in self._shared.items()}
-        self.pitch = own + most + CACHE_LINE
+        self._offsets |= {name: private + offset for name, offset in self._shared.items()}
+        self.pitch = private + most + CACHE_LINE
         self.memory = native.aligned_zeros(count * self.pitch + SLACK)
         counts = [len(pieces(p.rows, PIECE_ROWS)) for p in network.parameters.values()]
         starts = np.cumsum([0, *counts])
@@ -73,10 +73,10 @@ class Slots:
         return name in self._offsets
 
     def address(self, name: str) -> int:
-        """Of a gradient in the first slot."""
+        """Address of a gradient in the first slot."""
         return int(self.memory.ctypes.data) + self._offsets[name]
 
-    def shares(self, name: str) -> bool:
+    def is_shared(self, name: str) -> bool:
         """Whether another layer's gradient uses the same memory."""
         return name in self._shared
 
@@ -85,8 +85,8 @@ class Slots:
         names = [f"{node.name}.{parameter.name}" for parameter in node.layer.parameters(node.input_shapes)]
         return [name for name in names if name in self._shared]
 
-    def sum_fields(self, name: str) -> dict[str, int]:
-        """What the record that adds up a gradient's slots says of where they go."""
+    def reduction_fields(self, name: str) -> dict[str, int]:
+        """Fields of the record that sums a gradient's slots."""
         parameter = self._network.parameters[name]
         return {
             "slot_pitch": self.pitch,

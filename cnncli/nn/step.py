@@ -1,4 +1,4 @@
-"""A training step and inference: what turns batches into gradients, weights and outputs."""
+"""Training steps and inference, each planned once for a batch size."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cnncli.nn.optimisers import Optimiser
 from cnncli.nn.plan import Plan
 from cnncli.nn.slots import PIECE_ROWS
 
-_WORTH_ASKING = 1 << 28  # bytes: asking the system takes a tenth of a millisecond
+_CHECKED_FROM = 1 << 28  # bytes: asking the system takes a tenth of a millisecond
 
 
 class TrainingStep:
-    """Forward pass, loss, backward pass and the optimiser's step, planned once for a batch size.
+    """Forward pass, loss, backward pass and optimiser step, planned once for a batch size.
 
-    The same numbers go in, the same bits come out, for any number of threads.
+    The same inputs give the same bits for any number of threads.
 
     Parameters
     ----------
@@ -32,21 +32,21 @@ class TrainingStep:
     batch : int
         Most samples in a step.
     loss : Loss
-        What is made small.
+        The loss to minimise.
     optimiser : Optimiser
-        How.
+        The optimiser and its settings.
     threads : int or None
         None: all cores.
     clip : float
-        Limit of the gradient's norm; 0 for none.
+        Maximum norm of the gradient; 0 for no clipping.
     frozen : collection of str
-        Names of parameters that stay as they are.
-    young : bool
-        Running statistics of batch norms are plain means of the steps so far until the share of a step is
-        down to the momentum, so that nothing of what they started from is left in them; as PyTorch has it
-        with ``momentum=None``. Otherwise the momentum counts from the first step, as PyTorch's usual one.
+        Names of parameters that are not trained.
+    cumulative_statistics : bool
+        Running statistics of batch norms start as plain means of the steps so far, as in PyTorch with
+        ``momentum=None``, until a step's weight has fallen to the momentum: they keep nothing of their
+        initial values. Otherwise the momentum applies from the first step, as in PyTorch by default.
     also : sequence of str
-        Native loops that the caller is going to need as well, compiled beside the step's own.
+        Native loops that the caller will need as well, compiled along with those of the step.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class TrainingStep:
     losses : ndarray, shape (batch,), float32
         Of each sample of the last step, before the mean.
     steps : int
-        Steps done; those of a resumed run count.
+        Steps done, including those before a run was resumed.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class TrainingStep:
         threads: int | None = None,
         clip: float = 0.0,
         frozen: Collection[str] = (),
-        young: bool = False,
+        cumulative_statistics: bool = False,
         also: Sequence[str] = (),
     ) -> None:
         self.network = network
-        self._young = young
+        self._cumulative_statistics = cumulative_statistics
         self.batch = batch
         self.loss = loss
         self.optimiser = optimiser
@@ -91,7 +91,7 @@ class TrainingStep:
         plan.forward()
         self._plan_loss()
         plan.backward()
-        plan.emit_late()
+        plan.emit_after_chunks()
         plan.barrier()
         squares = self._squares = plan.sum_slots()
         self._optimise = []
@@ -117,13 +117,13 @@ class TrainingStep:
             if tasks:
                 plan.whole("optimise", job, tasks)
                 self._optimise.append(job)
-        plan.phases = plan.prepared(plan.phases)
+        plan.phases = plan.with_weights(plan.phases)
 
     def _plan_loss(self) -> None:
         plan, graph = self._plan, self.network.graph
         if graph.output_shape[:2] != (1, 1):
             raise CnncliError(
-                f"the network ends with {graph.output_shape}; expected a flat list of outputs",
+                f"the network ends with {graph.output_shape}; expected a vector of outputs",
                 "End it with a fully connected layer.",
             )
         out = plan.value(graph.output)
@@ -142,14 +142,14 @@ class TrainingStep:
         plan.each_chunk("losses", self._loss_job, {"x": out, "dx": dx})
 
     def run(self, images: Floats, targets: NDArray[np.generic], *, rate: float) -> float:
-        """Do one step.
+        """Run one step.
 
         Parameters
         ----------
         images : ndarray, shape (N, H, W, C), float32
-            N is at most the batch; contiguous.
+            Contiguous; N is at most ``batch``.
         targets : ndarray
-            As the loss takes them: labels (N,), or rows (N, K).
+            As the loss expects them: labels (N,), or rows (N, K).
         rate : float
             Learning rate of this step.
 
@@ -167,7 +167,7 @@ class TrainingStep:
             for name, value in self.optimiser.fields(self.steps).items():
                 job[name] = value
         plan = self._plan
-        if self._young:
+        if self._cumulative_statistics:
             for job, momentum in plan.norms:
                 job["momentum"] = max(momentum, 1 / self.steps)
         plan.start(images, samples, self.steps)
@@ -181,19 +181,19 @@ class TrainingStep:
 
     @property
     def memory(self) -> int:
-        """Bytes that the step works in, besides the weights."""
+        """Bytes of the step's memory, without the weights."""
         return self._plan.memory + sum(kept.nbytes for kept in self._kept)
 
     def optimiser_state(self) -> dict[str, Floats]:
-        """What the optimiser keeps, by name, for `load_optimiser_state`."""
+        """The optimiser's state by name, for `load_optimiser_state`."""
         return {
             f"{slot}/{name}": array
-            for slot, kept in zip(self.optimiser.slots, self._kept_of_slots(), strict=True)
+            for slot, kept in zip(self.optimiser.slots, self._slot_arrays(), strict=True)
             for name, array in self.network.unpack(kept)
         }
 
     def load_optimiser_state(self, arrays: Mapping[str, Floats], *, steps: int) -> None:
-        """Go on from a state that `optimiser_state` gave after ``steps`` steps.
+        """Continue from the state that `optimiser_state` returned after ``steps`` steps.
 
         Raises
         ------
@@ -202,11 +202,11 @@ class TrainingStep:
         """
         for slot in self.optimiser.slots:
             self.network.check(arrays, prefix=f"{slot}/", states=False)
-        for slot, kept in zip(self.optimiser.slots, self._kept_of_slots(), strict=True):
+        for slot, kept in zip(self.optimiser.slots, self._slot_arrays(), strict=True):
             self.network.pack({name: arrays[f"{slot}/{name}"] for name in self.network.parameters}, kept)
         self.steps = steps
 
-    def _kept_of_slots(self) -> list[Floats]:
+    def _slot_arrays(self) -> list[Floats]:
         return [self._kept[1 if slot == "square" else 0] for slot in self.optimiser.slots]
 
 
@@ -216,18 +216,18 @@ class Inference:
     Parameters
     ----------
     network : Network
-        Its weights are read anew by `refresh`, which a change of them calls for.
+        Call `refresh` after its weights have changed.
     batch : int
         Most samples at a time.
     threads : int or None
         None: all cores.
     keep : collection of str
-        Names of layers whose activations are wanted besides the output.
+        Names of layers whose activations are returned besides the output.
 
     Raises
     ------
     CnncliError
-        Where it would take more memory than there is.
+        If it would need more memory than is available.
     """
 
     def __init__(
@@ -253,16 +253,16 @@ class Inference:
 
     @property
     def memory(self) -> int:
-        """Bytes that it works in, besides the network's weights."""
+        """Bytes of its memory, without the network's weights."""
         return self._plan.memory + sum(array.nbytes for array in self._kept.values())
 
     def refresh(self) -> None:
-        """Take over the network's weights as they are now."""
+        """Load the network's current weights."""
         self._plan.fusion.fold()
         self._refresh.run(1)
 
     def run(self, images: Floats) -> Floats:
-        """Outputs of any number of images, in pieces of the batch size.
+        """Outputs of any number of images, computed in batches.
 
         Parameters
         ----------
@@ -295,28 +295,30 @@ class Inference:
 
 
 def _check_memory(needed: int, batch: int) -> None:
-    """Refuse what does not fit, before it is touched: until then the system has only promised it."""
-    if needed <= _WORTH_ASKING:
+    """Refuse what does not fit into memory before touching it: until then it is only reserved."""
+    if needed <= _CHECKED_FROM:
         return
     from cnncli.core.available import available_memory
 
     left = available_memory()
     if left is not None and needed > left:
-        raise _too_large(batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are left")
+        raise _too_large(
+            batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are available"
+        )
 
 
 def _too_large(
-    batch: int, takes: str = "more memory than there is", most: str = "the memory of this machine"
+    batch: int, takes: str = "more memory than is available", most: str = "the memory of this machine"
 ) -> CnncliError:
     images = "one image" if batch == 1 else f"{batch} images at a time"
     return CnncliError(
-        f"the network takes {takes} for {images}; expected at most {most}",
+        f"the network needs {takes} for {images}; expected at most {most}",
         "Use a network for smaller images, or a machine with more memory.",
     )
 
 
 def check_images(images: Floats, network: Network, batch: int) -> int:
-    """Number of images, if they are what the network takes."""
+    """Number of images, after checking that they fit the network."""
     expected = network.graph.input_shape[:3]
     fits = images.ndim == 4 and images.shape[1:] == expected and 0 < len(images) <= batch
     if not fits or images.dtype != np.float32 or not images.flags.c_contiguous:

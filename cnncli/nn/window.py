@@ -1,6 +1,6 @@
-"""What one output value of a layer looks at, along each axis: the one geometry of a layer.
+"""The window of a layer along each axis: the inputs that one output value depends on.
 
-Shapes, receptive fields, exported attributes and pictures follow from it.
+Shapes, receptive fields, exported attributes and figures are derived from it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from cnncli.records import record
 
 Sides = tuple[int, int]
-#: Rows and columns; where padding differs, (above, below) and (left, right).
+#: Rows and columns; for padding that differs between sides, (above, below) and (left, right).
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[Sides, Sides]
 
@@ -36,15 +36,15 @@ class Axis:
     Attributes
     ----------
     size : int
-        Taps.
+        Number of taps.
     stride : int
-        Pixels from window to window.
+        Pixels from one window to the next.
     before, after : int
         Padding in front of the first pixel and behind the last.
     dilation : int
-        Pixels from tap to tap.
+        Pixels from one tap to the next.
     ceil : bool
-        A window that sticks out at the end counts, if it starts inside.
+        Include a window that extends beyond the end, if it starts inside.
     """
 
     size: int = 1
@@ -60,7 +60,7 @@ class Axis:
         return (self.size - 1) * self.dilation + 1
 
     def count(self, pixels: int) -> int:
-        """How many windows there are over so many pixels; 0 or less where none fits."""
+        """Number of windows along this many pixels; 0 or less if none fits."""
         room = pixels + self.before + self.after - self.extent
         if room < 0:
             return 0
@@ -94,5 +94,5 @@ def window_of(
 
 
 def whole(height: int, width: int) -> Window:
-    """A window that takes in everything."""
+    """A window that covers the whole input."""
     return Axis(height), Axis(width)

@@ -1,7 +1,7 @@
-"""Convolution 3 x 3 with stride 1 by tiles of 4 x 4 outputs, where that is faster than direct.
+"""Winograd convolution: 3 x 3 with stride 1, in tiles of 4 x 4 outputs, where that is faster than direct.
 
-What it loses in accuracy, and which tiles are convolved directly, stands in ``core/loops/conv_winograd.py``.
-The gradient of the weights has no such tiles: it is off by about 1e-6 of the sum, over the tiles, of the
+For its accuracy, and for the tiles that are convolved directly, see ``core/loops/conv_winograd.py``. The
+gradient of the weights has no such tiles: its error is about 1e-6 of the sum, over all tiles, of the
 largest magnitude of a tile's inputs times that of its gradients.
 """
 
@@ -13,10 +13,10 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
-from cnncli.nn.gather import take_blocks
+from cnncli.nn.gather import restrict_blocks
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, is_narrow
-from cnncli.nn.memory import Part, Tensor, shares
+from cnncli.nn.memory import Part, Tensor, split_evenly
 
 if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
@@ -24,53 +24,52 @@ if TYPE_CHECKING:
 LANES = processor()[3].lanes
 ROWS = processor()[3].gemm_rows
 HALF = processor()[3].gemm_half_rows
-PLACES = 36  # of a transformed tile
+PLACES = 36  # values of a transformed tile
 TILE = 4  # outputs on a side
-TILES = 48 // ROWS * ROWS  # worked on together: whole register tiles
+TILES = 48 // ROWS * ROWS  # processed together: whole register tiles
 BUFFER = 2 * 36 * 16  # floats, on the widest processor
-SUM_TILES = 64  # that a register tile of the weights' gradient sums over
+SUM_TILES = 64  # over which a register tile of the weights' gradient sums
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
-LEAST_CHANNELS = 8  # below, the transforms cost more than they save …
-LEAST_OUTPUTS = 16  # … and here too
-LEAST_TILES = 8  # to read the weights of a large layer for
+MIN_CHANNELS = 8  # below, the transforms cost more than they save …
+MIN_OUTPUTS = 16  # … and here too
+MIN_TILES = 8  # per read of the weights of a large layer
 FEW_TILES = 2 * ROWS  # of a sample
-SMALL_WEIGHTS = 1 << 16  # channels in times channels out, whose transformed weights stay in the caches
-LEAST_USE = 0.6  # share of the tiles' outputs that exist
-TRANSFORMS = 1.25  # that the whole takes as long as its multiply-adds, at least
+SMALL_WEIGHTS = 1 << 16  # input times output channels, whose transformed weights stay in the caches
+MIN_USED_FRACTION = 0.6  # fraction of the tiles' outputs that exist
+TRANSFORMS = 1.25  # time of the whole over that of its multiply-adds, at least
 
 
-def pays(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
-    """The transforms cost less than they save, and stores need no masks.
+def is_faster(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
+    """Whether the transforms cost less than they save, and stores need no masks.
 
-    Four times the weights are read for each chunk of so many ``samples``.
+    Weights of four times the size are read for each chunk of ``samples``.
     """
     tiles = _tiles(shape)
-    used = shape.height * shape.width >= LEAST_USE * tiles * TILE**2
-    enough = tiles * samples >= LEAST_TILES or channels * outputs <= SMALL_WEIGHTS
+    used = shape.height * shape.width >= MIN_USED_FRACTION * tiles * TILE**2
+    enough = tiles * samples >= MIN_TILES or channels * outputs <= SMALL_WEIGHTS
     rows = -(-tiles * samples // HALF) * HALF
     fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
-    fits = channels >= LEAST_CHANNELS and outputs >= LEAST_OUTPUTS and outputs % LANES == 0
+    fits = channels >= MIN_CHANNELS and outputs >= MIN_OUTPUTS and outputs % LANES == 0
     return used and enough and fewer and fits
 
 
 def _tiles(shape: Shape) -> int:
-    """Of a sample."""
+    """Number of tiles in a sample."""
     return -(-shape.height // TILE) * -(-shape.width // TILE)
 
 
 def emit(
     plan: Plan, name: str, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int
 ) -> None:
-    """Emit a 3 x 3 convolution of x, from an offset on, into y.
+    """Add a 3 x 3 convolution of x, starting at an offset, into y.
 
-    ``panel`` is the address of the weights as a direct convolution reads them, ``bias`` that of a
-    number for each output. A layer of a name has the same memory for the transformed weights of both
-    its passes.
+    ``panel`` is the address of the weights as packed for a direct convolution, ``bias`` that of the outputs'
+    biases. Both passes of the layer ``name`` use the same memory for their transformed weights.
     """
     channels, outputs = x[0].shape.channels, y.shape.channels
     blocks = -(-outputs // BLOCK)
     room = max(outputs * -(-channels // BLOCK), channels * blocks) * BLOCK  # of either pass
-    weights = plan.room(f"{name} transformed", PLACES * room, np.float32)
+    weights = plan.buffer(f"{name} transformed", PLACES * room, np.float32)
     transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
     plan.transform("winograd_weights", transform, blocks * channels)
     padded = -(-channels // LANES) * LANES
@@ -94,14 +93,16 @@ def emit(
         window=plan.constant(np.array([[i * x[0].row, 3 * channels, 0] for i in range(3)], np.int64)),
     )
     count = plan.parts(9 * channels * y.shape.size)
-    # Of few tiles the weights take the time: then each thread reads those of its own outputs.
+    # With few tiles, reading the weights dominates: then each thread reads those of its own outputs.
     by_blocks = _tiles(y.shape) <= FEW_TILES and blocks >= count
     parts = []
-    for lo, hi in shares(blocks, count) if by_blocks else shares(y.shape.height, count, unit=TILE):
+    for lo, hi in (
+        split_evenly(blocks, count) if by_blocks else split_evenly(y.shape.height, count, unit=TILE)
+    ):
         part = job.copy()
         at, to = x[1], lo * 4 * BLOCK
         if by_blocks:
-            take_blocks(part, lo, hi, panel_bytes=channels * 4 * BLOCK)
+            restrict_blocks(part, lo, hi, panel_bytes=channels * 4 * BLOCK)
             part["direct"] += lo * 9 * channels * 4 * BLOCK
         else:
             part["height"] = hi - lo
@@ -109,8 +110,8 @@ def emit(
         tensors: dict[str, Tensor | tuple[Tensor, int]] = {
             "x": (x[0], at),
             "y": (y, to),
-            "inputs": plan.spare_floats(PLACES * TILES * padded),
-            "products": plan.spare_floats(PLACES * TILES * outputs + BUFFER),
+            "inputs": plan.chunk_scratch(PLACES * TILES * padded),
+            "products": plan.chunk_scratch(PLACES * TILES * outputs + BUFFER),
         }
         parts.append(Part(part, tensors, None if by_blocks else (lo, hi)))
     if len(parts) > 1:
@@ -120,7 +121,7 @@ def emit(
 
 
 def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:
-    """Emit the gradient of the weights, into the slots from the address ``dweight`` on."""
+    """Add the gradient of the weights, into the slots that start at the address ``dweight``."""
     channels, outputs = x[0].shape.channels, dy.shape.channels
     blocks = -(-outputs // BLOCK)
     padded = -(-channels // LANES) * LANES
@@ -139,7 +140,7 @@ def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight:
     tensors: dict[str, Tensor | tuple[Tensor, int]] = {
         "x": x,
         "dy": dy,
-        "inputs": plan.spare_floats(PLACES * SUM_TILES * padded),
-        "slopes": plan.spare_floats(PLACES * SUM_TILES * blocks * BLOCK + SUMS),
+        "inputs": plan.chunk_scratch(PLACES * SUM_TILES * padded),
+        "slopes": plan.chunk_scratch(PLACES * SUM_TILES * blocks * BLOCK + SUMS),
     }
     plan.each_chunk("winograd_backward", job, tensors)

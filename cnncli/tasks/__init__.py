@@ -1,1 +1,1 @@
-"""Floor 5: tasks: what a network's outputs mean, how well they answer, and how an answer reads."""
+"""Layer 5: tasks: what a network's outputs mean, how well they answer, and how an answer reads."""

@@ -1,4 +1,4 @@
-"""Floor 4: the training loop, checkpoints, resume, logs.
+"""Layer 4: the training loop, checkpoints, resume, logs.
 
 A checkpoint, for those who use trained networks::
 

@@ -69,11 +69,13 @@ def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
 def _check(needed: int, batch: int) -> None:
     left = available_memory()
     if left is not None and needed > left:
-        raise too_large(batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are left")
+        raise too_large(
+            batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are available"
+        )
 
 
 def too_large(
-    batch: int, takes: str = "more memory than there is", most: str = "the memory of this machine"
+    batch: int, takes: str = "more memory than is available", most: str = "the memory of this machine"
 ) -> OptionError:
     """The error for a network that the machine's memory does not hold."""
     return OptionError(

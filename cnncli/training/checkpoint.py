@@ -252,7 +252,9 @@ def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: 
     preprocessing = Preprocessing.from_fields(texts.fields("preprocessing"))
     model = architecture_of(texts.fields("architecture"))
     if model.input_shape != preprocessing.shape or model.classes != len(classes):
-        raise MalformedError("the architecture has another input or output than preprocessing and classes")
+        raise MalformedError(
+            "input or output of the architecture does not match its preprocessing and classes"
+        )
     return Checkpoint(
         arrays, classes, preprocessing, model, texts.record("training"), path, metadata.get("images")
     )

@@ -132,7 +132,7 @@ class Trainer:
             threads=inputs.threads,
             clip=options.clip,
             frozen=inputs.frozen,
-            young=True,
+            cumulative_statistics=True,
             also=[RENDER_LOOP],
         )
         self.average = WeightAverage(network, options.ema) if options.ema else None

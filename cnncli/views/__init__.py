@@ -1,1 +1,1 @@
-"""Floor 6: pictures that explain: arrays in, pictures out."""
+"""Layer 6: pictures that explain: arrays in, pictures out."""

@@ -90,10 +90,10 @@ def test_a_setting_may_stand_right_after_the_name(word, layer):
     ("word", "message"),
     [
         ("convk5", "conv has no number"),
-        ("relus2", "'relus2' is no layer"),
+        ("relus2", "'relus2' is not a layer"),
         ("poolk3", "'poolk3' sets 'k'"),
         ("pools2.5", "'pools2.5' ends with 's2.5'"),
-        ("poolx", "'poolx' is no layer"),
+        ("poolx", "'poolx' is not a layer"),
     ],
 )
 def test_a_setting_right_after_the_name_is_checked(word, message):
@@ -132,8 +132,8 @@ def test_case_and_blanks_do_not_matter():
 @pytest.mark.parametrize(
     ("text", "what", "hint"),
     [
-        ("cnov32 relu fc", r"'cnov32' is no layer.*word 1, column 1.*»cnov32«", "mean conv32"),
-        ("conv32 rleu fc", r"'rleu' is no layer.*word 2, column 8", "mean relu"),
+        ("cnov32 relu fc", r"'cnov32' is not a layer.*word 1, column 1.*»cnov32«", "mean conv32"),
+        ("conv32 rleu fc", r"'rleu' is not a layer.*word 2, column 8", "mean relu"),
         ("conv32 relu", r"last word is 'relu'", "Add fc"),
         ("conv32 relu fc10", r"last word is 'fc10'", "Add fc"),
         ("conv32 fc fc", r"fc stands before the end.*column 8", "fc128"),
@@ -147,8 +147,8 @@ def test_case_and_blanks_do_not_matter():
         ("conv8k fc", r"ends with 'k'", ""),
         ("conv8-5-5 fc", r"ends with 'k5-5'", ""),
         ("relu3 fc", r"'relu3' has a number; expected relu alone", ""),
-        ("reluk3 fc", r"'reluk3' is no layer", "mean relu"),
-        ("dropout1 fc", r"dropout is 1; expected a share", "dropout0.5"),
+        ("reluk3 fc", r"'reluk3' is not a layer", "mean relu"),
+        ("dropout1 fc", r"dropout is 1; expected a rate", "dropout0.5"),
         ("dropout0 fc", r"dropout is 0", ""),
         ("leaky1 fc", r"leaky has slope 1", ""),
         ("dwconv3 fc", r"has a number; expected dwconv alone", ""),

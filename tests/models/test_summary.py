@@ -8,15 +8,15 @@ from cnncli.nn import Inference, Network
 
 
 def seen(text, name, size=21):
-    """Rows and columns of the picture that change the middle of a layer's output."""
+    """Rows and columns of the image that change the middle of a layer's output."""
     graph = build(text, (size, size, 1), 3)
     network = Network(graph, seed=0)
     network.load({key: np.abs(value) + 0.1 for key, value in network.export().items()})
     inference = Inference(network, size * size + 1, threads=1, keep=(name,))
-    pictures = np.ones((size * size + 1, size, size, 1), np.float32)
+    images = np.ones((size * size + 1, size, size, 1), np.float32)
     for i in range(size * size):
-        pictures[i].reshape(-1)[i] = 3
-    values = inference.activations(pictures)[name]
+        images[i].reshape(-1)[i] = 3
+    values = inference.activations(images)[name]
     middle = values[:, values.shape[1] // 2, values.shape[2] // 2, 0]
     rows, columns = np.divmod(np.flatnonzero(middle[:-1] != middle[-1]), size)
     return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1

@@ -13,7 +13,7 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     network = Network(graph, seed=5)
     if arrays:
         network.load({**network.export(), **arrays})
-    plan = Plan(network, len(x), training=True, wants_input=True)
+    plan = Plan(network, len(x), training=True, input_gradient=True)
     plan.forward()
     value = plan.value(graph.output)
     out = np.zeros((len(x), *value.shape[:3]), np.float32)
@@ -26,10 +26,10 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     dx = np.zeros(x.shape, np.float32)
     found = plan.gradient(INPUT)
     plan.apply("copy", found, found, Tensor(found.shape, external=dx.ctypes.data))
-    plan.emit_late()
+    plan.emit_after_chunks()
     plan.barrier()
     plan.sum_slots()
-    plan.phases = plan.prepared(plan.phases)
+    plan.phases = plan.with_weights(plan.phases)
     program = plan.program(threads)
     # What no loop has written is NaN, so that reading it cannot go unseen.
     for scratch in program._scratch:

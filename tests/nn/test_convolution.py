@@ -77,7 +77,7 @@ SHAPES = {
     "by kernel rows, stride": ((11, 10, 3), Conv(17, (4, 5), stride=(1, 2))),
     "by kernel rows, dilation": ((12, 8, 2), Conv(9, 5, dilation=(2, 1))),
     "by kernel rows, one column": ((10, 5, 1), Conv(12, 5)),
-    "whole picture": ((5, 4, 3), Conv(10, (5, 4))),
+    "whole image": ((5, 4, 3), Conv(10, (5, 4))),
     "pairs": ((9, 8, 1), Conv(6, 5, padding=2)),
     "pairs, as many as fit": ((6, 34, 1), Conv(8, 3, padding=1)),
     "pairs, odd width": ((7, 11, 1), Conv(3, 3)),
@@ -112,15 +112,15 @@ def test_convolution(name, samples):
 @pytest.mark.parametrize("name", [name for name in SHAPES if name.startswith("pairs")])
 def test_few_channels_of_gray_pictures_are_taken_in_pairs_of_pixels(name):
     shape, layer = SHAPES[name]
-    takes = pairs.pays(Shape(*shape), layer.shape([Shape(*shape)]), pair(layer.stride))
+    takes = pairs.is_faster(Shape(*shape), layer.shape([Shape(*shape)]), pair(layer.stride))
     assert takes == (LANES // 8 < layer.out_channels <= LANES // 2)
 
 
 def test_kernel_rows_are_spread_where_few_channels_come_in():
     shape, layer = SHAPES["by kernel rows"]
-    assert layer._spreads(Shape(*shape), layer.shape([Shape(*shape)]))
+    assert layer._scatters(Shape(*shape), layer.shape([Shape(*shape)]))
     wide = Shape(40, 40, 64)
-    assert not layer._spreads(wide, layer.shape([wide]))
+    assert not layer._scatters(wide, layer.shape([wide]))
 
 
 @pytest.mark.parametrize("outputs", [1, 10, 16, 17, 40])
@@ -195,7 +195,7 @@ def test_flatten_behind_a_convolution_with_padding():
 
 
 def in_pytorchs_order(x):
-    """A flattened picture as one pixel."""
+    """A flattened image as one pixel."""
     return x.transpose(0, 3, 1, 2).reshape(len(x), 1, 1, -1)
 
 
@@ -220,7 +220,7 @@ def test_a_convolution_of_a_flattened_picture(shape, kernel):
 
 
 def test_a_picture_with_a_halo_becomes_a_list_with_one():
-    """The picture is read by a convolution with padding as well, and the list by another."""
+    """The image is read by a convolution with padding as well, and the list by another."""
     graph = Graph((3, 4, 2))
     start = graph.add(Conv(2, 3, padding=1), name="layer")
     graph.add(Conv(5, 3, padding=1), name="beside", inputs=start)
@@ -279,7 +279,7 @@ def test_running_statistics_of_a_flattened_picture_keep_pytorchs_order():
 def test_where_the_order_of_features_counts_a_flattened_picture_is_refused(layers):
     graph = Graph((2, 2, 4))
     graph.add(Flatten())
-    with pytest.raises(CnncliError, match="got the features of a flattened picture of 2x2x4"):
+    with pytest.raises(CnncliError, match="got flattened feature maps of 2x2x4"):
         graph.add(*layers)
 
 
@@ -318,7 +318,7 @@ def graph_of(*layers):
         (Conv(4, 3, groups=3), "do not divide into 3 groups"),
         (Conv(4, 2, padding="same"), "expected numbers, or 'same'"),
         (Conv(0, 2), "size below 1"),
-        (Linear(4), "expected a flat list of features"),
+        (Linear(4), "expected a vector of features"),
     ],
 )
 def test_what_does_not_fit_is_refused(layer, message):

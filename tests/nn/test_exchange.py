@@ -74,7 +74,7 @@ def test_the_same_numbers_come_out(name):
 
 def test_an_output_within_comes_back():
     graph = every_layer()
-    graph.take_output("gate")
+    graph.set_output("gate")
     assert again(graph).output == "gate"
 
 

@@ -377,5 +377,5 @@ def test_branches_that_do_not_fit_are_refused():
             graph.add(layer, inputs=("conv1", "input"))
     with pytest.raises(CnncliError, match="there is no layer 'conv9'"):
         graph.add(Relu(), inputs="conv9")
-    with pytest.raises(CnncliError, match="two layers are called"):
+    with pytest.raises(CnncliError, match="two layers are named"):
         graph.add(Relu(), name="conv1")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnncli.nn.graph import Shape
-from cnncli.nn.memory import SLACK, Tensor, lay_out, pieces, shares
+from cnncli.nn.memory import SLACK, Tensor, assign_addresses, pieces, split_evenly
 
 
 def drawn(seed):
@@ -24,7 +24,7 @@ def drawn(seed):
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_no_two_that_are_alive_share_a_byte(seed, chunk):
     tensors = drawn(seed)
-    total = lay_out(tensors, chunk)
+    total = assign_addresses(tensors, chunk)
     ends = {id(t): t.address + t.image * chunk + SLACK for t in tensors}
     for a, b in combinations(tensors, 2):
         if set(range(a.first, a.last + 1)) & set(range(b.first, b.last + 1)):
@@ -37,7 +37,7 @@ def test_no_two_that_are_alive_share_a_byte(seed, chunk):
     ("count", "parts", "unit"), [(1, 3, 1), (7, 2, 1), (21, 3, 4), (8, 16, 1), (5, 2, 4)]
 )
 def test_shares_hold_each_line_once(count, parts, unit):
-    found = shares(count, parts, unit=unit)
+    found = split_evenly(count, parts, unit=unit)
     assert [at for lo, hi in found for at in range(lo, hi)] == list(range(count))
     assert len(found) <= parts
     assert all(lo % unit == 0 and lo < hi for lo, hi in found)

@@ -46,7 +46,9 @@ def test_young_statistics_are_means_of_the_batches(momentum):
     graph = Graph((1, 2, 3))
     graph.add(BatchNorm(momentum=momentum), Flatten(), Linear(2))
     network = Network(graph, seed=2)
-    step = TrainingStep(network, 11, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2, young=True)
+    step = TrainingStep(
+        network, 11, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2, cumulative_statistics=True
+    )
     random = np.random.default_rng(5)
     means: list[np.ndarray] = []
     for _ in range(int(1 / momentum)):

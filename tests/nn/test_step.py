@@ -108,29 +108,29 @@ def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
 
 
 def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
     graph = Graph((21, 20, 3))
     graph.add(Conv(32, 3, padding=1), Relu())  # in bands of lines, by tiles
     graph.add(Conv(24, 5, stride=2), Relu())  # in bands of lines, the last block half full
     graph.add(Conv(20, 3, padding=1), Relu(), Flatten())  # whole: its stores overlap
     graph.add(Linear(500), Relu(), Linear(1200), Linear(4))  # in blocks of channels
     network = Network(graph, seed=1)
-    pictures = np.random.default_rng(0).standard_normal((3, 21, 20, 3), np.float32)
+    images = np.random.default_rng(0).standard_normal((3, 21, 20, 3), np.float32)
     inferences = [Inference(network, 1, threads=threads) for threads in (1, 2, 3)]
     assert len(inferences[0]._program._phases) == 1
     assert len(inferences[1]._program._phases) > 4
-    one, two, three = (each.run(pictures) for each in inferences)
+    one, two, three = (each.run(images) for each in inferences)
     assert one.tobytes() == two.tobytes() == three.tobytes()
-    np.testing.assert_allclose(Inference(network, 3, threads=1).run(pictures), one, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(Inference(network, 3, threads=1).run(images), one, rtol=1e-3, atol=1e-4)
 
 
 def test_threads_go_on_with_their_own_lines(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
     network = Network(build("resnet20", (19, 16, 3), 4), seed=1)
-    pictures = np.random.default_rng(0).standard_normal((2, 19, 16, 3), np.float32)
+    images = np.random.default_rng(0).standard_normal((2, 19, 16, 3), np.float32)
     one, three = (Inference(network, 1, threads=threads) for threads in (1, 3))
-    assert one.run(pictures).tobytes() == three.run(pictures).tobytes()
+    assert one.run(images).tobytes() == three.run(images).tobytes()
     shared = [phase for phase in three._plan.phases if phase and phase[0].band is not None]
     assert {"elementwise", "frame"} <= {op.loop for phase in shared for op in phase}
     for phase in shared:  # all its tasks run at the same time, so no two tensors may share memory
@@ -143,29 +143,29 @@ def test_threads_go_on_with_their_own_lines(monkeypatch):
     "pool", [MaxPool(3, stride=2, padding=1), MaxPool(2, ceil=True), MaxPool((5, 3), stride=1), AvgPool(3, 2)]
 )
 def test_threads_that_pool_one_picture_change_no_bit(monkeypatch, pool):
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
     graph = Graph((21, 20, 3))
     graph.add(Conv(32, 3, padding=1), pool)
     network = Network(graph, seed=1)
-    pictures = np.random.default_rng(0).standard_normal((2, 21, 20, 3), np.float32)
+    images = np.random.default_rng(0).standard_normal((2, 21, 20, 3), np.float32)
     one, *more = (Inference(network, 1, threads=threads) for threads in (1, 2, 3))
-    expected = one.run(pictures)
+    expected = one.run(images)
     for each in more:
-        assert each.run(pictures).tobytes() == expected.tobytes()
+        assert each.run(images).tobytes() == expected.tobytes()
         shared = [op for phase in each._plan.phases for op in phase if op.band is not None]
         assert "pooling" in {op.loop for op in shared}
 
 
 def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):
     """Threads that make channels of all lines do not go on with lines of their own."""
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
     graph = Graph((4, 4, 16))
     graph.add(Conv(96, 1), Silu(), Conv(96, 3, padding=1), Silu())
     network = Network(graph, seed=1)
-    pictures = np.random.default_rng(0).standard_normal((2, 4, 4, 16), np.float32)
-    one, *more = (Inference(network, 1, threads=threads).run(pictures) for threads in (1, 2, 3))
+    images = np.random.default_rng(0).standard_normal((2, 4, 4, 16), np.float32)
+    one, *more = (Inference(network, 1, threads=threads).run(images) for threads in (1, 2, 3))
     assert all(each.tobytes() == one.tobytes() for each in more)
 
 

@@ -13,8 +13,8 @@ LEAST = 1 / 16  # … which counts as this at least
 CHANNELS = [(9, 32), (32, 48)]
 
 
-def picture(channels, base, spike):
-    """Two pictures: one with a spike in a single channel, one with a line of them."""
+def image(channels, base, spike):
+    """Two images: one with a spike in a single channel, one with a line of them."""
     x = np.random.default_rng(7).standard_normal((2, 14, 13, channels), np.float32) * np.float32(base)
     x[0, 5, 6, 3] = spike
     x[1, :, 2] = -spike
@@ -25,7 +25,7 @@ def layer(channels, outputs, shape=(14, 13)):
     graph = Graph((*shape, channels))
     graph.add(Conv(outputs, 3, padding=1), name="layer")
     y = graph.output_shape
-    assert winograd.pays(channels, outputs, Shape(*y[:3]), samples=1)
+    assert winograd.is_faster(channels, outputs, Shape(*y[:3]), samples=1)
     network = Network(graph, seed=3)
     random = np.random.default_rng(1)
     network.load({**network.export(), "layer.bias": random.standard_normal(outputs).astype(np.float32)})
@@ -53,7 +53,7 @@ def share_of_bound(out, x, weight, bias):
 def test_a_spike_leaves_nothing_where_it_is_not_seen(channels, outputs, base, spike):
     _, network = layer(channels, outputs)
     arrays = network.export()
-    x = picture(channels, base, spike)
+    x = image(channels, base, spike)
     for batch in (1, 2):
         out = Inference(network, batch, threads=1).run(x)
         assert share_of_bound(out, x, arrays["layer.weight"], arrays["layer.bias"]) <= 1
@@ -62,7 +62,7 @@ def test_a_spike_leaves_nothing_where_it_is_not_seen(channels, outputs, base, sp
 def test_gradients_to_the_input_keep_the_same_bound():
     graph, network = layer(16, 16)
     weight = network.export()["layer.weight"]
-    dout = picture(16, 1, 1e6)
+    dout = image(16, 1, 1e6)
     _, dx, _, _ = passes(graph, np.zeros((2, 14, 13, 16)), dout, arrays=network.export())
     assert share_of_bound(dx, dout, weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], 0) <= 1
 
@@ -70,15 +70,15 @@ def test_gradients_to_the_input_keep_the_same_bound():
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_what_is_no_number_stays_in_the_windows_that_see_it(value):
     _, network = layer(16, 16)
-    x = picture(16, 1, value)[:1]
+    x = image(16, 1, value)[:1]
     out = Inference(network, 1, threads=1).run(x)
     finite = np.isfinite(out).all(-1)
     assert (finite == np.isfinite(np.where(np.isnan(seen(x)), np.inf, seen(x)))).all()
 
 
 def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_SHARED", 0)
-    monkeypatch.setattr("cnncli.nn.plan.LEAST_PART", 1)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
     for shape in ((21, 20), (8, 8)):  # in bands of lines, and in blocks of channels
         graph = Graph((*shape, 16))
         graph.add(Conv(96, 3, padding=1), Relu())
@@ -92,7 +92,7 @@ def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):
 @pytest.mark.parametrize("samples", [1, 2, 8, 31, 64])
 def test_tiles_are_used_where_they_save_multiply_adds(samples):
     """A tile of 4 x 4 takes 36 of them in place of 144, for as many samples as there are."""
-    assert winograd.pays(64, 64, Shape(56, 56, 64), samples=samples)
-    assert winograd.pays(512, 512, Shape(16, 16, 512), samples=samples)
-    assert not winograd.pays(64, 64, Shape(5, 5, 64), samples=samples)  # 25 of the 64 outputs exist
-    assert not winograd.pays(64, 8, Shape(56, 56, 8), samples=samples)
+    assert winograd.is_faster(64, 64, Shape(56, 56, 64), samples=samples)
+    assert winograd.is_faster(512, 512, Shape(16, 16, 512), samples=samples)
+    assert not winograd.is_faster(64, 64, Shape(5, 5, 64), samples=samples)  # 25 of the 64 outputs exist
+    assert not winograd.is_faster(64, 8, Shape(56, 56, 8), samples=samples)

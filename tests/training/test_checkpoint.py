@@ -199,8 +199,8 @@ def test_checkpoints_of_the_first_release_have_no_layers(tmp_path, name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input": [9, 8, 3]}, "another input or output"),
-        ({"output": "conv2"}, "another input or output"),
+        ({"input": [9, 8, 3]}, "input or output of"),
+        ({"output": "conv2"}, "input or output of"),
         ({"layers": 3}, "expected a list"),
         ({"layers": []}, "0 layers"),
     ],

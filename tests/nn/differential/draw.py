@@ -75,7 +75,7 @@ class _State:
     width: int
     channels: int
     batch: int
-    flat: bool = False  # a flattened picture: its channels fall into no groups
+    flat: bool = False  # a flattened image: its channels fall into no groups
     work: int = 0
     words: list[Word] = field(default_factory=list)
 

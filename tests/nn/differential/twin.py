@@ -26,7 +26,7 @@ class Twin:
         self.arrays = {}
         self.training = True
         self.step = 0
-        self.picture = None  # (C, H, W) of what has been flattened, as long as it is that picture
+        self.image = None  # (C, H, W) of what has been flattened, as long as it is that image
         self.noise = None  # a generator, to see how far rounding may reach
 
     def _names(self):
@@ -49,7 +49,7 @@ class Twin:
         """Outputs (N, K) of images (N, H, W, C)."""
         kind = next(iter(self.arrays.values())).dtype
         x = torch.tensor(images, dtype=kind).permute(0, 3, 1, 2)
-        self.picture = None
+        self.image = None
         for number, (word, name) in enumerate(zip(self.recipe.words, self.names, strict=True)):
             x = self._word(x, word, name, number + 1)
             if self.noise is not None:
@@ -67,7 +67,7 @@ class Twin:
 
     def _word(self, x, word, name, number):
         if word.kind in ("conv", "fc"):
-            self.picture = None
+            self.image = None
         if word.kind in ACTIVATIONS:
             return ACTIVATIONS[word.kind](x)
         if word.kind == "leaky":
@@ -90,7 +90,7 @@ class Twin:
         if word.kind == "gap":
             return functional.adaptive_avg_pool2d(x, 1)
         if word.kind == "flatten":
-            self.picture = x.shape[1:] if self.picture is None else self.picture
+            self.image = x.shape[1:] if self.image is None else self.image
             return x.flatten(1)[:, :, None, None]
         if word.kind == "dropout":
             return self._dropped(x, word, name, number)
@@ -101,7 +101,7 @@ class Twin:
         if not self.training:
             return x
         seed = self.recipe.seed * 1009 + number
-        shape = (len(x), *(self.picture or x.shape[1:]))
+        shape = (len(x), *(self.image or x.shape[1:]))
         stays = dropout_mask(shape, zlib.crc32(f"{seed} {name}".encode()), self.step, word.number)
         return x * torch.tensor(stays, dtype=x.dtype).reshape(x.shape) / (1 - word.number)
 

@@ -24,7 +24,7 @@ _MORPHOLOGY = (
 )
 #: Names in ImageMagick, OpenCV, Pillow, GIMP and scikit-image (folded, without hyphens), and what does the
 #: same here, as it follows ``-k``.
-_ELSEWHERE = {
+_ALIASES = {
     **dict.fromkeys(("gray", "grey", "grayscale", "greyscale", "luma", "desaturate"), "identity --gray"),
     **dict.fromkeys(("none", "copy", "noop", "original"), "identity"),
     **dict.fromkeys(("negate", "invert", "inverse", "negative"), "identity --scale -1 --bias 100%"),
@@ -84,7 +84,7 @@ def nearest_spec(text: str) -> str:
     word = plain(re.split(r"[:=(]", text, maxsplit=1)[0])
     if word in _MORPHOLOGY:
         return f"Use another program for erosion and dilation; cnncli has the median. {_LIST}"
-    known = _ELSEWHERE.get(word.replace("-", ""))
+    known = _ALIASES.get(word.replace("-", ""))
     if known:
         return meant(f"-k {known}", _LIST)
     near = did_you_mean(word, (*FAMILIES, *ALIASES), form="-k {}", instead=ALIASES)
@@ -114,7 +114,7 @@ def respelled(text: str) -> str:
 
     for end in range(min(len(text), _LONGEST) - 1, 2, -1):
         name = text[:end].rstrip(_SIGNS)
-        entry = find_entry(_ELSEWHERE.get(plain(name).replace("-", ""), name))
+        entry = find_entry(_ALIASES.get(plain(name).replace("-", ""), name))
         if entry is None:
             continue
         rest = re.sub(r"\s*[,;\s]\s*", ",", text[end:].strip(_SIGNS + ")"))

@@ -1,12 +1,12 @@
-"""Layers as PyTorch and Keras call them: what to write here instead."""
+"""Names of layers in PyTorch and Keras, and what to write here instead."""
 
 import re
 
 from cnncli.models.grammar import WORDS, is_word
 from cnncli.nearest import did_you_mean, meant
 
-#: Names elsewhere, folded, without their dimensions (``conv2d`` is ``conv``), and the name here.
-_ELSEWHERE = {
+#: Names in other frameworks, in lower case and without dimensions (``conv`` for ``Conv2d``), and those here.
+_ALIASES = {
     **dict.fromkeys(("convolution", "convolutional", "c"), "conv"),
     **dict.fromkeys(("depthwise", "depthwiseconv", "separableconv"), "dwconv"),
     **dict.fromkeys(("maxpool", "maxpooling", "mp"), "pool"),
@@ -21,12 +21,12 @@ _ELSEWHERE = {
     **dict.fromkeys(("reshape", "flat", "view"), "flatten"),
     **dict.fromkeys(("drop", "dropout2d"), "dropout"),
 }
-_NUMBERS = {"conv": "32", "fc": "128"}  # of words that need one, where none was given
+_NUMBERS = {"conv": "32", "fc": "128"}  # for words that need a number, if none was given
 _SOFTMAX = ("softmax", "logsoftmax", "softmaxlayer")
 
 
-def nearest_word(text: str) -> str:
-    """What may have been meant by a word that is no layer.
+def suggest_word(text: str) -> str:
+    """Suggest what may have been meant by a word that is not a layer.
 
     Parameters
     ----------
@@ -36,32 +36,32 @@ def nearest_word(text: str) -> str:
     Returns
     -------
     str
-        A hint; empty where nothing is near.
+        A hint; empty if nothing is similar.
     """
     if re.match(r"[^\w\s]", text):
         return "Write blanks between words, and no other signs."
-    listed = _listed(text)
-    if listed:
-        return listed
+    respaced = _with_spaces(text)
+    if respaced:
+        return respaced
     if text[:1].isdigit():
-        return "Write a number right after its word, as in conv32."
+        return "Write a number valid after its word, as in conv32."
     match = re.match(
         r"\s*(?:nn\.)?([a-z_]+)(?:[123]d)?(?:\(([^()]*)\)|[=:_]?([0-9.]+)?(?=\s|$))", text.lower()
     )
     if match is None:
-        return _by_letters(text)
+        return _by_spelling(text)
     name = match[1].replace("_", "")
     if name in _SOFTMAX:
         return "Leave it out: softmax is applied already, after the last fc."
-    ours = _ELSEWHERE.get(name, name)
+    ours = _ALIASES.get(name, name)
     for word in _candidates(ours, re.findall(r"[0-9.]+", match[2] or match[3] or "")):
         if is_word(word) and word != text:
             return meant(word)
-    return _by_letters(text)
+    return _by_spelling(text)
 
 
 def _candidates(name: str, numbers: list[str]) -> list[str]:
-    """The word with the numbers that stood in brackets: of channels in and out, out is written here."""
+    """The word with the numbers given in brackets; of input and output channels, only the output."""
     tries = []
     if name == "conv" and len(numbers) > 1:
         tries.append(f"conv{numbers[1]}" + (f"-{numbers[2]}" if numbers[2:] and numbers[2] != "3" else ""))
@@ -72,18 +72,18 @@ def _candidates(name: str, numbers: list[str]) -> list[str]:
     return [*tries, f"{name}{_NUMBERS.get(name, '')}"]
 
 
-def _listed(text: str) -> str:
-    """Blanks for a network whose words stand between other signs: ``conv32,relu,fc``, ``conv32->relu``."""
+def _with_spaces(text: str) -> str:
+    """The network with spaces where other separators were used: ``conv32,relu,fc``, ``conv32->relu``."""
     parts = [
         part
         for part in re.split(r"\s*(?:->|=>|→|[,;|/>+]|(?<=\w)-(?=[A-Za-z]))\s*|\s+", text.strip())
         if part
     ]
-    right = not re.fullmatch(r"[\w.\s]*", text) and len(parts) > 1 and all(map(is_word, parts))
-    return meant(f'-m "{" ".join(parts)}"') if right else ""
+    valid = not re.fullmatch(r"[\w.\s]*", text) and len(parts) > 1 and all(map(is_word, parts))
+    return meant(f'-m "{" ".join(parts)}"') if valid else ""
 
 
-def _by_letters(text: str) -> str:
+def _by_spelling(text: str) -> str:
     letters = re.match(r"[a-z]*", text.strip().lower())
     names = {word.rstrip("0123456789."): word for word in reversed(WORDS)}  # fc128 before fc
     return did_you_mean(letters.group() if letters else "", names, instead=names)

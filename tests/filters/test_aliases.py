@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cnncli.errors import CnncliError
-from cnncli.filters.elsewhere import _ELSEWHERE
+from cnncli.filters.aliases import _ALIASES
 from cnncli.filters.spec import parse_spec
 
 
@@ -53,7 +53,7 @@ def test_names_of_other_programs(written, right):
     assert hint_of(written).startswith(f"Did you mean -k {right}? ")
 
 
-@pytest.mark.parametrize("answer", sorted(set(_ELSEWHERE.values())))
+@pytest.mark.parametrize("answer", sorted(set(_ALIASES.values())))
 def test_what_is_suggested_is_a_kernel(answer):
     parse_spec(re.match(r"[^\s,]+", answer).group())
 
@@ -67,10 +67,10 @@ def test_negating_and_gray_do_what_they_say(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     Image.fromarray(pixels).save("a.png")
-    assert run(["convolve", "a.png", "-k", *_ELSEWHERE["negate"].split(), "-o", "b.png", "-q"]) == 0
+    assert run(["convolve", "a.png", "-k", *_ALIASES["negate"].split(), "-o", "b.png", "-q"]) == 0
     with Image.open("b.png") as negative:
         assert np.array_equal(np.asarray(negative), 255 - pixels)
-    assert run(["convolve", "a.png", "-k", *_ELSEWHERE["gray"].split(), "-o", "c.png", "-q"]) == 0
+    assert run(["convolve", "a.png", "-k", *_ALIASES["gray"].split(), "-o", "c.png", "-q"]) == 0
     with Image.open("c.png") as gray:
         assert gray.mode == "L"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from cnncli.errors import CnncliError
+from cnncli.models.aliases import _ALIASES
 from cnncli.models.catalog import check_model
-from cnncli.models.elsewhere import _ELSEWHERE
 from cnncli.models.grammar import WORDS, is_word
 
 
@@ -54,6 +54,6 @@ def test_a_number_that_stands_alone():
 
 def test_the_names_here_are_layers():
     names = {word.rstrip("0123456789.") for word in WORDS}
-    assert set(_ELSEWHERE.values()) <= names
+    assert set(_ALIASES.values()) <= names
     assert all(map(is_word, (word for word in WORDS)))
     assert not is_word("bn64")
