@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA, LUMINANCE
-from cnncli.filters.apply import Applied, Depth, answers_in_gray, apply_filters
+from cnncli.filters.apply import Applied, Depth, apply_filters, filters_luma
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
 from cnncli.filters.model import Filter, Linear
@@ -89,15 +89,15 @@ def explain(run: FilterRun) -> Explanation:
         raw=False,
         white=_EIGHT_BITS.white,
     )
-    laid = place_kernels(last, plain)
+    placed_kernels = place_kernels(last, plain)
     return Explanation(
         image=image,
         gray=read[:, :, 0],
         response=_answered(read, [last], plain, run).pixels[:, :, 0],
         shown=whole.pixels[:, :, 0],
         filter=last,
-        taps=np.stack(laid.kernels) if laid.kernels else np.empty((0, 1, 1)),
-        anchor=laid.anchor,
+        taps=np.stack(placed_kernels.kernels) if placed_kernels.kernels else np.empty((0, 1, 1)),
+        anchor=placed_kernels.anchor,
         title=f"{_called(last)} on {_title(run.name)}{_after(chain[:-1])}{_light(run.options)}",
         rule=_rule(run.options, mapping, signed=whole.signed),
         gain=None if mapping.stretch else mapping.pre_scale * mapping.scale,
@@ -107,7 +107,7 @@ def explain(run: FilterRun) -> Explanation:
         curve=run.options.curve,
         colors=_keeps_colors(run),
         veiled=run.picture.alpha,
-        origin=_origin(run.options, laid),
+        origin=_origin(run.options, placed_kernels),
         stride=run.options.stride,
         dilation=(run.options.dilation, run.options.dilation),
         border=plain.border.mode,
@@ -156,7 +156,7 @@ def _whole(run: FilterRun) -> Applied:
 
 def _keeps_colors(run: FilterRun) -> bool:
     """Whether each colour is filtered, so that the output is no gray picture."""
-    return not answers_in_gray(run.filters, run.options) and run.picture.channels >= 3
+    return not filters_luma(run.filters, run.options) and run.picture.channels >= 3
 
 
 def _floats(run: FilterRun) -> Depth:
@@ -230,14 +230,14 @@ def _rule(options: Options, mapping: Mapping, *, signed: bool) -> str:
     return f"times {options.scale:g}, plus {options.bias:g}, {rule}"
 
 
-def _origin(options: Options, laid: PlacedKernels) -> tuple[int, int]:
+def _origin(options: Options, placed_kernels: PlacedKernels) -> tuple[int, int]:
     """The input pixel under the anchor for the first output pixel, (x, y)."""
-    if not laid.kernels:
+    if not placed_kernels.kernels:
         start = (0, 0)
     else:
-        kh, kw = laid.kernels[0].shape
+        kh, kw = placed_kernels.kernels[0].shape
         step = options.dilation
-        x, y = laid.anchor[0] * step, laid.anchor[1] * step
+        x, y = placed_kernels.anchor[0] * step, placed_kernels.anchor[1] * step
         start = {
             "same": (0, 0),
             "valid": (x, y),

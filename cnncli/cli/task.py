@@ -177,8 +177,11 @@ def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     return filter
 
 
-def _check_dilation(laid: PlacedKernels, name: str, dilation: int) -> None:
-    height, width = ((n - 1) * dilation + 1 for n in (laid.kernels[0].shape if laid.kernels else (1, 1)))
+def _check_dilation(placed_kernels: PlacedKernels, name: str, dilation: int) -> None:
+    height, width = (
+        (n - 1) * dilation + 1
+        for n in (placed_kernels.kernels[0].shape if placed_kernels.kernels else (1, 1))
+    )
     if max(width, height) > LARGEST_EXTENT:
         raise UsageError(
             f"--dilation is {dilation}, with which {name} covers {width} x {height} pixels; "

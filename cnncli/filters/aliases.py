@@ -1,4 +1,4 @@
-"""Kernels as other programs call them: what to write here instead."""
+"""Names of kernels in other programs, and what to write here instead."""
 
 import re
 
@@ -7,7 +7,7 @@ from cnncli.filters.entry import plain
 from cnncli.filters.named import ALIASES, FAMILIES
 from cnncli.nearest import did_you_mean, meant
 
-_LONGEST = 80  # of a SPEC that is looked at
+_MAX_LENGTH = 80  # characters of a SPEC to examine
 _SIGNS = " =:(_-"
 _LIST = "List all names with: cnncli kernels"
 _MORPHOLOGY = (
@@ -22,8 +22,8 @@ _MORPHOLOGY = (
     "min",
     "max",
 )
-#: Names in ImageMagick, OpenCV, Pillow, GIMP and scikit-image (folded, without hyphens), and what does the
-#: same here, as it follows ``-k``.
+#: Names in ImageMagick, OpenCV, Pillow, GIMP and scikit-image (normalised, without hyphens), and the value
+#: of ``-k`` that does the same here.
 _ALIASES = {
     **dict.fromkeys(("gray", "grey", "grayscale", "greyscale", "luma", "desaturate"), "identity --gray"),
     **dict.fromkeys(("none", "copy", "noop", "original"), "identity"),
@@ -53,7 +53,7 @@ _ALIASES = {
 }
 
 
-#: Names of parameters elsewhere.
+#: Names of parameters in other programs.
 _PARAMETERS = {
     **dict.fromkeys(("std", "stddev", "sd", "standard-deviation", "sigmax", "sigma-x"), "sigma"),
     **dict.fromkeys(("ksize", "kernel-size", "radius", "window", "width", "diameter", "d", "k"), "size"),
@@ -65,20 +65,20 @@ _PARAMETERS = {
 }
 
 
-def nearest_spec(text: str) -> str:
-    """What may have been meant by words that are no SPEC.
+def suggest_spec(text: str) -> str:
+    """Suggest what may have been meant by a text that is not a SPEC.
 
     Parameters
     ----------
     text : str
-        As written after ``-k``.
+        The value of ``-k``.
 
     Returns
     -------
     str
-        A hint; empty where nothing is near.
+        A hint; empty if nothing is similar.
     """
-    spec = respelled(text)
+    spec = corrected_spec(text)
     if spec:
         return meant(f"-k {spec}", _LIST)
     word = plain(re.split(r"[:=(]", text, maxsplit=1)[0])
@@ -91,14 +91,14 @@ def nearest_spec(text: str) -> str:
     return f"{near} {_LIST}" if near else ""
 
 
-def nearest_parameter(word: str, names: list[str]) -> str:
-    """What a parameter of another program may be called here, as ``sigma=…``; empty if nothing is near."""
+def suggest_parameter(word: str, names: list[str]) -> str:
+    """Suggest a parameter, as ``sigma=…``, for a name from another program; empty if nothing is similar."""
     known = _PARAMETERS.get(word)
     return meant(f"{known}=…") if known in names else did_you_mean(word, names, form="{}=…")
 
 
-def respelled(text: str) -> str:
-    """The SPEC that was meant by one whose signs are wrong.
+def corrected_spec(text: str) -> str:
+    """The SPEC that was probably meant by one with wrong punctuation.
 
     Parameters
     ----------
@@ -108,17 +108,17 @@ def respelled(text: str) -> str:
     Returns
     -------
     str
-        ``gaussian:2`` and so on; empty where there is none that is right.
+        ``gaussian:2`` and so on; empty if no valid one is found.
     """
     from cnncli.filters.spec import build_named, find_entry
 
-    for end in range(min(len(text), _LONGEST) - 1, 2, -1):
+    for end in range(min(len(text), _MAX_LENGTH) - 1, 2, -1):
         name = text[:end].rstrip(_SIGNS)
         entry = find_entry(_ALIASES.get(plain(name).replace("-", ""), name))
         if entry is None:
             continue
         rest = re.sub(r"\s*[,;\s]\s*", ",", text[end:].strip(_SIGNS + ")"))
-        # 5x5 and OpenCV's (5, 5) are one size here, ImageMagick's 0x2 a sigma.
+        # 5x5 and OpenCV's (5, 5) are a single size here, ImageMagick's 0x2 is a sigma.
         tries = [
             rest,
             re.sub(r"^([a-z]+)[:,]", r"\1=", rest),

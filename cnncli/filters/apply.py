@@ -1,8 +1,8 @@
-"""Apply a chain of filters to one frame: colour and opacity, geometry, plan, and the final range.
+"""Apply a chain of filters to one frame: colour and opacity, geometry, plan, and output range.
 
-Between filters nothing is rounded. A result equals that of applying the filters one by one to float
-images: stride, mode, dilation, border, anchor and normalisation hold for each filter; scale, bias and
-range for the last answer; the region of interest for the last result.
+Nothing is rounded between filters. The result is the same as applying the filters one by one to float
+images: stride, mode, dilation, border, anchor and normalisation apply to each filter; scale, bias, range
+and the region of interest only to the last response.
 """
 
 from collections.abc import Sequence
@@ -33,20 +33,20 @@ Floats = NDArray[np.float32]
 
 @record(eq=False)
 class Applied:
-    """What became of a frame.
+    """A filtered frame.
 
     Attributes
     ----------
     pixels : ndarray, shape (H, W, C)
-        Of the dtype asked for.
+        Of the requested dtype.
     alpha : bool
         Whether the last channel is opacity.
     plans : tuple of Plan
-        One a filter.
+        One for each filter.
     clipped : float
-        Share of the colour samples that lay outside what the output can hold, 0 to 1.
+        Fraction of the colour samples that were outside the range of the output, 0 to 1.
     signed : bool
-        Whether the answer lies around zero.
+        Whether the response is centred on zero.
     """
 
     pixels: Pixels
@@ -58,7 +58,7 @@ class Applied:
 
 @record
 class Depth:
-    """The numbers of an image: its type, what is white, and whether it is an array in units of its own."""
+    """The samples of an image: their type, the value of white, and whether they have their own units."""
 
     dtype: np.dtype[Any]
     white: float
@@ -85,15 +85,15 @@ def apply_filters(
     filters : sequence of Filter
         Applied one after another, at least one.
     options : Options
-        How.
+        How filters are applied.
     alpha : bool
         Whether the last channel is opacity.
     source, target : Depth
-        What the numbers of the frame and of the result mean.
+        Type and full scale of the frame and of the result.
     threads : int
         Threads to use; the result does not depend on it.
     rgbx : bool
-        Whether the pixels of a result of 8-bit colour are to be four bytes rgbx, as Pillow keeps them.
+        Whether to return 8-bit colour as RGBX, four bytes per pixel, as Pillow stores it.
 
     Returns
     -------
@@ -106,21 +106,21 @@ def apply_filters(
     """
     chain = list(filters) * options.repeat
     if options.roi is not None and isinstance(chain[-1], Canny | ZeroCrossings):
-        # Edges are followed through the whole image, or compared with their neighbours, so the part is cut
-        # out of the whole.
-        everywhere = replace(options, roi=None)
+        # Edges are traced through the whole image, or compared with their neighbours, so the region is cut
+        # out of the whole result.
+        uncropped = replace(options, roi=None)
         whole = apply_filters(
-            frame, filters, everywhere, alpha=alpha, source=source, target=target, threads=threads
+            frame, filters, uncropped, alpha=alpha, source=source, target=target, threads=threads
         )
         return replace(whole, pixels=_cut(whole.pixels, options.roi))
-    signed, span = _answer(chain, source.white, biased=options.bias != 0)
-    gray = answers_in_gray(filters, options)
+    signed, span = _response_range(chain, source.white, biased=options.bias != 0)
+    gray = filters_luma(filters, options)
     mapping = map_range(
         options, signed=signed, span=span, out=target.dtype, raw=target.raw, white=target.white
     )
     color = frame[:, :, :-1] if alpha else frame
     opacity = frame[:, :, -1:] if alpha else None
-    if opacity is not None and _opaque(opacity, source.white):
+    if opacity is not None and _is_opaque(opacity, source.white):
         opacity = None
     fill = options.border.value
     if options.linear:
@@ -131,9 +131,9 @@ def apply_filters(
     if options.linear:
         color = to_linear(color, source.white, options.curve)
     if opacity is None and not options.linear and mapping.direct:
-        pixels, clipped = run.straight(color, luma, mapping, target, rgbx=rgbx and not alpha)
+        pixels, clipped = run.to_pixels(color, luma, mapping, target, rgbx=rgbx and not alpha)
     else:
-        responses, opacity = run.in_floats(color, opacity, luma)
+        responses, opacity = run.in_float32(color, opacity, luma)
         if options.linear and not signed:
             responses = from_linear(responses, source.white, options.curve)
         pixels, clipped = to_pixels(responses, mapping, target.dtype)
@@ -144,15 +144,15 @@ def apply_filters(
     return Applied(pixels, alpha, tuple(run.plans), share, signed)
 
 
-def answers_in_gray(filters: Sequence[Filter], options: Options) -> bool:
-    """Whether luma is filtered: as asked for, else where a filter prefers it."""
+def filters_luma(filters: Sequence[Filter], options: Options) -> bool:
+    """Whether luma is filtered: as the options say, else if a filter prefers it."""
     return options.gray if options.gray is not None else any(filter.gray for filter in filters)
 
 
-def _answer(chain: Sequence[Filter], white: float, *, biased: bool) -> tuple[bool, float]:
-    """Whether the last response lies around zero, and which response is full scale.
+def _response_range(chain: Sequence[Filter], white: float, *, biased: bool) -> tuple[bool, float]:
+    """Whether the last response is centred on zero, and which response is full scale.
 
-    Who adds a bias to the answers of a matrix of their own has said where those around zero are to be shown.
+    A bias added to the response of a user's matrix already states how values around zero are displayed.
     """
     signed, span = False, white
     for filter in chain:
@@ -161,12 +161,12 @@ def _answer(chain: Sequence[Filter], white: float, *, biased: bool) -> tuple[boo
     return signed, span
 
 
-def _opaque(opacity: Pixels, white: float) -> bool:
+def _is_opaque(opacity: Pixels, white: float) -> bool:
     return bool(np.min(opacity) >= white)
 
 
 def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pixels:
-    """Opacity, 0 to 1, in the type of the result."""
+    """Opacity, given from 0 to 1, in the type of the result."""
     height, width, _ = pixels.shape
     if opacity is None:
         return np.full((height, width, 1), target.white, target.dtype)
@@ -176,7 +176,7 @@ def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pi
 
 @record
 class _Store:
-    """How an answer is stored: its type, where, and the mapping that the core does on the way."""
+    """How a response is stored: its type and layout, and the mapping that the core applies."""
 
     dtype: np.dtype[Any] = np.dtype(np.float32)
     rgbx: bool = False
@@ -188,15 +188,15 @@ class _Store:
 _RAW = _Store()
 
 
-def _room(shape: tuple[int, int, int], store: _Store) -> Pixels:
-    """Memory for an answer."""
+def _output_array(shape: tuple[int, int, int], store: _Store) -> Pixels:
+    """Uninitialised memory for a response."""
     if store.rgbx and store.dtype == np.uint8 and shape[2] == 3:
         return empty_rgbx(*shape[:2])
     return aligned_empty(shape, store.dtype)
 
 
 class _Run:
-    """One chain over one frame; collects the plans that were used."""
+    """Runs one chain over one frame, and collects the plans that were used."""
 
     def __init__(
         self, chain: list[Filter], options: Options, source: Depth, *, threads: int, fill: float
@@ -209,7 +209,7 @@ class _Run:
         self.plans: list[Plan] = []
 
     def prepare(self, shape: tuple[int, ...]) -> None:
-        """Compile what the chain needs at once, where it needs more than one loop."""
+        """Compile all loops of the chain together, if it needs more than one."""
         if len(self.chain) > 1 or isinstance(self.chain[0], Canny | ZeroCrossings):
             options = self.options
             plans = [
@@ -225,7 +225,7 @@ class _Run:
             loops = [loop for pair in zip(self.chain, plans, strict=True) for loop in loops_of(*pair)]
             native.prepare(loops, processes=self.threads)
 
-    def straight(
+    def to_pixels(
         self,
         color: Pixels,
         luma: tuple[float, float, float] | None,
@@ -234,27 +234,27 @@ class _Run:
         *,
         rgbx: bool,
     ) -> tuple[Pixels, int]:
-        """All filters on the colours, the last one writing the result's own type."""
+        """All filters on the colours; the last one writes the type of the result."""
         clipped = 0
         shown = _Store(target.dtype, rgbx, *mapping.folded())
         for number, filter in enumerate(self.chain):
             if number < len(self.chain) - 1:
-                color, _ = self.one(filter, color, luma)
+                color, _ = self.run_one(filter, color, luma)
             else:
-                color, clipped = self.one(filter, color, luma, store=shown, last=True)
+                color, clipped = self.run_one(filter, color, luma, store=shown, last=True)
             luma = None
         return color, clipped
 
-    def in_floats(
+    def in_float32(
         self, color: Pixels, opacity: Pixels | None, luma: tuple[float, float, float] | None
     ) -> tuple[Floats, Floats | None]:
         """All filters, in float32: the last response, and opacity from 0 to 1 if there is any."""
         if opacity is None:
             for number, filter in enumerate(self.chain):
-                color, _ = self.one(filter, color, luma, last=number == len(self.chain) - 1)
+                color, _ = self.run_one(filter, color, luma, last=number == len(self.chain) - 1)
                 luma = None
             return np.asarray(color, np.float32), None
-        from cnncli.filters.opacity import filter_covered
+        from cnncli.filters.opacity import filter_with_opacity
 
         cover = np.asarray(opacity / np.float32(self.source.white), np.float32)
         values = np.asarray(color, np.float32)
@@ -263,12 +263,12 @@ class _Run:
         for number, filter in enumerate(self.chain):
             done = len(self.plans)
             last = number == len(self.chain) - 1
-            values, cover = filter_covered(self, filter, values, cover, last=last)
+            values, cover = filter_with_opacity(self, filter, values, cover, last=last)
             self.plans[done:] = [self.plan_of(filter, values.shape)]
         return values, cover
 
     def plan_of(self, filter: Filter, shape: tuple[int, ...]) -> Plan:
-        """What was done with colours that opacity weighs."""
+        """The plan of a filter over colours weighted by opacity."""
         options, size = self.options, (shape[0], shape[1])
         plan = plan_filter(filter, dilation=options.dilation, stride=options.stride, shape=size, floats=True)
         words = f"{plan.detail}, beside opacity" if plan.detail else "beside opacity"
@@ -279,8 +279,8 @@ class _Run:
         """Full scale of the colours."""
         return self.source.white
 
-    def moved(self, filter: Filter, pixels: Floats, *, last: bool, white: float | None = None) -> Floats:
-        """Pixels as they were, at the places that the filter's result has."""
+    def unfiltered(self, filter: Filter, pixels: Floats, *, last: bool, white: float | None = None) -> Floats:
+        """The unfiltered pixels at the output positions of the filter."""
         surface = self.surface(filter, pixels, None, last=last)
         if white is not None:
             surface = replace(surface, fill=white)
@@ -299,7 +299,7 @@ class _Run:
         last: bool,
         store: _Store = _RAW,
     ) -> Surface:
-        """The frame seen through the border, and room for the filter's answer."""
+        """The frame with its border, and memory for the filter's response."""
         options = self.options
         extent, anchor = footprint(filter, options)
         roi = options.roi if last else None
@@ -325,7 +325,7 @@ class _Run:
         channels = 1 if luma else color.shape[2]
         return Surface(
             src=color,
-            out=_room((counts[1], counts[0], channels), store),
+            out=_output_array((counts[1], counts[0], channels), store),
             xmap=maps[0],
             ymap=maps[1],
             fill=self.fill,
@@ -337,7 +337,7 @@ class _Run:
             bias=store.bias,
         )
 
-    def one(
+    def run_one(
         self,
         filter: Filter,
         color: Pixels,
@@ -347,9 +347,9 @@ class _Run:
         last: bool = False,
         white: float | None = None,
     ) -> tuple[Pixels, int]:
-        """One filter on all channels: its answer, and how many samples were clipped."""
+        """One filter on all channels: its response, and how many samples were clipped."""
         surface = self.surface(filter, color, luma, last=last, store=store)
-        if white is not None:  # opacity: a constant border is opaque
+        if white is not None:  # of opacity: a constant border is opaque
             surface = replace(surface, fill=white, full_scale=white)
         plan, clipped = run_filter(filter, surface, self.options, threads=self.threads)
         self.plans.append(plan)
@@ -357,7 +357,7 @@ class _Run:
 
 
 def _cut(pixels: Pixels, roi: tuple[int, int, int, int]) -> Pixels:
-    """A region of an image."""
+    """Crop a region of an image."""
     (left, width), (top, height) = (_window(roi, axis, pixels.shape[1 - axis]) for axis in (0, 1))
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 

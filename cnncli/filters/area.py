@@ -1,4 +1,4 @@
-"""Filters that work on a part of a picture only: a region, or where a mask says so. The rest stays."""
+"""Filter only a part of an image: a region, or where a mask says so. The rest is unchanged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,14 +19,14 @@ Floats = NDArray[np.float32]
 
 @record(eq=False)
 class FilterArea:
-    """Where filters work.
+    """The part of an image that is filtered.
 
     Attributes
     ----------
     region : (x, y, width, height) or None
-        Only there.
+        Filter only this region.
     mask : ndarray, shape (H, W), float32, or None
-        Of each pixel of the picture the share of the filtered one, 0 to 1.
+        Weight of the filtered image at each pixel, 0 to 1.
     """
 
     region: Region | None = None
@@ -45,18 +45,18 @@ def apply_in_area(
     threads: int,
     rgbx: bool = False,
 ) -> Applied:
-    """Filter a part of one frame, and keep the rest bit for bit.
+    """Filter a part of one frame, and leave the rest unchanged, bit for bit.
 
-    What lies around the part is seen by the filters, as ever. Where a mask is between 0 and 1, colours are
-    mixed by it, each as far as it is opaque. A gray answer stands in all colours of a colour picture.
+    Filters still read the pixels around the part. Where a mask is between 0 and 1, colours are blended,
+    weighted by their opacity. A gray response is copied to all colours of a colour image.
 
     Parameters
     ----------
     part : FilterArea
-        Where.
+        The part to filter.
     frame, filters, options, alpha, source, target, threads, rgbx
-        As for `apply_filters`; ``options.roi`` is the part of the result that is wanted. Every filter must
-        give as many pixels as the frame has.
+        As for `apply_filters`; ``options.roi`` is the region of the result to return. Every filter must
+        keep the size of the frame.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def apply_in_area(
     if part.mask is not None and part.mask.shape != (height, width):
         rows, columns = part.mask.shape
         raise CnncliError(
-            f"--mask is {columns} x {rows} pixels; expected {width} x {height} as the picture",
+            f"--mask is {columns} x {rows} pixels; expected {width} x {height} as the image",
             "Give a mask of the picture's size.",
         )
     seen = options if part.region is None else replace(options, roi=part.region)
@@ -80,7 +80,7 @@ def apply_in_area(
     filtered = _with_channels(applied.pixels, channels, alpha=alpha)
     rows, columns = _window(seen.roi, (height, width))
     if part.mask is not None:
-        filtered = _mixed(
+        filtered = _blended(
             kept[rows, columns], filtered, part.mask[rows, columns], alpha=alpha, white=target.white
         )
     if part.region is not None:
@@ -97,7 +97,7 @@ def _window(region: Region | None, shape: tuple[int, int]) -> tuple[slice, slice
 
 
 def _in_depth(frame: Pixels, source: Depth, target: Depth) -> Pixels:
-    """A copy of the frame in the numbers of the result."""
+    """A copy of the frame in the type of the result."""
     if (frame.dtype, source.white) == (target.dtype, target.white):
         return np.array(frame, order="C")
     levels = frame * (target.white / source.white)
@@ -107,24 +107,24 @@ def _in_depth(frame: Pixels, source: Depth, target: Depth) -> Pixels:
 
 
 def _with_channels(pixels: Pixels, channels: int, *, alpha: bool) -> Pixels:
-    """Gray answers in as many colours as the picture has."""
+    """A gray response repeated for as many colours as the image has."""
     if pixels.shape[2] == channels:
         return pixels
     color = np.repeat(pixels[..., :1], channels - alpha, axis=2)
     return np.concatenate([color, pixels[..., -1:]], axis=2) if alpha else color
 
 
-def _mixed(kept: Pixels, filtered: Pixels, mask: Floats, *, alpha: bool, white: float) -> Pixels:
-    """Kept pixels where the mask is 0, filtered ones where it is 1, and mixtures between."""
-    mixed = np.where(mask[..., None] >= 1, filtered, kept)
+def _blended(kept: Pixels, filtered: Pixels, mask: Floats, *, alpha: bool, white: float) -> Pixels:
+    """Original pixels where the mask is 0, filtered ones where it is 1, and blends in between."""
+    blended = np.where(mask[..., None] >= 1, filtered, kept)
     soft = (mask > 0) & (mask < 1)
-    share = mask[soft].astype(np.float64)[:, None]
+    weight = mask[soft].astype(np.float64)[:, None]
     before, after = kept[soft].astype(np.float64), filtered[soft].astype(np.float64)
-    between = before + share * (after - before)
+    between = before + weight * (after - before)
     if alpha:
-        shares = np.concatenate([(1 - share) * before[:, -1:], share * after[:, -1:]], axis=1)
-        total = shares.sum(axis=1, keepdims=True)
-        colors = before[:, :-1] * shares[:, :1] + after[:, :-1] * shares[:, 1:]
+        weights = np.concatenate([(1 - weight) * before[:, -1:], weight * after[:, -1:]], axis=1)
+        total = weights.sum(axis=1, keepdims=True)
+        colors = before[:, :-1] * weights[:, :1] + after[:, :-1] * weights[:, 1:]
         between[:, :-1] = np.divide(colors, total, out=between[:, :-1], where=total > 0)
-    mixed[soft] = between if mixed.dtype == np.float32 else np.rint(np.clip(between, 0, white))
-    return mixed
+    blended[soft] = between if blended.dtype == np.float32 else np.rint(np.clip(between, 0, white))
+    return blended

@@ -1,7 +1,7 @@
-"""What lies beyond the edge, and which part of the result is wanted: index maps for the core.
+"""Border modes and output regions, as index maps for the core.
 
 Drawn with the image ``abcd``: replicate aaa|abcd, reflect cba|abcd, reflect101 dcb|abcd,
-wrap bcd|abcd, constant VVV|abcd. Maps go through a closed formula for any distance, so that a kernel
+wrap bcd|abcd, constant VVV|abcd. Indices are computed by a closed formula for any distance, so a kernel
 may be many times larger than the image.
 """
 
@@ -18,7 +18,7 @@ BorderMode = Literal["replicate", "reflect", "reflect101", "wrap", "constant"]
 OutputMode = Literal["same", "valid", "full"]
 IndexMap = NDArray[np.intp]
 
-# Names that scipy.ndimage, OpenCV, scikit-image and numpy.pad use for the same five.
+# Names of the same five modes in scipy.ndimage, OpenCV, scikit-image and numpy.pad.
 ALIASES: dict[str, BorderMode] = {
     "nearest": "replicate",
     "edge": "replicate",
@@ -40,7 +40,7 @@ ALIASES: dict[str, BorderMode] = {
 
 
 def _folded(at: IndexMap, period: int, last: int) -> IndexMap:
-    """Positions on a line that runs up to ``last`` and back, once every ``period``."""
+    """Positions mirrored at 0 and ``last``, with a period of ``period``."""
     within = at % period
     return np.where(within <= last, within, period - 1 - within + (period == 2 * last))
 
@@ -56,14 +56,14 @@ _INSIDE: dict[BorderMode, Callable[[IndexMap, int], IndexMap]] = {
 
 @record
 class Border:
-    """How pixels beyond the edge are found.
+    """How pixels beyond the edge are filled.
 
     Attributes
     ----------
     mode : str
         One of `BorderMode`.
     value : float
-        What ``constant`` fills in, in the units of the image.
+        Value of ``constant``, in the units of the image.
     """
 
     mode: BorderMode = "reflect101"
@@ -104,16 +104,16 @@ def parse_border(text: str) -> Border:
 
 
 def index_map(positions: IndexMap, size: int, mode: BorderMode) -> IndexMap:
-    """The pixel that stands at each position, on one axis.
+    """The index of the pixel for each position on one axis.
 
     Parameters
     ----------
     positions : ndarray of intp
-        Positions on the axis; below 0 and from ``size`` on they lie beyond the edge.
+        Positions on the axis; those below 0 or from ``size`` up are beyond the edge.
     size : int
-        Pixels of the axis, 1 or more.
+        Number of pixels on the axis, 1 or more.
     mode : str
-        The border.
+        The border mode.
 
     Returns
     -------
@@ -125,16 +125,16 @@ def index_map(positions: IndexMap, size: int, mode: BorderMode) -> IndexMap:
 
 @record
 class Axis:
-    """One axis of a filter over an image.
+    """A filter and an image along one axis.
 
     Attributes
     ----------
     size : int
-        Pixels of the image.
+        Size of the image in pixels.
     extent : int
-        Pixels under the kernel, from its first to its last cell.
+        Size of the kernel in pixels, from its first to its last cell, dilation included.
     anchor : int
-        The cell, counted in pixels from the first, that lies on the output pixel.
+        Position of the output pixel under the kernel, in pixels from its first cell.
     """
 
     size: int
@@ -142,7 +142,7 @@ class Axis:
     anchor: int
 
     def positions(self, mode: OutputMode) -> tuple[int, int]:
-        """The input position under the first cell for the first output pixel, and the number of outputs."""
+        """Input position of the kernel's first cell at the first output pixel, and number of outputs."""
         if mode == "same":
             return -self.anchor, self.size
         if mode == "full":
@@ -152,16 +152,16 @@ class Axis:
     def input_map(
         self, mode: OutputMode, border: BorderMode, *, stride: int = 1, window: tuple[int, int] | None = None
     ) -> tuple[IndexMap, int]:
-        """The map of padded positions, and how many outputs they give.
+        """The index map of the padded input, and the number of outputs.
 
         Parameters
         ----------
         mode, border
-            Which outputs, and what lies beyond the edge.
+            The output and border modes.
         stride : int
             Steps between outputs.
         window : (first, count) or None
-            Only these of the outputs.
+            Restrict the outputs to these.
         """
         start, dense = self.positions(mode)
         count = max(0, -(-dense // stride))

@@ -1,4 +1,4 @@
-"""The named kernels: each name with the entry that describes and builds it."""
+"""The named kernels, each with the entry that describes and builds it."""
 
 from cnncli.filters.entry import Entry
 from cnncli.filters.named import FAMILIES, entry_of

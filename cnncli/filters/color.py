@@ -13,15 +13,15 @@ Floats = NDArray[np.float32]
 
 @record
 class Curve:
-    """A power with a straight line near black, on a scale from 0 to 1.
+    """A tone curve: a power function with a linear segment near black, on a scale from 0 to 1.
 
     Attributes
     ----------
     name : str
-        What messages call it.
+        Its name in messages.
     cut, slope, offset, gamma : float
-        Numbers up to ``cut`` are ``slope`` times the light; above, light is
-        ((number + offset) / (1 + offset)) ** gamma.
+        Samples up to ``cut`` are ``slope`` times the light; above, light is
+        ((sample + offset) / (1 + offset)) ** gamma.
     """
 
     name: str
@@ -36,7 +36,7 @@ SRGB = Curve("sRGB", 0.04045, 12.92, 0.055, 2.4)
 
 
 def to_linear(pixels: Pixels, white: float, curve: Curve = SRGB) -> Floats:
-    """Decode samples to linear light on the same scale, float32; integers go through a table."""
+    """Decode samples to linear light on the same scale, float32; integers use a lookup table."""
     if pixels.dtype == np.float32:
         return _decoded(pixels.astype(np.float64) / white, white, curve)
     levels = np.arange(int(white) + 1, dtype=np.float64) / white
@@ -45,7 +45,7 @@ def to_linear(pixels: Pixels, white: float, curve: Curve = SRGB) -> Floats:
 
 
 def from_linear(light: Floats, white: float, curve: Curve = SRGB) -> Floats:
-    """Linear light as samples on the same scale; below black it continues the line."""
+    """Encode linear light as samples on the same scale; the linear segment continues below black."""
     x = light / np.float32(white)
     power = np.power(np.maximum(x, 0, dtype=np.float32), np.float32(1 / curve.gamma))
     above = np.float32(1 + curve.offset) * power - np.float32(curve.offset)
@@ -64,5 +64,5 @@ def premultiplied(color: Pixels, opacity: Floats) -> Floats:
 
 
 def unmultiplied(color: Floats, opacity: Floats) -> Floats:
-    """Colour that was weighted by opacity; 0 where nothing is left."""
+    """The inverse of `premultiplied`; 0 where there is no opacity."""
     return np.divide(color, opacity, out=np.zeros_like(color), where=opacity > np.float32(1e-6))

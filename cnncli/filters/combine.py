@@ -1,4 +1,4 @@
-"""What becomes of the responses of several kernels, where they are arrays: as `core/loops/responses.py`."""
+"""Combine the responses of several kernels that are arrays, like `core/loops/responses.py`."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,21 +11,21 @@ from cnncli.filters.model import Bank, Gradient, Weights
 Floats = NDArray[np.float32]
 
 
-def combined(
+def combine_responses(
     filter: Gradient | Bank, kernels: Sequence[Weights], responses: Iterable[Floats], full_scale: float
 ) -> Floats:
-    """The answer of a pair or a bank.
+    """The combined response of a gradient pair or a filter bank.
 
     Parameters
     ----------
     filter : Gradient or Bank
-        What is asked for.
+        The filter.
     kernels : sequence of ndarray
-        As laid over the image.
+        As applied to the image.
     responses : iterable of ndarray, float32, all of one shape
-        Of each kernel; they may be overwritten.
+        One for each kernel; they may be overwritten.
     full_scale : float
-        What counts as white in the source.
+        The value of white in the source.
 
     Returns
     -------
@@ -38,11 +38,11 @@ def combined(
             return np.hypot(dx, dy)
         large = np.maximum(np.abs(dx), np.abs(dy)) > floor
         return np.where(large, np.arctan2(dy, dx), np.float32(0))
-    return _of_bank(filter, responses, floor)
+    return _combine_bank(filter, responses, floor)
 
 
-def _of_bank(filter: Bank, responses: Iterable[Floats], floor: np.float32) -> Floats:
-    """The strongest response, its direction, or the norm of all."""
+def _combine_bank(filter: Bank, responses: Iterable[Floats], floor: np.float32) -> Floats:
+    """The strongest response, its direction, or the norm of all responses."""
     best = angle = np.zeros(0, np.float32)
     for number, response in enumerate(responses):
         if number == 0:

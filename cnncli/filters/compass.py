@@ -1,7 +1,7 @@
-"""Compass operators: one mask for each of eight directions, and the strongest answer.
+"""Compass operators: one mask for each of eight directions, and the strongest response.
 
-A mask answers to brightness that rises towards its direction. Directions are angles from the x axis
-towards the y axis, clockwise on the screen.
+A mask responds to brightness that rises in its direction. Directions are angles from the x axis towards
+the y axis, clockwise on the screen.
 """
 
 import math
@@ -19,7 +19,7 @@ _RING = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))
 KIRSCH_RING = (5.0, 5.0, -3.0, -3.0, -3.0, -3.0, -3.0, 5.0)
 ROBINSON_RING = (2.0, 1.0, 0.0, -1.0, -2.0, -1.0, 0.0, 1.0)
 PREWITT_RING = (1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
-"""Weights of the neighbours, clockwise from the mask's own direction."""
+"""Weights of the neighbours, clockwise from the mask's direction."""
 
 _ROOT = math.sqrt(2)
 FREI_CHEN_EDGES = (
@@ -34,14 +34,14 @@ EIGHT_ANGLES = tuple(math.radians(angle) for angle in (0, 45, 90, 135, 180, -135
 
 
 def ring_masks(ring: tuple[float, ...], centre: float, scale: float) -> tuple[Weights, ...]:
-    """Turn a ring of eight weights about its centre.
+    """Rotate a ring of eight weights around its centre.
 
     Parameters
     ----------
     ring : tuple of 8 float
-        Clockwise from the mask's own direction, as they lie on the image.
+        Clockwise from the mask's direction, as applied to the image.
     centre : float
-        The weight in the middle.
+        The weight in the centre.
     scale : float
         Every weight is divided by it.
 
@@ -70,10 +70,10 @@ def robinson(*, answer: str = "magnitude") -> Filter:
 
 
 def prewitt_compass(*, answer: str = "magnitude") -> Filter:
-    """Make Prewitt's eight masks of 1, -1 and -2 in the middle.
+    """Make Prewitt's eight masks of 1, -1 and -2 in the centre.
 
-    The positive weights sum to 5, but a straight step has at most 3 of them on its bright side that
-    the middle and the other side do not cancel; so they are divided by 3. A corner answers up to 5/3.
+    The positive weights sum to 5, but for a straight edge at most 3 of them are not cancelled by the
+    centre and the other side; so they are divided by 3. The response to a corner is up to 5/3.
     """
     return _compass("prewitt-compass", ring_masks(PREWITT_RING, -2, 3), answer)
 
@@ -81,8 +81,8 @@ def prewitt_compass(*, answer: str = "magnitude") -> Filter:
 def frei_chen(*, answer: str = "magnitude") -> Filter:
     """Make Frei and Chen's edge detector.
 
-    The magnitude is the norm of the projection on the edge subspace, masks 1 to 4, over sqrt(3/2), what
-    a unit step gives. The direction is that of the two isotropic gradient masks, 1 and 2.
+    The magnitude is the norm of the projection on the edge subspace, masks 1 to 4, divided by that of a unit
+    step, sqrt(3/2). The direction is that of the two isotropic gradient masks, 1 and 2.
     """
     basis = np.array(FREI_CHEN_EDGES) / math.sqrt(8)
     if answer == "direction":
@@ -117,7 +117,7 @@ def _compass(name: str, bank: tuple[Weights, ...], answer: str) -> Filter:
 
 ANSWER = Parameter(
     name="answer",
-    meaning="the strongest answer, or the direction of the mask that gave it",
+    meaning="the strongest response, or the direction of its mask",
     default="magnitude",
     kind="choice",
     choices=("magnitude", "direction"),
@@ -128,7 +128,7 @@ ANSWER = Parameter(
 KIRSCH = Entry(
     name="kirsch",
     family="compass",
-    summary="edges: strongest of eight masks of 5 and -3",
+    summary="edges: strongest response of eight masks of 5 and -3",
     parameters=(ANSWER,),
     build=kirsch,
     source="R. Kirsch: Computer Determination of the Constituent Structure of Biological Images, 1971; "
@@ -137,14 +137,14 @@ KIRSCH = Entry(
         spec="kirsch:answer=magnitude",
         patch=((0, 0, 1), (0, 1, 1), (0, 0, 1)),
         expected=1.0,
-        note="the mask for rightwards: (5 + 5 + 5) / 15",
+        note="the mask to the right: (5 + 5 + 5) / 15",
     ),
 )
 
 ROBINSON = Entry(
     name="robinson",
     family="compass",
-    summary="edges: strongest of eight turned Sobel masks",
+    summary="edges: strongest response of eight rotated Sobel masks",
     parameters=(ANSWER,),
     build=robinson,
     source="G. S. Robinson: Edge Detection by Compass Gradient Masks, 1977, level 5; over 4",
@@ -152,14 +152,14 @@ ROBINSON = Entry(
         spec="robinson:answer=magnitude",
         patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
         expected=1.0,
-        note="the mask for down and right: (1 + 2 + 1) / 4",
+        note="the mask to the lower right: (1 + 2 + 1) / 4",
     ),
 )
 
 PREWITT_COMPASS = Entry(
     name="prewitt-compass",
     family="compass",
-    summary="edges: strongest of eight masks of 1, -1 and -2",
+    summary="edges: strongest response of eight masks of 1, -1 and -2",
     parameters=(ANSWER,),
     build=prewitt_compass,
     source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; over 3",
@@ -167,7 +167,7 @@ PREWITT_COMPASS = Entry(
         spec="prewitt-compass:answer=magnitude",
         patch=((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6)),
         expected=0.4,
-        note="the mask for rightwards answers a straight step with its height",
+        note="the response of the mask to the right is the height of the step",
     ),
 )
 
@@ -183,7 +183,7 @@ FREI_CHEN = Entry(
         spec="frei-chen:answer=magnitude",
         patch=((0.1, 0.1, 0.9), (0.1, 0.1, 0.9), (0.1, 0.1, 0.9)),
         expected=0.8,
-        note="masks 2, 3 and 4 see the step; the length of their answers is its height",
+        note="masks 2, 3 and 4 respond; the norm of their responses is the height of the step",
     ),
 )
 

@@ -1,6 +1,6 @@
-"""How much of each pixel cell a shape covers: the weights of disk and motion.
+"""The area of each pixel cell that a shape covers: the weights of disk and motion.
 
-Cells are unit squares centred on whole coordinates; the shape is centred on (0, 0).
+Cells are unit squares centred on integer coordinates; the shape is centred on (0, 0).
 """
 
 import math
@@ -28,7 +28,7 @@ def disk_coverage(radius: float) -> Weights:
     """
     half = max(0, math.ceil(radius - 0.5))
     corners = np.arange(half + 1, dtype=np.float64) + 0.5
-    # The area over [0, x] x [0, y], then differences; the axes halve the cells of row and column 0.
+    # Areas of [0, x] x [0, y], then differences; the axes bisect the cells of row and column 0.
     area = np.zeros((half + 2, half + 2))
     area[1:, 1:] = _quarter_area(*np.meshgrid(corners, corners), radius)
     quadrant = np.diff(np.diff(area, axis=0), axis=1)
@@ -43,7 +43,7 @@ def disk_coverage(radius: float) -> Weights:
 def _quarter_area(x: NDArray[np.float64], y: NDArray[np.float64], radius: float) -> Weights:
     """Return the area of [0, x] x [0, y] inside the circle, for x and y from 0 up."""
     x, y = np.minimum(x, radius), np.minimum(y, radius)
-    # Left of `turn` the circle runs above y, right of it below.
+    # Left of `turn` the circle is above y, right of it below.
     turn = np.minimum(x, np.sqrt(np.maximum(radius**2 - y**2, 0)))
     return turn * y + _under_arc(x, radius) - _under_arc(turn, radius)
 
@@ -67,9 +67,9 @@ def streak_coverage(length: float, angle: float) -> Weights:
     Returns
     -------
     ndarray, shape (kh, kw), both odd, float64
-        0 to 1, the same when turned by half a turn; the sum is the length.
+        0 to 1, symmetric under a rotation by 180 degrees; the sum is the length.
     """
-    # Rounding makes the right angles exact, so that no empty columns are added.
+    # Rounding makes right angles exact, so that no empty columns are added.
     along = round(math.cos(math.radians(angle)), 15), round(math.sin(math.radians(angle)), 15)
     ux, uy = along[0] * length / 2, along[1] * length / 2
     vx, vy = -along[1] / 2, along[0] / 2
@@ -78,7 +78,7 @@ def streak_coverage(length: float, angle: float) -> Weights:
     half_y = max(0, math.ceil(round(max(y for _, y in streak) - 0.5, 9)))
     weights = np.zeros((2 * half_y + 1, 2 * half_x + 1))
     y, x = np.mgrid[-half_y : half_y + 1, -half_x : half_x + 1]
-    # Half a streak and half a cell's diagonal: cells further from the axis are free.
+    # Half the width of the streak and half a cell's diagonal: cells further from the axis are not covered.
     near = np.abs(x * along[1] - y * along[0]) < 0.5 + math.sqrt(0.5)
     for row, column in np.argwhere(near & ((y < 0) | ((y == 0) & (x <= 0)))):
         weights[row, column] = _cell_area(streak, column - half_x, row - half_y)
@@ -89,7 +89,7 @@ def streak_coverage(length: float, angle: float) -> Weights:
 
 
 def _cell_area(polygon: _Polygon, column: int, row: int) -> float:
-    """Clip a polygon to a cell, one side after another (Sutherland and Hodgman, 1974), and measure it."""
+    """Clip a polygon to a cell, side by side (Sutherland and Hodgman, 1974); its area."""
     for axis, centre in ((0, column), (1, row)):
         for side in (-1.0, 1.0):
             polygon = _clip(polygon, axis, side, side * centre + 0.5)
@@ -98,13 +98,15 @@ def _cell_area(polygon: _Polygon, column: int, row: int) -> float:
 
 
 def _clip(polygon: _Polygon, axis: int, side: float, limit: float) -> _Polygon:
-    """Keep what lies at ``side * coordinate <= limit``."""
+    """Keep the part where ``side * coordinate <= limit``."""
     kept: _Polygon = []
     for start, end in zip(polygon, polygon[1:] + polygon[:1], strict=True):
         before, after = side * start[axis] - limit, side * end[axis] - limit
         if before <= 0:
             kept.append(start)
         if before * after < 0:
-            share = before / (before - after)
-            kept.append((start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])))
+            fraction = before / (before - after)
+            kept.append(
+                (start[0] + fraction * (end[0] - start[0]), start[1] + fraction * (end[1] - start[1]))
+            )
     return kept

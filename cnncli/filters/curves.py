@@ -1,4 +1,4 @@
-"""Tone curves: how the numbers of a picture become light, and light becomes numbers."""
+"""Tone curves: between the samples of an image and linear light."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from cnncli.errors import CnncliError
 from cnncli.filters.color import SRGB, Curve
 from cnncli.images.picture import Metadata
 
-#: ITU-R BT.709-6, item 1.2, read backwards.
+#: ITU-R BT.709-6, item 1.2, inverted.
 BT709 = Curve("BT.709", 0.081, 4.5, 0.099, 1 / 0.45)
 
-#: PNG's cICP: the number of the transfer characteristics. Source: ITU-T H.273, table 3.
+#: By the number of the transfer characteristics in PNG's cICP. Source: ITU-T H.273, table 3.
 _BY_NUMBER = {1: BT709, 4: None, 5: None, 6: BT709, 8: None, 13: SRGB, 14: BT709, 15: BT709}
 _POWERS = {4: 2.2, 5: 2.8, 8: 1.0}
 _NUMBER_NAMES = {16: "PQ", 18: "HLG"}
 _TABLE_ERROR = 0.004  # of full scale: about one level of 255
-_PARAMETERS = {0: 1, 3: 5}  # of ICC's parametric curves: those that are a power, with or without a line
-_LEAST_GAMMA, _MOST_GAMMA = 0.1, 10.0
+_PARAMETERS = {0: 1, 3: 5}  # of ICC's parametric curves: a power, with or without a linear segment
+_MIN_GAMMA, _MAX_GAMMA = 0.1, 10.0
 
 
 def power(gamma: float) -> Curve:
-    """The curve number ** gamma; what is below black continues straight on."""
+    """The curve sample ** gamma; below black it continues linearly."""
     return Curve(f"gamma {gamma:.4g}", 0.0, 1.0, 0.0, gamma)
 
 
 def curve_of(metadata: Metadata) -> Curve:
-    """Find the curve of a picture: that which the file states, else sRGB's.
+    """Find the tone curve of an image: the one that the file states, else sRGB's.
 
-    Of PNG's chunks cICP outranks the colour profile, which outranks sRGB, which outranks gAMA. Source: W3C,
+    In a PNG, cICP takes precedence over the colour profile, then sRGB, then gAMA. Source: W3C,
     PNG, Third Edition, 4.3.
 
     Raises
     ------
     CnncliError
-        Where the file states a curve that is none of these, such as that of HDR video.
+        If the file states another curve, such as that of HDR video.
     """
     chunks = dict(metadata.color)
     if b"cICP" in chunks:
@@ -58,10 +58,10 @@ def curve_of(metadata: Metadata) -> Curve:
         return SRGB
     (stated,) = struct.unpack(">I", chunks[b"gAMA"])
     gamma = 100_000 / stated if stated else 0.0
-    if not _LEAST_GAMMA <= gamma <= _MOST_GAMMA:
+    if not _MIN_GAMMA <= gamma <= _MAX_GAMMA:
         raise CnncliError(
             f"--linear: its gAMA states {stated / 100_000:g}; "
-            f"expected {1 / _MOST_GAMMA:g} to {1 / _LEAST_GAMMA:g}",
+            f"expected {1 / _MAX_GAMMA:g} to {1 / _MIN_GAMMA:g}",
             "Leave --linear out, or write the picture again without gAMA.",
         )
     return power(gamma)
@@ -79,8 +79,8 @@ def _of_profile(icc: bytes) -> Curve:
         curve = _tabulated(tag)
     if curve is None:
         raise CnncliError(
-            "--linear: its colour profile has no tone curve that is known; "
-            "expected one that all colours share, a power or like sRGB's",
+            "--linear: the tone curve of its colour profile is not supported; "
+            "expected one curve for all colours, a power or like sRGB's",
             "Leave --linear out, or convert the picture to sRGB first.",
         )
     return curve
@@ -93,15 +93,15 @@ def _parametric(tag: bytes) -> Curve | None:
         return None
     gamma, *rest = (value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12))
     if kind == 0:
-        return power(gamma) if _LEAST_GAMMA <= gamma <= _MOST_GAMMA else None
+        return power(gamma) if _MIN_GAMMA <= gamma <= _MAX_GAMMA else None
     a, b, c, cut = rest
-    if a <= 0 or c <= 0 or abs(a + b - 1) > _TABLE_ERROR or not _LEAST_GAMMA <= gamma <= _MOST_GAMMA:
+    if a <= 0 or c <= 0 or abs(a + b - 1) > _TABLE_ERROR or not _MIN_GAMMA <= gamma <= _MAX_GAMMA:
         return None
-    return Curve("the profile's numbers", cut, 1 / c, b / a, gamma)
+    return Curve("the profile's samples", cut, 1 / c, b / a, gamma)
 
 
 def _tabulated(tag: bytes) -> Curve | None:
-    """A power, or a table that is as good as a curve that is known."""
+    """A power, or a table that matches one of the supported curves."""
     (count,) = struct.unpack_from(">I", tag, 8)
     if count == 0:
         return power(1.0)
@@ -110,7 +110,7 @@ def _tabulated(tag: bytes) -> Curve | None:
     values = np.frombuffer(tag, ">u2", count, 12)
     if count == 1:
         gamma = float(values[0]) / 256
-        return power(gamma) if _LEAST_GAMMA <= gamma <= _MOST_GAMMA else None
+        return power(gamma) if _MIN_GAMMA <= gamma <= _MAX_GAMMA else None
     table, x = values / 65535, np.linspace(0, 1, count)
     inside = (table > 0) & (table < 1) & (x > 0) & (x < 1)
     slopes = np.log(table[inside]) / np.log(x[inside]) if inside.any() else np.ones(1)

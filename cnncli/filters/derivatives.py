@@ -1,6 +1,6 @@
-"""First derivatives, scaled so that a full-scale step answers with full scale.
+"""First derivatives, scaled so that the response to a full-scale step is full scale.
 
-Written for convolution: flipped, they answer positively where brightness rises to the right (dx)
+Written for convolution: flipped, their response is positive where brightness increases to the right (dx)
 or downwards (dy). A full-scale step between two pixels gives a magnitude of full scale at both
 (roberts: at one).
 """
@@ -22,7 +22,7 @@ _CENTRAL = (1.0, 0.0, -1.0)
 
 DIRECTION = Parameter(
     name="direction",
-    meaning="derivative along x or y, their magnitude, or the angle of the steepest rise",
+    meaning="derivative along x or y, gradient magnitude, or gradient angle",
     default="magnitude",
     kind="choice",
     choices=("x", "y", "magnitude", "angle"),
@@ -32,17 +32,17 @@ DIRECTION = Parameter(
 
 
 def sobel(*, direction: str = "magnitude") -> Filter:
-    """Make Sobel's derivatives: differences, smoothed 1-2-1 across."""
+    """Make Sobel's derivatives: central differences, smoothed by 1-2-1 across."""
     return gradient("sobel", *_pair((1.0, 2.0, 1.0), _CENTRAL), direction)
 
 
 def scharr(*, direction: str = "magnitude") -> Filter:
-    """Make Scharr's derivatives: differences, smoothed 3-10-3 across."""
+    """Make Scharr's derivatives: central differences, smoothed by 3-10-3 across."""
     return gradient("scharr", *_pair((3.0, 10.0, 3.0), _CENTRAL), direction)
 
 
 def prewitt(*, direction: str = "magnitude") -> Filter:
-    """Make Prewitt's derivatives: differences, smoothed 1-1-1 across."""
+    """Make Prewitt's derivatives: central differences, smoothed by 1-1-1 across."""
     return gradient("prewitt", *_pair((1.0, 1.0, 1.0), _CENTRAL), direction)
 
 
@@ -54,11 +54,11 @@ def farid(*, direction: str = "magnitude") -> Filter:
 def roberts(*, direction: str = "magnitude") -> Filter:
     """Make Roberts' differences along the two diagonals of 2x2 pixels, each over sqrt(2).
 
-    x is the rise towards the upper right, y the rise towards the lower right. Their magnitude is 1
-    for a full-scale step along an axis and 0.71 for a single pixel that differs. The angle is
-    turned back by 45 degrees, so that a rise to the right is 0 as for the other operators.
+    x is the derivative towards the upper right, y towards the lower right. Their magnitude is 1 for a
+    full-scale step along an axis and 0.71 for a single pixel that differs. The angle is rotated back by
+    45 degrees, so that it is 0 for a gradient to the right, as for the other operators.
     """
-    # As they lie on the image: rows (f00, f10), (f01, f11).
+    # As applied to the image: rows (f00, f10), (f01, f11).
     up = np.array([[0.0, 1.0], [-1.0, 0.0]])
     down = np.array([[-1.0, 0.0], [0.0, 1.0]])
     dx, dy = (up, down) if direction != "angle" else ((up + down) / math.sqrt(2), (down - up) / math.sqrt(2))
@@ -67,7 +67,7 @@ def roberts(*, direction: str = "magnitude") -> Filter:
 
 
 def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
-    """Make the filter for one direction of a pair of derivatives.
+    """Make the filter for a pair of derivatives.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
 
 
 def _pair(across: tuple[float, ...], along: tuple[float, ...]) -> tuple[Weights, Weights]:
-    """Return dx and dy of which a unit step gives 1: the weights on one side sum to 1."""
+    """Return dx and dy whose response to a unit step is 1: the weights on one side sum to 1."""
     side = sum(weight for weight in along if weight > 0)
     dx = np.outer(across, along) / (sum(across) * side)
     return dx, dx.T
 
 
-_FAINT = ((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6))
+_FAINT_STEP = ((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6))
 
 SOBEL = Entry(
     name="sobel",
@@ -113,16 +113,16 @@ SOBEL = Entry(
     source="I. Sobel, G. Feldman: A 3x3 Isotropic Gradient Operator, 1968; over 4",
     example=Example(
         spec="sobel:direction=x",
-        patch=_FAINT,
+        patch=_FAINT_STEP,
         expected=0.4,
-        note="the step from 0.2 to 0.6 answers with its height",
+        note="the response is the height of the step from 0.2 to 0.6",
     ),
 )
 
 SCHARR = Entry(
     name="scharr",
     family="derivatives",
-    summary="edges: 3x3 gradient, smoothed 3-10-3, more even in all directions",
+    summary="edges: 3x3 gradient, smoothed 3-10-3, better rotational symmetry",
     parameters=(DIRECTION,),
     build=scharr,
     source="H. Scharr: Optimale Operatoren in der digitalen Bildverarbeitung, 2000, 3-10-3; over 16",
@@ -145,7 +145,7 @@ PREWITT = Entry(
         spec="prewitt:direction=y",
         patch=((0.1, 0.1, 0.1), (0.5, 0.5, 0.5), (0.7, 0.7, 0.7)),
         expected=0.6,
-        note="0.7 - 0.1: brightness rises downwards",
+        note="0.7 - 0.1: brightness increases downwards",
     ),
 )
 
@@ -160,7 +160,7 @@ ROBERTS = Entry(
         spec="roberts:direction=magnitude",
         patch=STEP,
         expected=1.0,
-        note="both diagonals rise by 1 between the middle pixel and its right and lower neighbours: "
+        note="both diagonals differ by 1 between the centre pixel and its right and lower neighbours: "
         "hypot(1, 1) / sqrt(2)",
     ),
 )
@@ -168,7 +168,7 @@ ROBERTS = Entry(
 FARID = Entry(
     name="farid",
     family="derivatives",
-    summary="edges: 5x5 gradient whose angle is nearly exact",
+    summary="edges: 5x5 gradient with a nearly exact angle",
     parameters=(DIRECTION,),
     build=farid,
     source="H. Farid, E. P. Simoncelli: Differentiation of Discrete Multidimensional Signals, 2004, "
@@ -177,7 +177,7 @@ FARID = Entry(
         spec="farid:direction=x",
         patch=((0, 0, 0, 0.5, 0.5),) * 5,
         expected=0.5,
-        note="a step of half the full scale answers with half the full scale",
+        note="the response to a step of half the full scale is half the full scale",
     ),
 )
 

@@ -1,6 +1,6 @@
-"""Run the detectors that answer edge or no edge: Canny's, and zero-crossings of a Laplacian.
+"""Run the detectors of binary edge maps: Canny's, and zero-crossings of a Laplacian.
 
-Both answer full scale on an edge and 0 elsewhere.
+Both give full scale on an edge and 0 elsewhere.
 """
 
 from typing import Any
@@ -18,28 +18,28 @@ from cnncli.filters.plan import plan_linear
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
 from cnncli.records import replace
 
-LEVELS = 255.0  # a picture of any depth is brought to these …
+LEVELS = 255.0  # an image of any depth is scaled to 0 to 255 …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
-SOBEL_STEP = 4.0  # what the Sobel pair answers to a step of 1
-_HALO = 2  # pixels around the output that its gradient and its neighbours' need
+SOBEL_STEP = 4.0  # response of the Sobel pair to a step of 1
+_HALO = 2  # pixels around the output for its gradient and its neighbours' gradients
 _BLOCK_BYTES = 1 << 20
 
 
 def canny_reach(filter: Canny) -> int:
-    """Pixels to each side of an output pixel that its being a ridge depends on."""
+    """Pixels to each side of an output pixel that decide whether it is a ridge."""
     return gaussian_size(filter.sigma) // 2 + _HALO
 
 
 def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     """Find Canny's edges.
 
-    The source is brought to levels from 0 to 255 in steps of 1/4096, in any type, so that one picture
-    in 8 bits, 16 bits or float has the same edges to the pixel. Then: a Gaussian cut at four sigmas;
-    the Sobel pair; ridges of its magnitude, interpolated along the gradient; and of the ridges from
-    ``low`` up, those connected (to any of 8 neighbours) to one from ``high`` up.
+    A source of any type is scaled to 0 to 255 in steps of 1/4096, so that the same image in 8 bits, 16 bits
+    or float has exactly the same edges. Then: a Gaussian cut off at four sigmas; the Sobel pair;
+    non-maximum suppression of its magnitude, interpolated along the gradient; and hysteresis: of the
+    ridges from ``low`` up, those connected (to any of 8 neighbours) to one from ``high`` up.
 
-    A pixel of the border is an edge by the same rule as any other; what lies beyond comes from the
-    border mode. Edges are followed within the output.
+    Pixels at the border follow the same rule as any other; pixels beyond it come from the border mode.
+    Edges are traced within the output.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     J. Canny: A Computational Approach to Edge Detection, 1986: sections VI (ridges), VIII (hysteresis).
     """
     height, width, channels = _dense_shape(surface, (2 * canny_reach(filter) + 1,) * 2)
-    # A rim of no edges around the map, so that following needs no look at the border.
+    # A margin without edges around the map, so that hysteresis needs no checks at the border.
     ridges = np.zeros(-(-(height + 2) * (width + 2) * channels // 8) * 8, np.uint8)
     edges = ridges[: (height + 2) * (width + 2) * channels].reshape(height + 2, width + 2, channels)
     inner = edges[1:-1, 1:-1]
     _find_ridges(filter, replace(_to_levels(surface), out=inner), threads)
-    _follow(ridges, edges)
-    marked = replace(
+    _trace_edges(ridges, edges)
+    edge_surface = replace(
         surface,
         src=inner,
         xmap=np.arange(width, dtype=np.intp),
@@ -74,25 +74,25 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
         luma=None,
         scale=surface.scale * surface.full_scale,
     )
-    job = lay_out(jobs.MARKS, marked, extent=(1, 1))
+    job = lay_out(jobs.MARKS, edge_surface, extent=(1, 1))
     job.record["level"] = jobs.STRONG_RIDGE
     size = HEADER_BYTES + 4 * job.pitch
     return _clipped(native.run("marks", job.record, job.count, threads=threads, scratch_bytes=size))
 
 
 def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int) -> int:
-    """Find where a response changes sign.
+    """Find the zero-crossings of a response.
 
     A pixel is an edge where its response and that of the neighbour to the right or below have opposite
     signs and differ by more than ``threshold`` of full scale; or where its own response is 0, and the
-    neighbours left and right, or above and below, have opposite signs and differ so. Responses within
-    float32's rounding noise count as 0, so flat areas have no edges whatever the threshold. Pixels of
-    the last column and row have no neighbour to that side.
+    neighbours left and right, or above and below, have opposite signs and differ by as much. Responses
+    within float32's rounding noise count as 0, so flat areas have no edges at any threshold. Pixels in the
+    last column or row have no neighbour on that side.
 
     Parameters
     ----------
     filter : ZeroCrossings
-        Weights, the same answer flipped or not, and threshold.
+        Weights, which are symmetric, and threshold.
     surface : Surface
         Maps as for the convolution with the weights.
     threads : int
@@ -111,7 +111,9 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
     plan = plan_linear(filter.weights, dilation=1, stride=(1, 1), shape=dense.out.shape[:2])
     run_linear(filter.weights, plan, dense, threads=threads)
     height, width, _ = dense.out.shape
-    changes = replace(surface, src=dense.out, xmap=_rimmed(width), ymap=_rimmed(height), fill=0.0, luma=None)
+    changes = replace(
+        surface, src=dense.out, xmap=_with_margin(width), ymap=_with_margin(height), fill=0.0, luma=None
+    )
     job = lay_out(jobs.SIGN_CHANGES, changes, extent=(3, 3))
     job.record["floor"] = NOISE * np.abs(filter.weights).sum() * surface.full_scale
     job.record["least"] = filter.threshold * surface.full_scale
@@ -122,7 +124,7 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
 
 
 def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
-    """The same view with an output of float32 for every place, without stride or range."""
+    """The same surface with a float32 output without stride or range mapping."""
     out = aligned_empty(_dense_shape(surface, extent), np.float32)
     return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
 
@@ -133,15 +135,15 @@ def _dense_shape(surface: Surface, extent: tuple[int, ...]) -> tuple[int, int, i
     return surface.ymap.size - y + 1, surface.xmap.size - x + 1, surface.channels
 
 
-def _rimmed(count: int) -> NDArray[np.intp]:
-    """A map of all positions, with one to either side that is filled."""
+def _with_margin(count: int) -> NDArray[np.intp]:
+    """An index map of all positions, with a filled one on either side."""
     positions = np.full(count + 2, -1, np.intp)
     positions[1:-1] = np.arange(count)
     return positions
 
 
 def _to_levels(surface: Surface) -> Surface:
-    """The source in levels from 0 to 255, rounded to the same steps whatever it was."""
+    """The source scaled to 0 to 255, and rounded to the same steps for all types."""
     factor = LEVELS * STEPS / surface.full_scale
     fill = float(np.rint(surface.fill * factor) / STEPS)
     if surface.src.dtype == np.uint8 and surface.full_scale == LEVELS:
@@ -163,16 +165,16 @@ def _find_ridges(filter: Canny, view: Surface, threads: int) -> None:
     view = replace(view, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
     job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=True)
     set_factors(job, taps, taps)
-    for name, share in (("low", filter.low), ("high", filter.high)):
-        # The loop asks for more than the number below the threshold: for at least the threshold.
-        job.record[name] = np.nextafter(np.float32(share * SOBEL_STEP * LEVELS), np.float32(-1))
+    for name, threshold in (("low", filter.low), ("high", filter.high)):
+        # The loop compares with >; with the next smaller number that is >= the threshold.
+        job.record[name] = np.nextafter(np.float32(threshold * SOBEL_STEP * LEVELS), np.float32(-1))
     rows = 2 + 4 * jobs.RIDGES_RING + rows_read(job)
     size = HEADER_BYTES + 4 * rows * job.pitch
     native.run("ridges", job.record, job.count, threads=threads, scratch_bytes=size)
 
 
-def _follow(ridges: NDArray[np.uint8], edges: NDArray[np.uint8]) -> None:
-    """Mark the ridges that are joined to a strong one."""
+def _trace_edges(ridges: NDArray[np.uint8], edges: NDArray[np.uint8]) -> None:
+    """Hysteresis: mark the ridges that are connected to a strong one."""
     stack = np.empty(ridges.size, np.intp)  # no page of it is touched before the stack grows there
     job = np.zeros(1, jobs.HYSTERESIS)
     job["map"], job["words"] = ridges.ctypes.data, ridges.size // 8

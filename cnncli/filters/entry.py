@@ -1,4 +1,4 @@
-"""What the catalog says about a named kernel: its parameters, its source, an example in numbers."""
+"""Catalog entries of named kernels: parameters, source, and a worked example."""
 
 import math
 import re
@@ -15,13 +15,13 @@ from cnncli.records import record
 Value = float | int | str
 
 MAX_SIZE = 4097
-"""The longest side of a kernel: 4097 x 4097 weights fill 128 MiB."""
+"""The largest side of a kernel: 4097 x 4097 weights take 128 MiB."""
 
-LARGEST_WEIGHT = 1e30
+MAX_WEIGHT = 1e30
 """Weights beyond this would overflow float32 when multiplied by a 16-bit image."""
 
 STEP = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
-"""A full-scale step, the bright side to the right: the patch of many examples."""
+"""A full-scale step, bright on the right: the patch of many examples."""
 
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?")
@@ -38,7 +38,7 @@ def read_number(text: str) -> float | None:
     Returns
     -------
     float or None
-        None where the text is no number, or a fraction over zero. May be infinite (``1e999``).
+        None if the text is not a number, or a fraction over zero. May be infinite (``1e999``).
     """
     found = _NUMBER.fullmatch(text.replace("−", "-"))
     if found is None:
@@ -48,14 +48,14 @@ def read_number(text: str) -> float | None:
 
 
 def write_number(value: Value) -> str:
-    """Write a parameter or weight in the fewest digits that read back to the same number."""
+    """Write a parameter or weight in the fewest digits that read back as the same number."""
     if isinstance(value, str):
         return value
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
 def plain(name: str) -> str:
-    """Fold a name: case, underscores and spaces make no difference."""
+    """Normalise a name: ignore case, and treat spaces, underscores and hyphens alike."""
     return re.sub(r"[\s_-]+", "-", name.strip()).casefold()
 
 
@@ -66,7 +66,7 @@ def spec_of(name: str, **values: Value) -> str:
 
 
 def see(name: str) -> str:
-    """Where to read what a named kernel takes."""
+    """A hint where to read about the parameters of a named kernel."""
     return f"See what {name} takes with: cnncli kernels {name}"
 
 
@@ -88,15 +88,15 @@ class Parameter:
     meaning : str
         One line, with the unit.
     default : str
-        As shown; where it follows from other parameters, how.
+        As displayed; if it depends on other parameters, how.
     kind : str
-        ``number``, ``whole``, ``odd`` (a whole odd number) or ``choice``.
+        ``number``, ``whole`` (an integer), ``odd`` (an odd integer) or ``choice``.
     low, high : float
         The range, both ends included.
     choices : tuple of str
         The values of a ``choice``.
     synonyms : mapping
-        Other words for choices.
+        Synonyms of choices.
     aliases : tuple of str
         Other names of the parameter.
     """
@@ -148,18 +148,18 @@ class Parameter:
         if value is None or wrong:
             raise CnncliError(
                 f"{kernel}: {self.name}={text}; expected {self.range}",
-                self._as_share(value) or see(kernel),
+                self._as_fraction(value) or see(kernel),
             )
         return value if self.kind == "number" else int(value)
 
-    def _as_share(self, value: float | None) -> str:
-        """What a level from 0 to 255 is as a share of full scale, which the parameter is."""
+    def _as_fraction(self, value: float | None) -> str:
+        """Suggest a fraction of full scale, as the parameter expects, for a level from 0 to 255."""
         if self.kind != "number" or (self.low, self.high) != (0, 1) or not 1 < (value or 0) <= 255:
             return ""
         from cnncli.nearest import meant
 
-        share = f"{self.name}={(value or 0) / 255:.2g}"
-        return meant(f"{share}, which is {value:g} of 255")
+        fraction = f"{self.name}={(value or 0) / 255:.2g}"
+        return meant(f"{fraction}, which is {value:g} of 255")
 
     def _choose(self, text: str, kernel: str) -> str:
         word = plain(text)
@@ -176,7 +176,7 @@ class Parameter:
 
 @record(kw_only=True)
 class Example:
-    """A worked example: the response of one filter at the middle of one patch.
+    """A worked example: the response of a filter at the centre of a patch.
 
     Attributes
     ----------
@@ -185,9 +185,9 @@ class Example:
     patch : tuple of rows
         Pixels, full scale is 1; large enough for the kernel.
     expected : float
-        The response at the middle, column W // 2 and row H // 2.
+        The response at the centre, column W // 2 and row H // 2.
     note : str
-        What it shows, in a line.
+        An explanation in one line.
     """
 
     spec: str
@@ -205,13 +205,13 @@ class Entry:
     name, family, summary : str
         The summary is one line.
     parameters : tuple of Parameter
-        In the order in which values without a name are taken.
+        In the order of values given without a name.
     build : callable
         Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range.
     source : str
         Author, title, year, equation.
     example : Example
-        A worked example in numbers.
+        A worked example.
     """
 
     name: str
@@ -228,7 +228,7 @@ class Entry:
         Raises
         ------
         CnncliError
-            There is none; the valid ones are listed.
+            If there is none; the valid ones are listed.
         """
         folded = plain(word)
         for parameter in self.parameters:
@@ -238,9 +238,9 @@ class Entry:
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
             raise CnncliError(message, f"Write: -k {self.name}")
-        from cnncli.filters.aliases import nearest_parameter
+        from cnncli.filters.aliases import suggest_parameter
 
         raise CnncliError(
             f"{self.name}: unknown parameter {word.strip()!r}; expected {', '.join(names)}",
-            f"{nearest_parameter(folded, names)} {see(self.name)}".lstrip(),
+            f"{suggest_parameter(folded, names)} {see(self.name)}".lstrip(),
         )

@@ -1,7 +1,7 @@
-"""Run one linear filter over a surface by a given plan: fill in the job, call the core.
+"""Run one linear filter over a surface by a given plan: fill in the job and call the core.
 
-What these functions return is the number of values that an output of integers clipped; of an output of
-floats, some number if any of them is not finite, else 0.
+These functions return the number of clipped values for an integer output; for a float output, a number
+above 0 if any value is not finite, else 0.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_ou
 from cnncli.filters.model import Weights
 from cnncli.filters.rgbx import run_on_rgb
 
-BOX_TILE_ROWS = 96  # of bytes: a quarter of the memory of floats, and fewer rows are added up twice
-MOST_HALVINGS = 8  # of weights, until they are whole numbers
+BOX_TILE_ROWS = 96  # for bytes: a quarter of the memory of floats, and fewer rows are summed twice
+MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
-MOST_WHOLE = 64  # by which the weights of a bank are multiplied to be whole
-NOISE = 1e-6  # of the largest response: what float32 rounding may leave where nothing changes
+MAX_FACTOR = 64  # tried to make the weights of a bank integers
+NOISE = 1e-6  # of the largest response: float32 rounding error in flat areas
 
 
 def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
-    """Sum over the cells that are not zero.
+    """Direct convolution: sum over the weights that are not zero.
 
     Parameters
     ----------
     weights : ndarray, shape (kh, kw)
-        As laid over the image, not flipped.
+        As applied to the image, not flipped.
     surface : Surface
-        What to read and write.
+        Source and output.
     dilation : int
         Pixels from one cell to the next.
     threads : int
@@ -43,11 +43,11 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     """
     kh, kw = weights.shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    numbers = whole_weights(weights, surface)
+    numbers = integer_weights(weights, surface)
     if numbers is not None:
 
-        def run_bytes(close: Surface) -> int:
-            return _run_direct_bytes(*numbers, close, extent, dilation=dilation, threads=threads)
+        def run_bytes(rgb: Surface) -> int:
+            return _run_direct_bytes(*numbers, rgb, extent, dilation=dilation, threads=threads)
 
         return run_on_rgb(run_bytes, surface, threads=threads)
     job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
@@ -58,32 +58,32 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
 
 
 def _row_chunk() -> int:
-    """Floats that a loop takes of each of the rows that share their loads."""
+    """Floats of each row that a loop processes at once, of rows that share their loads."""
     target = processor()[3]
     return target.tap_chunk(target.tap_rows)
 
 
-def whole_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp], int] | None:
-    """Weights as whole numbers and the power of two that they are to be divided by, for sums of bytes.
+def integer_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp], int] | None:
+    """Weights as integers and the power of two to divide them by, for sums of bytes.
 
-    None where 16 bits would not hold every sum and the bias, or where the samples are no whole bytes.
+    None if a sum with the bias could exceed 16 bits, or if not all samples are bytes.
     """
     if not _reads_bytes(surface):
         return None
-    if not _are_whole(weights * 2.0 ** (MOST_HALVINGS - 1)):
+    if not _are_integers(weights * 2.0 ** (MAX_HALVINGS - 1)):
         return None
-    exponent = next(each for each in range(MOST_HALVINGS) if _are_whole(weights * 2.0**each))
+    exponent = next(each for each in range(MAX_HALVINGS) if _are_integers(weights * 2.0**each))
     numbers = weights * 2.0**exponent
     largest = 255 * np.abs(numbers).sum() + abs(surface.bias)
     return (numbers.astype(np.intp), exponent) if largest < 2**15 else None
 
 
-def _are_whole(numbers: Weights) -> bool:
+def _are_integers(numbers: Weights) -> bool:
     return bool((numbers == np.rint(numbers)).all())
 
 
 def _reads_bytes(surface: Surface) -> bool:
-    """Whether all samples under a window are bytes, those beyond the border as well."""
+    """Whether all samples of a window are bytes, including those beyond the border."""
     whole_fill = float(surface.fill).is_integer() and 0 <= surface.fill <= 255
     return surface.src.dtype == np.uint8 and surface.luma is None and whole_fill
 
@@ -113,12 +113,12 @@ def _run_direct_bytes(
 
 
 def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int) -> int:
-    """Sum over ranks of a column times a row.
+    """Separable convolution: a sum, over ranks, of columns times rows.
 
     Parameters
     ----------
     columns, rows : ndarray, shapes (rank, kh) and (rank, kw)
-        weights = columns.T @ rows, as laid over the image.
+        weights = columns.T @ rows, as applied to the image.
     surface, dilation, threads
         As in `run_direct`.
 
@@ -140,7 +140,7 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
 
 
 def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int = 1, plane: int = 0) -> None:
-    """The taps and rows of `run_separable`, for any job that has fields for them."""
+    """Set the columns and rows of `run_separable`, in any job with fields for them."""
     job.record["kept_rows"] = job.loaded_rows
     along = [4 * x * dilation * job.surface.channels for x in range(rows.shape[1])]
     job.record["row_count"] = rows.shape[1]
@@ -150,16 +150,16 @@ def set_factors(job: TileJob, columns: Weights, rows: Weights, *, dilation: int 
 
 
 def rows_read(job: TileJob) -> int:
-    """Rows in scratch: those that are loaded, and what rows of output that are not there are summed from."""
+    """Rows in scratch: the loaded ones, and those read for output rows beyond the tile."""
     return job.loaded_rows + processor()[3].tap_rows - 1
 
 
 def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads: int) -> int:
-    """Sum over a rectangle of ``shape`` (height, width), times ``weight``; see `run_direct`."""
+    """Box filter: a sum over a rectangle of ``shape`` (height, width), times ``weight``; see `run_direct`."""
     name = box_loop(shape, surface)
     if name == "box":
         return _run_box(name, shape, weight, surface, threads)
-    return run_on_rgb(lambda close: _run_box(name, shape, weight, close, threads), surface, threads=threads)
+    return run_on_rgb(lambda rgb: _run_box(name, shape, weight, rgb, threads), surface, threads=threads)
 
 
 def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface, threads: int) -> int:
@@ -177,13 +177,13 @@ def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface,
     job.record["scale"] *= np.float32(abs(weight) if surface.absolute else weight)  # |sum| comes first
     if not of_bytes:
         return _run(name, job, threads, rows=job.loaded_rows + 3)
-    # A row of floats, a table of pieces, loaded rows of bytes and one of nothing, a row of sums a level.
+    # A row of floats, a table of pieces, loaded rows of bytes and one of zeros, a row of sums per level.
     rows = 1 + -(-(job.loaded_rows + 1) // 4) + width.bit_length()
     return _run(name, job, threads, rows=rows + -(-PIECE_BYTES // (4 * job.pitch)))
 
 
 def box_loop(shape: tuple[int, ...], surface: Surface) -> str:
-    """The native function for a box over a surface: integers where its sums of bytes are exact."""
+    """The native function for a box: in integers if its sums of bytes are exact."""
     if not _reads_bytes(surface):
         return "box"
     largest = 255 * shape[0] * shape[1]
@@ -200,21 +200,21 @@ def run_responses(
     rectified: bool = False,
     angles: Sequence[float] = (),
 ) -> int:
-    """Several kernels and what is made of their answers.
+    """Several kernels in one pass, and the combination of their responses.
 
     Parameters
     ----------
     kernels : sequence of ndarray, each (kh, kw)
-        As laid over the image.
+        As applied to the image.
     surface, dilation, threads
         As in `run_direct`.
     combine : str
-        A key of ``jobs.COMBINE``. ``max`` is never below 0; ``angle`` and ``direction`` are 0 where
-        no response is more than rounding noise.
+        A key of ``jobs.COMBINE``. ``max`` is never below 0; ``angle`` and ``direction`` are 0 where all
+        responses are within rounding noise.
     rectified : bool
-        Whether responses of either sign count, for ``max`` and ``direction``.
+        Whether ``max`` and ``direction`` compare magnitudes, so that responses of either sign count.
     angles : sequence of float
-        What ``direction`` answers, one a kernel.
+        Values of ``direction``, one for each kernel.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def run_responses(
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
     job = lay_out(jobs.RESPONSES, surface, extent=extent)
     if combine == "direction":
-        kernels = whole_kernels(kernels)
+        kernels = integer_kernels(kernels)
     even = [*kernels, np.zeros((kh, kw))] if len(kernels) % 2 else list(kernels)
     _set_taps(job, np.stack(even), dilation)
     job.record["kernels"], job.record["combine"] = len(kernels), jobs.COMBINE[combine]
@@ -233,18 +233,18 @@ def run_responses(
     largest = max(float(np.abs(weights).sum()) for weights in kernels)
     job.record["floor"] = NOISE * largest * surface.full_scale
     job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
-    # Answers of all kernels for one chunk, in rows' worth of scratch.
+    # Responses of all kernels for one chunk, as a number of rows of scratch.
     room = -(-len(even) * processor()[3].tap_chunk(2) // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
 
 
-def whole_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
-    """Kernels times one number that makes their weights whole, if a small one does.
+def integer_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
+    """Kernels scaled by a common factor to integer weights, if a small factor does so.
 
-    Sums of whole samples then are exact, so that of directions that are equally strong always the first
-    is the strongest, whatever the depth of the image.
+    Sums of integer samples are then exact, so that among equally strong directions the first always wins,
+    at any depth of the image.
     """
-    for factor in range(1, MOST_WHOLE + 1):
+    for factor in range(1, MAX_FACTOR + 1):
         numbers = [np.rint(factor * weights) for weights in kernels]
         if all(np.allclose(factor * w, n, rtol=0, atol=1e-9) for w, n in zip(kernels, numbers, strict=True)):
             return numbers
@@ -254,10 +254,10 @@ def whole_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
 def _set_row_taps(
     job: TileJob, kernels: Weights, dilation: int, *, plane: int = 0
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Taps of a sum over kernels (count, kh, kw), each on a plane of rows of its own, for `jobs._ROWS`.
+    """Set the taps of a sum over kernels (count, kh, kw), each over its own plane of rows, for `jobs._ROWS`.
 
-    Every output sample adds up its taps in the same order, rows first, whichever of the rows that share
-    their loads it is in. The row, kernel and column of each tap.
+    Every output sample sums its taps in the same order, rows first, in each of the rows that share their
+    loads. Returns the row, kernel and column of each tap.
     """
     surface, target = job.surface, processor()[3]
     step = target.tap_rows if dilation == 1 and surface.stride[1] == 1 else 1
@@ -286,7 +286,7 @@ def _set_row_taps(
 
 
 def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:
-    """Taps where any of the kernels (count, kh, kw) has a weight; weights in pairs of kernels."""
+    """Set taps where any of the kernels (count, kh, kw) has a weight; weights in pairs of kernels."""
     cells = np.argwhere(kernels.any(axis=0))
     if not len(cells):
         cells = np.zeros((1, 2), np.intp)
@@ -299,7 +299,7 @@ def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:
 
 
 def _run(name: str, job: TileJob, threads: int, *, rows: int) -> int:
-    """Run a job with scratch for so many rows; the clipped values of all threads."""
+    """Run a job with scratch memory for ``rows``; the clipped values of all threads."""
     scratches = native.run(
         name, job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * rows * job.pitch
     )

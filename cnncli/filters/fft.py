@@ -1,10 +1,10 @@
-"""Convolution with large kernels by Fourier transforms, whose rounding stays within each window.
+"""Convolution with large kernels by Fourier transforms, with rounding errors relative to each window.
 
-A transform's errors are relative to all values of a tile, so that one of 1e20 would spoil answers whose
-windows do not hold it. Tiles in which that could matter are left out by the transforms (see
-`core/loops/fft.py`) and done here: directly where the kernel is small, else in *bands* of magnitude. The
-windows whose largest magnitude lies in the highest band are answered by a transform of everything; then
-the values of that band are set to 0, which the remaining windows do not hold, and so on downwards.
+A transform's errors are relative to all values of a tile, so that a single 1e20 would spoil outputs whose
+windows do not contain it. Tiles in which that could matter are skipped by the transforms (see
+`core/loops/fft.py`) and computed here: directly if the kernel is small, else in *bands* of magnitude. The
+windows whose largest magnitude is in the highest band are computed by a transform of all values; then the
+values of that band, which no remaining window contains, are set to 0, and so on downwards.
 """
 
 import numpy as np
@@ -21,10 +21,10 @@ from cnncli.records import replace
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-MOST_CHANNELS = 4  # of a transform's tiles
-BAND = 1 / 32  # of its upper end, where a band ends
-_DIRECT_TAPS = 3.0  # taps for each multiply-add that a transform costs, up to which direct sums are faster
-_MOST_CELLS = 1 << 18  # of a kernel that counts: sums of so many ones err by less than a half
+MAX_CHANNELS = 4  # of a tile
+BAND = 1 / 32  # ratio of a band's lower to its upper end
+_DIRECT_TAPS = 3.0  # taps per multiply-add of a transform's cost, up to which direct convolution is faster
+_MAX_CELLS = 1 << 18  # of a counting kernel: the error of a sum of so many ones is below a half
 _ONE = np.ones((1, 1))
 _HALF = np.float32(0.5)
 
@@ -32,15 +32,15 @@ _HALF = np.float32(0.5)
 def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     """Correlate a surface with a kernel of any size.
 
-    Every answer errs by at most 1e-4 of sum |weights| times the largest magnitude under those cells of the
-    kernel, where it lies, that have a weight, whatever stands outside; or, in an output of integers, by at
-    most 0.02 levels before it is rounded. A value that is not finite spreads as far as the kernel reaches,
-    as in a sum of products. Sums that overflow float32 on their way to an answer that fits do not.
+    The error of each output is at most 1e-4 of sum |weights| times the largest magnitude under the
+    kernel's nonzero weights, regardless of other values; or, for an integer output, at most 0.02 levels
+    before rounding. A value that is not finite affects all outputs whose kernel covers it, as in a sum of
+    products. Intermediate sums do not overflow if the result fits into float32.
 
     Parameters
     ----------
     weights : ndarray, shape (kh, kw), float64
-        In the order of correlation: the first weight falls on the first pixel under the kernel.
+        In correlation order: the first weight applies to the first pixel under the kernel.
     surface : Surface
         Source, border and output; any stride and number of channels.
     threads : int
@@ -51,8 +51,8 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     int
         How many values were clipped to the range of the output's type.
     """
-    if surface.channels > MOST_CHANNELS:
-        return _run_apart(weights, surface, threads)
+    if surface.channels > MAX_CHANNELS:
+        return _run_channel_groups(weights, surface, threads)
     checks = np.float32 in (surface.src.dtype, surface.out.dtype)
     clipped, left_out = run_tiles(weights, surface, threads=threads, checks=checks)
     for rows, columns in left_out:
@@ -66,11 +66,11 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     return clipped
 
 
-def _run_apart(weights: Weights, surface: Surface, threads: int) -> int:
-    """Answers for more channels than a transform takes, some at a time."""
+def _run_channel_groups(weights: Weights, surface: Surface, threads: int) -> int:
+    """Convolve more channels than a transform supports, a few at a time."""
     clipped = 0
-    for first in range(0, surface.channels, MOST_CHANNELS):
-        some = slice(first, first + MOST_CHANNELS)
+    for first in range(0, surface.channels, MAX_CHANNELS):
+        some = slice(first, first + MAX_CHANNELS)
         src = np.ascontiguousarray(surface.src[..., some])
         out = aligned_empty((*surface.out.shape[:2], src.shape[2]), surface.out.dtype)
         clipped += run_fft(weights, replace(surface, src=src, out=out), threads=threads)
@@ -79,7 +79,7 @@ def _run_apart(weights: Weights, surface: Surface, threads: int) -> int:
 
 
 def part_of(surface: Surface, rows: slice, columns: slice, extent: tuple[int, ...]) -> Surface:
-    """The surface that a part of the output is made from; ``extent`` is the kernel's (height, width)."""
+    """The surface for a part of the output; ``extent`` is the kernel's (height, width)."""
     (first_y, last_y), (first_x, last_x) = (
         (part.start * step, (part.stop - 1) * step + reach)
         for part, step, reach in zip((rows, columns), surface.stride[::-1], extent, strict=True)
@@ -93,27 +93,29 @@ def part_of(surface: Surface, rows: slice, columns: slice, extent: tuple[int, ..
 
 
 def _run_bands(weights: Weights, part: Surface, threads: int) -> int:
-    """Answers for a part of the output, channel by channel."""
+    """Convolve a part of the output in bands, channel by channel."""
     shape = (part.ymap.size, part.xmap.size, part.channels)
-    seen = replace(
+    padded = replace(
         part, out=aligned_empty(shape, np.float32), stride=(1, 1), absolute=False, scale=1.0, bias=0.0
     )
-    run_direct(_ONE, seen, dilation=1, threads=threads)
-    answers = aligned_empty(part.out.shape, np.float32)
+    run_direct(_ONE, padded, dilation=1, threads=threads)
+    results = aligned_empty(part.out.shape, np.float32)
     bands = _Bands(weights, part.stride, part.out.shape[:2], threads)
     for channel in range(part.channels):
-        answers[..., channel] = bands.answer(np.array(seen.out[..., channel], np.float32))
-    stored = replace(_seen(answers, part.out), absolute=part.absolute, scale=part.scale, bias=part.bias)
+        results[..., channel] = bands.convolve(np.array(padded.out[..., channel], np.float32))
+    stored = replace(
+        _without_border(results, part.out), absolute=part.absolute, scale=part.scale, bias=part.bias
+    )
     return run_direct(_ONE, stored, dilation=1, threads=threads)
 
 
-def _seen(pixels: Floats, out: NDArray[np.generic]) -> Surface:
-    """An array without a border."""
+def _without_border(pixels: Floats, out: NDArray[np.generic]) -> Surface:
+    """The surface of an array without a border."""
     return Surface(src=pixels, out=out, xmap=np.arange(pixels.shape[1]), ymap=np.arange(pixels.shape[0]))
 
 
 class _Bands:
-    """A kernel over arrays of one channel, (H, W), that need no border."""
+    """Applies a kernel to arrays of one channel, (H, W), that need no border."""
 
     def __init__(
         self, weights: Weights, stride: tuple[int, int], shape: tuple[int, ...], threads: int
@@ -123,12 +125,12 @@ class _Bands:
         self.shape = shape
         self.threads = threads
 
-    def answer(self, values: Floats) -> Floats:
-        """All answers; ``values`` are overwritten."""
+    def convolve(self, values: Floats) -> Floats:
+        """All outputs; ``values`` are overwritten."""
         infinite = self.not_finite(values)
         values[~np.isfinite(values)] = 0
         sizes = np.abs(values)
-        answers = np.zeros(self.shape, np.float32)
+        results = np.zeros(self.shape, np.float32)
         open_ = np.ones(self.shape, bool)
         while open_.any() and (top := float(sizes.max(initial=0))) > 0:
             low = np.float32(top * BAND)
@@ -136,16 +138,16 @@ class _Bands:
             if hit.any():
                 exponent = int(np.frexp(top)[1])
                 found = self.transformed(np.ldexp(values, -exponent), self.weights)
-                answers[hit] = as_float32(np.ldexp(found[hit].astype(np.float64), exponent))
+                results[hit] = as_float32(np.ldexp(found[hit].astype(np.float64), exponent))
             smaller = sizes < low
             values *= smaller
             sizes *= smaller
             open_ &= ~hit
-        answers += infinite
-        return answers
+        results += infinite
+        return results
 
     def not_finite(self, values: Floats) -> Floats:
-        """What is added to answers whose windows hold something that is not finite; elsewhere 0."""
+        """The sum of the values that are not finite in each window; 0 where there are none."""
         added = np.zeros(self.shape, np.float32)
         if np.isfinite(values).all():
             return added
@@ -158,11 +160,11 @@ class _Bands:
         return added
 
     def touched(self, marked: Mask, cells: Mask) -> Mask:
-        """Where a marked pixel lies under one of the cells."""
+        """Where a marked pixel is under one of the cells."""
         touched = np.zeros(self.shape, bool)
         if marked.any() and cells.any():
             ones = marked.astype(np.float32)
-            for some in np.array_split(np.flatnonzero(cells), -(-np.count_nonzero(cells) // _MOST_CELLS)):
+            for some in np.array_split(np.flatnonzero(cells), -(-np.count_nonzero(cells) // _MAX_CELLS)):
                 counting = np.zeros(cells.shape)
                 counting.flat[some] = 1
                 touched |= self.transformed(ones, counting) > _HALF
@@ -171,6 +173,6 @@ class _Bands:
     def transformed(self, values: Floats, weights: Weights) -> Floats:
         """One transform of all values."""
         out = aligned_empty((*self.shape, 1), np.float32)
-        surface = replace(_seen(values[..., None], out), stride=self.stride)
+        surface = replace(_without_border(values[..., None], out), stride=self.stride)
         run_tiles(weights, surface, threads=self.threads, checks=False)
         return out[..., 0]

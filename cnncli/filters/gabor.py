@@ -1,4 +1,4 @@
-"""Gabor filters, one or a bank: waves under a Gaussian window, as simple cells of the visual cortex see."""
+"""Gabor filters, one or a bank: sinusoids in a Gaussian envelope, like simple cells of the visual cortex."""
 
 import math
 
@@ -14,10 +14,10 @@ SIGMA_PER_WAVELENGTH = 0.56
 """A bandwidth of one octave: sqrt(ln 2 / 2) / pi * (2^1 + 1) / (2^1 - 1)."""
 
 _REACH = 3
-"""Sigmas to each side."""
+"""Sigmas to each side of the centre."""
 
-_SILENT = 1e-6
-"""A kernel whose weights are all below this before scaling answers nothing but rounding errors."""
+_NEGLIGIBLE_WEIGHT = 1e-6
+"""If all weights are below this before scaling, the response is only rounding errors."""
 
 
 def gabor(
@@ -34,27 +34,27 @@ def gabor(
     Parameters
     ----------
     wavelength : float
-        Pixels from one bright stripe to the next.
+        In pixels.
     theta : float
-        Direction across the stripes, in degrees from x towards y.
+        Direction of the wave, across the stripes, in degrees from x towards y.
     sigma : float, optional
-        Of the window across the stripes, in pixels; 0.56 wavelengths unless given.
+        Of the envelope across the stripes, in pixels; by default 0.56 wavelengths.
     gamma : float
-        sigma over the window's sigma along the stripes.
+        Aspect ratio: sigma over the envelope's sigma along the stripes.
     phase : float
-        Of the wave in the middle, in degrees: 0 a bright line, 180 a dark line, -90 a rise along theta.
+        At the centre, in degrees: 0 a bright line, 180 a dark line, -90 an edge rising along theta.
     size : int, optional
-        Odd; three sigmas to each side unless given.
+        Odd; by default three sigmas to each side.
 
     Returns
     -------
     Linear
-        Sum 0, sum of magnitudes 2: the best pattern of full contrast answers with full scale.
+        Sum 0, sum of magnitudes 2: the response to the optimal pattern of full contrast is full scale.
 
     Raises
     ------
     CnncliError
-        The size would be too large, or so small that no wave is left.
+        If the size would be too large, or so small that nothing of the wave is left.
     """
     sigma = round(SIGMA_PER_WAVELENGTH * wavelength, 12) if sigma is None else sigma
     size = _size("gabor", sigma, gamma) if size is None else size
@@ -75,10 +75,10 @@ def gabor_bank(
     size: int | None = None,
     answer: str = "magnitude",
 ) -> Filter:
-    """Make Gabor filters of several orientations, of which the strongest answers.
+    """Make Gabor filters of several orientations, and take the strongest response.
 
-    Orientations are spread over half a turn for a phase of 0 or 180 degrees, whose stripes look the
-    same from both sides, otherwise over a whole turn, so that rises and falls both have their cell.
+    Orientations span 180 degrees for a phase of 0 or 180 degrees, whose stripes are symmetric, otherwise
+    360 degrees, so that there are filters for edges of either polarity.
     """
     sigma = round(SIGMA_PER_WAVELENGTH * wavelength, 12) if sigma is None else sigma
     size = _size("gabor-bank", sigma, gamma) if size is None else size
@@ -134,9 +134,9 @@ def _weights(name: str, size: int, shape: tuple[float, float, float, float, floa
     turned = x * across + y * down, -x * down + y * across
     window = np.exp(-(turned[0] ** 2 + (gamma * turned[1]) ** 2) / (2 * sigma**2))
     wave = window * np.cos(2 * math.pi * turned[0] / wavelength + math.radians(phase))
-    # The window, not a constant, takes the mean off: the rim stays at 0.
+    # Subtracting a multiple of the envelope, not a constant, makes the sum 0 and keeps the margin at 0.
     wave -= window * (wave.sum() / window.sum())
-    if np.abs(wave).max() < _SILENT:
+    if np.abs(wave).max() < _NEGLIGIBLE_WEIGHT:
         raise CnncliError(
             f"{name}: nothing is left of a wave of {write_number(wavelength)} pixels in {size}x{size}; "
             "expected part of a bright and part of a dark stripe",
@@ -147,7 +147,7 @@ def _weights(name: str, size: int, shape: tuple[float, float, float, float, floa
 
 _WAVELENGTH = Parameter(
     name="wavelength",
-    meaning="pixels from stripe to stripe",
+    meaning="of the wave, in pixels",
     default="6",
     low=2,
     high=1024,
@@ -155,18 +155,22 @@ _WAVELENGTH = Parameter(
 )
 _SHAPE = (
     Parameter(
-        name="sigma", meaning="of the window, in pixels", default="0.56 wavelengths", low=0.3, high=MAX_SIGMA
+        name="sigma",
+        meaning="of the envelope, in pixels",
+        default="0.56 wavelengths",
+        low=0.3,
+        high=MAX_SIGMA,
     ),
     Parameter(
         name="gamma",
-        meaning="sigma over the window's sigma along the stripes",
+        meaning="aspect ratio: sigma over the envelope's sigma along the stripes",
         default="0.5",
         low=0.05,
         high=20,
     ),
     Parameter(
         name="phase",
-        meaning="degrees: 0 a bright line, 180 a dark one, -90 a rise along theta",
+        meaning="degrees: 0 a bright line, 180 a dark one, -90 an edge rising along theta",
         default="0",
         low=-360,
         high=360,
@@ -186,12 +190,12 @@ _SHAPE = (
 GABOR = Entry(
     name="gabor",
     family="gabor",
-    summary="stripes of one width and direction",
+    summary="texture of one wavelength and orientation",
     parameters=(
         _WAVELENGTH,
         Parameter(
             name="theta",
-            meaning=f"across the stripes, {ANGLE_MEANING}",
+            meaning=f"direction across the stripes, {ANGLE_MEANING}",
             default="0",
             low=-360,
             high=360,
@@ -202,28 +206,28 @@ GABOR = Entry(
     build=gabor,
     source="J. G. Daugman: Uncertainty Relation for Resolution in Space, Spatial Frequency and Orientation, "
     "1985; S. Marcelja: Mathematical Description of the Responses of Simple Cortical Cells, 1980; "
-    "mean taken off",
+    "mean subtracted",
     example=Example(
         spec="gabor:wavelength=2,theta=0,sigma=1,gamma=1,phase=0,size=3",
         patch=((0, 1, 0), (0, 1, 0), (0, 1, 0)),
         expected=1.0,
-        note="a bright line on the bright stripe: all positive weights, and they sum to 1",
+        note="a bright line on the bright stripe: all positive weights, whose sum is 1",
     ),
 )
 
 GABOR_BANK = Entry(
     name="gabor-bank",
     family="gabor",
-    summary="strongest of Gabor filters all around: simple cells of the visual cortex",
+    summary="strongest response of Gabor filters of several orientations",
     parameters=(
         Parameter(
-            name="orientations", meaning="how many directions", default="8", kind="whole", low=1, high=360
+            name="orientations", meaning="number of orientations", default="8", kind="whole", low=1, high=360
         ),
         _WAVELENGTH,
         *_SHAPE,
         Parameter(
             name="answer",
-            meaning="the strongest answer, or the direction across its stripes",
+            meaning="the strongest response, or the direction across its stripes",
             default="magnitude",
             kind="choice",
             choices=("magnitude", "direction"),
@@ -234,12 +238,12 @@ GABOR_BANK = Entry(
     build=gabor_bank,
     source="J. P. Jones, L. A. Palmer: An Evaluation of the Two-Dimensional Gabor Filter Model of Simple "
     "Receptive Fields in Cat Striate Cortex, 1987; maximum over orientations of the "
-    "half-wave rectified answers",
+    "half-wave rectified responses",
     example=Example(
         spec="gabor-bank:orientations=2,wavelength=2,sigma=1,gamma=1,phase=0,size=3,answer=magnitude",
         patch=((0, 0, 0), (0.5, 0.5, 0.5), (0, 0, 0)),
         expected=0.5,
-        note="the horizontal line of half the full scale fits the second filter, theta = 90",
+        note="the horizontal line of half the full scale matches the second filter, theta = 90",
     ),
 )
 

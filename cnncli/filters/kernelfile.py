@@ -9,7 +9,7 @@ import numpy as np
 
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE
+from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
 from cnncli.filters.model import Linear, Weights
 from cnncli.records import replace
@@ -32,13 +32,13 @@ IMAGE_SUFFIXES = (
 SUFFIXES = (*TEXT_SUFFIXES, ".json", ".npy", *IMAGE_SUFFIXES)
 
 MAX_BYTES = 512 * 2**20
-"""More than a kernel of the largest size takes in text."""
+"""More than the largest kernel takes as text."""
 
 _JSON_FORM = 'Write [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] or {"weights": [[...]], "anchor": [1, 1]}.'
 
 
-def names_file(text: str) -> bool:
-    """Say whether a SPEC that is no kernel's name is meant as a file: by its suffix or a ``/``."""
+def is_file_name(text: str) -> bool:
+    """Tell whether a SPEC that is not a kernel's name is a file name: by its suffix or a ``/``."""
     path = text.strip()
     if Path(path).suffix.lower() in SUFFIXES and "\n" not in path:
         return True
@@ -53,11 +53,11 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
     Parameters
     ----------
     path : str
-        ``.txt``, ``.csv``, ``.tsv``, ``.dat``: numbers as in a matrix SPEC, ``#`` starts a comment; in
-        a file of several lines ``;`` stands between columns, and a comma is a decimal comma then.
-        ``.json``: a list of lists, or an object with ``weights`` and perhaps ``anchor`` [x, y].
+        ``.txt``, ``.csv``, ``.tsv``, ``.dat``: numbers as in a matrix SPEC, ``#`` starts a comment; in a
+        file of several lines ``;`` separates columns, and a comma is then a decimal comma.
+        ``.json``: a list of lists, or an object with ``weights`` and optionally ``anchor`` [x, y].
         ``.npy``: an array of 2 dimensions; 1 dimension is a row. An image: gray, full scale is 1,
-        black is 0, as it lies on the screen; nothing is normalised.
+        black is 0, as displayed; nothing is normalised.
     read_image : callable, optional
         Reads an image file as weights of shape (kh, kw); by default `read_image_weights`.
 
@@ -69,7 +69,7 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
     Raises
     ------
     CnncliError
-        The file cannot be read, or its numbers are wrong, with row and column.
+        If the file cannot be read, or a number is invalid, with its row and column.
     """
     suffix = Path(path).suffix.lower()
     anchor = None
@@ -98,7 +98,7 @@ def read_image_weights(path: str) -> Weights:
     Parameters
     ----------
     path : str
-        Of an image of at most MAX_SIZE columns and rows.
+        An image of at most MAX_SIZE columns and rows.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def read_image_weights(path: str) -> Weights:
     Raises
     ------
     CnncliError
-        It cannot be read.
+        If it cannot be read.
     """
     from cnncli.images.read import read_picture
 
@@ -135,7 +135,7 @@ def _text(path: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise CnncliError(
-            f"kernel file {path!r} is no text: byte {fault.start + 1} is {data[fault.start]:#04x}; "
+            f"kernel file {path!r} is not text: byte {fault.start + 1} is {data[fault.start]:#04x}; "
             "expected UTF-8",
             "Save it as plain text, or give it the suffix of its format.",
         ) from None
@@ -154,7 +154,7 @@ def _without_comments(text: str) -> str:
 
 
 def _with_commas(text: str, where: str) -> str:
-    """Text of several lines with ``;`` between columns, as spreadsheets save it, with commas there."""
+    """Text of several lines with ``;`` between columns, as saved by spreadsheets, with commas instead."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     rows = [line.removesuffix(";") for line in lines]
     if len(rows) < 2 or not any(";" in row for row in rows):
@@ -168,7 +168,7 @@ def _row_with_commas(row: str, number: int, where: str) -> str:
         if re.search(r"\s|,.*,", cell):
             raise CnncliError(
                 f"{where}, row {number}, column {column}: {cell!r} is more than one number; "
-                "expected one between ';', which stands between columns in a file of several lines",
+                "expected one between ';', which separates columns in a file of several lines",
                 "Write ';' between all numbers of a row, or between none and each row on a line of its own.",
             )
     return ",".join(cell.replace(",", ".") for cell in cells) or ";"
@@ -181,17 +181,17 @@ def _read_json(path: str) -> tuple[Weights, tuple[int, int] | None]:
         found = json.loads(_text(path))
     except RecursionError:
         raise CnncliError(
-            f"kernel file {path!r} is nested too deep; expected a list of lists", _JSON_FORM
+            f"kernel file {path!r} is nested too deeply; expected a list of lists", _JSON_FORM
         ) from None
     except ValueError as fault:
-        raise CnncliError(f"kernel file {path!r} is no JSON: {fault}", _JSON_FORM) from None
+        raise CnncliError(f"kernel file {path!r} is not JSON: {fault}", _JSON_FORM) from None
     anchor = None
     if isinstance(found, dict):
         unknown = sorted(set(found) - {"weights", "anchor"})
         if unknown or "weights" not in found:
             what = f"unknown key {unknown[0]!r}" if unknown else "no key 'weights'"
             raise CnncliError(
-                f"kernel file {path!r}: {what}; expected weights and perhaps anchor", _JSON_FORM
+                f"kernel file {path!r}: {what}; expected weights and optionally anchor", _JSON_FORM
             )
         anchor, found = found.get("anchor"), found["weights"]
     weights = weights_of_lists(found, where=f"kernel file {path!r}")
@@ -199,14 +199,14 @@ def _read_json(path: str) -> tuple[Weights, tuple[int, int] | None]:
 
 
 def weights_of_lists(rows: Any, *, where: str) -> Weights:
-    """Make weights of a list of lists of numbers (or one list: a row), as JSON has it.
+    """Convert a list of lists of numbers (or one list: a row), as in JSON, to weights.
 
     Parameters
     ----------
     rows : list
-        What was read.
+        The value that was read.
     where : str
-        What holds it, for messages.
+        Where it comes from, for messages.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def weights_of_lists(rows: Any, *, where: str) -> Weights:
     Raises
     ------
     CnncliError
-        With row and column (from 1) of what is no number.
+        With row and column (from 1) of a value that is not a number.
     """
     if isinstance(rows, list) and rows and not any(isinstance(row, list) for row in rows):
         rows = [rows]
@@ -225,7 +225,7 @@ def weights_of_lists(rows: Any, *, where: str) -> Weights:
         raise CnncliError(f"{where} of 0 weights; expected at least one number", _JSON_FORM)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list):
-            raise CnncliError(f"{where}, row {number}: {row!r} is no list of numbers", _JSON_FORM)
+            raise CnncliError(f"{where}, row {number}: {row!r} is not a list of numbers", _JSON_FORM)
         for column, value in enumerate(row, 1):
             place = f"{where}, row {number}, column {column}"
             if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -282,7 +282,7 @@ def _checked(weights: Weights, path: str) -> Weights:
             f"{where} of 0 weights; expected at least one number", "Save an array with numbers in it."
         )
     weights = np.array(weights, dtype=np.float64)
-    wrong = np.argwhere(~(np.abs(weights) <= LARGEST_WEIGHT))
+    wrong = np.argwhere(~(np.abs(weights) <= MAX_WEIGHT))
     for row, column in wrong[:1]:
         value = float(weights[row, column])
         check_weight(value, repr(value), f"{where}, row {row + 1}, column {column + 1}")

@@ -1,4 +1,4 @@
-"""Second derivatives: the Laplacian, smoothed by a Gaussian or not, and its zero-crossings."""
+"""Second derivatives: the Laplacian, with or without a Gaussian, and its zero-crossings."""
 
 import math
 
@@ -11,10 +11,10 @@ from cnncli.filters.sharpening import CROSS, NEIGHBOURS, SQUARE
 from cnncli.filters.smoothing import MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
 
 MARR_RATIO = 1.6
-"""The ratio of sigmas at which a difference of Gaussians is nearest to the Laplacian of one."""
+"""The ratio of sigmas at which a difference of Gaussians best approximates a Laplacian of Gaussian."""
 
-_SILENT = 1e-9
-"""A difference below this has no answer that float32 could hold beside its terms."""
+_NEGLIGIBLE_WEIGHT = 1e-9
+"""A difference below this is lost in the rounding of its terms in float32."""
 
 _SIGMA = Parameter(
     name="sigma",
@@ -27,7 +27,7 @@ _SIGMA = Parameter(
 
 
 def laplacian(*, neighbours: str = "4") -> Filter:
-    """Make the Laplacian over 4 or 8 neighbours: negative on a bright spot."""
+    """Make the Laplacian over 4 or 8 neighbours: the response to a bright spot is negative."""
     weights = freeze(CROSS if neighbours == "4" else SQUARE)
     spec = spec_of("laplacian", neighbours=neighbours)
     return Linear(name="laplacian", spec=spec, signed=True, gray=True, weights=weights)
@@ -41,7 +41,7 @@ def log(*, sigma: float = 2.0, size: int | None = None) -> Filter:
 
 
 def mexican_hat(*, sigma: float = 2.0, size: int | None = None) -> Filter:
-    """Make the Ricker wavelet: minus the Laplacian of a Gaussian, positive on a bright spot."""
+    """Make the Ricker wavelet: minus the Laplacian of a Gaussian, positive at a bright spot."""
     size = gaussian_size(sigma) if size is None else size
     spec = spec_of("mexican-hat", sigma=sigma, size=size)
     weights = freeze(-log_weights(sigma, size))
@@ -54,14 +54,14 @@ def dog(*, sigma: float = 1.0, sigma2: float | None = None, size: int | None = N
     Raises
     ------
     CnncliError
-        The two are the same.
+        If the two are the same.
     """
     sigma2 = min(round(MARR_RATIO * sigma, 12), MAX_SIGMA) if sigma2 is None else sigma2
-    own = gaussian_size(sigma), gaussian_size(sigma2)
-    size = max(own) if size is None else size
-    first, second = _padded(sigma, own[0], size), _padded(sigma2, own[1], size)
+    sizes = gaussian_size(sigma), gaussian_size(sigma2)
+    size = max(sizes) if size is None else size
+    first, second = _padded(sigma, sizes[0], size), _padded(sigma2, sizes[1], size)
     weights = zero_sum(np.outer(first, first) - np.outer(second, second))
-    if not np.abs(weights).max() > _SILENT:
+    if not np.abs(weights).max() > _NEGLIGIBLE_WEIGHT:
         raise CnncliError(
             f"dog: nothing is left of sigma={write_number(sigma)} minus sigma2={write_number(sigma2)} "
             f"in {size}x{size}; expected two Gaussians that differ",
@@ -87,8 +87,8 @@ def zero_crossings(*, sigma: float = 2.0, threshold: float = 0.02, size: int | N
 def log_weights(sigma: float, size: int) -> Weights:
     """Sample sigma^2 times the Laplacian of a Gaussian, with sum 0.
 
-    What sampling and cutting leave of the sum is taken off in proportion to the Gaussian, which
-    keeps the kernel's rank at 2 and its rim at 0.
+    The sum that remains after sampling and truncation is subtracted in proportion to the Gaussian, which
+    keeps the kernel's rank at 2 and its margin at 0.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def log_weights(sigma: float, size: int) -> Weights:
     Returns
     -------
     ndarray, shape (size, size), float64
-        Sum 0; a full-scale step answers between -0.242 and 0.242, at a distance of sigma.
+        Sum 0; the response to a full-scale step is between -0.242 and 0.242, at a distance of sigma.
     """
     x = np.arange(size, dtype=np.float64) - size // 2
     taps = gaussian_taps(sigma, size)
@@ -110,22 +110,22 @@ def log_weights(sigma: float, size: int) -> Weights:
 
 
 def zero_sum(weights: Weights) -> Weights:
-    """Put the rounding error of a sum that should be 0 into the middle cell."""
+    """Subtract the rounding error of a sum that should be 0 from the centre weight."""
     weights = weights.copy()
     middle = weights.shape[0] // 2, weights.shape[1] // 2
     weights[middle] -= math.fsum(weights.ravel())
     return weights
 
 
-def _padded(sigma: float, own: int, size: int) -> Weights:
-    taps = gaussian_taps(sigma, min(own, size))
+def _padded(sigma: float, sizes: int, size: int) -> Weights:
+    taps = gaussian_taps(sigma, min(sizes, size))
     return np.pad(taps, (size - len(taps)) // 2)
 
 
 LAPLACIAN = Entry(
     name="laplacian",
     family="second derivatives",
-    summary="sum of the second differences; 0 on a slope, around 0 at an edge",
+    summary="sum of second differences; 0 on a ramp, changes sign at an edge",
     parameters=(NEIGHBOURS,),
     build=laplacian,
     source="Gonzalez and Woods: Digital Image Processing, 4th ed., 2018, eq. 3-62 and fig. 3.45",
@@ -133,7 +133,7 @@ LAPLACIAN = Entry(
         spec="laplacian:neighbours=4",
         patch=((0.2, 0.2, 0.2), (0.2, 0.5, 0.2), (0.2, 0.2, 0.2)),
         expected=-1.2,
-        note="4 x 0.2 - 4 x 0.5: negative on a bright spot",
+        note="4 x 0.2 - 4 x 0.5: negative at a bright spot",
     ),
 )
 
@@ -149,14 +149,14 @@ LOG = Entry(
         spec="log:sigma=1,size=3",
         patch=STEP,
         expected=0.123841,
-        note="the dark side of an edge answers above 0, the bright side below",
+        note="the response is positive on the dark side of an edge, negative on the bright side",
     ),
 )
 
 MEXICAN_HAT = Entry(
     name="mexican-hat",
     family="second derivatives",
-    summary="minus the Laplacian of a Gaussian: finds bright blobs of radius sqrt(2) sigma",
+    summary="minus the Laplacian of a Gaussian: bright blobs of radius sqrt(2) sigma",
     parameters=(_SIGMA, SIZE),
     build=mexican_hat,
     source="N. Ricker, 1953; D. Marr: Vision, 1982, fig. 2-9; minus log",
@@ -164,18 +164,18 @@ MEXICAN_HAT = Entry(
         spec="mexican-hat:sigma=1,size=3",
         patch=STEP,
         expected=-0.123841,
-        note="minus the answer of log: the dark side of an edge is below 0",
+        note="minus the response of log: negative on the dark side of an edge",
     ),
 )
 
 DOG = Entry(
     name="dog",
     family="second derivatives",
-    summary="difference of Gaussians: what is larger than sigma and smaller than sigma2",
+    summary="difference of Gaussians: band-pass from sigma to sigma2",
     parameters=(
         Parameter(
             name="sigma",
-            meaning="of the first, in pixels",
+            meaning="of the first Gaussian, in pixels",
             default="1",
             low=0,
             high=MAX_SIGMA,
@@ -183,7 +183,7 @@ DOG = Entry(
         ),
         Parameter(
             name="sigma2",
-            meaning="of the one subtracted, in pixels",
+            meaning="of the subtracted Gaussian, in pixels",
             default="1.6 sigma",
             low=0,
             high=MAX_SIGMA,
@@ -204,19 +204,19 @@ DOG = Entry(
         spec="dog:sigma=0,sigma2=1,size=3",
         patch=STEP,
         expected=-0.274069,
-        note="0 - 0.274069: the image itself minus its blur",
+        note="0 - 0.274069: the image minus its blur",
     ),
 )
 
 ZERO_CROSSINGS = Entry(
     name="zero-crossings",
     family="second derivatives",
-    summary="edges one pixel thin where the Laplacian of a Gaussian changes sign",
+    summary="edges one pixel wide where the Laplacian of a Gaussian changes sign",
     parameters=(
         _SIGMA,
         Parameter(
             name="threshold",
-            meaning="the least jump of log across the edge, as a share of full scale",
+            meaning="minimum change of log across an edge, as a fraction of full scale",
             default="0.02",
             low=0,
             high=1,
@@ -230,7 +230,7 @@ ZERO_CROSSINGS = Entry(
         patch=((0, 0, 1, 1),) * 3,
         expected=-0.247683,
         note="log falls from 0.123841 on the dark side to -0.123841 on the bright side: the sign changes "
-        "and the jump is over the threshold, an edge",
+        "and the change is above the threshold, an edge",
     ),
 )
 

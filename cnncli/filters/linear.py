@@ -1,4 +1,4 @@
-"""Run one kernel the way its plan says."""
+"""Run one kernel according to its plan."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from cnncli.filters.plan import Plan
 
 
 def run_linear(weights: Weights, plan: Plan, surface: Surface, *, dilation: int = 1, threads: int) -> int:
-    """Run one kernel, as laid over the image, by a plan; the number of clipped samples."""
+    """Run one kernel, as applied to the image, by a plan; returns the number of clipped samples."""
     match plan.way:
         case "box":
             return run_box(weights.shape, float(weights[0, 0]), surface, threads=threads)

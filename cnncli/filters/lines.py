@@ -1,4 +1,4 @@
-"""Detectors of lines and corners by 3x3 masks, and the strongest answer."""
+"""Detectors of lines and corners by 3x3 masks, and the strongest response."""
 
 import math
 
@@ -14,12 +14,12 @@ LINE_MASKS = (
     ((-1.0, 2.0, -1.0), (-1.0, 2.0, -1.0), (-1.0, 2.0, -1.0)),
     ((-1.0, -1.0, 2.0), (-1.0, 2.0, -1.0), (2.0, -1.0, -1.0)),
 )
-"""Lines at 0, 45, 90 and 135 degrees from x towards y; each looks the same when flipped."""
+"""Lines at 0, 45, 90 and 135 degrees from x towards y; each is symmetric when flipped."""
 
 LINE_ANGLES = tuple(math.radians(angle) for angle in (0, 45, 90, 135))
 
 CORNER_RING = (5.0, 5.0, -4.0, -4.0, -4.0, -4.0, -4.0, 5.0)
-"""Davies' corner: a quadrant and the middle of 5, the others -4; clockwise from its direction."""
+"""Davies' corner: 5 in a quadrant and the centre, else -4; clockwise from its direction."""
 
 
 def line(*, direction: str = "max", polarity: str = "both") -> Filter:
@@ -35,7 +35,7 @@ def line(*, direction: str = "max", polarity: str = "both") -> Filter:
     Returns
     -------
     Linear or Bank
-        A full-scale line one pixel wide answers with full scale, a step with half of it.
+        The response to a full-scale line one pixel wide is full scale, to a step half of it.
     """
     masks = tuple(freeze(np.array(mask) / 6) for mask in LINE_MASKS)
     return _detector("line", masks, LINE_ANGLES, direction, polarity)
@@ -47,14 +47,14 @@ def corner(*, direction: str = "max", polarity: str = "both") -> Filter:
     Parameters
     ----------
     direction : str
-        ``0`` to ``315`` in steps of 45 (degrees: where the corner's inside lies), ``max`` or ``angle``.
+        ``0`` to ``315`` in steps of 45 (degrees: the direction of the corner's inside), ``max`` or ``angle``.
     polarity : str
         ``both``, ``bright`` or ``dark`` corners.
 
     Returns
     -------
     Linear or Bank
-        A full-scale right-angled corner answers with full scale, a straight step with 0.75 of it.
+        The response to a full-scale right-angled corner is full scale, to a straight step 0.75 of it.
     """
     return _detector("corner", ring_masks(CORNER_RING, 5, 20), EIGHT_ANGLES, direction, polarity)
 
@@ -104,7 +104,7 @@ _POLARITY = Parameter(
 LINE = Entry(
     name="line",
     family="lines and corners",
-    summary="lines one pixel wide: strongest of four masks",
+    summary="lines one pixel wide: strongest response of four masks",
     parameters=(
         Parameter(
             name="direction",
@@ -139,7 +139,7 @@ LINE = Entry(
 CORNER = Entry(
     name="corner",
     family="lines and corners",
-    summary="right-angled corners: strongest of eight masks",
+    summary="right-angled corners: strongest response of eight masks",
     parameters=(
         Parameter(
             name="direction",

@@ -1,4 +1,4 @@
-"""From responses to pixels: the range that is shown, the depth, and what had to be clipped."""
+"""From responses to pixels: the displayed range, the depth, and clipping."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from cnncli.filters.options import Options, RangeMode
 from cnncli.records import record, replace
 
 FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
-# Where no response is shown as mid-gray: a whole number, so that rounding noise cannot split a flat area.
+# The mid-gray of a zero response: an integer, so that rounding noise cannot split a flat area.
 MIDDLE = {np.dtype(np.uint8): 128.0, np.dtype(np.uint16): 32768.0, np.dtype(np.float32): 0.5}
 
 
 @record
 class Mapping:
-    """What becomes of a response r: (|r| if absolute else r) * scale + bias, limited to the type.
+    """Mapping of a response r to a pixel: (|r| if absolute else r) * scale + bias, clipped to the type.
 
     Attributes
     ----------
     absolute, scale, bias
         As above.
     stretch : bool
-        Instead, the smallest response becomes black and the largest white.
+        Map the smallest response to black and the largest to white instead.
     limit : float or None
-        For float output: clip to 0 … limit; None: no clipping.
+        Clip float output to 0 … limit; None: no clipping.
     pre_scale, pre_bias
-        What the user asked for, applied to r before ``absolute`` and ``stretch``.
+        The user's scale and bias, applied to r before ``absolute`` and ``stretch``.
     """
 
     absolute: bool = False
@@ -39,11 +39,11 @@ class Mapping:
 
     @property
     def direct(self) -> bool:
-        """Whether the core's store does all of it."""
+        """Whether the core can apply all of it when storing."""
         return not self.stretch and self.limit is None and not (self.absolute and self.pre_bias)
 
     def folded(self) -> tuple[bool, float, float]:
-        """(absolute, scale, bias) for the core's store, the user's scale and bias folded in."""
+        """(absolute, scale, bias) for the core, with the user's scale and bias folded in."""
         if self.absolute:
             return True, abs(self.pre_scale) * self.scale, self.bias
         return False, self.pre_scale * self.scale, self.pre_bias * self.scale + self.bias
@@ -52,20 +52,20 @@ class Mapping:
 def map_range(
     options: Options, *, signed: bool, span: float, out: np.dtype[np.generic], raw: bool, white: float
 ) -> Mapping:
-    """Decide how responses are shown.
+    """Choose how responses are displayed.
 
     Parameters
     ----------
     options : Options
         With ``range``, ``scale`` and ``bias``.
     signed : bool
-        Whether responses lie around zero.
+        Whether responses are centred on zero.
     span : float
-        The response that is shown as full scale.
+        The response that is displayed as full scale.
     out : dtype
         Of the output: uint8, uint16 or float32.
     raw : bool
-        True where the output keeps responses in their own units unless a range is asked for (arrays).
+        Whether the output (an array) keeps responses in their base units unless a range is given.
     white : float
         Full scale of the output.
 
@@ -77,14 +77,14 @@ def map_range(
     unit = 1.0 if raw and kind == "none" else white / span
     is_float = out == np.float32
     limit = white if is_float and kind != "none" and options.range is not None else None
-    own = Mapping(limit=limit, pre_scale=options.scale, pre_bias=options.bias)
+    base = Mapping(limit=limit, pre_scale=options.scale, pre_bias=options.bias)
     if kind == "stretch":
-        return replace(own, stretch=True, scale=white, limit=None)
+        return replace(base, stretch=True, scale=white, limit=None)
     if kind == "abs":
-        return replace(own, absolute=True, scale=unit)
+        return replace(base, absolute=True, scale=unit)
     if kind == "offset":
-        return replace(own, scale=unit / 2, bias=MIDDLE[out] * white / FULL_SCALE[out])
-    return replace(own, scale=unit)
+        return replace(base, scale=unit / 2, bias=MIDDLE[out] * white / FULL_SCALE[out])
+    return replace(base, scale=unit)
 
 
 def to_pixels(
@@ -105,7 +105,7 @@ def to_pixels(
     -------
     pixels : ndarray of ``out``
     clipped : int
-        Samples that had to be limited by more than rounding.
+        Samples that were clipped by more than rounding.
     """
     values = responses
     if mapping.pre_scale != 1:

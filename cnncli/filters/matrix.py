@@ -1,11 +1,11 @@
-"""Kernels written out in numbers: ``0 -1 0; -1 5 -1; 0 -1 0`` and ImageMagick's ``3x3: ...``."""
+"""Kernels written as matrices: ``0 -1 0; -1 5 -1; 0 -1 0`` and ImageMagick's ``3x3: ...``."""
 
 import re
 
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import LARGEST_WEIGHT, MAX_SIZE, freeze, read_number, write_number
+from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT, freeze, read_number, write_number
 from cnncli.filters.model import Linear, Weights
 
 _FORM = "Write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
@@ -20,34 +20,34 @@ _NOT_PART = frozenset({"nan", "+nan", "-nan", "-", "−"})
 def custom(
     weights: Weights, *, anchor: tuple[int, int] | None = None, name: str = "custom", spec: str | None = None
 ) -> Linear:
-    """Make a filter of a user's matrix.
+    """Make a filter from a user's matrix.
 
     Parameters
     ----------
     weights : ndarray, shape (kh, kw)
         As written.
     anchor : (x, y), optional
-        The cell that lies on the output pixel.
+        The cell at the output pixel.
     name : str
         For output file names.
     spec : str, optional
-        The SPEC it came from; otherwise the matrix is written out.
+        The SPEC it came from; by default the matrix itself.
 
     Returns
     -------
     Linear
-        It flips, unless ``--correlate`` is given. Where its weights sum to nothing, answers lie around zero.
+        It is flipped, unless ``--correlate`` is given. If its weights sum to 0, responses are signed.
     """
     if spec is None:
         rows = [" ".join(write_number(float(weight)) for weight in row) for row in weights]
         kh, kw = weights.shape
         spec = "; ".join(rows) if anchor is None else f"{kw}x{kh}+{anchor[0]}+{anchor[1]}: " + " ".join(rows)
-    signed = True if _sums_to_nothing(weights) else None
+    signed = True if _sums_to_zero(weights) else None
     return Linear(name=name, spec=spec, signed=signed, weights=freeze(weights), anchor=anchor, flips=True)
 
 
-def _sums_to_nothing(weights: Weights) -> bool:
-    """Whether an even area answers 0, up to rounding of weights such as 1/3."""
+def _sums_to_zero(weights: Weights) -> bool:
+    """Whether the response to a flat area is 0, up to rounding of weights such as 1/3."""
     return bool(weights.any()) and abs(float(weights.sum())) <= 1e-6 * float(np.abs(weights).sum())
 
 
@@ -57,9 +57,9 @@ def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
     Parameters
     ----------
     text : str
-        Commas or white space between numbers, ``;`` or line ends between rows. Fractions are welcome.
+        Commas or white space between numbers, ``;`` or line ends between rows. Fractions are allowed.
     where : str
-        What holds the matrix, for messages.
+        Where the matrix comes from, for messages.
 
     Returns
     -------
@@ -68,9 +68,9 @@ def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
     Raises
     ------
     CnncliError
-        With row and column (from 1) of a cell that is empty, no number or not finite, of a row that
-        is shorter or longer than the first, or where there is no number at all. Where it could be read in
-        two ways, both are shown.
+        With row and column (from 1) of a cell that is empty, not a number or not finite, or of a row whose
+        length differs from the first; or if there is no number at all. If the matrix is ambiguous, both
+        readings are shown.
     """
     lines = [line.strip() for line in text.splitlines()]
     rows = [row for line in lines if line for row in line.removesuffix(";").split(";")]
@@ -90,7 +90,7 @@ def parse_matrix(text: str, *, where: str = "kernel") -> Weights:
 
 
 def check_rows(rows: list[list[float]], *, where: str) -> Weights:
-    """Check that rows are equally long and not too long, and make them an array of shape (kh, kw)."""
+    """Check that rows have the same length and are not too long; an array of shape (kh, kw)."""
     width = len(rows[0])
     for number, row in enumerate(rows, 1):
         if len(row) != width:
@@ -112,21 +112,21 @@ def check_rows(rows: list[list[float]], *, where: str) -> Weights:
 def parse_sized(text: str) -> Linear:
     """Read ImageMagick's form, ``3x3: 0,-1,0 -1,5,-1 0,-1,0`` or ``3x3+1+1: ...`` with an anchor.
 
-    Without one it is ImageMagick's, column (kw - 1) // 2 and row (kh - 1) // 2: of even sizes the cell before
-    that of a matrix in any other form.
+    The default anchor is ImageMagick's, column (kw - 1) // 2 and row (kh - 1) // 2: for even sizes, the cell
+    before the default of the other forms.
 
     Source: ImageMagick 6, ``magick/morphology.c``, ParseKernelArray: the origin of a kernel without offsets.
 
     Raises
     ------
     CnncliError
-        The size or the anchor is wrong, the count differs from the size, or a number is wrong
-        (with row and column).
+        If the size or the anchor is invalid, the number of weights does not match the size, or a number is
+        invalid (with its row and column).
     """
     found = _HEAD.fullmatch(text)
     if found is None:
         raise CnncliError(
-            f"kernel {text.partition(':')[0].strip()!r} is no WxH: or WxH+X+Y: and numbers", _SIZED_FORM
+            f"kernel {text.partition(':')[0].strip()!r} is not WxH: or WxH+X+Y: and numbers", _SIZED_FORM
         )
     kw, kh = int(found[1]), int(found[2] or found[1])
     if not (1 <= kw <= MAX_SIZE and 1 <= kh <= MAX_SIZE):
@@ -146,7 +146,7 @@ def parse_sized(text: str) -> Linear:
     if len(numbers) != kw * kh:
         row, column = _place(len(numbers), kw) if len(numbers) < kw * kh else (kh + 1, 1)
         raise CnncliError(
-            f"kernel, row {row}, column {column}: {len(numbers)} numbers in all; "
+            f"kernel, row {row}, column {column}: {len(numbers)} numbers in total; "
             f"expected {kw * kh} for {kw}x{kh}",
             _SIZED_FORM,
         )
@@ -178,10 +178,10 @@ def _number(token: str, row: int, column: int, *, where: str) -> float:
 
 
 def check_weight(value: float, shown: str, place: str) -> float:
-    """Return a weight that float32 arithmetic can take; refuse NaN, infinity and giants."""
-    if -LARGEST_WEIGHT <= value <= LARGEST_WEIGHT:
+    """Return a weight that is safe in float32 arithmetic; refuse NaN, infinity and huge values."""
+    if -MAX_WEIGHT <= value <= MAX_WEIGHT:
         return value
     raise CnncliError(
-        f"{place}: {shown} is out of range; expected a number from -{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",
+        f"{place}: {shown} is out of range; expected a number from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}",
         "Check the number: weights are usually between -100 and 100.",
     )

@@ -1,7 +1,7 @@
-"""What a SPEC means: frozen descriptions of filters, which the plan turns into work.
+"""Filters as described by a SPEC: frozen records, from which a plan is made.
 
 Legend: a response is in the units of the image (0 to 255, 0 to 65535 or 0 to 1),
-unless the filter has a ``span`` of its own. x runs to the right, y downwards.
+unless the filter has its own ``span``. x points to the right, y downwards.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ Answer = Literal["x", "y", "magnitude", "angle"]
 
 @record(kw_only=True, eq=False)
 class Filter:
-    """What every filter says about itself.
+    """Base class of filters.
 
     Attributes
     ----------
@@ -26,15 +26,15 @@ class Filter:
     spec : str
         The SPEC with all parameters, as ``cnncli kernels`` shows it: ``gaussian:sigma=2,size=13``.
     signed : bool or None
-        True: answers around zero (derivatives). False: answers from zero up (magnitudes,
-        edge maps). None: as signed as what goes in (blurs, sharpening).
+        True: responses of either sign (derivatives). False: responses from zero up (magnitudes,
+        edge maps). None: as signed as the input (blurs, sharpening).
     gray : bool
-        True for detectors that answer in gray unless ``--color`` is given.
+        True for detectors, which filter luma unless ``--color`` is given.
     span : float or None
-        The response that is shown as full scale; None: the image's own full scale.
+        The response that is displayed as full scale; None: the full scale of the image.
         Angles are in radians and have a span of pi.
     clips : bool
-        Whether answers beyond black and white are meant to be cut off.
+        Whether responses beyond black and white are meant to be clipped.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Linear(Filter):
     weights : ndarray, shape (kh, kw), float64
         As written: convolution flips it, correlation does not.
     anchor : (x, y) or None
-        The cell, as written, that lies on the output pixel; None: (kw // 2, kh // 2).
+        The cell, as written, at the output pixel; None: (kw // 2, kh // 2).
     flips : bool
-        True for a user's matrix, which ``--correlate`` leaves unflipped. Named kernels
-        answer the same either way.
+        True for a user's matrix, which ``--correlate`` leaves unflipped. Responses of named
+        kernels do not depend on it.
     file : bool
-        Whether it was read from a file, after which it is named.
+        Whether it was read from a file and is named after it.
     """
 
     weights: Weights
@@ -70,21 +70,21 @@ class Linear(Filter):
 
 @record(kw_only=True, eq=False)
 class Unsharp(Linear):
-    """A sharpening kernel whose answer counts only where it differs enough from the pixel itself.
+    """A sharpening kernel with a threshold: small changes are ignored.
 
     Attributes
     ----------
-    least : float
-        Share of full scale. Where the answer differs from the pixel under the anchor by less, the pixel
-        stays as it is.
+    min_change : float
+        Fraction of full scale. Where the response differs from the pixel under the anchor by less, the
+        pixel is unchanged.
     """
 
-    least: float
+    min_change: float
 
 
 @record(kw_only=True, eq=False)
 class Gradient(Filter):
-    """A pair of derivative kernels and what is made of their responses dx and dy.
+    """A pair of derivative kernels and the combination of their responses dx and dy.
 
     ``magnitude`` is hypot(dx, dy), ``angle`` is atan2(dy, dx) in radians.
     Weights are as written for convolution, both of one shape (kh, kw).
@@ -104,13 +104,13 @@ class Bank(Filter):
     bank : tuple of ndarray, each (kh, kw)
         As written for convolution, all of one shape.
     angles : tuple of float
-        The direction that each kernel stands for, in radians from -pi to pi.
+        The direction of each kernel, in radians from -pi to pi.
     answer : str
         ``max``: the largest response; ``abs``: the largest magnitude; ``energy``: for frei-chen,
-        the norm of the responses; ``direction``: the angle of the kernel that wins
-        (by ``max`` where ``rectified`` is False, by magnitude where it is True).
+        the norm of the responses; ``direction``: the angle of the strongest kernel
+        (by ``max`` if ``rectified`` is False, by magnitude if it is True).
     rectified : bool
-        True where a response of either sign counts (the winner is chosen by magnitude).
+        Whether the strongest response is chosen by magnitude, regardless of sign.
     """
 
     bank: tuple[Weights, ...]
@@ -139,7 +139,7 @@ class Bilateral(Filter):
 class Canny(Filter):
     """Canny's edge map: Gaussian ``sigma`` in pixels, hysteresis between ``low`` and ``high``.
 
-    Thresholds are shares of full scale of the gradient magnitude (a full-scale step before
+    Thresholds of the gradient magnitude are fractions of full scale (a full-scale step before
     smoothing gives 1 with the Sobel pair), 0 to 1.
     """
 
@@ -150,7 +150,7 @@ class Canny(Filter):
 
 @record(kw_only=True, eq=False)
 class ZeroCrossings(Filter):
-    """Where the Laplacian of Gaussian changes sign by more than ``threshold`` (share of full scale)."""
+    """Where the Laplacian of Gaussian changes sign by more than ``threshold`` (fraction of full scale)."""
 
     weights: Weights
     threshold: float

@@ -1,8 +1,8 @@
-"""Names of kernels: the family that describes and builds each, which is imported when one is asked for."""
+"""Names of kernels, and the module that describes and builds each, imported on first use."""
 
 from cnncli.filters.entry import Entry
 
-#: The module of this folder that a named kernel stands in.
+#: The module of this package that defines each named kernel.
 FAMILIES: dict[str, str] = {
     "identity": "smoothing",
     "box": "smoothing",

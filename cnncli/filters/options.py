@@ -1,4 +1,4 @@
-"""What the user may say about how filters run, checked once."""
+"""Options for filters, validated once."""
 
 from typing import Literal
 
@@ -14,9 +14,9 @@ Normalize = Literal["none", "sum", "abs", "auto"]
 RangeMode = Literal["clip", "abs", "offset", "stretch", "none"]
 Region = tuple[int, int, int, int]
 
-_NEGLIGIBLE = 1e-9  # of the sum of |weights|: a sum below it counts as zero
+_NEGLIGIBLE = 1e-9  # fraction of the sum of |weights| below which a sum counts as zero
 
-_MOST = 1_000_000  # of strides, dilations and repeats: more than any image has columns
+_MAX = 1_000_000  # strides, dilations and repeats: more than any image has columns
 
 
 @record(kw_only=True)
@@ -26,34 +26,34 @@ class Options:
     Attributes
     ----------
     border : Border
-        What lies beyond the edge.
+        How pixels beyond the edge are filled.
     mode : str
-        ``same``: as many pixels as the image; ``valid``: where the kernel lies inside; ``full``: where
-        it touches the image.
+        ``same``: the size of the image; ``valid``: where the kernel is inside the image; ``full``: where
+        it overlaps the image.
     stride : (x, y)
         Steps between output pixels, of each filter.
     dilation : int
         Pixels from one cell of a kernel to the next.
     anchor : (x, y) or None
-        The cell, as written, that lies on the output pixel; None: the filter's own, else the middle.
+        The cell, as written, at the output pixel; None: that of the filter, else the centre.
     correlate : bool
         Leave a user's matrix unflipped.
     normalize : str or None
-        What kernels are divided by; None and ``none``: nothing.
+        The divisor of kernels; None and ``none``: no division.
     repeat : int
-        How often the whole chain of filters is applied.
+        Number of times the whole chain of filters is applied.
     scale, bias : float
-        The response becomes response * scale + bias, bias in the units of the image.
+        The output is response * scale + bias, with bias in the units of the image.
     range : str or None
-        How responses become pixels; None: by what the filter answers.
+        How responses are mapped to pixels; None: depends on the filter.
     gray : bool or None
-        True: filter luma. False: filter each colour. None: as the filters prefer.
+        True: filter luma. False: filter each colour. None: depends on the filters.
     linear : bool
-        Filter linear light: the image's numbers are decoded by a curve, and coded by it again.
+        Filter linear light: samples are decoded by a tone curve, and encoded again afterwards.
     curve : Curve
-        That curve: sRGB's, unless the file states another.
+        The tone curve: sRGB's, unless the file states another.
     roi : (x, y, width, height) or None
-        The part of the result that is wanted; it equals the same part of the whole result.
+        The region of the result to compute; it equals that region of the whole result.
     """
 
     border: Border = Border()
@@ -73,7 +73,7 @@ class Options:
     roi: Region | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that mean nothing."""
+        """Refuse invalid numbers."""
         for name, count, given in (
             ("--stride", min(self.stride), self.stride),
             ("--stride", max(self.stride), self.stride),
@@ -89,21 +89,21 @@ class Options:
 
 
 def _in_range(name: str, count: int, given: object) -> None:
-    if not 1 <= count <= _MOST:
-        expected = "1 or more" if count < 1 else f"at most {_MOST:,}"
+    if not 1 <= count <= _MAX:
+        expected = "1 or more" if count < 1 else f"at most {_MAX:,}"
         raise CnncliError(f"{name} is {given}; expected {expected}", f"Leave {name} out for 1.")
 
 
 @record(eq=False)
 class PlacedKernels:
-    """A filter's kernels as they lie over the image, and which of their cells is on the output pixel.
+    """A filter's kernels as applied to the image, and the cell at the output pixel.
 
     Attributes
     ----------
     kernels : tuple of ndarray, each (kh, kw)
-        Flipped already where the filter is a convolution; empty for filters without weights.
+        Already flipped if the filter is a convolution; empty for filters without weights.
     anchor : (x, y)
-        The cell of these kernels, not of those written, that lies on the output pixel.
+        The cell of these kernels, not of those written, at the output pixel.
     """
 
     kernels: tuple[Weights, ...]
@@ -116,22 +116,22 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
     Raises
     ------
     CnncliError
-        If an option does not fit the filter: an anchor outside the kernel, a sum of zero to divide
-        by, an option about kernels for a filter that has none.
+        If an option does not fit the filter: an anchor outside the kernel, division by a sum of zero,
+        or an option about kernels for a filter without any.
     """
     kernels: tuple[Weights, ...]
     match filter:
         case Linear():
-            kernels, own, flip = (filter.weights,), filter.anchor, not (filter.flips and options.correlate)
+            kernels, anchor, flip = (filter.weights,), filter.anchor, not (filter.flips and options.correlate)
         case Gradient():
-            kernels, own, flip = (filter.dx, filter.dy), None, True
+            kernels, anchor, flip = (filter.dx, filter.dy), None, True
         case Bank():
-            kernels, own, flip = filter.bank, None, True
+            kernels, anchor, flip = filter.bank, None, True
         case _:
             _refuse_kernel_options(filter, options)
             return PlacedKernels((), (0, 0))
     kh, kw = kernels[0].shape
-    x, y = options.anchor or own or (kw // 2, kh // 2)
+    x, y = options.anchor or anchor or (kw // 2, kh // 2)
     if not (0 <= x < kw and 0 <= y < kh):
         raise CnncliError(
             f"--anchor is {x},{y}; expected a cell of the {kw} x {kh} kernel {filter.name}, "
@@ -145,21 +145,21 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
 
 
 def _refuse_kernel_options(filter: Filter, options: Options) -> None:
-    """Options about weights mean nothing to a filter without them, or with weights of its own making."""
+    """Refuse options about weights for a filter without weights, or with computed ones."""
     for name, given in (
         ("--anchor", options.anchor is not None),
         ("--dilation", options.dilation > 1),
         ("--normalize", options.normalize not in (None, "none")),
     ):
         if given:
-            why = "finds its own" if isinstance(filter, ZeroCrossings) else "has no"
+            why = "computes its own" if isinstance(filter, ZeroCrossings) else "has no"
             raise CnncliError(
                 f"{name} is given, but {filter.name} {why} kernel to apply it to", f"Leave {name} out."
             )
 
 
 def _normalized(weights: Weights, how: Normalize | None, name: str) -> Weights:
-    """Weights divided as asked."""
+    """Weights divided according to ``how``."""
     if how in (None, "none"):
         return weights
     total, absolute = float(weights.sum()), float(np.abs(weights).sum())

@@ -1,8 +1,8 @@
-"""Answers that float32 holds, of sums or squares that it does not.
+"""Results that fit into float32 although their sums or squares do not.
 
-A box adds up before it divides, and a magnitude squares: of values near the largest that there are, as some
-file formats have them where nothing was measured, that is infinite. Loops tell whether anything that they
-stored is not finite; then the same is done once more with the source divided by a power of two.
+A box filter sums before it divides, and a magnitude squares its terms: for values near the largest float32,
+which some file formats use for missing data, these overflow. Loops report whether any stored value is not
+finite; then the filter runs again with the source divided by a power of two.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,22 +15,22 @@ from cnncli.core.tiling import Surface
 from cnncli.filters.model import Weights
 from cnncli.records import replace
 
-_SAFE = 1e18  # of a sum: what can be squared
+_SAFE = 1e18  # sums up to this can be squared
 _LARGEST = float(np.finfo(np.float32).max)
-_ROUNDING = 1 + 1e-5  # by which an answer may overflow that fits
+_ROUNDING = 1 + 1e-5  # a result may exceed the largest float32 by this through rounding
 
 
-def mend_overflow(run: Callable[[Surface], int], kernels: Sequence[Weights], surface: Surface) -> None:
-    """Put right what overflowed on the way, in an output of floats that is not finite somewhere.
+def recompute_overflow(run: Callable[[Surface], int], kernels: Sequence[Weights], surface: Surface) -> None:
+    """Recompute values of a float output that overflowed in an intermediate step.
 
     Parameters
     ----------
     run : callable
-        Runs the filter over a surface. If the image is twice as bright, so is the answer.
+        Runs the filter over a surface. It must be homogeneous: scaling the image scales the response.
     kernels : sequence of ndarray
-        The filter's.
+        The filter's kernels.
     surface : Surface
-        As it was run.
+        The surface that was filtered.
     """
     gain = max(float(np.abs(weights).sum()) for weights in kernels)
     src = surface.src.astype(np.float32)
@@ -56,7 +56,7 @@ def mend_overflow(run: Callable[[Surface], int], kernels: Sequence[Weights], sur
 
 
 def as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values that may be too large by rounding: infinite only where they are by more than that."""
+    """Convert to float32; values that exceed its range only by rounding become its largest."""
     size = np.abs(values)
     fits = (size > _LARGEST) & (size <= _LARGEST * _ROUNDING)
     values = np.where(fits, np.copysign(_LARGEST, values), values)

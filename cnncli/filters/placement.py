@@ -1,4 +1,4 @@
-"""Where the pixels of a result lie in the picture that was filtered."""
+"""Positions of a result's pixels in the filtered image."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,20 @@ _NEGLIGIBLE = 1e-6
 def placed(
     size: tuple[int, int], filters: Sequence[Filter], options: Options
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Find the place of a chain's result.
+    """Find the position of a chain's result.
 
     Parameters
     ----------
     size : (width, height)
-        Of the picture.
+        Of the image.
     filters, options
         As for ``apply_filters``.
 
     Returns
     -------
     offset, step : (x, y), (x, y)
-        The pixel of the picture on which the first pixel of the result lies, and pixels of the picture from
-        one pixel of the result to the next.
+        The position of the result's first pixel in the image, and the distance between neighbouring pixels
+        of the result, in pixels of the image.
     """
     sides, offset, step = list(size), [0, 0], [1, 1]
     for filter in list(filters) * options.repeat:
@@ -45,7 +45,7 @@ def placed(
 
 
 def keeps_values(filters: Sequence[Filter], options: Options) -> bool:
-    """Whether a flat picture keeps its value, so that the result is in the picture's units."""
+    """Whether a flat image keeps its value, so that the result is in the units of the image."""
     if (options.scale, options.bias) != (1, 0) or options.range not in (None, "clip", "none"):
         return False
     for filter in filters:

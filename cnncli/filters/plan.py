@@ -1,7 +1,7 @@
-"""How a filter will be computed: the cheapest of several ways that give the same answer.
+"""Choose how a filter is computed: the cheapest of several methods with the same result.
 
-Costs are in vector multiply-adds for each vector of output samples, as measured on AVX2 cores; they
-only have to rank the ways.
+Costs are in vector multiply-adds per vector of output samples, as measured on AVX2 cores; they only have
+to rank the methods.
 """
 
 import math
@@ -28,35 +28,35 @@ Way = Literal[
     "direct", "separable", "box", "fft", "gradient", "bank", "bank-fft", "median", "bilateral", "canny"
 ]
 
-RESIDUAL = 1e-6  # of the sum of |weights|: what a low-rank form may leave out
+RESIDUAL = 1e-6  # of the sum of |weights|: maximum error of a low-rank form
 MAX_RANK = 6
-SVD_SIDE = 512  # beyond it, a decomposition costs more than the transform it could save
-TYPICAL_SIZE = (1080, 1920)  # for plans that are described without an image
+SVD_SIDE = 512  # above this, a decomposition costs more than the transform it could save
+TYPICAL_SIZE = (1080, 1920)  # for plans described without an image
 
-# A tap of a lone sum is a load and a multiply-add, and unaligned loads that cross a cache line count
-# twice; with several sums a load (rows together, pairs of kernels) the multiply-adds are the limit.
+# A tap of a single sum is a load and a multiply-add, and unaligned loads that cross a cache line count
+# twice; with several sums per load (rows one_pass, pairs of kernels) the multiply-adds are the limit.
 LONE_TAP = 1.35
 SHARED_TAP = 1.05
-# What transforms cost beside multiply-adds, of integers and of floats, whose memory they wait for: by the
-# rows that the target sums at once. More of them make direct convolution cheaper, not transforms.
+# Cost factor of transforms, for integers and for floats, which are limited by memory: by the number of rows
+# that the target sums at once. More rows make direct convolution cheaper, not transforms.
 TRANSFORMS = {2: (1.0, 1.0), 4: (1.25, 1.6)}
 ADDITION = 1.5  # load, load, add, store
 
 
 @record(eq=False)
 class Plan:
-    """A way to compute a filter.
+    """A method of computing a filter.
 
     Attributes
     ----------
     way : str
         One of `Way`.
     detail : str
-        What it does, in a few words.
+        A short description.
     cost : float
-        In vector multiply-adds a vector of output samples; infinite where it is not known.
+        In vector multiply-adds per vector of output samples; infinite if unknown.
     columns, rows : ndarray or None
-        For ``separable``: factors of shapes (rank, kh) and (rank, kw), as laid over the image.
+        For ``separable``: factors of shapes (rank, kh) and (rank, kw), as applied to the image.
     """
 
     way: Way
@@ -66,7 +66,7 @@ class Plan:
     rows: Weights | None = None
 
     def __str__(self) -> str:
-        """As ``--json`` and ``cnncli kernels`` report it."""
+        """As reported by ``--json`` and ``cnncli kernels``."""
         return f"{self.way} ({self.detail})" if self.detail else self.way
 
 
@@ -78,12 +78,12 @@ def plan_linear(
     shape: tuple[int, ...],
     floats: bool = False,
 ) -> Plan:
-    """Choose the way for one kernel.
+    """Choose the method for one kernel.
 
     Parameters
     ----------
     weights : ndarray, shape (kh, kw), float64
-        As laid over the image.
+        As applied to the image.
     dilation : int
         Pixels from one cell to the next.
     stride : (x, y)
@@ -106,7 +106,7 @@ def plan_linear(
     extent = ((kh - 1) * dilation + 1, (kw - 1) * dilation + 1)
     from cnncli.filters.transforms import fft_cost
 
-    # Transforms compute every row, the other ways only those that are kept.
+    # Transforms compute every row, the other methods only those that are stored.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
     transform *= TRANSFORMS[processor()[3].tap_rows][floats]
     plans.append(Plan("fft", "overlapping tiles", transform))
@@ -117,12 +117,12 @@ def plan_linear(
 
 
 def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Plan:
-    """Every weight that is not zero, some rows of output at a time where they share loads."""
+    """Direct convolution over nonzero weights, with several rows of output at once if they share loads."""
     present = weights != 0
     taps = int(present.sum())
     cost = LONE_TAP * taps
     if dilation == 1 and stride[1] == 1 and len(weights) > 1:
-        # As if one more row of cells were there: what rows at either end, which share less, cost.
+        # As if there were one more row of cells: the cost of the rows at either end, which share less.
         none = np.zeros((1, weights.shape[1]), bool)
         shared = int((np.vstack([present, none]) | np.vstack([none, present])).sum())
         cost = SHARED_TAP * shared
@@ -130,10 +130,10 @@ def _plan_direct(weights: Weights, dilation: int, stride: tuple[int, int]) -> Pl
 
 
 def _plan_separable(weights: Weights, *, below: float, keeps_zeros: bool) -> Plan | None:
-    """The sum of a few columns times rows that leaves out next to nothing, if there is one so cheap.
+    """A sum of few columns times rows that approximates the weights, if it costs less than ``below``.
 
-    With ``keeps_zeros`` cells without a weight are without one in the sum as well: among floats a pixel there
-    may be so large that next to nothing of it is more than all others.
+    With ``keeps_zeros``, weights of zero stay exactly zero: a float pixel there may be so large that even a
+    tiny weight would outweigh all others.
     """
     kh, kw = weights.shape
 
@@ -151,11 +151,11 @@ def _plan_separable(weights: Weights, *, below: float, keeps_zeros: bool) -> Pla
 
 
 def _factors(weights: Weights, most: int, *, keeps_zeros: bool) -> tuple[Weights, Weights] | None:
-    """Columns (rank, kh) and rows (rank, kw) whose products add up to the weights, up to a rank, or None."""
+    """Columns (rank, kh) and rows (rank, kw) that sum to the weights, of rank up to ``most``, or None."""
     total = np.abs(weights).sum()
     if not total or not most:
         return None
-    # Rank 1 first, from the row and the column through the largest weight: exact where the weights are.
+    # Rank 1 first, from the row and the column of the largest weight, which is exact if the weights are.
     i, j = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
     column, row = weights[:, j] / weights[i, j], weights[i]
     product = np.outer(column, row)
@@ -180,7 +180,7 @@ def plan_filter(
     shape: tuple[int, int] = TYPICAL_SIZE,
     floats: bool = False,
 ) -> Plan:
-    """Choose the way for any filter; parameters as in `plan_linear`."""
+    """Choose the method for any filter; parameters as in `plan_linear`."""
     match filter:
         case Linear(weights=weights):
             plan = plan_linear(weights, dilation=dilation, stride=stride, shape=shape, floats=floats)
@@ -207,21 +207,23 @@ def plan_filter(
 
 
 def _plan_bank(filter: Bank, dilation: int, shape: tuple[int, ...]) -> Plan:
-    """One pass over the pixels, or one transform a kernel."""
+    """One pass over the pixels, or one transform per kernel."""
     from cnncli.filters.transforms import fft_cost
 
     count = len(filter.bank)
     taps = int(np.any(np.stack(filter.bank) != 0, axis=0).sum())
     kh, kw = filter.bank[0].shape
-    together = SHARED_TAP * taps * 2 * -(-count // 2)
-    apart = count * (fft_cost((kh - 1) * dilation + 1, (kw - 1) * dilation + 1, shape[0], shape[1], 1) + 3)
-    if apart < together:
-        return Plan("bank-fft", f"{count} kernels, a transform each", apart)
-    return Plan("bank", f"{count} kernels in one pass, {taps} taps", together)
+    one_pass = SHARED_TAP * taps * 2 * -(-count // 2)
+    transforms = count * (
+        fft_cost((kh - 1) * dilation + 1, (kw - 1) * dilation + 1, shape[0], shape[1], 1) + 3
+    )
+    if transforms < one_pass:
+        return Plan("bank-fft", f"{count} kernels, a transform each", transforms)
+    return Plan("bank", f"{count} kernels in one pass, {taps} taps", one_pass)
 
 
 def loops_of(filter: Filter, plan: Plan) -> tuple[str, ...]:
-    """The native functions that a plan runs, where it is clear beforehand."""
+    """The native functions that a plan runs, if known in advance."""
     match filter:
         case Canny():
             return ("ridges", "hysteresis", "marks")
@@ -237,5 +239,5 @@ def loops_of(filter: Filter, plan: Plan) -> tuple[str, ...]:
 
 
 def describe_plan(filter: Filter) -> str:
-    """The plan of a filter for a picture of usual size, in words."""
+    """The plan of a filter for an image of typical size, in words."""
     return str(plan_filter(filter))

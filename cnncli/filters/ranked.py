@@ -17,23 +17,22 @@ from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import replace
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
-LARGEST_NETWORK = {1: 11, 2: 13, 4: 9}  # by bytes of an element: beyond it, other ways are faster
-_VECTOR_GROUP = 256  # bytes that a step of a network takes at once, at most
-_WIDE_ROW_BYTES = 8192  # of a tile's rows where nothing else is kept: memory likes long rows
-_WHOLE_PIXELS = 16  # tiles are so many wide, or a multiple, so that they begin on cache lines
-_ROW_BYTES = 2048  # where values have places
-_PLACES_BYTES = 96 * 1024  # of a network's places together: a part of the second-level cache
+MAX_NETWORK_SIZE = {1: 11, 2: 13, 4: 9}  # by bytes of an element: above it, other methods are faster
+_VECTOR_GROUP = 256  # bytes that a step of a network processes at once, at most
+_WIDE_ROW_BYTES = 8192  # of a tile's rows if nothing else is stored: long rows suit the memory
+_WHOLE_PIXELS = 16  # the width of a tile is a multiple of this, so that tiles start on cache lines
+_ROW_BYTES = 2048  # of a tile's rows if a network stores intermediate values
+_PLACES_BYTES = 96 * 1024  # of a network's intermediate values: part of the L2 cache
 _TILE_ROWS = 32
-_HISTOGRAM_COLUMNS = 512  # with 544 bytes each, what the second-level cache holds
+_HISTOGRAM_COLUMNS = 512  # of 544 bytes each, to fit into the L2 cache
 _RANK_TILE = 64
-_LEAST_EXPONENT = -50.0
+_MIN_EXPONENT = -50.0
 
 
 def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
-    """Run the median.
+    """Run the median filter.
 
-    NaN counts as larger than every number, as in sorting: a median is NaN only where most of its
-    window is.
+    NaN sorts after all numbers: a median is NaN only if most of its window is.
 
     Parameters
     ----------
@@ -53,26 +52,26 @@ def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
     if size == 1:
         return run_direct(np.ones((1, 1)), surface, threads=threads, dilation=1)
     element = _element_bytes(surface)
-    sorts = size <= LARGEST_NETWORK[element]
+    sorts = size <= MAX_NETWORK_SIZE[element]
     if element == 1:
         run = _by_network if sorts else _by_histogram
-        return run_on_rgb(lambda close: run(size, close, threads), surface, threads=threads)
+        return run_on_rgb(lambda rgb: run(size, rgb, threads), surface, threads=threads)
     return _by_network(size, surface, threads) if sorts else _by_ranks(size, surface, threads)
 
 
 def run_weighted_median(filter: Median, surface: Surface, *, threads: int) -> int:
-    """Run the median of values that count as much as the last channel says.
+    """Run the median filter weighted by the last channel.
 
-    It is the smallest value of the window up to which at least half of the window's weight lies, and 0 where
-    the window has no weight. If all weigh the same it is the median.
+    The result is the smallest value of the window at which the cumulative weight is at least half of the
+    total, and 0 if the window has no weight. With equal weights it is the median.
 
     Parameters
     ----------
     filter : Median
         Of any odd size.
     surface : Surface
-        As for `run_median`, with one channel more, whose answers are 0: weights, whole numbers from 0 to
-        2^24 in float32.
+        As for `run_median`, with an additional channel of weights, integers from 0 to 2^24 in float32; its
+        result is 0.
     threads : int
         Threads to use; the result does not depend on it.
 
@@ -85,7 +84,7 @@ def run_weighted_median(filter: Median, surface: Surface, *, threads: int) -> in
     ------
     D. R. K. Brownrigg: The Weighted Median Filter, 1984.
     """
-    job, parts, at = _lay_ranks(jobs.MEDIAN_WEIGHTED, filter.size, surface)
+    job, parts, at = _rank_job(jobs.MEDIAN_WEIGHTED, filter.size, surface)
     cells = parts["ranks"] // 4
     for name, length in (("weights", 4 * cells), ("fine", 8 * (cells + 64))):
         job.record[name] = at
@@ -101,13 +100,12 @@ def run_weighted_median(filter: Median, surface: Surface, *, threads: int) -> in
 def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered: bool = False) -> int:
     """Run the bilateral filter.
 
-    A neighbour at distance r whose value differs by d, as a share of full scale, weighs
+    The weight of a neighbour at distance r whose value differs by d, as a fraction of full scale, is
     exp(-r^2 / (2 sigma^2)) * exp(-d^2 / (2 sigma_color^2)). The window is the whole square. For several
-    channels d is the Euclidean distance, and all channels share one weight. A weight w is right
-    within 2e-7 - 1e-7 ln w of itself; places that weigh less than 2^-50 at no difference are left out.
-    Large windows of opaque images are done by a grid: then answers differ from these as
-    `cnncli.filters.grid` says.
-    Where the window holds something that is not finite the answer is NaN.
+    channels d is the Euclidean distance, and all channels share one weight. The relative error of a weight
+    w is at most 2e-7 - 1e-7 ln w; positions whose spatial weight is below 2^-50 are left out. Large windows
+    of opaque images are computed by a grid, with the errors given in `cnncli.filters.grid`. The result is
+    NaN where the window contains a value that is not finite.
 
     Parameters
     ----------
@@ -118,8 +116,8 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered:
     threads : int
         Threads to use; the result does not depend on it.
     covered : bool
-        Whether the last of 2 or 4 channels is opacity, 0 to 1: weights are multiplied by it, it counts for no
-        difference, and stays as it is. Where no neighbour has any, colours stay as well.
+        Whether the last of 2 or 4 channels is opacity, 0 to 1: weights are multiplied by it, differences
+        ignore it, and it is unchanged. Where all neighbours are transparent, colours are unchanged too.
 
     Returns
     -------
@@ -136,7 +134,7 @@ def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered:
 
 
 def run_fast_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> tuple[int, bool]:
-    """`run_bilateral`, and whether it was by a grid."""
+    """`run_bilateral`, and whether a grid was used."""
     grid = grid_for(filter, surface)
     if grid is None:
         return run_exact_bilateral(filter, surface, threads=threads), False
@@ -144,12 +142,12 @@ def run_fast_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> 
         surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
     )
     run_grid(filter, grid, found, threads=threads)
-    answers = np.asarray(found.out, np.float32)
-    weak = np.isnan(answers[..., 0])
+    results = np.asarray(found.out, np.float32)
+    weak = np.isnan(results[..., 0])
     if weak.any():
         run_exact_bilateral(filter, found, threads=threads, wanted=weak)
     mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
-    surface.out[:], clipped = to_pixels(answers, mapping, surface.out.dtype)
+    surface.out[:], clipped = to_pixels(results, mapping, surface.out.dtype)
     return clipped, True
 
 
@@ -161,10 +159,10 @@ def run_exact_bilateral(
     covered: bool = False,
     wanted: NDArray[np.bool_] | None = None,
 ) -> int:
-    """`run_bilateral` for windows of any size, pixel by pixel of the window.
+    """The exact `run_bilateral`, for windows of any size.
 
-    If ``wanted``, (Ho, Wo), is given, only those pixels and some neighbours of an output of floats, without
-    strides, are done.
+    If ``wanted``, (Ho, Wo), is given, only those pixels and some neighbours are computed; the output must be
+    float, without strides.
     """
     size, channels = filter.size, surface.channels
     job = lay_out(jobs.BILATERAL, surface, extent=(size, size))
@@ -172,10 +170,10 @@ def run_exact_bilateral(
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     r = size // 2
     exponents = -((x - r) ** 2 + (y - r) ** 2) * (math.log2(math.e) / (2 * filter.sigma**2))
-    near = exponents >= _LEAST_EXPONENT
-    job.record["tap_count"] = np.count_nonzero(near)
-    job.point("tap_offsets", (4 * (y * row_floats + x))[near].astype(np.intp))
-    job.point("tap_exponents", exponents[near].astype(np.float32))
+    significant = exponents >= _MIN_EXPONENT
+    job.record["tap_count"] = np.count_nonzero(significant)
+    job.point("tap_offsets", (4 * (y * row_floats + x))[significant].astype(np.intp))
+    job.point("tap_exponents", exponents[significant].astype(np.float32))
     job.record["covered"] = covered
     if wanted is not None:
         job.point("wanted", np.ascontiguousarray(wanted).view(np.uint8))
@@ -190,7 +188,7 @@ def run_exact_bilateral(
 
 
 def _element_bytes(surface: Surface) -> int:
-    """Bytes of what is sorted: the source's integers where they go to the output unchanged, else floats."""
+    """Bytes of the sorted elements: the source's integers if they are stored unchanged, else floats."""
     same = surface.src.dtype == surface.out.dtype and surface.luma is None and surface.stride == (1, 1)
     if same and not surface.absolute and surface.scale == 1 and surface.bias == 0 and _fill_fits(surface):
         return surface.src.dtype.itemsize
@@ -198,7 +196,7 @@ def _element_bytes(surface: Surface) -> int:
 
 
 def _fill_fits(surface: Surface) -> bool:
-    """Whether the fill, if anything is filled, is a number of the source's integer type."""
+    """Whether the fill value, if used, is representable in the source's integer type."""
     if surface.xmap.min() >= 0 and surface.ymap.min() >= 0:
         return True
     if surface.src.dtype == np.float32:
@@ -232,7 +230,7 @@ def _by_network(size: int, surface: Surface, threads: int) -> int:
 
 
 def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
-    """Cut the tiles anew for rows of elements of any size; the bytes of a row."""
+    """Set the size of tiles for elements of any size; returns the bytes of a row."""
     surface = job.surface
     height, width, _ = surface.out.shape
     stride_x, stride_y = surface.stride
@@ -267,14 +265,14 @@ def _by_histogram(size: int, surface: Surface, threads: int) -> int:
 
 
 def _by_ranks(size: int, surface: Surface, threads: int) -> int:
-    job, parts, at = _lay_ranks(jobs.MEDIAN_RANKS, size, surface)
+    job, parts, at = _rank_job(jobs.MEDIAN_RANKS, size, surface)
     job.record["window"], job.record["window_bytes"] = at, 8 * (parts["ranks"] // 256 + 2)
     at += -(-int(job.record["window_bytes"][0]) // 64) * 64
     return _clipped(native.run("median_ranks", job.record, job.count, threads=threads, scratch_bytes=at))
 
 
-def _lay_ranks(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[TileJob, dict[str, int], int]:
-    """A job whose tiles are sorted, the bytes of what it has in scratch, and where that ends."""
+def _rank_job(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[TileJob, dict[str, int], int]:
+    """A job whose tiles are sorted, the bytes of its parts of scratch, and where they end."""
     job = lay_out(kind, surface, extent=(size, size))
     height, width, channels = surface.out.shape
     stride_x, stride_y = surface.stride
@@ -302,5 +300,5 @@ def _lay_ranks(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[Ti
 
 
 def _clipped(scratches: list[NDArray[np.uint8]]) -> int:
-    """The count that each thread's loop left."""
+    """The sum of the threads' counts of clipped values."""
     return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)

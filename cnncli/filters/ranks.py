@@ -1,4 +1,4 @@
-"""Filters that are no convolutions: median, bilateral and Canny's edges."""
+"""Nonlinear filters: median, bilateral and Canny's edges."""
 
 import math
 
@@ -7,7 +7,7 @@ from cnncli.filters.entry import Entry, Example, Parameter, spec_of, write_numbe
 from cnncli.filters.model import Bilateral, Canny, Filter, Median
 
 MAX_WINDOW = 255
-"""The longest side of a median's or bilateral filter's window."""
+"""The largest side of the window of a median or bilateral filter."""
 
 
 def median(*, size: int = 3) -> Filter:
@@ -16,7 +16,7 @@ def median(*, size: int = 3) -> Filter:
 
 
 def bilateral(*, sigma: float = 3.0, sigma_color: float = 0.1, size: int | None = None) -> Filter:
-    """Make the blur that keeps edges; the window reaches two sigmas to each side unless ``size`` is given."""
+    """Make the edge-preserving blur; by default the window reaches two sigmas to each side."""
     size = 2 * math.ceil(2 * sigma) + 1 if size is None else size
     return Bilateral(
         name="bilateral",
@@ -33,7 +33,7 @@ def canny(*, sigma: float = 1.4, low: float = 0.05, high: float = 0.1) -> Filter
     Raises
     ------
     CnncliError
-        ``low`` is above ``high``.
+        If ``low`` is above ``high``.
     """
     if low > high:
         raise CnncliError(
@@ -48,7 +48,7 @@ def canny(*, sigma: float = 1.4, low: float = 0.05, high: float = 0.1) -> Filter
 MEDIAN = Entry(
     name="median",
     family="other",
-    summary="middle value of a window: removes specks, keeps edges",
+    summary="median of a window: removes specks, preserves edges",
     parameters=(
         Parameter(
             name="size",
@@ -73,7 +73,7 @@ MEDIAN = Entry(
 BILATERAL = Entry(
     name="bilateral",
     family="other",
-    summary="blur over pixels that look alike: smooths, keeps edges",
+    summary="blur over pixels of similar colour: preserves edges",
     parameters=(
         Parameter(
             name="sigma",
@@ -85,7 +85,7 @@ BILATERAL = Entry(
         ),
         Parameter(
             name="sigma-color",
-            meaning="in value, as a share of full scale",
+            meaning="in colour, as a fraction of full scale",
             default="0.1",
             low=0.001,
             high=10,
@@ -107,24 +107,24 @@ BILATERAL = Entry(
         spec="bilateral:sigma=1,sigma-color=0.1,size=3",
         patch=((0.5, 0.5, 0.9), (0.5, 0.5, 0.9), (0.5, 0.5, 0.9)),
         expected=0.500051,
-        note="the pixels of 0.9 weigh exp(-4^2 / 2) = 0.000335 times as much: the edge stays",
+        note="the pixels of 0.9 have exp(-4^2 / 2) = 0.000335 times the weight: the edge is preserved",
     ),
 )
 
 CANNY = Entry(
     name="canny",
     family="other",
-    summary="edges one pixel thin, followed from strong to weak",
+    summary="edges one pixel wide, by non-maximum suppression and hysteresis",
     parameters=(
-        Parameter(name="sigma", meaning="of the Gaussian before, in pixels", default="1.4", low=0, high=100),
+        Parameter(name="sigma", meaning="of the Gaussian blur, in pixels", default="1.4", low=0, high=100),
         Parameter(
             name="low",
-            meaning="weakest gradient that goes on an edge; 1 is a full-scale step",
+            meaning="threshold to continue an edge; 1 is a full-scale step",
             default="0.05",
             low=0,
             high=1,
         ),
-        Parameter(name="high", meaning="weakest gradient that starts an edge", default="0.1", low=0, high=1),
+        Parameter(name="high", meaning="threshold to start an edge", default="0.1", low=0, high=1),
     ),
     build=canny,
     source="J. Canny: A Computational Approach to Edge Detection, 1986, sections VI to VIII",
@@ -132,7 +132,7 @@ CANNY = Entry(
         spec="canny:sigma=0,low=0.05,high=0.1",
         patch=((0, 0, 0.5, 1, 1),) * 5,
         expected=1.0,
-        note="the Sobel magnitude is 1 here, 0.5 to both sides: the largest across the edge, and over high",
+        note="the Sobel magnitude is 1 here, 0.5 on both sides: the maximum across the edge, and above high",
     ),
 )
 

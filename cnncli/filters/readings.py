@@ -1,4 +1,4 @@
-"""Matrices that could be read in two ways: both are shown, with the text to type for each."""
+"""Ambiguous matrices: the readings are shown, with the text to type for each."""
 
 import re
 from collections.abc import Sequence
@@ -7,22 +7,22 @@ from cnncli.errors import CnncliError
 from cnncli.filters.entry import read_number
 
 Rows = list[list[str]]
-_LONGEST = 160  # characters of a matrix that is written out
+_MAX_LENGTH = 160  # characters of a matrix in a hint
 
 
 def separator_readings(rows: Sequence[str]) -> list[Rows | None]:
-    """What rows with both commas and blanks between numbers may be: ``1 1 1, 1 1 1, 1 1 1``.
+    """Possible readings of rows with both commas and spaces between numbers: ``1 1 1, 1 1 1, 1 1 1``.
 
     Parameters
     ----------
     rows : sequence of str
-        As they are between ``;`` or lines.
+        The text between ``;`` or line ends.
     """
-    return [_by_commas(rows), _by_blanks(rows), _decimal_commas(rows), [_numbers(row) for row in rows]]
+    return [_by_commas(rows), _by_spaces(rows), _decimal_commas(rows), [_numbers(row) for row in rows]]
 
 
 def line_readings(lines: Sequence[str]) -> list[Rows | None]:
-    """What several lines with ``;`` inside may be: it ends rows, or stands between columns."""
+    """Possible readings of several lines with ``;`` inside: it ends rows, or separates columns."""
     parts = [line.removesuffix(";").split(";") for line in lines]
     ended = [_numbers(part) for line in parts for part in line]
     beside = [[number for part in line for number in _numbers(part)] for line in parts]
@@ -30,19 +30,19 @@ def line_readings(lines: Sequence[str]) -> list[Rows | None]:
 
 
 def ask(found: Sequence[Rows | None], what: str) -> None:
-    """Refuse a matrix that can be read in two ways.
+    """Refuse an ambiguous matrix.
 
     Parameters
     ----------
     found : sequence of rows or None
-        What it may be; what is no matrix of numbers does not count.
+        Possible readings; those that are not a matrix of numbers are ignored.
     what : str
-        What is wrong with it.
+        What makes it ambiguous.
 
     Raises
     ------
     CnncliError
-        There are two readings or more; the hint has the text to type for each.
+        If there are two readings or more; the hint has the text to type for each.
     """
     readings: dict[str, str] = {}
     for rows in found:
@@ -50,7 +50,7 @@ def ask(found: Sequence[Rows | None], what: str) -> None:
             readings.setdefault("; ".join(" ".join(row) for row in rows), f"{len(rows[0])}x{len(rows)}")
     if len(readings) < 2:
         return
-    hints = [f"'{text}' for {size}" for text, size in readings.items() if len(text) <= _LONGEST]
+    hints = [f"'{text}' for {size}" for text, size in readings.items() if len(text) <= _MAX_LENGTH]
     raise CnncliError(
         f"{what}, which can mean {' or '.join(readings.values())} (columns x rows); expected one meaning",
         f"Write {', or '.join(hints)}." if hints else "Write blanks between numbers, and ';' between rows.",
@@ -66,15 +66,15 @@ def _by_commas(rows: Sequence[str]) -> Rows | None:
     return [part.split() for part in rows[0].split(",")] if len(rows) == 1 else None
 
 
-def _by_blanks(rows: Sequence[str]) -> Rows | None:
-    """One line whose blanks end rows, as in ``0,-1,0 -1,5,-1 0,-1,0``."""
+def _by_spaces(rows: Sequence[str]) -> Rows | None:
+    """One line whose spaces end rows, as in ``0,-1,0 -1,5,-1 0,-1,0``."""
     if len(rows) > 1:
         return None
     return [re.split(r"\s*,\s*", part) for part in re.split(r"(?<![\s,])\s+(?![\s,])", rows[0].strip())]
 
 
 def _decimal_commas(rows: Sequence[str]) -> Rows | None:
-    """Numbers with decimal commas, some of them, and blanks between."""
+    """Numbers separated by spaces, some of them with decimal commas."""
     cells = [row.split() for row in rows]
     whole = all(re.fullmatch(r"[+-]?\d+(,\d+)?", cell) for row in cells for cell in row)
     return [[cell.replace(",", ".") for cell in row] for row in cells] if whole else None

@@ -1,4 +1,4 @@
-"""Colour pixels close together, as filters read them, or four bytes rgbx, as Pillow keeps them."""
+"""Conversion between RGB, three bytes per pixel, and RGBX, four bytes per pixel, as Pillow stores it."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ _RGB, _RGBX = 3, 4
 
 
 def as_rgb(pixels: Pixels, *, threads: int) -> Pixels:
-    """Pixels with nothing between the samples of a row; the same array where it is so already.
+    """Pixels with contiguous samples in each row; the same array if they already are.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def as_rgb(pixels: Pixels, *, threads: int) -> Pixels:
 
 
 def as_rgbx(pixels: Pixels, *, threads: int) -> Pixels:
-    """Pixels of 8-bit colour as a view of an array of four bytes each; others as they are.
+    """8-bit colour as a view of an RGBX array; other pixels unchanged.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W, C)
-        Contiguous, or four bytes apart already.
+        Contiguous, or already RGBX.
     threads : int
         Threads to use.
     """
@@ -52,19 +52,19 @@ def as_rgbx(pixels: Pixels, *, threads: int) -> Pixels:
 
 
 def empty_rgbx(height: int, width: int) -> Pixels:
-    """Room for 8-bit colour, (H, W, 3), four bytes from pixel to pixel."""
+    """Uninitialised 8-bit colour, (H, W, 3), with four bytes per pixel."""
     return aligned_empty((height, width, _RGBX), np.dtype(np.uint8))[..., :_RGB]
 
 
 def run_on_rgb(run: Callable[[Surface], int], surface: Surface, *, threads: int) -> int:
-    """Run a loop that knows no pixels four bytes apart over a surface that may have such.
+    """Run a loop that does not support RGBX over a surface that may be RGBX.
 
     Parameters
     ----------
     run : callable
-        Of the surface with its samples close together; gives the number of clipped ones.
+        Runs over the surface with RGB pixels; returns the number of clipped samples.
     surface : Surface
-        What to read and write.
+        Source and output.
     threads : int
         Threads to use.
 

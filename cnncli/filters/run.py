@@ -28,7 +28,7 @@ from cnncli.records import replace
 
 
 def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels (x, y) under the filter, and which of them is the output pixel."""
+    """Size (x, y) of the filter's window in pixels, and the position of the output pixel in it."""
     match filter:
         case Median(size=size) | Bilateral(size=size):
             place_kernels(filter, options)
@@ -43,10 +43,13 @@ def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[
             place_kernels(filter, options)
             kh, kw = weights.shape
             return (kw, kh), (kw // 2, kh // 2)
-    laid = place_kernels(filter, options)
-    kh, kw = laid.kernels[0].shape
+    placed_kernels = place_kernels(filter, options)
+    kh, kw = placed_kernels.kernels[0].shape
     step = options.dilation
-    return ((kw - 1) * step + 1, (kh - 1) * step + 1), (laid.anchor[0] * step, laid.anchor[1] * step)
+    return ((kw - 1) * step + 1, (kh - 1) * step + 1), (
+        placed_kernels.anchor[0] * step,
+        placed_kernels.anchor[1] * step,
+    )
 
 
 def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: int) -> tuple[Plan, int]:
@@ -55,14 +58,14 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
     Returns
     -------
     plan : Plan
-        What was done.
+        The plan that was used.
     clipped : int
         Samples that the output's type clipped.
     """
     shape = surface.out.shape[:2]
-    laid = place_kernels(filter, options)
+    placed_kernels = place_kernels(filter, options)
     plan = plan_filter(
-        _as_laid(filter, laid),
+        _with_placed_kernel(filter, placed_kernels),
         dilation=options.dilation,
         stride=options.stride,
         shape=shape,
@@ -73,33 +76,43 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
         return _run_bilateral(filter, plan, surface, threads=threads)
 
     def run(surface: Surface) -> int:
-        return _run_by_plan(filter, laid, plan, surface, dilation=options.dilation, threads=threads)
+        return _run_by_plan(filter, placed_kernels, plan, surface, dilation=options.dilation, threads=threads)
 
     clipped = run(surface)
     if surface.out.dtype == np.float32:
-        if clipped and _grows(filter):  # floats are not clipped: something is not finite
-            from cnncli.filters.overflow import mend_overflow
+        if clipped and _is_homogeneous(filter):  # floats are not clipped: something is not finite
+            from cnncli.filters.overflow import recompute_overflow
 
-            mend_overflow(run, laid.kernels, surface)
+            recompute_overflow(run, placed_kernels.kernels, surface)
         clipped = 0
     return plan, clipped
 
 
 def _run_by_plan(
-    filter: Filter, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    filter: Filter,
+    placed_kernels: PlacedKernels,
+    plan: Plan,
+    surface: Surface,
+    *,
+    dilation: int,
+    threads: int,
 ) -> int:
-    """Run a filter; samples that were clipped, or of floats some number if any is not finite."""
+    """Run a filter; the number of clipped samples, or for floats, above 0 if any is not finite."""
     match filter:
         case Unsharp():
-            return _run_unsharp(filter, laid, plan, surface, dilation=dilation, threads=threads)
+            return _run_unsharp(filter, placed_kernels, plan, surface, dilation=dilation, threads=threads)
         case Linear():
-            return run_linear(laid.kernels[0], plan, surface, dilation=dilation, threads=threads)
+            return run_linear(placed_kernels.kernels[0], plan, surface, dilation=dilation, threads=threads)
         case Gradient() if filter.answer == "magnitude":
-            return run_responses(laid.kernels, surface, combine="energy", dilation=dilation, threads=threads)
+            return run_responses(
+                placed_kernels.kernels, surface, combine="energy", dilation=dilation, threads=threads
+            )
         case Gradient():
-            return run_responses(laid.kernels, surface, combine="angle", dilation=dilation, threads=threads)
+            return run_responses(
+                placed_kernels.kernels, surface, combine="angle", dilation=dilation, threads=threads
+            )
         case Bank():
-            return _run_bank(filter, laid, plan, surface, dilation=dilation, threads=threads)
+            return _run_bank(filter, placed_kernels, plan, surface, dilation=dilation, threads=threads)
         case Median():
             from cnncli.filters.ranked import run_median
 
@@ -117,21 +130,27 @@ def _run_by_plan(
 
 
 def _run_unsharp(
-    filter: Unsharp, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    filter: Unsharp,
+    placed_kernels: PlacedKernels,
+    plan: Plan,
+    surface: Surface,
+    *,
+    dilation: int,
+    threads: int,
 ) -> int:
-    """The kernel's answer, or the pixel itself where they differ too little."""
-    (weights,), (x, y) = laid.kernels, laid.anchor
-    middle = np.zeros(weights.shape)
-    middle[y, x] = 1
-    sharp, still = (
+    """The kernel's response, or the pixel itself where they differ too little."""
+    (weights,), (x, y) = placed_kernels.kernels, placed_kernels.anchor
+    center = np.zeros(weights.shape)
+    center[y, x] = 1
+    sharp, unchanged = (
         replace(
             surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
         )
         for _ in range(2)
     )
     run_linear(weights, plan, sharp, dilation=dilation, threads=threads)
-    run_direct(middle, still, dilation=dilation, threads=threads)
-    answer = beyond_threshold(filter, sharp.out, still.out, surface.full_scale)
+    run_direct(center, unchanged, dilation=dilation, threads=threads)
+    answer = beyond_threshold(filter, sharp.out, unchanged.out, surface.full_scale)
     mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
     surface.out[:] = pixels
@@ -139,25 +158,25 @@ def _run_unsharp(
 
 
 def beyond_threshold(
-    filter: Unsharp, sharp: NDArray[Any], still: NDArray[Any], full_scale: float
+    filter: Unsharp, sharp: NDArray[Any], unchanged: NDArray[Any], full_scale: float
 ) -> NDArray[np.float32]:
-    """Sharpened pixels where they differ enough from those as they are."""
-    small = np.abs(sharp - still) < np.float32(filter.least * full_scale)
-    return np.where(small, still, sharp).astype(np.float32, copy=False)
+    """Sharpened pixels where they differ enough from the unchanged ones."""
+    small = np.abs(sharp - unchanged) < np.float32(filter.min_change * full_scale)
+    return np.where(small, unchanged, sharp).astype(np.float32, copy=False)
 
 
 def _run_bilateral(filter: Bilateral, plan: Plan, surface: Surface, *, threads: int) -> tuple[Plan, int]:
-    """The bilateral filter, whose plan shows only while it runs."""
+    """The bilateral filter, whose plan depends on the pixels."""
     from cnncli.filters.ranked import run_fast_bilateral
 
     clipped, by_grid = run_fast_bilateral(filter, surface, threads=threads)
     if by_grid:
-        plan = replace(plan, detail=f"{plan.detail}, by a grid of colours and places")
+        plan = replace(plan, detail=f"{plan.detail}, by a bilateral grid")
     return plan, clipped if surface.out.dtype != np.float32 else 0
 
 
-def _grows(filter: Filter) -> bool:
-    """Whether answers grow with the image."""
+def _is_homogeneous(filter: Filter) -> bool:
+    """Whether scaling the image scales the response."""
     match filter:
         case Unsharp():
             return False  # the threshold does not
@@ -170,20 +189,20 @@ def _grows(filter: Filter) -> bool:
     return False
 
 
-def _as_laid(filter: Filter, laid: PlacedKernels) -> Filter:
-    """A linear filter with its kernel as it lies, which is what the plan factors."""
-    return replace(filter, weights=laid.kernels[0]) if isinstance(filter, Linear) else filter
+def _with_placed_kernel(filter: Filter, placed_kernels: PlacedKernels) -> Filter:
+    """A linear filter with its kernel as applied to the image, which the plan factors."""
+    return replace(filter, weights=placed_kernels.kernels[0]) if isinstance(filter, Linear) else filter
 
 
 def _run_bank(
-    filter: Bank, laid: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    filter: Bank, placed_kernels: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
 ) -> int:
-    """A bank in one pass over the pixels, or kernel by kernel where transforms are cheaper."""
+    """A bank in one pass over the pixels, or kernel by kernel if transforms are cheaper."""
     rectified = filter.rectified or filter.answer == "abs"
     combine = {"max": "max", "abs": "max", "energy": "energy", "direction": "direction"}[filter.answer]
     if plan.way == "bank":
         return run_responses(
-            laid.kernels,
+            placed_kernels.kernels,
             surface,
             combine=combine,
             dilation=dilation,
@@ -191,7 +210,7 @@ def _run_bank(
             rectified=rectified,
             angles=filter.angles,
         )
-    from cnncli.filters.combine import combined
+    from cnncli.filters.combine import combine_responses
     from cnncli.filters.fft import run_fft
 
     response = replace(
@@ -199,11 +218,11 @@ def _run_bank(
     )
 
     def responses() -> Iterator[NDArray[np.float32]]:
-        for weights in laid.kernels:
+        for weights in placed_kernels.kernels:
             run_fft(dilated(weights, dilation), response, threads=threads)
             yield np.asarray(response.out, np.float32)
 
-    answer = combined(filter, laid.kernels, responses(), surface.full_scale)
+    answer = combine_responses(filter, placed_kernels.kernels, responses(), surface.full_scale)
     mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     pixels, clipped = to_pixels(answer, mapping, surface.out.dtype)
     surface.out[:] = pixels

@@ -1,4 +1,4 @@
-"""Kernels that bring out detail. Written for convolution: flipped, they read as the tables of textbooks."""
+"""Sharpening kernels. Written for convolution: flipped, they match the tables of textbooks."""
 
 import math
 
@@ -16,7 +16,7 @@ SQUARE = ((1.0, 1.0, 1.0), (1.0, -8.0, 1.0), (1.0, 1.0, 1.0))
 
 NEIGHBOURS = Parameter(
     name="neighbours",
-    meaning="the cross of 4 or the square of 8",
+    meaning="4 or 8 neighbours",
     default="4",
     kind="choice",
     choices=("4", "8"),
@@ -24,11 +24,11 @@ NEIGHBOURS = Parameter(
 )
 
 _RISE = np.array([[-1.0, 0.0, 1.0]] * 3)
-"""Brightness that rises to the right, as it lies on the image (not flipped)."""
+"""The derivative to the right, as applied to the image (not flipped)."""
 
 
 def impulse(size: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return a square of zeros with 1 in the middle."""
+    """Return a square of zeros with 1 at the centre."""
     weights = np.zeros((size, size))
     weights[size // 2, size // 2] = 1
     return weights
@@ -44,7 +44,7 @@ def sharpen(*, amount: float = 1.0, neighbours: str = "4") -> Filter:
 def unsharp(
     *, sigma: float = 1.0, amount: float = 1.0, size: int | None = None, threshold: float = 0.0
 ) -> Filter:
-    """Add ``amount`` times the difference to a Gaussian blur, where it is at least ``threshold``."""
+    """Add ``amount`` times the difference from a Gaussian blur, where it is at least ``threshold``."""
     size = gaussian_size(sigma) if size is None else size
     taps = gaussian_taps(sigma, size)
     weights = freeze((1 + amount) * impulse(size) - amount * np.outer(taps, taps))
@@ -52,13 +52,13 @@ def unsharp(
     if not threshold:
         return Linear(name="unsharp", spec=spec, weights=weights)
     spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size, threshold=threshold)
-    return Unsharp(name="unsharp", spec=spec, weights=weights, least=amount * threshold)
+    return Unsharp(name="unsharp", spec=spec, weights=weights, min_change=amount * threshold)
 
 
 def emboss(*, strength: float = 1.0, angle: float = 45.0) -> Filter:
-    """Add the slope along ``angle`` to the image: lit from the side that ``angle`` points away from."""
+    """Add the derivative along ``angle`` to the image: a relief lit from the opposite direction."""
     across, down = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    # sqrt(2) makes 45 degrees the whole numbers of the published kernel.
+    # With sqrt(2), weights at 45 degrees are the integers of the published kernel.
     slope = np.round(math.sqrt(2) * (across * _RISE + down * _RISE.T), 12)
     spec = spec_of("emboss", strength=strength, angle=angle)
     weights = freeze((impulse(3) + strength * slope)[::-1, ::-1])
@@ -92,7 +92,7 @@ SHARPEN = Entry(
 UNSHARP = Entry(
     name="unsharp",
     family="sharpening",
-    summary="the image plus its difference to a Gaussian blur",
+    summary="the image plus its difference from a Gaussian blur",
     parameters=(
         Parameter(
             name="sigma",
@@ -106,7 +106,7 @@ UNSHARP = Entry(
         SIZE,
         Parameter(
             name="threshold",
-            meaning="difference to the blur, as a share of full scale, below which a pixel stays as it is",
+            meaning="difference from the blur, as a fraction of full scale, below which pixels are unchanged",
             default="0",
             low=0,
             high=1,
@@ -130,27 +130,27 @@ EMBOSS = Entry(
         Parameter(name="strength", meaning="how deep", default="1", low=0, high=100, aliases=("amount",)),
         Parameter(
             name="angle",
-            meaning=f"along which the light falls, {ANGLE_MEANING}",
+            meaning=f"direction of the light, {ANGLE_MEANING}",
             default="45",
             low=-360,
             high=360,
         ),
     ),
     build=emboss,
-    source="-2 -1 0; -1 1 1; 0 1 2 as it lies on the image, sum 1; "
+    source="-2 -1 0; -1 1 1; 0 1 2 as applied to the image, sum 1; "
     "V. Powell: Image Kernels Explained Visually, 2015",
     example=Example(
         spec="emboss:strength=1,angle=45",
         patch=((0.1, 0.1, 0.1), (0.1, 0.3, 0.3), (0.1, 0.3, 0.3)),
         expected=1.1,
-        note="-0.2 - 0.1 - 0.1 + 0.3 + 0.3 + 0.3 + 0.6: the upper left corner of something bright is lit",
+        note="-0.2 - 0.1 - 0.1 + 0.3 + 0.3 + 0.3 + 0.6: the upper left corner of a bright area is lit",
     ),
 )
 
 OUTLINE = Entry(
     name="outline",
     family="sharpening",
-    summary="bright outlines on black; nothing where it is flat",
+    summary="bright outlines on black; flat areas are black",
     build=outline,
     source="-1 -1 -1; -1 8 -1; -1 -1 -1; V. Powell: Image Kernels Explained Visually, 2015",
     example=Example(

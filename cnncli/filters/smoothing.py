@@ -1,4 +1,4 @@
-"""Kernels that smooth; their weights sum to 1, so a flat area keeps its value."""
+"""Smoothing kernels; their weights sum to 1, so flat areas keep their value."""
 
 import math
 
@@ -13,7 +13,7 @@ MAX_SIGMA = 512.0
 
 
 def gaussian_taps(sigma: float, size: int) -> Weights:
-    """Sample a Gaussian at whole pixels and scale it to sum 1.
+    """Sample a Gaussian at integer positions and scale it to sum 1.
 
     Parameters
     ----------
@@ -28,28 +28,28 @@ def gaussian_taps(sigma: float, size: int) -> Weights:
         Symmetric, sum 1.
     """
     x = np.arange(size, dtype=np.float64) - size // 2
-    # Below a hundredth of a pixel the neighbours' weights are 0 in float64 as well.
+    # Below a hundredth of a pixel the neighbours' weights are 0 even in float64.
     taps = np.exp(-0.5 * (x / sigma) ** 2) if sigma > 0.01 else (x == 0).astype(np.float64)
     return np.asarray(taps / taps.sum())
 
 
 def gaussian_size(sigma: float) -> int:
-    """Return the size that holds four sigmas to each side, as in ``scipy.ndimage.gaussian_filter``."""
+    """Return the size that includes four sigmas to each side, as in ``scipy.ndimage.gaussian_filter``."""
     return 2 * int(4 * sigma + 0.5) + 1
 
 
 def gaussian_sigma(size: int) -> float:
-    """Return the sigma that OpenCV's ``getGaussianKernel`` takes for a size."""
+    """Return the sigma that OpenCV's ``getGaussianKernel`` uses for a size."""
     return 0.3 * ((size - 1) * 0.5 - 1) + 0.8
 
 
 def identity() -> Filter:
-    """Make the kernel that changes nothing."""
+    """Make the identity kernel."""
     return Linear(name="identity", spec="identity", weights=freeze([[1.0]]))
 
 
 def box(*, size: int = 3, size_y: int | None = None) -> Filter:
-    """Make a mean over ``size`` columns and ``size_y`` rows (as many unless given)."""
+    """Make a mean over ``size`` columns and ``size_y`` rows (by default ``size``)."""
     rows = size if size_y is None else size_y
     spec = spec_of("box", size=size) if rows == size else spec_of("box", size=size, size_y=rows)
     return _blur("box", spec, np.full((rows, size), 1.0 / (rows * size)))
@@ -67,9 +67,9 @@ def gaussian(
     Parameters
     ----------
     sigma, sigma_y : float, optional
-        Standard deviations in pixels; downwards as across unless given.
+        Standard deviations in pixels; sigma_y is by default sigma.
     size, size_y : int, optional
-        Odd sides; four sigmas to each side unless given.
+        Odd; by default four sigmas to each side.
 
     Returns
     -------
@@ -91,20 +91,20 @@ def gaussian(
 
 
 def disk(*, radius: float = 3.0) -> Filter:
-    """Make a mean over a disk; cells on the rim count by the area that lies inside."""
+    """Make a mean over a disk; cells on its edge are weighted by the area inside."""
     return _blur("disk", spec_of("disk", radius=radius), disk_coverage(radius))
 
 
 def motion(*, length: float = 9.0, angle: float = 0.0) -> Filter:
     """Make the blur of a camera that moves by ``length`` pixels along ``angle``.
 
-    Cells count by the area that a streak one pixel wide covers.
+    Cells are weighted by the area that a streak one pixel wide covers.
     """
     return _blur("motion", spec_of("motion", length=length, angle=angle), streak_coverage(length, angle))
 
 
 def binomial(*, size: int = 5) -> Filter:
-    """Make a blur of a row of Pascal's triangle, across and down."""
+    """Make a blur with a row of Pascal's triangle along both axes."""
     taps = np.array([math.comb(size - 1, k) / 2 ** (size - 1) for k in range(size)])
     return _blur("binomial", spec_of("binomial", size=size), np.outer(taps, taps))
 
@@ -136,7 +136,7 @@ ANGLE_MEANING = "degrees from the x axis towards the y axis, clockwise on the sc
 IDENTITY = Entry(
     name="identity",
     family="smoothing",
-    summary="leaves the image as it is",
+    summary="the unchanged image",
     build=identity,
     source="the unit impulse, neutral element of convolution; "
     "R. N. Bracewell: The Fourier Transform and Its Applications, 1965, ch. 5",
@@ -172,11 +172,11 @@ BOX = Entry(
 GAUSSIAN = Entry(
     name="gaussian",
     family="smoothing",
-    summary="blur with a bell-shaped kernel",
+    summary="blur with a Gaussian kernel",
     parameters=(
         SIGMA,
         SIZE,
-        Parameter(name="sigma-y", meaning="sigma downwards", default="as sigma", low=0, high=MAX_SIGMA),
+        Parameter(name="sigma-y", meaning="sigma along y", default="as sigma", low=0, high=MAX_SIGMA),
         Parameter(
             name="size-y",
             meaning="rows",
@@ -193,14 +193,14 @@ GAUSSIAN = Entry(
         spec="gaussian:sigma=1,size=3",
         patch=STEP,
         expected=0.274069,
-        note="exp(-1/2) / (1 + 2 exp(-1/2)): the share of the right column",
+        note="exp(-1/2) / (1 + 2 exp(-1/2)): the weight of the right column",
     ),
 )
 
 DISK = Entry(
     name="disk",
     family="smoothing",
-    summary="mean over a disk, as a lens out of focus",
+    summary="mean over a disk, like a lens out of focus",
     parameters=(Parameter(name="radius", meaning="pixels", default="3", low=0.5, high=2048, aliases=("r",)),),
     build=disk,
     source="pillbox (circle of confusion), each cell weighted by its exact area inside the circle; "
@@ -228,21 +228,24 @@ MOTION = Entry(
         spec="motion:length=3,angle=0",
         patch=((0, 0, 0), (0, 0.3, 0.9), (0, 0, 0)),
         expected=0.4,
-        note="the mean of 0, 0.3 and 0.9: only the middle row counts",
+        note="the mean of 0, 0.3 and 0.9: only the middle row has weights",
     ),
 )
 
 BINOMIAL = Entry(
     name="binomial",
     family="smoothing",
-    summary="blur by Pascal's triangle, 1-2-1 and longer",
+    summary="binomial blur (Pascal's triangle), 1-2-1 and longer",
     parameters=(
         Parameter(name="size", meaning="columns and rows", default="5", kind="whole", low=1, high=1025),
     ),
     build=binomial,
     source="B. Jaehne: Digital Image Processing, 6th ed., 2005, section 11.4; variance (size - 1) / 4",
     example=Example(
-        spec="binomial:size=3", patch=STEP, expected=0.25, note="(1 + 2 + 1) / 16: the right column's share"
+        spec="binomial:size=3",
+        patch=STEP,
+        expected=0.25,
+        note="(1 + 2 + 1) / 16: the weight of the right column",
     ),
 )
 

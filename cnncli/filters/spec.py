@@ -35,7 +35,7 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     Raises
     ------
     CnncliError
-        The text is none of these, or its numbers are wrong.
+        If the text is none of these, or a number is invalid.
     """
     head, colon, rest = text.partition(":")
     entry = find_entry(head)
@@ -46,13 +46,13 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
             return build_named(entry, rest)
         except CnncliError as fault:
             raise _with_spelling(fault, text, entry) from None
-    # Imported here, as a kernel by name needs neither: that halves the 14 ms of this import.
-    from cnncli.filters.kernelfile import names_file, read_kernel_file
+    # Imported here, as named kernels do not need them: that halves the 14 ms of this import.
+    from cnncli.filters.kernelfile import is_file_name, read_kernel_file
     from cnncli.filters.matrix import custom, parse_matrix, parse_sized
 
     if _SIZED.match(text):
         return parse_sized(text)
-    if names_file(text):
+    if is_file_name(text):
         return read_kernel_file(text.strip(), read_image=read_image)
     if text.lstrip().startswith("["):
         return custom(_parse_lists(text))
@@ -62,7 +62,7 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
 
 
 def find_entry(name: str) -> Entry | None:
-    """Find a named kernel; case, ``-`` and ``_`` make no difference. None where there is none."""
+    """Find a named kernel, ignoring case, ``-`` and ``_``; None if there is none."""
     folded = plain(name)
     known = ALIASES.get(folded, folded)
     return entry_of(known) if known in FAMILIES else None
@@ -85,13 +85,13 @@ def build_named(entry: Entry, text: str) -> Filter:
     Raises
     ------
     CnncliError
-        A parameter is unknown, given twice, empty or out of range.
+        If a parameter is unknown, given twice, empty or out of range.
     """
     return entry.build(**_values(entry, text))
 
 
 def _values(entry: Entry, text: str) -> dict[str, Value]:
-    """The parameters of a SPEC, by the names that the entry's ``build`` has for them."""
+    """The parameters of a SPEC, as keyword arguments of the entry's ``build``."""
     values: dict[str, Value] = {}
     hint = see(entry.name)
     named = False
@@ -114,20 +114,20 @@ def _values(entry: Entry, text: str) -> dict[str, Value]:
 
 
 def name_for_files(text: str, filter: Filter) -> str:
-    """Name the results of a SPEC: those of others have other names.
+    """A name for output files that tells SPECs apart.
 
     Parameters
     ----------
     text : str
         The SPEC.
     filter : Filter
-        What it means.
+        The filter it describes.
 
     Returns
     -------
     str
-        ``sobel-x`` for ``sobel:x``, ``gaussian-sigma2`` for ``gaussian:sigma=2``: what is not as in ``sobel``
-        and ``gaussian`` alone. A matrix is ``custom-`` and a checksum of it; a file has its own name.
+        ``sobel-x`` for ``sobel:x``, ``gaussian-sigma2`` for ``gaussian:sigma=2``: the parameters that are not
+        the defaults. A matrix is ``custom-`` and its checksum; a file has its own name.
     """
     head, _, rest = text.partition(":")
     entry = find_entry(head)
@@ -151,11 +151,11 @@ def _checksum(filter: Linear) -> str:
 
 
 def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:
-    """The same fault, with the right signs for the same words where only the signs are wrong."""
-    from cnncli.filters.aliases import respelled
+    """The same error, with a corrected SPEC as its hint if only the punctuation is wrong."""
+    from cnncli.filters.aliases import corrected_spec
     from cnncli.nearest import meant
 
-    spec = respelled(text)
+    spec = corrected_spec(text)
     return CnncliError(fault.message, meant(f"-k {spec}", see(entry.name))) if spec else fault
 
 
@@ -168,22 +168,22 @@ def _parse_lists(text: str) -> Weights:
         rows = json.loads(text)
     except RecursionError:
         raise CnncliError(
-            f"kernel {text[:40]!r} is no list of lists: it is nested too deep", _FORMS
+            f"kernel {text[:40]!r} is not a list of lists: it is nested too deeply", _FORMS
         ) from None
     except json.JSONDecodeError as fault:
-        if (rows := _ROWS.fullmatch(text)) is not None:  # as MATLAB and NumPy write them, without commas
+        if (rows := _ROWS.fullmatch(text)) is not None:  # as written by MATLAB and NumPy, without commas
             return _bracketed(rows[1])
-        raise CnncliError(f"kernel {text[:40]!r} is no list of lists: {fault}", _FORMS) from None
-    except ValueError:  # Python turns no more than 4,300 digits into a number
+        raise CnncliError(f"kernel {text[:40]!r} is not a list of lists: {fault}", _FORMS) from None
+    except ValueError:  # Python refuses integers of more than 4,300 digits
         raise CnncliError(f"kernel {text[:40]!r} holds a number of thousands of digits", _FORMS) from None
     return weights_of_lists(rows, where="kernel")
 
 
 def _bracketed(text: str) -> Weights:
-    """What MATLAB (``[0 -1; 1 0]``) and NumPy (``[[0 -1] [1 0]]``) write between the outer brackets."""
+    """Read the inside of MATLAB's (``[0 -1; 1 0]``) and NumPy's (``[[0 -1] [1 0]]``) outer brackets."""
     from cnncli.filters.matrix import parse_matrix
 
-    if "[" in text:  # a long row of NumPy's goes over several lines
+    if "[" in text:  # NumPy wraps long rows over several lines
         text = ";".join(row.replace("\n", " ") for row in re.findall(r"\[([^\[\]]+)\]", text))
     return parse_matrix(text)
 
@@ -191,7 +191,7 @@ def _bracketed(text: str) -> Weights:
 def _unknown(text: str, head: str) -> CnncliError:
     if not text.strip():
         return CnncliError("the kernel is empty; expected a name, a matrix or a file", _FORMS)
-    from cnncli.filters.aliases import nearest_spec
+    from cnncli.filters.aliases import suggest_spec
 
-    hint = nearest_spec(text) or _FORMS
+    hint = suggest_spec(text) or _FORMS
     return CnncliError(f"unknown kernel {text.strip()!r}; expected a name, a matrix or a file", hint)

@@ -1,6 +1,6 @@
 """Fourier transforms of overlapping tiles: their sizes, cost and job.
 
-What rounding leaves of a tile is relative to the values of all of it, see `SHARE`; `fft.py` sees to the rest.
+Rounding errors are relative to all values of a tile, see `MIN_FRACTION`; `fft.py` handles the rest.
 """
 
 import functools
@@ -15,19 +15,19 @@ from cnncli.core.native import processor, run
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 
-_SMALLEST = 16  # rows or columns of a tile: passes of four points at either end, in vectors of up to 16
-_LARGEST = 1024  # unless the kernel needs more
-_MULTIPLE = 16  # of a tile's width, so that its rows are stored in whole vectors
-_CACHED_POINTS = 65536  # complex float32 in half a megabyte, the second-level cache of a core
+_MIN_SIDE = 16  # rows or columns of a tile: radix-4 passes at both ends, in vectors of up to 16
+_MAX_SIDE = 1024  # unless the kernel needs more
+_MULTIPLE = 16  # a tile's width is a multiple of this, so that rows are stored in whole vectors
+_CACHED_POINTS = 65536  # complex float32 in half a megabyte, the L2 cache of a core
 _DIRECT_SECONDS = 0.031e-9  # of direct convolution: a multiply-add of one thread
-_OFFSET_BYTES = 128  # room for the offsets of a group's planes, 6 at most, and a vector
-BOUND = 1e-4  # of sum |weights| times the largest magnitude in a window: what an answer may err by
-SHARE = 1 / 32  # of a tile's root mean square: the least magnitude of a window for which that holds
-_SAMPLES = 4  # rows of a block that are looked at
-_LEVELS = 0.02  # of an integer output: an error that rounding hides
+_OFFSET_BYTES = 128  # for the offsets of a group's planes, at most 6, and a vector
+BOUND = 1e-4  # of sum |weights| times the largest magnitude in a window: maximum error of an output
+MIN_FRACTION = 1 / 32  # of a tile's root mean square: smallest peak of a window for which that holds
+_SAMPLES = 4  # rows of a block that are checked
+_LEVELS = 0.02  # of an integer output: an error hidden by rounding
 _LARGEST_FLOOR = 1e30
-_ROOM = 256  # bytes that whole vectors may read or write behind a row
-_STRIP_ROOM = 512  # strips a power of two apart would fall into the same cache sets
+_SLACK = 256  # bytes that whole vectors may read or write after a row
+_STRIP_SLACK = 512  # strips at a distance of a power of two would map to the same cache sets
 
 
 def run_tiles(
@@ -38,20 +38,20 @@ def run_tiles(
     Parameters
     ----------
     weights : ndarray, shape (kh, kw), float64
-        In the order of correlation: the first weight falls on the first pixel under the kernel.
+        In correlation order: the first weight applies to the first pixel under the kernel.
     surface : Surface
         Source, border and output; any stride, 1 to 4 channels.
     threads : int
         Threads to use. The result does not depend on it.
     checks : bool
-        Whether to leave out tiles in which a window holds only magnitudes below `SHARE` of the tile's.
+        Whether to skip tiles with a window whose magnitudes are all below `MIN_FRACTION` of the tile's.
 
     Returns
     -------
     clipped : int
         How many values were clipped to the range of the output's type.
     left_out : list of (rows, columns)
-        Parts of the output that were not written: those, and what was not finite.
+        Parts of the output that were not written: skipped tiles, and those not finite.
     """
     kh, kw = weights.shape
     height, width, channels = surface.out.shape
@@ -60,8 +60,8 @@ def run_tiles(
     spectrum = _spectrum(weights, size)
     rows, columns = size
     tile = (
-        _even_share(height, (rows - kh) // stride_y + 1, 1),
-        _even_share(width, (columns - kw) // stride_x + 1, _MULTIPLE),
+        _even_part(height, (rows - kh) // stride_y + 1, 1),
+        _even_part(width, (columns - kw) // stride_x + 1, _MULTIPLE),
     )
     job, scratch_bytes = _describe(surface, (kw, kh), size, tile)
     job.record["kernel_sum"] = weights.sum()
@@ -79,7 +79,7 @@ def run_tiles(
 
 
 def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
-    """What tells tiles that transforms are good for from others."""
+    """Set the checks that decide in which tiles transforms are accurate."""
     surface = job.surface
     blocks = [
         min(1 << ((extent + 1) // 2).bit_length() - 1, most)
@@ -88,7 +88,7 @@ def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
     record = job.record
     record["checks"], record["block_rows"], record["block_columns"] = 1, *blocks
     record["sampled_rows"] = max(1, blocks[0] // _SAMPLES)
-    record["reach"] = size[0] * size[1] / SHARE**2
+    record["reach"] = size[0] * size[1] / MIN_FRACTION**2
     if surface.out.dtype != np.float32:
         unit = BOUND * float(np.abs(weights).sum()) * abs(surface.scale)
         record["floor"] = min(_LEVELS / unit, _LARGEST_FLOOR) if unit else _LARGEST_FLOOR
@@ -97,7 +97,7 @@ def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
 def _joined_parts(
     left_out: NDArray[np.uint8], tile: tuple[int, int], shape: tuple[int, int]
 ) -> list[tuple[slice, slice]]:
-    """Rows and columns of what was left out: neighbours in a row as one part, and equal rows as well."""
+    """Rows and columns of skipped tiles: neighbours in a row joined, and then equal rows."""
     parts: dict[tuple[int, int], list[list[int]]] = {}
     for number, row in enumerate(left_out):
         edges = np.flatnonzero(np.diff(row, prepend=0, append=0))
@@ -119,7 +119,7 @@ def _joined_parts(
 
 @functools.cache
 def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
-    """What `run_tiles` costs, in the unit of direct convolution.
+    """Cost of `run_tiles`, in the unit of direct convolution.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
     Returns
     -------
     float
-        The number of multiply-adds for each output sample that direct convolution does in the same
-        time: with a dense kernel, direct convolution costs ``kh * kw``.
+        The number of multiply-adds per output sample that direct convolution performs in the same
+        time: the cost of direct convolution with a dense kernel is ``kh * kw``.
     """
     kernel, dense = (kh, kw), (height, width)
     seconds = _seconds(_tile_size(kernel, dense, channels), kernel, dense, channels)
@@ -146,38 +146,38 @@ def _tile_size(kernel: tuple[int, int], dense: tuple[int, int], channels: int) -
 
 
 def _sizes(extent: int, length: int) -> list[int]:
-    """Powers of two that may be a tile's: larger than the kernel, up to all of a padded row or column."""
-    smallest = max(_SMALLEST, 1 << extent.bit_length())
+    """Candidate sizes of a tile: powers of two larger than the kernel, up to a whole padded row or column."""
+    smallest = max(_MIN_SIDE, 1 << extent.bit_length())
     whole = 1 << (length + extent - 2).bit_length()
     roomy = smallest if 4 * smallest >= 5 * extent else 2 * smallest
-    largest = max(smallest, min(whole, max(_LARGEST, roomy)))
+    largest = max(smallest, min(whole, max(_MAX_SIDE, roomy)))
     return [smallest << doubled for doubled in range((largest // smallest).bit_length())]
 
 
 def _seconds(size: tuple[int, int], kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> float:
-    """Time of one thread, by a fit to measurements on Zen 3 with 8 lanes."""
+    """Time of one thread, fitted to measurements on Zen 3 with 8 lanes."""
     rows, columns = size
     valid_rows, valid_columns = rows - kernel[0] + 1, columns - kernel[1] + 1
     tiles = math.ceil(dense[0] / valid_rows) * math.ceil(dense[1] / valid_columns)
     planes = 2 * math.ceil(tiles * channels / 2) + 1  # one more for the spectrum
-    # Columns that hold no results are not taken back; every row loaded costs extra, tall tiles more.
+    # Columns without results are not transformed back; every loaded row costs extra, tall tiles more.
     point = math.log2(rows * columns) * (0.06 + 0.07 * valid_columns / columns)
     point += 0.4 + 30 / columns + (0.6 if rows > columns else 0)
     point += 0.6 * max(0, math.log2(rows * columns / _CACHED_POINTS))
     return planes * rows * columns * point * 1e-9
 
 
-def _even_share(length: int, most: int, multiple: int) -> int:
-    """Length of the parts that a length is cut into, at most ``most``, of about one size."""
-    share = -(-length // -(-length // most))
-    rounded = -(-share // multiple) * multiple
-    return rounded if rounded <= most else share
+def _even_part(length: int, most: int, multiple: int) -> int:
+    """Length of about equal parts of a length, at most ``most``."""
+    part = -(-length // -(-length // most))
+    rounded = -(-part // multiple) * multiple
+    return rounded if rounded <= most else part
 
 
 def _describe(
     surface: Surface, extent: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
 ) -> tuple[TileJob, int]:
-    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its bytes of scratch."""
+    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its scratch bytes."""
     rows, columns = size
     tile_height, tile_width = tile
     height, width, channels = surface.out.shape
@@ -186,9 +186,9 @@ def _describe(
     group = 2 if channels % 2 and tile_count > 1 else 1
     pairs = (group * channels + 1) // 2
     lanes = processor()[3].lanes
-    row_bytes, strip_bytes = 4 * columns + _ROOM, rows * 8 * lanes + _STRIP_ROOM
+    row_bytes, strip_bytes = 4 * columns + _SLACK, rows * 8 * lanes + _STRIP_SLACK
     line_at = HEADER_BYTES + _OFFSET_BYTES
-    rows_at = line_at + 4 * columns * channels + _ROOM
+    rows_at = line_at + 4 * columns * channels + _SLACK
     buffer_at = rows_at + 8 * pairs * row_bytes
     strips_at = buffer_at + columns * 8 * lanes
     pair_bytes = columns // lanes * strip_bytes
@@ -216,14 +216,14 @@ def _describe(
     for name, value in numbers.items():
         job.record[name] = value
     radices = _radices(rows)
-    job.point("turns", _turns(rows, radices[0]))
+    job.point("turns", _twiddles(rows, radices[0]))
     _point_plan(job, "column", rows // radices[0], radices[0], radices[1:])
     _point_plan(job, "row", columns, 1, _radices(columns)[:0:-1])
     return job, peaks_at + 8 * row_bytes
 
 
 def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The kernel's spectrum over the number of points, computed by the loop itself, in its order."""
+    """The kernel's spectrum divided by the number of points, computed by the loop, in its order."""
     rows, columns = size
     kh, kw = weights.shape
     kernel = (weights / (rows * columns)).astype(np.float32)[:, :, None]
@@ -238,18 +238,18 @@ def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _radices(size: int) -> list[int]:
-    """The passes of a transform of a power of two, columns in this order, rows in the opposite one.
+    """The radices of a transform's passes, for columns in this order, for rows in reverse.
 
-    A four comes first, because both passes that load and store rows and the one with the product
-    work on four points; then eights and fours.
+    A 4 comes first, because the passes that load and store rows and the one with the product are radix-4;
+    then 8s and 4s.
     """
     exponent = size.bit_length() - 3
     fours = -exponent % 3
     return [4, *[8] * ((exponent - 2 * fours) // 3), *[4] * fours]
 
 
-def _turns(size: int, radix: int) -> NDArray[np.float32]:
-    """Factors of a pass over blocks of ``size``: exp(-2 pi i j k / size), shape (j, k, 2), k from 1."""
+def _twiddles(size: int, radix: int) -> NDArray[np.float32]:
+    """Twiddle factors of a pass over blocks of ``size``: exp(-2 pi i j k / size), (j, k, 2), k from 1."""
     j, k = np.arange(size // radix)[:, None], np.arange(1, radix)
     angles = -2 * np.pi * (j * k) / size
     return np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
@@ -259,10 +259,10 @@ def _point_plan(job: TileJob, axis: str, size: int, blocks: int, radices: list[i
     """Set the passes of one axis: radix, gap, blocks and address of the factors of each."""
     steps = []
     for radix in radices:
-        turns = _turns(size, radix)
-        job.held.append(turns)
+        twiddles = _twiddles(size, radix)
+        job.held.append(twiddles)
         size //= radix
-        steps.append((radix, size, blocks, turns.ctypes.data))
+        steps.append((radix, size, blocks, twiddles.ctypes.data))
         blocks *= radix
     job.record[f"{axis}_passes"] = len(steps)
     job.point(f"{axis}_plan", np.array(steps, np.intp))

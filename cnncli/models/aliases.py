@@ -44,7 +44,7 @@ def suggest_word(text: str) -> str:
     if respaced:
         return respaced
     if text[:1].isdigit():
-        return "Write a number valid after its word, as in conv32."
+        return "Write a number right after its word, as in conv32."
     match = re.match(
         r"\s*(?:nn\.)?([a-z_]+)(?:[123]d)?(?:\(([^()]*)\)|[=:_]?([0-9.]+)?(?=\s|$))", text.lower()
     )

@@ -57,7 +57,7 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "compact": Model("small modern network with batch norm; its depth follows the image size", compact),
-    "lenet5": Model("LeNet-5 as of 1998, with ReLU, max pooling and a fully connected C3", LENET5),
+    "lenet5": Model("LeNet-5 (LeCun et al. 1998), with ReLU and max pooling", LENET5),
     "2conv": Model("two convolutions, max pooling and a hidden layer of 128", TWO_CONV),
     "vgg-small": Model("VGG style: six 3x3 convolutions of 64 to 256 channels, batch norm", VGG_SMALL),
     "resnet20": Model("residual network of 20 layers for small images (He et al. 2015)", graph=resnet20),

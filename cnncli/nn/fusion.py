@@ -25,7 +25,7 @@ class Fusion:
     training : bool
         Batch norms use the statistics of the batch, so they are not folded.
     keep : frozenset of str
-        Layers whose kernel activations are needed, so nothing is fused into them.
+        Layers whose own activations are needed, so nothing is fused into them.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ USAGE = {
     "stride without end": (["-k", "box", "--stride", str(2**63)], "--stride is (9223372036854775808, "),
     "repeat without end": (["-k", "box", "--repeat", str(2**63)], "; expected at most 1,000,000"),
     "digits without end": (["-k", "[[" + "9" * 5000 + "]]"], "holds a number of thousands of digits"),
-    "size without end": (["-k", "9" * 5000 + "x3: 1"], "is no WxH: or WxH+X+Y: and numbers"),
+    "size without end": (["-k", "9" * 5000 + "x3: 1"], "is not WxH: or WxH+X+Y: and numbers"),
     "dilation 0": (["-k", "box", "--dilation", "0"], "--dilation is 0; expected 1 or more"),
     "dilation without end": (["-k", "sobel", "--dilation", "100000"], "sobel covers 200001 x 200001 pixels"),
     "repeat 0": (["-k", "box", "--repeat", "0"], "--repeat is 0"),

@@ -105,7 +105,7 @@ def test_a_mask_that_filters_nothing_is_said(run, photo):
 
 
 REFUSED = {
-    "size": (["--mask", "small.png"], "--mask is 4 x 3 pixels; expected 40 x 30 as the picture"),
+    "size": (["--mask", "small.png"], "--mask is 4 x 3 pixels; expected 40 x 30 as the image"),
     "no file": (["--mask", "none.png"], "--mask is none.png; expected a picture's file"),
     "many": (["--mask", "many.tif"], "which holds 2 pictures; expected one"),
     "range": (["--mask", "wide.npy"], "whose values reach from -3 to"),

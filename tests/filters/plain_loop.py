@@ -1,6 +1,6 @@
 """Correlation by the definition, in float64, pixel by pixel; nothing here comes from the package.
 
-Images have shape (H, W, C), weights (kh, kw) are as laid over the image: no flip.
+Images have shape (H, W, C), weights (kh, kw) are as applied to the image: no flip.
 """
 
 import numpy as np

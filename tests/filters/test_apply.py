@@ -113,8 +113,8 @@ def test_a_matrix_is_the_plain_loop(rng, border, mode, stride, dilation, flip):
         anchor=(3, 0),
         **how,
     )
-    laid, anchor = (weights[::-1, ::-1], (0, 2)) if flip else (weights, (3, 0))
-    expected = correlate(image, laid, anchor=anchor, border=border, fill=0.4, **how)
+    placed_kernels, anchor = (weights[::-1, ::-1], (0, 2)) if flip else (weights, (3, 0))
+    expected = correlate(image, placed_kernels, anchor=anchor, border=border, fill=0.4, **how)
     np.testing.assert_allclose(out.pixels, expected, atol=5e-6)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cnncli.filters.combine import combined
+from cnncli.filters.combine import combine_responses
 from cnncli.filters.model import Bank, Gradient
 from cnncli.filters.spec import parse_spec
 
@@ -45,7 +45,7 @@ def test_answers_of_arrays_are_those_of_a_plain_loop(spec, full_scale):
     sizes = noise * np.array([1e-3, 0.1, 0.5, 0.9, 1.1, 2, 1e3, 1e6])
     signs = rng.choice([-1.0, 1.0], (len(kernels), 40, 8))
     responses = (signs * sizes * rng.uniform(0.96, 1, (len(kernels), 40, 8))).astype(np.float32)
-    found = combined(filter, kernels, list(responses.copy()), full_scale)
+    found = combine_responses(filter, kernels, list(responses.copy()), full_scale)
     wanted = [[expected(filter, responses[:, y, x].tolist(), noise) for x in range(8)] for y in range(40)]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=0)

@@ -1,4 +1,4 @@
-"""Options that do not fit are refused, and kernels are laid as the definition of convolution says."""
+"""Options that do not fit are refused, and kernels are placed as the definition of convolution says."""
 
 import numpy as np
 import pytest
@@ -33,15 +33,15 @@ def test_numbers_that_mean_nothing(fields, message):
 
 
 def test_convolution_flips_and_the_anchor_goes_along():
-    laid = place_kernels(matrix(), Options(anchor=(3, 0)))
-    np.testing.assert_array_equal(laid.kernels[0], MATRIX[::-1, ::-1])
-    assert laid.anchor == (0, 2)
+    placed_kernels = place_kernels(matrix(), Options(anchor=(3, 0)))
+    np.testing.assert_array_equal(placed_kernels.kernels[0], MATRIX[::-1, ::-1])
+    assert placed_kernels.anchor == (0, 2)
 
 
 def test_correlation_does_not_flip():
-    laid = place_kernels(matrix(), Options(anchor=(3, 0), correlate=True))
-    np.testing.assert_array_equal(laid.kernels[0], MATRIX)
-    assert laid.anchor == (3, 0)
+    placed_kernels = place_kernels(matrix(), Options(anchor=(3, 0), correlate=True))
+    np.testing.assert_array_equal(placed_kernels.kernels[0], MATRIX)
+    assert placed_kernels.anchor == (3, 0)
 
 
 def test_named_kernels_answer_the_same_either_way():
@@ -61,9 +61,15 @@ def test_the_default_anchor_is_the_middle_or_the_filters_own():
 
 def test_it_is_convolution_by_the_definition(rng):
     image = rng.random((9, 10))
-    laid = place_kernels(matrix(), Options())
-    padded = np.pad(image, ((laid.anchor[1], 2 - laid.anchor[1]), (laid.anchor[0], 3 - laid.anchor[0])))
-    found = signal.correlate2d(padded, laid.kernels[0], mode="valid")
+    placed_kernels = place_kernels(matrix(), Options())
+    padded = np.pad(
+        image,
+        (
+            (placed_kernels.anchor[1], 2 - placed_kernels.anchor[1]),
+            (placed_kernels.anchor[0], 3 - placed_kernels.anchor[0]),
+        ),
+    )
+    found = signal.correlate2d(padded, placed_kernels.kernels[0], mode="valid")
     whole = signal.convolve2d(image, MATRIX, mode="full")
     np.testing.assert_allclose(found, whole[1:10, 2:12], atol=1e-12)
 
@@ -93,8 +99,8 @@ def test_an_anchor_outside_the_kernel(anchor):
     ],
 )
 def test_normalize(weights, how, divisor):
-    laid = place_kernels(matrix(weights), Options(normalize=how, correlate=True))
-    np.testing.assert_allclose(laid.kernels[0], np.asarray(weights) / divisor, rtol=1e-12)
+    placed_kernels = place_kernels(matrix(weights), Options(normalize=how, correlate=True))
+    np.testing.assert_allclose(placed_kernels.kernels[0], np.asarray(weights) / divisor, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

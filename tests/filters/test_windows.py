@@ -37,12 +37,12 @@ def matrix(weights):
 def exact(image, weights):
     """The convolution in float64 and, of each window, the largest magnitude that has a weight."""
     kh, kw = weights.shape
-    laid = weights[::-1, ::-1]
+    placed_kernels = weights[::-1, ::-1]
     margins = [(kh - 1 - kh // 2, kh // 2), (kw - 1 - kw // 2, kw // 2)]
     padded = np.pad(image.astype(float), margins, mode="reflect")
-    answer = signal.correlate(padded, laid, mode="valid", method="direct")
+    answer = signal.correlate(padded, placed_kernels, mode="valid", method="direct")
     windows = np.lib.stride_tricks.sliding_window_view(np.abs(padded), weights.shape)
-    return answer, np.where(laid != 0, windows, 0).max(axis=(2, 3))
+    return answer, np.where(placed_kernels != 0, windows, 0).max(axis=(2, 3))
 
 
 def assert_within_windows(got, image, weights):

@@ -371,7 +371,7 @@ def test_branches_that_do_not_fit_are_refused():
     for layer, message in (
         (Add(), "a sum of"),
         (Concat(), "do not fit"),
-        (ScaleChannels(), "expected 3 numbers"),
+        (ScaleChannels(), "expected 3 factors"),
     ):
         with pytest.raises(CnncliError, match=message):
             graph.add(layer, inputs=("conv1", "input"))

@@ -40,7 +40,7 @@ class Explanation:
     filter : Filter
         What was run.
     taps : ndarray, shape (kh, kw) or (n, kh, kw), float64
-        Weights as laid over the image, already flipped for a convolution; a stack for
+        Weights as applied to the image, already flipped for a convolution; a stack for
         ``Gradient`` (dx, dy) and ``Bank``; empty for filters without weights.
     anchor : (x, y)
         The cell of ``taps`` that lies on the output pixel.

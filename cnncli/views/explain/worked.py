@@ -84,7 +84,7 @@ def _linear(e: Explanation, patch: Grid, cell: int) -> Outcome:
         return (), (), Result(float(patch.printed[y, x]), middle, patch.decimals)
     branch, found = weigh(patch, e.stack[0], "kernel", cell)
     lines, found = settled(found)
-    if isinstance(e.filter, Unsharp) and e.filter.least > 0:
+    if isinstance(e.filter, Unsharp) and e.filter.min_change > 0:
         kept, found = _kept_if_alike(e, e.filter, patch, found)
         lines = (*lines, *kept)
     return (branch,), lines, found
@@ -94,7 +94,7 @@ def _kept_if_alike(e: Explanation, f: Unsharp, patch: Grid, found: Result) -> tu
     """Compare the response with the pixel itself, which stays where they differ by less than a threshold."""
     x, y = e.pivot
     middle = Result(float(patch.printed[y, x]), float(patch.values[y, x]), patch.decimals)
-    least = f.least * e.full
+    least = f.min_change * e.full
     change = result(abs(found.shown - middle.shown), abs(found.real - middle.real))
     small = change.real < least
     line = f"a change of {change.text}, threshold {number(least, decimals_of([least]))}: "
