@@ -75,11 +75,11 @@ class Keeper:
         return self.copy(np.zeros(size, np.uint8))
 
 
-def run(way, shape, dtype, kernel, stride, luma, out, at_end, apart=False):
+def run(way, shape, dtype, kernel, stride, luma, out, at_end, rgbx=False):
     keeper = Keeper(at_end)
     rng = np.random.default_rng(1)
     image = surfaces.random_image(rng, shape, dtype)
-    source = keeper.copy(surfaces.four_bytes(image) if apart else image)[..., : shape[2]]
+    source = keeper.copy(surfaces.four_bytes(image) if rgbx else image)[..., : shape[2]]
     weights = rng.normal(size=kernel)
     if way == "box":
         weights = np.full(kernel, 1 / np.prod(kernel))
@@ -88,7 +88,7 @@ def run(way, shape, dtype, kernel, stride, luma, out, at_end, apart=False):
     how = {"stride": stride, "border": "constant" if at_end else "reflect101", "luma": luma}
     plain = surfaces.surface_over(image, kernel, out=out, scale=40, **how)
     wanted = surfaces.run_way(way, weights, plain)
-    spread = apart and not luma
+    spread = rgbx and not luma
     room, gaps = keeper.rows((*plain.out.shape[:2], 4) if spread else plain.out.shape, out, gap=24)
     answer = room[..., : plain.out.shape[2]]
     guarded = surfaces.surface_over(source, kernel, out=out, scale=40, **how)
@@ -148,7 +148,7 @@ def main():
             [True, False],
         )
     ]
-    # Colours four bytes apart: at every width, plain and as luma; kernels, strides and several tiles.
+    # Colours as RGBX: at every width, plain and as luma; kernels, strides and several tiles.
     cases += [
         (way, (5, width, 3), np.uint8, (3, 5), (1, 1), luma, np.uint8, at_end, True)
         for way, width, luma, at_end in itertools.product(ways, widths, [None, LUMA], [True, False])

@@ -75,9 +75,9 @@ def test_negating_and_gray_do_what_they_say(tmp_path, monkeypatch):
         assert gray.mode == "L"
 
 
-def test_a_level_of_255_is_a_share_here():
-    assert "low=0.039 is 10 of 255" in hint_of("canny:low=10")
-    assert "0 to 1" in hint_of("canny:high=200")
+def test_a_level_of_255_is_a_fraction_here():
+    assert "low=0.039, which is 10 of 255" in hint_of("canny:low=10")
+    assert "high=0.78, which is 200 of 255" in hint_of("canny:high=200")
 
 
 @pytest.mark.parametrize(

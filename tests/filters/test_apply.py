@@ -32,7 +32,7 @@ SMOOTHING = [
 ]
 
 
-def applied(frame, *specs, alpha=False, target=None, threads=2, apart=False, **options):
+def applied(frame, *specs, alpha=False, target=None, threads=2, rgbx=False, **options):
     """Apply by SPEC or by filter; the result in the frame's own depth unless another is asked for."""
     source = DEPTHS[frame.dtype]
     filters = [parse_spec(spec) if isinstance(spec, str) else spec for spec in specs]
@@ -44,7 +44,7 @@ def applied(frame, *specs, alpha=False, target=None, threads=2, apart=False, **o
         source=source,
         target=target or source,
         threads=threads,
-        apart=apart,
+        rgbx=rgbx,
     )
 
 
@@ -63,31 +63,31 @@ def matrix(weights, **fields):
      ["bilateral:5"], ["disk:radius=20"], ["box:5"], ["box:40"], ["gaussian", "sharpen"],
      ["box:3", "median:3"]],
 )  # fmt: skip
-def test_colours_four_bytes_apart_are_colours(rng, specs, gray):
+def test_rgbx_pixels_are_colours(rng, specs, gray):
     close = random_image(rng, (45, 400, 3), np.uint8)
     seen = four_bytes(close)[..., :3]
     wanted = applied(close, *specs, gray=gray)
-    for apart in (True, False):
-        answer = applied(seen, *specs, gray=gray, apart=apart)
+    for rgbx in (True, False):
+        answer = applied(seen, *specs, gray=gray, rgbx=rgbx)
         assert np.array_equal(answer.pixels, wanted.pixels)
         assert answer.clipped == wanted.clipped
-        spread = apart and wanted.pixels.shape[2] == 3
+        spread = rgbx and wanted.pixels.shape[2] == 3
         assert answer.pixels.strides[1:] == ((4, 1) if spread else (wanted.pixels.shape[2], 1))
 
 
 @pytest.mark.parametrize(
     "how", [{"linear": True}, {"range": "stretch"}, {"stride": (2, 3)}, {"mode": "full"}]
 )
-def test_results_four_bytes_apart_however_they_are_made(rng, how):
+def test_results_are_rgbx_for_all_options(rng, how):
     close = random_image(rng, (21, 30, 3), np.uint8)
-    answer = applied(four_bytes(close)[..., :3], "gaussian", apart=True, **how)
+    answer = applied(four_bytes(close)[..., :3], "gaussian", rgbx=True, **how)
     assert np.array_equal(answer.pixels, applied(close, "gaussian", **how).pixels)
     assert answer.pixels.strides[1:] == (4, 1)
 
 
 def test_opacity_stays_beside_its_colours(rng):
     frame = random_image(rng, (21, 30, 4), np.uint8)
-    answer = applied(frame, "gaussian", alpha=True, apart=True)
+    answer = applied(frame, "gaussian", alpha=True, rgbx=True)
     assert answer.pixels.shape == frame.shape
     assert answer.pixels.flags.c_contiguous
 
