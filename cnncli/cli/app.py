@@ -194,18 +194,19 @@ def convolve(
             "the positive part), or none.  [default: none; named kernels carry their scale]",
         ),
     ] = None,
-    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the answer.")] = 1.0,
+    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the response.")] = 1.0,
     bias: Annotated[
-        str, typer.Option(metavar="B", help="Add to the answer: in units of the image, or 50% of full scale.")
+        str,
+        typer.Option(metavar="B", help="Add to the response: in units of the image, or 50% of full scale."),
     ] = "0",
     range_: Annotated[
         str | None,
         typer.Option(
             "--range",
             metavar="HOW",
-            help="How answers become pixels: clip; abs; offset (half the answer around mid-gray); "
-            "stretch (smallest black, largest white); none.  [default: offset for signed answers, else clip; "
-            "none for .npy]",
+            help="How responses become pixels: clip; abs; offset (half the response around mid-gray); "
+            "stretch (smallest black, largest white); none.  [default: offset for signed responses, "
+            "else clip; none for .npy]",
         ),
     ] = None,
     gray: Annotated[
@@ -235,7 +236,7 @@ def convolve(
         str | None,
         typer.Option("--format", metavar="NAME", help="Format of the output: png, jpeg, tiff, npy, …"),
     ] = None,
-    quality: Annotated[int | None, typer.Option(metavar="N", help="Of JPEG and WebP, 1 to 100.")] = None,
+    quality: Annotated[int | None, typer.Option(metavar="N", help="JPEG/WebP quality, 1 to 100.")] = None,
     compress: Annotated[bool, typer.Option("--compress", help="Small files rather than fast ones.")] = False,
     strip: Annotated[
         bool,
@@ -274,7 +275,7 @@ def predict(
         ),
     ] = None,
     model: Model = None,
-    top: Annotated[int, typer.Option(metavar="K", help="Labels for each input, likeliest first.")] = 3,
+    top: Annotated[int, typer.Option(metavar="K", help="Classes for each input, likeliest first.")] = 3,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a header.")] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Folders with all below them.")
@@ -284,7 +285,7 @@ def predict(
         typer.Option(
             "--files-from",
             metavar="FILE",
-            help="Read names of inputs from a file, a line each; - is stdin, answered as they come.",
+            help="Read names of inputs from a file, a line each; - is stdin, classified as they come.",
         ),
     ] = None,
     null: Annotated[
@@ -320,7 +321,8 @@ def evaluate(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Also draw the confusion matrix, reliability and the mistakes, and list them, in a folder.",
+            help="Also draw the confusion matrix, the reliability diagram and the misclassified images, "
+            "and list these, in a folder.",
         ),
     ] = None,
     split: Annotated[
@@ -341,9 +343,9 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Measure how often a trained network is right.
+    """Measure the accuracy of a trained network.
 
-    Accuracy, precision and recall by class, calibration, and the confusion matrix.
+    Also precision and recall by class, calibration, and the confusion matrix.
     """
     given = dict(locals())
     from cnncli.cli.evaluate import evaluate_command
@@ -360,7 +362,8 @@ def featuremaps(
         typer.Option(metavar="NAME", help="Draw this layer with all its maps; may be given several times."),
     ] = None,
     view: Annotated[
-        str, typer.Option(metavar="WHAT", help="maps: what layers answer; filters: the learned kernels.")
+        str,
+        typer.Option(metavar="WHAT", help="maps: feature maps of the layers; filters: the learned kernels."),
     ] = "maps",
     output: Annotated[
         str | None,
@@ -381,9 +384,9 @@ def featuremaps(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Draw what the layers of a network make of an image.
+    """Draw the feature maps of a network for an image.
 
-    Also the kernels that they have learned (--view filters).
+    Also the kernels that its layers have learned (--view filters).
     """
     given = dict(locals())
     from cnncli.cli.featuremaps import featuremaps_command
@@ -466,12 +469,12 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Times over the data.  [default: 18 to 100, by the images]"),
+        typer.Option(metavar="N", help="Passes over the training data.  [default: 18 to 100, by the images]"),
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            "--batch-size", "-b", metavar="N", help="Images of a step.  [default: 8 to 64, by the images]"
+            "--batch-size", "-b", metavar="N", help="Images in a step.  [default: 8 to 64, by the images]"
         ),
     ] = None,
     lr: Annotated[
@@ -493,14 +496,18 @@ def train(
     ] = None,
     weight_decay: Annotated[
         float | None,
-        typer.Option(metavar="D", help="Not on biases and norms.  [default: by the optimiser]"),
+        typer.Option(metavar="D", help="Weight decay, not on biases and norms.  [default: by the optimiser]"),
     ] = None,
     momentum: Annotated[
-        float | None, typer.Option(metavar="M", help="Of sgd (Nesterov) and rmsprop.  [default: 0.9]")
+        float | None,
+        typer.Option(metavar="M", help="Momentum of sgd (Nesterov) and rmsprop.  [default: 0.9]"),
     ] = None,
     smoothing: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Share of each label spread over all classes.  [default: 0.05]"),
+        typer.Option(
+            metavar="S",
+            help="Label smoothing: the share of each target that is spread evenly.  [default: 0.05]",
+        ),
     ] = None,
     augment: Annotated[
         str | None,
@@ -522,10 +529,16 @@ def train(
         typer.Option(metavar="N", help="Stop after N epochs in a row without a higher validation accuracy."),
     ] = None,
     class_weights: Annotated[
-        bool, typer.Option("--class-weights", help="Every class counts alike, however few its images.")
+        bool,
+        typer.Option(
+            "--class-weights", help="Weigh the loss so that every class counts alike, however few its images."
+        ),
     ] = False,
     ema: Annotated[
-        float | None, typer.Option(metavar="D", help="Keep averaged weights, with decay D such as 0.99.")
+        float | None,
+        typer.Option(
+            metavar="D", help="Keep an exponential moving average of the weights, with decay D such as 0.99."
+        ),
     ] = None,
     clip: Annotated[float | None, typer.Option(metavar="N", help="Limit the gradient's norm to N.")] = None,
     init: Annotated[

@@ -1,4 +1,4 @@
-"""A filter's answer at one pixel, spelled out term by term, for the worked examples of `cnncli kernels`."""
+"""A filter's response at one pixel, spelled out term by term, for the worked examples of `cnncli kernels`."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def show(value: float) -> str:
 
 
 def spell_out(filter: Filter, patch: Patch) -> tuple[list[str], float]:
-    """Work out a filter's answer at the middle of a patch.
+    """Work out a filter's response at the middle of a patch.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def spell_out(filter: Filter, patch: Patch) -> tuple[list[str], float]:
     lines : list of str
         The arithmetic.
     value : float
-        The answer.
+        The response.
     """
     if isinstance(filter, Linear):
         terms, value = _weighted(filter.weights, patch)
@@ -93,15 +93,18 @@ def _spell_gradient(filter: Gradient, patch: Patch) -> tuple[list[str], float]:
 def _spell_bank(filter: Bank, patch: Patch) -> tuple[list[str], float]:
     spelled = [_weighted(weights, patch) for weights in filter.bank]
     values = [value for _, value in spelled]
-    answers = " ".join(show(value) for value in values)
+    responses = " ".join(show(value) for value in values)
     if filter.answer == "energy":
         norm = math.sqrt(sum(value * value for value in values))
-        return [f"answers of the masks: {answers}", f"square root of the sum of squares = {show(norm)}"], norm
+        return [
+            f"responses of the masks: {responses}",
+            f"square root of the sum of squares = {show(norm)}",
+        ], norm
     strength = [abs(value) if filter.rectified else value for value in values]
     best = strength.index(max(strength))
     angle = filter.angles[best]
     lines = [
-        f"answers of the masks: {answers}",
+        f"responses of the masks: {responses}",
         f"strongest, for {show(math.degrees(angle))}°: {spelled[best][0]} = {show(values[best])}",
     ]
     return lines, angle if filter.answer == "direction" else strength[best]

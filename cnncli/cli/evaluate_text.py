@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from cnncli import checked
 from cnncli.cli.evaluate_choice import WORDS
+from cnncli.cli.progress import columns_of, wrapped
 from cnncli.images.faults import in_unicode, shown
 from cnncli.tasks.classification import ClassScores, Evaluation
-from cnncli.tasks.scores import BINS, means
+from cnncli.tasks.scores import BINS, accuracy_text, means, percent
 
 if TYPE_CHECKING:
     from cnncli.cli.evaluate import Predictions
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 _LABEL = 24  # characters of a class's name, at most
 _COLUMNS = 100  # characters of a line where it does not go to a terminal
+_SCORES = 38  # characters of a row of the report besides the name
 _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
 
 
 def as_json(judged: "Predictions", trained: "Trained", model: str | None) -> str:
-    """One object: what was judged, accuracy and loss, scores of each class, the confusion matrix."""
+    """One object: what was evaluated, accuracy and loss, scores of each class, the confusion matrix."""
     evaluation, checkpoint = judged.evaluation, trained.checkpoint
 
     def rounded(value: float | None) -> float | None:
@@ -71,34 +73,36 @@ def as_text(judged: "Predictions", trained: "Trained") -> str:
     evaluation, classes = judged.evaluation, [shown(name) for name in trained.checkpoint.classes]
     counts = evaluation.confusion
     right = int(np.trace(counts))
-    which = f"{WORDS[judged.choice.split]} images" if judged.choice.split in WORDS else "images"
+    which = f"{WORDS[judged.choice.split]} " if judged.choice.split in WORDS else ""
     lines = [
         shown(judged.dataset.provenance),
-        f"{shown(trained.checkpoint.architecture.name)}: {right:,} of {len(evaluation):,} {which} right, "
-        f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}",
+        f"{shown(trained.checkpoint.architecture.name)}: {which}accuracy "
+        f"{accuracy_text(right, len(evaluation))}, loss {evaluation.loss:.4f}",
         _further(evaluation),
-        f"judged: {len(evaluation):,} of {judged.choice.total:,} images: {in_unicode(judged.choice.reason)}",
+        f"evaluated on {len(evaluation):,} of {judged.choice.total:,} images: "
+        f"{in_unicode(judged.choice.reason)}",
         "",
         *_report(evaluation.by_class(classes)),
         "",
         *_matrix(counts, classes),
     ]
-    return "\n".join(lines)
+    return "\n".join(wrapped(lines, columns_of(sys.stdout)))
 
 
 def _further(evaluation: Evaluation) -> str:
     """What there is besides accuracy."""
     top, area = evaluation.top5_accuracy, evaluation.auc
     return ", ".join(
-        ([] if top is None else [f"top-5 accuracy {top:.2%}"])
+        ([] if top is None else [f"top-5 accuracy {percent(top)}"])
         + ([] if area is None else [f"AUC {area:.4f}"])
         + [f"log loss {evaluation.log_loss:.4f}"]
-        + [f"calibration error (ECE, {BINS} bins) {evaluation.calibration.error:.2%}"]
+        + [f"calibration error (ECE, {BINS} bins) {percent(evaluation.calibration.error)}"]
     )
 
 
 def _report(scores: Sequence[ClassScores]) -> list[str]:
-    width = min(_LABEL, max(len("weighted mean"), *(len(each.label) for each in scores)))
+    room = min(_LABEL, (columns_of(sys.stdout) or _COLUMNS) - _SCORES)
+    width = max(len("weighted mean"), min(room, max(len(each.label) for each in scores)))
     lines = [f"{'class':{width}}  precision   recall       F1  support"]
     for each in scores:
         shares = "  ".join(_share(value) for value in (each.precision, each.recall, each.f1))
@@ -107,7 +111,7 @@ def _report(scores: Sequence[ClassScores]) -> list[str]:
     for name, mean in zip(("macro", "weighted"), means(list(scores)), strict=True):
         lines.append(f"{f'{name} mean':{width}}   {'  '.join(map(_share, mean))}  {total:7,}")
     if any(None in (each.precision, each.recall) for each in scores):
-        lines.append("- is undefined, 0 in the means; classes neither there nor called are left out")
+        lines.append("-: undefined, counted as 0; means leave out absent classes")
     return lines
 
 
@@ -119,9 +123,9 @@ def _matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
     width = min(_LABEL, max(len(name) for name in classes))
     cell = max(len(str(int(counts.max()))), min(8, max(len(name) for name in classes)))
     mistakes = _mistakes(counts, classes)
-    if width + 4 + len(classes) * (cell + 1) > _columns():
+    if width + 4 + len(classes) * (cell + 1) > (columns_of(sys.stdout) or _COLUMNS):
         return mistakes
-    lines = ["rows: what images are; columns: what they are called"]
+    lines = ["rows: true class; columns: predicted class"]
     lines.append(" " * (width + 1) + "".join(f" {_cut(name, cell, right=True)}" for name in classes))
     for name, row in zip(classes, counts, strict=True):
         numbers = "".join(f" {count if count else '·':>{cell}}" for count in row)
@@ -137,21 +141,10 @@ def _mistakes(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
     if not worst:
         return ["no mistakes"]
     lines = ["most frequent mistakes (-o FOLDER draws the whole matrix)"]
-    return lines + [f"{off[i, j]:7,} times  {classes[i]}, called {classes[j]}" for i, j in worst]
+    return lines + [f"{off[i, j]:7,} times  {classes[i]}, predicted as {classes[j]}" for i, j in worst]
 
 
 def _cut(text: str, width: int, *, right: bool = False) -> str:
     if len(text) > width:
         text = text[: width - 1] + "…"
     return text.rjust(width) if right else text.ljust(width)
-
-
-def _columns() -> int:
-    import os
-
-    if not sys.stdout.isatty():
-        return _COLUMNS
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:
-        return 80

@@ -15,7 +15,7 @@ from cnncli.cli import values
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_answer
+from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
@@ -26,7 +26,7 @@ from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
 from cnncli.images.write import write_atomic
 from cnncli.nn import Graph, Inference, Node
-from cnncli.tasks.classification import answers, are_finite, probabilities
+from cnncli.tasks.classification import are_finite, predictions, probabilities
 from cnncli.views.colors import as_rgb
 from cnncli.views.featuremaps import (
     LayerMaps,
@@ -42,7 +42,7 @@ FOLDER = "featuremaps"  # of pages without -o
 _LONGEST_NAME = 60
 _EVERY = 24  # layers up to which all are drawn alike unless some are named
 _ROWS = 2  # of maps of a layer, unless it is named
-_ANSWERS = 5
+_PREDICTIONS = 5
 _SHOWN = 448  # pixels of the picture in the head, at most
 _SIDES = {"maps": (84, 168), "filters": (70, 98)}  # of a tile: in the page of all layers, of those named
 _EXAMPLE = "cat digit.png | cnncli featuremaps - -o maps.png"
@@ -52,7 +52,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class LayerActivations:
-    """A picture, what the network made of it, and what is to be drawn.
+    """A picture, what the network computes from it, and what is to be drawn.
 
     Attributes
     ----------
@@ -135,32 +135,32 @@ def featuremaps_command(
         raise UsageError(error.message, error.hint) from error
     _check_overwrites({"input": input, "checkpoint": trained.checkpoint.path}, names, target, raw, view)
     picture, prepared = _read(input, trained)
-    seen = _look(
+    activations = _look(
         (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
     )
     if output is None and target != STREAM:
         _made(Path(FOLDER))
-    write_page(target, _page(seen, trained, view))
+    write_page(target, _page(activations, trained, view))
     if raw is not None:
-        _write_arrays(Path(raw), seen.arrays)
+        _write_arrays(Path(raw), activations.arrays)
     if json:
-        line = _json_line(seen, trained, input, target, view=view, seconds=perf_counter() - start)
+        line = _json_line(activations, trained, input, target, view=view, seconds=perf_counter() - start)
         report(line, exactly=True) if target == STREAM else write_line(line)
     elif output is None and target != STREAM:
         write_line(target)
-    if seen.prepared.changes and not quiet:
-        report(f"note: the picture was {', '.join(seen.prepared.changes)}, as the network expects it")
+    if activations.prepared.changes and not quiet:
+        report(f"note: the picture was {', '.join(activations.prepared.changes)}, as the network expects it")
     return DONE
 
 
-def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[str], frozenset[str]]:
+def chosen_layers(graph: Graph, chosen: Sequence[str], view: str) -> tuple[list[str], frozenset[str]]:
     """Which layers are drawn, and of which of them little.
 
     Parameters
     ----------
     graph : Graph
         The network.
-    wanted : sequence of str
+    chosen : sequence of str
         Names; none: all, little of what lies inside the blocks of a deep network.
     view : str
         Of `VIEWS`.
@@ -174,11 +174,11 @@ def chosen_layers(graph: Graph, wanted: Sequence[str], view: str) -> tuple[list[
         known = [name for name, node in graph.nodes.items() if hasattr(node.layer, "bias")]
     else:
         known = [name for name, node in graph.nodes.items() if not _passes(node)]
-    for name in wanted:
+    for name in chosen:
         if name not in known:
             raise _unknown(name, known, view)
-    if wanted:
-        return [name for name in known if name in wanted], frozenset()
+    if chosen:
+        return [name for name in known if name in chosen], frozenset()
     if view == "filters" or len(known) <= _EVERY:
         return known, frozenset()
     return known, frozenset(name for name in known if _goes_on(graph, name))
@@ -306,7 +306,7 @@ def _look(
     activations = {each: array[0] for each, array in inference.activations(x).items()}
     outputs = activations[network.graph.output].reshape(1, -1)
     if not are_finite(outputs).all():
-        raise no_answer(name)
+        raise no_output(name)
     shares = probabilities(outputs)[0]
     rows, side = (None, _SIDES[view][1]) if named else (_ROWS, _SIDES[view][0])
     arrays: Arrays
@@ -359,20 +359,20 @@ def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:
     return as_rgb(pixels)
 
 
-def _page(seen: LayerActivations, trained: Trained, view: str) -> Page:
+def _page(activations: LayerActivations, trained: Trained, view: str) -> Page:
     checkpoint = trained.checkpoint
-    name = "standard input" if seen.name == STREAM else shown(os.path.basename(seen.name))  # noqa: PTH119
+    name = "standard input" if activations.name == STREAM else shown(os.path.basename(activations.name))  # noqa: PTH119
     height, width, channels = checkpoint.preprocessing.shape
-    changes = ", ".join(seen.prepared.changes)
+    changes = ", ".join(activations.prepared.changes)
     pictures = (
-        Tile(seen.picture, name),
+        Tile(activations.picture, name),
         Tile(
-            as_rgb(seen.prepared.pixels),
+            as_rgb(activations.prepared.pixels),
             f"input of the network: {height}\u00a0×\u00a0{width}, {'gray' if channels == 1 else 'colour'}",
             changes,
         ),
     )
-    (found,) = answers(seen.shares[None], checkpoint.classes, top=_ANSWERS)
+    (found,) = predictions(activations.shares[None], checkpoint.classes, top=_PREDICTIONS)
     bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
     what = "Feature maps of {}" if view == "maps" else "Learned kernels of {}"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
@@ -382,8 +382,8 @@ def _page(seen: LayerActivations, trained: Trained, view: str) -> Page:
         subtitle,
         pictures,
         bars,
-        tuple(seen.sections),
-        _how_to_read(seen, view),
+        tuple(activations.sections),
+        _how_to_read(activations, view),
     )
 
 
@@ -391,7 +391,7 @@ def _percent(share: float) -> str:
     return f"{share:.2%}" if share >= 5e-5 or not share else "< 0.01%"
 
 
-def _how_to_read(seen: LayerActivations, view: str) -> str:
+def _how_to_read(activations: LayerActivations, view: str) -> str:
     if view == "filters":
         text = "Blue weights are below 0, orange ones above; the strongest kernels come first."
     else:
@@ -401,9 +401,10 @@ def _how_to_read(seen: LayerActivations, view: str) -> str:
             "Bars and strips are blue below 0, to the left of a line, and orange above."
         )
     text += " Sizes are height × width."
-    if seen.brief:
+    if activations.brief:
         text += (
-            f" {seen.brief} layers inside blocks have one row of maps: --layer\u00a0NAME draws all of one."
+            f" {activations.brief} layers inside blocks have one row of maps: "
+            "--layer\u00a0NAME draws all of one."
         )
     return text
 
@@ -461,15 +462,15 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
 
 
 def _json_line(
-    seen: LayerActivations, trained: Trained, source: str, target: str, *, view: str, seconds: float
+    activations: LayerActivations, trained: Trained, source: str, target: str, *, view: str, seconds: float
 ) -> str:
-    (found,) = answers(seen.shares[None], trained.checkpoint.classes, top=_ANSWERS)
+    (found,) = predictions(activations.shares[None], trained.checkpoint.classes, top=_PREDICTIONS)
     value = {
         "input": in_unicode(source),
         "output": in_unicode(target),
         "view": view,
         "predictions": [{"label": each.label, "probability": round(each.probability, 6)} for each in found],
-        "layers": seen.layers,
+        "layers": activations.layers,
         "seconds": round(seconds, 6),
     }
     return as_json(value)

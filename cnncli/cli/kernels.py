@@ -93,14 +93,14 @@ def render_kernel(filter: Filter, console: Console) -> None:
     entry = find_entry(filter.name) if filter.spec.partition(":")[0] == filter.name else None
     _line(console, filter.name if entry is None else f"{entry.name}: {entry.summary}", style="bold")
     _line(console, f"SPEC    {_shortened(filter.spec)}", hang=8)
-    _line(console, f"Answer  {answer_in_words(filter)}", hang=8)
+    _line(console, f"Result  {result_in_words(filter)}", hang=8)
     if entry is not None:
         _render_parameters(entry, console)
     if isinstance(filter, Bank):
         _render_bank(filter, console)
     else:
         for label, weights in weights_of(filter):
-            _render_weights(label, weights, console)
+            _render_weights(label, weights, console, as_given=entry is None)
     _line(console, f"Plan    {_plan(filter)}", hang=8)
     if entry is not None:
         _line(console, f"Source  {entry.source}", hang=8)
@@ -110,8 +110,8 @@ def render_kernel(filter: Filter, console: Console) -> None:
     console.print(f"Try     {command}", markup=False, soft_wrap=True)
 
 
-def answer_in_words(filter: Filter) -> str:
-    """Say how a filter's answer is shown: in gray or colour, from black or around mid-gray."""
+def result_in_words(filter: Filter) -> str:
+    """Say how a filter's response is shown: in gray or colour, from black or around mid-gray."""
     color = "in gray" if filter.gray else "in colour"
     if filter.span is not None:
         return f"{color}, an angle: mid-gray is 0, black -180 and white 180 degrees"
@@ -174,7 +174,7 @@ def kernel_json(filter: Filter) -> dict[str, Any]:
     found: dict[str, Any] = {"name": filter.name} if entry is None else entry_json(entry)
     found |= {
         "spec": filter.spec,
-        "answer": answer_in_words(filter),
+        "answer": result_in_words(filter),
         "kernels": [
             {
                 "label": label,
@@ -192,7 +192,9 @@ def kernel_json(filter: Filter) -> dict[str, Any]:
     return found
 
 
-def weight_rows(weights: Weights, *, widest: int = WIDEST) -> tuple[str, list[list[str]]]:
+def weight_rows(
+    weights: Weights, *, widest: int = WIDEST, as_given: bool = False
+) -> tuple[str, list[list[str]]]:
     """Write weights for reading.
 
     Parameters
@@ -201,6 +203,8 @@ def weight_rows(weights: Weights, *, widest: int = WIDEST) -> tuple[str, list[li
         Of a large kernel only the middle is written.
     widest : int
         The most columns and rows written.
+    as_given : bool
+        The weights are a user's matrix: those of a few decimals are written as they are, without a scale.
 
     Returns
     -------
@@ -215,9 +219,12 @@ def weight_rows(weights: Weights, *, widest: int = WIDEST) -> tuple[str, list[li
     sh, sw = shown.shape
     middle = "" if shown.shape == weights.shape else f"the middle {sw}x{sh} of {kw}x{kh}"
     scale = _scale(weights)
-    if scale is not None:
+    as_given = as_given and _are_short(shown)
+    if scale is not None and (scale == 1 or not as_given):
         rows = [[str(round(float(weight) * scale)) for weight in row] for row in shown]
         return f"{middle} {f'1/{scale} ×' if scale > 1 else ''}".strip(), rows
+    if as_given:
+        return middle, [[f"{weight + 0.0:g}" for weight in row] for row in shown.tolist()]
     largest = float(np.abs(shown).max())
     if not 1e-3 <= largest < 1e5:
         return middle, [[f"{weight:.2e}" for weight in row] for row in shown]
@@ -234,6 +241,12 @@ def _scale(weights: Weights) -> int | None:
         return None
     scaled = ((d, weights * d) for d in range(1, 257))
     return next((d for d, whole in scaled if np.allclose(whole, np.rint(whole), 0, 1e-9)), None)
+
+
+def _are_short(weights: Weights) -> bool:
+    """Whether no weight has more than three decimals."""
+    scaled = weights * 1000
+    return bool(np.abs(scaled).max() < 1e6 and np.allclose(scaled, np.rint(scaled), 0, 1e-9))
 
 
 def _plan(filter: Filter) -> str:
@@ -267,8 +280,8 @@ def _range(parameter: Parameter) -> str:
     return f"{show(parameter.low)} to {show(parameter.high)}{kind}"
 
 
-def _render_weights(label: str, weights: Weights, console: Console) -> None:
-    heading, rows = weight_rows(weights)
+def _render_weights(label: str, weights: Weights, console: Console, *, as_given: bool) -> None:
+    heading, rows = weight_rows(weights, as_given=as_given)
     _line(console, f"{label}, as written for convolution{f': {heading}' if heading else ''}")
     for text in _aligned(rows):
         _line(console, f"    {text}")

@@ -1,4 +1,4 @@
-"""``cnncli predict``: what a trained network calls pictures."""
+"""``cnncli predict``: classify images."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -15,14 +15,14 @@ from cnncli.cli.names import STREAM, located
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_answer
+from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
-from cnncli.tasks.classification import Answer, answers, are_finite, probabilities
+from cnncli.tasks.classification import Prediction, are_finite, predictions, probabilities
 
 _FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
@@ -86,8 +86,8 @@ def predict_command(
     readout = choose_row_writer(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
     _flush([readout.header()])
     count = _Count()
-    answered = closing(_answered(listing, trained, (cores, top), count=count, quiet=quiet))
-    with ending.saying(lambda: f"{count.done} answered"), answered as runs:
+    classified = closing(_classified(listing, trained, (cores, top), count=count, quiet=quiet))
+    with ending.saying(lambda: f"{count.done} classified"), classified as runs:
         for rows in runs:
             _write(rows, readout, count, debug=debug)
     for note in () if quiet else _about_changes(count):
@@ -102,7 +102,7 @@ def predict_command(
     return SOME_FAILED if count.failed else DONE
 
 
-def _answered(
+def _classified(
     listing: Listing, trained: Trained, limits: tuple[int, int], *, count: _Count, quiet: bool
 ) -> Generator[list[Row], None, None]:
     """Rows in order, as many at a time as are ready."""
@@ -165,9 +165,9 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
 
 
 def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:
-    """Let the network answer for a run of inputs."""
+    """Run the network on several inputs."""
     good = [result for _, result in run if isinstance(result, Prepared)]
-    found: Iterator[list[Answer]] = iter(())
+    found: Iterator[list[Prediction]] = iter(())
     finite: Iterator[bool] = iter(())
     faint: Iterator[bool] = iter(())
     if good:
@@ -176,24 +176,24 @@ def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Ro
         faint = iter(_are_faint(pixels, trained.checkpoint.preprocessing.std))
         known = are_finite(outputs)
         finite = iter(known.tolist())
-        found = iter(answers(probabilities(outputs[known]), trained.checkpoint.classes, top=top))
+        found = iter(predictions(probabilities(outputs[known]), trained.checkpoint.classes, top=top))
     rows = []
     for item, result in run:
         if not isinstance(result, Prepared):
             rows.append(Row(item.name, error=result))
             continue
-        said = ("faint",) if next(faint) else ()
+        notes = ("faint",) if next(faint) else ()
         if next(finite):
-            rows.append(Row(item.name, next(found), (*result.changes, *said)))
+            rows.append(Row(item.name, next(found), (*result.changes, *notes)))
         else:
-            rows.append(Row(item.name, error=no_answer(item.name)))
+            rows.append(Row(item.name, error=no_output(item.name)))
     return rows
 
 
 def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[bool]:
     """Whether each picture has next to no contrast, measured by the network's training images.
 
-    So is one of 0 and 1 where white is 255: to the network it is black, and the answer says nothing.
+    So is one of 0 and 1 where white is 255: to the network it is black, and its prediction says nothing.
     """
     spread = pixels.max(axis=(1, 2, 3)) - pixels.min(axis=(1, 2, 3))
     faint: list[bool] = (spread < _FAINT * 255 * min(deviations)).tolist()
@@ -239,7 +239,7 @@ def _about_changes(count: _Count) -> Iterator[str]:
         yield f"note: {who} clipped: numbers lie beyond the black or white that the network knows"
     if faint := [name for name, changes in count.adapted if "faint" in changes]:
         who = _whom(faint[0], len(faint), count)
-        yield f"warning: {who} of one shade, or nearly, to the network: its answer says nothing about such"
+        yield f"warning: {who} of one shade, or nearly, to the network: predictions for such say nothing"
 
 
 def _whom(first: str, number: int, count: _Count) -> str:

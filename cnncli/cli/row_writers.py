@@ -9,7 +9,7 @@ from cnncli.checked import as_json
 from cnncli.errors import CnncliError
 from cnncli.images.faults import in_unicode, shown
 from cnncli.records import record
-from cnncli.tasks.classification import Answer
+from cnncli.tasks.classification import Prediction
 
 _NAME_WIDTH = 28  # of names that are not known yet
 _LEAST_NAME = 16  # characters of names that a bar leaves
@@ -27,16 +27,16 @@ class Row:
     ----------
     name : str
         Of the input.
-    answers : sequence of Answer
+    predictions : sequence of Prediction
         Likeliest first; empty where there is an error.
     adapted : tuple of str
         What was done to the picture that the user might not expect.
     error : CnncliError or None
-        Why there is no answer.
+        Why there is no prediction.
     """
 
     name: str
-    answers: Sequence[Answer] = ()
+    predictions: Sequence[Prediction] = ()
     adapted: tuple[str, ...] = ()
     error: CnncliError | None = None
 
@@ -46,7 +46,7 @@ class RowWriter(Protocol):
 
     @property
     def holds_errors(self) -> bool:
-        """Rows with an error are part of the output; else they are said on standard error alone."""
+        """Rows with an error are part of the output; else they are reported on standard error alone."""
 
     def header(self) -> str | None:
         """The first line."""
@@ -71,7 +71,7 @@ class JsonLines:
             value["error"] = row.error.message
         else:
             value["predictions"] = [
-                {"label": each.label, "probability": round(each.probability, 6)} for each in row.answers
+                {"label": each.label, "probability": round(each.probability, 6)} for each in row.predictions
             ]
         if row.adapted:
             value["adapted"] = row.adapted
@@ -97,7 +97,7 @@ class Csv:
     def line(self, row: Row) -> str:
         """The fields of one input."""
         fields = [row.name]
-        for each in row.answers:
+        for each in row.predictions:
             fields += [each.label, f"{each.probability:.6f}"]
         fields += [""] * (1 + 2 * self._top - len(fields))
         fields.append(row.error.message if row.error is not None else "")
@@ -117,7 +117,7 @@ class Columns:
     def line(self, row: Row) -> str:
         """The columns of one input."""
         fields = [shown(row.name)]
-        for each in row.answers:
+        for each in row.predictions:
             fields += [shown(each.label), f"{each.probability:.6f}"]
         return "\t".join(fields)
 
@@ -156,12 +156,12 @@ class Table:
 
     def line(self, row: Row) -> str:
         """Name, label, probability, and as far as they fit a bar and the runners-up."""
-        first = row.answers[0]
+        first = row.predictions[0]
         name = _fitted(shown(row.name), self._name, keep_end=True)
         label = _fitted(shown(first.label), self._label)
         share = f"{first.probability:{_SHARE}.2%}" + (f"  {_bar(first.probability)}" if self._barred else "")
         others = ""
-        for each in row.answers[1:]:
+        for each in row.predictions[1:]:
             more = f"  {_fitted(shown(each.label), _LABEL_WIDTH).rstrip()} {each.probability:.2%}"
             if self._used + len(others) + len(more) > self._columns:
                 break

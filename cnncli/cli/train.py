@@ -75,14 +75,14 @@ def _carry_out(session: "Session", settings: CommandSettings) -> int:
         return _say_what_would_be(session, settings)
     if session.trainer.progress.result is not None:
         if not settings.quiet:
-            report(f"{session.folder.path} is trained to its end already")
+            report(f"{session.folder.path} has already finished")
         return _conclude(session, settings)
     kept = ending.saying(lambda: f"the state of the last save is kept; {_resuming(session)}")
     with kept:
         if not settings.quiet:
             from cnncli.cli.train_summary import summary_lines
 
-            report(*summary_lines(session))
+            report(*summary_lines(session, sys.stderr))
         with orderly_stop() as signals, _display(session, settings) as observer:
             over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
@@ -291,7 +291,7 @@ def _title(session: "Session") -> str:
 
 
 def _conclude(session: "Session", settings: CommandSettings) -> int:
-    """Look at the test split, once, and write what follows from it."""
+    """Evaluate on the test split, once, and write its files and the closing line."""
     progress = session.trainer.progress
     result = progress.result
     if result is None:
@@ -300,7 +300,9 @@ def _conclude(session: "Session", settings: CommandSettings) -> int:
             result = _test(session, settings)
             session.finish(result)
     if not settings.quiet:
-        report(_closing_line(session, result))
+        from cnncli.cli.progress import columns_of, wrapped
+
+        report(*wrapped([_closing_line(session, result)], columns_of(sys.stderr)))
     write_line(as_json(_object(session, result)) if settings.json else str(session.folder.path))
     return DONE
 
@@ -312,13 +314,14 @@ def _say_what_would_be(session: "Session", settings: CommandSettings) -> int:
     if settings.json:
         write_line(as_json(summary_object(session)))
     else:
-        write_line("\n".join(summary_lines(session)[:-1]))
+        for line in summary_lines(session, sys.stdout)[:-1]:
+            write_line(line)
     return DONE
 
 
 def _untested(session: "Session") -> str:
     """How to go on where a signal ends what comes after the last epoch."""
-    return f"all epochs are trained, the test is left; {_resuming(session)}"
+    return f"all epochs are trained, the evaluation on the test set is left; {_resuming(session)}"
 
 
 def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
@@ -339,14 +342,15 @@ def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _closing_line(session: "Session", result: dict[str, Any]) -> str:
+    from cnncli.tasks.scores import accuracy_text
+
     progress = session.trainer.progress
     took = f"{progress.seconds:.1f} s, {_epochs(progress.epoch)}"
     if result["accuracy"] is None:
         return f"trained in {took}; there are no test images"
-    wrong = result["images"] - result["right"]
     return (
-        f"{result['accuracy']:.2%} of {result['images']:,} test images right, {wrong:,} wrong "
-        f"(weights of epoch {progress.best_epoch}; {took})"
+        f"test accuracy {accuracy_text(result['right'], result['images'])}, "
+        f"with the weights of epoch {progress.best_epoch}; trained in {took}"
     )
 
 
@@ -373,8 +377,8 @@ def _test(session: "Session", settings: CommandSettings) -> dict[str, Any]:
 
 def _stopped_early(session: "Session") -> str:
     return (
-        f"stopped after epoch {session.trainer.progress.epoch}: "
-        f"no better validation accuracy for {_epochs(session.trainer.waited)}"
+        f"stopped early, after epoch {session.trainer.progress.epoch}: "
+        f"no higher validation accuracy for {_epochs(session.trainer.waited)}"
     )
 
 

@@ -1,6 +1,6 @@
-"""What is said before training starts: data, layers, shapes, parameters, multiply-adds, memory."""
+"""What is printed before training starts: data, layers, shapes, parameters, multiply-adds, memory."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cnncli.models import Summary, summary
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from cnncli.training.session import Session
 
 _MOST_ROWS = 40
+_INDENT = " " * 9  # of what follows a heading such as "data"
 _MOST_SKIPPED = 5  # files that are named with the reason
 
 
@@ -19,8 +20,9 @@ def amount(value: float, unit: str = "") -> str:
     return f"{value:.0f} {unit}".rstrip()
 
 
-def summary_lines(session: "Session") -> list[str]:
-    """The lines to print before training."""
+def summary_lines(session: "Session", stream: TextIO) -> list[str]:
+    """The lines to print before training; on a terminal they fit its columns where they can."""
+    from cnncli.cli.progress import columns_of, wrapped
     from cnncli.training.capacity import run_memory
 
     dataset, options, trainer = session.dataset, session.options, session.trainer
@@ -30,7 +32,7 @@ def summary_lines(session: "Session") -> list[str]:
     height, width, channels = dataset.shape
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
-        f"{len(dataset.test):,} for the test; {len(dataset.classes)} classes; {height}x{width}x{channels}"
+        f"{len(dataset.test):,} for testing; {len(dataset.classes)} classes; {height}x{width}x{channels}"
     )
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
@@ -38,13 +40,20 @@ def summary_lines(session: "Session") -> list[str]:
         f"batch {trainer.inputs.batch}, {options.opt} at {options.lr:g} "
         f"({options.sched}), weight decay {options.weight_decay:g}, augment {augmentation(session)}, "
         f"seed {options.seed}",
-        *(f"         {note}" for note in (*session.notes, *_said_of_steps(session))),
+        *(f"         {note}" for note in (*session.notes, *_notes_on_steps(session))),
         f"run      {session.folder.path}",
     ]
     progress = trainer.progress
     if progress.step:
         tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
-    return [*head, f"model    {session.model.name}", *_layers(table, run_memory(trainer, dataset)), *tail, ""]
+    columns = columns_of(stream)
+    layers = _layers(table, columns)
+    sums = (
+        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds an image, "
+        f"{amount(run_memory(trainer, dataset), 'B')} of memory for batches of {table.batch}"
+    )
+    head = wrapped([*head, f"model    {session.model.name}"], columns, _INDENT)
+    return [*head, *layers, *wrapped([sums, *tail, ""], columns, _INDENT)]
 
 
 def summary_object(session: "Session") -> dict[str, Any]:
@@ -73,16 +82,16 @@ def summary_object(session: "Session") -> dict[str, Any]:
     }
 
 
-def _said_of_steps(session: "Session") -> list[str]:
+def _notes_on_steps(session: "Session") -> list[str]:
     """Images that an epoch leaves out, and what was planned before."""
     inputs, count = session.trainer.inputs, len(session.dataset.train)
-    said = []
+    notes = []
     if left := count - min(count, len(inputs.train) * inputs.batch):
         images = "1 image" if left == 1 else f"{left:,} images"
-        said.append(f"each epoch leaves out {images}, others every time: too few for a batch")
+        notes.append(f"each epoch leaves out {images}, others every time: too few for a batch")
     if inputs.plans:
-        said.append(f"prolonged from {', '.join(f'{each:,}' for each in inputs.plans)} epochs")
-    return said
+        notes.append(f"prolonged from {', '.join(f'{each:,}' for each in inputs.plans)} epochs")
+    return notes
 
 
 def augmentation(session: "Session") -> str:
@@ -94,30 +103,39 @@ def augmentation(session: "Session") -> str:
     return chosen.text if chosen else "none"
 
 
-def _layers(table: Summary, memory: int) -> list[str]:
-    """The layers as a table, the middle of long ones left out."""
+def _layers(table: Summary, columns: int | None) -> list[str]:
+    """The layers as a table, the middle of a long one left out.
+
+    Where there are too few columns the indent shrinks, then receptive fields and multiply-adds go.
+    """
     rows = [
-        (r.name, str(r.shape), f"{r.parameters:,}" if r.parameters else "", amount(r.multiply_adds))
-        if r.multiply_adds
-        else (r.name, str(r.shape), f"{r.parameters:,}" if r.parameters else "", "")
-        for r in table.layers
-    ]
-    fields = ["x".join(map(str, row.receptive_field)) for row in table.layers]
-    titles = ("layer", "output", "parameters", "mult-adds")
-    widths = [max(len(t), *(len(row[i]) for row in rows)) for i, t in enumerate(titles)]
-
-    def line(cells: tuple[str, ...], sees: str) -> str:
-        name, shape, *numbers = (
-            c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        (
+            row.name,
+            str(row.shape),
+            f"{row.parameters:,}" if row.parameters else "",
+            amount(row.multiply_adds) if row.multiply_adds else "",
+            "x".join(map(str, row.receptive_field)),
         )
-        return f"         {name}  {shape}  {'  '.join(numbers)}  {sees}"
+        for row in table.layers
+    ]
+    cells = [("layer", "output", "parameters", "mult-adds", "receptive field"), *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    indent, count = len(_INDENT), len(widths)
+    if columns is not None:
+        if indent + sum(widths) + 2 * (count - 1) > columns:
+            indent = 2
+        while count > 3 and indent + sum(widths[:count]) + 2 * (count - 1) > columns:
+            count -= 1
 
-    lines = [line(row, sees) for row, sees in zip(rows, fields, strict=True)]
+    def line(row: tuple[str, ...]) -> str:
+        aligned = [
+            cell.rjust(width) if i in (2, 3) else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row[:count], widths, strict=False))
+        ]
+        return f"{' ' * indent}{'  '.join(aligned)}".rstrip()
+
+    lines = [line(row) for row in rows]
     if len(lines) > _MOST_ROWS:
         half = _MOST_ROWS // 2
-        lines = [*lines[:half], f"         … {len(lines) - 2 * half} more …", *lines[-half:]]
-    sums = (
-        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds a picture, "
-        f"{amount(memory, 'B')} of memory for batches of {table.batch}"
-    )
-    return [line(titles, "sees"), *lines, sums]
+        lines = [*lines[:half], f"{' ' * indent}… {len(lines) - 2 * half} more …", *lines[-half:]]
+    return [line(cells[0]), *lines]

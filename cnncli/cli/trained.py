@@ -69,7 +69,7 @@ def load_trained(name: str | None) -> Trained:
         ) from error
 
 
-def no_answer(name: str) -> CnncliError:
+def no_output(name: str) -> CnncliError:
     """The error for a picture for which the outputs of the network are not numbers."""
     return CnncliError(
         f"{shown(name)}: the outputs of the network are not numbers: values overflow on their way; "

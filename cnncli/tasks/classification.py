@@ -1,6 +1,6 @@
-"""Classification: one label for a picture.
+"""Classification: one class for an image.
 
-Legend: N pictures, K classes. Outputs (N, K) are before the softmax.
+Legend: N images, K classes. Outputs (N, K) are before the softmax.
 """
 
 from collections.abc import Sequence
@@ -36,33 +36,35 @@ def probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) whether a network's outputs for a picture are numbers: weights of any size overflow for some."""
+    """(N,) whether a network's outputs for an image are finite: large weights overflow for some."""
     return np.asarray(np.isfinite(outputs).all(axis=1))
 
 
-class Answer(NamedTuple):
-    """A label and its probability."""
+class Prediction(NamedTuple):
+    """A class and its probability."""
 
     label: str
     probability: float
 
 
-def answers(shares: NDArray[np.floating], classes: Sequence[str], *, top: int = 5) -> list[list[Answer]]:
-    """The likeliest labels of each picture, likeliest first.
+def predictions(
+    shares: NDArray[np.floating], classes: Sequence[str], *, top: int = 5
+) -> list[list[Prediction]]:
+    """The likeliest classes of each image, likeliest first.
 
     Parameters
     ----------
     shares : ndarray, shape (N, K)
         Probabilities.
     classes : sequence of str
-        K labels.
+        K names.
     top : int
-        How many of a picture at most.
+        How many of an image at most.
     """
     order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
     likeliest = np.take_along_axis(shares, order, axis=1)
     return [
-        [Answer(classes[k], share) for k, share in zip(*pair, strict=True)]
+        [Prediction(classes[k], share) for k, share in zip(*pair, strict=True)]
         for pair in zip(order.tolist(), likeliest.tolist(), strict=True)
     ]
 
@@ -76,7 +78,7 @@ class Classification:
     classes : int
         K.
     smoothing : float
-        Share of each target spread over all classes.
+        Label smoothing: the share of each target that is spread over all classes, 0 to 1.
     weights : tuple of float or None
         How much each class counts.
     """
@@ -91,7 +93,7 @@ class Classification:
         return SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
 
     def targets(self, batch: "Batch") -> NDArray[np.generic]:
-        """Labels, or shares of two classes where pictures were mixed."""
+        """True classes, or shares of two classes where images were mixed."""
         return batch.labels if batch.mixed is None else batch.targets(self.classes)
 
     def losses(self, outputs: Floats, labels: Labels) -> NDArray[np.float64]:
@@ -99,26 +101,26 @@ class Classification:
         return np.asarray(-log_softmax(outputs)[np.arange(len(labels)), labels])
 
     def hits(self, outputs: Floats, labels: Labels) -> int:
-        """How many have the largest output at their label."""
+        """How many have the largest output at their true class."""
         return int(np.count_nonzero(outputs.argmax(axis=1) == labels))
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How one class fared.
+    """Scores of one class.
 
     Attributes
     ----------
     label : str
         The class.
     precision : float or None
-        Share of the pictures called so that are so; None where none is called so.
+        Share of the images predicted as this class that are of it; None where none is predicted so.
     recall : float or None
-        Share of its pictures that are called so; None where there are none.
+        Share of its images that are predicted as it; None where it has no images.
     f1 : float or None
         Harmonic mean of the two.
     support : int
-        Its pictures.
+        Its images.
     """
 
     label: str
@@ -130,14 +132,14 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Answers of a network to a split.
+    """Outputs of a network for a split, with the true classes.
 
     Attributes
     ----------
     indices : ndarray, shape (N,), intp
         Positions in the split.
     labels : ndarray, shape (N,), int64
-        What they are.
+        True classes.
     outputs : ndarray, shape (N, K), float32
         Before the softmax.
     """
@@ -151,12 +153,12 @@ class Evaluation:
 
     @property
     def predicted(self) -> Labels:
-        """(N,) class of the largest output."""
+        """(N,) predicted class: that of the largest output."""
         return np.asarray(self.outputs.argmax(axis=1), np.int64)
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
+        """Share of images whose predicted class is the true one, 0 to 1."""
         return float(np.mean(self.predicted == self.labels))
 
     @property
@@ -173,7 +175,7 @@ class Evaluation:
 
     @property
     def top5_accuracy(self) -> float | None:
-        """Share of pictures whose label is among the five likeliest; None for five classes or fewer."""
+        """Share of images whose true class is among the five likeliest; None for five classes or fewer."""
         from cnncli.tasks.scores import top_accuracy
 
         return top_accuracy(self.outputs, self.labels)
@@ -187,14 +189,14 @@ class Evaluation:
 
     @property
     def calibration(self) -> "Calibration":
-        """How sure answers are, and how often right."""
+        """Confidence and accuracy, by bins."""
         from cnncli.tasks.scores import calibration
 
         return calibration(probabilities(self.outputs), self.labels)
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """(K, K) counts: rows are what pictures are, columns what they are called."""
+        """(K, K) counts: rows are true classes, columns predicted ones."""
         classes = self.outputs.shape[1]
         flat = np.bincount(self.labels * classes + self.predicted, minlength=classes * classes)
         return np.asarray(flat.reshape(classes, classes), np.int64)
@@ -204,12 +206,12 @@ class Evaluation:
         counts = self.confusion
         rows = []
         for k, label in enumerate(classes):
-            right, called, support = int(counts[k, k]), int(counts[:, k].sum()), int(counts[k].sum())
-            f1 = 2 * right / (called + support) if called + support else None
+            right, predicted, support = int(counts[k, k]), int(counts[:, k].sum()), int(counts[k].sum())
+            f1 = 2 * right / (predicted + support) if predicted + support else None
             rows.append(
                 ClassScores(
                     label,
-                    right / called if called else None,
+                    right / predicted if predicted else None,
                     right / support if support else None,
                     f1,
                     support,
@@ -218,7 +220,7 @@ class Evaluation:
         return rows
 
     def mistakes(self) -> NDArray[np.intp]:
-        """Positions (in this evaluation) of wrong answers, the surest of them first."""
+        """Positions (in this evaluation) of misclassified images, the most confident first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         sure = probabilities(self.outputs[wrong]).max(axis=1) if wrong.size else np.empty(0)
         return wrong[np.argsort(-sure, kind="stable")]
@@ -232,7 +234,7 @@ def evaluate(
     batch: int = 256,
     threads: int = 1,
 ) -> Evaluation:
-    """Let a network answer for every picture of a split.
+    """Run a network on every image of a split.
 
     Parameters
     ----------
@@ -243,7 +245,7 @@ def evaluate(
     preprocessing : Preprocessing
         Mean and deviation that the network was trained with.
     batch : int
-        Pictures at a time.
+        Images at a time.
     threads : int
         To use.
 

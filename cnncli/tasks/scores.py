@@ -1,6 +1,6 @@
-"""Scores of answers with probabilities, as scikit-learn computes them.
+"""Scores of predictions with probabilities, as scikit-learn computes them.
 
-Legend: N pictures, K classes; M bins. Shares (N, K) are probabilities, labels (N,) class numbers.
+Legend: N images, K classes; M bins. Shares (N, K) are probabilities, labels (N,) the true classes.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-TOP = 5  # answers among which the label is to be
+TOP = 5  # predictions among which the true class is to be
 BINS = 15  # of calibration, as Guo et al. have them
 
 
@@ -26,10 +26,20 @@ class Means(NamedTuple):
     f1: float
 
 
-def top_accuracy(outputs: NDArray[np.floating], labels: Labels, *, top: int = TOP) -> float | None:
-    """Share of pictures whose label is among the ``top`` likeliest; None for no more classes than that.
+def percent(share: float) -> str:
+    """A share of 0 to 1 as it is read: ``98.80 %``."""
+    return f"{100 * share:.2f} %"
 
-    Of equal outputs the lower class number counts as likelier, as in every answer; scikit-learn's
+
+def accuracy_text(right: int, count: int) -> str:
+    """The accuracy of ``count`` predictions of which so many are right: ``98.80 % (988 of 1,000)``."""
+    return f"{percent(right / count)} ({right:,} of {count:,})"
+
+
+def top_accuracy(outputs: NDArray[np.floating], labels: Labels, *, top: int = TOP) -> float | None:
+    """Share of images whose true class is among the ``top`` likeliest; None for no more classes than that.
+
+    Of equal outputs the lower class number counts as likelier, as in every prediction; scikit-learn's
     ``top_k_accuracy_score`` takes the higher.
     """
     if outputs.shape[1] <= top:
@@ -50,10 +60,10 @@ def log_loss(shares: Floats, labels: Labels) -> float:
 
 
 def area_under_curve(outputs: NDArray[np.floating], labels: Labels) -> float | None:
-    """Of two classes: the chance that a picture of the second has the greater output for it.
+    """Of two classes: the chance that an image of the second has the greater output for it.
 
-    Pictures are ordered by the difference of the outputs, which is not rounded to 1 where the probability
-    is; equal ones count half. None for other numbers of classes, and where one class has no picture.
+    Images are ordered by the difference of the outputs, which is not rounded to 1 where the probability
+    is; equal ones count half. None for other numbers of classes, and where one class has no image.
 
     Source: scikit-learn's ``roc_auc_score``; Mann and Whitney's U.
     """
@@ -72,17 +82,17 @@ def area_under_curve(outputs: NDArray[np.floating], labels: Labels) -> float | N
 def means(scores: "list[ClassScores]") -> tuple[Means, Means]:
     """Macro and weighted means of precision, recall and F1.
 
-    Macro: over the classes that are there or were answered, all alike. Weighted: by the pictures of each.
+    Macro: over the classes that are true or predicted somewhere, all alike. Weighted: by the images of each.
     What is undefined counts as 0 in both, as in ``precision_recall_fscore_support`` with ``zero_division=0``.
     """
-    met = [each for each in scores if each.f1 is not None]
-    total = sum(each.support for each in met)
+    occurring = [each for each in scores if each.f1 is not None]
+    total = sum(each.support for each in occurring)
 
     def mean(name: str, *, weighted: bool) -> float:
-        values = [getattr(each, name) or 0.0 for each in met]
+        values = [getattr(each, name) or 0.0 for each in occurring]
         if weighted:
-            return sum(v * each.support for v, each in zip(values, met, strict=True)) / max(1, total)
-        return sum(values) / max(1, len(met))
+            return sum(v * each.support for v, each in zip(values, occurring, strict=True)) / max(1, total)
+        return sum(values) / max(1, len(occurring))
 
     macro, weighted = (
         Means(*(mean(name, weighted=kind) for name in Means._fields)) for kind in (False, True)
@@ -91,16 +101,16 @@ def means(scores: "list[ClassScores]") -> tuple[Means, Means]:
 
 
 class Calibration(NamedTuple):
-    """How sure answers were, and how often they were right, by bins of their probability.
+    """Confidence and accuracy of predictions, by bins of their probability.
 
     Attributes
     ----------
     edges : ndarray, shape (M + 1,)
         Of the bins, 0 to 1: a bin holds what lies above its lower edge, up to its upper one.
     counts : ndarray, shape (M,), int
-        Answers in each.
+        Predictions in each.
     confidence, accuracy : ndarray, shape (M,)
-        Their mean probability, and the share of right ones; 0 where a bin is empty.
+        Their mean probability, and the share of them that is right; 0 where a bin is empty.
     """
 
     edges: Floats
@@ -110,13 +120,13 @@ class Calibration(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Expected calibration error (ECE), 0 to 1: mean distance of accuracy and confidence, by answers."""
-        apart = np.abs(self.accuracy - self.confidence)
-        return float((apart * self.counts).sum() / max(1, self.counts.sum()))
+        """Expected calibration error (ECE), 0 to 1: mean distance of accuracy and confidence."""
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float((gaps * self.counts).sum() / max(1, self.counts.sum()))
 
 
 def calibration(shares: Floats, labels: Labels, *, bins: int = BINS) -> Calibration:
-    """Calibration of the likeliest answers, in bins of one width.
+    """Calibration of the likeliest classes, in bins of one width.
 
     Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017, equation 3.
     """

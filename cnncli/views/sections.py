@@ -123,7 +123,7 @@ class Page:
         The heading.
     pictures : tuple of Tile
         The image as it came, and as the network gets it.
-    answers : tuple of BarRow
+    predictions : tuple of BarRow
         The predicted classes with their probabilities.
     sections : tuple of Section
         In the order of computation.
@@ -134,7 +134,7 @@ class Page:
     title: str
     subtitle: str
     pictures: tuple[Tile, ...]
-    answers: tuple[BarRow, ...]
+    predictions: tuple[BarRow, ...]
     sections: tuple[Section, ...]
     note: str = ""
 

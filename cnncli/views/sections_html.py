@@ -68,7 +68,7 @@ def page_html(page: Page) -> str:
         HTML with its pictures inside.
     """
     pictures = "".join(_picture(tile) for tile in page.pictures)
-    answers = _bars(page.answers) if page.answers else ""
+    predictions = _bars(page.predictions) if page.predictions else ""
     note = f"<p>{escape(page.note)}</p>" if page.note else ""
     body = "".join(map(_section, page.sections))
     return (
@@ -76,7 +76,7 @@ def page_html(page: Page) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(page.title)}</title>\n<style>{_STYLE}</style>\n"
         f"<h1>{escape(page.title)}</h1>\n<p>{escape(page.subtitle)}</p>\n"
-        f'<div class="head">{pictures}{answers}</div>\n{note}\n{body}</html>\n'
+        f'<div class="head">{pictures}{predictions}</div>\n{note}\n{body}</html>\n'
     )
 
 

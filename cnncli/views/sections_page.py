@@ -57,14 +57,14 @@ def section_canvas(section: Section) -> Canvas:
 
 
 def head_canvas(page: Page) -> Canvas:
-    """Lay out the heading with the picture and the answers."""
+    """Lay out the heading with the picture and the predictions."""
     canvas = Canvas(WIDTH, margin=40)
     _draw_head(canvas, page)
     return canvas
 
 
 def _draw_head(canvas: Canvas, page: Page) -> int:
-    """Title, pictures, answers; returns the y below."""
+    """Title, pictures, predictions; returns the y below."""
     room = WIDTH - 2 * _LEFT
     top = page_title(canvas, shorten(page.title, room, size=28), shorten(page.subtitle, room, size=17)) + 28
     x, bottom = _LEFT, top
@@ -78,12 +78,16 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
             text = canvas.paragraph((x, text.bottom + 2), tile.value, wide, size=14, color=FAINT)
         bottom = max(bottom, text.bottom)
         x += wide + 44
-    if page.answers:
+    if page.predictions:
         canvas.text((x, top), "predicted classes and their probabilities", size=15, color=FAINT)
         bottom = max(
             bottom,
             _draw_bars(
-                canvas, (x, top + 30), page.answers, min(560, WIDTH - _LEFT - x), bar_range(page.answers)
+                canvas,
+                (x, top + 30),
+                page.predictions,
+                min(560, WIDTH - _LEFT - x),
+                bar_range(page.predictions),
             ),
         )
     if page.note:

@@ -72,10 +72,10 @@ def test_text(run, data):
     done = run("evaluate", "folders", "-m", "net.safetensors")
     right = int((shares.argmax(axis=1) == labels).sum())
     text = done.out.decode()
-    assert f"custom: {right} of 90 test images right, accuracy {right / 90:.2%}" in text
+    assert f"custom: test accuracy {100 * right / 90:.2f} % ({right} of 90), loss " in text
     counts = confusion_of(labels, shares.argmax(axis=1))
     lines = text.splitlines()
-    start = lines.index("rows: what images are; columns: what they are called")
+    start = lines.index("rows: true class; columns: predicted class")
     for k, name in enumerate(CLASSES):
         row = next(line for line in lines[start + 2 :] if line.startswith(name))
         assert row.split()[1:] == [str(n) if n else "·" for n in counts[k]]
@@ -150,7 +150,7 @@ def test_means_count_what_is_undefined_as_nothing(run, rng, tmp_path):
     parts = right / np.maximum(said, 1), right / is_, 2 * right / (said + is_)
     weighted = [float((part * weights).sum()) for part in parts]
     assert lines[at + 1].split()[2:5] == [f"{mean:.2%}" for mean in weighted]
-    assert lines[at + 2].startswith("- is undefined, 0 in the means")
+    assert lines[at + 2].startswith("-: undefined, counted as 0")
     (result,) = run("evaluate", "a.npz", "-m", "net.safetensors", "--json").results
     for name, wanted in (("macro", means), ("weighted", weighted)):
         got = [result[name][each] for each in ("precision", "recall", "f1")]

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from cnncli.cli.arithmetic import spell_out
 from cnncli.cli.kernels import (
-    answer_in_words,
     entry_json,
     kernels,
     rank_of,
     render_kernel,
     render_list,
+    result_in_words,
     weight_rows,
     weights_of,
 )
@@ -45,7 +45,7 @@ def test_one_kernel(name):
     text = written(render_kernel, parse_spec(name))
     entry, found = CATALOG[name], parse_spec(name)
     folded = " ".join(text.split())
-    assert folded.startswith(f"{name}: {entry.summary} SPEC {found.spec} Answer in ")
+    assert folded.startswith(f"{name}: {entry.summary} SPEC {found.spec} Result in ")
     assert f"Source {entry.source}" in folded
     assert f"Example {entry.example.spec}" in folded
     assert f": {entry.example.note}" in folded
@@ -143,8 +143,8 @@ def test_spelled_sum_can_be_checked_by_hand():
         ("sobel:angle", "in gray, an angle: mid-gray is 0, black -180 and white 180 degrees"),
     ],
 )
-def test_answer_in_words(spec, words):
-    assert answer_in_words(parse_spec(spec)) == words
+def test_result_in_words(spec, words):
+    assert result_in_words(parse_spec(spec)) == words
 
 
 def test_json_list(capsys):
@@ -182,3 +182,17 @@ def test_tables_go_to_stdout(capsys):
 def test_wrong_spec():
     with pytest.raises(CnncliError, match="unknown kernel 'soble'"):
         kernels("soble", False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "rows"),
+    [
+        ("1 2 3; 0 -1 0.5; -1 -2 0", ["1 2 3", "0 -1 0.5", "-1 -2 0"]),
+        ("0.25 0.5 0.25", ["0.25 0.5 0.25"]),
+        ("0.125 -0.001", ["0.125 -0.001"]),
+    ],
+)
+def test_a_matrix_is_shown_as_it_was_given(run, spec, rows):
+    lines = run("kernels", spec).out.decode().splitlines()
+    start = lines.index("Weights, as written for convolution") + 1
+    assert [" ".join(line.split()) for line in lines[start : start + len(rows)]] == rows

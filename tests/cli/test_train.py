@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_what_is_said_where(train):
     assert "conv1 " in done.err
     assert "parameters" in done.err
     assert "epoch 2/2  loss" in done.err
-    assert "test images right" in done.err
+    assert re.search(r"test accuracy \d+\.\d\d % \(\d+ of \d+\)", done.err)
 
 
 def test_sizes_are_rows_then_columns(run, tmp_path):
@@ -100,7 +101,7 @@ def test_sizes_are_rows_then_columns(run, tmp_path):
 
 def test_stopping_early_is_said(train):
     done = train("--epochs", 50, "--patience", 2, "--lr", "1e-9")
-    assert "stopped after epoch 3: no better validation accuracy for 2 epochs" in done.err
+    assert "stopped early, after epoch 3: no higher validation accuracy for 2 epochs" in done.err
     assert "stopped" not in train("--epochs", 50, "--patience", 2, "--lr", "1e-9", "--quiet").err
 
 
@@ -151,7 +152,7 @@ def test_a_finished_run_says_so_again(train, run, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "r").iterdir()}
     done = run("train", "--resume", "r", "--json")
     assert done.results == first
-    assert "trained to its end already" in done.err
+    assert "has already finished" in done.err
     assert {path: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
 
 
@@ -255,7 +256,7 @@ def test_a_run_whose_data_have_moved_is_prolonged(train, run, tmp_path):
     assert "prolonged from 2 epochs" in done.err
     assert "epoch 4/4" in done.err
     again = run("train", "--resume", "r")
-    assert "r is trained to its end already" in again.err
+    assert "r has already finished" in again.err
 
 
 @pytest.mark.parametrize(
@@ -310,7 +311,10 @@ def test_interrupted_it_says_how_to_go_on(start, bars, tmp_path, run):
 def test_interrupted_in_the_test_it_says_how_to_go_on(train):
     train("-o", "my run")
     words = _untested(resume("my run", make_task))
-    assert words == "all epochs are trained, the test is left; go on with: cnncli train --resume 'my run'"
+    assert (
+        words
+        == "all epochs are trained, the evaluation on the test set is left; go on with: cnncli train --resume 'my run'"
+    )
 
 
 def test_an_output_that_takes_nothing(start, bars):
@@ -361,3 +365,14 @@ def test_folders_that_could_be_classes_or_splits(run, two_lines, tmp_path):
     assert "16 images in 3 class folders" in judged["provenance"]
     assert "two ways" in two_lines(run("evaluate", "roads", "-m", "run"), 2)
     assert "is empty" in two_lines(run("train", ""), 1)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_summary_fits_a_terminal(columns, bars, run, monkeypatch):
+    """No line is longer, but for one long word; none ends within a word; a layer has one row."""
+    whole = run("train", "bars.npz", "--epochs", 2, "--dry-run").out.decode()
+    monkeypatch.setattr("cnncli.cli.progress.columns_of", lambda stream: columns)
+    lines = run("train", "bars.npz", "--epochs", 2, "--dry-run").out.decode().splitlines()
+    assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
+    assert {word for line in lines for word in line.split()} <= {*whole.split()}
+    assert sum(line.split()[:1] == ["conv1"] for line in lines) == 1

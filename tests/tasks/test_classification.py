@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cnncli.tasks.classification import Classification, Evaluation, answers, log_softmax, probabilities
+from cnncli.tasks.classification import Classification, Evaluation, log_softmax, predictions, probabilities
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -62,7 +62,7 @@ def test_mistakes_begin_with_the_surest(evaluation):
 
 
 def test_answers_are_ordered():
-    got = answers(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), CLASSES, top=2)
+    got = predictions(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), CLASSES, top=2)
     assert got == [[("bee", 0.5), ("cat", 0.3)], [("ant", 0.4), ("cat", 0.4)]]
 
 
