@@ -311,9 +311,9 @@ def test_interrupted_it_says_how_to_go_on(start, bars, tmp_path, run):
 def test_interrupted_in_the_test_it_says_how_to_go_on(train):
     train("-o", "my run")
     words = _untested(resume("my run", make_task))
-    assert (
-        words
-        == "all epochs are trained, the evaluation on the test set is left; go on with: cnncli train --resume 'my run'"
+    assert words == (
+        "all epochs are trained, the evaluation on the test set is left; "
+        "go on with: cnncli train --resume 'my run'"
     )
 
 
