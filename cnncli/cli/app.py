@@ -330,7 +330,7 @@ def evaluate(
         typer.Option(
             metavar="WHICH",
             help="test, train or val: those images of the network's own run, or of the splits that other "
-            "data bring; all: every image. Without it test; other data without splits are judged whole.",
+            "data bring; all: every image. Without it test; other data without splits are taken whole.",
         ),
     ] = None,
     splits: Splits = None,

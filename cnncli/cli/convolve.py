@@ -34,7 +34,7 @@ from cnncli.records import replace
 
 LEAST_CLIPPED = 0.01  # share of pixels
 _AROUND = (
-    "the weights sum to 0, so that answers are shown around mid-gray; "
+    "the weights sum to 0, so that responses are shown around mid-gray; "
     "--range abs shows their size, --range clip those above 0"
 )
 

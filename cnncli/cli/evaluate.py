@@ -41,7 +41,7 @@ class Predictions:
     choice : EvaluationImages
         Which images they are.
     evaluation : Evaluation
-        The answers.
+        Of the network on the images.
     adapted : Counter of str
         What was done to images, by the words of `Dataset.adapted`, and ``digits`` for those turned.
     seconds : float
@@ -114,19 +114,19 @@ def evaluate_command(
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     folder = None if output is None else _made(Path(output), found, trained)
-    judged = _judge(found, trained, labels, choice, threads=cores)
-    for line in () if quiet else _remarks(judged, trained):
+    predictions = _evaluated(found, trained, labels, choice, threads=cores)
+    for line in () if quiet else _remarks(predictions, trained):
         report(line)
     if folder is not None:
         from cnncli.cli.train_report import write_test_files
 
         title = f"{trained.checkpoint.architecture.name} on {in_unicode(found.name)}"
-        write_test_files(folder, judged.dataset, judged.evaluation, title=title)
-    text = as_json(judged, trained, model) if json else as_text(judged, trained)
+        write_test_files(folder, predictions.dataset, predictions.evaluation, title=title)
+    text = as_json(predictions, trained, model) if json else as_text(predictions, trained)
     write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
     if folder is not None and not quiet:
         report(f"{', '.join(TEST_FILES[:-1])} and {TEST_FILES[-1]} are in {shown(folder)}")
-    return SOME_FAILED if judged.dataset.skipped else DONE
+    return SOME_FAILED if predictions.dataset.skipped else DONE
 
 
 def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
@@ -158,24 +158,26 @@ def _several(count: int, names: tuple[str, ...]) -> str:
     return f"{count} classes ({listed}{', …' if count > _NAMED else ''})"
 
 
-def _judge(
+def _evaluated(
     found: Dataset, trained: Trained, numbers: Labels, choice: EvaluationImages, *, threads: int
 ) -> Predictions:
-    """Let the network answer for every image that was chosen."""
+    """Run the network on every image that was chosen."""
     start = perf_counter()
-    wanted = trained.checkpoint.preprocessing
+    preprocessing = trained.checkpoint.preprocessing
     parts = zip((found.train, found.val, found.test), choice.places, strict=True)
     chosen = [picked(part, at, choice.split) for part, at in parts if len(at)]
-    seen = [Relabelled(part, numbers[part.labels]) for part in chosen]
+    relabelled = [Relabelled(part, numbers[part.labels]) for part in chosen]
     batch = max(batch_size(trained.network.graph, threads), 8 * threads)
-    answers = [evaluate(trained.network, part, wanted, batch=batch, threads=threads) for part in seen]
-    starts = np.cumsum([0, *(len(part) for part in seen)])
+    evaluations = [
+        evaluate(trained.network, part, preprocessing, batch=batch, threads=threads) for part in relabelled
+    ]
+    starts = np.cumsum([0, *(len(part) for part in relabelled)])
     evaluation = Evaluation(
-        np.concatenate([each.indices + at for each, at in zip(answers, starts, strict=False)]),
-        np.concatenate([each.labels for each in answers]),
-        np.concatenate([each.outputs for each in answers]),
+        np.concatenate([each.indices + at for each, at in zip(evaluations, starts, strict=False)]),
+        np.concatenate([each.labels for each in evaluations]),
+        np.concatenate([each.outputs for each in evaluations]),
     )
-    joined = seen[0] if len(seen) == 1 else _Joined(tuple(seen), choice.split)
+    joined = relabelled[0] if len(relabelled) == 1 else _Joined(tuple(relabelled), choice.split)
     dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
     return Predictions(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 
@@ -246,15 +248,15 @@ def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
     return folder
 
 
-def _remarks(judged: Predictions, trained: Trained) -> list[str]:
+def _remarks(predictions: Predictions, trained: Trained) -> list[str]:
     """What the user might not expect."""
-    dataset = judged.dataset
-    lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *judged.choice.warnings)]
+    dataset = predictions.dataset
+    lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *predictions.choice.warnings)]
     lines += [f"warning: {shown(each.path)} is left out: {each.why}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
         lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
-    count = len(judged.evaluation)
-    said = {
+    count = len(predictions.evaluation)
+    sentences = {
         "digits": "turned to light digits on dark ground, as the network expects them",
         "gray": "turned gray, as the network takes them",
         "colour": "gray and are taken as colour",
@@ -262,7 +264,7 @@ def _remarks(judged: Predictions, trained: Trained) -> list[str]:
     }
     lines += [
         f"note: {number} of {count} images were {text}"
-        for word, text in said.items()
-        if (number := judged.adapted[word])
+        for word, text in sentences.items()
+        if (number := predictions.adapted[word])
     ]
     return lines

@@ -1,4 +1,4 @@
-"""Which images ``cnncli evaluate`` judges, of how many and why, and how many of them were trained on."""
+"""which images ``cnncli evaluate`` takes, of how many and why, and how many of them were trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _MOVED = 0.5  # of a run's test images, where data that lie elsewhere are taken 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationImages:
-    """Images to be judged.
+    """Images to be evaluated on.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class EvaluationImages:
     total : int
         Images of the dataset.
     split : str
-        Of `SPLITS`: "all" also where data are judged whole for want of splits.
+        Of `SPLITS`: "all" also where data are taken whole for want of splits.
     reason : str
         Which ones, and why these.
     warnings : tuple of str
@@ -56,7 +56,7 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
 
     Of the data that the network was trained on these are the run's own, by the digests that it keeps of
     them, whatever has been added since. Of other data it is the split that they bring; data that bring none
-    are judged whole, also where they are a part of the run's.
+    are taken whole, also where they are a part of the run's.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
     if not any(map(len, places)):
         raise CnncliError(
             f"{in_unicode(found.name)} has no {WORDS.get(split, '')} images; expected some",
-            "Say --split all to judge all images.",
+            "Say --split all to evaluate on all images.",
         )
     chosen = np.concatenate([each[at] for each, at in zip(digests, places, strict=True)])
     total = sum(map(len, digests))
@@ -178,7 +178,7 @@ def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None) -> st
 
 
 def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
-    """The split of other data that is judged, and why."""
+    """The split of other data that is taken, and why."""
     name = in_unicode(found.name)
     if split is None and found.given and "test" not in found.given:
         return "val", f"the validation images that {name} brings, which has no test images"

@@ -24,9 +24,9 @@ _SCORES = 38  # characters of a row of the report besides the name
 _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
 
 
-def as_json(judged: "Predictions", trained: "Trained", model: str | None) -> str:
+def as_json(predictions: "Predictions", trained: "Trained", model: str | None) -> str:
     """One object: what was evaluated, accuracy and loss, scores of each class, the confusion matrix."""
-    evaluation, checkpoint = judged.evaluation, trained.checkpoint
+    evaluation, checkpoint = predictions.evaluation, trained.checkpoint
 
     def rounded(value: float | None) -> float | None:
         return None if value is None else round(value, 6)
@@ -35,14 +35,14 @@ def as_json(judged: "Predictions", trained: "Trained", model: str | None) -> str
     macro, weighted = means(scores)
     return checked.as_json(
         {
-            "dataset": in_unicode(judged.dataset.name),
-            "provenance": in_unicode(judged.dataset.provenance),
-            "split": judged.choice.split,
+            "dataset": in_unicode(predictions.dataset.name),
+            "provenance": in_unicode(predictions.dataset.provenance),
+            "split": predictions.choice.split,
             "model": in_unicode(model or str(checkpoint.path)),
             "images": len(evaluation),
-            "dataset_images": judged.choice.total,
-            "chosen": judged.choice.reason,
-            "trained_on": judged.choice.trained_on,
+            "dataset_images": predictions.choice.total,
+            "chosen": predictions.choice.reason,
+            "trained_on": predictions.choice.trained_on,
             "accuracy": rounded(evaluation.accuracy),
             "loss": rounded(evaluation.loss),
             "log_loss": rounded(evaluation.log_loss),
@@ -62,25 +62,25 @@ def as_json(judged: "Predictions", trained: "Trained", model: str | None) -> str
                 for each in scores
             ],
             "confusion": evaluation.confusion.tolist(),
-            "skipped": len(judged.dataset.skipped),
-            "seconds": round(judged.seconds, 3),
+            "skipped": len(predictions.dataset.skipped),
+            "seconds": round(predictions.seconds, 3),
         }
     )
 
 
-def as_text(judged: "Predictions", trained: "Trained") -> str:
+def as_text(predictions: "Predictions", trained: "Trained") -> str:
     """Accuracy, a report of each class, and the confusion matrix, or the worst of it where it is too wide."""
-    evaluation, classes = judged.evaluation, [shown(name) for name in trained.checkpoint.classes]
+    evaluation, classes = predictions.evaluation, [shown(name) for name in trained.checkpoint.classes]
     counts = evaluation.confusion
     right = int(np.trace(counts))
-    which = f"{WORDS[judged.choice.split]} " if judged.choice.split in WORDS else ""
+    which = f"{WORDS[predictions.choice.split]} " if predictions.choice.split in WORDS else ""
     lines = [
-        shown(judged.dataset.provenance),
+        shown(predictions.dataset.provenance),
         f"{shown(trained.checkpoint.architecture.name)}: {which}accuracy "
         f"{accuracy_text(right, len(evaluation))}, loss {evaluation.loss:.4f}",
         _further(evaluation),
-        f"evaluated on {len(evaluation):,} of {judged.choice.total:,} images: "
-        f"{in_unicode(judged.choice.reason)}",
+        f"evaluated on {len(evaluation):,} of {predictions.choice.total:,} images: "
+        f"{in_unicode(predictions.choice.reason)}",
         "",
         *_report(evaluation.by_class(classes)),
         "",

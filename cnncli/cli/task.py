@@ -80,7 +80,7 @@ class Task:
 
     @property
     def around_gray(self) -> bool:
-        """Whether answers of a matrix are shown around mid-gray without anybody having said so."""
+        """Whether responses of a matrix are shown around mid-gray without anybody having said so."""
         deciding = next((each for each in reversed(self.filters) if each.signed is not None), None)
         return isinstance(deciding, Linear) and deciding.flips and self.options.range is None
 

@@ -72,11 +72,11 @@ def _carry_out(session: "Session", settings: CommandSettings) -> int:
     if settings.find_lr:
         return _find_rate(session, settings)
     if settings.dry_run:
-        return _say_what_would_be(session, settings)
+        return _print_plan(session, settings)
     if session.trainer.progress.result is not None:
         if not settings.quiet:
             report(f"{session.folder.path} has already finished")
-        return _conclude(session, settings)
+        return _finish(session, settings)
     kept = ending.saying(lambda: f"the state of the last save is kept; {_resuming(session)}")
     with kept:
         if not settings.quiet:
@@ -89,7 +89,7 @@ def _carry_out(session: "Session", settings: CommandSettings) -> int:
         raise Stopped(signals[0], _how_to_go_on(session))
     if session.trainer.progress.epoch < session.trainer.epochs and not settings.quiet:
         report(_stopped_early(session))
-    return _conclude(session, settings)
+    return _finish(session, settings)
 
 
 def _command_settings(given: dict[str, Any]) -> CommandSettings:
@@ -126,14 +126,14 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
                 f"--init {settings.resume}/last.safetensors.",
             )
         try:
-            with _loading(settings) as told:
+            with _loading(settings) as show_progress:
                 return resume(
                     settings.resume,
                     make_task,
                     changes=Changes(asked.get("data"), asked.get("epochs")),
                     threads=settings.threads,
                     offline="offline" in asked,
-                    report=told,
+                    report=show_progress,
                 )
         except OptionError as error:
             raise UsageError(error.message, error.hint) from error
@@ -164,13 +164,13 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
     _check_momentum(options, asked)
     _check_output(options, settings)
     try:
-        with _loading(settings) as told:
+        with _loading(settings) as show_progress:
             return begin(
                 options,
                 make_task,
                 output=settings.output,
                 threads=settings.threads,
-                report=told,
+                report=show_progress,
                 kept=not settings.find_lr,
                 dry=settings.dry_run,
             )
@@ -227,8 +227,8 @@ def _loading(settings: CommandSettings) -> Iterator["Report | None"]:
         return
     from cnncli.cli.train_display import loading_bar
 
-    with loading_bar() as told:
-        yield told
+    with loading_bar() as show_progress:
+        yield show_progress
 
 
 def _display(session: "Session", settings: CommandSettings) -> AbstractContextManager["Observer"]:
@@ -290,7 +290,7 @@ def _title(session: "Session") -> str:
     return f"{session.dataset.name}, {session.model.name}"
 
 
-def _conclude(session: "Session", settings: CommandSettings) -> int:
+def _finish(session: "Session", settings: CommandSettings) -> int:
     """Evaluate on the test split, once, and write its files and the closing line."""
     progress = session.trainer.progress
     result = progress.result
@@ -307,7 +307,7 @@ def _conclude(session: "Session", settings: CommandSettings) -> int:
     return DONE
 
 
-def _say_what_would_be(session: "Session", settings: CommandSettings) -> int:
+def _print_plan(session: "Session", settings: CommandSettings) -> int:
     """Print what would be trained."""
     from cnncli.cli.train_summary import summary_lines, summary_object
 

@@ -136,12 +136,12 @@ class LiveDisplay:
         cells: list[RenderableType] = []
         top = max(self.losses)
         cells += self._plot("loss", self.losses, (0.0, top), marks=(f"{top:.3g}", "0"), width=width)
-        rights = [row.get("val_accuracy", row["train_accuracy"]) for row in self.history]
-        if len(rights) > 1 and half >= _NARROWEST:
-            low, high = min(rights), max(rights)
+        accuracies = [row.get("val_accuracy", row["train_accuracy"]) for row in self.history]
+        if len(accuracies) > 1 and half >= _NARROWEST:
+            low, high = min(accuracies), max(accuracies)
             bounds = (low, max(high, low + 1e-6))
             marks = (f"{high:.1%}", f"{low:.1%}")
-            cells += self._plot("accuracy", rights, bounds, marks=marks, width=width)
+            cells += self._plot("accuracy", accuracies, bounds, marks=marks, width=width)
         grid.add_row(*cells)
         return [grid]
 

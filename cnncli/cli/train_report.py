@@ -1,4 +1,4 @@
-"""What a look at the test split leaves: confusion matrix, reliability, and the pictures that went wrong."""
+"""What an evaluation writes: confusion matrix, reliability diagram, and the misclassified images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +31,9 @@ def write_test_files(
     folder : Path
         Where to.
     dataset : Dataset
-        Whose test split was looked at.
+        Whose test split was evaluated.
     evaluation : Evaluation
-        The answers.
+        Of the network on it.
     title : str
         Of the pages.
     split : str or None
@@ -50,7 +50,7 @@ def write_test_files(
 
 
 def mistakes_csv(dataset: "Dataset", evaluation: "Evaluation") -> str:
-    """Wrong answers as a table: image, label, predicted, probability; the surest mistake first."""
+    """Misclassified images as a table: image, label, predicted, probability; the most confident first."""
     import csv
     import io
 

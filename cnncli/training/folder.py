@@ -191,7 +191,7 @@ class RunFolder:
         """The error for a ``config.json`` that is damaged."""
         return CnncliError(
             f"{shown(self / 'config.json')} is no description of a run: {why}",
-            "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+            "Restore it from a copy, or start again; --init starts from the weights of best.safetensors.",
         )
 
     def write_list(self, images: ImageList) -> None:

@@ -87,7 +87,7 @@ class ImageList:
         except (ValueError, csv.Error) as error:
             raise CnncliError(
                 f"{shown(path)} is no list of a run's images: {shown(str(error))}",
-                "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+                "Restore it from a copy, or start again; --init starts from the weights of best.safetensors.",
             ) from error
         images, splits, _, labels = zip(*rows[1:], strict=True) if rows[1:] else ((), (), (), ())
         return cls(images, splits, digests, labels)

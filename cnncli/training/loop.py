@@ -23,7 +23,7 @@ _ALIKE = 1.1  # of two validation losses at one accuracy, what the higher may be
 
 
 class Task(Protocol):
-    """What the outputs mean, and how well they answer."""
+    """What the outputs mean, and how accurate they are."""
 
     @property
     def loss(self) -> Loss:
@@ -36,7 +36,7 @@ class Task(Protocol):
         """(N,) the plain loss of each sample, as validation reports it."""
 
     def hits(self, outputs: Floats, labels: NDArray[np.int64]) -> int:
-        """How many answers are right."""
+        """How many predictions are right."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class Trainer:
     @property
     def waited(self) -> int:
         """Epochs since the validation accuracy last rose; an equal one is no rise, whatever its loss."""
-        rights = [row["val_accuracy"] for row in self.progress.history if "val_accuracy" in row]
-        return len(rights) - 1 - rights.index(max(rights)) if rights else 0
+        accuracies = [row["val_accuracy"] for row in self.progress.history if "val_accuracy" in row]
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) if accuracies else 0
 
     @property
     def shown_network(self) -> Network:
@@ -290,7 +290,7 @@ class Trainer:
         observer.on_epoch(row, best=best)
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        """More right answers in the validation than ever, or as many and no clearly higher loss.
+        """A higher validation accuracy than ever, or the same and no clearly higher loss.
 
         Of epochs that are alike the last one counts, for its learning rate is lower.
         """

@@ -204,7 +204,7 @@ def begin(
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
-    notes = _taken(network, start, dataset.classes) if start else ()
+    notes = _transferred(network, start, dataset.classes) if start else ()
     task = make_task(dataset, settled, _class_weights(dataset, settled))
     inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
@@ -315,7 +315,7 @@ def resume(
     except CnncliError as fault:
         raise CnncliError(
             f"{shown(folder / 'state.safetensors')} is no state of this run: {fault.message}",
-            "Restore it from a copy, or start again; --init takes weights over from best.safetensors.",
+            "Restore it from a copy, or start again; --init starts from the weights of best.safetensors.",
         ) from fault
     if changes:
         session.describe(given)
@@ -326,7 +326,7 @@ def resume(
     return session
 
 
-def _taken(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _transferred(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Take over weights, and say which."""
     said = transfer_weights(network, start, classes)
     if start.seen is None:
@@ -342,7 +342,7 @@ def _trained_before(dataset: Dataset, earlier: TrainedImages | None) -> tuple[st
         return ()
     return (
         f"{twice:,} of the {len(test):,} test images were trained on before, by the weights of --init: "
-        "the test will say too much",
+        "the test accuracy will be too high",
     )
 
 

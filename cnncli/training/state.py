@@ -33,7 +33,7 @@ class Progress:
     step : int
         Steps done.
     loss_sum, hits, seen : float, int, int
-        Of the epoch that is under way: sum of losses, right answers, images.
+        Of the epoch that is under way: sum of losses, right predictions, images.
     history : list of dict
         A row an epoch, as in ``metrics.jsonl``.
     best_epoch : int
@@ -150,6 +150,6 @@ def load_state(path: Path) -> State:
     except (KeyError, ValueError, TypeError) as error:
         raise CnncliError(
             f"{shown(path)} is no state of a run: {error}",
-            "Start again with cnncli train; --init takes weights over from best.safetensors.",
+            "Start again with cnncli train; --init starts from the weights of best.safetensors.",
         ) from error
     return State(progress, **parts)

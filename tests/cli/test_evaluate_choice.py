@@ -1,6 +1,7 @@
 """Which images evaluate judges: the run's own, the splits of others, or a whole; and what was trained on."""
 
 import csv
+import re
 import shutil
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_the_runs_own_images(run, begun, part):
 def test_the_text_says_which_of_how_many(run, begun):
     lines = run("evaluate", "pets", "-m", "r").lines
     number = count(begun, "test")
-    said = f"judged: {number} of 60 images: the test images of the network's own run (splits.csv of r)"
+    said = f"evaluated on {number} of 60 images: the test images of the network's own run (splits.csv of r)"
     assert said in lines
 
 
@@ -118,9 +119,9 @@ def test_other_data_without_splits_are_judged_whole(run, begun, tmp_path):
     fill(tmp_path / "heldout", 100, 10)
     done = run("evaluate", "heldout", "-m", "r")
     assert done.err == ""
-    assert "of 20 images right" in done.lines[1]
+    assert re.search(r"accuracy [0-9.]+ % \([0-9]+ of 20\)", done.lines[1])
     said = "all images, because heldout has no splits and is not the data of the network's run"
-    assert f"judged: 20 of 20 images: {said}" in done.lines
+    assert f"evaluated on 20 of 20 images: {said}" in done.lines
 
 
 def test_what_was_trained_on_is_counted_in_any_format(run, begun, tmp_path):
