@@ -29,7 +29,7 @@ class TrainedImages:
     train, val, test : ndarray of uint64
         Of the run's splits: learned, looked at to choose the best weights, and kept for the end.
     earlier : ndarray of uint64
-        Learnt by the weights that the run started from, and those before them.
+        Learned by the weights that the run started from, and those before them.
     keys : ndarray of uint64
         Of all that were learned, by this network and before: `identity.keys_of`, which are the same at any
         size of the inputs, as digests are in any format. Those that are digests, too, as
