@@ -1,29 +1,33 @@
-"""How much memory there is still to be had."""
+"""How much memory is available."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take: the machine's, bounded by the cgroup's limit and `ulimit -v`.
+    """Bytes that this process can still allocate: the machine's, limited by the cgroup and `ulimit -v`.
 
     Returns
     -------
     int or None
-        None where the system does not say.
+        None if the system does not tell.
     """
-    known = [*_of_machine(root / "proc/meminfo"), *_of_groups(root), *_of_process(root / "proc/self/statm")]
+    known = [
+        *_machine_memory(root / "proc/meminfo"),
+        *_cgroup_memory(root),
+        *_process_memory(root / "proc/self/statm"),
+    ]
     return min(known, default=None)
 
 
-def _of_machine(file: Path) -> Iterator[int]:
+def _machine_memory(file: Path) -> Iterator[int]:
     for line in _lines(file):
         if line.startswith("MemAvailable:"):
             yield int(line.split()[1]) * 1024
 
 
-def _of_groups(root: Path) -> Iterator[int]:
-    """What is left of the limits of the process' group and of those above it."""
+def _cgroup_memory(root: Path) -> Iterator[int]:
+    """What remains of the limits of the process's cgroup and of those above it."""
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
@@ -43,8 +47,8 @@ def _of_groups(root: Path) -> Iterator[int]:
                 break
 
 
-def _of_process(file: Path) -> Iterator[int]:
-    """What is left of the address space that the process was granted."""
+def _process_memory(file: Path) -> Iterator[int]:
+    """What remains of the process's limit on its address space."""
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -54,7 +58,7 @@ def _of_process(file: Path) -> Iterator[int]:
 
 
 def _reclaimable(folder: Path) -> int:
-    """Bytes of files that are only kept in memory while nobody else wants it."""
+    """Bytes of cached files, which the system frees when memory is needed."""
     return sum(
         int(line.split()[1]) for line in _lines(folder / "memory.stat") if line.startswith("inactive_file ")
     )

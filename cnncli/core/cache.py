@@ -1,8 +1,8 @@
-"""Where compiled machine code is kept: private, atomic, checked, and never required.
+"""The cache of compiled machine code: private, atomic, checked, and never required.
 
 A file is trusted only if this user owns it and nobody else could have written it. A file that is
 damaged, foreign or unreadable counts as absent; a folder that cannot be written means that code is
-compiled anew in each process. Nothing here raises.
+compiled again in each process. Nothing here raises.
 """
 
 import contextlib
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 try:
-    from _blake2 import blake2b  # where hashlib has it from, which would load OpenSSL as well: 3 ms
+    from _blake2 import blake2b  # used by hashlib, which would also load OpenSSL: 3 ms
 except ImportError:
     from hashlib import blake2b
 
 MAGIC = b"cnncli-native-1\n"
 DIGEST_BYTES = 32
-PATIENCE = 30.0  # seconds that a process which compiles, and gets on no more, is waited for
+PATIENCE = 30.0  # seconds to wait for a compiling process that makes no progress
 
 
 def cache_folder() -> Path | None:
-    """Folder of this user's compiled code, or None if the environment names none.
+    """Folder of this user's compiled code, or None if the environment does not define one.
 
     ``CNNCLI_CACHE_DIR``, else ``XDG_CACHE_HOME/cnncli``, else ``~/.cache/cnncli``.
     """
@@ -38,10 +38,10 @@ def cache_folder() -> Path | None:
         return None
 
 
-def read_kept(path: Path) -> bytes | None:
-    """Read a kept file's payload, or None where it is absent, damaged or not trusted."""
+def read_cached(path: Path) -> bytes | None:
+    """Read a cached file's payload, or None if it is absent, damaged or not trusted."""
     try:
-        # No link is followed, and a pipe in the file's place is not waited for.
+        # Do not follow links, and do not block if the file is a pipe.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
             if not _trusted(os.fstat(file.fileno())):
@@ -57,7 +57,7 @@ def read_kept(path: Path) -> bytes | None:
 
 
 def keep(path: Path, payload: bytes) -> bool:
-    """Write a payload atomically, readable by this user alone; False where that is not possible."""
+    """Write a payload atomically, readable only by this user; False if that is not possible."""
     from cnncli import drafts, ending  # only to write
 
     content = MAGIC + _digest(path, payload) + payload
@@ -85,10 +85,10 @@ def keep(path: Path, payload: bytes) -> bool:
 
 @contextlib.contextmanager
 def compiling(path: Path) -> Iterator[None]:
-    """Hold a lock while one process compiles what ``path`` will keep, so that others wait for it.
+    """Hold a lock while one process compiles the file ``path``, so that others wait for it.
 
-    Where locks are not to be had (a read-only folder, a system without ``fcntl``) it does not wait, and
-    one that gets on no more (a stopped process) is waited for `PATIENCE`.
+    Without locks (a read-only folder, a system without ``fcntl``) it does not wait; it waits `PATIENCE` for a
+    process that makes no progress (a stopped one).
     """
     from cnncli.core.locks import held
 
@@ -101,13 +101,13 @@ def compiling(path: Path) -> Iterator[None]:
 
 
 def is_being_compiled(path: Path) -> bool:
-    """Whether a process holds the lock of `compiling` at this moment; False where locks are not to be had."""
+    """Whether a process holds the lock of `compiling` now; False if locks are not supported."""
     handle = -1
     try:
         import fcntl
 
         handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who else asks is not in the way
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: does not block others that check
     except BlockingIOError:
         return True
     except (ImportError, OSError):
@@ -119,12 +119,12 @@ def is_being_compiled(path: Path) -> bool:
 
 
 def digest(data: bytes) -> bytes:
-    """`DIGEST_BYTES` bytes that stand for others."""
+    """A digest of `DIGEST_BYTES` bytes."""
     return blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def _digest(path: Path, payload: bytes) -> bytes:
-    """Of the payload and the name that it is kept under, so that no file stands in for another."""
+    """Digest of the payload and the file's name, so that no file can replace another."""
     return digest(path.name.encode() + b"\0" + payload)
 
 

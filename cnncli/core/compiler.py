@@ -1,8 +1,7 @@
-"""From a Python function to object code: Numba writes the IR, LLVM's passes run once, on the whole.
+"""From a Python function to object code: Numba emits the IR, and LLVM's passes run once, on all of it.
 
-Imported only where something has to be compiled, because it imports Numba. Numba itself would optimise
-and compile each helper, then the whole, and unroll loops whose vectors are already explicit: twice the
-time for three times the code.
+Imported only to compile, because it imports Numba. Numba itself would optimise and compile each helper, then
+the whole, and unroll loops whose vectors are already explicit: twice the time for three times the code.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from cnncli import modules
 _chosen = os.environ.get("NUMBA_OPT")
 _yaml = sys.modules.get("yaml")
 os.environ["NUMBA_OPT"] = "0"
-# Without YAML, Numba does not heed a .numba_config.yaml in the current folder, which is anybody's.
+# Without YAML, Numba ignores a .numba_config.yaml in the current folder, which anybody may have written.
 sys.modules["yaml"] = None  # type: ignore[assignment]
 try:
     import numba
@@ -30,7 +29,7 @@ try:
     from numba.core.codegen import JITCodeLibrary
     from numba.core.registry import cpu_target
 
-    config._config_fname = os.devnull  # for it looks again whenever it compiles
+    config._config_fname = os.devnull  # as it is read again on every compilation
 finally:
     del os.environ["NUMBA_OPT"]
     del sys.modules["yaml"]
@@ -41,7 +40,7 @@ finally:
 
 modules.quiet_logs()
 
-# What object code may call besides itself: found in every process, with or without Numba.
+# External functions that object code may call: available in every process, with or without Numba.
 ALLOWED_CALLS = frozenset({"memcpy", "memmove", "memset"})
 
 
@@ -60,14 +59,14 @@ def compile_loop(module_name: str, symbol: str, machine: llvm.TargetMachine) -> 
     Returns
     -------
     bytes
-        Object code whose only outside calls are in `ALLOWED_CALLS`.
+        Object code whose only external calls are in `ALLOWED_CALLS`.
     """
     code: bytes = machine.emit_object(optimised(importlib.import_module(module_name), symbol, machine))
     return code
 
 
 class _Unfinished(JITCodeLibrary):
-    """Functions that stay IR as it was written."""
+    """Functions that remain unoptimised IR."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
@@ -85,7 +84,7 @@ class _Unfinished(JITCodeLibrary):
 
 @contextlib.contextmanager
 def _unfinished() -> Iterator[None]:
-    """Let Numba write IR and stop there: it would give every helper machine code that nobody calls."""
+    """Let Numba emit only IR: it would compile every helper to machine code that is never called."""
     codegen = cpu_target.target_context.codegen()
     instead = {
         "_library_class": _Unfinished,
@@ -102,19 +101,19 @@ def _unfinished() -> Iterator[None]:
 
 
 def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    """The optimised IR of a module's ``loop``, checked to need nothing but itself and libc.
+    """The optimised IR of a module's ``loop``, checked to depend on nothing but libc.
 
     Raises
     ------
     RuntimeError
-        If the loop allocates, raises or calls out: a fault of the loop, not of a user.
+        If the loop allocates, raises or makes external calls: a bug of the loop, not a user's error.
     """
     job = types.CPointer(numba.from_dtype(module.JOB))  # type: ignore[no-untyped-call]
     signature = types.void(job, types.intp, types.intp, types.intp)
     with _unfinished():
         compiled = numba.cfunc(signature, error_model="numpy")(module.loop)
     ir = compiled.inspect_llvm().replace(compiled.native_name, symbol)
-    # Only the entry stays visible, so that helpers which never fail lose their error paths.
+    # Only the entry point is exported, so that error paths of helpers that never fail are removed.
     ir = re.sub(
         rf"^define (?:linkonce_odr )?(?=.*@)(?!.*@{symbol}\()", "define internal ", ir, flags=re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""Records of the loop that makes batches: one for the batch, one for each image in it.
+"""Records of the loop that builds batches: one for the batch, one for each image in it.
 
 Legend: a *sample* is one of the batch's images. Its pixels come from a source image through an affine
 map, change colour, lose a rectangle, and are normalised; with mixup a second sample is blended in.
@@ -14,7 +14,7 @@ SAMPLE = np.dtype(
     [
         ("source", "i8"),  # which of the source images
         ("partner", "i8"),  # the sample that is blended in, -1 for none
-        ("share", "f4"),  # of this sample where there is a partner
+        ("share", "f4"),  # weight of this sample, if there is a partner
         ("plain", "i8"),  # 1: no map, no colour, no rectangle
         ("a00", "f4"),
         ("a01", "f4"),
@@ -45,15 +45,15 @@ BATCH = np.dtype(
         (
             "scale",
             "i8",
-        ),  # address of float32, W * C and a vector more: what each value of a row is multiplied by …
-        ("bias", "i8"),  # … and what is added to it
-        ("fill", "i8"),  # address of float32, W * C and a vector more: what erased values become, 0 to 255
+        ),  # address of float32, W * C and a vector more: factor of each value of a row …
+        ("bias", "i8"),  # … and offset
+        ("fill", "i8"),  # address of float32, W * C and a vector more: value of erased pixels, 0 to 255
     ],
     align=True,
 )
 
 
-TURNS_BYTES = 64  # scratch for which sample is rendered where: itself, and then its partner
+TURNS_BYTES = 64  # scratch for the two renderings of a sample: itself, then its partner
 
 
 def scratch_bytes(height: int, width: int, channels: int, lanes: int) -> int:

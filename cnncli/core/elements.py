@@ -1,6 +1,6 @@
-"""Types of samples in memory, of which one is chosen at run time.
+"""Types of samples in memory, selected at run time.
 
-Each loop over samples is emitted once for each type, behind one switch. Imported only to compile.
+Each loop over samples is emitted once per type, behind one switch. Imported only to compile.
 """
 
 import functools
@@ -14,23 +14,23 @@ from cnncli.core.simd import F32, I32, I64, LANES
 U8, U16, FLOAT = ELEMENT_TYPES.values()
 BYTE = ir.IntType(8)
 ELEMENTS = {U8: BYTE, U16: ir.IntType(16), FLOAT: F32}
-COLORS, APART_BYTES = 3, 4  # samples and bytes of a pixel that has a fourth byte
-GROUP = 4  # vectors of one turn of a loop: four of 32-bit integers make one of bytes
+COLORS, RGBX_BYTES = 3, 4  # samples and bytes of an RGBX pixel
+GROUP = 4  # vectors per iteration: four of 32-bit integers make one of bytes
 NONE = ir.Constant(I64, 0)
 INTEGERS = ir.VectorType(I32, LANES)
 
 
-def each_element(builder, code, emit, result=None, *, rgbx=None):
-    """Emit ``emit(element)`` for each element type; the value of the one that applies, if any.
+def for_each_element(builder, code, emit, result=None, *, rgbx=None):
+    """Emit ``emit(element)`` for each element type; returns the value of the selected one, if any.
 
-    ``rgbx()`` is for colours with a fourth byte; without it they are not asked for.
+    ``rgbx()`` emits the code for RGBX pixels; without it they are not supported.
     """
     cases = {each: functools.partial(emit, element) for each, element in ELEMENTS.items()}
-    return chosen(builder, code, cases | ({RGBX: rgbx} if rgbx else {}), result)
+    return switch_on_type(builder, code, cases | ({RGBX: rgbx} if rgbx else {}), result)
 
 
-def chosen(builder, code, cases, result):
-    """Emit all cases, a dict of functions by code, and a choice between them; floats by default."""
+def switch_on_type(builder, code, cases, result):
+    """Emit a switch over cases, a dict of functions by code; floats are the default."""
     done = builder.append_basic_block("element.done")
     blocks = {each: builder.append_basic_block(f"element.{each}") for each in cases}
     switch = builder.switch(code, blocks[FLOAT])
@@ -56,9 +56,9 @@ def address_of(builder, base, index, element):
 
 
 def rgbx_address(builder, base, sample):
-    """Address of a pixel with a fourth byte, by the number of its first sample."""
+    """Address of an RGBX pixel, by the index of its first sample."""
     pixel = builder.sdiv(sample, ir.Constant(I64, COLORS))
-    return builder.add(base, builder.mul(pixel, ir.Constant(I64, APART_BYTES)))
+    return builder.add(base, builder.mul(pixel, ir.Constant(I64, RGBX_BYTES)))
 
 
 def size_of(element):
@@ -67,12 +67,12 @@ def size_of(element):
 
 
 def as_float(builder, value, result):
-    """Integers of any width as float32; floats as they are."""
+    """Convert integers of any width to float32; floats are unchanged."""
     return value if value.type == result else builder.uitofp(value, result)
 
 
 def whole_groups(builder, samples, size):
-    """For each whole group of a row: the index of its first sample."""
+    """Loop over whole groups of a row, by the index of their first sample."""
     return cgutils.for_range_slice(
         builder,
         ir.Constant(I64, 0),

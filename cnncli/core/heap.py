@@ -1,4 +1,4 @@
-"""Memory for pixels: where it begins, and what becomes of it when it is freed."""
+"""Memory for pixels: alignment, and keeping freed memory."""
 
 import contextlib
 import ctypes
@@ -10,30 +10,29 @@ from numpy.typing import DTypeLike, NDArray
 
 LINE = 64  # bytes of a cache line, and of the longest vector
 
-# Numbers of glibc's options, and their settings here: the largest that it takes for the one; for the
-# other more than a batch of images gives back at a time.
+# Numbers of glibc's options, and their settings here: for the latter its maximum; for the former more than
+# a batch of images frees at a time.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _LARGEST = 1 << 29, 1 << 25
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array like `numpy.empty` that starts on a cache line: vectors of it can go past the caches."""
+    """An array like `numpy.empty` that starts on a cache line, so that stores can bypass the caches."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    return on_a_line(np.empty(size + LINE, np.uint8)).view(dtype).reshape(shape)
+    return aligned_part(np.empty(size + LINE, np.uint8)).view(dtype).reshape(shape)
 
 
-def on_a_line(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """All but a line's worth of some bytes, from the first cache line that starts in them."""
+def aligned_part(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The part of an array that starts on a cache line, shorter by the size of a line."""
     start = -raw.ctypes.data % LINE
     return raw[start : start + raw.size - LINE]
 
 
 def keep_freed_memory() -> None:
-    """Let what is freed stay with this process, for work that asks for the same again and again.
+    """Keep freed memory in this process, for work that allocates the same sizes repeatedly.
 
-    The system takes memory back a page at a time and clears each page before it hands it out again, which
-    takes as long as decoding the photograph that the pages are for. Nothing happens where the C library
-    has no such options.
+    Otherwise the system takes freed pages back and clears each before it is allocated again, which takes as
+    long as decoding the photograph that they are for. No effect if the C library has no such options.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""Records that native loops read: addresses, sizes and numbers of one piece of work.
+"""Records that native loops read: addresses, sizes and parameters of a job.
 
 Legend: a *source* is an image in memory, rows of interleaved samples; the *output* likewise.
-Work is cut into *tiles* of the output. For each tile the source rows it needs are loaded as
+Work is divided into *tiles* of the output. For each tile the source rows it needs are loaded as
 float32 into scratch, with the border filled in, filtered there, and stored as the output's type.
 
 All coordinates are in pixels, pitches of images in bytes, pitches of scratch rows in floats.
@@ -10,8 +10,8 @@ All coordinates are in pixels, pitches of images in bytes, pitches of scratch ro
 import numpy as np
 
 ELEMENT_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
-STREAMED = 3  # what out_type is for float32 in an output that no cache would hold
-RGBX = 4  # what src_type or out_type is for colour of uint8 whose pixels have a fourth byte
+STREAMED = 3  # out_type of float32 in an output too large for the caches
+RGBX = 4  # src_type or out_type of RGBX: 8-bit colour with four bytes per pixel
 
 TILES = [
     # source
@@ -19,8 +19,8 @@ TILES = [
     ("src_type", "i8"),  # a value of ELEMENT_TYPES, or RGBX
     ("src_pitch", "i8"),
     ("src_rows", "i8"),
-    ("reads_in_place", "i8"),  # 1: rows need no copy in scratch, where they touch no border
-    ("gray", "i8"),  # 1: the source has 3 channels, which these weights turn into one
+    ("reads_in_place", "i8"),  # 1: rows that touch no border are not copied to scratch
+    ("gray", "i8"),  # 1: the source has 3 channels, combined into one by these weights
     ("red", "f4"),
     ("green", "f4"),
     ("blue", "f4"),
@@ -28,7 +28,7 @@ TILES = [
     ("xmap", "i8"),  # address of intp: the source column of each column of the padded image, -1: fill
     ("ymap", "i8"),  # likewise for rows
     ("inner_lo", "i8"),  # from this padded column …
-    ("inner_hi", "i8"),  # … up to this one, xmap counts up by 1
+    ("inner_hi", "i8"),  # … up to this one, xmap increases by 1
     ("fill", "f4"),
     # output
     ("out", "i8"),
@@ -43,8 +43,8 @@ TILES = [
     ("bias", "f4"),  # … plus bias, then clamped to the type
     # tiles
     ("tiles_x", "i8"),
-    ("lead", "i8"),  # width of the first tile of a row, of the output …
-    ("tile_width", "i8"),  # … and of the others, but for the last
+    ("lead", "i8"),  # width of the first tile in each row of the output …
+    ("tile_width", "i8"),  # … and of the others, except the last
     ("tile_height", "i8"),
     ("extent_x", "i8"),  # padded columns under the kernel, dilation included
     ("extent_y", "i8"),
@@ -57,13 +57,13 @@ _TAPS = [
     ("tap_weights", "i8"),  # address of float32, one for each sum
 ]
 
-# One kernel. As many output rows as the target sums at once share their loads: a tap has a weight for each
-# of them, and is in the stretch of those that it counts for.
+# One kernel. The target computes several output rows at once that share loads: a tap has a weight for each
+# of them, and belongs to the stretch of those that it contributes to.
 _ROWS = [
     *_TAPS,
     ("tap_ends", "i8"),  # address of intp: the end of each stretch of taps
-    ("shares_rows", "i8"),  # 1: they do, 0: each output row has a pass of its own
-    ("stores_chunks", "i8"),  # 1: sums of whole chunks go straight to the output
+    ("shares_rows", "i8"),  # 1: rows share loads, 0: one pass per output row
+    ("stores_chunks", "i8"),  # 1: sums of whole chunks are stored directly to the output
 ]
 # A row of taps, for each rank if there are several, then one column of taps over all of them.
 _FACTORS = [
@@ -79,13 +79,13 @@ DIRECT = np.dtype(
         *TILES,
         *_ROWS,
         ("source_offsets", "i8"),  # as tap_offsets, in the source
-        ("as_bytes", "i8"),  # 1: scale and bias leave whole numbers whole
+        ("as_bytes", "i8"),  # 1: scale and bias keep integers integers
     ],
     align=True,
 )
 
-# Several kernels over the same pixels, two a pass (the weights of a tap), combined into one answer.
-# `rectified`: a response of either sign counts. `angles`: address of float32, one a kernel.
+# Several kernels over the same pixels, two per pass (the weights of a tap), combined into one response.
+# `rectified`: magnitudes are compared. `angles`: address of float32, one for each kernel.
 # `floor`: a response below it is rounding noise, which has no direction.
 RESPONSES = np.dtype(
     [
@@ -120,38 +120,38 @@ BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8"), ("loaded_rows
 FFT = np.dtype(
     [
         *TILES,
-        ("prepares", "i8"),  # 1: the source is the kernel, and only its spectrum is wanted
+        ("prepares", "i8"),  # 1: the source is the kernel, and only its spectrum is computed
         ("rows", "i8"),  # loaded: powers of two, 16 or more
         ("columns", "i8"),
         ("padded_width", "i8"),
         ("padded_height", "i8"),
         ("tile_count", "i8"),
-        ("group", "i8"),  # tiles done together, so that their planes pair up: an item of the job
+        ("group", "i8"),  # tiles processed together, so that their planes form pairs: an item of the job
         ("kept", "i8"),  # strips that hold results
-        # scratch: its parts' places and sizes in bytes, behind the header that ends with the planes' offsets
+        # scratch: offsets and sizes of its parts in bytes, after the header with the planes' offsets
         ("line_at", "i8"),  # a row as loaded or to be stored
         ("rows_at", "i8"),  # four rows of each plane …
         ("row_bytes", "i8"),  # … and what each takes
-        ("buffer_at", "i8"),  # rows turned over
+        ("buffer_at", "i8"),  # transposed rows
         ("strips_at", "i8"),  # the transforms
         ("strip_bytes", "i8"),
         ("pair_bytes", "i8"),
         # transforms
-        ("turns", "i8"),  # address of float32: factors of the first pass over columns
+        ("turns", "i8"),  # address of float32: twiddle factors of the first pass over columns
         ("column_passes", "i8"),  # the passes after it: their number …
         ("column_plan", "i8"),  # … and address of intp: radix, gap, blocks, address of the factors, of each
-        ("row_passes", "i8"),  # passes over rows before the last, which is one with the product
+        ("row_passes", "i8"),  # passes over rows before the last, which is merged with the product
         ("row_plan", "i8"),
-        ("spectrum", "i8"),  # address of float32: the kernel's, points in the order in which they are met
+        ("spectrum", "i8"),  # address of float32: the kernel's, points in the order of access
         ("kernel_sum", "f4"),
-        # what rounding may do to the smallest answers
-        ("checks", "i8"),  # 1: tiles whose values differ too much are left out, …
+        # bounds on rounding errors of small outputs
+        ("checks", "i8"),  # 1: tiles with too large a range of values are skipped, …
         ("left_out", "i8"),  # … and 1 is written here: address of a byte for each tile
         ("peaks_at", "i8"),  # scratch: a row of largest magnitudes for each loaded row of `rows_at`
-        ("block_rows", "i8"),  # every window holds a whole block; powers of two
+        ("block_rows", "i8"),  # every window contains a whole block; powers of two
         ("block_columns", "i8"),
-        ("sampled_rows", "i8"),  # of a block one row of so many is looked at
-        ("floor", "f4"),  # no answer needs to be more exact than one of a window that holds this magnitude
+        ("sampled_rows", "i8"),  # one of so many rows of a block is checked
+        ("floor", "f4"),  # magnitude below which no higher accuracy is needed
         ("reach", "f8"),  # the largest sum of squares of a pair, over the square of a window's magnitude
     ],
     align=True,
@@ -166,7 +166,7 @@ MEDIAN = np.dtype(
         ("loaded_rows", "i8"),
         ("steps", "i8"),  # address of intp: a table of `networks.Steps`, for sizes that are not compiled
         ("step_count", "i8"),
-        ("median", "i8"),  # the place where the steps leave it
+        ("median", "i8"),  # the place of the result
     ],
     align=True,
 )
@@ -187,7 +187,7 @@ MEDIAN_RANKS = np.dtype(
     [
         *TILES,
         ("size", "i8"),
-        ("pairs", "i8"),  # a key and where it comes from, in 64 bits: all of a tile, and …
+        ("pairs", "i8"),  # keys and their positions, in 64 bits: all of a tile, and …
         ("other_pairs", "i8"),  # … again, for sorting
         ("bins", "i8"),
         ("ranks", "i8"),  # 32 bits for each value of the tile
@@ -198,7 +198,7 @@ MEDIAN_RANKS = np.dtype(
     align=True,
 )
 
-# Medians weighted by the last channel, whole numbers below 2^24 as floats, by ranks within a tile.
+# Medians weighted by the last channel, integers below 2^24 as floats, by ranks within a tile.
 MEDIAN_WEIGHTED = np.dtype(
     [
         *TILES,
@@ -209,7 +209,7 @@ MEDIAN_WEIGHTED = np.dtype(
         ("ranks", "i8"),
         ("answers", "i8"),
         ("weights", "i8"),  # 32 bits for each pixel of the tile
-        ("fine", "i8"),  # 64 bits for each rank: its weight while it is in the window
+        ("fine", "i8"),  # 64 bits for each rank: its weight if it is in the window
         ("coarse", "i8"),  # sums of 64 of them
         ("fine_bytes", "i8"),  # of both
     ],
@@ -237,15 +237,15 @@ HYSTERESIS = np.dtype(
         ("words", "i8"),  # of 8 bytes, that hold all of it
         ("pitch", "i8"),  # bytes from row to row
         ("step", "i8"),  # bytes from pixel to pixel
-        ("stack", "i8"),  # address of room for an intp for each pixel that is not 0
+        ("stack", "i8"),  # address of an intp for each pixel that is not 0
     ],
     align=True,
 )
 
-# What lies above a level in such a map.
+# Threshold of such a map.
 MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 
-# Sign changes of a response by more than `least`, what is within `floor` of 0 counting as 0.
+# Sign changes of a response by more than `least`; values within `floor` of 0 count as 0.
 SIGN_CHANGES = np.dtype([*TILES, ("floor", "f4"), ("least", "f4"), ("full", "f4")], align=True)
 
 # Weights that fall with distance and with difference: 2 ** (falloff * difference^2 + exponent of the tap).
@@ -257,10 +257,10 @@ BILATERAL = np.dtype(
         ("tap_offsets", "i8"),  # address of intp: byte offset in a plane from the window's first cell
         ("tap_exponents", "i8"),  # address of float32
         ("falloff", "f4"),
-        ("center", "i8"),  # byte offset of the middle cell
+        ("center", "i8"),  # byte offset of the centre cell
         ("loaded_rows", "i8"),
         ("row_floats", "i8"),  # of a plane
-        ("covered", "i8"),  # 1: the last channel is no colour, but what each pixel's weight is multiplied by
+        ("covered", "i8"),  # 1: the last channel is not a colour but a factor of each pixel's weight
         (
             "wanted",
             "i8",
@@ -269,31 +269,31 @@ BILATERAL = np.dtype(
     align=True,
 )
 
-# The same by a grid: axes of up to three colours, of rows and of columns, and in each cell the sums of what
-# lies there, weighted, with the weights last. Lengths are in floats.
+# The same by a bilateral grid: axes of up to three colours, of rows and of columns; each cell holds weighted
+# sums of colours, and the sum of weights last. Lengths are in floats.
 BILATERAL_GRID = np.dtype(
     [
         *TILES,
         ("size", "i8"),
         ("colors", "i8"),  # 1 or 3
         ("bins", "i8"),  # address of three intp: cells of each colour's axis
-        ("low", "i8"),  # address of three float32: the colours of the first
+        ("low", "i8"),  # address of three float32: the colours of the first cell
         ("bins_per_unit", "f4"),
         ("cells_per_pixel", "f4"),
         ("grid_rows", "i8"),
-        ("row_floats", "i8"),  # with nothing on either side, as far as the taps reach
+        ("row_floats", "i8"),  # with zeros on either side, as far as the taps reach
         ("grid_floats", "i8"),
         ("near_taps", "i8"),  # address of float32: the blur along rows and columns …
         ("near_reach", "i8"),
         ("like_taps", "i8"),  # … and along colours
         ("like_reach", "i8"),
         ("grids_at", "i8"),  # bytes in scratch: two grids
-        ("weak", "f4"),  # where all weighs less, the answer is NaN
+        ("weak", "f4"),  # where the total weight is less, the result is NaN
     ],
     align=True,
 )
 
-# Rows of colour pixels, of three bytes in images that keep four for each, or the other way round.
+# Conversion of rows between RGB and RGBX.
 SPACING = np.dtype(
     [
         ("src", "i8"),
@@ -301,7 +301,7 @@ SPACING = np.dtype(
         ("dst", "i8"),
         ("dst_pitch", "i8"),
         ("width", "i8"),
-        ("rgbx", "i8"),  # 1: the output keeps four
+        ("rgbx", "i8"),  # 1: the output is RGBX
     ],
     align=True,
 )

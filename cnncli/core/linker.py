@@ -1,9 +1,8 @@
-"""Object code as one block of bytes that runs wherever it is put, and a block put into memory.
+"""Link object code into one position-independent block, and load a block into memory.
 
-A linker for what LLVM makes of native functions on 64-bit x86 Linux: code and constants that refer
-to each other by distance. Loading such a block takes a page mapping; loading an object file through
-llvmlite takes 60 ms more, which is a third of a whole command. Objects of other kinds are left as
-they are.
+A linker for LLVM's output for native functions on 64-bit x86 Linux: code and constants with relative
+references. Loading such a block takes a page mapping; loading an object file through llvmlite takes 60 ms
+more, a third of a whole command. Other kinds of objects are left unchanged.
 
 Source: System V ABI, AMD64 supplement, chapter 4 (object files, relocation).
 """
@@ -44,7 +43,7 @@ class _Section:
 
 
 def link(code: bytes) -> bytes | None:
-    """Lay an object file out as one block.
+    """Link an object file into one block.
 
     Parameters
     ----------
@@ -54,9 +53,8 @@ def link(code: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        `MAGIC`, a line of words (``entry NAME OFFSET`` for what can be called, ``call NAME OFFSET`` for
-        jumps to the C library that are to be filled in), and the block; None where the object is not
-        of the kind that can be laid out.
+        `MAGIC`, a line of words (``entry NAME OFFSET`` for entry points, ``call NAME OFFSET`` for jumps to
+        the C library that have to be patched), and the block; None for an unsupported kind of object.
     """
     sections = _sections(code)
     if sections is None:
@@ -103,7 +101,7 @@ def link(code: bytes) -> bytes | None:
 
 
 def place(block: bytes) -> dict[str, int]:
-    """Put a block into memory that can be executed.
+    """Load a block into executable memory.
 
     Parameters
     ----------
@@ -113,7 +111,7 @@ def place(block: bytes) -> dict[str, int]:
     Returns
     -------
     dict
-        Address of each entry point. The memory is never given back: code may run until the process ends.
+        Address of each entry point. The memory is never freed: code may run until the process ends.
 
     Raises
     ------
@@ -161,7 +159,7 @@ def _sections(code: bytes) -> list[_Section] | None:
 
 
 def _stub(block: bytearray, calls: dict[str, int], name: str) -> int:
-    """Where the jump to a function of the C library stands, added when first called for."""
+    """Offset of the jump to a function of the C library, added on first use."""
     if name not in calls:
         block += bytes(-len(block) % 16)
         calls[name] = len(block)

@@ -1,18 +1,18 @@
-"""Samples in memory (uint8, uint16, float32) to vectors of float32. Imported only to compile."""
+"""Load samples (uint8, uint16, float32) as vectors of float32. Imported only to compile."""
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from cnncli.core.elements import (
-    APART_BYTES,
     BYTE,
     COLORS,
     GROUP,
     INTEGERS,
+    RGBX_BYTES,
     address_of,
     as_float,
-    each_element,
+    for_each_element,
     rgbx_address,
     size_of,
     whole_groups,
@@ -43,17 +43,17 @@ def load_sample(typing_context, base, index, element):
                 builder, loaded(builder, address_of(builder, *args[:2], element), element, 1), F32
             )
 
-        return each_element(builder, args[2], emit, F32)
+        return for_each_element(builder, args[2], emit, F32)
 
     return types.float32(types.intp, types.intp, types.intp), codegen
 
 
 @intrinsic
 def load_vectors(typing_context, base, index, element, samples, dst, ahead):
-    """Samples from the index-th on as float32 to ``dst``, in whole vectors: a rest is left.
+    """Samples from the index-th on as float32 to ``dst``, in whole vectors; the remainder is not loaded.
 
-    What lies ``ahead`` bytes from them is fetched into the cache meanwhile. Pixels with a fourth byte are
-    taken by the vector, three of samples; the index then is a pixel's first.
+    Memory ``ahead`` bytes further is prefetched. RGBX pixels are loaded in units of three vectors of samples;
+    the index then is the first sample of a pixel.
     """
 
     def codegen(context, builder, signature, args):
@@ -86,7 +86,7 @@ def load_vectors(typing_context, base, index, element, samples, dst, ahead):
                     stored(builder, at, _picked(builder, pixels, places), 4)
                 prefetch(builder, builder.add(address, ahead))
 
-        each_element(builder, code, emit, rgbx=rgbx)
+        for_each_element(builder, code, emit, rgbx=rgbx)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 6), codegen
@@ -94,14 +94,14 @@ def load_vectors(typing_context, base, index, element, samples, dst, ahead):
 
 @intrinsic
 def load_luma(typing_context, base, index, element, pixels, dst, red, green, blue):
-    """Pixels of three samples, from the index-th pixel on, weighed into one value each, in whole vectors."""
+    """Weighted sums of the three samples of each pixel, from the index-th pixel on, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         base, first, code, pixels, dst, *weights = args
         weights = [splatted(builder, weight) for weight in weights]
 
         def weigh(load, step):
-            """The sums of vectors of pixels whose samples ``load(index)`` gives, ``step`` a pixel."""
+            """Weighted sums of pixels loaded by ``load(index)``, with ``step`` samples per pixel."""
             with whole_groups(builder, pixels, LANES) as (i, _):
                 values = load(builder.mul(builder.add(first, i), ir.Constant(I64, step)))
                 total = constant(0)
@@ -115,16 +115,16 @@ def load_luma(typing_context, base, index, element, pixels, dst, red, green, blu
             weigh(lambda index: loaded(builder, address_of(builder, base, index, element), wide, 1), COLORS)
 
         def rgbx():
-            weigh(lambda index: _loaded_rgbx(builder, builder.add(base, index)), APART_BYTES)
+            weigh(lambda index: _loaded_rgbx(builder, builder.add(base, index)), RGBX_BYTES)
 
-        each_element(builder, code, emit, rgbx=rgbx)
+        for_each_element(builder, code, emit, rgbx=rgbx)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5, *[types.float32] * 3), codegen
 
 
 def float_vectors(builder, integers, *, signed):
-    """A long vector of integers, none of them 2**31 or more, as vectors of floats."""
+    """Convert a long vector of integers below 2**31 to vectors of floats."""
     wide = integers.type.count
     kind = ir.VectorType(I32, wide)
     if integers.type != kind:
@@ -136,12 +136,12 @@ def float_vectors(builder, integers, *, signed):
 
 
 def _loaded_rgbx(builder, address):
-    """The bytes of as many pixels with a fourth byte as a vector has lanes."""
-    return loaded(builder, address, ir.VectorType(BYTE, APART_BYTES * LANES), 1)
+    """The bytes of as many RGBX pixels as a vector has lanes."""
+    return loaded(builder, address, ir.VectorType(BYTE, RGBX_BYTES * LANES), 1)
 
 
-def _picked(builder, samples, places, step=APART_BYTES):
-    """A vector of floats from samples, ``step`` a pixel: its lanes are (pixel, channel)."""
+def _picked(builder, samples, places, step=RGBX_BYTES):
+    """A vector of floats from samples, ``step`` per pixel; its lanes are given as (pixel, channel)."""
     lanes = ir.Constant(INTEGERS, [step * pixel + channel for pixel, channel in places])
     none = ir.Constant(samples.type, ir.Undefined)
     return as_float(builder, builder.shuffle_vector(samples, none, lanes), VECTOR)

@@ -1,4 +1,4 @@
-"""Locks between processes: waited for with a word and a limit, for their holder may have been stopped."""
+"""Locks between processes, with a message and a timeout while waiting, as their holder may be stopped."""
 
 import contextlib
 import os
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_OFTEN = 0.02  # seconds between two looks
-_SOON = 3.0  # seconds until it is said what is waited for
+_OFTEN = 0.02  # seconds between two attempts
+_SOON = 3.0  # seconds until a message tells what it waits for
 
 
 @contextlib.contextmanager
@@ -20,20 +20,20 @@ def held(
     Parameters
     ----------
     path : Path
-        The lock file; made if need be, readable by this user alone. No link is followed.
+        The lock file; created if needed, readable only by this user. Links are not followed.
     doing : str
-        What the other process does, for the word: "compiles the loop box".
+        What the other process does, for messages: "compiles the loop box".
     limit : float
         Seconds to wait without progress.
     progress : callable
-        What it returns changes as long as the other process gets on.
+        Its value changes as long as the other process makes progress.
 
     Raises
     ------
     TimeoutError
-        If the other process has not got on for so long.
+        If the other process makes no progress for ``limit``.
     ImportError, OSError
-        Where there are no locks, or the file cannot be made.
+        If locks are not supported, or the file cannot be created.
     """
     import fcntl
 
@@ -65,6 +65,6 @@ def held(
 
 
 def _holder(handle: int) -> str:
-    """The process that has written its number into the lock file."""
+    """The process that has written its ID into the lock file."""
     number = os.pread(handle, 20, 0)
     return f"process {int(number)}" if number.isdigit() else "another process"

@@ -1,17 +1,17 @@
-"""Native functions: compiled once with Numba, kept as machine code, loaded without Numba or LLVM.
+"""Native functions: compiled once with Numba, cached as machine code, loaded without Numba or LLVM.
 
 Every native function has one C signature::
 
     void loop(const Job *job, char *scratch, ssize_t lo, ssize_t hi)
 
 ``job`` is a record (see ``jobs.py``) of addresses and numbers, ``scratch`` is memory of the calling
-thread, and items ``lo`` to ``hi`` of the job are done: tiles of an image, rows of a batch. A call
-releases the interpreter lock. Native functions only compute: they neither allocate, nor raise, nor
-check; whoever fills in the job has checked it.
+thread, and items ``lo`` to ``hi`` of the job are processed: tiles of an image, rows of a batch. A call
+releases the interpreter lock. Native functions only compute: they do not allocate, raise or check; the
+caller that fills in the job has checked it.
 
-The module that holds a native function's body is imported, and Numba with it, only to compile. What
-is kept is keyed by everything that determines the machine code: the sources of this package, the
-versions of Numba, llvmlite and Python, and the processor's name and features.
+The module with a native function's body is imported, and Numba with it, only to compile. The cache is
+keyed by everything that determines the machine code: the sources of this package, the versions of Numba,
+llvmlite and Python, and the processor's name and features.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 
 from cnncli import ending, modules
 from cnncli.core import cache, linker
-from cnncli.core.heap import LINE, on_a_line
+from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.target import Target, choose_target
 from cnncli.core.threads import spread
 
-# Loop name: the module that holds it as a function `loop`, in the order of the alphabet.
+# Loop name: the module that defines it as a function `loop`, in alphabetical order.
 LOOPS = {
     "augment": "cnncli.core.loops.augment",
     "bilateral": "cnncli.core.loops.bilateral",
@@ -103,16 +103,16 @@ def run(
     job : ndarray, shape (1,)
         The record that the function reads. Arrays it points to must outlive the call.
     count : int
-        Items in the job.
+        Number of items in the job.
     threads : int
         Threads to spread the items over.
     scratch_bytes : int
-        Zeroed memory that each thread gets, aligned to 64 bytes.
+        Zeroed memory for each thread, aligned to 64 bytes.
 
     Returns
     -------
     list of ndarray
-        The scratch of each thread, in which loops leave their counts.
+        The scratch of each thread, where loops store their counts.
     """
     function = native_function(name)
     workers = max(1, min(threads, count))
@@ -128,7 +128,7 @@ def run(
 
 
 def native_function(name: str) -> NativeFunction:
-    """Load a native function, compiling it first if this machine has no kept code for it."""
+    """Load a native function, compiling it first if its code is not in the cache."""
     with _lock:
         return _load(name)
 
@@ -141,9 +141,9 @@ def address(name: str) -> int:
 
 
 def prepare(names: Sequence[str], *, processes: int) -> None:
-    """Compile what is missing of several native functions, in several processes at once.
+    """Compile those of several native functions that are missing, in several processes at once.
 
-    Numba compiles one function at a time in a process. What another process cannot compile or keep is
+    Numba compiles one function at a time per process. What another process cannot compile or cache is
     compiled here when it is first called.
 
     Parameters
@@ -163,13 +163,13 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
     starts = [len(missing) * helper // (helpers + 1) for helper in range(1, helpers + 1)]
     with contextlib.ExitStack() as others:
         for start in starts:
-            others.enter_context(_helping([*missing[start:], *missing[:start]]))
-        compile_free(missing)
+            others.enter_context(_helper_process([*missing[start:], *missing[:start]]))
+        compile_missing(missing)
 
 
 @contextlib.contextmanager
-def _helping(names: Sequence[str]) -> Iterator[None]:
-    """A process that compiles as well; waited for, or ended where this one fails."""
+def _helper_process(names: Sequence[str]) -> Iterator[None]:
+    """Another process that compiles; waited for, or terminated if this one fails."""
     import subprocess
 
     code = f"from cnncli.core.precompile import main; main({list(names)!r})"
@@ -185,8 +185,8 @@ def _helping(names: Sequence[str]) -> Iterator[None]:
             other.wait()
 
 
-def compile_free(names: Sequence[str]) -> None:
-    """Compile those of several native functions that are missing and that no other process is compiling."""
+def compile_missing(names: Sequence[str]) -> None:
+    """Compile those of several native functions that are missing and not being compiled elsewhere."""
     folder = cache.cache_folder()
     if folder is None:
         return
@@ -198,8 +198,8 @@ def compile_free(names: Sequence[str]) -> None:
 
 @functools.cache
 def processor() -> tuple[str, str, str, Target]:
-    """Architecture, model and features, from the kernel where it tells, and the target chosen."""
-    told = _told_by_linux()
+    """Architecture, model and features, from the Linux kernel if possible, and the chosen target."""
+    told = _linux_processor()
     if told is None:
         llvm = _llvm()
         features = llvm.get_host_cpu_features()
@@ -209,8 +209,8 @@ def processor() -> tuple[str, str, str, Target]:
     return architecture, model, features, choose_target(architecture, frozenset(features.split()))
 
 
-def _told_by_linux() -> tuple[str, str, str] | None:
-    """What the kernel says of the first processor, which takes no library to read."""
+def _linux_processor() -> tuple[str, str, str] | None:
+    """The Linux kernel's description of the first processor, which needs no library."""
     if sys.platform != "linux":
         return None
     try:
@@ -229,16 +229,16 @@ def _told_by_linux() -> tuple[str, str, str] | None:
 
 @functools.cache
 def _load(name: str) -> NativeFunction:
-    code = _kept_code(name)
+    code = _cached_code(name)
     address = (
-        linker.place(code)[_symbol(name)] if code.startswith(linker.MAGIC) else _placed_by_llvm(code, name)
+        linker.place(code)[_symbol(name)] if code.startswith(linker.MAGIC) else _load_by_llvm(code, name)
     )
     function: NativeFunction = _SIGNATURE(address)
     return function
 
 
-def _placed_by_llvm(code: bytes, name: str) -> int:
-    """Address of a function from object code that our own linker does not take."""
+def _load_by_llvm(code: bytes, name: str) -> int:
+    """Address of a function in object code that our linker does not support."""
     llvm = _llvm()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(), use_lmm=True)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -247,16 +247,16 @@ def _placed_by_llvm(code: bytes, name: str) -> int:
     return int(engine.get_function_address(_symbol(name)))
 
 
-def _kept_code(name: str) -> bytes:
-    """Kept code of a loop, or freshly compiled and then kept."""
+def _cached_code(name: str) -> bytes:
+    """The code of a loop, from the cache or compiled and then cached."""
     folder = cache.cache_folder()
     if folder is None:
         return _compile(name)
     path = _path(folder, name)
-    code = cache.read_kept(path)
+    code = cache.read_cached(path)
     if code is None:
         with cache.compiling(path):
-            code = cache.read_kept(path)
+            code = cache.read_cached(path)
             if code is None:
                 code = _compile(name)
                 cache.keep(path, code)
@@ -264,7 +264,7 @@ def _kept_code(name: str) -> bytes:
 
 
 def _path(folder: Path, name: str) -> Path:
-    """Where a loop's code is kept."""
+    """The file of a loop's code in the cache."""
     return folder / "native" / f"{name}-{_key()}.o"
 
 
@@ -283,7 +283,7 @@ def _symbol(name: str) -> str:
 
 @functools.cache
 def _key() -> str:
-    """Digest of all that determines the machine code."""
+    """Digest of everything that determines the machine code."""
     facts = (_version("llvmlite"), _version("numba"), sys.version_info[:2], processor())
     core = Path(__file__).parent
     told = [repr(facts).encode()]
@@ -323,19 +323,19 @@ def _target_machine() -> Any:
 
 def aligned_zeros(size: int) -> NDArray[np.uint8]:
     """Zeroed bytes that start on a cache line."""
-    return on_a_line(np.zeros(size + LINE, np.uint8))
+    return aligned_part(np.zeros(size + LINE, np.uint8))
 
 
 def forget() -> None:
-    """Drop what this process has loaded, so that the next call reads the kept files anew."""
+    """Drop what this process has loaded, so that the next call reads the cache again."""
     with _lock:
         _load.cache_clear()
         _key.cache_clear()
         processor.cache_clear()
 
 
-def kept_files() -> list[str]:
-    """Names of the kept files of this version on this processor."""
+def cached_loops() -> list[str]:
+    """Names of the loops in the cache, for this version on this processor."""
     folder = cache.cache_folder()
     if folder is None:
         return []

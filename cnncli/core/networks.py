@@ -1,10 +1,10 @@
-"""Networks of minima and maxima that find the median of a window, shared between neighbours.
+"""Sorting networks that find the median of a window, sharing work between neighbours.
 
 The columns of a window are sorted one by one, neighbouring sorted columns are merged into lists of
-2, 4, 8 columns, and the lists that make up the window are merged last. Because the list that starts
-one pixel further right is the same list, shifted, each is made once a pixel. A list keeps only the
-ranks that the median can have: of a list of m values in a window of N with the median at rank k
-(from 1), the ranks m - k + 1 to k; all below have k values above them in the list alone.
+2, 4, 8 columns, and the lists that form the window are merged last. As the list that starts one pixel
+further right is the same list, shifted, each is computed once per pixel. A list keeps only the ranks that
+the median can have: for a list of m values in a window of N with the median at rank k (from 1), the ranks
+m - k + 1 to k; those below already have k values above them in the list.
 
 Values are numbered; the first are the rows of the window. A reference is a value and the column, to
 the right, at which it is read.
@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 
 LOW = Reference(-1, 0)  # below and …
-HIGH = Reference(-2, 0)  # … above every value: what ranks that cannot matter are taken for
+HIGH = Reference(-2, 0)  # … above every value: placeholders for ranks that cannot matter
 
 
 class Operation(NamedTuple):
@@ -43,12 +43,12 @@ class Operation(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """Operations in order, the last of which makes the median.
+    """Operations in order, the last of which gives the median.
 
     Attributes
     ----------
     size : int
-        Side of the window, and the number of values that are there at the start: its rows.
+        Side of the window, and the number of initial values: its rows.
     operations : tuple of Operation
     """
 
@@ -65,7 +65,7 @@ class _Builder:
         self.next = size
 
     def pick(self, kind: Literal["min", "max"], a: Reference, b: Reference) -> Reference:
-        """The smaller or larger of two, without an operation where one is `LOW` or `HIGH`."""
+        """The smaller or larger of two, without an operation if one is `LOW` or `HIGH`."""
         if a < b:
             a, b = b, a  # LOW and HIGH last
         if b in (LOW, HIGH):
@@ -80,7 +80,7 @@ class _Builder:
         return Reference(self.known[key].value, common)
 
     def merge(self, a: list[Reference], b: list[Reference]) -> list[Reference]:
-        """Two sorted lists as one: Batcher's odd-even merge, of lists of any length."""
+        """Merge two sorted lists of any length by Batcher's odd-even merge."""
         if not a or not b:
             return a + b
         if len(a) == len(b) == 1:
@@ -101,7 +101,7 @@ class _Builder:
         return self.merge(self.sort(values[:half]), self.sort(values[half:])) if half else values
 
     def select(self, a: list[Reference], b: list[Reference], rank: int) -> Reference:
-        """The value at a rank, from 1, of two sorted lists: the least of max(a[i], b[rank - i])."""
+        """The value at a rank, from 1, in two sorted lists: the minimum of max(a[i], b[rank - i])."""
         best = HIGH
         for i in range(max(0, rank - len(b)), min(len(a), rank) + 1):
             left = a[i - 1] if i else LOW
@@ -122,7 +122,7 @@ def median_network(size: int) -> Network:
     Returns
     -------
     Network
-        Without operations whose value nothing needs.
+        Without operations whose result is unused.
     """
     builder = _Builder(size)
     middle = (size * size + 1) // 2
@@ -153,14 +153,14 @@ def median_network(size: int) -> Network:
 
 @dataclass(frozen=True)
 class Stages:
-    """A network cut where values of neighbours are needed: each stage can hold its values in registers.
+    """A network divided into stages where values of neighbours are needed; each stage runs in registers.
 
     Attributes
     ----------
     number : dict of int
-        The stage of each value; rows are there from the start.
+        The stage of each value; rows are in stage 0.
     place : dict of int
-        A place for each value that a later stage reads.
+        The storage place of each value that a later stage reads.
     """
 
     number: dict[int, int]
@@ -169,16 +169,16 @@ class Stages:
 
 @functools.cache
 def network_stages(size: int) -> Stages:
-    """Cut the network of a window into stages."""
+    """Divide the network of a window into stages."""
     network = median_network(size)
     stage = dict.fromkeys(range(size), 0)
     crossing: dict[int, None] = {}
     for operation in network.operations:
         sources = (operation.a, operation.b)
-        own = max(stage[reference.value] + (reference.shift > 0) for reference in sources)
-        stage[operation.value] = own
+        level = max(stage[reference.value] + (reference.shift > 0) for reference in sources)
+        stage[operation.value] = level
         for value, _ in sources:
-            if value >= size and stage[value] < own:
+            if value >= size and stage[value] < level:
                 crossing[value] = None
     return Stages(stage, {value: place for place, value in enumerate(crossing)})
 
@@ -196,7 +196,7 @@ def _needed(operations: list[Operation]) -> tuple[Operation, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """A network as a table for a loop that reads it, with places for values that are reused.
+    """A network as a table for an interpreting loop, with reused storage places for values.
 
     Attributes
     ----------
@@ -204,9 +204,9 @@ class Steps:
         A step is: place of a, its shift, place of b, its shift, place for the smaller or -1, place for
         the larger or -1. Places below 0 are rows of the window: place -1 - row for a and b.
     places : int
-        Places that are needed at once.
+        Number of places needed at the same time.
     median : int
-        Where the median is in the end.
+        The place of the median at the end.
     """
 
     table: NDArray[np.intp]
@@ -216,7 +216,7 @@ class Steps:
 
 @functools.cache
 def network_steps(size: int) -> Steps:
-    """Lay out the network of a window as steps, minima and maxima of one pair in one step."""
+    """Convert the network of a window to steps; the minimum and maximum of a pair are one step."""
     network = median_network(size)
     pairs: dict[tuple[Reference, Reference], list[int]] = {}  # values: the smaller, the larger
     for operation in network.operations:

@@ -1,23 +1,24 @@
-"""Records that the network's loops read: addresses, pitches and numbers of one layer's work.
+"""Records that the loops of networks read: addresses, pitches and parameters of one layer.
 
-Legend: N samples, H rows, W columns, C channels in, K channels out. Activations are float32, NHWC,
-with a halo of zeros around each image where a convolution pads it. The batch is cut into chunks of
+Legend: N samples, H rows, W columns, C input channels, K output channels. Activations are float32, NHWC,
+with a halo of zeros around each image where a convolution pads it. The batch is divided into chunks of
 ``chunk`` samples; a loop is called for the samples lo to hi of one chunk.
 
-A *tensor* is four numbers: the address of the first value inside the halo, the bytes from one chunk
-to the next, from one image to the next and from one row to the next. A tensor that lives only while
-its chunk is worked on lies in the scratch of the thread that does so: its address is then relative to
-scratch and its chunk pitch is `LOCAL`.
+A *tensor* is four numbers: the address of the first value inside the halo, and the bytes from one chunk,
+image and row to the next. A tensor that lives only while its chunk is processed is in the scratch of the
+thread: its address is then relative to scratch and its chunk pitch is `LOCAL`.
 
-A *panel* holds weights as the register tile reads them: for each block of output channels (as many
-as two vectors hold; the last filled up with zeros) a row of weights for each tap, a tap being one input
-value that a sum reads. All pitches, steps and offsets are in bytes.
+A *panel* holds weights as the register tile reads them: for each block of output channels (as many as two
+vectors hold; the last padded with zeros) a row of weights for each tap, that is, each input value of a sum.
+All pitches, steps and offsets are in bytes.
 """
 
 import numpy as np
 
 LOCAL = -1
-TABLE_BYTES = 1152  # of scratch, before the tensors: addresses of a tile, rests of rows, weights on their way
+TABLE_BYTES = (
+    1152  # of scratch, before the tensors: addresses of a tile, remainders of rows, weights in transit
+)
 CACHE_LINE = 64
 
 
@@ -28,7 +29,7 @@ def tensor(name: str) -> list[tuple[str, str]]:
 
 _CHUNK = [("chunk", "i8")]  # samples in a chunk
 
-# Which calls make up a step, and where its threads stand. See loops/program.py.
+# The calls of a step, and the progress of its threads. See loops/program.py.
 CALL = np.dtype(
     [("function", "i8"), ("job", "i8"), ("lo", "i8"), ("hi", "i8"), ("samples", "i8")], align=True
 )
@@ -43,7 +44,7 @@ PROGRAM = np.dtype(
         ("samples", "i8"),  # of this batch: the last one of an epoch may be smaller
         ("counters", "i8"),  # two cache lines for each phase: tasks taken, tasks done
         ("gate", "i8"),  # a cache line: open or not, threads inside
-        ("patience", "i8"),  # looks at a counter before a waiting thread lets others run
+        ("patience", "i8"),  # polls of a counter before a waiting thread yields
     ],
     align=True,
 )
@@ -72,13 +73,13 @@ GATHER = np.dtype(
         ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
         ("bias", "i8"),
         ("mode", "i8"),
-        ("images", "i8"),  # worked on together: several images …
+        ("images", "i8"),  # processed together: several images …
         ("lines", "i8"),  # … or some lines of one
     ],
     align=True,
 )
 
-# Convolution of gray images into few channels. Of the panel a step is a vector: each weight twice.
+# Convolution of gray images to few channels. A step of the panel is a vector: each weight twice.
 PAIRS = np.dtype(
     [
         *_CHUNK,
@@ -98,8 +99,8 @@ PAIRS = np.dtype(
     align=True,
 )
 
-# The gradient to a convolution's input, a kernel row at a time. A panel's block holds the weights of a
-# part of one kernel row, from its first column and channel on, for all channels of dy.
+# The gradient to a convolution's input, one kernel row at a time. A block of the panel holds the weights of
+# a part of one kernel row, in the order of columns and channels, for all channels of dy.
 SCATTER = np.dtype(
     [
         *_CHUNK,
@@ -134,24 +135,24 @@ OUTER = np.dtype(
         ("x_step", "i8"),
         ("x_line", "i8"),
         ("dy_step", "i8"),
-        ("lines", "i8"),  # of dy, worked on together
+        ("lines", "i8"),  # of dy, processed together
         ("groups", "i8"),
         ("x_group", "i8"),
         ("dy_group", "i8"),
-        ("taps", "i8"),  # address of intp: offset in x of each tap, filled up to whole tiles
+        ("taps", "i8"),  # address of intp: offset in x of each tap, padded to whole tiles
         ("tap_count", "i8"),
         ("dweight", "i8"),  # in the first slot
         ("slot_pitch", "i8"),
         ("slot_chunks", "i8"),  # chunks that add to one slot
         ("panel_blocks", "i8"),  # in one group
         ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
-        ("pairs", "i8"),  # 1: narrow, and pixels of x are taken in pairs
+        ("pairs", "i8"),  # 1: narrow, and pixels of x are processed in pairs
         ("dbias", "i8"),  # in the first slot, 0: none
     ],
     align=True,
 )
 
-# Rows of floats, one in, one out.
+# Rows of floats, one input and one output.
 ROWS = [
     ("rows", "i8"),  # of an image
     ("floats", "i8"),  # of a row
@@ -205,13 +206,13 @@ FRAME = np.dtype(
 POOL = np.dtype(
     [
         *_CHUNK,
-        *tensor("x"),  # in the backward pass the same place
+        *tensor("x"),  # in the backward pass too
         *tensor("y"),
         *tensor("dx"),
         *tensor("dy"),
         ("average", "i8"),
-        ("halves", "i8"),  # 1: maxima of 2 x 2 pixels; backward such that they fill dx, which is not added to
-        ("masked", "i8"),  # 1: x went through a ReLU, whose gradient is taken along
+        ("halves", "i8"),  # 1: 2 x 2 max pooling; backward, the windows cover all of dx, which is overwritten
+        ("masked", "i8"),  # 1: x is the output of a ReLU, whose gradient is applied too
         ("add", "i8"),  # 1: to what dx holds
         ("channels", "i8"),
         ("x_height", "i8"),
@@ -231,15 +232,15 @@ POOL = np.dtype(
     align=True,
 )
 
-# Loss and its gradient, a row of outputs and a row of targets a sample.
+# Loss and its gradient, one row of outputs and one of targets for each sample.
 LOSS = np.dtype(
     [
         *_CHUNK,
         *tensor("x"),
         *tensor("dx"),
         ("outputs", "i8"),
-        ("targets", "i8"),  # address of float32, outputs a sample
-        ("losses", "i8"),  # address of float32, one a sample
+        ("targets", "i8"),  # address of float32, a row for each sample
+        ("losses", "i8"),  # address of float32, one for each sample
         ("kind", "i8"),  # a value of LOSSES
         ("scale", "f4"),  # of a sample in the gradient
         ("beta", "f4"),
@@ -251,7 +252,7 @@ LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2}
 # Weights for the gradient to the input: those of the forward pass in another order.
 PACK = np.dtype([("src", "i8"), ("order", "i8"), ("out", "i8")], align=True)
 
-# Slots of a gradient added up. An item is a row of a panel.
+# The sum of a gradient's slots. An item is a row of a panel.
 REDUCE = np.dtype(
     [
         ("slots", "i8"),
@@ -267,7 +268,7 @@ REDUCE = np.dtype(
     align=True,
 )
 
-# The gradient of a fully connected layer's weights, whole: a sum over all samples of the batch.
+# The gradient of a fully connected layer's weights: a sum over all samples of the batch.
 DENSE = np.dtype(
     [
         *_CHUNK,
@@ -299,14 +300,14 @@ OPTIMISE = np.dtype(
         ("correction", "f4"),  # 1 / (1 - beta1**t)
         ("square_correction", "f4"),  # 1 / sqrt(1 - beta2**t)
         ("limit", "f4"),  # of the gradient's norm, 0: none
-        ("squares", "i8"),  # address of float64: what the norm is the root of, in parts
+        ("squares", "i8"),  # address of float64: partial sums of squares of the gradient
         ("square_count", "i8"),
     ],
     align=True,
 )
 OPTIMISERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 
-# Batch norm. Statistics are two float64 a channel and chunk: forward the mean and the sum of squared
+# Batch norm. Statistics are two float64 per channel and chunk: forward the mean and the sum of squared
 # differences from it, backward the sums of dy and of dy * normalised x.
 NORM = np.dtype(
     [
@@ -338,7 +339,7 @@ NORM = np.dtype(
     align=True,
 )
 
-# Channels of one tensor into a place among the channels of another.
+# Copy of a tensor's channels into a range of another's channels.
 SLICE = np.dtype(
     [
         *_CHUNK,
@@ -354,7 +355,7 @@ SLICE = np.dtype(
     align=True,
 )
 
-# Each channel of a picture times a number of its own.
+# Each channel times its own factor.
 SCALE = np.dtype(
     [
         *_CHUNK,
@@ -412,7 +413,7 @@ RESPONSE = np.dtype(
     align=True,
 )
 
-# Convolution 3 x 3, stride 1, by Winograd's way: tiles of 4 x 4 outputs, all of a chunk's images in a row.
+# Winograd convolution: 3 x 3, stride 1, tiles of 4 x 4 outputs, for all images of a chunk.
 WINOGRAD = np.dtype(
     [
         *_CHUNK,
@@ -425,8 +426,8 @@ WINOGRAD = np.dtype(
         ("channels", "i8"),  # C
         ("input_pitch", "i8"),  # bytes of C floats, up to whole vectors
         ("panel_blocks", "i8"),  # K over a block's width
-        ("narrow", "i8"),  # 1: of the last block one vector is used
-        ("tiles", "i8"),  # worked on together
+        ("narrow", "i8"),  # 1: one vector of the last block is used
+        ("tiles", "i8"),  # processed together
         ("panel", "i8"),  # transformed weights, [36][blocks][C][block]
         ("panel_pitch", "i8"),  # of a place
         ("y_pixel", "i8"),
@@ -434,13 +435,13 @@ WINOGRAD = np.dtype(
         ("bias", "i8"),
         ("zeros", "i8"),  # address of a block of zeros
         ("mode", "i8"),
-        ("direct", "i8"),  # weights as they are, [blocks][9][C][block], for tiles with an outlier
+        ("direct", "i8"),  # untransformed weights, [blocks][9][C][block], for tiles with an outlier
         ("window", "i8"),  # three segments: the rows of a window
     ],
     align=True,
 )
 
-# Weights of such a convolution transformed. An item is one channel in, one block of channels out.
+# Transform of such a convolution's weights. An item is one input channel and one block of output channels.
 WINOGRAD_WEIGHTS = np.dtype([("src", "i8"), ("out", "i8"), ("channels", "i8"), ("blocks", "i8")], align=True)
 
 # The gradient of such a convolution's weights.
@@ -450,7 +451,7 @@ WINOGRAD_OUTER = np.dtype(
         *tensor("x"),
         *tensor("dy"),
         *tensor("inputs"),  # scratch: [C / lanes][36][tiles][lanes]
-        *tensor("slopes"),  # scratch: [K / block][36][tiles][block], then what one tile of sums needs
+        *tensor("slopes"),  # scratch: [K / block][36][tiles][block], then the sums of one tile
         ("height", "i8"),  # of dy
         ("width", "i8"),
         ("channels", "i8"),

@@ -1,8 +1,8 @@
-"""A step of a network as a list of native calls, run by several threads at once.
+"""A step of a network as native calls, run by several threads.
 
 A step is a list of *phases*, a phase a list of *tasks*, a task a list of *calls*. Tasks of a phase
-run at the same time on any thread, the calls of a task one after the other on the same thread;
-a phase starts when all tasks of the one before are done. See ``loops/program.py``.
+run concurrently on any thread, the calls of a task one after the other on the same thread; a phase
+starts when all tasks of the one before are done. See ``loops/program.py``.
 """
 
 import os
@@ -17,8 +17,8 @@ from cnncli.core import native
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
 from cnncli.core.workers import workers
 
-_let_others_run = getattr(os, "sched_yield", lambda: time.sleep(0))
-PATIENCE = 20_000  # looks at a shared counter, a fraction of a millisecond, before others may run
+_yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
+PATIENCE = 20_000  # polls of a shared counter, a fraction of a millisecond, before a thread yields
 
 
 class Call(NamedTuple):
@@ -33,7 +33,7 @@ class Call(NamedTuple):
     lo, hi : int
         Items of the job.
     samples : bool
-        The items are samples: those beyond the batch at hand are left out.
+        Whether items are samples: those beyond the current batch are skipped.
     """
 
     loop: str
@@ -44,7 +44,7 @@ class Call(NamedTuple):
 
 
 class Program:
-    """A step that can be run again and again without allocating.
+    """A step that can be run repeatedly without allocating.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class Program:
     threads : int
         Threads that share the work.
     scratch_bytes : int
-        Zeroed memory of each thread, aligned to 64 bytes, which is what calls get as scratch.
+        Zeroed memory for each thread, aligned to 64 bytes, passed to calls as scratch.
     also : sequence of str
-        Loops that the caller is going to need as well, compiled beside the program's own.
+        Loops that the caller will need as well, compiled along with those of the program.
     """
 
     def __init__(
@@ -112,20 +112,20 @@ class Program:
         finally:
             self._gate[0] = 0
             while self._gate[CACHE_LINE // 8]:
-                _let_others_run()
+                _yield_thread()
 
     def work(self, worker: int) -> None:
-        """Take part in the step that is running, from its start to its end, as one of the threads."""
+        """Run as one of the threads of the current step, from its start to its end."""
         place = self._place[worker]
         turn = int(self._gate[0])
         place[0] = 0
         while True:
-            # A thread that was late must not go on in the next step with its place in the last one.
+            # A late thread must not continue in the next step from its position in the last one.
             place[1] = turn
             self._function(self._address, self._scratch_addresses[worker], 0, self._phase_count)
             if place[0] >= self._phase_count:
                 return
-            _let_others_run()
+            _yield_thread()
 
 
 def _spans(counts: list[int], kind: np.dtype[np.void]) -> NDArray[np.void]:

@@ -27,8 +27,8 @@ I64 = ir.IntType(64)
 VECTOR = ir.VectorType(F32, LANES)
 VECTOR_BYTES = 4 * LANES
 LINE = 64  # bytes of a cache line
-#: Whether a vector can be put together from two others, from any lane on, by one instruction. It pays where
-#: vectors are as long as a cache line, as then every load that is not aligned takes as long as two.
+#: Whether one instruction can combine two vectors into one that starts at any lane. It pays where vectors
+#: are as long as a cache line, as then every unaligned load takes as long as two.
 JOINS = VECTOR_BYTES == LINE and "avx512f" in _features.split()
 
 
@@ -72,26 +72,26 @@ def any_lane(builder, holds):
 
 
 def loaded(builder, address, kind, align):
-    """Load a value of an IR type from an address of which only ``align`` is known."""
+    """Load a value of an IR type from an address with a known alignment."""
     value = builder.load(pointer(builder, address, kind), typ=kind)
     value.align = align
     return value
 
 
 def stored(builder, address, value, align):
-    """Store a value to an address of which only ``align`` is known."""
+    """Store a value to an address with a known alignment."""
     builder.store(value, pointer(builder, address, value.type)).align = align
 
 
 def streamed(builder, address, value):
-    """Store a vector to an address that is a multiple of its size, past the caches."""
+    """Store a vector to an aligned address, bypassing the caches."""
     store = builder.store(value, pointer(builder, address, value.type))
     store.align = VECTOR_BYTES
     store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
 
 
 def prefetch(builder, address, *, to_write=False, level=1):
-    """Fetch the cache line at an address, which need not be valid, into the cache of a level."""
+    """Prefetch the cache line at an address, which need not be valid, into a cache level."""
     to = pointer(builder, address, ir.IntType(8))
     numbers = [ir.Constant(I32, number) for number in (int(to_write), 4 - level, 1)]  # write, keep, data
     kind = ir.FunctionType(ir.VoidType(), [to.type, I32, I32, I32])
@@ -99,14 +99,14 @@ def prefetch(builder, address, *, to_write=False, level=1):
 
 
 def fused(builder, a, b, c):
-    """a * b + c of vectors or numbers: one instruction, two where the processor has no such one."""
+    """a * b + c of vectors or scalars: one instruction, or two if the processor has no FMA."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
     name = "llvm.fmuladd.f32" if a.type == F32 else f"llvm.fmuladd.v{a.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
 def joined(builder, first, second, lane):
-    """The lanes of two vectors, one after the other, from a number of 0 to `LANES` on, where `JOINS`."""
+    """`LANES` lanes of two concatenated vectors, starting at lane 0 to `LANES`; requires `JOINS`."""
     lanes = ir.VectorType(I32, LANES)
     order = builder.add(splatted(builder, lane), ir.Constant(lanes, list(range(LANES))))
     kind = ir.FunctionType(VECTOR, [VECTOR, lanes, VECTOR])
@@ -129,7 +129,7 @@ def _fetching(to_write):
     return fetch
 
 
-fetch_to_read, fetch_to_write = _fetching(False), _fetching(True)  # so many bytes, valid or not
+fetch_to_read, fetch_to_write = _fetching(False), _fetching(True)  # prefetch a range of bytes, valid or not
 
 
 @intrinsic
@@ -226,7 +226,7 @@ def zeros(typing_context):
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """a * b + c, rounded once where the processor has an instruction for it."""
+    """a * b + c, rounded once if the processor has FMA."""
 
     def codegen(context, builder, signature, args):
         return fused(builder, *args)
@@ -236,7 +236,7 @@ def fma(typing_context, a, b, c):
 
 @intrinsic
 def fma_f32(typing_context, a, b, c):
-    """`fma` of three numbers, to the same bit."""
+    """`fma` of scalars, with the same rounding."""
 
     def codegen(context, builder, signature, args):
         return fused(builder, *args)
@@ -303,7 +303,7 @@ def polynomial(coefficients):
 
 
 def _choosing(comparison):
-    """a where it compares so with b, else b: one instruction, and b where either is NaN."""
+    """a where the comparison with b holds, else b: one instruction, and b where either is NaN."""
 
     @intrinsic
     def choose(typing_context, a, b):

@@ -1,4 +1,4 @@
-"""Vectors of float32 to samples in memory, mapped, rounded and clamped. Imported only to compile."""
+"""Store vectors of float32 as samples: mapped, rounded and clamped. Imported only to compile."""
 
 import functools
 
@@ -7,7 +7,6 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.elements import (
-    APART_BYTES,
     BYTE,
     COLORS,
     ELEMENTS,
@@ -15,11 +14,12 @@ from cnncli.core.elements import (
     GROUP,
     INTEGERS,
     NONE,
+    RGBX_BYTES,
     address_of,
-    chosen,
-    each_element,
+    for_each_element,
     rgbx_address,
     size_of,
+    switch_on_type,
     whole_groups,
 )
 from cnncli.core.jobs import RGBX, STREAMED
@@ -47,9 +47,9 @@ _ROUNDER_BITS = 0x4B000000
 
 
 def _store_switch(builder, code, addresses, emit, rgbx):
-    """What ``emit(element, streams)`` makes: it streams where the code says so and addresses allow it.
+    """Emit ``emit(element, streams)`` for all types: it streams if the code says so and addresses allow it.
 
-    ``rgbx()`` is for colours with a fourth byte.
+    ``rgbx()`` emits the code for RGBX pixels.
     """
     bits = addresses[0]
     for address in addresses[1:]:
@@ -59,7 +59,7 @@ def _store_switch(builder, code, addresses, emit, rgbx):
     code = builder.select(builder.and_(uneven, asked), ir.Constant(I64, FLOAT), code)
     cases = {each: functools.partial(emit, element, False) for each, element in ELEMENTS.items()}
     others = {STREAMED: functools.partial(emit, F32, True), RGBX: rgbx}
-    return chosen(builder, code, cases | others, I64)
+    return switch_on_type(builder, code, cases | others, I64)
 
 
 @intrinsic
@@ -73,7 +73,7 @@ def store_sample(typing_context, base, index, element, value):
                 value = builder.trunc(_rounded(builder, value, I32, _limit(element)), element)
             stored(builder, address_of(builder, *args[:2], element), value, 1)
 
-        each_element(builder, args[2], emit)
+        for_each_element(builder, args[2], emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.float32), codegen
@@ -81,18 +81,17 @@ def store_sample(typing_context, base, index, element, value):
 
 @intrinsic
 def store_vectors(typing_context, src, samples, base, index, element, absolute, scale, bias, ahead):
-    """Floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
+    """Store floats at ``src``, |x| if absolute, times scale plus bias, clamped to the type, in whole vectors.
 
-    The number of values that the clamp changed by more than rounding does; for floats 1 if any is not
-    finite. What lies ``ahead`` bytes
-    from the output is fetched into the cache meanwhile.
+    Returns the number of values clamped by more than rounding; for floats 1 if any is not finite. Memory
+    ``ahead`` bytes further in the output is prefetched.
     """
 
     def codegen(context, builder, signature, args):
         src, samples, base, first, code, absolute, scale, bias, ahead = args
         mapping = _mapping(builder, absolute, scale, bias)
         beyond = cgutils.alloca_once_value(builder, _NO_BITS)
-        spoilt = cgutils.alloca_once_value(builder, constant(0))
+        not_finite = cgutils.alloca_once_value(builder, constant(0))
 
         def value_at(i, vector):
             at = builder.add(address_of(builder, src, i, F32), ir.Constant(I64, vector * VECTOR_BYTES))
@@ -103,7 +102,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             address = address_of(builder, base, builder.add(first, i), element)
             if element == F32:
                 _stored_floats(builder, address, values, streams)
-                builder.store(_spoilt(builder, values, builder.load(spoilt)), spoilt)
+                builder.store(_mark_not_finite(builder, values, builder.load(not_finite)), not_finite)
             else:
                 builder.store(
                     builder.or_(builder.load(beyond), _stored_near(builder, address, values, element)), beyond
@@ -114,7 +113,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
                     prefetch(builder, builder.add(to, ahead), to_write=True)
 
         def clip(address_of, vectors, element, rgbx=False):
-            """The rare second pass over a row of which something has to be clipped."""
+            """The rare second pass over a row in which values have to be clipped."""
             total = cgutils.alloca_once_value(builder, NONE)
             builder.store(NONE, total)
             with whole_groups(builder, samples, vectors * LANES) as (i, _):
@@ -137,7 +136,7 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
             with whole_groups(builder, builder.sub(samples, start), LANES) as (i, _):
                 group(builder.add(start, i), element, streams, 1)
             if element == F32:
-                return _is_spoilt(builder, builder.load(spoilt))
+                return _any_not_finite(builder, builder.load(not_finite))
             return clip_if_beyond(
                 lambda i: address_of(builder, base, builder.add(first, i), element), 1, element
             )
@@ -160,16 +159,15 @@ def store_vectors(typing_context, src, samples, base, index, element, absolute, 
 
 
 def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
-    """Emit the storing of vectors of floats, rows of them, as `store_vectors` does from memory.
+    """Store rows of vectors of floats from registers, as `store_vectors` does from memory.
 
-    It gives what `store_vectors` gives. Colours with a fourth byte are
-    rows of as many vectors as make whole pixels.
+    Returns the same. RGBX rows consist of as many vectors as make whole pixels.
     """
     mapping = _mapping(builder, absolute, scale, bias)
     rows = [[_mapped(builder, value, mapping) for value in row] for row in rows]
 
     def pieces(sample_bytes):
-        """Addresses and the vectors from there on, the most that can be joined."""
+        """Addresses and the vectors to store there, as many as can be joined."""
         for row, address in zip(rows, addresses, strict=True):
             done = 0
             while done < len(row):
@@ -179,10 +177,10 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
                 done += vectors
 
     def pixels():
-        """Addresses and the vectors from there on, of pixels with a fourth byte."""
+        """Addresses and the vectors to store there, for RGBX pixels."""
         for row, address in zip(rows, addresses, strict=True):
             for at in range(0, len(row) - len(row) % COLORS, COLORS):
-                to = builder.add(address, ir.Constant(I64, at // COLORS * APART_BYTES * LANES))
+                to = builder.add(address, ir.Constant(I64, at // COLORS * RGBX_BYTES * LANES))
                 yield to, row[at : at + COLORS]
 
     def integers(places, element, rgbx=False):
@@ -202,16 +200,16 @@ def store_as_pixels(builder, rows, addresses, code, absolute, scale, bias):
             return integers(list(pieces(size_of(element))), element)
         for piece in pieces(size_of(element)):
             _stored_floats(builder, *piece, streams)
-        spoilt = constant(0)
+        not_finite = constant(0)
         for row in rows:
-            spoilt = _spoilt(builder, row, spoilt)
-        return _is_spoilt(builder, spoilt)
+            not_finite = _mark_not_finite(builder, row, not_finite)
+        return _any_not_finite(builder, not_finite)
 
     return _store_switch(builder, code, addresses, emit, lambda: integers(list(pixels()), BYTE, True))
 
 
 def _mapping(builder, absolute, scale, bias):
-    """What `_mapped` needs: the bits to keep, which are all or all but the sign, and two factors."""
+    """Arguments of `_mapped`: the bits to keep (all, or all but the sign), scale and bias."""
     sign = builder.shl(builder.trunc(absolute, I32), ir.Constant(I32, 31))
     return splatted(builder, builder.not_(sign)), splatted(builder, scale), splatted(builder, bias)
 
@@ -224,7 +222,7 @@ def _mapped(builder, value, mapping):
 
 
 def _stored_floats(builder, address, values, streams):
-    """Store vectors side by side, past the caches if asked for."""
+    """Store consecutive vectors, bypassing the caches if ``streams``."""
     if streams:
         for at, value in enumerate(values):
             streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
@@ -232,23 +230,23 @@ def _stored_floats(builder, address, values, streams):
         stored(builder, address, _joined(builder, values), 1)
 
 
-def _spoilt(builder, values, before):
+def _mark_not_finite(builder, values, before):
     """A vector that is 0, and NaN in lanes where it was or where any of the values is not finite."""
     for value in values:
         before = fused(builder, value, constant(0), before)
     return before
 
 
-def _is_spoilt(builder, spoilt):
+def _any_not_finite(builder, not_finite):
     """1 if any lane is not a number, else 0."""
-    return builder.zext(any_lane(builder, builder.fcmp_unordered("uno", spoilt, spoilt)), I64)
+    return builder.zext(any_lane(builder, builder.fcmp_unordered("uno", not_finite, not_finite)), I64)
 
 
 def _stored_near(builder, address, values, element, *, rgbx=False):
-    """Store vectors, a power of two of them or three that lie rgbx, as the nearest integers of a type.
+    """Store vectors, a power of two of them or three for RGBX, as the nearest integers of a type.
 
-    The bits of lanes, of all vectors together, that are not 0 where a value does not round into the type:
-    what was stored there is wrong.
+    Returns a vector of bits that is not 0 in lanes where a value does not round into the range of the type:
+    the stored value is then wrong.
     """
     beyond, nearest = _NO_BITS, []
     for value in values:
@@ -259,14 +257,14 @@ def _stored_near(builder, address, values, element, *, rgbx=False):
 
 
 def _stored_clipped(builder, address, values, element, *, rgbx=False):
-    """Store vectors as the nearest integers that a type has; how many were beyond it."""
+    """Store vectors as the nearest integers in a type's range; returns how many were clipped."""
     nearest = [_rounded(builder, value, INTEGERS, _limit(element)) for value in values]
     _stored_low_bits(builder, address, nearest, element, rgbx)
     return _count_beyond(builder, values, element)
 
 
 def _stored_low_bits(builder, address, integers, element, rgbx):
-    """Store as much of each integer as a type has, side by side, or with 255 after three."""
+    """Store the low bits of each integer, contiguous, or as RGBX with 255 after every three."""
     whole = _joined(builder, [*integers, integers[-1]] if rgbx else integers)
     low = builder.trunc(whole, ir.VectorType(element, whole.type.count))
     if rgbx:
@@ -274,7 +272,7 @@ def _stored_low_bits(builder, address, integers, element, rgbx):
         places = [
             COLORS * pixel + channel if channel < COLORS else low.type.count
             for pixel in range(LANES)
-            for channel in range(APART_BYTES)
+            for channel in range(RGBX_BYTES)
         ]
         low = builder.shuffle_vector(low, full, ir.Constant(ir.VectorType(I32, len(places)), places))
     stored(builder, address, low, 1)
@@ -291,7 +289,7 @@ def _every(number):
 
 
 def _count_beyond(builder, values, element):
-    """How many lie outside the type by more than rounding mends."""
+    """The number of values outside the type's range by more than rounding."""
     counts = ir.Constant(INTEGERS, [0] * LANES)
     for value in values:
         counts = builder.sub(counts, builder.sext(_beyond(builder, value, _limit(element)), INTEGERS))
@@ -302,16 +300,16 @@ def _count_beyond(builder, values, element):
 
 
 def _rounded(builder, value, kind, limit):
-    """Floats as 32-bit integers that are right in their low 16 bits: the nearest of 0 to limit; NaN is 0.
+    """Floats as 32-bit integers whose low 16 bits are the nearest of 0 to limit; NaN is 0.
 
-    Clamped after the addition, where maximum and minimum stay one instruction each.
+    Clamped after the addition, where maximum and minimum are one instruction each.
     """
     low, high = (
         ir.Constant(F32, each) if value.type == F32 else constant(each)
         for each in (_ROUNDER, _ROUNDER + limit)
     )
-    value = _greatest(builder, builder.fadd(value, low), low)
-    return builder.bitcast(_least(builder, value, high), kind)
+    value = _larger(builder, builder.fadd(value, low), low)
+    return builder.bitcast(_smaller(builder, value, high), kind)
 
 
 def _limit(element):
@@ -319,24 +317,24 @@ def _limit(element):
     return 2.0**element.width - 1
 
 
-def _least(builder, a, b):
+def _smaller(builder, a, b):
     """The smaller; b where a is NaN."""
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
-def _greatest(builder, a, b):
-    """The greater; b where a is NaN."""
+def _larger(builder, a, b):
+    """The larger; b where a is NaN."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 def _beyond(builder, value, high):
-    """Whether a value lies outside 0 to high by more than rounding mends."""
+    """Whether a value is outside 0 to high by more than rounding."""
     below = builder.fcmp_ordered("<", value, constant(-0.5))
     return builder.or_(below, builder.fcmp_ordered(">", value, constant(high + 0.5)))
 
 
 def _joined(builder, parts):
-    """Vectors, a power of two of them, as one."""
+    """Concatenate a power of two of vectors."""
     while len(parts) > 1:
         lanes = 2 * parts[0].type.count
         order = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))

@@ -1,7 +1,7 @@
-"""The processor that loops are compiled for: how wide a vector is, how many stay in registers.
+"""The target processor of loops: vector width and size of register tiles.
 
 ``CNNCLI_TARGET`` forces one of `TARGETS` by name. A forced target sets vector width and tile;
-instructions are always those of the processor at hand, so that every target runs on every machine.
+instructions are always those of the actual processor, so that every target runs on every machine.
 """
 
 import os
@@ -22,14 +22,14 @@ class Target:
         float32 values in one vector.
     tap_rows : int
         Rows that the filter loops sum at once, so that they share their loads: as many as it takes for
-        multiply-adds, not loads, to be the limit, where a load that crosses cache lines counts twice.
+        multiply-adds, not loads, to be the limit; a load that crosses cache lines counts twice.
     tap_vectors : int
         Vectors of one row that they keep as accumulators, for two rows at once: 2 * tap_vectors
         accumulators, tap_rows weights and 1 load must fit the vector registers.
     gemm_rows : int
         Output pixels that the network convolution keeps as accumulators, for two vectors each.
     gemm_half_rows : int
-        The same for what whole tiles leave over.
+        The same for the remainder after whole tiles.
     gemm_narrow_rows : int
         The same for one vector each.
     """
@@ -43,15 +43,15 @@ class Target:
     gemm_narrow_rows: int
 
     def tap_chunk(self, sums: int) -> int:
-        """Floats of a row that the filter loops take at a time for so many sums at once."""
+        """Floats of a row that the filter loops process at a time, with ``sums`` sums at once."""
         return 2 * self.tap_vectors * self.lanes // sums
 
     @property
     def stretches(self) -> list[tuple[int, int]]:
-        """Which of `tap_rows` output rows a row of source pixels can count for, first and last, in order.
+        """First and last of the `tap_rows` output rows that a row of source pixels contributes to, in order.
 
-        Further down the source, rows come in at the end and leave at the start: each meets its cells from
-        the top of the kernel to its bottom, in whatever company.
+        Going down the source, output rows are added at the end and removed at the start; each gets its cells
+        from the top of the kernel to the bottom.
         """
         return [(first, last) for first in range(self.tap_rows) for last in range(first, self.tap_rows)]
 
@@ -91,7 +91,7 @@ def choose_target(architecture: str, features: frozenset[str]) -> Target:
     Raises
     ------
     CnncliError
-        If ``CNNCLI_TARGET`` names no target.
+        If ``CNNCLI_TARGET`` is not the name of a target.
     """
     forced = os.environ.get("CNNCLI_TARGET")
     if forced:

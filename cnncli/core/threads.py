@@ -1,4 +1,4 @@
-"""How many cores this process may use, and work spread over them."""
+"""The cores that this process may use, and work distributed over them."""
 
 import _thread
 import ctypes
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError
 
-SHARE = 3  # a thread takes its part of what is left, divided by this: small shares in the end
-LEAST_SHARES = 24  # of a thread, if all were of the smallest size
+RANGE_DIVISOR = 3  # a thread takes its part of the remaining work, divided by this: small ranges at the end
+MIN_RANGES = 24  # per thread, if all had the smallest size
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -50,9 +50,9 @@ def thread_count(requested: int | None) -> int:
 
 
 def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> None:
-    """Call ``work(worker, lo, hi)`` until items 0..count are done, from several threads.
+    """Call ``work(worker, lo, hi)`` from several threads until items 0..count are done.
 
-    Which worker does which items varies; what an item computes must not depend on it. The calling
+    The assignment of items to workers varies; results must not depend on it. The calling
     thread is worker 0. The first exception of a worker is raised here after all have stopped.
     """
     workers = min(threads, count)
@@ -60,9 +60,9 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         if count:
             work(0, 0, count)
         return
-    ranges = iter(_shares(count, workers))  # next() on it is one step under the interpreter lock
+    ranges = iter(_ranges(count, workers))  # next() on it is one step under the interpreter lock
     faults: list[BaseException] = []
-    cores = [current_core()]  # of the caller, when it last looked
+    cores = [current_core()]  # of the caller, as last checked
 
     def drain(worker: int) -> None:
         try:
@@ -81,7 +81,7 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         drain(worker)
         ended.release()
 
-    # Bare threads: one of ``threading`` is waited for until it runs, which takes longer than a small image.
+    # Low-level threads: ``threading`` waits until a thread runs, which takes longer than a small image.
     ends = [_thread.allocate_lock() for _ in range(1, workers)]
     for worker, ended in enumerate(ends, 1):
         ended.acquire()
@@ -93,18 +93,18 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         raise faults[0]
 
 
-def _shares(count: int, workers: int) -> list[tuple[int, int]]:
-    """Items 0..count in ranges that get smaller."""
-    least = max(1, count // (LEAST_SHARES * workers))
+def _ranges(count: int, workers: int) -> list[tuple[int, int]]:
+    """Items 0..count in ranges of decreasing size."""
+    least = max(1, count // (MIN_RANGES * workers))
     ends = [0]
     while ends[-1] < count:
         left = count - ends[-1]
-        ends.append(ends[-1] + min(left, max(least, left // (SHARE * workers))))
+        ends.append(ends[-1] + min(left, max(least, left // (RANGE_DIVISOR * workers))))
     return list(itertools.pairwise(ends))
 
 
 def _find_core_call() -> Callable[[], int]:
-    """The system's question for the core that a thread runs on; -1 where there is none."""
+    """The system call for the core that a thread runs on; returns -1 if there is none."""
     try:
         call: Callable[[], int] = ctypes.PyDLL(None).sched_getcpu
     except (OSError, AttributeError, TypeError):
@@ -118,13 +118,14 @@ current_core = _find_core_call()
 def leave_core(core: int) -> None:
     """If this thread is on a core, move it to any other that the process may use.
 
-    Linux wakes a helper on its caller's core if another process holds the others at that moment, and may
-    leave it there for minutes while they idle, half as fast: seen on two virtual cores, kernel 6.18.
+    Linux wakes a helper on its caller's core if other processes occupy the others at that moment, and may
+    leave it there for minutes although they are idle, at half the speed: seen on two virtual cores, kernel
+    6.18.
 
     Parameters
     ----------
     core : int
-        As `current_core` answered another thread; -1 where it cannot tell.
+        The result of `current_core` in another thread; -1 if unknown.
     """
     if not current_core() == core >= 0:
         return
@@ -133,12 +134,12 @@ def leave_core(core: int) -> None:
         try:
             os.sched_setaffinity(0, allowed - {core})
             os.sched_setaffinity(0, allowed)
-        except OSError:  # the set changed under our hands: the system knows better
+        except OSError:  # the set changed in the meantime
             return
 
 
 def _cgroup_quota(root: Path) -> int | None:
-    """Whole cores that the control group grants, rounded up; None without a limit."""
+    """The control group's limit in cores, rounded up; None without a limit."""
     try:
         entries = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""How an image is cut into tiles, and the job that describes it to native loops."""
+"""The division of an image into tiles, and the job that describes it to native loops."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,39 +7,39 @@ from cnncli.core import jobs
 from cnncli.core.native import processor
 from cnncli.records import record
 
-HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
+HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on its own cache line
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
 TILE_ROWS = 32
-STREAMED_BYTES = 32 << 20  # of an output: what most last-level caches have
-SLIDING_EXTENTS = 16  # heights of a kernel in a tile, at most
-SLIDING_TILES = 32  # of an image, at least: enough for every thread to have some
-LEAST_ADVANCE = 32  # rows that a tile goes on before it moves rows up
-SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: a share of the second-level cache
+STREAMED_BYTES = 32 << 20  # of an output: the size of most last-level caches
+SLIDING_EXTENTS = 16  # maximum height of a tile, in heights of the kernel
+SLIDING_TILES = 32  # minimum number of tiles of an image: enough for all threads
+MIN_ADVANCE = 32  # rows that a tile processes before it moves rows up
+SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: part of the L2 cache
 
 
 @record(kw_only=True, eq=False)
 class Surface:
-    """An image to read through a border and an output to write, both in memory.
+    """An image to read with its border, and an output to write, both in memory.
 
     Attributes
     ----------
     src : ndarray, shape (H, W, C), uint8, uint16 or float32
-        Samples of a row must be contiguous, or colours of uint8 whose pixels are four bytes rgbx, with all
-        four in memory; rows may have any pitch.
+        Samples of a row must be contiguous, or RGBX with all four bytes in memory; rows may have any
+        pitch.
     out : ndarray, shape (Ho, Wo, Co)
-        Co is 1 where ``luma`` is given, else C. Like ``src``; a fourth byte becomes 255.
+        Co is 1 if ``luma`` is given, else C. Like ``src``; the fourth byte of RGBX becomes 255.
     xmap, ymap : ndarray of intp
-        Source column or row of each one of the padded image, -1 for the fill.
+        Source column or row of each column or row of the padded image, -1 for the fill.
     fill : float
-        Value of pixels that the maps call -1.
+        Value of pixels at -1 in the maps.
     luma : tuple of three floats or None
-        Weights that turn a source of 3 channels into one.
+        Weights that combine 3 channels into one.
     stride : (x, y)
         Steps between output pixels.
     full_scale : float
-        What counts as white in the source: 255, 65535 or 1.
+        The value of white in the source: 255, 65535 or 1.
     absolute, scale, bias
-        What becomes of a response: ``(|r| if absolute else r) * scale + bias``, then rounded and
+        Mapping of a response: ``(|r| if absolute else r) * scale + bias``, then rounded and
         clamped to the type of ``out``.
     """
 
@@ -63,7 +63,7 @@ class Surface:
 
 @record(eq=False)
 class TileJob:
-    """A job record with its tiles laid out, and the arrays that its addresses point to."""
+    """A job record with its tiles, and the arrays that its addresses point to."""
 
     record: NDArray[np.void]
     count: int
@@ -89,35 +89,35 @@ def lay_out(
     in_place: type[np.generic] | None = None,
     unit: int | None = None,
 ) -> TileJob:
-    """Cut a surface into tiles.
+    """Divide a surface into tiles.
 
     Parameters
     ----------
     kind : dtype
         A record type of ``jobs`` that begins with its `TILES`.
     surface : Surface
-        What to read and write.
+        Source and output.
     extent : (x, y)
         Padded pixels under the kernel.
     tile_rows : int
-        Output rows of a tile, unless a tall kernel asks for more or memory for fewer.
+        Output rows of a tile, unless a tall kernel requires more or memory allows fewer.
     row_bytes_factor : int
-        Scratch rows that the loop keeps for each loaded row.
+        Scratch rows of the loop for each loaded row.
     slides : bool
         Whether the loop moves the rows that it still needs up when scratch is full, so that a tile may be
-        taller than scratch is. Rows under the kernel are then loaded for fewer tiles again.
+        taller than scratch. Fewer rows are then loaded more than once.
     in_place : type or None
-        Of samples that the loop can read where they lie. If the source has such, the first tile of a
-        row is only as wide as its border asks.
+        Type of samples that the loop can read in place. If the source has this type, the first tile of a
+        row is only as wide as its border requires.
     unit : int or None
-        Samples that the loop takes at a time. If it is given, the last tile of a row of such a source is
-        narrow as well, and all others are whole units.
+        Samples that the loop processes at a time. If given, the last tile of a row of such a source is
+        narrow too, and all others are whole units.
 
     Returns
     -------
     TileJob
-        With the fields of `TILES` set. The cut depends on the image and the kernel alone, not on
-        the number of threads, so that results do not either.
+        With the fields of `TILES` set. Tiles depend only on the image and the kernel, not on the number of
+        threads, so results do not either.
     """
     height, width, channels = surface.out.shape
     stride_x, stride_y = surface.stride
@@ -130,7 +130,7 @@ def lay_out(
     tile_width = max(1, min(width, tile_samples // channels // stride_x))
     dense = (tile_width - 1) * stride_x + 1
     pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16
-    pitch += 16 if pitch % 1024 == 0 else 0  # rows 4 KB apart would fall into the same cache sets
+    pitch += 16 if pitch % 1024 == 0 else 0  # rows at a distance of 4 KB would map to the same cache sets
     affordable = SCRATCH_BUDGET // (4 * pitch * row_bytes_factor) - extent_y
     tile_height = min(
         height, max(min(tile_rows, affordable), min(affordable, 2 * extent_y), extent_y // 2, 2)
@@ -141,7 +141,7 @@ def lay_out(
     if tile_height < height:
         tile_height = max(together, tile_height - tile_height % together)
     inner_lo, inner_hi = _inner(surface.xmap)
-    ready = in_place is not None and _lies_ready(surface, in_place)
+    ready = in_place is not None and _can_read_in_place(surface, in_place)
     lead = tile_width
     if ready:
         lead = min(tile_width, -(-max(inner_lo * channels // stride_x, 1) // unit) * unit // channels)
@@ -152,7 +152,7 @@ def lay_out(
     record = np.zeros(1, kind)
     loaded_rows = (tile_height - 1) * stride_y + extent_y
     if slides:
-        advance = max(LEAST_ADVANCE, min(affordable, 2 * extent_y))
+        advance = max(MIN_ADVANCE, min(affordable, 2 * extent_y))
         loaded_rows = min(loaded_rows, extent_y + max(stride_y, together) - 1 + advance)
     job = TileJob(record, tiles_x * tiles_y, loaded_rows, pitch, surface, [])
     numbers = {
@@ -191,20 +191,20 @@ def lay_out(
 
 
 def _whole_width(columns: int, inside: int, most: int, unit: int) -> int:
-    """Width of tiles, whole units, that leaves little for the last; ``inside`` columns touch no border."""
+    """Width of tiles, in whole units, that minimises the last; ``inside`` columns touch no border."""
     widths = range(most, most // 2, -unit)
     return min(widths, key=lambda width: columns - max(inside // width, 0) * width)
 
 
 def is_rgbx(pixels: NDArray[np.generic]) -> bool:
-    """Whether an array (H, W, C) holds colours of uint8, and a byte that is not seen after each pixel."""
+    """Whether an array (H, W, C) is 8-bit colour with an unused fourth byte after each pixel."""
     return pixels.dtype == np.uint8 and pixels.shape[2] == 3 and pixels.strides[1:] == (4, 1)
 
 
 def _out_type(out: NDArray[np.generic]) -> int:
-    """How samples are stored: floats of an output that no cache holds do not pass through the caches.
+    """The output type: stores of floats bypass the caches if the output is too large for them.
 
-    Memory then need not be read before it is written, and the source stays where it is.
+    Memory then is not read before it is written, and the source stays in the caches.
     """
     if out.dtype == np.float32 and out.nbytes >= STREAMED_BYTES:
         return jobs.STREAMED
@@ -213,8 +213,8 @@ def _out_type(out: NDArray[np.generic]) -> int:
     return jobs.ELEMENT_TYPES[out.dtype]
 
 
-def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:
-    """Whether rows are samples of a type, so far apart that a chunk ends in the next row."""
+def _can_read_in_place(surface: Surface, kind: type[np.generic]) -> bool:
+    """Whether rows are samples of a type, with a pitch of at least a chunk."""
     target = processor()[3]
     reach = target.tap_chunk(1) * surface.src.itemsize
     close = surface.luma is None and not is_rgbx(surface.src)
@@ -222,7 +222,7 @@ def _lies_ready(surface: Surface, kind: type[np.generic]) -> bool:
 
 
 def _inner(xmap: NDArray[np.intp]) -> tuple[int, int]:
-    """The longest stretch of padded columns whose source columns count up by one."""
+    """The longest range of padded columns whose source columns increase by one."""
     steps = np.flatnonzero((np.diff(xmap) != 1) | (xmap[:-1] < 0))
     edges = np.concatenate(([-1], steps, [xmap.size - 1]))
     longest = int(np.argmax(np.diff(edges)))

@@ -1,4 +1,4 @@
-"""Threads that stay: helpers asleep between steps, awake in microseconds."""
+"""Persistent helper threads, asleep between steps and awake within microseconds."""
 
 import functools
 import threading
@@ -11,10 +11,10 @@ Work = Callable[[int], None]
 
 
 class WorkerThreads:
-    """Helper threads that run one piece of work at a time beside the thread that calls.
+    """Helper threads that run one piece of work at a time, along with the calling thread.
 
-    Nobody waits for helpers: work must notice by itself that it comes too late. They are daemon
-    threads and hold the work by a weak reference, so that what it uses can be freed.
+    Nobody waits for helpers: work has to detect that it starts too late. They are daemon
+    threads and hold a weak reference to the work, so that its memory can be freed.
 
     Parameters
     ----------
@@ -55,5 +55,5 @@ class WorkerThreads:
 
 @functools.cache
 def workers(helpers: int) -> WorkerThreads:
-    """The workers of this many helpers, hired on first use."""
+    """Worker threads with this many helpers, started on first use."""
     return WorkerThreads(helpers)

@@ -33,7 +33,7 @@ def test_cache_folder(monkeypatch, variables, expected):
 def test_what_is_kept_is_read_again(tmp_path, payload):
     path = tmp_path / "a" / "b" / "kept.o"
     assert cache.keep(path, payload)
-    assert cache.read_kept(path) == payload
+    assert cache.read_cached(path) == payload
     assert path.stat().st_mode == stat.S_IFREG | 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -42,7 +42,7 @@ def test_keeping_replaces_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "kept.o"
     for payload in PAYLOADS:
         assert cache.keep(path, payload)
-    assert cache.read_kept(path) == PAYLOADS[-1]
+    assert cache.read_cached(path) == PAYLOADS[-1]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -60,19 +60,19 @@ def test_every_cut_and_every_flipped_byte_is_noticed(tmp_path):
     whole = path.read_bytes()
     for at in range(len(whole)):
         path.write_bytes(whole[:at])
-        assert cache.read_kept(path) is None
+        assert cache.read_cached(path) is None
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert cache.read_kept(path) is None
+        assert cache.read_cached(path) is None
     path.write_bytes(whole + b"\0")
-    assert cache.read_kept(path) is None
+    assert cache.read_cached(path) is None
     path.write_bytes(whole)
-    assert cache.read_kept(path) == b"payload"
+    assert cache.read_cached(path) == b"payload"
 
 
 def test_a_file_stands_in_for_no_other(tmp_path):
     cache.keep(tmp_path / "one.o", b"payload")
     (tmp_path / "one.o").rename(tmp_path / "two.o")
-    assert cache.read_kept(tmp_path / "two.o") is None
+    assert cache.read_cached(tmp_path / "two.o") is None
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
@@ -80,9 +80,9 @@ def test_a_file_that_others_may_write_is_not_trusted(tmp_path, mode):
     path = tmp_path / "kept.o"
     cache.keep(path, b"payload")
     path.chmod(mode)
-    assert cache.read_kept(path) is None
+    assert cache.read_cached(path) is None
     path.chmod(0o644)
-    assert cache.read_kept(path) == b"payload"
+    assert cache.read_cached(path) == b"payload"
 
 
 def test_a_file_of_another_user_is_not_trusted(tmp_path):
@@ -97,7 +97,7 @@ def test_a_file_of_another_user_is_not_trusted(tmp_path):
 
 @pytest.mark.parametrize("missing", ["kept.o", "no/folder/kept.o"])
 def test_a_missing_file_is_absent(tmp_path, missing):
-    assert cache.read_kept(tmp_path / missing) is None
+    assert cache.read_cached(tmp_path / missing) is None
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):

@@ -36,7 +36,7 @@ def numbers(address):
 
 def test_both_ways_of_placing_answer_alike(code):
     expected = [i * i + 5 for i in range(3, 17)]
-    assert numbers(native._placed_by_llvm(code, squares.NAME)) == expected
+    assert numbers(native._load_by_llvm(code, squares.NAME)) == expected
     block = linker.link(code)
     if block is not None:  # x86
         assert numbers(linker.place(block)["cnncli_squares"]) == expected

@@ -167,13 +167,13 @@ def of_another_loop(path):
 def test_a_damaged_file_means_compiling_again(empty_cache, damage):
     squares()
     path = kept_file(empty_cache)
-    code = cache.read_kept(path)
+    code = cache.read_cached(path)
     damage(path)
-    assert cache.read_kept(path) is None
+    assert cache.read_cached(path) is None
     native.forget()
     assert right(squares()[0])
     if damage is not a_folder:
-        assert cache.read_kept(path) == code
+        assert cache.read_cached(path) == code
         assert path.stat(follow_symlinks=False).st_mode == 0o100600
     assert not list(path.parent.glob(".part-*"))
 
@@ -319,7 +319,7 @@ def test_a_loop_that_needs_more_than_itself_is_refused(fault, named):
 @pytest.mark.parametrize("name", ["box", "direct", "responses", "separable"])
 def test_machine_code_calls_nothing_foreign(name):
     native.native_function(name)
-    code = cache.read_kept(cache.cache_folder() / "native" / f"{name}-{native._key()}.o")
+    code = cache.read_cached(cache.cache_folder() / "native" / f"{name}-{native._key()}.o")
     if not code.startswith(linker.MAGIC):
         pytest.skip("kept as an object file, which LLVM links")
     words = code[len(linker.MAGIC) :].split(b"\n")[0].decode().split()

@@ -1,8 +1,8 @@
-"""Batches of uint8 images as normalised float32, moved, recoloured and erased on the way.
+"""Batches of uint8 images as normalised float32, with affine, colour and erasing augmentation.
 
-A source image is laid into a frame of zeros (one pixel before it, two behind), so that the four pixels
-around any place within it or on its border are read without a branch. One row is put together at a
-time: bilinear samples through the affine map, colour, rectangle; then it is normalised into the batch.
+A source image is copied into a frame of zeros (one pixel before it, two after), so that the four pixels
+around any position inside it or on its border are read without a branch. Rows are rendered one at a
+time: bilinear samples through the affine map, colour, erased rectangle; then normalised into the batch.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ RED, GREEN, BLUE = map(np.float32, LUMA)
 
 @inline
 def load_bytes(src, count, dst):
-    """``count`` bytes as floats, not one float more; the last vector overlaps the one before."""
+    """Exactly ``count`` bytes as floats; the last vector overlaps the one before."""
     if count >= LANES:
         load_vectors(src, 0, U8, count, dst, 0)
         load_vectors(src, count - LANES, U8, LANES, dst + 4 * (count - LANES), 0)
@@ -61,7 +61,7 @@ def load_bytes(src, count, dst):
 
 @inline
 def normalise(row, count, scale, bias, dst):
-    """dst = row * scale + bias, ``count`` floats, not one more."""
+    """dst = row * scale + bias, for exactly ``count`` floats."""
     i = 0
     while i < count:
         if count < LANES:
@@ -88,11 +88,11 @@ def blend(dst, other, count, share):
 
 @inline
 def within(place, last, border):
-    """Source coordinates brought to where the frame has pixels, counted from the frame's first."""
+    """Source coordinates mapped into the frame by the border mode, counted from the frame's first pixel."""
     lowest, highest = splat(ZERO), last
     if border == BLACK:
         lowest, highest = splat(-ONE), last + splat(ONE)
-    elif border == REFLECT:  # there and back again, as often as it takes
+    elif border == REFLECT:  # mirrored repeatedly
         period = vmax(last + last, splat(ONE))
         place = vabs(place)
         place = place - vfloor(place / period) * period
@@ -102,7 +102,7 @@ def within(place, last, border):
 
 @inline
 def find_places(job, sample, y, ramp, places):
-    """For each pixel of an output row: which pixel of the frame, and the part on the way to the next."""
+    """For each pixel of an output row: its pixel in the frame, and the fractions towards the next."""
     pitch = 4 * (job.width + 2 * LANES)
     last_x, last_y = splat(np.float32(job.width - 1)), splat(np.float32(job.height - 1))
     frame_width = splat(np.float32(job.width + 3))
@@ -123,7 +123,7 @@ def find_places(job, sample, y, ramp, places):
 
 @intrinsic
 def mix_four(typing_context, at, step, below, right, down, dst):
-    """The bilinear mean of pixels at ``at`` and ``at + step``, and ``below`` them, four floats at once."""
+    """Bilinear interpolation of pixels at ``at``, ``at + step`` and ``below`` them, four floats at once."""
     four = ir.VectorType(F32, 4)
 
     def codegen(context, builder, signature, args):
@@ -145,7 +145,7 @@ def mix_four(typing_context, at, step, below, right, down, dst):
 
 @inline
 def sample_row(job, places, frame, row):
-    """One output row of bilinear samples; behind it up to three floats are overwritten."""
+    """One output row of bilinear samples; up to three floats after it are overwritten."""
     width = job.width
     pitch = 4 * (width + 2 * LANES)
     step = 4 * job.channels
@@ -245,7 +245,7 @@ def render(job, sample, ramp, dst):
 
 
 def loop(job_pointer, scratch, lo, hi):
-    """Samples lo to hi. Scratch holds what `data_jobs.scratch_bytes` counts up, in that order."""
+    """Samples lo to hi. For the layout of scratch see `data_jobs.scratch_bytes`."""
     job = record(job_pointer)
     width, channels = job.width, job.channels
     values = job.height * width * channels
@@ -257,7 +257,7 @@ def loop(job_pointer, scratch, lo, hi):
     for i in range(lo, hi):
         partner = load_i64(job.samples + i * SAMPLE_BYTES + PARTNER)
         dst = job.out + 4 * i * values
-        # Which sample goes where is kept in memory, or LLVM would write out the two turns one by one.
+        # The two renderings are listed in memory, or LLVM would unroll them.
         store_i64(scratch, i)
         store_i64(scratch + 8, dst)
         store_i64(scratch + 16, partner)

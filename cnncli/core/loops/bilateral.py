@@ -1,6 +1,6 @@
-"""The bilateral filter: a mean whose weights fall with distance and with difference.
+"""The bilateral filter: a mean whose weights decrease with distance and with difference in value.
 
-The mean is taken of differences to the middle, so that where nothing differs nothing changes. A pixel
+The mean is taken of differences from the centre, so that flat areas stay exactly unchanged. A pixel
 of several channels has one weight for all, from the Euclidean distance of its colour.
 """
 
@@ -32,8 +32,8 @@ JOB = jobs.BILATERAL
 # 2 ** f for f from -1/2 to 1/2 as 1 + a polynomial without a constant term, lowest power first:
 # least squares of the relative error at Chebyshev nodes, largest error 1.1e-7.
 POWER = (0.69314688, 0.24022238, 0.05550893, 0.0096716983, 0.0013218672)
-ROUNDER = 1.5 * 2.0**23  # adding it leaves the nearest integer in a float's low bits
-LEAST = -126.0  # below it, 2 ** t is no normal float32: such weights count as 0
+ROUNDER = 1.5 * 2.0**23  # adding it puts the nearest integer into a float's low bits
+LEAST = -126.0  # below it, 2 ** t is not a normal float32: such weights count as 0
 
 
 def power_of_two(builder, t):
@@ -52,12 +52,12 @@ def power_of_two(builder, t):
 
 
 def weighted_means(channels, covered=False):
-    """An intrinsic for one vector of pixels of so many planes.
+    """An intrinsic for one vector of pixels, with one plane per channel.
 
-    If the pixels are covered, the last plane is no colour: weights are multiplied by what lies there.
+    If the pixels are covered, the last plane is opacity: weights are multiplied by it.
     Its arguments: address of the window's first cell in plane 0, bytes from plane to plane, byte
-    offset of the middle cell, count, offsets and exponents of the taps, falloff, and where the means
-    go, a vector a channel.
+    offset of the centre cell, count, offsets and exponents of the taps, falloff, and the destination of
+    the means, one vector per channel.
     """
 
     @intrinsic
@@ -91,7 +91,7 @@ def weighted_means(channels, covered=False):
             total = builder.load(sums[-1])
             for c, middle in enumerate(middles):
                 change = builder.fdiv(builder.load(sums[c]), total)
-                if covered:  # of the cover nothing changes; where there is none, neither do colours
+                if covered:  # opacity is unchanged; where it is 0, so are colours
                     nothing = builder.fcmp_ordered("==", total, constant(0))
                     change = builder.select(nothing, constant(0), change)
                     change = constant(0) if c == channels - 1 else change
@@ -110,7 +110,7 @@ covered_gray, covered_colors = weighted_means(2, covered=True), weighted_means(4
 
 @inline
 def split(row, pixels, channels, planes, plane):
-    """Interleaved samples of a row to a row of each plane."""
+    """De-interleave the samples of a row into a row of each plane."""
     for channel in range(channels):
         src = row + 4 * channel
         dst = planes + channel * plane
@@ -120,7 +120,7 @@ def split(row, pixels, channels, planes, plane):
 
 @inline
 def join(vectors, pixels, channels, dst):
-    """A vector of each channel to interleaved samples."""
+    """Interleave a vector of each channel."""
     for channel in range(channels):
         for x in range(pixels):
             store_f32(dst + 4 * (x * channels + channel), load_f32(vectors + channel * VECTOR_BYTES + 4 * x))
@@ -128,7 +128,7 @@ def join(vectors, pixels, channels, dst):
 
 @inline
 def is_wanted(job, row, column, pixels):
-    """Whether any of some neighbouring pixels of an output without strides is to be done."""
+    """Whether any of ``pixels`` neighbouring pixels of an output without strides has to be computed."""
     at = job.wanted + row * job.out_width + column
     found = 0
     for each in range(pixels):

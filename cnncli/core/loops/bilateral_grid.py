@@ -1,8 +1,9 @@
-"""The bilateral filter by a grid, in a time that hardly grows with the window.
+"""The bilateral filter by a bilateral grid, in a time almost independent of the window's size.
 
-Colours and places are axes of a grid that is much coarser than the image. Each pixel under a tile is shared
-among the nearest cells, linearly along every axis; the grid is blurred along each axis; and each pixel of
-the output is read from the nearest cells, linearly too. What sharing and reading blur, the taps leave out.
+Colours and positions are axes of a grid that is much coarser than the image. Each pixel under a tile is
+splatted to the nearest cells, linearly along every axis; the grid is blurred along each axis; and each pixel
+of the output is sliced from the nearest cells, also linearly. The taps compensate for the blur of splatting
+and slicing.
 
 Source: J. Chen, S. Paris, F. Durand: Real-time Edge-Aware Image Processing with the Bilateral Grid, 2007.
 """
@@ -21,7 +22,7 @@ ZERO = np.float32(0)
 
 @inline
 def place_on(job, axis, value):
-    """The cell of a colour's axis below a value, and how far beyond it the value lies."""
+    """The cell of a colour axis below a value, and the distance of the value from it."""
     at = (value - load_f32(job.low + 4 * axis)) * job.bins_per_unit
     cell = int(at)
     cell = max(0, min(cell, load_i64(job.bins + 8 * axis) - 2))
@@ -30,7 +31,7 @@ def place_on(job, axis, value):
 
 @inline
 def corner_at(job, grid, pixel, y, x, corner):
-    """Address of one of the eight cells around a colour, at a row and column of cells, and its share."""
+    """Address of one of the eight cells around a colour, at a row and column of cells, and its weight."""
     values = job.colors + 1
     index, share = 0, ONE
     for axis in range(3):
@@ -48,7 +49,7 @@ def corner_at(job, grid, pixel, y, x, corner):
 
 @inline
 def splat_pixel(job, grid, pixel, y, beyond_y, x, beyond_x):
-    """Share a pixel among the cells around it."""
+    """Splat a pixel to the cells around it."""
     colors = job.colors
     for corner in range(1 << colors):
         at, share = corner_at(job, grid, pixel, y, x, corner)
@@ -68,7 +69,7 @@ def splat_pixel(job, grid, pixel, y, beyond_y, x, beyond_x):
 
 @inline
 def blur(src, dst, outer, length, inner, taps, reach):
-    """Weighted sums along an axis whose cells lie ``inner`` floats rgbx, a multiple of the lanes."""
+    """Weighted sums along an axis whose cells are ``inner`` floats apart, a multiple of the lanes."""
     step = 4 * inner
     for each in range(outer):
         first = each * length * step
@@ -86,7 +87,7 @@ def blur(src, dst, outer, length, inner, taps, reach):
 
 @inline
 def blur_rows(src, dst, rows, row_floats, values, taps, reach):
-    """Weighted sums along rows of cells; beside the cells there are as many zeros as taps."""
+    """Weighted sums along rows of cells, which are padded with as many zeros as taps."""
     pad = 4 * reach * values
     inside = 4 * row_floats - 2 * pad
     for row in range(rows):
@@ -101,7 +102,7 @@ def blur_rows(src, dst, rows, row_floats, values, taps, reach):
 
 @inline
 def read_pixel(job, grid, pixel, y, beyond_y, x, beyond_x, dst):
-    """The mean around a pixel; NaN where too little is like it for the grid to tell."""
+    """Slice the mean at a pixel; NaN where too few pixels are similar for the grid to be accurate."""
     colors = job.colors
     total, sum_0, sum_1, sum_2 = ZERO, ZERO, ZERO, ZERO
     for corner in range(1 << colors):

@@ -1,10 +1,10 @@
-"""Sums over a rectangle, in a time that hardly grows with it, and without running errors.
+"""Sums over a rectangle, in a time almost independent of its size, without accumulating errors.
 
-Along a row by doubling: from sums of width 1 those of 2, 4, 8 … are one addition each, and the parts
-that make up the width are added up. Down the columns in blocks as tall as the box: a window is the
-tail of one block and the head of the next, and both are running sums that end with their block
+Along a row by doubling: sums of width 2, 4, 8 … take one addition each, and those that compose the width
+are added. Down the columns in blocks as tall as the box: a window is the tail of one block and the head of
+the next, and both are running sums that end with their block
 (van Herk, "A fast algorithm for local minimum and maximum filters", 1992, with sums for minima).
-So no rounding error travels further than a box, and a NaN stays within its windows.
+So rounding errors do not propagate further than a box, and a NaN only affects its windows.
 """
 
 from cnncli.core import jobs
@@ -12,7 +12,7 @@ from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import LANES, record, vload, vstore
 
 JOB = jobs.BOX
-STEP = 4 * LANES  # floats of one turn of an inner loop
+STEP = 4 * LANES  # floats per iteration of an inner loop
 
 
 @inline
@@ -23,8 +23,8 @@ def add_vectors(a, b, dst, at):
 
 @inline
 def add(a, b, dst, samples):
-    """dst = a + b over a row of floats; rows have room for whole steps."""
-    for i in range(0, samples, STEP):  # written out four times: nobody unrolls it
+    """dst = a + b over a row of floats; rows are padded to whole steps."""
+    for i in range(0, samples, STEP):  # unrolled by hand, as LLVM does not
         add_vectors(a, b, dst, 4 * i)
         add_vectors(a, b, dst, 4 * (i + LANES))
         add_vectors(a, b, dst, 4 * (i + 2 * LANES))
@@ -53,7 +53,7 @@ def sum_along_row(row, width, channels, samples, dst):
             reach += doubled
         if 2 * doubled > width:
             return
-        # Each later sum needs the doubled ones as far as its own reach goes.
+        # Each later sum needs the doubled ones only as far as it reaches.
         add(row, row + 4 * doubled * channels, row, samples + (width - 2 * doubled) * channels)
         doubled *= 2
 
@@ -89,7 +89,7 @@ def loop(job_pointer, scratch, lo, hi):
                     add(head, here, head, samples)
                 have += 1
                 place += 1
-                if place == box_height:  # the block is whole: turn its rows into sums to its end
+                if place == box_height:  # the block is complete: turn its rows into sums to its end
                     for back in range(1, box_height):
                         tail = here - back * pitch
                         add(tail, tail + pitch, tail, samples)

@@ -1,9 +1,9 @@
-"""Fourier transforms of many columns at once: butterflies, blocks turned over, channels picked and woven.
+"""Fourier transforms of many columns at once: butterflies, transposition, (de)interleaving of channels.
 
-A *point* is one complex number in each lane: a vector of real parts, then one of imaginary parts,
-one behind the other in memory. A transform of n points runs in place over n points in a row. The
-forward one decimates in frequency and leaves its results in digit-reversed order; the inverse one
-decimates in time and takes them in that order, so that nothing is ever put in order.
+A *point* is one complex number in each lane: a vector of real parts followed by one of imaginary parts in
+memory. A transform of n points runs in place over n consecutive points. The forward one decimates in
+frequency and leaves its results in digit-reversed order; the inverse one decimates in time and reads that
+order, so that no reordering is needed.
 
 Source: C. Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992, sections 1.9, 2.2.
 """
@@ -40,7 +40,7 @@ def _minus(builder, a, b):
 
 
 def _turned(builder, a, b, inverse):
-    """A - iB and a + iB, the other way round for the inverse."""
+    """A - iB and a + iB, swapped for the inverse."""
     down = builder.fadd(a[0], b[1]), builder.fsub(a[1], b[0])
     up = builder.fsub(a[0], b[1]), builder.fadd(a[1], b[0])
     return (up, down) if inverse else (down, up)
@@ -62,7 +62,7 @@ def _four(builder, x, inverse):
     return [_plus(builder, even, odd), first, _minus(builder, even, odd), third]
 
 
-# Times e^(-+ i pi k/4): which of (re + im, im - re) is the real and the imaginary part, and with what sign.
+# Times e^(-+ i pi k/4): indices into (re + im, im - re) of the real and the imaginary part, and their signs.
 _EIGHTHS = {
     (1, False): ((0, 1), (1, 1)),
     (3, False): ((1, 1), (0, -1)),
@@ -72,7 +72,7 @@ _EIGHTHS = {
 
 
 def _eight(builder, x, inverse):
-    """Transform of eight points: of the even and of the odd ones, the odd ones turned by eighths."""
+    """Transform of eight points: of the even and of the odd ones, the latter rotated by eighths."""
     even, odd = _four(builder, x[0::2], inverse), _four(builder, x[1::2], inverse)
     half = {1: constant(math.sqrt(0.5)), -1: constant(-math.sqrt(0.5))}
     low, high = [None] * 4, [None] * 4
@@ -109,7 +109,7 @@ def _put(builder, address, x):
 
 
 def _turns(builder, address, count):
-    """The factors of a butterfly's points but the first: pairs of numbers in memory."""
+    """Twiddle factors of a butterfly's points except the first: pairs of numbers in memory."""
     parts = [loaded(builder, builder.add(address, ir.Constant(I64, 4 * i)), F32, 4) for i in range(2 * count)]
     vectors = [splatted(builder, part) for part in parts]
     return list(zip(vectors[0::2], vectors[1::2], strict=True))
@@ -120,7 +120,7 @@ def _turned_all(builder, x, turns, inverse):
 
 
 def _pass(builder, base, step, radix, inverse):
-    """Butterflies of points ``gap`` rgbx, in place, in ``blocks`` of radix * gap points.
+    """Butterflies of points ``gap`` apart, in place, in ``blocks`` of radix * gap points.
 
     ``step`` is the address of radix, gap, blocks and the factors' address; the factors of a block's
     j-th butterfly are the j-th there.
@@ -149,7 +149,7 @@ def _pass(builder, base, step, radix, inverse):
 def _passes(inverse):
     """An intrinsic ``(base, passes, plan)``: all passes of a plan over the points from ``base`` on.
 
-    The inverse takes them from the last to the first. The code stands once in the object file.
+    The inverse runs them from last to first. The code is emitted once per object file.
     """
 
     @intrinsic
@@ -190,7 +190,7 @@ inverse = _passes(True)
 
 @intrinsic
 def multiply_spectrum(typing_context, base, count, spectrum):
-    """The last butterflies of a row, of four neighbours, times the conjugate spectrum, and the first back."""
+    """The last radix-4 pass of a row, the product with the conjugate spectrum, and the first inverse pass."""
 
     def codegen(context, builder, signature, args):
         base, count, spectrum = args
@@ -212,10 +212,10 @@ def multiply_spectrum(typing_context, base, count, spectrum):
 def first_butterflies(
     typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b, peaks, squares
 ):
-    """Four real rows and, behind them, the four of the imaginary parts, less an offset each, into strips.
+    """Four real rows and the following four of the imaginary parts, minus an offset each, into strips.
 
-    The squares of what goes in are added to a vector at ``squares``. Where ``peaks`` is not 0, it is the
-    address of as many rows, which become the larger of themselves and the magnitudes.
+    The squares of the inputs are added to a vector at ``squares``. If ``peaks`` is not 0, it is the address
+    of as many rows of running maxima of the magnitudes.
     """
 
     def codegen(context, builder, signature, args):
@@ -260,7 +260,7 @@ def first_butterflies(
 
 
 def _keep_larger(builder, address, value):
-    """Make a vector in memory the larger of itself and the magnitudes of another."""
+    """Update a vector of running maxima in memory with the magnitudes of another."""
     integers = ir.VectorType(I32, LANES)
     bits = builder.and_(builder.bitcast(value, integers), ir.Constant(integers, [0x7FFFFFFF] * LANES))
     magnitude, before = builder.bitcast(bits, VECTOR), loaded(builder, address, VECTOR, 4)
@@ -270,9 +270,9 @@ def _keep_larger(builder, address, value):
 
 @intrinsic
 def least_peak(typing_context, row, vectors, block, least):
-    """The least of ``least`` and the largest floats of blocks, so many to a block, a power of two.
+    """The minimum of ``least`` and the maxima of blocks of ``block`` floats, a power of two.
 
-    ``vectors`` are whole blocks, or hold some each.
+    ``vectors`` are whole blocks, or contain several each.
     """
 
     def codegen(context, builder, signature, args):
@@ -313,7 +313,7 @@ def least_peak(typing_context, row, vectors, block, least):
 
 @intrinsic
 def last_butterflies(typing_context, src, strip_bytes, gap, strips, turns, rows, pitch, offset_a, offset_b):
-    """Back from strips to four real rows and, behind them, the four of the imaginary parts, plus offsets."""
+    """From strips back to four real rows and the following four of the imaginary parts, plus offsets."""
 
     def codegen(context, builder, signature, args):
         src, strip_bytes, gap, strips, turns, rows, pitch, *offsets = args
@@ -337,10 +337,10 @@ def last_butterflies(typing_context, src, strip_bytes, gap, strips, turns, rows,
     return types.void(*[types.intp] * 7, types.float32, types.float32), codegen
 
 
-def _turned_over(builder, rows):
-    """Rows of `LANES` vectors as columns: by single lanes within four, then by fours."""
+def _transposed(builder, rows):
+    """Transpose `LANES` vectors: single lanes within blocks of four, then the blocks."""
     rows = list(rows)
-    # Two steps of x86's unpack instructions turn blocks of four lanes over; the pairs of rows they work on:
+    # Two steps of x86's unpack instructions transpose blocks of four lanes; the pairs of rows they use:
     for pairs, low, high in (
         (((0, 1), (2, 3)), (0, 4, 1, 5), (2, 6, 3, 7)),
         (((0, 2), (1, 3)), (0, 1, 4, 5), (2, 3, 6, 7)),
@@ -371,8 +371,8 @@ def _shuffled(builder, a, b, order):
 
 
 @intrinsic
-def turn_over(typing_context, src, src_step, dst, dst_step, count):
-    """Blocks of `LANES` points in a row: point i, lane j becomes point j, lane i."""
+def transpose_blocks(typing_context, src, src_step, dst, dst_step, count):
+    """Transpose consecutive blocks of `LANES` points: point i, lane j becomes point j, lane i."""
 
     def codegen(context, builder, signature, args):
         src, src_step, dst, dst_step, count = args
@@ -382,7 +382,7 @@ def turn_over(typing_context, src, src_step, dst, dst_step, count):
             for part in (0, VECTOR_BYTES):
                 shifts = [ir.Constant(I64, part + lane * POINT_BYTES) for lane in range(LANES)]
                 rows = [loaded(builder, builder.add(start, shift), VECTOR, 4) for shift in shifts]
-                for shift, row in zip(shifts, _turned_over(builder, rows), strict=True):
+                for shift, row in zip(shifts, _transposed(builder, rows), strict=True):
                     stored(builder, builder.add(to, shift), row, 4)
         return context.get_dummy_value()
 
@@ -404,7 +404,7 @@ def _for_channels(builder, channels, emit):
 
 @intrinsic
 def pick_channel(typing_context, src, channels, dst, vectors):
-    """Every ``channels``-th float from ``src`` on, 2 to 4 rgbx, in whole vectors."""
+    """De-interleave: every ``channels``-th float from ``src`` on, 2 to 4, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         src, channels, dst, vectors = args
@@ -425,7 +425,7 @@ def pick_channel(typing_context, src, channels, dst, vectors):
 
 @intrinsic
 def weave_channels(typing_context, src, pitch, channels, dst, vectors):
-    """Rows of one channel each, ``pitch`` bytes rgbx, 2 to 4 of them, interleaved, in whole vectors."""
+    """Interleave 2 to 4 rows of one channel each, ``pitch`` bytes apart, in whole vectors."""
 
     def codegen(context, builder, signature, args):
         src, pitch, channels, dst, vectors = args
@@ -444,7 +444,7 @@ def weave_channels(typing_context, src, pitch, channels, dst, vectors):
 
 
 def _woven(builder, at, pitch, channels):
-    """The next pixels of rows of one channel each, interleaved: as many vectors as channels."""
+    """Interleave the next pixels of rows of one channel each: as many vectors as channels."""
     rows = [
         loaded(builder, builder.add(at, builder.mul(pitch, ir.Constant(I64, c))), VECTOR, 4)
         for c in range(channels)

@@ -1,8 +1,8 @@
-"""Sums over a rectangle of bytes, in integers: exact, and twice as many to a vector as floats.
+"""Sums over a rectangle of bytes, in integers: exact, and twice as many per vector as floats.
 
-Down the columns a sum slides: the row that enters is added, the one that leaves taken away, which in
-integers leaves no error behind. Along the row by doubling, as in ``box``; the last additions are made
-in registers, where the sums become pixels.
+Down the columns as running sums: the row that enters is added and the one that leaves subtracted, which is
+exact in integers. Along the row by doubling, as in ``box``; the last additions are done in registers,
+where the sums become pixels.
 """
 
 from llvmlite import ir
@@ -27,7 +27,7 @@ from cnncli.core.simd import (
 from cnncli.core.stores import store_as_pixels
 
 BYTE = ir.IntType(8)
-STEP = 4 * LANES  # sums of one turn of an inner loop
+STEP = 4 * LANES  # sums per iteration of an inner loop
 MOST_PIECES = 64
 load_bytes = row_copier(1)
 
@@ -63,7 +63,7 @@ def slide_sums(element):
 
 
 def double_sums(element):
-    """An intrinsic: dst[i] = src[i] + src[i + so many bytes further], in whole steps."""
+    """An intrinsic: dst[i] = src[i] + the element ``shift`` bytes after src[i], in whole steps."""
     vector = ir.VectorType(element, STEP)
     size = ir.Constant(I64, element.width // 8)
 
@@ -84,9 +84,9 @@ def double_sums(element):
 
 
 def sum_pieces_as(element):
-    """An intrinsic: one step of the sums over rows whose addresses stand in a table, stored as pixels.
+    """An intrinsic: one step of sums over rows given by a table of addresses, stored as pixels.
 
-    The number of values that the clamp changed by more than rounding does.
+    Returns the number of values clamped by more than rounding.
     """
     vector = ir.VectorType(element, STEP)
 
@@ -111,13 +111,13 @@ def sum_pieces_as(element):
 
 
 def sliding_loop(element):
-    """A native loop over bytes whose sums fit an integer type of IR."""
+    """A native loop over bytes whose sums fit into an integer type of IR."""
     size = element.width // 8
     slide, double, sum_pieces = slide_sums(element), double_sums(element), sum_pieces_as(element)
 
     @inline
     def list_pieces(width, step, sums, wide, pieces):
-        """The parts, of power-of-two widths, that a sum is made of: a table of addresses; its length."""
+        """The parts of power-of-two widths of a sum: fills a table of addresses, returns its length."""
         count, reach, level = 0, 0, 0
         while width >> level:
             if (width >> level) & 1:

@@ -1,8 +1,8 @@
 """Gradients of a convolution's weights and bias: sums over the pixels of a chunk.
 
 dweight[tap, k] = sum over pixels of x[pixel + tap] * dy[pixel, k]: tiles of ROWS taps by one block of
-output channels stay in registers while the pixels pass. Each slot of the gradient belongs to a fixed
-run of chunks, so that the order of all sums is the same for any number of threads.
+output channels stay in registers while the loop runs over pixels. Each slot of the gradient belongs to a
+fixed range of chunks, so that the order of all sums is the same for any number of threads.
 """
 
 from numpy import float32
@@ -26,7 +26,7 @@ JOB = nn_jobs.OUTER
 
 @inline
 def tap_tiles(job, x, dy, lines, table, dweight, mode, rows):
-    """All taps of one block of output channels, over some lines of dy, by the tile of so many rows."""
+    """All taps of one block of output channels, over ``lines`` lines of dy, in tiles of ``rows`` rows."""
     taps = job.taps
     count = job.tap_count
     width = job.width
@@ -52,7 +52,7 @@ def bias_sums(job, dy, dbias, mode):
     for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
         total = splat(float32(0))
         for line in range(job.height):
-            even = splat(float32(0))  # line by line: a long sum of short ones rounds less
+            even = splat(float32(0))  # line by line: a sum of short sums has less rounding error
             odd = splat(float32(0))
             at = dy + line * job.dy_row + v
             for _ in range(job.width // 2):

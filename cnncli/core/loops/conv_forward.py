@@ -1,9 +1,9 @@
 """Convolution as sums over segments: forward, the gradient to the input, and fully connected.
 
-Forward, a segment is one row of the window: kw * C consecutive floats of NHWC. Backward, it is the
-same over the gradient of the output, with the weights mirrored; for a stride, once for each of the
-stride's phases, which meet only the taps that reach them, so that nothing is multiplied by a zero.
-Pixels are taken ROWS at a time, across the ends of rows and images.
+Forward, a segment is one row of the window: kw * C consecutive floats of NHWC. Backward, the same over the
+gradient of the output, with the kernel mirrored; with a stride, once for each phase of the stride, using
+only the taps that reach it, so that there are no multiplications by inserted zeros. Pixels are processed
+ROWS at a time, across the ends of rows and images.
 """
 
 from cnncli.core import nn_jobs
@@ -16,7 +16,7 @@ JOB = nn_jobs.GATHER
 
 @inline
 def sweep(job, x, y, images, height, table, segments, panel, ahead, bias, mode, rows):
-    """Some lines of some images, for one block of output channels, by the tile of so many rows."""
+    """Some lines of some images, for one block of output channels, in tiles of ``rows`` rows."""
     width = job.width
     x_step = job.x_step
     y_step = job.y_step
@@ -40,7 +40,7 @@ def sweep(job, x, y, images, height, table, segments, panel, ahead, bias, mode, 
                 y += y_step
                 column += 1
                 left -= 1
-            if left == 0:  # beyond the end, the last pixel again
+            if left == 0:  # beyond the end, repeat the last pixel
                 while at < end:
                     store_i64(at, x - x_step)
                     store_i64(at + 8 * rows, y - y_step)
@@ -64,9 +64,9 @@ def sweep(job, x, y, images, height, table, segments, panel, ahead, bias, mode, 
 
 @inline
 def panel_number(job, each):
-    """Which panel is the each-th to be used.
+    """Index of the each-th panel in order of use.
 
-    Of a group the last block comes first: its unused lanes run into the next pixel, which is stored later.
+    The last block of a group comes first: its unused lanes overwrite the next pixel, which is stored later.
     """
     group = each // job.panel_blocks
     return (2 * group + 1) * job.panel_blocks - 1 - each
@@ -81,7 +81,7 @@ def panel_at(job, part, each):
 
 @inline
 def following(job, part, each):
-    """Address of the panel that is used after the each-th of a part of the sums; any after the last."""
+    """Address of the panel used after the each-th of a part of the sums; any address after the last."""
     if each + 1 < job.groups * job.panel_blocks:
         return panel_at(job, part, each + 1)
     return panel_at(job, min(part + 1, job.sum_blocks - 1), 0)

@@ -1,8 +1,8 @@
-"""Convolution of gray images, with stride 1, into a few channels, two neighbouring pixels in a vector.
+"""Convolution of gray images to few channels with stride 1, two neighbouring pixels per vector.
 
-With fewer channels than half the lanes, a vector of channels is mostly empty; with those of two pixels
-it is full, and takes half the multiply-adds. Pairs are taken across the ends of lines and images; where
-a line has an odd width, its last pair overlaps the one before.
+With fewer channels than half the lanes, a vector of one pixel's channels is mostly empty; with two pixels
+it is full, which halves the multiply-adds. Pairs continue across the ends of lines and images; if a line
+has an odd width, its last pair overlaps the one before.
 """
 
 from cnncli.core import nn_jobs
@@ -34,7 +34,7 @@ def loop(job_pointer, scratch, lo, hi):
                     gemm_pairs(scratch, job.segments, job.segment_count, job.panel, job.bias, job.mode, pixel)
                     at = scratch
     if at > scratch:
-        while at < end:  # beyond the end, the last pair again
+        while at < end:  # beyond the end, repeat the last pair
             store_i64(at, load_i64(at - 8))
             store_i64(at + 8 * PAIRS, load_i64(at + 8 * PAIRS - 8))
             at += 8

@@ -1,9 +1,9 @@
-"""The gradient to a convolution's input, spread from where it comes from: for few input channels.
+"""The gradient to a convolution's input by scattering, for few input channels.
 
 Each pixel of dy times the weights of one kernel row is kw * C consecutive floats, which are added to dx.
-Gathering, as in ``conv_forward.py``, fills a vector with the C channels of one pixel, and multiplies
-the zeros around dy too; this fills it with a whole kernel row. The rows of a register tile are pixels
-of one column, in different lines or images, so that what they add to never overlaps.
+Gathering, as in ``conv_forward.py``, fills a vector with the C channels of one pixel, and also multiplies
+the zeros around dy; this fills it with a whole kernel row. The rows of a register tile are pixels of one
+column in different lines or images, so that their outputs never overlap.
 """
 
 from cnncli.core import nn_jobs
@@ -17,7 +17,7 @@ JOB = nn_jobs.SCATTER
 
 @inline
 def fill_table(job, table, dy, dx, first, total):
-    """Addresses of a tile's pixels: column 0 of the lines from ``first`` on, beyond the end the last one."""
+    """Addresses of a tile's pixels: column 0 of the lines from ``first`` on; at the end, the last one."""
     height = job.height
     for r in range(ROWS):
         each = min(first + r, total - 1)
@@ -29,14 +29,14 @@ def fill_table(job, table, dy, dx, first, total):
 
 @inline
 def spread(job, table):
-    """All columns of a tile's lines."""
+    """Scatter all columns of a tile's lines."""
     dx_tap = job.dx_tap
     dy_step = job.dy_step
     dx_step = job.dx_step
     blocks = job.panel_blocks
     panel_pitch = job.panel_pitch
     segments = job.segments
-    bias = job.panel  # is not read: every store adds
+    bias = job.panel  # not read, as every store adds
     for column in range(job.width):
         panel = job.panel
         for row in range(job.window_y):

@@ -1,14 +1,14 @@
-"""Convolution 3 x 3 with stride 1 by tiles of 4 x 4 outputs: 36 multiplications instead of 144.
+"""Winograd convolution: 3 x 3, stride 1, tiles of 4 x 4 outputs: 36 multiplications instead of 144.
 
-A tile's 6 x 6 inputs are transformed, and so are the weights; the convolution becomes 36 products of
-matrices, tiles by channels, of which the inverse transform makes the outputs. All coefficients are
-small, so that little accuracy is lost: about one digit. See ``winograd.py``.
+A tile's 6 x 6 inputs are transformed, and so are the weights; the convolution becomes 36 matrix products,
+tiles by channels, and the inverse transform gives the outputs. All coefficients are small, so that little
+accuracy is lost: about one digit. See ``winograd.py``.
 
-But that is a digit of the largest input of the *tile*, also in outputs that do not see it. So a tile whose
-largest magnitude is more than `OUTLIER` times that of one of its windows (or of 1/16, if the window has
-less) is convolved directly, and so is one that holds infinity, NaN, or what the transform would make
-infinite. Every output is thus off by at most 1e-4 of sum |weight| times the largest magnitude in its own
-window, or times 1/16 where that is less; typically by 1e-6. It depends on the tile alone, never on threads.
+But that is a digit of the largest input of the *tile*, even for outputs whose windows do not contain it. So a
+tile whose largest magnitude is more than 2^`OUTLIER` times that of one of its windows (or 1/16, if that is
+larger) is convolved directly, and so is a tile with infinity, NaN, or values that would overflow in the
+transform. The error of every output is thus at most 1e-4 of sum |weight| times the largest magnitude in its
+own window (or 1/16, if that is larger); typically 1e-6. It depends only on the tile, never on threads.
 """
 
 import numpy as np
@@ -47,14 +47,14 @@ JOB = nn_jobs.WINOGRAD
 LOWEST = np.float32(-np.inf)
 OUTLIER = np.intp(8)  # powers of two between a tile's largest magnitude and a window's
 _EXPONENT = 23  # bits below the exponent of a float32
-LEAST = np.intp((127 - 4) << _EXPONENT)  # bits of 1/16: a window of less counts as one of this …
-USUAL = np.intp(LEAST + (OUTLIER << _EXPONENT))  # … so that tiles up to 16 need no closer look
-MOST = np.intp((127 + 120) << _EXPONENT)  # bits of 2^120, which the transform does not make infinite
+LEAST = np.intp((127 - 4) << _EXPONENT)  # bits of 1/16, the minimum magnitude assumed for a window …
+USUAL = np.intp(LEAST + (OUTLIER << _EXPONENT))  # … so that tiles up to 16 need no further check
+MOST = np.intp((127 + 120) << _EXPONENT)  # bits of 2^120, which does not overflow in the transform
 
 
 @inline
 def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bias, mode):
-    """One vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist; one mode at most."""
+    """One vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist; at most one mode."""
     floor = np.float32(0) if mode & RELU else LOWEST
     if rows >= OUTPUTS and columns >= OUTPUTS and not mode & ADD:
         output_square_biased(src, SIDE * step, step, dst, row_pitch, pixel, bias, floor)
@@ -69,7 +69,7 @@ def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bi
 
 @inline
 def fill_table(table, x, y, tiles, rows, input_pitch, output_pitch):
-    """Addresses of so many rows of inputs and of outputs; beyond the end, the last again."""
+    """Addresses of the rows of inputs and outputs; beyond the end, the last is repeated."""
     for r in range(rows):
         each = min(r, tiles - 1)
         store_i64(table + 8 * r, x + each * input_pitch)
@@ -78,7 +78,7 @@ def fill_table(table, x, y, tiles, rows, input_pitch, output_pitch):
 
 @inline
 def multiply(job, inputs, products, tiles, output_pitch, table):
-    """The 36 products of matrices."""
+    """The 36 matrix products."""
     blocks, pitch, segments, no_bias = job.panel_blocks, job.input_pitch, job.segments, job.zeros
     panel_bytes = job.channels * BLOCK_BYTES
     for place_ in range(PLACES):
@@ -105,7 +105,7 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
 
 @inline
 def transform_tile(job, src, rows, columns, buffer, dst, step):
-    """The inputs of a tile, all channels; bits of the largest magnitude among them."""
+    """Transform the inputs of a tile, all channels; returns the bits of their largest magnitude."""
     pixel = 4 * job.channels
     peak = 0
     for c in range(0, job.input_pitch, VECTOR_BYTES):
@@ -117,7 +117,7 @@ def transform_tile(job, src, rows, columns, buffer, dst, step):
 
 @inline
 def stands_out(job, src, rows, columns, peak):
-    """Whether a tile's largest magnitude is too large for one of its outputs' windows."""
+    """Whether a tile's largest magnitude is too large compared with one of its windows."""
     if peak > MOST:
         return True
     pixel = 4 * job.channels

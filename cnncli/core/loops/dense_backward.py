@@ -1,7 +1,7 @@
 """The gradient of a fully connected layer's weights: a sum over the samples of the whole batch.
 
-Such a layer has too many weights for a slot each of several threads; instead a call does some of the
-taps for all samples.
+Such a layer has too many weights for one slot per thread; instead a call computes some of the taps over all
+samples.
 """
 
 from cnncli.core import nn_jobs

@@ -1,7 +1,7 @@
-"""Direct convolution of bytes with a small kernel of small whole numbers, in 16-bit integers.
+"""Direct convolution of bytes with a small kernel of small integers, in 16-bit integers.
 
-Twice as many samples to a vector as in floats, no conversion before the sum, and no error. Kernels such
-as Sobel's and Laplace's are of this kind, up to a power of two that goes into the final scale.
+Twice as many samples per vector as with floats, no conversion before the sum, and no error. Kernels such as
+Sobel's and Laplace's are of this kind, up to a power of two that is folded into the final scale.
 """
 
 from llvmlite import ir
@@ -37,8 +37,8 @@ load_bytes = row_copier(1)
 def byte_sums_as(typing_context, src, count, taps, dst, element, absolute, scale, bias, as_bytes):
     """Sums over taps, each an offset in bytes and a weight, for one chunk, stored as pixels.
 
-    ``|sum| if absolute``, times scale plus bias, clamped; with ``as_bytes`` (a scale of 1, a whole bias,
-    an output of bytes) in integers. The number of values that the clamp changed by more than rounding.
+    ``|sum| if absolute``, times scale plus bias, clamped; with ``as_bytes`` (a scale of 1, an integer bias,
+    an output of bytes) in integers. Returns the number of values clamped by more than rounding.
     """
 
     def codegen(context, builder, signature, args):
@@ -87,7 +87,7 @@ def _store_bytes(builder, sums, dst, absolute, bias):
     clipped = cgutils.alloca_once(builder, I64)
     builder.store(ir.Constant(I64, 0), clipped)
     with builder.if_then(builder.icmp_unsigned("!=", above, ir.Constant(whole, 0)), likely=False):
-        beyond = builder.icmp_unsigned(">", values, high)  # below 0 as well, which is large without a sign
+        beyond = builder.icmp_unsigned(">", values, high)  # also below 0, which is large as unsigned
         far = builder.zext(builder.bitcast(beyond, ir.IntType(CHUNK)), whole)
         kind = ir.FunctionType(whole, [whole])
         ones = cgutils.get_or_insert_function(builder.module, kind, f"llvm.ctpop.i{whole.width}")

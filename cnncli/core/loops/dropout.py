@@ -1,7 +1,7 @@
-"""Dropout: the values that stay, scaled up; backward, the same ones.
+"""Dropout: the remaining values are scaled up; backward uses the same mask.
 
-Random numbers come from no state but from what they belong to: seed and layer, step, sample and place.
-The mask is computed again in the backward pass, and is the same for any number of threads.
+Random numbers have no state; they are hashes of seed and layer, step, sample and position. The mask is
+recomputed in the backward pass, and is the same for any number of threads.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ JOB = nn_jobs.DROPOUT
 REST = 512  # in scratch: rests of rows, two vectors
 ONE = np.float32(1)
 ZERO = np.float32(0)
-# Multipliers of lowbias32 (C. Wellons), a hash of 32 bits with hardly a bias in any bit.
+# Multipliers of lowbias32 (C. Wellons), a 32-bit hash with very low bias.
 _FIRST, _SECOND = 0x7FEB352D, 0x846CA68B
 _GOLDEN = 0x9E3779B9  # odd, so that different keys stay different
 
@@ -52,7 +52,7 @@ def _hashed(builder, x):
 
 @intrinsic
 def key_of(typing_context, key, number):
-    """A key for one more number."""
+    """Combine a key with another number."""
 
     def codegen(context, builder, signature, args):
         key, number = (builder.trunc(each, I32) for each in args)
@@ -64,7 +64,7 @@ def key_of(typing_context, key, number):
 
 @intrinsic
 def uniform(typing_context, key, index):
-    """Numbers in [0, 1) for the places ``index``, ``index`` + 1 … in the lanes."""
+    """Random numbers in [0, 1) for the positions ``index``, ``index`` + 1 … in the lanes."""
 
     def codegen(context, builder, signature, args):
         key, index = (splatted(builder, builder.trunc(each, I32)) for each in args)
@@ -80,7 +80,7 @@ def uniform(typing_context, key, index):
 
 @inline
 def thinned(value, key, index, rate, scale):
-    """A vector with some of its lanes at 0."""
+    """Apply the mask and the scale to a vector."""
     return where_greater(rate, uniform(key, index), splat(ZERO), value * scale)
 
 

@@ -1,4 +1,4 @@
-"""Functions of single values, forward and backward, over the rows of tensors."""
+"""Elementwise functions, forward and backward, over the rows of tensors."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ DENSITY = np.float32(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 @inline
 def apply(kind, a, b, alpha):
-    """One vector: forward of a, or the gradient b of a's layer, for which a is what was kept."""
+    """One vector: forward of a; or backward, of the gradient b with the saved activation a."""
     zero = splat(ZERO)
     if kind == RELU:
         return vmax(zero, a)

@@ -1,7 +1,7 @@
-"""Networks of minima and maxima over rows of integers, a vector of neighbours at a time.
+"""Sorting networks over rows of integers, a vector of neighbours at a time.
 
-Small networks are compiled: their operations stand one after another on registers, in stages that
-end where a neighbour's values are needed. Large ones are read from a table, a step a row.
+Small networks are compiled to straight-line code on registers, in stages that end where a neighbour's
+values are needed. Large ones are interpreted from a table, one step per row.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from cnncli.core.networks import median_network, network_stages
 from cnncli.core.simd import I64, VECTOR_BYTES, loaded, prefetch, stored
 
 BYTE, WORD, KEY = ir.IntType(8), ir.IntType(16), ir.IntType(32)
-_GROUP = 4  # vectors of one turn of a step
+_GROUP = 4  # vectors per iteration of a step
 
 
 def _choose(builder, kind, a, b):
@@ -49,11 +49,11 @@ def _cover(builder, length):
 def three_by_three(element):
     """An intrinsic that writes the medians of windows of 3 x 3 for two rows.
 
-    Its arguments: address of the first row, bytes from row to row and from pixel to pixel, length of an
-    answer in bytes, and where the answers go; addresses of two rows to read and two to write that are
-    fetched into the cache meanwhile. Answers shorter than a vector are written as a whole one.
-    The two rows in the middle are sorted once for both windows. Of three sorted columns the median is
-    that of the largest of the smallest, the middle of the middle, and the smallest of the largest.
+    Its arguments: address of the first row, bytes from row to row and from pixel to pixel, length of a
+    result in bytes, and addresses of the results; addresses of two rows to read and two to write that are
+    prefetched. Results shorter than a vector are written as a whole vector. The two rows in the middle are
+    sorted once for both windows. The median of three sorted columns is the median of the maximum of their
+    minima, the median of their medians, and the minimum of their maxima.
     """
 
     @intrinsic
@@ -102,9 +102,9 @@ def three_by_three(element):
 def compiled_network(size, element):
     """An intrinsic that writes the medians of windows of ``size`` x ``size``, from rows through places.
 
-    Its arguments, all in bytes: address of the first row, from row to row, address of the places, from
-    place to place, from pixel to pixel, length of the answer, and where the answer goes. Answers shorter
-    than a vector are written as a whole one.
+    Its arguments, all in bytes: address of the first row, pitch of rows, address of the places, pitch of
+    places, size of a pixel, length of the result, and its address. Results shorter than a vector are
+    written as a whole vector.
     """
     network = median_network(size)
     stages = network_stages(size)
@@ -196,7 +196,7 @@ def exchange_rows(element):
 
 
 def _rekeying(collapse):
-    """An intrinsic that turns floats into integers of the same order, or such integers back, in place."""
+    """An intrinsic that converts floats to integers of the same order, or back, in place."""
 
     @intrinsic
     def rekey(typing_context, row, length):
@@ -223,6 +223,6 @@ def _rekeying(collapse):
     return rekey
 
 
-# Every NaN gets the key of one NaN, which lies above that of all numbers.
+# Every NaN gets the same key, above those of all numbers.
 floats_to_keys = _rekeying(collapse=True)
 keys_to_floats = _rekeying(collapse=False)

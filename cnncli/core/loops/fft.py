@@ -1,20 +1,21 @@
 """Convolution with a large kernel: Fourier transforms of overlapping tiles.
 
-A tile of the padded image is transformed, multiplied by the kernel's spectrum and transformed back;
-of a tile of rows x columns the first (rows - kh + 1) x (columns - kw + 1) pixels are right, so tiles
-overlap by the rest (overlap-save). Two real *planes* a and b, each one channel of a tile, go as
-a + ib: a real kernel keeps them apart. In scratch a pair of planes lies in *strips* of `LANES`
-columns: strip s holds, for each row, one point. Columns are transformed strip by strip, which fits the
-first-level cache; rows `LANES` at a time, turned over into a buffer that fits it too.
+A tile of the padded image is transformed, multiplied by the kernel's spectrum and transformed back; of a
+tile of rows x columns, the first (rows - kh + 1) x (columns - kw + 1) pixels are valid, so tiles overlap by
+the rest (overlap-save). Two real *planes* a and b, each one channel of a tile, are transformed as a + ib:
+with a real kernel they remain separate. In scratch a pair of planes is stored in *strips* of `LANES` columns:
+strip s has one point for each row. Columns are transformed strip by strip, which fits into the L1 cache;
+rows `LANES` at a time, transposed into a buffer that fits too.
 
-Before the transform a sample of the plane is taken off all of it, and afterwards added times the
-kernel's sum: what is flat stays exactly flat, and rounding errors are relative to the contrast.
+Before the transform one sample of the plane is subtracted from all of it, and afterwards added times the
+kernel's sum: flat areas stay exactly flat, and rounding errors are relative to the contrast.
 
-Rounding spreads over a tile and its partner: an answer errs by a few 10^-7 of what the values of both are
-on average, also where the window holds much smaller ones. So while rows go in, their squares are added up,
-and the largest magnitude of each block of pixels is kept, blocks so small that every window holds a whole
-one (of some of their rows, which can only make it smaller). Where the least of these is too small beside
-the sum, or anything is not finite, the tiles are left out, and written down for the caller.
+Rounding errors spread over a tile and its partner: the error of an output is a few 10^-7 of the root mean
+square of both, even where the window contains much smaller values. So when rows are loaded, their squares
+are summed, and the largest magnitude of each block of pixels is recorded, with blocks so small that every
+window contains a whole one (only some rows of a block are checked, which can only make it smaller). If the
+minimum of these is too small compared with the sum, or anything is not finite, the tiles are skipped and
+reported to the caller.
 
 Source: A. V. Oppenheim, R. W. Schafer, Discrete-Time Signal Processing, section 8.7.3 (overlap-save).
 """
@@ -31,7 +32,7 @@ from cnncli.core.loops.butterflies import (
     least_peak,
     multiply_spectrum,
     pick_channel,
-    turn_over,
+    transpose_blocks,
     weave_channels,
 )
 from cnncli.core.loops.integers import clear, load_u8, store_8
@@ -41,14 +42,14 @@ from cnncli.core.simd import LANES, VECTOR_BYTES, load_f32, load_i64, record, st
 JOB = jobs.FFT
 ZERO = np.float32(0)
 INFINITE = np.float32(np.inf)
-LEAST = np.float32(1e-25)  # magnitude: below it, squares and products are no normal float32
-MAGNITUDES = 0x7FFFFFFF7FFFFFFF  # bits of two floats but for their signs
-SQUARES = 64  # bytes from the planes' offsets, where a vector of sums of squares lies
+LEAST = np.float32(1e-25)  # magnitude below which squares and products are not normal float32
+MAGNITUDES = 0x7FFFFFFF7FFFFFFF  # bits of two floats without their signs
+SQUARES = 64  # offset in bytes of a vector of sums of squares from the planes' offsets
 
 
 @inline
 def _load_pair(job, first, planes, pair, scratch, strips):
-    """A pair of planes, loaded, less their offsets, and through the first pass over columns."""
+    """Load a pair of planes, subtract their offsets, and run the first pass over columns."""
     channels, columns, pitch = job.channels, job.columns, job.row_bytes
     line, rows = scratch + job.line_at, scratch + job.rows_at
     gap = job.rows // 4
@@ -69,7 +70,7 @@ def _load_pair(job, first, planes, pair, scratch, strips):
             have = 0
             if plane < planes and y < job.padded_height:
                 have = min(columns, job.padded_width - x0)
-                # The plane before has loaded this row already if it is another channel of this tile.
+                # The previous plane has already loaded this row if it is another channel of this tile.
                 if side == 0 or channel == 0:
                     load_row(job, y, x0, have, row if channels == 1 else line)
                 pick_channel(line + 4 * channel, channels, row, columns // LANES)
@@ -102,7 +103,7 @@ def _load_pair(job, first, planes, pair, scratch, strips):
 
 @inline
 def _is_nothing(job, strips):
-    """Whether all that was loaded is 0, not only its square in float32."""
+    """Whether all loaded values are 0, not only their squares in float32."""
     bits = 0
     for strip in range(job.columns // LANES):
         first = strips + strip * job.strip_bytes
@@ -113,7 +114,7 @@ def _is_nothing(job, strips):
 
 @inline
 def _least_of_blocks(job, first, planes, pair, j, peaks, least):
-    """The least of the largest magnitudes of blocks that end with the j-th rows; forgets them."""
+    """The minimum of the peaks of blocks that end with the j-th rows; resets the peaks."""
     channels, columns, gap = job.channels, job.columns, job.rows // 4
     for i in range(8):
         plane = 2 * pair + i % 2
@@ -134,14 +135,14 @@ def _least_of_blocks(job, first, planes, pair, j, peaks, least):
 
 @inline
 def _leave_out(job, first, planes, pair):
-    """Mark the tiles of a pair of planes as not to be stored."""
+    """Mark the tiles of a pair of planes as skipped."""
     for plane in range(2 * pair, min(2 * pair + 2, planes)):
         store_8(job.left_out + first + plane // job.channels, 1)
 
 
 @inline
 def _is_left_out(job, first, planes, pair):
-    """Whether no tile of a pair of planes is stored."""
+    """Whether all tiles of a pair of planes are skipped."""
     last = min(2 * pair + 1, planes - 1)
     return (
         job.checks
@@ -152,9 +153,9 @@ def _is_left_out(job, first, planes, pair):
 
 @inline
 def _filter_pair(job, buffer, strips):
-    """The rest of the transform, the product with the spectrum, and back but for the last pass over columns.
+    """The rest of the transform, the product with the spectrum, and the inverse but for its last pass.
 
-    A job that prepares leaves the transform in the place of the spectrum.
+    A job that prepares stores the transform as the spectrum.
     """
     count = job.columns // LANES
     block = LANES * POINT_BYTES
@@ -165,12 +166,12 @@ def _filter_pair(job, buffer, strips):
     for row in range(0, job.rows, LANES):
         at = strips + row * POINT_BYTES
         into = spectrum if job.prepares else buffer
-        turn_over(at, job.strip_bytes, into, block, count)
+        transpose_blocks(at, job.strip_bytes, into, block, count)
         forward(into, passes, plan)
         if job.prepares == 0:
             multiply_spectrum(buffer, job.columns // 4, spectrum)
             inverse(buffer, passes, plan)
-            turn_over(buffer, block, at, job.strip_bytes, job.kept)
+            transpose_blocks(buffer, block, at, job.strip_bytes, job.kept)
         spectrum += count * block
     for strip in range(job.kept):
         inverse(strips + strip * job.strip_bytes, job.column_passes, job.column_plan)
@@ -178,7 +179,7 @@ def _filter_pair(job, buffer, strips):
 
 @inline
 def _store_group(job, first, planes, scratch):
-    """The last pass over columns of all pairs of a group, and the rows of its tiles to the output."""
+    """The last pass over columns of all pairs of a group, and the storing of its tiles."""
     channels, pitch = job.channels, job.row_bytes
     line, rows, strips = scratch + job.line_at, scratch + job.rows_at, scratch + job.strips_at
     gap = job.rows // 4
@@ -192,7 +193,7 @@ def _store_group(job, first, planes, scratch):
                 job.kept, job.turns + 24 * j, rows + 8 * pair * pitch, pitch,
                 load_f32(offsets) * job.kernel_sum, load_f32(offsets + 4) * job.kernel_sum,
             )  # fmt: skip
-            # What is not finite spreads over all of a transform, so one sample of each plane tells.
+            # A value that is not finite affects all of a transform, so one sample of each plane is enough.
             sample = load_f32(rows + 8 * pair * pitch) + load_f32(rows + (8 * pair + 4) * pitch)
             if j == 0 and job.left_out and sample - sample != ZERO:
                 _leave_out(job, first, planes, pair)

@@ -1,4 +1,4 @@
-"""Exponential, logarithm and error function of vectors, to float32's last digit or two.
+"""Exponential, logarithm and error function of vectors, accurate to the last digit or two of float32.
 
 Native functions may not call the C library, and the loops need whole vectors at a time anyway.
 """
@@ -58,7 +58,7 @@ def vexp(typing_context, a):
         p = fused(builder, p, builder.fmul(r, r), builder.fadd(r, constant(1)))
         number = builder.fcmp_ordered("ord", n, n)
         n = builder.fptosi(builder.select(number, n, constant(0)), INTEGERS)
-        # 2**n in two factors, since n = 128 has no float of its own.
+        # 2**n as two factors, as 2**128 is not a float32.
         half = builder.ashr(n, _integers(1))
         for part in (half, builder.sub(n, half)):
             bits = builder.shl(builder.add(part, _integers(127)), _integers(23))
@@ -97,7 +97,7 @@ def vsigmoid(x):
 
 @inline
 def vtanh(x):
-    """Hyperbolic tangent: where x is small by its series, which the quotient would round away."""
+    """Hyperbolic tangent; for small x by its series, as the quotient would lose accuracy."""
     square = x * x
     series = x * (splat(ONE) + square * (splat(np.float32(-1 / 3)) + square * splat(np.float32(2 / 15))))
     quotient = splat(ONE) - splat(np.float32(2)) / (vexp(x + x) + splat(ONE))
@@ -106,7 +106,7 @@ def vtanh(x):
 
 @inline
 def vnormal(x):
-    """Share of a standard normal distribution below x."""
+    """Cumulative distribution function of the standard normal distribution."""
     a = vabs(x) * splat(np.float32(0.7071067811865476))
     t = splat(ONE) / (splat(ONE) + a * splat(_ERF_P))
     p = splat(_ERF[0])

@@ -1,21 +1,21 @@
-"""The register tile of all network layers: rows of inputs times a panel of weights, in registers.
+"""The register tile of all network layers: rows of inputs times a panel of weights.
 
 A tile has `ROWS` rows and `VECTORS` vectors of outputs, which stay in registers for the whole sum.
-For every step of the sum one value of each row is spread over a vector and multiplied into the
-step's `BLOCK` columns: 2 + ROWS loads for 2 * ROWS fused multiply-adds, so that arithmetic, not
-memory, is the limit. Rows lie anywhere: their addresses come from a table in scratch, first
-those of the inputs, then those of the outputs.
+For every step of the sum, one value of each row is broadcast to a vector and multiplied by the step's
+`BLOCK` columns: 2 + ROWS loads for 2 * ROWS fused multiply-adds, so that arithmetic, not memory, is the
+limit. Rows can be anywhere: their addresses come from a table in scratch, first those of the inputs, then
+those of the outputs.
 
-A long sum is made in parts, each from 0 on, and added to what is there when it is done: the sum of
-36,777 products is 192 sums of 192, and rounding grows with the parts and their length, not with all.
+A long sum is computed in parts, each starting at 0 and added to the output when it is done: a sum of
+36,777 products is 192 sums of 192, and rounding errors grow with the number and the length of the parts.
 
-The narrow tile has `NARROW` rows of one vector, for blocks of which no more is used: with 6 output
-channels and 8 lanes it does 8 lanes' work where the wide one does 16 lanes'. It loads NARROW + 1 times
-for NARROW multiply-adds, which is still no more than two loads a cycle can bring. The single tile has
-one row, for a fully connected layer of one sample: the weights' way from memory is the limit there.
+The narrow tile has `NARROW` rows of one vector, for blocks that use no more: with 6 output channels and
+8 lanes it computes 8 lanes instead of 16. It has NARROW + 1 loads for NARROW multiply-adds, still within
+two loads per cycle. The single tile has one row, for a fully connected layer and one sample: there reading
+the weights from memory is the limit.
 
-The tile of pairs is for gray images and no more channels than half the lanes: a row is two neighbouring
-pixels, whose values lie side by side and are spread together; lane 2 k + p is channel k of pixel p.
+The tile of pairs is for gray images and at most half as many channels as lanes: a row is two neighbouring
+pixels, whose adjacent values are broadcast together; lane 2 k + p is channel k of pixel p.
 """
 
 from llvmlite import ir
@@ -43,12 +43,12 @@ ROWS = TARGET.gemm_rows
 VECTORS = 2
 HALF = TARGET.gemm_half_rows
 NARROW = TARGET.gemm_narrow_rows
-PAIRS = 13  # rows of the tile of pairs: no more than there are registers for their addresses
+PAIRS = 13  # rows of the tile of pairs: limited by the registers for their addresses
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
 
-# What a tile starts from and ends with: bits of `mode`.
-ADD = 1  # the sum, when it is done, to what the outputs hold, instead of starting from the bias
+# How a tile starts and ends: bits of `mode`.
+ADD = 1  # add the sum to the outputs at the end, instead of starting from the bias
 RELU = 2
 
 
@@ -69,7 +69,7 @@ def _adds(builder, mode):
 
 
 def _start(builder, slots, bias, mode):
-    """Accumulators from the bias, or from 0 where the sums are added to others at the end."""
+    """Initialise accumulators with the bias, or with 0 if the sums are added to the outputs."""
     adding = _adds(builder, mode)
     for v in range(len(slots[0])):
         value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
@@ -79,7 +79,7 @@ def _start(builder, slots, bias, mode):
 
 
 def _clip(builder, slots, mode):
-    """No accumulator below 0, if the mode says so."""
+    """Apply ReLU to the accumulators, if the mode says so."""
     clip = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, RELU)), ir.Constant(I64, 0))
     with builder.if_then(clip):
         for row in slots:
@@ -90,7 +90,7 @@ def _clip(builder, slots, mode):
 
 
 def _add(builder, slots, outputs, mode):
-    """What the outputs hold, if the mode says so: all of it is read before any is written."""
+    """Add the outputs, if the mode says so: all are read before any is written."""
     with builder.if_then(_adds(builder, mode)):
         for row, output in zip(slots, outputs, strict=True):
             for v, slot in enumerate(row):
@@ -99,7 +99,7 @@ def _add(builder, slots, outputs, mode):
 
 
 def _finish(builder, slots, outputs, mode):
-    """Outputs, first row to last: the unused lanes of one row are overwritten by the next."""
+    """Store the outputs, first row to last: unused lanes of a row are overwritten by the next."""
     _add(builder, slots, outputs, mode)
     _clip(builder, slots, mode)
     for row, output in zip(slots, outputs, strict=True):
@@ -108,23 +108,23 @@ def _finish(builder, slots, outputs, mode):
 
 
 def _spread(builder, address):
-    """The value at an address in all lanes."""
+    """Broadcast the value at an address to all lanes."""
     return splatted(builder, loaded(builder, address, F32, 4))
 
 
 def _spread_pair(builder, address):
-    """The two values at an address, one in the even lanes, one in the odd."""
+    """Broadcast the two values at an address, one to the even lanes, one to the odd."""
     pair = loaded(builder, address, ir.DoubleType(), 4)
     return builder.bitcast(splatted(builder, pair, LANES // 2), VECTOR)
 
 
 def _vectors(builder, columns, count):
-    """So many vectors from an address on."""
+    """``count`` consecutive vectors from an address on."""
     return [loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(count)]
 
 
 def _step(builder, slots, inputs, along, vectors, spread=_spread):
-    """One step of the sum: values so many bytes ``along`` from the addresses ``inputs``, times vectors."""
+    """One step of the sum: values ``along`` bytes after the addresses ``inputs``, times vectors."""
     for row, address in zip(slots, inputs, strict=True):
         value = spread(builder, builder.add(address, along))
         for vector, slot in zip(vectors, row, strict=True):
@@ -185,7 +185,7 @@ _HALF_VECTOR = ir.VectorType(F32, LANES // 2)
 
 
 def _lanes(builder, vector, numbers):
-    """Some lanes of a vector, in an order."""
+    """Select lanes of a vector, in the given order."""
     none = ir.Constant(vector.type, ir.Undefined)
     return builder.shuffle_vector(vector, none, ir.Constant(ir.VectorType(I32, len(numbers)), numbers))
 
@@ -221,12 +221,12 @@ def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel)
     return types.void(*[types.intp] * 7), codegen
 
 
-# A tile whose sums run over segments: stretches of consecutive inputs.
+# A tile whose sums run over segments of consecutive inputs.
 #
-# output[r] + shift = (bias, or what is there) +
+# output[r] + shift = (bias, or the previous output) +
 # sum over s < count, t < length[s] of input[r][offset[s] + t] * panel[s, t].
 # ``segments`` holds triples of intp: byte offset, length in floats, and one that is not read here.
-# ``ahead`` is how many bytes behind the panel the next one lies, which is fetched from memory meanwhile.
+# ``ahead`` is the offset in bytes from the panel to the next one, which is prefetched.
 gemm_tile = _gemm_tile(ROWS, VECTORS)
 gemm_half = _gemm_tile(HALF, VECTORS)
 gemm_narrow = _gemm_tile(NARROW, 1)
@@ -297,7 +297,7 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
 # A tile whose sums run over pixels: ``lines`` lines of ``line`` pixels.
 #
-# output[r] = (0, or what is there) + sum over lines y, pixels x of
+# output[r] = (0, or the previous output) + sum over lines y, pixels x of
 # input[r][y * line_pitch + x * step] * columns[y * column_pitch + x * column_step],
 # pitches and steps in bytes.
 outer_tile = _outer_tile(ROWS, VECTORS)

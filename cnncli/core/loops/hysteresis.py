@@ -1,7 +1,7 @@
-"""Canny's second half: follow ridges from the strong ones to all that touch them.
+"""Canny's hysteresis: trace ridges from the strong ones to all connected ones.
 
 One pass over the whole image, because an edge may wind through all of it. The result does not depend
-on the order in which pixels are met.
+on the order in which pixels are visited.
 """
 
 from cnncli.core import jobs
@@ -17,7 +17,7 @@ STRONG_BITS = 0x0202020202020202
 
 @inline
 def push(stack, top, at):
-    """Make the pixel at an address an edge, and remember to look around it."""
+    """Mark the pixel at an address as an edge, and push it to visit its neighbours."""
     store_8(at, EDGE)
     store_i64(stack + 8 * top, at)
     return top + 1
@@ -25,7 +25,7 @@ def push(stack, top, at):
 
 @inline
 def follow(job, start):
-    """Make an edge of a strong pixel and of everything connected to it."""
+    """Mark a strong pixel and everything connected to it as edges."""
     stack, pitch, step = job.stack, job.pitch, job.step
     top = push(stack, 0, start)
     while top:

@@ -1,8 +1,8 @@
-"""What filters of one kernel share: tiles, rows read where they lie, sums stored as pixels from registers."""
+"""Shared parts of filters with one kernel: tiles, rows read in place, sums stored from registers."""
 
 import numpy as np
 
-from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8, U16
+from cnncli.core.elements import COLORS, FLOAT, RGBX_BYTES, U8, U16
 from cnncli.core.jobs import RGBX, STREAMED
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
@@ -32,17 +32,17 @@ def tile_at(job, tile):
 def output_at(job, row, column):
     """Address of an output pixel, and bytes of one of its samples."""
     if job.out_type == RGBX:
-        return job.out + row * job.out_pitch + column * APART_BYTES, 1
+        return job.out + row * job.out_pitch + column * RGBX_BYTES, 1
     size = 1 if job.out_type == U8 else 2 if job.out_type == U16 else 4
     return job.out + row * job.out_pitch + column * job.channels * size, size
 
 
 @inline
 def in_place(job, row, rows, column, pixels, size):
-    """Address of a padded pixel if all rows from it on can be read where they lie, else 0.
+    """Address of a padded pixel if all rows from it on can be read in place, else 0.
 
-    They can if the source's samples, of ``size`` bytes, are those that the loop works on, if they touch
-    no border, and if the chunks that reach beyond their last pixel stay within the image's memory.
+    They can if the source's samples, of ``size`` bytes, have the loop's type, if they touch no border, and
+    if the chunks that extend beyond their last pixel stay within the image's memory.
     """
     if not job.reads_in_place or column < job.inner_lo or column + pixels > job.inner_hi:
         return 0
@@ -56,7 +56,7 @@ def in_place(job, row, rows, column, pixels, size):
 
 @inline
 def move_up(rows, first, end, pitch):
-    """Make the rows from ``first`` to ``end`` the first ones, to have room for more behind them."""
+    """Move the rows from ``first`` to ``end`` to the start of scratch, to make room for more."""
     for row in range(first, end):
         copy_bytes(rows + (row - first) * pitch, rows + row * pitch, pitch)
 
@@ -74,9 +74,9 @@ def sum_along(job, row, samples, rank, dst):
 def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scratch):
     """Sums over all taps for output rows that share their loads, from a column on, stored as pixels.
 
-    ``src`` is under the first cell. Whole chunks of `ROWS` rows go straight from the registers to the
-    output; the rest, and fewer rows, by way of so many rows of scratch at ``spare``. As many source rows
-    from ``ahead`` on are fetched into the cache meanwhile, unless it is 0.
+    ``src`` is under the first cell. Whole chunks of `ROWS` rows are stored directly from registers to the
+    output; the remainder, and fewer rows, through rows of scratch at ``spare``. As many source rows from
+    ``ahead`` on are prefetched, unless it is 0.
     """
     channels, row_bytes = job.channels, 4 * job.pitch
     ends, weights = job.tap_ends, job.tap_weights
@@ -89,7 +89,7 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
         to, pitch = spare + 4 * i, row_bytes
         element, absolute, scale, bias = FLOAT, 0, ONE, ZERO
         if i < whole:
-            at = i // COLORS * APART_BYTES if job.out_type == RGBX else i * size
+            at = i // COLORS * RGBX_BYTES if job.out_type == RGBX else i * size
             to, pitch = out + at, job.out_pitch
             element, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
             for each in range(ROWS):
@@ -108,7 +108,7 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
 
 
 def storing_chunks(chunk, sum_chunk):
-    """A function that stores a row of sums as pixels, so many at a time.
+    """A function that stores a row of sums as pixels, ``chunk`` at a time.
 
     ``sum_chunk(job, src, table, count, i, to, kind, absolute, scale, bias, final)`` stores the sums from
     the i-th on as pixels, final ones or floats for scratch, and counts the clipped.
@@ -116,7 +116,7 @@ def storing_chunks(chunk, sum_chunk):
 
     @inline
     def store_sums(job, src, table, count, row, column, pixels, spare, scratch):
-        """Whole chunks straight to the output, the rest by way of scratch at ``spare``; the clipped ones."""
+        """Store whole chunks directly, the remainder through scratch at ``spare``; counts the clipped."""
         channels = job.channels
         out, size = output_at(job, row, column)
         samples = ((pixels - 1) * job.stride_x + 1) * channels

@@ -1,4 +1,4 @@
-"""Losses and their gradients, a row of outputs and a row of targets a sample."""
+"""Losses and their gradients, with one row of outputs and one of targets for each sample."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def put(dst, floats, value, buffer):
 
 @inline
 def softmax(job, x, dx, targets, buffer):
-    """Cross-entropy of the softmax with targets that weigh each class."""
+    """Cross-entropy of the softmax, with a target weight for each class."""
     count = job.outputs
     highest = LOWEST
     for i in range(count):
@@ -69,7 +69,7 @@ def softmax(job, x, dx, targets, buffer):
         target = fetch(targets + 4 * i, count - i, buffer, ZERO)
         total = total + vexp(value - top)
         weight = weight + target
-        # A lane beyond the row is infinite, and weighs nothing.
+        # Lanes beyond the row are infinite, and have no weight.
         chosen = chosen + target * vmax(splat(np.float32(-3e38)), value - top)
     whole = lane_sum(total)
     mass = lane_sum(weight)

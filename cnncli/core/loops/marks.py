@@ -1,4 +1,4 @@
-"""What lies above a level in a map, as pixels of the output's type: 1 before scale and bias, the rest 0."""
+"""Threshold a map to pixels of the output's type: 1 above a level, else 0, before scale and bias."""
 
 import numpy as np
 

@@ -1,9 +1,9 @@
-"""Medians of bytes in a time that does not grow with the window.
+"""Medians of bytes in constant time per pixel.
 
-Each column of the window's height has a histogram, and a window's is the sum of its columns': one step
-to the right adds a column and takes one away. A histogram has 16 coarse bins of 16 values each, and 16
-fine bins in each coarse one. The coarse bins are kept for every window; of the fine ones only those in
-which a median falls are brought up to the window, from where they were last needed, or anew.
+Each column of the window's height has a histogram, and that of a window is the sum over its columns: a step
+to the right adds a column and removes one. A histogram has 16 coarse bins of 16 values each, and 16 fine
+bins in each coarse one. The coarse bins are updated for every window; of the fine ones only those that
+contain a median, from the position of their last update or from scratch.
 
 Source: S. Perreault, P. Hebert: Median Filtering in Constant Time, 2007.
 """
@@ -21,7 +21,7 @@ from cnncli.core.simd import I32, I64, load_i64, loaded, record, store_i64, stor
 JOB = jobs.MEDIAN_HISTOGRAM
 BINS = ir.VectorType(ir.IntType(16), 16)
 BINS_BYTES = 32
-NONE = -(1 << 40)  # a place so far to the left that nothing there is of use
+NONE = -(1 << 40)  # a position so far to the left that it is never reused
 
 copy_row = row_copier(1)
 
@@ -35,7 +35,7 @@ def _offset(builder, base, index):
 
 
 def _running_sums(builder, bins):
-    """In each bin the sum of it and those before it."""
+    """Inclusive prefix sums of bins."""
     nothing = ir.Constant(BINS, [0] * 16)
     for distance in (1, 2, 4, 8):
         lanes = [lane - distance if lane >= distance else 16 for lane in range(16)]
@@ -102,7 +102,7 @@ def gather(typing_context, bins, columns, count):
 
 @inline
 def tally(coarse, fine, segment_bytes, column, value, change):
-    """Count a value in a column's histogram, or take it away."""
+    """Add a value to a column's histogram, or remove it."""
     at = coarse + column * BINS_BYTES + 2 * (value >> 4)
     store_16(at, load_u16(at) + change)
     at = fine + (value >> 4) * segment_bytes + column * BINS_BYTES + 2 * (value & 15)
@@ -111,7 +111,7 @@ def tally(coarse, fine, segment_bytes, column, value, change):
 
 @inline
 def line(coarse, fine, segment_bytes, size, width, step, window, dst):
-    """Medians of one row of windows, whose columns' histograms are these."""
+    """Medians of one row of windows, from the histograms of the columns."""
     sums = window
     coarse_bins = window + BINS_BYTES
     fine_bins = coarse_bins + BINS_BYTES

@@ -19,10 +19,9 @@ def network_loop(element, load, aim, store, *, fetches):
     """A native loop over elements of an IR type.
 
     ``load(job, padded_row, padded_column, pixels, dst)`` loads a row. ``aim(job, row, column, length,
-    answer)`` says where medians of so many bytes are to be written: to their place in the output, or to
-    ``answer`` in scratch. ``store(job, src, row, column, pixels, scratch)`` stores those in scratch.
-    With ``fetches`` rows of elements are fetched into the cache while others are worked on; ``load``
-    and ``store`` of floats do so themselves.
+    answer)`` returns the address for medians of ``length`` bytes: in the output, or ``answer`` in scratch.
+    ``store(job, src, row, column, pixels, scratch)`` stores those in scratch. With ``fetches``, rows of
+    elements are prefetched; ``load`` and ``store`` of floats do so themselves.
     """
     size_bytes = element.width // 8
     fetched = AHEAD if fetches else 0
@@ -39,7 +38,7 @@ def network_loop(element, load, aim, store, *, fetches):
 
     @inline
     def follow(job, rows, places, step, length):
-        """All steps of the table; the address of the medians."""
+        """Run all steps of the table; returns the address of the medians."""
         row_bytes = job.row_bytes
         entry = job.steps
         for _ in range(job.step_count):
@@ -148,7 +147,7 @@ def row_copier(size_bytes):
 
 
 def copying_loop(element):
-    """A loop that reads and writes one and the same integer type, without range mapping or stride."""
+    """A loop that reads and writes the same integer type, without range mapping or stride."""
     size_bytes = element.width // 8
 
     @inline

@@ -1,9 +1,9 @@
 """Medians of any type and window, by ranks: sort a tile once, then slide a window of bits over it.
 
-All values under a tile are sorted, and each is replaced by its rank there. A window is then a set of
-ranks, a bit for each rank of the tile, and the median the middle bit that is set: found again, after
-a step to the neighbour, from the word it was in and the number of bits below that word. The window
-goes over the tile in lines that turn, so that it never starts anew.
+All values under a tile are sorted, and each is replaced by its rank. A window is then a set of ranks, one bit
+for each rank of the tile, and the median is the middle set bit: after each step it is searched from the
+previous word and the number of bits below it. The window moves over the tile in serpentine order, so that
+it is never rebuilt.
 
 Source: J. Suomela: Median Filtering is Equivalent to Sorting, 2014.
 """
@@ -18,12 +18,12 @@ JOB = jobs.MEDIAN_RANKS
 DIGIT_BITS = 11
 BINS = 1 << DIGIT_BITS
 LOW_HALF = 0xFFFFFFFF
-SIGN = 0x80000000  # flipped, signed keys order as unsigned ones
+SIGN = 0x80000000  # flipping it makes signed keys order like unsigned ones
 
 
 @inline
 def sort_pass(src, dst, bins, count, shift):
-    """Order pairs by one digit of their keys, keeping the order of equals."""
+    """A stable radix-sort pass of pairs by one digit of their keys."""
     clear(bins, 8 * BINS)
     for i in range(count):
         at = bins + 8 * ((load_i64(src + 8 * i) >> shift) & (BINS - 1))
@@ -43,7 +43,7 @@ def sort_pass(src, dst, bins, count, shift):
 
 @inline
 def rank_all(job, keys, channel, width, height, scratch):
-    """Ranks of one channel's keys, row by row; the address of the sorted pairs (key, where)."""
+    """Ranks of one channel's keys, row by row; returns the address of the sorted pairs (key, position)."""
     a, b, bins = scratch + job.pairs, scratch + job.other_pairs, scratch + job.bins
     step = 4 * job.channels
     count = 0
@@ -63,7 +63,7 @@ def rank_all(job, keys, channel, width, height, scratch):
 
 @inline
 def toggle(ranks, step, count, window, limit):
-    """Put values into the window, or take them out; the number of them that rank below ``limit``."""
+    """Add values to the window, or remove them; returns how many rank below ``limit``."""
     below = 0
     for i in range(count):
         rank = load_u32(ranks + i * step)
@@ -89,7 +89,7 @@ def settle(window, word, below, middle):
 
 @inline
 def bit_at(bits, number):
-    """Where the bit that is set after ``number`` others is."""
+    """Position of the set bit that follows ``number`` others."""
     for _ in range(number):
         bits &= bits - 1
     return lowest_one(bits)
@@ -97,7 +97,7 @@ def bit_at(bits, number):
 
 @inline
 def slide(job, channel, width, height, sorted_pairs, scratch):
-    """Medians of one channel, width x height of them, every stride_y-th row, to the answers."""
+    """Medians of one channel, width x height, every stride_y-th row, to the results."""
     size = job.size
     middle = size * size // 2
     step = 4 * job.channels

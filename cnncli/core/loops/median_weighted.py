@@ -1,7 +1,7 @@
-"""Weighted medians of any type and window: the value up to which half of the window's weight lies.
+"""Weighted medians of any type and window: the value at which half of the window's weight is reached.
 
 As for medians by ranks, all values under a tile are sorted, and a window is a set of ranks: here with the
-weight of each, and with sums of 64 neighbours, from which the middle is found anew after each step.
+weight of each, and with sums of 64 neighbours, in which the middle is searched after each step.
 """
 
 from cnncli.core import jobs
@@ -59,7 +59,7 @@ def rank_at(fine, bucket, below, middle):
 
 @inline
 def slide(job, channel, width, height, sorted_pairs, scratch):
-    """Medians of one channel, every stride_y-th row, to the answers; 0 where a window weighs nothing."""
+    """Medians of one channel, every stride_y-th row, to the results; 0 where a window has no weight."""
     size = job.size
     step = 4 * job.channels
     across = 4 * (width + size - 1)

@@ -1,7 +1,7 @@
 """Batch norm, backward, second part: gradients of weight and bias, and of the input.
 
 dx = weight / deviation * (dy - mean(dy) - normalised x * mean(dy * normalised x)), which is
-a * dy + b * x + c with numbers of each channel.
+a * dy + b * x + c with coefficients for each channel.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ LANE_NUMBERS = 512  # in scratch: 0, 1, 2 …
 
 @inline
 def prepare(job, factors, first):
-    """The numbers a, b and c of each channel; the gradients of weight and bias, by the first chunk."""
+    """Coefficients a, b, c of each channel; the first chunk also stores the gradients of weight and bias."""
     samples = load_i64(job.samples)
     for channel in range(job.channels):
         at = 4 * channel
@@ -45,7 +45,7 @@ def prepare(job, factors, first):
             plain += load_f64(sums)
             crossed += load_f64(sums + 8 * job.padded)
             chunk += 1
-        # The sums took x less its mean, rounded to float32.
+        # The sums used x minus its mean, rounded to float32.
         crossed = (crossed + plain * (np.float64(np.float32(mean)) - mean)) * inverse
         if first:
             store_f32(job.dbias + at, np.float32(plain))
@@ -78,7 +78,7 @@ def loop(job_pointer, scratch, lo, hi):
         image = each // job.height
         row = each - image * job.height
         for back in range(blocks):
-            # Last channels first: their unused lanes run into the next pixel.
+            # Last channels first: their unused lanes overwrite the next pixel.
             c = (blocks - 1 - back) * VECTOR_BYTES
             a = vload(factors + c)
             b = vload(factors + 4 * job.padded + c)

@@ -1,6 +1,6 @@
-"""Batch norm, forward: the chunks' statistics put together, in the order of the chunks, and applied.
+"""Batch norm, forward: the statistics of chunks are merged, in the order of the chunks, and applied.
 
-Every chunk does the putting together for itself, which is less work than waiting for another.
+Every chunk merges them itself, which takes less time than waiting for another.
 """
 
 import numpy as np
@@ -51,13 +51,13 @@ def merged(job, channel):
 
 @inline
 def keep(address, momentum, value):
-    """A running statistic."""
+    """Update a running statistic."""
     store_f32(address, np.float32((1.0 - momentum) * np.float64(load_f32(address)) + momentum * value))
 
 
 @inline
 def prepare(job, factors, first):
-    """Scale and shift of each channel; the running statistics, by the first chunk."""
+    """Scale and shift of each channel; the first chunk also updates the running statistics."""
     for channel in range(job.channels):
         at = 4 * channel
         if job.fixed:
@@ -91,7 +91,7 @@ def loop(job_pointer, scratch, lo, hi):
         image = each // job.height
         row = each - image * job.height
         for back in range(blocks):
-            # Last channels first: their unused lanes run into the next pixel.
+            # Last channels first: their unused lanes overwrite the next pixel.
             c = (blocks - 1 - back) * VECTOR_BYTES
             scale = vload(factors + c)
             shift = vload(factors + 4 * job.padded + c)

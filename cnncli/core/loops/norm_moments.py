@@ -1,7 +1,7 @@
 """Statistics of batch norm, of one chunk: mean, and sum of squared differences from it, of each channel.
 
-Values are summed as differences from the mean of the first row, so that a large mean costs no digits;
-float32 sums of a few hundred values at most are added up in float64.
+Values are summed as differences from the mean of the first row, so that a large mean costs no accuracy;
+float32 sums of at most a few hundred values are summed in float64.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ from cnncli.core.simd import (
 
 JOB = nn_jobs.NORM
 ZERO = np.float32(0)
-RUN = 256  # pixels at least, that float32 sums run over
+RUN = 256  # pixels, at least, in a float32 sum
 BUFFER = 512  # in scratch: one vector
 
 

@@ -15,7 +15,7 @@ ONE = np.float32(1)
 
 @inline
 def clip_factor(job):
-    """What the gradient is multiplied by so that its norm stays within the limit."""
+    """Factor of the gradient that keeps its norm within the limit."""
     total = 0.0
     for i in range(job.square_count):
         total += load_f64(job.squares + 8 * i)

@@ -11,7 +11,7 @@ JOB = nn_jobs.PACK
 
 @inline
 def pick(src, index):
-    """A weight, or 0 where a panel is filled up."""
+    """A weight, or 0 for padding."""
     return load_f32(src + 4 * index) if index >= 0 else np.float32(0)
 
 

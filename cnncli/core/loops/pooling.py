@@ -1,4 +1,4 @@
-"""Maximum and average of windows, clipped to the image, so that padding needs no memory."""
+"""Max and average pooling; windows are clipped to the image, so that padding needs no memory."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ LOWEST = np.float32(-np.inf)
 
 @inline
 def combined(average, total, at):
-    """A sum or the highest so far with the vector at an address."""
+    """Update a running sum or maximum with the vector at an address."""
     return total + vload(at) if average else higher(total, vload(at))
 
 
@@ -25,13 +25,13 @@ def forward(job, x, y, x0, x1, y0, y1, size):
     average = job.average
     for c in range(0, pixel, VECTOR_BYTES):
         total = splat(ZERO if average else LOWEST)
-        whole = splat(ZERO)  # of the rows before: a long sum is one of short ones, which round less
+        whole = splat(ZERO)  # of the previous rows: a sum of short sums has less rounding error
         for row in range(y0, y1):
             if average:
                 whole = whole + total
                 total = splat(ZERO)
             at = x + row * row_pitch + x0 * pixel + c
-            if x1 - x0 == 3:  # what most windows have; written out, it takes half the time
+            if x1 - x0 == 3:  # the most common size; unrolled, it takes half the time
                 total = combined(average, total, at)
                 total = combined(average, total, at + pixel)
                 total = combined(average, total, at + 2 * pixel)
@@ -44,13 +44,13 @@ def forward(job, x, y, x0, x1, y0, y1, size):
 
 @inline
 def higher(total, value):
-    """The higher one. A NaN wins, wherever it stands in the window."""
+    """The maximum; NaN if either is NaN."""
     return where_equal(total, total, vmax(total, value), total)
 
 
 @inline
 def halve(x, y, row_pitch, pixel, width):
-    """A row of maxima of 2 x 2 pixels each, none of which a padding clips."""
+    """A row of 2 x 2 max pooling without padding."""
     for _ in range(width):
         for c in range(0, pixel, VECTOR_BYTES):
             at = x + c
@@ -63,7 +63,7 @@ def halve(x, y, row_pitch, pixel, width):
 
 @inline
 def covered(job, row, column):
-    """The part of a window in the image: its first and end column, row, and what a mean divides by."""
+    """The part of a window inside the image: first and end column, row, and the divisor of a mean."""
     top = row * job.stride_y - job.padding_y
     left = column * job.stride_x - job.padding_x
     y0 = max(top, 0)

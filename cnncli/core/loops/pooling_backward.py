@@ -59,7 +59,7 @@ def backward(job, x, y, dx, dy, x0, x1, y0, y1, size, lanes):
 
 @inline
 def double(x, y, dx, dy, x_row, dx_row, pixel, width, masked):
-    """A row of gradients of maxima of 2 x 2 pixels each, stored to the two rows of dx that they fill."""
+    """A row of gradients of 2 x 2 max pooling, stored to the two rows of dx that they cover."""
     zero = splat(ZERO)
     second = dx + dx_row
     for _ in range(width):
@@ -81,7 +81,7 @@ def double(x, y, dx, dy, x_row, dx_row, pixel, width, masked):
                 at += x_row
                 to += dx_row
                 if row == 0 and pixel < VECTOR_BYTES:
-                    # Unused lanes may have run over the end of the first row.
+                    # Unused lanes may have overwritten values after the end of the first row.
                     vstore(second, start)
         x += 2 * pixel
         dx += 2 * pixel

@@ -2,10 +2,10 @@
 
 A step is a list of phases, a phase a list of tasks, a task a list of calls of native functions. Every
 thread runs this function at the same time: it takes tasks of the phase until there are none, waits
-until the others have done theirs, and goes on to the next phase. Which thread does a task changes no
-bit of what the task computes. A thread that has waited for long returns, so that Python can let
-others run, and goes on where it was when called again. The gate holds the number of the step, 0 when it
-is over: threads that come late, when the gate is closed or the next step has begun, leave at once.
+until the others have finished theirs, and continues with the next phase. Results do not depend on which
+thread runs a task. A thread that has waited too long returns, so that Python can yield to others, and
+continues where it was when called again. The gate holds the number of the step, 0 when it is over: late
+threads, which find the gate closed or the next step begun, return at once.
 """
 
 from llvmlite import ir
@@ -22,7 +22,7 @@ CALL_BYTES = nn_jobs.CALL.itemsize
 PAIR_BYTES = nn_jobs.TASK.itemsize
 SEQUENTIAL = "seq_cst"
 DONE = 8  # bytes from the count of tasks taken to that of tasks done
-# Name and argument of the instruction with which a processor lets its other work go first.
+# Name and argument of the processor's pause instruction for spin loops.
 _PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
     "aarch64": ("llvm.aarch64.hint", (1,)),
@@ -32,7 +32,7 @@ _PAUSES = {
 
 @intrinsic
 def fetch_add(typing_context, address, amount):
-    """Add to a number that threads share; what it was."""
+    """Atomically add to a shared number; returns the previous value."""
 
     def codegen(context, builder, signature, args):
         return builder.atomic_rmw("add", pointer(builder, args[0], I64), args[1], SEQUENTIAL)
@@ -42,7 +42,7 @@ def fetch_add(typing_context, address, amount):
 
 @intrinsic
 def look(typing_context, address):
-    """A number that threads share."""
+    """Atomically load a shared number."""
 
     def codegen(context, builder, signature, args):
         return builder.load_atomic(pointer(builder, args[0], I64), SEQUENTIAL, 8)
@@ -52,7 +52,7 @@ def look(typing_context, address):
 
 @intrinsic
 def pause(typing_context):
-    """Tell the processor that this thread waits."""
+    """The processor's hint for a spin loop."""
 
     def codegen(context, builder, signature, args):
         name, numbers = _PAUSES.get(processor()[0].split("-")[0], (None, ()))
@@ -80,7 +80,7 @@ def call(typing_context, function, job, scratch, lo, hi):
 
 
 def loop(job_pointer, scratch, lo, hi):
-    """Phases lo to hi: ``scratch`` is that of the calling thread, which starts with its place in the step.
+    """Phases lo to hi: ``scratch`` is that of the calling thread, and starts with its progress.
 
     The first number in scratch is the phase to go on with; it is hi when the step is done. The second is
     the step that the thread takes part in.
@@ -110,7 +110,7 @@ def loop(job_pointer, scratch, lo, hi):
                 if start < stop:
                     call(load_i64(each), load_i64(each + 8), scratch, start, stop)
                 each += CALL_BYTES
-            # One cache line holds both: that it moves from core to core is what a small phase costs.
+            # Both are in one cache line: moving it between cores is the main cost of a small phase.
             fetch_add(counters + DONE, 1)
             task = fetch_add(counters, 1) if look(counters) < count else count
         waited = 0

@@ -1,4 +1,4 @@
-"""Gradients of all slots added up, in the order of the slots, and the squares of their sums."""
+"""The sum of a gradient over all slots, in the order of the slots, and its sum of squares."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def loop(job_pointer, scratch, lo, hi):
             for slot in range(1, count):
                 total = total + vload(at + slot * pitch + v)
             vstore(out + v, total)
-            for lane in range(max(lanes - v // 4, 0), LANES):  # those of no output
+            for lane in range(max(lanes - v // 4, 0), LANES):  # padding lanes
                 store_f32(out + v + 4 * lane, ZERO)
             total = vload(out + v)
             squared = squared + total * total

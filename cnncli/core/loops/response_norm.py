@@ -1,4 +1,4 @@
-"""Local response norm, forward and backward: a value against the squares of neighbouring channels.
+"""Local response norm, forward and backward: normalisation by the squares of neighbouring channels.
 
 d = bias + alpha / size * sum of x squared over the window, y = x * d ** -beta. Each pixel's rows in
 scratch have zeros at both ends, so that windows need no bounds.

@@ -1,7 +1,7 @@
-"""Several kernels over the same pixels, in one pass, and what is made of their answers.
+"""Several kernels over the same pixels in one pass, and the combination of their responses.
 
-Two kernels at a time share their loads. Answers of one chunk stay in the first-level cache until they
-are combined, so that an image is read once and written once however many kernels there are.
+Two kernels at a time share their loads. Responses of one chunk stay in the L1 cache until they are
+combined, so that an image is read and written once for any number of kernels.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def arc_tangent(y, x, floor):
 
 @inline
 def combined(job, answers, at):
-    """One vector of the answer from the vectors of all kernels."""
+    """Combine the responses of all kernels for one vector."""
     first = vload(answers + at)
     if job.combine == ENERGY:
         total = first * first

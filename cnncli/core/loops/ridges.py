@@ -1,12 +1,12 @@
-"""Canny's first half: the gradient of a smoothed image, its ridges, and which of them are weak or strong.
+"""Canny's non-maximum suppression: ridges of the gradient of a smoothed image, weak or strong.
 
-A source row is filtered along itself when it is loaded; of the rows that come of it only those that the
-next step needs are kept, so that they stay in the first-level cache.
+A source row is filtered horizontally when it is loaded; only the rows that the next step needs are kept, so
+that they stay in the L1 cache.
 
-The magnitude m of a pixel is compared with those on either side along the gradient, which lie between
-two neighbours each and are interpolated from them; multiplied by the larger component of the gradient,
-this takes no division. Of equal neighbours (to within `TIE`, far above rounding) the one further right
-or down gives way, so that a plateau of two pixels leaves a line of one.
+The magnitude m of a pixel is compared with those on either side along the gradient, each interpolated
+between two neighbours; multiplying by the larger component of the gradient avoids a division. Of equal
+neighbours (within `TIE`, far above rounding) the one further right or down is suppressed, so that a plateau
+of two pixels leaves a line of one.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 
 @inline
 def slot(rows, number, pitch):
-    """Address of a row in a ring."""
+    """Address of a row in a ring buffer."""
     return rows + number % RING * pitch
 
 
@@ -73,7 +73,7 @@ def classify(dx_row, dy_row, above, here, below, step, samples, low, high, dst):
         ax, ay = vabs(dx), vabs(dy)
         larger, smaller = vmax(ax, ay), vmin(ax, ay)
         slope = dx * dy
-        # Beside it along the axis that the gradient is nearer to, and along the diagonal.
+        # Neighbours along the axis closer to the gradient, and along the diagonal.
         after = where_greater(ay, ax, vload(below + i), vload(here + i + step))
         before = where_greater(ay, ax, vload(above + i), vload(here + i - step))
         rising = where_greater(ay, ax, vload(below + i - step), vload(above + i + step))

@@ -1,4 +1,4 @@
-"""Where a tensor of a job lies."""
+"""Addresses of a job's tensors."""
 
 from numba import njit
 

@@ -1,4 +1,4 @@
-"""Each channel of a picture times a number of its own, as squeeze and excitation does."""
+"""Each channel times its own factor, as in squeeze-and-excitation."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def loop(job_pointer, scratch, lo, hi):
         scales = place(job.scale, job.scale_chunk, scratch, chunk) + image * job.scale_image
         dscales = place(job.dscale, job.dscale_chunk, scratch, chunk) + image * job.dscale_image
         for each in range(job.height * blocks):
-            # Last channels first: their unused lanes run into the next pixel.
+            # Last channels first: their unused lanes overwrite the next pixel.
             row = each // blocks
             c = (blocks - 1 - (each - row * blocks)) * VECTOR_BYTES
             factor = vload(scales + c)

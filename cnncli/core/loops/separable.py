@@ -10,7 +10,7 @@ JOB = jobs.SEPARABLE
 
 
 def loop(job_pointer, scratch, lo, hi):
-    """Tiles lo to hi. Rows are filtered as they are loaded, while they are in the first-level cache."""
+    """Tiles lo to hi. Rows are filtered when they are loaded, while they are in the L1 cache."""
     job = record(job_pointer)
     pitch, plane = 4 * job.pitch, 4 * job.plane
     step = ROWS if job.shares_rows else 1

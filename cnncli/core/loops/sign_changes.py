@@ -1,4 +1,4 @@
-"""Where a response changes sign towards the neighbour to the right or below."""
+"""Zero-crossings: where a response changes sign towards the neighbour to the right or below."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ ZERO = np.float32(0)
 
 @inline
 def quieten(row, samples, floor):
-    """Make 0 of all that is no larger than rounding noise, in place."""
+    """Set values within rounding noise to 0, in place."""
     for i in range(0, 4 * samples, 4 * LANES):
         response = vload(row + i)
         vstore(row + i, where_greater(vabs(response), splat(floor), response, splat(ZERO)))
@@ -20,7 +20,7 @@ def quieten(row, samples, floor):
 
 @inline
 def change(a, b):
-    """How far apart two responses are, if their signs differ."""
+    """The difference of two responses if their signs differ, else 0."""
     zero = splat(ZERO)
     return where_greater(zero, a * b, vabs(a - b), zero)
 

@@ -1,4 +1,4 @@
-"""Channels of one tensor into a place among the channels of another."""
+"""Copy a tensor's channels into a range of another's channels."""
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.rows import place

@@ -1,4 +1,4 @@
-"""Colour pixels of three bytes, between images that keep them close together and those that keep four."""
+"""Conversion between RGB, three bytes per pixel, and RGBX, four bytes per pixel."""
 
 from llvmlite import ir
 from numba.core import types
@@ -10,16 +10,16 @@ from cnncli.core.loops.tile_io import inline
 from cnncli.core.simd import I32, loaded, record, stored
 
 JOB = jobs.SPACING
-GROUP = 16  # pixels of one turn
-CLOSE, RGBX = 3, 4  # bytes of a pixel
+GROUP = 16  # pixels per iteration
+RGB, RGBX = 3, 4  # bytes of a pixel
 BYTE = ir.IntType(8)
 
 
 def _group(src_bytes, dst_bytes):
-    """An intrinsic that moves `GROUP` pixels; the fourth byte of a pixel is left out, or is 255."""
+    """An intrinsic that converts `GROUP` pixels; the fourth byte of a pixel is dropped, or set to 255."""
     source = ir.VectorType(BYTE, GROUP * src_bytes)
     places = [
-        pixel * src_bytes + channel if channel < CLOSE else GROUP * src_bytes
+        pixel * src_bytes + channel if channel < RGB else GROUP * src_bytes
         for pixel in range(GROUP)
         for channel in range(dst_bytes)
     ]
@@ -38,17 +38,17 @@ def _group(src_bytes, dst_bytes):
     return move
 
 
-pack, space = _group(RGBX, CLOSE), _group(CLOSE, RGBX)
+pack, space = _group(RGBX, RGB), _group(RGB, RGBX)
 
 
 @inline
 def move_rest(src, dst, pixels, src_bytes, dst_bytes):
-    """Pixels that make no group."""
+    """The remaining pixels, fewer than a group."""
     for _ in range(pixels):
-        for channel in range(CLOSE):
+        for channel in range(RGB):
             store_8(dst + channel, load_u8(src + channel))
         if dst_bytes == RGBX:
-            store_8(dst + CLOSE, 255)
+            store_8(dst + RGB, 255)
         src += src_bytes
         dst += dst_bytes
 
@@ -57,16 +57,16 @@ def loop(job_pointer, scratch, lo, hi):
     """Rows lo to hi."""
     job = record(job_pointer)
     width = job.width
-    # A group that is packed reads the fourth byte of its last pixel, which the image's last need not have.
+    # Packing a group reads the fourth byte of its last pixel, which may not exist at the image's end.
     whole = width - width % GROUP if job.rgbx else (width - 1) // GROUP * GROUP
     for row in range(lo, hi):
         src = job.src + row * job.src_pitch
         dst = job.dst + row * job.dst_pitch
         if job.rgbx:
             for x in range(0, whole, GROUP):
-                space(src + CLOSE * x, dst + RGBX * x)
-            move_rest(src + CLOSE * whole, dst + RGBX * whole, width - whole, CLOSE, RGBX)
+                space(src + RGB * x, dst + RGBX * x)
+            move_rest(src + RGB * whole, dst + RGBX * whole, width - whole, RGB, RGBX)
         else:
             for x in range(0, whole, GROUP):
-                pack(src + RGBX * x, dst + CLOSE * x)
-            move_rest(src + RGBX * whole, dst + CLOSE * whole, width - whole, RGBX, CLOSE)
+                pack(src + RGBX * x, dst + RGB * x)
+            move_rest(src + RGBX * whole, dst + RGB * whole, width - whole, RGBX, RGB)

@@ -1,9 +1,9 @@
 """The inner loop of all filters: weighted sums of shifted rows, in registers.
 
-A tap is a shift, in bytes, and its weights. For one chunk of neighbouring floats, the sums over all
-taps stay in vector registers; a kernel of any size and shape, dilated or sparse, is a list of taps.
-With several weights a tap, several sums share the loads, which else would be the limit of this loop.
-What lies under a tap of other sums does not enter a sum, not even times zero: it may be NaN.
+A tap is a shift, in bytes, and its weights. For one chunk of neighbouring floats, the sums over all taps
+stay in vector registers; a kernel of any size and shape, dilated or sparse, is a list of taps. With several
+weights per tap, several sums share the loads, which would otherwise be the limit of this loop. Pixels under
+taps of other sums do not enter a sum, not even times zero: they may be NaN.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ from cnncli.core.simd import (
 from cnncli.core.stores import store_as_pixels
 
 ROWS = TARGET.tap_rows
-# Floats of a chunk: of one sum, half as many where the source takes as many registers; of two sums, of a
-# row of `ROWS`.
+# Floats of a chunk: for one sum (half as many if the source needs as many registers), for two sums, and for
+# a row of `ROWS`.
 LONE_CHUNK, PAIR_CHUNK, ROW_CHUNK = map(TARGET.tap_chunk, (2 if JOINS else 1, 2, ROWS))
 
 
@@ -69,10 +69,9 @@ def two_sums(typing_context, src, count, offsets, weights, dst0, dst1):
 def row_sums(typing_context, src, ends, offsets, weights, dst, pitch, element, absolute, scale, bias):
     """Sums over taps for `ROWS` rows, stored as pixels of a type.
 
-    dst_s[v] = sum over taps t of row s of weights[ROWS t + s] * src[v + offsets[t]]. Taps lie in the target's
-    stretches, whose ends are at an address; rows lie ``pitch`` bytes apart. What is stored is |sum| if
-    absolute, times scale plus bias, clamped. The number of values that the clamp changed by more than
-    rounding does.
+    dst_s[v] = sum over taps t of row s of weights[ROWS t + s] * src[v + offsets[t]]. Taps are ordered by the
+    target's stretches, whose ends are stored at an address; rows are ``pitch`` bytes apart. Stores |sum| if
+    absolute, times scale plus bias, clamped. Returns the number of values clamped by more than rounding.
     """
 
     def codegen(context, builder, signature, args):
@@ -89,9 +88,9 @@ def row_sums(typing_context, src, ends, offsets, weights, dst, pitch, element, a
 
 
 def _sums(builder, sums, src, offsets, weights, stretches):
-    """Emit so many sums, each a list of vectors.
+    """Emit ``sums`` sums, each a list of vectors.
 
-    Stretches of taps are (end, the sums that they belong to).
+    Stretches of taps are given as (end, the sums that they contribute to).
     """
     vectors = TARGET.tap_chunk(sums) // LANES
     slots = [_zeros(builder, vectors) for _ in range(sums)]
@@ -115,8 +114,8 @@ def _sums(builder, sums, src, offsets, weights, stretches):
 def _joined_sum(builder, src, count, offsets, weights):
     """Emit one sum, a list of vectors, where vectors of the source are joined.
 
-    Of two taps that shift by parts of the same vector, one takes its vectors from registers, the other from
-    memory: so that neither joining nor loading is what the multiply-adds wait for.
+    Of two taps with shifts within the same vector, one joins vectors in registers, the other loads them from
+    memory, so that the multiply-adds wait for neither joins nor loads.
     """
     vectors = LONE_CHUNK // LANES
     slots = _zeros(builder, vectors)
@@ -177,7 +176,7 @@ def _joined_sum(builder, src, count, offsets, weights):
 
 
 def _zeros(builder, vectors):
-    """So many registers of zeros."""
+    """``vectors`` registers of zeros."""
     slots = [cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)]
     for slot in slots:
         builder.store(constant(0), slot)
@@ -186,7 +185,7 @@ def _zeros(builder, vectors):
 
 @contextlib.contextmanager
 def _while(builder, condition):
-    """A loop whose condition is emitted before each turn."""
+    """A loop whose condition is evaluated before each iteration."""
     head, body, done = (builder.append_basic_block(f"while.{part}") for part in ("head", "body", "done"))
     builder.branch(head)
     builder.position_at_end(head)
@@ -198,7 +197,7 @@ def _while(builder, condition):
 
 
 def _stored_rows(builder, rows, outputs):
-    """Store rows of vectors as they are."""
+    """Store rows of vectors unchanged."""
     for row, output in zip(rows, outputs, strict=True):
         for v, value in enumerate(row):
             stored(builder, builder.add(output, ir.Constant(I64, v * VECTOR_BYTES)), value, 4)

@@ -3,16 +3,16 @@
 import numpy as np
 from numba import njit
 
-from cnncli.core.elements import APART_BYTES, COLORS, FLOAT, U8
+from cnncli.core.elements import COLORS, FLOAT, RGBX_BYTES, U8
 from cnncli.core.jobs import RGBX
 from cnncli.core.loads import load_luma, load_sample, load_vectors
 from cnncli.core.loops.integers import store_8
 from cnncli.core.simd import LANES, fma_f32, load_f32, load_i64, store_f32, store_i64
 from cnncli.core.stores import store_sample, store_vectors
 
-HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on a cache line of its own
-OPAQUE = 255  # what is written there
-AHEAD = 2  # source rows from the one that is loaded to the one that is fetched into the cache
+HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on its own cache line
+OPAQUE = 255  # the fourth byte of RGBX pixels in the output
+AHEAD = 2  # source rows from the loaded one to the prefetched one
 ZERO = np.float32(0)
 HALF = np.float32(0.5)
 HIGH_U8 = np.float32(255)
@@ -27,7 +27,7 @@ def load_pixel(job, row, column, dst):
     channels, kind = COLORS if job.gray else job.channels, job.src_type
     first = column * channels
     if kind == RGBX:
-        first, kind = column * APART_BYTES, U8
+        first, kind = column * RGBX_BYTES, U8
     if job.gray:
         total = load_sample(row, first, kind) * job.red
         total = fma_f32(load_sample(row, first + 1, kind), job.green, total)
@@ -48,7 +48,7 @@ def load_row(job, padded_row, padded_column, pixels, dst):
     hi = min(max(job.inner_hi, lo), end)
     if source_row < 0:
         lo = hi = end
-    # The inner stretch: whole vectors, which read no sample beyond the last pixel.
+    # The inner range: whole vectors, which read no sample beyond the last pixel.
     at = dst + (lo - padded_column) * step
     whole = 0
     if hi > lo:
@@ -61,7 +61,7 @@ def load_row(job, padded_row, padded_column, pixels, dst):
             load_vectors(row, first * job.channels, job.src_type, samples, at, AHEAD * job.src_pitch)
             unit = COLORS * LANES if job.src_type == RGBX else LANES
             whole = (samples - samples % unit) // job.channels
-    # Its rest, and the border at either side, pixel by pixel.
+    # Its remainder, and the border on either side, pixel by pixel.
     p = padded_column
     while p < end:
         if p == lo:
@@ -79,13 +79,13 @@ def load_row(job, padded_row, padded_column, pixels, dst):
 
 @inline
 def store_row(job, src, row, column, pixels, scratch):
-    """Floats at ``src``, dense columns, as pixels of an output row from ``column`` on.
+    """Store floats at ``src``, dense columns, as pixels of an output row from ``column`` on.
 
-    Values that are clipped are counted; in an output of floats it is some number if any is not finite.
+    Counts clipped values; for a float output, adds to the count if any value is not finite.
     """
     channels, kind, step, unit = job.channels, job.out_type, job.channels, LANES
     if kind == RGBX:
-        kind, step, unit = U8, APART_BYTES, COLORS * LANES
+        kind, step, unit = U8, RGBX_BYTES, COLORS * LANES
     dst = job.out + row * job.out_pitch
     limit = HIGH_U8 if kind == U8 else HIGH_U16
     samples = pixels * channels

@@ -1,7 +1,7 @@
-"""The transforms of Winograd's convolution of 3 x 3, each of a few vectors, in both its directions.
+"""The transforms of the 3 x 3 Winograd convolution, forward and backward, each on a few vectors.
 
 Each transform is one intrinsic, not a Python function of vectors: Numba takes a hundred times longer to
-type such a function than to emit this. In matrices, with the sums that occur twice taken once::
+type such a function than to emit this. As matrices, with common sums computed once::
 
     input    6 -> 6   B'  = [4 0 -5 0 1 0; 0 -4 -4 1 1 0; 0 4 -4 -1 1 0;
                              0 -2 -1 2 1 0; 0 2 -1 -2 1 0; 0 4 0 -5 0 1]
@@ -106,14 +106,14 @@ def _sums(s, x):
 
 
 def _at(builder, base, *offsets):
-    """An address so many steps, each of so many bytes, from another."""
+    """An address plus offsets, each a number of steps of some bytes."""
     for count, step in offsets:
         base = builder.add(base, builder.mul(step, ir.Constant(I64, count)))
     return base
 
 
 def _line(emit, count):
-    """An intrinsic ``(src, step, dst, pitch)``: ``count`` vectors, ``step`` bytes rgbx, transformed."""
+    """An intrinsic ``(src, step, dst, pitch)``: transforms ``count`` vectors, ``step`` bytes apart."""
 
     @intrinsic
     def apply(typing_context, src, step, dst, pitch):
@@ -130,12 +130,12 @@ def _line(emit, count):
 
 
 def _square_code(emit, count, finish=None):
-    """What writes out the transform of a square: first of its columns, then of its rows.
+    """The code generator for the transform of a square: first of its columns, then of its rows.
 
-    The square of ``count`` vectors a side lies with so many bytes from row to row and from column to
-    column; so does what becomes of it. All of it is written out: a loop over a few vectors would keep
-    them in memory. ``finish(builder, value, address, *more)`` makes of each value what is stored at an
-    address; it gets the arguments after the first six.
+    The square has ``count`` vectors a side, with given pitches of rows and columns, and so does the result.
+    The code is fully unrolled: a loop over a few vectors would keep them in memory.
+    ``finish(builder, value, address, *more)`` returns the value to store at an address; it gets the
+    arguments after the first six.
     """
 
     def codegen(context, builder, signature, args):
@@ -167,12 +167,12 @@ def _square(emit, count, finish=None):
 
 
 def _added(builder, value, to):
-    """Added to what is there."""
+    """Add to the stored value."""
     return builder.fadd(value, loaded(builder, to, VECTOR, 4))
 
 
 def _biased(builder, value, to, bias, floor):
-    """Plus the vector at an address, no lower than a number; a NaN stays."""
+    """Add the vector at an address, with a lower bound; NaN is kept."""
     value = builder.fadd(value, loaded(builder, bias, VECTOR, 4))
     floor = splatted(builder, floor)
     return builder.select(builder.fcmp_ordered(">", floor, value), floor, value)
@@ -181,8 +181,8 @@ def _biased(builder, value, to, bias, floor):
 def _peak(side):
     """An intrinsic ``(src, row, column, lanes)``: bits of the largest magnitude in a square of vectors.
 
-    Only the first so many lanes count. As whole numbers, bits of magnitudes are in the magnitudes' order,
-    infinity above all numbers and NaN above infinity.
+    Only the first ``lanes`` lanes count. As integers, the bits of magnitudes have the order of the
+    magnitudes, with infinity above all numbers and NaN above infinity.
     """
     integers = ir.VectorType(I32, LANES)
 
@@ -228,7 +228,7 @@ def output_square_biased(typing_context, src, row, column, dst, to_row, to_colum
 
 @inline
 def copy_patch(src, row_pitch, pixel, rows, columns, side, patch):
-    """A square of vectors of which only ``rows`` x ``columns`` exist, zeros for the others."""
+    """Copy a square of vectors of which only ``rows`` x ``columns`` exist, with zeros for the others."""
     for row in range(side):
         for column in range(side):
             to = patch + row * BUFFER_ROW + column * VECTOR_BYTES
@@ -240,7 +240,7 @@ def copy_patch(src, row_pitch, pixel, rows, columns, side, patch):
 
 @inline
 def whole_square(src, row_pitch, pixel, rows, columns, buffer):
-    """Where the inputs of a tile lie, from row to row and from pixel to pixel; zeros where none exist."""
+    """Address and pitches of a tile's inputs; of a copy with zeros if some do not exist."""
     if rows < SIDE or columns < SIDE:
         copy_patch(src, row_pitch, pixel, rows, columns, SIDE, buffer + PATCH)
         return buffer + PATCH, BUFFER_ROW, VECTOR_BYTES
@@ -256,7 +256,7 @@ def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
 
 @inline
 def rows_of(left, most, half):
-    """Rows of the next register tile, ``most`` or ``half``, so that few of the last one are not there."""
+    """Rows of the next register tile, ``most`` or ``half``, so that the last one wastes few."""
     return half if left <= half or most < left <= 2 * half else most
 
 

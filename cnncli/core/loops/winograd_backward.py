@@ -1,8 +1,8 @@
 """The gradient of a 3 x 3 convolution's weights by tiles of 4 x 4 outputs: 36 multiplications, not 144.
 
-Everything is the forward pass transposed: the gradient of the output is transformed as its inverse
-transform is transposed, the transformed inputs are multiplied with it, tile by tile, and the sums
-are brought back by the transposed transform of the weights.
+It is the transpose of the forward pass: the gradient of the output is transformed by the transposed inverse
+transform, multiplied with the transformed inputs tile by tile, and the sums are transformed back by the
+transposed transform of the weights.
 """
 
 from cnncli.core import nn_jobs
@@ -50,7 +50,7 @@ def transform_slope(src, row_pitch, pixel, rows, columns, buffer, dst, step):
 
 @inline
 def transform_tiles(job, x, dy, inputs, slopes, buffer, done, tiles):
-    """Inputs and slopes of some tiles."""
+    """Transform inputs and gradients of some tiles."""
     pixel = 4 * job.channels
     slope_pixel = job.panel_blocks * BLOCK_BYTES - (VECTOR_BYTES if job.narrow else 0)
     for tile in range(tiles):
@@ -102,7 +102,7 @@ def multiply(job, inputs, columns, sums, table, tiles, first, rows, row_bytes):
 
 @inline
 def sum_tiles(job, inputs, slopes, sums, table, tiles, dweight, add):
-    """The products of some tiles, summed, and brought back into the gradient."""
+    """Sum the products of some tiles, and transform them back into the gradient."""
     channels = job.channels
     tap = channels * BLOCK_BYTES
     for block in range(job.panel_blocks):
