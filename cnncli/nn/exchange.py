@@ -52,7 +52,7 @@ _KINDS = {layer: kind for kind, layer in LAYERS.items()}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _MAX_LAYERS = 10_000
 _MAX_SIZE = 1 << 20  # of any size in pixels or channels; reading images has its own limits
-_MAX_WHOLE = (1 << 64) - 1  # of integers: a dropout's seed
+_MAX_WHOLE = (1 << 64) - 1  # of the seed of a dropout
 #: Ranges of settings that are not sizes; layers check their sizes themselves.
 _RANGES = {"rate": (0.0, 1 - 2**-24), "momentum": (0.0, 1.0), "epsilon": (1e-12, 1.0)}
 _RANGE = (-1e6, 1e6)
@@ -155,7 +155,7 @@ def _padding_or_word(row: Fields, name: str) -> Any:
 #: How a setting is read, by its type annotation in the layer.
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "bool": Fields.flag,
-    "int": lambda row, name: row.whole(name, 0, _MAX_WHOLE),
+    "int": lambda row, name: row.whole(name, 0, _MAX_WHOLE if name == "seed" else _MAX_SIZE),
     "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
     "Pair": _pair,
     "Pair | None": _optional_pair,

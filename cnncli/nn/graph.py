@@ -100,6 +100,7 @@ class Graph:
             )
         self.input_shape = Shape(*input_shape)
         self.nodes: dict[str, Node] = {}
+        self._readers: dict[str, list[Node]] = {}
         self.output = INPUT
 
     def add(
@@ -150,7 +151,9 @@ class Graph:
             shape = layer.shape(shapes)
         except CnncliError as fault:
             raise CnncliError(f"{name}: {fault.message}", fault.hint) from fault
-        self.nodes[name] = Node(name, layer, sources, shape, shapes)
+        node = self.nodes[name] = Node(name, layer, sources, shape, shapes)
+        for source in dict.fromkeys(sources):
+            self._readers.setdefault(source, []).append(node)
         self.output = name
 
     def _fresh_name(self, layer: "Layer") -> str:
@@ -182,7 +185,7 @@ class Graph:
 
     def readers(self, name: str) -> list[Node]:
         """Nodes that read a node's output."""
-        return [node for node in self.nodes.values() if name in node.inputs]
+        return list(self._readers.get(name, ()))
 
     @property
     def output_shape(self) -> Shape:

@@ -502,12 +502,13 @@ class Plan:
         return trained
 
     def _value_halo(self, name: str) -> Halo:
-        halos = [
-            self._value_halo(reader.name)
-            if self.is_identity(reader)
-            else reader.layer.input_halo(reader.input_shapes)
-            for reader in self.graph.readers(name)
-        ]
+        halos, names = [], [name]
+        while names:
+            for reader in self.graph.readers(names.pop()):
+                if self.is_identity(reader):
+                    names.append(reader.name)
+                else:
+                    halos.append(reader.layer.input_halo(reader.input_shapes))
         return widest(halos)
 
     def _gradient_halo(self, name: str) -> Halo:

@@ -175,7 +175,8 @@ class Checkpoint:
     def _check_size(self, graph: Graph) -> None:
         """Refuse an architecture of more weights than there are, before memory is taken for them."""
         held = sum(array.size for array in self.arrays.values())
-        taken = sum(node.weight_count for node in graph.nodes.values())
+        norms = sum(4 * node.shape.channels for node in graph.nodes.values() if node.layer.is_norm)
+        taken = norms + sum(node.weight_count for node in graph.nodes.values())
         if taken > held:
             raise CnncliError(
                 f"its architecture takes {taken:,} weights or more; the file holds {held:,}",

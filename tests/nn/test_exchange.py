@@ -101,6 +101,10 @@ FAULTS = {
     "a negative stride": (lambda _, layers: layers[0].update(stride=-1), "stride"),
     "three paddings": (lambda _, layers: layers[0].update(padding=[[1, 1]] * 3), "padding"),
     "deep paddings": (lambda _, layers: layers[0].update(padding=[[1, [1]], 1]), "padding"),
+    "more outputs than an address holds": (
+        lambda _, layers: layers[0].update(out_channels=1 << 60),
+        "out_channels",
+    ),
     "an epsilon of 0": (lambda _, layers: layers[1].update(epsilon=0), "epsilon"),
     "a rate of 1": (lambda _, layers: layers[-3].update(rate=1.0), "rate"),
     "shapes that do not fit": (lambda g, _: g.update(input=[1, 1, 3]), "does not fit"),
@@ -113,3 +117,17 @@ def test_what_is_no_graph_is_refused(name):
     change, message = FAULTS[name]
     with pytest.raises(MalformedError, match=message):
         from_dict(damaged(change))
+
+
+def test_a_long_chain_of_dropouts_needs_no_deep_recursion():
+    graph = Graph((4, 4, 1))
+    graph.add(*[Dropout()] * 2000, Conv(2, 3, padding=1))
+    x = np.random.default_rng(0).random((1, 4, 4, 1), np.float32)
+    network = Network(graph, seed=0)
+    plain = Graph((4, 4, 1))
+    plain.add(Conv(2, 3, padding=1))
+    expected = Network(plain, seed=0)
+    expected.load(network.export())
+    np.testing.assert_array_equal(
+        Inference(network, 1, threads=1).run(x), Inference(expected, 1, threads=1).run(x)
+    )

@@ -213,6 +213,20 @@ def test_damaged_layers(path, change, message):
         load_checkpoint(path).network()
 
 
+def test_norms_larger_than_the_file_are_refused_before_allocation(path):
+    """Four concatenations of 64 times their input: 3 * 64^4 channels, with four values each in a norm."""
+    model = asdict(architecture(TEXT, (8, 8, 3), 2))
+    wide = [
+        {"name": name, "kind": "concat", "inputs": [source] * 64}
+        for source, name in (("input", "c1"), ("c1", "c2"), ("c2", "c3"), ("c3", "c4"))
+    ]
+    norm = {"name": "norm", "kind": "batchnorm", "inputs": ["c4"], "momentum": 0.1, "epsilon": 1e-5}
+    model["layout"]["layers"] = [*wide, norm, *model["layout"]["layers"]]
+    changed(path, architecture=model)
+    with pytest.raises(CnncliError, match=r"its architecture takes 201,[0-9,]* weights or more"):
+        load_checkpoint(path).network()
+
+
 def test_weights_that_are_no_numbers(path):
     arrays, metadata = read_tensors(path)
     arrays["conv2.bias"][3] = np.nan
