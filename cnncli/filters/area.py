@@ -72,7 +72,7 @@ def apply_in_area(
         rows, columns = part.mask.shape
         raise CnncliError(
             f"--mask is {columns} x {rows} pixels; expected {width} x {height} as the image",
-            "Give a mask of the picture's size.",
+            "Give a mask of the image's size.",
         )
     seen = options if part.region is None else replace(options, roi=part.region)
     applied = apply_filters(frame, filters, seen, alpha=alpha, source=source, target=target, threads=threads)

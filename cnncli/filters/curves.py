@@ -49,7 +49,7 @@ def curve_of(metadata: Metadata) -> Curve:
             raise CnncliError(
                 f"--linear: its cICP states the transfer function {name}; "
                 "expected sRGB, BT.709, linear light, or a gamma of 2.2 or 2.8",
-                "Leave --linear out, or convert the picture to sRGB first.",
+                "Leave --linear out, or convert the image to sRGB first.",
             )
         return curve
     if metadata.icc:
@@ -62,7 +62,7 @@ def curve_of(metadata: Metadata) -> Curve:
         raise CnncliError(
             f"--linear: its gAMA states {stated / 100_000:g}; "
             f"expected {1 / _MAX_GAMMA:g} to {1 / _MIN_GAMMA:g}",
-            "Leave --linear out, or write the picture again without gAMA.",
+            "Leave --linear out, or write the image again without gAMA.",
         )
     return power(gamma)
 
@@ -81,7 +81,7 @@ def _of_profile(icc: bytes) -> Curve:
         raise CnncliError(
             "--linear: the tone curve of its colour profile is not supported; "
             "expected one curve for all colours, a power or like sRGB's",
-            "Leave --linear out, or convert the picture to sRGB first.",
+            "Leave --linear out, or convert the image to sRGB first.",
         )
     return curve
 

@@ -96,7 +96,7 @@ class Graph:
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise CnncliError(
                 f"input shape is {tuple(input_shape)}; expected height, width and channels, each 1 or more",
-                "Give (28, 28, 1) for a gray picture of 28 x 28 pixels.",
+                "Give (28, 28, 1) for a gray image of 28 x 28 pixels.",
             )
         self.input_shape = Shape(*input_shape)
         self.nodes: dict[str, Node] = {}

@@ -45,7 +45,7 @@ class Schedule:
         if self.kind not in SCHEDULES:
             raise CnncliError(
                 f"the schedule is {self.kind!r}; expected one of {', '.join(SCHEDULES)}",
-                "Say cosine where there is no reason for another.",
+                "Use cosine unless there is a reason for another.",
             )
         if self.steps < 1 or not 0 <= self.warm_up <= self.steps:
             raise CnncliError(

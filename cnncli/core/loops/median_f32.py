@@ -1,4 +1,4 @@
-"""Medians by networks in float32, whatever the types in memory."""
+"""Medians by networks in float32, for any types in memory."""
 
 from cnncli.core import jobs
 from cnncli.core.loops.median_network import floating_loop
