@@ -87,10 +87,10 @@ def notes_on_losses(job: Job, picture: Picture, task: Task, lost: list[str]) -> 
         ]
     if not lost:
         return []
-    from cnncli.images.metadata_fitting import listed, suggested
+    from cnncli.images.metadata_fitting import listed, suggest_suffixes
 
     notes = []
-    for names, able in suggested(lost):
+    for names, able in suggest_suffixes(lost):
         keeps = f"; {able} keeps {'it' if len(names) == 1 else 'them'}" if able else ""
         notes.append(f"note: {where} is written without {listed([shown(name) for name in names])}{keeps}")
     return notes

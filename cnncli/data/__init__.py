@@ -1,7 +1,7 @@
 """Layer 3: datasets, downloads, augmentation, batches.
 
-Legend: N images, H rows, W columns, C channels (1 gray, 3 RGB), K classes. Images are uint8 until a
-batch is made of them, and float32 NHWC in it.
+Legend: N images, H rows, W columns, C channels (1 gray, 3 RGB), K classes. Images are uint8 until they
+are put into a batch, where they are float32 NHWC.
 
 From a name, a folder or a file to batches::
 
@@ -12,26 +12,26 @@ From a name, a folder or a file to batches::
     from cnncli.data.model import class_weights, statistics
 
     dataset = load_dataset("mnist", val_split=0.1, seed=0, offline=True, threads=2)
-    dataset = load_dataset("photos.csv", layout=Layout(label_column="breed"))  # where data leave it open
+    dataset = load_dataset("photos.csv", layout=Layout(label_column="breed"))  # where the data are ambiguous
     dataset.name, dataset.classes, dataset.shape     # "mnist", ("0", … "9"), (28, 28, 1)
     dataset.train, dataset.val, dataset.test         # splits; len(dataset.val) may be 0
-    dataset.provenance                               # one line to print: what it is, where it came from
+    dataset.provenance                               # one line to print: what they are, from where
     dataset.notes, dataset.warnings, dataset.skipped # choices made, problems seen, files left out
 
-    mean, std = statistics(dataset.train)            # float32 (C,), in units of full scale
+    mean, std = statistics(dataset.train)            # float32 (C,), for values scaled to 0 to 1
     augment = parse_augment("auto", dataset=dataset.known, shape=dataset.shape)  # or "shift=2,rotate=10"
     loader = Loader(dataset.train, 128, mean=mean, std=std, augment=augment, seed=0, shuffle=True, threads=2)
-    for batch in loader.epoch(0):                    # epoch(3, first=17) goes on at batch 17 of epoch 3
-        batch.x                                      # float32 (n, H, W, C), normalised; a buffer, reused
+    for batch in loader.epoch(0):                    # epoch(3, first=17) continues at batch 17 of epoch 3
+        batch.x                                      # float32 (n, H, W, C), normalised; reused
         batch.labels                                 # int64 (n,)
-        batch.mixed, batch.share                     # mixup: the other label, and the share of the first
+        batch.mixed, batch.share                     # mixup: the second label, and the weight of the first
         batch.targets(len(dataset.classes))          # float32 (n, K), rows that sum to 1
         batch.indices                                # intp (n,): positions in the split
 
-Images in files are all decoded once when a dataset is opened, even where they do not fit into memory: those
-that cannot be are in ``dataset.skipped`` and in no split.
-What a batch holds is a pure function of the split, the batch size, the seed, the epoch and the batch's
-number: never of the number of threads or of what was drawn before. `split.name(i)` names an image in a
-report; `split.read(indices, out)` gives the uint8 pixels that `prepare.prepared` made of a picture;
-`dataset.input_spec` says how, and the same function makes a network's input of any other picture.
+All image files are decoded once when a dataset is opened, even where they do not fit into memory; files that
+cannot be decoded are listed in ``dataset.skipped`` and belong to no split.
+The content of a batch depends only on the split, the batch size, the seed, the epoch and the batch's number,
+never on the number of threads or on earlier random numbers. `split.name(i)` names an image in
+reports; `split.read(indices, out)` gives the uint8 pixels that `prepare.prepared` made of an image;
+`dataset.input_spec` says how, and the same function prepares any other image for the network.
 """

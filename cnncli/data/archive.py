@@ -1,4 +1,4 @@
-"""Arrays in an ``.npz``: all are known by their headers, only those that are used are unpacked."""
+"""Arrays in an ``.npz`` file: every header is read, but only the arrays that are used are decompressed."""
 
 import zipfile
 import zlib
@@ -25,8 +25,8 @@ class Archive:
     ----------
     path : Path
     headers : dict
-        Name of each array to what it is; those whose header cannot be read, such as pickled objects, to the
-        error that using them raises.
+        Array name to its header. An array whose header cannot be read, such as pickled objects, maps to the
+        error that reading it raises.
     """
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
@@ -49,17 +49,17 @@ class Archive:
             return error
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of an array; an empty one where its header cannot be read."""
+        """Shape of an array; empty where its header cannot be read."""
         header = self.headers[name]
         return header.shape if isinstance(header, Header) else ()
 
     def read(self, name: str) -> NDArray[np.generic]:
-        """Unpack an array, in the machine's byte order.
+        """Decompress an array, in the machine's byte order.
 
         Raises
         ------
         CnncliError
-            Where it holds objects, is damaged, or all that was unpacked would be more than `limit`.
+            Where it holds objects or is damaged, or where all arrays read would together exceed `limit`.
         """
         header = self.headers[name]
         member = self._file.getinfo(f"{name}.npy")
@@ -74,7 +74,7 @@ class Archive:
             with self._file.open(member) as stream:
                 array = read_array(stream)
                 if stream.read(1):
-                    raise CnncliError("it goes on behind its end", _PLAIN)
+                    raise CnncliError("it holds more bytes than its header says", _PLAIN)
         except CnncliError as error:
             raise CnncliError(
                 f"{shown(self.path)}, array {shown(name)}: {error.message}", error.hint
@@ -92,7 +92,7 @@ def opened(path: Path) -> Iterator[Archive]:
     Raises
     ------
     CnncliError
-        While it is open: where it cannot be read, is damaged, or is no ``.npz``.
+        While it is open: where it cannot be read, is damaged, or is not an ``.npz`` file.
     """
     try:
         with path.open("rb") as raw:
@@ -100,7 +100,7 @@ def opened(path: Path) -> Iterator[Archive]:
             if begins == MAGIC:
                 raise CnncliError(f"{shown(path)} is a single array", EXPECTED)
             if not begins.startswith(b"PK"):
-                raise damaged(path, "it is no zip archive")
+                raise damaged(path, "it is not a zip archive")
             with zipfile.ZipFile(raw) as file:
                 yield Archive(path, file)
     except OSError as error:
@@ -109,13 +109,13 @@ def opened(path: Path) -> Iterator[Archive]:
         raise reading_fault(error, path) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise damaged(path, str(error) or type(error).__name__) from error
-    except (ValueError, UnicodeError) as error:  # numbers of the directory that make no sense
+    except (ValueError, UnicodeError) as error:  # impossible numbers in the zip directory
         raise damaged(path, str(error)) from error
 
 
 def damaged(path: Path, why: str) -> CnncliError:
-    """The error for a file that is no whole ``.npz``."""
+    """The error for a file that is not a complete ``.npz``."""
     return CnncliError(
-        f"{shown(path)} is damaged or no .npz file ({shown(why)})",
+        f"{shown(path)} is damaged or not an .npz file ({shown(why)})",
         "Save it again with np.savez_compressed.",
     )

@@ -1,4 +1,4 @@
-"""Names of arrays in an ``.npz``: which are images, which are labels, and of which split."""
+"""Find images and labels of each split in an ``.npz`` file by the names of its arrays."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _CLASSES = ("classes", "class_names", "label_names", "target_names")
 
 
 @dataclass(frozen=True)
-class Keys:
-    """Where images and labels are.
+class ArrayNames:
+    """The names of the arrays that hold images and labels.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Keys:
     classes : str or None
         The array of class names.
     warnings : tuple of str
-        What is left out.
+        About arrays that are left out.
     """
 
     pairs: dict[str, tuple[str, str]]
@@ -33,21 +33,21 @@ class Keys:
     warnings: tuple[str, ...]
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """The arrays that are used: ``train_images with train_labels, test_images with test_labels``."""
         return ", ".join(f"{shown(x)} with {shown(y)}" for x, y in self.pairs.values())
 
 
-def find_keys(archive: Archive) -> Keys:
+def find_array_names(archive: Archive) -> ArrayNames:
     """Find images and labels by the names of the arrays.
 
-    A name is a word for images or labels, before or behind it a word for a split: ``x_train``,
-    ``train_images``, ``labels``. Without a word for a split it is everything, or the training images.
+    A name is a word for images or labels, with a word for a split before or after it: ``x_train``,
+    ``train_images``, ``labels``. Without a word for a split, it is all images, or the training images.
 
     Raises
     ------
     CnncliError
-        Where there are no images with labels, two arrays could be the same thing, or a word means no split.
+        Where there are no images with labels, two arrays have the same role, or a word is not a split's name.
     """
     found: dict[str, dict[str, list[str]]] = {"x": defaultdict(list), "y": defaultdict(list)}
     for name in archive.headers:
@@ -65,8 +65,8 @@ def find_keys(archive: Archive) -> Keys:
         splits[""] = "train"
     pairs: dict[str, tuple[str, str]] = {}
     for word in both:
-        x = _only(archive, found["x"][word], "the images", shaped=True)
-        y = _only(archive, found["y"][word], "the labels", shaped=False)
+        x = _single(archive, found["x"][word], "the images", shaped=True)
+        y = _single(archive, found["y"][word], "the labels", shaped=False)
         split = splits[word]
         if split in pairs:
             raise CnncliError(
@@ -79,11 +79,13 @@ def find_keys(archive: Archive) -> Keys:
         held = ", ".join(f"{shown(name)} {archive.shape(name)}" for name in archive.headers) or "no arrays"
         raise CnncliError(f"{shown(archive.path)} holds {held}; expected images and labels by name", EXPECTED)
     classes = [name for name in archive.headers if plain(name) in _CLASSES]
-    return Keys(pairs, _only(archive, classes, "names of the classes") if classes else None, tuple(warnings))
+    return ArrayNames(
+        pairs, _single(archive, classes, "names of the classes") if classes else None, tuple(warnings)
+    )
 
 
 def _role(name: str) -> tuple[str, str] | None:
-    """Tell whether a name means images (x) or labels (y), and the word for a split that is left of a name."""
+    """Tell whether a name means images (x) or labels (y), and the remaining word for a split."""
     parts = plain(name).split("_")
     for kind, words in (("y", _Y), ("x", _X)):
         if parts[0] in words or parts[-1] in words:
@@ -105,8 +107,8 @@ def _splits(path: Path, words: list[str]) -> dict[str, str]:
     return meaning
 
 
-def _only(archive: Archive, names: list[str], what: str, *, shaped: bool = False) -> str:
-    """The one array of several that it can be: of those for images the one that has their shape."""
+def _single(archive: Archive, names: list[str], what: str, *, shaped: bool = False) -> str:
+    """The only suitable array of several: for images, the only one with the shape of images."""
     fitting = (
         [name for name in names if len(archive.shape(name)) >= 3] if shaped and len(names) > 1 else names
     )

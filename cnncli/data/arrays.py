@@ -1,4 +1,4 @@
-"""Splits whose images are arrays: brought to what a network takes in, by the rules of pictures."""
+"""Splits whose images are arrays: prepared for a network by the same rules as image files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,51 +15,53 @@ from cnncli.images.levels import clipped, scale_for, to_bytes, value_range_of
 from cnncli.images.picture import Picture
 from cnncli.records import replace
 
-_AT_ONCE = 1 << 22  # numbers that are scaled in one go
-_HAIR = 1.01  # times what should be the greatest number: rounding
+_AT_ONCE = 1 << 22  # values that are scaled at a time
+_HAIR = 1.01  # times the nominal maximum: tolerance for rounding
 
 Raw = NDArray[np.generic]
 
 
 def open_arrays(
-    parts: Mapping[str, Raw], name: Callable[[str, int], str], asked: ImageOptions
+    parts: Mapping[str, Raw], name: Callable[[str, int], str], image_options: ImageOptions
 ) -> tuple[dict[str, Images], InputSpec, ImageFacts]:
-    """Bring arrays of images to one shape and to 8 bits.
+    """Convert arrays of images to one shape and to 8 bits.
 
     Parameters
     ----------
     parts : mapping of str to ndarray, shape (N, H, W, C), uint8, uint16 or float32
         By split; all of one (H, W, C), C 1 or 3.
     name : callable
-        From a split and a place in it, what an image is called.
-    asked : ImageOptions
-        Size, fit, or all that a network wants.
+        From a split and a position in it, the name of an image in messages.
+    image_options : ImageOptions
+        Size and fit, or the complete input specification of a network.
 
     Raises
     ------
     CnncliError
-        Where it cannot be told what is black and white.
+        Where the values of black and white cannot be determined.
     """
-    facts = ImageFacts(curious=asked.input_spec is None)
-    if facts.curious:
+    image_facts = ImageFacts(choosing=image_options.input_spec is None)
+    if image_facts.choosing:
         for part, array in parts.items():
-            _see(array, facts, part, partial(name, part))
+            _record_range(array, image_facts, part, partial(name, part))
         _check_alike(parts)
     height, width, channels = next(iter(parts.values())).shape[1:]
-    input_spec = asked.input_spec or InputSpec(
-        (*(asked.size or (height, width)), asked.channels or channels),
-        asked.fit,
-        scales=scales_of(facts),
+    input_spec = image_options.input_spec or InputSpec(
+        (*(image_options.size or (height, width)), image_options.channels or channels),
+        image_options.fit,
+        scales=scales_of(image_facts),
     )
-    brought = {
-        part: _brought(array, _of_one_camera(array, input_spec, part), partial(name, part), facts)
+    prepared_splits = {
+        part: _prepared_split(
+            array, _on_common_scale(array, input_spec, part), partial(name, part), image_facts
+        )
         for part, array in parts.items()
     }
-    return brought, input_spec, facts
+    return prepared_splits, input_spec, image_facts
 
 
-def _of_one_camera(array: Raw, input_spec: InputSpec, part: str) -> InputSpec:
-    """An input specification for rows of 16 bits, of which a dark one is on the scale of the brightest."""
+def _on_common_scale(array: Raw, input_spec: InputSpec, part: str) -> InputSpec:
+    """An input specification for 16-bit rows, in which a dark row shares the scale of the brightest one."""
     if array.dtype != np.uint16 or not array.size:
         return input_spec
     try:
@@ -69,8 +71,8 @@ def _of_one_camera(array: Raw, input_spec: InputSpec, part: str) -> InputSpec:
     return replace(input_spec, scales={**input_spec.scales, "uint16": replace(scale, least=0.0)})
 
 
-def _see(array: Raw, facts: ImageFacts, part: str, name: Callable[[int], str]) -> None:
-    """Which numbers a split holds."""
+def _record_range(array: Raw, image_facts: ImageFacts, part: str, name: Callable[[int], str]) -> None:
+    """Record the range of values in a split."""
     if array.dtype == np.uint8 or not array.size:
         return
     try:
@@ -80,15 +82,15 @@ def _see(array: Raw, facts: ImageFacts, part: str, name: Callable[[int], str]) -
     peaks = array.reshape(len(array), -1).max(axis=1).astype(np.float64)
     bright = peaks[peaks > 0]
     kind = array.dtype.name
-    facts.extents[kind].append(replace(whole, least=float(bright.min()) if bright.size else 0.0))
+    image_facts.value_ranges[kind].append(replace(whole, least=float(bright.min()) if bright.size else 0.0))
     most, least = SCALE_GAPS[kind]
     if whole.high > least:
         dim = np.flatnonzero((peaks > 0) & (peaks <= most * _HAIR))
-        facts.dim[kind].update((name(int(at)), bool((array[at] % 1 == 0).all())) for at in dim)
+        image_facts.dim[kind].update((name(int(at)), bool((array[at] % 1 == 0).all())) for at in dim)
 
 
 def _check_alike(parts: Mapping[str, Raw]) -> None:
-    """Refuse numbers of one split on another scale than those of the next: two programs have saved them."""
+    """Refuse splits on different scales, which two programs have saved."""
     for kind, (most, least) in SCALE_GAPS.items():
         tops = {part: float(x.max()) for part, x in parts.items() if x.dtype.name == kind and x.size}
         small = [part for part, top in tops.items() if 0 < top <= most * _HAIR]
@@ -101,11 +103,15 @@ def _check_alike(parts: Mapping[str, Raw]) -> None:
             )
 
 
-def _brought(array: Raw, input_spec: InputSpec, name: Callable[[int], str], facts: ImageFacts) -> Images:
-    """All images of a split as a network takes them."""
+def _prepared_split(
+    array: Raw, input_spec: InputSpec, name: Callable[[int], str], image_facts: ImageFacts
+) -> Images:
+    """All images of a split, prepared for the network."""
     same = array.shape[1:3] == input_spec.shape[:2]
-    if facts.curious and array.dtype != np.uint8 and len(array):  # a scale is chosen for all of them
-        array = _scaled(array, input_spec, facts)
+    if (
+        image_facts.choosing and array.dtype != np.uint8 and len(array)
+    ):  # one scale was chosen for all of them
+        array = _scaled(array, input_spec, image_facts)
     if array.dtype == np.uint8 and same and not input_spec.adapts_digits:
         eight = np.ascontiguousarray(array, np.uint8)
         if array.shape[3] == input_spec.shape[2]:
@@ -113,7 +119,7 @@ def _brought(array: Raw, input_spec: InputSpec, name: Callable[[int], str], fact
         if eight.shape[3] == 3 and input_spec.shape[2] == 1:
             eight = as_gray(eight)
         change = ("gray",) if input_spec.shape[2] == 1 else ("colour",)
-        facts.adapted.update((name(at), change) for at in range(len(array)))
+        image_facts.adapted.update((name(at), change) for at in range(len(array)))
         return np.ascontiguousarray(np.broadcast_to(eight, (len(array), *input_spec.shape)))
     out = np.empty((len(array), *input_spec.shape), np.uint8)
     left: Sequence[int] | NDArray[np.intp] = range(len(array))
@@ -128,12 +134,12 @@ def _brought(array: Raw, input_spec: InputSpec, name: Callable[[int], str], fact
         except CnncliError as error:
             raise CnncliError(f"{name(at)}: {error.message}", error.hint) from error
         out[at] = result.pixels
-        facts.note(name(at), picture, result)
+        image_facts.record_result(name(at), picture, result)
     return out
 
 
-def _scaled(array: Raw, input_spec: InputSpec, facts: ImageFacts) -> Images:
-    """The numbers of a split as bytes, by the scale of the data set."""
+def _scaled(array: Raw, input_spec: InputSpec, image_facts: ImageFacts) -> Images:
+    """The values of a split as bytes, by the scale of the dataset."""
     scale = input_spec.scales[array.dtype.name]
     out = np.empty(array.shape, np.uint8)
     rows = max(1, _AT_ONCE // array[0].size)
@@ -141,5 +147,5 @@ def _scaled(array: Raw, input_spec: InputSpec, facts: ImageFacts) -> Images:
         block = array[at : at + rows]
         out[at : at + rows] = to_bytes(block, scale)
         if clipped(block, scale):
-            facts.clipped += [over for row in block if (over := clipped(row, scale))]
+            image_facts.clipped += [over for row in block if (over := clipped(row, scale))]
     return out

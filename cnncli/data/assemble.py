@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 from cnncli.data.arrays import Raw, open_arrays
 from cnncli.data.copies import conflicts, copies_across, copies_within
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
-from cnncli.data.holdout import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, drawn
-from cnncli.data.identity import digests_of, groups, keys_of, row_marks
-from cnncli.data.image_facts import ImageFacts, ImageOptions, choose, look, said
+from cnncli.data.holdout import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, choose_held_out
+from cnncli.data.identity import digests_of, keys_of, merged_keys, row_digests
+from cnncli.data.image_facts import (
+    ImageFacts,
+    ImageOptions,
+    choose_input_spec,
+    notes_and_warnings,
+    sample_facts,
+)
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, InputSpec
@@ -26,7 +32,7 @@ class LoadOptions:
 
     Attributes
     ----------
-    asked : ImageOptions
+    image_options : ImageOptions
         What images are brought to.
     val_split : float
         Share of the training images that becomes the validation split where the data bring none.
@@ -48,7 +54,7 @@ class LoadOptions:
         Hold nothing out: splits are those that the data bring, others stay empty.
     """
 
-    asked: ImageOptions = field(default_factory=ImageOptions)
+    image_options: ImageOptions = field(default_factory=ImageOptions)
     val_split: float = 0.1
     seed: int = 0
     offline: bool = False
@@ -89,7 +95,7 @@ class DatasetDescription:
 
 
 def from_arrays(
-    found: DatasetDescription,
+    description: DatasetDescription,
     parts: dict[str, tuple[Raw, Labels]],
     load_options: LoadOptions,
     *,
@@ -99,7 +105,7 @@ def from_arrays(
 
     Parameters
     ----------
-    found : RawDataset
+    description : RawDataset
         What is known about them.
     parts : dict
         "train", and maybe "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and labels
@@ -116,7 +122,7 @@ def from_arrays(
     """
     splits: dict[str, Split] = {}
     # What is divided here is called by its place in the whole.
-    labels = {part: part if len(parts) > 1 else found.name for part in parts}
+    labels = {part: part if len(parts) > 1 else description.name for part in parts}
     rows: dict[str, NDArray[np.intp] | None] = {}
     kept = {}
     for part, (images, numbers) in parts.items():
@@ -129,29 +135,29 @@ def from_arrays(
         return f"{labels[part]}[{at if place is None else place[at]}]"
 
     try:
-        arrays, input_spec, facts = open_arrays(
-            {part: x for part, (x, _) in kept.items()}, name, load_options.asked
+        arrays, input_spec, image_facts = open_arrays(
+            {part: x for part, (x, _) in kept.items()}, name, load_options.image_options
         )
     except CnncliError as error:
-        source = shown(found.files[0]) if found.files else found.name
+        source = shown(description.files[0]) if description.files else description.name
         raise CnncliError(f"{source}: {error.message}", error.hint) from error
-    notes, warnings = said(facts, input_spec, load_options.asked)
-    found = replace(
-        _with(found, notes=notes, warnings=warnings), input_spec=input_spec, adapted=facts.adapted
+    notes, warnings = notes_and_warnings(image_facts, input_spec, load_options.image_options)
+    description = replace(
+        _with(description, notes=notes, warnings=warnings), input_spec=input_spec, adapted=image_facts.adapted
     )
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
-        digests = row_marks(arrays[part])
+        digests = row_digests(arrays[part])
         # Bytes that are used as they are: the images lie in memory once, and are looked at once.
         same = stored.nbytes == arrays[part].nbytes and np.may_share_memory(stored, arrays[part])
-        keys = digests if same and stored.dtype == np.uint8 else row_marks(stored)
+        keys = digests if same and stored.dtype == np.uint8 else row_digests(stored)
         listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
         splits[part] = Arrays(arrays[part], kept[part][1], listed, labels[part], digests, keys)
-    return _divided(found, splits, load_options)
+    return _divided(description, splits, load_options)
 
 
 def from_files(
-    found: DatasetDescription, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
+    description: DatasetDescription, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
 ) -> Dataset:
     """Make a dataset of image files: decoded now where they fit into memory, else as they are needed.
 
@@ -159,7 +165,7 @@ def from_files(
 
     Parameters
     ----------
-    found : RawDataset
+    description : RawDataset
         What is known about them.
     parts : dict
         "train", and maybe "val" and "test", to lists of paths and labels.
@@ -167,34 +173,36 @@ def from_files(
         Size, split, threads, memory.
     """
     everything = [path for files in parts.values() for path, _ in files]
-    found = _with(found, files=tuple(everything))
-    guess = ImageFacts() if load_options.asked.input_spec else look(everything)
+    description = _with(description, files=tuple(everything))
+    guess = ImageFacts() if load_options.image_options.input_spec else sample_facts(everything)
     while True:
-        input_spec = choose(guess, load_options.asked, sure=False)
-        facts = ImageFacts(curious=load_options.asked.input_spec is None, colour=guess.colour)
-        opened, splits = _opened(found, parts, input_spec, facts, load_options)
+        input_spec = choose_input_spec(guess, load_options.image_options, sure=False)
+        image_facts = ImageFacts(choosing=load_options.image_options.input_spec is None, colour=guess.colour)
+        opened, splits = _opened(description, parts, input_spec, image_facts, load_options)
         try:
-            sure = choose(facts, load_options.asked)
+            sure = choose_input_spec(image_facts, load_options.image_options)
         except CnncliError as error:
-            raise CnncliError(f"{found.name}: {error.message}", error.hint) from error
+            raise CnncliError(f"{description.name}: {error.message}", error.hint) from error
         if sure == input_spec:  # all images bear out what some made us choose
             break
-        guess = facts
-    notes, warnings = said(facts, input_spec, load_options.asked)
+        guess = image_facts
+    notes, warnings = notes_and_warnings(image_facts, input_spec, load_options.image_options)
     opened = _with(opened, notes=notes, warnings=warnings)
-    torn, warnings = conflicts(splits, found.classes)
+    conflicting, warnings = conflicts(splits, description.classes)
     if warnings:
-        kept = {part: picked(split, np.flatnonzero(~torn[part]), part) for part, split in splits.items()}
+        kept = {
+            part: picked(split, np.flatnonzero(~conflicting[part]), part) for part, split in splits.items()
+        }
         splits = {part: split for part, split in kept.items() if len(split) or part == "train"}
         opened = _with(opened, warnings=warnings)
-    return _divided(replace(opened, input_spec=input_spec, adapted=facts.adapted), splits, load_options)
+    return _divided(replace(opened, input_spec=input_spec, adapted=image_facts.adapted), splits, load_options)
 
 
 def _opened(
-    found: DatasetDescription,
+    description: DatasetDescription,
     parts: dict[str, list[tuple[Path, int]]],
     input_spec: InputSpec,
-    facts: ImageFacts,
+    image_facts: ImageFacts,
     load_options: LoadOptions,
 ) -> tuple[DatasetDescription, dict[str, Split]]:
     """Decode image files, or see which ones can be decoded."""
@@ -203,26 +211,38 @@ def _opened(
     threads, report = load_options.threads, load_options.report
     for part, files in parts.items():
         paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
-        marks = FileDigests(len(paths))
+        file_digests = FileDigests(len(paths))
         if fits:
             images, kept, skipped = decode_all(
-                paths, input_spec, threads=threads, report=report, facts=facts, marks=marks
+                paths,
+                input_spec,
+                threads=threads,
+                report=report,
+                image_facts=image_facts,
+                file_digests=file_digests,
             )
-            keys, digests = marks.at(kept)
+            keys, digests = file_digests.at(kept)
             names = [shown(paths[place]) for place in kept]
             splits[part] = Arrays(images, labels[kept], names, part, digests, keys)
         else:
             kept, skipped = decodable(
-                paths, input_spec, threads=threads, report=report, facts=facts, marks=marks
+                paths,
+                input_spec,
+                threads=threads,
+                report=report,
+                image_facts=image_facts,
+                file_digests=file_digests,
             )
-            keys, digests = marks.at(kept)
+            keys, digests = file_digests.at(kept)
             splits[part] = Files(
                 tuple(paths[place] for place in kept), labels[kept], input_spec, digests, keys
             )
-        found = _with(found, skipped=tuple(skipped))
+        description = _with(description, skipped=tuple(skipped))
     if not fits:
-        found = _with(found, notes=("too many images for memory: they are decoded as they are needed",))
-    return found, splits
+        description = _with(
+            description, notes=("too many images for memory: they are decoded as they are needed",)
+        )
+    return description, splits
 
 
 def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
@@ -232,7 +252,7 @@ def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str
 
 
 def _with(
-    found: DatasetDescription,
+    description: DatasetDescription,
     *,
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
@@ -241,50 +261,52 @@ def _with(
 ) -> DatasetDescription:
     """The same, and more to say."""
     return replace(
-        found,
-        notes=found.notes + notes,
-        warnings=found.warnings + warnings,
-        skipped=found.skipped + skipped,
-        files=found.files + files,
+        description,
+        notes=description.notes + notes,
+        warnings=description.warnings + warnings,
+        skipped=description.skipped + skipped,
+        files=description.files + files,
     )
 
 
-def _divided(found: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
+def _divided(description: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
     """Take from the training images what the other splits lack, and look at copies and classes."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
-    _check(found, splits, load_options)
+    _check(description, splits, load_options)
     digests = {part: digests_of(split) for part, split in splits.items()}
     copies = copies_across(splits, digests) if given else copies_within(digests["train"], splits["train"])
-    if found.skipped:
-        count = len(found.skipped)
-        names = listed([each.path for each in found.skipped])
+    if description.skipped:
+        count = len(description.skipped)
+        names = listed([each.path for each in description.skipped])
         what = "1 file" if count == 1 else f"{count:,} files"
         copies.append(f"{what} cannot be used and left out: {names}")
-    found = _with(found, warnings=tuple(copies))
+    description = _with(description, warnings=tuple(copies))
     if load_options.whole:
         some = next(iter(splits.values()))
         train, val, test = (
             splits.get(part) or picked(some, np.arange(0), part) for part in ("train", "val", "test")
         )
     else:
-        joined = groups(keys_of(splits["train"]), digests["train"])
-        train, val, test, notes = _held_out(splits, joined, load_options)
-        found = _with(found, notes=notes, warnings=_class_warnings(found.classes, train, test))
+        merged = merged_keys(keys_of(splits["train"]), digests["train"])
+        train, val, test, notes = _held_out(splits, merged, load_options)
+        description = _with(
+            description, notes=notes, warnings=_class_warnings(description.classes, train, test)
+        )
     return Dataset(
-        name=found.name,
-        classes=found.classes,
+        name=description.name,
+        classes=description.classes,
         train=train,
         val=val,
         test=test,
-        provenance=found.provenance,
-        notes=found.notes,
-        warnings=found.warnings,
-        skipped=found.skipped,
-        files=found.files,
-        known=found.known,
+        provenance=description.provenance,
+        notes=description.notes,
+        warnings=description.warnings,
+        skipped=description.skipped,
+        files=description.files,
+        known=description.known,
         given=given,
-        input_spec=found.input_spec,
-        adapted=found.adapted,
+        input_spec=description.input_spec,
+        adapted=description.adapted,
     )
 
 
@@ -295,7 +317,7 @@ def _held_out(
     train, test, val = splits["train"], splits.get("test"), splits.get("val")
     count, notes = len(train), []
     if test is None:
-        held = drawn(keys, train.labels, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
+        held = choose_held_out(keys, train.labels, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
         test = picked(train, np.flatnonzero(held), "test")
         train, keys = picked(train, np.flatnonzero(~held), "train"), keys[~held]
         notes.append(
@@ -303,7 +325,9 @@ def _held_out(
             "are held out by their content"
         )
     if val is None:
-        held = drawn(keys, train.labels, load_options.val_split, seed=load_options.seed, draw=VAL_DRAW)
+        held = choose_held_out(
+            keys, train.labels, load_options.val_split, seed=load_options.seed, draw=VAL_DRAW
+        )
         val = picked(train, np.flatnonzero(held), "val")
         train = picked(train, np.flatnonzero(~held), "train")
         if len(val):
@@ -311,25 +335,29 @@ def _held_out(
     return train, val, test, tuple(notes)
 
 
-def _check(found: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> None:
+def _check(description: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> None:
     train = splits.get("train") if not load_options.whole else next(iter(splits.values()), None)
     if train is None or not (len(train) or (load_options.whole and any(map(len, splits.values())))):
-        first = f"; the first: {found.skipped[0].reason}" if found.skipped else ""
+        first = f"; the first: {description.skipped[0].reason}" if description.skipped else ""
         what = "images" if load_options.whole else "training images"
         raise CnncliError(
-            f"{found.name} has no {what} that can be used ({len(found.skipped):,} left out){first}",
+            f"{description.name} has no usable {what} ({len(description.skipped):,} left out){first}",
             "Give folders of images, one for each class, or an .npz, .csv or IDX data set.",
         )
     if max(train.shape[:2]) > MAX_SIDE:
         raise CnncliError(
-            f"{found.name} has images of {shape_text(train.shape)}; expected sides of at most {MAX_SIDE:,}",
+            f"{description.name} has images of {shape_text(train.shape)}; "
+            f"expected at most {MAX_SIDE:,} pixels a side",
             "Ask for a smaller size, or save smaller images.",
         )
     present = np.unique(train.labels)
     if len(present) < 2 and load_options.for_training:
-        only, why = found.classes[int(present[0])], "".join(f"; {each}" for each in found.warnings)
+        only, why = (
+            description.classes[int(present[0])],
+            "".join(f"; {each}" for each in description.warnings),
+        )
         raise CnncliError(
-            f"{found.name} has training images of one class only, {only}{why}; expected two or more",
+            f"{description.name} has training images of one class only, {only}{why}; expected two or more",
             "Add images of a second class: there is nothing to tell apart yet.",
         )
 

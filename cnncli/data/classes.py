@@ -1,4 +1,4 @@
-"""Names of classes, wherever they are read: one spelling of accents, one order, what is no name at all."""
+"""Class names from any source: normalised accents, a defined order, and missing labels."""
 
 import re
 import unicodedata
@@ -15,25 +15,25 @@ _MISSING = ("", "nan", "<na>")  # an empty cell, and what pandas and NumPy write
 
 
 def class_name(text: str) -> str:
-    """One name for all its spellings: accents in one letter (NFC), nothing around it."""
+    """Normalise a class name: accents composed (NFC), surrounding spaces removed."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def is_missing(text: str) -> bool:
-    """Whether a label says that there is none."""
+    """Whether a label means that there is none."""
     return text.strip().casefold() in _MISSING
 
 
 def ordered(names: Iterable[str]) -> list[str]:
-    """By number where every name is a whole number of up to 18 digits, else by name."""
+    """Sort by number where every name is a whole number of up to 18 digits, else by name."""
     distinct = set(names)
     if all(_WHOLE.fullmatch(name) for name in distinct):
         return sorted(distinct, key=lambda name: (int(name), name))
     return sorted(distinct)
 
 
-def doubtful(names: Iterable[str]) -> list[str]:
-    """Warnings of classes that differ in nothing but case."""
+def case_warnings(names: Iterable[str]) -> list[str]:
+    """Warnings about classes whose names differ only in case."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name in names:
         alike[name.casefold()].append(name)
@@ -45,19 +45,20 @@ def doubtful(names: Iterable[str]) -> list[str]:
 
 
 def class_of_label(labels: Iterable[str], column: str, table: str) -> dict[str, str]:
-    """Names of classes for labels that are written as decimals: ``1.0`` is class 1; no names for others.
+    """Class names for labels that are written as decimals (``1.0`` is class 1); empty for other labels.
 
     Raises
     ------
     CnncliError
-        Where all labels are numbers, and not all of them whole: they are measured values, no classes.
+        Where all labels are numbers but not all of them are whole: they are measurements, not classes.
     """
     texts = list(labels)
     if not any("." in text for text in texts) or not all(_DECIMAL.fullmatch(text) for text in texts):
         return {}
     if broken := [text for text in texts if not float(text).is_integer()]:
+        what = "not whole numbers" if len(broken) > 1 else "not a whole number"
         raise CnncliError(
-            f"{column} of {table} holds {joined([shown(text) for text in broken], 2)}, no whole number; "
+            f"{column} of {table} holds {joined([shown(text) for text in broken], 2)}, {what}; "
             "expected classes",
             "Name another column with --label-column, or write names for the classes.",
         )

@@ -8,18 +8,18 @@ from itertools import islice
 from cnncli.data.classes import is_missing
 from cnncli.data.sheet import Row
 
-_MOST = 100_000  # distinct values that are kept of a column: no data set has so many classes
-_SAMPLE = 50  # first rows that are kept whole
+_MOST = 100_000  # distinct values that are kept for a column: no dataset has so many classes
+_SAMPLE = 50  # first rows that are kept complete
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a finite number, as programs write them."""
+    """Whether a cell is a finite decimal number."""
     return _NUMBER.fullmatch(cell) is not None
 
 
 def fitted(row: Row, width: int) -> Row | None:
-    """A row as wide as the first: what is empty is added or cut off. None where a wider one holds more."""
+    """A row as wide as the first: empty cells are added or removed. None where extra cells hold values."""
     if any(row[width:]):
         return None
     return row[:width] + [""] * (width - len(row))
@@ -34,10 +34,10 @@ class ColumnValues:
     width : int
         Columns of the first row.
     rows : int
-        Rows that fit.
+        Rows that are as wide as the first.
     values : list of dict
-        For each column the distinct values and how often each occurs, none of them missing; of more than
-        100,000 different ones the rest is not counted.
+        For each column, how often each distinct value occurs, without missing values. Only the first 100,000
+        distinct values are counted.
     sample : list of list of str
         The first rows.
     """
@@ -48,7 +48,7 @@ class ColumnValues:
     sample: list[Row] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
-        """Count a row; one that does not fit the first is passed over."""
+        """Count a row; one that is wider than the first is ignored."""
         cells = fitted(row, self.width)
         if cells is None:
             return
@@ -64,7 +64,7 @@ class ColumnValues:
         return sum(self.values[at].values())
 
     def is_unique(self, at: int) -> bool:
-        """Whether each of several rows has a value of its own, as names and numbers of rows are."""
+        """Whether each of several rows has a different value, as file names and row numbers do."""
         return 1 < len(self.values[at]) == self.present(at) or len(self.values[at]) == _MOST
 
     def are_numbers(self, at: int) -> bool:
@@ -73,8 +73,8 @@ class ColumnValues:
 
 
 def column_values(rows: Iterable[tuple[int, Row]], width: int, *, skip: int) -> ColumnValues:
-    """Count the rows of a table behind its first ``skip``."""
-    found = ColumnValues(width, values=[{} for _ in range(width)])
+    """Count the rows of a table after the first ``skip``."""
+    values = ColumnValues(width, values=[{} for _ in range(width)])
     for _, row in islice(rows, skip, None):
-        found.add(row)
-    return found
+        values.add(row)
+    return values

@@ -1,4 +1,4 @@
-"""Which column of a table holds the image, which the class, which the split: by name first."""
+"""Find the columns of a table that hold image, class and split: first by name, then by content."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ _SPLITS = (
 )  # fmt: skip
 _WORDS = frozenset((*PATHS, *PIXELS, *_LABELS, *_RARER_LABELS, *_SPLITS))
 _YES, _NO = ("true", "yes", "1", "1_0"), ("false", "no", "0", "0_0")
-_ASKED = "Say --label-column NAME, or its number from 1."
+_LABEL_HINT = "Say --label-column NAME, or its number from 1."
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its place from 0, and its name, empty where there is no header."""
+    """A column of a table: its index from 0, and its name, empty where there is no header."""
 
     at: int
     name: str
@@ -42,16 +42,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose columns are looked for.
+    """A table whose columns are to be identified.
 
     Attributes
     ----------
     file : str
-        As messages call it.
+        Its name in messages.
     names : tuple of str
-        The header's cells, empty ones where there is none.
+        The cells of the header; empty strings where there is none.
     column_values : ColumnValues
-        What the rows hold.
+        The values in the rows.
     """
 
     file: str
@@ -59,36 +59,36 @@ class Table:
     column_values: ColumnValues
 
     def column(self, at: int) -> Column:
-        """A column by its place."""
+        """A column by its index."""
         return Column(at, self.names[at])
 
-    def called(self, words: Sequence[str], but: Sequence[int] = ()) -> list[int]:
-        """Columns whose names are among these words, the first word first."""
+    def with_names(self, words: Sequence[str], excluding: Sequence[int] = ()) -> list[int]:
+        """Indices of the columns whose names are among these words, in the order of the words."""
         names = [plain(name) for name in self.names]
-        return [at for word in words for at, name in enumerate(names) if name == word and at not in but]
+        return [at for word in words for at, name in enumerate(names) if name == word and at not in excluding]
 
-    def others(self, *but: int | None) -> list[int]:
+    def others(self, *excluding: int | None) -> list[int]:
         """All columns but these."""
-        return [at for at in range(self.column_values.width) if at not in but]
+        return [at for at in range(self.column_values.width) if at not in excluding]
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether a row has a word by which columns are called."""
+    """Whether a row contains a usual column name."""
     return any(plain(cell) in _WORDS for cell in row)
 
 
 def is_label(name: str) -> bool:
-    """Whether a column is called as labels are."""
+    """Whether a column has a usual name for labels."""
     return plain(name) in (*_LABELS, *_RARER_LABELS)
 
 
-def chosen(table: Table, option: str, value: str) -> int:
-    """The column that an option names: by the header's word, else by its number from 1.
+def column_by_option(table: Table, option: str, value: str) -> int:
+    """The column that an option names, by its header or by its number from 1.
 
     Raises
     ------
     CnncliError
-        Where there is none, or more than one is called so.
+        Where there is no such column, or more than one.
     """
     exact = [at for at, name in enumerate(table.names) if name and name == value.strip()]
     found = exact or [at for at, name in enumerate(table.names) if name and plain(name) == plain(value)]
@@ -103,9 +103,9 @@ def chosen(table: Table, option: str, value: str) -> int:
         return found[0]
     header = joined([name for name in table.names if name], 20)
     raise CnncliError(
-        f"{option} is {shown(value)}, which {'several columns' if found else 'no column'} of {table.file} "
-        f"{'are' if found else 'is'} called; expected {f'one of {header}, or ' if header else ''}"
-        f"a number of 1 to {table.column_values.width}",
+        f"{option} is {shown(value)}, but {table.file} has {'several columns' if found else 'no column'} of "
+        f"that name; expected {f'one of {header}, or ' if header else ''}"
+        f"a number from 1 to {table.column_values.width}",
         f"Give {option} another value.",
     )
 
@@ -113,72 +113,76 @@ def chosen(table: Table, option: str, value: str) -> int:
 def find_label(table: Table, image: int, split: int | None) -> int:
     """The column that holds the class of each image.
 
-    A column by one of the usual names is taken; of several that name the same classes, the one with names
-    rather than numbers. Without such a name it is the one column that can be it: not all of its values
-    are the same, and not all are different.
+    A column with one of the usual names is chosen; of several, one with names is preferred to one with
+    numbers. Without such a name, it must be the only column whose values are neither all equal nor all
+    different.
 
     Raises
     ------
     CnncliError
-        Where none or more than one can be it.
+        Where no column or more than one can be the class.
     """
     counts = table.column_values.values
     for words in (_LABELS, _RARER_LABELS):
-        if named := table.called(words, but=[image] if split is None else [image, split]):
+        if named := table.with_names(words, excluding=[image] if split is None else [image, split]):
             texts = [at for at in named if not table.column_values.are_numbers(at)]
             return (texts or named)[0]
     rest = table.others(image, split)
     if not rest:
         what = (
-            "one column" if table.column_values.width == 1 else "no column besides those of images and splits"
+            "one column"
+            if table.column_values.width == 1
+            else "no column other than those of images and splits"
         )
         raise CnncliError(
             f"{table.file} has {what}; expected a path and a label",
             "Write a row for each image: its path and its label, or its label and its pixels.",
         )
-    able = [at for at in rest if len(counts[at]) > 1 and not table.column_values.is_unique(at)]
-    if len(able) == 1 or (not able and len(rest) == 1 and not table.column_values.is_unique(rest[0])):
-        return (able or rest)[0]
-    columns = [str(table.column(at)) for at in able or rest]
-    if not able:
+    candidates = [at for at in rest if len(counts[at]) > 1 and not table.column_values.is_unique(at)]
+    if len(candidates) == 1 or (
+        not candidates and len(rest) == 1 and not table.column_values.is_unique(rest[0])
+    ):
+        return (candidates or rest)[0]
+    columns = [str(table.column(at)) for at in candidates or rest]
+    if not candidates:
         raise CnncliError(
             f"no column of {table.file} can be the class: {joined(columns)} "
-            f"{'has' if len(rest) == 1 else 'have'} a value of its own in each row, or one in all of them; "
+            f"{'has' if len(rest) == 1 else 'have'} a different value in each row, or the same in all; "
             "expected a column of classes",
-            _ASKED,
+            _LABEL_HINT,
         )
-    if _one_hot(table, able):
+    if _is_one_hot(table, candidates):
         raise CnncliError(
             f"{joined(columns)} of {table.file} could be one label in one-hot columns, or several "
             "yes-or-no labels; expected one column of classes",
             "Write the name of the class into one column called label, or name one with --label-column.",
         )
-    raise CnncliError(f"{joined(columns)} of {table.file} could all be the class; expected one", _ASKED)
+    raise CnncliError(f"{joined(columns)} of {table.file} could all be the class; expected one", _LABEL_HINT)
 
 
-def rivals(table: Table, label: int, image: int, split: int | None) -> list[int]:
-    """Other columns that are called as labels are, in the same rank of names."""
-    but = [at for at in (label, image, split) if at is not None]
+def competing_labels(table: Table, label: int, image: int, split: int | None) -> list[int]:
+    """Other columns with usual names for labels, of the same rank of names."""
+    excluding = [at for at in (label, image, split) if at is not None]
     words = _LABELS if plain(table.names[label]) in _LABELS else _RARER_LABELS
-    return table.called(words, but=but) if plain(table.names[label]) in words else []
+    return table.with_names(words, excluding=excluding) if plain(table.names[label]) in words else []
 
 
-def _one_hot(table: Table, columns: Sequence[int]) -> bool:
-    marks = {"0", "1", "0.0", "1.0"}
-    return len(columns) > 1 and all(set(table.column_values.values[at]) <= marks for at in columns)
+def _is_one_hot(table: Table, columns: Sequence[int]) -> bool:
+    binary = {"0", "1", "0.0", "1.0"}
+    return len(columns) > 1 and all(set(table.column_values.values[at]) <= binary for at in columns)
 
 
-def find_split(table: Table, taken: Sequence[int | None], *, wanted: bool | None) -> int | None:
-    """The column that divides the images; None where there is none, or it is not to be looked at.
+def find_split(table: Table, taken: Sequence[int | None], *, use: bool | None) -> int | None:
+    """The column that divides the images into splits; None where there is none or ``use`` is False.
 
-    By name; or by its values, where they are words for splits and nothing else, one of them for training.
+    It is found by name, or by its values where all of them are words for splits and one means training.
 
     Raises
     ------
     CnncliError
-        Where more than one can be it, or one is asked for and there is none.
+        Where more than one can be the split, or ``use`` is True and there is none.
     """
-    if wanted is False:
+    if use is False:
         return None
     free = [
         at
@@ -186,7 +190,7 @@ def find_split(table: Table, taken: Sequence[int | None], *, wanted: bool | None
         if plain(table.names[at]) in _SPLITS or _flagged(table.names[at]) is not None
     ]
     if not free:
-        labels = table.called((*_LABELS, *_RARER_LABELS))
+        labels = table.with_names((*_LABELS, *_RARER_LABELS))
         free = [at for at in table.others(*taken, *labels) if _says_splits(table.column_values.values[at])]
     if len(free) > 1:
         raise CnncliError(
@@ -194,16 +198,16 @@ def find_split(table: Table, taken: Sequence[int | None], *, wanted: bool | None
             "expected one",
             "Rename those that are not, or say --no-splits to divide the images anew.",
         )
-    if wanted and not free:
+    if use and not free:
         raise CnncliError(
-            f"--splits: no column of {table.file} is called split or holds words for splits; expected one",
+            f"--splits: no column of {table.file} is named split or holds words for splits; expected one",
             "Call the column split, or leave --splits out.",
         )
     return free[0] if free else None
 
 
 def _flagged(name: str) -> str | None:
-    """The split that a column of yes and no is about: ``is_valid``, ``is_test``."""
+    """The split that a yes-or-no column such as ``is_valid`` or ``is_test`` refers to."""
     return split_of(plain(name).removeprefix("is_")) if plain(name).startswith("is_") else None
 
 
@@ -213,12 +217,12 @@ def _says_splits(values: dict[str, int]) -> bool:
 
 
 def split_words(table: Table, split: int) -> tuple[dict[str, str], str]:
-    """What each value of the column of splits means, and a note where that is not plain.
+    """What each value of the split column means, and a note where that is not obvious.
 
     Raises
     ------
     CnncliError
-        Where a value means no split.
+        Where a value is not a word for a split.
     """
     values = list(table.column_values.values[split])
     flag = _flagged(table.names[split])

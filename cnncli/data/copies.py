@@ -1,11 +1,11 @@
-"""What copies there are in a data set: in a whole that is going to be divided, and across given splits."""
+"""Copies of images in a dataset: within data that are to be divided, and across given splits."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.identity import FileDigests, copied, keys_of
+from cnncli.data.identity import Digests, count_copies, keys_of
 from cnncli.data.model import Labels, Split
 
 _NAMED = 3  # images that a warning names
@@ -15,66 +15,66 @@ _WORDS = {"train": "training", "val": "validation", "test": "test"}
 def conflicts(
     splits: Mapping[str, Split], classes: Sequence[str]
 ) -> tuple[dict[str, NDArray[np.bool_]], tuple[str, ...]]:
-    """Find the files whose content appears under two labels, in one split or in several.
+    """Find files with equal content but different labels, in one split or across splits.
 
     Returns
     -------
-    torn, warnings
-        For each split, (N,) bool; a warning that counts them, if there are any.
+    conflicting, warnings
+        For each split, (N,) bool; a warning that counts the files, if there are any.
     """
     keys = np.concatenate([keys_of(split) for split in splits.values()])
     labels = np.concatenate([split.labels for split in splits.values()])
-    torn = _torn(keys, labels)
+    conflicting = _conflicting(keys, labels)
     ends = np.cumsum([len(split) for split in splits.values()])
-    parts = dict(zip(splits, np.split(torn, ends[:-1]), strict=True))
-    if not torn.any():
+    parts = dict(zip(splits, np.split(conflicting, ends[:-1]), strict=True))
+    if not conflicting.any():
         return parts, ()
     names = [split.name(int(at)) for part, split in splits.items() for at in np.flatnonzero(parts[part])]
     examples = []
-    for key in dict.fromkeys(keys[torn].tolist()):
-        same = np.flatnonzero(keys[torn] == key)
-        called = sorted({classes[label] for label in labels[torn][same]})
-        examples.append(f"{names[same[0]]} ({' and '.join(called)})")
-    count = int(torn.sum())
+    for key in dict.fromkeys(keys[conflicting].tolist()):
+        same = np.flatnonzero(keys[conflicting] == key)
+        class_names = sorted({classes[label] for label in labels[conflicting][same]})
+        examples.append(f"{names[same[0]]} ({' and '.join(class_names)})")
+    count = int(conflicting.sum())
     return parts, (
-        f"{count:,} files have one content and two labels, and are left out: {_shortened(examples)}",
+        f"{count:,} files with equal content have different labels and are left out: {_shortened(examples)}",
     )
 
 
-def _torn(marks: FileDigests, labels: Labels) -> NDArray[np.bool_]:
-    """Tell which images share their mark with one of another label."""
-    _, places = np.unique(marks, return_inverse=True)
+def _conflicting(digests: Digests, labels: Labels) -> NDArray[np.bool_]:
+    """Tell which images have the digest of an image with another label."""
+    _, places = np.unique(digests, return_inverse=True)
     kinds = np.unique(np.stack([places, labels]), axis=1)
     return np.bincount(kinds[0], minlength=places.max(initial=-1) + 1)[places] > 1
 
 
-def copies_within(digests: FileDigests, split: Split) -> list[str]:
-    """Warnings for one whole: how many images repeat others, and how many do so under another class."""
+def copies_within(digests: Digests, split: Split) -> list[str]:
+    """Warnings for undivided data: how many images are copies, and how many copies have another class."""
     warnings = []
-    if count := copied(digests):
+    if count := count_copies(digests):
         warnings.append(
             f"{count:,} of {len(digests):,} images are copies of others: "
             "copies are held out together, or not at all"
         )
-    torn = _torn(digests, split.labels)
-    if count := int(torn.sum()):
-        names = _listed(split, np.flatnonzero(torn))
-        warnings.append(f"{count:,} images have copies of another class, so that one is wrong: {names}")
+    conflicting = _conflicting(digests, split.labels)
+    if count := int(conflicting.sum()):
+        names = _listed(split, np.flatnonzero(conflicting))
+        warnings.append(f"{count:,} images have copies with another class, so one label is wrong: {names}")
     return warnings
 
 
-def copies_across(splits: Mapping[str, Split], digests: Mapping[str, FileDigests]) -> list[str]:
-    """Warnings for given splits: how many images of one are in another, which makes a test say too much."""
+def copies_across(splits: Mapping[str, Split], digests: Mapping[str, Digests]) -> list[str]:
+    """Warnings for given splits: how many images are also in another split, which makes results too good."""
     warnings = []
     for part, others in (("test", ("train", "val")), ("val", ("train",))):
         for other in others:
             if part not in splits or other not in splits:
                 continue
-            twice = np.flatnonzero(np.isin(digests[part], digests[other]))
-            if len(twice):
+            shared = np.flatnonzero(np.isin(digests[part], digests[other]))
+            if len(shared):
                 warnings.append(
-                    f"{len(twice):,} of the {len(splits[part]):,} {_WORDS[part]} images are also "
-                    f"{_WORDS[other]} images: {_listed(splits[part], twice)}"
+                    f"{len(shared):,} of the {len(splits[part]):,} {_WORDS[part]} images are also "
+                    f"{_WORDS[other]} images: {_listed(splits[part], shared)}"
                 )
     return warnings
 

@@ -1,4 +1,4 @@
-"""Drawn digits as MNIST has them: light on dark, 20 of 28 pixels large, centred by mass.
+"""Handwritten digits in the format of MNIST: light on dark, 20 of 28 pixels tall or wide, centred by mass.
 
 Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits, 1998.
 """
@@ -14,13 +14,13 @@ from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
 
 _LUMA = np.array(LUMA, np.float32)
-_BOX = 20 / 28  # of the side: the longer side of a digit
-_FAINTEST = 16  # of 255: less contrast is an empty picture
-_EDGE = 50  # the ground is looked for in this fraction of the side, along the edge
-_PIXELS_AT_ONCE = 1 << 18  # of a picture that become floats: they stay in the cache
-_LESSENED = 4  # times what a digit is looked for in, from which a picture is made smaller first
-_AT_ONCE = 4096  # images that are looked at together
-_SLACK = 1.0  # pixels that a digit's middle may be off, and its box too small, to be left as it is
+_BOX = 20 / 28  # longer side of a digit, as a fraction of the image's side
+_FAINTEST = 16  # of 255: an image with less contrast is empty
+_EDGE = 50  # the background is measured in a band of 1/50 of the side, along the edge
+_PIXELS_AT_ONCE = 1 << 18  # pixels converted to floats at a time, so that they stay in the cache
+_REDUCE_FROM = 4  # images at least this many times larger than needed are reduced first
+_AT_ONCE = 4096  # images that are checked at a time
+_SLACK = 1.0  # tolerance in pixels for the centre and the box of a digit that is left as it is
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -35,7 +35,7 @@ class Digit:
     pixels : ndarray, shape (H, W, 1), uint8
         Light on dark.
     changes : tuple of str
-        Of ``inverted``, ``cropped``, ``centred``, in this order; empty for one that came as MNIST has it.
+        Any of ``inverted``, ``cropped``, ``centred``, in this order; empty for an image that is like MNIST's.
     """
 
     pixels: Pixels
@@ -43,11 +43,11 @@ class Digit:
 
 
 def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
-    """Bring a drawn digit to what a network that learned from MNIST expects.
+    """Convert the image of a handwritten digit to what a network trained on MNIST expects.
 
-    A picture of the right size with dark ground is left as it is, and so is one without anything on it.
-    Of others the ground, as it is along the edge, becomes 0, and the digit is cut out, scaled to 20 of
-    28 pixels, and laid with its centre of mass in the middle.
+    An image of the right size with a dark background is left as it is, and so is an empty one. In others, the
+    background, which is measured along the edge, becomes 0, and the digit is cropped, scaled to 20 of
+    28 pixels, and placed with its centre of mass in the middle.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
     -------
     Digit
     """
-    gray = _lessened(_gray(picture), DETAIL * max(shape[:2]))
+    gray = _reduced(_gray(picture), DETAIL * max(shape[:2]))
     low, high = int(gray.min()), int(gray.max())
     ground = _ground(gray)
     inverted = 2 * ground > low + high
@@ -78,19 +78,19 @@ def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
 
 
 def are_digits(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell which images `as_digit` leaves as they are because they have dark ground, or nothing on it.
+    """Tell which images `as_digit` leaves as they are because they have a dark background or are empty.
 
     Parameters
     ----------
     images : ndarray, shape (N, H, W, 1), uint8
-        Of the size that the network takes.
+        Of the network's input size.
 
     Returns
     -------
     ndarray, shape (N,), bool
     """
     count, height, width, _ = images.shape
-    found = np.empty(count, np.bool_)
+    unchanged = np.empty(count, np.bool_)
     band = max(1, min(height, width) // _EDGE)
     for at in range(0, count, _AT_ONCE):
         gray = images[at : at + _AT_ONCE, ..., 0]
@@ -101,12 +101,12 @@ def are_digits(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         middle = edge.shape[1] // 2
         edge.partition(middle, axis=1)
         ground = edge[:, middle].astype(np.int64)
-        found[at : at + _AT_ONCE] = (high - low < _FAINTEST) | (2 * ground <= low + high)
-    return found
+        unchanged[at : at + _AT_ONCE] = (high - low < _FAINTEST) | (2 * ground <= low + high)
+    return unchanged
 
 
 def _gray(picture: Picture) -> Pixels:
-    """The first frame as (H, W) uint8; clear pixels get what the ink stands out from."""
+    """The first frame as (H, W) uint8; transparent pixels become black or white, in contrast to the ink."""
     pixels = picture.frames[0]
     if not picture.alpha:
         return (pixels if pixels.shape[2] == 1 else as_gray(pixels))[..., 0]
@@ -126,20 +126,20 @@ def _gray(picture: Picture) -> Pixels:
 
 
 def _shades(pixels: Pixels) -> tuple[Floats, Floats]:
-    """Brightness, 0 to 255, and opacity, 0 to 1, of pixels whose last channel is opacity."""
+    """Luma, 0 to 255, and opacity, 0 to 1, of pixels whose last channel is opacity."""
     floats = pixels.astype(np.float32)
     shades = floats[..., :-1]
     gray: Floats = shades @ _LUMA if shades.shape[2] == 3 else shades[..., 0]
     return gray, floats[..., -1] / np.float32(255)
 
 
-def _lessened(gray: Pixels, side: int) -> Pixels:
-    """A very large picture at a whole fraction of its size, as a large JPEG is decoded: ink is wide there.
+def _reduced(gray: Pixels, side: int) -> Pixels:
+    """Reduce a very large image by a whole factor, as a large JPEG is decoded: its strokes are wide enough.
 
-    What follows works in floats, which for 180 megapixels took 7 GB.
+    The following steps use floats, which took 7 GB for 180 megapixels.
     """
     factor = min(gray.shape) // (2 * side)
-    if factor < _LESSENED:
+    if factor < _REDUCE_FROM:
         return gray
     height, width = (n // factor * factor for n in gray.shape)
     out = np.empty((height // factor, width // factor), np.uint8)
@@ -150,7 +150,7 @@ def _lessened(gray: Pixels, side: int) -> Pixels:
 
 
 def _ground(gray: Pixels) -> int:
-    """What most of the edge is like: its median."""
+    """The background: the median of the edge."""
     band = max(1, min(gray.shape) // _EDGE)
     sides = (gray[:band], gray[-band:], gray[:, :band], gray[:, -band:])
     edge = np.concatenate([side.ravel() for side in sides])
@@ -159,7 +159,7 @@ def _ground(gray: Pixels) -> int:
 
 
 def _ink(above: Floats) -> Floats:
-    """Difference from the ground as 0 (ground) to 1 (ink), shades of paper and pen evened out."""
+    """Difference from the background, 0 (background) to 1 (ink), with the contrast stretched."""
     ink = np.clip(above, 0, None)
     ink /= max(1e-6, float(ink.max()))
     middle = _threshold(ink)
@@ -167,7 +167,7 @@ def _ink(above: Floats) -> Floats:
 
 
 def _threshold(values: Floats) -> float:
-    """The level that parts values (0 to 1) best in two (Otsu, A threshold selection method, 1979)."""
+    """The threshold that best separates values (0 to 1) into two classes (Otsu, 1979)."""
     counts = np.bincount((255 * values).astype(np.uint8).ravel(), minlength=256).astype(np.float64)
     below = counts.cumsum()
     mass = (counts * np.arange(256)).cumsum()
@@ -175,19 +175,19 @@ def _threshold(values: Floats) -> float:
     inside = (below > 0) & (above > 0)
     apart = np.zeros(256)
     apart[inside] = (mass[-1] * below[inside] / below[-1] - mass[inside]) ** 2 / (below * above)[inside]
-    best = np.flatnonzero(apart >= apart.max() * (1 - 1e-9))  # all levels in an empty valley are as good
+    best = np.flatnonzero(apart >= apart.max() * (1 - 1e-9))  # all levels in an empty valley are equally good
     return float(best.mean() + 1) / 256
 
 
 def _bounds(ink: Floats) -> tuple[slice, slice]:
-    """Rows and columns in which there is ink."""
+    """Rows and columns that contain ink."""
     mask = ink > 0.5 * float(ink.max())
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _middle(ink: Floats) -> tuple[float, float]:
-    """Centre of mass, in pixels from the left top corner of the first pixel."""
+def _center_of_mass(ink: Floats) -> tuple[float, float]:
+    """Centre of mass (row, column), in pixels from the top left corner of the first pixel."""
     total = float(ink.sum())
     rows = float((ink.sum(axis=1) * (np.arange(ink.shape[0]) + 0.5)).sum()) / total
     columns = float((ink.sum(axis=0) * (np.arange(ink.shape[1]) + 0.5)).sum()) / total
@@ -195,27 +195,27 @@ def _middle(ink: Floats) -> tuple[float, float]:
 
 
 def _is_placed(ink: Floats) -> bool:
-    """Tell whether the digit has the size and the place that MNIST gives it."""
+    """Tell whether the digit has MNIST's size and position."""
     rows, columns = _bounds(ink)
     longest = max(rows.stop - rows.start, columns.stop - columns.start)
-    wanted = _BOX * min(ink.shape)
-    off = max(abs(at - side / 2) for at, side in zip(_middle(ink), ink.shape, strict=True))
-    return bool(abs(longest - wanted) <= 2 * _SLACK and off <= _SLACK)
+    expected = _BOX * min(ink.shape)
+    off = max(abs(at - side / 2) for at, side in zip(_center_of_mass(ink), ink.shape, strict=True))
+    return bool(abs(longest - expected) <= 2 * _SLACK and off <= _SLACK)
 
 
 def _placed(ink: Floats, shape: tuple[int, int, int]) -> Pixels:
-    """The digit cut out, scaled to its box, with its centre of mass in the middle."""
+    """The digit cropped, scaled to its box, with its centre of mass in the middle."""
     rows, columns = _bounds(ink)
     cut = np.rint(255 * ink[rows, columns]).astype(np.uint8)[..., None]
     side = max(1.0, _BOX * min(shape[:2]))
     scale = side / max(cut.shape[:2])
     height, width = (max(1, round(n * scale)) for n in cut.shape[:2])
     small = resized(cut, width, height).astype(np.float32)[..., 0]
-    small *= 255 / max(1.0, float(small.max()))  # thin strokes pale when they are reduced
+    small *= 255 / max(1.0, float(small.max()))  # thin strokes fade when they are reduced
     out = np.zeros(shape, np.uint8)
     at = [
         min(max(0, round(whole / 2 - middle)), whole - part)
-        for whole, part, middle in zip(shape[:2], small.shape, _middle(small), strict=True)
+        for whole, part, middle in zip(shape[:2], small.shape, _center_of_mass(small), strict=True)
     ]
     out[at[0] : at[0] + height, at[1] : at[1] + width, 0] = np.rint(small)
     return out

@@ -1,7 +1,7 @@
-"""Files from the network: verified, resumed where they broke off, from several mirrors.
+"""Download files: verified, resumed after interruptions, from several mirrors.
 
-pooch checks the SHA-256 and renames a file into place only when it is right; here are the mirrors, the
-continuing of partial files, and the lock with which two processes share one download.
+pooch checks the SHA-256 and moves a file into place only when it is right; this module adds mirrors,
+resumption of partial files, and a lock with which two processes share one download.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from cnncli.data.model import Report
 from cnncli.errors import CnncliError
 from cnncli.modules import quiet_logs
 
-_CHUNK = 1 << 14  # what a silence can lose: a chunk that is not full yet
+_CHUNK = 1 << 14  # bytes; an incomplete chunk is lost when a server stalls
 _DAY = 86_400.0
-_STOPPED = 180.0  # seconds without a byte gained, after which another process is not waited for any more
-_ATTEMPTS = 5  # at one mirror, without a byte gained
+_STOPPED = 180.0  # seconds without progress after which another process is no longer waited for
+_ATTEMPTS = 5  # at one mirror without progress
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Remote:
     size : int
         Bytes.
     urls : tuple of str
-        Where it lies, tried in this order.
+        Its addresses, tried in this order.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Timeouts:
     Attributes
     ----------
     connect : float
-        For a server to answer at all.
+        For a server to accept a connection.
     stall : float
         For the next bytes.
     pause : float
-        Before the second attempt at a mirror; doubled for each further one.
+        Before the second attempt at a mirror; doubled before each further one.
     """
 
     connect: float = 4.0
@@ -66,12 +66,12 @@ class Timeouts:
     pause: float = 0.5
 
 
-class _BrokenOffError(Exception):
-    """The rest may still be had from the same mirror."""
+class _InterruptedDownloadError(Exception):
+    """The rest may still be available from the same mirror."""
 
 
 class _RefusedError(Exception):
-    """The mirror will not give the file."""
+    """The mirror refuses to send the file."""
 
 
 def fetch_all(
@@ -80,7 +80,7 @@ def fetch_all(
     *,
     what: str,
     report: Report | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
 ) -> list[Path]:
     """Download the files that are not in a folder yet.
 
@@ -89,12 +89,12 @@ def fetch_all(
     remotes : tuple of Remote
         The files.
     folder : Path
-        Where they go; made if need be.
+        Where they are saved; created if necessary.
     what : str
-        What errors call them: "MNIST".
+        Their name in errors, such as "MNIST".
     report : callable or None
-        Told (name, bytes so far, bytes in all).
-    patience : Timeouts or None
+        Called with (name, bytes so far, bytes in total).
+    timeouts : Timeouts or None
         How long to wait.
 
     Returns
@@ -105,12 +105,12 @@ def fetch_all(
     Raises
     ------
     CnncliError
-        Where no mirror gives the right bytes, or the folder cannot be written.
+        Where no mirror provides the right bytes, or the folder cannot be written.
     """
-    patience = patience or Timeouts()
+    timeouts = timeouts or Timeouts()
     missing = [remote for remote in remotes if not (folder / remote.name).exists()]
     if missing:
-        live = _reachable({url for remote in missing for url in remote.urls}, patience.connect)
+        live = _reachable({url for remote in missing for url in remote.urls}, timeouts.connect)
         if not live:
             hosts = ", ".join(sorted({_host(url) for remote in missing for url in remote.urls}))
             raise CnncliError(
@@ -120,7 +120,7 @@ def fetch_all(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for remote in missing:
-                _fetch(remote, folder, live, report, patience)
+                _fetch(remote, folder, live, report, timeouts)
         except OSError as error:
             raise CnncliError(
                 f"cannot write to {folder}: {(error.strerror or str(error)).lower()}",
@@ -129,8 +129,8 @@ def fetch_all(
     return [folder / remote.name for remote in remotes]
 
 
-def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, patience: Timeouts) -> None:
-    """Download one file, unless another process does or did."""
+def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, timeouts: Timeouts) -> None:
+    """Download one file, unless another process has done so."""
     target = folder / remote.name
     with _locked(folder / f".{remote.name}.part"):
         if target.exists():
@@ -141,7 +141,7 @@ def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, 
             if url not in live:
                 faults.append(f"{_host(url)} cannot be reached")
                 continue
-            download = _Download(remote, folder, report, patience)
+            download = _Download(remote, folder, report, timeouts)
             fault = download.from_mirror(url)
             if fault is None:
                 return
@@ -153,7 +153,7 @@ def _fetch(remote: Remote, folder: Path, live: set[str], report: Report | None, 
 
 
 def _remove_remnants(folder: Path) -> None:
-    """Remove what pooch made in processes that were killed: its temporary files of yesterday."""
+    """Remove temporary files more than a day old, which pooch left in processes that were killed."""
     for path in folder.glob("tmp*"):
         with contextlib.suppress(OSError):
             old = time.time() - path.lstat().st_mtime > _DAY
@@ -162,22 +162,22 @@ def _remove_remnants(folder: Path) -> None:
 
 
 class _Download:
-    """One file from one mirror, by way of a partial file that outlives the process."""
+    """One file from one mirror, through a partial file that outlives the process."""
 
-    def __init__(self, remote: Remote, folder: Path, report: Report | None, patience: Timeouts) -> None:
-        self._remote, self._folder, self._report, self._patience = remote, folder, report, patience
+    def __init__(self, remote: Remote, folder: Path, report: Report | None, timeouts: Timeouts) -> None:
+        self._remote, self._folder, self._report, self._timeouts = remote, folder, report, timeouts
         self._part = folder / f".{remote.name}.part"
         self._output = ""
 
     def from_mirror(self, url: str) -> str | None:
-        """Download and verify; what went wrong, or None."""
+        """Download and verify; return what went wrong, or None."""
         import logging
 
         import pooch  # type: ignore[import-untyped]
 
-        pooch.get_logger().setLevel(logging.CRITICAL + 1)  # it has a handler of its own
+        pooch.get_logger().setLevel(logging.CRITICAL + 1)  # it has its own handler
         quiet_logs()
-        resumed = self._have() > 0
+        resumed = self._received() > 0
         while True:
             try:
                 pooch.retrieve(
@@ -185,79 +185,79 @@ class _Download:
                     known_hash=f"sha256:{self._remote.sha256}",
                     fname=self._remote.name,
                     path=self._folder,
-                    downloader=self._whole,
+                    downloader=self._download_whole,
                 )
-            except (_RefusedError, _BrokenOffError) as fault:
+            except (_RefusedError, _InterruptedDownloadError) as fault:
                 return str(fault)
-            except ValueError:  # the digest differs; what was wrong is gone
+            except ValueError:  # the digest differs; pooch has deleted the file
                 if not resumed:
                     return "gave other bytes than expected"
-                resumed = False  # perhaps what was there before was bad
+                resumed = False  # perhaps the earlier part was bad
             else:
                 return None
             finally:
                 ending.finished(self._output)
 
-    def _have(self) -> int:
+    def _received(self) -> int:
         try:
             return self._part.stat().st_size
         except FileNotFoundError:
             return 0
 
-    def _whole(self, url: str, output: str, _: object) -> None:
-        """Bring the partial file to its full size, then let pooch have it as ``output``."""
+    def _download_whole(self, url: str, output: str, _: object) -> None:
+        """Complete the partial file, then hand it to pooch as ``output``."""
         self._output = output
-        ending.begin(output, lambda path: 0)  # it is there, empty: pooch has made it
-        idle, furthest = 0, self._have()
+        ending.begin(output, lambda path: 0)  # it exists, empty: pooch has created it
+        idle, furthest = 0, self._received()
         while True:
             try:
-                self._more(url, self._have())
-            except _BrokenOffError as fault:
-                idle = 0 if self._have() > furthest else idle + 1
-                furthest = max(furthest, self._have())
+                self._request_rest(url, self._received())
+            except _InterruptedDownloadError as fault:
+                idle = 0 if self._received() > furthest else idle + 1
+                furthest = max(furthest, self._received())
                 if idle >= _ATTEMPTS:
-                    raise _BrokenOffError(f"{fault} ({_ATTEMPTS} attempts)") from fault
-                time.sleep(self._patience.pause * 2**idle)
+                    raise _InterruptedDownloadError(f"{fault} ({_ATTEMPTS} attempts)") from fault
+                time.sleep(self._timeouts.pause * 2**idle)
             else:
                 break
         self._part.replace(output)
 
-    def _more(self, url: str, have: int) -> None:
-        """One request for what is missing."""
+    def _request_rest(self, url: str, received: int) -> None:
+        """Request the missing bytes once."""
         import requests
         from urllib3.exceptions import HTTPError
 
         size = self._remote.size
-        if have == size:
+        if received == size:
             return
-        if have > size:
+        if received > size:
             self._part.unlink()
-            have = 0
+            received = 0
         headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
-        waits = (self._patience.connect, self._patience.stall)
+        if received:
+            headers["Range"] = f"bytes={received}-"
+        waits = (self._timeouts.connect, self._timeouts.stall)
         try:
             with requests.get(url, headers=headers, stream=True, timeout=waits) as response:
-                goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+                goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {received}-")
                 if response.status_code == 416:
                     self._part.unlink(missing_ok=True)
-                    raise _BrokenOffError(f"holds no more than {have:,} of {size:,} bytes")
+                    raise _InterruptedDownloadError(f"holds no more than {received:,} of {size:,} bytes")
                 if response.status_code == 206 and not goes_on:
                     self._part.unlink(missing_ok=True)
-                    raise _BrokenOffError(f"sent another part than that from byte {have:,} on")
+                    raise _InterruptedDownloadError(f"sent another part than that from byte {received:,} on")
                 if response.status_code not in (200, 206):
                     raise _RefusedError(f"answered {response.status_code} {response.reason}")
-                at = have if response.status_code == 206 else 0
+                at = received if response.status_code == 206 else 0
                 self._receive(response.raw.stream(_CHUNK, decode_content=False), at)
         except (requests.RequestException, HTTPError) as fault:
-            if self._have() != size:  # else it only promised more than there is
-                raise _BrokenOffError(_told(fault, self._have(), size)) from fault
-        if self._have() != size:
-            raise _BrokenOffError(f"broke off after {self._have():,} of {size:,} bytes")
+            if self._received() != size:  # otherwise the server only announced more bytes than there are
+                raise _InterruptedDownloadError(_interruption(fault, self._received(), size)) from fault
+        if self._received() != size:
+            raise _InterruptedDownloadError(f"broke off after {self._received():,} of {size:,} bytes")
 
     def _receive(self, chunks: Iterator[bytes], at: int) -> None:
-        """Append to the partial file, or begin it anew; never more than the file's size."""
+        """Append to the partial file, or start it again; never beyond the file's size."""
         remote = self._remote
         with self._part.open("ab" if at else "wb") as part:
             for chunk in chunks:
@@ -272,10 +272,10 @@ class _Download:
             raise _RefusedError(f"gave more than the expected {remote.size:,} bytes")
 
 
-def _told(fault: Exception, have: int, size: int) -> str:
+def _interruption(fault: Exception, received: int, size: int) -> str:
     if "timed out" in str(fault).lower() or "timeout" in type(fault).__name__.lower():
-        return f"fell silent after {have:,} of {size:,} bytes"
-    return f"broke off after {have:,} of {size:,} bytes"
+        return f"fell silent after {received:,} of {size:,} bytes"
+    return f"broke off after {received:,} of {size:,} bytes"
 
 
 def _host(url: str) -> str:
@@ -283,7 +283,7 @@ def _host(url: str) -> str:
 
 
 def _reachable(urls: set[str], seconds: float) -> set[str]:
-    """Tell which URLs' servers accept a connection: all at once, so that being offline shows soon."""
+    """Tell which URLs' servers accept a connection, trying all at once so that being offline shows soon."""
     import socket
     from urllib.request import getproxies
 
@@ -315,7 +315,7 @@ def _address(url: str) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def _locked(part: Path) -> Iterator[None]:
-    """Hold a lock while downloading; where locks are not to be had, go on without."""
+    """Hold a lock while downloading; where locks are not supported, continue without one."""
 
     def size() -> int:
         with contextlib.suppress(OSError):

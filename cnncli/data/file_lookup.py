@@ -1,4 +1,4 @@
-"""Names of images in a table to files, also without suffix, folder, or the spelling that the disk has."""
+"""Find the image files that a table names, even where suffix, folder or spelling differ from the disk."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from pathlib import Path, PurePosixPath
 
 from cnncli.images.formats import READ_SUFFIXES
 
-_KEPT = 10_000  # names whose files are remembered
-_MOST = 2_000_000  # files below a table that are looked through
+_KEPT = 10_000  # names whose files are cached
+_MOST_FILES = 2_000_000  # files below the table's folder that are searched
 
 
 @dataclass(frozen=True)
 class AmbiguousName:
-    """Files that a name could all mean."""
+    """Several files that match a name."""
 
     paths: tuple[Path, ...]
 
 
-class Lookup:
+class FileLookup:
     """Files in and below the folder of a table.
 
     Parameters
@@ -34,40 +34,40 @@ class Lookup:
         self._by_stem: dict[str, list[str]] | None = None
         self._found: dict[str, Path | AmbiguousName | None] = {}  # rows repeat names
 
-    def plainly(self, cell: str) -> Path | None:
-        """The file of exactly this name, with either slash; None where there is none."""
+    def find_exact(self, cell: str) -> Path | None:
+        """The file with exactly this name, with either kind of slash; None where there is none."""
         for name in (cell, cell.replace("\\", "/")) if "\\" in cell else (cell,):
             path = self.folder / name
             try:
                 if name and path.is_file():
                     return path
-            except (OSError, ValueError):  # a text, too long for a name
+            except (OSError, ValueError):  # not a file name, for example a long text
                 return None
         return None
 
     def find(self, cell: str) -> Path | AmbiguousName | None:
-        """The one file that a name can mean: the name may lack the suffix and leading folders, never more.
+        """The only file that a name can mean; the name may lack the suffix and leading folders.
 
-        Small and capital letters and the spelling of accents may differ from the disk's.
+        Case and the encoding of accents may differ from the disk's.
         """
         if cell not in self._found:
             if len(self._found) >= _KEPT:
                 self._found.clear()
-            self._found[cell] = self.plainly(cell) or self._loosely(cell)
+            self._found[cell] = self.find_exact(cell) or self._find_loosely(cell)
         return self._found[cell]
 
-    def _loosely(self, cell: str) -> Path | AmbiguousName | None:
+    def _find_loosely(self, cell: str) -> Path | AmbiguousName | None:
         parts = PurePosixPath(_folded(cell.replace("\\", "/"))).parts
         if not parts or parts[0] == "/" or ".." in parts or "://" in cell:
             return None
-        found = self._called(parts)
+        found = self._ending_in(parts)
         beside = [name for name in found if name.count("/") == len(parts) - 1]
         chosen = beside if len(beside) == 1 else found
         paths = tuple(path for name in chosen if (path := self.folder / name).is_file())
         return None if not paths else paths[0] if len(paths) == 1 else AmbiguousName(paths)
 
-    def _called(self, parts: tuple[str, ...]) -> list[str]:
-        """Files whose last parts are these, the suffix aside."""
+    def _ending_in(self, parts: tuple[str, ...]) -> list[str]:
+        """Files whose paths end in these parts, with or without the suffix."""
         stems = self._stems()
         name = parts[-1]
         found = []
@@ -80,15 +80,15 @@ class Lookup:
         return whole or found
 
     def _stems(self) -> dict[str, list[str]]:
-        """Folded stem of every image below the folder to the paths from there."""
+        """Map the case-folded stem of every image below the folder to relative paths."""
         if self._by_stem is None:
             self._by_stem = defaultdict(list)
             seen = 0
             for parent, folders, files in os.walk(self.folder):
                 folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
                 seen += len(files)
-                if seen > _MOST:
-                    self._by_stem.clear()  # a part of them would make a name certain that is not
+                if seen > _MOST_FILES:
+                    self._by_stem.clear()  # an incomplete list could make an ambiguous name look unique
                     break
                 for name in files:
                     if looks_like_image(name):
@@ -98,10 +98,10 @@ class Lookup:
 
 
 def _folded(name: str) -> str:
-    """A name without what two systems spell differently."""
+    """A name without differences of case, accents' encoding and a leading ``./``."""
     return re.sub(r"^(\./)+", "", unicodedata.normalize("NFC", name).casefold())
 
 
 def looks_like_image(cell: str) -> bool:
-    """Whether a cell ends as the name of an image does."""
+    """Whether a cell ends in the suffix of an image."""
     return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in READ_SUFFIXES

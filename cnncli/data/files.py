@@ -1,4 +1,4 @@
-"""Splits whose images lie in files: decoded all at once, or a block at a time while others are trained on."""
+"""Splits whose images are in files: decoded all at once, or block by block during training."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.identity import file_key, row_marks
+from cnncli.data.identity import file_key, row_digests
 from cnncli.data.image_facts import ImageFacts
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
 from cnncli.data.prepare import InputSpec, Prepared, prepared, read_file, read_for, read_prepared
@@ -17,25 +17,25 @@ from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
 
-_AT_ONCE = 256  # files in the pool's queue: bounds memory, and tells progress often
+_AT_ONCE = 256  # files in the pool's queue: limits memory, and reports progress often
 
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """A split in files, decoded when they are asked for; all of them are known to be good (`decodable`).
+    """A split of files that are decoded when needed; all of them are known to be good (`decodable`).
 
     Attributes
     ----------
     paths : tuple of Path
-        One an image.
+        One for each image.
     labels : ndarray, shape (N,), int64
         The class of each image.
     input_spec : InputSpec
-        What every image is brought to.
+        The format that every image is converted to.
     digests : ndarray, shape (N,), uint64, or None
-        Of the images as they are read, where they are known.
+        Of the images as they are read, if known.
     keys : ndarray, shape (N,), uint64, or None
-        Of the files, where they are known.
+        Of the files, if known.
     """
 
     paths: tuple[Path, ...]
@@ -62,7 +62,7 @@ class Files:
         Raises
         ------
         CnncliError
-            Where a file is gone or damaged by now: another image in its place would be counted as it.
+            Where a file has been removed or damaged since; no other image is substituted.
         """
 
         def one(place: int) -> None:
@@ -71,16 +71,16 @@ class Files:
                 out[place] = read_prepared(read_file(path), self.input_spec, name=str(path)).pixels
             except CnncliError as error:
                 raise CnncliError(
-                    f"{shown(path)} could be read when the data set was opened, and cannot any more: "
+                    f"{shown(path)} could be read when the data set was opened, but no longer can: "
                     f"{error.message}",
                     "Bring the file back; a run goes on with cnncli train --resume.",
                 ) from error
 
-        _spread(one, len(indices), threads)
+        _for_each(one, len(indices), threads)
 
 
 class FileDigests:
-    """Keys and digests of files (`identity`), noted while they are decoded; 0 for those that cannot be.
+    """Keys and digests of files (`identity`), recorded while they are decoded; 0 for files that cannot be.
 
     Attributes
     ----------
@@ -91,32 +91,36 @@ class FileDigests:
         self.keys, self.digests = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
 
     def at(self, places: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Keys and digests of some."""
+        """Keys and digests at these positions."""
         picked = np.asarray(places, np.intp)
         return self.keys[picked], self.digests[picked]
 
 
-def _read_noted(
-    path: Path, input_spec: InputSpec, place: int, facts: ImageFacts | None, marks: FileDigests | None
+def _read_and_record(
+    path: Path,
+    input_spec: InputSpec,
+    place: int,
+    image_facts: ImageFacts | None,
+    file_digests: FileDigests | None,
 ) -> Images:
-    """Decode one file, and note what it turns out to be and what identifies it."""
+    """Decode one file, and record its properties, key and digest."""
     data = read_file(path)
 
     def read() -> tuple[Picture, Prepared]:
         picture, size = read_for(data, input_spec, name=str(path))
         try:
-            if facts is not None:
-                facts.see(shown(path), picture, size)
+            if image_facts is not None:
+                image_facts.record_input(shown(path), picture, size)
             return picture, prepared(picture, input_spec)
         except CnncliError as error:
             raise CnncliError(f"{shown(path)}: {error.message}", error.hint) from error
 
     picture, done = with_memory_retry(read, str(path))
-    if facts is not None:
-        facts.note(shown(path), picture, done)
-    if marks is not None:
-        marks.keys[place] = file_key(data)
-        marks.digests[place] = row_marks(done.pixels[None])[0]
+    if image_facts is not None:
+        image_facts.record_result(shown(path), picture, done)
+    if file_digests is not None:
+        file_digests.keys[place] = file_key(data)
+        file_digests.digests[place] = row_digests(done.pixels[None])[0]
     return done.pixels
 
 
@@ -126,8 +130,8 @@ def decode_all(
     *,
     threads: int = 1,
     report: Report | None = None,
-    facts: ImageFacts | None = None,
-    marks: FileDigests | None = None,
+    image_facts: ImageFacts | None = None,
+    file_digests: FileDigests | None = None,
 ) -> tuple[Images, list[int], list[Skipped]]:
     """Decode files into one array.
 
@@ -138,25 +142,25 @@ def decode_all(
     input_spec : InputSpec
         What every image is brought to.
     threads : int
-        That decode side by side.
+        Number of threads that decode.
     report : callable or None
-        Told ("decoding", images done, images in all).
-    facts : ImageFacts or None
-        Filled with what the images turn out to be.
-    marks : FileDigests or None
-        Of as many; filled.
+        Called with ("decoding", images done, images in total).
+    image_facts : ImageFacts or None
+        Filled with the properties of the images.
+    file_digests : FileDigests or None
+        For as many files; filled.
 
     Returns
     -------
     images, kept, skipped
-        uint8 (n, H, W, C); the n positions in ``paths`` that were read; the others, with the reason.
+        uint8 (n, H, W, C); the n positions in ``paths`` that were read; the other files, with the reason.
     """
     images = np.empty((len(paths), *input_spec.shape), np.uint8)
 
     def one(place: int) -> None:
-        images[place] = _read_noted(paths[place], input_spec, place, facts, marks)
+        images[place] = _read_and_record(paths[place], input_spec, place, image_facts, file_digests)
 
-    kept, skipped = _sorted_out(one, paths, threads=threads, told=report and partial(report, "decoding"))
+    kept, skipped = _try_each(one, paths, threads=threads, progress=report and partial(report, "decoding"))
     return (images[kept] if skipped else images), kept, skipped
 
 
@@ -166,20 +170,20 @@ def decodable(
     *,
     threads: int = 1,
     report: Report | None = None,
-    facts: ImageFacts | None = None,
-    marks: FileDigests | None = None,
+    image_facts: ImageFacts | None = None,
+    file_digests: FileDigests | None = None,
 ) -> tuple[list[int], list[Skipped]]:
     """Tell which files can be decoded, by decoding all of them once.
 
-    Nothing less shows that a file is whole: one that is cut short has a sound header. It costs as much
-    as the images of one epoch.
+    Nothing less shows that a file is complete: a truncated file has a valid header. It takes as long as
+    reading the images of one epoch.
 
     Parameters
     ----------
-    paths, input_spec, threads, facts, marks
+    paths, input_spec, threads, image_facts, file_digests
         As for `decode_all`.
     report : callable or None
-        Told ("checking", images done, images in all).
+        Called with ("checking", images done, images in total).
 
     Returns
     -------
@@ -188,19 +192,19 @@ def decodable(
     """
 
     def one(place: int) -> None:
-        _read_noted(paths[place], input_spec, place, facts, marks)
+        _read_and_record(paths[place], input_spec, place, image_facts, file_digests)
 
-    return _sorted_out(one, paths, threads=threads, told=report and partial(report, "checking"))
+    return _try_each(one, paths, threads=threads, progress=report and partial(report, "checking"))
 
 
-def _sorted_out(
+def _try_each(
     work: Callable[[int], None],
     paths: Sequence[Path],
     *,
     threads: int,
-    told: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[list[int], list[Skipped]]:
-    """Call ``work`` for the place of each path: the places where it succeeds, and the other paths."""
+    """Call ``work`` with the position of each path; return positions that succeed, and the other paths."""
     faults: dict[int, str] = {}
 
     def one(place: int) -> None:
@@ -211,15 +215,15 @@ def _sorted_out(
 
     for at in range(0, len(paths), _AT_ONCE):
         end = min(at + _AT_ONCE, len(paths))
-        _spread(one, end - at, threads, start=at)
-        if told:
-            told(end, len(paths))
+        _for_each(one, end - at, threads, start=at)
+        if progress:
+            progress(end, len(paths))
     kept = [place for place in range(len(paths)) if place not in faults]
     return kept, [Skipped(shown(paths[place]), faults[place]) for place in sorted(faults)]
 
 
-def _spread(work: Callable[[int], None], count: int, threads: int, *, start: int = 0) -> None:
-    """Call ``work`` for each of ``count`` places, from several threads; the first fault is raised."""
+def _for_each(work: Callable[[int], None], count: int, threads: int, *, start: int = 0) -> None:
+    """Call ``work`` for each of ``count`` positions, from several threads; the first error is raised."""
     places: Iterable[int] = range(start, start + count)
     if threads <= 1 or count <= 1:
         for place in places:

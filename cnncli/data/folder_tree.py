@@ -58,7 +58,7 @@ class Branch:
         return {name for name, images in self.inner.items() if images}
 
 
-def branches(root: Path, left: Leftovers) -> tuple[list[Branch], list[Path]]:
+def branches(root: Path, leftovers: Leftovers) -> tuple[list[Branch], list[Path]]:
     """Find the folders right below a root, and the images that lie beside them.
 
     Hidden entries are passed over. Images may lie at any depth; links are followed, but not in circles.
@@ -69,19 +69,21 @@ def branches(root: Path, left: Leftovers) -> tuple[list[Branch], list[Path]]:
         If the root cannot be read.
     """
     try:
-        folders, loose = _entries(root, left)
+        folders, loose = _entries(root, leftovers)
     except OSError as error:
         raise reading_fault(error, root) from error
-    return [_branch(folder, left) for folder in folders], loose
+    return [_branch(folder, leftovers) for folder in folders], loose
 
 
-def _branch(folder: Path, left: Leftovers) -> Branch:
-    folders, loose = _open_entries(folder, left)
+def _branch(folder: Path, leftovers: Leftovers) -> Branch:
+    folders, loose = _open_entries(folder, leftovers)
     if len(folders) == 1 and not loose and _same_word(folder, folders[0]):
-        folders, loose = _open_entries(folders[0], left)  # seg_train/seg_train, as archives unpack
+        folders, loose = _open_entries(folders[0], leftovers)  # seg_train/seg_train, as archives unpack
     inner: dict[str, list[Path]] = {}
     for each in folders:
-        inner.setdefault(class_name(each.name), []).extend(_below(each, left, frozenset({_identity(folder)})))
+        inner.setdefault(class_name(each.name), []).extend(
+            _below(each, leftovers, frozenset({_identity(folder)}))
+        )
     return Branch(folder, tuple(loose), inner)
 
 
@@ -89,17 +91,17 @@ def _same_word(folder: Path, inner: Path) -> bool:
     return folder.name.casefold() == inner.name.casefold() and split_of(folder.name) is not None
 
 
-def _below(folder: Path, left: Leftovers, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _below(folder: Path, leftovers: Leftovers, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     """Images at any depth below a folder, those of a folder before those of its folders.
 
     ``above`` are the folders that led here: a link to one of them is not followed.
     """
     if (here := _identity(folder)) in above:
         return
-    folders, images = _open_entries(folder, left)
+    folders, images = _open_entries(folder, leftovers)
     yield from images
     for each in folders:
-        yield from _below(each, left, above | {here})
+        yield from _below(each, leftovers, above | {here})
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -107,15 +109,15 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _open_entries(folder: Path, left: Leftovers) -> tuple[list[Path], list[Path]]:
+def _open_entries(folder: Path, leftovers: Leftovers) -> tuple[list[Path], list[Path]]:
     try:
-        return _entries(folder, left)
+        return _entries(folder, leftovers)
     except OSError:
-        left.closed.append(folder)
+        leftovers.closed.append(folder)
         return [], []
 
 
-def _entries(folder: Path, left: Leftovers) -> tuple[list[Path], list[Path]]:
+def _entries(folder: Path, leftovers: Leftovers) -> tuple[list[Path], list[Path]]:
     """Folders and images in a folder, by name, hidden ones left out."""
     folders, images = [], []
     with os.scandir(folder) as found:
@@ -126,9 +128,9 @@ def _entries(folder: Path, left: Leftovers) -> tuple[list[Path], list[Path]]:
             if entry.is_dir():
                 folders.append(path)
             elif path.suffix.lower() not in READ_SUFFIXES:
-                left.others += 1
+                leftovers.others += 1
             elif entry.is_file() or not path.exists():  # a link to nothing is named when it is decoded
                 images.append(path)
             else:
-                left.special.append(path)
+                leftovers.special.append(path)
     return folders, images

@@ -1,44 +1,44 @@
-"""Images to splits: by their content, seeded, the same on every machine."""
+"""Choose the images that are held out: by a seeded hash of their content, the same on every machine."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.random_numbers import hashed, uniform
 
-TEST_SHARE = 0.2  # of data that come without a test split
-TEST_SEED = 0  # which images are the test's never depends on what the user chooses
-# Counters of their own, apart from each other, from orders and from augmentation: which images are held out
-# for validation has nothing to do with which are held out for the test, also with equal seeds.
+TEST_SHARE = 0.2  # of datasets without a test split
+TEST_SEED = 0  # fixed: the test images never depend on the user's seed
+# Counters that differ from each other and from those of shuffling and augmentation, so that validation and
+# test images are chosen independently even where the seeds are equal.
 TEST_DRAW, VAL_DRAW = 7_920, 7_921
 _SHIPPED_DRAW = 7_919
 
 
-def drawn(
+def choose_held_out(
     keys: NDArray[np.uint64], labels: NDArray[np.int64], share: float, *, seed: int, draw: int
 ) -> NDArray[np.bool_]:
     """Choose the images that are held out.
 
     Each key gives a number from 0 to 1, and images whose number lies below ``share`` are held out. So an
-    image's side follows from its content alone: images that are added, removed, renamed, damaged or put
-    into another order move no other, and copies stay together. Each class is held out by about ``share``,
-    not by exactly so much, for an exact share would move those at its edge.
+    image's split follows from its content alone: adding, removing, renaming, damaging or reordering images
+    moves no other image, and copies stay together. About ``share`` of each class is held out, not exactly
+    as much: an exact share would move images at the boundary.
 
-    Of a class with two different images or more, one at least is held out and one stays. Where the numbers
-    of a class all lie on one side, the image nearest to the other side changes over; only there, which in
-    a class of 20 images with a share of 0.2 happens once in 87 times, can one more image move another one.
-    (No rule can do without: of three images each pair would have to be divided, and none might change
-    sides when the third comes.)
+    Of a class with two or more different images, at least one is held out and at least one stays. Where all
+    numbers of a class lie on one side, the image nearest to the threshold changes sides. Only in that case,
+    which occurs once in 87 classes of 20 images with a share of 0.2, can a new image move another one.
+    (No rule can avoid this: each pair of three images would have to be divided, and none could change
+    sides when the third is added.)
 
     Parameters
     ----------
     keys : ndarray, shape (N,), uint64
-        As `identity.groups` gives them: equal for images that must be on one side.
+        From `identity.merged_keys`: equal for images that must be in the same split.
     labels : ndarray, shape (N,), int64
         The class of each image, 0 or more.
     share : float
         0, for none, to 1.
     seed, draw : int
-        Which images. ``draw`` is `TEST_DRAW` or `VAL_DRAW`.
+        Choose which images are held out. ``draw`` is `TEST_DRAW` or `VAL_DRAW`.
 
     Returns
     -------
@@ -49,27 +49,27 @@ def drawn(
         return np.zeros(len(keys), bool)
     numbers = uniform(seed, draw, keys)
     held = numbers < share
-    for members in _lacking(held, labels, wanted=True):
+    for members in _lacking(held, labels, side=True):
         if len(np.unique(keys[members])) > 1:
             held |= keys == keys[members[np.argmin(numbers[members])]]
-    for members in _lacking(held, labels, wanted=False):
+    for members in _lacking(held, labels, side=False):
         held &= keys != keys[members[np.argmax(numbers[members])]]
     return held
 
 
-def _lacking(held: NDArray[np.bool_], labels: NDArray[np.int64], *, wanted: bool) -> list[NDArray[np.intp]]:
-    """The images of each class of which none is on a side."""
+def _lacking(held: NDArray[np.bool_], labels: NDArray[np.int64], *, side: bool) -> list[NDArray[np.intp]]:
+    """The images of each class that has no image on a side."""
     counts = np.bincount(labels)
-    there = np.bincount(labels[held == wanted], minlength=len(counts))
+    there = np.bincount(labels[held == side], minlength=len(counts))
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(counts)
     return [order[ends[k] - counts[k] : ends[k]] for k in np.flatnonzero((there == 0) & (counts > 0))]
 
 
 def shipped_test(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the digits that ship are the test's: 100 of each class, the same since the first version.
+    """Which of the digits shipped with cnncli are test images: 100 of each class, the same in every version.
 
-    They are a set of their own, always in one order; the digit model that ships has not seen these.
+    The digits are always in the same order; the digit model that is shipped was not trained on these.
     """
     numbers = hashed(TEST_SEED, _SHIPPED_DRAW, np.arange(len(labels)))
     order = np.lexsort((numbers, labels))

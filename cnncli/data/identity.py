@@ -1,8 +1,9 @@
-"""What identifies an image: 64 bits of its content, whatever it is called and wherever it stands.
+"""Identify images by a 64-bit hash of their content, independent of name and position.
 
-A *key* is of the content as it is stored: of a file without what is written about the picture, or of a row of
-an array. It depends on nothing but the image, so that splits are drawn by it. A *digest* is of the pixels as
-a network takes them: equal for copies in other formats, and the same in every run with inputs of that size.
+A *key* is the hash of the content as it is stored: of a file without its metadata, or of a row of an array.
+It depends on nothing but the image, so it decides which split an image belongs to. A *digest* is the hash of
+the pixels as a network receives them: equal for copies in other formats, and the same in every run with
+inputs of that size.
 """
 
 from collections.abc import Iterator
@@ -13,23 +14,25 @@ from numpy.typing import NDArray
 from cnncli.data.model import Arrays, Split
 
 try:
-    from _blake2 import blake2b  # where hashlib has it from, which would load OpenSSL as well: 3 ms
+    from _blake2 import (
+        blake2b,
+    )  # the source of hashlib's blake2b; importing hashlib would also load OpenSSL: 3 ms
 except ImportError:
     from hashlib import blake2b
 
-FileDigests = NDArray[np.uint64]
+Digests = NDArray[np.uint64]
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
-_COMMENT, _SCAN, _ADOBE = 0xFE, 0xDA, 0xEE  # Adobe's segment says how colours are coded
-_AT_ONCE = 1 << 22  # bytes of pixels that are read in one go
+_COMMENT, _SCAN, _ADOBE = 0xFE, 0xDA, 0xEE  # Adobe's segment says how colours are encoded
+_AT_ONCE = 1 << 22  # bytes of pixels that are read at a time
 
 
 def file_key(data: bytes) -> int:
-    """64 bits of an image file's content.
+    """A 64-bit hash of an image file's content.
 
-    EXIF, comments, ratings and profiles of JPEG and PNG files do not count: who writes such things into a
-    picture does not make it another one.
+    EXIF, comments, ratings and profiles of JPEG and PNG files are ignored: editing them does not make another
+    image.
     """
     if data.startswith(_JPEG):
         pieces = _jpeg_pieces(memoryview(data))
@@ -44,7 +47,7 @@ def file_key(data: bytes) -> int:
 
 
 def _jpeg_pieces(data: memoryview) -> Iterator[memoryview]:
-    """All segments but those of applications and comments; from the first scan on, all there is."""
+    """All segments but those of applications and comments; from the first scan on, everything."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
         code, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -55,7 +58,7 @@ def _jpeg_pieces(data: memoryview) -> Iterator[memoryview]:
 
 
 def _png_pieces(data: memoryview) -> Iterator[memoryview]:
-    """The chunks that pixels follow from."""
+    """The chunks that determine the pixels."""
     at = len(_PNG)
     while at + 8 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -65,14 +68,14 @@ def _png_pieces(data: memoryview) -> Iterator[memoryview]:
     yield data[at:]
 
 
-def row_marks(array: NDArray[np.generic]) -> FileDigests:
-    """64 bits of each row's content.
+def row_digests(array: NDArray[np.generic]) -> Digests:
+    """A 64-bit hash of each row's content.
 
     Parameters
     ----------
     array : ndarray, shape (N, …)
-        Images of any type. Rows of other shapes or types are others, whatever their bytes; (H, W) is
-        (H, W, 1).
+        Images of any type. Rows of different shapes or types differ even where their bytes are equal;
+        (H, W) counts as (H, W, 1).
 
     Returns
     -------
@@ -94,34 +97,34 @@ def row_marks(array: NDArray[np.generic]) -> FileDigests:
     return np.frombuffer(found, "<u8").astype(np.uint64)
 
 
-def digests_of(split: Split, *, threads: int = 1) -> FileDigests:
-    """64 bits of each image of a split, as it is read: (N,) uint64.
+def digests_of(split: Split, *, threads: int = 1) -> Digests:
+    """A 64-bit hash of each image of a split, as it is read: (N,) uint64.
 
-    What a split knows of its images from when they were decoded is not read again.
+    Digests that were recorded when the images were decoded are reused.
     """
-    known: FileDigests | None = getattr(split, "digests", None)
+    known: Digests | None = getattr(split, "digests", None)
     if known is not None:
         return known
     if isinstance(split, Arrays):
-        return row_marks(split.images)
-    marks = np.empty(len(split), np.uint64)
+        return row_digests(split.images)
+    identifiers = np.empty(len(split), np.uint64)
     block = max(1, _AT_ONCE // int(np.prod(split.shape)))
     buffer = np.empty((min(block, len(split)), *split.shape), np.uint8)
     for at in range(0, len(split), block):
         part = np.arange(at, min(at + block, len(split)), dtype=np.intp)
         split.read(part, buffer[: len(part)], threads=threads)
-        marks[part] = row_marks(buffer[: len(part)])
-    return marks
+        identifiers[part] = row_digests(buffer[: len(part)])
+    return identifiers
 
 
-def keys_of(split: Split, *, threads: int = 1) -> FileDigests:
-    """64 bits of each image of a split, as it is stored, or, where nobody noted that, as it is read."""
-    known: FileDigests | None = getattr(split, "keys", None)
+def keys_of(split: Split, *, threads: int = 1) -> Digests:
+    """A 64-bit hash of each image of a split as it is stored, or, where that is not known, as it is read."""
+    known: Digests | None = getattr(split, "keys", None)
     return digests_of(split, threads=threads) if known is None else known
 
 
-def groups(keys: FileDigests, digests: FileDigests) -> FileDigests:
-    """One key for all images that are copies of one another: the least of theirs.
+def merged_keys(keys: Digests, digests: Digests) -> Digests:
+    """One key for all images that are copies of one another: the smallest of their keys.
 
     Parameters
     ----------
@@ -135,8 +138,8 @@ def groups(keys: FileDigests, digests: FileDigests) -> FileDigests:
     joined = keys
     while True:
         before = joined
-        for marks in (digests, keys):
-            _, places = np.unique(marks, return_inverse=True)
+        for identifiers in (digests, keys):
+            _, places = np.unique(identifiers, return_inverse=True)
             least = np.full(places.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
             np.minimum.at(least, places, joined)
             joined = least[places]
@@ -144,6 +147,6 @@ def groups(keys: FileDigests, digests: FileDigests) -> FileDigests:
             return joined
 
 
-def copied(digests: FileDigests) -> int:
-    """How many images are copies of others: those that could go without the loss of any picture."""
+def count_copies(digests: Digests) -> int:
+    """How many images are copies of others: as many could be removed without losing any content."""
     return len(digests) - len(np.unique(digests))

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: a header of sizes, then the numbers; often compressed with gzip.
+"""IDX files, the format of MNIST: a header with sizes, then the values; often compressed with gzip.
 
 Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", file formats.
 """
@@ -26,12 +26,12 @@ def read_idx(path: Path) -> NDArray[np.generic]:
     Returns
     -------
     ndarray
-        Of the shape and type that its header tells, in the machine's byte order.
+        With the shape and type that its header states, in the machine's byte order.
 
     Raises
     ------
     CnncliError
-        Where it cannot be read, is no IDX file, is truncated, or goes on behind its end.
+        Where it cannot be read, is not an IDX file, is truncated, or has extra bytes.
     """
     with opened(path) as file:
         dtype, rank = _read_magic(file.read(4), path)
@@ -44,11 +44,13 @@ def read_idx(path: Path) -> NDArray[np.generic]:
         if expected > limit(size):
             if is_packed(path):
                 raise too_large(shown(path), expected, size)
-            raise _damaged(path, f"it is {size:,} bytes long where its header says {expected:,} of numbers")
+            raise _damaged(
+                path, f"it is {size:,} bytes long, but its header says {expected:,} bytes of values"
+            )
         data = file.read(expected + 1)
     if len(data) != expected:
         more = "more" if len(data) > expected else f"{len(data):,}"
-        raise _damaged(path, f"it holds {more} bytes of numbers where its header says {expected:,}")
+        raise _damaged(path, f"it holds {more} bytes of values, but its header says {expected:,}")
     numbers = np.frombuffer(data, dtype).reshape(sizes)
     return numbers.astype(dtype.newbyteorder("="), copy=False)
 
@@ -59,16 +61,16 @@ def find_idx(folder: Path) -> dict[str, tuple[Path, Path]]:
     Returns
     -------
     dict
-        Split ("train", "val", "test") to the paths of images and labels. One pair whose name tells no
-        split counts as "train".
+        Split ("train", "val", "test") to the paths of images and labels. A single pair whose name
+        contains no word for a split counts as "train".
 
     Raises
     ------
     CnncliError
-        Where two pairs are of one split, or a word in the name of one of several means no split.
+        Where two pairs belong to one split, or one of several has a name without a word for a split.
     """
     pairs = {name: (images, labels) for name, images, labels in _image_files(folder) if labels is not None}
-    words = {name: _word(name) for name in pairs}
+    words = {name: _split_word(name) for name in pairs}
     meaning, unknown = assigned(list(words.values()))
     if unknown and len(pairs) > 1:
         files = [pairs[name][0].name for name in pairs if words[name] in unknown]
@@ -91,25 +93,25 @@ def find_idx(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def without_labels(folder: Path) -> list[Path]:
-    """Files of images that have no file of labels beside them."""
+    """Image files without a matching label file."""
     return [images for _, images, labels in _image_files(folder) if labels is None]
 
 
 def _image_files(folder: Path) -> Iterator[tuple[str, Path, Path | None]]:
-    """What stands before ``images`` in a file's name, the file, and its labels; unpacked files go first."""
+    """The part of a file's name before ``images``, the file, and its labels; uncompressed files go first."""
     names = {path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
     for name in sorted(names):
         match = _IMAGES.match(name)
         if match is None or (name.lower().endswith(".gz") and name[: -len(".gz")] in names):
             continue
         after = re.sub("idx[34]", "idx1", match["after"], flags=re.IGNORECASE)
-        wanted = f"{match['before']}labels{after}"
-        labels = next((folder / each for each in (wanted, f"{wanted}.gz") if each in names), None)
+        labels_name = f"{match['before']}labels{after}"
+        labels = next((folder / each for each in (labels_name, f"{labels_name}.gz") if each in names), None)
         yield match["before"], folder / name, labels
 
 
-def _word(name: str) -> str:
-    """The word in a name that means a split, else its last one."""
+def _split_word(name: str) -> str:
+    """The word in a name that means a split, else its last word."""
     words = [word for word in re.split(r"[-._ ]", name) if word]
     return next((word for word in words if split_of(word) is not None), words[-1] if words else "")
 

@@ -13,10 +13,10 @@ from cnncli.images.levels import (
     MOST_OF_12_BITS,
     Scale,
     ValueRange,
-    decided,
+    choose_scale,
+    combined_range,
     is_dim,
     levels_of_one,
-    together,
     value_range_of,
 )
 from cnncli.images.picture import Picture, with_depth
@@ -61,13 +61,13 @@ class ImageFacts:
 
     Attributes
     ----------
-    curious : bool
+    choosing : bool
         Sizes, colours and numbers are of interest, because something is to be chosen by them.
     colour : bool
         An image has colours that are no grays.
     sizes : set of (width, height)
         Upright.
-    extents : dict of str to list of ValueRange
+    value_ranges : dict of str to list of ValueRange
         Of images deeper than 8 bits, by kind.
     dim : dict of str to dict of str to bool
         By kind and name, the images that are `is_dim`, and whether they are all whole numbers.
@@ -77,15 +77,15 @@ class ImageFacts:
         Numbers beyond black or white, of each image that has some.
     """
 
-    curious: bool = True
+    choosing: bool = True
     colour: bool = False
     sizes: set[tuple[int, int]] = field(default_factory=set)
-    extents: dict[str, list[ValueRange]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
+    value_ranges: dict[str, list[ValueRange]] = field(default_factory=lambda: {kind: [] for kind in DEEP})
     dim: dict[str, dict[str, bool]] = field(default_factory=lambda: {kind: {} for kind in DEEP})
     adapted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     clipped: list[int] = field(default_factory=list)
 
-    def see(self, name: str, picture: Picture, size: tuple[int, int]) -> None:
+    def record_input(self, name: str, picture: Picture, size: tuple[int, int]) -> None:
         """Take down what is to be known of a picture before it is brought to an input.
 
         Raises
@@ -93,21 +93,21 @@ class ImageFacts:
         CnncliError
             Where it holds NaN.
         """
-        if not self.curious:
+        if not self.choosing:
             return
         shades = picture.frames[0]
         shades = shades[..., : shades.shape[2] - picture.alpha]
         if shades.dtype != np.uint8:
-            extent = value_range_of(shades, highlights=picture.format != "NPY")
+            value_range = value_range_of(shades, highlights=picture.format != "NPY")
             kind = shades.dtype.name
-            self.extents[kind].append(extent)
-            if is_dim(extent, kind):
-                self.dim[kind][name] = extent.whole
+            self.value_ranges[kind].append(value_range)
+            if is_dim(value_range, kind):
+                self.dim[kind][name] = value_range.whole
         self.sizes.add(size)
         if not self.colour and not _is_gray(shades):
             self.colour = True
 
-    def note(self, name: str, picture: Picture, done: Prepared) -> None:
+    def record_result(self, name: str, picture: Picture, done: Prepared) -> None:
         """Take down what became of a picture."""
         if done.clipped:
             self.clipped.append(done.clipped)
@@ -118,26 +118,28 @@ class ImageFacts:
             self.adapted[name] = changes
 
 
-def look(paths: Sequence[Path]) -> ImageFacts:
+def sample_facts(paths: Sequence[Path]) -> ImageFacts:
     """See some of the images, evenly spread: a first guess, which all of them have to confirm."""
-    facts = ImageFacts()
+    image_facts = ImageFacts()
     picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
     for at in picked:
         try:
-            facts.see("", *read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
+            image_facts.record_input("", *read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
         except CnncliError:
             continue  # named later, when all are decoded
-    return facts
+    return image_facts
 
 
-def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> InputSpec:
+def choose_input_spec(
+    image_facts: ImageFacts, image_options: ImageOptions, *, sure: bool = True
+) -> InputSpec:
     """Choose what images are brought to.
 
     Parameters
     ----------
-    facts : ImageFacts
+    image_facts : ImageFacts
         Of the images: gray where all of them are.
-    asked : ImageOptions
+    image_options : ImageOptions
         What the user says.
     sure : bool
         All images were seen: numbers on no known scale are an error then.
@@ -147,16 +149,16 @@ def choose(facts: ImageFacts, asked: ImageOptions, *, sure: bool = True) -> Inpu
     CnncliError
         Where it cannot be told what is white.
     """
-    if asked.input_spec is not None:
-        return asked.input_spec
-    channels = asked.channels or (1 if facts.sizes and not facts.colour else 3)
-    small = len(facts.sizes) == 1 and max(next(iter(facts.sizes))) <= _SMALL
-    size = next(iter(facts.sizes))[::-1] if small else (_USUAL, _USUAL)
-    scales = scales_of(facts, sure=sure)
-    return InputSpec((*(asked.size or size), channels), asked.fit, scales=scales)
+    if image_options.input_spec is not None:
+        return image_options.input_spec
+    channels = image_options.channels or (1 if image_facts.sizes and not image_facts.colour else 3)
+    small = len(image_facts.sizes) == 1 and max(next(iter(image_facts.sizes))) <= _SMALL
+    size = next(iter(image_facts.sizes))[::-1] if small else (_USUAL, _USUAL)
+    scales = scales_of(image_facts, sure=sure)
+    return InputSpec((*(image_options.size or size), channels), image_options.fit, scales=scales)
 
 
-def scales_of(facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
+def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
     """Choose black and white for each kind of numbers that occurs.
 
     Raises
@@ -165,29 +167,29 @@ def scales_of(facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
         If ``sure``: where it cannot be told, or some images are on another scale than others.
     """
     scales = {}
-    for kind, seen in facts.extents.items():
+    for kind, seen in image_facts.value_ranges.items():
         if not seen:
             continue
         try:
-            scales[kind] = decided(together(seen), kind)
+            scales[kind] = choose_scale(combined_range(seen), kind)
         except CnncliError:
             if sure:
                 raise
     if sure and "float32" in scales:
-        _refuse_two_scales(facts, scales["float32"])
+        _refuse_two_scales(image_facts, scales["float32"])
     return scales
 
 
-def _refuse_two_scales(facts: ImageFacts, scale: Scale) -> None:
+def _refuse_two_scales(image_facts: ImageFacts, scale: Scale) -> None:
     """Refuse fractions up to 1 among numbers so large that they would be black.
 
     Whole numbers up to 1 may well be a dark picture among others up to 255.
     """
-    small = sorted(name for name, whole in facts.dim["float32"].items() if not whole)
+    small = sorted(name for name, whole in image_facts.dim["float32"].items() if not whole)
     if not small or levels_of_one(scale) >= _FEWEST:
         return
     images = f"{len(small):,} images of float pixels do" if len(small) > 1 else "1 image of float pixels does"
-    high = together(facts.extents["float32"]).high
+    high = combined_range(image_facts.value_ranges["float32"]).high
     raise CnncliError(
         f"{images} not go beyond 1 ({_some(small)}), others reach {high:g}; expected one scale for all",
         "Bring white to the same number in all of them before they are saved.",
@@ -199,15 +201,19 @@ def _some(names: Sequence[str]) -> str:
     return shorter if len(names) <= _NAMED else f"{shorter} and {len(names) - _NAMED:,} more"
 
 
-def said(
-    facts: ImageFacts, input_spec: InputSpec, asked: ImageOptions
+def notes_and_warnings(
+    image_facts: ImageFacts, input_spec: InputSpec, image_options: ImageOptions
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what was chosen."""
-    if asked.input_spec is not None:
+    if image_options.input_spec is not None:
         return (), ()
-    words = {word for changes in facts.adapted.values() for word in changes} if asked.channels else set()
-    notes = (*_on_size(facts.sizes, input_spec), *on_scales(input_spec.scales), *on_colour(words))
-    return notes, on_numbers(facts)
+    words = (
+        {word for changes in image_facts.adapted.values() for word in changes}
+        if image_options.channels
+        else set()
+    )
+    notes = (*_on_size(image_facts.sizes, input_spec), *on_scales(input_spec.scales), *on_colour(words))
+    return notes, on_numbers(image_facts)
 
 
 def on_colour(words: Set[str]) -> tuple[str, ...]:
@@ -249,16 +255,16 @@ def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
     )
 
 
-def on_numbers(facts: ImageFacts) -> tuple[str, ...]:
+def on_numbers(image_facts: ImageFacts) -> tuple[str, ...]:
     """What is odd about numbers."""
-    warnings, over = [], facts.clipped
+    warnings, over = [], image_facts.clipped
     if over:
         images = "1 image" if len(over) == 1 else f"{len(over):,} images"
         numbers = "1 number" if sum(over) == 1 else f"{sum(over):,} numbers"
         warnings.append(f"clipped, because beyond black or white: {numbers} of {images}")
     for kind, (most, least) in SCALE_GAPS.items():
-        dim = sorted(facts.dim[kind])
-        if not dim or (high := together(facts.extents[kind]).high) <= least:
+        dim = sorted(image_facts.dim[kind])
+        if not dim or (high := combined_range(image_facts.value_ranges[kind]).high) <= least:
             continue
         images = (
             f"{len(dim):,} images of {_KINDS[kind]} do" if len(dim) > 1 else f"1 image of {_KINDS[kind]} does"

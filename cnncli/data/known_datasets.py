@@ -1,4 +1,4 @@
-"""Data sets known by name: where their files may lie already, where they can be downloaded, how they read."""
+"""Datasets known by name: where their files may be found, where they can be downloaded, how to read them."""
 
 import os
 import zlib
@@ -23,20 +23,20 @@ from cnncli.images.faults import shown
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """A data set that many know.
+    """A public dataset.
 
     Attributes
     ----------
     name : str
-        As users write it; also the folder of its files within the data folder.
+        As users write it; also the name of its folder in the data folder.
     title : str
-        As it is printed.
+        Its name in messages.
     classes : tuple of str
         In the order of the labels.
     images : int
-        How many it has, over all splits.
+        Number of images in all splits.
     places : tuple of str
-        Folders in which other programs keep it: absolute, or within the data folder.
+        Folders where other programs store it: absolute, or relative to the data folder.
     remotes : tuple of Remote
         Its files.
     """
@@ -156,7 +156,7 @@ _CIFAR_RECORD = 1 + 3 * 32 * 32  # label, then a plane each of red, green and bl
 
 
 def data_folder() -> Path:
-    """Tell where data sets are kept: ``CNNCLI_DATA_DIR``, ``XDG_DATA_HOME/cnncli``, or the home folder."""
+    """Folder for datasets: ``CNNCLI_DATA_DIR``, ``XDG_DATA_HOME/cnncli``, or in the home folder."""
     if chosen := os.environ.get("CNNCLI_DATA_DIR"):
         return Path(chosen)
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -171,15 +171,15 @@ def data_folder() -> Path:
 
 
 def load_mnist(load_options: LoadOptions, collection: Collection = MNIST) -> Dataset:
-    """All 70,000 digits where they are at hand or can be downloaded, else the 5,000 that ship with cnncli."""
+    """Load all 70,000 digits if they are present or can be downloaded, else the 5,000 shipped with cnncli."""
     try:
         return load_collection(collection, load_options)
-    except _NotHereError as absent:
+    except _NotAvailableError as absent:
         return load_shipped_digits(load_options, absent.message)
 
 
 def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
-    """The 5,000 digits of ``samples``, of which 1,000 are the test's; ``why`` they are used is noted."""
+    """Load the 5,000 digits of ``samples``, 1,000 of them for testing; ``why`` becomes a note."""
     with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
         images, labels = file["x"][..., None], file["y"].astype(np.int64)
     found = DatasetDescription(
@@ -195,36 +195,39 @@ def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
 
 
 def load_collection(collection: Collection, load_options: LoadOptions) -> Dataset:
-    """Load a data set from where it lies, or download it.
+    """Load a dataset from a folder where it is found, or download it.
 
     Raises
     ------
     CnncliError
-        Where it is neither at hand nor to be had, or its files are damaged.
+        Where it is neither present nor downloadable, or its files are damaged.
     """
     own = data_folder() / collection.name
-    folders = [own, *(data_folder() / place for place in collection.places)]  # an absolute place stays itself
+    folders = [
+        own,
+        *(data_folder() / place for place in collection.places),
+    ]  # an absolute path stays as it is
     reader = _read_cifar if collection.name == "cifar10" else _read_idx_folder
     for folder in folders:
         if (parts := reader(folder)) is not None:
             return _described(collection, parts, folder, load_options)
     if load_options.offline:
-        raise _NotHereError(
-            f"{collection.title} is not in {shown(own)}, and --offline forbids to download it",
+        raise _NotAvailableError(
+            f"{collection.title} is not in {shown(own)}, and --offline forbids downloading it",
             f"Leave --offline out, or put {', '.join(remote.name for remote in collection.remotes)} there.",
         )
     try:
         fetch_all(collection.remotes, own, what=collection.title, report=load_options.report)
     except CnncliError as error:
-        raise _NotHereError(error.message, error.hint) from error
+        raise _NotAvailableError(error.message, error.hint) from error
     parts = reader(own)
     if parts is None:
         raise CnncliError(f"{shown(own)} lacks files of {collection.title}", "Delete the folder; try again.")
     return _described(collection, parts, own, load_options)
 
 
-class _NotHereError(CnncliError):
-    """Neither at hand nor to be had, as opposed to damaged."""
+class _NotAvailableError(CnncliError):
+    """Neither present nor downloadable, as opposed to damaged."""
 
 
 def load_idx_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
@@ -246,7 +249,7 @@ def load_idx_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
     parts, labels, notes = _idx_parts({"train": pairs[only]} if only else pairs)
     warnings = [f"{joined(path.name for path in unlabelled)} without labels: left out"] if unlabelled else []
     if only:
-        warnings.append(f"there are {only} images only: they are divided as if they were all")
+        warnings.append(f"there are only {only} images: they are divided into new splits")
     classes, numbered = number_labels(labels, None, folder)
     count = sum(len(images) for images in parts.values())
     found = DatasetDescription(
@@ -317,7 +320,7 @@ def _idx_parts(
 
 
 def _read_cifar(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
-    """The binary files, unpacked from the archive the first time."""
+    """Read the binary files; they are extracted from the archive the first time."""
     unpacked = folder / "cifar-10-batches-bin"
     place = unpacked if (unpacked / _CIFAR_FILES[0]).exists() else folder
     archive = folder / CIFAR10.remotes[0].name
@@ -344,7 +347,7 @@ def _batch(path: Path) -> Images:
 
 
 def _unpacked(archive: Path, folder: Path) -> list[Images]:
-    """Read the six files out of the archive, and keep them beside it where that is possible."""
+    """Read the six files from the archive, and save them beside it if possible."""
     import tarfile
 
     from cnncli.images.write import write_atomic
@@ -368,5 +371,5 @@ def _unpacked(archive: Path, folder: Path) -> list[Images]:
         for name, batch in batches.items():
             write_atomic(folder / name, batch.tobytes())
     except (OSError, CnncliError):
-        return found  # a read-only folder: unpacked again the next time
+        return found  # a read-only folder: the archive is extracted again next time
     return found

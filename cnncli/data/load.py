@@ -1,4 +1,4 @@
-"""A DATASET as users name it, to a dataset."""
+"""Load the DATASET that a user names."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,32 +47,32 @@ def load_dataset(
     Parameters
     ----------
     source : str
-        ``mnist``, ``fashion-mnist``, ``cifar10``, or a path. A folder called ``mnist`` is ``./mnist``.
+        ``mnist``, ``fashion-mnist``, ``cifar10``, or a path. A local folder ``mnist`` is written ``./mnist``.
     size : (H, W) or None
-        What images are brought to; None chooses: their own where they are small and alike, else 64x64.
+        Size of the images; None keeps their own size where they are small and all equal, else 64x64.
     fit : str
-        How images of other shapes are brought to it, of `FITS`.
+        How images of other shapes are fitted to the size, one of `FITS`.
     channels : int or None
-        1 (gray) or 3; None: by the images.
+        1 (gray) or 3 (RGB); None decides by the images.
     input_spec : InputSpec or None
-        What a network takes in: size, colour and scale are its then.
+        A network's input; it determines size, colour and scale.
     val_split : float
-        Share of the training images, about, that becomes the validation split where the data bring
-        none: 0 up to, not including, 1.
+        Approximate share of the training images that becomes the validation split where the data have none:
+        at least 0 and below 1.
     seed : int
-        Which images those are. Which ones are the test's never depends on it.
+        Chooses those images; test images never depend on it.
     offline : bool
         True: nothing is downloaded.
     threads : int
-        For decoding.
+        Number of threads that decode.
     report : callable or None
-        Told what is going on, how much is done, and how much there is: downloads and decoding.
+        Called with what is being done, how much is done, and the total, for downloads and decoding.
     for_training : bool
-        There must be two classes.
+        Require at least two classes.
     layout : Layout
-        What the user says of splits and columns.
+        What the user says about splits and columns.
     whole : bool
-        Hold nothing out: all images are in ``train``, or in the splits that the data bring.
+        Hold nothing out: all images are in ``train``, or in the splits of the data.
 
     Returns
     -------
@@ -81,18 +81,18 @@ def load_dataset(
     Raises
     ------
     CnncliError
-        Where there is no such data set, it cannot be read or had, or it is of no use.
+        Where the dataset does not exist, cannot be read or downloaded, or is not usable.
     """
     if not 0 <= val_split < 1:
         raise CnncliError(
-            f"--val-split is {val_split:g}; expected 0 up to, not including, 1", "Say 0.1 for a tenth."
+            f"--val-split is {val_split:g}; expected at least 0 and below 1", "Say 0.1 for a tenth."
         )
     if size is not None and not all(1 <= side <= MAX_SIDE for side in size):
         raise CnncliError(
             f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
         )
     load_options = LoadOptions(
-        asked=ImageOptions(size, fit, channels, input_spec),
+        image_options=ImageOptions(size, fit, channels, input_spec),
         val_split=val_split,
         seed=seed,
         offline=offline,
@@ -113,7 +113,7 @@ def load_dataset(
         dataset = NAMED[name](load_options)
         if not path.exists():
             return dataset
-        which = f"{shown(source)} is taken for the known data set; what lies here is ./{shown(source)}"
+        which = f"{shown(source)} is the known data set; the local one is ./{shown(source)}"
         return replace(dataset, warnings=(*dataset.warnings, which))
     if not path.exists():
         from cnncli.nearest import did_you_mean

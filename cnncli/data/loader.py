@@ -1,4 +1,4 @@
-"""Batches of a split: in order or shuffled, augmented, normalised, the same bits every time."""
+"""Batches of a split: in order or shuffled, augmented, normalised, reproducible bit by bit."""
 
 import queue
 import threading
@@ -13,8 +13,8 @@ from cnncli.data.model import Arrays, Split
 from cnncli.data.random_numbers import shuffled
 from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, plain_samples
 
-_BLOCK_VALUES = 1 << 20  # float32 values that are rendered in one go: 4 MB, whole batches of small images
-_AHEAD = 2  # blocks that wait, decoded, while one is trained on
+_BLOCK_VALUES = 1 << 20  # float32 values that are rendered at a time: 4 MB, several batches of small images
+_AHEAD = 2  # decoded blocks that wait while one is trained on
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Batch:
     mixed : ndarray, shape (n,), int64, or None
         Class of the image blended in by mixup.
     share : ndarray, shape (n,), float32, or None
-        Share of the first image, 0.5 to 1.
+        Weight of the first image, 0.5 to 1.
     """
 
     x: NDArray[np.float32]
@@ -45,42 +45,42 @@ class Batch:
         return len(self.labels)
 
     def targets(self, classes: int) -> NDArray[np.float32]:
-        """What the network should answer: (n, K) float32, rows that sum to 1."""
-        wanted = np.zeros((len(self), classes), np.float32)
+        """Target probabilities: (n, K) float32, rows that sum to 1."""
+        targets = np.zeros((len(self), classes), np.float32)
         rows = np.arange(len(self))
         if self.mixed is None or self.share is None:
-            wanted[rows, self.labels] = 1
+            targets[rows, self.labels] = 1
         else:
-            wanted[rows, self.labels] = self.share
-            wanted[rows, self.mixed] += 1 - self.share
-        return wanted
+            targets[rows, self.labels] = self.share
+            targets[rows, self.mixed] += 1 - self.share
+        return targets
 
 
 class Loader:
     """Batches of a split, epoch by epoch.
 
-    What a batch holds depends on the split, ``batch_size``, ``seed``, the epoch and the batch's number
-    alone. Images in memory are rendered between the steps, because a step uses all cores anyway; images
-    in files are read and decoded ahead by threads, a bounded number of them.
+    The content of a batch depends only on the split, ``batch_size``, ``seed``, the epoch and the batch's
+    number. Images in memory are rendered between the steps, because a step uses all cores anyway; images in
+    files are read and decoded ahead, a limited number of blocks.
 
     Parameters
     ----------
     split : Split
         Where the images come from.
     batch_size : int
-        Images of a batch, 1 or more; the last one of an epoch may be smaller.
+        Images per batch, 1 or more; the last batch of an epoch may be smaller.
     mean, std : ndarray, shape (C,), or None
-        As `model.statistics` gives them; without them values are 0 to 1.
+        From `model.statistics`; without them, values are 0 to 1.
     augment : Augment or None
         How images are changed.
     seed : int
-        Of order and augmentation.
+        Seed of shuffling and augmentation.
     shuffle : bool
-        A new order for each epoch; else the split's own.
+        Use a new order in each epoch; else the order of the split.
     drop_last : bool
-        Leave out a last batch that is not full.
+        Leave out an incomplete last batch.
     threads : int
-        For rendering and decoding.
+        Number of threads that render and decode.
     """
 
     def __init__(
@@ -115,12 +115,12 @@ class Loader:
         self._raw: list[NDArray[np.uint8]] = []
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         whole, rest = divmod(len(self._split), self._batch_size)
         return whole + (rest > 0 and not self._drop_last)
 
     def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
-        """Give the batches of an epoch, from the ``first`` on; one iterator at a time."""
+        """Yield the batches of an epoch from number ``first`` on; one iterator at a time."""
         count = len(self._split)
         order = shuffled(count, self._seed, number) if self._shuffle else np.arange(count, dtype=np.intp)
         order = order[: len(self) * self._batch_size]
@@ -151,7 +151,7 @@ class Loader:
         epoch: int,
         buffer: int,
     ) -> list[Batch]:
-        """The batches of a block. ``sources`` say where in ``images`` the images of ``indices`` are."""
+        """The batches of a block. ``sources`` are positions in ``images``, ``indices`` those in the split."""
         augment, size = self._augment, self._batch_size
         labels = self._split.labels[indices]
         if augment is None:
@@ -177,10 +177,10 @@ class Loader:
         return batches
 
     def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:
-        """Batches of blocks that a thread reads, decodes and renders ahead."""
+        """Batches of blocks that a thread reads, decodes and renders in advance."""
         ready: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(_AHEAD)
         stop = threading.Event()
-        # One block is trained on, `_AHEAD` wait, one is being made, and one more is let go late.
+        # One block is trained on, `_AHEAD` wait, one is being made, and one may not have been released yet.
         self._provide_buffers(_AHEAD + 3)
 
         def hand_over(item: list[Batch] | BaseException | None) -> None:

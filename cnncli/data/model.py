@@ -1,4 +1,4 @@
-"""What a dataset is: classes, three splits of images and labels, and where it all came from."""
+"""Datasets: classes, three splits of images and labels, and their origin."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from cnncli.data.prepare import InputSpec
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Shape = tuple[int, int, int]
-#: Told what is being done, how much of it is done, and how much there is (None: not known).
+#: Called with what is being done, how much of it is done, and the total (None: unknown).
 Report = Callable[[str, int, int | None], None]
 
-_SAMPLED = 10_000  # images whose mean and deviation stand for all
+_SAMPLED = 10_000  # images from which mean and standard deviation are estimated
 _AT_ONCE = 1_000
 
 
@@ -50,7 +50,7 @@ class Split(Protocol):
         """Fill ``out`` (n, H, W, C) with the images at ``indices``."""
 
     def name(self, index: int) -> str:
-        """What a report calls an image."""
+        """Name of an image in reports."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +62,13 @@ class Arrays:
     images : ndarray, shape (N, H, W, C), uint8, C-contiguous
     labels : ndarray, shape (N,), int64
     names : sequence of str or None
-        What reports call the images; by default ``test[17]``.
+        Names of the images in reports; by default ``test[17]`` and the like.
     label : str
         Name of the split.
     digests : ndarray, shape (N,), uint64, or None
-        As `identity.row_marks` gives them for ``images``, where they are known.
+        From `identity.row_digests` of ``images``, if known.
     keys : ndarray, shape (N,), uint64, or None
-        Of the images as they are stored (`identity`), where that is known.
+        Hashes of the images as they are stored (`identity`), if known.
     """
 
     images: Images
@@ -89,11 +89,11 @@ class Arrays:
 
     def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
         """Copy the images at ``indices`` to ``out``."""
-        del threads  # a copy is bound by memory
+        del threads  # copying is limited by memory bandwidth
         np.take(self.images, indices, axis=0, out=out)
 
     def name(self, index: int) -> str:
-        """Path of an image, or its place in the split."""
+        """Path of an image, or its position in the split."""
         return self.names[index] if self.names is not None else f"{self.label}[{index}]"
 
 
@@ -108,26 +108,26 @@ class Dataset:
     classes : tuple of str
         Names, in the order of the labels.
     train, val, test : Split
-        Of one shape. ``val`` may be empty.
+        All of one shape. ``val`` may be empty.
     provenance : str
-        One line: what it is, how many, where it came from.
+        One line: what the images are, how many, and where they came from.
     notes : tuple of str
-        Choices that were made: sizes, splits.
+        Choices that were made, such as sizes and splits.
     warnings : tuple of str
-        What is odd about the data.
+        Problems of the data.
     skipped : tuple of Skipped
         Files that are left out.
     files : tuple of Path
-        Files that were read, as far as the user named them or their folder: not to be written over.
+        Files that were read and that the user named directly or by folder; they must not be overwritten.
     known : str
-        ``mnist``, ``fashion-mnist`` or ``cifar10`` where it is that collection; empty for a user's own data,
-        whatever they are called.
+        ``mnist``, ``fashion-mnist`` or ``cifar10`` for these datasets; empty for a user's own data, whatever
+        their name.
     given : tuple of str
-        Of "train", "val" and "test", those that the data bring themselves; empty where they are one whole.
+        Those of "train", "val" and "test" that the data provide; empty where the data are undivided.
     input_spec : InputSpec or None
-        How pixels became these images: the same is stored with a network that learns from them.
+        How the images were prepared; stored with a network that is trained on them.
     adapted : mapping of str to tuple of str
-        By name, what was done to an image for the sake of a network that is there already.
+        Image name to the changes that were made for an existing network.
     """
 
     name: str
@@ -152,10 +152,10 @@ class Dataset:
 
 
 def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each channel, in units of full scale.
+    """Mean and standard deviation of each channel, for values scaled to 0 to 1.
 
-    Of more than 10,000 images so many, evenly spread, are looked at. A channel that never changes has
-    a deviation of 1, so that dividing by it is harmless.
+    Of more than 10,000 images, 10,000 evenly spaced ones are used. A constant channel gets a standard
+    deviation of 1, so that it can be divided by.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], 
 
 
 def level_counts(split: Split, *, threads: int = 1) -> NDArray[np.int64]:
-    """How often each of 256 levels occurs in each channel, (C, 256), in up to 10,000 images."""
+    """Histogram of each channel over 256 levels, int64 (C, 256), from up to 10,000 images."""
     count, channels = len(split), split.shape[2]
     picked = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.intp))
     buffer = np.empty((min(len(picked), _AT_ONCE), *split.shape), np.uint8)
@@ -180,7 +180,7 @@ def level_counts(split: Split, *, threads: int = 1) -> NDArray[np.int64]:
 
 
 def moments(counts: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation, as `statistics` gives them, of what `level_counts` does."""
+    """Mean and standard deviation, as in `statistics`, from the histograms of `level_counts`."""
     levels = np.arange(256) / 255
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ levels
@@ -190,7 +190,7 @@ def moments(counts: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
-    """Weights with which every class counts alike: N / (K' n_k), 0 for a class without images.
+    """Weights that give every class the same influence: N / (K' n_k), 0 for a class without images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables whose rows are images: a column for each pixel, or all pixels in one cell."""
+"""Tables whose rows are images, with one column for each pixel or all pixels in one cell."""
 
 import csv
 import math
@@ -13,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
-from cnncli.data.classes import class_of_label, doubtful, is_missing
+from cnncli.data.classes import case_warnings, class_of_label, is_missing
 from cnncli.data.column_values import ColumnValues, column_values, fitted, is_number
-from cnncli.data.columns import Table, chosen, find_label, find_split, is_header, is_label, split_words
+from cnncli.data.columns import (
+    Table,
+    column_by_option,
+    find_label,
+    find_split,
+    is_header,
+    is_label,
+    split_words,
+)
 from cnncli.data.labels import number_labels, unlabelled
 from cnncli.data.model import Dataset
 from cnncli.data.npz import as_images
@@ -25,7 +33,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
 _ROWS_AT_ONCE = 2_000
-_FEWEST_ROWS, _CELLS = 20, 4_000_000  # looked at before columns are chosen
+_FEWEST_ROWS, _CELLS = 20, 4_000_000  # rows and cells that are inspected before columns are chosen
 _PIXEL = re.compile(r"[a-z]*_?\d+([x_,]\d+)*")  # pixel0, px_12, 3x17, x5, 784
 _EXPECTED = "Write a row for each image: its label and its pixels."
 
@@ -33,7 +41,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
 class _Images:
-    """Rows as they come, kept as bytes as long as they are whole numbers of 0 to 255."""
+    """Rows of pixels as they are read, stored as bytes where they are integers from 0 to 255."""
 
     def __init__(self) -> None:
         self.blocks: list[Pixels] = []
@@ -41,13 +49,13 @@ class _Images:
         self.splits: list[str] = []
 
     def add(self, pixels: NDArray[np.float32]) -> None:
-        """Take the next rows."""
+        """Add the next rows."""
         whole = pixels.size and pixels.min() >= 0 and pixels.max() <= 255
         exact = pixels.astype(np.uint8) if whole else None
         self.blocks.append(exact if exact is not None and np.array_equal(exact, pixels) else pixels)
 
     def joined(self) -> Pixels:
-        """All of them: bytes where all are, and some are above 1, else floats."""
+        """All rows: uint8 where all are bytes and some are above 1, else float32."""
         if all(block.dtype == np.uint8 for block in self.blocks):
             bytes_: NDArray[np.uint8] = np.concatenate([np.asarray(b, np.uint8) for b in self.blocks])
             return bytes_ if bytes_.size and bytes_.max() > 1 else bytes_.astype(np.float32)
@@ -55,50 +63,52 @@ class _Images:
 
 
 def load_pixel_columns(sheet: Sheet, head: list[Row], load_options: LoadOptions) -> Dataset:
-    """Read a table with a column for each pixel, one for the label, and maybe one for the split.
+    """Read a table with one column for each pixel, one for the label, and optionally one for the split.
 
     Raises
     ------
     CnncliError
-        Where rows differ in length or hold no numbers, or columns can be read in more than one way.
+        Where rows differ in length, pixels are not numbers, or the columns are ambiguous.
     """
     first, second = head[0], head[-1]
     numbers = [sum(map(is_number, row)) for row in (first, second)]
     header = numbers[0] < len(first) and (is_header(first) or numbers[0] < numbers[1])
     names = tuple(first) if header else ("",) * len(first)
-    table, beside = _beside_pixels(sheet, names, head[int(header) :], load_options)
-    label, split = _chosen(table, beside, load_options)
-    dropped = [at for at in beside if at not in (label, split)]
+    table, non_pixels = _non_pixel_columns(sheet, names, head[int(header) :], load_options)
+    label, split = _label_and_split(table, non_pixels, load_options)
+    dropped = [at for at in non_pixels if at not in (label, split)]
     pixels = [at for at in table.others(label, split) if at not in dropped]
     shape = _pixel_shape(sheet.path, len(pixels))
     images = _Images()
     for block in _blocks(sheet, skip=int(header)):
         _check_lengths(sheet, block, len(first))
-        images.add(_numbers(sheet, block, pixels))
+        images.add(_parse_pixels(sheet, block, pixels))
         for cells, at in ((images.labels, label), (images.splits, split)):
             if at is not None:
                 cells.extend(_cells([line for _, line in block], sheet.delimiter, at, len(first)))
     if not images.blocks:
         raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
     left = f" and {len(dropped)} others left out" if dropped else ""
-    said = f"classes by {table.column(label)} of {len(first)}{left}"
-    return _assembled(sheet, table, images, shape, said=said, split=split, load_options=load_options)
+    columns_used = f"classes by {table.column(label)} of {len(first)}{left}"
+    return _assemble(
+        sheet, table, images, shape, columns_used=columns_used, split=split, load_options=load_options
+    )
 
 
 def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, load_options: LoadOptions) -> Dataset:
-    """Read a table with all pixels of an image in one cell, between spaces, as FER2013 has them.
+    """Read a table with all pixels of an image in one cell, separated by spaces, as in FER2013.
 
     Raises
     ------
     CnncliError
-        Where cells differ in length or hold no numbers, or columns can be read in more than one way.
+        Where cells differ in length, pixels are not numbers, or the columns are ambiguous.
     """
     width = len(names)
     counted = column_values(_without(sheet.rows(), pixels, width), width, skip=1)
     table = Table(shown(sheet.path), tuple(names), counted)
-    asked = load_options.layout.label_column
-    label = None if asked is None else chosen(table, "--label-column", asked)
-    split = find_split(table, (pixels, label), wanted=load_options.layout.splits)
+    given_label = load_options.layout.label_column
+    label = None if given_label is None else column_by_option(table, "--label-column", given_label)
+    split = find_split(table, (pixels, label), use=load_options.layout.splits)
     label = find_label(table, pixels, split) if label is None else label
     images = _Images()
     count = 0
@@ -114,62 +124,66 @@ def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, load_options: LoadOp
                     f"expected {count:,}",
                     "Give every image the same size.",
                 )
-        images.add(_numbers(sheet, lines, range(count), delimiter=None))
+        images.add(_parse_pixels(sheet, lines, range(count), delimiter=None))
         images.labels += [row[label] for _, row in cells]
         images.splits += [row[split] for _, row in cells] if split is not None else []
     if not count:
         raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
     shape = _pixel_shape(sheet.path, count)
-    said = f"images by {table.column(pixels)}, classes by {table.column(label)}"
-    return _assembled(sheet, table, images, shape, said=said, split=split, load_options=load_options)
+    columns_used = f"images by {table.column(pixels)}, classes by {table.column(label)}"
+    return _assemble(
+        sheet, table, images, shape, columns_used=columns_used, split=split, load_options=load_options
+    )
 
 
 def _without(rows: Iterable[tuple[int, Row]], at: int, width: int) -> Iterator[tuple[int, Row]]:
-    """Rows without what stands in a column: counting pixels would hold all of them."""
+    """Rows with one column emptied: counting its values would keep all pixels in memory."""
     for number, row in rows:
         if (cells := fitted(row, width)) is not None:
             yield number, [*cells[:at], "", *cells[at + 1 :]]
 
 
-def _assembled(
+def _assemble(
     sheet: Sheet,
     table: Table,
     images: _Images,
     shape: tuple[int, int, int],
     *,
-    said: str,
+    columns_used: str,
     split: int | None,
     load_options: LoadOptions,
 ) -> Dataset:
-    """Divide the rows, number their labels, and bring pixels to images."""
+    """Divide the rows into splits, number their labels, and convert pixels to images."""
     path = sheet.path
     pixels = images.joined().reshape(-1, *shape)
-    spelt = class_of_label(set(images.labels) - {""}, "the column of labels", table.file)
-    texts = np.array([spelt.get(label, label) for label in images.labels])
-    places, undivided, divided = _places(table, images, split)
+    class_names = class_of_label(set(images.labels) - {""}, "the column of labels", table.file)
+    texts = np.array([class_names.get(label, label) for label in images.labels])
+    places, without_split, divided = _places(table, images, split)
     classes, labels = number_labels({part: texts[at] for part, at in places.items()}, None, path)
     stored = {part: pixels[at] if split is not None else pixels for part, at in places.items()}
-    brought = {part: as_images(each, path) for part, each in stored.items()}
+    arrays = {part: as_images(each, path) for part, each in stored.items()}
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
     found = DatasetDescription(
         name=path.name.split(".")[0] or "data",
         classes=classes,
-        provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {said}{divided}",
-        notes=tuple(dict.fromkeys(note for _, note in brought.values() if note)),
+        provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {columns_used}{divided}",
+        notes=tuple(dict.fromkeys(note for _, note in arrays.values() if note)),
         warnings=(
             *(text for numbers in labels.values() for text in unlabelled(numbers, str(path))),
-            *([f"{undivided:,} rows have no word for a split: left out"] if undivided else []),
-            *doubtful(classes),
+            *([f"{without_split:,} rows have no split: left out"] if without_split else []),
+            *case_warnings(classes),
         ),
         files=(path,),
     )
-    parts = {part: (brought[part][0], labels[part]) for part in places}
-    raw = {part: each.astype(np.float32) for part, each in stored.items()}  # whatever other rows hold
+    parts = {part: (arrays[part][0], labels[part]) for part in places}
+    raw = {
+        part: each.astype(np.float32) for part, each in stored.items()
+    }  # independent of the type of other rows
     return from_arrays(found, parts, load_options, raw=raw)
 
 
 def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str, NDArray[np.intp]], int, str]:
-    """Split to rows, the number of rows that are of none, and what is said of it."""
+    """Rows of each split, the number of rows without a split, and a description."""
     if split is None:
         return {"train": np.arange(len(images.labels))}, 0, ""
     meaning, odd = split_words(table, split)
@@ -183,19 +197,21 @@ def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str,
     return places, int((of == "").sum()), f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
 
 
-def _beside_pixels(
+def _non_pixel_columns(
     sheet: Sheet, names: tuple[str, ...], body: list[Row], load_options: LoadOptions
 ) -> tuple[Table, list[int]]:
-    """What is known of the columns that may be no pixels, and which of them are none for certain."""
-    width, asked = len(names), load_options.layout.label_column
-    beside = {at for row in body[:1] for at, cell in enumerate(row[:width]) if not is_number(cell)}
+    """The table with counted values of columns that may not be pixels, and those that certainly are not."""
+    width, given_label = len(names), load_options.layout.label_column
+    non_pixels = {at for row in body[:1] for at, cell in enumerate(row[:width]) if not is_number(cell)}
     called = [at for at, name in enumerate(names) if name and not _PIXEL.fullmatch(plain(name))]
     if len(called) < width:
-        beside.update(called)
-    nothing = ColumnValues(width, values=[{}] * width)
-    if asked is not None:
-        beside.add(chosen(Table(shown(sheet.path), names, nothing), "--label-column", asked))
-    counted: dict[int, dict[str, int]] = {at: {} for at in (*beside, 0, width - 1)}
+        non_pixels.update(called)
+    no_values = ColumnValues(width, values=[{}] * width)
+    if given_label is not None:
+        non_pixels.add(
+            column_by_option(Table(shown(sheet.path), names, no_values), "--label-column", given_label)
+        )
+    counted: dict[int, dict[str, int]] = {at: {} for at in (*non_pixels, 0, width - 1)}
     count = max(_FEWEST_ROWS, min(_ROWS_AT_ONCE, _CELLS // width))
     with closing(sheet.rows()) as rows:
         for _, row in islice(rows, int(any(names)), count):
@@ -203,38 +219,49 @@ def _beside_pixels(
                 if at < len(row) and not is_missing(row[at]):
                     values[row[at]] = values.get(row[at], 0) + 1
     known = [counted.get(at, {}) for at in range(width)]
-    return Table(shown(sheet.path), names, ColumnValues(width, values=known)), sorted(beside)
+    return Table(shown(sheet.path), names, ColumnValues(width, values=known)), sorted(non_pixels)
 
 
-def _chosen(table: Table, beside: list[int], load_options: LoadOptions) -> tuple[int, int | None]:
-    """The columns of label and split."""
+def _label_and_split(
+    table: Table, non_pixels: list[int], load_options: LoadOptions
+) -> tuple[int, int | None]:
+    """Indices of the columns of label and split."""
     layout = load_options.layout
-    asked = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
-    pixels = table.others(*beside)
-    split = find_split(_only(table, beside), (asked, *pixels), wanted=layout.splits)
-    if asked is not None:
-        return asked, split
-    able = [at for at in beside if at != split]
-    if len(able) == 1 and table.column_values.is_unique(able[0]) and not is_label(table.names[able[0]]):
+    given_label = (
+        None
+        if layout.label_column is None
+        else column_by_option(table, "--label-column", layout.label_column)
+    )
+    pixels = table.others(*non_pixels)
+    split = find_split(_restricted(table, non_pixels), (given_label, *pixels), use=layout.splits)
+    if given_label is not None:
+        return given_label, split
+    candidates = [at for at in non_pixels if at != split]
+    if (
+        len(candidates) == 1
+        and table.column_values.is_unique(candidates[0])
+        and not is_label(table.names[candidates[0]])
+    ):
         raise CnncliError(
-            f"{table.column(able[0])} of {table.file} has a value of its own in each row; expected classes",
+            f"{table.column(candidates[0])} of {table.file} has a different value in each row; "
+            "expected classes",
             "Say --label-column NAME, or its number from 1, if it holds the classes all the same.",
         )
-    if len(able) == 1:
-        return able[0], split
-    if able:
-        return find_label(_only(table, beside), pixels[0] if pixels else -1, split), split
+    if len(candidates) == 1:
+        return candidates[0], split
+    if candidates:
+        return find_label(_restricted(table, non_pixels), pixels[0] if pixels else -1, split), split
     if any(table.names):
         raise CnncliError(
-            f"{table.file} has {table.column_values.width:,} columns, all of them called as pixels are; "
-            "expected labels",
+            f"{table.file} has {table.column_values.width:,} columns, all of them named as pixels; "
+            "expected a column of labels",
             "Call it label, or say --label-column NAME, or its number from 1.",
         )
     return _by_values(table), split
 
 
-def _only(table: Table, columns: Sequence[int]) -> Table:
-    """A table that knows nothing of its other columns."""
+def _restricted(table: Table, columns: Sequence[int]) -> Table:
+    """A copy of the table in which other columns have no name and no values."""
     values = [
         table.column_values.values[at] if at in columns else {} for at in range(table.column_values.width)
     ]
@@ -246,18 +273,18 @@ def _only(table: Table, columns: Sequence[int]) -> Table:
 
 
 def _by_values(table: Table) -> int:
-    """The first or the last column, whichever can be a label and is no pixel in a corner."""
+    """The first or the last column, whichever can be a label rather than a corner pixel."""
     last = table.column_values.width - 1
     distinct = {at: len(table.column_values.values[at]) for at in (0, last)}
-    able = sorted(filter(partial(_are_classes, table), (0, last)), key=distinct.__getitem__)
-    # A corner of photographs has many values, a label few.
-    if not able or (len(able) == 2 and 4 * distinct[able[0]] > distinct[able[1]]):
-        how = "both" if able else "neither"
+    candidates = sorted(filter(partial(_are_classes, table), (0, last)), key=distinct.__getitem__)
+    # The corner pixel of photographs has many distinct values, a label few.
+    if not candidates or (len(candidates) == 2 and 4 * distinct[candidates[0]] > distinct[candidates[1]]):
+        how = "both" if candidates else "neither"
         raise CnncliError(
             f"column 1 and column {last + 1:,} of {table.file} could {how} be the label; expected one",
             f"Say --label-column 1, or --label-column {last + 1}.",
         )
-    return able[0]
+    return candidates[0]
 
 
 def _are_classes(table: Table, at: int) -> bool:
@@ -272,15 +299,15 @@ def _pixel_shape(path: Path, count: int) -> tuple[int, int, int]:
         if side and side * side * channels == count:
             return side, side, channels
     raise CnncliError(
-        f"{shown(path)}: {count} pixels a row; expected those of a square image, gray or RGB (784, 3072 …)",
+        f"{shown(path)}: {count} pixels per row; expected a square image, gray or RGB (784, 3072 …)",
         "Save other shapes as .npz.",
     )
 
 
 def _blocks(sheet: Sheet, *, skip: int) -> Iterator[list[tuple[int, str]]]:
-    """Lines that are not empty, with their numbers, some at a time."""
+    """Blocks of lines that are not empty, with their numbers."""
     numbered = ((number, line) for number, line in enumerate(sheet.lines(), 1) if line.strip())
-    lines = islice(numbered, skip + int(sheet.told), None)
+    lines = islice(numbered, skip + int(sheet.has_separator_line), None)
     while block := list(islice(lines, _ROWS_AT_ONCE)):
         yield block
 
@@ -297,10 +324,10 @@ def _check_lengths(sheet: Sheet, block: list[tuple[int, str]], width: int) -> No
             )
 
 
-def _numbers(
+def _parse_pixels(
     sheet: Sheet, block: list[tuple[int, str]], columns: Sequence[int], delimiter: str | None = ","
 ) -> NDArray[np.float32]:
-    """Pixels of some rows: float32 (rows, pixels)."""
+    """Pixels of a block of rows: float32 (rows, pixels)."""
     delimiter = sheet.delimiter if delimiter else None
     lines = [line for _, line in block]
     try:
@@ -308,27 +335,27 @@ def _numbers(
             lines, np.float32, delimiter=delimiter, comments=None, ndmin=2, quotechar='"', usecols=columns
         )
     except (ValueError, OverflowError) as error:
-        raise _culprit(sheet, block, columns, delimiter) from error
+        raise _cell_error(sheet, block, columns, delimiter) from error
     if not np.isfinite(found).all():
-        raise _culprit(sheet, block, columns, delimiter)
+        raise _cell_error(sheet, block, columns, delimiter)
     return np.asarray(found, np.float32)
 
 
-def _culprit(
+def _cell_error(
     sheet: Sheet, block: list[tuple[int, str]], columns: Sequence[int], delimiter: str | None
 ) -> CnncliError:
-    """The error that names the first cell that is no number."""
+    """The error that names the first cell that is not a number."""
     for number, line in block:
         cells = line.split() if delimiter is None else _split([line], delimiter)[0]
         for at in columns:
             if at >= len(cells) or not is_number(cells[at].strip()):
                 got = shown(cells[at].strip()[:40]) if at < len(cells) else "nothing"
                 return CnncliError(
-                    f"{shown(sheet.path)}: line {number}, column {at + 1} holds {got or 'nothing'}; "
+                    f"{shown(sheet.path)}: line {number}, column {at + 1} holds {got or 'no_values'}; "
                     "expected a number",
                     "Write a number for every pixel.",
                 )
-    return CnncliError(f"{shown(sheet.path)}: its pixels are no numbers; expected numbers", _EXPECTED)
+    return CnncliError(f"{shown(sheet.path)}: its pixels are not numbers; expected numbers", _EXPECTED)
 
 
 def _split(lines: Iterable[str], delimiter: str) -> list[Row]:
@@ -337,7 +364,7 @@ def _split(lines: Iterable[str], delimiter: str) -> list[Row]:
 
 
 def _cells(lines: list[str], delimiter: str, at: int, width: int) -> list[str]:
-    """One column of some lines, without taking all of them apart."""
+    """One column of some lines, without splitting the lines completely."""
     if any('"' in line for line in lines):
         return [row[at].strip() for row in _split(lines, delimiter)]
     if at < width // 2:

@@ -1,4 +1,4 @@
-"""Pictures of any size and kind as what a network takes in: one function for every command."""
+"""Prepare images of any size and type as a network's input: one function for all commands."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,23 +19,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnncli.images.levels import Scale
 
-#: How pictures of other shapes are brought to a network's: what sticks out is cut off, what is missing is
-#: black, or width and height are scaled apart.
+#: How images of other shapes are fitted to a network's input: cropped, padded with black, or stretched, with
+#: width and height scaled independently.
 FITS = ("crop", "pad", "stretch")
 
 MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
-DETAIL = 10  # a digit may be this much smaller than the picture it is drawn in
-_SHIFT = 22  # brightness is counted in units of 2^-22: 255 of them fit into 31 bits
+DETAIL = 10  # a digit may be this many times smaller than its image
+_SHIFT = 22  # luma is computed in units of 2^-22, so that 255 fits into 31 bits
 _LUMA = np.array([round(weight * 2**_SHIFT) for weight in LUMA], np.int32)
-_AT_ONCE = 1 << 16  # pixels that become gray in one go: they stay in the cache
+_AT_ONCE = 1 << 16  # pixels converted to gray at a time, so that they stay in the cache
 
 Shape = tuple[int, int, int]
 
 
 @record
 class InputSpec:
-    """What a network takes in.
+    """The input of a network, and how images are prepared for it.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class InputSpec:
     fit : str
         Of `FITS`.
     digits : bool
-        Light digits on dark ground, as MNIST has them: others are inverted, cropped and centred.
+        Expect light digits on a dark background as in MNIST; others are inverted, cropped and centred.
     scales : mapping of str to Scale
-        What is black and white in pictures deeper than 8 bits, by the name of their dtype.
+        The values of black and white in images deeper than 8 bits, by the name of their dtype.
     """
 
     shape: Shape
@@ -56,21 +56,21 @@ class InputSpec:
 
     @property
     def adapts_digits(self) -> bool:
-        """Whether digits are turned."""
+        """Whether images of digits are inverted, cropped and centred."""
         return self.digits and self.shape[2] == 1
 
 
 @record(eq=False)
 class Prepared:
-    """A network's input, and what was done to get it that the user might not expect.
+    """A network's input, and the changes that the user might not expect.
 
     Attributes
     ----------
     pixels : ndarray, shape (H, W, C), uint8
     changes : tuple of str
-        Of ``inverted``, ``cropped``, ``centred``, ``clipped``.
+        Any of ``inverted``, ``cropped``, ``centred``, ``clipped``.
     clipped : int
-        Numbers of the picture that lie beyond black or white.
+        Number of the image's values beyond black or white.
     """
 
     pixels: NDArray[np.uint8]
@@ -79,36 +79,37 @@ class Prepared:
 
 
 def prepared(picture: Picture, input_spec: InputSpec) -> Prepared:
-    """Bring a picture's first frame to what a network takes in.
+    """Convert an image's first frame to a network's input.
 
-    Numbers become bytes by the scale of their kind, opacity is laid on white, colour becomes gray or gray
-    colour as the network asks, and then the picture is scaled until it fits. Digits go the way of `as_digit`.
+    Values become bytes by the scale of their dtype, transparency is composited on white, colour becomes gray
+    or gray becomes RGB as the network requires, and the image is resized to fit. Digits are handled by
+    `as_digit`.
 
     Raises
     ------
     CnncliError
-        Where it cannot be told what is white in the picture, or it holds NaN.
+        Where the value of white cannot be determined, or the image holds NaN.
     """
-    frame, over = picture.frames[0], 0
+    frame, clipped_count = picture.frames[0], 0
     if frame.dtype != np.uint8:
-        frame, over = eight_bits(picture, input_spec)
+        frame, clipped_count = eight_bits(picture, input_spec)
         picture = Picture((frame,), picture.alpha, picture.format)
-    said = ("clipped",) if over else ()
+    changes = ("clipped",) if clipped_count else ()
     if input_spec.adapts_digits:
         from cnncli.data.digits import as_digit
 
         digit = as_digit(picture, input_spec.shape)
-        return Prepared(digit.pixels, (*digit.changes, *said), over)
-    return Prepared(as_input(picture, input_spec.shape, input_spec.fit), said, over)
+        return Prepared(digit.pixels, (*digit.changes, *changes), clipped_count)
+    return Prepared(as_input(picture, input_spec.shape, input_spec.fit), changes, clipped_count)
 
 
 def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
-    """Decode an image file and bring it to what a network takes in; ``name`` is what errors call the file.
+    """Decode an image file and prepare it for a network; ``name`` is the file's name in errors.
 
     Raises
     ------
     CnncliError
-        Where it is no whole image, or as `prepared` does.
+        Where it is not a complete image, and as `prepared`.
     """
 
     def read() -> Prepared:
@@ -122,7 +123,7 @@ def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
 
 
 def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture, tuple[int, int]]:
-    """Decode an image file, no larger than a network needs it; also its own width and height."""
+    """Decode an image file, no larger than the network needs; also return its own width and height."""
     side = max(input_spec.shape[:2]) * (DETAIL if input_spec.adapts_digits else 1)
     return read_reduced(data, side, name=name)
 
@@ -142,7 +143,7 @@ def read_file(path: Path) -> bytes:
 
 
 def eight_bits(picture: Picture, input_spec: InputSpec) -> tuple[NDArray[np.uint8], int]:
-    """The first frame of a deeper picture in 8 bits, and how many of its numbers were clipped.
+    """The first frame of a deeper image in 8 bits, and how many of its values were clipped.
 
     Raises
     ------
@@ -154,14 +155,14 @@ def eight_bits(picture: Picture, input_spec: InputSpec) -> tuple[NDArray[np.uint
     frame = picture.frames[0]
     shades = frame[..., :-1] if picture.alpha else frame
     kind = frame.dtype.name
-    extent = value_range_of(shades, highlights=picture.format != "NPY")
-    scale = scale_for(extent, kind, input_spec.scales.get(kind))
-    within = scale.low <= extent.low and extent.high <= scale.high
-    over = 0 if within else clipped(shades, scale)
+    value_range = value_range_of(shades, highlights=picture.format != "NPY")
+    scale = scale_for(value_range, kind, input_spec.scales.get(kind))
+    within = scale.low <= value_range.low and value_range.high <= scale.high
+    clipped_count = 0 if within else clipped(shades, scale)
     eight = to_bytes(shades, scale)
     if picture.alpha:
         eight = np.concatenate([eight, _opacity(frame[..., -1:])], axis=2)
-    return eight, over
+    return eight, clipped_count
 
 
 def _opacity(opacity: Pixels) -> NDArray[np.uint8]:
@@ -172,7 +173,7 @@ def _opacity(opacity: Pixels) -> NDArray[np.uint8]:
 
 
 def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.uint8]:
-    """Bring a picture of 8 bits to a network's input shape.
+    """Convert an 8-bit image to a network's input shape.
 
     Parameters
     ----------
@@ -193,29 +194,30 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
         pixels = on_white(pixels)
     if pixels.shape[2] == 3 and channels == 1:
         pixels = as_gray(pixels)
-    there_h, there_w = pixels.shape[:2]
+    source_h, source_w = pixels.shape[:2]
     if fit == "stretch":
         return np.broadcast_to(resized(pixels, width, height), shape)
     if fit == "pad":
-        scale = min(height / there_h, width / there_w)
+        scale = min(height / source_h, width / source_w)
         fit_h, fit_w = (
-            min(whole, max(1, round(there * scale))) for whole, there in ((height, there_h), (width, there_w))
+            min(whole, max(1, round(there * scale)))
+            for whole, there in ((height, source_h), (width, source_w))
         )
         out = np.zeros(shape, np.uint8)
         top, left = (height - fit_h) // 2, (width - fit_w) // 2
         out[top : top + fit_h, left : left + fit_w] = resized(pixels, fit_w, fit_h)
         return out
-    scale = max(height / there_h, width / there_w)
-    fit_h, fit_w = max(height, round(there_h * scale)), max(width, round(there_w * scale))
+    scale = max(height / source_h, width / source_w)
+    fit_h, fit_w = max(height, round(source_h * scale)), max(width, round(source_w * scale))
     pixels = resized(pixels, fit_w, fit_h)
     top, left = (fit_h - height) // 2, (fit_w - width) // 2
     return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
 
 
 def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Brightness of colours, rounded to the nearest: (…, 3) becomes (…, 1).
+    """Luma of RGB pixels, rounded to the nearest: (…, 3) becomes (…, 1).
 
-    In whole numbers: sums of floats would depend on how many pixels are summed at once.
+    Computed with integers: sums of floats would depend on how many pixels are processed at a time.
     """
     flat = pixels.reshape(-1, 3)
     out = np.empty((len(flat), 1), np.uint8)

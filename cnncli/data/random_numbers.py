@@ -1,7 +1,7 @@
-"""Random numbers by position: each is a pure function of a seed and counters, never of what was drawn before.
+"""Counter-based random numbers: each depends only on a seed and counters, never on earlier numbers.
 
 A counter is hashed with the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
-number generators", 2014). The bits never change with NumPy's version, so that a run can be resumed
+number generators", 2014). The bits do not depend on NumPy's version, so that a run can be resumed
 and a split repeated anywhere.
 """
 
@@ -20,14 +20,14 @@ def hashed(seed: int, *counters: ArrayLike) -> NDArray[np.uint64]:
     Parameters
     ----------
     seed : int
-        Any integer; its low 64 bits count.
+        Any integer; its low 64 bits are used.
     *counters : array-like of int
         Broadcast against each other: an epoch, image indices, the number of a draw.
 
     Returns
     -------
     ndarray of uint64
-        Of the counters' common shape.
+        Of the shape that the counters broadcast to.
     """
     state = _finalised(np.asarray(seed & 0xFFFFFFFFFFFFFFFF, np.uint64))
     for counter in counters:
@@ -36,8 +36,8 @@ def hashed(seed: int, *counters: ArrayLike) -> NDArray[np.uint64]:
 
 
 def extended(state: NDArray[np.uint64], counter: ArrayLike) -> NDArray[np.uint64]:
-    """What ``hashed`` gives with one more counter."""
-    with np.errstate(over="ignore"):  # scalars warn where arrays wrap around in silence
+    """The result of ``hashed`` with one more counter."""
+    with np.errstate(over="ignore"):  # scalars warn where arrays wrap around silently
         return _finalised(state ^ (np.asarray(counter).astype(np.uint64) * _STEP + _FIRST))
 
 

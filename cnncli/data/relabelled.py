@@ -1,4 +1,4 @@
-"""A split whose classes are numbered otherwise."""
+"""A split with different class numbers."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from cnncli.data.model import Images, Labels, Shape, Split
 
 @dataclass(frozen=True, eq=False)
 class Relabelled:
-    """A split with the labels of a network.
+    """A split with the class numbers of a network.
 
     Attributes
     ----------
     split : Split
         Where the images come from.
     labels : ndarray, shape (N,), int64
-        The class of each image, as the network numbers classes.
+        The class of each image in the network's numbering.
     """
 
     split: Split
@@ -32,7 +32,7 @@ class Relabelled:
         return self.split.shape
 
     def name(self, index: int) -> str:
-        """What a report calls an image."""
+        """Name of an image in reports."""
         return self.split.name(index)
 
     def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Tables as text: their encoding, their delimiter, and their rows, which are never all held at once."""
+"""Tables as text: encoding, delimiter, and rows, which are never all in memory."""
 
 import csv
 import io
@@ -13,9 +13,9 @@ from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
 LONGEST = 16 << 20  # characters of a line: a row of 1,000x1,000 pixels in colour has 12 million
-_HEAD = 4096  # bytes that tell the encoding
+_HEAD = 4096  # bytes from which the encoding is determined
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_EXCEL = re.compile(r"sep=(.)\s*$", re.IGNORECASE)  # a first line by which Excel tells the delimiter
+_EXCEL = re.compile(r"sep=(.)\s*$", re.IGNORECASE)  # a first line by which Excel states the delimiter
 
 Row = list[str]
 
@@ -27,22 +27,22 @@ class Sheet:
     Attributes
     ----------
     path : Path
-        A text file, maybe compressed.
+        A text file, possibly compressed.
     encoding : str
-        UTF-8, or UTF-16 as Excel's "Unicode text" has it. Bytes that are not UTF-8 come through unchanged.
+        UTF-8, or UTF-16 as in Excel's "Unicode text". Bytes that are not UTF-8 are preserved.
     delimiter : str
-        Between the cells of a row.
-    told : bool
-        The first line is ``sep=…`` and no row.
+        The character between the cells of a row.
+    has_separator_line : bool
+        The first line is ``sep=…`` and not a row.
     """
 
     path: Path
     encoding: str
     delimiter: str
-    told: bool
+    has_separator_line: bool
 
     def lines(self) -> Generator[str, None, None]:
-        """All lines, with their ends."""
+        """All lines, with their line endings."""
         with opened(self.path) as file:
             yield from _lines(self.path, file, self.encoding)
 
@@ -52,40 +52,40 @@ class Sheet:
         Raises
         ------
         CnncliError
-            Where the file is damaged or no table.
+            Where the file is damaged or not a table.
         """
         csv.field_size_limit(LONGEST)
         reader = csv.reader(self.lines(), delimiter=self.delimiter, skipinitialspace=True)
         try:
             for row in reader:
                 cells = [cell.strip() for cell in row]
-                if any(cells) and not (self.told and reader.line_num == 1):
+                if any(cells) and not (self.has_separator_line and reader.line_num == 1):
                     yield reader.line_num, cells
         except csv.Error as error:
             raise CnncliError(
-                f"{shown(self.path)} is damaged or no table (line {reader.line_num}: {error})",
+                f"{shown(self.path)} is damaged or not a table (line {reader.line_num}: {error})",
                 "Export it again.",
             ) from error
 
 
 def open_sheet(path: Path) -> Sheet:
-    """Find encoding and delimiter of a table: tabs in a ``.tsv``, else what its first line has most of.
+    """Find encoding and delimiter: tabs in a ``.tsv``, else the one most frequent in the first line.
 
     Raises
     ------
     CnncliError
-        Where it cannot be read or is no text.
+        Where it cannot be read or is not text.
     """
     check_size(path)
     with opened(path) as file:
         encoding = _encoding(path, file.read(_HEAD))
     with opened(path) as file:
         first = next((line for line in _lines(path, file, encoding) if line.strip()), "")
-    if told := _EXCEL.match(first):
-        return Sheet(path, encoding, told[1], told=True)
+    if has_separator_line := _EXCEL.match(first):
+        return Sheet(path, encoding, has_separator_line[1], has_separator_line=True)
     tabs = ".tsv" in (suffix.lower() for suffix in path.suffixes)
     delimiter = "\t" if tabs else max((",", ";", "\t", "|"), key=first.count)
-    return Sheet(path, encoding, delimiter, told=False)
+    return Sheet(path, encoding, delimiter, has_separator_line=False)
 
 
 def _encoding(path: Path, head: bytes) -> str:
@@ -95,30 +95,34 @@ def _encoding(path: Path, head: bytes) -> str:
     zeros = head.count(0)
     if not zeros:
         return "utf-8-sig"
-    for name, start in (("utf-16-le", 1), ("utf-16-be", 0)):  # no mark: Latin letters have a zero each
+    for name, start in (
+        ("utf-16-le", 1),
+        ("utf-16-be", 0),
+    ):  # no byte order mark: each Latin letter has a zero byte
         if head[start::2].count(0) == zeros > len(head) // 4:
             return name
     raise CnncliError(
-        f"{shown(path)} is no table: it holds bytes that no text has; expected UTF-8 or UTF-16",
+        f"{shown(path)} is not a table: it holds bytes that text does not have; expected UTF-8 or UTF-16",
         "Export it as CSV in UTF-8.",
     )
 
 
 def _lines(path: Path, file: IO[bytes], encoding: str) -> Iterator[str]:
-    # Names of files that are not UTF-8 come through; UTF-16 has no bytes to pass on.
+    # File names that are not UTF-8 are preserved; in UTF-16 there are no such bytes.
     errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
     text = io.TextIOWrapper(cast(io.BufferedReader, file), encoding, errors, newline="")
     try:
         while line := text.readline(LONGEST + 1):
             if len(line) > LONGEST:
                 raise CnncliError(
-                    f"{shown(path)} has a line of more than {LONGEST:,} characters; expected a row an image",
+                    f"{shown(path)} has a line of more than {LONGEST:,} characters; expected a row per image",
                     "Export it again, or save large images as files.",
                 )
             yield line
     except UnicodeDecodeError as error:
         raise CnncliError(
-            f"{shown(path)} begins as UTF-16 and is none further on", "Export it again as CSV in UTF-8."
+            f"{shown(path)} begins as UTF-16, but is not UTF-16 further on",
+            "Export it again as CSV in UTF-8.",
         ) from error
     finally:
         text.detach()

@@ -1,4 +1,4 @@
-"""What ships with the package: found in a checkout, and where the package is installed. Never written to."""
+"""Files shipped with the package, found in a checkout or an installation. Never written to."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ def sample_path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        Relative to it: ``mnist_5k.npz``.
+        Path below ``samples``, such as ``mnist_5k.npz``.
 
     Raises
     ------
     CnncliError
-        Where it is missing: the installation is not whole.
+        Where it is missing because the installation is incomplete.
     """
     places = (_PACKAGE.parent / "samples" / name, _PACKAGE / "samples" / name)
     for place in places:

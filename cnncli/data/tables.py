@@ -7,21 +7,21 @@ from itertools import islice
 from pathlib import Path
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files, listed
-from cnncli.data.classes import class_name, class_of_label, doubtful, is_missing, ordered
+from cnncli.data.classes import case_warnings, class_name, class_of_label, is_missing, ordered
 from cnncli.data.column_values import column_values, fitted, is_number
 from cnncli.data.columns import (
     PATHS,
     PIXELS,
     Column,
     Table,
-    chosen,
+    column_by_option,
+    competing_labels,
     find_label,
     find_split,
     is_header,
-    rivals,
     split_words,
 )
-from cnncli.data.file_lookup import AmbiguousName, Lookup, looks_like_image
+from cnncli.data.file_lookup import AmbiguousName, FileLookup, looks_like_image
 from cnncli.data.layout import Layout
 from cnncli.data.model import Dataset, Skipped
 from cnncli.data.sheet import Row, Sheet, open_sheet
@@ -52,7 +52,7 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
         head = [row for _, row in islice(rows, 2)]
     if not head:
         raise CnncliError(f"{shown(path)} is empty; expected a table of images", _EXPECTED)
-    lookup = Lookup(path.parent)
+    lookup = FileLookup(path.parent)
     if load_options.layout.path_column is None:
         from cnncli.data.pixel_tables import load_pixel_cells, load_pixel_columns
 
@@ -64,13 +64,13 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
     return _load_paths(sheet, head, lookup, load_options)
 
 
-def _is_wide(row: Row, lookup: Lookup) -> bool:
+def _is_wide(row: Row, lookup: FileLookup) -> bool:
     """Whether a row is an image: many numbers, and no file."""
     others = [cell for cell in row if not is_number(cell)]
     return (
         len(row) > _FEWEST_PIXELS
         and len(others) <= _OTHERS
-        and not any(looks_like_image(cell) or lookup.plainly(cell) for cell in others)
+        and not any(looks_like_image(cell) or lookup.find_exact(cell) for cell in others)
     )
 
 
@@ -88,9 +88,9 @@ class _Plan:
     split : Column or None
     splits : dict
         Word to split.
-    spelt : dict
+    class_names : dict
         Label as written to the name of its class.
-    said : str
+    columns_used : str
         Which columns were taken.
     warnings : tuple of str
     """
@@ -101,8 +101,8 @@ class _Plan:
     label: Column
     split: Column | None
     splits: dict[str, str]
-    spelt: dict[str, str]
-    said: str
+    class_names: dict[str, str]
+    columns_used: str
     warnings: tuple[str, ...]
 
 
@@ -112,44 +112,44 @@ class _Rows:
 
     Attributes
     ----------
-    seen : dict
+    files : dict
         File to class and split.
-    torn : dict
+    conflicting : dict
         File to how it is named with two classes.
     skipped : list of Skipped
-    missing, undivided, repeated : int
+    unlabelled, undivided, repeated : int
         Rows without a label; rows without a word for a split; rows that say again what another said.
     shared : set of Path
         Files of two splits.
-    respelt : int
+    inexact : int
         Names that the disk spells differently.
-    first_respelt : str
+    first_inexact : str
         The first of them, and its file.
     """
 
-    seen: dict[Path, tuple[str, str]] = field(default_factory=dict)
-    torn: dict[Path, str] = field(default_factory=dict)
+    files: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    conflicting: dict[Path, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
-    missing: int = 0
-    undivided: int = 0
+    unlabelled: int = 0
+    without_split: int = 0
     repeated: int = 0
     shared: set[Path] = field(default_factory=set)
-    respelt: int = 0
-    first_respelt: str = ""
+    inexact: int = 0
+    first_inexact: str = ""
 
 
-def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, load_options: LoadOptions) -> Dataset:
-    plan = _planned(sheet, head, lookup, load_options.layout)
+def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options: LoadOptions) -> Dataset:
+    plan = _make_plan(sheet, head, lookup, load_options.layout)
     rows = _read(sheet, plan, lookup)
     parts: dict[str, list[tuple[Path, str]]] = {}
-    for file, (label, split) in rows.seen.items():
-        if file not in rows.torn:
+    for file, (label, split) in rows.files.items():
+        if file not in rows.conflicting:
             parts.setdefault(split, []).append((file, label))
-    if not rows.seen and rows.skipped:
+    if not rows.files and rows.skipped:
         named = listed([f"{each.path}, {each.reason}" for each in rows.skipped], separator="; ")
         raise CnncliError(
             f"no row of {shown(sheet.path)} can be used: {named}",
-            f"Write paths from the table's folder, {shown(lookup.folder)}; {plan.said}.",
+            f"Write paths from the table's folder, {shown(lookup.folder)}; {plan.columns_used}.",
         )
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}
@@ -158,16 +158,17 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: Lookup, load_options: Loa
     found = DatasetDescription(
         name=sheet.path.name.split(".")[0] or "data",
         classes=tuple(shown(name) for name in classes),
-        provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: {plan.said}",
-        notes=_respelt(rows),
-        warnings=(*plan.warnings, *_odd_rows(rows, plan), *doubtful(classes)),
+        provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: "
+        f"{plan.columns_used}",
+        notes=_inexact_names(rows),
+        warnings=(*plan.warnings, *_row_warnings(rows, plan), *case_warnings(classes)),
         skipped=tuple(rows.skipped),
         files=(sheet.path,),
     )
     return from_files(found, numbered, load_options)
 
 
-def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _Plan:
+def _make_plan(sheet: Sheet, head: list[Row], lookup: FileLookup, layout: Layout) -> _Plan:
     """Find header and columns."""
     first, width = head[0], len(head[0])
     header = _has_header(head, lookup, layout)
@@ -176,25 +177,29 @@ def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _
         header = not any(counted.values[at].get(cell, 0) > 1 for at, cell in enumerate(first))
         counted = counted if header else column_values(sheet.rows(), width, skip=0)
     table = Table(shown(sheet.path), tuple(first) if header else ("",) * width, counted)
-    labels = None if layout.label_column is None else chosen(table, "--label-column", layout.label_column)
+    given_label = (
+        None
+        if layout.label_column is None
+        else column_by_option(table, "--label-column", layout.label_column)
+    )
     if layout.path_column is not None:
-        path = chosen(table, "--path-column", layout.path_column)
-        if path == labels:
+        path = column_by_option(table, "--path-column", layout.path_column)
+        if path == given_label:
             raise CnncliError(
                 f"--path-column and --label-column both name {table.column(path)} of {table.file}; "
                 "expected two columns",
                 "Give one of them another value.",
             )
     else:
-        path = _find_path(table, lookup, but=labels)
-    split = find_split(table, (path, labels), wanted=layout.splits)
-    label = find_label(table, path, split) if labels is None else labels
-    if labels is None:
-        _check_rivals(table, sheet, header, label, rivals(table, label, path, split))
+        path = _find_path(table, lookup, excluding=given_label)
+    split = find_split(table, (path, given_label), use=layout.splits)
+    label = find_label(table, path, split) if given_label is None else given_label
+    if given_label is None:
+        _check_competing_labels(table, sheet, header, label, competing_labels(table, label, path, split))
     splits, odd = split_words(table, split) if split is not None else ({}, "")
-    said = f"images by {table.column(path)}, classes by {table.column(label)}"
+    columns_used = f"images by {table.column(path)}, classes by {table.column(label)}"
     if split is not None:
-        said += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
+        columns_used += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
     warnings = []
     if counted.is_unique(label):
         warnings.append(f"{table.column(label)} has another class in each of {counted.present(label):,} rows")
@@ -205,8 +210,8 @@ def _planned(sheet: Sheet, head: list[Row], lookup: Lookup, layout: Layout) -> _
         label=table.column(label),
         split=None if split is None else table.column(split),
         splits=splits,
-        spelt=class_of_label(counted.values[label], str(table.column(label)), table.file),
-        said=said,
+        class_names=class_of_label(counted.values[label], str(table.column(label)), table.file),
+        columns_used=columns_used,
         warnings=tuple(warnings),
     )
 
@@ -217,25 +222,25 @@ def _is_named(first: Row, layout: Layout) -> bool:
     return is_header(first) or any(plain(cell) in asked for cell in first if cell)
 
 
-def _has_header(head: list[Row], lookup: Lookup, layout: Layout) -> bool:
+def _has_header(head: list[Row], lookup: FileLookup, layout: Layout) -> bool:
     first, second = head[0], head[1] if len(head) > 1 else []
-    if any(looks_like_image(cell) or lookup.plainly(cell) for cell in first):
+    if any(looks_like_image(cell) or lookup.find_exact(cell) for cell in first):
         return False
     if _is_named(first, layout):
         return True
-    if any(looks_like_image(cell) or lookup.plainly(cell) for cell in second):
+    if any(looks_like_image(cell) or lookup.find_exact(cell) for cell in second):
         return True
     return any(lookup.find(cell) for cell in second) and not any(lookup.find(cell) for cell in first)
 
 
-def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
+def _find_path(table: Table, lookup: FileLookup, *, excluding: int | None) -> int:
     """The column of images: by name and by the files that there are, else the only one that names files."""
     sample = table.column_values.sample
-    named = [at for at in table.called(PATHS) if at != but]
-    free = table.others(but)
-    there = [at for at in free if any(lookup.plainly(row[at]) for row in sample)]
+    named = [at for at in table.with_names(PATHS) if at != excluding]
+    free = table.others(excluding)
+    there = [at for at in free if any(lookup.find_exact(row[at]) for row in sample)]
     looks = [at for at in free if any(looks_like_image(row[at]) for row in sample)]
-    for able in (
+    for candidates in (
         [at for at in named if at in there],
         there,
         [at for at in named if at in looks],
@@ -244,27 +249,27 @@ def _find_path(table: Table, lookup: Lookup, *, but: int | None) -> int:
         named[:1],
         [at for at in free if any(lookup.find(row[at]) for row in sample)],
     ):
-        if able:
-            return _same_files(table, lookup, able)
+        if candidates:
+            return _same_files(table, lookup, candidates)
     raise CnncliError(
         f"no column of {table.file} names an image file; it seems to be a table of texts",
         _EXPECTED,
     )
 
 
-def _same_files(table: Table, lookup: Lookup, able: list[int]) -> int:
+def _same_files(table: Table, lookup: FileLookup, candidates: list[int]) -> int:
     """The first of several columns, which must all name the same files."""
-    for at in able[1:]:
-        if any(lookup.find(row[at]) != lookup.find(row[able[0]]) for row in table.column_values.sample):
-            columns = joined([str(table.column(each)) for each in sorted(able)])
+    for at in candidates[1:]:
+        if any(lookup.find(row[at]) != lookup.find(row[candidates[0]]) for row in table.column_values.sample):
+            columns = joined([str(table.column(each)) for each in sorted(candidates)])
             raise CnncliError(
                 f"{columns} of {table.file} could all be the image; expected one",
                 "Say --path-column NAME, or its number from 1.",
             )
-    return able[0]
+    return candidates[0]
 
 
-def _check_rivals(table: Table, sheet: Sheet, header: bool, label: int, others: list[int]) -> None:
+def _check_competing_labels(table: Table, sheet: Sheet, header: bool, label: int, others: list[int]) -> None:
     """Refuse a choice between columns that are called as labels are and divide the images differently."""
     pairs: dict[int, set[tuple[str, str]]] = {at: set() for at in others}
     for _, row in islice(sheet.rows() if others else (), int(header), None):
@@ -281,7 +286,7 @@ def _check_rivals(table: Table, sheet: Sheet, header: bool, label: int, others: 
             )
 
 
-def _read(sheet: Sheet, plan: _Plan, lookup: Lookup) -> _Rows:
+def _read(sheet: Sheet, plan: _Plan, lookup: FileLookup) -> _Rows:
     """Go through the rows, and look for each file."""
     rows = _Rows()
     for number, row in islice(sheet.rows(), int(plan.header), None):
@@ -297,16 +302,16 @@ def _read(sheet: Sheet, plan: _Plan, lookup: Lookup) -> _Rows:
             reason = f"{len(row)} columns; expected {plan.width}"
             rows.skipped.append(Skipped(f"{shown(sheet.path)}:{number}", reason))
         else:
-            _take(rows, plan, lookup, cells, number)
+            _add_row(rows, plan, lookup, cells, number)
     return rows
 
 
-def _take(rows: _Rows, plan: _Plan, lookup: Lookup, cells: Row, number: int) -> None:
+def _add_row(rows: _Rows, plan: _Plan, lookup: FileLookup, cells: Row, number: int) -> None:
     cell, label = cells[plan.path.at], cells[plan.label.at]
     word = "" if plan.split is None else cells[plan.split.at]
     if is_missing(label) or (plan.split is not None and is_missing(word)):
-        rows.missing += is_missing(label)
-        rows.undivided += not is_missing(label)
+        rows.unlabelled += is_missing(label)
+        rows.without_split += not is_missing(label)
         return
     file = lookup.find(cell)
     if file is None:
@@ -315,43 +320,43 @@ def _take(rows: _Rows, plan: _Plan, lookup: Lookup, cells: Row, number: int) -> 
         names = joined([str(path) for path in file.paths])
         rows.skipped.append(Skipped(shown(cell), f"it could be {names} (row {number})"))
     else:
-        name = plan.spelt.get(label) or class_name(label)
+        name = plan.class_names.get(label) or class_name(label)
         split = "train" if plan.split is None else plan.splits[word]
-        known = rows.seen.get(file)
+        known = rows.files.get(file)
         if known is None:
-            rows.seen[file] = name, split
+            rows.files[file] = name, split
         elif known[0] != name:
-            rows.torn[file] = f"{shown(cell)} ({shown(known[0])} and {shown(name)})"
+            rows.conflicting[file] = f"{shown(cell)} ({shown(known[0])} and {shown(name)})"
         elif known[1] != split:
             rows.shared.add(file)
         else:
             rows.repeated += 1
         if file != lookup.folder / cell:
-            rows.respelt += 1
-            rows.first_respelt = rows.first_respelt or f"{shown(cell)} is {shown(file)}"
+            rows.inexact += 1
+            rows.first_inexact = rows.first_inexact or f"{shown(cell)} is {shown(file)}"
 
 
-def _respelt(rows: _Rows) -> tuple[str, ...]:
-    if not rows.respelt:
+def _inexact_names(rows: _Rows) -> tuple[str, ...]:
+    if not rows.inexact:
         return ()
     return (
-        f"{rows.respelt:,} names are written without suffix or folder, or otherwise than on disk: "
-        f"{rows.first_respelt}",
+        f"{rows.inexact:,} names are written without suffix or folder, or otherwise than on disk: "
+        f"{rows.first_inexact}",
     )
 
 
-def _odd_rows(rows: _Rows, plan: _Plan) -> Iterator[str]:
-    if rows.torn:
+def _row_warnings(rows: _Rows, plan: _Plan) -> Iterator[str]:
+    if rows.conflicting:
         yield (
-            f"{len(rows.torn):,} files are listed with two labels and are left out: "
-            f"{listed([*rows.torn.values()])}"
+            f"{len(rows.conflicting):,} files are listed with two labels and are left out: "
+            f"{listed([*rows.conflicting.values()])}"
         )
     if rows.repeated:
         yield f"{rows.repeated:,} rows repeat a file and count once"
     if rows.shared:
         names = [shown(path) for path in sorted(rows.shared)]
         yield f"{len(names):,} files are listed in two splits and count in the first: {listed(names)}"
-    if rows.missing:
-        yield f"{rows.missing:,} rows have no label in {plan.label} (empty or nan): left out"
-    if rows.undivided:
-        yield f"{rows.undivided:,} rows have no word for a split in {plan.split}: left out"
+    if rows.unlabelled:
+        yield f"{rows.unlabelled:,} rows have no label in {plan.label} (empty or nan): left out"
+    if rows.without_split:
+        yield f"{rows.without_split:,} rows have no word for a split in {plan.split}: left out"

@@ -37,11 +37,11 @@ class Draws:
         """From 0 to 1."""
         return as_unit(extended(self._state, draw))
 
-    def either(self, draw: int) -> Floats:
+    def signed(self, draw: int) -> Floats:
         """From -1 to 1."""
         return 2 * self.unit(draw) - 1
 
-    def whole(self, draw: int, reach: int) -> Floats:
+    def integer(self, draw: int, reach: int) -> Floats:
         """A whole number from -reach to reach."""
         return np.floor(self.unit(draw) * (2 * reach + 1)) - reach
 
@@ -79,7 +79,7 @@ def drawn_samples(
         _move(samples, augment, draws, shape)
     for name, draw in (("brightness", _BRIGHTNESS), ("contrast", _CONTRAST), ("saturation", _SATURATION)):
         if strength := getattr(augment, name):
-            samples[name] = 1 + strength * draws.either(draw)
+            samples[name] = 1 + strength * draws.signed(draw)
     if augment.erase:
         _erase(samples, augment.erase, draws, shape)
     return samples
@@ -111,9 +111,9 @@ def mix_up(samples: Samples, alpha: float, seed: int, epoch: int, indices: NDArr
 def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, int, int]) -> None:
     """The affine map from output to source pixels: out of the middle, and back."""
     height, width, _ = shape
-    angle = np.deg2rad(augment.rotate) * draws.either(_ROTATE) if augment.rotate else 0.0
-    lean = np.tan(np.deg2rad(augment.shear) * draws.either(_SHEAR)) if augment.shear else 0.0
-    factor = np.exp(-np.log1p(augment.scale) * draws.either(_SCALE)) if augment.scale else 1.0
+    angle = np.deg2rad(augment.rotate) * draws.signed(_ROTATE) if augment.rotate else 0.0
+    lean = np.tan(np.deg2rad(augment.shear) * draws.signed(_SHEAR)) if augment.shear else 0.0
+    factor = np.exp(-np.log1p(augment.scale) * draws.signed(_SCALE)) if augment.scale else 1.0
     mirror_x = np.where(draws.unit(_FLIP) < augment.flip, -1.0, 1.0)
     mirror_y = np.where(draws.unit(_VFLIP) < augment.vflip, -1.0, 1.0)
     shift_x, shift_y = _shifts(augment, draws, width, height)
@@ -135,10 +135,13 @@ def _shifts(augment: Augment, draws: Draws, width: int, height: int) -> tuple[Fl
     shift = augment.shift
     reach_x = round(shift * width if shift < 1 else shift)
     reach_y = round(shift * height if shift < 1 else shift)
-    shift_x, shift_y = draws.whole(_SHIFT_X, reach_x), draws.whole(_SHIFT_Y, reach_y)
+    shift_x, shift_y = draws.integer(_SHIFT_X, reach_x), draws.integer(_SHIFT_Y, reach_y)
     if augment.crop >= 1:
         padding = round(augment.crop)
-        shift_x, shift_y = shift_x + draws.whole(_CROP_X, padding), shift_y + draws.whole(_CROP_Y, padding)
+        shift_x, shift_y = (
+            shift_x + draws.integer(_CROP_X, padding),
+            shift_y + draws.integer(_CROP_Y, padding),
+        )
     return shift_x, shift_y
 
 
@@ -149,11 +152,11 @@ def _crop(
     if not 0 < augment.crop < 1:
         return 1.0, 1.0, 0.0, 0.0
     area = augment.crop + (1 - augment.crop) * draws.unit(_AREA)
-    aspect = np.exp(np.log(_ASPECT_RANGE) * draws.either(_ASPECT))
+    aspect = np.exp(np.log(_ASPECT_RANGE) * draws.signed(_ASPECT))
     zoom_x = np.minimum(np.sqrt(area * aspect), 1.0)
     zoom_y = np.minimum(np.sqrt(area / aspect), 1.0)
-    crop_x = draws.either(_CROP_X) * (1 - zoom_x) * width / 2
-    crop_y = draws.either(_CROP_Y) * (1 - zoom_y) * height / 2
+    crop_x = draws.signed(_CROP_X) * (1 - zoom_x) * width / 2
+    crop_y = draws.signed(_CROP_Y) * (1 - zoom_y) * height / 2
     return zoom_x, zoom_y, crop_x, crop_y
 
 
@@ -165,7 +168,7 @@ def _erase(samples: Samples, chance: float, draws: Draws, shape: tuple[int, int,
     height, width, _ = shape
     low, high = _ERASE_AREAS
     area = height * width * (low + (high - low) * draws.unit(_ERASE_AREA))
-    aspect = np.exp(np.log(_ERASE_ASPECTS) * draws.either(_ERASE_ASPECT))
+    aspect = np.exp(np.log(_ERASE_ASPECTS) * draws.signed(_ERASE_ASPECT))
     tall = np.clip(np.rint(np.sqrt(area * aspect)), 1, height)
     wide = np.clip(np.rint(np.sqrt(area / aspect)), 1, width)
     left = np.floor(draws.unit(_ERASE_X) * (width - wide + 1))

@@ -1,7 +1,7 @@
 """Where Pillow keeps an image's pixels. Imports nothing heavy, as `opening` asks.
 
 Pillow hands its memory out by the Arrow C data interface, a description in two structures of C. It can
-where an image lies in one block, which `opening.settle_pillow` sees to.
+where an image lies in one block, which `opening.configure_pillow` sees to.
 
 Source: https://arrow.apache.org/docs/format/CDataInterface.html
 """

@@ -99,7 +99,7 @@ def mode_pixels(image: Image) -> Pixels:
     elif mode in _WIDER:
         image = image.convert(_WIDER[mode])
     elif mode in ("CMYK", "LAB"):
-        image = _managed(image)
+        image = _color_managed(image)
     elif mode not in _DIRECT and not mode.startswith("I;16"):
         raise CnncliError(
             f"its pixels are of mode {mode} (32-bit integers), whose white is unknown",
@@ -140,7 +140,7 @@ def is_lossless_webp(data: bytes) -> bool:
     return b"VP8L" in kinds and b"VP8 " not in kinds
 
 
-def _managed(image: Image) -> Image:
+def _color_managed(image: Image) -> Image:
     """CMYK or LAB to sRGB: by the embedded profile, or where there is none (or a broken one) plainly."""
     from io import BytesIO
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 92
 _FULL_COLOR_QUALITY = 90
 _LOSSLESS = 100  # the quality at which WebP loses nothing
-_ABOUT = ("exif", "icc_profile", "xmp", "comment", "extra")  # what stands once in a file
+_ONCE_IN_A_FILE = ("exif", "icc_profile", "xmp", "comment", "extra")  # what stands once in a file
 _APP13 = 0xFFED
 _HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:0)
 
@@ -98,8 +98,8 @@ def encode_with_losses(
         Where the format cannot hold the picture's depth, colours, frames or size, and for numbers
         out of range. Nothing is narrowed unless ``bits`` says so.
     """
-    holds = FORMATS.get(format)
-    if holds is None:
+    support = FORMATS.get(format)
+    if support is None:
         raise CnncliError(
             f"unknown format {format!r}; expected one of {', '.join(FORMATS)}", "Say --format png."
         )
@@ -109,8 +109,8 @@ def encode_with_losses(
         raise CnncliError(f"quality {quality} is out of range; expected 1 to 100", "Say --quality 92.")
     if bits is not None:
         picture = replace(picture, frames=tuple(with_depth(frame, bits) for frame in picture.frames))
-    _check_holds(picture, format, holds)
-    if picture.alpha and not holds.alpha:
+    _check_support(picture, format, support)
+    if picture.alpha and not support.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
     lost: list[str] = []
     if not picture.metadata.is_empty:
@@ -146,18 +146,18 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
-def _check_holds(picture: Picture, format: str, holds: WriteSupport) -> None:
+def _check_support(picture: Picture, format: str, support: WriteSupport) -> None:
     depth = picture.dtype.itemsize * 8
-    if depth not in holds.depths:
+    if depth not in support.depths:
         what = "floating point" if depth == 32 else f"{depth}-bit"
         able = " ".join(s for s, name in SUFFIXES.items() if depth in FORMATS[name].depths)
-        most = max(holds.depths)
+        most = max(support.depths)
         raise CnncliError(
-            f"{format} cannot hold {what} pixels; expected {' or '.join(map(str, holds.depths))} bits",
+            f"{format} cannot hold {what} pixels; expected {' or '.join(map(str, support.depths))} bits",
             f"Say --bits {most}, or write one of {able}, which hold them.",
         )
     check_frames(picture, format)
-    if holds.gray and picture.channels > 2:
+    if support.gray and picture.channels > 2:
         raise CnncliError(
             f"{format} holds gray only; this picture has colours", "Say --gray, or write .ppm or .png."
         )
@@ -177,7 +177,7 @@ def check_frames(picture: Picture, format: str) -> None:
     ------
     CnncliError
     """
-    count, holds = len(picture.frames), FORMATS[format]
+    count, support = len(picture.frames), FORMATS[format]
     if picture.channels - picture.alpha not in (1, 3) and format not in KEEPS_CHANNELS:
         raise CnncliError(
             f"{format} holds gray or RGB, with or without opacity; "
@@ -186,22 +186,22 @@ def check_frames(picture: Picture, format: str) -> None:
         )
     if count < 2 or format == "TIFF":
         return
-    if not holds.moves and (picture.animated or not holds.pages):
+    if not support.animation and (picture.animated or not support.pages):
         able = ".gif, .png or .webp" if picture.animated else ".tif"
         raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
-    if not holds.pages and not picture.animated:
+    if not support.pages and not picture.animated:
         raise CnncliError(
             f"{format} holds frames that follow in time; this picture has {count} pages without timing",
             "Write .tif.",
         )
-    if not holds.pages and len({frame.shape for frame in picture.frames}) > 1:
+    if not support.pages and len({frame.shape for frame in picture.frames}) > 1:
         raise CnncliError(f"{format} holds frames of one size; these differ", "Write .tif.")
 
 
 def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
     if format == "WEBP" and quality is None and picture.metadata.lossless:
         quality = _LOSSLESS
-    options = _about(picture, format) | _quality_options(format, quality, compress=compress)
+    options = _metadata_options(picture, format) | _quality_options(format, quality, compress=compress)
     if format == "JPEG" and quality is None and picture.metadata.halved:
         options["subsampling"] = _HALVED
     _import_plugin(format)
@@ -239,7 +239,7 @@ def timing_losses(picture: Picture, format: str) -> list[str]:
             f" longest that {format} can state, instead of {max(picture.durations) / 1000:g} seconds"
             + (" at most" if count > 1 else "")
         )
-    if len(picture.durations) > 1 and not FORMATS[format].moves:
+    if len(picture.durations) > 1 and not FORMATS[format].animation:
         found.append(f"{format} has no timing: the {len(picture.durations)} frames become pages")
     most = _MOST_PLAYS.get(format, 2**32 - 1)
     if picture.animated and (picture.loop or 0) > most:
@@ -252,8 +252,10 @@ def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
     from cnncli.images.jpeg import encode_strips
 
     def encode(top: int, bottom: int) -> bytes:
-        about = options if top == 0 else {key: options[key] for key in options if key not in _ABOUT}
-        return _saved(_image(frame[top:bottom], "JPEG"), "JPEG", about)
+        metadata = (
+            options if top == 0 else {key: options[key] for key in options if key not in _ONCE_IN_A_FILE}
+        )
+        return _saved(_image(frame[top:bottom], "JPEG"), "JPEG", metadata)
 
     halved = options["subsampling"] == _HALVED and frame.shape[2] == 3
     return encode_strips(encode, frame.shape[:2], halved=halved, threads=threads)
@@ -261,13 +263,13 @@ def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
 
 def _saved(image: Image, format: str, options: dict[str, Any]) -> bytes:
     """A file by Pillow."""
-    with _room() as out:
+    with _memory_file() as out:
         image.save(out, format=format, **options)
         out.seek(0)
         return out.read()
 
 
-def _room() -> IO[bytes]:
+def _memory_file() -> IO[bytes]:
     """Memory to write a file to, where there can be with a file descriptor.
 
     For one of those Pillow lets other threads run while it encodes; for a `BytesIO` it does not, and two
@@ -290,27 +292,27 @@ def _import_plugin(format: str) -> None:
     importlib.import_module(f"PIL.{names[format]}ImagePlugin")
 
 
-def _about(picture: Picture, format: str) -> dict[str, Any]:
+def _metadata_options(picture: Picture, format: str) -> dict[str, Any]:
     """What Pillow is to write besides the pixels."""
-    about = picture.metadata
+    metadata = picture.metadata
     options: dict[str, Any] = {}
-    if about.icc:
-        options["icc_profile"] = about.icc
-    if about.exif:
-        options["exif"] = b"Exif\0\0" + about.exif if format == "JPEG" else about.exif
-    if about.xmp:
-        options["xmp"] = about.xmp
-    if about.texts:
-        options["comment"] = about.texts[0].text.encode()
-    if about.iptc:
+    if metadata.icc:
+        options["icc_profile"] = metadata.icc
+    if metadata.exif:
+        options["exif"] = b"Exif\0\0" + metadata.exif if format == "JPEG" else metadata.exif
+    if metadata.xmp:
+        options["xmp"] = metadata.xmp
+    if metadata.texts:
+        options["comment"] = metadata.texts[0].text.encode()
+    if metadata.iptc:
         from cnncli.images.iptc import in_photoshop
 
-        segment = in_photoshop(about.iptc)
+        segment = in_photoshop(metadata.iptc)
         options["extra"] = struct.pack(">HH", _APP13, len(segment) + 2) + segment
-    if about.dpi and format == "JPEG":
-        options["dpi"] = tuple(min(round(dpi), 65535) for dpi in about.dpi)
-    elif about.dpi and format == "BMP":
-        options["dpi"] = about.dpi
+    if metadata.dpi and format == "JPEG":
+        options["dpi"] = tuple(min(round(dpi), 65535) for dpi in metadata.dpi)
+    elif metadata.dpi and format == "BMP":
+        options["dpi"] = metadata.dpi
     return options
 
 

@@ -116,7 +116,7 @@ class WriteSupport:
         8 (uint8), 16 (uint16) and 32 (float32).
     alpha : bool
         Opacity; without it pictures are laid on white.
-    moves : bool
+    animation : bool
         Several frames with their timing.
     pages : bool
         Several frames of any size, without timing.
@@ -126,25 +126,25 @@ class WriteSupport:
 
     depths: tuple[int, ...] = (8,)
     alpha: bool = False
-    moves: bool = False
+    animation: bool = False
     pages: bool = False
     gray: bool = False
 
 
 #: What is written, by format.
 FORMATS: dict[str, WriteSupport] = {
-    "PNG": WriteSupport(depths=(8, 16), alpha=True, moves=True),
+    "PNG": WriteSupport(depths=(8, 16), alpha=True, animation=True),
     "JPEG": WriteSupport(),
     "TIFF": WriteSupport(depths=(8, 16, 32), alpha=True, pages=True),
-    "WEBP": WriteSupport(alpha=True, moves=True),
-    "GIF": WriteSupport(alpha=True, moves=True),
+    "WEBP": WriteSupport(alpha=True, animation=True),
+    "GIF": WriteSupport(alpha=True, animation=True),
     "BMP": WriteSupport(),
     "PPM": WriteSupport(depths=(8, 16), pages=True),
     "PGM": WriteSupport(depths=(8, 16), gray=True, pages=True),
     "PBM": WriteSupport(gray=True, pages=True),
     "PFM": WriteSupport(depths=(32,), pages=True),
     "PAM": WriteSupport(depths=(8, 16), alpha=True, pages=True),
-    "AVIF": WriteSupport(alpha=True, moves=True),
+    "AVIF": WriteSupport(alpha=True, animation=True),
     "JPEG2000": WriteSupport(alpha=True),
     "TGA": WriteSupport(alpha=True),
     "NPY": WriteSupport(depths=(8, 16, 32), alpha=True),

@@ -28,7 +28,7 @@ _RASTER_TYPE, _IS_POINT = 1025, 2
 _STATISTICS = re.compile(rb"\s*<Item[^>]*name=[\"']STATISTICS_[^>]*>[^<]*</Item>")
 
 
-def moved_geo(geo: Iterable[GeoField], move: ResultGeometry) -> tuple[tuple[GeoField, ...], bool]:
+def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[GeoField, ...], bool]:
     """Let fields say where the moved pixels lie.
 
     Returns
@@ -38,11 +38,11 @@ def moved_geo(geo: Iterable[GeoField], move: ResultGeometry) -> tuple[tuple[GeoF
         the polynomials where pixels have moved.
     """
     fields = {field.tag: field for field in geo}
-    if move.still:
+    if geometry.unmoved:
         return tuple(fields.values()), True
     before = set(fields)
     fields.pop(_RATIONAL_POLYNOMIAL, None)
-    if move.turned:
+    if geometry.turned:
         for tag in (_SCALE, _TIE_POINTS, _TRANSFORMATION):
             fields.pop(tag, None)
     # Of a pixel that is an area, places count from its corner: the middle of the first is at a half.
@@ -50,7 +50,7 @@ def moved_geo(geo: Iterable[GeoField], move: ResultGeometry) -> tuple[tuple[GeoF
     for tag, change in ((_SCALE, _scaled), (_TIE_POINTS, _tied), (_TRANSFORMATION, _transformed)):
         if tag in fields:
             values = tuple(float(value) for value in fields[tag].values)
-            fields[tag] = replace(fields[tag], values=change(values, move, middle))
+            fields[tag] = replace(fields[tag], values=change(values, geometry, middle))
     return tuple(fields.values()), set(fields) == before
 
 
@@ -72,27 +72,27 @@ def _is_point(keys: GeoField | None) -> bool:
     return any(entry[0] == _RASTER_TYPE and entry[3] == _IS_POINT for entry in entries if len(entry) == 4)
 
 
-def _scaled(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
+def _scaled(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
     del middle
-    return tuple(value * step for value, step in zip(values, (*move.step, 1), strict=False))
+    return tuple(value * step for value, step in zip(values, (*geometry.step, 1), strict=False))
 
 
-def _tied(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
+def _tied(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
     """Points of six numbers, of which the first two are a place in the picture."""
     moved = list(values)
     for at in range(0, len(values) - 5, 6):
         for axis in (0, 1):
-            place = values[at + axis] - move.offset[axis] - middle
-            moved[at + axis] = place / move.step[axis] + middle
+            place = values[at + axis] - geometry.offset[axis] - middle
+            moved[at + axis] = place / geometry.step[axis] + middle
     return tuple(moved)
 
 
-def _transformed(values: tuple[float, ...], move: ResultGeometry, middle: float) -> tuple[float, ...]:
+def _transformed(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
     """A matrix (4, 4) from places in the picture to places on the earth, times the way back."""
     moved = list(values)
     for row in range(0, len(values) - 3, 4):
         for axis in (0, 1):
-            start = move.offset[axis] + middle - middle * move.step[axis]
-            moved[row + axis] = values[row + axis] * move.step[axis]
+            start = geometry.offset[axis] + middle - middle * geometry.step[axis]
+            moved[row + axis] = values[row + axis] * geometry.step[axis]
             moved[row + 3] += values[row + axis] * start
     return tuple(moved)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.images.decode import with_one_opacity
 from cnncli.images.picture import Pixels
-from cnncli.images.trailing_bytes import after_the_end
+from cnncli.images.trailing_bytes import trailing_notes
 from cnncli.records import record
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
@@ -201,7 +201,7 @@ def remarks(data: bytes, layout: Layout) -> tuple[str, ...]:
     """Say what is wrong with the end of a GIF whose frames are all read."""
     if layout.end is None:
         return (f"it ends without its end mark; {len(layout.frames)} whole frames were read",)
-    return after_the_end(len(data) - layout.end, data[layout.end : layout.end + 65_536])
+    return trailing_notes(len(data) - layout.end, data[layout.end : layout.end + 65_536])
 
 
 def is_gray(frame: Frame) -> bool:

@@ -15,7 +15,7 @@ _COMMENT, _APPLICATION = 0xFE, 0xFF
 _XMP, _XMP_TAIL = b"\x0bXMP DataXMP", b"\x01\xff\xfe\xfd\xfc"
 
 
-def look_through_gif(data: bytes, found: MetadataBlocks) -> None:
+def collect_from_gif(data: bytes, blocks: MetadataBlocks) -> None:
     """Collect comments and XMP, from the first block to the end mark."""
     from cnncli.images.metadata_reading import add_comment
 
@@ -28,11 +28,11 @@ def look_through_gif(data: bytes, found: MetadataBlocks) -> None:
         label, start = data[at + 1], at + 2
         xmp = label == _APPLICATION and data.startswith(_XMP, start)
         at, parts = _blocks(data, start, keep=label == _COMMENT)
-        if xmp and found.xmp is None:
+        if xmp and blocks.xmp is None:
             end = data.find(_XMP_TAIL, start)
-            found.xmp = data[start + len(_XMP) : end] if end > 0 else None
+            blocks.xmp = data[start + len(_XMP) : end] if end > 0 else None
         elif label == _COMMENT:
-            add_comment(found, b"".join(parts))
+            add_comment(blocks, b"".join(parts))
 
 
 def _table(flags: int) -> int:

@@ -53,7 +53,7 @@ def encode_gif(picture: Picture) -> bytes:
     if picture.animated and plays is not None and plays != 1:
         again = min(plays - 1, _MOST) if plays else 0
         out.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", again) + b"\0")
-    out += _about(picture.metadata)
+    out += _metadata_blocks(picture.metadata)
     durations = picture.durations or (0.0,) * len(picture.frames)
     for (box, frame, disposal), duration in zip(parts, durations, strict=True):
         hundredths = min(round(duration / 10), _MOST)
@@ -80,7 +80,7 @@ def dithered_frames(picture: Picture) -> int:
     return count
 
 
-def _about(metadata: Metadata) -> Iterator[bytes]:
+def _metadata_blocks(metadata: Metadata) -> Iterator[bytes]:
     """Comments, and XMP, which lies there as it is, with a tail that leads readers of blocks to its end."""
     for text in metadata.texts:
         yield b"\x21\xfe" + _blocks(text.text.encode())

@@ -120,26 +120,26 @@ def value_range_of(shades: Pixels, *, highlights: bool = False) -> ValueRange:
     return ValueRange(low, high, high, high, shades.size, small, large, whole, highlights)
 
 
-def together(extents: Iterable[ValueRange]) -> ValueRange:
+def combined_range(extents: Iterable[ValueRange]) -> ValueRange:
     """The extent of all pictures of a data set; one at least."""
-    every = list(extents)
-    bright = [each.least for each in every if each.least > 0]
+    ranges = list(extents)
+    bright = [each.least for each in ranges if each.least > 0]
     return ValueRange(
-        min(each.low for each in every),
-        max(each.high for each in every),
+        min(each.low for each in ranges),
+        max(each.high for each in ranges),
         min(bright, default=0.0),
-        max(each.most for each in every),
-        sum(each.count for each in every),
-        sum(each.small for each in every),
-        sum(each.large for each in every),
-        all(each.whole for each in every),
-        all(each.highlights for each in every),
+        max(each.most for each in ranges),
+        sum(each.count for each in ranges),
+        sum(each.small for each in ranges),
+        sum(each.large for each in ranges),
+        all(each.whole for each in ranges),
+        all(each.highlights for each in ranges),
     )
 
 
-def is_dim(extent: ValueRange, kind: str) -> bool:
+def is_dim(value_range: ValueRange, kind: str) -> bool:
     """Whether a picture, other than a black one, does not go beyond 1, or with 16 bits not beyond 12."""
-    return 0 < extent.high <= (_HAIR if kind == "float32" else MOST_OF_12_BITS)
+    return 0 < value_range.high <= (_HAIR if kind == "float32" else MOST_OF_12_BITS)
 
 
 def levels_of_one(scale: Scale) -> float:
@@ -147,12 +147,12 @@ def levels_of_one(scale: Scale) -> float:
     return 255 / (scale.high - scale.low)
 
 
-def decided(extent: ValueRange, kind: str) -> Scale:
+def choose_scale(value_range: ValueRange, kind: str) -> Scale:
     """Find the scale of a data set.
 
     Parameters
     ----------
-    extent : ValueRange
+    value_range : ValueRange
         Of all of its pictures, in all splits.
     kind : str
         Of `DEEP`.
@@ -162,47 +162,51 @@ def decided(extent: ValueRange, kind: str) -> Scale:
     CnncliError
         Where numbers lie below black, or beyond all known scales.
     """
-    low, high = 0.0, _top(extent, kind)
-    if extent.low < -_BELOW * high:
+    low, high = 0.0, _white_level(value_range, kind)
+    if value_range.low < -_BELOW * high:
         raise CnncliError(
-            f"pixels from {extent.low:g} to {extent.high:g}; expected 0 to 1, or {_EXPECTED}",
+            f"pixels from {value_range.low:g} to {value_range.high:g}; expected 0 to 1, or {_EXPECTED}",
             "Save the pixels before they are normalised, which is done in training; -1 to 1 is (x + 1) / 2.",
         )
-    span = extent.high - max(0.0, extent.low)
-    bytes_ = extent.whole and high == _TOPS[0]
+    span = value_range.high - max(0.0, value_range.low)
+    bytes_ = value_range.whole and high == _TOPS[0]
     if 0 < span * 255 / high < _FEWEST and not bytes_:
         margin = _MARGIN * span
-        low, high = max(0.0, extent.low - margin), extent.high + margin
+        low, high = max(0.0, value_range.low - margin), value_range.high + margin
         high = min(high, _TOPS[-1]) if kind == "uint16" else high
-    return Scale(low, high, extent.least, extent.most)
+    return Scale(low, high, value_range.least, value_range.most)
 
 
-def _top(extent: ValueRange, kind: str) -> float:
+def _white_level(value_range: ValueRange, kind: str) -> float:
     """The number that is white, before anything is stretched."""
-    high = extent.high
-    if kind == "float32" and not (extent.whole and high > 1):
+    high = value_range.high
+    if kind == "float32" and not (value_range.whole and high > 1):
         if high <= _HAIR:
             return 1.0
         if high <= _BEYOND_ONE:
-            return 1.0 if extent.large <= _RARE * extent.count else high
-        if extent.highlights and extent.low >= 0 and extent.small >= _HIGHLIGHTS * extent.large:
+            return 1.0 if value_range.large <= _RARE * value_range.count else high
+        if (
+            value_range.highlights
+            and value_range.low >= 0
+            and value_range.small >= _HIGHLIGHTS * value_range.large
+        ):
             return 1.0
-    slack = 1.0 if extent.whole else _HAIR
+    slack = 1.0 if value_range.whole else _HAIR
     for top in _TOPS:
         if high <= top * slack:
             return top
     raise CnncliError(
-        f"pixels from {extent.low:g} to {high:g}; expected 0 to 1, or {_EXPECTED}",
+        f"pixels from {value_range.low:g} to {high:g}; expected 0 to 1, or {_EXPECTED}",
         "Divide them by what is to be white before they are saved.",
     )
 
 
-def scale_for(extent: ValueRange, kind: str, known: Scale | None) -> Scale:
+def scale_for(value_range: ValueRange, kind: str, known: Scale | None) -> Scale:
     """Find the scale of one picture, for a network.
 
     Parameters
     ----------
-    extent : ValueRange
+    value_range : ValueRange
         Of the picture.
     kind : str
         Of `DEEP`.
@@ -214,61 +218,62 @@ def scale_for(extent: ValueRange, kind: str, known: Scale | None) -> Scale:
     CnncliError
         Where it cannot be told.
     """
-    if known is not None and not _is_of_another_saver(extent, kind, known):
+    if known is not None and not _is_on_another_scale(value_range, kind, known):
         return known
     if kind == "uint16":
-        return _of_16_bits(extent)
-    white = float_white(extent)
-    if extent.low < -_BELOW * white or (extent.high > white * _HAIR and white > 1):
+        return _of_16_bits(value_range)
+    white = float_white(value_range)
+    if value_range.low < -_BELOW * white or (value_range.high > white * _HAIR and white > 1):
         raise CnncliError(
-            f"its pixels reach from {extent.low:g} to {extent.high:g}; expected 0 to 1 or 0 to 255",
+            f"its pixels reach from {value_range.low:g} to {value_range.high:g}; expected 0 to 1 or 0 to 255",
             "Scale them so that black is 0 and white is 1, or train on such pictures.",
         )
-    if white > 1 and not extent.whole and extent.high * 255 / white < _FEWEST / 2:
+    if white > 1 and not value_range.whole and value_range.high * 255 / white < _FEWEST / 2:
         raise CnncliError(
-            f"its pixels reach {extent.high:g}: too far for 0 to 1, and black for 0 to 255",
+            f"its pixels reach {value_range.high:g}: too far for 0 to 1, and black for 0 to 255",
             "Scale them so that black is 0 and white is 1, or train on such pictures.",
         )
-    return Scale(0.0, white, extent.least, extent.most)
+    return Scale(0.0, white, value_range.least, value_range.most)
 
 
-def _of_16_bits(extent: ValueRange) -> Scale:
+def _of_16_bits(value_range: ValueRange) -> Scale:
     """The scale of 16 bits by their type, where nothing suggests that they are fewer."""
-    if 0 < extent.high <= _MOST_OF_14_BITS:
-        bits, factor = (12, 16) if extent.high <= MOST_OF_12_BITS else (14, 4)
+    if 0 < value_range.high <= _MOST_OF_14_BITS:
+        bits, factor = (12, 16) if value_range.high <= MOST_OF_12_BITS else (14, 4)
         raise CnncliError(
-            f"its 16-bit pixels reach {extent.high:,.0f} of 65,535: it is dark, or holds {bits} bits or less",
+            f"its 16-bit pixels reach {value_range.high:,.0f} of 65,535: "
+            f"it is dark, or holds {bits} bits or less",
             f"Multiply the pixels so that white is 65,535 (by {factor} for {bits} bits), or train on such "
             "pictures.",
         )
-    return Scale(0.0, _TOPS[-1], extent.least, extent.most)
+    return Scale(0.0, _TOPS[-1], value_range.least, value_range.most)
 
 
-def _is_of_another_saver(extent: ValueRange, kind: str, known: Scale) -> bool:
+def _is_on_another_scale(value_range: ValueRange, kind: str, known: Scale) -> bool:
     """Whether numbers are plainly on another scale than those learned from."""
-    if known.low != 0 or extent.high <= 0:
+    if known.low != 0 or value_range.high <= 0:
         return False
     if kind == "uint16":
-        top = next(top for top in _TOPS if extent.high <= top)
-        darker = top < known.high and extent.high < _DARKER * known.least and top < known.least
-        return known.high in _TOPS and (darker or extent.high > _BEYOND * known.high)
+        top = next(top for top in _TOPS if value_range.high <= top)
+        darker = top < known.high and value_range.high < _DARKER * known.least and top < known.least
+        return known.high in _TOPS and (darker or value_range.high > _BEYOND * known.high)
     if known.high == 1:
-        return extent.high > max(known.most, _BEYOND_ONE)
-    if known.high not in _TOPS or extent.high > _HAIR:
+        return value_range.high > max(known.most, _BEYOND_ONE)
+    if known.high not in _TOPS or value_range.high > _HAIR:
         return False
-    return extent.high < known.least or (known.least >= 1 and not extent.whole)
+    return value_range.high < known.least or (known.least >= 1 and not value_range.whole)
 
 
-def float_white(extent: ValueRange) -> float:
+def float_white(value_range: ValueRange) -> float:
     """White of floats that nothing else is known of: 1 or 255.
 
     Negative numbers, which are answers of filters, count by their magnitude.
     """
-    largest = max(-extent.low, extent.high)
-    if largest <= (1.0 if extent.whole else _BEYOND_ONE):
+    largest = max(-value_range.low, value_range.high)
+    if largest <= (1.0 if value_range.whole else _BEYOND_ONE):
         return 1.0
-    bright = extent.highlights and extent.low >= 0 and not extent.whole
-    return 1.0 if bright and extent.small >= _HIGHLIGHTS * extent.large else _TOPS[0]
+    bright = value_range.highlights and value_range.low >= 0 and not value_range.whole
+    return 1.0 if bright and value_range.small >= _HIGHLIGHTS * value_range.large else _TOPS[0]
 
 
 def picture_white(picture: Picture) -> float:
@@ -289,7 +294,7 @@ def picture_white(picture: Picture) -> float:
         if largest > 1:
             finite = shades[np.isfinite(shades)]
             extents.append(value_range_of(finite, highlights=not array))
-    return float_white(together(extents)) if extents else 1.0
+    return float_white(combined_range(extents)) if extents else 1.0
 
 
 def to_bytes(shades: Pixels, scale: Scale) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from cnncli.images.picture import Pixels
 _PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
 
 
-def turned(pixels: Pixels, orientation: int) -> Pixels:
+def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
     """Turn pixels upright.
 
     Parameters

@@ -61,20 +61,20 @@ def fitted_metadata(picture: Picture, format: str) -> tuple[Metadata, list[str]]
     metadata, lost : Metadata, list of str
         What is written, and names of what is not.
     """
-    about, lost = _true(picture.metadata, picture, format)
+    metadata, lost = _corrected(picture.metadata, picture, format)
     keeps = KEEPS.get(format, frozenset())
     if format == "NPY":
         return Metadata(), []
-    gone: list[str] = []
-    for kind, held in _held(about).items():
+    dropped: list[str] = []
+    for kind, held in _present(metadata).items():
         longest = _LONGEST.get(kind) if format == "JPEG" else None
         if held and (kind not in keeps or (longest is not None and len(held) > longest)):
-            gone.append(kind)
-    if about.dpi and RESOLUTION in keeps and format in ("WEBP", "AVIF"):
-        about, stated = _resolved(about)
-        gone += [] if stated else [RESOLUTION]
-    kept_texts = _kept_texts(about, format, keeps)
-    lost += [*_names(gone, about), *_text_names(set(about.texts) - set(kept_texts))]
+            dropped.append(kind)
+    if metadata.dpi and RESOLUTION in keeps and format in ("WEBP", "AVIF"):
+        metadata, stated = _with_resolution(metadata)
+        dropped += [] if stated else [RESOLUTION]
+    kept_texts = _kept_texts(metadata, format, keeps)
+    lost += [*_names(dropped, metadata), *_text_names(set(metadata.texts) - set(kept_texts))]
     fields = {
         EXIF: "exif",
         XMP: "xmp",
@@ -84,26 +84,26 @@ def fitted_metadata(picture: Picture, format: str) -> tuple[Metadata, list[str]]
         COLOR: "color",
         GEO: "geo",
     }
-    emptied = {fields[kind]: getattr(Metadata, fields[kind]) for kind in gone}
-    about = replace(about, texts=kept_texts, **emptied)
-    if about.later:
-        about, more = _with_later(about, picture, format)
+    emptied = {fields[kind]: getattr(Metadata, fields[kind]) for kind in dropped}
+    metadata = replace(metadata, texts=kept_texts, **emptied)
+    if metadata.later:
+        metadata, more = _with_later(metadata, picture, format)
         lost += more
-    return about, list(dict.fromkeys(lost))
+    return metadata, list(dict.fromkeys(lost))
 
 
-def _with_later(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
+def _with_later(metadata: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
     """The same for the pages from the second on, each by itself."""
     later, lost = [], []
-    if len(picture.frames) == 1 + len(about.later):
-        for frame, own in zip(picture.frames[1:], about.later, strict=True):
-            fitted, gone = fitted_metadata(replace(picture, frames=(frame,), metadata=own), format)
+    if len(picture.frames) == 1 + len(metadata.later):
+        for frame, own in zip(picture.frames[1:], metadata.later, strict=True):
+            fitted, dropped = fitted_metadata(replace(picture, frames=(frame,), metadata=own), format)
             later.append(fitted)
-            lost += gone
-    return replace(about, later=tuple(later)), lost
+            lost += dropped
+    return replace(metadata, later=tuple(later)), lost
 
 
-def suggested(lost: Iterable[str]) -> list[tuple[list[str], str]]:
+def suggest_suffixes(lost: Iterable[str]) -> list[tuple[list[str], str]]:
     """Sort names of what is lost: those that other formats keep, with suffixes, and those that none does.
 
     Returns
@@ -129,11 +129,11 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _held(about: Metadata) -> dict[str, bytes | tuple[object, ...] | None]:
+def _present(metadata: Metadata) -> dict[str, bytes | tuple[object, ...] | None]:
     return {
-        EXIF: about.exif, XMP: about.xmp, IPTC: about.iptc, PROFILE: about.icc,
-        RESOLUTION: None if {round(dpi) for dpi in about.dpi or ()} in _NO_RESOLUTIONS else about.dpi,
-        COLOR: tuple(name for name, body in about.color if _matters(name, body)), GEO: about.geo,
+        EXIF: metadata.exif, XMP: metadata.xmp, IPTC: metadata.iptc, PROFILE: metadata.icc,
+        RESOLUTION: None if {round(dpi) for dpi in metadata.dpi or ()} in _NO_RESOLUTIONS else metadata.dpi,
+        COLOR: tuple(name for name, body in metadata.color if _matters(name, body)), GEO: metadata.geo,
     }  # fmt: skip
 
 
@@ -147,74 +147,76 @@ def _matters(name: bytes, body: bytes) -> bool:
     return name != b"sRGB" and not (name == b"cICP" and body[:2] == b"\1\r")
 
 
-def _true(about: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
+def _corrected(metadata: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
     """Leave out what belongs to another picture, and let the rest speak of this one."""
-    lost = list(about.lost)
-    exif, xmp, iptc = about.exif, about.xmp, about.iptc
+    lost = list(metadata.lost)
+    exif, xmp, iptc = metadata.exif, metadata.xmp, metadata.iptc
     if exif is not None:
         from cnncli.images.exif import fitted_exif
 
         exif = fitted_exif(exif, picture.size, oriented=format != "AVIF")
     if xmp is not None:
-        xmp, broken = _true_xmp(xmp, picture, turned=about.turned)
+        xmp, broken = _corrected_xmp(xmp, picture, turned=metadata.turned)
         lost += broken
     if iptc is not None:
         from cnncli.images.iptc import fitted_iptc
 
         iptc = fitted_iptc(iptc)
         lost += [] if iptc else [IPTC]
-    icc = fitting_profile(about.icc, picture.channels, alpha=picture.alpha)
-    if about.icc and icc is None:
+    icc = fitting_profile(metadata.icc, picture.channels, alpha=picture.alpha)
+    if metadata.icc and icc is None:
         from cnncli.images.profile import gray_profile
 
-        icc = gray_profile(about.icc) if picture.channels - picture.alpha == 1 else None
+        icc = gray_profile(metadata.icc) if picture.channels - picture.alpha == 1 else None
         lost += [] if icc else [PROFILE]
-    texts = about.texts
+    texts = metadata.texts
     if texts:
         from cnncli.images.previews import holds_picture
 
         texts = tuple(text for text in texts if not holds_picture(text.text.encode("utf-8", "replace")))
-        lost += _text_names(set(about.texts) - set(texts))
-    return replace(about, exif=exif, xmp=xmp, iptc=iptc, icc=icc, texts=texts), lost
+        lost += _text_names(set(metadata.texts) - set(texts))
+    return replace(metadata, exif=exif, xmp=xmp, iptc=iptc, icc=icc, texts=texts), lost
 
 
-def _true_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes | None, list[str]]:
+def _corrected_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes | None, list[str]]:
     from cnncli.images.result_geometry import ResultGeometry
     from cnncli.images.xmp import fitted_xmp
 
-    move = ResultGeometry(picture.size, picture.size, turned=True) if turned else None
-    fitted = fitted_xmp(xmp, picture.size, move)
+    geometry = ResultGeometry(picture.size, picture.size, turned=True) if turned else None
+    fitted = fitted_xmp(xmp, picture.size, geometry)
     return fitted, [] if fitted else [_BROKEN_XMP]
 
 
-def _resolved(about: Metadata) -> tuple[Metadata, bool]:
+def _with_resolution(metadata: Metadata) -> tuple[Metadata, bool]:
     """The resolution in an EXIF block of its own, where there is no other; whether it is stated now."""
     from cnncli.images.exif import read_exif
     from cnncli.images.tags import entry, pack_directory
 
-    if about.exif is not None:
-        return about, read_exif(about.exif).dpi is not None
-    values = [(round(dpi * 10_000), 10_000) for dpi in about.dpi or ()]
+    if metadata.exif is not None:
+        return metadata, read_exif(metadata.exif).dpi is not None
+    values = [(round(dpi * 10_000), 10_000) for dpi in metadata.dpi or ()]
     fields = {tag: entry(5, *value) for tag, value in zip((282, 283), values, strict=True)}
     fields[296] = entry(3, 2)
-    return replace(about, exif=b"II*\0\x08\0\0\0" + pack_directory(fields, {}, order="<", at=8)), True
+    return replace(metadata, exif=b"II*\0\x08\0\0\0" + pack_directory(fields, {}, order="<", at=8)), True
 
 
-def _kept_texts(about: Metadata, format: str, keeps: frozenset[str]) -> tuple[Text, ...]:
+def _kept_texts(metadata: Metadata, format: str, keeps: frozenset[str]) -> tuple[Text, ...]:
     if TEXTS in keeps:
-        return about.texts
+        return metadata.texts
     if format == "TIFF":  # in fields that EXIF does not take already, one text each
-        free = set(TIFF_TEXTS.values()) - _taken(about.exif)
+        free = set(TIFF_TEXTS.values()) - _exif_tags(metadata.exif)
         first: dict[int, Text] = {}
-        for text in about.texts:
+        for text in metadata.texts:
             if TIFF_TEXTS.get(text.keyword) in free:
                 first.setdefault(TIFF_TEXTS[text.keyword], text)
         return tuple(first.values())
-    comments = [text for text in about.texts if text.keyword.lower() == "comment"] if COMMENT in keeps else []
+    comments = (
+        [text for text in metadata.texts if text.keyword.lower() == "comment"] if COMMENT in keeps else []
+    )
     return tuple(text for text in comments[:1] if len(text.text.encode()) <= _LONGEST_SEGMENT)
 
 
-def _taken(exif: bytes | None) -> set[int]:
+def _exif_tags(exif: bytes | None) -> set[int]:
     """Tags of a TIFF's page that EXIF takes."""
     if exif is None:
         return set()
@@ -223,11 +225,11 @@ def _taken(exif: bytes | None) -> set[int]:
     return tags_of(exif)
 
 
-def _names(gone: list[str], about: Metadata) -> list[str]:
+def _names(dropped: list[str], metadata: Metadata) -> list[str]:
     names: list[str] = []
-    for kind in gone:
+    for kind in dropped:
         if kind == COLOR:
-            names += [_CHUNK_NAMES[name] for name, body in about.color if _matters(name, body)]
+            names += [_CHUNK_NAMES[name] for name, body in metadata.color if _matters(name, body)]
         else:
             names.append(kind)
     return names

@@ -79,8 +79,8 @@ def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: 
     metadata, orientation : Metadata, int
         The orientation, 1 to 8, is still to be applied.
     """
-    found = _found(image, stream)
-    exif, orientation = _oriented(image, found)
+    blocks = _collect_blocks(image, stream)
+    exif, orientation = _exif_and_orientation(image, blocks)
     dpi = resolution(image.info) or (resolution({"dpi": exif.dpi}) if exif else None)
     if dpi and orientation >= 5:
         dpi = dpi[::-1]
@@ -89,21 +89,21 @@ def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: 
         stream.seek(0)
         lossless = decode.is_lossless_webp(stream.read())
     if dpi is None and _stretched(image.info):
-        found.lost.append("the shape of its pixels")
+        blocks.lost.append("the shape of its pixels")
     icc = fitting_profile(image.info.get("icc_profile"), channels, alpha=alpha)
     if icc is None and image.info.get("icc_profile") and image.mode not in _CONVERTED:
-        found.lost.append("a colour profile for other colours")
+        blocks.lost.append("a colour profile for other colours")
     metadata = Metadata(
         exif=exif.block if exif else None,
         icc=icc,
         dpi=dpi,
         halved=decode.halves_color(image),
         lossless=lossless,
-        xmp=found.xmp,
-        iptc=found.iptc,
-        texts=tuple(found.texts),
-        color=tuple(found.color),
-        lost=tuple(dict.fromkeys((*(exif.lost if exif else ()), *found.lost))),
+        xmp=blocks.xmp,
+        iptc=blocks.iptc,
+        texts=tuple(blocks.texts),
+        color=tuple(blocks.color),
+        lost=tuple(dict.fromkeys((*(exif.lost if exif else ()), *blocks.lost))),
         turned=orientation != 1,
     )
     return metadata, orientation
@@ -117,66 +117,66 @@ def _stretched(info: dict[Any, Any]) -> bool:
 
 def read_orientation(image: ImageFile, stream: IO[bytes]) -> int:
     """How an opened image has to be turned, 1 to 8."""
-    return _oriented(image, _found(image, stream))[1]
+    return _exif_and_orientation(image, _collect_blocks(image, stream))[1]
 
 
-def _oriented(image: ImageFile, found: MetadataBlocks) -> tuple[Exif | None, int]:
-    exif, orientation = found.read()
+def _exif_and_orientation(image: ImageFile, blocks: MetadataBlocks) -> tuple[Exif | None, int]:
+    exif, orientation = blocks.read()
     if image.format == "AVIF":  # the container's word counts; Source: MIAF, ISO/IEC 23000-22, 7.3.6.7
         orientation = int(image.info.get("orientation", 1))
     return exif, orientation
 
 
-def _found(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
-    found = MetadataBlocks()
+def _collect_blocks(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
+    blocks = MetadataBlocks()
     info: dict[Any, Any] = image.info
-    found.exif = info.get("exif")
-    found.xmp = _as_bytes(info.get("xmp"))
+    blocks.exif = info.get("exif")
+    blocks.xmp = _as_bytes(info.get("xmp"))
     match image.format:
         case "PNG":
-            from cnncli.images.png_chunks import look_through_png
+            from cnncli.images.png_chunks import collect_from_png
 
-            found.exif = found.xmp = None
-            look_through_png(stream, found)
+            blocks.exif = blocks.xmp = None
+            collect_from_png(stream, blocks)
         case "JPEG" | "MPO":
-            _look_through_jpeg(image, found)
+            _collect_from_jpeg(image, blocks)
         case "PSD":
             resources = {code: data for code, _, data in getattr(image, "resources", ())}
-            _look_through_resources(resources, found)
+            _collect_from_resources(resources, blocks)
         case "GIF":
-            from cnncli.images.gif_metadata import look_through_gif
+            from cnncli.images.gif_metadata import collect_from_gif
 
             stream.seek(0)
-            look_through_gif(stream.read(), found)
+            collect_from_gif(stream.read(), blocks)
         case "JPEG2000":
             comment = info.get("comment") or b""
             if not comment.startswith(b"Created by OpenJPEG"):  # which every file of that library says
-                add_comment(found, comment)
+                add_comment(blocks, comment)
             stream.seek(0)
             head = stream.read(_JPEG2000_HEAD)
-            found.lost += [name for mark, name in _JPEG2000_BOXES.items() if b"uuid" + mark in head]
-    return found
+            blocks.lost += [name for mark, name in _JPEG2000_BOXES.items() if b"uuid" + mark in head]
+    return blocks
 
 
 def _as_bytes(value: Any) -> bytes | None:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _look_through_jpeg(image: ImageFile, found: MetadataBlocks) -> None:
+def _collect_from_jpeg(image: ImageFile, blocks: MetadataBlocks) -> None:
     photoshop = b""
     for name, segment in getattr(image, "applist", ()):
         if name == "COM":
-            add_comment(found, segment)
+            add_comment(blocks, segment)
         elif name == "APP13" and segment.startswith(b"Photoshop 3.0\0"):
             photoshop += segment[14:]
         elif name == "APP1" and segment.startswith(_MORE_XMP):
-            found.lost.append("the extension of XMP")
+            blocks.lost.append("the extension of XMP")
         elif not any(name == known and segment.startswith(start) for known, start in _KNOWN_SEGMENTS):
-            found.lost.append(_segment_name(name, segment))
+            blocks.lost.append(_segment_name(name, segment))
     if photoshop:
         from cnncli.images.iptc import read_resources
 
-        _look_through_resources(read_resources(photoshop), found)
+        _collect_from_resources(read_resources(photoshop), blocks)
 
 
 def _segment_name(name: str, segment: bytes) -> str:
@@ -187,16 +187,16 @@ def _segment_name(name: str, segment: bytes) -> str:
     return f"{name} {word.decode()}" if word.isascii() and word.decode().isprintable() and word else name
 
 
-def _look_through_resources(resources: dict[int, bytes], found: MetadataBlocks) -> None:
+def _collect_from_resources(resources: dict[int, bytes], blocks: MetadataBlocks) -> None:
     from cnncli.images.iptc import resource_names
 
-    found.iptc = found.iptc or resources.get(_PHOTOSHOP_IPTC)
-    found.exif = found.exif or resources.get(_PHOTOSHOP_EXIF)
-    found.xmp = found.xmp or resources.get(_PHOTOSHOP_XMP)
-    found.lost += resource_names(resources)
+    blocks.iptc = blocks.iptc or resources.get(_PHOTOSHOP_IPTC)
+    blocks.exif = blocks.exif or resources.get(_PHOTOSHOP_EXIF)
+    blocks.xmp = blocks.xmp or resources.get(_PHOTOSHOP_XMP)
+    blocks.lost += resource_names(resources)
 
 
-def add_comment(found: MetadataBlocks, comment: Any) -> None:
+def add_comment(blocks: MetadataBlocks, comment: Any) -> None:
     """Take a comment, UTF-8 or else Latin-1, unless it is empty."""
     if isinstance(comment, bytes):
         try:
@@ -204,4 +204,4 @@ def add_comment(found: MetadataBlocks, comment: Any) -> None:
         except UnicodeDecodeError:
             comment = comment.decode("latin-1")
     if isinstance(comment, str) and comment.strip("\0"):
-        found.texts.append(Text("Comment", comment.rstrip("\0")))
+        blocks.texts.append(Text("Comment", comment.rstrip("\0")))

@@ -24,19 +24,19 @@ def moved_metadata(metadata: Metadata, moves: Sequence[ResultGeometry], *, same_
     Metadata
         What had to be left out is named in ``lost``.
     """
-    move = replace(moves[0], turned=metadata.turned)
+    geometry = replace(moves[0], turned=metadata.turned)
     lost = list(metadata.lost)
     if metadata.geo:
-        metadata, more = _moved_geo(metadata, move, same_units=same_units)
+        metadata, more = _moved_geo(metadata, geometry, same_units=same_units)
         lost += more
-    if not move.still and metadata.exif is not None:
+    if not geometry.unmoved and metadata.exif is not None:
         from cnncli.images.exif import moved_exif
 
-        metadata = replace(metadata, exif=moved_exif(metadata.exif, strided=move.step != (1, 1)))
-    if not move.still and metadata.xmp is not None:
+        metadata = replace(metadata, exif=moved_exif(metadata.exif, strided=geometry.step != (1, 1)))
+    if not geometry.unmoved and metadata.xmp is not None:
         from cnncli.images.xmp import fitted_xmp
 
-        xmp = fitted_xmp(metadata.xmp, move.after, move)
+        xmp = fitted_xmp(metadata.xmp, geometry.after, geometry)
         lost += [] if xmp else ["XMP that is damaged or very long"]
         metadata = replace(metadata, xmp=xmp)
     later = tuple(
@@ -46,10 +46,12 @@ def moved_metadata(metadata: Metadata, moves: Sequence[ResultGeometry], *, same_
     return replace(metadata, lost=tuple(lost), later=later, turned=False)
 
 
-def _moved_geo(metadata: Metadata, move: ResultGeometry, *, same_units: bool) -> tuple[Metadata, list[str]]:
+def _moved_geo(
+    metadata: Metadata, geometry: ResultGeometry, *, same_units: bool
+) -> tuple[Metadata, list[str]]:
     from cnncli.images.geo import moved_geo, without_statistics, without_values
 
-    geo, whole = moved_geo(metadata.geo, move)
+    geo, whole = moved_geo(metadata.geo, geometry)
     lost = [] if whole else ["the place on the earth"]
     if not same_units and (kept := without_values(geo)) != geo:
         geo = kept

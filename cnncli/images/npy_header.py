@@ -74,7 +74,7 @@ def read_header(stream: IO[bytes] | io.BufferedIOBase) -> Header:
     text = stream.read(length)
     if len(text) < length:
         raise _damaged(f"its .npy header ends after {len(text):,} of {length:,} bytes")
-    return _understood(text, encoding)
+    return _parsed(text, encoding)
 
 
 def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
@@ -118,39 +118,39 @@ def _read(stream: IO[bytes] | io.BufferedIOBase, count: int) -> bytes | bytearra
     return data
 
 
-def _understood(text: bytes, encoding: str) -> Header:
+def _parsed(text: bytes, encoding: str) -> Header:
     try:
-        found = ast.literal_eval(_PYTHON_2.sub("", text.decode(encoding)).strip())
+        value = ast.literal_eval(_PYTHON_2.sub("", text.decode(encoding)).strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise _damaged("its .npy header is damaged: it is no description of an array") from error
-    if not isinstance(found, dict) or found.keys() != {"descr", "fortran_order", "shape"}:
+    if not isinstance(value, dict) or value.keys() != {"descr", "fortran_order", "shape"}:
         raise _damaged("its .npy header is damaged: it lacks descr, fortran_order or shape")
-    header = Header(_shape(found["shape"]), _flag(found["fortran_order"]), _dtype(found["descr"]))
+    header = Header(_shape(value["shape"]), _flag(value["fortran_order"]), _dtype(value["descr"]))
     if header.nbytes >= _MOST_BYTES:
         raise _damaged(f"its .npy header tells of shape {header.shape}, more than any file holds")
     return header
 
 
-def _shape(found: object) -> tuple[int, ...]:
+def _shape(value: object) -> tuple[int, ...]:
     if (
-        not isinstance(found, tuple)
-        or len(found) > _MOST_AXES
-        or not all(type(each) is int and 0 <= each < _MOST_BYTES for each in found)
+        not isinstance(value, tuple)
+        or len(value) > _MOST_AXES
+        or not all(type(each) is int and 0 <= each < _MOST_BYTES for each in value)
     ):
         raise _damaged("its .npy header is damaged: its shape is no tuple of sizes")
-    return found
+    return value
 
 
-def _flag(found: object) -> bool:
-    if not isinstance(found, bool):
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
         raise _damaged("its .npy header is damaged: fortran_order is neither True nor False")
-    return found
+    return value
 
 
-def _dtype(found: object) -> np.dtype[np.generic]:
+def _dtype(value: object) -> np.dtype[np.generic]:
     import warnings
 
-    if isinstance(found, list | tuple):
+    if isinstance(value, list | tuple):
         raise CnncliError(
             "its array has fields (a structured dtype); expected plain numbers",
             "Save plain numbers with numpy.save, without field names.",
@@ -158,7 +158,7 @@ def _dtype(found: object) -> np.dtype[np.generic]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # names of types that NumPy takes but wants to give up
-            dtype = np.dtype(found) if isinstance(found, str) else None
+            dtype = np.dtype(value) if isinstance(value, str) else None
     except (TypeError, ValueError, SyntaxError, OverflowError, MemoryError):
         dtype = None
     if dtype is None or dtype.kind == "V" or (dtype.itemsize == 0 and not dtype.hasobject):

@@ -83,7 +83,7 @@ def _jpeg_class() -> Any:
     return type("_Jpeg", (JpegImageFile,), {"_read_dpi_from_exif": lambda _: None})
 
 
-class _Ahead:
+class _AheadDecoder:
     """Images that a thread decodes, one after the other, until somebody comes for the first."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -92,7 +92,7 @@ class _Ahead:
         self._stopping = False
         self._ended = _thread.allocate_lock()  # held until the thread is done
         self._ended.acquire()
-        self._room = _MOST_AHEAD if len(paths) == 1 else _MOST_OF_MANY
+        self._pixel_budget = _MOST_AHEAD if len(paths) == 1 else _MOST_OF_MANY
         _thread.start_new_thread(self._decode_all, ())
 
     def _decode_all(self) -> None:
@@ -109,8 +109,8 @@ class _Ahead:
     def _decode(self, path: Path) -> None:
         with path.open("rb") as stream:
             image = open_image(stream, *_FORMATS[path.suffix.lower()])
-            self._room -= image.width * image.height
-            if self._room < 0 or not _is_plain(image):
+            self._pixel_budget -= image.width * image.height
+            if self._pixel_budget < 0 or not _is_plain(image):
                 return
             # In one piece: between two, the thread would have to wait for its turn to run.
             image.decodermaxblock = path.stat().st_size
@@ -131,7 +131,7 @@ class _Ahead:
             pass
 
 
-_ahead: list[_Ahead] = []
+_ahead: list[_AheadDecoder] = []
 
 
 def decode_ahead(inputs: Sequence[str] | None) -> None:
@@ -140,7 +140,7 @@ def decode_ahead(inputs: Sequence[str] | None) -> None:
     with contextlib.suppress(OSError):  # a lone file that is gone by now
         if paths and (len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD):
             configure_pillow(_MOST_AHEAD)
-            _ahead.append(_Ahead(paths))
+            _ahead.append(_AheadDecoder(paths))
 
 
 def _decodable(inputs: Sequence[str]) -> Iterator[Path]:

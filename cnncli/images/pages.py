@@ -9,7 +9,7 @@ import numpy as np
 
 from cnncli.images import decode
 from cnncli.images.limits import check_size, too_many
-from cnncli.images.metadata import turned
+from cnncli.images.metadata import apply_orientation
 from cnncli.images.opening import configure_pillow, open_image
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
@@ -40,7 +40,7 @@ class Slices:
 _COLOR_MODELS = {5: "CMYK", 8: "LAB"}
 
 
-class _From:
+class _StartingAtPage:
     """A TIFF file that begins with another page, so that Pillow visits that page only."""
 
     def __init__(self, stream: IO[bytes], header: bytes) -> None:
@@ -74,20 +74,22 @@ def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
         odd = tiff_decode.is_odd(page, alone=len(pages) == 1)
         tiff_decode.check_page(page, odd=odd)
         decoded.append(tiff_decode.decode_page(data, page) if odd else _by_pillow(stream, page))
-    frames, alpha = alike(decoded)
+    frames, alpha = unified(decoded)
     metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
     models = {_COLOR_MODELS.get(page.photometric, "") for page in pages}
-    colors = tuple(said for model in sorted(models) for said in decode.remarks_on_color(model))
+    colors = tuple(note for model in sorted(models) for note in decode.remarks_on_color(model))
     return Picture(frames, alpha, "TIFF", metadata, notes=colors + notes)
 
 
 def _by_pillow(stream: IO[bytes], page: Page) -> tuple[Pixels, bool]:
     stream.seek(0)
-    begun: Any = stream if page.at == page.header.first else _From(stream, page.header.pointing_to(page.at))
-    image = open_image(begun, "TiffImagePlugin", "TIFF")
+    source: Any = (
+        stream if page.at == page.header.first else _StartingAtPage(stream, page.header.pointing_to(page.at))
+    )
+    image = open_image(source, "TiffImagePlugin", "TIFF")
     image.load()
     pixels = decode.mode_pixels(image)
-    upright = turned(pixels, _left_orientation(image))
+    upright = apply_orientation(pixels, _left_orientation(image))
     return upright, upright.shape[2] in (2, 4)
 
 
@@ -98,7 +100,7 @@ def _left_orientation(image: ImageFile) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def alike(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
+def unified(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
     """Bring pages to one depth and one number of channels, always the larger."""
     if len({(pixels.dtype, pixels.shape[2]) for pixels, _ in decoded}) == 1:
         return tuple(pixels for pixels, _ in decoded), decoded[0][1]
@@ -134,6 +136,6 @@ def read_pnm(data: bytes, max_pixels: int, *, first: bool) -> Picture:
         pixels, end = pnm.decode(data, header)
         decoded.append((pixels, header.alpha))
         at = None if first else pnm.following(data, end)
-    frames, alpha = alike(decoded)
+    frames, alpha = unified(decoded)
     format = "PFM" if frames[0].dtype == np.float32 else "PAM" if alpha else "PPM"
     return Picture(frames, alpha, format, notes=() if first else pnm.remarks(data, end))

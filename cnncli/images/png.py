@@ -63,7 +63,7 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
     depth = first.dtype.itemsize * 8
     out = [_SIGNATURE]
     out += _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0))
-    for kind, body in _about(picture.metadata):
+    for kind, body in _metadata_chunks(picture.metadata):
         out += _chunk(kind, body)
     if not picture.animated:
         out += _chunk(b"IDAT", _deflated(first, compress=compress, threads=threads))
@@ -81,7 +81,7 @@ def _chunk(kind: bytes, body: bytes) -> list[bytes]:
     return [struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
 
 
-def _about(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     """What is said besides the pixels, in an order that the specification allows."""
     for kind, body in metadata.color:
         if not (metadata.icc and kind == b"sRGB"):  # one or the other

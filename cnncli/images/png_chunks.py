@@ -28,23 +28,23 @@ _XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 _MOST_TEXT = 1 << 24
 
 
-def look_through_png(stream: IO[bytes], found: MetadataBlocks) -> None:
+def collect_from_png(stream: IO[bytes], blocks: MetadataBlocks) -> None:
     """Collect what a PNG says besides its pixels; a chunk that is damaged is left out."""
-    room = _MOST_TEXT
+    budget = _MOST_TEXT
     for kind, body in _chunks(stream):
         if kind in COLOR:
-            found.color.append((kind, body))
+            blocks.color.append((kind, body))
         elif kind == b"eXIf":
-            found.exif = body  # before a raw profile
+            blocks.exif = body  # before a raw profile
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            text = _text(kind, body, room)
+            text = _text(kind, body, budget)
             if text is None:
-                found.lost.append("damaged or very long text")
+                blocks.lost.append("damaged or very long text")
                 continue
-            room -= len(text.text)
-            _sort_in(text, found)
+            budget -= len(text.text)
+            _add_text(text, blocks)
         elif kind not in _OF_PIXELS:
-            found.lost.append(f"the chunk {kind.decode('latin-1')}")
+            blocks.lost.append(f"the chunk {kind.decode('latin-1')}")
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -70,7 +70,7 @@ def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield kind, body
 
 
-def _text(kind: bytes, body: bytes, room: int) -> Text | None:
+def _text(kind: bytes, body: bytes, budget: int) -> Text | None:
     keyword, _, rest = body.partition(b"\0")
     language, translated = b"", b""
     packed, encoding = kind == b"zTXt", "latin-1"
@@ -83,8 +83,8 @@ def _text(kind: bytes, body: bytes, room: int) -> Text | None:
             translated, _, rest = rest.partition(b"\0")
         if packed:
             unpacker = zlib.decompressobj()
-            rest = unpacker.decompress(rest, room + 1)
-        if len(rest) > room:
+            rest = unpacker.decompress(rest, budget + 1)
+        if len(rest) > budget:
             return None
         return Text(
             keyword.decode("latin-1"),
@@ -96,31 +96,31 @@ def _text(kind: bytes, body: bytes, room: int) -> Text | None:
         return None
 
 
-def _sort_in(text: Text, found: MetadataBlocks) -> None:
+def _add_text(text: Text, blocks: MetadataBlocks) -> None:
     """Put a text where it belongs: XMP, EXIF and IPTC may come as texts."""
     if text.keyword == _XMP_KEYWORD:
-        found.xmp = found.xmp or text.text.encode()
+        blocks.xmp = blocks.xmp or text.text.encode()
         return
     if not text.keyword.startswith(_RAW_KEYWORD):
-        found.texts.append(text)
+        blocks.texts.append(text)
         return
     try:
         raw = bytes.fromhex("".join(text.text.split("\n")[3:]))
     except ValueError:
-        found.lost.append(f"a damaged {text.keyword.lower()}")
+        blocks.lost.append(f"a damaged {text.keyword.lower()}")
         return
     match text.keyword.removeprefix(_RAW_KEYWORD).lower():
         case "exif" | "app1" if not raw.startswith(_XMP_START):
-            found.exif = found.exif or raw
+            blocks.exif = blocks.exif or raw
         case "xmp" | "app1":
-            found.xmp = found.xmp or raw.removeprefix(_XMP_START)
+            blocks.xmp = blocks.xmp or raw.removeprefix(_XMP_START)
         case "iptc" | "8bim":
             from cnncli.images.iptc import read_resources, resource_names
 
             resources = read_resources(raw)
-            found.iptc = found.iptc or resources.get(0x0404) or (raw if raw[:1] == b"\x1c" else None)
-            found.lost += resource_names(resources)
+            blocks.iptc = blocks.iptc or resources.get(0x0404) or (raw if raw[:1] == b"\x1c" else None)
+            blocks.lost += resource_names(resources)
         case "icc" | "icm":
             pass  # of old files; a profile has a chunk of its own
         case other:
-            found.lost.append(f"the raw profile {other}")
+            blocks.lost.append(f"the raw profile {other}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.images.picture import Pixels
-from cnncli.images.trailing_bytes import after_the_end
+from cnncli.images.trailing_bytes import trailing_notes
 from cnncli.records import record
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
@@ -139,7 +139,7 @@ def read_size(data: bytes) -> tuple[int, int, int]:
 def remarks(data: bytes, end: int) -> tuple[str, ...]:
     """Say what lies behind the last image of a stream."""
     rest = data[end:]
-    return after_the_end(len(rest), rest[:4096]) if rest.strip() else ()
+    return trailing_notes(len(rest), rest[:4096]) if rest.strip() else ()
 
 
 def end_of(data: bytes, header: Header) -> int:

@@ -16,11 +16,11 @@ from cnncli.images import decode, decoding_limits
 from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.limits import check_size, too_many
-from cnncli.images.metadata import turned
+from cnncli.images.metadata import apply_orientation
 from cnncli.images.metadata_reading import read_metadata, read_orientation
 from cnncli.images.opening import configure_pillow, decoded_ahead, open_image
 from cnncli.images.picture import Picture
-from cnncli.images.trailing_bytes import remarks_at_end
+from cnncli.images.trailing_bytes import notes_at_end
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read_picture(
     label = _label(source, name)
     if max_pixels is None:
         max_pixels = decoding_limits.max_pixels()
-    with _faults(label), _opened(source) as stream:
+    with _naming_errors(label), _opened(source) as stream:
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
         picture = _read(stream, (format, plugin), prefix, _ReadOptions(max_pixels, first))
@@ -100,7 +100,7 @@ def _read(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _Re
             check_size(npy.read_npy_size(_buffered(stream)), options.pixels)
             stream.seek(0)
             picture = npy.decode_npy(_buffered(stream))
-            return replace(picture, notes=picture.notes + remarks_at_end(stream, "NPY"))
+            return replace(picture, notes=picture.notes + notes_at_end(stream, "NPY"))
         case "TIFF":
             from cnncli.images.pages import read_tiff
 
@@ -136,7 +136,7 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
         Where it cannot be read or is no image.
     """
     label = _label(source, name)
-    with _faults(label), _opened(source) as stream:
+    with _naming_errors(label), _opened(source) as stream:
         prefix = _prefix(stream)
         format, plugin = _identified(stream, prefix, label)
         if format == "NPY":
@@ -186,7 +186,7 @@ def _buffered(stream: IO[bytes]) -> io.BufferedIOBase:
 
 
 @contextlib.contextmanager
-def _faults(label: str) -> Iterator[None]:
+def _naming_errors(label: str) -> Iterator[None]:
     """Turn what goes wrong in here into errors that name the file."""
     try:
         yield
@@ -297,13 +297,13 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, option
         moving, durations, loop = decode.animation_frames(image, first=options.first or frames == 1)
         channels = moving[0].shape[2]
         metadata, orientation = read_metadata(image, stream, channels, alpha=channels == 4)
-        upright = tuple(turned(frame, orientation) for frame in moving)
-        notes = remarks_at_end(stream, format)
+        upright = tuple(apply_orientation(frame, orientation) for frame in moving)
+        notes = notes_at_end(stream, format)
         return Picture(upright, channels == 4, format, metadata, durations, loop, notes)
     pixels, alpha = decode.still_pixels(image, stream)
     metadata, orientation = read_metadata(image, stream, pixels.shape[2], alpha=alpha)
-    notes = decode.remarks_on_color(image.mode) + remarks_at_end(stream, format)
-    return Picture((turned(pixels, orientation),), alpha, format, metadata, notes=notes)
+    notes = decode.remarks_on_color(image.mode) + notes_at_end(stream, format)
+    return Picture((apply_orientation(pixels, orientation),), alpha, format, metadata, notes=notes)
 
 
 def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _ReadOptions) -> Picture:
@@ -348,6 +348,6 @@ def _read_gif(stream: IO[bytes], plugin: str, options: _ReadOptions) -> Picture:
     if count == 1 and gif.is_gray(layout.frames[0]):
         frames = (np.ascontiguousarray(frames[0][..., [0, 3] if alpha else [0]]),)
     metadata, orientation = read_metadata(image, stream, frames[0].shape[2], alpha=alpha)
-    frames = tuple(turned(frame, orientation) for frame in frames)
+    frames = tuple(apply_orientation(frame, orientation) for frame in frames)
     durations = tuple(frame.milliseconds for frame in layout.frames) if count > 1 else ()
     return Picture(frames, alpha, "GIF", metadata, durations, layout.plays, gif.remarks(data, layout))

@@ -78,7 +78,7 @@ def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[i
 
 def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | None:
     """The JPEG at a fraction of its size, and its size; None where none serves, or where it is damaged."""
-    from cnncli.images.metadata import turned
+    from cnncli.images.metadata import apply_orientation
     from cnncli.images.metadata_reading import read_orientation
     from cnncli.images.opening import open_image
 
@@ -93,6 +93,6 @@ def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | N
         pixels = np.asarray(image)
     except Exception:  # noqa: BLE001 - read_picture meets the same damage and names it
         return None
-    pixels = turned(pixels if pixels.ndim == 3 else pixels[..., None], orientation)
+    pixels = apply_orientation(pixels if pixels.ndim == 3 else pixels[..., None], orientation)
     size = (width, height) if orientation < 5 else (height, width)
     return Picture((pixels,), False, "JPEG", Metadata()), size

@@ -26,7 +26,7 @@ class ResultGeometry:
     turned: bool = False
 
     @property
-    def still(self) -> bool:
+    def unmoved(self) -> bool:
         """Whether every pixel lies where it lay."""
         return self.before == self.after and self.offset == (0, 0) and self.step == (1, 1) and not self.turned
 

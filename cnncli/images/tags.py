@@ -204,10 +204,10 @@ def read_directory(data: Slices, header: Header, at: int, *, whole: bool = True)
     if following is None and whole:
         raise BrokenTagsError("a directory lies outside the file")
     directory: Directory = {}
-    room = len(data)
+    budget = len(data)
     for place in places:
-        if place.tag not in directory and place.length <= room:
-            room -= place.length
+        if place.tag not in directory and place.length <= budget:
+            budget -= place.length
             value = data[place.start : place.start + place.length]
             directory[place.tag] = Entry(place.type, value, place.start)
     return directory, following or 0

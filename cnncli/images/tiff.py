@@ -57,7 +57,7 @@ UNKNOWN, ASSOCIATED, UNASSOCIATED = 0, 1, 2  # what an extra sample is: premulti
 BYTE_CODECS = {1, 5, 8, 32773, 32946, 34925, 50000}
 _UNCOMPRESSED = 1
 MOST_PAGES = 100_000
-_LEAST_ROOM = 1 << 26  # bytes that metadata may take in a small file whose pages share them
+_LEAST_BUDGET = 1 << 26  # bytes that metadata may take in a small file whose pages share them
 _MOST_VALUES = 4096  # of a field that is no list of places, and no palette
 
 Places = NDArray[np.uint64]
@@ -180,7 +180,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     header = read_header(data)
     pages: list[Page] = []
     seen: set[int] = set()
-    room = len(data)
+    budget = len(data)
     at, index = header.first, 0
     while at and at not in seen and (most is None or len(pages) < most):
         if index >= MOST_PAGES:
@@ -189,7 +189,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
                 "Split it into smaller files.",
             )
         seen.add(at)
-        page, following, room = _read_page(data, header, (index, at), room)
+        page, following, budget = _read_page(data, header, (index, at), budget)
         _refuse_raw(page)
         if not pages or not page.first(SUBFILE, 0) & 0b101:
             pages.append(page)
@@ -201,7 +201,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     return pages, ()
 
 
-def _read_page(data: Slices, header: Header, place: tuple[int, int], room: int) -> tuple[Page, int, int]:
+def _read_page(data: Slices, header: Header, place: tuple[int, int], budget: int) -> tuple[Page, int, int]:
     """One page, where the next directory begins, and the bytes that are left for values.
 
     The values of all pages are no longer than the file; they would be where many pages name the same bytes.
@@ -217,8 +217,8 @@ def _read_page(data: Slices, header: Header, place: tuple[int, int], room: int) 
         if each.type == 2 or not (wanted or (each.tag in _PLACES and each.tag not in places)):
             continue
         length = each.length if not wanted or each.tag == COLOR_MAP else min(each.length, 8 * _MOST_VALUES)
-        room -= length
-        if room < 0:
+        budget -= length
+        if budget < 0:
             raise BrokenTagsError("its pages name the same bytes over and over")
         raw = data[each.start : each.start + length]
         if wanted:
@@ -229,7 +229,7 @@ def _read_page(data: Slices, header: Header, place: tuple[int, int], room: int) 
     width, height = (int(tags[tag][0]) if tags.get(tag) else 0 for tag in (WIDTH, HEIGHT))
     if width < 1 or height < 1:
         raise BrokenTagsError(f"page {index + 1} is {width}x{height} pixels")
-    return Page(index, at, width, height, tags, places, header), following, room
+    return Page(index, at, width, height, tags, places, header), following, budget
 
 
 def _refuse_raw(page: Page) -> None:
@@ -244,11 +244,11 @@ def _refuse_raw(page: Page) -> None:
 def pages_metadata(data: Slices, pages: list[Page], channels: int, *, alpha: bool) -> Metadata:
     """Collect what the pages say besides their pixels, which were decoded to C channels."""
     own = []
-    room = max(2 * len(data), _LEAST_ROOM)
+    budget = max(2 * len(data), _LEAST_BUDGET)
     for page in pages:
         fields, _ = read_directory(data, page.header, page.at)
-        room -= sum(len(field.raw) for field in fields.values())
-        if room < 0:
+        budget -= sum(len(field.raw) for field in fields.values())
+        if budget < 0:
             raise BrokenTagsError("its pages name the same bytes over and over")
         own.append(_page_metadata(data, page, fields, channels, alpha=alpha))
     alike = all(each == own[0] for each in own)

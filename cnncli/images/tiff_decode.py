@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.metadata import turned
+from cnncli.images.metadata import apply_orientation
 from cnncli.images.picture import Pixels
 from cnncli.images.tags import BrokenTagsError, Slices, entry, pack_directory
 from cnncli.images.tiff import (
@@ -122,7 +122,7 @@ def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
         parts.append(values.reshape(len(packed), across * columns, samples)[: page.height, : page.width])
     pixels = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
     pixels, alpha = (np.ascontiguousarray(pixels), False) if page.bands else _colors(pixels, page)
-    return turned(pixels, page.orientation), alpha
+    return apply_orientation(pixels, page.orientation), alpha
 
 
 def _unpacked(
@@ -176,11 +176,11 @@ def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> l
     if not packed:  # what a strip holds more is not of the picture
         counts = np.minimum(counts, sizes)
     known: dict[tuple[int, int], bytes] = {}
-    room = 2 * len(data)
+    budget = 2 * len(data)
     for start, count in zip(offsets[share].tolist(), counts.tolist(), strict=True):
         if (start, count) not in known:
-            room -= count
-            if room < 0:
+            budget -= count
+            if budget < 0:
                 raise BrokenTagsError("its strips lie over each other")
             known[start, count] = data[start : start + count]
     return [known[place] for place in zip(offsets[share].tolist(), counts.tolist(), strict=True)]

@@ -41,22 +41,22 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
     """
     level = _SMALLEST if compress else _USUAL
     compress = compress or picture.metadata.compressed
-    abouts = (picture.metadata, *picture.metadata.later)
-    taken = [exif_for_tiff(about.exif) for about in abouts]
-    order = next((each[0] for each in taken if each[1]), "<")
+    of_pages = (picture.metadata, *picture.metadata.later)
+    exif_parts = [exif_for_tiff(metadata.exif) for metadata in of_pages]
+    order = next((each[0] for each in exif_parts if each[1]), "<")
     out = [b"II*\0" if order == "<" else b"MM\0*", struct.pack(order + "I", 8)]
     at = 8
     for number, frame in enumerate(picture.frames, 1):
-        whole = number <= len(abouts)
-        about = abouts[number - 1 if whole else 0]
+        whole = number <= len(of_pages)
+        metadata = of_pages[number - 1 if whole else 0]
         layout = _layout(frame, picture, order=order, compress=compress)
-        layout |= _about(about, order, whole=whole)
+        layout |= _metadata_fields(metadata, order, whole=whole)
         inside: dict[int, Directory] = {}
         if whole:
-            own, described, inside = taken[number - 1]
+            own, described, inside = exif_parts[number - 1]
             if own != order:
                 described, inside = {}, {}
-            layout = {**_texts(about), **described, **layout}
+            layout = {**_texts(metadata), **described, **layout}
         strips = _strips(frame, order=order, level=level if compress else None)
         lengths = [len(strip) for strip in strips]
         layout[279] = layout[273] = entry(4, *lengths, order=order)
@@ -105,7 +105,7 @@ def _layout(frame: Pixels, picture: Picture, *, order: str, compress: bool) -> D
     return fields
 
 
-def _about(metadata: Metadata, order: str, *, whole: bool) -> Directory:
+def _metadata_fields(metadata: Metadata, order: str, *, whole: bool) -> Directory:
     """Resolution and profile; with ``whole`` also what is said of one page only."""
     fields: Directory = {}
     if metadata.dpi:

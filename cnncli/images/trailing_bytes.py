@@ -23,7 +23,7 @@ _QOI_END = bytes(7) + b"\1"
 _MULTI_PICTURE, _PICTURE_COUNT = b"MPF\0", 0xB001
 
 
-def after_the_end(count: int, rest: bytes = b"") -> tuple[str, ...]:
+def trailing_notes(count: int, rest: bytes = b"") -> tuple[str, ...]:
     """Say that bytes were left out, if there are any, and what they begin like."""
     if count <= 0 or (count <= len(rest) and not rest.strip(b"\0")):  # some systems fill files up
         return ()
@@ -33,7 +33,7 @@ def after_the_end(count: int, rest: bytes = b"") -> tuple[str, ...]:
     return (f"{count:,} byte{'s' if count > 1 else ''} after the end of the image{like} left out",)
 
 
-def remarks_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
+def notes_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
     """Say what lies behind the image of a file, where its format tells where it ends.
 
     Parameters
@@ -54,12 +54,12 @@ def remarks_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
         return ()
     stream.seek(end)
     rest = stream.read(_LOOK)
-    further = _further(_at(stream, 0, end)) if format == "JPEG" else 0
+    further = _further_images(_at(stream, 0, end)) if format == "JPEG" else 0
     if further:
         return (
             f"{further} further picture{'s' * (further > 1)} of the file (previews, depth maps) left out",
         )
-    return after_the_end(length - end, rest)
+    return trailing_notes(length - end, rest)
 
 
 def _at(stream: IO[bytes], at: int, count: int) -> bytes:
@@ -254,7 +254,7 @@ def _psd(stream: IO[bytes], length: int) -> int | None:
     return at + 2 * rows + sum(counts[0::2]) * 256 + sum(counts[1::2])
 
 
-def _further(jpeg: bytes) -> int:
+def _further_images(jpeg: bytes) -> int:
     """How many more pictures the index of a multi-picture file counts, 0 where it has none."""
     at = jpeg.find(_MULTI_PICTURE)
     if at < 0:

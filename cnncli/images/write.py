@@ -181,7 +181,7 @@ class _Draft:
         os.replace(self.path, self.target)  # noqa: PTH105
         self._end()
         if self.durable:
-            _settle(self.target.parent)
+            _sync_folder(self.target.parent)
 
     def drop(self) -> None:
         """Take the file away, unless it has its name."""
@@ -196,7 +196,7 @@ class _Draft:
         ending.finished(self.path)
 
 
-def _settle(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where its file system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

@@ -53,7 +53,7 @@ def orientation_of_xmp(xmp: bytes | None) -> int:
     return int(match[1]) if match else 1
 
 
-def fitted_xmp(xmp: bytes, size: tuple[int, int], move: ResultGeometry | None = None) -> bytes | None:
+def fitted_xmp(xmp: bytes, size: tuple[int, int], geometry: ResultGeometry | None = None) -> bytes | None:
     """Make a packet true of the picture that is written.
 
     Parameters
@@ -62,7 +62,7 @@ def fitted_xmp(xmp: bytes, size: tuple[int, int], move: ResultGeometry | None = 
         As it was read.
     size : (width, height)
         Of the picture.
-    move : ResultGeometry or None
+    geometry : ResultGeometry or None
         How its pixels have moved.
 
     Returns
@@ -80,10 +80,10 @@ def fitted_xmp(xmp: bytes, size: tuple[int, int], move: ResultGeometry | None = 
         if "<!" in _HARMLESS.sub("", packet):
             return None
         document: Any = minidom.parseString(packet.encode())
-        for holder, node in list(_properties(document.documentElement)):
-            _settle(holder, node, size, moved=move is not None)
-        if move is not None:
-            _move_panorama(document.documentElement, move)
+        for parent, node in list(_properties(document.documentElement)):
+            _correct(parent, node, size, moved=geometry is not None)
+        if geometry is not None:
+            _move_panorama(document.documentElement, geometry)
         text = "\n".join(part.toxml() for part in document.childNodes)
     except (ExpatError, RecursionError, ValueError, LookupError):
         return None
@@ -116,23 +116,23 @@ def _is_named(node: Any, names: tuple[tuple[str, tuple[str, ...]], ...]) -> bool
     )
 
 
-def _settle(holder: Any, node: Any, size: tuple[int, int], *, moved: bool) -> None:
+def _correct(parent: Any, node: Any, size: tuple[int, int], *, moved: bool) -> None:
     """Take one property out, or set it, or leave it."""
     space = node.namespaceURI or ""
     gone = space.startswith(_OTHER_PICTURES) or _is_named(node, _OTHER_NAMES)
     if gone or (moved and _is_named(node, _PLACES)) or holds_picture(_value(node).encode()):
-        _remove(holder, node)
+        _remove(parent, node)
         return
     width, height = map(str, size)
-    true = {
+    correct = {
         (_TIFF, "Orientation"): "1",
         (_TIFF, "ImageWidth"): width,
         (_TIFF, "ImageLength"): height,
         (_EXIF, "PixelXDimension"): width,
         (_EXIF, "PixelYDimension"): height,
     }.get((space, node.localName))
-    if true is not None:
-        _set(node, true)
+    if correct is not None:
+        _set(node, correct)
 
 
 def _value(node: Any) -> str:
@@ -152,43 +152,44 @@ def _set(node: Any, value: str) -> None:
     node.appendChild(node.ownerDocument.createTextNode(value))
 
 
-def _remove(holder: Any, node: Any) -> None:
+def _remove(parent: Any, node: Any) -> None:
     if node.nodeType == node.ATTRIBUTE_NODE:
-        holder.removeAttributeNode(node)
+        parent.removeAttributeNode(node)
     else:
-        holder.removeChild(node)
+        parent.removeChild(node)
 
 
-def _move_panorama(root: Any, move: ResultGeometry) -> None:
+def _move_panorama(root: Any, geometry: ResultGeometry) -> None:
     """State which part of a panorama the picture now shows, in its own pixels."""
     found: dict[str, tuple[Any, Any]] = {}
-    for holder, node in _properties(root):
+    for parent, node in _properties(root):
         if node.namespaceURI == _PANORAMA:
-            found.setdefault(node.localName, (holder, node))
+            found.setdefault(node.localName, (parent, node))
     if not found:
         return
     numbers = {}
-    for name, (holder, node) in found.items():
+    for name, (parent, node) in found.items():
         if name.endswith("Pixels") or name.startswith("LargestValid"):
             with contextlib.suppress(ValueError):
                 numbers[name] = float(_value(node))
-            _remove(holder, node)
-    if move.turned or "ProjectionType" not in found:
+            _remove(parent, node)
+    if geometry.turned or "ProjectionType" not in found:
         return
-    holder, node = found["ProjectionType"]
+    parent, node = found["ProjectionType"]
     prefix = node.prefix
     for axis, (side, edge) in enumerate((("Width", "Left"), ("Height", "Top"))):
-        part = numbers.get(f"CroppedAreaImage{side}Pixels") or float(move.before[axis])
+        part = numbers.get(f"CroppedAreaImage{side}Pixels") or float(geometry.before[axis])
         full = numbers.get(f"FullPano{side}Pixels") or part
         first = numbers.get(f"CroppedArea{edge}Pixels", 0.0)
-        scale = move.before[axis] / part / move.step[axis]  # pixels of the output for one of the panorama's
-        pixels = move.after[axis]
-        whole = part >= full and move.spans(axis)  # which begins at 0, whatever is stated
-        start = 0 if whole else max(0, round(first * scale + move.offset[axis] / move.step[axis]))
+        # Pixels of the output for each pixel of the panorama.
+        scale = geometry.before[axis] / part / geometry.step[axis]
+        pixels = geometry.after[axis]
+        whole = part >= full and geometry.spans(axis)  # which begins at 0, whatever is stated
+        start = 0 if whole else max(0, round(first * scale + geometry.offset[axis] / geometry.step[axis]))
         total = pixels if whole else max(round(full * scale), start + pixels)
         for name, value in (
             (f"CroppedAreaImage{side}Pixels", pixels),
             (f"FullPano{side}Pixels", total),
             (f"CroppedArea{edge}Pixels", start),
         ):
-            holder.setAttributeNS(_PANORAMA, f"{prefix}:{name}", str(value))
+            parent.setAttributeNS(_PANORAMA, f"{prefix}:{name}", str(value))

@@ -11,12 +11,12 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Split
 
-FileDigests = NDArray[np.uint64]
+Digests = NDArray[np.uint64]
 
 PARTS = ("train", "val", "test", "earlier", "keys")
 
 
-def _none() -> FileDigests:
+def _none() -> Digests:
     return np.empty(0, np.uint64)
 
 
@@ -36,15 +36,15 @@ class TrainedImages:
         of arrays of bytes, are not kept twice.
     """
 
-    train: FileDigests = field(default_factory=_none)
-    val: FileDigests = field(default_factory=_none)
-    test: FileDigests = field(default_factory=_none)
-    earlier: FileDigests = field(default_factory=_none)
-    keys: FileDigests = field(default_factory=_none)
+    train: Digests = field(default_factory=_none)
+    val: Digests = field(default_factory=_none)
+    test: Digests = field(default_factory=_none)
+    earlier: Digests = field(default_factory=_none)
+    keys: Digests = field(default_factory=_none)
 
     @classmethod
     def of_run(
-        cls, train: Split, val: FileDigests, test: FileDigests, *, before: "TrainedImages | None"
+        cls, train: Split, val: Digests, test: Digests, *, before: "TrainedImages | None"
     ) -> "TrainedImages":
         """What a network has seen that starts from the weights of another (None: from none)."""
         before = before or cls()
@@ -53,11 +53,11 @@ class TrainedImages:
         return replace(seen, keys=np.setdiff1d(keys, seen.learned))
 
     @property
-    def learned(self) -> FileDigests:
+    def learned(self) -> Digests:
         """Digests of all that weights of this network, or those they come from, were trained on."""
         return np.union1d(self.train, self.earlier)
 
-    def trained_on(self, digests: FileDigests, keys: FileDigests) -> NDArray[np.bool_]:
+    def trained_on(self, digests: Digests, keys: Digests) -> NDArray[np.bool_]:
         """Tell which images were trained on, by this network or by weights that it comes from.
 
         Parameters
@@ -92,7 +92,7 @@ class TrainedImages:
         return cls(**{part: _unpacked(part, fields.text(part)) for part in PARTS})
 
 
-def _unpacked(part: str, text: str) -> FileDigests:
+def _unpacked(part: str, text: str) -> Digests:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

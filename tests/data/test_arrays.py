@@ -167,7 +167,7 @@ def test_damage_behind_the_header_is_found(tmp_path):
     data = bytearray((tmp_path / "a.npz").read_bytes())
     data[data.index(IMAGES[20].tobytes())] ^= 1
     (tmp_path / "a.npz").write_bytes(data)
-    with pytest.raises(CnncliError, match=r"a\.npz is damaged or no \.npz file \(Bad CRC-32"):
+    with pytest.raises(CnncliError, match=r"a\.npz is damaged or not an \.npz file \(Bad CRC-32"):
         load_dataset(path)
 
 

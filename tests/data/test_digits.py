@@ -101,7 +101,7 @@ def test_tiny_pictures(rng, shape):
 def test_a_very_large_picture_is_made_smaller_first(side, factor):
     """By means of whole squares; a digit of 28 pixels is looked for in 280, of which 2,240 are eight."""
     gray = np.random.default_rng(side).integers(0, 256, (side, side + 3)).astype(np.uint8)
-    got = digits._lessened(gray, 280)
+    got = digits._reduced(gray, 280)
     assert got.shape == (side // factor, (side + 3) // factor)
     for row, column in ((0, 0), (got.shape[0] - 1, got.shape[1] - 1), (17, 41)):
         square = gray[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def fetch(folder, *remotes, report=None):
-    return fetch_all(remotes, folder, what="the file", report=report, patience=QUICK)
+    return fetch_all(remotes, folder, what="the file", report=report, timeouts=QUICK)
 
 
 def test_whole_file_arrives_once(server, tmp_path):
@@ -146,7 +146,7 @@ def child(server, folder):
         "import sys; from pathlib import Path\n"
         "from data_helpers import QUICK, remote\n"
         "from test_download import BODY, fetch_all\n"
-        "fetch_all((remote(BODY, sys.argv[1]),), Path(sys.argv[2]), what='it', patience=QUICK)\n"
+        "fetch_all((remote(BODY, sys.argv[1]),), Path(sys.argv[2]), what='it', timeouts=QUICK)\n"
     )
     arguments = [sys.executable, "-c", code, server.url("/a"), str(folder)]
     return subprocess.Popen(

@@ -98,8 +98,8 @@ def test_odd_files_are_told_and_left_out(class_folder):
     text = "\n".join(dataset.warnings)
     assert "no images in class dog: left out" in text
     assert "stray.png: outside a class folder, left out" in text
-    assert "1 file is no image by the suffix: left out" in text
-    assert "2 files have one content and two labels, and are left out" in text
+    assert "1 file is not an image by the suffix: left out" in text
+    assert "2 files with equal content have different labels and are left out" in text
     assert "(ant and cat)" in text
     assert "2 files cannot be used and left out" in text
     assert {each.path.rsplit("/", 1)[1] for each in dataset.skipped} == {"broken.png", "empty.jpg"}
@@ -140,7 +140,9 @@ def test_why_one_class_is_left(tmp_path):
     for label in ("ant", "bee"):
         write_image(tmp_path / "d" / label / "same.png", picture(0))
     write_image(tmp_path / "d" / "ant" / "own.png", picture(3))
-    with pytest.raises(CnncliError, match="one class only, ant; 2 files have one content and two labels"):
+    with pytest.raises(
+        CnncliError, match="one class only, ant; 2 files with equal content have different labels"
+    ):
         load_dataset(str(tmp_path / "d"))
 
 
@@ -158,7 +160,7 @@ def test_content_under_two_labels_is_left_out_of_all_splits(tmp_path, memory):
     shutil.copy(tmp_path / "d" / "train" / "b" / "0.png", tmp_path / "d" / "train" / "a" / "0.png")
     dataset = load_folder(tmp_path / "d", LoadOptions(memory=memory, val_split=0))
     (warning,) = dataset.warnings
-    assert warning.startswith("4 files have one content and two labels, and are left out: ")
+    assert warning.startswith("4 files with equal content have different labels and are left out: ")
     assert "/0.png (a and b)" in warning
     assert "/3.png (a and b)" in warning
     names = {
@@ -191,7 +193,8 @@ def test_files_are_read_once(class_folder, monkeypatch):
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: reads.update([path.name]) or read(path))
     load_folder(
-        class_folder, LoadOptions(asked=ImageOptions((8, 8), channels=1, input_spec=InputSpec((8, 8, 1))))
+        class_folder,
+        LoadOptions(image_options=ImageOptions((8, 8), channels=1, input_spec=InputSpec((8, 8, 1)))),
     )
     assert reads["z.bmp"] == 3
 
@@ -220,5 +223,5 @@ def test_nothing_to_learn(tmp_path):
     with pytest.raises(CnncliError, match=wanted):
         load_dataset(str(root))
     (root / "ant" / "a.png").write_bytes(b"junk")
-    with pytest.raises(CnncliError, match=r"no training images that can be used \(1 left out\)"):
+    with pytest.raises(CnncliError, match=r"no usable training images \(1 left out\)"):
         load_dataset(str(root))

@@ -39,11 +39,11 @@ def test_idx_reads_back(tmp_path, dtype, pack):
         (b"", "begins with nothing"),
         (b"\x89PNG\r\n", "begins with 89 50 4e 47"),
         (idx_bytes(np.zeros((2, 3), "u1"))[:9], "ends within its header"),
-        (idx_bytes(np.zeros((2, 3), "u1"))[:-1], "5 bytes of numbers where its header says 6"),
-        (idx_bytes(np.zeros((2, 3), "u1")) + b"x", "more bytes of numbers where its header says 6"),
+        (idx_bytes(np.zeros((2, 3), "u1"))[:-1], "5 bytes of values, but its header says 6"),
+        (idx_bytes(np.zeros((2, 3), "u1")) + b"x", "more bytes of values, but its header says 6"),
         (
             struct.pack(">HBB4I", 0, 8, 4, *[2**32 - 1] * 4),
-            "it is 20 bytes long where its header says",
+            "it is 20 bytes long, but its header says",
         ),
         (gzip.compress(idx_bytes(np.zeros((20, 30), "u1")))[:-12], "damaged or truncated"),
         (gzip.compress(bytes(100))[:12] + b"garbage" * 5, "damaged or truncated|is not an IDX"),
@@ -146,7 +146,10 @@ def test_npz_that_names_its_classes(tmp_path):
             "100 of its 100 numbers are NaN or infinite; expected finite ones",
         ),
         ({"x": np.full((4, 5, 5), -1.0), "y": np.arange(4)}, "pixels from -1 to -1"),
-        ({"x": np.zeros((4, 5, 5)), "y": np.array([0, 1, 2, 0.5])}, "label 0.5 is no whole number; expected"),
+        (
+            {"x": np.zeros((4, 5, 5)), "y": np.array([0, 1, 2, 0.5])},
+            "label 0.5 is not a whole number; expected",
+        ),
         ({"x": np.zeros((4, 5, 5)), "y": np.ones((4, 3))}, "not one-hot"),
         (
             {"x": np.zeros((4, 5, 5)), "y": np.array([1, None, 2, 3], object)},
@@ -158,9 +161,9 @@ def test_npz_that_names_its_classes(tmp_path):
         ),
         (
             {"x": np.zeros((2, 1, 4001), "u1"), "y": np.arange(2)},
-            "4001x1 gray; expected sides of at most 4,000",
+            "4001x1 gray; expected at most 4,000 pixels a side",
         ),
-        ({"x": np.zeros((0, 5, 5)), "y": np.zeros(0)}, "no training images"),
+        ({"x": np.zeros((0, 5, 5)), "y": np.zeros(0)}, "no usable training images"),
     ],
 )
 def test_npz_that_does_not_fit(tmp_path, arrays, message):
@@ -182,7 +185,9 @@ def test_damaged_npz(tmp_path, cut):
 @pytest.mark.parametrize("content", [b"garbage", b"\x80\x02}q\x00."])
 def test_no_npz_at_all(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(CnncliError, match=r"a\.npz is damaged or no \.npz file \(it is no zip archive\)"):
+    with pytest.raises(
+        CnncliError, match=r"a\.npz is damaged or not an \.npz file \(it is not a zip archive\)"
+    ):
         load_dataset(str(tmp_path / "a.npz"))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnncli.data.holdout import TEST_DRAW, VAL_DRAW, drawn, shipped_test
+from cnncli.data.holdout import TEST_DRAW, VAL_DRAW, choose_held_out, shipped_test
 
 MASK = 2**64 - 1
 
@@ -32,7 +32,7 @@ def keys_of(count, seed=0):
 @pytest.mark.parametrize(("share", "seed", "draw"), [(0.2, 0, TEST_DRAW), (0.1, 0, VAL_DRAW), (0.7, 9, 3)])
 def test_the_number_of_the_key_decides(share, seed, draw):
     keys, labels = keys_of(400), np.arange(400) % 3
-    held = drawn(keys, labels, share, seed=seed, draw=draw)
+    held = choose_held_out(keys, labels, share, seed=seed, draw=draw)
     assert held.tolist() == [number_of(int(key), seed, draw) < share for key in keys]
     assert abs(held.mean() - share) < 0.07  # three deviations of a coin
 
@@ -40,17 +40,17 @@ def test_the_number_of_the_key_decides(share, seed, draw):
 def test_draws_of_one_seed_are_apart():
     """Else all images of the validation split would be those that the test has taken already."""
     keys, labels = keys_of(4000), np.zeros(4000, np.int64)
-    test = drawn(keys, labels, 0.2, seed=0, draw=TEST_DRAW)
-    val = drawn(keys, labels, 0.2, seed=0, draw=VAL_DRAW)
+    test = choose_held_out(keys, labels, 0.2, seed=0, draw=TEST_DRAW)
+    val = choose_held_out(keys, labels, 0.2, seed=0, draw=VAL_DRAW)
     assert abs((test & val).mean() - 0.04) < 0.01
 
 
 @given(st.data(), st.integers(0, 5))
 def test_images_that_come_or_go_move_no_other(data, seed):
     keys, labels = keys_of(120, seed), np.arange(120) % 2
-    before = drawn(keys, labels, 0.3, seed=0, draw=TEST_DRAW)
+    before = choose_held_out(keys, labels, 0.3, seed=0, draw=TEST_DRAW)
     kept = np.array(data.draw(st.lists(st.integers(0, 119), min_size=90, max_size=120, unique=True)))
-    after = drawn(keys[kept], labels[kept], 0.3, seed=0, draw=TEST_DRAW)
+    after = choose_held_out(keys[kept], labels[kept], 0.3, seed=0, draw=TEST_DRAW)
     assert np.array_equal(after, before[kept])
 
 
@@ -62,7 +62,7 @@ def test_images_that_come_or_go_move_no_other(data, seed):
 def test_no_class_lacks_a_side_and_no_copy_is_apart(images, share, seed):
     labels = np.array([label for label, _ in images], np.int64)
     keys = np.array([7 * key + label for label, key in images], np.uint64)  # no key has two classes
-    held = drawn(keys, labels, share, seed=seed, draw=TEST_DRAW)
+    held = choose_held_out(keys, labels, share, seed=seed, draw=TEST_DRAW)
     for label in set(labels.tolist()):
         mine = labels == label
         different = len(set(keys[mine].tolist()))
@@ -76,14 +76,14 @@ def test_a_key_of_two_classes_is_on_one_side():
     keys = keys_of(60, 3)
     keys[30:] = keys[:30]
     labels = np.repeat(np.arange(30), 2)
-    held = drawn(keys, labels, 0.2, seed=0, draw=TEST_DRAW)
+    held = choose_held_out(keys, labels, 0.2, seed=0, draw=TEST_DRAW)
     assert np.array_equal(held[:30], held[30:])
     assert (np.bincount(labels[~held], minlength=30) > 0).all()
 
 
 @pytest.mark.parametrize("share", [0, 0.5])
 def test_no_images(share):
-    assert len(drawn(keys_of(0), np.zeros(0, np.int64), share, seed=0, draw=TEST_DRAW)) == 0
+    assert len(choose_held_out(keys_of(0), np.zeros(0, np.int64), share, seed=0, draw=TEST_DRAW)) == 0
 
 
 def test_digits_that_ship_are_held_out_as_ever():

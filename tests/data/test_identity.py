@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
-from cnncli.data.identity import copied, digests_of, file_key, groups, row_marks
+from cnncli.data.identity import count_copies, digests_of, file_key, merged_keys, row_digests
 from cnncli.data.model import Arrays
 from cnncli.data.prepare import InputSpec
 from cnncli.data.relabelled import Relabelled
@@ -67,12 +67,12 @@ def test_rows_by_blake2(dtype):
         int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8, person=person).digest(), "little")
         for row in array
     ]
-    assert row_marks(array).tolist() == expected
+    assert row_digests(array).tolist() == expected
     strided = np.repeat(array, 2, axis=0)[::2]
-    assert row_marks(strided).tolist() == expected
-    assert row_marks(array[..., None]).tolist() == expected
-    assert len(row_marks(array[:0])) == 0
-    assert len(set(row_marks(array.reshape(5, 4, 3)).tolist()) & set(expected)) == 0
+    assert row_digests(strided).tolist() == expected
+    assert row_digests(array[..., None]).tolist() == expected
+    assert len(row_digests(array[:0])) == 0
+    assert len(set(row_digests(array.reshape(5, 4, 3)).tolist()) & set(expected)) == 0
 
 
 def test_pixels_of_any_format_in_any_split(tmp_path):
@@ -80,10 +80,10 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     paths = [tmp_path / name for name in ("a.png", "b.bmp", "c.tif", "d.png")]
     for path, seed in zip(paths, (0, 0, 0, 1), strict=True):
         write_image(path, picture(seed, 8, 8))
-    marks, again = FileDigests(4), FileDigests(4)
-    images, kept, _ = decode_all(paths, InputSpec((8, 8, 3)), marks=marks)
-    decodable(paths, InputSpec((8, 8, 3)), marks=again, threads=2)
-    keys, digests = marks.at(kept)
+    file_digests, again = FileDigests(4), FileDigests(4)
+    images, kept, _ = decode_all(paths, InputSpec((8, 8, 3)), file_digests=file_digests)
+    decodable(paths, InputSpec((8, 8, 3)), file_digests=again, threads=2)
+    keys, digests = file_digests.at(kept)
     assert [keys.tolist(), digests.tolist()] == [each.tolist() for each in again.at(kept)]
     assert len(set(keys.tolist())) == 4
     assert len(set(digests.tolist())) == 2
@@ -94,7 +94,7 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     gray = digests_of(Files(tuple(paths), labels, InputSpec((8, 8, 1))))
     assert len(set(gray.tolist())) == 2
     assert not set(gray.tolist()) & set(digests.tolist())
-    assert copied(digests) == 2
+    assert count_copies(digests) == 2
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20))
@@ -105,4 +105,4 @@ def test_copies_of_copies_are_one_group(pairs):
         for at, (key, digest) in enumerate(pairs):
             near = [n for n, (k, d) in enumerate(pairs) if k == key or d == digest]
             expected[at] = min(expected[n] for n in near)
-    assert groups(keys, digests).tolist() == expected
+    assert merged_keys(keys, digests).tolist() == expected

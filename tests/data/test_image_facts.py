@@ -75,7 +75,7 @@ def test_one_bright_image_sets_the_scale(tmp_path):
 def test_size_and_fit(tmp_path, fit, said, corner):
     for i in range(6):
         write_image(tmp_path / "ab"[i % 2] / f"{i}.png", np.full((30 + i, 30 + i), 255, np.uint8))
-    dataset = load_folder(tmp_path, LoadOptions(asked=ImageOptions((10, 20), fit)))
+    dataset = load_folder(tmp_path, LoadOptions(image_options=ImageOptions((10, 20), fit)))
     assert dataset.shape == (10, 20, 1)
     assert f"images of 30x30 to 35x35 pixels are {said}" in dataset.notes
     assert set(dataset.train.images[:, :, 0].ravel()) == {corner}
@@ -171,10 +171,12 @@ def test_channels_of_a_network_to_start_from(tmp_path, rng, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_change_of_colour_is_taken_down_and_nothing_else(channels, colour, alpha):
     frame = np.zeros((4, 4, (3 if colour else 1) + alpha), np.uint8)
-    facts = ImageFacts()
-    facts.note("a.png", Picture((frame,), alpha), Prepared(np.zeros((4, 4, channels), np.uint8)))
+    image_facts = ImageFacts()
+    image_facts.record_result(
+        "a.png", Picture((frame,), alpha), Prepared(np.zeros((4, 4, channels), np.uint8))
+    )
     wanted = {(True, 1): {"a.png": ("gray",)}, (False, 3): {"a.png": ("colour",)}}
-    assert facts.adapted == wanted.get((colour, channels), {})
+    assert image_facts.adapted == wanted.get((colour, channels), {})
 
 
 @pytest.mark.parametrize("known", [{}, {"uint16": Scale(0, 65535, 50_000, 65535)}])

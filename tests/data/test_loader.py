@@ -118,7 +118,7 @@ def test_files_that_go_bad_are_an_error_and_no_thread_stays(tmp_path, threads):
     """No other image takes the place of one: it would be trained on and counted as what it is not."""
     split = files(tmp_path, damaged={4})
     split.paths[5].unlink()
-    with pytest.raises(CnncliError, match=r"4\.png could be read .* any more: .*damaged or truncated"):
+    with pytest.raises(CnncliError, match=r"4\.png could be read .* no longer can: .*damaged or truncated"):
         list(Loader(split, 4, threads=threads).epoch(0))
     assert not [each for each in threading.enumerate() if each.name == "cnncli-loader"]
 

@@ -166,7 +166,7 @@ def test_arrays_with_a_copy_of_another_class(tmp_path):
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(30) % 3)
     warnings = load_dataset(str(tmp_path / "a.npz")).warnings
     assert any(
-        each.startswith("2 images have copies of another class, so that one is wrong") for each in warnings
+        each.startswith("2 images have copies with another class, so one label is wrong") for each in warnings
     )
 
 
@@ -180,5 +180,5 @@ def test_a_whole_is_not_divided(root):
     assert dataset.given == ("train", "val")
     for path in root.rglob("*.png"):
         path.write_bytes(path.name.encode() + path.parent.name.encode())
-    with pytest.raises(CnncliError, match=r"pets has no images that can be used \(120 left out\)"):
+    with pytest.raises(CnncliError, match=r"pets has no usable images \(120 left out\)"):
         load_dataset(str(root), whole=True)

@@ -89,7 +89,7 @@ def test_columns_that_are_asked_for(paths, load):
         assert classes_of(load(columns, label_column=asked)) == EXPECTED
     assert load(columns, label_column="c", path_column="2").classes == ("u", "v", "w")
     with pytest.raises(
-        CnncliError, match=r"--label-column is d, which no column of .* is called; expected one of a, b"
+        CnncliError, match=r"--label-column is d, but .* has no column of that name; expected one of a, b"
     ):
         load(columns, label_column="d")
     with pytest.raises(CnncliError, match=r"no row of .* can be used: .*/u, no such file"):
@@ -104,7 +104,7 @@ def test_columns_that_are_asked_for(paths, load):
         ({"breed": 2, "size": 3}, r"column 2 \(breed\) and column 3 \(size\) of .* could all be the class"),
         (
             {"serial": 12},
-            r"no column of .* can be the class: column 2 \(serial\) has a value of its own in each",
+            r"no column of .* can be the class: column 2 \(serial\) has a different value in each",
         ),
         (
             {"cat": 2, "dog": 2},
@@ -112,7 +112,7 @@ def test_columns_that_are_asked_for(paths, load):
         ),
         ({"label": 2, "class": 3}, r"could both be the class, and divide the images differently"),
         ({}, "has one column; expected a path and a label"),
-        ({"label": 0.5}, r"column 2 \(label\) of .* holds 0\.5.*, no whole number; expected classes"),
+        ({"label": 0.5}, r"column 2 \(label\) of .* holds 0\.5.*, not whole numbers; expected classes"),
     ],
 )
 def test_more_than_one_reading_is_no_reading(paths, load, columns, message):
@@ -286,7 +286,7 @@ def test_columns_of_yes_and_no(paths, load):
             r"column 3 \(split\) of .*, 4 rows: check means no split; expected train",
         ),
         (["0"] * 8 + ["1"] * 4, {}, "12 rows: 0 and 1 mean no split"),
-        (None, {"splits": True}, "--splits: no column of .* is called split or holds words for splits"),
+        (None, {"splits": True}, "--splits: no column of .* is named split or holds words for splits"),
     ],
 )
 def test_words_that_mean_no_split(paths, load, splits, layout, message):
@@ -401,14 +401,14 @@ def test_pixels_in_columns_with_splits_and_gaps(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "header", "message"),
     [
-        ({}, True, "has 25 columns, all of them called as pixels are"),
-        ({"id": range(30)}, True, r"column 1 \(id\) of .* has a value of its own in each row"),
+        ({}, True, "has 25 columns, all of them named as pixels"),
+        ({"id": range(30)}, True, r"column 1 \(id\) of .* has a different value in each row"),
         (
             {"a": [n % 2 for n in NUMBERS], "B": NUMBERS},
             False,
             "column 1 and column 27 of .* could both be the label",
         ),
-        ({"label": [0.5] * 30}, True, "holds 0.5, no whole number; expected classes"),
+        ({"label": [0.5] * 30}, True, "holds 0.5, not a whole number; expected classes"),
         ({"breed": NUMBERS, "size": NUMBERS % 2}, True, "could all be the class"),
     ],
 )

@@ -70,8 +70,8 @@ def geotiff():
 
 def test_fields_travel_and_what_a_filter_changes_is_left_out():
     picture = read_picture(geotiff())
-    still = [ResultGeometry(picture.size, picture.size)]
-    about = moved_metadata(picture.metadata, still, same_units=True)
+    unmoved = [ResultGeometry(picture.size, picture.size)]
+    about = moved_metadata(picture.metadata, unmoved, same_units=True)
     with Image.open(io.BytesIO(encode_picture(Picture(picture.frames, metadata=about), "TIFF"))) as image:
         assert image.tag_v2[33550] == (30, 20, 0)
         assert image.tag_v2[33922] == (0, 0, 0, 5e5, 4e6, 0)
@@ -79,7 +79,7 @@ def test_fields_travel_and_what_a_filter_changes_is_left_out():
         assert image.tag_v2[42113] == "-9999"
         assert "STATISTICS" not in image.tag_v2[42112]
         assert "<GDALMetadata>" in image.tag_v2[42112]
-    other = moved_metadata(picture.metadata, still, same_units=False)
+    other = moved_metadata(picture.metadata, unmoved, same_units=False)
     assert other.lost == ("GDAL's nodata value and metadata",)
     assert {field.tag for field in other.geo} == {33550, 33922, 34735}
     big = read_picture(tiff(pixels(1, "uint16"), order=">", tags=[(34735, 3, AREA)])).metadata

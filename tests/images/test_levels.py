@@ -14,9 +14,9 @@ BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
 
 
 def scale(*pictures, kind="float32", highlights=False):
-    found = levels.together([levels.value_range_of(each, highlights=highlights) for each in pictures])
-    decided = levels.decided(found, kind)
-    return decided.low, decided.high
+    found = levels.combined_range([levels.value_range_of(each, highlights=highlights) for each in pictures])
+    choose_scale = levels.choose_scale(found, kind)
+    return choose_scale.low, choose_scale.high
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_highlights_of_a_format_whose_white_is_1():
 def test_where_one_scale_ends_and_the_next_begins(small, large, most, highlights, white):
     # Over all levels, so that nothing is stretched.
     values = np.append(np.linspace(0.001, 1, small), np.full(large, most)).astype(np.float32)
-    found = levels.together([levels.value_range_of(values, highlights=highlights)])
+    found = levels.combined_range([levels.value_range_of(values, highlights=highlights)])
     assert (found.small, found.large) == (small, large)
     wide = levels.ValueRange(0, most, most, most, 100, small, large, False, highlights)
-    decided = levels.decided(wide, "float32")
+    choose_scale = levels.choose_scale(wide, "float32")
     if white != 255 or most > 200:
-        assert (decided.low, decided.high) == (0, pytest.approx(white))
+        assert (choose_scale.low, choose_scale.high) == (0, pytest.approx(white))
     else:
-        assert decided.high > most, "on the scale to 255 it would have few levels: stretched"
+        assert choose_scale.high > most, "on the scale to 255 it would have few levels: stretched"
 
 
 @pytest.mark.parametrize(("low", "taken"), [(-0.05, True), (-0.099, True), (-0.11, False)])

@@ -13,10 +13,10 @@ from PIL import Image, ImageCms
 
 from cnncli.images.encode import encode_picture, encode_with_losses
 from cnncli.images.iptc import fitted_iptc, in_photoshop
-from cnncli.images.metadata_fitting import KEEPS, fitted_metadata, suggested
+from cnncli.images.metadata_fitting import KEEPS, fitted_metadata, suggest_suffixes
 from cnncli.images.metadata_reading import MetadataBlocks
 from cnncli.images.picture import Metadata, Picture, Text
-from cnncli.images.png_chunks import look_through_png
+from cnncli.images.png_chunks import collect_from_png
 from cnncli.images.previews import holds_picture
 from cnncli.images.profile import gray_profile
 from cnncli.images.read import read_picture, read_size
@@ -240,7 +240,7 @@ def test_chunks_about_colour_are_kept_and_named():
     assert {kind for kind, _ in png_pieces(encode_picture(gray, "PNG"))} >= {"gAMA", "cICP"}
     _, lost = encode_with_losses(picture, "JPEG", bits=8)
     assert lost == ["gamma", "chromaticities", "cICP"]
-    assert suggested([*lost, "clipping paths"]) == [(lost, ".png"), (["clipping paths"], "")]
+    assert suggest_suffixes([*lost, "clipping paths"]) == [(lost, ".png"), (["clipping paths"], "")]
     primaries = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
     srgb = [("sRGB", b"\0"), ("gAMA", struct.pack(">I", 45_455)), ("cHRM", primaries),
             ("pHYs", struct.pack(">IIB", 2835, 2835, 1))]  # fmt: skip
@@ -269,7 +269,7 @@ def test_text_that_unpacks_large_takes_no_memory():
     found = MetadataBlocks()
     tracemalloc.start()
     try:
-        look_through_png(io.BytesIO(data), found)
+        collect_from_png(io.BytesIO(data), found)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -282,7 +282,7 @@ def test_damaged_chunks_cost_nobody_the_others():
     data = png(COLOR, before=[("tEXt", b"Title\0a title")])
     data = data[:33] + broken + data[33:]
     found = MetadataBlocks()
-    look_through_png(io.BytesIO(data), found)
+    collect_from_png(io.BytesIO(data), found)
     assert found.exif is None
     assert found.texts == [Text("Title", "a title")]
 

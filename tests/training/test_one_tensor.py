@@ -141,7 +141,7 @@ def test_photographs_of_other_shapes(tmp_path, fit, shape):
     for i in range(8):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         photo(tmp_path / "ab"[i % 2] / f"{i}.jpg", i, (400, 310) if i % 3 else (90, 200))
-    load_options = LoadOptions(asked=ImageOptions(shape[:2], fit, shape[2]))
+    load_options = LoadOptions(image_options=ImageOptions(shape[:2], fit, shape[2]))
     learned = load_folder(tmp_path, load_options)
     input_spec = network_of(learned)
     assert (input_spec.shape, input_spec.fit) == (shape, fit)
