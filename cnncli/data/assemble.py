@@ -1,4 +1,4 @@
-"""Images and labels, however they were found, to a dataset: sizes, splits, and what is odd about them."""
+"""Assemble a dataset from images and labels of any source: sizes, splits, and warnings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,30 +28,30 @@ from cnncli.images.faults import shown
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """What the user asks of any dataset.
+    """The user's options for loading any dataset.
 
     Attributes
     ----------
     image_options : ImageOptions
-        What images are brought to.
+        Size, fit and colour of the images.
     val_split : float
-        Share of the training images that becomes the validation split where the data bring none.
+        Share of the training images that becomes the validation split where the data have none.
     seed : int
-        Which images those are.
+        Chooses those images.
     offline : bool
         True: nothing is downloaded.
     threads : int
-        For decoding.
+        Number of threads that decode.
     report : callable or None
-        Told how far slow things are.
+        Called with the progress of slow steps.
     memory : int
-        Bytes of decoded images that are kept in memory; larger data stream from disk.
+        Most bytes of decoded images that are kept in memory; larger datasets are read from disk in training.
     for_training : bool
-        There must be two classes: one alone leaves nothing to learn.
+        Require at least two classes.
     layout : Layout
-        What the options say of splits and columns.
+        The options about splits and columns.
     whole : bool
-        Hold nothing out: splits are those that the data bring, others stay empty.
+        Hold nothing out: the data's own splits are used, others stay empty.
     """
 
     image_options: ImageOptions = field(default_factory=ImageOptions)
@@ -68,12 +68,12 @@ class LoadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetDescription:
-    """What a reader found, before it is split.
+    """What a reader found out about a dataset, without its images.
 
     Attributes
     ----------
     name : str
-        Of the dataset.
+        Name of the dataset.
     classes : tuple of str
         Names, in the order of the labels.
     provenance : str
@@ -108,20 +108,20 @@ def from_arrays(
     description : RawDataset
         What is known about them.
     parts : dict
-        "train", and maybe "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and labels
-        (N,) int64; those with the label -1 have none and are left out.
+        "train", and optionally "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and
+        labels (N,) int64; images with the label -1 have none and are left out.
     load_options : LoadOptions
         Size and split.
     raw : mapping or None
-        The same images as they are stored, where that is not as ``parts`` has them: what tells them apart.
+        The same images as they are stored, if different from ``parts``; their keys are computed from these.
 
     Raises
     ------
     CnncliError
-        Where nothing can be trained: no images, or one class.
+        Where training is impossible because there are no images or only one class.
     """
     splits: dict[str, Split] = {}
-    # What is divided here is called by its place in the whole.
+    # Undivided images are named by their index in the whole dataset.
     labels = {part: part if len(parts) > 1 else description.name for part in parts}
     rows: dict[str, NDArray[np.intp] | None] = {}
     kept = {}
@@ -148,7 +148,7 @@ def from_arrays(
     for part, (images, _) in kept.items():
         stored = images if raw is None else raw[part] if rows[part] is None else raw[part][rows[part]]
         digests = row_digests(arrays[part])
-        # Bytes that are used as they are: the images lie in memory once, and are looked at once.
+        # Bytes that are used unchanged are in memory only once and need to be hashed only once.
         same = stored.nbytes == arrays[part].nbytes and np.may_share_memory(stored, arrays[part])
         keys = digests if same and stored.dtype == np.uint8 else row_digests(stored)
         listed = None if rows[part] is None else [name(part, at) for at in range(len(images))]
@@ -159,16 +159,16 @@ def from_arrays(
 def from_files(
     description: DatasetDescription, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
 ) -> Dataset:
-    """Make a dataset of image files: decoded now where they fit into memory, else as they are needed.
+    """Make a dataset of image files: decoded now where they fit into memory, else when they are needed.
 
-    Files that cannot be decoded are left out of every split, in both cases the same ones.
+    In both cases, the same files are left out because they cannot be decoded.
 
     Parameters
     ----------
     description : RawDataset
         What is known about them.
     parts : dict
-        "train", and maybe "val" and "test", to lists of paths and labels.
+        "train", and optionally "val" and "test", to lists of paths and labels.
     load_options : LoadOptions
         Size, split, threads, memory.
     """
@@ -183,7 +183,7 @@ def from_files(
             sure = choose_input_spec(image_facts, load_options.image_options)
         except CnncliError as error:
             raise CnncliError(f"{description.name}: {error.message}", error.hint) from error
-        if sure == input_spec:  # all images bear out what some made us choose
+        if sure == input_spec:  # all images confirm what was chosen by a sample
             break
         guess = image_facts
     notes, warnings = notes_and_warnings(image_facts, input_spec, load_options.image_options)
@@ -205,7 +205,7 @@ def _opened(
     image_facts: ImageFacts,
     load_options: LoadOptions,
 ) -> tuple[DatasetDescription, dict[str, Split]]:
-    """Decode image files, or see which ones can be decoded."""
+    """Decode image files, or find out which ones can be decoded."""
     splits: dict[str, Split] = {}
     fits = sum(map(len, parts.values())) * int(np.prod(input_spec.shape)) <= load_options.memory
     threads, report = load_options.threads, load_options.report
@@ -240,13 +240,13 @@ def _opened(
         description = _with(description, skipped=tuple(skipped))
     if not fits:
         description = _with(
-            description, notes=("too many images for memory: they are decoded as they are needed",)
+            description, notes=("too many images for memory: they are decoded during training",)
         )
     return description, splits
 
 
 def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
-    """A few names, and how many more there are."""
+    """The first names, and how many more there are."""
     shorter = separator.join(names[:most])
     return shorter if len(names) <= most else f"{shorter} and {len(names) - most:,} more"
 
@@ -259,7 +259,7 @@ def _with(
     skipped: tuple[Skipped, ...] = (),
     files: tuple[Path, ...] = (),
 ) -> DatasetDescription:
-    """The same, and more to say."""
+    """A copy with more notes, warnings, skipped and other files."""
     return replace(
         description,
         notes=description.notes + notes,
@@ -270,7 +270,7 @@ def _with(
 
 
 def _divided(description: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
-    """Take from the training images what the other splits lack, and look at copies and classes."""
+    """Hold out images for missing splits, and add warnings about copies and classes."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
     _check(description, splits, load_options)
     digests = {part: digests_of(split) for part, split in splits.items()}
@@ -313,7 +313,7 @@ def _divided(description: DatasetDescription, splits: dict[str, Split], load_opt
 def _held_out(
     splits: dict[str, Split], keys: NDArray[np.uint64], load_options: LoadOptions
 ) -> tuple[Split, Split, Split, tuple[str, ...]]:
-    """Training, validation and test images, and what was done to have them."""
+    """Training, validation and test images, and notes on how they were chosen."""
     train, test, val = splits["train"], splits.get("test"), splits.get("val")
     count, notes = len(train), []
     if test is None:
@@ -363,7 +363,7 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
 
 
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
-    """A split of some images of another one, in the order of ``positions``."""
+    """A split of the images at ``positions`` of another split, in this order."""
     labels = split.labels[positions]
     digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):
@@ -377,23 +377,23 @@ def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
 
 
 def _class_warnings(classes: tuple[str, ...], train: Split, test: Split) -> tuple[str, ...]:
-    """Classes that cannot be learned, cannot be tested, or are far rarer than others."""
+    """Warnings about classes that cannot be learned, cannot be tested, or are much rarer than others."""
     learned = np.bincount(train.labels, minlength=len(classes))
     tested = np.bincount(test.labels, minlength=len(classes))
     warnings = []
     if absent := [name for name, count in zip(classes, learned, strict=True) if count == 0]:
         warnings.append(f"no training images of {listed(absent)}: these classes cannot be learned")
     if untested := [name for name, count in zip(classes, tested, strict=True) if count == 0]:
-        warnings.append(f"no test images of {listed(untested)}: how well they are told is not measured")
+        warnings.append(f"no test images of {listed(untested)}: their accuracy is not measured")
     rare, often = int(np.argmin(np.where(learned, learned, learned.max()))), int(np.argmax(learned))
     if learned[often] >= 10 * learned[rare] > 0:
         warnings.append(
-            f"classes are unequal: {learned[rare]:,} training images of {classes[rare]}, "
+            f"classes are imbalanced: {learned[rare]:,} training images of {classes[rare]}, "
             f"{learned[often]:,} of {classes[often]}"
         )
     return tuple(warnings)
 
 
 def shape_text(shape: Shape) -> str:
-    """How a size is written: 28x28 gray, 64x48 colour (width first)."""
+    """A shape as text: 28x28 gray, 64x48 colour (width first)."""
     return f"{shape[1]}x{shape[0]} {'gray' if shape[2] == 1 else 'colour'}"

@@ -1,4 +1,4 @@
-"""What lies in a folder of images: its branches, the images of each, and what is no image."""
+"""List a folder of images: its subfolders, their images, and files that are not images."""
 
 import os
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from cnncli.images.formats import READ_SUFFIXES
 
 @dataclass
 class Leftovers:
-    """What is passed over.
+    """Entries that are ignored.
 
     Attributes
     ----------
     others : int
-        Files that are no images by their suffix.
+        Files that are not images by their suffix.
     special : list of Path
-        Pipes, sockets and devices, also behind a link: opening one may wait for ever.
+        Pipes, sockets and devices, also behind a link: opening one may block forever.
     closed : list of Path
-        Folders that may not be read.
+        Folders that cannot be read.
     """
 
     others: int = 0
@@ -32,15 +32,15 @@ class Leftovers:
 
 @dataclass(frozen=True)
 class Branch:
-    """A folder right below the root.
+    """A folder directly below the root.
 
     Attributes
     ----------
     path : Path
     loose : tuple of Path
-        Images that lie directly in it.
+        Images directly in it.
     inner : dict
-        Name of each folder in it, accents spelt one way, to the images at any depth below; maybe none.
+        Name of each subfolder, with normalised accents, to the images at any depth below it, possibly none.
     """
 
     path: Path
@@ -49,19 +49,19 @@ class Branch:
 
     @property
     def images(self) -> list[Path]:
-        """All of them."""
+        """All images of the branch."""
         return [*self.loose, *(path for part in self.inner.values() for path in part)]
 
     @property
     def filled(self) -> set[str]:
-        """Names of the folders in it that hold images."""
+        """Names of its subfolders that contain images."""
         return {name for name, images in self.inner.items() if images}
 
 
 def branches(root: Path, leftovers: Leftovers) -> tuple[list[Branch], list[Path]]:
-    """Find the folders right below a root, and the images that lie beside them.
+    """Find the folders directly below a root, and the images beside them.
 
-    Hidden entries are passed over. Images may lie at any depth; links are followed, but not in circles.
+    Hidden entries are ignored. Images may lie at any depth; links are followed, but not in circles.
 
     Raises
     ------
@@ -92,9 +92,9 @@ def _same_word(folder: Path, inner: Path) -> bool:
 
 
 def _below(folder: Path, leftovers: Leftovers, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Images at any depth below a folder, those of a folder before those of its folders.
+    """Images at any depth below a folder; a folder's own images come before those of its subfolders.
 
-    ``above`` are the folders that led here: a link to one of them is not followed.
+    ``above`` are the parent folders: a link to one of them is not followed.
     """
     if (here := _identity(folder)) in above:
         return
@@ -118,7 +118,7 @@ def _open_entries(folder: Path, leftovers: Leftovers) -> tuple[list[Path], list[
 
 
 def _entries(folder: Path, leftovers: Leftovers) -> tuple[list[Path], list[Path]]:
-    """Folders and images in a folder, by name, hidden ones left out."""
+    """Folders and images in a folder, sorted by name, without hidden ones."""
     folders, images = [], []
     with os.scandir(folder) as found:
         for entry in sorted(found, key=lambda entry: entry.name):
@@ -129,7 +129,7 @@ def _entries(folder: Path, leftovers: Leftovers) -> tuple[list[Path], list[Path]
                 folders.append(path)
             elif path.suffix.lower() not in READ_SUFFIXES:
                 leftovers.others += 1
-            elif entry.is_file() or not path.exists():  # a link to nothing is named when it is decoded
+            elif entry.is_file() or not path.exists():  # a broken link is reported when it is decoded
                 images.append(path)
             else:
                 leftovers.special.append(path)

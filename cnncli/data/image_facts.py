@@ -1,4 +1,4 @@
-"""What images turn out to be while they are decoded, and what is chosen by that: size, colour, scale."""
+"""Properties of images that are found while decoding, and the size, colour and scale chosen from them."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -23,30 +23,30 @@ from cnncli.images.picture import Picture, with_depth
 from cnncli.images.resize import read_reduced
 
 _LOOKED_AT = 32
-_SMALL = 96  # images of one size up to this many pixels a side are taken as they are
-_USUAL = 64  # else: enough to tell things apart, and fast on a processor
-_FEWEST = 8  # levels of 256 that pictures up to 1 have among others, or else they are on another scale
-_NAMED = 3  # images that a message names
+_SMALL = 96  # images of one size up to this many pixels a side keep their size
+_USUAL = 64  # other images are resized to this: enough detail to classify, and fast on a CPU
+_FEWEST = 8  # of 256 levels that images with values up to 1 must use, or else they are on another scale
+_NAMED = 3  # images that are named in a message
 _RECAST = {"gray": "images are turned gray", "colour": "gray images are taken as colour"}
-#: By kind, numbers up to which and beyond which two pictures are probably on two scales.
+#: By dtype: two images, one with values up to the first and one beyond the second, probably differ in scale.
 SCALE_GAPS = {"uint16": (MOST_OF_12_BITS, 16383), "float32": (1, 2)}
 _KINDS = {"uint16": "16-bit pixels", "float32": "float pixels"}
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """What is asked of images, whatever they are.
+    """The options for images of any kind.
 
     Attributes
     ----------
     size : (H, W) or None
-        None: chosen by the images.
+        None: chosen from the images.
     fit : str
         Of `FITS`.
     channels : int or None
-        1 or 3; None: by the images.
+        1 or 3; None: chosen from the images.
     input_spec : InputSpec or None
-        Of a network that is there already: nothing is left to choose.
+        The input of an existing network, which leaves nothing to choose.
     """
 
     size: tuple[int, int] | None = None
@@ -57,24 +57,24 @@ class ImageOptions:
 
 @dataclass(eq=False)
 class ImageFacts:
-    """What is known of images so far. Filled from several threads; their order makes no difference.
+    """Properties of the images seen so far. Filled by several threads, whose order does not matter.
 
     Attributes
     ----------
     choosing : bool
-        Sizes, colours and numbers are of interest, because something is to be chosen by them.
+        Collect sizes, colours and value ranges, because something will be chosen from them.
     colour : bool
-        An image has colours that are no grays.
+        An image has colours other than gray.
     sizes : set of (width, height)
-        Upright.
+        Of the images when upright.
     value_ranges : dict of str to list of ValueRange
-        Of images deeper than 8 bits, by kind.
+        Of images deeper than 8 bits, by dtype.
     dim : dict of str to dict of str to bool
-        By kind and name, the images that are `is_dim`, and whether they are all whole numbers.
+        By dtype and name: images for which `is_dim` is true, and whether all their values are whole numbers.
     adapted : dict of str to tuple of str
-        By name, what was done to an image: as in `Prepared`, and ``gray`` or ``colour`` where it became that.
+        By name, the changes of an image: as in `Prepared`, and ``gray`` or ``colour`` where it was converted.
     clipped : list of int
-        Numbers beyond black or white, of each image that has some.
+        Count of values beyond black or white, for each image that has any.
     """
 
     choosing: bool = True
@@ -86,7 +86,7 @@ class ImageFacts:
     clipped: list[int] = field(default_factory=list)
 
     def record_input(self, name: str, picture: Picture, size: tuple[int, int]) -> None:
-        """Take down what is to be known of a picture before it is brought to an input.
+        """Record properties of an image before it is prepared.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class ImageFacts:
             self.colour = True
 
     def record_result(self, name: str, picture: Picture, done: Prepared) -> None:
-        """Take down what became of a picture."""
+        """Record how an image was changed in preparation."""
         if done.clipped:
             self.clipped.append(done.clipped)
         coloured = picture.channels - picture.alpha == 3
@@ -119,35 +119,35 @@ class ImageFacts:
 
 
 def sample_facts(paths: Sequence[Path]) -> ImageFacts:
-    """See some of the images, evenly spread: a first guess, which all of them have to confirm."""
+    """Properties of a sample of evenly spaced images: a first guess that all images have to confirm."""
     image_facts = ImageFacts()
     picked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _LOOKED_AT)).astype(int))
     for at in picked:
         try:
             image_facts.record_input("", *read_reduced(read_file(paths[at]), _SMALL, name=str(paths[at])))
         except CnncliError:
-            continue  # named later, when all are decoded
+            continue  # reported later, when all are decoded
     return image_facts
 
 
 def choose_input_spec(
     image_facts: ImageFacts, image_options: ImageOptions, *, sure: bool = True
 ) -> InputSpec:
-    """Choose what images are brought to.
+    """Choose the format that images are converted to.
 
     Parameters
     ----------
     image_facts : ImageFacts
-        Of the images: gray where all of them are.
+        Properties of the images; gray is chosen where all are gray.
     image_options : ImageOptions
-        What the user says.
+        The user's options.
     sure : bool
-        All images were seen: numbers on no known scale are an error then.
+        All images were seen, so that values on an unknown scale are an error.
 
     Raises
     ------
     CnncliError
-        Where it cannot be told what is white.
+        Where the value of white cannot be determined.
     """
     if image_options.input_spec is not None:
         return image_options.input_spec
@@ -159,12 +159,12 @@ def choose_input_spec(
 
 
 def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
-    """Choose black and white for each kind of numbers that occurs.
+    """Choose the values of black and white for each dtype that occurs.
 
     Raises
     ------
     CnncliError
-        If ``sure``: where it cannot be told, or some images are on another scale than others.
+        If ``sure``: where they cannot be determined, or images differ in scale.
     """
     scales = {}
     for kind, seen in image_facts.value_ranges.items():
@@ -181,9 +181,9 @@ def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]
 
 
 def _refuse_two_scales(image_facts: ImageFacts, scale: Scale) -> None:
-    """Refuse fractions up to 1 among numbers so large that they would be black.
+    """Refuse images of fractions up to 1 among images of such large values that they would be black.
 
-    Whole numbers up to 1 may well be a dark picture among others up to 255.
+    Whole numbers up to 1 may be a dark image among others up to 255.
     """
     small = sorted(name for name, whole in image_facts.dim["float32"].items() if not whole)
     if not small or levels_of_one(scale) >= _FEWEST:
@@ -204,7 +204,7 @@ def _some(names: Sequence[str]) -> str:
 def notes_and_warnings(
     image_facts: ImageFacts, input_spec: InputSpec, image_options: ImageOptions
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Notes and warnings on what was chosen."""
+    """Notes on what was chosen, and warnings about values."""
     if image_options.input_spec is not None:
         return (), ()
     words = (
@@ -217,7 +217,7 @@ def notes_and_warnings(
 
 
 def on_colour(words: Set[str]) -> tuple[str, ...]:
-    """What was done to colours, by the words of `ImageFacts.adapted`."""
+    """A note on converted colours, from the words in `ImageFacts.adapted`."""
     done = [text for word, text in _RECAST.items() if word in words]
     return (f"{' and '.join(done)}, as the network takes them",) if done else ()
 
@@ -233,7 +233,7 @@ def _on_size(sizes: Iterable[tuple[int, int]], input_spec: InputSpec) -> tuple[s
 
 
 def fitted(input_spec: InputSpec) -> str:
-    """What becomes of images of other shapes."""
+    """How images of other shapes are fitted, in words."""
     height, width, _ = input_spec.shape
     size = f"{width}x{height}"
     if input_spec.fit == "stretch":
@@ -248,7 +248,7 @@ def fitted(input_spec: InputSpec) -> str:
 
 
 def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
-    """What is black and white."""
+    """Notes on the values of black and white."""
     return tuple(
         f"{_KINDS[kind]} are used as 8-bit: black is {scale.low:.7g}, white {scale.high:.7g}"
         for kind, scale in scales.items()
@@ -256,12 +256,12 @@ def on_scales(scales: Mapping[str, Scale]) -> tuple[str, ...]:
 
 
 def on_numbers(image_facts: ImageFacts) -> tuple[str, ...]:
-    """What is odd about numbers."""
+    """Warnings about clipped values and differing scales."""
     warnings, over = [], image_facts.clipped
     if over:
         images = "1 image" if len(over) == 1 else f"{len(over):,} images"
-        numbers = "1 number" if sum(over) == 1 else f"{sum(over):,} numbers"
-        warnings.append(f"clipped, because beyond black or white: {numbers} of {images}")
+        numbers = "1 value" if sum(over) == 1 else f"{sum(over):,} values"
+        warnings.append(f"clipped because they are beyond black or white: {numbers} of {images}")
     for kind, (most, least) in SCALE_GAPS.items():
         dim = sorted(image_facts.dim[kind])
         if not dim or (high := combined_range(image_facts.value_ranges[kind]).high) <= least:
@@ -275,7 +275,7 @@ def on_numbers(image_facts: ImageFacts) -> tuple[str, ...]:
 
 
 def _is_gray(shades: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
-    """One channel, or three that agree."""
+    """Whether there is one channel, or three equal ones."""
     if shades.shape[2] == 1:
         return True
     if shades.dtype == np.float32:

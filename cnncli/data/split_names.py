@@ -1,4 +1,4 @@
-"""Words for training, validation and test: one list for folders, tables, arrays and IDX files."""
+"""Words for training, validation and test, for folders, tables, arrays and IDX files alike."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
-#: Split to the words that mean it, in any case; a space, dash or dot is an underscore.
+#: Split to the words that mean it, in any case; a space, dash or dot counts as an underscore.
 SPLITS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training", "train_set", "training_set", "seg_train", "fit"),
     "val": ("val", "valid", "validation", "dev", "eval", "val_set", "validation_set", "publictest"),
@@ -15,29 +15,29 @@ SPLITS: dict[str, tuple[str, ...]] = {
 }
 _MEANING = {word: split for split, words in SPLITS.items() for word in words}
 _NUMBERS = {"0": "train", "1": "val", "2": "test"}
-_LISTED = 6  # unknown words that a message names
+_LISTED = 6  # names that are listed in a message
 
 
 def plain(word: str) -> str:
-    """A word in one spelling: small letters, accents in one letter, parts joined by an underscore."""
+    """Normalise a word: lower case, composed accents, parts joined by underscores."""
     return re.sub(r"[\s\-.]+", "_", unicodedata.normalize("NFC", word).strip().casefold())
 
 
 def split_of(word: str) -> str | None:
-    """The split that a word means, by itself; None where it means none."""
+    """The split that a word means on its own; None where it means none."""
     return _MEANING.get(plain(word))
 
 
 def assigned(words: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """What each of a set of words means beside the others.
+    """The meaning of each word, considering the others.
 
     ``0``, ``1`` and ``2`` are training, validation and test where these three occur and nothing else.
-    ``eval`` is the test where another word is the validation split and none the test (train, dev, eval).
+    ``eval`` means test where another word means validation and none means test (train, dev, eval).
 
     Returns
     -------
     meaning, unknown
-        Word to split; words that mean none.
+        Word to split; words that mean no split.
     """
     numbers = {word: re.sub(r"\.0+$", "", word.strip()) for word in words}
     if set(numbers.values()) == set(_NUMBERS):
@@ -50,7 +50,7 @@ def assigned(words: Collection[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def joined(names: Iterable[str], most: int = _LISTED) -> str:
-    """Names as a sentence has them: a, b and c, or the first few and how many more."""
+    """Names joined for a sentence: a, b and c, or the first few and how many more."""
     listed = [shown(name) or "''" for name in names]
     if len(listed) > most:
         return f"{', '.join(listed[:most])} and {len(listed) - most:,} more"
@@ -67,7 +67,7 @@ def unknown_words(where: str, unknown: Collection[str], hint: str) -> CnncliErro
 
 
 def meaning_note(meaning: dict[str, str]) -> str:
-    """Which word was taken for which split, where that is not plain: ``eval is test``; empty where it is."""
+    """The meaning of words that is not obvious, such as ``eval is test``; else empty."""
     odd = {word: split for word, split in meaning.items() if plain(word) != split}
     return ", ".join(
         f"{shown(word)} is {split}" for word, split in sorted(odd.items(), key=lambda each: each)

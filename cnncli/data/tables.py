@@ -1,4 +1,4 @@
-"""Tables: path and label in a row, or label and pixels."""
+"""Tables whose rows hold a path and a label, or a label and pixels."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -29,23 +29,23 @@ from cnncli.data.split_names import joined, plain
 from cnncli.errors import CnncliError
 from cnncli.images.faults import shown
 
-_FEWEST_PIXELS = 16  # columns of numbers from which a row is an image
-_OTHERS = 3  # columns beside the pixels: label, split, a name
-_MOST_SKIPPED = 100_000  # rows that cannot be used: more are another kind of table
+_FEWEST_PIXELS = 16  # a row with more columns of numbers is an image
+_OTHERS = 3  # most columns other than pixels: label, split, a name
+_MOST_SKIPPED = 100_000  # rows that cannot be used; with more, it is another kind of table
 _EXPECTED = "Write a row for each image: its path and its label, or its label and its pixels."
 
 
 def load_table(path: Path, load_options: LoadOptions) -> Dataset:
     """Read a ``.csv`` or ``.tsv``, also ``.gz``, in UTF-8 or UTF-16.
 
-    Rows are path and label (paths are relative to the table's folder), with a header or without, and
-    maybe a column of splits; or a label and the pixels of a gray or an RGB image, row by row, in columns of
-    their own or in one (FER2013).
+    Rows hold a path, relative to the table's folder, and a label, with or without a header, and optionally a
+    split; or a label and the pixels of a gray or RGB image, row by row, in separate columns or in one cell
+    (FER2013).
 
     Raises
     ------
     CnncliError
-        Where it cannot be read, its columns can be read in more than one way, or it is a table of texts.
+        Where it cannot be read, its columns are ambiguous, or it is a table of texts.
     """
     sheet = open_sheet(path)
     with closing(sheet.rows()) as rows:
@@ -65,7 +65,7 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
 
 
 def _is_wide(row: Row, lookup: FileLookup) -> bool:
-    """Whether a row is an image: many numbers, and no file."""
+    """Whether a row holds pixels: many numbers, and no file name."""
     others = [cell for cell in row if not is_number(cell)]
     return (
         len(row) > _FEWEST_PIXELS
@@ -81,17 +81,17 @@ class _Plan:
     Attributes
     ----------
     header : bool
-        Its first row is one.
+        Whether the first row is a header.
     width : int
-        Columns of a row.
+        Number of columns.
     path, label : Column
     split : Column or None
     splits : dict
-        Word to split.
+        Each word in the split column to its split.
     class_names : dict
-        Label as written to the name of its class.
+        Label as written to its class name.
     columns_used : str
-        Which columns were taken.
+        The columns that were chosen, in words.
     warnings : tuple of str
     """
 
@@ -108,23 +108,23 @@ class _Plan:
 
 @dataclass
 class _Rows:
-    """What the rows of a table of paths gave.
+    """The contents of the rows of a table of paths.
 
     Attributes
     ----------
     files : dict
-        File to class and split.
+        File to its class and split.
     conflicting : dict
-        File to how it is named with two classes.
+        File listed with two classes to a description.
     skipped : list of Skipped
     unlabelled, undivided, repeated : int
-        Rows without a label; rows without a word for a split; rows that say again what another said.
+        Rows without a label; rows without a split; rows that repeat another row.
     shared : set of Path
-        Files of two splits.
+        Files listed in two splits.
     inexact : int
-        Names that the disk spells differently.
+        Names that differ from those on disk.
     first_inexact : str
-        The first of them, and its file.
+        The first of these names, and its file.
     """
 
     files: dict[Path, tuple[str, str]] = field(default_factory=dict)
@@ -169,7 +169,7 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options:
 
 
 def _make_plan(sheet: Sheet, head: list[Row], lookup: FileLookup, layout: Layout) -> _Plan:
-    """Find header and columns."""
+    """Find the header and the columns."""
     first, width = head[0], len(head[0])
     header = _has_header(head, lookup, layout)
     counted = column_values(sheet.rows(), width, skip=int(header))
@@ -202,7 +202,9 @@ def _make_plan(sheet: Sheet, head: list[Row], lookup: FileLookup, layout: Layout
         columns_used += f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
     warnings = []
     if counted.is_unique(label):
-        warnings.append(f"{table.column(label)} has another class in each of {counted.present(label):,} rows")
+        warnings.append(
+            f"{table.column(label)} has a different class in each of {counted.present(label):,} rows"
+        )
     return _Plan(
         header=header,
         width=width,
@@ -217,7 +219,7 @@ def _make_plan(sheet: Sheet, head: list[Row], lookup: FileLookup, layout: Layout
 
 
 def _is_named(first: Row, layout: Layout) -> bool:
-    """Whether the first row has words by which columns are called, the user's among them."""
+    """Whether the first row contains usual column names or those named by the user."""
     asked = [plain(name) for name in (layout.label_column, layout.path_column) if name is not None]
     return is_header(first) or any(plain(cell) in asked for cell in first if cell)
 
@@ -234,7 +236,7 @@ def _has_header(head: list[Row], lookup: FileLookup, layout: Layout) -> bool:
 
 
 def _find_path(table: Table, lookup: FileLookup, *, excluding: int | None) -> int:
-    """The column of images: by name and by the files that there are, else the only one that names files."""
+    """The column of images: by name and by existing files, else the only one that names files."""
     sample = table.column_values.sample
     named = [at for at in table.with_names(PATHS) if at != excluding]
     free = table.others(excluding)
@@ -258,7 +260,7 @@ def _find_path(table: Table, lookup: FileLookup, *, excluding: int | None) -> in
 
 
 def _same_files(table: Table, lookup: FileLookup, candidates: list[int]) -> int:
-    """The first of several columns, which must all name the same files."""
+    """The first of several columns, all of which must name the same files."""
     for at in candidates[1:]:
         if any(lookup.find(row[at]) != lookup.find(row[candidates[0]]) for row in table.column_values.sample):
             columns = joined([str(table.column(each)) for each in sorted(candidates)])
@@ -270,7 +272,7 @@ def _same_files(table: Table, lookup: FileLookup, candidates: list[int]) -> int:
 
 
 def _check_competing_labels(table: Table, sheet: Sheet, header: bool, label: int, others: list[int]) -> None:
-    """Refuse a choice between columns that are called as labels are and divide the images differently."""
+    """Refuse to choose between columns that are named as labels but group the images differently."""
     pairs: dict[int, set[tuple[str, str]]] = {at: set() for at in others}
     for _, row in islice(sheet.rows() if others else (), int(header), None):
         cells = fitted(row, table.column_values.width)
@@ -281,13 +283,13 @@ def _check_competing_labels(table: Table, sheet: Sheet, header: bool, label: int
         if len(found) > min(len({a for a, _ in found}), len({b for _, b in found})):
             raise CnncliError(
                 f"{table.column(label)} and {table.column(at)} of {table.file} could both be the class, and "
-                "divide the images differently; expected one",
+                "group the images differently; expected one",
                 "Say --label-column NAME, or its number from 1.",
             )
 
 
 def _read(sheet: Sheet, plan: _Plan, lookup: FileLookup) -> _Rows:
-    """Go through the rows, and look for each file."""
+    """Read the rows, and find the file of each."""
     rows = _Rows()
     for number, row in islice(sheet.rows(), int(plan.header), None):
         if len(rows.skipped) > _MOST_SKIPPED:
@@ -340,7 +342,7 @@ def _inexact_names(rows: _Rows) -> tuple[str, ...]:
     if not rows.inexact:
         return ()
     return (
-        f"{rows.inexact:,} names are written without suffix or folder, or otherwise than on disk: "
+        f"{rows.inexact:,} names lack the suffix or folder, or differ from those on disk: "
         f"{rows.first_inexact}",
     )
 
@@ -359,4 +361,4 @@ def _row_warnings(rows: _Rows, plan: _Plan) -> Iterator[str]:
     if rows.unlabelled:
         yield f"{rows.unlabelled:,} rows have no label in {plan.label} (empty or nan): left out"
     if rows.without_split:
-        yield f"{rows.without_split:,} rows have no word for a split in {plan.split}: left out"
+        yield f"{rows.without_split:,} rows have no split in {plan.split}: left out"

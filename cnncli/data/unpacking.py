@@ -1,4 +1,4 @@
-"""Compressed data sets, unpacked no further than a stated limit: a small file cannot fill the memory."""
+"""Decompress datasets up to a stated limit, so that a small file cannot fill the memory."""
 
 import gzip
 import io
@@ -11,9 +11,9 @@ from typing import IO, cast
 from cnncli.errors import CnncliError
 from cnncli.images.faults import reading_fault, shown
 
-FLOOR = 64 << 20  # bytes that any file may unpack to
-RATIO = 100  # times its size that a larger one may: MNIST's files give 5, its table 8
-_PIECE = 1 << 20  # bytes that are unpacked at a time
+FLOOR = 64 << 20  # bytes that any file may decompress to
+RATIO = 100  # or this many times the file's size: MNIST's files expand 5 times, its table 8 times
+_PIECE = 1 << 20  # bytes that are decompressed at a time
 _LINES, _BYTES_OF_LINE = 1_000_000, 4  # lines of a compressed table
 _GZIP = b"\x1f\x8b"
 
@@ -25,19 +25,19 @@ def is_packed(path: Path) -> bool:
 
 
 def limit(packed: int) -> int:
-    """Bytes that so many compressed ones may unpack to: 64 MiB, or 100 times as many where that is more."""
+    """Bytes to which ``packed`` bytes may decompress: the larger of 64 MiB and 100 times as many."""
     return max(FLOOR, RATIO * packed)
 
 
 def too_large(name: str, unpacked: int, packed: int) -> CnncliError:
-    """The error for what would unpack to more.
+    """The error for data that would decompress to more than the limit.
 
     Parameters
     ----------
     name : str
-        Of the file, or of the array in it.
+        Name of the file, or of the array in it.
     unpacked, packed : int
-        Bytes: at least so many, and those of the file.
+        Decompressed bytes, at least; bytes of the file.
     """
     return CnncliError(
         f"{name} unpacks to {unpacked / 1e6:,.0f} MB or more from {packed / 1e6:,.1f} MB; expected at most "
@@ -47,7 +47,7 @@ def too_large(name: str, unpacked: int, packed: int) -> CnncliError:
 
 
 class Unpacked(io.RawIOBase):
-    """A gzip file that is read up to the limit; reading on raises `CnncliError`."""
+    """A gzip file that is read up to the limit; reading further raises `CnncliError`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -59,22 +59,22 @@ class Unpacked(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Always: going back begins anew."""
+        """Always: seeking back starts again from the beginning."""
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Fill a buffer with what comes next."""
+        """Fill a buffer with the next bytes."""
         count = self._file.readinto(cast(bytearray, buffer))
         if self._file.tell() > limit(self._packed):
             raise too_large(self._name, self._file.tell(), self._packed)
         return count
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position in the decompressed data."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Where it is."""
+        """Position in the decompressed data."""
         return self._file.tell()
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Unpacked(io.RawIOBase):
 
 
 def check_size(path: Path) -> None:
-    """Refuse a compressed table that unpacks to more than `limit`, or to too many lines, before it is read.
+    """Refuse a compressed table that exceeds `limit`, or has too many lines, before it is read.
 
     Raises
     ------
@@ -108,12 +108,12 @@ def check_size(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, unpacked if it is gzip by its first bytes.
+    """Open a file, decompressing it if its first bytes are those of gzip.
 
     Raises
     ------
     CnncliError
-        While it is open: where it cannot be read, is damaged, or unpacks to more than `limit`.
+        While it is open: where it cannot be read, is damaged, or decompresses to more than `limit`.
     """
     try:
         if not is_packed(path):

@@ -1,7 +1,7 @@
-"""The draws of augmentation, and the native loop that carries them out.
+"""Random parameters of augmentation, and the native loop that applies them.
 
-Each number is drawn for (seed, epoch, index of the image, number of the draw), so that an image's
-fate in an epoch does not depend on the batch it is in, or on threads.
+Each number depends on (seed, epoch, index of the image, number of the draw), so that the augmentation of an
+image in an epoch does not depend on its batch or on threads.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from cnncli.core import data_jobs, native
 from cnncli.data.augment import Augment
 from cnncli.data.random_numbers import as_unit, extended, hashed, uniform
 
-# Numbers of the draws: those of mixup's share come after all others, as many as it takes.
+# Numbers of the draws; those of mixup's share come last, as many as are needed.
 _SHIFT_X, _SHIFT_Y, _ROTATE, _SCALE, _SHEAR, _FLIP, _VFLIP = range(7)
 _AREA, _ASPECT, _CROP_X, _CROP_Y = range(7, 11)
 _ERASE, _ERASE_AREA, _ERASE_ASPECT, _ERASE_X, _ERASE_Y = range(11, 16)
 _BRIGHTNESS, _CONTRAST, _SATURATION, _PARTNER, _SHARE = range(16, 21)
-_SHARE_TRIES = 24  # of Jöhnk's rejection, which accepts half of them or more
+_SHARE_TRIES = 24  # of Jöhnk's rejection sampling, which accepts at least half of them
 _ASPECT_RANGE = 4 / 3
 _ERASE_AREAS = (0.02, 0.25)
 _ERASE_ASPECTS = 1 / 0.3
 RENDER_LOOP = "augment"  # the native loop that makes batches
-_WORTH_THREADS = 200_000  # values of a batch below which starting a thread costs more than it saves
+_WORTH_THREADS = 200_000  # values of a batch; below, starting threads costs more than it saves
 
 Samples = NDArray[np.void]
 Floats = NDArray[np.float64]
@@ -42,12 +42,12 @@ class Draws:
         return 2 * self.unit(draw) - 1
 
     def integer(self, draw: int, reach: int) -> Floats:
-        """A whole number from -reach to reach."""
+        """A whole number from -reach to reach, inclusive."""
         return np.floor(self.unit(draw) * (2 * reach + 1)) - reach
 
 
 def plain_samples(sources: NDArray[np.intp]) -> Samples:
-    """Records of images that are only normalised; ``sources`` (n,) says which."""
+    """Sample records of images that are only normalised; ``sources`` (n,) are their indices."""
     samples = np.zeros(len(sources), data_jobs.SAMPLE)
     samples["source"] = sources
     samples["partner"] = -1
@@ -60,16 +60,16 @@ def plain_samples(sources: NDArray[np.intp]) -> Samples:
 def drawn_samples(
     augment: Augment, sources: NDArray[np.intp], draws: Draws, shape: tuple[int, int, int]
 ) -> Samples:
-    """Records of images and what becomes of each; mixup is added by ``mix_up``.
+    """Sample records of images with their random augmentation; mixup is added by ``mix_up``.
 
     Parameters
     ----------
     augment : Augment
-        What may happen.
+        The augmentations to apply.
     sources : ndarray, shape (n,), intp
-        Which of the source images each sample shows.
+        The source image of each sample.
     draws : Draws
-        Of the same n images.
+        Random numbers of the same n images.
     shape : (H, W, C)
         Of an image.
     """
@@ -86,9 +86,9 @@ def drawn_samples(
 
 
 def mix_up(samples: Samples, alpha: float, seed: int, epoch: int, indices: NDArray[np.intp]) -> None:
-    """Give each sample of one batch another one to be blended with, and the share of its own.
+    """Assign to each sample of a batch a partner to blend with, and its own weight.
 
-    Shares follow the beta distribution (alpha, alpha), folded to 0.5 and above.
+    Weights follow the beta distribution (alpha, alpha), folded to 0.5 and above.
 
     Source: Zhang et al., "mixup: Beyond empirical risk minimization", 2018, equation 1; Jöhnk,
     "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", 1964.
@@ -109,7 +109,7 @@ def mix_up(samples: Samples, alpha: float, seed: int, epoch: int, indices: NDArr
 
 
 def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, int, int]) -> None:
-    """The affine map from output to source pixels: out of the middle, and back."""
+    """Set the affine map from output to source pixels, about the centre of the image."""
     height, width, _ = shape
     angle = np.deg2rad(augment.rotate) * draws.signed(_ROTATE) if augment.rotate else 0.0
     lean = np.tan(np.deg2rad(augment.shear) * draws.signed(_SHEAR)) if augment.shear else 0.0
@@ -122,7 +122,7 @@ def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, in
     m00, m01 = mirror_x * cos, mirror_x * (cos * lean + sin)
     m10, m11 = -mirror_y * sin, mirror_y * (cos - sin * lean)
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    # q = zoom (p - middle) + crop - shift is where an output pixel p looks, before it is turned.
+    # q = zoom (p - middle) + crop - shift is the source position of output pixel p before rotation.
     from_x, from_y = crop_x - shift_x - zoom_x * middle_x, crop_y - shift_y - zoom_y * middle_y
     samples["a00"], samples["a01"] = m00 * zoom_x, m01 * zoom_y
     samples["a10"], samples["a11"] = m10 * zoom_x, m11 * zoom_y
@@ -131,7 +131,7 @@ def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, in
 
 
 def _shifts(augment: Augment, draws: Draws, width: int, height: int) -> tuple[Floats, Floats]:
-    """How far the images move, in whole pixels."""
+    """Shifts of the images, in whole pixels."""
     shift = augment.shift
     reach_x = round(shift * width if shift < 1 else shift)
     reach_y = round(shift * height if shift < 1 else shift)
@@ -148,7 +148,7 @@ def _shifts(augment: Augment, draws: Draws, width: int, height: int) -> tuple[Fl
 def _crop(
     augment: Augment, draws: Draws, width: int, height: int
 ) -> tuple[Floats | float, Floats | float, Floats | float, Floats | float]:
-    """Source pixels that an output pixel spans, and where the part's middle lies off the image's."""
+    """Source pixels per output pixel, and the offset of the crop's centre from the image's."""
     if not 0 < augment.crop < 1:
         return 1.0, 1.0, 0.0, 0.0
     area = augment.crop + (1 - augment.crop) * draws.unit(_AREA)
@@ -161,7 +161,7 @@ def _crop(
 
 
 def _erase(samples: Samples, chance: float, draws: Draws, shape: tuple[int, int, int]) -> None:
-    """A rectangle in some of the samples.
+    """Set a random rectangle to be erased in some of the samples.
 
     Source: Zhong et al., "Random erasing data augmentation", 2020, algorithm 1.
     """
@@ -179,18 +179,18 @@ def _erase(samples: Samples, chance: float, draws: Draws, shape: tuple[int, int,
 
 
 class Renderer:
-    """Fills batches: holds what stays the same from one to the next.
+    """Fill batches; keeps what is the same for all of them.
 
     Parameters
     ----------
     shape : (H, W, C)
         Of an image.
     mean, std : ndarray, shape (C,)
-        In units of full scale: a value v of 0 to 255 becomes (v / 255 - mean) / std.
+        For values scaled to 0 to 1: a value v of 0 to 255 becomes (v / 255 - mean) / std.
     border : str
         A key of ``data_jobs.BORDERS``.
     threads : int
-        Threads to spread a block over.
+        Number of threads that share a block.
     """
 
     def __init__(

@@ -132,7 +132,7 @@ def test_spellings_and_order_of_names(tmp_path):
     ("labels", "names", "message"),
     [
         (LABELS + 1, ["a", "b", "c"], "3 names of classes, but label 3; expected labels of 0 to 2"),
-        (LABELS, ["a", "b", "a"], "two classes are called a"),
+        (LABELS, ["a", "b", "a"], "two classes are named a"),
         (LABELS, [1, 2, 3], "names of classes are of type int64"),
     ],
 )
@@ -277,4 +277,4 @@ def test_one_idx_split_that_is_not_for_training(tmp_path):
     write_idx(tmp_path / "d", "t10k", IMAGES, LABELS)
     dataset = load_dataset(str(tmp_path / "d"))
     assert sum(sizes(dataset)) == 40
-    assert "there are test images only: they are divided as if they were all" in dataset.warnings
+    assert "there are only test images: they are divided into new splits" in dataset.warnings

@@ -133,7 +133,7 @@ def test_unequal_classes_are_told(tmp_path):
         for i in range(count):
             write_image(tmp_path / "d" / label / f"{i}.png", picture(i + 1000 * ord(label)))
     dataset = load_dataset(str(tmp_path / "d"), val_split=0)
-    assert any("classes are unequal: 1 training images of b, " in each for each in dataset.warnings)
+    assert any("classes are imbalanced: 1 training images of b, " in each for each in dataset.warnings)
 
 
 def test_why_one_class_is_left(tmp_path):

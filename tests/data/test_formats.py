@@ -222,7 +222,7 @@ def test_tables_of_pixels(tmp_path, header, label_first, suffix):
         ("label,text\nbad,this film is long\ngood,a wonder\n", "seems to be a table of texts"),
         ("good\ta wonder\nbad\tlong\n", "seems to be a table of texts"),
         ("a.png\nb.png\n", "has one column; expected a path and a label"),
-        ("\n".join(f"{i % 2}," + ",".join("1" * 20) for i in range(3)), "20 pixels a row"),
+        ("\n".join(f"{i % 2}," + ",".join("1" * 20) for i in range(3)), "20 pixels per row"),
         ("\n".join([",".join("1" * 26), ",".join("1" * 25)]), "column"),
         (
             "\n".join([f"{i % 2}," + ",".join("1" * 25) for i in range(4)] + [",".join("1" * 25) + ",x"]),
@@ -280,7 +280,7 @@ def test_unknown_names_and_suffixes(tmp_path):
     (tmp_path / "a.docx").write_text("")
     with pytest.raises(CnncliError, match=r"has the suffix .docx; expected .npz, .csv or .tsv"):
         load_dataset(str(tmp_path / "a.docx"))
-    with pytest.raises(CnncliError, match="--val-split is 1; expected 0 up to"):
+    with pytest.raises(CnncliError, match="--val-split is 1; expected at least 0 and below 1"):
         load_dataset("mnist", val_split=1)
 
 

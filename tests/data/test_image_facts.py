@@ -87,7 +87,7 @@ def test_what_is_clipped_is_counted_and_what_is_dim_is_said(tmp_path, rng):
     bright[3, :2, 0] = bright[7, 0, 0] = 1.3
     np.savez(tmp_path / "a.npz", x=bright, y=np.arange(12) % 2)
     dataset = load_dataset(str(tmp_path / "a.npz"))
-    assert "clipped, because beyond black or white: 3 numbers of 2 images" in dataset.warnings
+    assert "clipped because they are beyond black or white: 3 values of 2 images" in dataset.warnings
 
 
 def shelved(root, images, form):

@@ -158,7 +158,7 @@ def test_damaged_cifar(data_dir):
 
 
 def test_offline_without_files():
-    with pytest.raises(CnncliError, match=r"CIFAR-10 is not in .*, and --offline forbids to download it"):
+    with pytest.raises(CnncliError, match=r"CIFAR-10 is not in .*, and --offline forbids downloading it"):
         load_dataset("cifar-10", offline=True)
 
 

@@ -113,7 +113,7 @@ def test_split_folders_without_classes(tmp_path):
     with pytest.raises(CnncliError, match="no class folders in the splits test and train"):
         load_dataset(root)
     assert load_dataset(root, layout=CLASSES).classes == ("test", "train")
-    with pytest.raises(CnncliError, match=r"no folder in .* is called as a split"):
+    with pytest.raises(CnncliError, match=r"no folder in .* has a name of a split"):
         load_dataset(plant(tmp_path / "pets", ["cat", "dog"]), layout=SPLITS)
 
 
@@ -145,7 +145,7 @@ def test_names_that_differ_by_case_are_told(tmp_path):
 def test_splits_in_the_folders_of_classes(tmp_path):
     words = ("train", "test", "valid")
     root = plant(tmp_path, [f"{name}/{word}" for name in ("cat", "dog") for word in words])
-    with pytest.raises(CnncliError, match="two ways: test, train and valid in the folders of classes"):
+    with pytest.raises(CnncliError, match="two ways: test, train and valid in the class folders"):
         load_dataset(root)
     split = load_dataset(root, layout=SPLITS)
     assert (split.classes, sizes(split)) == (("cat", "dog"), (6, 6, 6))
@@ -199,9 +199,9 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
 
 def test_options_that_mean_nothing_are_refused(tmp_path):
     root = plant(tmp_path, ["cat", "dog"])
-    with pytest.raises(CnncliError, match=r"--label-column is label, but .* is no table"):
+    with pytest.raises(CnncliError, match=r"--label-column is label, but .* is not a table"):
         load_dataset(root, layout=Layout(label_column="label"))
-    with pytest.raises(CnncliError, match="--no-splits is given, but nothing is left open in mnist"):
+    with pytest.raises(CnncliError, match="--no-splits does not apply to mnist"):
         load_dataset("mnist", layout=CLASSES)
 
 

@@ -110,7 +110,7 @@ def test_columns_that_are_asked_for(paths, load):
             {"cat": 2, "dog": 2},
             r"column 2 \(cat\) and column 3 \(dog\) of .* could be one label in one-hot columns",
         ),
-        ({"label": 2, "class": 3}, r"could both be the class, and divide the images differently"),
+        ({"label": 2, "class": 3}, r"could both be the class, and group the images differently"),
         ({}, "has one column; expected a path and a label"),
         ({"label": 0.5}, r"column 2 \(label\) of .* holds 0\.5.*, not whole numbers; expected classes"),
     ],
@@ -128,7 +128,7 @@ def test_numbers_and_names_of_the_same_classes(paths, load):
 
 def test_a_class_for_each_row_is_told(paths, load):
     warnings = load({"path": paths, "label": INDEX}).warnings
-    assert "column 2 (label) has another class in each of 12 rows" in warnings
+    assert "column 2 (label) has a different class in each of 12 rows" in warnings
 
 
 def test_two_columns_of_images(paths, load):
@@ -303,7 +303,7 @@ def test_rows_without_a_split_and_files_in_two(paths, load):
         {"path": [*paths[:10], paths[0], paths[11]], "label": [*LABELS[:10], "a", "b"], "split": splits}
     )
     assert (len(dataset.train), len(dataset.test)) == (8, 2)
-    assert "1 rows have no word for a split in column 3 (split): left out" in dataset.warnings
+    assert "1 rows have no split in column 3 (split): left out" in dataset.warnings
     assert any("1 files are listed in two splits and count in the first" in each for each in dataset.warnings)
 
 
@@ -345,7 +345,7 @@ def test_pixels_without_a_split(load):
     columns = {"emotion": NUMBERS, "pixels": pixel_cells()}
     dataset = load({**columns, "Usage": usage})
     assert (len(dataset.train), len(dataset.test)) == (20, 8)
-    assert "2 rows have no word for a split: left out" in dataset.warnings
+    assert "2 rows have no split: left out" in dataset.warnings
     with pytest.raises(CnncliError, match=r"column 3 \(Usage\) is empty in all rows"):
         load({**columns, "Usage": [""] * 30})
 
@@ -419,7 +419,7 @@ def test_pixels_without_a_plain_label(tmp_path, columns, header, message):
 
 def test_a_label_among_pixels_that_is_asked_for(tmp_path):
     path = wide(tmp_path, {"a": NUMBERS % 2, "B": NUMBERS}, header=False)
-    with pytest.raises(CnncliError, match="26 pixels a row"):
+    with pytest.raises(CnncliError, match="26 pixels per row"):
         load_dataset(path, layout=Layout(label_column="27"))
     named = wide(tmp_path, {"breed": NUMBERS, "size": NUMBERS % 2})
     assert read_as(load_dataset(named, layout=Layout(label_column="breed"))) == truth()
@@ -466,5 +466,5 @@ def test_a_small_table_that_grows(tmp_path):
 
 def test_bytes_that_no_text_has(tmp_path):
     (tmp_path / "t.csv").write_bytes(bytes(range(256)) * 9)
-    with pytest.raises(CnncliError, match="is no table: it holds bytes that no text has"):
+    with pytest.raises(CnncliError, match="is not a table: it holds bytes that text does not have"):
         load_dataset(str(tmp_path / "t.csv"))
