@@ -113,7 +113,7 @@ def load_dataset(
         dataset = NAMED[name](load_options)
         if not path.exists():
             return dataset
-        which = f"{shown(source)} is the known data set; the local one is ./{shown(source)}"
+        which = f"{shown(source)} is taken as the known data set; the local one is ./{shown(source)}"
         return replace(dataset, warnings=(*dataset.warnings, which))
     if not path.exists():
         from cnncli.nearest import did_you_mean

@@ -1,7 +1,7 @@
-"""Where Pillow keeps an image's pixels. Imports nothing heavy, as `opening` asks.
+"""The memory in which Pillow keeps an image's pixels. Imports nothing heavy, as `opening` requires.
 
-Pillow hands its memory out by the Arrow C data interface, a description in two structures of C. It can
-where an image lies in one block, which `opening.configure_pillow` sees to.
+Pillow exposes its memory through the Arrow C data interface, two C structures. It can do so where an image
+lies in one block, which `opening.configure_pillow` ensures.
 
 Source: https://arrow.apache.org/docs/format/CDataInterface.html
 """
@@ -36,28 +36,28 @@ _ArrowArray._fields_ = [
 _pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
-_VALUES = 1  # the buffer of values; the one before it says which are missing
-#: Samples of a pixel that are seen, and bytes from one pixel to the next.
+_VALUES = 1  # index of the buffer of values; the one before it marks missing values
+#: By mode: used samples per pixel, and bytes from one pixel to the next.
 LAYOUTS = {"L": (1, 1), "RGB": (3, 4), "RGBA": (4, 4)}
-_LEAST_HUGE = 1 << 23  # bytes: below, large pages would hold little else
+_LEAST_HUGE = 1 << 23  # bytes; smaller images would fill large pages only partly
 
 
 def pixels_of(image: Image) -> tuple[int, object]:
-    """The address of a loaded image's first pixel, and what keeps the pixels there."""
+    """The address of a loaded image's first pixel, and the object that keeps the memory alive."""
     _, capsule = image.__arrow_c_array__()
     return _address_in(capsule), capsule
 
 
 def use_large_pages(image: Image) -> None:
-    """Have the memory of an image that is not decoded yet made of large pages, where the system has them.
+    """Ask the system to use large pages for the memory of an image that is not decoded yet.
 
-    The system then clears and hands out, and takes back, five hundred times as much at once: a JPEG of
-    eleven megapixels is decoded in two thirds of the time. Where the advice is not taken, nothing happens.
+    The system then allocates, clears and frees five hundred times as much at once: a JPEG of eleven
+    megapixels is decoded in two thirds of the time. Where the system ignores the advice, nothing changes.
 
     Parameters
     ----------
     image : Image
-        Opened, with memory that nothing was written to.
+        Opened, with memory to which nothing has been written.
     """
     _, step = LAYOUTS.get(image.mode, (0, 0))
     size = image.width * image.height * step

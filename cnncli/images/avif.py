@@ -1,4 +1,4 @@
-"""AVIF opened without Pillow's way with EXIF, which it reads and rewrites to state an orientation."""
+"""Open AVIF without Pillow's handling of EXIF, which it reads and rewrites to add an orientation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def open_avif(stream: IO[bytes]) -> ImageFile:
     Returns
     -------
     PIL image
-        With the EXIF block as it is in the file, and with the orientation that the container states, which
-        is what counts, as ``info["orientation"]``.
+        With the EXIF block as it is in the file, and with the container's orientation, which takes
+        precedence, as ``info["orientation"]``.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def open_avif(stream: IO[bytes]) -> ImageFile:
     from PIL import AvifImagePlugin, _avif
 
     class Avif(AvifImagePlugin.AvifImageFile):
-        """Pillow's reader of AVIF but for the metadata."""
+        """Pillow's AVIF reader, except for the metadata."""
 
         def _open(self) -> None:
             if not AvifImagePlugin.SUPPORTED:

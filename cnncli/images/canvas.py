@@ -1,7 +1,7 @@
-"""A page to draw on: text with measured boxes, rectangles, lines, arrows and pictures.
+"""A page to draw on: text with measured boxes, rectangles, lines, arrows and images.
 
 Nothing is painted until ``Canvas.array()``: a canvas is a list of marks, so that a page may grow
-downwards while it is laid out, and what stands on it (texts, boxes) can be read back.
+downwards while it is laid out, and its contents (texts, boxes) can be queried.
 
 Legend: x runs to the right and y downwards, in pixels; colours are ``#rrggbb``.
 """
@@ -62,7 +62,7 @@ class Box:
 
 @record(eq=False)
 class Mark:
-    """One thing on a canvas: what it is, the pixels it may touch, and its text if it is one."""
+    """An item on a canvas: its kind, the pixels it may cover, and its text, if any."""
 
     kind: str
     box: Box
@@ -78,11 +78,11 @@ class Canvas:
     width : int
         In pixels.
     height : int or None
-        In pixels; None: as much as the marks need, plus ``margin`` below.
+        In pixels; None: as much as the marks need, plus ``margin`` at the bottom.
     background : str
         The colour of the empty page.
     margin : int
-        The white below the lowest mark of a page without a height.
+        Blank pixels below the lowest mark of a page without a fixed height.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Canvas:
 
     @property
     def height(self) -> int:
-        """The height of the page in pixels, as far as it is laid out."""
+        """The current height of the page in pixels."""
         if self._height is not None:
             return self._height
         return max((mark.box.bottom for mark in self.marks), default=0) + self.margin
@@ -115,10 +115,10 @@ class Canvas:
         size : int
             The font's size in pixels.
         color : str
-            Of the letters.
+            Colour of the letters.
         anchor : str
-            Across: ``l`` left, ``m`` middle, ``r`` right. Then upright: ``t`` top of the box,
-            ``m`` middle of the capitals, ``s`` base line, ``b`` bottom of the box.
+            Horizontally: ``l`` left, ``m`` middle, ``r`` right. Then vertically: ``t`` top of the box,
+            ``m`` middle of the capitals, ``s`` baseline, ``b`` bottom of the box.
         bold : bool
             Thicken the strokes.
 
@@ -140,7 +140,7 @@ class Canvas:
     def paragraph(
         self, at: Point, s: str, width: int, *, size: int = 16, color: str = INK, leading: float = 1.4
     ) -> Box:
-        """Write as many lines as ``s`` needs in ``width`` pixels, from ``at`` (left, top) down.
+        """Write ``s`` in lines of at most ``width`` pixels, starting at ``at`` (left, top).
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Canvas:
         return box
 
     def line(self, points: Sequence[Point], *, color: str = INK, width: float = 1.0) -> Box:
-        """Draw a smooth line through ``points``, its ends and corners round."""
+        """Draw an antialiased line through ``points``, with round ends and corners."""
         return self._shape("line", [tuple(points)], width, color)
 
     def arrow(self, start: Point, end: Point, *, color: str = INK, width: float = 2.0) -> Box:
@@ -182,15 +182,15 @@ class Canvas:
         return self._shape("disc", [(center, center)], 2 * radius, fill)
 
     def image(self, box: Box, pixels: NDArray[np.generic]) -> Box:
-        """Lay a picture over a box.
+        """Draw an image in a box.
 
-        Whole enlargements from 3 times up keep every pixel a square; smaller ones are
-        interpolated; reductions are averaged.
+        Enlarged at least 3 times, every pixel stays a square; smaller enlargements are interpolated;
+        reductions are averaged.
 
         Parameters
         ----------
         box : Box
-            Where; its proportions are up to the caller.
+            Its place; the caller chooses the aspect ratio.
         pixels : ndarray, shape (H, W) or (H, W, 3), uint8
             Gray or red, green, blue.
         """
@@ -266,7 +266,7 @@ def shorten(s: str, width: int, *, size: int = 16) -> str:
     if measure(s, size=size)[0] <= width:
         return s
     kept, most = min(1, len(s) - 1), len(s) - 1
-    while kept < most:  # by halves: letter by letter a name of 5,000 took seconds
+    while kept < most:  # by bisection: letter by letter, a name of 5,000 letters took seconds
         tried = (kept + most + 1) // 2
         if measure(_cut(s, tried), size=size)[0] <= width:
             kept = tried

@@ -1,4 +1,4 @@
-"""Pillow's images to frames of raw numbers: every mode widened to gray or RGB, nothing narrowed."""
+"""Decode Pillow's images to arrays: every mode is widened to gray or RGB, no depth is reduced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-#: Formats whose further frames follow in time; of others the first frame is the picture.
+#: Formats whose frames are an animation; of others, only the first frame is read.
 ANIMATED = frozenset({"PNG", "WEBP", "AVIF", "FLI"})
 
 _DIRECT = frozenset({*LAYOUTS, "LA", "F"})
@@ -26,12 +26,12 @@ _GRAY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
 
 
 def check_depth(format: str, head: bytes) -> None:
-    """Refuse what Pillow would narrow to 8 bits.
+    """Refuse images that Pillow would reduce to 8 bits.
 
     Parameters
     ----------
     format : str
-        As it was sniffed.
+        The format by the file's first bytes.
     head : bytes
         The file's beginning, long enough to hold its headers.
 
@@ -57,7 +57,7 @@ def check_depth(format: str, head: bytes) -> None:
 
 
 def remarks_on_color(mode: str) -> tuple[str, ...]:
-    """What to say of a mode whose colours do not stay what they are."""
+    """Notes on a mode whose colours are converted."""
     return (f"{mode} becomes RGB",) if mode in ("CMYK", "LAB") else ()
 
 
@@ -69,7 +69,7 @@ def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
     image : PIL image
         Opened, not loaded.
     stream : binary file
-        What it was opened from; 16-bit colour PNG is decoded twice.
+        The file it was opened from; 16-bit colour PNG is decoded twice.
 
     Returns
     -------
@@ -86,10 +86,10 @@ def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
 
 
 def mode_pixels(image: Image) -> Pixels:
-    """Widen a loaded image to gray, gray and opacity, RGB, or RGB and opacity: (H, W, C).
+    """Widen a loaded image to gray, gray with opacity, RGB, or RGB with opacity: (H, W, C).
 
-    The pixels may be the image's own memory, which lasts as long as they do, but which Pillow uses again
-    when it goes on to the next frame.
+    The array may share the image's memory, which lives as long as the array but is overwritten when Pillow
+    proceeds to the next frame.
     """
     mode = image.mode
     if mode == "1":
@@ -112,7 +112,7 @@ def mode_pixels(image: Image) -> Pixels:
 
 
 def halves_color(image: ImageFile) -> bool:
-    """Whether a JPEG holds colour at half the resolution of brightness (4:2:0), as most photographs do."""
+    """Whether a JPEG stores colour at half the resolution of luma (4:2:0), as most photographs do."""
     if image.format != "JPEG":
         return False
     from PIL.JpegImagePlugin import get_sampling
@@ -121,7 +121,7 @@ def halves_color(image: ImageFile) -> bool:
 
 
 def is_lossless_webp(data: bytes) -> bool:
-    """Walk through the chunks of a WebP file: True where no frame is stored with loss.
+    """Tell from the chunks of a WebP file whether all of its frames are lossless.
 
     Parameters
     ----------
@@ -135,13 +135,13 @@ def is_lossless_webp(data: bytes) -> bool:
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         kinds.add(kind)
-        # The chunks of an animation's frame follow 16 bytes about its place and time.
+        # The chunks of an animation's frame follow 16 bytes for its position and duration.
         at += 8 + (16 if kind == b"ANMF" else size + size % 2)
     return b"VP8L" in kinds and b"VP8 " not in kinds
 
 
 def _color_managed(image: Image) -> Image:
-    """CMYK or LAB to sRGB: by the embedded profile, or where there is none (or a broken one) plainly."""
+    """Convert CMYK or LAB to sRGB: with the embedded profile, or without where it is missing or damaged."""
     from io import BytesIO
 
     from PIL import ImageCms
@@ -161,11 +161,11 @@ def _color_managed(image: Image) -> Image:
 
 
 def _deep_png(image: ImageFile, stream: IO[bytes], raw_mode: str) -> Pixels:
-    """Decode 16-bit colour by its bytes.
+    """Decode 16-bit colour byte by byte.
 
-    Pillow keeps one byte of each sample. Of RGB and RGBA the decoder takes the high bytes as
-    written, and the low bytes when it is told that the other byte order holds. Gray and opacity
-    are four bytes a pixel, which pass as RGBA.
+    Pillow keeps one byte of each sample. For RGB and RGBA, it decodes the high bytes, and the low bytes
+    when it is told that the byte order is the other one. Gray with opacity has four bytes per pixel, which
+    are decoded as RGBA.
     """
     mode, channels = _DEEP_PNG[raw_mode]
     pixels = np.empty((image.height, image.width, channels), np.uint16)
@@ -189,7 +189,7 @@ def _deep_png(image: ImageFile, stream: IO[bytes], raw_mode: str) -> Pixels:
 
 
 def _with_transparency(image: ImageFile, pixels: Pixels, step: int) -> tuple[Pixels, bool]:
-    """Turn the one transparent value or colour that PNG and GIF may name into opacity."""
+    """Convert the single transparent value or colour of a PNG or GIF to an opacity channel."""
     clear = image.info.get("transparency")
     channels = pixels.shape[2]
     if channels in (2, 4) or image.mode in ("P", "PA") or clear is None or isinstance(clear, bytes):
@@ -208,17 +208,18 @@ def _with_transparency(image: ImageFile, pixels: Pixels, step: int) -> tuple[Pix
 def animation_frames(
     image: ImageFile, *, first: bool = False
 ) -> tuple[tuple[Pixels, ...], tuple[float, ...], int | None]:
-    """Decode all frames of an animation, or the first one, each as it is seen.
+    """Decode all frames of an animation, or the first one, each as it is displayed.
 
     Returns
     -------
     frames, durations, loop
-        uint8, (H, W, 3), or (H, W, 4) where any frame lets something through; milliseconds; 0 is for ever.
+        uint8, (H, W, 3), or (H, W, 4) where any frame is partly transparent; milliseconds; number of plays, 0
+        for endless, None where the file does not say.
 
     Raises
     ------
     CnncliError
-        For animated PNG of 16 bits, which Pillow would narrow.
+        For animated PNG of 16 bits, which Pillow would reduce to 8.
     """
     if image.tile and str(image.tile[0].args).endswith("16B"):
         raise CnncliError(
@@ -243,7 +244,7 @@ def animation_frames(
 
 
 def with_one_opacity(frames: list[Pixels]) -> tuple[Pixels, ...]:
-    """Give all frames opacity where any has it; RGB and RGBA."""
+    """Add opacity to all frames, RGB or RGBA, where any of them has it."""
     if len({frame.shape[2] for frame in frames}) == 1:
         return tuple(frames)
     return tuple(

@@ -1,4 +1,4 @@
-"""What decoding may take: the most pixels of an image, and memory that several threads want at a time."""
+"""Limits of decoding: the most pixels of an image, and memory shared by several threads."""
 
 import threading
 import time
@@ -10,40 +10,40 @@ from cnncli.images.faults import shown
 
 Result = TypeVar("Result")
 
-#: Pixels over all frames that are decoded unless more are allowed: 22,000 x 22,000, 1.5 GB as 8-bit RGB.
+#: Default limit of pixels over all frames: 22,000 x 22,000, 1.5 GB as 8-bit RGB.
 DEFAULT_MAX_PIXELS = 500_000_000
 
-_OFTEN = 0.005  # seconds between two looks whether the others are done
+_OFTEN = 0.005  # seconds between checks whether other threads have finished
 _limit = [DEFAULT_MAX_PIXELS]
 
 
 def max_pixels() -> int:
-    """The most pixels, over all frames, that an image may have in this process."""
+    """Most pixels, over all frames, that an image may have in this process."""
     return _limit[0]
 
 
 def set_max_pixels(number: int | None) -> None:
-    """Set it, for all that is decoded from now on; None: `DEFAULT_MAX_PIXELS`."""
+    """Set the most pixels of images from now on; None: `DEFAULT_MAX_PIXELS`."""
     _limit[0] = DEFAULT_MAX_PIXELS if number is None else number
 
 
 def with_memory_retry(work: Callable[[], Result], name: str) -> Result:
-    """Do what may run out of memory.
+    """Run work that may run out of memory.
 
-    One great image must not be the end of small ones that other threads work on at that moment: what runs
-    out of memory is done once more, while nothing else is.
+    A large image must not make small ones fail that other threads decode at the same time: work that runs out
+    of memory is run once more, alone.
 
     Parameters
     ----------
     work : callable
-        Can be called twice.
+        May be called twice.
     name : str
-        What the error calls the image.
+        Name of the image in the error.
 
     Raises
     ------
     CnncliError
-        If there is not enough memory for it alone.
+        Where memory does not suffice even for this work alone.
     """
     try:
         return _TURNS.beside_others(work)
@@ -61,16 +61,16 @@ def with_memory_retry(work: Callable[[], Result], name: str) -> Result:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what it was made of, is that memory has run out."""
+    """Whether an error or its cause is a lack of memory."""
     return isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
 
 
 class _Turns:
-    """Threads side by side, which takes them no lock, or one of them alone."""
+    """Run work concurrently without a lock, or alone with no other running."""
 
     def __init__(self) -> None:
-        self._busy: set[int] = set()  # threads; to add and to discard is one step of the interpreter
-        self._lock = threading.Lock()  # held by the one that is alone, or wants to be
+        self._busy: set[int] = set()  # thread identifiers; add and discard are atomic in the interpreter
+        self._lock = threading.Lock()  # held by a thread that runs alone or waits to
         self._claimed = False
 
     def beside_others(self, work: Callable[[], Result]) -> Result:

@@ -1,4 +1,4 @@
-"""Pictures to bytes: what a format cannot hold is refused, or, for opacity, laid on white."""
+"""Encode images: what a format cannot hold is refused; opacity is composited on white instead."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from cnncli.records import replace
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Quality of lossy formats unless another is asked for; from 90 on, JPEG keeps all colour detail (4:4:4),
-#: except where none is asked for and the input's colour was at half the resolution.
+#: Default quality of lossy formats; from 90 on, JPEG keeps full colour resolution (4:4:4), unless no quality
+#: is given and the input's colour was at half the resolution.
 DEFAULT_QUALITY = 92
 _FULL_COLOR_QUALITY = 90
 _LOSSLESS = 100  # the quality at which WebP loses nothing
-_ONCE_IN_A_FILE = ("exif", "icc_profile", "xmp", "comment", "extra")  # what stands once in a file
+_ONCE_IN_A_FILE = ("exif", "icc_profile", "xmp", "comment", "extra")  # options that apply once per file
 _APP13 = 0xFFED
 _HALVED = 2  # Pillow's number for colour at half the resolution both ways (4:2:0)
 
-#: The longest side that a format's numbers can state.
+#: The longest side that a format can store.
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "AVIF": 65_535, "TGA": 65_535}
-#: Milliseconds that a frame may be shown, and times that all frames may: what a format's numbers can state.
+#: The longest duration of a frame in milliseconds, and the most plays, that a format can store.
 _LONGEST_FRAME = {"GIF": 655_350.0, "WEBP": 16_777_215.0, "PNG": 65_535_000.0, "AVIF": 2_147_483_647.0}
 _MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
-#: Formats that Pillow writes from colour pixels four bytes apart, without a copy.
+#: Formats that Pillow writes from RGB pixels with a stride of four bytes, without a copy.
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that hold any number of channels.
 KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
-#: Pixels of a JPEG that is encoded in strips; below, one thread is done before others have begun.
+#: Fewest pixels of a JPEG that is encoded in strips; below, one thread ends before others have started.
 LEAST_PIXELS = 1 << 21
 
 
@@ -49,7 +49,7 @@ def encode_picture(
     bits: int | None = None,
     threads: int = 1,
 ) -> bytes:
-    """Encode a picture in a format, as ``encode_with_losses`` does.
+    """Encode an image, as ``encode_with_losses`` does.
 
     Returns
     -------
@@ -69,34 +69,34 @@ def encode_with_losses(
     bits: int | None = None,
     threads: int = 1,
 ) -> tuple[bytes, list[str]]:
-    """Encode a picture in a format, and name what of its metadata is not in it.
+    """Encode an image, and name the metadata that the format does not keep.
 
     Parameters
     ----------
     picture : Picture
-        What to encode. Where the format holds no opacity, it is laid on white.
+        The image. Where the format holds no opacity, it is composited on white.
     format : str
         A key of ``FORMATS``, as ``format_for`` gives it.
     quality : int or None
-        1 to 100, for JPEG, WebP, AVIF and JPEG 2000; 92 by default, and JPEG 2000 without loss.
-        100 is without loss for WebP and JPEG 2000. Formats that lose nothing have no quality.
+        1 to 100, for JPEG, WebP, AVIF and JPEG 2000; by default 92, and lossless for JPEG 2000. 100 is
+        lossless for WebP and JPEG 2000. Lossless formats have no quality.
     compress : bool
-        Small rather than fast, for PNG, TIFF, JPEG (optimised, progressive) and WebP.
+        Prefer small files to speed, for PNG, TIFF, JPEG (optimised, progressive) and WebP.
     bits : int or None
-        8, 16 or 32 (float): converted by full scale with rounding; None leaves the depth as it is.
+        8, 16 or 32 (float): convert so that full scale stays full scale, with rounding; None keeps the depth.
     threads : int
-        How many may compress at the same time; the bytes are the same for any number.
+        Number of threads that compress; the bytes are the same for any number.
 
     Returns
     -------
     data, lost : bytes, list of str
-        The whole file, and names such as ``EXIF`` or ``the colour profile``.
+        The file, and names of lost metadata such as ``EXIF`` or ``the colour profile``.
 
     Raises
     ------
     CnncliError
-        Where the format cannot hold the picture's depth, colours, frames or size, and for numbers
-        out of range. Nothing is narrowed unless ``bits`` says so.
+        Where the format cannot hold the image's depth, colours, frames or size, and for arguments out of
+        range. The depth is never reduced unless ``bits`` says so.
     """
     support = FORMATS.get(format)
     if support is None:
@@ -122,7 +122,7 @@ def encode_with_losses(
 
 
 def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
-    """The file of a picture that the format holds."""
+    """Encode an image that the format can hold."""
     if format == "PNG":
         from cnncli.images.png import encode_png
 
@@ -159,19 +159,19 @@ def _check_support(picture: Picture, format: str, support: WriteSupport) -> None
     check_frames(picture, format)
     if support.gray and picture.channels > 2:
         raise CnncliError(
-            f"{format} holds gray only; this picture has colours", "Say --gray, or write .ppm or .png."
+            f"{format} holds gray only; this image has colours", "Say --gray, or write .ppm or .png."
         )
     height, width = (max(frame.shape[axis] for frame in picture.frames) for axis in (0, 1))
     longest = _LONGEST.get(format, 2**31 - 1)
     if max(width, height) > longest:
         raise CnncliError(
-            f"{format} holds at most {longest} pixels a side; this picture has {width}x{height}",
+            f"{format} holds at most {longest} pixels a side; this image has {width}x{height}",
             "Write .png or .tif.",
         )
 
 
 def check_frames(picture: Picture, format: str) -> None:
-    """Refuse more frames or channels, or others, than a format holds.
+    """Refuse frames or channels that a format cannot hold.
 
     Raises
     ------
@@ -181,17 +181,18 @@ def check_frames(picture: Picture, format: str) -> None:
     if picture.channels - picture.alpha not in (1, 3) and format not in KEEPS_CHANNELS:
         raise CnncliError(
             f"{format} holds gray or RGB, with or without opacity; "
-            f"this picture has {picture.channels} channels",
+            f"this image has {picture.channels} channels",
             "Write .npy or .tif, or pick the channels first.",
         )
     if count < 2 or format == "TIFF":
         return
     if not support.animation and (picture.animated or not support.pages):
         able = ".gif, .png or .webp" if picture.animated else ".tif"
-        raise CnncliError(f"{format} holds one frame; this picture has {count}", f"Write {able}.")
+        raise CnncliError(f"{format} holds one frame; this image has {count}", f"Write {able}.")
     if not support.pages and not picture.animated:
         raise CnncliError(
-            f"{format} holds frames that follow in time; this picture has {count} pages without timing",
+            f"{format} holds several frames only as an animation; "
+            f"this image has {count} pages without timing",
             "Write .tif.",
         )
     if not support.pages and len({frame.shape for frame in picture.frames}) > 1:
@@ -212,13 +213,13 @@ def _by_pillow(picture: Picture, format: str, *, quality: int | None, compress: 
         return _saved(images[0], format, options | _motion_options(picture, format, images[1:]))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CnncliError(
-            f"{format} cannot hold this picture of {picture.size[0]}x{picture.size[1]} pixels: {error}",
+            f"{format} cannot hold this image of {picture.size[0]}x{picture.size[1]} pixels: {error}",
             "Write .png or .tif.",
         ) from error
 
 
 def _motion_options(picture: Picture, format: str, others: list[Image]) -> dict[str, Any]:
-    """What an animation needs: the other frames, how long each is shown, how often all are."""
+    """Pillow's options for an animation: the other frames, their durations, and the number of plays."""
     if not picture.animated:
         return {}
     durations = [round(min(each, _LONGEST_FRAME[format])) for each in picture.durations]
@@ -229,7 +230,7 @@ def _motion_options(picture: Picture, format: str, others: list[Image]) -> dict[
 
 
 def timing_losses(picture: Picture, format: str) -> list[str]:
-    """Say in words what a format cannot hold of an animation's timing."""
+    """Notes on an animation's timing that a format cannot hold."""
     found = []
     longest = _LONGEST_FRAME.get(format, math.inf)
     if picture.durations and max(picture.durations) > longest:
@@ -248,7 +249,7 @@ def timing_losses(picture: Picture, format: str) -> list[str]:
 
 
 def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
-    """A large JPEG."""
+    """Encode a large JPEG in strips."""
     from cnncli.images.jpeg import encode_strips
 
     def encode(top: int, bottom: int) -> bytes:
@@ -262,7 +263,7 @@ def _in_strips(frame: Pixels, options: dict[str, Any], threads: int) -> bytes:
 
 
 def _saved(image: Image, format: str, options: dict[str, Any]) -> bytes:
-    """A file by Pillow."""
+    """Encode with Pillow."""
     with _memory_file() as out:
         image.save(out, format=format, **options)
         out.seek(0)
@@ -270,9 +271,9 @@ def _saved(image: Image, format: str, options: dict[str, Any]) -> bytes:
 
 
 def _memory_file() -> IO[bytes]:
-    """Memory to write a file to, where there can be with a file descriptor.
+    """A file in memory, with a file descriptor where the system supports it.
 
-    For one of those Pillow lets other threads run while it encodes; for a `BytesIO` it does not, and two
+    With a descriptor, Pillow lets other threads run while it encodes; with a `BytesIO` it does not, and two
     JPEGs at once take 86 ms instead of 47.
     """
     if hasattr(os, "memfd_create"):
@@ -284,7 +285,7 @@ def _memory_file() -> IO[bytes]:
 
 
 def _import_plugin(format: str) -> None:
-    """Register one plugin of Pillow instead of all of them."""
+    """Load one plugin of Pillow instead of all of them."""
     import importlib
 
     names = {"JPEG": "Jpeg", "WEBP": "WebP", "BMP": "Bmp", "AVIF": "Avif",
@@ -293,7 +294,7 @@ def _import_plugin(format: str) -> None:
 
 
 def _metadata_options(picture: Picture, format: str) -> dict[str, Any]:
-    """What Pillow is to write besides the pixels."""
+    """Pillow's options for the metadata of an image."""
     metadata = picture.metadata
     options: dict[str, Any] = {}
     if metadata.icc:

@@ -1,9 +1,9 @@
-"""EXIF blocks: read entry by entry, and written without what belongs to another picture.
+"""EXIF blocks: read entry by entry, and written without data about another image.
 
-A block is edited where it lies: what is kept stays at its offset, and everything else becomes zeros. So a
-block never grows, however many entries point at the same bytes. Maker notes are left out: they are not
-documented or even encrypted, most of them hold a preview, or the picture's brightness in a coarse grid.
-Source: JEITA CP-3451, EXIF 2.3.
+A block is edited in place: entries that are kept stay at their offsets, and everything else becomes zeros. So
+a block never grows, however many entries point at the same bytes. Maker notes are left out: they are
+undocumented or even encrypted, and most contain a preview or a coarse brightness map of the image. Source:
+JEITA CP-3451, EXIF 2.3.
 """
 
 import struct
@@ -27,7 +27,7 @@ from cnncli.records import record, replace
 
 _PREFIX = b"Exif\0\0"
 _WHOLE_NUMBERS = frozenset((1, 3, 4, 6, 8, 9, 13, 16, 17))
-_MAIN = 0  # in the place of a pointer's tag, for the directory that the header points at
+_MAIN = 0  # stands for a pointer's tag, for the directory that the header points to
 _POINTERS = frozenset((EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY))
 _BELOW = {_MAIN: (EXIF_DIRECTORY, GPS_DIRECTORY), EXIF_DIRECTORY: (INTEROPERABILITY_DIRECTORY,)}
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
@@ -35,38 +35,39 @@ _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _FOCAL_X, _FOCAL_Y, _FOCAL_UNIT = 41486, 41487, 41488
 _MAKER_NOTE, _USER_COMMENT = 37500, 37510
 
-#: Tags of the first directory that say how pixels lie in a TIFF file, that hold pictures or layers, or that
-#: hold what has a place of its own (XMP, IPTC, Photoshop's resources, the colour profile).
+#: Tags of the first directory that describe the pixel layout of a TIFF file, contain images or layers, or
+#: contain metadata that is stored separately (XMP, IPTC, Photoshop's resources, the colour profile).
 _NO_DESCRIPTION = frozenset(
     (*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 317, *range(320, 333), *range(338, 348),
      *range(512, 522), 559, 700, *range(20498, 20528), 32932, 33723, 34377, 34675, 37724, 59932, 59933,
      *range(50706, 51200))
 )  # fmt: skip
-#: Tags that name places in the picture: of the subject, and of points on the earth as GeoTIFF has them.
+#: Tags with positions in the image: the subject's, and the points on earth of GeoTIFF.
 _PLACES = (37396, 41492, 33550, 33922, 34264, 34735, 34736, 34737, 50844)
-#: Values that may be long: text, and those that are made to hold anything.
+#: Types and tags whose values may be long: text, and tags for arbitrary content.
 _TEXT, _MOST_UNKNOWN = 2, 1024
 _MAY_BE_LONG = frozenset((_USER_COMMENT, 301, 40091, 40092, 40093, 40094, 40095))
-#: Shorter values hold no picture.
+#: Shorter values cannot contain an image.
 _LEAST_PICTURE = 128
 
 
 @record
 class Exif:
-    """What an EXIF block says, and the block as it may be written.
+    """The contents of an EXIF block, and the block as it can be written.
 
     Attributes
     ----------
     block : bytes or None
-        From its TIFF header on, upright, without thumbnails; None where there is none, or nothing in it.
+        From its TIFF header on, with upright orientation and without thumbnails; None where it is missing or
+        empty.
     orientation : int
-        1 to 8, as it was; 1 where nothing is said.
+        The original orientation, 1 to 8; 1 where none is stated.
     oriented : bool
-        Whether something is said.
+        Whether an orientation is stated.
     dpi : (x, y) or None
-        Pixels per inch of the picture as it is stored, as numbers; they may be senseless.
+        Pixels per inch of the image as it is stored; not checked for plausibility.
     lost : tuple of str
-        What was left out because a picture may be in it.
+        Names of what was left out because it may contain an image.
     """
 
     block: bytes | None = None
@@ -78,7 +79,7 @@ class Exif:
 
 @record(eq=False)
 class _Part:
-    """One directory: the tag of the pointer to it, where it lies, and its entries."""
+    """A directory: the tag that points to it, its offset, and its entries."""
 
     pointer: int
     at: int
@@ -89,7 +90,7 @@ class _Part:
 
 
 def read_exif(exif: bytes | None) -> Exif:
-    r"""Read an EXIF block, and make it one for an upright picture without a thumbnail.
+    r"""Read an EXIF block, and change it to that of an upright image without a thumbnail.
 
     Parameters
     ----------
@@ -99,11 +100,11 @@ def read_exif(exif: bytes | None) -> Exif:
     Returns
     -------
     Exif
-        Entries that are broken are left out, the others are kept.
+        Broken entries are left out, the others are kept.
     """
     if not exif:
         return Exif()
-    block = exif.removeprefix(_PREFIX).removeprefix(_PREFIX)  # some write it twice
+    block = exif.removeprefix(_PREFIX).removeprefix(_PREFIX)  # some programs write it twice
     try:
         header, parts = _parts(block)
     except BrokenTagsError:
@@ -125,21 +126,21 @@ def read_exif(exif: bytes | None) -> Exif:
 
 
 def fitted_exif(block: bytes, size: tuple[int, int], *, oriented: bool = True) -> bytes | None:
-    """Make a block say what is true of the picture that is written.
+    """Correct a block for the image that is written.
 
     Parameters
     ----------
     block : bytes
-        From ``read_exif``, or anything.
+        From ``read_exif``, or any bytes.
     size : (width, height)
-        Of the picture.
+        Of the image.
     oriented : bool
-        Whether the orientation, which is 1, is stated. AVIF has its own.
+        Whether to state the orientation, which is 1. AVIF has its own.
 
     Returns
     -------
     bytes or None
-        None where nothing is left, or the block is broken.
+        None where no entries are left, or the block is broken.
     """
     try:
         header, parts = _parts(block)
@@ -156,14 +157,14 @@ def fitted_exif(block: bytes, size: tuple[int, int], *, oriented: bool = True) -
 
 
 def moved_exif(block: bytes, *, strided: bool) -> bytes | None:
-    """Leave out what an upright block says about places in the picture, after its pixels have moved.
+    """Remove positions in the image from an upright block, after the pixels have moved.
 
     Parameters
     ----------
     block : bytes
         From ``read_exif``.
     strided : bool
-        Whether the pixels also lie further apart.
+        Whether pixels were also left out between others.
     """
     try:
         header, parts = _parts(block)
@@ -182,13 +183,13 @@ def tags_of(block: bytes) -> set[int]:
 
 
 def _parts(block: bytes) -> tuple[Header, list[_Part]]:
-    """All directories but those of thumbnails, each once; a broken one below the first is left out."""
+    """All directories but those of thumbnails, each once; broken ones below the first are left out."""
     header = read_header(block)
     if header.big:
         raise BrokenTagsError("EXIF is never BigTIFF")
     places, _ = walk_directory(block, header, header.first)
     parts = [_Part(_MAIN, header.first, tuple(places))]
-    for part in parts:  # grows meanwhile
+    for part in parts:  # the list grows during the loop
         for pointer in _BELOW.get(part.pointer, ()):
             place = part.first(pointer)
             if place is None or place.type not in (4, 13) or place.count != 1:
@@ -214,7 +215,7 @@ def _without(parts: list[_Part], tags: Iterable[int]) -> list[_Part]:
 
 
 def _orientation(block: bytes, header: Header, main: _Part) -> int:
-    """1 to 8, from a number of any type, as Pillow takes it."""
+    """The orientation, 1 to 8, from a number of any type, as in Pillow."""
     place = main.first(ORIENTATION)
     if place is None or place.count != 1 or place.type in (2, 7):
         return 1
@@ -223,7 +224,7 @@ def _orientation(block: bytes, header: Header, main: _Part) -> int:
 
 
 def _swapped(block: bytes, part: _Part, *pairs: tuple[int, int]) -> list[tuple[int, bytes]]:
-    """Edits that exchange the values of two tags, where they are alike."""
+    """Edits that swap the values of two tags of equal type and length."""
     edits = []
     for one, other in pairs:
         a, b = part.first(one), part.first(other)
@@ -249,7 +250,7 @@ def _dpi(block: bytes, header: Header, main: _Part) -> tuple[float, float] | Non
 
 
 def _without_pictures(block: bytes, parts: list[_Part]) -> tuple[list[_Part], tuple[str, ...]]:
-    """Leave out what is no description of a picture, and what may hold one."""
+    """Leave out entries that do not describe the image, and those that may contain an image."""
     found: list[int] | None = None
     lost = set()
     kept = []

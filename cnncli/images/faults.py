@@ -1,4 +1,4 @@
-"""How files are named in messages, and how the system's faults become errors that a user can mend."""
+"""Names of files in messages, and system errors turned into errors with advice."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ _WRITING = {
         "Raise the limit (see `ulimit -f`), or write a smaller format.",
     ),
     errno.EROFS: (
-        "it lies on a read-only file system",
+        "it is on a read-only file system",
         "Name a place that you may write to with -o.",
     ),
     errno.EACCES: (
@@ -91,7 +91,7 @@ def in_unicode(name: str) -> str:
 
 
 def _in_utf8(text: str) -> bytes:
-    """In UTF-8; surrogates that stand for no byte of a name, but for themselves, as text."""
+    """In UTF-8; surrogates that do not stand for a byte of a name become escapes."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -99,19 +99,19 @@ def _in_utf8(text: str) -> bytes:
 
 
 def shown(name: str | os.PathLike[str]) -> str:
-    r"""Show a file's name so that it can be printed: one line, bytes that are not UTF-8 as ``\xNN``."""
+    r"""A file's name in printable form: one line, bytes that are not UTF-8 as ``\xNN``."""
     return printable(in_unicode(os.fspath(name)))
 
 
 def reading_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
-    """Make the error to raise where a file cannot be opened or read."""
+    """The error for a file that cannot be opened or read."""
     known = _READING.get(error.errno or 0)
     what, hint = known or (_reason(error), "Check the file and the disk it lies on.")
     return CnncliError(f"cannot read {shown(name)}: {what}", hint)
 
 
 def writing_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
-    """Make the error to raise where an output cannot be written."""
+    """The error for an output that cannot be written."""
     known = _WRITING.get(error.errno or 0)
     what, hint = known or (_reason(error), "Check the output path and the disk it lies on.")
     return CnncliError(f"cannot write {shown(name)}: {what}", hint)

@@ -1,4 +1,4 @@
-"""Drawn pages as an animated GIF: one palette, and only what changes from page to page."""
+"""Encode drawn pages as an animated GIF: one palette, and only the changes from page to page."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,24 +9,24 @@ from PIL import Image
 
 from cnncli.errors import CnncliError
 
-_GRAYS = 52  # every fifth level: grays must not take on a tint
+_GRAYS = 52  # every fifth level, so that grays stay neutral
 _COMMONEST = 15
 _FREE_COLORS = 255 - _GRAYS - _COMMONEST
 _SAMPLED = 4
 
 
 def encode_flipbook(frames: Sequence[NDArray[np.uint8]], durations: Sequence[float]) -> bytes:
-    """Encode pages of one size as a GIF that plays for ever.
+    """Encode pages of one size as a GIF that repeats endlessly.
 
-    All pages share one palette without dithering, so that what stands still is stored once: about
-    a third of what frames of their own palette take.
+    All pages share one palette without dithering, so that unchanged areas are stored once: the file takes
+    about a third of the size with a palette per frame.
 
     Parameters
     ----------
     frames : sequence of ndarray, shape (H, W, 3), uint8
         The pages.
     durations : sequence of float
-        How long each is shown, in seconds.
+        The duration of each, in seconds.
 
     Returns
     -------
@@ -35,11 +35,11 @@ def encode_flipbook(frames: Sequence[NDArray[np.uint8]], durations: Sequence[flo
     Raises
     ------
     CnncliError
-        There is no page, or not one duration for each.
+        Where there are no pages, or not one duration for each.
     """
     if not frames or len(frames) != len(durations):
         raise CnncliError(
-            f"{len(frames)} pages and {len(durations)} durations; an animation needs one duration a page",
+            f"{len(frames)} pages and {len(durations)} durations; expected one duration per page",
             "Draw at least one page.",
         )
     packed = [_pack(frame) for frame in frames]
@@ -68,7 +68,7 @@ def _palette(packed: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint8]:
     colors, counts = np.unique(np.stack([packed[i] for i in chosen]), return_counts=True)
     exact = colors[np.argsort(-counts, kind="stable")[:_COMMONEST]]
     shifts = np.array([16, 8, 0], dtype=np.uint32)
-    # Counted by the root of the counts, so that small patches of colour are not lost to large plain ones.
+    # Weighted by the square root of the counts, so that small patches of colour keep their colours.
     some = np.repeat(colors, np.ceil(np.sqrt(counts)).astype(int))[:, None] >> shifts & 255
     sample = Image.fromarray(some.astype(np.uint8)[None])
     free = (
@@ -88,7 +88,7 @@ def _nearest(packed: Sequence[NDArray[np.uint32]], palette: NDArray[np.uint8]) -
     entries = palette.astype(np.float32)
     for part in np.array_split(np.flatnonzero(seen), 1 + int(seen.sum()) // 8192):
         colors = np.stack([part >> 16, part >> 8 & 255, part & 255], axis=1).astype(np.float32)
-        # |c - p|^2 less |c|^2, which is the same for every p: one product instead of a difference each.
+        # |c - p|^2 minus |c|^2, which is the same for every p: one matrix product instead of all differences.
         away = (entries**2).sum(axis=1) - 2 * colors @ entries.T
         table[part] = away.argmin(axis=1)
     return table

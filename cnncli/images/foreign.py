@@ -1,4 +1,4 @@
-"""Files that are not read, but known by their first bytes, and what would read them."""
+"""Files that cannot be read but are recognised by their first bytes, and tools that read them."""
 
 import re
 
@@ -12,7 +12,7 @@ _DJXL = "Convert it first with libjxl's djxl in.jxl out.png."
 _GS = "Draw it first: gs -sDEVICE=png16m -o out.png in.ps"
 _HEIF = "Convert it first, for example with libheif's heif-convert in.heic out.png."
 
-#: First bytes (where they lie, what they are), what such a file is called, and what to do with it.
+#: Offset and value of the first bytes, name of such a file, and advice.
 _KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\x0a", "a JPEG XL image", _DJXL),
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image", _DJXL),
@@ -54,7 +54,7 @@ _KNOWN: tuple[tuple[int, bytes, str, str], ...] = (
 )  # fmt: skip
 _SVG = re.compile(rb"<\?xml[^>]*>(?s:.{0,2000}?)<svg[\s>]")
 
-#: What is not read: name, suffixes, and what would read it.
+#: Formats that are not read: name, suffixes, and tools that read them.
 NOT_READ: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("HEIC", (".heic", ".heif"), "heif-convert (libheif)"),
     ("JPEG XL", (".jxl",), "djxl (libjxl)"),
@@ -72,17 +72,17 @@ NOT_READ: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 
 def foreign(prefix: bytes) -> tuple[str, str] | None:
-    """Tell what a file is that is not read.
+    """Recognise a file of a format that is not read.
 
     Parameters
     ----------
     prefix : bytes
-        Its first bytes, a few thousand.
+        Its first few thousand bytes.
 
     Returns
     -------
     what, hint : str
-        None where it is none of these.
+        None where it is not recognised.
     """
     if prefix[4:8] == b"ftyp":
         return _media(prefix)
@@ -95,7 +95,7 @@ def foreign(prefix: bytes) -> tuple[str, str] | None:
 
 
 def _media(prefix: bytes) -> tuple[str, str] | None:
-    """HEIC, AVIF and videos share their container, and say by brands what they are."""
+    """Recognise HEIC and videos by their brands, which share a container with AVIF."""
     words = brands(prefix)
     if words & _HEIC:
         return "an HEIC image", _HEIF

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from cnncli.errors import CnncliError
 from cnncli.records import record
 
-#: Suffix of an output file to the format that is written.
+#: Suffix of an output file to its format.
 SUFFIXES: dict[str, str] = {
     ".png": "PNG",
     ".apng": "PNG",
@@ -33,7 +33,7 @@ SUFFIXES: dict[str, str] = {
     ".npy": "NPY",
 }
 
-#: First bytes (where they lie, what they are), format, and the plugin of Pillow that reads it.
+#: Offset and value of the first bytes, format, and the plugin of Pillow that reads it.
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "PNG", "PngImagePlugin"),
     (0, b"\xff\xd8\xff", "JPEG", "JpegImagePlugin"),
@@ -75,12 +75,12 @@ _PNM = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 
 
 def sniffed(prefix: bytes) -> tuple[str, str] | None:
-    """Tell a file's format by its first bytes.
+    """Identify a file's format by its first bytes.
 
     Returns
     -------
     format, plugin : str
-        The plugin is empty for formats that are read without Pillow; None where nothing fits.
+        The plugin is empty for formats that are read without Pillow; None where nothing matches.
     """
     for at, magic, format, plugin in _SIGNATURES:
         if prefix.startswith(magic, at):
@@ -93,7 +93,7 @@ def sniffed(prefix: bytes) -> tuple[str, str] | None:
 
 
 def _is_bare_bitmap(prefix: bytes) -> bool:
-    """Whether a file is a bitmap without a file header: the size of its own, one plane, bits of a pixel."""
+    """Whether a file is a bitmap without a file header: known header size, one plane, bits per pixel."""
     size, planes, bits = (
         int.from_bytes(prefix[at:end], "little") for at, end in ((0, 4), (12, 14), (14, 16))
     )
@@ -101,7 +101,7 @@ def _is_bare_bitmap(prefix: bytes) -> bool:
 
 
 def brands(prefix: bytes) -> set[bytes]:
-    """What an ISO base media file (AVIF, HEIC, videos) says it is compatible with, and its main brand."""
+    """The main and compatible brands of an ISO base media file (AVIF, HEIC, videos)."""
     length = min(int.from_bytes(prefix[:4], "big"), len(prefix))
     return {prefix[8:12], *(prefix[at : at + 4] for at in range(16, length - 3, 4))}
 
@@ -115,13 +115,13 @@ class WriteSupport:
     depths : tuple of int
         8 (uint8), 16 (uint16) and 32 (float32).
     alpha : bool
-        Opacity; without it pictures are laid on white.
+        Opacity; without it, images are composited on white.
     animation : bool
-        Several frames with their timing.
+        Several frames with durations.
     pages : bool
-        Several frames of any size, without timing.
+        Several frames of any size, without durations.
     gray : bool
-        True for formats that hold nothing but gray.
+        Only gray.
     """
 
     depths: tuple[int, ...] = (8,)
@@ -131,7 +131,7 @@ class WriteSupport:
     gray: bool = False
 
 
-#: What is written, by format.
+#: Formats that are written.
 FORMATS: dict[str, WriteSupport] = {
     "PNG": WriteSupport(depths=(8, 16), alpha=True, animation=True),
     "JPEG": WriteSupport(),
@@ -153,19 +153,19 @@ FORMATS: dict[str, WriteSupport] = {
 
 @record
 class ReadSupport:
-    """What is read of a format.
+    """What can be read of a format.
 
     Attributes
     ----------
     suffixes : tuple of str
-        Of its files.
+        Suffixes of its files.
     depths : tuple of int
         8, 16 and 32 (float); others are refused.
     alpha : bool
         Opacity.
     frames : str
-        ``animation``, ``pages``, or ``first`` where further pictures in it are left out; empty where there
-        are none.
+        ``animation``, ``pages``, or ``first`` where only the first of several images is read; empty for
+        formats of a single image.
     """
 
     suffixes: tuple[str, ...]
@@ -174,7 +174,7 @@ class ReadSupport:
     frames: str = ""
 
 
-#: What is read, by format.
+#: Formats that are read.
 READ: dict[str, ReadSupport] = {
     "PNG": ReadSupport((".png", ".apng"), (8, 16), True, "animation"),
     "JPEG": ReadSupport((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), frames="first"),
@@ -207,7 +207,7 @@ READ: dict[str, ReadSupport] = {
     "FLI": ReadSupport((".fli", ".flc"), frames="animation"),
 }
 
-#: Suffixes that a folder is searched for.
+#: Suffixes of the files that are read in folders.
 READ_SUFFIXES: frozenset[str] = frozenset(suffix for reads in READ.values() for suffix in reads.suffixes)
 
 
@@ -219,7 +219,8 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
     path : str or path
         A file name, or a suffix alone (``.png`` or ``png``).
     format : str or None
-        What ``--format`` says: a format's name or one of its suffixes, any case. It outranks the suffix.
+        The value of ``--format``: a format's name or one of its suffixes, in any case. It overrides the
+        suffix of ``path``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""GeoTIFF's fields after the pixels have moved.
+"""GeoTIFF's fields for filtered images whose pixels have moved.
 
 Source: OGC 19-008r4, GeoTIFF Standard 1.1, 7.3 and annex B.6; GDAL, GeoTIFF driver, "Internal nodata masks".
 """
@@ -12,7 +12,7 @@ from cnncli.records import replace
 
 _SCALE, _TIE_POINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
 _GDAL_METADATA, _NODATA, _RATIONAL_POLYNOMIAL = 42112, 42113, 50844
-#: All fields that are kept.
+#: All fields that can be kept.
 TAGS = (
     _SCALE,
     _TIE_POINTS,
@@ -29,13 +29,13 @@ _STATISTICS = re.compile(rb"\s*<Item[^>]*name=[\"']STATISTICS_[^>]*>[^<]*</Item>
 
 
 def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[GeoField, ...], bool]:
-    """Let fields say where the moved pixels lie.
+    """Update the fields to the new positions of the pixels.
 
     Returns
     -------
     geo, whole : tuple of GeoField, bool
-        ``whole`` is False where some had to be left out: all that tell a place where the picture was turned,
-        the polynomials where pixels have moved.
+        ``whole`` is False where some were left out: all positions where the image was rotated or flipped, and
+        the rational polynomials where pixels have moved.
     """
     fields = {field.tag: field for field in geo}
     if geometry.unmoved:
@@ -45,7 +45,7 @@ def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[
     if geometry.turned:
         for tag in (_SCALE, _TIE_POINTS, _TRANSFORMATION):
             fields.pop(tag, None)
-    # Of a pixel that is an area, places count from its corner: the middle of the first is at a half.
+    # Where pixels are areas, positions are relative to the corner: the first pixel's centre is at 0.5.
     middle = 0.0 if _is_point(fields.get(_KEYS)) else 0.5
     for tag, change in ((_SCALE, _scaled), (_TIE_POINTS, _tied), (_TRANSFORMATION, _transformed)):
         if tag in fields:
@@ -55,12 +55,12 @@ def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[
 
 
 def without_values(geo: Iterable[GeoField]) -> tuple[GeoField, ...]:
-    """Leave out what speaks of values, for pixels in other units."""
+    """Leave out fields about pixel values, for pixels in other units."""
     return tuple(field for field in geo if field.tag not in (_NODATA, _GDAL_METADATA))
 
 
 def without_statistics(field: GeoField) -> GeoField:
-    """GDAL's metadata without the smallest, largest and mean value, which a filter changes."""
+    """GDAL's metadata without the statistics of values, which a filter changes."""
     if field.tag != _GDAL_METADATA or not isinstance(field.values, bytes):
         return field
     return replace(field, values=_STATISTICS.sub(b"", field.values))
@@ -78,7 +78,7 @@ def _scaled(values: tuple[float, ...], geometry: ResultGeometry, middle: float) 
 
 
 def _tied(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
-    """Points of six numbers, of which the first two are a place in the picture."""
+    """Tie points of six numbers, of which the first two are a position in the image."""
     moved = list(values)
     for at in range(0, len(values) - 5, 6):
         for axis in (0, 1):
@@ -88,7 +88,7 @@ def _tied(values: tuple[float, ...], geometry: ResultGeometry, middle: float) ->
 
 
 def _transformed(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
-    """A matrix (4, 4) from places in the picture to places on the earth, times the way back."""
+    """The matrix (4, 4) from positions in the image to positions on earth, for the new pixels."""
     moved = list(values)
     for row in range(0, len(values) - 3, 4):
         for axis in (0, 1):

@@ -1,8 +1,8 @@
-"""GIF, read: every frame as it is seen on a canvas that is transparent where nothing was drawn.
+"""Read GIF: every frame as it is displayed on a canvas that is transparent where nothing was drawn.
 
-Pillow takes the compression off; the frames are laid on one another here. What nothing covers, and what a
-frame leaves behind when it is cleared, Pillow paints in the first frame's colours; browsers, ImageMagick and
-vips let through what lies below. Source: CompuServe, Graphics Interchange Format, Version 89a.
+Pillow decompresses the frames; they are composited here. Uncovered and cleared areas are painted in the first
+frame's colours by Pillow, but are transparent in browsers, ImageMagick and vips. Source: CompuServe, Graphics
+Interchange Format, Version 89a.
 """
 
 import struct
@@ -34,19 +34,19 @@ class Frame:
     Attributes
     ----------
     box : (x, y, width, height)
-        Where it lies on the canvas.
+        Its rectangle on the canvas.
     interlaced : bool
-        Its rows come in four passes.
+        Whether its rows are stored in four passes.
     colors : ndarray, (256, 4), uint8
-        Its own palette, or the file's, opaque; colours that are missing are black.
+        Its own palette or the file's, opaque; missing colours are black.
     clear : int or None
-        The index that lets through what lies below.
+        The transparent index.
     disposal : int
-        What becomes of its place afterwards: 2 it is cleared, 3 it is as it was before.
+        What happens to its rectangle afterwards: 2 it is cleared, 3 the previous content is restored.
     milliseconds : float
-        How long it is shown.
+        How long it is displayed.
     bits, at, end : int
-        Size of the first codes, and where the blocks of codes begin and end.
+        Initial code size, and the offsets of the first and behind the last block of codes.
     """
 
     box: tuple[int, int, int, int]
@@ -62,20 +62,20 @@ class Frame:
 
 @record(eq=False)
 class Layout:
-    """What a GIF consists of.
+    """The structure of a GIF.
 
     Attributes
     ----------
     size : (width, height)
-        Of the canvas, which holds the whole first frame.
+        Of the canvas, enlarged to contain the first frame.
     frames : tuple of Frame
-        Those that are whole.
+        The complete frames.
     plays : int or None
-        How often all of them are shown, 0 for ever; None where the file does not say, which is once.
+        How often the animation is played, 0 for endless; None where the file does not say, which means once.
     cut : bool
         True where the file stops inside a frame.
     end : int or None
-        Where the end mark ends; None where there is none.
+        Offset behind the trailer; None where there is none.
     """
 
     size: tuple[int, int]
@@ -86,18 +86,18 @@ class Layout:
 
     @property
     def pixels(self) -> int:
-        """Pixels that are decoded for all frames."""
+        """Number of pixels that are decoded for all frames."""
         canvas = self.size[0] * self.size[1]
         return sum(max(canvas, frame.box[2] * frame.box[3]) for frame in self.frames)
 
 
 def read_layout(data: bytes) -> Layout:
-    """Walk through a GIF's blocks once.
+    """Read a GIF's structure in one pass over its blocks.
 
     Raises
     ------
     EOFError
-        Where it stops before its first block.
+        Where the file ends before its first block.
     """
     if len(data) < 13:
         raise EOFError("it stops inside its header")
@@ -148,7 +148,7 @@ def _palette(data: bytes, at: int, flags: int) -> tuple[Colors, int]:
 
 
 def _blocks(data: bytes, at: int) -> tuple[int, list[tuple[int, int]]]:
-    """Where a chain of blocks ends, and where the first two of them begin and end."""
+    """The offset behind a chain of blocks, and start and end of its first two blocks."""
     found: list[tuple[int, int]] = []
     while size := data[at]:
         if len(found) < 2:
@@ -164,7 +164,7 @@ def _controlled(block: bytes) -> tuple[int, float, int | None]:
 
 
 def _plays(blocks: list[bytes]) -> int | None:
-    """How often a looping extension has the frames shown: it counts the times after the first."""
+    """Number of plays from a looping extension, which counts the repetitions after the first."""
     if len(blocks) < 2 or blocks[0] not in _LOOPING or len(blocks[1]) < 3 or blocks[1][0] & 7 != 1:
         return None
     again = int.from_bytes(blocks[1][1:3], "little")
@@ -198,14 +198,14 @@ def _frame(
 
 
 def remarks(data: bytes, layout: Layout) -> tuple[str, ...]:
-    """Say what is wrong with the end of a GIF whose frames are all read."""
+    """Notes on the end of a GIF all of whose frames were read."""
     if layout.end is None:
         return (f"it ends without its end mark; {len(layout.frames)} whole frames were read",)
     return trailing_notes(len(data) - layout.end, data[layout.end : layout.end + 65_536])
 
 
 def is_gray(frame: Frame) -> bool:
-    """Whether a frame's indices are brightness themselves, as far as its palette goes."""
+    """Whether a frame's indices are gray levels, according to its palette."""
     same = (frame.colors == _GRAY).all(axis=1)
     count = 256 if same.all() else int(same.argmin())
     return count > 1 and not frame.colors[count:, :3].any()
@@ -216,18 +216,18 @@ def composed(data: bytes, layout: Layout) -> tuple[Pixels, ...]:
 
     Returns
     -------
-    tuple of ndarray, (H, W, 3), or (H, W, 4) where any frame lets something through, uint8
+    tuple of ndarray, (H, W, 3), or (H, W, 4) where any frame is partly transparent, uint8
 
     Raises
     ------
     ValueError
-        Where codes are broken, or fewer than a frame needs.
+        Where codes are invalid, or too few for a frame.
     """
     return with_one_opacity(list(_shown(data, layout)))
 
 
 def _shown(data: bytes, layout: Layout) -> Iterator[Pixels]:
-    """The canvas as it is after each frame: RGB where all of it is covered, else RGB and opacity."""
+    """The canvas after each frame: RGB where it is fully covered, else RGBA."""
     width, height = layout.size
     canvas = np.zeros((height, width, 4), np.uint8)
     for frame in layout.frames:

@@ -1,4 +1,4 @@
-"""The extensions of a GIF that are no pixels: comments and XMP.
+"""Metadata of GIF: comments and XMP.
 
 Source: CompuServe, Graphics Interchange Format, Version 89a, 24 and 26; Adobe, XMP Specification, part 3.
 """
@@ -16,7 +16,7 @@ _XMP, _XMP_TAIL = b"\x0bXMP DataXMP", b"\x01\xff\xfe\xfd\xfc"
 
 
 def collect_from_gif(data: bytes, blocks: MetadataBlocks) -> None:
-    """Collect comments and XMP, from the first block to the end mark."""
+    """Collect comments and XMP, from the first block to the trailer."""
     from cnncli.images.metadata_reading import add_comment
 
     at = 13 + _table(data[10] if len(data) > 10 else 0)
@@ -36,12 +36,12 @@ def collect_from_gif(data: bytes, blocks: MetadataBlocks) -> None:
 
 
 def _table(flags: int) -> int:
-    """Bytes of the palette that a block's flags announce."""
+    """Size in bytes of the palette that a block's flags announce."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _blocks(data: bytes, at: int, *, keep: bool) -> tuple[int, list[bytes]]:
-    """Walk through blocks of up to 255 bytes to the place behind the last."""
+    """The offset behind a chain of blocks of up to 255 bytes, and their contents if ``keep``."""
     parts = []
     while at < len(data) and data[at]:
         if keep:

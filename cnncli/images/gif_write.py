@@ -1,7 +1,7 @@
-"""GIF, written: one picture, or frames that follow in time.
+"""Write GIF: a single image or an animation.
 
-Pillow finds the colours and packs the indices; the file around them is laid out here, because Pillow leaves
-out frames that equal the one before, and the mark of transparency where only later frames need it.
+Pillow chooses the colours and compresses the indices; the file is assembled here, because Pillow drops frames
+that equal the one before, and the transparency flag where only later frames need it.
 Source: CompuServe, Graphics Interchange Format, Version 89a.
 """
 
@@ -15,15 +15,15 @@ from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.png import changed_box
 from cnncli.records import record
 
-_MOST = 65_535  # that a number of the file can state
-_OPAQUE = 128  # of 255, and above: the rest is let through
+_MOST = 65_535  # largest 16-bit number of the file
+_OPAQUE = 128  # of 255; less opaque pixels become transparent
 _GRAY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-_KEEP, _CLEAR = 1, 2  # what becomes of a frame when the next is shown
+_KEEP, _CLEAR = 1, 2  # disposal of a frame before the next one
 
 
 @record(eq=False)
 class _Indexed:
-    """A frame as indices (H, W) into at most 256 colours (n, 3), one of which may let through."""
+    """A frame as indices (H, W) into at most 256 colours (n, 3), one of which may be transparent."""
 
     indices: NDArray[np.uint8]
     colors: NDArray[np.uint8]
@@ -31,18 +31,18 @@ class _Indexed:
 
 
 def encode_gif(picture: Picture) -> bytes:
-    """Encode a picture, or an animation, whose frames are all kept, equal ones too.
+    """Encode an image or an animation; all frames are kept, even equal ones.
 
     Parameters
     ----------
     picture : Picture
-        uint8 frames of one size. At most 256 colours a frame are exact; more are dithered. What is less
-        than half opaque is let through.
+        uint8 frames of one size. Up to 256 colours per frame are exact; more are dithered. Pixels less
+        than half opaque become transparent.
 
     Returns
     -------
     bytes
-        Durations are hundredths of a second, 655.35 seconds at most.
+        The file. Durations are stored in hundredths of a second, at most 655.35 seconds.
     """
     parts = [
         (box, _indexed(frame, hole=disposal == _CLEAR), disposal) for box, frame, disposal in _parts(picture)
@@ -67,7 +67,7 @@ def encode_gif(picture: Picture) -> bytes:
 
 
 def dithered_frames(picture: Picture) -> int:
-    """How many frames have more colours than a palette holds, so that any of their pixels may change."""
+    """Number of frames with more colours than a palette holds, which are dithered."""
     from PIL import Image
 
     count = 0
@@ -81,7 +81,7 @@ def dithered_frames(picture: Picture) -> int:
 
 
 def _metadata_blocks(metadata: Metadata) -> Iterator[bytes]:
-    """Comments, and XMP, which lies there as it is, with a tail that leads readers of blocks to its end."""
+    """Comments, and XMP, which is stored unblocked, with a trailer that leads block readers to its end."""
     for text in metadata.texts:
         yield b"\x21\xfe" + _blocks(text.text.encode())
     if metadata.xmp:
@@ -94,10 +94,10 @@ def _blocks(data: bytes) -> bytes:
 
 
 def _parts(picture: Picture) -> Iterator[tuple[tuple[int, int, int, int], Pixels, int]]:
-    """Where each frame lies, its pixels there, and what becomes of it.
+    """Rectangle, pixels and disposal of each frame.
 
-    Where all is opaque, a frame is the rectangle in which it differs from the one before. Where something
-    is let through, frames are whole, and each is cleared away before the next.
+    Opaque frames are cropped to the rectangle that differs from the frame before. Frames with transparency
+    are stored whole, and each is cleared before the next.
     """
     width, height = picture.size
     whole = (0, 0, width, height)
@@ -114,18 +114,18 @@ def _parts(picture: Picture) -> Iterator[tuple[tuple[int, int, int, int], Pixels
 
 
 def _table(frame: _Indexed) -> bytes:
-    """A frame's colours, as many as a power of two."""
+    """A frame's palette, padded to a power of two."""
     count = 2 << max(0, (len(frame.colors) - 1).bit_length() - 1)
     return frame.colors.tobytes().ljust(3 * count, b"\0")
 
 
 def _bits(table: bytes) -> int:
-    """How a header states the size of a table."""
+    """The size of a palette as a header encodes it."""
     return (len(table) // 3).bit_length() - 2
 
 
 def _packed(indices: NDArray[np.uint8]) -> bytes:
-    """Codes of 9 bits and more, in blocks."""
+    """LZW codes in blocks."""
     from PIL import GifImagePlugin, Image  # noqa: F401, the plugin registers the encoder
 
     packed: bytes = Image.fromarray(np.ascontiguousarray(indices)).tobytes("gif", "L", 8, 0)
@@ -133,10 +133,10 @@ def _packed(indices: NDArray[np.uint8]) -> bytes:
 
 
 def _indexed(frame: Pixels, *, hole: bool) -> _Indexed:
-    """Exact where there are no more colours than fit; less than half opaque is fully transparent.
+    """Index a frame: exact where its colours fit; pixels less than half opaque become transparent.
 
-    With ``hole`` one index lets through even if no pixel has it: many readers clear a frame to nothing only
-    where the frame knows transparency.
+    With ``hole``, one index is transparent even if no pixel uses it: many readers clear a frame to
+    transparent only if the frame has a transparent index.
     """
     if frame.shape[2] == 1 and not hole:
         return _Indexed(frame[..., 0], _GRAY, None)
@@ -150,7 +150,7 @@ def _indexed(frame: Pixels, *, hole: bool) -> _Indexed:
 
 
 def _opaque(frame: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Colours (H, W, 3), and which pixels are let through: they have a colour that others have, too."""
+    """Colours (H, W, 3), and the mask of transparent pixels, which get a colour that others use."""
     alpha = frame.shape[2] in (2, 4)
     shades = frame[..., :-1] if alpha else frame
     clear = frame[..., -1] < _OPAQUE if alpha else np.zeros(frame.shape[:2], bool)

@@ -1,9 +1,9 @@
-"""Large JPEGs encoded in strips by several threads and joined to one picture.
+"""Encode large JPEGs in strips with several threads, and join them.
 
-JPEG foresees it: after a restart interval, a whole number of blocks, the entropy coder starts anew, so
-strips of so many rows of blocks can be coded apart and put together with restart markers between them.
-The pixels are those of a JPEG coded in one piece; strips depend on the picture alone, so that the bytes
-are the same for any number of threads. Source: ITU-T T.81, B.1.1.3 and B.2.
+JPEG allows this: after each restart interval, a fixed number of blocks, the entropy coder is reset, so strips
+of block rows can be encoded separately and joined with restart markers. The pixels are those of a JPEG
+encoded in one piece; the strips depend only on the image, so the bytes are the same for any number of
+threads. Source: ITU-T T.81, B.1.1.3 and B.2.
 """
 
 import struct
@@ -15,25 +15,25 @@ STRIP_ROWS = 256
 _BLOCK = 8
 _LONGEST_INTERVAL = 65_535
 _SOF0, _SOS, _DRI, _RST0, _EOI = 0xC0, 0xDA, 0xDD, 0xD0, b"\xff\xd9"
-_RESTARTS = 8  # restart markers are numbered in a circle
+_RESTARTS = 8  # restart markers are numbered cyclically
 
 
 def encode_strips(
     encode: Callable[[int, int], bytes], size: tuple[int, int], *, halved: bool, threads: int
 ) -> bytes:
-    """Encode a picture in strips.
+    """Encode an image in strips.
 
     Parameters
     ----------
     encode : callable
-        ``encode(top, bottom)`` gives those rows as a baseline JPEG with the standard tables. The first
-        strip's header becomes the whole's.
+        ``encode(top, bottom)`` returns those rows as a baseline JPEG with the standard tables. The header of
+        the first strip is used for the file.
     size : (height, width)
-        Of the picture.
+        Of the image.
     halved : bool
         Whether colour is stored at half the resolution, in blocks of 16 x 16 pixels.
     threads : int
-        How many strips to encode at the same time.
+        Number of threads that encode strips.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def encode_strips(
 
 
 def _parts(jpeg: bytes) -> tuple[dict[int, int], int]:
-    """Where each segment of a JPEG begins, by its marker, and where the entropy-coded data do."""
+    """Offsets of a JPEG's segments by marker, and of the entropy-coded data."""
     segments, at = {}, 2
     while True:
         marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")

@@ -1,4 +1,4 @@
-"""Letters and accents: drawn with the font that comes with Pillow, as strokes where it has none."""
+"""Draw letters and accents with the font that comes with Pillow, or as strokes where it lacks them."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 Paths = tuple[tuple[Point, ...], ...]
 
 ASCENT, DESCENT, CAP = 0.78, 0.24, 0.71
-"""Heights above and below the base line, and of a capital, in multiples of the font size."""
+"""Heights above and below the baseline, and of a capital, in multiples of the font size."""
 
 _OVERSAMPLE = 8
 
@@ -48,8 +48,8 @@ _SIGNS: dict[str, tuple[float, Paths]] = {
         ),
     ),
 }
-# The font has no accents either: these stand over a letter, hang from its base line, or lie across it, in
-# multiples of the em, the last of the letter's height. x from its middle.
+# The font has no accents either: these are placed above a letter, below its baseline, or across it, in
+# multiples of the em or, across, of the letter's height; x is relative to the letter's centre.
 _OVER: dict[str, Paths] = {
     "\u0300": (((-0.09, 0.10), (0.05, 0.00)),),
     "\u0301": (((0.09, 0.10), (-0.05, 0.00)),),
@@ -74,17 +74,17 @@ _ACROSS: dict[str, Paths] = {
     "\u0338": (((-0.26, -0.04), (0.26, 1.04)),),
 }
 _CROSSED = {"ø": "o\u0338", "Ø": "O\u0338", "ł": "l\u0337", "Ł": "L\u0337"}
-_MARK_GAP, _MARK_ROOM = 0.085, 0.18  # between a letter and its accent; above a letter for both
-_LOWERED = 0.8  # of a tall letter, so that its accent has room below ASCENT
+_MARK_GAP, _MARK_ROOM = 0.085, 0.18  # gap between a letter and its accent; space for both above a letter
+_LOWERED = 0.8  # scale of a tall letter, so that its accent fits below ASCENT
 
-_FONT_SIGNS = "©«°±´·»‘’“”…‹›™"  # that the font has besides ASCII
+_FONT_SIGNS = "©«°±´·»‘’“”…‹›™"  # signs of the font outside ASCII
 _PLAIN = str.maketrans({"–": "-", "—": "-", "″": '"', "•": "·", "\u00a0": " "})
 
 
 def spell(s: str) -> str:
-    """Return ``s`` in the letters that can be drawn; others as escapes, a backslash and ``u65e5``.
+    """Replace letters that cannot be drawn by escapes, a backslash and ``u65e5``.
 
-    Two names that differ are still told apart.
+    Different names stay different.
     """
     if s.isascii() and s.isprintable():
         return s
@@ -95,7 +95,7 @@ def spell(s: str) -> str:
 
 
 def runs_of(s: str) -> list[str]:
-    """Split what `spell` gave: stretches that the font draws, single signs, and letters with accents."""
+    """Split a result of `spell` into runs that the font draws, single signs, and letters with accents."""
     runs: list[str] = []
     alone = True
     for ch in s:
@@ -109,23 +109,23 @@ def runs_of(s: str) -> list[str]:
 
 
 def length_of(runs: Sequence[str], size: int) -> float:
-    """Pixels that runs take up, at a font size."""
+    """Width of runs in pixels at a font size."""
     return sum(_advance(run, size) for run in runs)
 
 
 def write(page: Image.Image, at: tuple[int, int], runs: Sequence[str], style: tuple[int, float, str]) -> None:
-    """Paint runs from ``at``, left end of the base line.
+    """Draw runs from ``at``, the left end of the baseline.
 
     Parameters
     ----------
     page : Image
-        To paint on.
+        To draw on.
     at : (int, int)
         x and y.
     runs : sequence of str
         From `runs_of`.
     style : (size, stroke, color)
-        Font size, pixels by which strokes are thickened, and colour.
+        Font size, extra stroke width in pixels, and colour.
     """
     size, stroke, color = style
     x, base = float(at[0]), at[1]
@@ -141,14 +141,14 @@ def write(page: Image.Image, at: tuple[int, int], runs: Sequence[str], style: tu
             mask = _sign(run, size, stroke)
             page.paste(ImageColor.getrgb(color), (round(x), base - ceil(ASCENT * size)), mask)
         else:
-            # stroke_width takes fractions: a light bold from the one weight the font has.
+            # stroke_width takes fractions: a light bold from the font's only weight.
             draw.text((x, base), run, color, _font(size), anchor="ls", stroke_width=stroke)
         x += _advance(run, size)
 
 
 @lru_cache(maxsize=1024)
 def _accented(ch: str) -> tuple[str, str] | None:
-    """A letter and its accent, where both can be drawn; None for all others."""
+    """A letter and its accent, where both can be drawn; else None."""
     if len(ch) != 1 or ch.isascii():
         return None
     parts = _CROSSED.get(ch) or unicodedata.normalize("NFD", ch)
@@ -168,14 +168,14 @@ def _advance(run: str, size: int) -> float:
 
 
 def _top(letter: str, size: int) -> float:
-    """Pixels from the base line to the top of a letter."""
+    """Height in pixels of a letter above the baseline."""
     if letter in _SIGNS:
         return max(y for path in _SIGNS[letter][1] for _, y in path) * size
     return -_font(size).getbbox(letter, anchor="ls")[1]
 
 
 def _lowered(letter: str, mark: str, size: int) -> int:
-    """The font size of a letter, smaller where its accent would not fit above it."""
+    """The font size of a letter, reduced where its accent would not fit above it."""
     tall = mark in _OVER and _top(letter, size) > (ASCENT - _MARK_ROOM) * size
     return round(_LOWERED * size) if tall else size
 

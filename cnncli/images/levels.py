@@ -1,17 +1,18 @@
-"""What is black and what is white in numbers that are deeper than bytes.
+"""Determine the values of black and white in images deeper than 8 bits.
 
-A byte says it by its type. 16 bits hold 10 or 12 as often as 16, and floats reach from 0 to 1, from 0 to
-255, or count something. One rule reads them everywhere:
+For bytes, they follow from the type. But 16-bit files often hold 10 or 12 bits, and floats range from 0 to 1,
+from 0 to 255, or are measurements. One rule applies everywhere:
 
-- Floats: white is 1 where nothing, or next to nothing, lies beyond 1 (what does is clipped), and in formats
-  whose white is 1 also where nine of ten numbers do (HDR). Otherwise they are on the scale of 8, 10, 12, 14
-  or 16 bits, the least that holds all of them.
-- 16 bits: those of 8, 10, 12, 14 or 16 bits, the least that holds all of them.
+- Floats: white is 1 where no values, or very few, are above 1 (these are clipped), and in formats whose
+  white is 1 also where nine of ten values are at most 1 (HDR). Otherwise white is the maximum of 8, 10, 12,
+  14 or 16 bits, the smallest that includes all values.
+- 16 bits: white is the maximum of 8, 10, 12, 14 or 16 bits, the smallest that includes all values.
 
-It is asked once for all pictures of a data set; `Scale` is the answer, and travels with the network. Numbers
-that would use few of 256 levels on that scale are stretched. Of a lone picture and a network that never saw
-its kind, 16 bits are by their type, and what cannot be told is refused: 16 bits that would fit into 14 may be
-a dark picture, or one of 14 bits. So is what a network that knows its kind has never seen so dark.
+The rule is applied once to all images of a dataset; the resulting `Scale` is stored with the network. Values
+that would use few of 256 levels on that scale are stretched. For a single image and a network without a scale
+for its dtype, white follows from the type, and ambiguous images are refused: 16-bit values that fit into 14
+bits may be a dark image, or one of 14 bits. An image much darker than all that the network was trained on is
+treated the same.
 """
 
 from collections.abc import Iterable
@@ -24,41 +25,41 @@ from cnncli.errors import CnncliError
 from cnncli.images.picture import Picture, Pixels, with_depth
 from cnncli.records import record
 
-#: The kinds of numbers that a rule is needed for, by the name of their dtype.
+#: The dtypes for which black and white must be determined.
 DEEP = ("uint16", "float32")
 
-_TOPS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # of 8, 10, 12, 14 and 16 bits
-_HAIR = 1.01  # times white: what rounding and resizing leave above it
-_BEYOND_ONE = 2.0  # the largest number that may stand above a white of 1
-_RARE = 0.01  # the share of numbers between the two that are clipped; more of them are no accident
-_BELOW = 0.1  # times white: what resizing and sharpening leave below black
-_HIGHLIGHTS = 9  # numbers up to 1 for each one above, where white is 1 and there are highlights
-_FEWEST = 32  # levels of 256 that all numbers together must reach over, or else they are stretched
-_MARGIN = 1 / 8  # of their span, on either side of what is stretched, for pictures to come
+_TOPS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # maxima of 8, 10, 12, 14 and 16 bits
+_HAIR = 1.01  # times white: tolerance for rounding and resizing
+_BEYOND_ONE = 2.0  # the largest value that may occur above a white of 1
+_RARE = 0.01  # the largest share of values between the two that are clipped
+_BELOW = 0.1  # times white: tolerance below black for resizing and sharpening
+_HIGHLIGHTS = 9  # values up to 1 for each one above, where white is 1 and there are highlights
+_FEWEST = 32  # of 256 levels that all values together must span, or else they are stretched
+_MARGIN = 1 / 8  # of the span, added at both ends of a stretched range for unseen images
 _EXPECTED = "0 to 255, 1,023, 4,095, 16,383 or 65,535"
-#: 16 bits that reach no further may be a dark picture, or one of 12 bits.
+#: 16-bit values up to this may be a dark image, or one of 12 bits.
 MOST_OF_12_BITS = 4095
 _MOST_OF_14_BITS = 16383
-_DARKER = 0.5  # times the darkest picture learned from: one below that, of fewer bits, is of another kind
-_BEYOND = 2  # times white: numbers beyond that are on another scale, not a spot that is too bright
+_DARKER = 0.5  # times the darkest training image: darker images of fewer bits are on another scale
+_BEYOND = 2  # times white: larger values are on another scale, not overexposed
 
 
 @record
 class ValueRange:
-    """Which numbers one picture holds, or many.
+    """The range of values in one or more images.
 
     Attributes
     ----------
     low, high : float
-        The least and the greatest.
+        Smallest and largest value.
     least, most : float
-        The smallest of the pictures' greatest numbers (black pictures do not count), and the largest.
+        Smallest and largest of the images' maxima (black images are ignored).
     count, small, large : int
-        Numbers in all; those above 0 up to 1; those above 1.
+        Number of all values; of those above 0 up to 1; of those above 1.
     whole : bool
-        All are whole numbers.
+        Whether all are whole numbers.
     highlights : bool
-        All come from formats whose white is 1, whatever lies above.
+        Whether all come from formats whose white is 1 even if there are larger values.
     """
 
     low: float
@@ -74,14 +75,15 @@ class ValueRange:
 
 @record
 class Scale:
-    """The numbers that become 0 and 255.
+    """The values that become 0 and 255.
 
     Attributes
     ----------
     low, high : float
-        They.
+        The values of black and white.
     least, most : float
-        Of the pictures that this was decided by, as in `ValueRange`: another saver's are told by them.
+        Smallest and largest maximum of the images from which the scale was chosen, as in `ValueRange`; used
+        to recognise images on another scale.
     """
 
     low: float
@@ -91,25 +93,25 @@ class Scale:
 
 
 def value_range_of(shades: Pixels, *, highlights: bool = False) -> ValueRange:
-    """See which numbers a picture's colours are, opacity left out.
+    """The range of an image's values, without opacity.
 
     Parameters
     ----------
     shades : ndarray
         Of any shape, uint16 or float32.
     highlights : bool
-        The picture's format has white at 1.
+        Whether the image's format has its white at 1.
 
     Raises
     ------
     CnncliError
-        Where some are no finite numbers.
+        Where some values are not finite.
     """
     low, high = float(shades.min()), float(shades.max())
     if not np.isfinite((low, high)).all():
         wrong = int(np.count_nonzero(~np.isfinite(shades)))
         raise CnncliError(
-            f"{wrong:,} of its {shades.size:,} numbers are NaN or infinite; expected finite ones",
+            f"{wrong:,} of its {shades.size:,} values are NaN or infinite; expected finite values",
             "Fill them in before saving, for example with numpy.nan_to_num.",
         )
     if shades.dtype == np.uint16:
@@ -121,7 +123,7 @@ def value_range_of(shades: Pixels, *, highlights: bool = False) -> ValueRange:
 
 
 def combined_range(extents: Iterable[ValueRange]) -> ValueRange:
-    """The extent of all pictures of a data set; one at least."""
+    """The combined range of all images of a dataset, at least one."""
     ranges = list(extents)
     bright = [each.least for each in ranges if each.least > 0]
     return ValueRange(
@@ -138,29 +140,29 @@ def combined_range(extents: Iterable[ValueRange]) -> ValueRange:
 
 
 def is_dim(value_range: ValueRange, kind: str) -> bool:
-    """Whether a picture, other than a black one, does not go beyond 1, or with 16 bits not beyond 12."""
+    """Whether an image that is not black has no values above 1 or, with 16 bits, above the range of 12."""
     return 0 < value_range.high <= (_HAIR if kind == "float32" else MOST_OF_12_BITS)
 
 
 def levels_of_one(scale: Scale) -> float:
-    """How many of 256 levels the numbers from 0 to 1 have on a scale."""
+    """How many of 256 levels the values from 0 to 1 span on a scale."""
     return 255 / (scale.high - scale.low)
 
 
 def choose_scale(value_range: ValueRange, kind: str) -> Scale:
-    """Find the scale of a data set.
+    """Choose the scale of a dataset.
 
     Parameters
     ----------
     value_range : ValueRange
-        Of all of its pictures, in all splits.
+        The combined range of all images in all splits.
     kind : str
-        Of `DEEP`.
+        One of `DEEP`.
 
     Raises
     ------
     CnncliError
-        Where numbers lie below black, or beyond all known scales.
+        Where values lie below black or beyond all known scales.
     """
     low, high = 0.0, _white_level(value_range, kind)
     if value_range.low < -_BELOW * high:
@@ -178,7 +180,7 @@ def choose_scale(value_range: ValueRange, kind: str) -> Scale:
 
 
 def _white_level(value_range: ValueRange, kind: str) -> float:
-    """The number that is white, before anything is stretched."""
+    """The value of white before stretching."""
     high = value_range.high
     if kind == "float32" and not (value_range.whole and high > 1):
         if high <= _HAIR:
@@ -202,21 +204,21 @@ def _white_level(value_range: ValueRange, kind: str) -> float:
 
 
 def scale_for(value_range: ValueRange, kind: str, known: Scale | None) -> Scale:
-    """Find the scale of one picture, for a network.
+    """Choose the scale of one image for a network.
 
     Parameters
     ----------
     value_range : ValueRange
-        Of the picture.
+        The range of the image.
     kind : str
-        Of `DEEP`.
+        One of `DEEP`.
     known : Scale or None
-        Of the pictures of that kind that the network learned from, if it has seen any.
+        The scale of the training images of this dtype, if there were any.
 
     Raises
     ------
     CnncliError
-        Where it cannot be told.
+        Where the scale cannot be determined.
     """
     if known is not None and not _is_on_another_scale(value_range, kind, known):
         return known
@@ -237,7 +239,7 @@ def scale_for(value_range: ValueRange, kind: str, known: Scale | None) -> Scale:
 
 
 def _of_16_bits(value_range: ValueRange) -> Scale:
-    """The scale of 16 bits by their type, where nothing suggests that they are fewer."""
+    """The full scale of 16 bits, unless the values suggest fewer bits."""
     if 0 < value_range.high <= _MOST_OF_14_BITS:
         bits, factor = (12, 16) if value_range.high <= MOST_OF_12_BITS else (14, 4)
         raise CnncliError(
@@ -250,7 +252,7 @@ def _of_16_bits(value_range: ValueRange) -> Scale:
 
 
 def _is_on_another_scale(value_range: ValueRange, kind: str, known: Scale) -> bool:
-    """Whether numbers are plainly on another scale than those learned from."""
+    """Whether values are clearly on a different scale than the training images."""
     if known.low != 0 or value_range.high <= 0:
         return False
     if kind == "uint16":
@@ -265,9 +267,9 @@ def _is_on_another_scale(value_range: ValueRange, kind: str, known: Scale) -> bo
 
 
 def float_white(value_range: ValueRange) -> float:
-    """White of floats that nothing else is known of: 1 or 255.
+    """The white of floats without further information: 1 or 255.
 
-    Negative numbers, which are answers of filters, count by their magnitude.
+    Negative values, which are filter responses, count by their magnitude.
     """
     largest = max(-value_range.low, value_range.high)
     if largest <= (1.0 if value_range.whole else _BEYOND_ONE):
@@ -277,9 +279,9 @@ def float_white(value_range: ValueRange) -> float:
 
 
 def picture_white(picture: Picture) -> float:
-    """White of a picture whose numbers are kept as they are: by its type, and for floats 1 or 255.
+    """The white of an image whose values are kept as they are: by its type, and for floats 1 or 255.
 
-    Numbers that are not finite do not count.
+    Values that are not finite are ignored.
     """
     dtype = picture.frames[0].dtype
     if dtype != np.float32:
@@ -289,7 +291,7 @@ def picture_white(picture: Picture) -> float:
     for frame in picture.frames:
         shades = frame if array or not picture.alpha else frame[..., :-1]
         if picture.alpha and not array and float(frame[..., -1].max()) <= 1:
-            return 1.0  # opacity tells it
+            return 1.0  # opacity shows the scale
         largest = float(np.max(np.abs(shades), initial=0.0, where=np.isfinite(shades)))
         if largest > 1:
             finite = shades[np.isfinite(shades)]
@@ -298,14 +300,14 @@ def picture_white(picture: Picture) -> float:
 
 
 def to_bytes(shades: Pixels, scale: Scale) -> NDArray[np.uint8]:
-    """Bring numbers to 0 to 255; those beyond the scale are clipped.
+    """Scale values to 0 to 255; those beyond the scale are clipped.
 
     Parameters
     ----------
     shades : ndarray, any shape, uint16 or float32
         Finite.
     scale : Scale
-        What is black and white.
+        The values of black and white.
     """
     whole: dict[Any, float] = {np.dtype(np.uint16): _TOPS[-1], np.dtype(np.float32): 1.0}
     if scale.low == 0 and scale.high == whole[shades.dtype]:
@@ -320,6 +322,6 @@ def to_bytes(shades: Pixels, scale: Scale) -> NDArray[np.uint8]:
 
 
 def clipped(shades: Pixels, scale: Scale) -> int:
-    """How many numbers lie beyond a scale, by more than rounding of float32."""
+    """Number of values beyond a scale by more than float32 rounding."""
     slack = 1e-6 * (scale.high - scale.low)
     return int(np.count_nonzero((shades < scale.low - slack) | (shades > scale.high + slack)))

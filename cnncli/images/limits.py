@@ -1,24 +1,24 @@
-"""How much of a file is decoded."""
+"""Limits on the number of pixels that are decoded."""
 
 from cnncli.errors import CnncliError
 
 
 def check_size(size: tuple[int, int, int], max_pixels: int) -> None:
-    """Refuse frames without pixels, and more pixels than are allowed.
+    """Refuse empty frames, and more pixels than allowed.
 
     Parameters
     ----------
     size : (width, height, frames)
-        Of all frames.
+        Of the image.
     max_pixels : int
-        Over all frames.
+        Most pixels over all frames.
 
     Raises
     ------
     ValueError
         Where a frame is empty.
     CnncliError
-        Where there are too many.
+        Where there are too many pixels.
     """
     width, height, frames = size
     if width < 1 or height < 1:
@@ -32,7 +32,7 @@ def check_size(size: tuple[int, int, int], max_pixels: int) -> None:
 
 
 def too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
-    """Make the error to raise for frames of different sizes that have too many pixels together."""
+    """The error for frames of different sizes that together have too many pixels."""
     return CnncliError(
         f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
         f"Say --max-pixels {pixels} if you trust the file.",

@@ -1,4 +1,4 @@
-"""What a file says about its pixels: EXIF, orientation, colour profile, resolution."""
+"""Apply and check metadata about pixels: orientation, colour profile, resolution."""
 
 import math
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ _PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
 
 
 def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn pixels upright.
+    """Rotate and flip pixels to upright.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W, C)
-        As they lie in the file.
+        As stored in the file.
     orientation : int
         1 to 8. Source: JEITA CP-3451, EXIF 2.3, tag 274 (the sides on which row 0 and column 0 lie).
 
     Returns
     -------
     ndarray, shape (H, W, C), or (W, H, C) for 5 to 8
-        C-contiguous, but upright pixels as they are.
+        C-contiguous; upright pixels are returned unchanged.
     """
     if orientation == 1:
         return pixels
@@ -38,14 +38,14 @@ def apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def fitting_profile(icc: bytes | None, channels: int, *, alpha: bool) -> bytes | None:
-    """Give back a colour profile only where it is one for as many colour channels as there are."""
+    """The colour profile if it fits the number of colour channels, else None."""
     if not icc or len(icc) < 132:
         return None
     return icc if _PROFILE_CHANNELS.get(icc[16:20]) == channels - alpha else None
 
 
 def resolution(info: Mapping[Any, Any]) -> tuple[float, float] | None:
-    """Pixels per inch out of what Pillow found, None where it is missing or no sensible number."""
+    """Pixels per inch from Pillow's info; None where it is missing or not plausible."""
     dpi = info.get("dpi")
     try:
         across, down = (float(value) for value in dpi)  # type: ignore[union-attr]

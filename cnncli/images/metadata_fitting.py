@@ -1,4 +1,4 @@
-"""What each format keeps of a picture's metadata, and in words what it does not."""
+"""Fit metadata to the image and the format that are written, and name what is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIF, XMP, IPTC, PROFILE, RESOLUTION = "EXIF", "XMP", "IPTC", "the colour profil
 _BROKEN_XMP = "XMP that is damaged or very long"
 TEXTS, COMMENT, COLOR, GEO = "texts", "the comment", "gamma and primaries", "GeoTIFF's fields"
 
-#: What can be kept, by format. Arrays (.npy) are numbers alone, and nobody expects more of them.
+#: Metadata that each format can keep. Arrays (.npy) hold none, which is not reported.
 KEEPS: dict[str, frozenset[str]] = {
     "PNG": frozenset((EXIF, XMP, IPTC, PROFILE, RESOLUTION, TEXTS, COMMENT, COLOR)),
     "TIFF": frozenset((EXIF, XMP, IPTC, PROFILE, RESOLUTION, COMMENT, GEO)),
@@ -26,8 +26,8 @@ KEEPS: dict[str, frozenset[str]] = {
 _SUGGESTED = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg"}
 _LONGEST_SEGMENT = 65_533
 _LONGEST = {EXIF: _LONGEST_SEGMENT - 6, XMP: _LONGEST_SEGMENT - 29, IPTC: _LONGEST_SEGMENT - 28}
-_SRGB_GAMMA = range(45_000, 46_001)  # gAMA, in hundred-thousandths: what nobody has to be told
-_NO_RESOLUTIONS = ({72}, {96})  # what programs state who know none
+_SRGB_GAMMA = range(45_000, 46_001)  # gAMA, in units of 1/100,000: the usual value, not reported
+_NO_RESOLUTIONS = ({72}, {96})  # defaults that programs write without a known resolution
 _CHUNK_NAMES = {
     b"gAMA": "gamma",
     b"cHRM": "chromaticities",
@@ -35,7 +35,7 @@ _CHUNK_NAMES = {
     b"mDCV": "mDCV",
     b"cLLI": "cLLI",
 }
-#: Where TIFF keeps what PNG says in texts.
+#: TIFF tags for PNG's text keywords.
 TIFF_TEXTS = {
     "Title": 269,
     "Description": 270,
@@ -47,19 +47,19 @@ TIFF_TEXTS = {
 
 
 def fitted_metadata(picture: Picture, format: str) -> tuple[Metadata, list[str]]:
-    """Make metadata true of a picture that is written, and small enough for a format.
+    """Correct metadata for the image that is written, and remove what the format cannot hold.
 
     Parameters
     ----------
     picture : Picture
-        As it is written.
+        The image as it is written.
     format : str
         A key of ``FORMATS``.
 
     Returns
     -------
     metadata, lost : Metadata, list of str
-        What is written, and names of what is not.
+        The metadata to write, and names of what is lost.
     """
     metadata, lost = _corrected(picture.metadata, picture, format)
     keeps = KEEPS.get(format, frozenset())
@@ -93,7 +93,7 @@ def fitted_metadata(picture: Picture, format: str) -> tuple[Metadata, list[str]]
 
 
 def _with_later(metadata: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
-    """The same for the pages from the second on, each by itself."""
+    """Fit the metadata of each page from the second on."""
     later, lost = [], []
     if len(picture.frames) == 1 + len(metadata.later):
         for frame, own in zip(picture.frames[1:], metadata.later, strict=True):
@@ -104,12 +104,12 @@ def _with_later(metadata: Metadata, picture: Picture, format: str) -> tuple[Meta
 
 
 def suggest_suffixes(lost: Iterable[str]) -> list[tuple[list[str], str]]:
-    """Sort names of what is lost: those that other formats keep, with suffixes, and those that none does.
+    """Group lost metadata: that which other formats keep, with their suffixes, and that which none keeps.
 
     Returns
     -------
     list of (names, suffixes)
-        At most two, none of them without a name. The suffixes are empty where no one format keeps all.
+        At most two groups, none empty. The suffixes are empty where no single format keeps everything.
     """
     kinds = {name: _kind(name) for name in lost}
     known = frozenset[str]().union(*KEEPS.values())
@@ -125,7 +125,7 @@ def _kind(name: str) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names as a part of a sentence."""
+    """Names joined for a sentence: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -138,7 +138,7 @@ def _present(metadata: Metadata) -> dict[str, bytes | tuple[object, ...] | None]
 
 
 def _matters(name: bytes, body: bytes) -> bool:
-    """Whether a chunk about colour says anything but that the picture is sRGB, as pictures are."""
+    """Whether a colour chunk says anything other than the usual sRGB."""
     if name == b"gAMA" and len(body) == 4:
         return int.from_bytes(body, "big") not in _SRGB_GAMMA
     if name == b"cHRM" and len(body) == 32:
@@ -148,7 +148,7 @@ def _matters(name: bytes, body: bytes) -> bool:
 
 
 def _corrected(metadata: Metadata, picture: Picture, format: str) -> tuple[Metadata, list[str]]:
-    """Leave out what belongs to another picture, and let the rest speak of this one."""
+    """Leave out metadata about other images, and correct the rest for this one."""
     lost = list(metadata.lost)
     exif, xmp, iptc = metadata.exif, metadata.xmp, metadata.iptc
     if exif is not None:
@@ -188,7 +188,7 @@ def _corrected_xmp(xmp: bytes, picture: Picture, *, turned: bool) -> tuple[bytes
 
 
 def _with_resolution(metadata: Metadata) -> tuple[Metadata, bool]:
-    """The resolution in an EXIF block of its own, where there is no other; whether it is stated now."""
+    """Add an EXIF block with the resolution where there is no block; return whether it is stated."""
     from cnncli.images.exif import read_exif
     from cnncli.images.tags import entry, pack_directory
 
@@ -203,7 +203,7 @@ def _with_resolution(metadata: Metadata) -> tuple[Metadata, bool]:
 def _kept_texts(metadata: Metadata, format: str, keeps: frozenset[str]) -> tuple[Text, ...]:
     if TEXTS in keeps:
         return metadata.texts
-    if format == "TIFF":  # in fields that EXIF does not take already, one text each
+    if format == "TIFF":  # in tags not used by EXIF, one text each
         free = set(TIFF_TEXTS.values()) - _exif_tags(metadata.exif)
         first: dict[int, Text] = {}
         for text in metadata.texts:
@@ -217,7 +217,7 @@ def _kept_texts(metadata: Metadata, format: str, keeps: frozenset[str]) -> tuple
 
 
 def _exif_tags(exif: bytes | None) -> set[int]:
-    """Tags of a TIFF's page that EXIF takes."""
+    """Tags of a TIFF page that are used by EXIF."""
     if exif is None:
         return set()
     from cnncli.images.exif import tags_of

@@ -1,4 +1,4 @@
-"""What an opened image says besides its pixels."""
+"""Read the metadata of an opened image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnncli.images.exif import Exif
 
 _XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
-#: Segments of JPEG that are read, that say how it is stored, or whose pictures lie behind it.
+#: JPEG segments that are read, describe the encoding, or refer to images behind the first.
 _KNOWN_SEGMENTS = (
     ("APP0", b""), ("APP1", b"Exif\0"), ("APP1", _XMP), ("APP1", _MORE_XMP), ("APP2", b"ICC_PROFILE\0"),
     ("APP2", b"MPF\0"), ("APP2", b"FPXR\0"), ("APP12", b"Ducky"), ("APP13", b"Photoshop 3.0\0"),
@@ -24,9 +24,9 @@ _SEGMENT_NAMES = (
     ("APP11", b"JP", "content credentials"),
     ("APP2", b"urn:iso:std:iso:ts:21496", "HDR gain map"),
 )
-#: Modes of Pillow whose pixels become sRGB by their profile.
+#: Pillow's modes whose pixels are converted to sRGB with their profile.
 _CONVERTED = frozenset({"CMYK", "LAB"})
-#: How boxes of JPEG 2000 are marked that hold EXIF and XMP.
+#: Identifiers of JPEG 2000 boxes with EXIF and XMP.
 _JPEG2000_BOXES = {
     b"JpgTiffExif->JP2": "the EXIF of JPEG 2000",
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "the XMP of JPEG 2000",
@@ -36,7 +36,7 @@ _PHOTOSHOP_EXIF, _PHOTOSHOP_XMP, _PHOTOSHOP_IPTC = 0x0422, 0x0424, 0x0404
 
 
 class MetadataBlocks:
-    """What is found while a file's pieces are gone through; the first of each kind counts."""
+    """Metadata collected from a file; the first of each kind is used."""
 
     def __init__(self) -> None:
         self.exif: bytes | None = None
@@ -47,7 +47,7 @@ class MetadataBlocks:
         self.lost: list[str] = []
 
     def read(self) -> tuple[Exif | None, int]:
-        """The EXIF block, and the orientation that it or XMP states."""
+        """The EXIF block, and the orientation stated by it or by XMP."""
         exif = None
         if self.exif:
             from cnncli.images.exif import read_exif
@@ -63,21 +63,21 @@ class MetadataBlocks:
 
 
 def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
-    """Collect what is to travel with a picture.
+    """Read the metadata that is kept with an image.
 
     Parameters
     ----------
     image : PIL image
         Decoded, of any format but TIFF.
     stream : binary file
-        What it was opened from.
+        The file it was opened from.
     channels, alpha
-        Of the pixels that it was decoded to.
+        Of the decoded pixels.
 
     Returns
     -------
     metadata, orientation : Metadata, int
-        The orientation, 1 to 8, is still to be applied.
+        The orientation, 1 to 8, has not been applied yet.
     """
     blocks = _collect_blocks(image, stream)
     exif, orientation = _exif_and_orientation(image, blocks)
@@ -110,19 +110,19 @@ def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: 
 
 
 def _stretched(info: dict[Any, Any]) -> bool:
-    """Whether pixels are said to be wider than high, or higher than wide, without a resolution."""
+    """Whether an aspect ratio of pixels other than 1 is stated without a resolution."""
     shape = info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)
     return shape is not None and shape[0] != shape[1]
 
 
 def read_orientation(image: ImageFile, stream: IO[bytes]) -> int:
-    """How an opened image has to be turned, 1 to 8."""
+    """The orientation of an opened image, 1 to 8."""
     return _exif_and_orientation(image, _collect_blocks(image, stream))[1]
 
 
 def _exif_and_orientation(image: ImageFile, blocks: MetadataBlocks) -> tuple[Exif | None, int]:
     exif, orientation = blocks.read()
-    if image.format == "AVIF":  # the container's word counts; Source: MIAF, ISO/IEC 23000-22, 7.3.6.7
+    if image.format == "AVIF":  # the container takes precedence. Source: MIAF, ISO/IEC 23000-22, 7.3.6.7
         orientation = int(image.info.get("orientation", 1))
     return exif, orientation
 
@@ -150,7 +150,7 @@ def _collect_blocks(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
             collect_from_gif(stream.read(), blocks)
         case "JPEG2000":
             comment = info.get("comment") or b""
-            if not comment.startswith(b"Created by OpenJPEG"):  # which every file of that library says
+            if not comment.startswith(b"Created by OpenJPEG"):  # which that library writes into every file
                 add_comment(blocks, comment)
             stream.seek(0)
             head = stream.read(_JPEG2000_HEAD)
@@ -197,7 +197,7 @@ def _collect_from_resources(resources: dict[int, bytes], blocks: MetadataBlocks)
 
 
 def add_comment(blocks: MetadataBlocks, comment: Any) -> None:
-    """Take a comment, UTF-8 or else Latin-1, unless it is empty."""
+    """Add a comment, in UTF-8 or else Latin-1, unless it is empty."""
     if isinstance(comment, bytes):
         try:
             comment = comment.decode("utf-8")

@@ -1,4 +1,4 @@
-"""Metadata after a filter: what names places and values in the picture follows them, or is left out."""
+"""Update metadata after a filter: positions and values follow the pixels, or are left out."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from cnncli.records import replace
 
 
 def moved_metadata(metadata: Metadata, moves: Sequence[ResultGeometry], *, same_units: bool) -> Metadata:
-    """Let metadata speak of the result.
+    """Update metadata for the result of a filter.
 
     Parameters
     ----------
     metadata : Metadata
-        Of the picture that was filtered.
+        Of the image that was filtered.
     moves : sequence of ResultGeometry
-        Of each frame.
+        The geometry of each frame.
     same_units : bool
-        Whether the numbers of the result are in the units of the picture.
+        Whether the result's values are in the units of the input.
 
     Returns
     -------
     Metadata
-        What had to be left out is named in ``lost``.
+        Names of what was left out are in ``lost``.
     """
     geometry = replace(moves[0], turned=metadata.turned)
     lost = list(metadata.lost)

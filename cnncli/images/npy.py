@@ -1,4 +1,4 @@
-"""NumPy's own files as pictures: ``.npy``."""
+"""NumPy's ``.npy`` files as images."""
 
 import io
 
@@ -10,12 +10,12 @@ from cnncli.images.picture import Picture, Pixels
 
 
 def read_npy_size(stream: io.BufferedIOBase) -> tuple[int, int, int]:
-    """Read width, height and 1 (a ``.npy`` is one frame) out of the header.
+    """Read width, height and 1 (a ``.npy`` is one frame) from the header.
 
     Raises
     ------
     CnncliError
-        Where it is no array of (H, W) or (H, W, C).
+        Where it is not an array of shape (H, W) or (H, W, C).
     """
     shape = read_header(stream).shape
     if len(shape) not in (2, 3) or 0 in shape:
@@ -30,12 +30,12 @@ def decode_npy(stream: io.BufferedIOBase) -> Picture:
     """Decode a ``.npy`` file whose size was checked.
 
     uint8 and uint16 stay as they are, floats become float32 without scaling, bool becomes 0 and
-    255. Two channels are gray and opacity, four are RGB and opacity; more are kept, and it is said.
+    255. Two channels are gray and opacity, four are RGB and opacity; more are kept, with a note.
 
     Raises
     ------
     CnncliError
-        For other dtypes, for float64 values beyond float32, and where numbers are missing.
+        For other dtypes, for float64 values beyond float32, and where data are missing.
     """
     start = stream.tell()
     dtype = read_header(stream).dtype
@@ -71,7 +71,7 @@ def _known_depth(array: Pixels) -> Pixels:
 
 
 def encode_npy(pixels: Pixels) -> bytes:
-    """Encode pixels (H, W, C) as they are; gray is saved as (H, W)."""
+    """Encode pixels (H, W, C) unchanged; gray is saved as (H, W)."""
     out = io.BytesIO()
     np.lib.format.write_array(out, pixels[..., 0] if pixels.shape[2] == 1 else pixels, allow_pickle=False)
     return out.getvalue()

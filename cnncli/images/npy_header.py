@@ -1,4 +1,4 @@
-"""The header of a ``.npy`` file, read without trust: which numbers follow, and how many.
+"""Read ``.npy`` files safely: the header's shape and dtype are checked before any data are read.
 
 Source: NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays", versions 1.0 to 3.0.
 """
@@ -27,16 +27,16 @@ _PYTHON_2 = re.compile(r"(?<=\d)L\b")  # whole numbers that Python 2 wrote: (512
 
 @record
 class Header:
-    """What a ``.npy`` file says of itself.
+    """The contents of a ``.npy`` header.
 
     Attributes
     ----------
     shape : tuple of int
-        Sizes of the axes; an empty one is a single number.
+        Sizes of the axes; empty for a single number.
     by_column : bool
-        The first axis runs fastest (Fortran's order).
+        Column-major (Fortran) order: the first axis varies fastest.
     dtype : numpy.dtype
-        Of numbers or text, never of objects or of fields.
+        Numbers or text, never objects or structured.
     """
 
     shape: tuple[int, ...]
@@ -45,18 +45,18 @@ class Header:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the numbers that must follow."""
+        """Bytes of data that must follow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(stream: IO[bytes] | io.BufferedIOBase) -> Header:
-    """Read the header at a stream's place and leave the stream at the first number.
+    """Read the header at a stream's position, and leave the stream at the data.
 
     Raises
     ------
     CnncliError
-        Where it is no header, or tells of Python objects, fields, or sizes that no file has. The message
-        begins with "its" or "it", for the caller to put the file's name before it.
+        Where the header is invalid, or states Python objects, fields, or impossible sizes. The message begins
+        with "its" or "it", so that the caller can put the file's name before it.
     """
     start = stream.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 2:
@@ -78,19 +78,19 @@ def read_header(stream: IO[bytes] | io.BufferedIOBase) -> Header:
 
 
 def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
-    """Read the array that begins at a stream's place.
+    """Read the array at a stream's position.
 
-    No more is allocated than the stream holds.
+    Never allocates more than the stream holds.
 
     Returns
     -------
     ndarray
-        Of the shape, order and dtype that its header tells; read-only.
+        With the shape, order and dtype of its header; possibly read-only.
 
     Raises
     ------
     CnncliError
-        As `read_header`, where numbers are missing, and where letters are none that Unicode has.
+        As `read_header`, where data are missing, and where characters are not valid Unicode.
     """
     header = read_header(stream)
     data = _read(stream, header.nbytes)
@@ -109,7 +109,7 @@ def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
 
 
 def _read(stream: IO[bytes] | io.BufferedIOBase, count: int) -> bytes | bytearray:
-    """Read up to so many bytes; a count that no stream has takes no memory."""
+    """Read up to ``count`` bytes; memory grows only with the data that there are."""
     if count <= _PIECE:
         return stream.read(count)
     data = bytearray()
@@ -122,7 +122,7 @@ def _parsed(text: bytes, encoding: str) -> Header:
     try:
         value = ast.literal_eval(_PYTHON_2.sub("", text.decode(encoding)).strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise _damaged("its .npy header is damaged: it is no description of an array") from error
+        raise _damaged("its .npy header is damaged: it does not describe an array") from error
     if not isinstance(value, dict) or value.keys() != {"descr", "fortran_order", "shape"}:
         raise _damaged("its .npy header is damaged: it lacks descr, fortran_order or shape")
     header = Header(_shape(value["shape"]), _flag(value["fortran_order"]), _dtype(value["descr"]))
@@ -137,7 +137,7 @@ def _shape(value: object) -> tuple[int, ...]:
         or len(value) > _MOST_AXES
         or not all(type(each) is int and 0 <= each < _MOST_BYTES for each in value)
     ):
-        raise _damaged("its .npy header is damaged: its shape is no tuple of sizes")
+        raise _damaged("its .npy header is damaged: its shape is not a tuple of sizes")
     return value
 
 

@@ -1,7 +1,7 @@
-"""Images opened with Pillow, the first of them decoded while the rest of the program is still being loaded.
+"""Open images with Pillow, and decode the first ones while the rest of the program is still loading.
 
-Decoding a large photograph, or thirty small ones, takes as long as importing NumPy, and lets other threads
-run meanwhile. So this module imports nothing heavy, and `decode_ahead` can be called first of all.
+Decoding a large photograph, or thirty small ones, takes as long as importing NumPy, and releases the
+interpreter lock. So this module imports nothing heavy, and `decode_ahead` can be called at the very start.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ if TYPE_CHECKING:
 
 _JPEG, _PNG = ("JpegImagePlugin", "JPEG"), ("PngImagePlugin", "PNG")
 _FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG}
-MOST_TEXT, MOST_TEXTS = 1 << 24, 1 << 26  # bytes that a text of a PNG may unpack to, and all of its texts
-_PLAIN_PNG = ("L", "RGB", "RGBA")  # as the decoder calls them; others need more than decoding
-_LETTERS = 1 << 24  # pixels, more than a line of text has
-_LEAST_AHEAD = 1 << 16  # bytes of a lone file: below, it is decoded before a thread has started
-_MOST_AHEAD = 100_000_000  # pixels, which every limit that is not asked for allows
-_MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # pixels together, and files: more than there is time for
+MOST_TEXT, MOST_TEXTS = (
+    1 << 24,
+    1 << 26,
+)  # bytes to which one text of a PNG, and all of its texts, may decompress
+_PLAIN_PNG = ("L", "RGB", "RGBA")  # raw modes that need nothing but decoding
+_LETTERS = 1 << 24  # pixels, more than any rendered line of text has
+_LEAST_AHEAD = 1 << 16  # bytes of a single file; smaller ones are decoded before a thread would start
+_MOST_AHEAD = 100_000_000  # pixels, below every default limit
+_MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # total pixels, and files: more than can be decoded in time
 
 
 def configure_pillow(max_pixels: int) -> None:
-    """Let Pillow's limit and memory follow ours, and keep its remarks about metadata off the terminal.
+    """Set Pillow's pixel limit and memory allocation, and silence its warnings about metadata.
 
-    The limit still counts for images inside others (icons), whose size is seen late. Each image gets one
-    block of memory, which `memory.pixels_in_place` needs.
+    The limit is needed for images inside others (icons), whose size is known late. Each image gets one block
+    of memory, which `pillow_pixels.pixels_in_place` requires.
     """
     from PIL import Image
 
     quiet_logs()
     Image.core.set_use_block_allocator(1)  # type: ignore[attr-defined]
-    Image.MAX_IMAGE_PIXELS = max(max_pixels, _LETTERS)  # which counts for text that is drawn, too
+    Image.MAX_IMAGE_PIXELS = max(max_pixels, _LETTERS)  # the limit also applies to rendered text
     bomb = ("error", None, Image.DecompressionBombWarning, None, 0)
     if bomb not in warnings.filters:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -50,7 +53,7 @@ def configure_pillow(max_pixels: int) -> None:
 
 
 def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
-    """Read a header with the one plugin of Pillow that knows the format.
+    """Read a header with the Pillow plugin for the format.
 
     Raises
     ------
@@ -59,9 +62,9 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
     """
     import importlib
 
-    # JPEG and AVIF without Pillow's way with EXIF: it states 72 dpi where there is nothing to read, and one
-    # entry that cannot be written again is the picture's end.
-    if format == "JPEG":  # the factory would look for further pictures, such as depth maps, behind the first
+    # JPEG and AVIF without Pillow's handling of EXIF, which reports 72 dpi where there is no resolution, and
+    # fails on an image because of one entry that cannot be rewritten.
+    if format == "JPEG":  # the factory would search for further images, such as depth maps
         jpeg: ImageFile = _jpeg_class()(stream)
         return jpeg
     if format == "AVIF":
@@ -84,13 +87,13 @@ def _jpeg_class() -> Any:
 
 
 class _AheadDecoder:
-    """Images that a thread decodes, one after the other, until somebody comes for the first."""
+    """Decode images in a thread, one after the other, until the first is requested."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._images: dict[tuple[int, ...], ImageFile] = {}  # by what tells one file from another
+        self._images: dict[tuple[int, ...], ImageFile] = {}  # by the identity of the file
         self._stopping = False
-        self._ended = _thread.allocate_lock()  # held until the thread is done
+        self._ended = _thread.allocate_lock()  # held until the thread has ended
         self._ended.acquire()
         self._pixel_budget = _MOST_AHEAD if len(paths) == 1 else _MOST_OF_MANY
         _thread.start_new_thread(self._decode_all, ())
@@ -100,7 +103,7 @@ class _AheadDecoder:
             for path in self._paths:
                 if self._stopping:
                     break
-                # Whoever reads the file next meets the same fault, and reports it.
+                # The regular reader will meet the same error and report it.
                 with contextlib.suppress(Exception):
                     self._decode(path)
         finally:
@@ -112,7 +115,7 @@ class _AheadDecoder:
             self._pixel_budget -= image.width * image.height
             if self._pixel_budget < 0 or not _is_plain(image):
                 return
-            # In one piece: between two, the thread would have to wait for its turn to run.
+            # In one piece: between pieces, the thread would wait for the interpreter lock.
             image.decodermaxblock = path.stat().st_size
             image.load_prepare()
             use_large_pages(image)
@@ -120,13 +123,13 @@ class _AheadDecoder:
             self._images[_identity(stream)] = image
 
     def take(self, stream: IO[bytes]) -> ImageFile | None:
-        """The decoded image of the file that a stream reads, once; None where it is not one of these."""
+        """Remove and return the decoded image of a stream's file; None where there is none."""
         self._stopping = True
         self.wait()
         return self._images.pop(_identity(stream), None)
 
     def wait(self) -> None:
-        """Wait until the thread is done."""
+        """Wait until the thread has ended."""
         with self._ended:
             pass
 
@@ -135,19 +138,19 @@ _ahead: list[_AheadDecoder] = []
 
 
 def decode_ahead(inputs: Sequence[str] | None) -> None:
-    """Start decoding a command's inputs, as far as they are JPEG or PNG."""
+    """Start decoding a command's JPEG and PNG inputs in the background."""
     paths = list(itertools.islice(_decodable(inputs or ()), _MOST_FILES))
-    with contextlib.suppress(OSError):  # a lone file that is gone by now
+    with contextlib.suppress(OSError):  # a single file that has been removed
         if paths and (len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD):
             configure_pillow(_MOST_AHEAD)
             _ahead.append(_AheadDecoder(paths))
 
 
 def _decodable(inputs: Sequence[str]) -> Iterator[Path]:
-    """Files among the inputs, and those right in folders, as far as their names promise what is wanted."""
+    """JPEG and PNG files by suffix among the inputs, and directly in folders among them."""
     for name in inputs:
         with contextlib.suppress(OSError, ValueError):  # reported when the input is read
-            # As text, of which a hundred thousand names are sorted in a tenth of the time of paths.
+            # As strings: sorting a hundred thousand names takes a tenth of the time of paths.
             names = sorted(os.listdir(name)) if os.path.isdir(name) else [""]  # noqa: PTH112, PTH208
             for each in names:
                 path = Path(name, each)
@@ -156,19 +159,19 @@ def _decodable(inputs: Sequence[str]) -> Iterator[Path]:
 
 
 def _is_plain(image: ImageFile) -> bool:
-    """Whether decoding is all that an image needs."""
+    """Whether an image needs nothing but decoding."""
     moves = getattr(image, "n_frames", 1) != 1
     return image.format == "JPEG" or (image.tile[0].args in _PLAIN_PNG and not moves)
 
 
 def _identity(stream: IO[bytes]) -> tuple[int, ...]:
-    """What tells a file, as it is now, from others."""
+    """The identity of a file and its current version."""
     file = os.fstat(stream.fileno())
     return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
 
 def decoded_ahead(stream: IO[bytes]) -> ImageFile | None:
-    """The image that `decode_ahead` made of the very file that a stream reads, once; else None."""
+    """Remove and return the image decoded ahead from a stream's file; None where there is none."""
     if not _ahead or not hasattr(stream, "name"):
         return None
     return _ahead[0].take(stream)

@@ -1,4 +1,4 @@
-"""Files of pages: TIFF, and streams of PNM images."""
+"""Read files with several pages: TIFF, and streams of PNM images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Slices:
-    """A file as something to slice, so that a header is read without the rest."""
+    """A file that can be sliced, so that parts are read without the rest."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -41,7 +41,7 @@ _COLOR_MODELS = {5: "CMYK", 8: "LAB"}
 
 
 class _StartingAtPage:
-    """A TIFF file that begins with another page, so that Pillow visits that page only."""
+    """A TIFF file whose header points to a certain page, so that Pillow reads only that page."""
 
     def __init__(self, stream: IO[bytes], header: bytes) -> None:
         self._stream = stream
@@ -94,14 +94,14 @@ def _by_pillow(stream: IO[bytes], page: Page) -> tuple[Pixels, bool]:
 
 
 def _left_orientation(image: ImageFile) -> int:
-    """Find the orientation that is still to be applied: Pillow turns pages, and deletes the tag then."""
+    """The orientation still to be applied: where Pillow applies it, it deletes the tag."""
     tags = getattr(image, "tag_v2", {})
     value = int(tags.get(ORIENTATION, 1))
     return value if 1 <= value <= 8 else 1
 
 
 def unified(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], bool]:
-    """Bring pages to one depth and one number of channels, always the larger."""
+    """Convert pages to the largest depth and number of channels among them."""
     if len({(pixels.dtype, pixels.shape[2]) for pixels, _ in decoded}) == 1:
         return tuple(pixels for pixels, _ in decoded), decoded[0][1]
     alpha = any(opaque for _, opaque in decoded)
@@ -120,7 +120,7 @@ def unified(decoded: list[tuple[Pixels, bool]]) -> tuple[tuple[Pixels, ...], boo
 
 
 def read_pnm(data: bytes, max_pixels: int, *, first: bool) -> Picture:
-    """Read all images of a stream as pages, or the first one."""
+    """Read all images of a stream as pages, or only the first."""
     from cnncli.images import pnm
 
     decoded: list[tuple[Pixels, bool]] = []

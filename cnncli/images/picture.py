@@ -1,4 +1,4 @@
-"""What an image is to the rest of the program: frames of raw numbers, and what the file said about them.
+"""The program's representation of images: frames as arrays, and metadata of the file.
 
 Legend: H rows, W columns, C channels (1 gray, 2 gray and opacity, 3 RGB, 4 RGB and opacity).
 """
@@ -12,9 +12,9 @@ from cnncli.records import record
 
 Pixels = NDArray[Any]
 
-#: The value that stands for white (and for opaque), by the name of the dtype.
+#: The value of white (and of opaque), by the name of the dtype.
 FULL_SCALE: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
-_AT_ONCE = 1 << 16  # pixels that are blended in one go: they stay in the cache
+_AT_ONCE = 1 << 16  # pixels blended at a time, so that they stay in the cache
 
 
 @record
@@ -29,7 +29,7 @@ class Text:
 
 @record
 class GeoField:
-    """A field of GeoTIFF or GDAL: tag, TIFF type, and its numbers, or its text as bytes."""
+    """A field of GeoTIFF or GDAL: tag, TIFF type, and its values: numbers, or text as bytes."""
 
     tag: int
     type: int
@@ -38,7 +38,7 @@ class GeoField:
 
 @record
 class Metadata:
-    """What travels with the pixels from the input file to the output file.
+    """Metadata that is passed from the input file to the output file.
 
     Attributes
     ----------
@@ -46,31 +46,31 @@ class Metadata:
         An EXIF block that starts at its TIFF header (``II*`` or ``MM*``). Its orientation is
         always 1, because the pixels are turned upright on reading.
     icc : bytes or None
-        The ICC colour profile; always one for as many colour channels as the picture has.
+        The ICC colour profile, which always fits the number of colour channels.
     dpi : (x, y) or None
         Pixels per inch.
     halved : bool
-        Whether the file held colour at half the resolution of brightness; a JPEG made from it does too.
+        Whether the file stored colour at half the resolution of luma; a JPEG made from it does too.
     lossless : bool
-        Whether the file was a WebP without loss; a WebP made from it is too.
+        Whether the file was a lossless WebP; a WebP made from it is too.
     compressed : bool
-        Whether the file was a TIFF of fewer bytes than its pixels take; a TIFF made from it is deflated.
+        Whether the file was a compressed TIFF; a TIFF made from it is compressed with Deflate.
     xmp : bytes or None
-        An XMP packet as it was read: what belongs to another picture is taken out on writing.
+        An XMP packet as it was read; data about other images are removed on writing.
     iptc : bytes or None
-        IPTC-IIM data sets, also as they were read.
+        IPTC-IIM data sets as they were read.
     texts : tuple of Text
-        Comments and the like.
+        Comments and other texts.
     color : tuple of (name, contents)
-        PNG's chunks about colour: gAMA, cHRM, sRGB, cICP, mDCV, cLLI.
+        PNG's colour chunks: gAMA, cHRM, sRGB, cICP, mDCV, cLLI.
     geo : tuple of GeoField
-        Where on the earth a TIFF's pixels lie, and which value stands for none.
+        GeoTIFF's position of the pixels on earth, and GDAL's value for missing data.
     lost : tuple of str
-        Names of what the file held besides and no output holds, for a note.
+        Names of further metadata of the file that cannot be written, for a note.
     turned : bool
-        Whether the pixels were turned upright on reading.
+        Whether the pixels were rotated or flipped to upright on reading.
     later : tuple of Metadata
-        Of the pages from the second on, where they say something else than the first.
+        Metadata of the pages from the second on, where they differ from the first.
     """
 
     exif: bytes | None = None
@@ -90,12 +90,12 @@ class Metadata:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the file held nothing besides pixels; how it held those does not count."""
+        """Whether there is no metadata other than how the pixels were stored."""
         return self == self.form
 
     @property
     def form(self) -> "Metadata":
-        """How the file held its pixels, and nothing else."""
+        """Only how the pixels were stored."""
         return Metadata(halved=self.halved, lossless=self.lossless, compressed=self.compressed)
 
 
@@ -107,19 +107,19 @@ class Picture:
     ----------
     frames : tuple of ndarray, each (H, W, C), uint8, uint16 or float32
         All of one dtype and one C. Full scale is 255, 65535 or 1.0. Colour is not premultiplied.
-        C-contiguous, but 8-bit colour may be a view of pixels that are four bytes apart.
+        C-contiguous, except that 8-bit RGB may be a view of pixels with a stride of four bytes.
     alpha : bool
         True where the last channel is opacity (C is 2 or 4).
     format : str
-        Where it came from, or what it is for: ``PNG``, ``JPEG``, ``TIFF``, ``GIF``, ``WEBP``, ``NPY``...
+        Format it was read from or is written to: ``PNG``, ``JPEG``, ``TIFF``, ``GIF``, ``WEBP``, ``NPY``...
     metadata : Metadata
-        EXIF, colour profile and resolution.
+        EXIF, colour profile, resolution and the like.
     durations : tuple of float
-        Milliseconds that each frame is shown; empty for a still and for pages.
+        Duration of each frame in milliseconds; empty for still images and pages.
     loop : int or None
-        How often an animation runs, 0 for ever; None where the file does not say.
+        How often an animation is played, 0 for endless; None where the file does not say.
     notes : tuple of str
-        What a user should know about the file that was read: a sentence each, without its name.
+        Notes for the user about the file that was read, without its name.
     """
 
     frames: tuple[Pixels, ...]
@@ -137,7 +137,7 @@ class Picture:
 
     @property
     def channels(self) -> int:
-        """C, opacity included."""
+        """C, including opacity."""
         return int(self.frames[0].shape[2])
 
     @property
@@ -152,24 +152,24 @@ class Picture:
 
     @property
     def animated(self) -> bool:
-        """True for frames that follow each other in time."""
+        """Whether the frames are an animation."""
         return bool(self.durations)
 
 
 def with_depth(pixels: Pixels, bits: int) -> Pixels:
-    """Give pixels another depth: full scale stays full scale, values are rounded to the nearest.
+    """Convert the depth of pixels: full scale stays full scale, values are rounded to the nearest.
 
     Parameters
     ----------
     pixels : ndarray, any shape, uint8, uint16 or float32
-        Float values outside 0 to 1 are clipped where an integer depth is asked for; NaN becomes 0.
+        Float values outside 0 to 1 are clipped when converted to integers; NaN becomes 0.
     bits : int
         8 (uint8), 16 (uint16) or 32 (float32).
 
     Returns
     -------
     ndarray
-        The same shape; the input itself where it has that depth already.
+        Of the same shape; the input itself where it already has that depth.
     """
     depth = pixels.dtype.itemsize * 8
     if depth == bits:
@@ -189,7 +189,7 @@ def with_depth(pixels: Pixels, bits: int) -> Pixels:
 
 
 def on_white(pixels: Pixels) -> Pixels:
-    """Lay a frame on white by its opacity, the last channel.
+    """Composite a frame on white by its opacity, the last channel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pillow's own memory as an array: no copy, and none of the time that one holds up other threads."""
+"""Pillow's memory as an array, without a copy, which would also block other threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Block:
-    """Bytes in memory that somebody else owns, for NumPy."""
+    """Memory owned by another object, for NumPy."""
 
     def __init__(self, address: int, size: int, owner: object) -> None:
         self.__array_interface__ = {"data": (address, True), "shape": (size,), "typestr": "|u1", "version": 3}
@@ -22,7 +22,7 @@ class _Block:
 
 
 def pixels_in_place(image: Image) -> Pixels:
-    """The pixels of a loaded image of a mode in `LAYOUTS`, where they lie: (H, W, C), not to be written."""
+    """A read-only view (H, W, C) of the pixels of a loaded image whose mode is in `LAYOUTS`."""
     samples, step = LAYOUTS[image.mode]
     address, owner = pixels_of(image)
     raw = np.asarray(_Block(address, image.width * image.height * step, (image, owner)))

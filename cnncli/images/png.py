@@ -1,8 +1,8 @@
-"""PNG and animated PNG, written without Pillow, which narrows 16-bit colour and is slower here.
+"""Write PNG and animated PNG without Pillow, which reduces 16-bit colour to 8 and is slower here.
 
-A 600x400 photograph takes 11 ms (458 kB) against 30 ms (483 kB) with Pillow at level 1: numpy
-does the filter, and zlib's run-length strategy looks for no distant matches, which filtered
-photographs do not have, while flat areas still shrink to almost nothing.
+A 600x400 photograph takes 11 ms (458 kB) against 30 ms (483 kB) with Pillow at level 1: NumPy
+applies the filter, and zlib's run-length strategy does not search for distant matches, which filtered
+photographs do not have, while flat areas still compress to almost nothing.
 Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition.
 """
 
@@ -28,7 +28,7 @@ Rows = NDArray[np.uint8]
 
 @record
 class _Effort:
-    """How hard zlib tries; ``piece`` bytes go to a thread at a time, whatever the number of threads."""
+    """zlib's settings; pieces of ``piece`` bytes are compressed separately for any number of threads."""
 
     level: int
     strategy: int
@@ -37,21 +37,21 @@ class _Effort:
 
 
 _FAST = _Effort(1, zlib.Z_RLE, 1 << 20, b"\x78\x01")
-#: Levels 8 and 9 take 4 to 8 times as long as 7 on smooth pictures, for 4 % less.
+#: Levels 8 and 9 take 4 to 8 times as long as 7 on smooth images, and save 4 %.
 _SMALL = _Effort(7, zlib.Z_FILTERED, 1 << 23, b"\x78\xda")
 
 
 def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) -> bytes:
-    """Encode a picture as PNG, an animation as APNG.
+    """Encode an image as PNG, an animation as APNG.
 
     Parameters
     ----------
     picture : Picture
         uint8 or uint16; an animation's frames are all of one size.
     compress : bool
-        Small rather than fast: the best filter for each row, and zlib level 7.
+        Prefer a small file to speed: the best filter for each row, and zlib level 7.
     threads : int
-        How many deflate at the same time; the bytes are the same for any number.
+        Number of threads that compress; the bytes are the same for any number.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
     if not picture.animated:
         out += _chunk(b"IDAT", _deflated(first, compress=compress, threads=threads))
     else:
-        # A file that does not say how often it runs, as a GIF may not, runs once; 0 is for ever.
+        # An animation without a number of plays, as in some GIFs, is played once; 0 means endless.
         plays = 1 if picture.loop is None else picture.loop
         out += _chunk(b"acTL", struct.pack(">II", len(picture.frames), plays))
         for kind, body in _animation(picture, compress=compress, threads=threads):
@@ -82,7 +82,7 @@ def _chunk(kind: bytes, body: bytes) -> list[bytes]:
 
 
 def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
-    """What is said besides the pixels, in an order that the specification allows."""
+    """Metadata chunks, in an order that the specification allows."""
     for kind, body in metadata.color:
         if not (metadata.icc and kind == b"sRGB"):  # one or the other
             yield kind, body
@@ -104,14 +104,14 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _raw_profile(name: str, data: bytes) -> bytes:
-    """Data as ImageMagick keeps them in a text, 36 bytes a line."""
+    """Data as a raw profile of ImageMagick: hexadecimal text, 36 bytes per line."""
     lines = (data[at : at + 36].hex() for at in range(0, len(data), 36))
     whole = "\n".join(["", name, f"{len(data):8}", *lines, ""]).encode()
     return f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(whole, 6)
 
 
 def _text(text: Text) -> tuple[bytes, bytes]:
-    """A text in the chunk that can hold it, deflated from a kilobyte on."""
+    """A text in a suitable chunk, compressed from one kilobyte on."""
     keyword = text.keyword.encode("latin-1") + b"\0"
     plain = text.text.replace("\0", "")
     try:
@@ -129,7 +129,7 @@ def _text(text: Text) -> tuple[bytes, bytes]:
 
 
 def _animation(picture: Picture, *, compress: bool, threads: int) -> Iterator[tuple[bytes, bytes]]:
-    """Frames as the rectangle that differs from the frame before, put there as it is, without blending."""
+    """Frames cropped to the rectangle that differs from the frame before, without blending."""
     number = 0
     before: Pixels | None = None
     for frame, duration in zip(picture.frames, picture.durations, strict=True):
@@ -147,7 +147,7 @@ def _animation(picture: Picture, *, compress: bool, threads: int) -> Iterator[tu
 
 
 def changed_box(frame: Pixels, before: Pixels | None) -> tuple[int, int, int, int]:
-    """The rectangle (x, y, width, height) in which a frame differs from the one before; a pixel at least."""
+    """The rectangle (x, y, width, height) in which a frame differs from the one before; at least a pixel."""
     if before is None:
         return 0, 0, frame.shape[1], frame.shape[0]
     differs = np.any(frame != before, axis=2)
@@ -163,7 +163,7 @@ def changed_box(frame: Pixels, before: Pixels | None) -> tuple[int, int, int, in
 
 
 def _delay(milliseconds: float) -> tuple[int, int]:
-    """Milliseconds as a fraction of a second of two 16-bit numbers."""
+    """Milliseconds as a fraction of a second with 16-bit numerator and denominator."""
     if milliseconds == int(milliseconds) and milliseconds <= 65535:
         return int(milliseconds), 1000
     if milliseconds <= 6553:
@@ -175,7 +175,7 @@ def _delay(milliseconds: float) -> tuple[int, int]:
 
 
 def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
-    """Filter and deflate a frame; small files are tried unfiltered too, which suits drawings."""
+    """Filter and compress a frame; with ``compress``, also try without a filter, which suits drawings."""
     big = np.ascontiguousarray(frame, dtype=frame.dtype.newbyteorder(">"))
     step = frame.shape[2] * frame.dtype.itemsize
     flat = big.view(np.uint8).reshape(frame.shape[0], frame.shape[1] * step)
@@ -187,7 +187,7 @@ def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
 
 
 def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
-    """Deflate rows to a zlib stream, made of pieces that stand alone and are shared out to threads."""
+    """Compress rows to a zlib stream of independent pieces, which are shared among threads."""
     whole = rows.data.cast("B")
     pieces = [whole[at : at + effort.piece] for at in range(0, len(whole), effort.piece)]
 

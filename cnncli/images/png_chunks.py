@@ -1,7 +1,7 @@
-"""The chunks of a PNG that are no pixels.
+"""The chunks of a PNG that hold metadata.
 
 Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition. ImageMagick's raw profiles are
-hexadecimal digits in a text.
+texts of hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from cnncli.images.picture import Text
 if TYPE_CHECKING:
     from cnncli.images.metadata_reading import MetadataBlocks
 
-#: Chunks that say how colours are meant.
+#: Chunks that define how colours are interpreted.
 COLOR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
-#: Chunks of pixels, and those about pixels as they are stored or about the file's own age.
+#: Chunks of pixels, and those about their storage or about the file's date.
 _OF_PIXELS = frozenset(
     (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"bKGD", b"sBIT", b"hIST",
      b"tIME", b"sPLT", b"iDOT", b"iCCP", b"pHYs")
 )  # fmt: skip
 _XMP_KEYWORD, _RAW_KEYWORD = "XML:com.adobe.xmp", "Raw profile type "
 _XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
-#: Characters that all texts together may unpack to.
+#: Bytes to which all texts together may decompress.
 _MOST_TEXT = 1 << 24
 
 
 def collect_from_png(stream: IO[bytes], blocks: MetadataBlocks) -> None:
-    """Collect what a PNG says besides its pixels; a chunk that is damaged is left out."""
+    """Collect a PNG's metadata; damaged chunks are left out."""
     budget = _MOST_TEXT
     for kind, body in _chunks(stream):
         if kind in COLOR:
             blocks.color.append((kind, body))
         elif kind == b"eXIf":
-            blocks.exif = body  # before a raw profile
+            blocks.exif = body  # takes precedence over a raw profile
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             text = _text(kind, body, budget)
             if text is None:
@@ -48,7 +48,7 @@ def collect_from_png(stream: IO[bytes], blocks: MetadataBlocks) -> None:
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and contents of each chunk; of pixels no contents."""
+    """Type and contents of each metadata chunk; repeated and damaged ones are left out."""
     stream.seek(0)
     at = 8
     seen: set[bytes] = set()
@@ -97,7 +97,7 @@ def _text(kind: bytes, body: bytes, budget: int) -> Text | None:
 
 
 def _add_text(text: Text, blocks: MetadataBlocks) -> None:
-    """Put a text where it belongs: XMP, EXIF and IPTC may come as texts."""
+    """Add a text, or the XMP, EXIF or IPTC that it contains."""
     if text.keyword == _XMP_KEYWORD:
         blocks.xmp = blocks.xmp or text.text.encode()
         return
@@ -121,6 +121,6 @@ def _add_text(text: Text, blocks: MetadataBlocks) -> None:
             blocks.iptc = blocks.iptc or resources.get(0x0404) or (raw if raw[:1] == b"\x1c" else None)
             blocks.lost += resource_names(resources)
         case "icc" | "icm":
-            pass  # of old files; a profile has a chunk of its own
+            pass  # in old files; a profile has its own chunk
         case other:
             blocks.lost.append(f"the raw profile {other}")

@@ -1,7 +1,7 @@
-"""Plain PNGs in a fifth of the time: what a file object and a plugin cost, small images do not need.
+"""Read plain PNGs in a fifth of the time, without the overhead of a file object and a Pillow plugin.
 
-A 28x28 PNG takes 45 us against 200 us by way of `read_picture`. Anything that is not plain (palettes,
-opacity, 16 bits, interlacing, orientation, animation) or not whole is left to it.
+A 28x28 PNG takes 45 us, but 200 us with `read_picture`, which handles all other files: palettes, opacity,
+16 bits, interlacing, orientation, animation, and damaged files.
 Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition.
 """
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = {0: ("L", 1), 2: ("RGB", 3)}
-_MOST = 1 << 20  # pixels; of larger ones the decoding itself takes the time
-# Chunks that say nothing about how pixels are decoded; colour profiles are passed over as elsewhere.
+_MOST = 1 << 20  # pixels; in larger ones, decoding dominates
+# Chunks that do not affect decoding; colour profiles are ignored as elsewhere.
 _HARMLESS = frozenset(
     (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"bKGD", b"sBIT")
 )
-# Texts that may say how a picture is to be turned.
+# Texts that may contain an orientation.
 _MAY_TURN = (b"Raw profile type ", b"XML:com.adobe.xmp")
 
 
@@ -28,14 +28,14 @@ def read_plain_png(data: bytes, max_pixels: int = _MOST) -> NDArray[np.uint8] | 
     Parameters
     ----------
     data : bytes
-        A file.
+        The content of a file.
     max_pixels : int
         Larger ones are left to `read_picture`.
 
     Returns
     -------
     ndarray, shape (H, W, C), uint8, or None
-        C is 1 or 3. None where it is another kind of file, or damaged.
+        C is 1 or 3. None for other files and for damaged ones.
     """
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or len(data) < 45:
         return None
@@ -56,7 +56,7 @@ def read_plain_png(data: bytes, max_pixels: int = _MOST) -> NDArray[np.uint8] | 
 
 
 def _packed(data: bytes) -> bytes | None:
-    """The deflated pixels, if all chunks are whole and harmless."""
+    """The compressed pixels, if all chunks are intact and harmless; else None."""
     parts, at = [], 8
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")

@@ -1,7 +1,7 @@
-"""PNG files with odd ancillary chunks, in spite of which the pixels are there.
+"""Repair PNG files with invalid ancillary chunks, whose pixels are intact.
 
-Pillow refuses a file for a long text, a chunk of a wrong length, or a wrong checksum of a chunk that says
-nothing about pixels. Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition, 13.1, 13.3.
+Pillow refuses a file because of a long text, a chunk of wrong length, or a wrong checksum in a chunk that
+does not affect pixels. Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition, 13.1, 13.3.
 """
 
 import zlib
@@ -27,8 +27,8 @@ def repaired(data: bytes) -> tuple[bytes, tuple[str, ...]] | None:
     Returns
     -------
     data, notes : bytes, tuple of str
-        A file with the same pixels, and what was left out. None where nothing is odd, or where what is
-        damaged may say something about pixels.
+        A file with the same pixels, and notes on what was left out. None where no chunk is invalid, or where
+        a damaged chunk may affect pixels.
     """
     out, odd = [data[:_START]], []
     color, colors, unpacked = -1, 0, 0
@@ -54,13 +54,13 @@ def repaired(data: bytes) -> tuple[bytes, tuple[str, ...]] | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bool]]:
-    """Kind, contents, all bytes, and whether the checksum is right, of each chunk up to the last."""
+    """Type, contents, all bytes, and whether the checksum is right, of each chunk up to the last."""
     at = _START
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         kind, raw = data[at + 4 : at + 8], data[at:end]
         if end > len(data) or not kind.isalpha():
-            yield b"IEND", b"", data[at:], True  # Pillow names what is wrong with it
+            yield b"IEND", b"", data[at:], True  # Pillow reports what is wrong with it
             return
         yield kind, raw[8:-4], raw, zlib.crc32(raw[4:-4]) == int.from_bytes(raw[-4:], "big")
         at = end
@@ -69,7 +69,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bool]]:
 
 
 def _fault(kind: bytes, body: bytes, palette: tuple[int, int]) -> str:
-    """What is wrong with a chunk, if anything is."""
+    """What is wrong with a chunk; empty for a valid one."""
     color, colors = palette
     if kind == b"tRNS":
         right = len(body) <= colors if color == 3 else len(body) == _TRANSPARENCY.get(color)
@@ -84,7 +84,7 @@ def _fault(kind: bytes, body: bytes, palette: tuple[int, int]) -> str:
 
 
 def _unpacked_size(kind: bytes, body: bytes) -> int:
-    """Bytes that a text or profile unpacks to, or a little more than may be; below 0 for a damaged one."""
+    """Decompressed bytes of a text or profile, up to just above the limit; -1 for a damaged one."""
     _, end, rest = body.partition(b"\0")
     if kind == b"tEXt":
         return len(body)

@@ -1,6 +1,6 @@
-"""PBM, PGM, PPM, PFM and PAM: every image of a stream, at all its bits.
+"""Read and write PBM, PGM, PPM, PFM and PAM: all images of a stream, at full depth.
 
-Pillow reads the first image only, narrows PPM of more than 8 bits, and knows neither PAM nor PFM in colour.
+Pillow reads only the first image, reduces PPM of more than 8 bits, and supports neither PAM nor colour PFM.
 Source: the netpbm manual pages pbm(5), pgm(5), ppm(5), pam(5), and Paul Debevec's description of PFM.
 """
 
@@ -24,7 +24,7 @@ _MAGIC = re.compile(rb"P[1-6fF][\s#]|P7[ \t\r]*\n")
 _BLANK, _REMARK = re.compile(rb"\s*"), re.compile(rb"#[^\n\r]*")
 _BLANKS, _LINE_END = re.compile(rb"\s"), re.compile(rb"[\n\r]")
 _HEADER_BYTES = 4096
-_PIECE = 1 << 20  # bytes of text that are taken apart at a time
+_PIECE = 1 << 20  # bytes of text that are parsed at a time
 _TUPLES = {
     b"BLACKANDWHITE": (1, False), b"GRAYSCALE": (1, False), b"RGB": (3, False),
     b"BLACKANDWHITE_ALPHA": (2, True), b"GRAYSCALE_ALPHA": (2, True), b"RGB_ALPHA": (4, True),
@@ -34,20 +34,20 @@ _CHANNELS = {b"3": 3, b"6": 3, b"F": 3}
 
 @record
 class Header:
-    """What an image of a stream says about itself.
+    """The header of an image in a stream.
 
     Attributes
     ----------
     kind : bytes
         The letter or digit after the P.
     width, height, channels : int
-        Channels with opacity, where there is any.
+        Channels include opacity, if any.
     alpha : bool
         Whether the last channel is opacity.
     largest : float
-        The sample that stands for white; of PFM, a sign of the byte order.
+        The sample value of white; for PFM, its sign gives the byte order.
     start : int
-        Where the samples begin.
+        Offset of the samples.
     """
 
     kind: bytes
@@ -60,12 +60,12 @@ class Header:
 
 
 def read_header(data: bytes, at: int = 0) -> Header:
-    """Read the header that begins at a place.
+    """Read the header at an offset.
 
     Raises
     ------
     CnncliError
-        Where it is none.
+        Where there is no valid header.
     """
     prefix = data[at : at + _HEADER_BYTES]
     if (match := _PAM.match(prefix)) is not None:
@@ -118,14 +118,14 @@ def _pam_header(text: bytes, at: int) -> Header:
 
 
 def following(data: bytes, at: int) -> int | None:
-    """Where the next image of a stream begins, behind one that ends at a place; None where none does."""
+    """The offset of the next image after one that ends at ``at``; None where there is none."""
     blank = _BLANK.match(data, at)
     start = blank.end() if blank else at
     return start if _MAGIC.match(data, start) else None
 
 
 def read_size(data: bytes) -> tuple[int, int, int]:
-    """Width and height of the first image of a stream, and how many there are."""
+    """Width and height of the first image of a stream, and the number of images."""
     first = read_header(data)
     count = 0
     at: int | None = 0
@@ -137,13 +137,13 @@ def read_size(data: bytes) -> tuple[int, int, int]:
 
 
 def remarks(data: bytes, end: int) -> tuple[str, ...]:
-    """Say what lies behind the last image of a stream."""
+    """Notes on bytes behind the last image of a stream."""
     rest = data[end:]
     return trailing_notes(len(rest), rest[:4096]) if rest.strip() else ()
 
 
 def end_of(data: bytes, header: Header) -> int:
-    """Where an image ends; one that is written as text has to be read for it."""
+    """The offset behind an image; a text image has to be parsed for it."""
     if header.kind in b"123":
         return _words(data, header)[1]
     return header.start + _row_bytes(header) * header.height
@@ -162,13 +162,13 @@ def decode(data: bytes, header: Header) -> tuple[Pixels, int]:
     Returns
     -------
     pixels, end : ndarray (H, W, C), int
-        uint8 where the largest value fits into 8 bits, and else uint16, scaled so that it becomes 255 or
-        65535; float32 as they are, of PFM. And where the image ends.
+        uint8 where the maximum fits into 8 bits, else uint16, scaled so that the maximum becomes 255 or
+        65535; unscaled float32 for PFM. And the offset behind the image.
 
     Raises
     ------
     CnncliError
-        Where samples are missing, or larger than the largest value.
+        Where samples are missing, or larger than the stated maximum.
     """
     shape = (header.height, header.width, header.channels)
     if header.kind in b"123":
@@ -202,7 +202,7 @@ def _scaled(values: Pixels, header: Header) -> Pixels:
 
 
 def _words(data: bytes, header: Header) -> tuple[Pixels, int]:
-    """The samples of an image that is written as text, and where it ends; in a PBM, 1 is black."""
+    """The samples of a text image, and the offset behind it; in PBM, 1 is black."""
     count = header.width * header.height * header.channels
     there = len(data) - header.start
     if count > there:
@@ -210,7 +210,7 @@ def _words(data: bytes, header: Header) -> tuple[Pixels, int]:
     values, filled, at = np.empty(count, np.uint32), 0, header.start
     take = _digits if header.kind == b"1" else _integers
     while filled < count and at < len(data):
-        # As much text as is needed, and no more at a time than memory does not notice.
+        # As much text as is needed, in pieces that take little memory.
         text = _text(data, at, min(_PIECE, 8 * (count - filled) + 64), whole_words=header.kind != b"1")
         found, end = take(text, header, count - filled)
         values[filled : filled + len(found)] = found
@@ -221,7 +221,7 @@ def _words(data: bytes, header: Header) -> tuple[Pixels, int]:
 
 
 def _text(data: bytes, at: int, length: int, *, whole_words: bool) -> bytes:
-    """A piece of text in which remarks are blank; it ends with a whole word, and with a whole remark."""
+    """A piece of text with comments replaced by spaces; it ends behind a whole word or comment."""
 
     def up_to(pattern: re.Pattern[bytes], place: int) -> int:
         found = pattern.search(data, place)
@@ -235,7 +235,7 @@ def _text(data: bytes, at: int, length: int, *, whole_words: bool) -> bytes:
 
 
 def _digits(text: bytes, header: Header, most: int) -> tuple[Pixels, int]:
-    """At most so many samples of one digit, and where the last of them ends."""
+    """At most ``most`` samples of one digit, and the offset behind the last of them."""
     letters = np.frombuffer(text, np.uint8)
     places = np.flatnonzero((letters == ord("0")) | (letters == ord("1")))[:most]
     end = int(places[-1]) + 1 if len(places) == most else len(text)
@@ -246,7 +246,7 @@ def _digits(text: bytes, header: Header, most: int) -> tuple[Pixels, int]:
 
 
 def _integers(text: bytes, header: Header, most: int) -> tuple[list[int], int]:
-    """At most so many whole numbers, and where the last of them ends."""
+    """At most ``most`` whole numbers, and the offset behind the last of them."""
     words = text.split(None, most)
     end = len(text)
     if len(words) > most:
@@ -274,7 +274,7 @@ def encode_pnm(pixels: Pixels, format: str) -> bytes:
     Raises
     ------
     CnncliError
-        Where PBM is to hold anything but black and white.
+        Where PBM would have to hold anything but black and white.
     """
     height, width, channels = pixels.shape
     if format == "PFM":
@@ -283,7 +283,7 @@ def encode_pnm(pixels: Pixels, format: str) -> bytes:
     if format == "PBM":
         if not np.isin(pixels, (0, 255)).all():
             raise CnncliError(
-                "a .pbm holds black and white only, and this picture has other grays",
+                "a .pbm holds only black and white; this image has other grays",
                 "Write a .pgm or .png.",
             )
         return f"P4\n{width} {height}\n".encode() + np.packbits(pixels[..., 0] == 0, axis=1).tobytes()

@@ -1,14 +1,14 @@
-"""Pictures inside metadata: a thumbnail shows what a filter was to hide, so nothing that may be one is kept.
+"""Find images inside metadata: a thumbnail would show what a filter was meant to hide, so none is kept.
 
-Cameras and programs put small copies of a picture into EXIF, maker notes, XMP, Photoshop's resources and
-text. They are found by what they are and not by where they are meant to lie: by the first bytes of formats,
-and as text by long runs of base64 or hexadecimal digits, which no words have.
+Cameras and programs store small copies of an image in EXIF, maker notes, XMP, Photoshop's resources and text.
+They are found by content rather than by their usual place: by the first bytes of formats, and in text by long
+runs of base64 or hexadecimal digits, which words do not have.
 """
 
 import re
 
-#: First bytes of JPEG (whose very first Minolta replaces), PNG, GIF, WebP, JPEG 2000, and HEIF with AVIF:
-#: a part that is found quickly, where it lies, and the whole.
+#: First bytes of JPEG (without the very first, which Minolta replaces), PNG, GIF, WebP, JPEG 2000, and HEIF
+#: with AVIF: a part for a fast search, its offset, and a pattern for all of them.
 _STARTS = (
     (b"\xd8\xff", 0, re.compile(rb"\xd8\xff[\xc0-\xc4\xdb\xdd\xe0-\xef\xfe]")),
     (b"\x89PNG\r\n", 0, None),
@@ -17,7 +17,7 @@ _STARTS = (
     (b"\xff\x4f\xff\x51", 0, None),
     (b"ftyp", 0, re.compile(rb"ftyp(?:avi|hei|hev|mif|msf)")),
 )
-#: The least of a picture as text; lines may break it.
+#: Fewest characters of an image as text, including line breaks.
 _LEAST_TEXT = 256
 _DIGIT, _NOTHING, _OTHER = b"A", b"\0", b"."
 _DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\r\n"
@@ -27,7 +27,7 @@ _RUNS = tuple(unit * _LEAST_TEXT for unit in (_DIGIT, _DIGIT + _NOTHING, _NOTHIN
 
 
 def find_pictures(data: bytes) -> list[int]:
-    """Places in bytes where a picture begins, or goes on as text, in ascending order.
+    """Offsets at which an image begins, or continues as text, in ascending order.
 
     Parameters
     ----------
@@ -37,8 +37,7 @@ def find_pictures(data: bytes) -> list[int]:
     Returns
     -------
     list of int
-        Offsets; in a run of digits one every 128 bytes, so that any part of it that could be a picture
-        has one.
+        In a run of digits, one every 128 bytes, so that every part that could be an image contains one.
     """
     found: list[int] = []
     for part, before, whole in _STARTS:
@@ -58,5 +57,5 @@ def find_pictures(data: bytes) -> list[int]:
 
 
 def holds_picture(data: bytes) -> bool:
-    """Whether something in these bytes may be a picture."""
+    """Whether these bytes may contain an image."""
     return bool(find_pictures(data))

@@ -1,4 +1,4 @@
-"""ICC profiles for gray pictures that were made of colours.
+"""ICC profiles for gray images that were made from colour images.
 
 Source: ICC.1:2022, Profile version 4.4, 7.2 (header), 7.3 (tag table), 8.3 (what a profile must hold).
 """
@@ -23,7 +23,7 @@ def gray_profile(icc: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        None where the three colours have no curve, or not the same one, as in profiles made of tables.
+        None where the three colours have no curve or different ones, as in profiles with lookup tables.
     """
     tags = _tags(icc)
     curves = [tags.get(name) for name in _CURVES]
@@ -40,12 +40,12 @@ def gray_profile(icc: bytes) -> bytes | None:
     head = bytearray(icc[:_HEADER])
     head[0:4] = struct.pack(">I", at + len(bodies))
     head[16:20] = b"GRAY"
-    head[84:100] = bytes(16)  # a digest of the other profile
+    head[84:100] = bytes(16)  # the digest of the original profile
     return bytes(head) + table + bodies
 
 
 def tone_curve(icc: bytes) -> bytes | None:
-    """The curve that all colours of a profile share, as its tag has it; None where there is no such."""
+    """The tone curve that all colours of a profile share, as stored in its tag; None where they differ."""
     tags = _tags(icc)
     names = (_GRAY_CURVE,) if icc[16:20] == b"GRAY" else _CURVES
     curves = {tags.get(name) for name in names}

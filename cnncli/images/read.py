@@ -1,4 +1,4 @@
-"""Files to pictures: sniffed by their first bytes, measured before they are decoded, refused when damaged."""
+"""Read images: identified by their first bytes, checked for size before decoding, refused when damaged."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _PREFIX = 4096
-# Of WebP, Pillow says no more, whether bytes or memory are missing.
+# Pillow's only messages for WebP, whether bytes or memory are missing.
 _DAMAGED_OR_LARGE = ("could not create decoder object", "failed to read next frame")
-#: Enough for the headers of formats that may put colour profiles first.
+#: Bytes that contain the headers of formats in which colour profiles may come first.
 _HEADERS = 1 << 20
 
 
@@ -41,20 +41,20 @@ def read_picture(
     first: bool = False,
     bands: bool = False,
 ) -> Picture:
-    """Read an image file, whatever its format, upright and with all its bits.
+    """Read an image file of any format, upright and at full depth.
 
     Parameters
     ----------
     source : Path or bytes
-        A file, or a file's content.
+        A file, or its content.
     max_pixels : int or None
-        The most pixels, over all frames, that may be decoded; None: the limit of this process.
+        Most pixels, over all frames, that may be decoded; None: the limit of this process.
     name : str or None
-        What errors call it; by default the path, or "standard input" for bytes.
+        Name in errors; by default the path, or "standard input" for bytes.
     first : bool
-        Only the first frame is wanted: no other is decoded or counted.
+        Read only the first frame; others are neither decoded nor counted.
     bands : bool
-        Also any number of channels that are not gray or RGB with one opacity at most, as they are.
+        Accept any number of channels, not only gray or RGB with or without opacity.
 
     Returns
     -------
@@ -64,9 +64,9 @@ def read_picture(
     Raises
     ------
     CnncliError
-        Where it cannot be read, is no image, is damaged or truncated, has too many pixels, or
-        holds numbers that could only be read with a loss; without ``bands``, where it has channels that a
-        picture does not have.
+        Where it cannot be read, is not an image, is damaged or truncated, has too many pixels, or holds
+        values that could only be read with a loss; without ``bands``, where it has other channels than gray
+        or RGB with or without opacity.
     """
     label = _label(source, name)
     if max_pixels is None:
@@ -86,7 +86,7 @@ def read_picture(
 
 @record
 class _ReadOptions:
-    """How many pixels may be decoded, and whether the first frame is all that is wanted."""
+    """How many pixels may be decoded, and whether only the first frame is read."""
 
     pixels: int
     first: bool
@@ -118,7 +118,7 @@ def _read(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _Re
 
 
 def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, int, int]:
-    """Read width, height and number of frames out of an image file's header.
+    """Read width, height and number of frames from an image file's header.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
     Raises
     ------
     CnncliError
-        Where it cannot be read or is no image.
+        Where it cannot be read or is not an image.
     """
     label = _label(source, name)
     with _naming_errors(label), _opened(source) as stream:
@@ -172,7 +172,7 @@ def _label(source: Path | bytes, name: str | None) -> str:
 
 @contextlib.contextmanager
 def _opened(source: Path | bytes) -> Iterator[IO[bytes]]:
-    """Open a file so that it can be read twice: pipes and devices are read to their end first."""
+    """Open a file so that it can be read twice: pipes and devices are first read to their end."""
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
@@ -187,7 +187,7 @@ def _buffered(stream: IO[bytes]) -> io.BufferedIOBase:
 
 @contextlib.contextmanager
 def _naming_errors(label: str) -> Iterator[None]:
-    """Turn what goes wrong in here into errors that name the file."""
+    """Turn exceptions into errors that name the file."""
     try:
         yield
     except CnncliError as error:
@@ -203,7 +203,7 @@ def _naming_errors(label: str) -> Iterator[None]:
             f"cannot read {label}: a part of Pillow is missing here ({shown(str(error))})",
             "Install it again: pip install --force-reinstall pillow",
         ) from error
-    except Exception as error:  # decoders raise anything on damaged bytes
+    except Exception as error:  # decoders raise any exception on damaged files
         if str(error) in _DAMAGED_OR_LARGE:
             raise CnncliError(
                 f"{label} is damaged or truncated, or takes more memory than there is ({error}); "
@@ -235,7 +235,7 @@ def _prefix(stream: IO[bytes]) -> bytes:
 
 
 def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]:
-    """Name the format and Pillow's plugin for it."""
+    """Identify the format and Pillow's plugin for it."""
     if not prefix:
         raise CnncliError(f"{label} is empty; expected an image", "Check how the file was made.")
     known = sniffed(prefix)
@@ -252,7 +252,7 @@ def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]
 
 
 def _refuse_foreign(prefix: bytes, label: str) -> None:
-    """Name a file that is not read, but known."""
+    """Refuse a file of a known format that is not read."""
     from cnncli.images.foreign import foreign
 
     found = foreign(prefix)
@@ -268,7 +268,7 @@ def _first_bytes(prefix: bytes) -> str:
 
 
 def _is_tga(stream: IO[bytes], label: str) -> bool:
-    """TGA files begin with nothing of their own; those of version 2 end with a signature."""
+    """Recognise TGA, which has no signature at the start; version 2 has one at the end."""
     if label.lower().endswith(".tga"):
         return True
     length = stream.seek(0, os.SEEK_END)
@@ -307,7 +307,7 @@ def _read_image(stream: IO[bytes], known: tuple[str, str], prefix: bytes, option
 
 
 def _read_png(stream: IO[bytes], known: tuple[str, str], prefix: bytes, options: _ReadOptions) -> Picture:
-    """A PNG as it is, or else without the odd chunks that Pillow refuses it for."""
+    """Read a PNG, if necessary without invalid chunks because of which Pillow refuses it."""
     try:
         return _read_image(stream, known, prefix, options)
     except (CnncliError, MemoryError):

@@ -1,4 +1,4 @@
-"""Pictures made smaller or larger, and JPEGs decoded no larger than needed."""
+"""Resize images, and decode JPEGs no larger than needed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _JPEG = b"\xff\xd8\xff"
 
 
 def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize an image, without moiré where it becomes smaller.
+    """Resize an image, antialiased where it becomes smaller.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W, C), uint8
         C is 1 or 3.
     width, height : int
-        Wanted, 1 or more.
+        New size, 1 or more.
 
     Returns
     -------
     ndarray, shape (height, width, C), uint8
-        The input itself where it has that size already. Bilinear over the pixels that fall together.
+        The input itself where it already has that size. Bilinear, averaging over the pixels that are merged.
     """
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -39,24 +39,24 @@ def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 
 def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
-    """Read an image of which only a small version is wanted.
+    """Read an image of which only a small version is needed.
 
-    A JPEG is decoded at a half, a quarter or an eighth of its size, as long as both sides keep twice
-    ``side`` pixels: 11 megapixels take a sixth of the time. Small plain PNGs take a shorter way.
+    A JPEG is decoded at a half, a quarter or an eighth of its size, as long as both sides keep twice ``side``
+    pixels: 11 megapixels take a sixth of the time. Small plain PNGs take a faster path.
 
     Parameters
     ----------
     data : bytes
         The file's content.
     side : int
-        Pixels that the shorter side is going to have.
+        Final length of the shorter side in pixels.
     name : str
-        What errors call it.
+        Name in errors.
 
     Returns
     -------
     picture, (width, height)
-        The image, and the size that the file holds, upright.
+        The image, and the upright size in the file.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[i
 
 
 def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | None:
-    """The JPEG at a fraction of its size, and its size; None where none serves, or where it is damaged."""
+    """A JPEG decoded at a fraction of its size, and its size; None where not suitable or damaged."""
     from cnncli.images.metadata import apply_orientation
     from cnncli.images.metadata_reading import read_orientation
     from cnncli.images.opening import open_image
@@ -91,7 +91,7 @@ def _reduced_jpeg(data: bytes, side: int) -> tuple[Picture, tuple[int, int]] | N
         image.load()
         orientation = read_orientation(image, BytesIO(data))
         pixels = np.asarray(image)
-    except Exception:  # noqa: BLE001 - read_picture meets the same damage and names it
+    except Exception:  # noqa: BLE001 - read_picture reports the damage
         return None
     pixels = apply_orientation(pixels if pixels.ndim == 3 else pixels[..., None], orientation)
     size = (width, height) if orientation < 5 else (height, width)

@@ -1,22 +1,22 @@
-"""How the pixels of a result lie in the picture that it was made from."""
+"""Positions of a result's pixels in the image it was made from."""
 
 from cnncli.records import record
 
 
 @record
 class ResultGeometry:
-    """The place of a result.
+    """The position of a result in its input.
 
     Attributes
     ----------
     before, after : (width, height)
-        Of the picture as it lies upright, and of the result.
+        Size of the upright input, and of the result.
     offset : (x, y)
-        The pixel of the picture on which the first pixel of the result lies; negative outside.
+        Position of the result's first pixel in the input; may be negative.
     step : (x, y)
-        Pixels of the picture from one pixel of the result to the next.
+        Distance in input pixels from one pixel of the result to the next.
     turned : bool
-        Whether the picture did not lie upright in its file, so that what names places is wrong anyway.
+        Whether the input was not upright in its file, so that positions in its metadata are wrong anyway.
     """
 
     before: tuple[int, int]
@@ -27,9 +27,9 @@ class ResultGeometry:
 
     @property
     def unmoved(self) -> bool:
-        """Whether every pixel lies where it lay."""
+        """Whether every pixel keeps its position."""
         return self.before == self.after and self.offset == (0, 0) and self.step == (1, 1) and not self.turned
 
     def spans(self, axis: int) -> bool:
-        """Whether the result goes from the first to the last pixel of an axis."""
+        """Whether the result covers an axis from the first to the last pixel."""
         return self.offset[axis] == 0 and self.after[axis] == -(-self.before[axis] // self.step[axis])

@@ -1,8 +1,8 @@
 """Tag directories: the structure that TIFF files and EXIF blocks share.
 
-A directory is a list of entries (tag, type, count, value); values longer than an entry lie
-elsewhere. Layout: classic TIFF has 12-byte entries and 32-bit offsets, BigTIFF 20-byte entries
-and 64-bit offsets. Source: Adobe, TIFF Revision 6.0, section 2.
+A directory is a list of entries (tag, type, count, value); values that do not fit into an entry are stored
+elsewhere. Layout: classic TIFF has 12-byte entries and 32-bit offsets, BigTIFF 20-byte entries and 64-bit
+offsets. Source: Adobe, TIFF Revision 6.0, section 2.
 """
 
 import struct
@@ -16,7 +16,7 @@ GPS_DIRECTORY = 34853
 INTEROPERABILITY_DIRECTORY = 40965
 _POINTERS = (EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY)
 
-#: Bytes and struct letter of each field type; rationals are pairs of integers.
+#: Size in bytes and struct code of each field type; rationals are pairs of integers.
 _TYPES: dict[int, tuple[int, str]] = {
     1: (1, "B"), 2: (1, "s"), 3: (2, "H"), 4: (4, "I"), 5: (8, "I"), 6: (1, "b"), 7: (1, "s"), 8: (2, "h"),
     9: (4, "i"), 10: (8, "i"), 11: (4, "f"), 12: (8, "d"), 13: (4, "I"), 16: (8, "Q"), 17: (8, "q"),
@@ -26,13 +26,13 @@ _TYPES: dict[int, tuple[int, str]] = {
 #: Struct formats of the number of entries, of an entry, and of an offset: classic and BigTIFF.
 _LAYOUTS = {False: ("H", "HHI4s", "I"), True: ("Q", "HHQ8s", "Q")}
 
-#: As many as the 16 bits of a classic directory can count; BigTIFF could ask for more.
+#: The most that a classic directory can state in 16 bits; BigTIFF could state more.
 _MOST_ENTRIES = 65_535
 
 
 @record
 class Entry:
-    """One field: its type, and its value as it lies in the file.
+    """A field: its type, and its value as stored in the file.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Entry:
     raw : bytes
         The value in the byte order of the directory.
     at : int
-        Where ``raw`` begins in the file.
+        Offset of ``raw`` in the file.
     """
 
     type: int
@@ -50,22 +50,22 @@ class Entry:
 
     @property
     def count(self) -> int:
-        """Number of values, as an entry states it."""
+        """Number of values, as stated in an entry."""
         return len(self.raw) // _TYPES[self.type][0]
 
 
 @record
 class Place:
-    """Where an entry lies, and where its value does.
+    """The offsets of an entry and of its value.
 
     Attributes
     ----------
     tag, type : int
-        As the entry has them.
+        As in the entry.
     at : int
-        Where the entry itself begins in the file.
+        Offset of the entry in the file.
     start, length : int
-        Of the value, in bytes.
+        Offset and length of the value in bytes.
     """
 
     tag: int
@@ -76,7 +76,7 @@ class Place:
 
     @property
     def count(self) -> int:
-        """Number of values, as the entry states it."""
+        """Number of values, as stated in the entry."""
         return self.length // _TYPES[self.type][0]
 
 
@@ -85,14 +85,14 @@ Directory = dict[int, Entry]
 
 @record
 class Header:
-    """The first bytes of a TIFF file or EXIF block: byte order (``<`` or ``>``), kind, first directory."""
+    """Header of a TIFF file or EXIF block: byte order (``<`` or ``>``), BigTIFF or not, first directory."""
 
     order: str
     big: bool
     first: int
 
     def pointing_to(self, at: int) -> bytes:
-        """The header of the same file with another first directory."""
+        """The header of this file, pointing to another first directory."""
         start = b"II" if self.order == "<" else b"MM"
         if self.big:
             return start + struct.pack(self.order + "HHHQ", 43, 8, 0, at)
@@ -100,7 +100,7 @@ class Header:
 
 
 class BrokenTagsError(ValueError):
-    """A directory that points outside its file, or is no directory at all."""
+    """A directory that points outside its file, or bytes that are not a directory."""
 
 
 class Slices(Protocol):
@@ -112,12 +112,12 @@ class Slices(Protocol):
 
 
 def read_header(data: Slices) -> Header:
-    """Read the byte order, the kind and the offset of the first directory.
+    """Read byte order, version and offset of the first directory.
 
     Raises
     ------
     BrokenTagsError
-        Where the bytes are no TIFF header.
+        Where the bytes are not a TIFF header.
     """
     start = data[:16]
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
@@ -139,16 +139,16 @@ def walk_directory(data: Slices, header: Header, at: int) -> tuple[list[Place], 
     data : bytes, or anything that is sliced like them
         The whole file.
     header : Header
-        What ``read_header`` gave.
+        From ``read_header``.
     at : int
-        Where the directory begins.
+        Offset of the directory.
 
     Returns
     -------
     places, next : list of Place, int or None
-        Entries of unknown type, and those whose value lies outside the file, are left out, so that one bad
-        entry costs nobody the others; so are entries that a short file has cut off. ``next`` is the offset
-        of the directory that follows, or 0; None where the file ends before it.
+        Entries of unknown type, entries whose value lies outside the file, and entries cut off by the end of
+        the file are left out; the others are kept. ``next`` is the offset of the next directory, or 0; None
+        where the file ends before it.
 
     Raises
     ------
@@ -185,15 +185,15 @@ def read_directory(data: Slices, header: Header, at: int, *, whole: bool = True)
     Parameters
     ----------
     data, header, at
-        As for ``walk_directory``, which says what is left out.
+        As for ``walk_directory``, including what is left out.
     whole : bool
-        Whether a directory that the file cuts off is refused; else its first entries are read.
+        Whether to refuse a truncated directory; else its first entries are read.
 
     Returns
     -------
     directory, next : dict of tag to Entry, int
-        The first entry of each tag, as long as the values together are no longer than the whole file: they
-        would be where thousands of entries point at the same bytes.
+        The first entry of each tag, as long as all values together do not exceed the size of the file, as
+        they would where thousands of entries point to the same bytes.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def numbers(entry: Entry, order: str) -> tuple[Any, ...]:
 
 
 def entry(kind: int, *values: float | bytes, order: str = "<") -> Entry:
-    """Pack integers as a field of that type; a rational takes pairs, type 7 takes bytes."""
+    """Pack integers or bytes as a field of a type; a rational takes pairs of integers."""
     if isinstance(values[0], bytes):
         return Entry(kind, values[0])
     return Entry(kind, struct.pack(f"{order}{len(values)}{_TYPES[kind][1]}", *values))
@@ -265,7 +265,7 @@ def pack_directory(directory: Directory, below: dict[int, Directory], *, order: 
     order : str
         ``<`` or ``>``; every raw value is in this order already.
     at : int
-        Where the result will lie in its file, an even number.
+        Offset of the result in its file, an even number.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Pieces of a file that stand alone, made by several threads."""
+"""Make independent pieces of a file in several threads."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from collections.abc import Callable
 def make_in_threads(make: Callable[[int], bytes], count: int, *, threads: int) -> list[bytes]:
     """``make(index)`` for every index below ``count``, in order.
 
-    The first fault of any is raised here, after all threads have stopped.
+    The first exception is raised again here, after all threads have stopped.
     """
     made = [b""] * count
     waiting = iter(range(count))

@@ -1,4 +1,4 @@
-"""TIFF pages: the chain of directories, walked once, and what each page says about its pixels.
+"""Read the structure of TIFF files: the chain of directories, and each page's storage of pixels.
 
 Source: Adobe, TIFF Revision 6.0, and the BigTIFF design of the libtiff project.
 """
@@ -37,7 +37,7 @@ FORMAT = 339
 _X_DPI, _Y_DPI, _DPI_UNIT, _BELOW, _DNG_VERSION = 282, 283, 296, 330, 50706
 _XMP, _IPTC, _ICC = 700, 33723, 34675
 _FIRST_PRIVATE = 32768
-#: Fields from there on that are read, or that say how the pixels lie or were made smaller.
+#: Private fields that are read, or that describe layout or compression.
 _KNOWN_PRIVATE = frozenset((*DESCRIPTIVE_TAGS, *GEO_TAGS, _IPTC, _ICC, 32995, 32996, 32997, 32998))
 
 _LAYOUT = frozenset({
@@ -51,14 +51,18 @@ _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # field ty
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, RGB, CMYK, PALETTE = 0, 1, 2, 5, 3
 COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, PALETTE: 1}
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
-UNKNOWN, ASSOCIATED, UNASSOCIATED = 0, 1, 2  # what an extra sample is: premultiplied opacity, or opacity
+UNKNOWN, ASSOCIATED, UNASSOCIATED = (
+    0,
+    1,
+    2,
+)  # meaning of an extra sample: premultiplied opacity, or straight opacity
 
-#: Compressions that pack bytes, whatever the bytes mean.
+#: Compressions of arbitrary bytes.
 BYTE_CODECS = {1, 5, 8, 32773, 32946, 34925, 50000}
 _UNCOMPRESSED = 1
 MOST_PAGES = 100_000
-_LEAST_BUDGET = 1 << 26  # bytes that metadata may take in a small file whose pages share them
-_MOST_VALUES = 4096  # of a field that is no list of places, and no palette
+_LEAST_BUDGET = 1 << 26  # bytes that metadata of all pages may take in a small file
+_MOST_VALUES = 4096  # of a field other than lists of offsets and palettes
 
 Places = NDArray[np.uint64]
 
@@ -70,13 +74,13 @@ class Page:
     Attributes
     ----------
     index : int
-        Its place in the chain of directories, from 0.
+        Its index in the chain of directories, from 0.
     at : int
-        Where its directory begins in the file.
+        Offset of its directory in the file.
     width, height : int
         As stored, before the orientation is applied.
     tags : dict of tag to tuple of numbers
-        The fields that say how pixels are stored, and the resolution.
+        Fields that describe how pixels are stored, and the resolution.
     places : dict of tag to ndarray
         Offsets and lengths of strips or tiles.
     header : Header
@@ -92,13 +96,13 @@ class Page:
     header: Header
 
     def first(self, tag: int, default: int) -> int:
-        """Look up the first value of a field."""
+        """The first value of a field, or a default."""
         values = self.tags.get(tag)
         return int(values[0]) if values else default
 
     @property
     def bits(self) -> int:
-        """Bits of each sample."""
+        """Bits per sample."""
         return self.first(BITS, 1)
 
     @property
@@ -108,25 +112,25 @@ class Page:
 
     @property
     def samples(self) -> int:
-        """Samples of a pixel."""
+        """Samples per pixel."""
         return self.first(SAMPLES, 1)
 
     @property
     def photometric(self) -> int:
-        """The colour model; where the file does not say, gray from black, or RGB by the number of samples."""
+        """The colour model; by default RGB or gray, depending on the number of samples."""
         known = self.samples - len(self.tags.get(EXTRA, ()))
         return self.first(PHOTOMETRIC, RGB if known in (3, 4) else _BLACK_IS_ZERO)
 
     @property
     def colors(self) -> int:
-        """Samples of a pixel that are colour; 0 for models that are not known here."""
+        """Colour samples per pixel; 0 for unknown colour models."""
         return COLORS.get(self.photometric, 0)
 
     @property
     def opacity(self) -> int:
         """What the only extra sample is, ``ASSOCIATED`` or ``UNASSOCIATED`` opacity; ``UNKNOWN`` for none.
 
-        A single one about which the file says nothing is opacity, as most programs have it.
+        A single extra sample of unstated meaning is taken as opacity, as in most programs.
         """
         if self.samples != self.colors + 1:
             return UNKNOWN
@@ -135,12 +139,12 @@ class Page:
 
     @property
     def bands(self) -> bool:
-        """True where samples have no meaning that a picture has: not gray or RGB with one opacity at most."""
+        """Whether there are samples other than gray or RGB with or without opacity."""
         return bool(self.colors) and self.samples > self.colors and not self.opacity
 
     @property
     def deep(self) -> bool:
-        """True where a sample has more than 8 bits."""
+        """Whether samples have more than 8 bits."""
         return bool(max(self.tags.get(BITS, (1,))) > 8)
 
     @property
@@ -163,17 +167,17 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     data : bytes, or anything that is sliced like them
         The whole file.
     most : int or None
-        How many pages are wanted, None for all.
+        Most pages to list, None for all.
 
     Returns
     -------
     pages, notes
-        Each page is visited once. Notes say what is odd about their chain.
+        Each page is visited once. Notes describe problems of the chain.
 
     Raises
     ------
     BrokenTagsError
-        Where a directory lies outside the file or does not say how large its page is.
+        Where a directory lies outside the file or does not state the size of its page.
     CnncliError
         For more than 100,000 pages, and for a camera's raw data.
     """
@@ -185,7 +189,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     while at and at not in seen and (most is None or len(pages) < most):
         if index >= MOST_PAGES:
             raise CnncliError(
-                f"it has more than {MOST_PAGES:,} pages; at most so many are read",
+                f"it has more than {MOST_PAGES:,} pages; at most {MOST_PAGES:,} are read",
                 "Split it into smaller files.",
             )
         seen.add(at)
@@ -202,9 +206,9 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
 
 
 def _read_page(data: Slices, header: Header, place: tuple[int, int], budget: int) -> tuple[Page, int, int]:
-    """One page, where the next directory begins, and the bytes that are left for values.
+    """A page, the offset of the next directory, and the remaining budget of bytes for values.
 
-    The values of all pages are no longer than the file; they would be where many pages name the same bytes.
+    The values of all pages must not exceed the file's size, as they would where pages share bytes.
     """
     index, at = place
     entries, following = walk_directory(data, header, at)
@@ -233,7 +237,7 @@ def _read_page(data: Slices, header: Header, place: tuple[int, int], budget: int
 
 
 def _refuse_raw(page: Page) -> None:
-    """The first page of a camera's raw file is a small preview, which nobody would want filtered."""
+    """Refuse a camera's raw file, whose first page is only a small preview."""
     if _DNG_VERSION in page.tags or (page.index == 0 and page.first(SUBFILE, 0) & 1 and _BELOW in page.tags):
         raise CnncliError(
             "it holds a camera's raw data (DNG, NEF, ARW or the like), which are not read",
@@ -242,7 +246,7 @@ def _refuse_raw(page: Page) -> None:
 
 
 def pages_metadata(data: Slices, pages: list[Page], channels: int, *, alpha: bool) -> Metadata:
-    """Collect what the pages say besides their pixels, which were decoded to C channels."""
+    """Collect the metadata of pages whose pixels were decoded to ``channels`` channels."""
     own = []
     budget = max(2 * len(data), _LEAST_BUDGET)
     for page in pages:
@@ -256,7 +260,7 @@ def pages_metadata(data: Slices, pages: list[Page], channels: int, *, alpha: boo
 
 
 def _page_metadata(data: Slices, page: Page, fields: Directory, channels: int, *, alpha: bool) -> Metadata:
-    """Collect EXIF, colour profile, resolution, XMP, IPTC and place on the earth of one page."""
+    """Collect EXIF, colour profile, resolution, XMP, IPTC and GeoTIFF fields of one page."""
     order = page.header.order
     icc = fields[_ICC].raw if _ICC in fields else None
     x, y, unit = page.tags.get(_X_DPI), page.tags.get(_Y_DPI), page.first(_DPI_UNIT, 2)
@@ -274,7 +278,7 @@ def _page_metadata(data: Slices, page: Page, fields: Directory, channels: int, *
     iptc = fields[_IPTC].raw if _IPTC in fields else None
     if (
         iptc and fields[_IPTC].type == 4 and iptc[:1] != b"\x1c"
-    ):  # Adobe's words of 32 bits, in the wrong order
+    ):  # 32-bit words written by Adobe in the wrong byte order
         iptc = np.frombuffer(iptc, ">u4").astype("<u4").tobytes()
     return Metadata(
         exif=exif,
@@ -295,12 +299,12 @@ def _geo_field(tag: int, field: Entry, order: str) -> GeoField:
 
 @functools.cache
 def silence_libtiff() -> None:
-    """Keep libtiff from printing to stderr; what goes wrong there comes back as an error all the same."""
+    """Keep libtiff from printing to stderr; its errors are still reported by Pillow."""
     import ctypes
 
     from PIL import _imaging  # loads libtiff
 
-    loaded = {str(path) for path in Path(_imaging.__file__).parent.glob(".dylibs/libtiff*")}  # of macOS
+    loaded = {str(path) for path in Path(_imaging.__file__).parent.glob(".dylibs/libtiff*")}  # on macOS
     with contextlib.suppress(OSError):
         maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
         loaded |= {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/libtiff" in line}

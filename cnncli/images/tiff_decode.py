@@ -1,9 +1,8 @@
-"""TIFF pages decoded without Pillow, which narrows to 8 bits, drops samples, or cannot read them.
+"""Decode TIFF pages that Pillow would reduce to 8 bits, read without some samples, or not read at all.
 
-libtiff takes the compression off and everything after that is done here, so that 16-bit and float samples and
-any number of them come whole from any layout: strips or tiles, interleaved or planar, either byte order,
-either predictor. Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF Technical Note 3 (the floating point
-predictor).
+libtiff decompresses and everything else is done here, so that any number of 16-bit and float samples is read
+at full depth from any layout: strips or tiles, interleaved or planar, either byte order, either predictor.
+Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF Technical Note 3 (the floating point predictor).
 """
 
 import io
@@ -52,14 +51,14 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 
 
 def is_odd(page: Page, *, alone: bool) -> bool:
-    """Whether a page is decoded here: Pillow would not read it, not whole, or not as fast.
+    """Whether a page is decoded here because Pillow cannot read it, not completely, or not as fast.
 
     Parameters
     ----------
     page : Page
-        Any.
+        Any page.
     alone : bool
-        Whether it is the only page that is read. Of many, plain ones are read faster here.
+        Whether it is the only page that is read. Many simple pages are read faster here.
     """
     if page.deep or page.bands or (page.header.big and page.header.order == ">"):
         return True
@@ -71,7 +70,7 @@ def is_odd(page: Page, *, alone: bool) -> bool:
 
 
 def check_page(page: Page, *, odd: bool) -> None:
-    """Refuse what neither Pillow nor this module reads right."""
+    """Refuse pages that neither Pillow nor this module reads correctly."""
     convert = "Convert it to 16-bit unsigned or 32-bit float samples first, for example with tifffile."
     label = f"page {page.index + 1} has {page.bits}-bit"
     if page.kind == SIGNED or (page.kind == UNSIGNED and page.bits > 16):
@@ -98,13 +97,12 @@ def check_page(page: Page, *, odd: bool) -> None:
 
 
 def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
-    """Decode a page of up to 8 bits to uint8, of more to uint16 or float32.
+    """Decode a page: up to 8 bits to uint8, deeper ones to uint16 or float32.
 
     Returns
     -------
     pixels, alpha : ndarray (H, W, C), bool
-        Upright, colour not premultiplied. Samples without a meaning are kept as they are, and then the others
-        are too.
+        Upright, colour not premultiplied. Where there are samples of unknown meaning, all are kept unchanged.
     """
     planes = page.samples if page.first(PLANAR, 1) == 2 else 1
     samples = page.samples // planes if planes else 0
@@ -128,7 +126,7 @@ def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
 def _unpacked(
     data: Slices, page: Page, samples: int, tile: tuple[int, int] | None, part: tuple[int, int]
 ) -> Pixels:
-    """Take the compression off one plane: uint8, (rows, bytes), rows and bytes padded to whole tiles."""
+    """Decompress one plane: uint8 (rows, bytes), padded to whole tiles."""
     width, height = page.width, page.height
     if tile:
         width, height = (-(-width // tile[0]) * tile[0], -(-height // tile[1]) * tile[1])
@@ -162,7 +160,7 @@ def _check_places(page: Page, needed: int) -> None:
 
 
 def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> list[bytes]:
-    """The strips or tiles of one plane as they are stored; those that share their bytes are one object."""
+    """The strips or tiles of one plane as stored; those that share their bytes are one object."""
     tiled = TILE_OFFSETS in page.places
     offsets = page.places[TILE_OFFSETS if tiled else STRIP_OFFSETS]
     share = slice(part[0] * len(sizes), (part[0] + 1) * len(sizes))
@@ -173,7 +171,7 @@ def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> l
     counts = counts[share]
     if np.any(counts > len(data)) or np.any(offsets[share] + counts > len(data)):
         raise BrokenTagsError("the file is truncated")
-    if not packed:  # what a strip holds more is not of the picture
+    if not packed:  # extra bytes of a strip do not belong to the image
         counts = np.minimum(counts, sizes)
     known: dict[tuple[int, int], bytes] = {}
     budget = 2 * len(data)
@@ -187,7 +185,7 @@ def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> l
 
 
 def _up_to_the_next(offsets: Places, length: int) -> Places:
-    """Sizes of strips that a file does not tell: each reaches to the one that begins next, or to the end."""
+    """Unstated sizes of strips: each extends to the start of the next one, or to the end of the file."""
     order = np.argsort(offsets, kind="stable")
     ends = np.append(offsets[order][1:], np.uint64(length))
     sizes = np.empty_like(offsets)
@@ -213,7 +211,7 @@ def _uncompressed(
 
 
 def _by_libtiff(file: bytes) -> Pixels:
-    """Decode a file of 8-bit gray pixels, one for each byte that we want; exempt from the limit on pixels."""
+    """Decompress a file of 8-bit gray pixels, one for each byte needed; exempt from the pixel limit."""
     from PIL import Image, TiffImagePlugin
 
     header = TiffImagePlugin.TiffImageFile(io.BytesIO(file))
@@ -222,7 +220,7 @@ def _by_libtiff(file: bytes) -> Pixels:
 
 
 def _gray_file(numbers_of: dict[int, int], pieces: list[bytes], places: tuple[int, int]) -> bytes:
-    """Wrap compressed pieces as a file of their own: 8-bit gray, no predictor."""
+    """Wrap compressed pieces in a TIFF file: 8-bit gray, no predictor."""
     directory = {tag: entry(4, value) for tag, value in numbers_of.items()}
     for tag, value in ((BITS, 8), (PHOTOMETRIC, _BLACK_IS_ZERO), (SAMPLES, 1)):
         directory[tag] = entry(3, value)
@@ -246,7 +244,7 @@ def _gray_file(numbers_of: dict[int, int], pieces: list[bytes], places: tuple[in
 
 
 def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
-    """Bytes to samples (rows, across, columns, samples): byte order and predictor undone."""
+    """Convert bytes to samples (rows, across, columns, samples), undoing byte order and predictor."""
     across, columns, samples = shape
     rows, depth = len(packed), page.bits // 8
     predictor = page.first(PREDICTOR, 1)
@@ -282,14 +280,14 @@ def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
 
 
 def _stretched(values: Pixels, bits: int) -> Pixels:
-    """Samples of odd depths to 8 or 16 bits, rounded to the nearest."""
+    """Scale samples of unusual depths to 8 or 16 bits, rounded to the nearest."""
     full = 255 if bits < 8 else 65535
     scaled = values * np.float64(full / (2**bits - 1)) + 0.5
     return scaled.astype(np.uint8 if bits < 8 else np.uint16)
 
 
 def _colors(pixels: Pixels, page: Page) -> tuple[Pixels, bool]:
-    """Turn samples into gray or RGB with or without opacity."""
+    """Convert samples to gray or RGB with or without opacity."""
     color = page.colors
     alpha = bool(page.opacity)
     full = pixels.dtype.type({"uint8": 255, "uint16": 65535}.get(pixels.dtype.name, 1))
@@ -310,7 +308,7 @@ def _colors(pixels: Pixels, page: Page) -> tuple[Pixels, bool]:
 
 
 def _palette(page: Page) -> Pixels:
-    """The colours (n, 3) of indices, of which a file has 16 bits and programs show the upper 8."""
+    """The palette (n, 3), uint8: the upper 8 of 16 bits, as other programs display it."""
     colors = np.array(page.tags.get(COLOR_MAP, ()), np.uint16)
     if len(colors) != 3 << page.bits or page.bits > 8:
         raise BrokenTagsError(f"a palette of {len(colors)} numbers for {page.bits} bits")
@@ -318,7 +316,7 @@ def _palette(page: Page) -> Pixels:
 
 
 def _unmultiplied(shades: Pixels, opacity: Pixels, full: Any) -> Pixels:
-    """Undo premultiplication; where nothing is opaque the colour is black."""
+    """Undo premultiplication; fully transparent pixels become black."""
     share = opacity.astype(np.float64) / full
     straight = np.divide(shades, share, out=np.zeros(shades.shape), where=share > 0)
     if shades.dtype != np.float32:

@@ -1,4 +1,4 @@
-"""Descriptive tags of TIFF pages as EXIF blocks, and the reverse."""
+"""Convert descriptive tags of TIFF pages to EXIF blocks, and back."""
 
 import struct
 
@@ -15,14 +15,14 @@ from cnncli.images.tags import (
     read_tree,
 )
 
-#: TIFF tags that describe the picture and not its layout; they travel as EXIF.
+#: TIFF tags that describe the image and not its layout; they are kept as EXIF.
 DESCRIPTIVE_TAGS = (
     269, 270, 271, 272, 285, 297, 305, 306, 315, 316, 318, 319, 33432, 18246, 18249, 40091, 40092, 40093,
     40094, 40095,    EXIF_DIRECTORY, GPS_DIRECTORY,
 )  # fmt: skip
 
 _DESCRIPTION, _MAKER_NOTE = 270, 37500
-#: How descriptions begin that state sizes and types of the pixels, and whose they are where they say more.
+#: Starts of descriptions that state the layout of pixels, and names of those with further metadata.
 _LAYOUTS = {b'{"shape":': "", b"ImageJ=": "ImageJ's metadata", b"<OME ": "OME's metadata"}
 
 
@@ -32,8 +32,8 @@ def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> tuple[by
     Returns
     -------
     exif, lost : bytes or None, list of str
-        None where it has none of them. Lost are maker notes, and a description that other programs keep of
-        how the pixels are laid out, which ours are not.
+        None where the page has none of the tags. Lost are maker notes, and other programs' descriptions of
+        the pixel layout, which would be wrong for our output.
     """
     kept = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
     lost = []
@@ -53,13 +53,13 @@ def exif_of_tiff(data: Slices, header: Header, directory: Directory) -> tuple[by
 
 
 def exif_for_tiff(exif: bytes | None) -> tuple[str, Directory, dict[int, Directory]]:
-    """Take an EXIF block apart for a TIFF file.
+    """Split an EXIF block into directories of a TIFF file.
 
     Returns
     -------
     order, directory, below : str, dict, dict
-        The byte order that the TIFF file has to be written in, its descriptive tags, and the
-        directories below them.
+        The byte order in which the TIFF file must be written, its descriptive tags, and the directories below
+        them.
     """
     if exif:
         try:

@@ -1,4 +1,4 @@
-"""TIFF files of 8-bit, 16-bit and float pages."""
+"""Write TIFF files of 8-bit, 16-bit and float pages."""
 
 import struct
 import zlib
@@ -15,24 +15,24 @@ from cnncli.images.tiff_metadata import exif_for_tiff
 _STRIP = 1 << 18
 _DEFLATE, _UNCOMPRESSED = 8, 1
 _USUAL, _SMALLEST = 6, 9  # levels of Deflate
-_UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # what an extra sample is
+_UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # meaning of an extra sample
 
 
 def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
-    """Encode a picture as TIFF, one page for each frame.
+    """Encode an image as TIFF, one page for each frame.
 
     Parameters
     ----------
     picture : Picture
         uint8, uint16 or float32; pages may differ in size.
     compress : bool
-        Deflate with a predictor, as small as can be. Pictures from a compressed TIFF are deflated anyway, in
-        less time; others are uncompressed.
+        Use Deflate with a predictor at the highest level. Images from a compressed TIFF are compressed
+        anyway, at a faster level; others are not.
 
     Returns
     -------
     bytes
-        A classic TIFF file, in the byte order of the EXIF block that goes into it.
+        A classic TIFF file, in the byte order of its EXIF block.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def _layout(frame: Pixels, picture: Picture, *, order: str, compress: bool) -> D
 
 
 def _metadata_fields(metadata: Metadata, order: str, *, whole: bool) -> Directory:
-    """Resolution and profile; with ``whole`` also what is said of one page only."""
+    """Fields for resolution and profile; with ``whole`` also those of a single page."""
     fields: Directory = {}
     if metadata.dpi:
         for tag, dpi in zip((282, 283), metadata.dpi, strict=True):
@@ -128,7 +128,7 @@ def _metadata_fields(metadata: Metadata, order: str, *, whole: bool) -> Director
 
 
 def _texts(metadata: Metadata) -> Directory:
-    """Texts in the fields of their own; the first of each counts."""
+    """Fields for texts; the first of each is used."""
     fields: Directory = {}
     for text in metadata.texts:
         fields.setdefault(TIFF_TEXTS[text.keyword], entry(2, text.text.encode() + b"\0"))
@@ -158,7 +158,7 @@ def _strips(frame: Pixels, *, order: str, level: int | None) -> list[bytes]:
 
 
 def _float_predicted(rows: Pixels) -> bytes:
-    """Apply the floating point predictor: bytes sorted by significance, then differences."""
+    """Apply the floating-point predictor: bytes grouped by significance, then differences."""
     height, width, channels = rows.shape
     planes = rows.astype(">f4").reshape(height, width * channels).view(np.uint8)
     planes = planes.reshape(height, width * channels, 4).swapaxes(1, 2).reshape(height, -1)

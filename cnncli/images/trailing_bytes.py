@@ -1,4 +1,4 @@
-"""Where a file's image ends: bytes behind it may be another image, which would be lost without a word."""
+"""Find where a file's image ends: bytes behind it may be another image, whose loss must be reported."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import IO
 
 from cnncli.images.formats import sniffed
 
-_WEAK = (b"\0\0\1\0", b"\0\0\2\0")  # how icons begin, and others
-_MARKER = rb"\xff[\x01-\xcf\xd8-\xfe]"  # of a JPEG; not 0 after data that are 255, nor restarts
-_LOOK = 1 << 16  # bytes behind an image that are looked at
+_WEAK = (b"\0\0\1\0", b"\0\0\2\0")  # signatures of icons that other data may begin with, too
+_MARKER = rb"\xff[\x01-\xcf\xd8-\xfe]"  # of a JPEG; not stuffed zeros or restart markers
+_LOOK = 1 << 16  # bytes behind an image that are inspected
 _SCAN, _END = 0xDA, b"\xff\xd9"
 _BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
-#: Bytes of bitmap headers: the oldest, the usual one, and the one that can place a profile.
+#: Bytes of bitmap headers: the oldest, the usual one, and the one with a colour profile.
 _CORE_BITMAP, _INFO_BITMAP, _PROFILED_BITMAP = 12, 40, 124
-_PLAIN_ROWS = (0, 3, 6)  # how bitmaps are packed that are not compressed: as they are, or with masks of bits
+_PLAIN_ROWS = (0, 3, 6)  # compression fields of uncompressed bitmaps: none, or bit masks
 _MASK_BYTES = {3: 12, 6: 16}
-_PLAIN_TGA = (1, 2, 3)  # images with a palette, in colour, gray
+_PLAIN_TGA = (1, 2, 3)  # uncompressed images with palette, in colour, and gray
 _TGA_FOOTER = b"TRUEVISION-XFILE.\0"
 _QOI_END = bytes(7) + b"\1"
 _MULTI_PICTURE, _PICTURE_COUNT = b"MPF\0", 0xB001
 
 
 def trailing_notes(count: int, rest: bytes = b"") -> tuple[str, ...]:
-    """Say that bytes were left out, if there are any, and what they begin like."""
-    if count <= 0 or (count <= len(rest) and not rest.strip(b"\0")):  # some systems fill files up
+    """A note that bytes were left out, if there are any, and what they look like."""
+    if count <= 0 or (count <= len(rest) and not rest.strip(b"\0")):  # some systems pad files with zeros
         return ()
     known = None if rest[:4] in _WEAK else sniffed(rest)
     like = f", which begin like another {known[0]} image," if known else ""
@@ -34,14 +34,14 @@ def trailing_notes(count: int, rest: bytes = b"") -> tuple[str, ...]:
 
 
 def notes_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
-    """Say what lies behind the image of a file, where its format tells where it ends.
+    """Notes on data behind the image of a file, if its format states where it ends.
 
     Parameters
     ----------
     stream : binary file
-        Read from wherever it is needed, and left anywhere.
+        Its position before and after does not matter.
     format : str
-        As `sniffed` names it. Formats that do not state where they end have no end: PCX, SUN, XBM, DDS, …
+        As from `sniffed`. Some formats do not state where they end: PCX, SUN, XBM, DDS, …
     """
     find = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _boxes, "JPEG2000": _jpeg2000, "NPY": _npy,
             "BMP": _bmp, "DIB": _bare_bitmap, "TGA": _tga, "QOI": _qoi, "ICO": _icon, "CUR": _icon,
@@ -56,9 +56,7 @@ def notes_at_end(stream: IO[bytes], format: str) -> tuple[str, ...]:
     rest = stream.read(_LOOK)
     further = _further_images(_at(stream, 0, end)) if format == "JPEG" else 0
     if further:
-        return (
-            f"{further} further picture{'s' * (further > 1)} of the file (previews, depth maps) left out",
-        )
+        return (f"{further} further image{'s' * (further > 1)} of the file (previews, depth maps) left out",)
     return trailing_notes(length - end, rest)
 
 
@@ -90,7 +88,7 @@ def _webp(stream: IO[bytes], length: int) -> int:
 
 
 def _boxes(stream: IO[bytes], length: int) -> int | None:
-    """The end of the last box of an ISO base media file; what follows it is none."""
+    """The end of the last box of an ISO base media file."""
     at, first = 0, b""
     while at + 8 <= length:
         head = _at(stream, at, 16)
@@ -110,12 +108,12 @@ def _jpeg2000(stream: IO[bytes], length: int) -> int | None:
     if _at(stream, 0, 4) != b"\xff\x4f\xff\x51":
         return _boxes(stream, length)
     stream.seek(0)
-    end = stream.read().find(_END)  # a code stream has no such bytes inside
+    end = stream.read().find(_END)  # these bytes never occur inside a code stream
     return end + 2 if end >= 0 else None
 
 
 def _jpeg(stream: IO[bytes], length: int) -> int | None:
-    """Behind the first end mark that stands among markers, not in the contents of one."""
+    """Behind the first end marker that is not inside another segment."""
     marker = re.compile(_MARKER)
     data = _at(stream, 0, length)
     at = 2
@@ -142,7 +140,7 @@ def _little(data: bytes) -> int:
 
 
 def _bmp(stream: IO[bytes], length: int) -> int | None:
-    """Behind pixels, palette and profile; the size that the file header states is often wrong."""
+    """Behind pixels, palette and profile; the size in the file header is often wrong."""
     return _bitmap(stream, 14, _little(_at(stream, 10, 4)))
 
 
@@ -167,9 +165,9 @@ def _bitmap(stream: IO[bytes], at: int, pixels: int | None) -> int | None:
     if packed not in _PLAIN_ROWS and not stated:
         return None
     masks = _MASK_BYTES.get(packed, 0) if size == _INFO_BITMAP else 0
-    if pixels is None:  # right behind header, masks and palette
+    if pixels is None:  # directly behind header, masks and palette
         pixels = at + size + masks + 4 * (colors or (1 << bits if bits <= 8 else 0))
-    elif pixels < at + size + masks + 4 * colors:  # contradicts itself
+    elif pixels < at + size + masks + 4 * colors:  # inconsistent
         return None
     rows = (width * bits + 31) // 32 * 4 * height
     end = pixels + (rows if packed in _PLAIN_ROWS else stated)
@@ -180,9 +178,9 @@ def _bitmap(stream: IO[bytes], at: int, pixels: int | None) -> int | None:
 
 
 def _tga(stream: IO[bytes], length: int) -> int | None:
-    """Behind the footer of version 2, wherever it stands.
+    """Behind the footer of version 2, wherever it is.
 
-    Without one the file is of version 1, which says nowhere how long compressed rows are.
+    Without a footer, the file is of version 1, which does not state the length of compressed rows.
     Source: Truevision TGA File Format Specification 2.0.
     """
     at = _at(stream, 0, length).find(_TGA_FOOTER)
@@ -199,7 +197,7 @@ def _plain_tga(stream: IO[bytes]) -> int | None:
 
 
 def _qoi(stream: IO[bytes], length: int) -> int | None:
-    """Behind the end marker, which comes when all pixels have been counted.
+    """Behind the end marker, which follows the last pixel.
 
     Source: qoiformat.org, The Quite OK Image Format, version 1.0.
     """
@@ -212,13 +210,13 @@ def _qoi(stream: IO[bytes], length: int) -> int | None:
             at += code - 0xFE + 4
         else:
             at += 2 if code >> 6 == 2 else 1  # LUMA; INDEX, DIFF, RUN
-            left -= code & 0x3F if code >> 6 == 3 else 0  # a run counts one more than it says
+            left -= code & 0x3F if code >> 6 == 3 else 0  # a run is one longer than stored
         left -= 1
     return at + len(_QOI_END) if data.startswith(_QOI_END, at) else None
 
 
 def _icon(stream: IO[bytes], length: int) -> int | None:
-    """Behind the last image of an icon's directory; None where one is said to be shorter than its header."""
+    """Behind the last image of an icon's directory; None where an image is stated shorter than its header."""
     entries = _at(stream, 6, 16 * _little(_at(stream, 4, 2)))
     sizes, starts = (
         [_little(entries[at + field : at + field + 4]) for at in range(0, len(entries), 16)]
@@ -255,7 +253,7 @@ def _psd(stream: IO[bytes], length: int) -> int | None:
 
 
 def _further_images(jpeg: bytes) -> int:
-    """How many more pictures the index of a multi-picture file counts, 0 where it has none."""
+    """Number of further images in the index of a multi-picture file, 0 where there is no index."""
     at = jpeg.find(_MULTI_PICTURE)
     if at < 0:
         return 0

@@ -1,4 +1,4 @@
-"""Pictures to files: whole or not at all, and what stood there before survives a failure."""
+"""Write image files completely or not at all; an existing file survives a failure."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from cnncli.images.picture import Picture
 __all__ = ["SUFFIXES", "drafted", "encode_picture", "format_for", "write_atomic", "write_picture"]
 
 Data = bytes | Iterable[bytes | memoryview]
-"""The content of a file: in one piece, or in several, asked for once, that need not be there together."""
+"""The content of a file: bytes, or an iterable of pieces that is consumed once."""
 
 _OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
 _STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -34,24 +34,24 @@ def write_picture(
     bits: int | None = None,
     threads: int = 1,
 ) -> None:
-    """Write a picture to a file, in the format of the file's suffix.
+    """Write an image to a file, in the format of the file's suffix.
 
     Parameters
     ----------
     picture : Picture
-        What to write.
+        The image.
     path : Path
         The output. A symbolic link is followed; a device or a pipe is written directly.
     format : str or None
-        The format, where the suffix shall not decide.
+        Format that overrides the suffix.
     quality, compress, bits, threads
         As for ``encode_picture``.
 
     Raises
     ------
     CnncliError
-        Where the format cannot hold the picture or the file cannot be written. A file that stood
-        there before is then unchanged, and no temporary file is left.
+        Where the format cannot hold the image or the file cannot be written. An existing file is then
+        unchanged, and no temporary file is left.
     BrokenPipeError
         Where the reader of a pipe is gone.
     """
@@ -61,9 +61,9 @@ def write_picture(
 
 
 def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
-    """Write a file whole or not at all.
+    """Write a file completely or not at all.
 
-    The bytes go to a temporary file in the same folder, which then takes the output's name. An
+    The bytes are written to a temporary file in the same folder, which is then renamed. An
     existing output's permission bits are kept, a new one follows the umask. A symbolic link's
     target is replaced, not the link; a device or a pipe is written directly.
 
@@ -72,14 +72,14 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
     path : Path
         The output.
     data : bytes, or iterable of bytes and memoryviews of bytes
-        All of it.
+        The content.
     durable : bool
-        Return only when the file would outlast a loss of power.
+        Return only when the file would survive a power failure.
 
     Raises
     ------
     CnncliError
-        Where the file cannot be written; what stood there before is unchanged.
+        Where the file cannot be written; an existing file is unchanged.
     BrokenPipeError
         Where the reader of a pipe is gone.
     """
@@ -89,9 +89,9 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
 
 @contextlib.contextmanager
 def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
-    """Bring a file to the disk, but give it its name only when the context comes to a good end.
+    """Write a file to disk, but give it its name only if the context ends without an exception.
 
-    So that of two files that belong together, none appears without the other.
+    So of two files that belong together, neither appears without the other.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Faults of writing as errors that name the file."""
+    """Turn exceptions in writing into errors that name the file."""
     try:
         yield
     except BrokenPipeError:
@@ -131,7 +131,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _draft(path: Path, data: Data, *, durable: bool) -> "_Draft | None":
-    """A draft of a regular file; None for what is written directly."""
+    """A draft of a regular file; None for outputs that are written directly."""
     if _OWN_STREAM.fullmatch(os.fspath(path)):
         return None
     before = _stat(path)
@@ -151,7 +151,7 @@ def _write_directly(path: Path, data: Data) -> None:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """Look up what stands there, None for nothing; links that run in a circle raise OSError."""
+    """Status of an existing file, None for a new one; circular links raise OSError."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -184,7 +184,7 @@ class _Draft:
             _sync_folder(self.target.parent)
 
     def drop(self) -> None:
-        """Take the file away, unless it has its name."""
+        """Delete the file, unless it has been published."""
         if self.handle >= 0:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)  # noqa: PTH108
@@ -197,7 +197,7 @@ class _Draft:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where its file system can."""
+    """Sync a folder's entries to disk, where the file system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -207,7 +207,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _keep_owner(handle: int, before: os.stat_result) -> None:
-    """Owner first: changing it clears the set-user bits that the mode may hold."""
+    """Keep owner and mode; owner first, because changing it clears the set-user bits of the mode."""
     now = os.fstat(handle)
     if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
         with contextlib.suppress(OSError):  # only root may give a file away
@@ -216,7 +216,7 @@ def _keep_owner(handle: int, before: os.stat_result) -> None:
 
 
 def _write_stream(name: str, data: Data) -> None:
-    """Write to a stream of this process; opening it anew would cut off what ``>>`` appends to."""
+    """Write to a stream of this process; opening it again would truncate a file to which ``>>`` appends."""
     last = name.rpartition("/")[2]
     process = name.split("/")[2] if name.startswith("/proc/") else "self"
     if process not in ("self", "thread-self", str(os.getpid())):

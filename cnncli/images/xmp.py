@@ -1,4 +1,4 @@
-"""XMP packets made true of another picture: without previews, upright, with its size and its place.
+"""Correct XMP packets for the image that is written: no previews, upright, its size and position.
 
 Source: Adobe, XMP Specification, parts 1 to 3; Google, Photo Sphere XMP Metadata.
 """
@@ -17,58 +17,58 @@ if TYPE_CHECKING:
 
 _ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])""")
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
-#: How packets begin in other encodings than UTF-8.
+#: First bytes of packets in encodings other than UTF-8.
 _WIDE = (
     (b"\0\0\0<", "utf-32-be"), (b"<\0\0\0", "utf-32-le"), (b"\0<", "utf-16-be"), (b"<\0", "utf-16-le"),
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )  # fmt: skip
-_HARMLESS = re.compile(r"<!--|<!\[CDATA\[")  # what may begin with an exclamation mark
+_HARMLESS = re.compile(r"<!--|<!\[CDATA\[")  # allowed constructs with an exclamation mark
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _XMP, _CAMERA_RAW = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/camera-raw-settings/1.0/"
 _GOOGLE = "http://ns.google.com/photos/"
 _PANORAMA, _CAMERA = _GOOGLE + "1.0/panorama/", _GOOGLE + "1.0/camera/"
 _EXTENDED = "http://ns.adobe.com/xmp/note/"
 
-#: Namespaces of previews, depth maps and whatever else lies behind a picture that is not written again.
+#: Namespaces of previews, depth maps and other data behind the image that are not written.
 _OTHER_PICTURES = (
     "http://ns.adobe.com/xap/1.0/g/img/", _EXTENDED, "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.apple.com/", *(_GOOGLE + name for name in ("1.0/image/", "1.0/depthmap/", "1.0/audio/",
     "1.0/focus/", "1.0/container/", "dd/")),
 )  # fmt: skip
 _OTHER_NAMES = ((_XMP, ("Thumbnails", "PageInfo")), (_CAMERA, ("Micro", "Motion", "Hdr", "hdr")))
-#: What names places in the picture; also what a raw converter was to cut off.
+#: Properties with positions in the image, and crop settings of raw converters.
 _PLACES = (
     (_CAMERA_RAW, ("Crop", "HasCrop")), (_EXIF, ("SubjectArea", "SubjectLocation")),
     ("http://www.metadataworkinggroup.com/schemas/regions/", ("",)),
     ("http://ns.microsoft.com/photo/1.2/", ("RegionInfo",)),
     ("http://iptc.org/std/Iptc4xmpExt/2008-02-29/", ("ImageRegion",)),
 )  # fmt: skip
-#: The longest packet in elements and attributes; a document of millions would take gigabytes as a tree.
+#: Most elements and attributes of a packet; as a tree, millions would take gigabytes.
 _MOST_ELEMENTS = 50_000
 
 
 def orientation_of_xmp(xmp: bytes | None) -> int:
-    """1 to 8, as a packet states it where EXIF does not; Pillow and ImageMagick turn by it, too."""
+    """The orientation in a packet, 1 to 8; Pillow and ImageMagick also apply it where EXIF has none."""
     match = _ORIENTATION.search(xmp) if xmp else None
     return int(match[1]) if match else 1
 
 
 def fitted_xmp(xmp: bytes, size: tuple[int, int], geometry: ResultGeometry | None = None) -> bytes | None:
-    """Make a packet true of the picture that is written.
+    """Correct a packet for the image that is written.
 
     Parameters
     ----------
     xmp : bytes
-        As it was read.
+        The packet as it was read.
     size : (width, height)
-        Of the picture.
+        Of the image.
     geometry : ResultGeometry or None
-        How its pixels have moved.
+        How its pixels have moved, if they have.
 
     Returns
     -------
     bytes or None
-        UTF-8. None where the packet is no XML, has entities of its own, or is too large to be understood.
+        UTF-8. None where the packet is not XML, defines entities, or is too large.
     """
     from xml.dom import minidom
     from xml.parsers.expat import ExpatError
@@ -92,20 +92,20 @@ def fitted_xmp(xmp: bytes, size: tuple[int, int], geometry: ResultGeometry | Non
 
 
 def _as_text(xmp: bytes) -> str:
-    """The packet without its declaration: what is checked is what is parsed, in whatever encoding it came."""
+    """The decoded packet without its XML declaration, so that the text that is checked is the one parsed."""
     encoding = next((name for start, name in _WIDE if xmp.startswith(start)), "utf-8-sig")
     text = xmp.decode(encoding).strip("\0 \t\r\n")
     return _DECLARATION.sub("", text, count=1)
 
 
 def _properties(element: Any) -> Iterator[tuple[Any, Any]]:
-    """Every element with its parent, and every attribute with its element, from the innermost on."""
+    """Every element with its parent, and every attribute with its element, innermost first."""
     for child in list(element.childNodes):
         if child.nodeType == child.ELEMENT_NODE:
             yield from _properties(child)
             yield element, child
         elif child.nodeType in (child.COMMENT_NODE, child.PROCESSING_INSTRUCTION_NODE):
-            element.removeChild(child)  # nobody's property
+            element.removeChild(child)  # not a property
     for attribute in list((element.attributes or {}).values()):
         yield element, attribute
 
@@ -117,7 +117,7 @@ def _is_named(node: Any, names: tuple[tuple[str, tuple[str, ...]], ...]) -> bool
 
 
 def _correct(parent: Any, node: Any, size: tuple[int, int], *, moved: bool) -> None:
-    """Take one property out, or set it, or leave it."""
+    """Remove, correct or keep one property."""
     space = node.namespaceURI or ""
     gone = space.startswith(_OTHER_PICTURES) or _is_named(node, _OTHER_NAMES)
     if gone or (moved and _is_named(node, _PLACES)) or holds_picture(_value(node).encode()):
@@ -136,7 +136,7 @@ def _correct(parent: Any, node: Any, size: tuple[int, int], *, moved: bool) -> N
 
 
 def _value(node: Any) -> str:
-    """The text of an attribute, or right in an element."""
+    """The text of an attribute, or directly in an element."""
     if node.nodeType == node.ATTRIBUTE_NODE:
         return str(node.value)
     texts = (node.TEXT_NODE, node.CDATA_SECTION_NODE)
@@ -160,7 +160,7 @@ def _remove(parent: Any, node: Any) -> None:
 
 
 def _move_panorama(root: Any, geometry: ResultGeometry) -> None:
-    """State which part of a panorama the picture now shows, in its own pixels."""
+    """Update which part of a panorama the image shows, in its own pixels."""
     found: dict[str, tuple[Any, Any]] = {}
     for parent, node in _properties(root):
         if node.namespaceURI == _PANORAMA:
@@ -184,7 +184,7 @@ def _move_panorama(root: Any, geometry: ResultGeometry) -> None:
         # Pixels of the output for each pixel of the panorama.
         scale = geometry.before[axis] / part / geometry.step[axis]
         pixels = geometry.after[axis]
-        whole = part >= full and geometry.spans(axis)  # which begins at 0, whatever is stated
+        whole = part >= full and geometry.spans(axis)  # the whole width or height, which begins at 0
         start = 0 if whole else max(0, round(first * scale + geometry.offset[axis] / geometry.step[axis]))
         total = pixels if whole else max(round(full * scale), start + pixels)
         for name, value in (

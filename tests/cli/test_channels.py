@@ -39,7 +39,7 @@ def test_the_bilateral_filter_weighs_such_channels_apart(run, tmp_path, seven):
 def test_elsewhere_they_are_refused_with_their_number(run, tmp_path, two_lines, seven):
     np.save(tmp_path / "in.npy", seven)
     done = run("convolve", "in.npy", "-k", "sobel", "-o", "out.png")
-    assert "this picture has 7 channels" in two_lines(done, 1)
+    assert "this image has 7 channels" in two_lines(done, 1)
     done = run("convolve", "in.npy", "-k", "sobel", "-o", "out.npy", "--explain", "page.png")
     assert "in.npy has 7 channels; expected gray or RGB" in two_lines(done, 1)
     assert "it has 7 channels whose meaning is unknown" in two_lines(run("predict", "in.npy"), 1)

@@ -343,7 +343,7 @@ def test_columns_of_a_table(run, two_lines, tmp_path):
     assert "could all be the class" in two_lines(run("evaluate", "t.csv", "-m", "run"), 2)
     judged = run("evaluate", "t.csv", "-m", "run", "--label-column", "breed", "--split", "all", "--json")
     assert (judged.results[0]["images"], judged.results[0]["provenance"]) == (12, said)
-    assert "no table" in two_lines(run("evaluate", "run", "--label-column", "breed", "-m", "run"), 2)
+    assert "is not a table" in two_lines(run("evaluate", "run", "--label-column", "breed", "-m", "run"), 2)
 
 
 def test_folders_that_could_be_classes_or_splits(run, two_lines, tmp_path):

@@ -164,13 +164,13 @@ def test_exactly_256_colours_are_exact_in_gif():
 @pytest.mark.parametrize("format", ["JPEG", "BMP", "PPM", "NPY", "TGA"])
 def test_formats_of_one_frame_refuse_several(format):
     picture = Picture((pixels(3, "uint8"),) * 2, durations=(10.0, 10.0))
-    with pytest.raises(CnncliError, match=f"{format} holds one frame; this picture has 2"):
+    with pytest.raises(CnncliError, match=f"{format} holds one frame; this image has 2"):
         encode_picture(picture, format)
 
 
 def test_pages_have_no_timing_and_animations_one_size():
     pages = Picture((pixels(3, "uint8"),) * 2)
-    with pytest.raises(CnncliError, match="this picture has 2 pages without timing"):
+    with pytest.raises(CnncliError, match="this image has 2 pages without timing"):
         encode_picture(pages, "GIF")
     sizes = Picture((pixels(3, "uint8"), pixels(3, "uint8", size=(5, 5))), durations=(10.0, 10.0))
     with pytest.raises(CnncliError, match="holds frames of one size"):

@@ -154,7 +154,7 @@ def test_bits_convert_by_full_scale():
     ({"format": "JPEG", "quality": 0}, "quality 0 is out of range; expected 1 to 100"),
     ({"format": "JPEG", "quality": 101}, "quality 101 is out of range"),
     ({"format": "EPS"}, "unknown format 'EPS'"),
-    ({"format": "PGM"}, "PGM holds gray only; this picture has colours"),
+    ({"format": "PGM"}, "PGM holds gray only; this image has colours"),
 ])  # fmt: skip
 def test_wrong_requests(options, message):
     with pytest.raises(CnncliError, match=message):
@@ -164,7 +164,7 @@ def test_wrong_requests(options, message):
 def test_pbm_holds_black_and_white():
     edges = np.where(pixels(1, "uint8") > 99, 255, 0).astype(np.uint8)
     np.testing.assert_array_equal(again(picture_of(edges), "PBM").frames[0], edges)
-    with pytest.raises(CnncliError, match="black and white only"):
+    with pytest.raises(CnncliError, match="holds only black and white"):
         encode_picture(picture_of(pixels(1, "uint8")), "PBM")
 
 
@@ -172,7 +172,7 @@ def test_pbm_holds_black_and_white():
 def test_sides_beyond_the_format(format):
     long = np.zeros((70_000, 1, 1), np.uint8)
     with pytest.raises(
-        CnncliError, match=rf"{format} holds at most \d+ pixels a side; this picture has 1x70000"
+        CnncliError, match=rf"{format} holds at most \d+ pixels a side; this image has 1x70000"
     ):
         encode_picture(picture_of(long), format)
     assert again(picture_of(long), "PNG").size == (1, 70_000)

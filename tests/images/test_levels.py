@@ -123,8 +123,8 @@ def test_bytes_in_any_type_are_the_same_bytes():
     [
         (STEPS * 2 - 1, "pixels from -1 to 1; expected 0 to 1, or 0 to 255"),
         (STEPS * np.float32(70_000.5), "pixels from 0 to 70000.5; expected"),
-        (np.where(STEPS > 0.5, np.nan, STEPS), "128 of its 256 numbers are NaN or infinite"),
-        (np.where(STEPS > 0.9, np.inf, STEPS), "numbers are NaN or infinite"),
+        (np.where(STEPS > 0.5, np.nan, STEPS), "128 of its 256 values are NaN or infinite"),
+        (np.where(STEPS > 0.9, np.inf, STEPS), "values are NaN or infinite"),
     ],
 )
 def test_what_is_no_scale_is_refused(values, said):

@@ -129,7 +129,9 @@ def test_pages_of_different_depths_are_all_kept():
     first, second = read_picture(data).frames
     np.testing.assert_array_equal(first, [[[0x8080] * 3]])
     np.testing.assert_array_equal(second, [[[1, 2, 3]]])
-    with pytest.raises(CnncliError, match="PNG holds frames that follow in time; this picture has 2 pages"):
+    with pytest.raises(
+        CnncliError, match="PNG holds several frames only as an animation; this image has 2 pages"
+    ):
         encode_picture(Picture((first, second)), "PNG")
 
 

@@ -152,7 +152,7 @@ def test_channels_without_a_meaning_are_kept_whole(dtype, photometric, channels)
         with pytest.raises(CnncliError, match=f"it has {channels} channels whose meaning is unknown"):
             read_picture(data)
         with pytest.raises(
-            CnncliError, match=f"PNG holds gray or RGB, .* this picture has {channels} channels"
+            CnncliError, match=f"PNG holds gray or RGB, .* this image has {channels} channels"
         ):
             encode_picture(picture, "PNG", bits=8)
         for compress in (False, True):

@@ -134,7 +134,7 @@ def test_a_video_behind_a_photograph_is_said():
 def test_further_pictures_of_a_camera_are_counted():
     data = saved(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:])
     (note,) = read_picture(data).notes
-    assert note == "2 further pictures of the file (previews, depth maps) left out"
+    assert note == "2 further images of the file (previews, depth maps) left out"
 
 
 def test_an_end_mark_inside_a_thumbnail_is_none():

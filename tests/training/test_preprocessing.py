@@ -56,7 +56,7 @@ def test_the_collection_itself_is_known(folders, monkeypatch):
     assert (made.digits, len(warnings)) == (False, 1)
     larger = load_dataset("mnist", offline=True, size=(32, 32))
     assert not preprocessing_of(larger, None)[0].digits  # predict would cut them out anew
-    assert dataset.warnings == ("mnist is taken for the known data set; what lies here is ./mnist",)
+    assert dataset.warnings == ("mnist is taken as the known data set; the local one is ./mnist",)
     assert load_dataset("./mnist").known == ""
 
 
