@@ -83,6 +83,19 @@ def test_the_middle_of_mass_is_in_the_middle(digit):
     assert rows[-1] - rows[0] + 1 in (19, 20)
 
 
+@pytest.mark.parametrize(
+    ("line", "changes"), [(1, ("inverted", "cropped", "centred")), (3, ("cropped", "centred"))]
+)
+def test_a_thin_line_around_the_page_is_not_its_background(digit, line, changes):
+    """The background is the median of 3 pixels along each edge of 150: a line of 1 pixel is outvoted."""
+    page = np.full((150, 150), 255, np.uint8)
+    page[60:88, 60:88] = 255 - digit
+    frame = np.ones(page.shape, bool)
+    frame[line:-line, line:-line] = False
+    page[frame] = 0
+    assert as_digit(Picture((page[..., None],)), SHAPE).changes == changes
+
+
 @pytest.mark.parametrize("shade", [0, 128, 255])
 @pytest.mark.parametrize("size", [(28, 28), (50, 31)])
 def test_an_empty_picture_stays_empty(shade, size):

@@ -11,7 +11,7 @@ from image_samples import pixels, saved
 from PIL import ExifTags, Image
 
 from cnncli.images.encode import encode_picture
-from cnncli.images.exif import fitted_exif, moved_exif, read_exif
+from cnncli.images.exif import fitted_exif, moved_exif, read_exif, tags_of
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.read import read_picture, read_size
 from cnncli.images.resize import read_reduced
@@ -308,3 +308,12 @@ def test_descriptions_of_tiff_travel_to_other_formats():
         with Image.open(io.BytesIO(encode_picture(picture, format))) as image:
             kept = dict(image.tag_v2 if format == "TIFF" else image.getexif())
         assert {tag: kept.get(tag) for tag in texts} == texts
+
+
+@pytest.mark.parametrize(("kind", "size", "kept"), [(7, 1024, True), (7, 1025, False), (2, 5000, True)])
+def test_values_of_unknown_meaning_are_kept_up_to_a_kibibyte(kind, size, kept):
+    """They may be an image in any encoding; text (type 2) is kept at any length."""
+    exif = read_exif(block([(271, 2, 4, b"abc\0"), (65_000, kind, size, bytes(size))]))
+    assert exif.lost == (() if kept else ("long values of EXIF",))
+    assert 271 in tags_of(exif.block)
+    assert (65_000 in tags_of(exif.block)) is kept

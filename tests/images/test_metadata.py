@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from cnncli.images.encode import encode_picture, encode_with_losses
 from cnncli.images.iptc import fitted_iptc, in_photoshop
+from cnncli.images.metadata import resolution
 from cnncli.images.metadata_fitting import KEEPS, fitted_metadata, suggest_suffixes
 from cnncli.images.metadata_reading import MetadataBlocks
 from cnncli.images.picture import Metadata, Picture, Text
@@ -409,3 +410,23 @@ def test_private_fields_of_tiff_are_named():
         "private fields (40001, 50000)",
     )
     assert read_picture(saved(COLOR, "TIFF", icc_profile=SRGB)).metadata.lost == ()
+
+
+@pytest.mark.parametrize(
+    ("dpi", "expected"),
+    [
+        ((72, 300), (72.0, 300.0)),
+        ((0.5, 999_999), (0.5, 999_999.0)),
+        ((0, 72), None),
+        ((72, 0), None),
+        ((-1, 72), None),
+        ((1_000_000, 72), None),
+        ((float("nan"), 72), None),
+        ((72, float("inf")), None),
+        (None, None),
+        (("a", 72), None),
+        ((72,), None),
+    ],
+)
+def test_a_resolution_is_a_positive_finite_pair(dpi, expected):
+    assert resolution({"dpi": dpi}) == expected
