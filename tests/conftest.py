@@ -1,6 +1,7 @@
 """One folder of compiled code for the whole session, so that each loop is compiled once."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,10 @@ ROOT = Path(cnncli.__file__).parent.parent
 # The same examples in every run, and no files of its own.
 hypothesis.settings.register_profile("cnncli", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("cnncli")
+
+# A shell starts what follows with & deaf to Ctrl-C, and so would be all commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
