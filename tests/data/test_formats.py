@@ -143,7 +143,7 @@ def test_npz_that_names_its_classes(tmp_path):
         ({"x": np.zeros((4, 5, 5)), "y": np.zeros(3)}, "4 images but 3 labels"),
         (
             {"x": np.full((4, 5, 5), np.nan), "y": np.arange(4)},
-            "100 of its 100 values are NaN or infinite; expected finite ones",
+            "100 of its 100 values are NaN or infinite; expected finite values",
         ),
         ({"x": np.full((4, 5, 5), -1.0), "y": np.arange(4)}, "pixels from -1 to -1"),
         (
