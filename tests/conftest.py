@@ -18,9 +18,10 @@ ROOT = Path(cnncli.__file__).parent.parent
 hypothesis.settings.register_profile("cnncli", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("cnncli")
 
-# A shell starts what follows with & deaf to Ctrl-C, and so would be all commands that tests interrupt.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Commands inherit which signals are ignored: Ctrl-C where a shell runs the tests with &, SIGHUP under nohup.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session", autouse=True)
