@@ -55,7 +55,7 @@ def _module(nn: Any, node: Node) -> Any:
                 layer.out_channels,
                 pair(layer.kernel),
                 pair(layer.stride),
-                layer.paddings,
+                tuple(before for before, _ in layer.paddings),
                 groups=layer.groups,
                 bias=layer.bias,
             )
@@ -64,7 +64,7 @@ def _module(nn: Any, node: Node) -> Any:
         case BatchNorm():
             return nn.BatchNorm2d(x.channels, eps=layer.epsilon, momentum=layer.momentum)
         case MaxPool():
-            return nn.MaxPool2d(layer.window, layer.stride, layer.padding, ceil_mode=layer.ceil)
+            return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil)
     plain = {
         "Relu": lambda: nn.ReLU(inplace=True),
         "Flatten": nn.Flatten,
@@ -132,7 +132,7 @@ def _onnx_words(layer: Any) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
                 {
                     "kernel_shape": pair(layer.kernel),
                     "strides": pair(layer.stride),
-                    "pads": (*layer.paddings, *layer.paddings),
+                    "pads": [each[end] for end in (0, 1) for each in layer.paddings],
                     "group": layer.groups,
                 },
                 weights,
@@ -143,11 +143,11 @@ def _onnx_words(layer: Any) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
             values = ("weight", "bias", "running_mean", "running_var")
             return "BatchNormalization", {"epsilon": layer.epsilon}, values
         case MaxPool():
-            stride = layer.window if layer.stride is None else layer.stride
+            stride = layer.size if layer.stride is None else layer.stride
             return (
                 "MaxPool",
                 {
-                    "kernel_shape": pair(layer.window),
+                    "kernel_shape": pair(layer.size),
                     "strides": pair(stride),
                     "pads": (*pair(layer.padding), *pair(layer.padding)),
                     "ceil_mode": int(layer.ceil),
