@@ -1,6 +1,7 @@
 """Sound files of every format that is read, small, from which damaged ones are made."""
 
 import atexit
+import contextlib
 import gzip
 import io
 import shutil
@@ -163,7 +164,8 @@ def finished_run() -> Path:
     x, y = _array((24, 4, 4)), np.arange(24) % 2
     np.savez(folder / "data.npz", x=x, y=y)
     options = ("--model", "conv2 gap fc", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--quiet")
-    code = run(["train", str(folder / "data.npz"), *options, "-o", str(folder / "run")])
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):  # which the folder's name is written to
+        code = run(["train", str(folder / "data.npz"), *options, "-o", str(folder / "run")])
     if code:
         raise RuntimeError("the run that is to be damaged did not end well")
     return folder / "run"
