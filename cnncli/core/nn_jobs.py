@@ -211,6 +211,7 @@ POOL = np.dtype(
         *tensor("dx"),
         *tensor("dy"),
         ("average", "i8"),
+        ("adaptive", "i8"),  # 1: windows divide x as evenly as they can, and may overlap by a line
         ("halves", "i8"),  # 1: 2 x 2 max pooling; backward, the windows cover all of dx, which is overwritten
         ("masked", "i8"),  # 1: x is the output of a ReLU, whose gradient is applied too
         ("add", "i8"),  # 1: to what dx holds

@@ -34,12 +34,13 @@ Everything is float32 and NHWC. The same seed, data and batch size give the same
 threads; randomness inside a step (dropout) depends on the layer's `seed` and on `step.steps`.
 
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
-`Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `BatchNorm`, `LocalResponseNorm`, `Dropout`,
-`Flatten`, `Add`, `Concat`, `ScaleChannels` (reads feature maps and one factor per channel). Each has
-`shape(inputs)`, `window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names
-to `Node`s (name, layer, inputs, shape, input_shapes). Losses: `SoftmaxCrossEntropy` (labels, or (N, K)
-probabilities), `SigmoidCrossEntropy`, `SmoothL1`. Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The
-learning rate of a step is the base rate times `Schedule(kind, steps).factor(step)`.
+`Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
+`LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `ScaleChannels` (reads feature maps and one
+factor per channel). Each has `shape(inputs)`, `window(shape)`, `parameters(inputs)` and
+`multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name, layer, inputs, shape, input_shapes).
+Losses: `SoftmaxCrossEntropy` (labels, or (N, K) probabilities), `SigmoidCrossEntropy`, `SmoothL1`.
+Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is the base rate times
+`Schedule(kind, steps).factor(step)`.
 """
 
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
@@ -52,7 +53,7 @@ from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEn
 from cnncli.nn.network import Network
 from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
-from cnncli.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from cnncli.nn.schedules import SCHEDULES, Schedule
 from cnncli.nn.step import Inference, TrainingStep
 
@@ -62,6 +63,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "AdaptiveAvgPool",
     "Add",
     "AvgPool",
     "BatchNorm",

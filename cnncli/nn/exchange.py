@@ -24,11 +24,12 @@ from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import Graph
 from cnncli.nn.layer import Layer
 from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
-from cnncli.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 
 VERSION = 1
 
 LAYERS: dict[str, type[Layer]] = {
+    "adaptiveavgpool": AdaptiveAvgPool,
     "add": Add,
     "avgpool": AvgPool,
     "batchnorm": BatchNorm,

@@ -11,7 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import Part, Tensor, split_evenly
-from cnncli.nn.window import Padding, Pair, Window, whole, window_of
+from cnncli.nn.window import Axis, Padding, Pair, Window, pair, whole, window_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ class Pool(Layer):
     """Base class of pooling layers."""
 
     average: ClassVar[bool]
+    adaptive: ClassVar[bool] = False  # windows divide the input as evenly as they can
     count_padding: bool = False
 
     def forward(self, plan: Plan, node: Node) -> None:
@@ -38,10 +39,11 @@ class Pool(Layer):
             plan.each_chunk("pooling", job, {"x": x, "y": y})
 
     def _parts(self, plan: Plan, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
-        """The record split by lines; empty if stores overlap, or for a padded mean, which counts pixels."""
+        """The record split by lines; empty if stores overlap, or windows depend on the whole height."""
         rows, columns = self.window(x.shape)
         count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
-        if count == 1 or y.shape.channels % LANES != 0 or (self.average and (rows.before or rows.after)):
+        counted = self.adaptive or (self.average and (rows.before or rows.after))
+        if count == 1 or y.shape.channels % LANES != 0 or counted:
             return []
         made = []
         for lo, hi in split_evenly(y.shape.height, count):
@@ -80,6 +82,7 @@ class Pool(Layer):
         return plan.job(
             nn_jobs.POOL,
             average=self.average,
+            adaptive=self.adaptive,
             channels=x.channels,
             x_height=x.height,
             x_width=x.width,
@@ -173,6 +176,47 @@ class GlobalAvgPool(Pool):
     def window(self, x: Shape) -> Window:
         """The whole input."""
         return whole(x.height, x.width)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(Pool):
+    """Mean of windows that divide the input into a set number of rows and columns, as evenly as they can.
+
+    Row r of h reads the rows of the input from floor(r H / h) to before ceil((r + 1) H / h): windows overlap
+    by a line where h does not divide H, and repeat lines where the input is smaller than the output.
+
+    Attributes
+    ----------
+    size : int or (rows, columns)
+        Of the output, 1 or more.
+    """
+
+    size: Pair
+
+    average = True
+    adaptive = True
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """(rows, columns, C)."""
+        height, width = pair(self.size)
+        if min(height, width) < 1:
+            raise CnncliError(
+                f"an adaptive pooling to {height}x{width}; expected 1 or more of each", "Mend its size."
+            )
+        if (height, width) != (1, 1):
+            refuse_flattened(inputs[0], "a pooling to more than one pixel")
+        return Shape(height, width, inputs[0].channels, inputs[0].origin)
+
+    def window(self, x: Shape) -> Window:
+        """The largest of its windows, and the mean step between them, rounded down."""
+        rows, columns = (
+            Axis(
+                max(-(-(i + 1) * pixels // count) - i * pixels // count for i in range(count)),
+                max(1, pixels // count),
+            )
+            for pixels, count in zip(x[:2], pair(self.size), strict=True)
+        )
+        return rows, columns
 
 
 def pooled(x: Shape, window: Window) -> Shape:

@@ -8,6 +8,7 @@ import pytest
 from cnncli.checked import Fields, MalformedError
 from cnncli.models import build
 from cnncli.nn import (
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -44,6 +45,7 @@ def every_layer():
     graph.add(ScaleChannels(), inputs=("sum", gate))
     graph.add(Concat(), inputs=(graph.output, stem))
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
+    graph.add(AdaptiveAvgPool((2, 3)))
     graph.add(Flatten(), Linear(4), name="head")
     return graph
 

@@ -1,5 +1,7 @@
 """Poolings, activations, norms, branches and dropout against their definitions."""
 
+import math
+
 import numpy as np
 import oracle
 import pytest
@@ -8,6 +10,7 @@ from harness import check, passes
 from cnncli import nn
 from cnncli.errors import CnncliError
 from cnncli.nn import (
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -24,6 +27,7 @@ from cnncli.nn import (
     Network,
     Relu,
     ScaleChannels,
+    Shape,
     Sigmoid,
     SoftmaxCrossEntropy,
     TrainingStep,
@@ -136,6 +140,34 @@ def test_an_average_need_not_count_padding():
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_global_average(channels):
     check(GlobalAvgPool(), (5, 3, channels), lambda arrays: arrays["x"].mean((1, 2)))
+
+
+@pytest.mark.parametrize("channels", [1, 8, 9])
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((7, 7), 7), ((14, 21), 7), ((9, 5), (4, 3)), ((3, 2), (7, 5)), ((6, 8), (1, 3)), ((1, 1), 6)],
+)
+def test_adaptive_average(shape, size, channels):
+    """Means of windows from floor(r H / h) to before ceil((r + 1) H / h), as PyTorch documents them."""
+    rows, columns = size if isinstance(size, tuple) else (size, size)
+
+    def window(place, count, pixels):
+        return slice(math.floor(place * pixels / count), math.ceil((place + 1) * pixels / count))
+
+    def reference(arrays):
+        means = [
+            [
+                arrays["x"][:, window(r, rows, shape[0]), window(c, columns, shape[1])].mean((1, 2))
+                for c in range(columns)
+            ]
+            for r in range(rows)
+        ]
+        return np.array(means).transpose(2, 0, 1, 3)
+
+    layer = AdaptiveAvgPool(size)
+    check(layer, (*shape, channels), reference)
+    extents = [max(window(r, rows, shape[0]).stop - window(r, rows, shape[0]).start for r in range(rows))]
+    assert [layer.window(Shape(*shape, channels))[0].size] == extents
 
 
 def test_a_maximum_passes_a_nan_on():

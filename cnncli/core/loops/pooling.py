@@ -64,6 +64,12 @@ def halve(x, y, row_pitch, pixel, width):
 @inline
 def covered(job, row, column):
     """The part of a window inside the image: first and end column, row, and the divisor of a mean."""
+    if job.adaptive:
+        y0 = row * job.x_height // job.height
+        x0 = column * job.x_width // job.width
+        y1 = -(-(row + 1) * job.x_height // job.height)
+        x1 = -(-(column + 1) * job.x_width // job.width)
+        return x0, x1, y0, y1, np.float32((y1 - y0) * (x1 - x0))
     top = row * job.stride_y - job.padding_y
     left = column * job.stride_x - job.padding_x
     y0 = max(top, 0)

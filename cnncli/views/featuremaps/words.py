@@ -1,6 +1,6 @@
 """Layers in words; sizes are height × width."""
 
-from cnncli.nn import AvgPool, Conv, Linear, MaxPool, Node, Shape
+from cnncli.nn import AdaptiveAvgPool, AvgPool, Conv, Linear, MaxPool, Node, Shape
 
 _KINDS = {
     "BatchNorm": "batch norm",
@@ -30,6 +30,8 @@ def kind_of(node: Node) -> str:
     if isinstance(layer, MaxPool | AvgPool):
         what = "max" if isinstance(layer, MaxPool) else "average"
         return f"{what} pooling {_times(layer.size)}"
+    if isinstance(layer, AdaptiveAvgPool):
+        return f"average pooling to {_times(layer.size)}"
     return _KINDS.get(type(layer).__name__, type(layer).__name__.lower())
 
 
