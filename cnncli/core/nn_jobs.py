@@ -351,6 +351,8 @@ SLICE = np.dtype(
         ("floats", "i8"),
         ("x_pixel", "i8"),
         ("y_pixel", "i8"),
+        ("before", "i8"),  # channels of y in front of the range, and behind it, that become 0
+        ("after", "i8"),
         ("add", "i8"),
     ],
     align=True,

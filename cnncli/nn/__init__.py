@@ -35,8 +35,8 @@ threads; randomness inside a step (dropout) depends on the layer's `seed` and on
 
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
-`LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `ScaleChannels` (reads feature maps and one
-factor per channel). Each has `shape(inputs)`, `window(shape)`, `parameters(inputs)` and
+`LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `PadChannels`, `ScaleChannels` (reads feature
+maps and one factor per channel). Each has `shape(inputs)`, `window(shape)`, `parameters(inputs)` and
 `multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name, layer, inputs, shape, input_shapes).
 Losses: `SoftmaxCrossEntropy` (labels, or (N, K) probabilities), `SigmoidCrossEntropy`, `SmoothL1`.
 Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is the base rate times
@@ -44,7 +44,7 @@ Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is th
 """
 
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
-from cnncli.nn.combine import Add, Concat, Flatten, ScaleChannels
+from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
 from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
@@ -84,6 +84,7 @@ __all__ = [
     "Network",
     "Node",
     "Optimiser",
+    "PadChannels",
     "Parameter",
     "RMSprop",
     "Relu",

@@ -128,6 +128,48 @@ class Concat(Layer):
             at += 4 * plan.graph.shape_of(source).channels
 
 
+@dataclass(frozen=True)
+class PadChannels(Layer):
+    """Channels of zeros before and after those of the input.
+
+    Attributes
+    ----------
+    before, after : int
+        How many.
+
+    Source: He et al., Deep residual learning, 2015, section 3.3: option A of the shortcuts.
+    """
+
+    before: int
+    after: int
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """(H, W, before + C + after)."""
+        if min(self.before, self.after) < 0:
+            raise CnncliError(
+                f"{self.before} and {self.after} channels of zeros; expected 0 or more of each",
+                "Mend the numbers of channels.",
+            )
+        x = inputs[0]
+        refuse_flattened(x, "a padding of channels")
+        return Shape(x.height, x.width, self.before + x.channels + self.after)
+
+    def forward(self, plan: Plan, node: Node) -> None:
+        """One pass."""
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        job = _slice(plan, x, x.pixel, y.pixel)
+        job["before"], job["after"] = self.before, self.after
+        plan.each_chunk("slices", job, {"x": x, "y": (y, 4 * self.before)})
+
+    def backward(self, plan: Plan, node: Node) -> None:
+        """The gradient of the input's channels."""
+        dy = plan.gradient(node.name)
+        dx, add = plan.gradient_target(node.inputs[0])
+        job = _slice(plan, dx, dy.pixel, dx.pixel)
+        job["add"] = add
+        plan.each_chunk("slices", job, {"x": (dy, 4 * self.before), "y": dx})
+
+
 def _slice(plan: Plan, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.void]:
     shape = part.shape
     return plan.job(

@@ -18,7 +18,7 @@ from typing import Any
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
-from cnncli.nn.combine import Add, Concat, Flatten, ScaleChannels
+from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
 from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import Graph
@@ -43,6 +43,7 @@ LAYERS: dict[str, type[Layer]] = {
     "linear": Linear,
     "localresponsenorm": LocalResponseNorm,
     "maxpool": MaxPool,
+    "padchannels": PadChannels,
     "relu": Relu,
     "scalechannels": ScaleChannels,
     "sigmoid": Sigmoid,

@@ -25,6 +25,7 @@ from cnncli.nn import (
     LocalResponseNorm,
     MaxPool,
     Network,
+    PadChannels,
     Relu,
     ScaleChannels,
     Sigmoid,
@@ -45,7 +46,7 @@ def every_layer():
     graph.add(ScaleChannels(), inputs=("sum", gate))
     graph.add(Concat(), inputs=(graph.output, stem))
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
-    graph.add(AdaptiveAvgPool((2, 3)))
+    graph.add(AdaptiveAvgPool((2, 3)), PadChannels(1, 2))
     graph.add(Flatten(), Linear(4), name="head")
     return graph
 

@@ -25,6 +25,7 @@ from cnncli.nn import (
     LocalResponseNorm,
     MaxPool,
     Network,
+    PadChannels,
     Relu,
     ScaleChannels,
     Shape,
@@ -135,6 +136,29 @@ def test_an_average_need_not_count_padding():
         )
 
     check(AvgPool(3, stride=2, padding=1, count_padding=False), (5, 6, 3), reference)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize(("before", "after"), [(8, 8), (1, 4), (0, 3), (9, 0), (0, 0)])
+def test_channels_of_zeros(channels, before, after):
+    def reference(arrays):
+        return np.pad(arrays["x"], ((0, 0), (0, 0), (0, 0), (before, after)))
+
+    check(PadChannels(before, after), (4, 3, channels), reference)
+
+
+def test_a_shortcut_without_weights():
+    """Option A: every second pixel, with zeros for the new channels; the input has another reader too."""
+    graph = Graph((5, 6, 4))
+    graph.add(Conv(8, 3, stride=2, padding=1, bias=False), name="main")
+    short = graph.add(MaxPool(1, stride=2), PadChannels(2, 2), inputs="input")
+    graph.add(Add(), inputs=("main", short))
+
+    def reference(arrays):
+        main = oracle.conv(arrays["x"], arrays["main.weight"], None, padding=(1, 1), stride=(2, 2))
+        return main + np.pad(arrays["x"][:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (2, 2)))
+
+    check(graph, (5, 6, 4), reference)
 
 
 @pytest.mark.parametrize("channels", CHANNELS)

@@ -1,4 +1,6 @@
-"""Copy a tensor's channels into a range of another's channels."""
+"""Copy a tensor's channels into a range of another's channels, and zeros beside them."""
+
+import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.rows import place
@@ -26,5 +28,9 @@ def loop(job_pointer, scratch, lo, hi):
             for i in range(whole, 4 * floats, 4):
                 single = load_f32(x + i)
                 store_f32(y + i, single + load_f32(y + i) if add else single)
+            for i in range(-4 * job.before, 0, 4):
+                store_f32(y + i, np.float32(0))
+            for i in range(4 * floats, 4 * (floats + job.after), 4):
+                store_f32(y + i, np.float32(0))
             x += job.x_pixel
             y += job.y_pixel

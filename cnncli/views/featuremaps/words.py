@@ -14,6 +14,7 @@ _KINDS = {
     "GlobalAvgPool": "global average pooling",
     "Add": "addition of two branches",
     "Concat": "concatenation of branches",
+    "PadChannels": "channels of zeros added",
     "ScaleChannels": "each map times a factor",
     "Dropout": "dropout: inactive outside training",
     "Flatten": "flattened to a list",
