@@ -33,7 +33,7 @@ class Trained:
         Of many pictures the next are read while the network works: a light one keeps to one thread then,
         for others would take from the reading what they give.
         """
-        if pictures != 1 and self.network.multiply_adds < LIGHT:
+        if pictures != 1 and self.network.graph.multiply_adds < LIGHT:
             threads = 1
         size = batch_size(self.network.graph, threads)
         return Inference(self.network, min(size, pictures or size), threads=threads)

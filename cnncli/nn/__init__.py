@@ -20,13 +20,20 @@ Build a graph, initialise its weights, train, predict::
     step.gradient_norm, step.memory, step.steps
     step.optimiser_state(), step.load_optimiser_state(arrays, steps=n)
 
+    with graph.scope("layer1.0", kind="BasicBlock"):    # names as in PyTorch: layer1.0.conv1, layer1.0.bn1
+        graph.add(Conv(32, 3, padding="same"), BatchNorm(), names=("conv1", "bn1"))
+    graph.set_output("aux1.fc2", role="aux1")           # graph.outputs: {"main": …, "aux1": "aux1.fc2"}
+
     inference = Inference(network, 128, threads=2, keep=("relu1",))
     inference.run(images)                               # (N, K) outputs (before the softmax), any N
+    Inference(network, 128, outputs=("main", "aux1")).run_all(images)   # {"main": …, "aux1": …}
     inference.activations(images)                       # {"relu1": (N, H, W, C), …}, N up to 128
     inference.refresh()                                 # after the weights have changed
 
     exchange.as_dict(graph)                             # JSON: kinds, settings and inputs of layers
     exchange.from_dict(Fields(value))                   # the inverse; `exchange.LAYERS` lists the kinds
+    blocks.outline(graph)                               # the tree of blocks: members, inputs, outputs, nodes
+    blocks.folded(block, opened)                        # what a diagram draws, with what it reads
 
 `network.weights` and `network.state` hold all parameters and all buffers in one array each (to copy or to
 average); `network.gradient` has the same layout, and `network.unpack(array)` splits such an array by name.

@@ -2,10 +2,13 @@
 
 A graph is an object::
 
-    {"version": 1, "input": [28, 28, 1], "output": "head", "layers": [
-        {"name": "conv1", "kind": "conv", "inputs": ["input"], "out_channels": 8, "kernel": 3, …}, …]}
+    {"version": 2, "input": [28, 28, 1], "outputs": {"main": "head"}, "blocks": {"layer1.0": "BasicBlock"},
+     "layers": [
+        {"name": "layer1.0.conv1", "kind": "conv", "inputs": ["input"], "out_channels": 8, …}, …]}
 
-``kind`` is a key of `LAYERS`; the remaining keys are the layer's settings, all of them.
+``kind`` is a key of `LAYERS`; the remaining keys are the layer's settings, all of them. ``outputs`` are nodes
+by role, and ``blocks`` the kinds of those scopes that have one. Version 1 had neither: its only output was
+``"output": "head"``.
 """
 
 from __future__ import annotations
@@ -21,12 +24,12 @@ from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
 from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
 from cnncli.nn.dropout import Dropout
-from cnncli.nn.graph import Graph
+from cnncli.nn.graph import MAIN, Graph
 from cnncli.nn.layer import Layer
 from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 
-VERSION = 1
+VERSION = 2
 
 LAYERS: dict[str, type[Layer]] = {
     "adaptiveavgpool": AdaptiveAvgPool,
@@ -51,8 +54,11 @@ LAYERS: dict[str, type[Layer]] = {
     "tanh": Tanh,
 }
 _KINDS = {layer: kind for kind, layer in LAYERS.items()}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # what a graph checks besides
+_KIND = re.compile(r"[A-Za-z0-9_ -]{1,60}")  # of a block
 _MAX_LAYERS = 10_000
+_MAX_OUTPUTS = 100
+_MAX_DEPTH = 16  # of scopes within scopes
 _MAX_SIZE = 1 << 20  # of any size in pixels or channels; reading images has its own limits
 _MAX_WHOLE = (1 << 64) - 1  # of the seed of a dropout
 #: Ranges of settings that are not sizes; layers check their sizes themselves.
@@ -80,7 +86,8 @@ def as_dict(graph: Graph) -> dict[str, Any]:
     return {
         "version": VERSION,
         "input": list(graph.input_shape[:3]),
-        "output": graph.output,
+        "outputs": graph.outputs,
+        "blocks": {name: kind for name, kind in graph.scopes.items() if kind},
         "layers": layers,
     }
 
@@ -93,9 +100,9 @@ def from_dict(fields: Fields) -> Graph:
     MalformedError
         If a value is missing, unknown, of the wrong type or out of range, or layers do not fit together.
     """
-    fields.only({"version", "input", "output", "layers"})
     if (version := fields.whole("version", 1, _MAX_WHOLE)) > VERSION:
         raise MalformedError(f"its layers are of version {version}; this cnncli reads up to {VERSION}")
+    fields.only({"version", "input", "layers", *(("output",) if version == 1 else ("outputs", "blocks"))})
     height, width, channels = fields.wholes("input", 3, 1, _MAX_SIZE)
     rows = fields.rows("layers")
     if not 1 <= len(rows) <= _MAX_LAYERS:
@@ -103,14 +110,45 @@ def from_dict(fields: Fields) -> Graph:
     graph = Graph((height, width, channels))
     try:
         for row in rows:
-            name, sources = row.text("name"), row.texts("inputs")
-            if not _NAME.fullmatch(name):
-                raise MalformedError("the name of a layer has other characters than letters, digits, _ . -")
-            graph.add(_layer(row), inputs=sources, name=name)
-        graph.set_output(fields.text("output"))
+            graph.add(_layer(row), inputs=row.texts("inputs"), name=_name(row))
+        if version == 1:
+            graph.set_output(fields.text("output"))
+        else:
+            _set_outputs(graph, fields.fields("outputs"))
+            _set_kinds(graph, fields.fields("blocks"))
     except CnncliError as fault:
         raise MalformedError(fault.message) from fault
     return graph
+
+
+def _name(row: Fields) -> str:
+    name = row.text("name")
+    if not _NAME.fullmatch(name):
+        raise MalformedError("the name of a layer has other characters than letters, digits, _ . -")
+    if name.count(".") > _MAX_DEPTH:
+        raise MalformedError(f"a layer lies in {name.count('.')} scopes; expected at most {_MAX_DEPTH}")
+    return name
+
+
+def _set_outputs(graph: Graph, outputs: Fields) -> None:
+    roles = outputs.raw()
+    if MAIN not in roles or len(roles) > _MAX_OUTPUTS:
+        raise MalformedError(
+            f"it has {len(roles):,} outputs; expected 1 to {_MAX_OUTPUTS}, {MAIN} among them"
+        )
+    for role in roles:
+        if not _NAME.fullmatch(role):
+            raise MalformedError("the name of an output has other characters than letters, digits, _ . -")
+        graph.set_output(outputs.text(role), role)
+
+
+def _set_kinds(graph: Graph, blocks: Fields) -> None:
+    for name in blocks.raw():
+        if name not in graph.scopes:
+            raise MalformedError("it names the kind of a block that has no layers")
+        if not _KIND.fullmatch(kind := blocks.text(name)):
+            raise MalformedError("the kind of a block has other characters than letters, digits, _ and -")
+        graph.set_kind(name, kind)
 
 
 def _settings(layer: Layer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.native import aligned_zeros
-from cnncli.nn.graph import INPUT, Node
+from cnncli.nn.graph import INPUT, Graph, Node
 from cnncli.nn.layer import vector_parameter
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ class Fusion:
     Parameters
     ----------
     network : Network
-        Its graph is searched once.
+        Holds the weights.
+    graph : Graph
+        The layers that are computed, searched once.
     training : bool
         Batch norms use the statistics of the batch, so they are not folded.
     keep : frozenset of str
@@ -35,9 +37,9 @@ class Fusion:
         From a parameter's full name to its packed rows with the batch norm folded in.
     """
 
-    def __init__(self, network: Network, *, training: bool, keep: frozenset[str]) -> None:
+    def __init__(self, network: Network, graph: Graph, *, training: bool, keep: frozenset[str]) -> None:
         self.network = network
-        self.graph = network.graph
+        self.graph = graph
         self.fused: dict[str, str] = {}
         self.folded: dict[str, NDArray[np.uint8]] = {}
         for node in self.graph.nodes.values():

@@ -1,6 +1,8 @@
 """A network as a graph of layers; shapes are inferred and checked when a layer is added."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,7 +53,8 @@ class Node:
     Attributes
     ----------
     name : str
-        Unique in the graph; parameters are named ``name.weight`` and so on.
+        Unique in the graph, with those of its scopes before it, such as ``layer1.0.conv1``; parameters are
+        named ``name.weight`` and so on.
     layer : Layer
         Its kind and settings.
     inputs : tuple of str
@@ -69,12 +72,25 @@ class Node:
     input_shapes: tuple[Shape, ...]
 
     @property
+    def scopes(self) -> list[str]:
+        """Whole names of the scopes that it lies in, outermost first."""
+        return scopes_of(self.name)
+
+    @property
     def weight_count(self) -> int:
         """Number of weights without biases and norms, computed without allocating them."""
         return self.layer.multiply_adds(self.input_shapes) // (self.shape.height * self.shape.width)
 
 
+def scopes_of(name: str) -> list[str]:
+    """The scopes of a layer's name, outermost first: ``layer1`` and ``layer1.0`` of ``layer1.0.conv1``."""
+    return [name[:at] for at, letter in enumerate(name) if letter == "."]
+
+
 INPUT = "input"
+MAIN = "main"  # role of the output that a network is used for; others may serve training alone
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
+_NAME = re.compile(rf"{_PART}(\.{_PART})*")
 
 
 class Graph:
@@ -85,11 +101,27 @@ class Graph:
     input_shape : (H, W, C)
         Of one image.
 
+    Attributes
+    ----------
+    nodes : dict of str to Node
+        By name, in topological order.
+    scopes : dict of str to str
+        Kind of each scope that holds a layer, such as ``BasicBlock``; empty if it was given none.
+        `cnncli.nn.blocks.outline` shows what each holds.
+    output : str
+        Name of the node that was added last, or chosen with `set_output`: the main output.
+
     Examples
     --------
     >>> graph = Graph((28, 28, 1))
     >>> graph.add(Conv(8, 3), Relu(), MaxPool(2), Flatten(), Linear(10))
     'linear1'
+
+    Names within a scope, as those of PyTorch's modules:
+
+    >>> with graph.scope("layer1.0", kind="BasicBlock"):
+    ...     graph.add(Linear(10), BatchNorm(), names=("fc1", "bn1"))
+    'layer1.0.bn1'
     """
 
     def __init__(self, input_shape: tuple[int, int, int]) -> None:
@@ -100,11 +132,55 @@ class Graph:
             )
         self.input_shape = Shape(*input_shape)
         self.nodes: dict[str, Node] = {}
-        self._readers: dict[str, list[Node]] = {}
+        self.scopes: dict[str, str] = {}
         self.output = INPUT
+        self._readers: dict[str, list[Node]] = {}
+        self._others: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
+        self._prefix = ""
+
+    @contextmanager
+    def scope(self, name: str, kind: str = "") -> Iterator[str]:
+        """Put a name and a dot before the names of all layers added meanwhile.
+
+        Parameters
+        ----------
+        name : str
+            Parts joined by dots: ``layer1.0`` is the scope ``0`` within the scope ``layer1``.
+        kind : str
+            What such a block is called, for summaries and diagrams: ``BasicBlock``.
+
+        Yields
+        ------
+        str
+            The scope's whole name.
+
+        Raises
+        ------
+        CnncliError
+            If the name is not a valid one.
+        """
+        whole = self._prefix + _checked(name)
+        if kind:
+            self.set_kind(whole, kind)
+        outer, self._prefix = self._prefix, f"{whole}."
+        try:
+            yield whole
+        finally:
+            self._prefix = outer
+
+    def set_kind(self, scope: str, kind: str) -> None:
+        """Set what a scope is called, given by its whole name."""
+        self._kinds[scope] = kind
+        if scope in self.scopes:
+            self.scopes[scope] = kind
 
     def add(
-        self, *layers: "Layer", inputs: str | Sequence[str] | None = None, name: str | None = None
+        self,
+        *layers: "Layer",
+        inputs: str | Sequence[str] | None = None,
+        name: str | None = None,
+        names: Sequence[str] = (),
     ) -> str:
         """Add layers, each reading the one before it.
 
@@ -113,14 +189,16 @@ class Graph:
         *layers : Layer
             In the order of computation.
         inputs : str or sequence of str
-            Inputs of the first one; by default the current output.
+            Inputs of the first one, by their whole names; by default the current output.
         name : str
-            Name of the last one; by default its kind and a number.
+            Name of the last one within the current scope; by default its kind and a number.
+        names : sequence of str
+            Names of all of them, instead.
 
         Returns
         -------
         str
-            Name of the last one, which becomes the output of the graph.
+            Whole name of the last one, which becomes the main output of the graph.
 
         Raises
         ------
@@ -130,9 +208,15 @@ class Graph:
         sources = (
             (self.output,) if inputs is None else (inputs,) if isinstance(inputs, str) else tuple(inputs)
         )
-        for position, layer in enumerate(layers):
-            last = position == len(layers) - 1
-            self._append(layer, sources, name if last and name else self._fresh_name(layer))
+        chosen: Sequence[str | None] = names or [None] * (len(layers) - 1) + [name]
+        if len(chosen) != len(layers):
+            raise CnncliError(
+                f"{len(layers)} layers have {len(names)} names; expected one for each",
+                "Give as many names as layers, or only that of the last.",
+            )
+        for layer, each in zip(layers, chosen, strict=True):
+            short = self._fresh_name(layer) if each is None else _checked(each)
+            self._append(layer, sources, self._prefix + short)
             sources = (self.output,)
         return self.output
 
@@ -140,6 +224,12 @@ class Graph:
         if name in self.nodes or name == INPUT:
             raise CnncliError(
                 f"two layers are named {name!r}; expected each name once", "Choose another name."
+            )
+        taken = name if name in self.scopes else next((s for s in scopes_of(name) if s in self.nodes), None)
+        if taken is not None:
+            raise CnncliError(
+                f"{taken!r} is the name of a layer and of a scope; expected a layer or a scope",
+                "Choose another name.",
             )
         shapes = tuple(self.shape_of(source) for source in sources)
         if not layer.min_inputs <= len(shapes) <= layer.max_inputs:
@@ -151,28 +241,82 @@ class Graph:
             shape = layer.shape(shapes)
         except CnncliError as fault:
             raise CnncliError(f"{name}: {fault.message}", fault.hint) from fault
-        node = self.nodes[name] = Node(name, layer, sources, shape, shapes)
-        for source in dict.fromkeys(sources):
-            self._readers.setdefault(source, []).append(node)
+        self._insert(Node(name, layer, sources, shape, shapes))
         self.output = name
+
+    def _insert(self, node: Node) -> None:
+        self.nodes[node.name] = node
+        for source in dict.fromkeys(node.inputs):
+            self._readers.setdefault(source, []).append(node)
+        for scope in node.scopes:
+            self.scopes.setdefault(scope, self._kinds.get(scope, ""))
 
     def _fresh_name(self, layer: "Layer") -> str:
         kind = type(layer).__name__.lower()
         number = 1
-        while f"{kind}{number}" in self.nodes:
+        while (name := f"{self._prefix}{kind}{number}") in self.nodes or name in self.scopes:
             number += 1
         return f"{kind}{number}"
 
-    def set_output(self, name: str) -> None:
-        """Choose the node whose output is that of the graph.
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Names of the nodes that the graph computes, by their roles: first the main one, named `MAIN`."""
+        return {MAIN: self.output, **self._others}
+
+    def set_output(self, name: str, role: str = MAIN) -> None:
+        """Choose the node whose output is that of the graph, or an output of another role.
+
+        Parameters
+        ----------
+        name : str
+            Whole name of the node.
+        role : str
+            What the output is for, such as ``aux1`` or ``boxes``.
 
         Raises
         ------
         CnncliError
-            If there is no such node.
+            If there is no such node, or the role is no valid name.
         """
         self.shape_of(name)
-        self.output = name
+        if role == MAIN:
+            self.output = name
+        else:
+            self._others[_checked(role)] = name
+
+    def output_of(self, role: str) -> str:
+        """Name of the node of an output.
+
+        Raises
+        ------
+        CnncliError
+            If there is no output of this role.
+        """
+        if role not in self.outputs:
+            raise CnncliError(
+                f"there is no output {role!r}; expected {', '.join(self.outputs)}",
+                "Give the role of an output that the network has.",
+            )
+        return self.outputs[role]
+
+    def pruned(self, names: Sequence[str]) -> "Graph":
+        """The graph of only those nodes that the given ones depend on; its main output is the first.
+
+        Roles of other outputs are left out.
+        """
+        needed, rest = set(names), list(names)
+        while rest:
+            node = self.nodes.get(rest.pop())
+            found = set(node.inputs) - needed if node else set()
+            needed |= found
+            rest += found
+        kept = Graph(self.input_shape[:3])
+        kept._kinds = self._kinds
+        for name, node in self.nodes.items():
+            if name in needed:
+                kept._insert(node)
+        kept.set_output(names[0])
+        return kept
 
     def shape_of(self, name: str) -> Shape:
         """Shape of a node's output."""
@@ -189,5 +333,20 @@ class Graph:
 
     @property
     def output_shape(self) -> Shape:
-        """Shape of the graph's output."""
+        """Shape of the graph's main output."""
         return self.shape_of(self.output)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the forward pass of one sample."""
+        return sum(node.layer.multiply_adds(node.input_shapes) for node in self.nodes.values())
+
+
+def _checked(name: str) -> str:
+    """A name of a layer, scope or output, refused if it is not one."""
+    if not _NAME.fullmatch(name):
+        raise CnncliError(
+            f"{name!r} is no name; expected letters, digits, _ and -, in parts joined by dots",
+            "Choose a name such as conv1 or layer1.0.",
+        )
+    return name

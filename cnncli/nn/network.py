@@ -74,11 +74,6 @@ class Network:
         """Number of learned parameters."""
         return sum(parameter.size for parameter in self.parameters.values())
 
-    @property
-    def multiply_adds(self) -> int:
-        """Of the forward pass of one sample."""
-        return sum(node.layer.multiply_adds(node.input_shapes) for node in self.graph.nodes.values())
-
     def address(self, name: str) -> int:
         """Address of a parameter's or buffer's packed rows."""
         packed = self.weights if name in self.parameters else self.state

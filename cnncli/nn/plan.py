@@ -45,8 +45,9 @@ class Plan:
         Most samples in a step.
     training : bool
         Plan the backward pass too, with layers in training mode.
-    keep : frozenset of str
-        Layers whose own activations are needed, so nothing is fused into them.
+    keep : sequence of str
+        Layers whose own activations are needed, so nothing is fused into them; by default the main output.
+        They and what they depend on are computed.
     input_gradient : bool
         Compute the gradient of the input too.
     parts : int
@@ -62,16 +63,16 @@ class Plan:
         batch: int,
         *,
         training: bool,
-        keep: frozenset[str] = frozenset(),
+        keep: Sequence[str] = (),
         input_gradient: bool = False,
         parts: int = 1,
         frozen: Collection[str] = (),
     ) -> None:
         self.network = network
-        self.graph: Graph = network.graph
+        self.graph: Graph = network.graph.pruned(keep or (network.graph.output,))
         self.batch = batch
         self.training = training
-        shares = batch == 1 and not training and network.multiply_adds >= MIN_SHARED_WORK
+        shares = batch == 1 and not training and self.graph.multiply_adds >= MIN_SHARED_WORK
         self._parts = parts if shares else 1
         self.slots = max(1, min(SLOTS, batch))
         per_slot = -(-batch // self.slots)
@@ -82,7 +83,7 @@ class Plan:
         self.held: list[NDArray[np.generic]] = []
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
-        self.fusion = Fusion(network, training=training, keep=keep)
+        self.fusion = Fusion(network, self.graph, training=training, keep=frozenset(keep))
         self._buffers: dict[str, NDArray[np.uint8]] = {}
         self.step = self.hold(np.zeros(1, np.int64))
         self.norms: list[

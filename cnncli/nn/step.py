@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cnncli.core import native, nn_jobs
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
+from cnncli.nn.graph import MAIN
 from cnncli.nn.losses import Loss
 from cnncli.nn.memory import Tensor, pieces
 from cnncli.nn.network import Floats, Network
@@ -222,24 +223,35 @@ class Inference:
     threads : int or None
         None: all cores.
     keep : collection of str
-        Names of layers whose activations are returned besides the output.
+        Names of layers whose activations are returned besides the main output.
+    outputs : sequence of str
+        Roles of the outputs to compute, as in `Graph.outputs`. Layers that neither they nor ``keep`` depend
+        on are left out, such as auxiliary heads that only training needs.
 
     Raises
     ------
     CnncliError
-        If it would need more memory than is available.
+        If there is no such output, or it would need more memory than is available.
     """
 
     def __init__(
-        self, network: Network, batch: int, *, threads: int | None = None, keep: Collection[str] = ()
+        self,
+        network: Network,
+        batch: int,
+        *,
+        threads: int | None = None,
+        keep: Collection[str] = (),
+        outputs: Sequence[str] = (MAIN,),
     ) -> None:
         self.network = network
         self.batch = batch
         workers = available_cores() if threads is None else threads
-        plan = self._plan = Plan(network, batch, training=False, keep=frozenset(keep), parts=workers)
+        self._outputs = {role: network.graph.output_of(role) for role in outputs}
+        wanted = list(dict.fromkeys((*keep, *self._outputs.values())))
+        plan = self._plan = Plan(network, batch, training=False, keep=wanted, parts=workers)
         plan.forward()
         self._kept = {}
-        for name in dict.fromkeys((*keep, network.graph.output)):
+        for name in wanted:
             value = plan.value(name)
             self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
             plan.apply("copy", value, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
@@ -262,7 +274,7 @@ class Inference:
         self._refresh.run(1)
 
     def run(self, images: Floats) -> Floats:
-        """Outputs of any number of images, computed in batches.
+        """The first of the outputs for any number of images, computed in batches.
 
         Parameters
         ----------
@@ -273,18 +285,24 @@ class Inference:
         -------
         ndarray, shape (N, K) or (N, H, W, K), float32
         """
-        shape = self.network.graph.output_shape
-        out = np.empty((len(images), shape.size), np.float32)
+        return next(iter(self.run_all(images).values()))
+
+    def run_all(self, images: Floats) -> dict[str, Floats]:
+        """All outputs by role, each as `run` returns the first."""
+        nodes = self._outputs.items()
+        out = {role: np.empty((len(images), *self._kept[name].shape[1:]), np.float32) for role, name in nodes}
         for lo in range(0, len(images), self.batch):
             part = images[lo : lo + self.batch]
             self._step(part)
-            out[lo : lo + len(part)] = self._kept[self.network.graph.output].reshape(self.batch, -1)[
-                : len(part)
-            ]
-        return out if shape[:2] == (1, 1) else out.reshape(len(images), *shape[:3])
+            for role, name in nodes:
+                out[role][lo : lo + len(part)] = self._kept[name][: len(part)]
+        return {
+            role: array.reshape(len(array), -1) if array.shape[1:3] == (1, 1) else array
+            for role, array in out.items()
+        }
 
     def activations(self, images: Floats) -> dict[str, Floats]:
-        """Activations of the layers in ``keep``, and of the output, for at most one batch."""
+        """The outputs, and the activations of the layers in ``keep``, by name, for at most one batch."""
         self._step(images)
         return {name: array[: len(images)].copy() for name, array in self._kept.items()}
 

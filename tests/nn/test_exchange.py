@@ -42,7 +42,9 @@ def every_layer():
     left = graph.add(Conv(8, 3, padding="same", dilation=(1, 2), groups=2), Silu(), name="left")
     right = graph.add(MaxPool(3, 1, 1), Gelu(), inputs=stem, name="right")
     graph.add(Add(), Tanh(), inputs=(left, right), name="sum")
-    gate = graph.add(GlobalAvgPool(), Linear(8, bias=False), Sigmoid(), name="gate")
+    with graph.scope("squeeze", kind="SqueezeExcite"):
+        graph.add(GlobalAvgPool(), Linear(8, bias=False), names=("pool", "fc"))
+    gate = graph.add(Sigmoid(), name="gate")
     graph.add(ScaleChannels(), inputs=("sum", gate))
     graph.add(Concat(), inputs=(graph.output, stem))
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
@@ -57,10 +59,12 @@ def again(graph):
 
 def test_every_layer_comes_back():
     graph = every_layer()
+    graph.set_output("gate", role="gate")
     assert {type(node.layer) for node in graph.nodes.values()} == set(LAYERS.values())
     back = again(graph)
     assert list(back.nodes.values()) == list(graph.nodes.values())
-    assert back.output == "head"
+    assert back.outputs == {"main": "head", "gate": "gate"}
+    assert back.scopes == {"stem": "", "squeeze": "SqueezeExcite"}
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "vgg-small"])
@@ -88,7 +92,23 @@ def damaged(change):
 
 
 FAULTS = {
-    "a later version": (lambda g, _: g.update(version=2), "version 2"),
+    "a later version": (lambda g, _: g.update(version=3), "version 3"),
+    "the output of version 1": (lambda g, _: g.update(output="head"), "output"),
+    "no main output": (lambda g, _: g.update(outputs={"aux": "head"}), "1 outputs; .* main among them"),
+    "many outputs": (lambda g, _: g["outputs"].update({f"o{n}": "head" for n in range(100)}), "101 outputs"),
+    "escapes in a role": (lambda g, _: g["outputs"].update({"\x1b[2J": "head"}), "other characters"),
+    "a role with empty parts": (lambda g, _: g["outputs"].update({"a..b": "head"}), "no name"),
+    "an output that is no text": (lambda g, _: g["outputs"].update(aux=["head"]), "outputs.aux"),
+    "outputs in a list": (lambda g, _: g.update(outputs=["head"]), "outputs"),
+    "the kind of a layer": (lambda g, _: g["blocks"].update(head="Head"), "block that has no layers"),
+    "escapes in a kind": (lambda g, _: g["blocks"].update(stem="\x1b[2J"), "kind of a block"),
+    "a kind that is no text": (lambda g, _: g["blocks"].update(stem=7), "blocks.stem"),
+    "scopes without end": (lambda _, layers: layers[0].update(name=".".join("a" * 90)), "89 scopes"),
+    "a layer named as a scope": (
+        lambda _, layers: layers[-1].update(name="stem"),
+        "of a layer and of a scope",
+    ),
+    "a name with empty parts": (lambda _, layers: layers[-1].update(name="stem..a"), "no name"),
     "no layers": (lambda g, _: g.update(layers=[]), "0 layers"),
     "too many layers": (lambda g, _: g.update(layers=[{}] * 10_001), "10,001 layers"),
     "an unknown kind": (lambda _, layers: layers[0].update(kind="attention"), "no layer of kind 'attention'"),
@@ -98,7 +118,7 @@ FAULTS = {
     "a name twice": (lambda _, layers: layers[1].update(name="stem.conv"), "two layers"),
     "escapes in a name": (lambda _, layers: layers[0].update(name="\x1b[2J"), "other characters"),
     "a huge name": (lambda _, layers: layers[0].update(name="a" * 201), "other characters"),
-    "no output": (lambda g, _: g.update(output="nowhere"), "no layer 'nowhere'"),
+    "no output": (lambda g, _: g["outputs"].update(main="nowhere"), "no layer 'nowhere'"),
     "a kernel of texts": (lambda _, layers: layers[0].update(kernel=["3", "5"]), "kernel"),
     "a kernel of 0": (lambda _, layers: layers[0].update(kernel=0), "below 1"),
     "a negative stride": (lambda _, layers: layers[0].update(stride=-1), "stride"),
@@ -120,6 +140,19 @@ def test_what_is_no_graph_is_refused(name):
     change, message = FAULTS[name]
     with pytest.raises(MalformedError, match=message):
         from_dict(damaged(change))
+
+
+def test_version_1_has_one_output_and_no_blocks():
+    graph = Graph((5, 4, 1))
+    graph.add(Flatten(), Linear(3), Relu(), Linear(2), name="head")
+    graph.set_output("relu1")
+    first = as_dict(graph)
+    del first["outputs"], first["blocks"]
+    back = from_dict(Fields({**first, "version": 1, "output": "relu1"}))
+    assert back.nodes == graph.nodes
+    assert back.outputs == {"main": "relu1"}
+    with pytest.raises(MalformedError, match="blocks"):
+        from_dict(Fields({**first, "version": 1, "output": "relu1", "blocks": {}}))
 
 
 def test_a_long_chain_of_dropouts_needs_no_deep_recursion():

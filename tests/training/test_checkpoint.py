@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,11 +197,20 @@ def test_checkpoints_of_the_first_release_have_no_layers(tmp_path, name):
     assert held.network().weights.tobytes() == network.weights.tobytes()
 
 
+def test_a_checkpoint_whose_layers_are_of_version_1():
+    """Written by ``cnncli train``, with the outputs that its `Inference` computed."""
+    held = load_checkpoint(Path(__file__).parent / "version1.safetensors")
+    assert held.architecture.layout["version"] == 1
+    x = (np.arange(72).reshape(2, 6, 6, 1) % 17 / 17).astype(np.float32)
+    expected = [[0.2214449, 0.02017471, 0.18803939], [0.24969336, 0.002097927, 0.19948032]]
+    np.testing.assert_allclose(Inference(held.network(), 2, threads=1).run(x), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"input": [9, 8, 3]}, "input or output of"),
-        ({"output": "conv2"}, "input or output of"),
+        ({"outputs": {"main": "conv2"}}, "input or output of"),
         ({"layers": 3}, "expected a list"),
         ({"layers": []}, "0 layers"),
     ],
@@ -285,6 +295,7 @@ def test_the_model_that_ships():
     held = load_checkpoint(path)
     assert held.classes == tuple("0123456789")
     assert held.preprocessing.digits
+    assert held.architecture.layout is None  # it is older than stored layers
     assert held.training["command"].startswith("cnncli train mnist --epochs 60 ")
     digits = load_dataset("mnist", val_split=0.0, offline=True)
     if len(digits.test) == 1000:  # the digits that ship, of which these were held out
