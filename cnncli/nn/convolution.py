@@ -6,7 +6,7 @@ A network's convolution is a cross-correlation: the kernel is not flipped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -122,31 +122,21 @@ class Conv(Layer):
 
     def order(self, x: Shape) -> NDArray[np.intp]:
         """Offset of each weight in the packed rows, in floats: (K, C / groups, kh, kw)."""
-        kh, kw = pair(self.kernel)
-        each, outputs = x.channels // self.groups, self.out_channels // self.groups
-        k, c, i, j = np.ogrid[: self.out_channels, :each, :kh, :kw]
-        group, inside = np.divmod(k, outputs)
-        block, lane = np.divmod(inside, BLOCK)
-        row = (group * -(-outputs // BLOCK) + block) * kh * kw * each + (i * kw + j) * each + c
-        return np.asarray(row * BLOCK + lane)
+        (weight, *_) = self.parameters((Shape(*x[:3]),))
+        return weight.offsets()
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """weight (K, C / groups, kh, kw) and bias (K,); after a flatten, C is in PyTorch's order."""
-        (kh, kw), outputs = pair(self.kernel), self.out_channels // self.groups
-        order = self.order(inputs[0])
-        if inputs[0].origin is not None:
-            order = order[:, inputs[0].pytorch_order]
-        taps = order[0].size
+        (kh, kw), each = pair(self.kernel), inputs[0].channels // self.groups
         weight = Parameter(
             "weight",
-            order.shape,
-            taps,
+            (self.out_channels, each, kh, kw),
             self.groups,
-            outputs,
-            order,
-            "he",
-            fan_in=taps,
-            fan_out=outputs * kh * kw,
+            (kh, kw),
+            inputs[0].origin or (1, 1, each),
+            initial="he",
+            fan_in=kh * kw * each,
+            fan_out=self.out_channels // self.groups * kh * kw,
             decay=True,
         )
         if not self.bias:
@@ -418,19 +408,7 @@ class Linear(Layer):
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """weight (out, in) and bias (out,)."""
         weight, *rest = self._conv.parameters(inputs)
-        order = weight.order.reshape(weight.shape[:2])
-        flat = Parameter(
-            "weight",
-            order.shape,
-            weight.taps,
-            1,
-            weight.outputs,
-            order,
-            "he",
-            fan_in=weight.fan_in,
-            fan_out=weight.fan_out,
-            decay=True,
-        )
+        flat = replace(weight, shape=weight.shape[:2])
         return flat, *rest
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:

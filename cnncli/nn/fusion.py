@@ -99,12 +99,11 @@ class Fusion:
 
     def _write(self, source: str, name: str, values: NDArray[np.float64]) -> None:
         full = f"{source}.{name}"
-        if full in self.network.parameters:
-            order = self.network.parameters[full].order
-        else:
+        parameter = self.network.parameters.get(full)
+        if parameter is None:
             weight = self.network.parameters[f"{source}.weight"]
-            order = vector_parameter(name, len(values), groups=weight.groups).order
-        self.folded[full].view(np.float32)[order] = values.reshape(order.shape)
+            parameter = vector_parameter(name, len(values), groups=weight.groups)
+        parameter.pack(values, self.folded[full].view(np.float32))
 
     @property
     def memory(self) -> int:

@@ -163,4 +163,4 @@ class Gather:
     def pattern(self, plan: Plan, bias: int, width: int) -> int:
         """Address of the bias repeated for a row of pixels."""
         vector = vector_parameter("bias", self.groups * self.outputs, groups=self.groups)
-        return plan.pack(bias, np.tile(vector.order, width))
+        return plan.pack(bias, np.tile(vector.offsets(), width))

@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnncli.errors import CnncliError
 
 if TYPE_CHECKING:
@@ -35,12 +32,6 @@ class Shape(NamedTuple):
     def size(self) -> int:
         """Number of values in one sample."""
         return self.height * self.width * self.channels
-
-    @property
-    def pytorch_order(self) -> NDArray[np.intp]:
-        """Index here of each of PyTorch's channels: flattened feature maps are in the order C, H, W there."""
-        here = np.arange(self.channels)
-        return here if self.origin is None else here.reshape(self.origin).transpose(2, 0, 1).ravel()
 
     def __str__(self) -> str:
         return str(self.channels) if self.height == self.width == 1 else "x".join(map(str, self[:3]))

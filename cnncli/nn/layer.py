@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ LANES = processor()[3].lanes
 BLOCK = 2 * LANES  # output channels in one panel of weights: two vectors
 Initial = Literal["he", "zeros", "ones"]
 Halo = tuple[int, int]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +37,15 @@ class Parameter:
     name : str
         Within the layer, such as ``weight``.
     shape : tuple of int
-        As in PyTorch.
-    taps : int
-        Rows of a block.
+        As in PyTorch: K first.
     groups : int
         Groups of outputs, each with its own blocks.
-    outputs : int
-        Outputs of one group.
-    order : ndarray of intp, shape ``shape``
-        Offset of each value in the packed rows, in floats.
+    kernel : (rows, columns)
+        Of a weight: taps are in the order kernel row, kernel column, channel.
+    inputs : (H, W, C)
+        Of a weight: the channels of one group; (1, 1, C) unless they are flattened feature maps.
+    origin : (H, W, C) or None
+        Of a vector over flattened feature maps: their shape.
     initial : str
         Initialisation: ``he`` for weights, ``zeros`` or ``ones``.
     fan_in, fan_out : int
@@ -54,14 +56,24 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...]
-    taps: int
-    groups: int
-    outputs: int
-    order: NDArray[np.intp]
-    initial: Initial
+    groups: int = 1
+    kernel: tuple[int, int] = (1, 1)
+    inputs: tuple[int, int, int] = (1, 1, 1)
+    origin: tuple[int, int, int] | None = None
+    initial: Initial = "zeros"
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of one group."""
+        return self.shape[0] // self.groups
+
+    @property
+    def taps(self) -> int:
+        """Rows of a block."""
+        return prod(self.kernel) * prod(self.inputs)
 
     @property
     def blocks(self) -> int:
@@ -76,7 +88,55 @@ class Parameter:
     @property
     def size(self) -> int:
         """Number of values, without padding lanes."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
+
+    def pack(self, values: NDArray[Any], packed: NDArray[Any]) -> None:
+        """Store values in packed rows.
+
+        Parameters
+        ----------
+        values : ndarray, shape ``shape``
+            As in PyTorch.
+        packed : ndarray, shape (rows * BLOCK,)
+            Contiguous; padding lanes are left as they are.
+        """
+        height, width, channels = self.inputs
+        if self.origin is not None:
+            values = np.moveaxis(values.reshape(self.origin[2], *self.origin[:2]), 0, 2)
+        values = values.reshape(self.groups, self.outputs, channels, height, width, *self.kernel)
+        for inside, part in self._blocks(packed):
+            inside[:] = values[:, part].reshape(*inside.shape[:2], -1, *values.shape[2:]).transpose(_PACKED)
+
+    def unpack(self, packed: NDArray[Scalar]) -> NDArray[Scalar]:
+        """The inverse of `pack`: a copy, shaped as in PyTorch."""
+        height, width, channels = self.inputs
+        values = np.empty((self.groups, self.outputs, channels, height, width, *self.kernel), packed.dtype)
+        for inside, part in self._blocks(packed):
+            values[:, part] = inside.transpose(_PYTORCH).reshape(self.groups, -1, *values.shape[2:])
+        if self.origin is not None:
+            values = np.moveaxis(values.reshape(self.origin), 2, 0)
+        return np.ascontiguousarray(values).reshape(self.shape)
+
+    def offsets(self) -> NDArray[np.intp]:
+        """Offset of each value in the packed rows, in floats: shape ``shape``."""
+        return self.unpack(np.arange(self.rows * BLOCK))
+
+    def _blocks(self, packed: NDArray[Any]) -> Iterator[tuple[NDArray[Any], slice]]:
+        """Views of the whole blocks and of the used lanes of the last one, with the outputs in them.
+
+        The views have the axes group, block, kernel row, kernel column, H, W, C, lane.
+        """
+        rows = packed.reshape(self.groups, self.blocks, *self.kernel, *self.inputs, BLOCK)
+        whole, rest = divmod(self.outputs, BLOCK)
+        if whole:
+            yield rows[:, :whole], slice(whole * BLOCK)
+        if rest:
+            yield rows[:, whole:, ..., :rest], slice(whole * BLOCK, None)
+
+
+#: From group, block, lane, C, H, W, kernel row, kernel column to the axes of packed rows, and back.
+_PACKED = (0, 1, 6, 7, 4, 5, 3, 2)
+_PYTORCH = (0, 1, 7, 6, 4, 5, 2, 3)
 
 
 def is_narrow(outputs: int) -> bool:
@@ -84,12 +144,16 @@ def is_narrow(outputs: int) -> bool:
     return 0 < outputs % BLOCK <= LANES
 
 
-def vector_parameter(name: str, outputs: int, *, groups: int = 1, initial: Initial = "zeros") -> Parameter:
+def vector_parameter(
+    name: str,
+    outputs: int,
+    *,
+    groups: int = 1,
+    origin: tuple[int, int, int] | None = None,
+    initial: Initial = "zeros",
+) -> Parameter:
     """One value per output channel: a bias or a scale."""
-    each = outputs // groups
-    blocks = -(-each // BLOCK)
-    group, lane = np.divmod(np.arange(outputs), each)
-    return Parameter(name, (outputs,), 1, groups, each, group * blocks * BLOCK + lane, initial)
+    return Parameter(name, (outputs,), groups, origin=origin, initial=initial)
 
 
 def refuse_flattened(shape: Shape, what: str) -> None:

@@ -91,12 +91,12 @@ class Network:
     def unpack(self, packed: Floats) -> Iterator[tuple[str, Floats]]:
         """Names and arrays, shaped as in PyTorch, of an array packed like `weights`."""
         for name, parameter in self.parameters.items():
-            yield name, packed[self._offsets[name] + parameter.order].reshape(parameter.shape)
+            yield name, parameter.unpack(self._rows(name, parameter, packed))
 
     def pack(self, arrays: Mapping[str, Floats], out: Floats) -> None:
         """The inverse of `unpack`."""
         for name, parameter in self.parameters.items():
-            out[self._offsets[name] + parameter.order] = arrays[name].reshape(parameter.order.shape)
+            parameter.pack(arrays[name], self._rows(name, parameter, out))
 
     def export(self) -> dict[str, Floats]:
         """All parameters and buffers, named and shaped as in PyTorch: ``conv1.weight`` is (K, C, kh, kw).
@@ -112,7 +112,7 @@ class Network:
         """A copy of one parameter or buffer, as in `export`."""
         parameter = self.parameters.get(name) or self.states[name]
         packed = self.weights if name in self.parameters else self.state
-        return packed[self._offsets[name] + parameter.order].reshape(parameter.shape)
+        return parameter.unpack(self._rows(name, parameter, packed))
 
     def load(self, arrays: Mapping[str, NDArray[np.generic]], *, replace_head: bool = False) -> list[str]:
         """Load parameters and buffers by name.
@@ -164,7 +164,12 @@ class Network:
     def _store(self, name: str, values: Floats) -> None:
         parameter = self.parameters.get(name) or self.states[name]
         packed = self.weights if name in self.parameters else self.state
-        packed[self._offsets[name] + parameter.order] = values.reshape(parameter.order.shape)
+        parameter.pack(values, self._rows(name, parameter, packed))
+
+    def _rows(self, name: str, parameter: Parameter, packed: Floats) -> Floats:
+        """Packed rows of a parameter in an array packed like `weights`."""
+        first = self._offsets[name]
+        return packed[first : first + parameter.rows * BLOCK]
 
 
 def _shape_error(name: str, found: NDArray[np.generic] | None, shape: tuple[int, ...]) -> CnncliError:

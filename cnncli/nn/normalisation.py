@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,8 +115,7 @@ class BatchNorm(Layer):
 
 def _vector(name: str, shape: Shape, initial: Initial = "zeros") -> Parameter:
     """One value per channel."""
-    vector = vector_parameter(name, shape.channels, initial=initial)
-    return replace(vector, order=vector.order[shape.pytorch_order])
+    return vector_parameter(name, shape.channels, origin=shape.origin, initial=initial)
 
 
 @dataclass(frozen=True)

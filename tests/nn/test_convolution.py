@@ -267,7 +267,7 @@ def test_running_statistics_of_a_flattened_picture_keep_pytorchs_order():
     order = [(pixel * 3 + channel) for channel in range(3) for pixel in range(4)]
     for each in (network.parameters, network.states):
         for parameter in each.values():
-            assert parameter.order.tolist() == vector_parameter("", 12).order[order].tolist()
+            assert parameter.offsets().tolist() == vector_parameter("", 12).offsets()[order].tolist()
     for name, values in network.export().items():
         assert np.array_equal(values, given[name])
 
