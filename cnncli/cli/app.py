@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each result.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, one for each result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only: no warnings, no progress.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads to use.  [default: all cores]")
@@ -40,17 +40,22 @@ Splits = Annotated[
     bool | None,
     typer.Option(
         "--splits/--no-splits",
-        help="Folders called train, val and test, or a column of a table, are splits; or they are classes "
-        "(the column is not looked at).  [default: where no other reading is possible]",
+        help="Folders called train, val and test, or a table's column, are splits; or they are classes "
+        "(the column is ignored).  [default: splits where no other reading is possible]",
     ),
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Of a table: the class of an image, by name or number from 1."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Of a table: the column with the class of each image, by name or number from 1.",
+    ),
 ]
 PathColumn = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Of a table: the image's file, by name or number from 1."),
+    typer.Option(
+        metavar="COLUMN", help="Of a table: the column with the file of each image, by name or number from 1."
+    ),
 ]
 MaxPixels = Annotated[
     int | None,
@@ -97,7 +102,7 @@ def options(
             "--install-completion",
             callback=_install_completion,
             is_eager=True,
-            help="Let Tab complete words in this shell: bash, zsh or fish.",
+            help="Install Tab completion for this shell: bash, zsh or fish.",
         ),
     ] = False,
     show_completion: Annotated[
@@ -106,7 +111,7 @@ def options(
             "--show-completion",
             callback=_show_completion,
             is_eager=True,
-            help="Print the script that does so.",
+            help="Print the completion script for this shell.",
         ),
     ] = False,
 ) -> int:
@@ -135,7 +140,7 @@ def convolve(
             metavar="SPEC",
             help="A name with parameters (gaussian:sigma=2), a matrix ('0 -1 0; -1 5 -1; 0 -1 0'), "
             "ImageMagick's '3x3: 0,-1,0 …', or a file (.txt .csv .json .npy or an image). "
-            "Several apply one after another. See: cnncli kernels.",
+            "Several are applied one after another. See: cnncli kernels.",
         ),
     ] = None,
     output: Annotated[
@@ -150,18 +155,27 @@ def convolve(
         ),
     ] = None,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all below them.")
+        bool, typer.Option("--recursive", "-r", help="Read folders with all their subfolders.")
     ] = False,
     files_from: Annotated[
         str | None,
         typer.Option(
-            "--files-from", metavar="FILE", help="Read names of inputs from a file, a line each; - is stdin."
+            "--files-from",
+            metavar="FILE",
+            help="Read the names of inputs from a file, one per line; - is stdin.",
         ),
     ] = None,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="Names in --files-from end with NUL, not newline.")
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Names in --files-from end with NUL instead of newline, as find -print0 writes them.",
+        ),
     ] = False,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Replace each input by its result.")] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Overwrite each input with its result.")
+    ] = False,
     correlate: Annotated[
         bool, typer.Option("--correlate", help="Leave a matrix unflipped (cross-correlation).")
     ] = False,
@@ -169,23 +183,30 @@ def convolve(
         str,
         typer.Option(
             metavar="MODE",
-            help="replicate, reflect, reflect101, wrap or constant[:V]; V in units of the image.",
+            help="Pixels beyond the edges: replicate, reflect, reflect101, wrap or constant[:V]; V in units "
+            "of the image.",
         ),
     ] = "reflect101",
     mode: Annotated[
-        str, typer.Option(metavar="MODE", help="same, valid (kernel inside the image) or full (touching it).")
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="Size of the result: same, valid (kernel inside the image) or full (kernel touching it).",
+        ),
     ] = "same",
-    stride: Annotated[str, typer.Option(metavar="N[,N]", help="Keep every N-th pixel, in x and y.")] = "1",
-    dilation: Annotated[
-        int, typer.Option(metavar="N", help="Pixels from one cell of the kernel to the next.")
-    ] = 1,
+    stride: Annotated[
+        str, typer.Option(metavar="N[,N]", help="Compute every N-th pixel only, in x and y.")
+    ] = "1",
+    dilation: Annotated[int, typer.Option(metavar="N", help="Spacing of the kernel's cells, in pixels.")] = 1,
     anchor: Annotated[
         str | None,
         typer.Option(
-            metavar="X,Y", help="The kernel's cell, as written, on the output pixel.  [default: middle]"
+            metavar="X,Y",
+            help="Column and row, from 0, of the kernel's cell that lies on the output pixel.  "
+            "[default: the middle]",
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option(metavar="N", help="Apply the kernels N times over.")] = 1,
+    repeat: Annotated[int, typer.Option(metavar="N", help="Apply the kernels N times in a row.")] = 1,
     normalize: Annotated[
         str | None,
         typer.Option(
@@ -194,10 +215,13 @@ def convolve(
             "the positive part), or none.  [default: none; named kernels carry their scale]",
         ),
     ] = None,
-    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the response.")] = 1.0,
+    scale: Annotated[float, typer.Option(metavar="S", help="Multiply the response by S.")] = 1.0,
     bias: Annotated[
         str,
-        typer.Option(metavar="B", help="Add to the response: in units of the image, or 50% of full scale."),
+        typer.Option(
+            metavar="B",
+            help="Add B to the response, in units of the image, or as a share of full scale: 50%.",
+        ),
     ] = "0",
     range_: Annotated[
         str | None,
@@ -211,45 +235,58 @@ def convolve(
     ] = None,
     gray: Annotated[
         bool | None,
-        typer.Option("--gray/--color", help="Filter luma, or each colour.  [default: luma for edges]"),
+        typer.Option(
+            "--gray/--color",
+            help="Filter the luma, or each colour channel.  [default: luma for edges, else the channels]",
+        ),
     ] = None,
     linear: Annotated[
         bool, typer.Option("--linear", help="Filter linear light instead of sRGB values.")
     ] = False,
     roi: Annotated[
-        str | None, typer.Option(metavar="X,Y,W,H", help="Write this part of the result only.")
+        str | None, typer.Option(metavar="X,Y,W,H", help="Write this part of the result only; in pixels.")
     ] = None,
     inside: Annotated[
-        bool, typer.Option("--inside", help="With --roi: filter that part only, and write all.")
+        bool, typer.Option("--inside", help="With --roi: filter that part only, and write the whole image.")
     ] = False,
     mask: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="A gray picture of the same size: white is filtered, black is kept, gray is mixed.",
+            help="A gray image of the same size: filter where it is white, keep pixels where it is black, "
+            "mix where it is gray.",
         ),
     ] = None,
     bits: Annotated[
-        int | None, typer.Option(metavar="N", help="Bits of a sample: 8, 16 or 32 (float).")
+        int | None,
+        typer.Option(
+            metavar="N", help="Bits per sample: 8, 16 or 32 (float).  [default: those of the input]"
+        ),
     ] = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="Format of the output: png, jpeg, tiff, npy, …"),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format of the output: png, jpeg, tiff, npy …  [default: by its suffix]",
+        ),
     ] = None,
     quality: Annotated[int | None, typer.Option(metavar="N", help="JPEG/WebP quality, 1 to 100.")] = None,
-    compress: Annotated[bool, typer.Option("--compress", help="Small files rather than fast ones.")] = False,
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Write smaller files, which takes longer.")
+    ] = False,
     strip: Annotated[
         bool,
         typer.Option(
             "--strip",
-            help="Write pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, place or text.",
+            help="Write the pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, location or text.",
         ),
     ] = False,
     max_pixels: MaxPixels = None,
     explain: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Also draw how the kernel works on this image: .png, or a moving .gif."
+            metavar="FILE", help="Also draw how the kernel works on this image: a .png, or an animated .gif."
         ),
     ] = None,
     json: Json = False,
@@ -275,21 +312,28 @@ def predict(
         ),
     ] = None,
     model: Model = None,
-    top: Annotated[int, typer.Option(metavar="K", help="Classes for each input, likeliest first.")] = 3,
+    top: Annotated[
+        int, typer.Option(metavar="K", help="Number of classes to print for each input, most probable first.")
+    ] = 3,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a header.")] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all below them.")
+        bool, typer.Option("--recursive", "-r", help="Read folders with all their subfolders.")
     ] = False,
     files_from: Annotated[
         str | None,
         typer.Option(
             "--files-from",
             metavar="FILE",
-            help="Read names of inputs from a file, a line each; - is stdin, classified as they come.",
+            help="Read the names of inputs from a file, one per line; - is stdin, classified as they come.",
         ),
     ] = None,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="Names in --files-from end with NUL, not newline.")
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Names in --files-from end with NUL instead of newline, as find -print0 writes them.",
+        ),
     ] = False,
     max_pixels: MaxPixels = None,
     json: Json = False,
@@ -297,7 +341,7 @@ def predict(
     threads: Threads = None,
     debug: Debug = False,
 ) -> int:
-    """Classify images with a trained network: one result a line."""
+    """Classify images with a trained network: one result per line."""
     given = dict(locals())
     from cnncli.cli.predict import predict_command
 
@@ -321,16 +365,16 @@ def evaluate(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Also draw the confusion matrix, the reliability diagram and the misclassified images, "
-            "and list these, in a folder.",
+            help="Also write the confusion matrix, the reliability diagram and the misclassified images "
+            "to a folder.",
         ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             metavar="WHICH",
-            help="test, train or val: those images of the network's own run, or of the splits that other "
-            "data bring; all: every image. Without it test; other data without splits are taken whole.",
+            help="test, train or val: that split of the network's own run, or of other data that have "
+            "splits; all: every image.  [default: test; all of other data without splits]",
         ),
     ] = None,
     splits: Splits = None,
@@ -345,7 +389,7 @@ def evaluate(
 ) -> int:
     """Measure the accuracy of a trained network.
 
-    Also precision and recall by class, calibration, and the confusion matrix.
+    Also precision and recall of each class, calibration, and the confusion matrix.
     """
     given = dict(locals())
     from cnncli.cli.evaluate import evaluate_command
@@ -359,7 +403,10 @@ def featuremaps(
     model: Model = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Draw this layer with all its maps; may be given several times."),
+        typer.Option(
+            metavar="NAME",
+            help="Draw all maps of this layer; may be given several times.  [default: every layer]",
+        ),
     ] = None,
     view: Annotated[
         str,
@@ -371,12 +418,12 @@ def featuremaps(
             "--output",
             "-o",
             metavar="OUT",
-            help="A .png, an .html that needs nothing besides it, a folder of pictures, or - for stdout.  "
+            help="A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
             "[default: featuremaps/{stem}-maps.png]",
         ),
     ] = None,
     raw: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Also write the arrays, an .npy for each layer.")
+        str | None, typer.Option(metavar="DIR", help="Also write the arrays to a folder, one .npy per layer.")
     ] = None,
     max_pixels: MaxPixels = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -386,7 +433,7 @@ def featuremaps(
 ) -> int:
     """Draw the feature maps of a network for an image.
 
-    Also the kernels that its layers have learned (--view filters).
+    Or the kernels that its layers have learned (--view filters).
     """
     given = dict(locals())
     from cnncli.cli.featuremaps import featuremaps_command
@@ -406,7 +453,7 @@ def kernels(
 ) -> int:
     """List the named kernels, or show one of them.
 
-    With its parameters, weights, sum, rank, plan, source and an example in numbers.
+    One is shown with its parameters, weights, sum, rank, plan, source and an example in numbers.
     """
     from cnncli.cli.run import UsageError
     from cnncli.errors import CnncliError
@@ -432,7 +479,7 @@ def formats(
 ) -> int:
     """List the image formats that are read and written.
 
-    With the depths that each of them holds, and the metadata that are kept.
+    Also the bit depths that each of them holds, and the metadata that are kept.
     """
 
     def work() -> int:
@@ -460,43 +507,55 @@ def train(
             "-m",
             metavar="MODEL",
             help="compact, lenet5, 2conv, vgg-small, resnet20, resnet18, or layers: "
-            "'conv32 relu conv64 relu pool fc128 relu dropout0.5 fc'.  [default: auto, by the images]",
+            "'conv32 relu conv64 relu pool fc128 relu dropout0.5 fc'.  [default: auto, by the image size]",
         ),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="RUN", help="Folder to write.  [default: runs/DATASET-MODEL]"),
+        typer.Option(
+            "--output", "-o", metavar="RUN", help="Folder to write to.  [default: runs/DATASET-MODEL]"
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Passes over the training data.  [default: 18 to 100, by the images]"),
+        typer.Option(
+            metavar="N", help="Passes over the training data.  [default: 18 to 100, by the number of images]"
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            "--batch-size", "-b", metavar="N", help="Images in a step.  [default: 8 to 64, by the images]"
+            "--batch-size",
+            "-b",
+            metavar="N",
+            help="Images per step.  [default: 8 to 64, by their number]",
         ),
     ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
-            metavar="RATE", help="Highest learning rate.  [default: by the optimiser and the batch]"
+            metavar="RATE", help="Highest learning rate.  [default: by the optimiser and the batch size]"
         ),
     ] = None,
     opt: Annotated[
-        str | None, typer.Option(metavar="NAME", help="adamw, adam, sgd or rmsprop.  [default: adamw]")
+        str | None,
+        typer.Option(metavar="NAME", help="Optimiser: adamw, adam, sgd or rmsprop.  [default: adamw]"),
     ] = None,
     sched: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="constant, step, cosine or one-cycle; cosine:warmup=2, step:at=0.5/0.75,gamma=0.1.  "
+            help="Schedule of the learning rate: constant, step, cosine or one-cycle; with parameters: "
+            "cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  "
             "[default: one-cycle]",
         ),
     ] = None,
     weight_decay: Annotated[
         float | None,
-        typer.Option(metavar="D", help="Weight decay, not on biases and norms.  [default: by the optimiser]"),
+        typer.Option(
+            metavar="D",
+            help="Weight decay, of all but biases and normalisation layers.  [default: by the optimiser]",
+        ),
     ] = None,
     momentum: Annotated[
         float | None,
@@ -506,23 +565,29 @@ def train(
         float | None,
         typer.Option(
             metavar="S",
-            help="Label smoothing: the share of each target that is spread evenly.  [default: 0.05]",
+            help="Label smoothing: the share of each target that is spread over all classes.  "
+            "[default: 0.05]",
         ),
     ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
             metavar="HOW",
-            help="auto, none, or words with commas between, such as shift=2,rotate=10,flip; others: "
-            "scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  [default: auto]",
+            help="Augmentation: auto, none, or a list such as shift=2,rotate=10,flip (pixels, degrees); "
+            "others: scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  [default: auto]",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="The same seed gives the same bits.  [default: 0]")
+        int | None,
+        typer.Option(
+            metavar="N", help="Seed of all random numbers: the same seed gives the same bits.  [default: 0]"
+        ),
     ] = None,
     val_split: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Share of the training images for validation.  [default: 0.1]"),
+        typer.Option(
+            metavar="S", help="Share of the training images to set aside for validation.  [default: 0.1]"
+        ),
     ] = None,
     patience: Annotated[
         int | None,
@@ -531,7 +596,8 @@ def train(
     class_weights: Annotated[
         bool,
         typer.Option(
-            "--class-weights", help="Weigh the loss so that every class counts alike, however few its images."
+            "--class-weights",
+            help="Weight the loss so that every class counts alike, however few images it has.",
         ),
     ] = False,
     ema: Annotated[
@@ -540,12 +606,14 @@ def train(
             metavar="D", help="Keep an exponential moving average of the weights, with decay D such as 0.99."
         ),
     ] = None,
-    clip: Annotated[float | None, typer.Option(metavar="N", help="Limit the gradient's norm to N.")] = None,
+    clip: Annotated[
+        float | None, typer.Option(metavar="N", help="Clip the norm of the gradient at N.")
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Start from a checkpoint; the head keeps the rows of classes of the same names.",
+            help="Start from a checkpoint; the head keeps the weights of classes with the same names.",
         ),
     ] = None,
     freeze: Annotated[bool, typer.Option("--freeze", help="With --init: train the head only.")] = False,
@@ -553,16 +621,19 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Go on with a run that was stopped; needs no DATASET. With --epochs N it is prolonged: "
-            "epochs planned before keep their learning rates, others have those of a run of N epochs.",
+            help="Continue a run that was stopped; needs no DATASET. --epochs N makes it longer: epochs "
+            "planned before keep their learning rates, further ones have those of a run of N epochs.",
         ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="With --resume: where the run's images lie now."),
+        typer.Option(metavar="PATH", help="With --resume: where the run's images are now."),
     ] = None,
     find_lr: Annotated[
-        bool, typer.Option("--find-lr", help="Search for a learning rate and draw its curve; train nothing.")
+        bool,
+        typer.Option(
+            "--find-lr", help="Search for a good learning rate, print it and draw the losses; train nothing."
+        ),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -572,14 +643,14 @@ def train(
         str | None,
         typer.Option(
             metavar="N|WxH",
-            help="Bring images to this size, in pixels.  [default: as they are if small and alike, else 64]",
+            help="Resize the images, in pixels.  [default: their own size if small and all alike, else 64]",
         ),
     ] = None,
     fit: Annotated[
         str | None,
         typer.Option(
             metavar="HOW",
-            help="Images of other shapes: crop what sticks out, pad with black, or stretch.  [default: crop]",
+            help="Images of another aspect ratio: crop, pad with black, or stretch.  [default: crop]",
         ),
     ] = None,
     splits: Splits = None,
@@ -594,7 +665,7 @@ def train(
 ) -> int:
     """Train a network on folders or tables of images.
 
-    Its checkpoint, learning curves and mistakes are left in a folder.
+    Checkpoints, learning curves and misclassified images are written to a folder.
     """
     given = dict(locals())
     given.pop("debug")
@@ -605,9 +676,11 @@ def train(
 
 @app.command(cls=Command)
 def samples(
-    folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="Where to; made if missing.")] = "samples",
+    folder: Annotated[
+        str, typer.Argument(metavar="[FOLDER]", help="Folder to copy to; created if missing.")
+    ] = "samples",
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line for each file written.")
+        bool, typer.Option("--json", help="Print one JSON object per line, one for each file written.")
     ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -622,7 +695,8 @@ def samples(
 def help(
     context: typer.Context,
     command: Annotated[
-        str | None, typer.Argument(metavar="[COMMAND]", help="What to explain.  [default: all of cnncli]")
+        str | None,
+        typer.Argument(metavar="[COMMAND]", help="The command to explain.  [default: cnncli as a whole]"),
     ] = None,
     debug: Debug = False,
 ) -> int:

@@ -20,10 +20,10 @@ class Example(NamedTuple):
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
     "": (
-        Example("cnncli samples", "Copy pictures to try things on to the folder samples."),
+        Example("cnncli samples", "Copy the sample images to the folder samples."),
         Example("cnncli convolve samples/coins.png -k sobel", "Find the edges of a photograph."),
-        Example("cnncli predict samples/digits/7.png", "Read a handwritten digit."),
-        Example("cnncli help convolve", "Explain a command, and show examples of it."),
+        Example("cnncli predict samples/digits/7.png", "Classify a handwritten digit."),
+        Example("cnncli help convolve", "Explain a command, with examples."),
     ),
     "convolve": (
         Example(
@@ -48,28 +48,34 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "predict": (
-        Example("cnncli predict samples/digits/*.png", "Read digits with the model that ships."),
         Example(
-            "cnncli predict samples/digits/7.png --top 1 --json", "Print the likeliest label for a program."
+            "cnncli predict samples/digits/*.png", "Classify digits with the model that ships with cnncli."
+        ),
+        Example(
+            "cnncli predict samples/digits/7.png --top 1 --json", "Print the most probable class as JSON."
         ),
         Example(
             "ls samples/digits/*.png | cnncli predict --files-from -", "Take the names of images from a pipe."
         ),
     ),
     "evaluate": (
-        Example("cnncli evaluate mnist --offline", "Judge the digit model by the test digits that ship."),
+        Example(
+            "cnncli evaluate mnist --offline",
+            "Evaluate the digit model on the test digits that ship with cnncli.",
+        ),
         Example(
             "cnncli evaluate mnist --offline -o report",
-            "Also draw the confusion matrix and the mistakes, in a folder.",
+            "Also write the confusion matrix and the misclassified images to a folder.",
         ),
     ),
     "featuremaps": (
         Example(
-            "cnncli featuremaps samples/digits/7.png -o maps.png", "Draw what every layer makes of a digit."
+            "cnncli featuremaps samples/digits/7.png -o maps.png",
+            "Draw the feature maps of every layer for a digit.",
         ),
         Example(
             "cnncli featuremaps samples/digits/7.png -o maps.html",
-            "The same as a page for a browser, which needs nothing besides it.",
+            "Write them as a self-contained page for a browser.",
         ),
         Example(
             "cnncli featuremaps samples/digits/7.png --view filters",
@@ -79,23 +85,24 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "kernels": (
         Example("cnncli kernels", "List all names."),
         Example("cnncli kernels gaussian:sigma=2", "Show the weights, rank and plan of one kernel."),
-        Example('cnncli kernels "1 2 1; 2 4 2; 1 2 1"', "The same of a matrix of your own."),
+        Example('cnncli kernels "1 2 1; 2 4 2; 1 2 1"', "Show the same for a matrix of your own."),
     ),
     "formats": (
         Example("cnncli formats", "Show which formats are read and written."),
-        Example("cnncli formats --json", "The same for programs, an object a line."),
+        Example("cnncli formats --json", "Print them as JSON, one object per line."),
     ),
     "train": (
         Example(
             "cnncli train mnist --offline --epochs 1 -o runs/digits",
-            "Pass once over the 5,000 digits that ship, and leave the network in a folder.",
+            "Train for one epoch on the 5,000 digits that ship with cnncli.",
         ),
         Example(
             "cnncli train --resume runs/digits --epochs 2",
-            "Go on where it stopped, for two passes in all.",
+            "Continue that run, up to two epochs in all.",
         ),
         Example(
-            "cnncli train photos --epochs 1", "Learn from a folder of class folders, such as photos/cat."
+            "cnncli train photos --epochs 1",
+            "Train on a folder with one folder per class, such as photos/cat.",
         ),
         Example(
             'cnncli train photos -m "conv16 relu pool fc" --epochs 1', "Train a network of your own layers."

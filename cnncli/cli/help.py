@@ -107,7 +107,7 @@ def _page(command: Any, ctx: Any, name: str, parts: Sequence[tuple[str, list[tup
     from cnncli.cli.examples import EXAMPLES
 
     width = max(min(get_terminal_size().columns, _WIDEST) - 2, _NARROWEST)
-    usage = " ".join(command.collect_usage_pieces(ctx))
+    usage = " ".join(piece.strip("{}") for piece in command.collect_usage_pieces(ctx))
     lines = [f"Usage: {ctx.command_path} {usage}", ""]
     lines += [f"  {line}".rstrip() for line in fill(command.help or "", width - 2)]
     for heading, rows in parts:
