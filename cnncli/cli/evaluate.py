@@ -252,7 +252,7 @@ def _remarks(predictions: Predictions, trained: Trained) -> list[str]:
     """What the user might not expect."""
     dataset = predictions.dataset
     lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *predictions.choice.warnings)]
-    lines += [f"warning: {shown(each.path)} is left out: {each.why}" for each in dataset.skipped[:5]]
+    lines += [f"warning: left out: {in_unicode(each.sentence)}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
         lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
     count = len(predictions.evaluation)

@@ -90,7 +90,7 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
     if not any(map(len, places)):
         raise CnncliError(
             f"{in_unicode(found.name)} has no {WORDS.get(split, '')} images; expected some",
-            "Say --split all to evaluate on all images.",
+            "Use --split all to evaluate on all images.",
         )
     chosen = np.concatenate([each[at] for each, at in zip(digests, places, strict=True)])
     total = sum(map(len, digests))
@@ -192,7 +192,7 @@ def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
     brings = " and ".join(WORDS[part] for part in found.given) or "no split of its"
     raise CnncliError(
         f"--split is {split}, but {name} brings {brings} images; expected one of its own splits",
-        f"Say --split {found.given[-1] if found.given else 'all'}.",
+        f"Use --split {found.given[-1] if found.given else 'all'}.",
     )
 
 

@@ -77,7 +77,7 @@ def as_text(predictions: "Predictions", trained: "Trained") -> str:
     lines = [
         shown(predictions.dataset.provenance),
         f"{shown(trained.checkpoint.architecture.name)}: {which}accuracy "
-        f"{accuracy_text(right, len(evaluation))}, loss {evaluation.loss:.4f}",
+        f"{accuracy_text(right, len(evaluation))}",
         _further(evaluation),
         f"evaluated on {len(evaluation):,} of {predictions.choice.total:,} images: "
         f"{in_unicode(predictions.choice.reason)}",
@@ -95,7 +95,7 @@ def _further(evaluation: Evaluation) -> str:
     return ", ".join(
         ([] if top is None else [f"top-5 accuracy {percent(top)}"])
         + ([] if area is None else [f"AUC {area:.4f}"])
-        + [f"log loss {evaluation.log_loss:.4f}"]
+        + [f"cross-entropy (log loss) {evaluation.log_loss:.4f}"]
         + [f"calibration error (ECE, {BINS} bins) {percent(evaluation.calibration.error)}"]
     )
 

@@ -109,7 +109,7 @@ def _check_open() -> None:
 
     if sys.stdin is None or sys.stdin.closed:
         raise UsageError(
-            "--files-from is -, but standard input is closed; expected names, one a line",
+            "--files-from is -, but standard input is closed; expected names, one per line",
             "Pipe names into the command, or name a file of names.",
         )
 

@@ -68,7 +68,7 @@ class NameList:
         if not self._null and b"\0" in raw:
             raise UsageError(
                 f"--files-from: line {self._line} of {self._where} holds NUL, which no name does; "
-                "expected a name a line",
+                "expected one name per line",
                 "Add -0 if names end with NUL, or save the list as UTF-8.",
             )
         name = os.fsdecode(raw if self._null else self._mended(raw))

@@ -157,7 +157,7 @@ def _listed(files_from: str, *, null: bool) -> list[tuple[str, str]]:
     names = names_in(data, where=place, null=null)
     if not names:
         raise UsageError(
-            f"--files-from: {place} holds no names; expected one a line", "Check how the list is made."
+            f"--files-from: {place} holds no names; expected one per line", "Check how the list is made."
         )
     return names
 

@@ -224,7 +224,7 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
         if not in_place and place in sources:
             raise UsageError(
                 f"the output {shown(job.target)} is also an input; expected another file",
-                "Choose another name with -o, or say --in-place to replace inputs.",
+                "Choose another name with -o, or use --in-place to replace inputs.",
             )
 
 

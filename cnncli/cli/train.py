@@ -80,9 +80,9 @@ def _carry_out(session: "Session", settings: CommandSettings) -> int:
     kept = ending.saying(lambda: f"the state of the last save is kept; {_resuming(session)}")
     with kept:
         if not settings.quiet:
-            from cnncli.cli.train_summary import summary_lines
+            from cnncli.cli.train_summary import epoch_legend, summary_lines
 
-            report(*summary_lines(session, sys.stderr))
+            report(*summary_lines(session, sys.stderr), *epoch_legend(session, sys.stderr))
         with orderly_stop() as signals, _display(session, settings) as observer:
             over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
@@ -140,12 +140,12 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
     if "data" in asked:
         raise UsageError(
             f"--data is {shown(asked['data'])} without --resume; expected it where a run's data have moved",
-            "Give the data set as DATASET, or say --resume RUN --data PATH.",
+            "Give the data set as DATASET, or use --resume RUN --data PATH.",
         )
     if "dataset" not in asked:
         raise UsageError(
             "no DATASET is given; expected a name, a folder or a file, or --resume RUN",
-            "Say cnncli train mnist; see cnncli train --help.",
+            "Run, for example, cnncli train mnist, or see cnncli train --help.",
         )
     if settings.find_lr and settings.dry_run:
         raise UsageError(
@@ -155,7 +155,7 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
     if asked.get("epochs") == 0:
         raise UsageError(
             "--epochs is 0; expected a whole number, 1 to 1000000",
-            "Say --dry-run to see what would be trained.",
+            "Use --dry-run to see what would be trained.",
         )
     try:
         options = TrainOptions(**asked)
@@ -184,7 +184,7 @@ def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
         raise UsageError(
             f"--momentum is {options.momentum:g} with --opt {options.opt}, which has none; "
             "expected it with sgd or rmsprop",
-            "Leave --momentum out, or say --opt sgd.",
+            "Leave --momentum out, or use --opt sgd.",
         )
 
 
@@ -395,7 +395,7 @@ def _how_to_go_on(session: "Session") -> str:
 def _resuming(session: "Session") -> str:
     import shlex
 
-    return f"go on with: cnncli train --resume {shown(shlex.quote(str(session.folder.path)))}"
+    return f"continue with: cnncli train --resume {shown(shlex.quote(str(session.folder.path)))}"
 
 
 def _find_rate(session: "Session", settings: CommandSettings) -> int:
@@ -415,7 +415,7 @@ def _find_rate(session: "Session", settings: CommandSettings) -> int:
         write_line(str(path))
     if not settings.quiet:
         report(
-            f"--lr {found.suggested:.2g} looks right: a tenth of the rate at which the loss is least; "
+            f"suggested: --lr {found.suggested:.2g}, a tenth of the rate with the lowest loss; "
             f"the curve is in {path}"
         )
     return DONE

@@ -28,7 +28,7 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     dataset, options, trainer = session.dataset, session.options, session.trainer
     table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
-    head += [f"         left out: {each.path}: {each.why}" for each in dataset.skipped[:_MOST_SKIPPED]]
+    head += [f"         left out: {each.sentence}" for each in dataset.skipped[:_MOST_SKIPPED]]
     height, width, channels = dataset.shape
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
@@ -38,22 +38,32 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
         f"{trainer.epochs * len(trainer.inputs.train):,} steps, "
         f"batch {trainer.inputs.batch}, {options.opt} at {options.lr:g} "
-        f"({options.sched}), weight decay {options.weight_decay:g}, augment {augmentation(session)}, "
+        f"({options.sched}), weight decay {options.weight_decay:g}, "
+        f"augment {augmentation(session).replace(',', ', ')}, "
         f"seed {options.seed}",
         *(f"         {note}" for note in (*session.notes, *_notes_on_steps(session))),
         f"run      {session.folder.path}",
     ]
     progress = trainer.progress
     if progress.step:
-        tail.append(f"         goes on after step {progress.step:,}, in epoch {progress.epoch + 1}")
+        tail.append(f"         continues after step {progress.step:,}, in epoch {progress.epoch + 1}")
     columns = columns_of(stream)
     layers = _layers(table, columns)
     sums = (
-        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds an image, "
+        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds per image, "
         f"{amount(run_memory(trainer, dataset), 'B')} of memory for batches of {table.batch}"
     )
     head = wrapped([*head, f"model    {session.model.name}"], columns, _INDENT)
     return [*head, *layers, *wrapped([sums, *tail, ""], columns, _INDENT)]
+
+
+def epoch_legend(session: "Session", stream: TextIO) -> list[str]:
+    """Say what the numbers in the lines of epochs are."""
+    from cnncli.cli.progress import columns_of, wrapped
+
+    validation = "validation loss and accuracy (* best so far), " if len(session.dataset.val) else ""
+    line = f"each epoch: training loss and accuracy, {validation}time so far"
+    return wrapped([line], columns_of(stream))
 
 
 def summary_object(session: "Session") -> dict[str, Any]:
@@ -88,9 +98,11 @@ def _notes_on_steps(session: "Session") -> list[str]:
     notes = []
     if left := count - min(count, len(inputs.train) * inputs.batch):
         images = "1 image" if left == 1 else f"{left:,} images"
-        notes.append(f"each epoch leaves out {images}, others every time: too few for a batch")
+        notes.append(f"each epoch leaves out {images}, too few for a batch: others in every epoch")
     if inputs.plans:
-        notes.append(f"prolonged from {', '.join(f'{each:,}' for each in inputs.plans)} epochs")
+        notes.append(
+            f"made longer: {', '.join(f'{each:,}' for each in inputs.plans)} epochs were planned before"
+        )
     return notes
 
 

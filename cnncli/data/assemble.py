@@ -279,7 +279,8 @@ def _divided(description: DatasetDescription, splits: dict[str, Split], load_opt
         count = len(description.skipped)
         names = listed([each.path for each in description.skipped])
         what = "1 file" if count == 1 else f"{count:,} files"
-        copies.append(f"{what} cannot be used and left out: {names}")
+        verb = "is" if count == 1 else "are"
+        copies.append(f"{what} cannot be used and {verb} left out: {names}")
     description = _with(description, warnings=tuple(copies))
     if load_options.whole:
         some = next(iter(splits.values()))
@@ -322,7 +323,7 @@ def _held_out(
         train, keys = picked(train, np.flatnonzero(~held), "train"), keys[~held]
         notes.append(
             f"no test split: {len(test):,} of {count:,} images, about {TEST_SHARE:.0%} of each class, "
-            "are held out by their content"
+            "are held out, chosen by a hash of their content"
         )
     if val is None:
         held = choose_held_out(
@@ -331,7 +332,9 @@ def _held_out(
         val = picked(train, np.flatnonzero(held), "val")
         train = picked(train, np.flatnonzero(~held), "train")
         if len(val):
-            notes.append(f"{len(val):,} of the training images, by their content, are the validation split")
+            notes.append(
+                f"{len(val):,} training images, chosen by a hash of their content, are the validation split"
+            )
     return train, val, test, tuple(notes)
 
 

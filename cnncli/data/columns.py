@@ -26,7 +26,7 @@ _SPLITS = (
 )  # fmt: skip
 _WORDS = frozenset((*PATHS, *PIXELS, *_LABELS, *_RARER_LABELS, *_SPLITS))
 _YES, _NO = ("true", "yes", "1", "1_0"), ("false", "no", "0", "0_0")
-_LABEL_HINT = "Say --label-column NAME, or its number from 1."
+_LABEL_HINT = "Use --label-column NAME, or its number from 1."
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def find_split(table: Table, taken: Sequence[int | None], *, use: bool | None) -
         raise CnncliError(
             f"{joined([str(table.column(at)) for at in free])} of {table.file} could all be the split; "
             "expected one",
-            "Rename those that are not, or say --no-splits to divide the images anew.",
+            "Rename those that are not, or use --no-splits to divide the images anew.",
         )
     if use and not free:
         raise CnncliError(
@@ -236,6 +236,6 @@ def split_words(table: Table, split: int) -> tuple[dict[str, str], str]:
         raise unknown_words(
             f"{table.column(split)} of {table.file}, {rows:,} rows",
             sorted(unknown),
-            "Write train, val and test, or say --no-splits to divide the images anew.",
+            "Write train, val and test, or use --no-splits to divide the images anew.",
         )
     return meaning, meaning_note(meaning)

@@ -95,7 +95,7 @@ def _one_per_image(column: Raw, path: Path) -> Raw:
         if not np.array_equal(column.astype(bool).sum(axis=1), np.ones(len(column))):
             raise CnncliError(
                 f"{shown(path)}: labels of shape {column.shape} are not one-hot; expected one per image",
-                "Give one label an image.",
+                "Give one label per image.",
             )
         return np.asarray(np.argmax(column, axis=1), np.int64)
     flat = column.ravel()

@@ -85,11 +85,12 @@ def load_dataset(
     """
     if not 0 <= val_split < 1:
         raise CnncliError(
-            f"--val-split is {val_split:g}; expected at least 0 and below 1", "Say 0.1 for a tenth."
+            f"--val-split is {val_split:g}; expected at least 0 and below 1", "Give 0.1 for a tenth."
         )
     if size is not None and not all(1 <= side <= MAX_SIDE for side in size):
         raise CnncliError(
-            f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}", "Say 64x64."
+            f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}",
+            "Give a size such as 64x64.",
         )
     load_options = LoadOptions(
         image_options=ImageOptions(size, fit, channels, input_spec),

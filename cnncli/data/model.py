@@ -28,9 +28,9 @@ class Skipped:
     reason: str
 
     @property
-    def why(self) -> str:
-        """The reason without the file's name in front of it, for lines that begin with the name."""
-        return self.reason.removeprefix(f"{self.path}: ")
+    def sentence(self) -> str:
+        """The reason with the file's name in front of it, once."""
+        return self.reason if self.reason.startswith(self.path) else f"{self.path}: {self.reason}"
 
 
 class Split(Protocol):

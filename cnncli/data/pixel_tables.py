@@ -87,7 +87,7 @@ def load_pixel_columns(sheet: Sheet, head: list[Row], load_options: LoadOptions)
             if at is not None:
                 cells.extend(_cells([line for _, line in block], sheet.delimiter, at, len(first)))
     if not images.blocks:
-        raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
+        raise CnncliError(f"{shown(sheet.path)} holds no images; expected one row per image", _EXPECTED)
     left = f" and {len(dropped)} others left out" if dropped else ""
     columns_used = f"classes by {table.column(label)} of {len(first)}{left}"
     return _assemble(
@@ -128,7 +128,7 @@ def load_pixel_cells(sheet: Sheet, names: Row, pixels: int, load_options: LoadOp
         images.labels += [row[label] for _, row in cells]
         images.splits += [row[split] for _, row in cells] if split is not None else []
     if not count:
-        raise CnncliError(f"{shown(sheet.path)} holds no images; expected a row an image", _EXPECTED)
+        raise CnncliError(f"{shown(sheet.path)} holds no images; expected one row per image", _EXPECTED)
     shape = _pixel_shape(sheet.path, count)
     columns_used = f"images by {table.column(pixels)}, classes by {table.column(label)}"
     return _assemble(
@@ -192,7 +192,7 @@ def _places(table: Table, images: _Images, split: int | None) -> tuple[dict[str,
     if not places:
         raise CnncliError(
             f"{table.file}: {table.column(split)} is empty in all rows; expected train, val or test",
-            "Write them, or say --no-splits to divide the images anew.",
+            "Write them, or use --no-splits to divide the images anew.",
         )
     return places, int((of == "").sum()), f", splits by {table.column(split)}" + (f": {odd}" if odd else "")
 
@@ -245,7 +245,7 @@ def _label_and_split(
         raise CnncliError(
             f"{table.column(candidates[0])} of {table.file} has a different value in each row; "
             "expected classes",
-            "Say --label-column NAME, or its number from 1, if it holds the classes all the same.",
+            "Use --label-column NAME, or its number from 1, if it holds the classes all the same.",
         )
     if len(candidates) == 1:
         return candidates[0], split
@@ -255,7 +255,7 @@ def _label_and_split(
         raise CnncliError(
             f"{table.file} has {table.column_values.width:,} columns, all of them named as pixels; "
             "expected a column of labels",
-            "Call it label, or say --label-column NAME, or its number from 1.",
+            "Call it label, or use --label-column NAME, or its number from 1.",
         )
     return _by_values(table), split
 
@@ -282,7 +282,7 @@ def _by_values(table: Table) -> int:
         how = "both" if candidates else "neither"
         raise CnncliError(
             f"column 1 and column {last + 1:,} of {table.file} could {how} be the label; expected one",
-            f"Say --label-column 1, or --label-column {last + 1}.",
+            f"Use --label-column 1, or --label-column {last + 1}.",
         )
     return candidates[0]
 

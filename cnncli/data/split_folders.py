@@ -13,7 +13,7 @@ from cnncli.images.faults import shown
 LAYOUT_HINT = (
     "Arrange them as FOLDER/CLASS/image.png, or FOLDER/train/CLASS/image.png and FOLDER/test/CLASS/image.png."
 )
-_SPLITS_HINT = "Say --no-splits for folders that are classes, --splits for folders that are splits."
+_SPLITS_HINT = "Use --no-splits for folders that are classes, --splits for folders that are splits."
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def with_splits_on_top(root: Path, branches: list[Branch], layout: Layout) -> li
         raise CnncliError(
             f"{shown(root)} can be read in two ways: {joined(sorted(words))} in the class folders are "
             "splits, or belong together; expected one meaning",
-            "Say --splits to train, validate and test by these folders, --no-splits to take them together.",
+            "Use --splits to train, validate and test by these folders, --no-splits to take them together.",
         )
     if not layout.splits:
         return branches
@@ -139,7 +139,7 @@ def _refuse_one_more(tree: _Tree) -> None:
             f"{shown(tree.root)} holds {joined([each.path.name for each in tree.nested])} and, with the same "
             "folders in it",
             odd,
-            "Rename the folder as the split that it is, move it away, or say --no-splits if all of them are "
+            "Rename the folder as the split that it is, move it away, or use --no-splits if all of them are "
             "classes.",
         )
 
@@ -166,7 +166,7 @@ def _ambiguous_error(tree: _Tree) -> CnncliError:
             f"{shown(tree.root)} holds images but no class folders in the splits "
             f"{joined([branch.path.name for branch in tree.known])}; expected folders of "
             "classes in them",
-            "Put folders of classes into the splits, or say --no-splits if these folders are the classes.",
+            "Put folders of classes into the splits, or use --no-splits if these folders are the classes.",
         )
     known = joined([branch.path.name for branch in tree.known])
     everything = sorted(branch.path.name for branch in [*tree.known, *tree.unknown])
@@ -188,5 +188,5 @@ def _no_training_error(tree: _Tree) -> CnncliError:
     one = tree.nested[0].path
     return CnncliError(
         f"{shown(tree.root)} holds {names} but no training images; expected a folder train beside them",
-        f"Name a folder of classes, such as {shown(one)}; or say --no-splits if {names} are the classes.",
+        f"Name a folder of classes, such as {shown(one)}; or use --no-splits if {names} are the classes.",
     )

@@ -266,7 +266,7 @@ def _same_files(table: Table, lookup: FileLookup, candidates: list[int]) -> int:
             columns = joined([str(table.column(each)) for each in sorted(candidates)])
             raise CnncliError(
                 f"{columns} of {table.file} could all be the image; expected one",
-                "Say --path-column NAME, or its number from 1.",
+                "Use --path-column NAME, or its number from 1.",
             )
     return candidates[0]
 
@@ -284,7 +284,7 @@ def _check_competing_labels(table: Table, sheet: Sheet, header: bool, label: int
             raise CnncliError(
                 f"{table.column(label)} and {table.column(at)} of {table.file} could both be the class, and "
                 "group the images differently; expected one",
-                "Say --label-column NAME, or its number from 1.",
+                "Use --label-column NAME, or its number from 1.",
             )
 
 

@@ -101,12 +101,12 @@ def encode_with_losses(
     support = FORMATS.get(format)
     if support is None:
         raise CnncliError(
-            f"unknown format {format!r}; expected one of {', '.join(FORMATS)}", "Say --format png."
+            f"unknown format {format!r}; expected one of {', '.join(FORMATS)}", "Use --format png."
         )
     if bits not in (None, 8, 16, 32):
-        raise CnncliError(f"cannot write {bits} bits; expected 8, 16 or 32", "Say --bits 16.")
+        raise CnncliError(f"cannot write {bits} bits; expected 8, 16 or 32", "Use --bits 16.")
     if quality is not None and not 1 <= quality <= 100:
-        raise CnncliError(f"quality {quality} is out of range; expected 1 to 100", "Say --quality 92.")
+        raise CnncliError(f"quality {quality} is out of range; expected 1 to 100", "Use --quality 92.")
     if bits is not None:
         picture = replace(picture, frames=tuple(with_depth(frame, bits) for frame in picture.frames))
     _check_support(picture, format, support)
@@ -154,12 +154,12 @@ def _check_support(picture: Picture, format: str, support: WriteSupport) -> None
         most = max(support.depths)
         raise CnncliError(
             f"{format} cannot hold {what} pixels; expected {' or '.join(map(str, support.depths))} bits",
-            f"Say --bits {most}, or write one of {able}, which hold them.",
+            f"Use --bits {most}, or write one of {able}, which hold them.",
         )
     check_frames(picture, format)
     if support.gray and picture.channels > 2:
         raise CnncliError(
-            f"{format} holds gray only; this image has colours", "Say --gray, or write .ppm or .png."
+            f"{format} holds gray only; this image has colours", "Use --gray, or write .ppm or .png."
         )
     height, width = (max(frame.shape[axis] for frame in picture.frames) for axis in (0, 1))
     longest = _LONGEST.get(format, 2**31 - 1)

@@ -247,11 +247,11 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
     if not suffix:
         raise CnncliError(
             f"output {shown(text)} has no suffix; expected one of {valid}",
-            "Add a suffix such as .png, or say --format png.",
+            "Add a suffix such as .png, or use --format png.",
         )
     raise CnncliError(
         f"unknown suffix {shown(suffix)} in {shown(text)}; expected one of {valid}",
-        did_you_mean(suffix, SUFFIXES, "Say --format png to choose the format yourself."),
+        did_you_mean(suffix, SUFFIXES, "Use --format png to choose the format yourself."),
     )
 
 
@@ -267,5 +267,5 @@ def _named(format: str) -> str:
     names = [name.lower() for name in FORMATS]
     raise CnncliError(
         f"unknown format {format!r}; expected one of {', '.join(names)}",
-        did_you_mean(format, names) or "Say --format png.",
+        did_you_mean(format, names) or "Use --format png.",
     )

@@ -27,7 +27,7 @@ def check_size(size: tuple[int, int, int], max_pixels: int) -> None:
         many = f", {frames} frames" if frames > 1 else ""
         raise CnncliError(
             f"it has {width}x{height} pixels{many}; at most {max_pixels:,} pixels are decoded",
-            f"Say --max-pixels {width * height * frames} if you trust the file.",
+            f"Use --max-pixels {width * height * frames} if you trust the file.",
         )
 
 
@@ -35,5 +35,5 @@ def too_many(count: int, what: str, pixels: int, most: int) -> CnncliError:
     """The error for frames of different sizes that together have too many pixels."""
     return CnncliError(
         f"its {count} {what} have {pixels:,} pixels; at most {most:,} pixels are decoded",
-        f"Say --max-pixels {pixels} if you trust the file.",
+        f"Use --max-pixels {pixels} if you trust the file.",
     )

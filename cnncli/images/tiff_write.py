@@ -66,7 +66,7 @@ def encode_tiff(picture: Picture, *, compress: bool = False) -> bytes:
         if ends[-1] + pad >= 2**32:
             raise CnncliError(
                 f"the TIFF file would be {ends[-1] / 2**30:.1f} GiB; expected less than 4 GiB",
-                "Say --compress, --bits 8, or write single frames.",
+                "Use --compress, --bits 8, or write single frames.",
             )
         layout[273] = entry(4, *ends[:-1].tolist(), order=order)
         directory = bytearray(pack_directory(layout, inside, order=order, at=at))

@@ -109,7 +109,7 @@ def parse(text: str, input_shape: tuple[int, int, int], classes: int, *, seed: i
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.name == "fc" and token.main is None and following is not None:
             raise token.fault(
-                "fc stands before the end; expected fc with a number there", "Say fc128 for 128 outputs."
+                "fc stands before the end; expected fc with a number there", "Write fc128 for 128 outputs."
             )
         try:
             _add_layers(graph, token, following, (classes, seed))
@@ -290,7 +290,9 @@ def _leaky(token: _Token) -> Layer:
 def _dropout(token: _Token, seed: int) -> Layer:
     rate = 0.5 if token.main is None else float(token.main)
     if not 0 < rate < 1:
-        raise token.fault(f"dropout is {rate:g}; expected a rate between 0 and 1", "Say dropout0.5 for half.")
+        raise token.fault(
+            f"dropout is {rate:g}; expected a rate between 0 and 1", "Write dropout0.5 for half."
+        )
     return nn.Dropout(rate, seed=seed * 1009 + token.number)
 
 

@@ -135,5 +135,5 @@ def _check_rows(targets: NDArray[np.generic], out: Floats) -> None:
     if targets.shape != out.shape:
         raise CnncliError(
             f"targets have shape {targets.shape}; expected {out.shape}",
-            "Give one row of targets a sample, one target an output.",
+            "Give one row of targets per sample, one target per output.",
         )

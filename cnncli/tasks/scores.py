@@ -27,12 +27,12 @@ class Means(NamedTuple):
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1 as it is read: ``98.80 %``."""
-    return f"{100 * share:.2f} %"
+    """A share of 0 to 1 as it is read: ``98.80%``."""
+    return f"{share:.2%}"
 
 
 def accuracy_text(right: int, count: int) -> str:
-    """The accuracy of ``count`` predictions of which so many are right: ``98.80 % (988 of 1,000)``."""
+    """The accuracy of ``count`` predictions of which so many are right: ``98.80% (988 of 1,000)``."""
     return f"{percent(right / count)} ({right:,} of {count:,})"
 
 

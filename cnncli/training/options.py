@@ -257,7 +257,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise CnncliError(
             f"--size is {text!r}; expected a side, or width x height, of 1 to {MAX_SIDE:,} pixels",
-            "Say --size 64, or --size 96x64.",
+            "Use --size 64, or --size 96x64.",
         )
     return height, width
 

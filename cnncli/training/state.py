@@ -72,7 +72,9 @@ class Progress:
                 row.number("val_loss")
         epoch = fields.whole("epoch", 0, _MOST)
         if epoch != len(rows):
-            raise MalformedError(f"progress.history has {len(rows):,} rows; expected {epoch:,}, one an epoch")
+            raise MalformedError(
+                f"progress.history has {len(rows):,} rows; expected {epoch:,}, one per epoch"
+            )
         if fields.optional_record("result") is not None:
             result = fields.fields("result")
             for name in ("images", "right"):

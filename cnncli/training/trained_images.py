@@ -98,5 +98,5 @@ def _unpacked(part: str, text: str) -> Digests:
     except (binascii.Error, ValueError):
         data = b"?"
     if len(data) % 8:
-        raise MalformedError(f"images.{part} is not base64 of 8 bytes an image")
+        raise MalformedError(f"images.{part} is not base64 of 8 bytes per image")
     return np.unique(np.frombuffer(data, "<u8").astype(np.uint64))

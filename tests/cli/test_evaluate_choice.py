@@ -119,7 +119,7 @@ def test_other_data_without_splits_are_judged_whole(run, begun, tmp_path):
     fill(tmp_path / "heldout", 100, 10)
     done = run("evaluate", "heldout", "-m", "r")
     assert done.err == ""
-    assert re.search(r"accuracy [0-9.]+ % \([0-9]+ of 20\)", done.lines[1])
+    assert re.search(r"accuracy [0-9.]+% \([0-9]+ of 20\)", done.lines[1])
     said = "all images, because heldout has no splits and is not the data of the network's run"
     assert f"evaluated on 20 of 20 images: {said}" in done.lines
 

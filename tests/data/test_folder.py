@@ -101,7 +101,7 @@ def test_odd_files_are_told_and_left_out(class_folder):
     assert "1 file is not an image by the suffix: left out" in text
     assert "2 files with equal content have different labels and are left out" in text
     assert "(ant and cat)" in text
-    assert "2 files cannot be used and left out" in text
+    assert "2 files cannot be used and are left out" in text
     assert {each.path.rsplit("/", 1)[1] for each in dataset.skipped} == {"broken.png", "empty.jpg"}
     assert dataset.classes == ("ant", "bee", "café 🐱 *", "cat")
     assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 14
@@ -179,7 +179,7 @@ def test_files_that_cannot_be_used_are_counted_and_some_named(class_folder, coun
     for at in range(count):
         (class_folder / "ant" / f"x{at}.png").write_bytes(b"no image")
     (warning,) = (each for each in load_dataset(str(class_folder)).warnings if "cannot be used" in each)
-    assert warning.startswith(f"{said} be used and left out: ")
+    assert warning.startswith(f"{said} be used and {'is' if count == 1 else 'are'} left out: ")
     assert warning.count(".png") == min(count, 3)
     assert warning.endswith("and 2 more") == (count == 5)
 

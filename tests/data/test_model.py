@@ -35,5 +35,6 @@ def test_class_weights():
 
 
 def test_why_an_image_is_left_out_does_not_repeat_its_name():
-    assert Skipped("a.png", "a.png: it has 9x9 pixels").why == "it has 9x9 pixels"
-    assert Skipped("a.png", "no such file (row 2)").why == "no such file (row 2)"
+    assert Skipped("a.png", "a.png: it has 9x9 pixels").sentence == "a.png: it has 9x9 pixels"
+    assert Skipped("a.png", "a.png is not an image").sentence == "a.png is not an image"
+    assert Skipped("a.png", "no such file (row 2)").sentence == "a.png: no such file (row 2)"

@@ -248,7 +248,7 @@ BOMBS = {
 def test_bombs_are_refused_by_their_header(name):
     with pytest.raises(CnncliError, match=r"60000x60000 pixels; at most 500,000,000") as caught:
         read_picture(BOMBS[name])
-    assert caught.value.hint == "Say --max-pixels 3600000000 if you trust the file."
+    assert caught.value.hint == "Use --max-pixels 3600000000 if you trust the file."
     assert read_size(BOMBS[name])[:2] == (60_000, 60_000)
 
 

@@ -85,7 +85,7 @@ def test_killed_and_resumed_runs_end_with_the_same_bits(bars, tmp_path):
         code, words = stopped(process(*arguments), parts, number, float(random.uniform(0, 0.25)))
         codes.append(code)
         if code in (130, 143):
-            assert "go on with: cnncli train --resume" in words
+            assert "continue with: cnncli train --resume" in words
             assert "Traceback" not in words
         arguments = ["--resume", parts]
     assert codes.count(0) < 4, "the runs ended before they were stopped"
