@@ -188,8 +188,8 @@ WARM = {
         "cli": "batch convolve metadata_notes names outputs plain run streams task values",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
-            "apply borders color derivatives entry execute linear mapping model named options plan run "
-            "rgbx spec"
+            "apply borders color derivatives entry execute kinds kinds.gradient mapping model named options "
+            "run rgbx spec"
         ),
         "images": (
             "arrow png_chunks decode decoding_limits encode faults formats limits metadata metadata_reading "

@@ -4,7 +4,6 @@ import numpy as np
 
 from cnncli.cli.run import report
 from cnncli.cli.task import Task
-from cnncli.filters.model import Bank, Gradient
 from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
 
@@ -40,7 +39,7 @@ def gain_of(task: Task, result: Picture, white: float) -> float:
     Edges of full contrast are white, and those of photographs have a fraction of it.
     """
     options = task.options
-    edges = isinstance(task.filters[-1], Gradient | Bank) and task.filters[-1].signed is False
+    edges = task.filters[-1].combines and task.filters[-1].signed is False
     if not edges or options.range is not None or options.scale != 1 or task.bias != "0":
         return 1
     frame = result.frames[0]

@@ -161,11 +161,12 @@ def _beginning(answers: Iterable[tuple[str, str]], word: str) -> Answers:
 def _kernels(word: str, before: Sequence[str]) -> Answers:
     """Names; after a colon what the kernel takes, and of choices their words."""
     del before
-    from cnncli.filters.named import FAMILIES
+    from cnncli.filters.named import MODULES
 
     head, colon, rest = word.partition(":")
     if not colon:
-        yield from ((name, family) for name, family in FAMILIES.items())
+        for name, module in MODULES.items():
+            yield name, "non-linear" if module.startswith("kinds.") else module
         return
     from cnncli.filters.spec import find_entry
 

@@ -21,7 +21,6 @@ from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.filters.model import Bilateral
 from cnncli.filters.options import Options
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
@@ -221,8 +220,8 @@ def _applied(
 
         return apply_in_area(frame, task.filters, task.options, task.part, threads=threads, **how)
 
-    # Colours are weighed together by the bilateral filter; channels that are no colours, each by itself.
-    alone = _has_bands(picture) and any(isinstance(filter, Bilateral) for filter in task.filters)
+    # Where colours are weighed together, channels that are no colours are filtered each by itself.
+    alone = _has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
     try:
         return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image

@@ -11,8 +11,8 @@ from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.filters.apply import Applied, Depth, apply_filters, filters_luma
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
-from cnncli.filters.model import Filter, Linear
-from cnncli.filters.options import Options, PlacedKernels, place_kernels
+from cnncli.filters.model import Filter, PlacedKernels
+from cnncli.filters.options import Options, place_kernels
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
 from cnncli.images.write import encode_picture
@@ -65,7 +65,7 @@ def encode_explanation(run: FilterRun, suffix: str) -> bytes:
 
 
 def explain(run: FilterRun) -> Explanation:
-    """FilterRun the filters on luma and gather what the picture shows.
+    """Run the filters on luma and gather what the picture shows.
 
     Parameters
     ----------
@@ -210,8 +210,8 @@ def _after(before: Sequence[Filter]) -> str:
 
 def _called(filter: Filter) -> str:
     """A filter's name; a matrix that the user has written has none but its size."""
-    if filter.name == "custom" and isinstance(filter, Linear):
-        kh, kw = filter.weights.shape
+    if filter.name == "custom":
+        kh, kw = filter.kernels[0].shape
         return f"a {kw} × {kh} matrix"
     return filter.name
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.checked import as_json
-from cnncli.cli.arithmetic import show, spell_out
 from cnncli.cli.streams import write_line
 from cnncli.filters.catalog import CATALOG
 from cnncli.filters.entry import Entry, Parameter
-from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.model import Filter, Weights
 from cnncli.filters.named import ALIASES
 from cnncli.filters.spec import find_entry, parse_spec
+from cnncli.filters.worked import show
 from cnncli.text import printable
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def render_kernel(filter: Filter, console: Console) -> None:
     if isinstance(filter, Bank):
         _render_bank(filter, console)
     else:
-        for label, weights in weights_of(filter):
+        for label, weights in filter.shown_weights():
             _render_weights(label, weights, console, as_given=entry is None)
-    _line(console, f"Plan    {_plan(filter)}", hang=8)
+    _line(console, f"Plan    {filter.plan()}", hang=8)
     if entry is not None:
         _line(console, f"Source  {entry.source}", hang=8)
         _render_example(entry, console)
@@ -118,20 +119,6 @@ def result_in_words(filter: Filter) -> str:
     if filter.signed:
         return f"{color}, around mid-gray"
     return color if filter.signed is None else f"{color}, from black up"
-
-
-def weights_of(filter: Filter) -> list[tuple[str, Weights]]:
-    """List a filter's kernels, each with what it stands for; none for median, bilateral and canny."""
-    if isinstance(filter, (Linear, ZeroCrossings)):
-        return [("Weights", filter.weights)]
-    if isinstance(filter, Gradient):
-        return [("dx", filter.dx), ("dy", filter.dy)]
-    if isinstance(filter, Bank):
-        if filter.answer == "energy":
-            return [(f"Mask {number}", weights) for number, weights in enumerate(filter.bank, 1)]
-        pairs = zip(filter.angles, filter.bank, strict=True)
-        return [(f"{show(float(np.degrees(angle)))}°", weights) for angle, weights in pairs]
-    return []
 
 
 def rank_of(weights: Weights) -> int:
@@ -182,9 +169,9 @@ def kernel_json(filter: Filter) -> dict[str, Any]:
                 "sum": float(weights.sum()),
                 "rank": rank_of(weights),
             }
-            for label, weights in weights_of(filter)
+            for label, weights in filter.shown_weights()
         ],
-        "plan": _plan(filter),
+        "plan": str(filter.plan()),
     }
     if entry is not None:
         example = entry.example
@@ -249,12 +236,6 @@ def _are_short(weights: Weights) -> bool:
     return bool(np.abs(scaled).max() < 1e6 and np.allclose(scaled, np.rint(scaled), 0, 1e-9))
 
 
-def _plan(filter: Filter) -> str:
-    from cnncli.filters.plan import describe_plan
-
-    return describe_plan(filter)
-
-
 def _render_parameters(entry: Entry, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -296,7 +277,7 @@ def _sums(weights: Weights) -> str:
 
 def _render_bank(filter: Bank, console: Console) -> None:
     """Print the masks side by side, as many as fit."""
-    labels = [label for label, _ in weights_of(filter)]
+    labels = [label for label, _ in filter.shown_weights()]
     written = [weight_rows(weights, widest=WIDEST // 2 + 1) for weights in filter.bank]
     _line(console, f"Masks, as written for convolution{f': {written[0][0]}' if written[0][0] else ''}")
     blocks = [[label, *_aligned(rows)] for label, (_, rows) in zip(labels, written, strict=True)]
@@ -312,7 +293,7 @@ def _render_bank(filter: Bank, console: Console) -> None:
 
 def _render_example(entry: Entry, console: Console) -> None:
     example = entry.example
-    lines, value = spell_out(parse_spec(example.spec), example.patch)
+    lines, value = parse_spec(example.spec).spell_out(example.patch)
     console.print()
     _line(console, f"Example {example.spec} on the middle of", hang=8)
     for text in _aligned([[show(pixel) for pixel in row] for row in example.patch]):

@@ -12,8 +12,8 @@ from cnncli.cli.outputs import Job, Naming
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import OutputMode, parse_border
-from cnncli.filters.model import Filter, Linear
-from cnncli.filters.options import Normalize, Options, PlacedKernels, RangeMode, place_kernels
+from cnncli.filters.model import Filter, PlacedKernels
+from cnncli.filters.options import Normalize, Options, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
 from cnncli.images.faults import shown
@@ -82,7 +82,7 @@ class Task:
     def around_gray(self) -> bool:
         """Whether responses of a matrix are shown around mid-gray without anybody having said so."""
         deciding = next((each for each in reversed(self.filters) if each.signed is not None), None)
-        return isinstance(deciding, Linear) and deciding.flips and self.options.range is None
+        return deciding is not None and deciding.flips and self.options.range is None
 
 
 def read_task(specs: list[str], given: dict[str, Any]) -> Task:
@@ -169,7 +169,7 @@ def _options(given: dict[str, Any]) -> Options:
 def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     """A filter that the options fit, and that does something."""
     _check_dilation(place_kernels(filter, options), filter.name, options.dilation)
-    if isinstance(filter, Linear) and not filter.weights.any():
+    if filter.kernels and not filter.combines and not filter.kernels[0].any():
         raise CnncliError(
             f"kernel {spec!r} has no weight but 0; expected at least one other",
             "Give another factor: with 0, every result would be black.",

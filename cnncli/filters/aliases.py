@@ -4,7 +4,7 @@ import re
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import plain
-from cnncli.filters.named import ALIASES, FAMILIES
+from cnncli.filters.named import ALIASES, MODULES
 from cnncli.nearest import did_you_mean, meant
 
 _MAX_LENGTH = 80  # characters of a SPEC to examine
@@ -87,7 +87,7 @@ def suggest_spec(text: str) -> str:
     known = _ALIASES.get(word.replace("-", ""))
     if known:
         return meant(f"-k {known}", _LIST)
-    near = did_you_mean(word, (*FAMILIES, *ALIASES), form="-k {}", instead=ALIASES)
+    near = did_you_mean(word, (*MODULES, *ALIASES), form="-k {}", instead=ALIASES)
     return f"{near} {_LIST}" if near else ""
 
 

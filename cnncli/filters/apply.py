@@ -20,9 +20,8 @@ from cnncli.filters.borders import Axis
 from cnncli.filters.color import from_linear, to_linear
 from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, to_pixels
-from cnncli.filters.model import Canny, Filter, Linear, ZeroCrossings
+from cnncli.filters.model import Filter, Geometry, Plan
 from cnncli.filters.options import Options
-from cnncli.filters.plan import Plan, loops_of, plan_filter
 from cnncli.filters.rgbx import as_rgbx, empty_rgbx
 from cnncli.filters.run import footprint, run_filter
 from cnncli.records import record, replace
@@ -105,9 +104,7 @@ def apply_filters(
         If an option does not fit a filter or the size of the frame.
     """
     chain = list(filters) * options.repeat
-    if options.roi is not None and isinstance(chain[-1], Canny | ZeroCrossings):
-        # Edges are traced through the whole image, or compared with their neighbours, so the region is cut
-        # out of the whole result.
+    if options.roi is not None and chain[-1].from_whole:
         uncropped = replace(options, roi=None)
         whole = apply_filters(
             frame, filters, uncropped, alpha=alpha, source=source, target=target, threads=threads
@@ -156,7 +153,7 @@ def _response_range(chain: Sequence[Filter], white: float, *, biased: bool) -> t
     """
     signed, span = False, white
     for filter in chain:
-        if filter.signed is not None and not (biased and isinstance(filter, Linear) and filter.flips):
+        if filter.signed is not None and not (biased and filter.flips):
             signed, span = filter.signed, filter.span or white
     return signed, span
 
@@ -210,20 +207,17 @@ class _Run:
 
     def prepare(self, shape: tuple[int, ...]) -> None:
         """Compile all loops of the chain together, if it needs more than one."""
-        if len(self.chain) > 1 or isinstance(self.chain[0], Canny | ZeroCrossings):
-            options = self.options
-            plans = [
-                plan_filter(
-                    filter,
-                    dilation=options.dilation,
-                    stride=options.stride,
-                    shape=(shape[0], shape[1]),
-                    floats=number > 0 or self.source.dtype == np.float32,
-                )
-                for number, filter in enumerate(self.chain)
-            ]
-            loops = [loop for pair in zip(self.chain, plans, strict=True) for loop in loops_of(*pair)]
-            native.prepare(loops, processes=self.threads)
+        if len(self.chain) == 1 and self.chain[0].stages == 1:
+            return
+        loops: list[str] = []
+        for number, filter in enumerate(self.chain):
+            floats = number > 0 or self.source.dtype == np.float32
+            loops += filter.loops(filter.plan(self.geometry(shape, floats=floats)))
+        native.prepare(loops, processes=self.threads)
+
+    def geometry(self, shape: tuple[int, ...], *, floats: bool) -> Geometry:
+        """What plans depend on, for an output of about ``shape``."""
+        return Geometry(self.options.dilation, self.options.stride, (shape[0], shape[1]), floats)
 
     def to_pixels(
         self,
@@ -269,8 +263,7 @@ class _Run:
 
     def plan_of(self, filter: Filter, shape: tuple[int, ...]) -> Plan:
         """The plan of a filter over colours weighted by opacity."""
-        options, size = self.options, (shape[0], shape[1])
-        plan = plan_filter(filter, dilation=options.dilation, stride=options.stride, shape=size, floats=True)
+        plan = filter.plan(self.geometry(shape, floats=True))
         words = f"{plan.detail}, beside opacity" if plan.detail else "beside opacity"
         return replace(plan, detail=words)
 

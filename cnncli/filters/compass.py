@@ -10,7 +10,8 @@ import numpy as np
 
 from cnncli.filters.derivatives import gradient
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Bank, Filter, Weights
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.model import Filter, Weights
 from cnncli.records import replace
 
 _RING = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))

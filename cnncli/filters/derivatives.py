@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from cnncli.filters.entry import STEP, Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Filter, Gradient, Linear, Weights
+from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.model import Filter, Weights
 
 FARID_PREFILTER = (0.037659, 0.249153, 0.426375, 0.249153, 0.037659)
 """Farid and Simoncelli 2004, table 1, 5 taps, first order: the interpolator p."""
@@ -85,6 +86,8 @@ def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
     """
     spec = spec_of(name, direction=direction)
     if direction in ("x", "y"):
+        from cnncli.filters.kinds.linear import Linear
+
         weights = freeze(dx if direction == "x" else dy)
         return Linear(name=name, spec=spec, signed=True, gray=True, weights=weights)
     pair = freeze(dx), freeze(dy)

@@ -17,6 +17,9 @@ Value = float | int | str
 MAX_SIZE = 4097
 """The largest side of a kernel: 4097 x 4097 weights take 128 MiB."""
 
+MAX_WINDOW = 255
+"""The largest side of the window of a filter without kernels: median, bilateral."""
+
 MAX_WEIGHT = 1e30
 """Weights beyond this would overflow float32 when multiplied by a 16-bit image."""
 

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out
-from cnncli.filters.model import Weights
+from cnncli.filters.mapping import Mapping, to_pixels
+from cnncli.filters.model import Floats, Weights
 from cnncli.filters.rgbx import run_on_rgb
+from cnncli.records import replace
 
 BOX_TILE_ROWS = 96  # for bytes: a quarter of the memory of floats, and fewer rows are summed twice
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
@@ -230,12 +233,16 @@ def run_responses(
     _set_taps(job, np.stack(even), dilation)
     job.record["kernels"], job.record["combine"] = len(kernels), jobs.COMBINE[combine]
     job.record["rectified"] = rectified
-    largest = max(float(np.abs(weights).sum()) for weights in kernels)
-    job.record["floor"] = NOISE * largest * surface.full_scale
+    job.record["floor"] = noise_floor(kernels, surface.full_scale)
     job.point("angles", np.array(angles or [0.0] * len(kernels), np.float32))
     # Responses of all kernels for one chunk, as a number of rows of scratch.
     room = -(-len(even) * processor()[3].tap_chunk(2) // job.pitch)
     return _run("responses", job, threads, rows=job.loaded_rows + 2 + room)
+
+
+def noise_floor(kernels: Sequence[Weights], white: float) -> np.float32:
+    """The response of the largest kernel below which there is nothing but rounding, as in flat areas."""
+    return np.float32(NOISE * max(float(np.abs(weights).sum()) for weights in kernels) * white)
 
 
 def integer_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
@@ -298,9 +305,33 @@ def _set_taps(job: TileJob, kernels: Weights, dilation: int) -> None:
     job.point("tap_weights", np.ascontiguousarray(weights, np.float32))
 
 
+def unmapped(surface: Surface) -> Surface:
+    """The same surface with a float32 output of its own that holds responses, not mapped to pixels."""
+    out = aligned_empty(surface.out.shape, np.float32)
+    return replace(surface, out=out, absolute=False, scale=1.0, bias=0.0)
+
+
+def dense_shape(surface: Surface, extent: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and channels of an output without stride, of a window of ``extent`` (width, height)."""
+    x, y = extent
+    return surface.ymap.size - y + 1, surface.xmap.size - x + 1, surface.channels
+
+
+def store_responses(responses: Floats, surface: Surface) -> int:
+    """Map responses, which are overwritten, to the output of a surface; the number of clipped values."""
+    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
+    surface.out[:], clipped = to_pixels(responses, mapping, surface.out.dtype)
+    return clipped + (surface.out.dtype == np.float32 and not np.isfinite(surface.out).all())
+
+
+def clipped_in(scratches: Sequence[NDArray[np.uint8]]) -> int:
+    """The sum of the counts of clipped values that threads have left in their scratch memory."""
+    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+
+
 def _run(name: str, job: TileJob, threads: int, *, rows: int) -> int:
     """Run a job with scratch memory for ``rows``; the clipped values of all threads."""
     scratches = native.run(
         name, job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * rows * job.pitch
     )
-    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+    return clipped_in(scratches)

@@ -6,8 +6,10 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.laplacians import zero_sum
-from cnncli.filters.model import Bank, Filter, Linear, Weights
+from cnncli.filters.model import Filter, Weights
 from cnncli.filters.smoothing import ANGLE_MEANING, MAX_SIGMA
 
 SIGMA_PER_WAVELENGTH = 0.56

@@ -10,8 +10,9 @@ import numpy as np
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT
+from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
-from cnncli.filters.model import Linear, Weights
+from cnncli.filters.model import Weights
 from cnncli.records import replace
 
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".dat")

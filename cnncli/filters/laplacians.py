@@ -1,4 +1,4 @@
-"""Second derivatives: the Laplacian, with or without a Gaussian, and its zero-crossings."""
+"""Second derivatives: the Laplacian, with or without a Gaussian."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import MAX_SIZE, STEP, Entry, Example, Parameter, freeze, spec_of, write_number
-from cnncli.filters.model import Filter, Linear, Weights, ZeroCrossings
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter, Weights
 from cnncli.filters.sharpening import CROSS, NEIGHBOURS, SQUARE
 from cnncli.filters.smoothing import MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
 
@@ -16,7 +17,7 @@ MARR_RATIO = 1.6
 _NEGLIGIBLE_WEIGHT = 1e-9
 """A difference below this is lost in the rounding of its terms in float32."""
 
-_SIGMA = Parameter(
+SIGMA = Parameter(
     name="sigma",
     meaning="of the Gaussian, in pixels",
     default="2",
@@ -69,19 +70,6 @@ def dog(*, sigma: float = 1.0, sigma2: float | None = None, size: int | None = N
         )
     spec = spec_of("dog", sigma=sigma, sigma2=sigma2, size=size)
     return Linear(name="dog", spec=spec, signed=True, gray=True, weights=freeze(weights))
-
-
-def zero_crossings(*, sigma: float = 2.0, threshold: float = 0.02, size: int | None = None) -> Filter:
-    """Make the detector of edges where the Laplacian of a Gaussian changes sign."""
-    size = gaussian_size(sigma) if size is None else size
-    return ZeroCrossings(
-        name="zero-crossings",
-        spec=spec_of("zero-crossings", sigma=sigma, threshold=threshold, size=size),
-        signed=False,
-        gray=True,
-        weights=freeze(log_weights(sigma, size)),
-        threshold=threshold,
-    )
 
 
 def log_weights(sigma: float, size: int) -> Weights:
@@ -141,7 +129,7 @@ LOG = Entry(
     name="log",
     family="second derivatives",
     summary="Laplacian of a Gaussian, times sigma^2",
-    parameters=(_SIGMA, SIZE),
+    parameters=(SIGMA, SIZE),
     build=log,
     source="D. Marr, E. Hildreth: Theory of Edge Detection, 1980, eq. 5; "
     "sigma^2 as in T. Lindeberg: Feature Detection with Automatic Scale Selection, 1998",
@@ -157,7 +145,7 @@ MEXICAN_HAT = Entry(
     name="mexican-hat",
     family="second derivatives",
     summary="minus the Laplacian of a Gaussian: bright blobs of radius sqrt(2) sigma",
-    parameters=(_SIGMA, SIZE),
+    parameters=(SIGMA, SIZE),
     build=mexican_hat,
     source="N. Ricker, 1953; D. Marr: Vision, 1982, fig. 2-9; minus log",
     example=Example(
@@ -208,30 +196,4 @@ DOG = Entry(
     ),
 )
 
-ZERO_CROSSINGS = Entry(
-    name="zero-crossings",
-    family="second derivatives",
-    summary="edges one pixel wide where the Laplacian of a Gaussian changes sign",
-    parameters=(
-        _SIGMA,
-        Parameter(
-            name="threshold",
-            meaning="minimum change of log across an edge, as a fraction of full scale",
-            default="0.02",
-            low=0,
-            high=1,
-        ),
-        SIZE,
-    ),
-    build=zero_crossings,
-    source="D. Marr, E. Hildreth: Theory of Edge Detection, 1980, section 2",
-    example=Example(
-        spec="zero-crossings:sigma=1,threshold=0.02,size=3",
-        patch=((0, 0, 1, 1),) * 3,
-        expected=-0.247683,
-        note="log falls from 0.123841 on the dark side to -0.123841 on the bright side: the sign changes "
-        "and the change is above the threshold, an edge",
-    ),
-)
-
-ENTRIES = {entry.name: entry for entry in (LAPLACIAN, LOG, MEXICAN_HAT, DOG, ZERO_CROSSINGS)}
+ENTRIES = {entry.name: entry for entry in (LAPLACIAN, LOG, MEXICAN_HAT, DOG)}

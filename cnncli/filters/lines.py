@@ -6,7 +6,9 @@ import numpy as np
 
 from cnncli.filters.compass import EIGHT_ANGLES, ring_masks
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Bank, Filter, Linear, Weights
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter, Weights
 
 LINE_MASKS = (
     ((-1.0, -1.0, -1.0), (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)),

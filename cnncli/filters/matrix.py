@@ -6,7 +6,8 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT, freeze, read_number, write_number
-from cnncli.filters.model import Linear, Weights
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Weights
 
 _FORM = "Write numbers with spaces or commas between them and ';' between rows: '0 -1 0; -1 5 -1; 0 -1 0'"
 _SIZED_FORM = "Write the size and then the numbers row by row: '3x3: 0,-1,0 -1,5,-1 0,-1,0'"

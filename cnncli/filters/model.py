@@ -1,23 +1,109 @@
-"""Filters as described by a SPEC: frozen records, from which a plan is made.
+"""What a filter is: a frozen record made from a SPEC, and what the engine asks it. Kinds are in ``kinds``.
 
 Legend: a response is in the units of the image (0 to 255, 0 to 65535 or 0 to 1),
 unless the filter has its own ``span``. x points to the right, y downwards.
 """
 
-from typing import Literal
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.records import record
 
+if TYPE_CHECKING:
+    from cnncli.core.tiling import Surface
+    from cnncli.filters.opacity import FilterRunner
+
 Weights = NDArray[np.float64]
-Answer = Literal["x", "y", "magnitude", "angle"]
+Floats = NDArray[np.float32]
+Patch = Sequence[Sequence[float]]
+
+
+@record
+class Geometry:
+    """What the cost of a filter depends on besides its kernels; by default a typical image.
+
+    Attributes
+    ----------
+    dilation : int
+        Pixels from one cell of a kernel to the next.
+    stride : (x, y)
+        Steps between output pixels.
+    shape : (height, width)
+        Of the output.
+    floats : bool
+        Whether the source's samples are floats.
+    """
+
+    dilation: int = 1
+    stride: tuple[int, int] = (1, 1)
+    shape: tuple[int, int] = (1080, 1920)
+    floats: bool = False
+
+
+TYPICAL = Geometry()
+
+
+@record(eq=False)
+class Plan:
+    """A method of computing a filter: the cheapest of several with the same result.
+
+    Attributes
+    ----------
+    way : str
+        The method: ``direct``, ``separable``, ``median`` …
+    detail : str
+        A short description.
+    cost : float
+        In vector multiply-adds per vector of output samples, as measured on AVX2 cores; infinite if unknown.
+        It only has to rank the methods.
+    columns, rows : ndarray or None
+        For ``separable``: factors of shapes (rank, kh) and (rank, kw), as applied to the image.
+    """
+
+    way: str
+    detail: str
+    cost: float = math.inf
+    columns: Weights | None = None
+    rows: Weights | None = None
+
+    def __str__(self) -> str:
+        """As reported by ``--json`` and ``cnncli kernels``."""
+        return f"{self.way} ({self.detail})" if self.detail else self.way
+
+
+# Costs of a tap, in the unit of `Plan.cost`. A tap of a single sum is a load and a multiply-add, and
+# unaligned loads that cross a cache line count twice; with several sums per load (rows in one pass, pairs of
+# kernels) the multiply-adds are the limit.
+LONE_TAP = 1.35
+SHARED_TAP = 1.05
+
+
+@record(eq=False)
+class PlacedKernels:
+    """A filter's kernels as applied to the image, and the cell at the output pixel.
+
+    Attributes
+    ----------
+    kernels : tuple of ndarray, each (kh, kw)
+        Already flipped if the filter is a convolution; empty for filters without kernels.
+    anchor : (x, y)
+        The cell of these kernels, not of those written, at the output pixel.
+    """
+
+    kernels: tuple[Weights, ...]
+    anchor: tuple[int, int]
 
 
 @record(kw_only=True, eq=False)
 class Filter:
-    """Base class of filters.
+    """Base class of all kinds of filter.
+
+    A kind gives `plan`, `run` and `spell_out`, and what else differs from the defaults here, which are those
+    of a window without kernels.
 
     Attributes
     ----------
@@ -35,6 +121,13 @@ class Filter:
         Angles are in radians and have a span of pi.
     clips : bool
         Whether responses beyond black and white are meant to be clipped.
+    anchor : (x, y) or None
+        The cell of the kernels, as written, at the output pixel; None: (kw // 2, kh // 2).
+    flips : bool
+        True for a user's matrix, which ``--correlate`` leaves unflipped. Responses of named
+        kernels do not depend on it.
+    file : bool
+        Whether it was read from a file and is named after it.
     """
 
     name: str
@@ -43,114 +136,138 @@ class Filter:
     gray: bool = False
     span: float | None = None
     clips: bool = False
-
-
-@record(kw_only=True, eq=False)
-class Linear(Filter):
-    """One kernel.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (kh, kw), float64
-        As written: convolution flips it, correlation does not.
-    anchor : (x, y) or None
-        The cell, as written, at the output pixel; None: (kw // 2, kh // 2).
-    flips : bool
-        True for a user's matrix, which ``--correlate`` leaves unflipped. Responses of named
-        kernels do not depend on it.
-    file : bool
-        Whether it was read from a file and is named after it.
-    """
-
-    weights: Weights
     anchor: tuple[int, int] | None = None
     flips: bool = False
     file: bool = False
 
+    # Without annotations, as they belong to the kind and are no fields of the record.
+    combines = False  # the responses of several kernels are combined into one
+    stages = 1  # native functions that run one after another; several are compiled at once
+    from_whole = False  # a pixel depends on results far away: a region is cut out of the whole result
+    weighs_colors = False  # all colours of a pixel decide together
+    explained = ""  # a sentence: what is done with the pixels under the window
+    edge_map = False  # the response is full scale on an edge, 0 elsewhere
 
-@record(kw_only=True, eq=False)
-class Unsharp(Linear):
-    """A sharpening kernel with a threshold: small changes are ignored.
+    @property
+    def kernels(self) -> tuple[Weights, ...]:
+        """The kernels that the options about kernels apply to, each (kh, kw), as written for convolution."""
+        return ()
 
-    Attributes
-    ----------
-    min_change : float
-        Fraction of full scale. Where the response differs from the pixel under the anchor by less, the
-        pixel is unchanged.
-    """
+    @property
+    def reach(self) -> int:
+        """Pixels to each side of an output pixel that decide it, for a filter without kernels."""
+        return 0
 
-    min_change: float
+    @property
+    def shown_reach(self) -> int:
+        """As `reach`, of the window that an explanation shows."""
+        return self.reach
 
+    @property
+    def is_angle(self) -> bool:
+        """Whether responses are directions, in radians."""
+        return False
 
-@record(kw_only=True, eq=False)
-class Gradient(Filter):
-    """A pair of derivative kernels and the combination of their responses dx and dy.
+    @property
+    def homogeneous(self) -> bool:
+        """Whether scaling the image scales the response, so that what overflows can be computed again."""
+        return False
 
-    ``magnitude`` is hypot(dx, dy), ``angle`` is atan2(dy, dx) in radians.
-    Weights are as written for convolution, both of one shape (kh, kw).
-    """
+    def shown_weights(self) -> list[tuple[str, Weights]]:
+        """The kernels, each with what it stands for; none for filters that work without weights."""
+        return []
 
-    dx: Weights
-    dy: Weights
-    answer: Answer = "magnitude"
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """What a flat area is multiplied by, given the kernels as applied; 1: it keeps its value."""
+        return 0.0
 
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """Choose the method.
 
-@record(kw_only=True, eq=False)
-class Bank(Filter):
-    """Several kernels and the strongest response.
+        Parameters
+        ----------
+        geometry : Geometry
+            What the cost depends on.
+        kernels : sequence of ndarray
+            As applied to the image; by default as written.
 
-    Attributes
-    ----------
-    bank : tuple of ndarray, each (kh, kw)
-        As written for convolution, all of one shape.
-    angles : tuple of float
-        The direction of each kernel, in radians from -pi to pi.
-    answer : str
-        ``max``: the largest response; ``abs``: the largest magnitude; ``energy``: for frei-chen,
-        the norm of the responses; ``direction``: the angle of the strongest kernel
-        (by ``max`` if ``rectified`` is False, by magnitude if it is True).
-    rectified : bool
-        Whether the strongest response is chosen by magnitude, regardless of sign.
-    """
+        Returns
+        -------
+        Plan
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no plan")
 
-    bank: tuple[Weights, ...]
-    angles: tuple[float, ...]
-    answer: Literal["max", "abs", "energy", "direction"] = "max"
-    rectified: bool = False
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """The native functions that a plan runs, if known in advance."""
+        return ()
 
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: "Surface", *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Run the filter over a surface.
 
-@record(kw_only=True, eq=False)
-class Median(Filter):
-    """The median of a size x size window, size odd."""
+        Parameters
+        ----------
+        placed : PlacedKernels
+            The kernels as applied to the image.
+        plan : Plan
+            From `plan`.
+        surface : Surface
+            Source and output, with maps as long as the window needs.
+        dilation : int
+            Pixels from one cell to the next.
+        threads : int
+            Threads to use; the result does not depend on it.
 
-    size: int
+        Returns
+        -------
+        plan : Plan
+            The plan that was used: the pixels may have changed it.
+        clipped : int
+            Samples that the output's type clipped; for floats, above 0 if any is not finite.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not run")
 
+    def with_opacity(
+        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
+    ) -> tuple[Floats, Floats]:
+        """Filter colours with opacity; by default transparent pixels take the colours around them.
 
-@record(kw_only=True, eq=False)
-class Bilateral(Filter):
-    """Gaussian in space (``sigma``, pixels) times Gaussian in value (``sigma_color``, of full scale)."""
+        Parameters
+        ----------
+        run : FilterRunner
+            Runs filters over the frame.
+        color : ndarray, shape (H, W, C), float32
+            Not premultiplied; 0 where a pixel is transparent.
+        cover : ndarray, shape (H, W, 1), float32
+            Opacity from 0 to 1.
+        last : bool
+            Whether it is the last filter of the chain.
 
-    size: int
-    sigma: float
-    sigma_color: float
+        Returns
+        -------
+        color, cover
+            Of the result, float32.
+        """
+        from cnncli.filters.opacity import filter_filled
 
+        return filter_filled(run, self, color, cover, last=last)
 
-@record(kw_only=True, eq=False)
-class Canny(Filter):
-    """Canny's edge map: Gaussian ``sigma`` in pixels, hysteresis between ``low`` and ``high``.
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """Work out the response at the middle of a patch.
 
-    Thresholds of the gradient magnitude are fractions of full scale (a full-scale step before
-    smoothing gives 1 with the Sobel pair), 0 to 1.
-    """
+        Parameters
+        ----------
+        patch : rows of numbers
+            Large enough for the kernel; its middle is column W // 2, row H // 2.
+        white : float
+            Full scale of its pixels.
 
-    sigma: float
-    low: float
-    high: float
-
-
-@record(kw_only=True, eq=False)
-class ZeroCrossings(Filter):
-    """Where the Laplacian of Gaussian changes sign by more than ``threshold`` (fraction of full scale)."""
-
-    weights: Weights
-    threshold: float
+        Returns
+        -------
+        lines : list of str
+            The arithmetic.
+        value : float
+            The response.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not spelled out")

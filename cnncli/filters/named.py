@@ -1,9 +1,11 @@
 """Names of kernels, and the module that describes and builds each, imported on first use."""
 
+from importlib import import_module
+
 from cnncli.filters.entry import Entry
 
-#: The module of this package that defines each named kernel.
-FAMILIES: dict[str, str] = {
+#: The module of this package that defines each named kernel, in the order in which they are listed.
+MODULES: dict[str, str] = {
     "identity": "smoothing",
     "box": "smoothing",
     "gaussian": "smoothing",
@@ -23,7 +25,7 @@ FAMILIES: dict[str, str] = {
     "log": "laplacians",
     "dog": "laplacians",
     "mexican-hat": "laplacians",
-    "zero-crossings": "laplacians",
+    "zero-crossings": "kinds.zero_crossings",
     "kirsch": "compass",
     "robinson": "compass",
     "prewitt-compass": "compass",
@@ -32,9 +34,9 @@ FAMILIES: dict[str, str] = {
     "gabor-bank": "gabor",
     "line": "lines",
     "corner": "lines",
-    "median": "ranks",
-    "bilateral": "ranks",
-    "canny": "ranks",
+    "median": "kinds.median",
+    "bilateral": "kinds.bilateral",
+    "canny": "kinds.canny",
 }
 
 ALIASES: dict[str, str] = {
@@ -75,22 +77,6 @@ ALIASES: dict[str, str] = {
 
 
 def entry_of(name: str) -> Entry:
-    """The entry of a named kernel, a key of `FAMILIES`."""
-    match FAMILIES[name]:
-        case "smoothing":
-            from cnncli.filters.smoothing import ENTRIES
-        case "sharpening":
-            from cnncli.filters.sharpening import ENTRIES
-        case "derivatives":
-            from cnncli.filters.derivatives import ENTRIES
-        case "laplacians":
-            from cnncli.filters.laplacians import ENTRIES
-        case "compass":
-            from cnncli.filters.compass import ENTRIES
-        case "gabor":
-            from cnncli.filters.gabor import ENTRIES
-        case "lines":
-            from cnncli.filters.lines import ENTRIES
-        case _:
-            from cnncli.filters.ranks import ENTRIES
-    return ENTRIES[name]
+    """The entry of a named kernel, a key of `MODULES`."""
+    entries: dict[str, Entry] = import_module(f"cnncli.filters.{MODULES[name]}").ENTRIES
+    return entries[name]

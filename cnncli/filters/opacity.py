@@ -1,7 +1,7 @@
-"""Filters of images with opacity: one rule per class, so that colours of transparent pixels have no effect.
+"""Filters of images with opacity: one rule per kind, so that colours of transparent pixels have no effect.
 
 =============================  ==========================================================  ================
-class                          colours                                                     opacity
+kind                           colours                                                     opacity
 =============================  ==========================================================  ================
 no negative weight (blurs)     means weighted by opacity                                   filtered too
 negative weights (sharpening,  a neighbour is blended with the pixel under the anchor      unchanged
@@ -9,7 +9,7 @@ derivatives, pairs and banks)  by its opacity, relative to the window's largest
 one cell, under the anchor     as without opacity                                          unchanged
 median                         median weighted by opacity: always an existing value        its own median
 bilateral                      means weighted by opacity, distance and difference          unchanged
-Canny, zero-crossings          transparent pixels take the colours around them             unchanged
+all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
 
 The colour of a transparent result is 0. A constant border is opaque.
@@ -23,26 +23,11 @@ from numpy.typing import NDArray
 
 from cnncli.core.tiling import Surface
 from cnncli.filters.color import Floats, premultiplied, unmultiplied
-from cnncli.filters.combine import combine_responses
-from cnncli.filters.execute import integer_kernels
-from cnncli.filters.model import (
-    Bank,
-    Bilateral,
-    Canny,
-    Filter,
-    Gradient,
-    Linear,
-    Median,
-    Unsharp,
-    Weights,
-    ZeroCrossings,
-)
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter, Weights
 from cnncli.filters.options import place_kernels
-from cnncli.filters.ranked import run_bilateral, run_weighted_median
-from cnncli.filters.run import beyond_threshold
 from cnncli.records import replace
 
-_STEPS = 65536  # of opacity, as a weight of a median
 _VISIBLE = 1e-6  # opacity below this counts as 0
 
 
@@ -96,23 +81,32 @@ def filter_with_opacity(
         answer, _ = run.run_one(filter, color, None, last=last)
         return np.asarray(answer, np.float32), run.unfiltered(filter, cover, last=last, white=1.0)
     color = np.where(cover > 0, color, np.float32(0))
-    if isinstance(filter, Median):
-        cover_after, _ = run.run_one(filter, cover, None, last=last, white=1.0)
-        answer = _weighted_median(run, filter, color, cover, last=last)
-    elif is_blur(filter, run.options):
-        cover_after, _ = run.run_one(filter, cover, None, last=last, white=1.0)
-        weighted, _ = run.run_one(filter, premultiplied(color, cover), None, last=last)
-        answer = unmultiplied(np.asarray(weighted, np.float32), np.asarray(cover_after, np.float32))
-    else:
-        cover_after = run.unfiltered(filter, cover, last=last, white=1.0)
-        answer = _filter_with_hidden(run, filter, color, cover, last=last)
-    after = np.asarray(cover_after, np.float32)
+    answer, after = filter.with_opacity(run, color, cover, last=last)
     return np.where(after > np.float32(_VISIBLE), answer, np.float32(0)), after
 
 
-def is_blur(filter: Filter, options: Any) -> bool:
-    """Whether a kernel has no negative weight, so that colour and opacity spread."""
-    return isinstance(filter, Linear) and bool((place_kernels(filter, options).kernels[0] >= 0).all())
+def filter_premultiplied(
+    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
+) -> tuple[Floats, Floats]:
+    """Means weighted by opacity, which is filtered too; parameters as in `Filter.with_opacity`."""
+    cover_after, _ = run.run_one(filter, cover, None, last=last, white=1.0)
+    weighted, _ = run.run_one(filter, premultiplied(color, cover), None, last=last)
+    after = np.asarray(cover_after, np.float32)
+    return unmultiplied(np.asarray(weighted, np.float32), after), after
+
+
+def filter_filled(
+    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
+) -> tuple[Floats, Floats]:
+    """Transparent pixels take the colours around them; opacity is unchanged."""
+    after = unchanged_cover(run, filter, cover, last=last)
+    answer, _ = run.run_one(filter, _fill_transparent(color, np.sign(cover)), None, last=last)
+    return np.asarray(answer, np.float32), after
+
+
+def unchanged_cover(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) -> Floats:
+    """Opacity at the output positions; a constant border is opaque."""
+    return run.unfiltered(filter, cover, last=last, white=1.0)
 
 
 def _is_one_cell(filter: Filter, options: Any) -> bool:
@@ -124,42 +118,13 @@ def _is_one_cell(filter: Filter, options: Any) -> bool:
     return bool(np.count_nonzero(weights) == np.count_nonzero(weights[y, x]))
 
 
-def _filter_with_hidden(
-    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
-) -> Floats:
-    """Filters that do not change opacity."""
-    match filter:
-        case Bilateral():
-            surface = _interleaved(run, filter, color, cover, last=last)
-            run_bilateral(filter, surface, threads=run.threads, covered=True)
-            return np.asarray(surface.out[..., :-1], np.float32)
-        case Canny() | ZeroCrossings():
-            answer, _ = run.run_one(filter, _fill_transparent(color, np.sign(cover)), None, last=last)
-            return np.asarray(answer, np.float32)
-        case Linear(weights=weights):
-            plain = replace(filter, min_change=0.0) if isinstance(filter, Unsharp) else filter
-            (answer,) = _responses(run, plain, (weights,), color, cover, last=last)
-            if isinstance(filter, Unsharp):
-                unchanged = run.unfiltered(filter, color, last=last)
-                return beyond_threshold(filter, answer, unchanged, run.white)
-            return answer
-        case Gradient():
-            pair = (filter.dx, filter.dy)
-            responses = _responses(run, filter, pair, color, cover, last=last)
-            return combine_responses(filter, pair, responses, run.white)
-        case Bank():
-            bank = integer_kernels(filter.bank) if filter.answer == "direction" else filter.bank
-            responses = _responses(run, filter, bank, color, cover, last=last)
-            return combine_responses(filter, bank, responses, run.white)
-    raise TypeError(f"no rule for {type(filter).__name__}")
-
-
-def _responses(
+def relative_responses(
     run: FilterRunner, filter: Filter, kernels: Sequence[Weights], color: Floats, cover: Floats, *, last: bool
 ) -> list[Floats]:
-    """Sums over v c + (1 - v) m: m is the pixel under the anchor, v the opacity over the window's largest.
+    """Responses to which a neighbour contributes by its opacity, one for each kernel.
 
-    That is m L(1) + (L(a c) - m L(a)) / largest.
+    They are sums over v c + (1 - v) m: m is the pixel under the anchor, v the opacity over the window's
+    largest. That is m L(1) + (L(a c) - m L(a)) / largest.
     """
     center = run.unfiltered(filter, color, last=last)
     product = premultiplied(color, cover)
@@ -205,17 +170,7 @@ def _kernel(filter: Filter, weights: Weights) -> Linear:
     return Linear(name=filter.name, spec=filter.spec, weights=weights)
 
 
-def _weighted_median(
-    run: FilterRunner, filter: Median, color: Floats, cover: Floats, *, last: bool
-) -> Floats:
-    """Medians of colours weighted by opacity, in integer steps that also represent 8 and 16 bits."""
-    weights = np.ceil(np.clip(cover, 0, 1) * np.float32(_STEPS - 1) - np.float32(0.01))
-    surface = _interleaved(run, filter, color, np.maximum(weights, 0), last=last, opaque=_STEPS - 1)
-    run_weighted_median(filter, surface, threads=run.threads)
-    return np.asarray(surface.out[..., :-1], np.float32)
-
-
-def _interleaved(
+def interleaved(
     run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool, opaque: float = 1.0
 ) -> Surface:
     """Colours followed by opacity, with any constant border filled in."""

@@ -7,7 +7,7 @@ import numpy as np
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Border, OutputMode
 from cnncli.filters.color import SRGB, Curve
-from cnncli.filters.model import Bank, Filter, Gradient, Linear, Weights, ZeroCrossings
+from cnncli.filters.model import Filter, PlacedKernels, Weights
 from cnncli.records import record
 
 Normalize = Literal["none", "sum", "abs", "auto"]
@@ -94,22 +94,6 @@ def _in_range(name: str, count: int, given: object) -> None:
         raise CnncliError(f"{name} is {given}; expected {expected}", f"Leave {name} out for 1.")
 
 
-@record(eq=False)
-class PlacedKernels:
-    """A filter's kernels as applied to the image, and the cell at the output pixel.
-
-    Attributes
-    ----------
-    kernels : tuple of ndarray, each (kh, kw)
-        Already flipped if the filter is a convolution; empty for filters without weights.
-    anchor : (x, y)
-        The cell of these kernels, not of those written, at the output pixel.
-    """
-
-    kernels: tuple[Weights, ...]
-    anchor: tuple[int, int]
-
-
 def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
     """Flip, anchor and normalise a filter's kernels.
 
@@ -119,27 +103,19 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
         If an option does not fit the filter: an anchor outside the kernel, division by a sum of zero,
         or an option about kernels for a filter without any.
     """
-    kernels: tuple[Weights, ...]
-    match filter:
-        case Linear():
-            kernels, anchor, flip = (filter.weights,), filter.anchor, not (filter.flips and options.correlate)
-        case Gradient():
-            kernels, anchor, flip = (filter.dx, filter.dy), None, True
-        case Bank():
-            kernels, anchor, flip = filter.bank, None, True
-        case _:
-            _refuse_kernel_options(filter, options)
-            return PlacedKernels((), (0, 0))
-    kh, kw = kernels[0].shape
-    x, y = options.anchor or anchor or (kw // 2, kh // 2)
+    if not filter.kernels:
+        _refuse_kernel_options(filter, options)
+        return PlacedKernels((), (0, 0))
+    kh, kw = filter.kernels[0].shape
+    x, y = options.anchor or filter.anchor or (kw // 2, kh // 2)
     if not (0 <= x < kw and 0 <= y < kh):
         raise CnncliError(
             f"--anchor is {x},{y}; expected a cell of the {kw} x {kh} kernel {filter.name}, "
             f"from 0,0 to {kw - 1},{kh - 1}",
             f"Leave --anchor out for {kw // 2},{kh // 2}, the middle.",
         )
-    kernels = tuple(_normalized(weights, options.normalize, filter.name) for weights in kernels)
-    if flip:
+    kernels = tuple(_normalized(weights, options.normalize, filter.name) for weights in filter.kernels)
+    if not (filter.flips and options.correlate):
         return PlacedKernels(tuple(weights[::-1, ::-1] for weights in kernels), (kw - 1 - x, kh - 1 - y))
     return PlacedKernels(kernels, (x, y))
 
@@ -152,7 +128,7 @@ def _refuse_kernel_options(filter: Filter, options: Options) -> None:
         ("--normalize", options.normalize not in (None, "none")),
     ):
         if given:
-            why = "computes its own" if isinstance(filter, ZeroCrossings) else "has no"
+            why = "computes its own" if filter.shown_weights() else "has no"
             raise CnncliError(
                 f"{name} is given, but {filter.name} {why} kernel to apply it to", f"Leave {name} out."
             )

@@ -20,7 +20,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 _ROUNDING = 1 + 1e-5  # a result may exceed the largest float32 by this through rounding
 
 
-def recompute_overflow(run: Callable[[Surface], int], kernels: Sequence[Weights], surface: Surface) -> None:
+def recompute_overflow(
+    run: Callable[[Surface], object], kernels: Sequence[Weights], surface: Surface
+) -> None:
     """Recompute values of a float output that overflowed in an intermediate step.
 
     Parameters

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cnncli.filters.borders import Axis
-from cnncli.filters.model import Bilateral, Filter, Linear, Median
+from cnncli.filters.model import Filter
 from cnncli.filters.options import Options, place_kernels
 from cnncli.filters.run import footprint
 
@@ -49,13 +49,7 @@ def keeps_values(filters: Sequence[Filter], options: Options) -> bool:
     if (options.scale, options.bias) != (1, 0) or options.range not in (None, "clip", "none"):
         return False
     for filter in filters:
-        match filter:
-            case Linear():
-                weight = float(place_kernels(filter, options).kernels[0].sum())
-                if abs(weight - 1) > _NEGLIGIBLE:
-                    return False
-            case Median() | Bilateral():
-                pass
-            case _:
-                return False
+        kernels = place_kernels(filter, options).kernels if filter.kernels else ()
+        if abs(filter.flat_gain(kernels) - 1) > _NEGLIGIBLE:
+            return False
     return True

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Filter, Linear, Unsharp
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter
 from cnncli.filters.smoothing import ANGLE_MEANING, MAX_SIGMA, SIZE, gaussian_size, gaussian_taps
 
 CROSS = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
@@ -51,6 +52,8 @@ def unsharp(
     spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size)
     if not threshold:
         return Linear(name="unsharp", spec=spec, weights=weights)
+    from cnncli.filters.kinds.unsharp import Unsharp
+
     spec = spec_of("unsharp", sigma=sigma, amount=amount, size=size, threshold=threshold)
     return Unsharp(name="unsharp", spec=spec, weights=weights, min_change=amount * threshold)
 

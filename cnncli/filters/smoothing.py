@@ -6,7 +6,8 @@ import numpy as np
 
 from cnncli.filters.coverage import disk_coverage, streak_coverage
 from cnncli.filters.entry import MAX_SIZE, STEP, Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.model import Filter, Linear, Weights
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter, Weights
 
 MAX_SIGMA = 512.0
 """The sigma whose default size is MAX_SIZE."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import Entry, Value, plain, see, write_number
-from cnncli.filters.model import Filter, Linear, Weights
-from cnncli.filters.named import ALIASES, FAMILIES, entry_of
+from cnncli.filters.model import Filter, Weights
+from cnncli.filters.named import ALIASES, MODULES, entry_of
 
 _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
@@ -65,7 +65,7 @@ def find_entry(name: str) -> Entry | None:
     """Find a named kernel, ignoring case, ``-`` and ``_``; None if there is none."""
     folded = plain(name)
     known = ALIASES.get(folded, folded)
-    return entry_of(known) if known in FAMILIES else None
+    return entry_of(known) if known in MODULES else None
 
 
 def build_named(entry: Entry, text: str) -> Filter:
@@ -132,9 +132,7 @@ def name_for_files(text: str, filter: Filter) -> str:
     head, _, rest = text.partition(":")
     entry = find_entry(head)
     if entry is None:
-        return (
-            f"custom-{_checksum(filter)}" if isinstance(filter, Linear) and not filter.file else filter.name
-        )
+        return filter.name if filter.file else f"custom-{_checksum(filter)}"
     parts = [entry.name]
     for key, value in (_values(entry, rest) if rest else {}).items():
         parameter = entry.parameter(key)
@@ -144,10 +142,10 @@ def name_for_files(text: str, filter: Filter) -> str:
     return "-".join(parts)
 
 
-def _checksum(filter: Linear) -> str:
+def _checksum(filter: Filter) -> str:
     from zlib import crc32
 
-    return f"{crc32(repr((filter.anchor, filter.weights.tolist())).encode()):08x}"
+    return f"{crc32(repr((filter.anchor, filter.kernels[0].tolist())).encode()):08x}"
 
 
 def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:

@@ -16,7 +16,11 @@ from numpy.typing import DTypeLike, NDArray
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.borders import Axis, Border, BorderMode
-from cnncli.filters.model import Bilateral, Canny, Filter, Gradient, Linear, Median
+from cnncli.filters.kinds.bilateral import Bilateral
+from cnncli.filters.kinds.canny import Canny
+from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
 from cnncli.filters.spec import parse_spec
@@ -312,17 +316,10 @@ def surface_for(
 
 def _extent(filter: Filter) -> tuple[int, int]:
     """Pixels under a filter of odd sides."""
-    match filter:
-        case Linear(weights=weights) | Gradient(dx=weights):
-            return weights.shape[1], weights.shape[0]
-        case Median(size=size) | Bilateral(size=size):
-            return size, size
-        case Canny():
-            from cnncli.filters.edgemaps import canny_reach
-
-            side = 2 * canny_reach(filter) + 1
-            return side, side
-    raise TypeError(f"no extent for {type(filter).__name__}")
+    if not filter.kernels:
+        return 2 * filter.reach + 1, 2 * filter.reach + 1
+    height, width = filter.kernels[0].shape
+    return width, height
 
 
 def difference(ours: Array, theirs: Array) -> str:

@@ -13,7 +13,7 @@ from cnncli.cli.task import BITS
 from cnncli.data.load import NAMED
 from cnncli.data.prepare import FITS
 from cnncli.filters.borders import parse_border
-from cnncli.filters.named import FAMILIES
+from cnncli.filters.named import MODULES
 from cnncli.filters.spec import parse_spec
 from cnncli.models.catalog import MODELS
 from cnncli.nn.schedules import SCHEDULES
@@ -33,7 +33,7 @@ def test_commands_and_options():
 
 
 def test_kernels_and_their_parameters():
-    assert values("convolve", "a.png", "-k", "") == list(FAMILIES)
+    assert values("convolve", "a.png", "-k", "") == list(MODULES)
     assert values("kernels", "gauss") == ["gaussian"]
     assert values("convolve", "-k", "gaussian:s")[0] == "gaussian:sigma="
     assert "gaussian:sigma=2,size=" in values("convolve", "-k", "gaussian:sigma=2,")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cnncli.cli.arithmetic import spell_out
 from cnncli.cli.kernels import (
     entry_json,
     kernels,
@@ -15,7 +14,6 @@ from cnncli.cli.kernels import (
     render_list,
     result_in_words,
     weight_rows,
-    weights_of,
 )
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
@@ -116,7 +114,7 @@ def test_rank(spec, rank):
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_spelled_arithmetic_gives_the_example(name):
     example = CATALOG[name].example
-    lines, value = spell_out(parse_spec(example.spec), example.patch)
+    lines, value = parse_spec(example.spec).spell_out(example.patch)
     assert lines
     assert value == pytest.approx(example.expected, abs=6e-7)
 
@@ -124,11 +122,11 @@ def test_spelled_arithmetic_gives_the_example(name):
 @pytest.mark.parametrize("spec", ["sobel:angle", "roberts:angle", "kirsch:direction", "line:angle"])
 def test_spelled_angles(spec):
     patch = [[0, 0, 1], [0, 0, 1], [0, 0, 1]] if "line" not in spec else [[0, 0, 0], [1, 1, 1], [0, 0, 0]]
-    assert spell_out(parse_spec(spec), patch)[1] == pytest.approx(0)
+    assert parse_spec(spec).spell_out(patch)[1] == pytest.approx(0)
 
 
 def test_spelled_sum_can_be_checked_by_hand():
-    lines, value = spell_out(parse_spec("1 2; 3 4"), [[0.5, 0.25, 1], [0, 0.5, 0.1], [0, 0, 0]])
+    lines, value = parse_spec("1 2; 3 4").spell_out([[0.5, 0.25, 1], [0, 0.5, 0.1], [0, 0, 0]])
     # Flipped: 4 3 over 2 1, its last cell but one on the middle pixel.
     assert lines == ["4×0.5 + 3×0.1 = 2.3"]
     assert value == pytest.approx(2.3)
@@ -164,8 +162,8 @@ def test_json_of_one(capsys, spec):
     found, filter = json.loads(line), parse_spec(spec)
     assert found["spec"] == filter.spec
     assert found["plan"]
-    assert len(found["kernels"]) == len(weights_of(filter))
-    for shown, (_, weights) in zip(found["kernels"], weights_of(filter), strict=True):
+    assert len(found["kernels"]) == len(filter.shown_weights())
+    for shown, (_, weights) in zip(found["kernels"], filter.shown_weights(), strict=True):
         np.testing.assert_array_equal(shown["weights"], weights)
         assert shown["sum"] == pytest.approx(weights.sum())
 

@@ -9,11 +9,11 @@ import surfaces
 from guarded import CANARY, LUMA, Keeper
 
 from cnncli.core import native, tiling
-from cnncli.filters import grid
-from cnncli.filters.edgemaps import canny_reach, run_canny, run_zero_crossings
-from cnncli.filters.laplacians import zero_crossings
-from cnncli.filters.model import Bilateral, Canny, Median
-from cnncli.filters.ranked import run_bilateral, run_median, run_weighted_median
+from cnncli.filters import bilateral_grid as grid
+from cnncli.filters.kinds.bilateral import Bilateral, run_bilateral
+from cnncli.filters.kinds.canny import Canny, run_canny
+from cnncli.filters.kinds.median import Median, run_median, run_weighted_median
+from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
 
 CANNY = Canny(name="canny", spec="canny", sigma=0.5, low=0.01, high=0.1)
 CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
@@ -32,7 +32,7 @@ def ways():
     for size in (3, 9):
         filter = Median(name="median", spec="median", size=size)
         found[f"weighted-{size}"] = (filter, size, run_weighted_median)
-    found["canny"] = (CANNY, 2 * canny_reach(CANNY) + 1, run_canny)
+    found["canny"] = (CANNY, 2 * CANNY.reach + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
     return found
 

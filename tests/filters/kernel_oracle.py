@@ -4,7 +4,14 @@ import math
 
 import numpy as np
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.bilateral import Bilateral
+from cnncli.filters.kinds.canny import Canny
+from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.kinds.median import Median
+from cnncli.filters.kinds.zero_crossings import ZeroCrossings
+from cnncli.filters.model import Filter
 
 
 def response(weights, patch, x, y, anchor=None):

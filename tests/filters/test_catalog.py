@@ -5,7 +5,10 @@ import pytest
 from kernel_oracle import answer
 
 from cnncli.filters.catalog import CATALOG
-from cnncli.filters.model import Bank, Filter, Gradient, Linear
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter
 from cnncli.filters.named import ALIASES
 from cnncli.filters.spec import parse_spec
 from cnncli.records import fields

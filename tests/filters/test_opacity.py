@@ -8,7 +8,7 @@ from surfaces import BORDERS, DTYPES, random_image
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.borders import Border
 from cnncli.filters.catalog import CATALOG
-from cnncli.filters.model import Linear
+from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 from cnncli.errors import CnncliError
-from cnncli.filters.model import Linear
+from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.options import Options, place_kernels
 from cnncli.filters.spec import parse_spec
 

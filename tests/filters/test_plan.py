@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cnncli.filters.model import Linear, Weights
-from cnncli.filters.plan import RESIDUAL, describe_plan, plan_filter, plan_linear
+from cnncli.filters.kinds.linear import RESIDUAL, Linear, plan_linear
+from cnncli.filters.model import Geometry, Weights
 from cnncli.filters.spec import parse_spec
 from cnncli.filters.transforms import fft_cost
 
@@ -13,7 +13,7 @@ PHOTO = (1080, 1920)
 
 
 def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
-    return plan_linear(np.asarray(weights, float), dilation=dilation, stride=stride, shape=shape).way
+    return plan_linear(np.asarray(weights, float), Geometry(dilation, stride, shape)).way
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,9 @@ def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
     ],
 )
 def test_ways_of_named_filters(spec, expected):
-    assert plan_filter(parse_spec(spec)).way == expected
-    assert describe_plan(parse_spec(spec)).startswith(expected)
+    plan = parse_spec(spec).plan()
+    assert plan.way == expected
+    assert str(plan).startswith(expected)
 
 
 def test_the_way_of_a_size_follows_the_cost(rng):
@@ -48,7 +49,7 @@ def test_the_way_of_a_size_follows_the_cost(rng):
 
 def test_a_transform_of_rows_that_are_not_kept_is_counted(rng):
     weights = rng.normal(size=(21, 21))
-    costs = [plan_linear(weights, dilation=1, stride=(1, step), shape=PHOTO).cost for step in (1, 8)]
+    costs = [plan_linear(weights, Geometry(stride=(1, step), shape=PHOTO)).cost for step in (1, 8)]
     dense = fft_cost(21, 21, 8 * PHOTO[0], PHOTO[1], 1)
     assert costs[1] <= 8 * dense
     assert way(rng.normal(size=(31, 31)), stride=(1, 40)) == "direct"
@@ -76,7 +77,7 @@ def test_a_dilated_box_is_not_one():
 @pytest.mark.parametrize("shape", [(25, 25), (40, 21), (21, 40)])
 def test_low_rank_is_found_and_left_out_is_next_to_nothing(rng, rank, shape):
     weights = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))
-    plan = plan_linear(weights, dilation=1, stride=(1, 1), shape=PHOTO)
+    plan = plan_linear(weights, Geometry(shape=PHOTO))
     if plan.way == "fft":
         assert rank > 1  # cheaper yet
         return
@@ -91,7 +92,7 @@ def test_low_rank_is_found_and_left_out_is_next_to_nothing(rng, rank, shape):
 def test_nearly_separable_is_not_separable(rng):
     weights = np.outer(rng.normal(size=25), rng.normal(size=25))
     weights[3, 4] += 1e-3 * np.abs(weights).max()
-    plan = plan_linear(weights, dilation=1, stride=(1, 1), shape=PHOTO)
+    plan = plan_linear(weights, Geometry(shape=PHOTO))
     if plan.way == "separable":
         assert len(plan.columns) == 2
         assert np.abs(weights - plan.columns.T @ plan.rows).sum() <= RESIDUAL * np.abs(weights).sum()
@@ -99,22 +100,20 @@ def test_nearly_separable_is_not_separable(rng):
 
 def test_rank_1_factors_of_whole_numbers_are_exact():
     weights = np.outer([1, 4, 6, 4, 1], [1, 2, 0, -2, -1]).astype(float)
-    plan = plan_linear(np.kron(weights, np.ones((3, 3))), dilation=1, stride=(1, 1), shape=PHOTO)
+    plan = plan_linear(np.kron(weights, np.ones((3, 3))), Geometry(shape=PHOTO))
     assert plan.way == "separable"
     np.testing.assert_array_equal(plan.columns.T @ plan.rows, np.kron(weights, np.ones((3, 3))))
 
 
 def test_gradient_pairs_share_a_pass():
     sobel = parse_spec("sobel")
-    apart = sum(
-        plan_filter(Linear(name="d", spec="d", weights=weights)).cost for weights in (sobel.dx, sobel.dy)
-    )
-    assert plan_filter(sobel).cost < 1.5 * apart
+    apart = sum(Linear(name="d", spec="d", weights=weights).plan().cost for weights in (sobel.dx, sobel.dy))
+    assert sobel.plan().cost < 1.5 * apart
 
 
 def test_laplacian_of_gaussian_stays_flat_where_the_image_is():
     """What a low-rank form leaves out would show as a response where nothing changes."""
     filter = parse_spec("log:sigma=3")
-    plan = plan_filter(filter)
+    plan = filter.plan()
     weights = plan.columns.T @ plan.rows if plan.way == "separable" else filter.weights
     assert abs(ndimage.correlate(np.ones((50, 50)), weights)[25, 25]) < 1e-6

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.catalog import CATALOG
-from cnncli.filters.model import Filter, Linear
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.model import Filter
 from cnncli.filters.named import ALIASES
 from cnncli.filters.options import Options
 from cnncli.filters.spec import name_for_files, parse_spec

@@ -12,7 +12,7 @@ from surfaces import random_image, surface_over
 
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.fft import run_fft
-from cnncli.filters.model import Linear
+from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 

@@ -3,7 +3,13 @@
 import numpy as np
 from scipy import ndimage
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.bilateral import Bilateral
+from cnncli.filters.kinds.canny import Canny
+from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.kinds.median import Median
+from cnncli.filters.kinds.zero_crossings import ZeroCrossings
 from cnncli.views.explain import Explanation
 
 SOBEL = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4
@@ -64,16 +70,17 @@ def gradient(image=None, answer="magnitude"):
     image = photo() if image is None else image
     taps = np.stack([SOBEL[::-1, ::-1], SOBEL.T[::-1, ::-1]])
     dx, dy = (correlate(gray(image), t, (1, 1)) for t in taps)
+    if answer in ("x", "y"):
+        weights, response, taps = (SOBEL, dx, taps[0]) if answer == "x" else (SOBEL.T, dy, taps[1])
+        kind = Linear(name="sobel", spec=f"sobel:direction={answer}", weights=weights)
+        written = shown(0.5 * response + 128)
+        return run(image, response, kind, taps, (1, 1), written=written, gain=0.5, offset=128.0)
     kind = Gradient(name="sobel", spec=f"sobel:direction={answer}", dx=SOBEL, dy=SOBEL.T, answer=answer)
     if answer == "magnitude":
         return run(image, np.hypot(dx, dy), kind, taps, (1, 1))
-    if answer == "angle":
-        angle = np.arctan2(dy, dx)
-        written = shown(127.5 + 127.5 * angle / np.pi)
-        return run(image, angle, kind, taps, (1, 1), written=written, gain=None, rule="half a turn is white")
-    response = dx if answer == "x" else dy
-    written = shown(0.5 * response + 128)
-    return run(image, response, kind, taps, (1, 1), written=written, gain=0.5, offset=128.0)
+    angle = np.arctan2(dy, dx)
+    written = shown(127.5 + 127.5 * angle / np.pi)
+    return run(image, angle, kind, taps, (1, 1), written=written, gain=None, rule="half a turn is white")
 
 
 def bank(answer="max", image=None):

@@ -9,7 +9,9 @@ from cnncli.cli.explain import FilterRun, explain
 from cnncli.filters.apply import Depth
 from cnncli.filters.borders import Border
 from cnncli.filters.catalog import CATALOG
-from cnncli.filters.model import Canny, Median, ZeroCrossings
+from cnncli.filters.kinds.canny import Canny
+from cnncli.filters.kinds.median import Median
+from cnncli.filters.kinds.zero_crossings import ZeroCrossings
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 from cnncli.images.picture import Metadata, Picture

@@ -5,14 +5,25 @@ A page rounds, so what a reader works out differs a little from the run. `Result
 """
 
 from dataclasses import dataclass, replace
+from math import degrees, radians
 
 import numpy as np
 
 from cnncli.views.explain.grids import fitted_decimals, is_legible
-from cnncli.views.explain.model import Branch, Grid, Numbers, as_printed, decimals_of, number, whole_weights
+from cnncli.views.explain.model import (
+    Branch,
+    Explanation,
+    Grid,
+    Numbers,
+    as_printed,
+    decimals_of,
+    number,
+    whole_weights,
+)
 
 _SPELLED = 9  # products that a sum is written out with, at most
 _LARGEST = 3  # of more products, so many are written
+_NOISE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,41 @@ class Result:
     def text(self) -> str:
         """The number as it is printed."""
         return number(self.shown, self.decimals)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a filter makes of one window.
+
+    Attributes
+    ----------
+    branches : tuple of Branch
+        What each kernel makes of the pixels.
+    lines : tuple of str
+        How the branches become the response.
+    found : Result
+        The response.
+    bars : tuple of (label, value, wins)
+        The responses of a bank's kernels.
+    """
+
+    branches: tuple[Branch, ...]
+    lines: tuple[str, ...]
+    found: Result
+    bars: tuple[tuple[str, float, bool], ...] = ()
+
+
+def noise(e: Explanation) -> float:
+    """Return the response below which a direction is nothing but rounding."""
+    return _NOISE * e.full * float(np.abs(e.stack).sum(axis=(1, 2)).max())
+
+
+def angle_lines(what: str, shown: float, real: float) -> tuple[tuple[str, ...], Result]:
+    """Say an angle in degrees; the result is in radians, as responses are."""
+    found = Result(float(as_printed(degrees(shown), 1)), degrees(real), 1)
+    lines, found = settled(found)
+    end = Result(radians(found.shown), real, found.decimals)
+    return (f"{what} = {number(float(as_printed(degrees(shown), 1)), 1)}°", *lines), end
 
 
 def result(shown: float, real: float) -> Result:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.images.canvas import INK, Box, Canvas, measure, wrap
 from cnncli.views.explain.model import Grid, Place
 
+OWN_CELL = 56  # pixels of a cell of a grid that is not of the window's size
 MUTED = "#5b6670"
 LINE = "#c9d0d6"
 RULE = "#e3e7ea"

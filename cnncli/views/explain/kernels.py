@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnncli.filters.model import Bank
 from cnncli.images.canvas import Box, Canvas, measure, shorten
 from cnncli.views.explain.arithmetic import weights_grid
 from cnncli.views.explain.grids import MUTED, draw_grid, draw_legend
@@ -16,7 +15,6 @@ from cnncli.views.explain.model import (
     number,
     whole_weights,
 )
-from cnncli.views.explain.worked import bank_names
 
 MOST_DRAWN = 24  # kernels of a bank
 _GAP, _TURN = 24, 72  # pixels between kernels, and where the turn is drawn
@@ -70,8 +68,8 @@ def turns(e: Explanation) -> list[Turn]:
     return [turn_of(written, laid) for written, laid in zip(e.written, e.stack, strict=True)]
 
 
-def draw_kernels(canvas: Canvas, room: Box, e: Explanation, names: tuple[str, ...]) -> int:
-    """Draw what a filter lays on the image, centred across ``room``; return the y below it.
+def draw_kernels(canvas: Canvas, room: Box, e: Explanation, names: tuple[str, ...] = ()) -> int:
+    """Draw one or two kernels as they are laid on the image, centred across ``room``.
 
     Parameters
     ----------
@@ -79,18 +77,19 @@ def draw_kernels(canvas: Canvas, room: Box, e: Explanation, names: tuple[str, ..
         Where and of what.
     names : tuple of str
         Of a filter with two kernels; empty: there is one.
+
+    Returns
+    -------
+    int
+        The y below it.
     """
-    if isinstance(e.filter, Bank):
-        bottom = _draw_bank(canvas, room, e.stack, bank_names(e.filter))
+    found = turns(e)
+    if len(found) > 1:
+        bottom = _draw_pair_of_turns(canvas, room, found, names)
+    elif found[0].turned:
+        bottom = _draw_turn(canvas, room, found[0])
     else:
-        found = turns(e)
-        captions = names or ("",)
-        if len(found) > 1:
-            bottom = _draw_pair_of_turns(canvas, room, found, captions)
-        elif found[0].turned:
-            bottom = _draw_turn(canvas, room, found[0])
-        else:
-            bottom = _draw_one(canvas, room, found[0])
+        bottom = _draw_one(canvas, room, found[0])
     return draw_legend(canvas, (room.center[0], bottom + 6)).bottom
 
 
@@ -99,8 +98,8 @@ def drawn_of(count: int) -> list[int]:
     return list(range(count)) if count <= MOST_DRAWN else [i * count // MOST_DRAWN for i in range(MOST_DRAWN)]
 
 
-def _draw_bank(canvas: Canvas, room: Box, stack: Numbers, names: tuple[str, ...]) -> int:
-    """Draw many kernels as they are laid on the image, side by side in rows."""
+def draw_many(canvas: Canvas, room: Box, stack: Numbers, names: tuple[str, ...]) -> int:
+    """Draw many kernels as they are laid on the image, side by side in rows; return the y below them."""
     h, w = (int(n) for n in stack.shape[1:])
     chosen = drawn_of(len(stack))
     across = min(len(chosen), 4)
@@ -116,7 +115,7 @@ def _draw_bank(canvas: Canvas, room: Box, stack: Numbers, names: tuple[str, ...]
             _draw(canvas, (left, y), stack[k], names[k], (cell, side + _GAP - 6, reach))
             x += side + _GAP
         y += h * cell + _BELOW
-    return y
+    return draw_legend(canvas, (room.center[0], y + 6)).bottom
 
 
 def _draw_one(canvas: Canvas, room: Box, turn: Turn) -> int:

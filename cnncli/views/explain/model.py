@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.filters.color import SRGB, Curve
-from cnncli.filters.model import Bank, Bilateral, Canny, Filter, Gradient, Linear, Median, ZeroCrossings
+from cnncli.filters.model import Filter
 
 Numbers = NDArray[np.float64]
 Place = tuple[int, int]
 
 _LARGEST_DIVISOR = 4096
 _PAD_MODES = {"replicate": "edge", "reflect": "symmetric", "reflect101": "reflect", "wrap": "wrap"}
-CANNY_WINDOW = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class Explanation:
         What was run.
     taps : ndarray, shape (kh, kw) or (n, kh, kw), float64
         Weights as applied to the image, already flipped for a convolution; a stack for
-        ``Gradient`` (dx, dy) and ``Bank``; empty for filters without weights.
+        several kernels; empty for filters without kernels.
     anchor : (x, y)
         The cell of ``taps`` that lies on the output pixel.
     title : str
@@ -101,34 +100,24 @@ class Explanation:
     @property
     def stack(self) -> Numbers:
         """The taps that count, (n, kh, kw); n = 0 for filters without weights."""
-        if isinstance(self.filter, ZeroCrossings):
-            return self.filter.weights[None, ::-1, ::-1]
-        if self.taps.size == 0 or isinstance(self.filter, Median | Bilateral | Canny):
-            return np.zeros((0, 1, 1))
-        taps = self.taps.reshape((-1, *self.taps.shape[-2:])).astype(np.float64)
-        return _in_use(self.filter, taps) if isinstance(self.filter, Gradient) else taps
+        if self.taps.size:
+            return self.taps.reshape((-1, *self.taps.shape[-2:])).astype(np.float64)
+        written = [weights[::-1, ::-1] for _, weights in self.filter.shown_weights()]
+        return np.stack(written).astype(np.float64) if written else np.zeros((0, 1, 1))
 
     @property
     def window(self) -> tuple[int, int]:
         """Height and width of the patch that makes one pixel, in taps."""
-        if isinstance(self.filter, Median | Bilateral):
-            return self.filter.size, self.filter.size
-        if isinstance(self.filter, Canny):
-            return CANNY_WINDOW, CANNY_WINDOW
+        if not len(self.stack):
+            side = 2 * self.filter.shown_reach + 1
+            return side, side
         return self.stack.shape[1], self.stack.shape[2]
 
     @property
     def written(self) -> Numbers:
         """The kernels as the user or the catalogue writes them, (n, kh, kw), in the order of ``stack``."""
-        match self.filter:
-            case Linear() | ZeroCrossings():
-                return self.filter.weights[None].astype(np.float64)
-            case Gradient(dx=dx, dy=dy):
-                return _in_use(self.filter, np.stack([dx, dy]))
-            case Bank():
-                return np.stack(self.filter.bank)
-            case _:
-                return self.stack
+        written = [weights for _, weights in self.filter.shown_weights()]
+        return np.stack(written).astype(np.float64) if written else self.stack
 
     @property
     def pivot(self) -> Place:
@@ -144,11 +133,6 @@ class Explanation:
     def center(self, place: Place) -> Place:
         """Return the pixel of ``gray`` under the anchor, (x, y)."""
         return self.origin[0] + place[0] * self.stride[0], self.origin[1] + place[1] * self.stride[1]
-
-
-def _in_use(f: Gradient, pair: Numbers) -> Numbers:
-    """Return which of a gradient's kernels, (2, kh, kw), make its response."""
-    return {"x": pair[:1], "y": pair[-1:]}.get(f.answer, pair)
 
 
 @dataclass(frozen=True, eq=False)

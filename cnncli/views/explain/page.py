@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from cnncli.images.canvas import Box, Canvas, measure, shorten
 from cnncli.views.explain.grids import LINE, MUTED, RULE
+from cnncli.views.explain.looks import look_of
 from cnncli.views.explain.model import Explanation, Place, Working
 from cnncli.views.explain.panels import (
-    draw_filter,
     draw_heading,
     draw_picture,
     input_view,
@@ -19,7 +19,6 @@ from cnncli.views.explain.places import scene
 from cnncli.views.explain.window import MARKS, Sheet, cell_size, draw_badge, draw_window, draw_working, fit
 from cnncli.views.explain.wording import (
     after,
-    filter_caption,
     filter_heading,
     map_caption,
     map_heading,
@@ -112,8 +111,9 @@ def _draw_upper_row(
     for i, place in enumerate(places):
         draw_window(canvas, read, window_part(e, place, view), i)
         draw_window(canvas, last, pixel_part(place, out), i)
-    below = [read.bottom, draw_filter(canvas, rooms[-2], e), last.bottom]
-    captions = [_image_caption(e, view, len(places)), filter_caption(e), map_caption(e)]
+    look = look_of(e)
+    below = [read.bottom, look.draw(canvas, rooms[-2], e), last.bottom]
+    captions = [_image_caption(e, view, len(places)), look.caption(e), map_caption(e)]
     if e.source is not None:
         below.insert(0, draw_picture(canvas, rooms[0], e.source).bottom)
         captions.insert(0, f"{e.source.shape[1]} × {e.source.shape[0]} pixels.")

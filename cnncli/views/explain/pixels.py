@@ -5,16 +5,10 @@ from math import degrees, isfinite, radians
 import numpy as np
 
 from cnncli.filters.color import from_linear
-from cnncli.filters.model import Bank, Canny, Gradient, ZeroCrossings
 from cnncli.views.explain.arithmetic import Result, result, settled, signed
 from cnncli.views.explain.model import Explanation, as_printed, decimals_of, number
 
 _MOST_DECIMALS = 6
-
-
-def answers_with_angle(e: Explanation) -> bool:
-    """Tell whether responses are directions, in radians."""
-    return isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction")
 
 
 def pixel_lines(e: Explanation, found: Result, pixel: int) -> tuple[str, ...]:
@@ -29,12 +23,12 @@ def pixel_lines(e: Explanation, found: Result, pixel: int) -> tuple[str, ...]:
     pixel : int
         What the run made of it.
     """
-    if isinstance(e.filter, Canny | ZeroCrossings):
+    if e.filter.edge_map:
         return ()
     if e.gain is None:
         return (f"{e.rule} → {pixel}",) if e.rule else ()
     gain = e.gain
-    if answers_with_angle(e):
+    if e.filter.is_angle:
         gain = radians(e.gain)
         found = Result(float(as_printed(degrees(found.shown), 1)), degrees(found.real), 1)
     lines, start = _coded(e, found)

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Linear, Median, ZeroCrossings
 from cnncli.images.canvas import Box
 from cnncli.views.explain.model import Explanation, Place, pixels_at
 
@@ -111,19 +110,12 @@ def _interest(e: Explanation) -> NDArray[np.float64]:
     step[:, 1:] += np.abs(np.diff(gray, axis=1))
     contrast = step[np.ix_(ys, xs)]
     response = np.nan_to_num(e.response.astype(np.float64), posinf=0.0, neginf=0.0)
-    if isinstance(e.filter, Canny | ZeroCrossings):
+    if e.filter.edge_map:
         return contrast * (e.shown > 0)
-    if isinstance(e.filter, Gradient | Bank) and e.filter.answer in ("angle", "direction"):
+    if e.filter.is_angle:
         return contrast
-    base = gray[np.ix_(ys, xs)] * _flat_gain(e)
+    base = gray[np.ix_(ys, xs)] * e.filter.flat_gain(tuple(e.stack))
     return np.asarray(np.abs(response - base) + 1e-6 * contrast, dtype=np.float64)
-
-
-def _flat_gain(e: Explanation) -> float:
-    """Return what a flat area is multiplied by; the interest is in where the answer is another."""
-    if isinstance(e.filter, Median | Bilateral):
-        return 1.0
-    return float(e.taps.sum()) if isinstance(e.filter, Linear) else 0.0
 
 
 def _flattest(e: Explanation, allowed: NDArray[np.bool_], strong: Place) -> Place:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from math import isfinite
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten
-from cnncli.views.explain.edges import OWN_CELL
 from cnncli.views.explain.grids import (
     LINE,
     MUTED,
+    OWN_CELL,
     cell_texts,
     draw_grid,
     draw_lines,

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from cnncli.filters.model import Bank, Bilateral, Canny, Gradient, Median, ZeroCrossings
 from cnncli.views.explain.kernels import drawn_of, turns
 from cnncli.views.explain.model import Explanation, Working, decimals_of, number, whole_weights
-from cnncli.views.explain.pixels import answers_with_angle
 
 _WEIGHTLESS = (
     "A filter slides a window over the image. What it makes of the pixels under the window "
@@ -46,51 +44,13 @@ def map_heading(e: Explanation) -> str:
     return "The feature map of the luma" if e.colors else "The feature map"
 
 
-def filter_caption(e: Explanation) -> str:
-    """Say in a few short sentences what the filter does with a window."""
-    h, w = e.window
-    match e.filter:
-        case Gradient() as f:
-            return f"{_gradient(f)}{_turned(e)}{_scaled(e)}"
-        case Bank(answer="energy"):
-            return (
-                f"All {len(e.stack)} are laid on the same window; the response is the root of the sum of the "
-                f"squares of theirs.{_turned(e)}{_scaled(e)}"
-            )
-        case Bank():
-            return (
-                f"All {len(e.stack)} are laid on the same window, one for each direction, and the strongest "
-                f"response counts.{_turned(e)}{_scaled(e)}"
-            )
-        case Median():
-            return (
-                f"No weights: the {w * h} pixels of the window are sorted and the middle one, the median, is "
-                "taken. Outliers end up at the ends."
-            )
-        case Bilateral():
-            return (
-                "A weight is the product of both: near pixels of a similar value count, "
-                "those across an edge hardly do."
-            )
-        case Canny():
-            return (
-                "Four steps to edges one pixel wide. Non-maximum suppression keeps a pixel whose gradient is "
-                "larger than before and behind it; hysteresis keeps edges from the high threshold up, and "
-                "those from the low one up that are connected to them."
-            )
-        case ZeroCrossings():
-            return f"The sum changes its sign where an edge runs.{_scaled(e)}"
-        case _:
-            return _kernel(e)
-
-
 def map_caption(e: Explanation) -> str:
     """Say how the feature map comes about."""
     h, w = e.shown.shape
     rule = _TO_PIXEL.format(e.rule) if e.rule else ""
-    if isinstance(e.filter, Canny | ZeroCrossings):
+    if e.filter.edge_map:
         rule = " 255 on an edge, 0 elsewhere."
-    elif answers_with_angle(e) and e.gain is not None:
+    elif e.filter.is_angle and e.gain is not None:
         rule = " A direction of 0° is mid-gray, −180° black, 180° white."
     colors = " The output has such a map for each colour; this is the one of their luma." if e.colors else ""
     return f"{w} × {h} pixels, one for each place of the window.{rule}{colors}"
@@ -104,7 +64,7 @@ def place_heading(e: Explanation, working: Working, index: int) -> str:
         return "a flat area"
     if index == 1:
         return "the flattest window"
-    if isinstance(e.filter, Gradient | Bank | Canny | ZeroCrossings):
+    if e.filter.combines or e.filter.edge_map:
         return "an edge"
     return "the strongest response" if _sums_to(e, 0.0) else "where the filter changes most"
 
@@ -123,12 +83,12 @@ def remark(e: Explanation, working: Working) -> str:
         pixels = f"All pixels are {nearly}equal ({number(low, d)})"
     else:
         pixels = f"The pixels range from {spread}"
-    if isinstance(e.filter, Canny | ZeroCrossings):
+    if e.filter.edge_map:
         return f"{pixels}."
     if _sums_to(e, 0.0):
         if alike:
             return f"{pixels}. The weights add up to 0, so the products cancel."
-        if abs(working.value) > _STRONG * e.full or answers_with_angle(e):
+        if abs(working.value) > _STRONG * e.full or e.filter.is_angle:
             return f"{pixels}. Bright and dark meet different weights: the products do not cancel."
         return f"{pixels}, and the products nearly cancel."
     value = number(working.value, decimals_of([working.value]))
@@ -136,25 +96,11 @@ def remark(e: Explanation, working: Working) -> str:
 
 
 def _sums_to(e: Explanation, total: float) -> bool:
-    if isinstance(e.filter, Canny):
-        return total == 0
     weight = np.abs(e.stack).sum()
     return bool(len(e.stack)) and bool(np.all(np.abs(e.stack.sum(axis=(1, 2)) - total) <= 1e-6 * weight))
 
 
-def _gradient(f: Gradient) -> str:
-    if f.answer == "magnitude":
-        return (
-            "Their responses, dx and dy, are the gradient; its magnitude, √(dx² + dy²), "
-            "is the strength of the edge."
-        )
-    if f.answer == "angle":
-        return "Their responses, dx and dy, are the gradient; its direction is where brightness rises."
-    where = "to the right" if f.answer == "x" else "downwards"
-    return f"Its response is positive where brightness rises {where}."
-
-
-def _turned(e: Explanation) -> str:
+def turned(e: Explanation) -> str:
     """Say what convolution does to the kernels before it lays them on the image."""
     found = turns(e)
     which = "them" if len(found) > 1 else "the kernel"
@@ -165,7 +111,7 @@ def _turned(e: Explanation) -> str:
     return ""
 
 
-def _scaled(e: Explanation) -> str:
+def scaled(e: Explanation) -> str:
     """Say that the weights are shown as whole numbers, where they are."""
     divisors = {whole_weights(taps)[1] for taps in e.stack}
     if divisors == {1}:
@@ -174,17 +120,3 @@ def _scaled(e: Explanation) -> str:
         d = divisors.pop()
         return f" Shown times {d}, to have whole numbers; the sum is divided by {d}."
     return " Shown as whole numbers; the sum is divided again."
-
-
-def _kernel(e: Explanation) -> str:
-    if not len(e.stack):
-        return "What it does with each window is shown below."
-    taps = e.stack[0]
-    total = round(float(taps.sum()), 6)
-    start = "A single weight," if taps.size == 1 else f"{taps.size} weights, which add up to"
-    s = f"{start} {number(total, decimals_of([total]))}"
-    if total == 0:
-        s += ": a flat area gives 0"
-    elif total == 1 and taps.size > 1:
-        s += ": a flat area stays as it is"
-    return f"{s}.{_turned(e)}{_scaled(e)}"

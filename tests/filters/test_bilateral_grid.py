@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from surfaces import random_image, surface_over
 
-from cnncli.filters import grid
+from cnncli.filters import bilateral_grid as grid
 from cnncli.filters.apply import Depth, apply_filters
-from cnncli.filters.model import Bilateral
+from cnncli.filters.kinds.bilateral import Bilateral, run_bilateral
 from cnncli.filters.options import Options
-from cnncli.filters.ranked import run_bilateral
 from cnncli.filters.spec import parse_spec
 
 SIZE, SIGMA, COLOR = 47, 15.0, 0.15

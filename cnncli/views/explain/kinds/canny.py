@@ -1,31 +1,66 @@
-"""Filters that answer edge or no edge, worked out: Canny's steps by their names, and zero-crossings."""
+"""Canny's edges: its steps by their names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import hypot
+from typing import cast
 
 import numpy as np
 
-from cnncli.filters.model import Canny, ZeroCrossings
+from cnncli.filters.kinds.canny import SOBEL_STEP, Canny
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
-from cnncli.views.explain.arithmetic import Result, largest, weigh
-from cnncli.views.explain.grids import fitted_decimals
+from cnncli.images.canvas import Box, Canvas, shorten
+from cnncli.views.explain.arithmetic import Outcome, Result
+from cnncli.views.explain.grids import LINE, MUTED
 from cnncli.views.explain.model import (
-    CANNY_WINDOW,
     Branch,
     Explanation,
     Grid,
     Numbers,
     Place,
     as_printed,
-    decimals_of,
     number,
     pixels_at,
 )
 
-OWN_CELL = 56  # pixels of a cell of a grid that is not of the window's size
-_MIDDLE = CANNY_WINDOW // 2
-_STEP = 4.0  # what the Sobel pair answers to a step of 1
-Outcome = tuple[tuple[Branch, ...], tuple[str, ...], Result]
+_TEXT = 16
+_MIDDLE = 2  # of the window, 5 x 5
+
+
+def caption(e: Explanation) -> str:
+    """Say what its steps do."""
+    return (
+        "Four steps to edges one pixel wide. Non-maximum suppression keeps a pixel whose gradient is "
+        "larger than before and behind it; hysteresis keeps edges from the high threshold up, and "
+        "those from the low one up that are connected to them."
+    )
+
+
+def _canny(e: Explanation) -> Canny:
+    return cast(Canny, e.filter)
+
+
+def draw(canvas: Canvas, room: Box, e: Explanation) -> int:
+    """Draw the steps as boxes with arrows from one to the next; return the y below them."""
+    stages = _stages(_canny(e))
+    y = room.top
+    for i, stage in enumerate(stages):
+        box = Box(room.left + 10, y, room.right - 10, y + 44)
+        canvas.rect(box, fill="#f4f6f7", outline=LINE)
+        canvas.text(box.center, shorten(stage, box.width - 16, size=_TEXT), size=_TEXT, anchor="mm")
+        y = box.bottom
+        if i + 1 < len(stages):
+            canvas.arrow((box.center[0], y + 4), (box.center[0], y + 24), color=MUTED)
+            y += 30
+    return y
+
+
+def _stages(f: Canny) -> tuple[str, ...]:
+    return (
+        f"Gaussian blur, sigma {f.sigma:g}",
+        "gradient by Sobel: magnitude, direction",
+        "non-maximum suppression along it",
+        f"hysteresis: low {f.low:g}, high {f.high:g}",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +99,9 @@ class Slopes:
         return beside(1), beside(-1)
 
 
-def canny(e: Explanation, f: Canny, place: Place) -> Outcome:
-    """Work out whether a place is one of Canny's edges, step by step."""
+def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
+    """Work out whether a place is an edge, step by step."""
+    f = _canny(e)
     slopes = slopes_at(e, place, f.sigma)
     r = _MIDDLE
     reach = max(f.high, float(slopes.size.max()))
@@ -75,11 +111,11 @@ def canny(e: Explanation, f: Canny, place: Place) -> Outcome:
         steps.append(("→", _written(e, place)))
     branch = Branch(tuple(steps), ())
     response = float(e.response[place[1], place[0]])
-    lines = _canny_lines(f, slopes, edge=bool(e.shown[place[1], place[0]] > 0))
-    return (branch,), lines, Result(response, response, 0)
+    lines = _lines(f, slopes, edge=bool(e.shown[place[1], place[0]] > 0))
+    return Outcome((branch,), lines, Result(response, response, 0))
 
 
-def _canny_lines(f: Canny, slopes: Slopes, *, edge: bool) -> tuple[str, ...]:
+def _lines(f: Canny, slopes: Slopes, *, edge: bool) -> tuple[str, ...]:
     """Say what each step makes of the middle pixel; the last word is the run's."""
     r = _MIDDLE
     dx, dy = (float(as_printed(v[r, r], 3)) for v in (slopes.dx, slopes.dy))
@@ -122,57 +158,4 @@ def slopes_at(e: Explanation, place: Place, sigma: float) -> Slopes:
     rows = smooth[:-2] + 2 * smooth[1:-1] + smooth[2:]
     columns = smooth[:, :-2] + 2 * smooth[:, 1:-1] + smooth[:, 2:]
     dx, dy = rows[:, 2:] - rows[:, :-2], columns[2:] - columns[:-2]
-    return Slopes(dx / (_STEP * e.full), dy / (_STEP * e.full))
-
-
-def zero_crossings(e: Explanation, f: ZeroCrossings, patch: Grid, place: Place, cell: int) -> Outcome:
-    """Work out whether the Laplacian of Gaussian changes its sign at a place."""
-    branch, _ = weigh(patch, e.stack[0], "kernel", cell)
-    near = _near(e, place)
-    grid = Grid(near, "signed", largest(near), decimals_of(near), "sums here and around", marked=(1, 1))
-    grid = replace(grid, decimals=fitted_decimals(grid, OWN_CELL, max(0, grid.decimals - 1)))
-    branch = replace(branch, steps=(*branch.steps, ("→", grid)))
-    edge = e.shown[place[1], place[0]] > 0
-    response = float(e.response[place[1], place[0]])
-    lines = _crossing_lines(e, f, grid, place, edge=bool(edge))
-    return (branch,), lines, Result(response, response, 0)
-
-
-def _near(e: Explanation, place: Place) -> Numbers:
-    """Return the sums at a place and at its eight neighbours, (3, 3)."""
-    h, w = e.window
-    x, y = e.center(place)
-    left, top = x - e.pivot[0], y - e.pivot[1]
-    around, _ = pixels_at(e, np.arange(top - 1, top + h + 1), np.arange(left - 1, left + w + 1))
-    return np.array([[(around[i : i + h, j : j + w] * e.stack[0]).sum() for j in range(3)] for i in range(3)])
-
-
-def _crossing_lines(
-    e: Explanation, f: ZeroCrossings, sums: Grid, place: Place, *, edge: bool
-) -> tuple[str, ...]:
-    """Say where the sign changes and by how much; the last word is the run's."""
-    threshold = f.threshold * e.full
-    least = number(threshold, decimals_of([threshold]))
-    steps = [
-        (abs(float(b - a)), f"from {number(a, sums.decimals)} to {number(b, sums.decimals)} {where}")
-        for where, a, b in _pairs(e, sums.printed, place)
-        if a * b < 0
-    ]
-    if not steps:
-        return ("an edge",) if edge else ("no change of sign to the right or below: no edge",)
-    step, text = max(steps)
-    verdict = f"more than {least}, the threshold: an edge" if edge else f"no more than {least}: no edge"
-    return f"the sign changes {text}", f"a step of {number(step, sums.decimals)}, {verdict}"
-
-
-def _pairs(e: Explanation, sums: Numbers, place: Place) -> list[tuple[str, float, float]]:
-    """Return the two sums that are compared in each direction; where the middle is 0, those around it."""
-    H, W = e.gray.shape
-    x, y = e.center(place)
-    if not sums[1, 1]:
-        return [
-            ("from left to right", sums[1, 0], sums[1, 2]),
-            ("from above to below", sums[0, 1], sums[2, 1]),
-        ]
-    right = [("to the right", sums[1, 1], sums[1, 2])] if x + 1 < W else []
-    return [*right, ("below", sums[1, 1], sums[2, 1])] if y + 1 < H else right
+    return Slopes(dx / (SOBEL_STEP * e.full), dy / (SOBEL_STEP * e.full))

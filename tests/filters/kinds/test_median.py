@@ -1,4 +1,4 @@
-"""Median and bilateral filter against scipy, and against their definitions in float64."""
+"""The median against scipy."""
 
 import hashlib
 from pathlib import Path
@@ -9,14 +9,12 @@ from scipy import ndimage
 from surfaces import BORDERS, DTYPES, SCIPY_MODES, random_image, surface_over
 
 from cnncli.core.native import processor
-from cnncli.filters import ranked
-from cnncli.filters.model import Bilateral, Median
-from cnncli.filters.ranked import run_bilateral, run_median
+from cnncli.filters.kinds import median as kind
+from cnncli.filters.kinds.median import Median, run_median
 
 LANES = processor()[3].lanes
 LUMA = (0.25, 0.5, 0.25)  # exact in float32
 SIZES = [1, 3, 5, 7, 9, 11, 13, 15, 17]  # networks compiled and read; histograms; ranks
-WHITE = {np.uint8: 255.0, np.uint16: 65535.0, np.float32: 1.0}
 HERE = Path(__file__).parent
 
 
@@ -152,144 +150,32 @@ def test_median_with_any_number_of_threads(rng, dtype, size):
 def test_ways_agree_beyond_their_own_sizes(rng):
     image = random_image(rng, (90, 140, 1), np.uint8)
     expected = scipys(image, 15)
-    for run in (ranked._by_histogram, ranked._by_ranks):
+    for run in (kind._by_histogram, kind._by_ranks):
         surface = surface_over(image, (15, 15), out=np.uint8)
         run(15, surface, 2)
         np.testing.assert_array_equal(surface.out, expected)
 
 
-# Bilateral
-
-
-def bilateral(image, size, sigma, sigma_color, *, threads=2, **fields):
-    fields = {"out": np.float32, "full_scale": WHITE[image.dtype.type], **fields}
-    surface = surface_over(image, (size, size), **fields)
-    filter = Bilateral(name="bilateral", spec="bilateral", size=size, sigma=sigma, sigma_color=sigma_color)
-    clipped = run_bilateral(filter, surface, threads=threads)
-    return surface.out, clipped
-
-
-def by_definition(image, size, sigma, sigma_color, white):
-    """Sum of weights times neighbours over the sum of weights, borders as reflect101."""
-    r = size // 2
-    values = image.astype(np.float64)
-    padded = np.pad(values, ((r, r), (r, r), (0, 0)), mode="reflect")
-    height, width, _ = image.shape
-    total, mass = np.zeros(image.shape), np.zeros((height, width, 1))
-    for y in range(size):
-        for x in range(size):
-            near = padded[y : y + height, x : x + width]
-            differs = ((near - values) ** 2).sum(axis=2, keepdims=True) / white**2
-            distance = (x - r) ** 2 + (y - r) ** 2
-            weight = np.exp(-distance / (2 * sigma**2)) * np.exp(-differs / (2 * sigma_color**2))
-            total += weight * near
-            mass += weight
-    return total / mass
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_bilateral_is_its_definition(rng, dtype, channels):
-    white = WHITE[dtype]
-    for size, sigma, sigma_color in ((3, 1.0, 0.1), (7, 2.0, 0.4), (5, 30.0, 0.02)):
-        image = random_image(rng, (33, 3 * LANES + 2, channels), dtype)
-        expected = by_definition(image, size, sigma, sigma_color, white)
-        out = bilateral(image, size, sigma, sigma_color)[0]
-        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-6 * white)
-
-
-def test_bilateral_leaves_flat_areas_exactly(rng):
-    for value in (255, 65535, 0.1):
-        dtype = {255: np.uint8, 65535: np.uint16}.get(value, np.float32)
-        image = np.full((9, 40, 3), value, dtype)
-        np.testing.assert_array_equal(bilateral(image, 9, 2.0, 0.1)[0], image.astype(np.float32))
-
-
-@pytest.mark.parametrize("width", [1, LANES - 1, LANES, LANES + 1, 319, 320, 321, 961])
-def test_bilateral_widths_stride_and_luma(rng, width):
-    image = random_image(rng, (12, width, 3), np.uint8)
-    gray = (image.astype(np.float64) @ np.array(LUMA))[:, :, None]
-    expected = by_definition(np.pad(gray, ((4, 4), (4, 4), (0, 0)), mode="symmetric"), 5, 1.5, 0.2, 255.0)
-    out = bilateral(image, 5, 1.5, 0.2, luma=LUMA, stride=(2, 3), border="reflect")[0]
-    np.testing.assert_allclose(out, expected[4:-4:3, 4:-4:2], rtol=0, atol=3e-4)
-
-
-def test_bilateral_clips_and_counts(rng):
-    image = random_image(rng, (12, 30, 1), np.uint8)
-    exact = bilateral(image, 5, 1.0, 0.3)[0]
-    out, clipped = bilateral(image, 5, 1.0, 0.3, out=np.uint8, scale=2)
-    np.testing.assert_array_equal(out, np.clip(np.rint(exact * 2), 0, 255))
-    assert clipped == np.count_nonzero(exact * 2 > 255.5) > 0
-
-
-def test_bilateral_with_a_color_sigma_so_small_that_weights_vanish(rng):
-    image = random_image(rng, (9, 20, 1), np.uint16)
-    np.testing.assert_array_equal(bilateral(image, 3, 1.0, 1e-7)[0], image.astype(np.float32))
-
-
-def test_bilateral_keeps_nan_in_its_windows(rng):
-    image = random_image(rng, (15, 40, 1))
-    clean = bilateral(image, 5, 1.0, 0.3)[0]
-    image[7, 20] = np.nan
-    out = bilateral(image, 5, 1.0, 0.3)[0]
-    touched = np.zeros(image.shape, bool)
-    touched[5:10, 18:23] = True
-    assert np.isnan(out[touched]).all()
-    np.testing.assert_array_equal(out[~touched], clean[~touched])
-
-
-def test_bilateral_with_any_number_of_threads(rng):
-    image = random_image(rng, (70, 331, 3), np.uint8)
-    first = bilateral(image, 5, 1.0, 0.1, threads=1)[0]
-    for threads in (2, 3, 5):
-        np.testing.assert_array_equal(bilateral(image, 5, 1.0, 0.1, threads=threads)[0], first)
-
-
 # Vector widths
 
 ANSWERS = """
-import numpy as np
-from surfaces import random_image
-from test_ranked import bilateral, digest, median
+from test_median import digest
 
-print(digest(median, bilateral))
+print(digest())
 """
 
 
-def digest(median, bilateral):
-    """Fingerprint of answers of networks in bytes, and of means in floats."""
+def digest():
+    """Fingerprint of answers of networks in bytes."""
     rng = np.random.default_rng(3)
     whole = hashlib.sha256()
     for size in (3, 5, 7):
         for width in (1, 15, 16, 17, 63, 64, 65, 130):
             whole.update(median(random_image(rng, (6, width, 1), np.uint8), size)[0].tobytes())
-    for channels in (1, 3):
-        whole.update(bilateral(random_image(rng, (9, 37, channels)), 5, 1.0, 0.2)[0].tobytes())
     return whole.hexdigest()
 
 
 @pytest.mark.parametrize("target", ["neon", "avx512"])
 def test_every_vector_width_gives_the_same_bits(python, target):
-    done = python(ANSWERS, env={"CNNCLI_TARGET": target}, path=[HERE])
-    assert done.stdout.strip() == digest(median, bilateral)
-
-
-# Memory
-
-GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__', alter_sys=False)"
-
-
-@pytest.mark.parametrize(
-    "ways",
-    [
-        ("median-3", "median-5", "median-7"),
-        ("grid", "weighted-3", "weighted-9"),
-        ("median-13", "median-15", "bilateral"),
-        ("canny", "zero-crossings"),
-    ],
-)
-def test_loops_stay_within_their_arrays(python, ways):
-    done = python(GUARDED, *ways, path=[HERE], check=False)
-    last = (done.stdout.splitlines() or ["nothing"])[-1]
-    assert done.returncode == 0, f"{last}\n{done.stderr}"
-    assert last == f"{len(ways) * 64} cases"
+    done = python(ANSWERS, env={"CNNCLI_TARGET": target}, path=[HERE, HERE.parent])
+    assert done.stdout.strip() == digest()

@@ -1,9 +1,7 @@
-"""Run the detectors of binary edge maps: Canny's, and zero-crossings of a Laplacian.
+"""Canny's edges: ridges of the gradient magnitude, traced by hysteresis."""
 
-Both give full scale on an edge and 0 elsewhere.
-"""
-
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +9,12 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.execute import NOISE, rows_read, set_factors
-from cnncli.filters.linear import run_linear
-from cnncli.filters.model import Canny, ZeroCrossings
-from cnncli.filters.plan import plan_linear
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import Entry, Example, Parameter, spec_of, write_number
+from cnncli.filters.execute import clipped_in, dense_shape, rows_read, set_factors
+from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.filters.smoothing import gaussian_size, gaussian_taps
-from cnncli.records import replace
+from cnncli.records import record, replace
 
 LEVELS = 255.0  # an image of any depth is scaled to 0 to 255 …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
@@ -24,10 +22,81 @@ SOBEL_STEP = 4.0  # response of the Sobel pair to a step of 1
 _HALO = 2  # pixels around the output for its gradient and its neighbours' gradients
 _BLOCK_BYTES = 1 << 20
 
+_SOBEL = np.array([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]) / SOBEL_STEP
 
-def canny_reach(filter: Canny) -> int:
-    """Pixels to each side of an output pixel that decide whether it is a ridge."""
-    return gaussian_size(filter.sigma) // 2 + _HALO
+
+@record(kw_only=True, eq=False)
+class Canny(Filter):
+    """Canny's edge map: Gaussian ``sigma`` in pixels, hysteresis between ``low`` and ``high``.
+
+    Thresholds of the gradient magnitude are fractions of full scale (a full-scale step before
+    smoothing gives 1 with the Sobel pair), 0 to 1.
+    """
+
+    sigma: float
+    low: float
+    high: float
+
+    stages = 3
+    from_whole = True
+    edge_map = True
+
+    @property
+    def reach(self) -> int:
+        """Pixels that decide whether a pixel is a ridge."""
+        return gaussian_size(self.sigma) // 2 + _HALO
+
+    @property
+    def shown_reach(self) -> int:
+        """Pixels of the smoothed image whose gradients are compared."""
+        return _HALO
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """``canny``."""
+        return Plan("canny", "gaussian, gradient, thinning, hysteresis")
+
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """Ridges; those connected to a strong one; full scale on them."""
+        return ("ridges", "hysteresis", "marks")
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Find the edges."""
+        return plan, run_canny(self, surface, threads=threads)
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """The magnitudes to the left, here and to the right; the patch is taken as smoothed already."""
+        from cnncli.filters.worked import show, weighted
+
+        left, here, right = (
+            math.hypot(weighted(_SOBEL, patch, shift=shift)[1], weighted(_SOBEL.T, patch, shift=shift)[1])
+            for shift in (-1, 0, 1)
+        )
+        high = self.high * white
+        edge = here >= max(left, right) and here >= high
+        return [
+            f"Sobel magnitude, left, here and right: {show(left)} {show(here)} {show(right)}",
+            f"{'an' if edge else 'no'} edge: largest here, and {show(here)} against high={show(high)}",
+        ], white * edge
+
+
+def canny(*, sigma: float = 1.4, low: float = 0.05, high: float = 0.1) -> Filter:
+    """Make Canny's edge detector.
+
+    Raises
+    ------
+    CnncliError
+        If ``low`` is above ``high``.
+    """
+    if low > high:
+        raise CnncliError(
+            f"canny: low={write_number(low)} is above high={write_number(high)}; "
+            "expected low to be at most high",
+            f"Swap them: -k canny:low={write_number(high)},high={write_number(low)}",
+        )
+    spec = spec_of("canny", sigma=sigma, low=low, high=high)
+    return Canny(name="canny", spec=spec, signed=False, gray=True, sigma=sigma, low=low, high=high)
 
 
 def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
@@ -46,7 +115,7 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     filter : Canny
         Sigma and thresholds.
     surface : Surface
-        Maps that reach `canny_reach` pixels beyond the output to each side.
+        Maps that reach `Canny.reach` pixels beyond the output to each side.
     threads : int
         Threads to use; the result does not depend on it.
 
@@ -59,7 +128,7 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     ------
     J. Canny: A Computational Approach to Edge Detection, 1986: sections VI (ridges), VIII (hysteresis).
     """
-    height, width, channels = _dense_shape(surface, (2 * canny_reach(filter) + 1,) * 2)
+    height, width, channels = dense_shape(surface, (2 * filter.reach + 1,) * 2)
     # A margin without edges around the map, so that hysteresis needs no checks at the border.
     ridges = np.zeros(-(-(height + 2) * (width + 2) * channels // 8) * 8, np.uint8)
     edges = ridges[: (height + 2) * (width + 2) * channels].reshape(height + 2, width + 2, channels)
@@ -77,69 +146,7 @@ def run_canny(filter: Canny, surface: Surface, *, threads: int) -> int:
     job = lay_out(jobs.MARKS, edge_surface, extent=(1, 1))
     job.record["level"] = jobs.STRONG_RIDGE
     size = HEADER_BYTES + 4 * job.pitch
-    return _clipped(native.run("marks", job.record, job.count, threads=threads, scratch_bytes=size))
-
-
-def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int) -> int:
-    """Find the zero-crossings of a response.
-
-    A pixel is an edge where its response and that of the neighbour to the right or below have opposite
-    signs and differ by more than ``threshold`` of full scale; or where its own response is 0, and the
-    neighbours left and right, or above and below, have opposite signs and differ by as much. Responses
-    within float32's rounding noise count as 0, so flat areas have no edges at any threshold. Pixels in the
-    last column or row have no neighbour on that side.
-
-    Parameters
-    ----------
-    filter : ZeroCrossings
-        Weights, which are symmetric, and threshold.
-    surface : Surface
-        Maps as for the convolution with the weights.
-    threads : int
-        Threads to use; the result does not depend on it.
-
-    Returns
-    -------
-    int
-        Values that the output's type clipped.
-
-    Source
-    ------
-    D. Marr, E. Hildreth: Theory of Edge Detection, 1980.
-    """
-    dense = _dense(surface, tuple(reversed(filter.weights.shape)))
-    plan = plan_linear(filter.weights, dilation=1, stride=(1, 1), shape=dense.out.shape[:2])
-    run_linear(filter.weights, plan, dense, threads=threads)
-    height, width, _ = dense.out.shape
-    changes = replace(
-        surface, src=dense.out, xmap=_with_margin(width), ymap=_with_margin(height), fill=0.0, luma=None
-    )
-    job = lay_out(jobs.SIGN_CHANGES, changes, extent=(3, 3))
-    job.record["floor"] = NOISE * np.abs(filter.weights).sum() * surface.full_scale
-    job.record["least"] = filter.threshold * surface.full_scale
-    job.record["full"] = surface.full_scale
-    size = HEADER_BYTES + 4 * (job.loaded_rows + 3 + surface.stride[1]) * job.pitch
-    scratches = native.run("sign_changes", job.record, job.count, threads=threads, scratch_bytes=size)
-    return _clipped(scratches)
-
-
-def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
-    """The same surface with a float32 output without stride or range mapping."""
-    out = aligned_empty(_dense_shape(surface, extent), np.float32)
-    return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
-
-
-def _dense_shape(surface: Surface, extent: tuple[int, ...]) -> tuple[int, int, int]:
-    """Height, width and channels of an output without stride."""
-    x, y = extent
-    return surface.ymap.size - y + 1, surface.xmap.size - x + 1, surface.channels
-
-
-def _with_margin(count: int) -> NDArray[np.intp]:
-    """An index map of all positions, with a filled one on either side."""
-    positions = np.full(count + 2, -1, np.intp)
-    positions[1:-1] = np.arange(count)
-    return positions
+    return clipped_in(native.run("marks", job.record, job.count, threads=threads, scratch_bytes=size))
 
 
 def _to_levels(surface: Surface) -> Surface:
@@ -183,5 +190,29 @@ def _trace_edges(ridges: NDArray[np.uint8], edges: NDArray[np.uint8]) -> None:
     native.run("hysteresis", job, 1, threads=1)
 
 
-def _clipped(scratches: list[NDArray[Any]]) -> int:
-    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+CANNY = Entry(
+    name="canny",
+    family="other",
+    summary="edges one pixel wide, by non-maximum suppression and hysteresis",
+    parameters=(
+        Parameter(name="sigma", meaning="of the Gaussian blur, in pixels", default="1.4", low=0, high=100),
+        Parameter(
+            name="low",
+            meaning="threshold to continue an edge; 1 is a full-scale step",
+            default="0.05",
+            low=0,
+            high=1,
+        ),
+        Parameter(name="high", meaning="threshold to start an edge", default="0.1", low=0, high=1),
+    ),
+    build=canny,
+    source="J. Canny: A Computational Approach to Edge Detection, 1986, sections VI to VIII",
+    example=Example(
+        spec="canny:sigma=0,low=0.05,high=0.1",
+        patch=((0, 0, 0.5, 1, 1),) * 5,
+        expected=1.0,
+        note="the Sobel magnitude is 1 here, 0.5 on both sides: the maximum across the edge, and above high",
+    ),
+)
+
+ENTRIES = {"canny": CANNY}

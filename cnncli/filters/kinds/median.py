@@ -1,20 +1,21 @@
-"""Run the median and the bilateral filter over a surface."""
+"""The median of a window, by a network of comparisons, by histograms, or by ranks within a tile."""
 
-import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.heap import aligned_empty
 from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
-from cnncli.filters.execute import run_direct
-from cnncli.filters.grid import grid_for, run_grid
-from cnncli.filters.mapping import Mapping, to_pixels
-from cnncli.filters.model import Bilateral, Median
+from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
+from cnncli.filters.execute import clipped_in, run_direct
+from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.filters.rgbx import run_on_rgb
-from cnncli.records import replace
+from cnncli.records import record, replace
+
+if TYPE_CHECKING:
+    from cnncli.filters.opacity import FilterRunner
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 MAX_NETWORK_SIZE = {1: 11, 2: 13, 4: 9}  # by bytes of an element: above it, other methods are faster
@@ -26,7 +27,60 @@ _PLACES_BYTES = 96 * 1024  # of a network's intermediate values: part of the L2 
 _TILE_ROWS = 32
 _HISTOGRAM_COLUMNS = 512  # of 544 bytes each, to fit into the L2 cache
 _RANK_TILE = 64
-_MIN_EXPONENT = -50.0
+_OPAQUE = 65535  # full opacity, as a weight of a median
+
+
+@record(kw_only=True, eq=False)
+class Median(Filter):
+    """The median of a size x size window, size odd."""
+
+    size: int
+
+    @property
+    def reach(self) -> int:
+        """Half the window."""
+        return self.size // 2
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """A flat area keeps its value."""
+        return 1.0
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """``median``; its method depends on the type of the pixels."""
+        return Plan("median", f"{self.size} x {self.size}")
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Sort all windows."""
+        return plan, run_median(self, surface, threads=threads)
+
+    def with_opacity(
+        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
+    ) -> tuple[Floats, Floats]:
+        """The median weighted by opacity, always an existing colour; opacity has its own median."""
+        from cnncli.filters.opacity import interleaved
+
+        after, _ = run.run_one(self, cover, None, last=last, white=1.0)
+        # In integer steps that also represent 8 and 16 bits.
+        weights = np.ceil(np.clip(cover, 0, 1) * np.float32(_OPAQUE) - np.float32(0.01))
+        surface = interleaved(run, self, color, np.maximum(weights, 0), last=last, opaque=_OPAQUE)
+        run_weighted_median(self, surface, threads=run.threads)
+        return np.asarray(surface.out[..., :-1], np.float32), np.asarray(after, np.float32)
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """The pixels in their order."""
+        from cnncli.filters.worked import show, window
+
+        values = sorted(value for _, _, value in window(patch, self.size))
+        middle = len(values) // 2
+        listed = " ".join(f"[{show(v)}]" if i == middle else show(v) for i, v in enumerate(values))
+        return [f"sorted: {listed}", f"the middle one: {show(values[middle])}"], values[middle]
+
+
+def median(*, size: int = 3) -> Filter:
+    """Make the median of a window of ``size`` x ``size`` pixels."""
+    return Median(name="median", spec=spec_of("median", size=size), size=size)
 
 
 def run_median(filter: Median, surface: Surface, *, threads: int) -> int:
@@ -92,99 +146,9 @@ def run_weighted_median(filter: Median, surface: Surface, *, threads: int) -> in
     job.record["coarse"] = at
     at += 8 * (cells // 64 + 2)
     job.record["fine_bytes"] = at - int(job.record["fine"][0])
-    return _clipped(
+    return clipped_in(
         native.run("median_weighted", job.record, job.count, threads=threads, scratch_bytes=at + 64)
     )
-
-
-def run_bilateral(filter: Bilateral, surface: Surface, *, threads: int, covered: bool = False) -> int:
-    """Run the bilateral filter.
-
-    The weight of a neighbour at distance r whose value differs by d, as a fraction of full scale, is
-    exp(-r^2 / (2 sigma^2)) * exp(-d^2 / (2 sigma_color^2)). The window is the whole square. For several
-    channels d is the Euclidean distance, and all channels share one weight. The relative error of a weight
-    w is at most 2e-7 - 1e-7 ln w; positions whose spatial weight is below 2^-50 are left out. Large windows
-    of opaque images are computed by a grid, with the errors given in `cnncli.filters.grid`. The result is
-    NaN where the window contains a value that is not finite.
-
-    Parameters
-    ----------
-    filter : Bilateral
-        Size, sigma and sigma_color.
-    surface : Surface
-        Maps as long as the window needs, the output pixel being its middle; 1 to 4 channels.
-    threads : int
-        Threads to use; the result does not depend on it.
-    covered : bool
-        Whether the last of 2 or 4 channels is opacity, 0 to 1: weights are multiplied by it, differences
-        ignore it, and it is unchanged. Where all neighbours are transparent, colours are unchanged too.
-
-    Returns
-    -------
-    int
-        Values that the output's type clipped.
-
-    Source
-    ------
-    C. Tomasi, R. Manduchi: Bilateral Filtering for Gray and Color Images, 1998, equation 5.
-    """
-    if not covered:
-        return run_fast_bilateral(filter, surface, threads=threads)[0]
-    return run_exact_bilateral(filter, surface, threads=threads, covered=True)
-
-
-def run_fast_bilateral(filter: Bilateral, surface: Surface, *, threads: int) -> tuple[int, bool]:
-    """`run_bilateral`, and whether a grid was used."""
-    grid = grid_for(filter, surface)
-    if grid is None:
-        return run_exact_bilateral(filter, surface, threads=threads), False
-    found = replace(
-        surface, out=aligned_empty(surface.out.shape, np.float32), absolute=False, scale=1.0, bias=0.0
-    )
-    run_grid(filter, grid, found, threads=threads)
-    results = np.asarray(found.out, np.float32)
-    weak = np.isnan(results[..., 0])
-    if weak.any():
-        run_exact_bilateral(filter, found, threads=threads, wanted=weak)
-    mapping = Mapping(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
-    surface.out[:], clipped = to_pixels(results, mapping, surface.out.dtype)
-    return clipped, True
-
-
-def run_exact_bilateral(
-    filter: Bilateral,
-    surface: Surface,
-    *,
-    threads: int,
-    covered: bool = False,
-    wanted: NDArray[np.bool_] | None = None,
-) -> int:
-    """The exact `run_bilateral`, for windows of any size.
-
-    If ``wanted``, (Ho, Wo), is given, only those pixels and some neighbours are computed; the output must be
-    float, without strides.
-    """
-    size, channels = filter.size, surface.channels
-    job = lay_out(jobs.BILATERAL, surface, extent=(size, size))
-    row_floats = -(-job.pitch // channels // 16) * 16 + 32
-    x, y = np.meshgrid(np.arange(size), np.arange(size))
-    r = size // 2
-    exponents = -((x - r) ** 2 + (y - r) ** 2) * (math.log2(math.e) / (2 * filter.sigma**2))
-    significant = exponents >= _MIN_EXPONENT
-    job.record["tap_count"] = np.count_nonzero(significant)
-    job.point("tap_offsets", (4 * (y * row_floats + x))[significant].astype(np.intp))
-    job.point("tap_exponents", exponents[significant].astype(np.float32))
-    job.record["covered"] = covered
-    if wanted is not None:
-        job.point("wanted", np.ascontiguousarray(wanted).view(np.uint8))
-    job.record["falloff"] = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
-    job.record["center"] = 4 * (r * row_floats + r)
-    job.record["loaded_rows"], job.record["row_floats"] = job.loaded_rows, row_floats
-    floats = 2 * job.pitch + channels * job.loaded_rows * row_floats + 4 * _VECTOR_GROUP
-    scratches = native.run(
-        "bilateral", job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * floats
-    )
-    return _clipped(scratches)
 
 
 def _element_bytes(surface: Surface) -> int:
@@ -226,7 +190,7 @@ def _by_network(size: int, surface: Surface, threads: int) -> int:
         threads=threads,
         scratch_bytes=HEADER_BYTES + rows * row_bytes + 2 * size * step + 2 * _VECTOR_GROUP,
     )
-    return _clipped(scratches)
+    return clipped_in(scratches)
 
 
 def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
@@ -268,7 +232,7 @@ def _by_ranks(size: int, surface: Surface, threads: int) -> int:
     job, parts, at = _rank_job(jobs.MEDIAN_RANKS, size, surface)
     job.record["window"], job.record["window_bytes"] = at, 8 * (parts["ranks"] // 256 + 2)
     at += -(-int(job.record["window_bytes"][0]) // 64) * 64
-    return _clipped(native.run("median_ranks", job.record, job.count, threads=threads, scratch_bytes=at))
+    return clipped_in(native.run("median_ranks", job.record, job.count, threads=threads, scratch_bytes=at))
 
 
 def _rank_job(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[TileJob, dict[str, int], int]:
@@ -299,6 +263,29 @@ def _rank_job(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[Til
     return replace(job, count=count), parts, at
 
 
-def _clipped(scratches: list[NDArray[np.uint8]]) -> int:
-    """The sum of the threads' counts of clipped values."""
-    return sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
+MEDIAN = Entry(
+    name="median",
+    family="other",
+    summary="median of a window: removes specks, preserves edges",
+    parameters=(
+        Parameter(
+            name="size",
+            meaning="columns and rows",
+            default="3",
+            kind="odd",
+            low=1,
+            high=MAX_WINDOW,
+            aliases=("ksize",),
+        ),
+    ),
+    build=median,
+    source="J. W. Tukey: Exploratory Data Analysis, 1977, ch. 7",
+    example=Example(
+        spec="median:size=3",
+        patch=((0.2, 0.3, 0.2), (0.3, 1, 0.4), (0.2, 0.3, 0.4)),
+        expected=0.3,
+        note="0.2 0.2 0.2 0.3 [0.3] 0.3 0.4 0.4 1: the fifth of nine",
+    ),
+)
+
+ENTRIES = {"median": MEDIAN}

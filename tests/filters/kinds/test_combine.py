@@ -5,13 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from cnncli.filters.combine import combine_responses
-from cnncli.filters.model import Bank, Gradient
+from cnncli.filters.kinds.bank import Bank
+from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.spec import parse_spec
-
-
-def kernels_of(filter):
-    return (filter.dx, filter.dy) if isinstance(filter, Gradient) else filter.bank
 
 
 def expected(filter, values, noise):
@@ -38,14 +34,14 @@ def expected(filter, values, noise):
 ])  # fmt: skip
 def test_answers_of_arrays_are_those_of_a_plain_loop(spec, full_scale):
     filter = parse_spec(spec)
-    kernels = kernels_of(filter)
+    kernels = filter.kernels
     noise = 1e-6 * max(np.abs(weights).sum() for weights in kernels) * full_scale
     rng = np.random.default_rng(0)
     # Of each size, from far below the noise to far above, but none that rounding could take across.
     sizes = noise * np.array([1e-3, 0.1, 0.5, 0.9, 1.1, 2, 1e3, 1e6])
     signs = rng.choice([-1.0, 1.0], (len(kernels), 40, 8))
     responses = (signs * sizes * rng.uniform(0.96, 1, (len(kernels), 40, 8))).astype(np.float32)
-    found = combine_responses(filter, kernels, list(responses.copy()), full_scale)
+    found = filter.combine(kernels, list(responses.copy()), full_scale)
     wanted = [[expected(filter, responses[:, y, x].tolist(), noise) for x in range(8)] for y in range(40)]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=0)

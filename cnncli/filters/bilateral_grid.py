@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.model import Bilateral
+from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.records import record
 
 ACCURACY = 0.4  # of sigma_color: maximum error relative to the exact filter; 0.03 on average

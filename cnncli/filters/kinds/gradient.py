@@ -1,0 +1,124 @@
+"""A pair of derivative kernels, and the magnitude or the angle of their responses."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cnncli.core.tiling import Surface
+from cnncli.filters.execute import noise_floor, run_responses
+from cnncli.filters.model import (
+    SHARED_TAP,
+    TYPICAL,
+    Filter,
+    Floats,
+    Geometry,
+    Patch,
+    PlacedKernels,
+    Plan,
+    Weights,
+)
+from cnncli.records import record
+
+if TYPE_CHECKING:
+    from cnncli.filters.opacity import FilterRunner
+
+Answer = Literal["magnitude", "angle"]
+
+
+@record(kw_only=True, eq=False)
+class Gradient(Filter):
+    """A pair of derivative kernels and the combination of their responses dx and dy.
+
+    ``magnitude`` is hypot(dx, dy), ``angle`` is atan2(dy, dx) in radians.
+    Weights are as written for convolution, both of one shape (kh, kw).
+    """
+
+    dx: Weights
+    dy: Weights
+    answer: Answer = "magnitude"
+
+    combines = True
+
+    @property
+    def kernels(self) -> tuple[Weights, ...]:
+        """The pair."""
+        return self.dx, self.dy
+
+    @property
+    def is_angle(self) -> bool:
+        """Whether it gives the direction of the gradient."""
+        return self.answer == "angle"
+
+    @property
+    def homogeneous(self) -> bool:
+        """Magnitudes scale with the image, angles do not."""
+        return not self.is_angle
+
+    def shown_weights(self) -> list[tuple[str, Weights]]:
+        """The pair."""
+        return [("dx", self.dx), ("dy", self.dy)]
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """``gradient``: one pass."""
+        taps = int(((self.dx != 0) | (self.dy != 0)).sum())
+        return Plan("gradient", f"dx, dy and {self.answer} in one pass, {taps} taps", SHARED_TAP * 2 * taps)
+
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """One for all pairs."""
+        return ("responses",)
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Both kernels in one pass."""
+        combine = "energy" if self.answer == "magnitude" else "angle"
+        return plan, run_responses(
+            placed.kernels, surface, combine=combine, dilation=dilation, threads=threads
+        )
+
+    def with_opacity(
+        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
+    ) -> tuple[Floats, Floats]:
+        """Responses relative to the pixel itself."""
+        from cnncli.filters.opacity import relative_responses, unchanged_cover
+
+        after = unchanged_cover(run, self, cover, last=last)
+        responses = relative_responses(run, self, self.kernels, color, cover, last=last)
+        return self.combine(self.kernels, responses, run.white), after
+
+    def combine(self, kernels: Sequence[Weights], responses: Iterable[Floats], white: float) -> Floats:
+        """Combine responses that are arrays, as ``core/loops/responses.py`` does.
+
+        Parameters
+        ----------
+        kernels : sequence of ndarray
+            As applied to the image.
+        responses : iterable of ndarray, float32, all of one shape
+            dx and dy.
+        white : float
+            Full scale of the source.
+
+        Returns
+        -------
+        ndarray, float32
+        """
+        dx, dy = responses
+        if self.answer == "magnitude":
+            return np.hypot(dx, dy)
+        large = np.maximum(np.abs(dx), np.abs(dy)) > noise_floor(kernels, white)
+        return np.where(large, np.arctan2(dy, dx), np.float32(0))
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """Both sums, and what becomes of them."""
+        from cnncli.filters.worked import show, weighted
+
+        (across, dx), (down, dy) = weighted(self.dx, patch), weighted(self.dy, patch)
+        lines = [f"dx = {across} = {show(dx)}", f"dy = {down} = {show(dy)}"]
+        pair = f"{show(dx)}, {show(dy)}"
+        if self.answer == "magnitude":
+            value = math.hypot(dx, dy)
+            return [*lines, f"magnitude = hypot({pair}) = {show(value)}"], value
+        value = math.atan2(dy, dx)
+        return [*lines, f"angle of ({pair}) = {show(value)}"], value

@@ -1,0 +1,24 @@
+"""Loops of filters without kernels stay within their arrays."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__', alter_sys=False)"
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ("median-3", "median-5", "median-7"),
+        ("grid", "weighted-3", "weighted-9"),
+        ("median-13", "median-15", "bilateral"),
+        ("canny", "zero-crossings"),
+    ],
+)
+def test_loops_stay_within_their_arrays(python, ways):
+    done = python(GUARDED, *ways, path=[HERE.parent], check=False)
+    last = (done.stdout.splitlines() or ["nothing"])[-1]
+    assert done.returncode == 0, f"{last}\n{done.stderr}"
+    assert last == f"{len(ways) * 64} cases"
