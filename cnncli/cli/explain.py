@@ -21,6 +21,7 @@ from cnncli.views.explain import Explanation, animate_explanation, draw_explanat
 
 _EIGHT_BITS = Depth(np.dtype(np.uint8), 255.0)
 _NAMED = 3  # more filters before the last are counted
+_GREEN = 1  # the channel that is explained where each is filtered
 _RULES = {
     "clip": "rounded, clipped to 0..255",
     "abs": "magnitude, rounded, clipped to 0..255",
@@ -46,7 +47,7 @@ def encode_explanation(run: FilterRun, suffix: str) -> bytes:
     Parameters
     ----------
     run : FilterRun
-        Its filters are run again, on luma and with 8 bits.
+        Its filters are run again, with 8 bits.
     suffix : str
         ``.png`` or ``.gif``, in any case.
 
@@ -65,7 +66,9 @@ def encode_explanation(run: FilterRun, suffix: str) -> bytes:
 
 
 def explain(run: FilterRun) -> Explanation:
-    """Run the filters on luma and gather what the picture shows.
+    """Run the filters and gather what the picture shows.
+
+    Where each colour channel is filtered, the green one is shown, else the only one: gray or luma.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def explain(run: FilterRun) -> Explanation:
     """
     chain = list(run.filters) * run.options.repeat
     last, plain = chain[-1], _plain_options(run)
-    read, image = _read_by_last(run, chain[:-1], replace(plain, roi=None))
+    channel = _GREEN if _keeps_colors(run) else 0
+    read, image = _read_by_last(run, chain[:-1], replace(plain, roi=None), channel)
     whole = _whole(run)
     mapping = map_range(
         run.options,
@@ -92,9 +96,9 @@ def explain(run: FilterRun) -> Explanation:
     placed_kernels = place_kernels(last, plain)
     return Explanation(
         image=image,
-        gray=read[:, :, 0],
-        response=_answered(read, [last], plain, run).pixels[:, :, 0],
-        shown=whole.pixels[:, :, 0],
+        gray=np.ascontiguousarray(read[:, :, channel]),
+        response=_responses(read, [last], plain, run)[:, :, channel],
+        shown=whole.pixels[:, :, channel],
         filter=last,
         taps=np.stack(placed_kernels.kernels) if placed_kernels.kernels else np.empty((0, 1, 1)),
         anchor=placed_kernels.anchor,
@@ -105,7 +109,7 @@ def explain(run: FilterRun) -> Explanation:
         rectified=mapping.absolute,
         coded=run.options.linear and not whole.signed,
         curve=run.options.curve,
-        colors=_keeps_colors(run),
+        colors=read if _keeps_colors(run) else None,
         veiled=run.picture.alpha,
         origin=_origin(run.options, placed_kernels),
         stride=run.options.stride,
@@ -119,7 +123,7 @@ def explain(run: FilterRun) -> Explanation:
 
 
 def _plain_options(run: FilterRun) -> Options:
-    """Options for raw answers of a frame that is linear already, if it is to be."""
+    """Options for the raw responses to a frame that is linear already, if it is to be."""
     options = replace(run.options, repeat=1, scale=1.0, bias=0.0, range=None, linear=False)
     if not run.options.linear:
         return options
@@ -128,25 +132,25 @@ def _plain_options(run: FilterRun) -> Options:
 
 
 def _read_by_last(
-    run: FilterRun, before: Sequence[Filter], options: Options
+    run: FilterRun, before: Sequence[Filter], options: Options, channel: int
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """What the last filter reads, (H, W, 1) in the image's units, and how that looks."""
-    frame = _gray_frame(run)
+    """What the last filter reads, (H, W, C) in the image's units, and how the channel looks."""
+    frame = _filtered_frame(run)
     if not before:
         return frame, _display(run.picture)
-    answer = _answered(frame, before, options, run)
+    read = _responses(frame, before, options, run)
     image = apply_filters(
         frame, before, options, alpha=False, source=_floats(run), target=_EIGHT_BITS, threads=run.threads
     )
-    return answer.pixels, image.pixels[:, :, 0]
+    return read, image.pixels[:, :, channel]
 
 
 def _whole(run: FilterRun) -> Applied:
-    """The run itself, on luma, with 8 bits."""
+    """The run itself, with 8 bits."""
     return apply_filters(
         run.picture.frames[0],
         run.filters,
-        replace(run.options, gray=True),
+        replace(run.options, gray=not _keeps_colors(run)),
         alpha=run.picture.alpha,
         source=run.source,
         target=_EIGHT_BITS,
@@ -163,16 +167,19 @@ def _floats(run: FilterRun) -> Depth:
     return Depth(np.dtype(np.float32), run.source.white, raw=True)
 
 
-def _answered(frame: NDArray[Any], filters: Sequence[Filter], options: Options, run: FilterRun) -> Applied:
-    """Raw responses of filters."""
+def _responses(
+    frame: NDArray[Any], filters: Sequence[Filter], options: Options, run: FilterRun
+) -> NDArray[np.float32]:
+    """Raw responses of filters, (H', W', C)."""
     floats = _floats(run)
-    return apply_filters(
+    applied = apply_filters(
         frame, filters, options, alpha=False, source=floats, target=floats, threads=run.threads
     )
+    return np.asarray(applied.pixels, np.float32)
 
 
-def _gray_frame(run: FilterRun) -> NDArray[np.float32]:
-    """The first frame as (H, W, 1) float32 in its own units."""
+def _filtered_frame(run: FilterRun) -> NDArray[np.float32]:
+    """What is filtered of the first frame, in its own units: (H, W, 3) colours, or (H, W, 1) gray or luma."""
     frame = run.picture.frames[0]
     color = frame[:, :, :-1] if run.picture.alpha else frame
     values = (
@@ -180,7 +187,7 @@ def _gray_frame(run: FilterRun) -> NDArray[np.float32]:
         if run.options.linear
         else color.astype(np.float32)
     )
-    if values.shape[2] == 3:
+    if values.shape[2] == 3 and not _keeps_colors(run):
         values = values @ np.array(LUMINANCE if run.options.linear else LUMA, np.float32)[:, None]
     return np.ascontiguousarray(values, np.float32)
 

@@ -578,14 +578,28 @@ def test_a_chain_is_explained_by_its_last_filter(run, photo):
     assert repeated.title == "box on a.png, after 8 other filters, in linear light"
 
 
-def test_colours_are_explained_by_their_luma(run, photo):
+@pytest.mark.parametrize("spec", ["box:3", "sharpen", "median", "bilateral:size=5", "1 2; 3 -4"])
+@pytest.mark.parametrize("before", [[], ["gaussian"]])
+def test_colours_are_explained_by_their_green_channel(run, photo, spec, before):
+    """What the page works out is what stands in the output."""
     photo("a.png", (20, 30, 3))
-    for spec, options, kept in (("box:3", {}, True), ("box:3", {"gray": True}, False), ("sobel", {}, False)):
-        e, _ = explained("a.png", [spec], **options)
-        assert e.colors == kept
-        page, film = lay_out(e)[0], lay_out_film(e)[0][-1]
-        for canvas, name in ((page, "The feature map of the luma"), (film, "the feature map of the luma")):
-            assert (name in [mark.text for mark in canvas.marks if mark.kind == "text"]) == kept
+    e, pixels = explained("a.png", [*before, spec])
+    np.testing.assert_array_equal(e.shown, pixels[:, :, 1])
+    for place in ((7, 5), (0, 19)):
+        working = work_out(e, place)
+        assert round(min(max(working.value, 0), 255)) == pytest.approx(pixels[place[1], place[0], 1], abs=1)
+        assert working.pixel == pixels[place[1], place[0], 1]
+    page, film = lay_out(e)[0], lay_out_film(e)[0][-1]
+    for canvas, name in ((page, "The green feature map"), (film, "the green feature map")):
+        assert name in [mark.text for mark in canvas.marks if mark.kind == "text"]
+
+
+def test_luma_is_explained_where_it_is_filtered(run, photo):
+    photo("a.png", (20, 30, 3))
+    for spec, options in (("box:3", {"gray": True}), ("sobel", {})):
+        e, pixels = explained("a.png", [spec], **options)
+        assert e.colors is None
+        np.testing.assert_array_equal(e.shown, pixels[:, :, 0])
 
 
 def test_what_opacity_does_is_said(run, photo):

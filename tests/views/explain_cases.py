@@ -183,9 +183,7 @@ CASES = {
     "one pixel": lambda: linear(np.full((3, 3), 1 / 9), np.full((1, 1), 77, dtype=np.uint8)),
     "kernel larger than picture": lambda: linear(np.full((9, 9), 1 / 81), photo(4, 6)),
     "constant": lambda: linear(EMBOSS, np.full((20, 30), 131, dtype=np.uint8)),
-    "colours": lambda: linear(
-        bell(3, 1.0), np.stack([photo(seed=s) for s in (1, 2, 3)], axis=2), colors=True
-    ),
+    "colours": lambda: linear(bell(3, 1.0), photo(), colors=np.dstack([photo(seed=s) for s in (1, 3, 2)])),
     "one column": lambda: gradient(photo(200, 1)),
     "one row": lambda: gradient(photo(1, 200)),
     "wide": lambda: gradient(photo(20, 900)),

@@ -116,7 +116,7 @@ def read_lines(working, ends):
         elif m := re.fullmatch(f"strongest of \\d+: ({NUMBER})", line):
             assert m[1].lstrip("−") == now.lstrip("−") or value(m[1]) == 0
             now = m[1]
-        elif m := re.fullmatch(f"(?:unrounded|with more digits): ({NUMBER})°?", line):
+        elif m := re.fullmatch(f"from unrounded numbers: ({NUMBER})°?", line):
             assert abs(value(m[1]) - value(now)) <= factor * (rounding(working) + before) + unit(now) + unit(
                 m[1]
             )

@@ -112,3 +112,13 @@ def test_anywhere_on_a_blurred_image(spec):
         if sum(place) % 23 == 0:
             cell = window_cell(e, place, Sheet())
             read(work_out(e, place, cell), cell)
+
+
+@pytest.mark.parametrize("spec", ["kirsch", "box:15", "gaussian:sigma=2"])
+def test_no_tie_is_said_that_is_none(spec):
+    """117.473, shown as 117.5, is not rounded half to even."""
+    e = explained([spec], picture("gray")[0])
+    for place in list(np.ndindex(e.shown.shape[::-1]))[::5]:
+        lines = work_out(e, place).lines
+        if lines and "half to even" in lines[-1]:
+            assert float(e.response[place[1], place[0]]) % 1 == pytest.approx(0.5, abs=1e-4)

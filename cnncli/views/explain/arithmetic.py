@@ -24,6 +24,7 @@ from cnncli.views.explain.model import (
 _SPELLED = 9  # products that a sum is written out with, at most
 _LARGEST = 3  # of more products, so many are written
 _NOISE = 1e-6
+UNROUNDED = "from unrounded numbers: "
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def settled(found: Result) -> tuple[tuple[str, ...], Result]:
         return (), found
     decimals = max(found.decimals, decimals_of([found.real]))
     exact = Result(float(as_printed(found.real, decimals)), found.real, decimals)
-    return (f"unrounded: {exact.text}",), exact
+    return (f"{UNROUNDED}{exact.text}",), exact
 
 
 def weigh(patch: Grid, taps: Numbers, name: str, cell: int) -> tuple[Branch, Result]:
@@ -108,7 +109,7 @@ def weigh(patch: Grid, taps: Numbers, name: str, cell: int) -> tuple[Branch, Res
     patch : Grid
         Pixels under the window.
     taps : ndarray, shape (kh, kw), float64
-        The kernel as laid on the image.
+        The kernel as applied to the image.
     name : str
         Of the kernel.
     cell : int
@@ -164,7 +165,7 @@ def sum_lines(patch: Grid, kernel: Grid, products: Grid, total: Result) -> list[
         return [f"{patch.texts[0][0]} × {kernel.texts[0][0]} {end}"]
     terms = flat[flat != 0]
     if terms.size <= _SPELLED:
-        return [f"{chain(terms, d) or '0'} {end}"]
+        return [f"{chain(terms, d) or 'sum'} {end}"]
     order = np.argsort(-np.abs(flat), kind="stable")[:_LARGEST]
     return [f"{chain(flat[order], d)} + … {end}", f"({flat.size} products, the largest first)"]
 

@@ -133,7 +133,7 @@ def _draw_frame(
     y = max(first.bottom, last.bottom) + 12
     whole = map_heading(e).lower()
     if share != _AT_LAST:
-        whole += ", as far as the window has come"
+        whole += ", so far"
     what = "the image" if e.source is None else f"the image {after(e)}"
     caption = shorten(f"the window on {what}, {share}", w + 20, size=15)
     canvas.text((xs[0], y), caption, size=15, color=MUTED)

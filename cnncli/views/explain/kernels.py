@@ -1,4 +1,4 @@
-"""The kernels of a filter, drawn: as written, given half a turn, and as laid on the image."""
+"""The kernels of a filter, drawn: as written, rotated by 180°, and as applied to the image."""
 
 from dataclasses import dataclass, replace
 
@@ -17,59 +17,63 @@ from cnncli.views.explain.model import (
 )
 
 MOST_DRAWN = 24  # kernels of a bank
-_GAP, _TURN = 24, 72  # pixels between kernels, and where the turn is drawn
+_GAP, _ARROW = 24, 72  # pixels between kernels, and where the rotation is drawn
 _BELOW = 36  # pixels of a kernel's caption
 _SIZE = 14
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
-    """How a kernel comes to lie on the image.
+class Rotation:
+    """How a kernel as written becomes the weights that are applied to the image.
 
     Attributes
     ----------
-    written, laid : ndarray, shape (kh, kw)
+    written, applied : ndarray, shape (kh, kw)
         Before and after.
-    turned : bool
-        It was given half a turn, which has changed it.
+    rotated : bool
+        It was rotated by 180°, which has changed it.
     symmetric : bool
-        Half a turn changes nothing.
+        A rotation by 180° changes nothing.
     divisor : float
         What ``--normalize`` has divided it by; 1: nothing.
     """
 
     written: Numbers
-    laid: Numbers
-    turned: bool
+    applied: Numbers
+    rotated: bool
     symmetric: bool
     divisor: float
 
 
-def turn_of(written: Numbers, laid: Numbers) -> Turn:
-    """Tell how a kernel was turned and divided."""
-    sums = [float(np.abs(v).sum()) for v in (written, laid)]
+def rotation_of(written: Numbers, applied: Numbers) -> Rotation:
+    """Tell how a kernel was rotated and divided."""
+    sums = [float(np.abs(v).sum()) for v in (written, applied)]
     divisor = sums[0] / sums[1] if sums[1] else 1.0
     if np.isclose(divisor, 1.0, rtol=1e-9):
         divisor = 1.0
-    for sign in (1.0, -1.0):  # a negative sum turns the signs round
-        scaled = sign * divisor * laid
+    for sign in (1.0, -1.0):  # a negative sum reverses the signs
+        scaled = sign * divisor * applied
         if np.allclose(scaled, written[::-1, ::-1]) or np.allclose(scaled, written):
             divisor *= sign
             break
-    half_turn = written[::-1, ::-1]
-    symmetric = bool(np.allclose(written, half_turn))
-    return Turn(
-        written, laid, not symmetric and bool(np.allclose(divisor * laid, half_turn)), symmetric, divisor
+    turned_around = written[::-1, ::-1]
+    symmetric = bool(np.allclose(written, turned_around))
+    return Rotation(
+        written,
+        applied,
+        not symmetric and bool(np.allclose(divisor * applied, turned_around)),
+        symmetric,
+        divisor,
     )
 
 
-def turns(e: Explanation) -> list[Turn]:
-    """Tell it of each kernel of a filter."""
-    return [turn_of(written, laid) for written, laid in zip(e.written, e.stack, strict=True)]
+def rotations(e: Explanation) -> list[Rotation]:
+    """Tell how each kernel of a filter was rotated and divided."""
+    return [rotation_of(written, applied) for written, applied in zip(e.written, e.stack, strict=True)]
 
 
 def draw_kernels(canvas: Canvas, room: Box, e: Explanation, names: tuple[str, ...] = ()) -> int:
-    """Draw one or two kernels as they are laid on the image, centred across ``room``.
+    """Draw one or two kernels as written and as applied to the image, centred across ``room``.
 
     Parameters
     ----------
@@ -83,11 +87,11 @@ def draw_kernels(canvas: Canvas, room: Box, e: Explanation, names: tuple[str, ..
     int
         The y below it.
     """
-    found = turns(e)
+    found = rotations(e)
     if len(found) > 1:
-        bottom = _draw_pair_of_turns(canvas, room, found, names)
-    elif found[0].turned:
-        bottom = _draw_turn(canvas, room, found[0])
+        bottom = _draw_pair(canvas, room, found, names)
+    elif found[0].rotated:
+        bottom = _draw_rotated(canvas, room, found[0])
     else:
         bottom = _draw_one(canvas, room, found[0])
     return draw_legend(canvas, (room.center[0], bottom + 6)).bottom
@@ -99,7 +103,7 @@ def drawn_of(count: int) -> list[int]:
 
 
 def draw_many(canvas: Canvas, room: Box, stack: Numbers, names: tuple[str, ...]) -> int:
-    """Draw many kernels as they are laid on the image, side by side in rows; return the y below them."""
+    """Draw many kernels as they are applied to the image, side by side in rows; return the y below them."""
     h, w = (int(n) for n in stack.shape[1:])
     chosen = drawn_of(len(stack))
     across = min(len(chosen), 4)
@@ -118,71 +122,73 @@ def draw_many(canvas: Canvas, room: Box, stack: Numbers, names: tuple[str, ...])
     return draw_legend(canvas, (room.center[0], y + 6)).bottom
 
 
-def _draw_one(canvas: Canvas, room: Box, turn: Turn) -> int:
-    """Draw a kernel that lies on the image as it is written."""
-    h, w = (int(n) for n in turn.laid.shape)
+def _draw_one(canvas: Canvas, room: Box, rotation: Rotation) -> int:
+    """Draw a kernel that is applied as it is written."""
+    h, w = (int(n) for n in rotation.applied.shape)
     cell = max(1, min(64, room.width // w, 320 // h))
-    caption = "half a turn leaves it as it is" if turn.symmetric else "not turned: correlation"
-    if turn.laid.size == 1:
+    caption = "the same when rotated by 180°" if rotation.symmetric else "not rotated: correlation"
+    if rotation.applied.size == 1:
         caption = "the weight"
     left = room.left + (room.width - w * cell) // 2
-    style = (cell, room.width, float(np.abs(turn.laid).max()) or 1.0)
-    _draw(canvas, (left, room.top), turn.laid, caption + _divided(turn), style)
+    style = (cell, room.width, float(np.abs(rotation.applied).max()) or 1.0)
+    _draw(canvas, (left, room.top), rotation.applied, caption + _divided(rotation), style)
     return room.top + h * cell + _BELOW
 
 
-def _draw_turn(canvas: Canvas, room: Box, turn: Turn) -> int:
-    """Draw a kernel as written, half a turn, and as laid: side by side, or one above the other if wide."""
-    h, w = (int(n) for n in turn.laid.shape)
-    reaches = [float(np.abs(v).max()) or 1.0 for v in (turn.written, turn.laid)]
-    below = "as laid on the image" + _divided(turn)
+def _draw_rotated(canvas: Canvas, room: Box, rotation: Rotation) -> int:
+    """Draw a kernel as written and as applied: side by side, or one above the other if wide."""
+    h, w = (int(n) for n in rotation.applied.shape)
+    reaches = [float(np.abs(v).max()) or 1.0 for v in (rotation.written, rotation.applied)]
+    below = "as applied to the image" + _divided(rotation)
     if w > h:
         cell = max(1, min(64, room.width // w, 140 // h))
         left = room.left + (room.width - w * cell) // 2
         style = (cell, room.width)
-        _draw(canvas, (left, room.top), turn.written, "as written", (*style, reaches[0]))
+        _draw(canvas, (left, room.top), rotation.written, "as written", (*style, reaches[0]))
         y = room.top + h * cell + _BELOW
-        y = _draw_half_turn_down(canvas, (room.center[0], y))
-        _draw(canvas, (left, y), turn.laid, below, (*style, reaches[1]))
+        y = _draw_rotation_down(canvas, (room.center[0], y))
+        _draw(canvas, (left, y), rotation.applied, below, (*style, reaches[1]))
         return y + h * cell + _BELOW
-    side = (room.width - _TURN) // 2
+    side = (room.width - _ARROW) // 2
     cell = max(1, min(64, side // w, 320 // h))
     inset = (side - w * cell) // 2
-    _draw(canvas, (room.left + inset, room.top), turn.written, "as written", (cell, side, reaches[0]))
-    right = room.left + side + _TURN + inset
-    _draw(canvas, (right, room.top), turn.laid, below, (cell, side + 20, reaches[1]))
-    middle, y = room.left + side + _TURN // 2, room.top + h * cell // 2
+    _draw(canvas, (room.left + inset, room.top), rotation.written, "as written", (cell, side, reaches[0]))
+    right = room.left + side + _ARROW + inset
+    _draw(canvas, (right, room.top), rotation.applied, below, (cell, side + 20, reaches[1]))
+    middle, y = room.left + side + _ARROW // 2, room.top + h * cell // 2
     canvas.text((middle, y - 10), "180°", size=_SIZE, color=MUTED, anchor="ms")
     canvas.arrow((middle - 16, y), (middle + 16, y), color=MUTED)
     return room.top + h * cell + _BELOW
 
 
-def _draw_pair_of_turns(canvas: Canvas, room: Box, found: list[Turn], names: tuple[str, ...]) -> int:
-    """Draw two kernels as written, and below each as it is laid on the image."""
-    h, w = (int(n) for n in found[0].laid.shape)
+def _draw_pair(canvas: Canvas, room: Box, found: list[Rotation], names: tuple[str, ...]) -> int:
+    """Draw two kernels as written, and below each as it is applied to the image."""
+    h, w = (int(n) for n in found[0].applied.shape)
     side = (room.width - _GAP) // 2
     cell = max(1, min(56, side // w, 144 // h))
-    turned = all(turn.turned for turn in found)
+    turned = all(rotation.rotated for rotation in found)
     down = h * cell + _BELOW
     y = room.top
     if turned:
-        for i, turn in enumerate(found):
+        for i, rotation in enumerate(found):
             left = room.left + i * (side + _GAP) + (side - w * cell) // 2
             reach = max(float(np.abs(other.written).max()) for other in found) or 1.0
             name = names[i].partition(":")[0]
-            _draw(canvas, (left, y), turn.written, f"{name} as written", (cell, side, reach))
-        y = _draw_half_turn_down(canvas, (room.center[0], y + down))
-    for i, turn in enumerate(found):
+            _draw(canvas, (left, y), rotation.written, f"{name} as written", (cell, side, reach))
+        y = _draw_rotation_down(canvas, (room.center[0], y + down))
+    for i, rotation in enumerate(found):
         left = room.left + i * (side + _GAP) + (side - w * cell) // 2
-        reach = max(float(np.abs(other.laid).max()) for other in found) or 1.0
-        _draw(canvas, (left, y), turn.laid, names[i] + _divided(turn), (cell, side + _GAP - 6, reach))
+        reach = max(float(np.abs(other.applied).max()) for other in found) or 1.0
+        _draw(
+            canvas, (left, y), rotation.applied, names[i] + _divided(rotation), (cell, side + _GAP - 6, reach)
+        )
     return y + down
 
 
-def _draw_half_turn_down(canvas: Canvas, at: tuple[int, int]) -> int:
-    """Draw an arrow downwards that says half a turn; return the y below it."""
+def _draw_rotation_down(canvas: Canvas, at: tuple[int, int]) -> int:
+    """Draw an arrow downwards that says rotation by 180°; return the y below it."""
     x, y = at
-    text = "half a turn (180°), as laid on the image"
+    text = "rotated by 180°, as applied to the image"
     room = measure(text, size=_SIZE)[0]
     left = x - (room + 20) // 2
     canvas.arrow((left, y - 4), (left, y + 18), color=MUTED)
@@ -190,10 +196,10 @@ def _draw_half_turn_down(canvas: Canvas, at: tuple[int, int]) -> int:
     return y + 32
 
 
-def _divided(turn: Turn) -> str:
-    if turn.divisor == 1:
+def _divided(rotation: Rotation) -> str:
+    if rotation.divisor == 1:
         return ""
-    return f", divided by {number(turn.divisor, decimals_of([turn.divisor]))}"
+    return f", divided by {number(rotation.divisor, decimals_of([rotation.divisor]))}"
 
 
 def _draw(

@@ -1,7 +1,7 @@
 """What an explained convolution is made of: a real run, and one pixel of it in numbers.
 
-Legend: (x, y) is a pixel of the feature map unless said otherwise; taps are weights as they lie
-on the image, row by row; grays and responses are in the units of the image.
+Legend: (x, y) is a pixel of the feature map unless said otherwise; taps are weights as they are
+applied to the image, row by row; grays and responses are in the units of the image.
 """
 
 from collections.abc import Sequence
@@ -54,8 +54,8 @@ class Explanation:
     coded : bool
         ``gray`` and the response are linear light; the response is coded by
         ``curve`` before gain and offset.
-    colors : bool
-        The run filters each colour; what is shown is what it makes of their luma.
+    colors : ndarray, shape (H, W, 3), float32, or None
+        All channels that the filter reads where it filters each of them, of which ``gray`` is the green one.
     veiled : bool
         The image lets something through, for which the run may weight pixels; the page does not.
     origin : (x, y)
@@ -86,7 +86,7 @@ class Explanation:
     rectified: bool = False
     coded: bool = False
     curve: Curve = SRGB
-    colors: bool = False
+    colors: NDArray[np.float32] | None = None
     veiled: bool = False
     origin: Place = (0, 0)
     stride: Place = (1, 1)

@@ -116,7 +116,7 @@ def _draw_upper_row(
     captions = [_image_caption(e, view, len(places)), look.caption(e), map_caption(e)]
     if e.source is not None:
         below.insert(0, draw_picture(canvas, rooms[0], e.source).bottom)
-        captions.insert(0, f"{e.source.shape[1]} × {e.source.shape[0]} pixels.")
+        captions.insert(0, f"{e.source.shape[1]} × {e.source.shape[0]} pixels.{_luma(e)}")
     level = y + min(90, read.height // 2)
     for x in xs[1:]:
         canvas.arrow((x - 36, level), (x - 12, level), color=MUTED)
@@ -137,9 +137,15 @@ def _image_caption(e: Explanation, view: Box, windows: int) -> str:
     elif view.height < H:
         part = f" Rows {view.top} to {view.bottom - 1} are shown."
     apart = "" if e.dilation == (1, 1) else f", {max(e.dilation)} apart"
-    luma = ", taken from its luma" if e.colors else ""
-    unrounded = " This is what the last filter reads, unrounded." if e.source is not None else ""
-    return f"{W} × {H} pixels.{unrounded}{part} {names} of {w} × {h} pixels{apart}{luma}."
+    channel = "" if e.colors is None else ", in the green channel"
+    note = _luma(e) if e.source is None else " The input of the last filter, unrounded."
+    return f"{W} × {H} pixels.{note}{part} {names} of {w} × {h} pixels{apart}{channel}."
+
+
+def _luma(e: Explanation) -> str:
+    """Say that luma is filtered, where a colour image is."""
+    image = e.image if e.source is None else e.source
+    return " Its luma is filtered." if image.ndim == 3 and e.colors is None else ""
 
 
 def _draw_window_section(

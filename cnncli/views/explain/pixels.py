@@ -5,10 +5,11 @@ from math import degrees, isfinite, radians
 import numpy as np
 
 from cnncli.filters.color import from_linear
-from cnncli.views.explain.arithmetic import Result, result, settled, signed
+from cnncli.views.explain.arithmetic import UNROUNDED, Result, result, settled, signed
 from cnncli.views.explain.model import Explanation, as_printed, decimals_of, number
 
 _MOST_DECIMALS = 6
+_TIE = 1e-6  # how far from a half a number may lie that is one
 
 
 def pixel_lines(e: Explanation, found: Result, pixel: int) -> tuple[str, ...]:
@@ -83,16 +84,21 @@ def _rounded(mapped: Result, pixel: int) -> tuple[str, ...]:
         return (f"{number(mapped.real, 0)} is written as {pixel}",)
     lines: tuple[str, ...] = ()
     value, decimals = mapped.shown, mapped.decimals
-    while _whole(value) != pixel and decimals < _MOST_DECIMALS:  # too coarse to be rounded once more
+    made_tie = not _is_tie(mapped.real) and _whole(mapped.real) == pixel  # if it is one, by rounding
+    while (_whole(value) != pixel or (made_tie and _is_tie(value))) and decimals < _MOST_DECIMALS:
         decimals += 1
         value = float(as_printed(mapped.real, decimals))
-        lines = (f"with more digits: {number(value, decimals)}",)
+        lines = (f"{UNROUNDED}{number(value, decimals)}",)
     if value == pixel:
         return lines
     if not 0 <= round(value) <= 255:
         return (*lines, f"clip to 0..255 → {pixel}")
-    tie = "round half to even" if abs(value % 1 - 0.5) < 1e-9 else "round"
+    tie = "round half to even" if _is_tie(value) else "round"
     return (*lines, f"{tie} → {pixel}")
+
+
+def _is_tie(value: float) -> bool:
+    return abs(value % 1 - 0.5) < _TIE
 
 
 def _whole(value: float) -> int:

@@ -1,4 +1,4 @@
-"""The page of an explained convolution: pictures above, windows multiplied out below."""
+"""One window of an explained convolution, multiplied out: its grids, sums, bars and the pixel it leads to."""
 
 from dataclasses import dataclass
 from math import isfinite

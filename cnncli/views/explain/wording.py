@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from cnncli.views.explain.kernels import drawn_of, turns
+from cnncli.views.explain.kernels import drawn_of, rotations
 from cnncli.views.explain.model import Explanation, Working, decimals_of, number, whole_weights
 
 _WEIGHTLESS = (
-    "A filter slides a window over the image. What it makes of the pixels under the window "
-    "becomes one pixel of the feature map."
+    "A filter slides a window over the image. From the pixels under the window it computes one pixel of the "
+    "feature map."
 )
 _WEIGHTED = (
-    "A convolution lays a small grid of weights over the image, multiplies each weight with the pixel "
-    "under it and adds the products. The sum becomes one pixel of the feature map."
+    "A convolution slides a small grid of weights over the image, multiplies each weight by the pixel "
+    "under it and adds up the products. The sum becomes one pixel of the feature map."
 )
 _ALIKE, _STRONG = 0.05, 0.02
 """Shares of full scale: pixels no further apart are alike, responses above it are strong."""
@@ -41,7 +41,7 @@ def after(e: Explanation) -> str:
 
 def map_heading(e: Explanation) -> str:
     """Name the panel of the feature map."""
-    return "The feature map of the luma" if e.colors else "The feature map"
+    return "The feature map" if e.colors is None else "The green feature map"
 
 
 def map_caption(e: Explanation) -> str:
@@ -52,21 +52,21 @@ def map_caption(e: Explanation) -> str:
         rule = " 255 on an edge, 0 elsewhere."
     elif e.filter.is_angle and e.gain is not None:
         rule = " A direction of 0° is mid-gray, −180° black, 180° white."
-    colors = " The output has such a map for each colour; this is the one of their luma." if e.colors else ""
-    return f"{w} × {h} pixels, one for each place of the window.{rule}{colors}"
+    colors = "" if e.colors is None else " The output has one for each colour channel; this is the green one."
+    return f"{w} × {h} pixels, one for each position of the window.{rule}{colors}"
 
 
 def place_heading(e: Explanation, working: Working, index: int) -> str:
     """Name window A or B by what it is."""
     if working.patch.values.size == 1:
-        return "another pixel" if index else "where the filter changes most"
+        return "another pixel" if index else "where the filter changes the image most"
     if float(np.ptp(working.patch.values)) <= _ALIKE * e.full:
         return "a flat area"
     if index == 1:
         return "the flattest window"
     if e.filter.combines or e.filter.edge_map:
         return "an edge"
-    return "the strongest response" if _sums_to(e, 0.0) else "where the filter changes most"
+    return "the strongest response" if _sums_to(e, 0.0) else "where the filter changes the image most"
 
 
 def remark(e: Explanation, working: Working) -> str:
@@ -76,7 +76,7 @@ def remark(e: Explanation, working: Working) -> str:
     middle = float(working.patch.values[e.pivot[1], e.pivot[0]])
     spread = f"{number(low, d)} to {number(high, d)}"
     if working.patch.values.size == 1:
-        return "A single weight: each pixel is changed for itself, whatever its neighbours."
+        return "A single weight: each pixel changes on its own, whatever its neighbours."
     alike = high - low <= _ALIKE * e.full
     if number(low, d) == number(high, d):
         nearly = "" if low == high or np.isnan(low) else "nearly "
@@ -89,10 +89,10 @@ def remark(e: Explanation, working: Working) -> str:
         if alike:
             return f"{pixels}. The weights add up to 0, so the products cancel."
         if abs(working.value) > _STRONG * e.full or e.filter.is_angle:
-            return f"{pixels}. Bright and dark meet different weights: the products do not cancel."
+            return f"{pixels}. Bright and dark pixels meet different weights, so the products do not cancel."
         return f"{pixels}, and the products nearly cancel."
     value = number(working.value, decimals_of([working.value]))
-    return f"{pixels}. The marked one, {number(middle, d)}, becomes {value}."
+    return f"{pixels}. The marked pixel, {number(middle, d)}, becomes {value}."
 
 
 def _sums_to(e: Explanation, total: float) -> bool:
@@ -100,14 +100,15 @@ def _sums_to(e: Explanation, total: float) -> bool:
     return bool(len(e.stack)) and bool(np.all(np.abs(e.stack.sum(axis=(1, 2)) - total) <= 1e-6 * weight))
 
 
-def turned(e: Explanation) -> str:
-    """Say what convolution does to the kernels before it lays them on the image."""
-    found = turns(e)
+def rotated(e: Explanation) -> str:
+    """Say what convolution does to the kernels before it applies them."""
+    found = rotations(e)
     which = "them" if len(found) > 1 else "the kernel"
-    if any(turn.turned for turn in found):
-        return f" Convolution turns {which} by 180° before laying {'them' if len(found) > 1 else 'it'} on."
+    if any(rotation.rotated for rotation in found):
+        again = "them" if len(found) > 1 else "it"
+        return f" Convolution rotates {which} by 180° before applying {again}."
     if found and not found[0].symmetric:
-        return f" Correlation lays {which} on as written."
+        return f" Correlation applies {which} as written."
     return ""
 
 
@@ -118,5 +119,5 @@ def scaled(e: Explanation) -> str:
         return ""
     if len(divisors) == 1:
         d = divisors.pop()
-        return f" Shown times {d}, to have whole numbers; the sum is divided by {d}."
-    return " Shown as whole numbers; the sum is divided again."
+        return f" Shown multiplied by {d}, as whole numbers; the sum is divided by {d}."
+    return " Shown as whole numbers; each sum is divided again."

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnncli.views.explain.arithmetic import result
+from cnncli.views.explain.arithmetic import UNROUNDED, result
 from cnncli.views.explain.grids import fitted_decimals
 from cnncli.views.explain.looks import look_of
 from cnncli.views.explain.model import Explanation, Grid, Place, Working, decimals_of, patch_at
@@ -36,5 +36,14 @@ def work_out(e: Explanation, place: Place, cell: int = 0) -> Working:
         # Weighted by opacity, or repeated: the page shows one plain pass, the run went on from there.
         found = result(ran, ran)
         lines = (*lines, f"in the whole run: {found.text}")
-    lines = (*lines, *pixel_lines(e, found, pixel))
+    lines = _corrected_once((*lines, *pixel_lines(e, found, pixel)))
     return Working(place, patch, outcome.branches, lines, found.real, pixel, outcome.bars)
+
+
+def _corrected_once(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Drop a corrected number that is followed by the same with more digits."""
+    return tuple(
+        line
+        for line, after in zip(lines, (*lines, "")[1:], strict=True)
+        if not (line.startswith(UNROUNDED) and after.startswith(UNROUNDED))
+    )

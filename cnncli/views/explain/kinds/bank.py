@@ -10,7 +10,7 @@ from cnncli.images.canvas import Box, Canvas
 from cnncli.views.explain.arithmetic import Outcome, Result, angle_lines, noise, result, settled, weigh
 from cnncli.views.explain.kernels import draw_many
 from cnncli.views.explain.model import Explanation, Grid, Numbers, Place, number
-from cnncli.views.explain.wording import scaled, turned
+from cnncli.views.explain.wording import rotated, scaled
 
 _BARS = 24  # kernels that get a bar, the strongest of more
 
@@ -19,12 +19,12 @@ def caption(e: Explanation) -> str:
     """Say what becomes of the responses."""
     if _bank(e).answer == "energy":
         return (
-            f"All {len(e.stack)} are laid on the same window; the response is the root of the sum of the "
-            f"squares of theirs.{turned(e)}{scaled(e)}"
+            f"All {len(e.stack)} are applied to the same window; the response is the root of the sum of "
+            f"their squared responses.{rotated(e)}{scaled(e)}"
         )
     return (
-        f"All {len(e.stack)} are laid on the same window, one for each direction, and the strongest "
-        f"response counts.{turned(e)}{scaled(e)}"
+        f"All {len(e.stack)}, one for each direction, are applied to the same window; the strongest "
+        f"response is kept.{rotated(e)}{scaled(e)}"
     )
 
 

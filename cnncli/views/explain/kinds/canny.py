@@ -29,9 +29,9 @@ _MIDDLE = 2  # of the window, 5 x 5
 def caption(e: Explanation) -> str:
     """Say what its steps do."""
     return (
-        "Four steps to edges one pixel wide. Non-maximum suppression keeps a pixel whose gradient is "
-        "larger than before and behind it; hysteresis keeps edges from the high threshold up, and "
-        "those from the low one up that are connected to them."
+        "Four steps lead to edges one pixel wide. Non-maximum suppression keeps a pixel whose gradient is "
+        "larger than those of its two neighbours along it; hysteresis keeps edges above the high threshold, "
+        "and those above the low one that are connected to them."
     )
 
 
@@ -105,7 +105,7 @@ def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
     slopes = slopes_at(e, place, f.sigma)
     r = _MIDDLE
     reach = max(f.high, float(slopes.size.max()))
-    grid = Grid(slopes.size, "signed", reach, 2, "gradient magnitude", marked=(r, r))
+    grid = Grid(slopes.size, "signed", reach, 2, "gradient, 1 = full scale", marked=(r, r))
     steps = [("→", grid)]
     if e.stride == (1, 1):  # else the pixels of the feature map are no neighbours
         steps.append(("→", _written(e, place)))

@@ -8,19 +8,19 @@ from cnncli.images.canvas import Box, Canvas
 from cnncli.views.explain.arithmetic import Outcome, angle_lines, noise, result, settled, weigh
 from cnncli.views.explain.kernels import draw_kernels
 from cnncli.views.explain.model import Explanation, Grid, Numbers, Place
-from cnncli.views.explain.wording import scaled, turned
+from cnncli.views.explain.wording import rotated, scaled
 
 
 def caption(e: Explanation) -> str:
     """Say what becomes of the two responses."""
     if e.filter.is_angle:
-        what = "Their responses, dx and dy, are the gradient; its direction is where brightness rises."
+        what = "Their responses, dx and dy, form the gradient; it points to where brightness rises."
     else:
         what = (
-            "Their responses, dx and dy, are the gradient; its magnitude, √(dx² + dy²), "
+            "Their responses, dx and dy, form the gradient; its magnitude, √(dx² + dy²), "
             "is the strength of the edge."
         )
-    return f"{what}{turned(e)}{scaled(e)}"
+    return f"{what}{rotated(e)}{scaled(e)}"
 
 
 def draw(canvas: Canvas, room: Box, e: Explanation) -> int:
@@ -29,7 +29,7 @@ def draw(canvas: Canvas, room: Box, e: Explanation) -> int:
 
 
 def _names(stack: Numbers) -> tuple[str, str]:
-    """Name a gradient's kernels by where they look: along the axes, or (Roberts) along the diagonals."""
+    """Name a gradient's kernels by their directions: along the axes, or (Roberts) along the diagonals."""
     dx, dy = stack[0], stack[1]
     rows = np.arange(dx.shape[0]) - (dx.shape[0] - 1) / 2
     columns = np.arange(dy.shape[1]) - (dy.shape[1] - 1) / 2

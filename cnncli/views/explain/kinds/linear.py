@@ -1,11 +1,11 @@
-"""One kernel: drawn as written and as laid on the image, multiplied out over a window."""
+"""One kernel: drawn as written and as applied to the image, multiplied out over a window."""
 
 from cnncli.filters.kinds.unsharp import Unsharp
 from cnncli.images.canvas import Box, Canvas
 from cnncli.views.explain.arithmetic import Outcome, Result, result, settled, weigh
 from cnncli.views.explain.kernels import draw_kernels
 from cnncli.views.explain.model import Explanation, Grid, Place, decimals_of, number
-from cnncli.views.explain.wording import scaled, turned
+from cnncli.views.explain.wording import rotated, scaled
 
 
 def caption(e: Explanation) -> str:
@@ -18,7 +18,7 @@ def caption(e: Explanation) -> str:
         s += ": a flat area gives 0"
     elif total == 1 and taps.size > 1:
         s += ": a flat area stays as it is"
-    return f"{s}.{turned(e)}{scaled(e)}"
+    return f"{s}.{rotated(e)}{scaled(e)}"
 
 
 def draw(canvas: Canvas, room: Box, e: Explanation) -> int:

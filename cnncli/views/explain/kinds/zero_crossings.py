@@ -16,7 +16,7 @@ from cnncli.views.explain.wording import scaled
 
 def caption(e: Explanation) -> str:
     """Say where an edge is."""
-    return f"The sum changes its sign where an edge runs.{scaled(e)}"
+    return f"The sum changes sign at an edge.{scaled(e)}"
 
 
 def draw(canvas: Canvas, room: Box, e: Explanation) -> int:
@@ -28,7 +28,7 @@ def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
     """Work out whether the Laplacian of Gaussian changes its sign at a place."""
     branch, _ = weigh(patch, e.stack[0], "kernel", cell)
     near = _near(e, place)
-    grid = Grid(near, "signed", largest(near), decimals_of(near), "sums here and around", marked=(1, 1))
+    grid = Grid(near, "signed", largest(near), decimals_of(near), "responses here and around", marked=(1, 1))
     grid = replace(grid, decimals=fitted_decimals(grid, OWN_CELL, max(0, grid.decimals - 1)))
     branch = replace(branch, steps=(*branch.steps, ("→", grid)))
     edge = e.shown[place[1], place[0]] > 0
@@ -58,7 +58,9 @@ def _lines(e: Explanation, f: ZeroCrossings, sums: Grid, place: Place, *, edge: 
     if not steps:
         return ("an edge",) if edge else ("no change of sign to the right or below: no edge",)
     step, text = max(steps)
-    verdict = f"more than {least}, the threshold: an edge" if edge else f"no more than {least}: no edge"
+    verdict = (
+        f"above the threshold of {least}: an edge" if edge else f"not above the threshold of {least}: no edge"
+    )
     return f"the sign changes {text}", f"a step of {number(step, sums.decimals)}, {verdict}"
 
 
