@@ -13,7 +13,6 @@ from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
 from cnncli.filters.model import Weights
-from cnncli.records import replace
 
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".dat")
 IMAGE_SUFFIXES = (
@@ -90,7 +89,7 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
             "Rename the file, or choose a kernel by name from the list of: cnncli kernels",
         )
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
-    return replace(custom(weights, anchor=anchor, name=name, spec=path), file=True)
+    return custom(weights, anchor=anchor, name=name, spec=path)
 
 
 def read_image_weights(path: str) -> Weights:

@@ -126,8 +126,6 @@ class Filter:
     flips : bool
         True for a user's matrix, which ``--correlate`` leaves unflipped. Responses of named
         kernels do not depend on it.
-    file : bool
-        Whether it was read from a file and is named after it.
     """
 
     name: str
@@ -138,7 +136,6 @@ class Filter:
     clips: bool = False
     anchor: tuple[int, int] | None = None
     flips: bool = False
-    file: bool = False
 
     # Without annotations, as they belong to the kind and are no fields of the record.
     combines = False  # the responses of several kernels are combined into one

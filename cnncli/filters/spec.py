@@ -127,12 +127,13 @@ def name_for_files(text: str, filter: Filter) -> str:
     -------
     str
         ``sobel-x`` for ``sobel:x``, ``gaussian-sigma2`` for ``gaussian:sigma=2``: the parameters that are not
-        the defaults. A matrix is ``custom-`` and its checksum; a file has its own name.
+        the defaults. A matrix is ``custom-`` and its checksum; a file has its name before the checksum, as
+        another folder may hold another kernel under that name.
     """
     head, _, rest = text.partition(":")
     entry = find_entry(head)
     if entry is None:
-        return filter.name if filter.file else f"custom-{_checksum(filter)}"
+        return f"{filter.name}-{_checksum(filter)}"
     parts = [entry.name]
     for key, value in (_values(entry, rest) if rest else {}).items():
         parameter = entry.parameter(key)

@@ -168,14 +168,23 @@ def test_names_for_files(spec, name):
     assert name_for_files(spec, parse_spec(spec)) == name
 
 
-def test_matrices_have_names_of_their_own(tmp_path):
+def test_matrices_have_names_of_their_own():
     specs = ["1 2; 3 4", "1 2; 3 5", "1 2 3 4", "1; 2; 3; 4", "2x2+0+0: 1 2 3 4", "2x2+1+1: 1 2 3 4"]
     names = [name_for_files(spec, parse_spec(spec)) for spec in specs]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("custom-[0-9a-f]{8}", name) for name in names)
     assert name_for_files("1,2;3,4", parse_spec("1,2;3,4")) == names[0]
-    (tmp_path / "my.txt").write_text("1 2")
-    assert name_for_files(f"{tmp_path}/my.txt", parse_spec(f"{tmp_path}/my.txt")) == "my"
+
+
+def test_kernel_files_of_one_name_have_names_of_their_own(tmp_path):
+    names = []
+    for folder, text in (("a", "1 2"), ("b", "1 3"), ("c", "1, 2")):
+        path = tmp_path / folder / "my edge.txt"
+        path.parent.mkdir()
+        path.write_text(text)
+        names.append(name_for_files(str(path), parse_spec(str(path))))
+    assert all(re.fullmatch("my-edge-[0-9a-f]{8}", name) for name in names)
+    assert names[0] == names[2] != names[1]
 
 
 @pytest.mark.parametrize(
