@@ -11,8 +11,9 @@ from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.filters.apply import Applied, Depth, apply_filters, filters_luma
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
-from cnncli.filters.model import Filter, PlacedKernels
+from cnncli.filters.model import Filter
 from cnncli.filters.options import Options, place_kernels
+from cnncli.filters.run import footprint
 from cnncli.images.faults import shown
 from cnncli.images.picture import Metadata, Picture, with_depth
 from cnncli.images.write import encode_picture
@@ -111,7 +112,7 @@ def explain(run: FilterRun) -> Explanation:
         curve=run.options.curve,
         colors=read if _keeps_colors(run) else None,
         veiled=run.picture.alpha,
-        origin=_origin(run.options, placed_kernels),
+        origin=_origin(last, plain),
         stride=run.options.stride,
         dilation=(run.options.dilation, run.options.dilation),
         border=plain.border.mode,
@@ -237,18 +238,9 @@ def _rule(options: Options, mapping: Mapping, *, signed: bool) -> str:
     return f"times {options.scale:g}, plus {options.bias:g}, {rule}"
 
 
-def _origin(options: Options, placed_kernels: PlacedKernels) -> tuple[int, int]:
+def _origin(filter: Filter, options: Options) -> tuple[int, int]:
     """The input pixel under the anchor for the first output pixel, (x, y)."""
-    if not placed_kernels.kernels:
-        start = (0, 0)
-    else:
-        kh, kw = placed_kernels.kernels[0].shape
-        step = options.dilation
-        x, y = placed_kernels.anchor[0] * step, placed_kernels.anchor[1] * step
-        start = {
-            "same": (0, 0),
-            "valid": (x, y),
-            "full": (x - (kw - 1) * step, y - (kh - 1) * step),
-        }[options.mode]
+    (width, height), (x, y) = footprint(filter, options)
+    start = {"same": (0, 0), "valid": (x, y), "full": (x - width + 1, y - height + 1)}[options.mode]
     left, top = (options.roi or (0, 0))[:2]
     return start[0] + left * options.stride[0], start[1] + top * options.stride[1]

@@ -39,6 +39,7 @@ _ALIASES = {
     **dict.fromkeys(("meanfilter", "boxfilter", "averageblur", "avgpool"), "box"),
     **dict.fromkeys(("medianblur", "medianfilter", "despeckle", "denoise"), "median"),
     **dict.fromkeys(("bilateralfilter", "surfaceblur", "edgepreserving"), "bilateral"),
+    **dict.fromkeys(("oilpaint", "oilpainting", "oilify", "paint"), "kuwahara"),
     **dict.fromkeys(("lensblur", "bokeh"), "disk"),
     **dict.fromkeys(("sharpness", "edgeenhance", "detail", "enhance", "highpass"), "sharpen"),
     **dict.fromkeys(("harris", "cornerharris"), "corner"),

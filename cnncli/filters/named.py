@@ -37,6 +37,7 @@ MODULES: dict[str, str] = {
     "median": "kinds.median",
     "bilateral": "kinds.bilateral",
     "canny": "kinds.canny",
+    "kuwahara": "kinds.kuwahara",
 }
 
 ALIASES: dict[str, str] = {

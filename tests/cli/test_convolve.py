@@ -530,6 +530,9 @@ CHAINS = {
     "chain with stride": (["gaussian:sigma=2", "sobel:direction=y"], {"stride": (2, 3)}),
     "chain inside": (["box:5", "box:3"], {"mode": "valid", "roi": (3, 4, 9, 7)}),
     "repeated": (["box:3"], {"repeat": 5, "stride": (1, 1)}),
+    "median inside": (["median:5"], {"mode": "valid"}),
+    "bilateral around": (["bilateral:sigma=1,size=5"], {"mode": "full", "stride": (2, 3)}),
+    "kuwahara inside": (["kuwahara"], {"mode": "valid", "stride": (3, 2)}),
 }
 
 
@@ -613,7 +616,9 @@ def test_what_opacity_does_is_said(run, photo):
     assert work_out(e, (25, 9)).lines == ()
 
 
-@pytest.mark.parametrize("kernel", ["box:3", "bilateral", "laplacian", "gabor-bank", "median", "canny"])
+@pytest.mark.parametrize(
+    "kernel", ["box:3", "bilateral", "laplacian", "gabor-bank", "median", "canny", "kuwahara"]
+)
 def test_nan_and_infinity_are_explained(run, photo, kernel):
     values = photo("a.npy", (40, 50), np.float32)
     values[10, 20], values[30, 5], values[31, 7] = np.nan, np.inf, -np.inf

@@ -8,6 +8,7 @@ from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.kuwahara import Kuwahara
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
 from cnncli.filters.kinds.zero_crossings import ZeroCrossings
@@ -64,6 +65,13 @@ def answer(found: Filter, patch, x, y):
             weight *= math.exp(-((value - patch[y][x]) ** 2) / (2 * found.sigma_color**2))
             total, scale = total + weight * value, scale + weight
         return total / scale
+    if isinstance(found, Kuwahara):
+        corners = [[], [], [], []]
+        for i, j, value in window(patch, x, y, found.size):
+            for corner, (right, down) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+                if (i >= 0 if right else i <= 0) and (j >= 0 if down else j <= 0):
+                    corners[corner].append(value)
+        return float(np.mean(min(corners, key=np.var)))
     if isinstance(found, ZeroCrossings):
         # The jump over the edge to the left of this pixel.
         here, left = (response(found.weights, patch, at, y) for at in (x, x - 1))

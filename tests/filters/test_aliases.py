@@ -45,6 +45,7 @@ def test_wrong_signs_are_put_right(written, right):
         ("edges", "sobel"),
         ("FIND_EDGES", "sobel"),
         ("medianBlur", "median"),
+        ("oilpaint", "kuwahara"),
         ("GaussianBlur", "gaussian"),
         ("negate", "identity --scale -1 --bias 100%"),
     ],

@@ -73,6 +73,7 @@ VARIANTS = {
     ],
     "median": ["size=5"],
     "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
+    "kuwahara": ["size=7"],
     "canny": ["sigma=2", "low=0.01", "high=0.4"],
 }
 SPECS = [*NAMES, *(f"{name}:{variant}" for name, variants in VARIANTS.items() for variant in variants)]
@@ -199,7 +200,7 @@ def test_aliases_lead_to_names_and_hide_none():
 
 def test_detectors_answer_in_gray_and_blurs_in_colour():
     colored = {name for name in NAMES if not parse_spec(name).gray}
-    blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral"}
+    blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral", "kuwahara"}
     assert colored == blurs | {"identity", "sharpen", "unsharp", "emboss"}
 
 

@@ -33,6 +33,7 @@ def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
         ("median:5", "median"),
         ("bilateral", "bilateral"),
         ("canny", "canny"),
+        ("kuwahara", "kuwahara"),
     ],
 )
 def test_ways_of_named_filters(spec, expected):

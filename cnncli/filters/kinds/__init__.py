@@ -14,5 +14,6 @@ median           middle of the sorted window       size // 2            network,
 bilateral        mean of pixels alike              size // 2            exact, or a grid
 canny            edges, traced by hysteresis       blur and 2 pixels    ridges, hysteresis, marks
 zero_crossings   edges where a sum changes sign    kernel               as linear, then sign changes
+kuwahara         mean of the calmest corner        size // 2            sums by doubling
 ===============  ================================  ===================  =====================================
 """

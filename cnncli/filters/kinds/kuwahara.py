@@ -1,0 +1,199 @@
+"""Kuwahara's filter: the mean of the calmest of four corners of a window; smooths and keeps edges."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.heap import aligned_empty
+from cnncli.core.threads import spread
+from cnncli.core.tiling import Surface
+from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
+from cnncli.filters.execute import dense_shape, run_direct, store_responses
+from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.records import record, replace
+
+_BAND_BYTES = 1 << 20  # of the rows of a channel that are summed at once, in float64: half of an L2 cache
+_CORNERS = ("top left", "top right", "bottom left", "bottom right")
+
+Numbers = NDArray[np.float64]
+
+
+@record(kw_only=True, eq=False)
+class Kuwahara(Filter):
+    """The mean of that corner of a size x size window, size odd, whose pixels vary least.
+
+    The corners are squares of size // 2 + 1 pixels that share the middle one. Variances of several channels
+    add up, so that all channels are taken from one corner; the first of equal corners counts.
+    """
+
+    size: int
+
+    weighs_colors = True
+    explained = (
+        "No weights: of the four corners of the window, which share the marked pixel, the one whose pixels "
+        "vary least is averaged. A mean over an edge varies much, so edges stay sharp."
+    )
+
+    @property
+    def reach(self) -> int:
+        """Half the window."""
+        return self.size // 2
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """A flat area keeps its value."""
+        return 1.0
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """``kuwahara``."""
+        side = self.reach + 1
+        return Plan("kuwahara", f"four corners of {side} x {side}")
+
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """The image and its border are laid out by direct convolution with 1."""
+        return ("direct",)
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Choose the corner of all windows."""
+        return plan, run_kuwahara(self, surface, threads=threads)
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """Mean and variance of the four corners."""
+        from cnncli.filters.worked import show
+
+        x, y, reach = len(patch[0]) // 2, len(patch) // 2, self.reach
+        pixels = np.array(patch, np.float64)[y - reach : y + reach + 1, x - reach : x + reach + 1]
+        parts = [pixels[i : i + reach + 1, j : j + reach + 1] for i in (0, reach) for j in (0, reach)]
+        cells = (reach + 1) ** 2
+        means = [float(part.sum()) / cells for part in parts]
+        # As the run compares them: exact for integers, so that the same of equal corners is first.
+        variances = [float(cells * (part**2).sum() - part.sum() ** 2) / cells**2 for part in parts]
+        best = min(range(4), key=lambda i: variances[i] if np.isfinite(variances[i]) else np.inf)
+        told = zip(_CORNERS, means, variances, strict=True)
+        lines = [f"{corner}: mean {show(mean)}, variance {show(variance)}" for corner, mean, variance in told]
+        return [*lines, f"least variance: {_CORNERS[best]}, mean {show(means[best])}"], means[best]
+
+
+def kuwahara(*, size: int = 5) -> Filter:
+    """Make Kuwahara's filter of a window of ``size`` x ``size`` pixels."""
+    return Kuwahara(name="kuwahara", spec=spec_of("kuwahara", size=size), size=size)
+
+
+def run_kuwahara(filter: Kuwahara, surface: Surface, *, threads: int) -> int:
+    """Run Kuwahara's filter.
+
+    Sums are in float64, exact for integers, so that the result depends neither on where the pixel lies nor
+    on the number of threads. A corner with a value that is not finite is chosen only if all four have one.
+
+    Parameters
+    ----------
+    filter : Kuwahara
+        Of any odd size.
+    surface : Surface
+        Maps as long as the window needs, the output pixel being its middle; any number of channels.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+
+    Source
+    ------
+    M. Kuwahara, K. Hachimura, S. Eiho, M. Kinoshita: Processing of RI-Angiocardiographic Images, 1976.
+    """
+    shape = dense_shape(surface, (1, 1))
+    padded = replace(
+        surface, out=aligned_empty(shape, np.float32), stride=(1, 1), absolute=False, scale=1.0, bias=0.0
+    )
+    run_direct(np.ones((1, 1)), padded, dilation=1, threads=threads)
+    pixels = np.asarray(padded.out, np.float32)
+    across, down = surface.stride
+    results = aligned_empty(surface.out.shape, np.float32)
+    rows = max(1, _BAND_BYTES // (8 * shape[1] * down), filter.size // down)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def work(worker: int, lo: int, hi: int) -> None:
+        for band in range(lo, hi):
+            out = results[band * rows : (band + 1) * rows]
+            top = band * rows * down
+            part = pixels[top : top + (len(out) - 1) * down + filter.size]
+            planes = np.ascontiguousarray(np.moveaxis(part, 2, 0), np.float64)
+            out[:] = np.moveaxis(_calmest(planes, filter.reach, (across, down)), 0, 2)
+
+    count = -(-len(results) // rows)
+    spread(work, count, max(1, min(threads, count)))
+    return store_responses(results, surface)
+
+
+def _calmest(planes: Numbers, reach: int, stride: tuple[int, int]) -> Numbers:
+    """The mean of the corner that varies least, of all windows in channels (C, H, W)."""
+    cells = (reach + 1) ** 2
+    sums = _sums(planes, reach + 1)
+    spreads = (cells * _sums(planes * planes, reach + 1) - sums * sums).sum(axis=0)  # variances times cells^2
+    across, down = stride
+    height, width = spreads.shape[0] - reach, spreads.shape[1] - reach
+    found = least = np.zeros(0)
+    for top in (0, reach):
+        for left in (0, reach):
+            rows, columns = slice(top, top + height, down), slice(left, left + width, across)
+            total, spread = sums[:, rows, columns], spreads[rows, columns]
+            if not found.size:
+                found, least = total.copy(), np.where(np.isfinite(spread), spread, np.inf)
+                continue
+            calmer = spread < least
+            np.copyto(found, total, where=calmer)
+            np.copyto(least, spread, where=calmer)
+    return found / cells
+
+
+def _sums(planes: Numbers, side: int) -> Numbers:
+    """Sums over all squares of ``side`` pixels, by doubling: each depends on its own pixels only."""
+    for axis in (1, 2):
+        length, total, done, power = planes.shape[axis] - side + 1, None, 0, 1
+        while done < side:
+            if side & power:
+                part = _slice(planes, axis, done, done + length)
+                total = part if total is None else total + part
+                done += power
+            if done < side:
+                planes = _slice(planes, axis, 0, -power) + _slice(planes, axis, power, None)
+            power *= 2
+        assert total is not None
+        planes = total
+    return planes
+
+
+def _slice(planes: Numbers, axis: int, start: int, stop: int | None) -> Numbers:
+    return planes[:, start:stop] if axis == 1 else planes[:, :, start:stop]
+
+
+KUWAHARA = Entry(
+    name="kuwahara",
+    family="other",
+    summary="mean of the calmest corner of a window: looks painted, preserves edges",
+    parameters=(
+        Parameter(
+            name="size",
+            meaning="columns and rows",
+            default="5",
+            kind="odd",
+            low=1,
+            high=MAX_WINDOW,
+            aliases=("ksize",),
+        ),
+    ),
+    build=kuwahara,
+    source="M. Kuwahara et al.: Processing of RI-Angiocardiographic Images, 1976",
+    example=Example(
+        spec="kuwahara:size=3",
+        patch=((0.2, 0.3, 0.9), (0.2, 0.3, 0.9), (0.4, 0.3, 0.8)),
+        expected=0.25,
+        note="(0.2 + 0.3 + 0.2 + 0.3) / 4: the corner that varies least, beside the edge",
+    ),
+)
+
+ENTRIES = {"kuwahara": KUWAHARA}
