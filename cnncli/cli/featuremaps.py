@@ -376,7 +376,7 @@ def _page(activations: LayerActivations, trained: Trained, view: str) -> Page:
     bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
     what = "Feature maps of {}" if view == "maps" else "Learned kernels of {}"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
-    subtitle = f"{name}, {trained.network.size:,} weights {where}, {len(checkpoint.classes)} classes"
+    subtitle = f"{name}, {trained.network.size:,} parameters {where}, {len(checkpoint.classes)} classes"
     return Page(
         what.format(checkpoint.architecture.name),
         subtitle,
@@ -393,12 +393,15 @@ def _percent(share: float) -> str:
 
 def _how_to_read(activations: LayerActivations, view: str) -> str:
     if view == "filters":
-        text = "Blue weights are below 0, orange ones above; the strongest kernels come first."
+        text = (
+            "Negative weights are blue, positive ones orange. The number under a kernel of the first layer "
+            "is the root of the sum of its squared weights; the strongest come first."
+        )
     else:
         text = (
-            "Under each map stand its number and its mean magnitude; the strongest come first. "
-            "All maps of a layer share one scale: from 0 (dark) up, or blue below 0 and orange above. "
-            "Bars and strips are blue below 0, to the left of a line, and orange above."
+            "Under each map are its number and its mean magnitude; the strongest maps come first. All maps "
+            "of a layer share one scale: dark to bright from 0 up, or blue for negative and orange for "
+            "positive values. Bars of negative values are blue and extend to the left of the zero line."
         )
     text += " Sizes are height × width."
     if activations.brief:

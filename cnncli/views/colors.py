@@ -91,8 +91,8 @@ def scale_around(values: NDArray[np.floating]) -> ColorScale:
 
 
 def short(value: float) -> str:
-    """A number with three digits and a real minus sign."""
-    text = f"{value:.3g}"
+    """A number with three digits, 0 with one, and a real minus sign."""
+    text = f"{value:#.3g}".removesuffix(".") if value else "0"
     if "e" in text:
         text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
     return text.replace("-", "−")

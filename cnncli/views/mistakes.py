@@ -1,4 +1,4 @@
-"""The images that a network gets wrong, those that it is most confident of first."""
+"""The misclassified images of a network, those that it is most confident of first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

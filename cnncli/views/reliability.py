@@ -10,7 +10,7 @@ _SIDE = 560  # of the square, in pixels
 _LEFT = 110
 _COUNTS = 110  # height of the bars of how many there are
 _TICKS = 5  # of each axis, besides 0
-_OVER, _UNDER = "#f6d8bd", "#8fb2dc"  # between accuracy and confidence, where it is too low and too high
+_OVER, _UNDER = "#f6d8bd", "#b9d0ec"  # from accuracy to confidence, where accuracy is lower and higher
 
 
 def reliability_page(found: Calibration, *, title: str, split: str | None = None) -> Canvas:
@@ -71,14 +71,15 @@ def _span(box: Box, found: Calibration, k: int) -> tuple[int, int]:
 
 
 def _bin(canvas: Canvas, box: Box, found: Calibration, k: int) -> None:
-    """A bar as high as the accuracy, and the gap to the mean confidence."""
+    """A bar as high as the accuracy, and the gap to the mean confidence: above it, or narrower inside it."""
     left, right = _span(box, found, k)
     height, sure = (
         round(box.bottom - float(share) * box.height) for share in (found.accuracy[k], found.confidence[k])
     )
     canvas.rect(Box(left, height, right, box.bottom), fill=BLUE)
     canvas.rect(Box(left, sure, right, height), fill=_OVER)
-    canvas.rect(Box(left, height, right, sure), fill=_UNDER)
+    inset = (right - left) // 4
+    canvas.rect(Box(left + inset, height + 4, right - inset, sure), fill=_UNDER)
     canvas.rect(Box(left, sure - 1, right, sure + 2), fill=ORANGE)
 
 
@@ -91,7 +92,7 @@ def _counts(canvas: Canvas, box: Box, found: Calibration) -> None:
         canvas.rect(Box(left, box.bottom - height, right, box.bottom), fill="#b9c6d6")
     canvas.text((box.left - 12, box.top), f"{most:,}", size=15, color=FAINT, anchor="rm")
     canvas.text((box.left - 12, box.bottom), "0", size=15, color=FAINT, anchor="rm")
-    canvas.text((box.right + 36, box.center[1]), "predictions in a bin", size=15, color=FAINT, anchor="lm")
+    canvas.text((box.right + 36, box.center[1]), "predictions per bin", size=15, color=FAINT, anchor="lm")
     canvas.rect(Box(box.left, box.bottom, box.right + 1, box.bottom + 1), fill=FAINT)
 
 
@@ -101,8 +102,8 @@ def _legend(canvas: Canvas, at: tuple[int, int], found: Calibration) -> None:
     for fill, height, text in (
         (BLUE, 16, "accuracy"),
         (ORANGE, 3, "mean confidence"),
-        (_OVER, 16, "overconfident"),
-        (_UNDER, 16, "underconfident"),
+        (_OVER, 16, "gap: overconfident"),
+        (_UNDER, 16, "gap: underconfident"),
     ):
         middle = y + 8
         canvas.rect(Box(x, middle - height // 2, x + 22, middle - height // 2 + height), fill=fill)

@@ -64,7 +64,7 @@ def test_a_scale_spans_all_but_outliers(rng):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (-1.2345, "−1.23"), (1234567, "1.2e6"), (0.00001234, "1.2e−5"), (25.04, "25")],
+    [(0, "0"), (-1.2345, "−1.23"), (1234567, "1.2e6"), (0.00001234, "1.2e−5"), (25.04, "25.0")],
 )
 def test_numbers_are_short(value, text):
     assert short(value) == text

@@ -95,7 +95,7 @@ def _bank_section(node: Node, weight: Floats, *, rows: int | None, side: int) ->
         else:
             pixels = scale.colors(weight[k, 0])
         tiles.append(Tile(pixels, f"#{k}", short(float(strengths[k]))))
-    words = ["the colours that each responds to; gray is 0"] if color else []
+    words = ["weights of red, green and blue as colours; gray is 0"] if color else []
     if len(shown) < len(order):
         words.append(f"{len(order) - len(shown)} weaker kernels are not shown")
     return Section(

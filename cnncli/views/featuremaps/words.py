@@ -14,10 +14,10 @@ _KINDS = {
     "GlobalAvgPool": "global average pooling",
     "Add": "addition of two branches",
     "Concat": "concatenation of branches",
-    "PadChannels": "channels of zeros added",
-    "ScaleChannels": "each map times a factor",
+    "PadChannels": "channels of zeros appended",
+    "ScaleChannels": "each map multiplied by a factor",
     "Dropout": "dropout: inactive outside training",
-    "Flatten": "flattened to a list",
+    "Flatten": "flattened to a vector",
 }
 
 
