@@ -94,12 +94,13 @@ def _render() -> None:
         )
     console.print(table)
     lines = [
-        "Bits of a sample; TIFF and .npy hold any number of channels. Written without opacity: on white."
+        "Numbers are bits per sample. TIFF and .npy hold any number of channels. "
+        "Images with opacity are written on white where a format has none."
     ]
     kept = [
         f"  {each['format']}: {', '.join(each['metadata'])}" for each in known_formats() if each["metadata"]
     ]
-    lines += ["", "Metadata that are kept:", *kept, "", "Not read, and what would read it:"]
+    lines += ["", "Metadata kept, by format:", *kept, "", "Not read, and what converts it:"]
     lines += [
         f"  {each['format']} ({' '.join(each['suffixes'])}): {each['needs']}" for each in unread_formats()
     ]

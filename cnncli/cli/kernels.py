@@ -78,7 +78,7 @@ def render_list(console: Console) -> None:
                 table.add_row(f"  {entry.name}", Text(f"{entry.summary}{f' ({names})' if names else ''}"))
         console.print(table)
     console.print()
-    console.print("All about one: cnncli kernels NAME", markup=False)
+    console.print("Show one of them: cnncli kernels NAME", markup=False)
 
 
 def render_kernel(filter: Filter, console: Console) -> None:

@@ -133,7 +133,7 @@ KIRSCH = Entry(
     parameters=(ANSWER,),
     build=kirsch,
     source="R. Kirsch: Computer Determination of the Constituent Structure of Biological Images, 1971; "
-    "over 15",
+    "divided by 15",
     example=Example(
         spec="kirsch:answer=magnitude",
         patch=((0, 0, 1), (0, 1, 1), (0, 0, 1)),
@@ -148,7 +148,7 @@ ROBINSON = Entry(
     summary="edges: strongest response of eight rotated Sobel masks",
     parameters=(ANSWER,),
     build=robinson,
-    source="G. S. Robinson: Edge Detection by Compass Gradient Masks, 1977, level 5; over 4",
+    source="G. S. Robinson: Edge Detection by Compass Gradient Masks, 1977, level 5; divided by 4",
     example=Example(
         spec="robinson:answer=magnitude",
         patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
@@ -163,7 +163,7 @@ PREWITT_COMPASS = Entry(
     summary="edges: strongest response of eight masks of 1, -1 and -2",
     parameters=(ANSWER,),
     build=prewitt_compass,
-    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; over 3",
+    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; divided by 3",
     example=Example(
         spec="prewitt-compass:answer=magnitude",
         patch=((0.2, 0.2, 0.6), (0.2, 0.2, 0.6), (0.2, 0.2, 0.6)),
@@ -179,7 +179,7 @@ FREI_CHEN = Entry(
     parameters=(ANSWER,),
     build=frei_chen,
     source="W. Frei, C.-C. Chen: Fast Boundary Detection: A Generalization and a New Algorithm, 1977, "
-    "masks 1 to 4; over sqrt(3/2)",
+    "masks 1 to 4; divided by sqrt(3/2)",
     example=Example(
         spec="frei-chen:answer=magnitude",
         patch=((0.1, 0.1, 0.9), (0.1, 0.1, 0.9), (0.1, 0.1, 0.9)),

@@ -113,7 +113,7 @@ SOBEL = Entry(
     summary="edges: 3x3 gradient, smoothed 1-2-1",
     parameters=(DIRECTION,),
     build=sobel,
-    source="I. Sobel, G. Feldman: A 3x3 Isotropic Gradient Operator, 1968; over 4",
+    source="I. Sobel, G. Feldman: A 3x3 Isotropic Gradient Operator, 1968; divided by 4",
     example=Example(
         spec="sobel:direction=x",
         patch=_FAINT_STEP,
@@ -128,7 +128,7 @@ SCHARR = Entry(
     summary="edges: 3x3 gradient, smoothed 3-10-3, better rotational symmetry",
     parameters=(DIRECTION,),
     build=scharr,
-    source="H. Scharr: Optimale Operatoren in der digitalen Bildverarbeitung, 2000, 3-10-3; over 16",
+    source="H. Scharr: Optimale Operatoren in der digitalen Bildverarbeitung, 2000, 3-10-3; divided by 16",
     example=Example(
         spec="scharr:direction=magnitude",
         patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
@@ -143,7 +143,7 @@ PREWITT = Entry(
     summary="edges: 3x3 gradient, smoothed 1-1-1",
     parameters=(DIRECTION,),
     build=prewitt,
-    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; over 3",
+    source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; divided by 3",
     example=Example(
         spec="prewitt:direction=y",
         patch=((0.1, 0.1, 0.1), (0.5, 0.5, 0.5), (0.7, 0.7, 0.7)),
@@ -158,7 +158,7 @@ ROBERTS = Entry(
     summary="edges: differences along the diagonals of 2x2 pixels",
     parameters=(DIRECTION,),
     build=roberts,
-    source="L. G. Roberts: Machine Perception of Three-Dimensional Solids, 1963; over sqrt(2)",
+    source="L. G. Roberts: Machine Perception of Three-Dimensional Solids, 1963; divided by sqrt(2)",
     example=Example(
         spec="roberts:direction=magnitude",
         patch=STEP,
@@ -175,7 +175,7 @@ FARID = Entry(
     parameters=(DIRECTION,),
     build=farid,
     source="H. Farid, E. P. Simoncelli: Differentiation of Discrete Multidimensional Signals, 2004, "
-    "table 1, 5 taps; over 0.386295 x 0.999999",
+    "table 1, 5 taps; divided by 0.386295 x 0.999999",
     example=Example(
         spec="farid:direction=x",
         patch=((0, 0, 0, 0.5, 0.5),) * 5,

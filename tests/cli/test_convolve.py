@@ -548,7 +548,7 @@ def test_the_explained_numbers_are_the_outputs(run, photo, name):
         working = work_out(e, (x, y))
         assert working.value == pytest.approx(float(e.response[y, x]), rel=1e-4, abs=1e-2)
         assert not any("whole run" in line for line in working.lines)
-        answer = from_linear(np.float32([working.value]), 255)[0] if e.coded else working.value
+        answer = from_linear(np.float32([working.value]), 255)[0] if e.linear_light else working.value
         mapped = e.gain * answer + e.offset
         assert np.clip(abs(mapped) if e.rectified else mapped, 0, 255) == pytest.approx(
             pixels[y, x, 0], abs=0.52

@@ -51,13 +51,13 @@ class Explanation:
         Where that rule is pixel = gain * response + offset, rounded and clipped; None: it is not.
     rectified : bool
         The sign of gain * response + offset is dropped.
-    coded : bool
+    linear_light : bool
         ``gray`` and the response are linear light; the response is coded by
         ``curve`` before gain and offset.
     colors : ndarray, shape (H, W, 3), float32, or None
         All channels that the filter reads where it filters each of them, of which ``gray`` is the green one.
-    veiled : bool
-        The image lets something through, for which the run may weight pixels; the page does not.
+    has_opacity : bool
+        The image has an opacity channel, by which the run may weight pixels; the page does not.
     origin : (x, y)
         The pixel of ``gray`` under the anchor for output pixel (0, 0); the anchor in ``valid`` mode.
     stride, dilation : (x, y)
@@ -84,10 +84,10 @@ class Explanation:
     gain: float | None = None
     offset: float = 0.0
     rectified: bool = False
-    coded: bool = False
+    linear_light: bool = False
     curve: Curve = SRGB
     colors: NDArray[np.float32] | None = None
-    veiled: bool = False
+    has_opacity: bool = False
     origin: Place = (0, 0)
     stride: Place = (1, 1)
     dilation: Place = (1, 1)

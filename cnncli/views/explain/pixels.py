@@ -39,7 +39,7 @@ def pixel_lines(e: Explanation, found: Result, pixel: int) -> tuple[str, ...]:
         mapped = Result(abs(mapped.shown), abs(mapped.real), mapped.decimals)
         lines = (*lines, f"without its sign: {mapped.text}")
     if isfinite(mapped.real) and abs(min(max(mapped.real, 0.0), 255.0) - pixel) > 1:
-        if e.veiled:
+        if e.has_opacity:
             return (f"weighted by opacity in the run → {pixel}",)
         return (f"{e.rule} → {pixel}",) if e.rule else ()
     return (*lines, *_rounded(mapped, pixel))
@@ -47,7 +47,7 @@ def pixel_lines(e: Explanation, found: Result, pixel: int) -> tuple[str, ...]:
 
 def _coded(e: Explanation, found: Result) -> tuple[tuple[str, ...], Result]:
     """Say what linear light is as a number of the image."""
-    if not e.coded:
+    if not e.linear_light:
         return (), found
     value = float(from_linear(np.array([found.real], np.float32), e.full, e.curve)[0])
     coded = result(value, value)
