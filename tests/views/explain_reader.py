@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from cnncli.views.explain.grids import cell_texts
 
@@ -153,6 +154,19 @@ def read_lines(working, ends):
             assert value(m[2]) == working.pixel == np.clip(np.rint(value(now)), 0, 255)
             assert m[1].startswith("clip") == (not 0 <= round(value(now)) <= 255)
             now = m[2]
+        elif m := re.fullmatch(f"(top|bottom) (left|right): mean ({NUMBER}), variance (.*)", line):
+            printed, half = working.patch.printed, working.patch.values.shape[0] // 2
+            rows = slice(None, half + 1) if m[1] == "top" else slice(half, None)
+            corner = printed[rows, slice(None, half + 1) if m[2] == "left" else slice(half, None)]
+            rounded = np.abs(printed - working.patch.values).max()  # of a printed pixel
+            assert value(m[3]) == pytest.approx(corner.mean(), rel=1e-5, abs=2 * rounded)
+            span = 2 * np.ptp(corner) * rounded + rounded**2
+            assert float(m[4]) == pytest.approx(corner.var(), rel=1e-5, abs=2 * span + 1e-9)
+            known[f"{m[1]} {m[2]}"] = (float(m[4]), m[3])
+        elif m := re.fullmatch(f"least variance: (.*), mean ({NUMBER})", line):
+            least, now = known[m[1]]
+            assert least == min(known[each][0] for each in known if " " in each)
+            assert now == m[2]
         elif m := re.fullmatch(f"a change of ({NUMBER}), threshold ({NUMBER}): (.*)", line):
             assert (value(m[1]) < value(m[2])) == (m[3] == "the pixel stays")
             if m[3] == "the pixel stays":

@@ -33,9 +33,10 @@ def work_out(e: Explanation, place: Place, cell: int = 0) -> Working:
     pixel = int(e.shown[place[1], place[0]])
     ran = float(e.response[place[1], place[0]])
     if not np.isclose(found.real, ran, rtol=1e-3, atol=1e-3 * e.full, equal_nan=True):
-        # Weighted by opacity, or repeated: the page shows one plain pass, the run went on from there.
+        # Weighted by opacity, repeated, or chosen by all channels: the page shows one pass over one channel.
         found = result(ran, ran)
-        lines = (*lines, f"in the whole run: {found.text}")
+        run = "in the whole run" if e.colors is None else "in the whole run, with all channels"
+        lines = (*lines, f"{run}: {found.text}")
     lines = _corrected_once((*lines, *pixel_lines(e, found, pixel)))
     return Working(place, patch, outcome.branches, lines, found.real, pixel, outcome.bars)
 
