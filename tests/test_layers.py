@@ -18,7 +18,7 @@ FLOORS = {
     "records": 0,
     "ending": 0,
     "modules": 0,
-    "drafts": 0.5,
+    "files": 0.7,
     "core": 1,
     "images": 1,
     "filters": 2,
@@ -30,7 +30,7 @@ FLOORS = {
     "views": 6,
     "cli": 7,
 }
-GROUND = ("errors", "text", "nearest", "records", "ending", "modules", "drafts")
+GROUND = ("errors", "text", "nearest", "records", "ending", "modules", "files")
 # Narrower than "everything on a lower floor".
 ONLY = {
     "checked": {"text"},
@@ -40,7 +40,7 @@ ONLY = {
     "records": set(),
     "ending": set(),
     "modules": set(),
-    "drafts": {"ending"},
+    "files": {"ending", "errors", "text"},
     "core": {*GROUND},
     "images": {*GROUND},
     "nn": {"core", "checked", *GROUND},
@@ -184,16 +184,17 @@ def test_the_core_is_imported_without_numba(python):
 # imported where it is needed, inside a function, unless every such command needs it: then add it here.
 WARM = {
     "convolve": {
-        "": "drafts ending errors modules records text",
+        "": "ending errors modules records text",
         "cli": "batch convolve metadata_notes names outputs plain run streams task values",
+        "files": "atomic drafts faults",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
             "apply borders color derivatives entry execute kinds kinds.gradient mapping model named options "
             "run rgbx spec"
         ),
         "images": (
-            "arrow png_chunks decode decoding_limits encode faults formats limits metadata metadata_reading "
-            "opening picture pillow_pixels png read threaded trailing_bytes write"
+            "arrow png_chunks decode decoding_limits encode formats limits metadata metadata_reading "
+            "opening picture pillow_pixels png read threaded trailing_bytes"
         ),
     },
     "predict": {
@@ -201,7 +202,8 @@ WARM = {
         "cli": "listing names plain predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
-        "images": "decoding_limits faults formats picture png_read resize",
+        "files": "faults",
+        "images": "decoding_limits formats picture png_read resize",
         "models": "catalog fields grammar residual summary",
         "nn": (
             "activation combine convolution dropout exchange fusion gather graph init layer losses memory "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.cli.wrong import _ANSWERS
-from cnncli.images.faults import _READING, _WRITING
+from cnncli.files.faults import _READING, _WRITING
 from cnncli.images.foreign import _KNOWN
 
 ROOT = Path(__file__).parent.parent / "cnncli"

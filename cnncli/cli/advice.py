@@ -4,7 +4,7 @@ import numpy as np
 
 from cnncli.cli.run import report
 from cnncli.cli.task import Task
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.images.picture import Picture
 
 _DIM = 0.4  # of full scale; below it lie all but a hundredth of a result that is dim

@@ -19,16 +19,16 @@ from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
+from cnncli.files.atomic import drafted, write_atomic
+from cnncli.files.faults import in_unicode, shown
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.filters.mapping import FULL_SCALE
 from cnncli.filters.options import Options
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
-from cnncli.images.faults import in_unicode, shown
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
-from cnncli.images.write import drafted, write_atomic
 from cnncli.records import replace
 
 LEAST_CLIPPED = 0.01  # share of pixels

@@ -22,8 +22,8 @@ from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Labels, Split
 from cnncli.data.relabelled import Relabelled
 from cnncli.errors import CnncliError
+from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.tasks.classification import Evaluation, evaluate
 from cnncli.training.folder import TEST_FILES
 

@@ -11,7 +11,7 @@ from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import in_unicode, shown
+from cnncli.files.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList, departures
 from cnncli.training.loading import is_known

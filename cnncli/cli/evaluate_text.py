@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli import checked
 from cnncli.cli.evaluate_choice import WORDS
 from cnncli.cli.progress import columns_of, wrapped
-from cnncli.images.faults import in_unicode, shown
+from cnncli.files.faults import in_unicode, shown
 from cnncli.tasks.classification import ClassScores, Evaluation
 from cnncli.tasks.scores import BINS, accuracy_text, means, percent
 

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA, LUMINANCE
+from cnncli.files.faults import shown
 from cnncli.filters.apply import Applied, Depth, apply_filters, filters_luma
 from cnncli.filters.color import to_linear
 from cnncli.filters.mapping import Mapping, map_range
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Options, place_kernels
 from cnncli.filters.run import footprint
-from cnncli.images.faults import shown
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Metadata, Picture, with_depth
-from cnncli.images.write import encode_picture
 from cnncli.records import record, replace
 from cnncli.views.explain import Explanation, animate_explanation, draw_explanation
 

@@ -19,12 +19,12 @@ from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.images.faults import in_unicode, shown, writing_fault
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
-from cnncli.images.write import write_atomic
 from cnncli.nn import Graph, Inference, Node
 from cnncli.tasks.classification import are_finite, predictions, probabilities
 from cnncli.views.colors import as_rgb

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from cnncli.cli.names import STREAM, expanded, find_inputs, located, wanted_names
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault
+from cnncli.files.faults import reading_fault
 from cnncli.images.formats import READ_SUFFIXES
 from cnncli.records import record
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from cnncli.cli.run import UsageError
-from cnncli.images.faults import encoded, shown
+from cnncli.files.faults import encoded, shown
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

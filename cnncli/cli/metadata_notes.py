@@ -6,7 +6,7 @@ from cnncli.cli.names import STREAM
 from cnncli.cli.outputs import Job
 from cnncli.cli.run import report
 from cnncli.cli.task import Task
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.images.picture import Metadata, Picture
 
 

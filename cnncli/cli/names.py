@@ -13,7 +13,7 @@ from typing import TypeVar
 from cnncli.cli.run import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.files.faults import reading_fault, shown
 from cnncli.records import record, replace
 
 Fault = TypeVar("Fault", bound=Exception)

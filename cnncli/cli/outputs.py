@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cnncli.cli.names import STREAM, Source, identity, is_special, is_stream
 from cnncli.cli.run import UsageError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.records import record, replace
 
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")

@@ -11,8 +11,8 @@ from cnncli.cli import values
 from cnncli.cli.names import STREAM
 from cnncli.cli.run import UsageError
 from cnncli.core.luma import LUMA
+from cnncli.files.faults import shown
 from cnncli.filters.area import FilterArea
-from cnncli.images.faults import shown
 from cnncli.images.levels import picture_white
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture

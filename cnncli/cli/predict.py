@@ -19,8 +19,8 @@ from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.files.faults import encoded, reading_fault, shown
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.images.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
 from cnncli.tasks.classification import Prediction, are_finite, predictions, probabilities
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cnncli.checked import as_json
 from cnncli.errors import CnncliError
-from cnncli.images.faults import in_unicode, shown
+from cnncli.files.faults import in_unicode, shown
 from cnncli.records import record
 from cnncli.tasks.classification import Prediction
 

@@ -164,7 +164,7 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
         case MemoryError():
             report_error(CnncliError(f"{name}out of memory", "Use smaller images, or --threads 1."))
         case OSError() if error.errno:
-            from cnncli.images.faults import shown
+            from cnncli.files.faults import shown
 
             what = os.strerror(error.errno).lower()
             file = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
@@ -192,7 +192,7 @@ def report(*lines: str, exactly: bool = False) -> None:
     exactly : bool
         For other programs: words of any length stay whole.
     """
-    from cnncli.images.faults import shown
+    from cnncli.files.faults import shown
     from cnncli.text import with_short_words
 
     try:

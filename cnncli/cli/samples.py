@@ -7,8 +7,8 @@ from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
-from cnncli.images.faults import in_unicode, shown, writing_fault
-from cnncli.images.write import write_atomic
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import in_unicode, shown, writing_fault
 
 
 def samples_command(folder: str, *, json: bool, quiet: bool) -> int:

@@ -3,7 +3,7 @@
 import sys
 
 from cnncli.cli.run import UsageError, silence
-from cnncli.images.faults import encoded, reading_fault, shown, writing_fault
+from cnncli.files.faults import encoded, reading_fault, shown, writing_fault
 
 
 def read_stdin(*, example: str = "cat photo.png | cnncli convolve -k sobel") -> bytes:

@@ -11,12 +11,12 @@ from cnncli.cli.names import STREAM, is_special, overwritten
 from cnncli.cli.outputs import Job, Naming
 from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, PlacedKernels
 from cnncli.filters.options import Normalize, Options, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
-from cnncli.images.faults import shown
 from cnncli.images.formats import FORMATS, SUFFIXES, format_for
 from cnncli.records import record, replace
 

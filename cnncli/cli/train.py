@@ -13,7 +13,7 @@ from cnncli.checked import as_json
 from cnncli.cli.run import DONE, Stopped, UsageError, orderly_stop, report
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError, OptionError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 if TYPE_CHECKING:
     from cnncli.data.model import Dataset, Report

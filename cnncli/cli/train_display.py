@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli import ending
 from cnncli.cli.progress import fitting_parts
 from cnncli.cli.run import report
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 if TYPE_CHECKING:
     from cnncli.training.loop import StepReport

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnncli.images.write import write_atomic, write_picture
+from cnncli.files.atomic import write_atomic
+from cnncli.images.write import write_picture
 from cnncli.training.folder import TEST_FILES
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from cnncli.cli.run import UsageError
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint

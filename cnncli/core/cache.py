@@ -58,7 +58,8 @@ def read_cached(path: Path) -> bytes | None:
 
 def keep(path: Path, payload: bytes) -> bool:
     """Write a payload atomically, readable only by this user; False if that is not possible."""
-    from cnncli import drafts, ending  # only to write
+    from cnncli import ending  # this and drafts only to write
+    from cnncli.files import drafts
 
     content = MAGIC + _digest(path, payload) + payload
     folder = os.fspath(path.parent)
@@ -90,7 +91,7 @@ def compiling(path: Path) -> Iterator[None]:
     Without locks (a read-only folder, a system without ``fcntl``) it does not wait; it waits `PATIENCE` for a
     process that makes no progress (a stopped one).
     """
-    from cnncli.core.locks import held
+    from cnncli.files.locks import held
 
     name = path.name.rpartition("-")[0] or path.name
     with contextlib.ExitStack() as lock:

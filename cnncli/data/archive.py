@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnncli.data.unpacking import limit, too_large
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.files.faults import reading_fault, shown
 from cnncli.images.npy_header import MAGIC, Header, read_array, read_header
 
 _PLAIN = "Save plain arrays with np.savez: x as uint8 of one shape, y as integers or strings."

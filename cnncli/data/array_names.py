@@ -7,7 +7,7 @@ from pathlib import Path
 from cnncli.data.archive import EXPECTED, Archive
 from cnncli.data.split_names import assigned, joined, plain, split_of, unknown_words
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _X = ("x", "images", "image", "imgs", "img", "data", "features", "pixels")
 _Y = ("y", "labels", "label", "targets", "target")

@@ -23,7 +23,7 @@ from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, InputSpec
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)

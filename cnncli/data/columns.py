@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cnncli.data.column_values import ColumnValues
 from cnncli.data.split_names import assigned, joined, meaning_note, plain, split_of, unknown_words
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 PATHS = (
     "path", "paths", "filepath", "filepaths", "file_path", "file_paths", "file", "files", "filename",

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cnncli import ending
-from cnncli.core.locks import held
 from cnncli.data.model import Report
 from cnncli.errors import CnncliError
+from cnncli.files.locks import held
 from cnncli.modules import quiet_logs
 
 _CHUNK = 1 << 14  # bytes; an incomplete chunk is lost when a server stalls

@@ -13,8 +13,8 @@ from cnncli.data.image_facts import ImageFacts
 from cnncli.data.model import Images, Labels, Report, Shape, Skipped
 from cnncli.data.prepare import InputSpec, Prepared, prepared, read_file, read_for, read_prepared
 from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import with_memory_retry
-from cnncli.images.faults import shown
 from cnncli.images.picture import Picture
 
 _AT_ONCE = 256  # files in the pool's queue: limits memory, and reports progress often

@@ -9,7 +9,7 @@ from cnncli.data.model import Dataset
 from cnncli.data.split_folders import LAYOUT_HINT, splits_of, with_splits_on_top
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 Part = dict[str, list[Path]]  # class name to its images
 

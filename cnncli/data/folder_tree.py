@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnncli.data.classes import class_name
 from cnncli.data.split_names import split_of
-from cnncli.images.faults import reading_fault
+from cnncli.files.faults import reading_fault
 from cnncli.images.formats import READ_SUFFIXES
 
 

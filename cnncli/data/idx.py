@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnncli.data.split_names import assigned, split_of, unknown_words
 from cnncli.data.unpacking import is_packed, limit, opened, too_large
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IMAGES = re.compile(r"(?P<before>.*?)images(?P<after>[-._]idx[34][-._]ubyte)(?:\.gz)?$", re.IGNORECASE)

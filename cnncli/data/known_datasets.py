@@ -18,7 +18,7 @@ from cnncli.data.shipped import sample_path
 from cnncli.data.split_names import joined
 from cnncli.data.unpacking import opened
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,7 +350,7 @@ def _unpacked(archive: Path, folder: Path) -> list[Images]:
     """Read the six files from the archive, and save them beside it if possible."""
     import tarfile
 
-    from cnncli.images.write import write_atomic
+    from cnncli.files.atomic import write_atomic
 
     batches = {}
     try:

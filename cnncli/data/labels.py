@@ -10,7 +10,7 @@ from cnncli.data.classes import class_name, is_missing, ordered
 from cnncli.data.model import Labels
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 Raw = NDArray[np.generic]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 
 @dataclass(frozen=True, kw_only=True)

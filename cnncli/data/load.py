@@ -11,7 +11,7 @@ from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import MAX_SIDE, InputSpec
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
     "mnist": load_mnist,

@@ -13,7 +13,7 @@ from cnncli.data.labels import number_labels, unlabelled
 from cnncli.data.model import Dataset, Labels
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _MOST = 65535
 Raw = NDArray[np.generic]

@@ -30,7 +30,7 @@ from cnncli.data.npz import as_images
 from cnncli.data.sheet import LONGEST, Row, Sheet
 from cnncli.data.split_names import plain
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _ROWS_AT_ONCE = 2_000
 _FEWEST_ROWS, _CELLS = 20, 4_000_000  # rows and cells that are inspected before columns are chosen

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
+from cnncli.files.faults import reading_fault, shown
 from cnncli.images.decoding_limits import with_memory_retry
-from cnncli.images.faults import reading_fault, shown
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.resize import read_reduced, resized
 from cnncli.records import record

@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from cnncli.data.unpacking import check_size, opened
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 LONGEST = 16 << 20  # characters of a line: a row of 1,000x1,000 pixels in colour has 12 million
 _HEAD = 4096  # bytes from which the encoding is determined

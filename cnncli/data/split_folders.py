@@ -8,7 +8,7 @@ from cnncli.data.folder_tree import Branch
 from cnncli.data.layout import Layout
 from cnncli.data.split_names import SPLITS, assigned, joined, meaning_note, split_of, unknown_words
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 LAYOUT_HINT = (
     "Arrange them as FOLDER/CLASS/image.png, or FOLDER/train/CLASS/image.png and FOLDER/test/CLASS/image.png."

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 #: Split to the words that mean it, in any case; a space, dash or dot counts as an underscore.
 SPLITS: dict[str, tuple[str, ...]] = {

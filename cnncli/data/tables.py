@@ -27,7 +27,7 @@ from cnncli.data.model import Dataset, Skipped
 from cnncli.data.sheet import Row, Sheet, open_sheet
 from cnncli.data.split_names import joined, plain
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 _FEWEST_PIXELS = 16  # a row with more columns of numbers is an image
 _OTHERS = 3  # most columns other than pixels: label, split, a name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.files.faults import reading_fault, shown
 
 FLOOR = 64 << 20  # bytes that any file may decompress to
 RATIO = 100  # or this many times the file's size: MNIST's files expand 5 times, its table 8 times

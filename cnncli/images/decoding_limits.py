@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 Result = TypeVar("Result")
 

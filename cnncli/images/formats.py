@@ -240,7 +240,7 @@ def format_for(path: str | os.PathLike[str], *, format: str | None = None) -> st
         return SUFFIXES[suffix]
     if not suffix and "/" not in text and "." + text.lower() in SUFFIXES:
         return SUFFIXES["." + text.lower()]
-    from cnncli.images.faults import shown
+    from cnncli.files.faults import shown
     from cnncli.nearest import did_you_mean
 
     valid = " ".join(SUFFIXES)

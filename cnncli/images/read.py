@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.files.faults import reading_fault, shown
 from cnncli.images import decode, decoding_limits
-from cnncli.images.faults import reading_fault, shown
 from cnncli.images.formats import sniffed
 from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import apply_orientation

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.data.prepare import FITS, InputSpec
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors

@@ -11,8 +11,8 @@ from typing import Any
 from cnncli import ending
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown, writing_fault
-from cnncli.images.write import write_atomic
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import reading_fault, shown, writing_fault
 from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList
 

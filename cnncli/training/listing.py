@@ -13,7 +13,7 @@ from cnncli.data.assemble import listed, picked
 from cnncli.data.identity import digests_of
 from cnncli.data.model import Dataset, Split
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.files.faults import reading_fault, shown
 
 if TYPE_CHECKING:
     from cnncli.training.trained_images import TrainedImages

@@ -8,8 +8,8 @@ from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.images.faults import shown
 from cnncli.training.checkpoint import Preprocessing, load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE

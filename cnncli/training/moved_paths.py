@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnncli.data.files import Files
 from cnncli.data.model import Arrays, Dataset, Split
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, level_counts
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.models import Architecture, architecture
 from cnncli.nn import Network
 from cnncli.training.batches import whole_steps_only

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.training.tensors import read_tensors, write_tensors
 
 FORMAT = "cnncli state 1"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
-from cnncli.images.faults import reading_fault, shown
+from cnncli.files.faults import reading_fault, shown
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,7 +45,7 @@ def write_tensors(
     import json
     from itertools import chain
 
-    from cnncli.images.write import write_atomic
+    from cnncli.files.atomic import write_atomic
 
     # By falling size of a number, as the format's own package does, so that every array is aligned.
     names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))

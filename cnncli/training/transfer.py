@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cnncli.data.assemble import listed
 from cnncli.data.classes import class_name
 from cnncli.errors import CnncliError, OptionError
-from cnncli.images.faults import shown
+from cnncli.files.faults import shown
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 

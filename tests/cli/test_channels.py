@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from PIL import Image
 
 from cnncli.cli.formats import known_formats
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, READ_SUFFIXES, SUFFIXES, sniffed
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture
 
 ROWS = [(name, suffix) for name, reads in READ.items() for suffix in reads.suffixes]
 # Formats that Pillow reads and does not write: small files by their specifications.

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from data_helpers import QUICK, remote, send
 
-from cnncli.core import locks
 from cnncli.data import download
 from cnncli.data.download import fetch_all
 from cnncli.errors import CnncliError
+from cnncli.files import locks
 
 BODY = np.random.default_rng(0).bytes(300_000)
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,7 +210,7 @@ def test_remnants_of_killed_processes_go_when_they_are_old(server, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cnncli.core.locks import held
+from cnncli.files.locks import held
 with held(Path(sys.argv[1]), "waits", limit=9):
     print("held", flush=True)
     time.sleep(60)

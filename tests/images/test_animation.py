@@ -10,9 +10,9 @@ from image_samples import chunk, pixels, saved
 from PIL import Image, ImageSequence
 
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture, read_size
-from cnncli.images.write import encode_picture
 
 DURATIONS = (30.0, 120.0, 70.0)
 
@@ -183,7 +183,7 @@ import io, struct, sys
 import numpy as np
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture
+from cnncli.images.encode import encode_picture
 
 frames = tuple(np.full((8, 12, 3), level, np.uint8) for level in (0, 255))
 for kind, value in ((3, struct.pack("<HH", 6, 0)), (4, struct.pack("<I", 6)), (1, b"\\6\\0\\0\\0")):

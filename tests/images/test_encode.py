@@ -13,10 +13,10 @@ from image_samples import exif_with, pixels, saved
 from PIL import Image, ImageCms
 
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.formats import FORMATS, READ_SUFFIXES, SUFFIXES, format_for
 from cnncli.images.picture import Metadata, Picture, with_depth
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture
 
 EXACT = {"PNG": (1, 2, 3, 4), "TIFF": (1, 2, 3, 4), "NPY": (1, 2, 3, 4), "PPM": (1, 3), "PGM": (1,),
          "PFM": (1, 3), "BMP": (1, 3), "TGA": (1, 2, 3, 4), "JPEG2000": (1, 2, 3, 4),

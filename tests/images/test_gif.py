@@ -7,10 +7,9 @@ import pytest
 from image_samples import pixels, saved
 
 from cnncli.errors import CnncliError
-from cnncli.images.encode import timing_losses
+from cnncli.images.encode import encode_picture, timing_losses
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture, read_size
-from cnncli.images.write import encode_picture
 
 PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
 OTHERS = [(1, 2, 3), (40, 50, 60), (7, 8, 9), (100, 110, 120)]

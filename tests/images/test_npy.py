@@ -7,9 +7,9 @@ import pytest
 from image_samples import pixels
 
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture, read_size
-from cnncli.images.write import encode_picture
 
 
 def npy(array, **options):

@@ -8,9 +8,9 @@ import pytest
 from image_samples import pixels
 
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture, read_size
-from cnncli.images.write import encode_picture
 
 GRAY = [[0, 100, 255], [7, 8, 9]]
 COLOR = [[(1, 2, 3), (4, 5, 6), (7, 8, 9)], [(250, 0, 1), (0, 255, 0), (9, 9, 9)]]

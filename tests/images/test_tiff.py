@@ -10,9 +10,9 @@ from image_samples import pixels, saved, tiff
 from PIL import Image
 
 from cnncli.errors import CnncliError
+from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Metadata, Picture
 from cnncli.images.read import read_picture
-from cnncli.images.write import encode_picture
 
 
 def read_one(data):

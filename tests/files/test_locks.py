@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 import cnncli
-from cnncli.core import cache, locks
-from cnncli.core.locks import held
+from cnncli.core import cache
+from cnncli.files import locks
+from cnncli.files.locks import held
 
 ROOT = Path(cnncli.__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cnncli.core.locks import held
+from cnncli.files.locks import held
 with held(Path(sys.argv[1]), "rests", limit=9):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

@@ -10,15 +10,15 @@ import pytest
 
 import cnncli
 from cnncli import ending
-from cnncli.drafts import open_draft, remove_remnant
-from cnncli.images.write import drafted, write_atomic
+from cnncli.files.atomic import drafted, write_atomic
+from cnncli.files.drafts import open_draft, remove_remnant
 
 ROOT = Path(cnncli.__file__).parent.parent
 WRITER = """
 import sys, time
 from pathlib import Path
 from cnncli.core import cache
-from cnncli.images.write import drafted
+from cnncli.files.atomic import drafted
 with drafted(Path(sys.argv[1]), b"half"):
     print("written", flush=True)
     time.sleep(60)
