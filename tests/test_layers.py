@@ -126,6 +126,61 @@ def test_the_rules_find_what_they_are_for(folder, line, fault):
     assert found == ([fault] if fault else [])
 
 
+# Circles
+
+#: Folders within which modules still import each other in circles, of which none is to be added.
+CIRCLES = ("filters", "images", "data", "models")
+
+
+def imports_among(sources):
+    """Of each module the modules of cnncli that it imports, at its top or in a function; types apart."""
+    modules = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sources
+    }
+    found = {}
+    for name, path in modules.items():
+        parts = [*path.relative_to(PACKAGE.parent).with_suffix("").parts]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
+        every = imported(ast.unparse(tree), parts)
+        near = (each if each in modules else each.rpartition(".")[0] for each in every)
+        found[name] = {each for each in near if each in modules and each != name}
+    return found
+
+
+def circles(graph):
+    """Modules that reach each other: each set of them that is larger than one."""
+
+    def reached(start):
+        seen, left = set(), [start]
+        while left:
+            new = graph[left.pop()] - seen
+            seen |= new
+            left += new
+        return seen
+
+    reach = {name: reached(name) for name in graph}
+    return {
+        frozenset(other for other in reach[name] if name in reach[other])
+        for name in graph
+        if name in reach[name]
+    }
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert circles(graph) == {frozenset("bc")}
+
+
+def test_modules_import_each_other_in_no_circle():
+    found = circles(imports_among(SOURCES))
+    folders = {frozenset(name.split(".")[1] for name in circle): sorted(circle) for circle in found}
+    assert not {where: which for where, which in folders.items() if where not in [{one} for one in CIRCLES]}
+
+
 # What a process imports
 
 HEAVY = ("numba", "llvmlite", "numpy", "PIL", "rich", "scipy")
@@ -185,7 +240,8 @@ def test_the_core_is_imported_without_numba(python):
 WARM = {
     "convolve": {
         "": "ending errors modules records text",
-        "cli": "batch convolve metadata_notes names outputs plain run streams task values",
+        "cli": "batch convolve exit_codes messages metadata_notes names outputs plain run streams task "
+        "values",
         "files": "atomic drafts faults",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
@@ -199,7 +255,7 @@ WARM = {
     },
     "predict": {
         "": "checked ending errors modules records text",
-        "cli": "listing names plain predict row_writers run streams trained values",
+        "cli": "exit_codes listing messages names plain predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "files": "faults",
@@ -214,7 +270,7 @@ WARM = {
     },
     "--help": {
         "": "ending errors",
-        "cli": "app examples help plain run",
+        "cli": "app examples exit_codes help messages plain run",
     },
 }
 OWN = """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnncli.cli.run import report
+from cnncli.cli.messages import report
 from cnncli.cli.task import Task
 from cnncli.files.faults import shown
 from cnncli.images.picture import Picture

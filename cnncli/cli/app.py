@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from cnncli.cli.exit_codes import DONE, WRONG_USAGE, carry_out
 from cnncli.cli.help import Command, Group
-from cnncli.cli.run import DONE, WRONG_USAGE, carry_out, report
+from cnncli.cli.messages import report
 
 # The usage error of click, or of the copy of click that newer Typer carries.
 WrongCommand: Any = typer.BadParameter.__base__
@@ -455,7 +456,7 @@ def kernels(
 
     One is shown with its parameters, weights, sum, rank, plan, source and an example in numbers.
     """
-    from cnncli.cli.run import UsageError
+    from cnncli.cli.exit_codes import UsageError
     from cnncli.errors import CnncliError
 
     def work() -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnncli.cli.run import Stopped, orderly_stop
+from cnncli.cli.exit_codes import Stopped
 from cnncli.core.heap import keep_freed_memory
 from cnncli.records import record
 
@@ -77,6 +77,7 @@ def run_batch(
             yield item, _outcome(work, item, threads)
         return
     from cnncli.cli.progress import progress_bar
+    from cnncli.cli.stopping import orderly_stop
 
     keep_freed_memory()
     done = 0

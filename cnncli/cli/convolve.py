@@ -11,10 +11,11 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
+from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
+from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, kept_metadata, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_special, located
 from cnncli.cli.outputs import Job, plan_outputs
-from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, settle
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
 from cnncli.core.threads import thread_count
@@ -58,7 +59,7 @@ def convolve_command(
         The exit code.
     """
     if given["inputs"] and not all("." in name and ":" not in name for name in given["inputs"]):
-        from cnncli.cli.wrong import refuse_kernels_among_inputs
+        from cnncli.cli.misplaced import refuse_kernels_among_inputs
 
         rest = {"json": json, "quiet": quiet, "debug": debug, "threads": threads}
         refuse_kernels_among_inputs(kernel or [], given | rest)

@@ -10,8 +10,9 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.evaluate_choice import SPLITS, EvaluationImages, choose
+from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
+from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
-from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cnncli.checked import as_json
 from cnncli.cli import values
+from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, identity
-from cnncli.cli.run import DONE, UsageError, report
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count

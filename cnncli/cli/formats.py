@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnncli.checked import as_json
+from cnncli.cli.exit_codes import DONE
 from cnncli.cli.help import fill
-from cnncli.cli.run import DONE
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, SUFFIXES

@@ -52,7 +52,7 @@ def show_help(context: Any, name: str | None) -> int:
     UsageError
         For a command that there is not; the nearest is suggested.
     """
-    from cnncli.cli.run import DONE, UsageError
+    from cnncli.cli.exit_codes import DONE, UsageError
     from cnncli.nearest import did_you_mean
 
     root = context.find_root()

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 
+from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, expanded, find_inputs, located, wanted_names
-from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.files.faults import reading_fault
 from cnncli.images.formats import READ_SUFFIXES

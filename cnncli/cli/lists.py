@@ -8,7 +8,7 @@ import codecs
 import os
 from collections.abc import Iterator
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
 from cnncli.files.faults import encoded, shown
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

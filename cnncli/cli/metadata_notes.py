@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM
 from cnncli.cli.outputs import Job
-from cnncli.cli.run import report
 from cnncli.cli.task import Task
 from cnncli.files.faults import shown
 from cnncli.images.picture import Metadata, Picture

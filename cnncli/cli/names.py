@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.streams import read_stdin
 from cnncli.errors import CnncliError
 from cnncli.files.faults import reading_fault, shown

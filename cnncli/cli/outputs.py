@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
+from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, Source, identity, is_special, is_stream
-from cnncli.cli.run import UsageError
 from cnncli.files.faults import shown
 from cnncli.records import record, replace
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli import values
+from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM
-from cnncli.cli.run import UsageError
 from cnncli.core.luma import LUMA
 from cnncli.files.faults import shown
 from cnncli.filters.area import FilterArea

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from cnncli import ending
 from cnncli.cli import values
+from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Input, Listing, list_inputs
+from cnncli.cli.messages import report, report_error
 from cnncli.cli.names import STREAM, located
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
-from cnncli.cli.run import DONE, SOME_FAILED, UsageError, report, report_error, settle
 from cnncli.cli.streams import read_stdin, write_stdout
 from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count

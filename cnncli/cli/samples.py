@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cnncli.checked import as_json
-from cnncli.cli.run import DONE
+from cnncli.cli.exit_codes import DONE
 from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError

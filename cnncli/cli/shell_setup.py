@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
 
 #: The shells, and their scripts in the folder ``shells``.
 SCRIPTS = {"bash": "cnncli.bash", "zsh": "_cnncli", "fish": "cnncli.fish"}

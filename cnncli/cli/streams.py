@@ -2,7 +2,8 @@
 
 import sys
 
-from cnncli.cli.run import UsageError, silence
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.messages import silence
 from cnncli.files.faults import encoded, reading_fault, shown, writing_fault
 
 

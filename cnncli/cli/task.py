@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from cnncli.cli import values
+from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, is_special, overwritten
 from cnncli.cli.outputs import Job, Naming
-from cnncli.cli.run import UsageError
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.filters.borders import OutputMode, parse_border

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnncli import ending
 from cnncli.checked import as_json
-from cnncli.cli.run import DONE, Stopped, UsageError, orderly_stop, report
+from cnncli.cli.exit_codes import DONE, Stopped, UsageError
+from cnncli.cli.messages import report
+from cnncli.cli.stopping import orderly_stop
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cnncli import ending
+from cnncli.cli.messages import report
 from cnncli.cli.progress import fitting_parts
-from cnncli.cli.run import report
 from cnncli.files.faults import shown
 
 if TYPE_CHECKING:

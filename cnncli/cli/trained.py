@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError

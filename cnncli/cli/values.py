@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Any
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
 
 
 def choice(name: str, value: str | None, valid: tuple[str, ...]) -> Any:

@@ -1,12 +1,12 @@
 """Command lines that are wrong: what to run instead."""
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from cnncli.cli.run import UsageError
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.misplaced import is_kernel
 from cnncli.nearest import did_you_mean, meant
 
 #: Options by the names that other programs have for them.
@@ -174,7 +174,7 @@ def _about(words: list[str]) -> str:
 def _shell(command: str, words: Sequence[str]) -> str:
     given = [word.partition("=")[0] for word in words]
     if command == "convolve" and not {"-k", "--kernel"} & set(given):
-        named = [word for word in words[1:] if _is_kernel(word)]
+        named = [word for word in words[1:] if is_kernel(word)]
         words = [word for word in words if word not in named]
         words = [*words, *(part for spec in named or ["sobel"] for part in ("-k", spec))]
     return shlex.join(["cnncli", command, *words])
@@ -189,46 +189,3 @@ def _is_read(command: Any, name: str, words: Sequence[str]) -> bool:
     except WrongCommand:
         return False
     return True
-
-
-def _is_kernel(word: str) -> bool:
-    """A word that is a SPEC, and not the name of a file."""
-    from cnncli.errors import CnncliError
-    from cnncli.filters.spec import parse_spec
-
-    if os.path.lexists(word) or not word.strip():
-        return False
-    try:
-        parse_spec(word)
-    except CnncliError:
-        return False
-    return True
-
-
-def refuse_kernels_among_inputs(specs: Sequence[str], given: Mapping[str, Any]) -> None:
-    """Tell of kernels that are given as inputs: ``convolve photo.jpg sobel``.
-
-    Parameters
-    ----------
-    specs : sequence of str
-        The kernels that are given as such.
-    given : mapping
-        The other options of ``convolve``.
-
-    Raises
-    ------
-    UsageError
-        With the line that was meant.
-    """
-    words = given["inputs"]
-    named = [word for word in words if _is_kernel(word)]
-    if not named:
-        return
-    from cnncli.cli.plain import line_of
-
-    inputs = [word for word in words if word not in named] or ["photo.jpg"]
-    line = line_of("convolve", {**given, "inputs": inputs, "kernel": [*specs, *named]})
-    raise UsageError(
-        f"{named[0]!r} is a kernel, and no file; expected kernels after -k",
-        f"Run: {shlex.join(['cnncli', *line])}",
-    )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.cli.run import UsageError, carry_out
+from cnncli.cli.exit_codes import UsageError, carry_out
 from cnncli.errors import CnncliError
 
 USAGE = {

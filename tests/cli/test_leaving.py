@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from cnncli import __main__ as program
-from cnncli.cli.run import report
+from cnncli.cli.messages import report
 
 
 def test_a_profile_is_written(tmp_path):
