@@ -240,8 +240,8 @@ def test_the_core_is_imported_without_numba(python):
 WARM = {
     "convolve": {
         "": "ending errors modules records text",
-        "cli": "batch convolve exit_codes messages metadata_notes names outputs plain run streams task "
-        "values",
+        "cli": "batch convolve exit_codes messages metadata_notes names options options.convolve "
+        "options.model options.shared outputs plain run streams task values",
         "files": "atomic drafts faults",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
@@ -255,7 +255,8 @@ WARM = {
     },
     "predict": {
         "": "checked ending errors modules records text",
-        "cli": "exit_codes listing messages names plain predict row_writers run streams trained values",
+        "cli": "exit_codes listing messages names options options.model options.predict options.shared plain "
+        "predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "files": "faults",
@@ -270,7 +271,9 @@ WARM = {
     },
     "--help": {
         "": "ending errors",
-        "cli": "app examples exit_codes help messages plain run",
+        "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
+        "options.convolve options.evaluate options.featuremaps options.formats options.help options.kernels "
+        "options.model options.predict options.samples options.shared options.train",
     },
 }
 OWN = """

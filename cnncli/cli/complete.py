@@ -117,7 +117,7 @@ def completions(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _commands(group: Any, word: str) -> Answers:
-    from cnncli.cli.help import summary
+    from cnncli.cli.help_pages import summary
 
     yield from ((name, summary(command)) for name, command in group.commands.items())
     if word.startswith("-"):

@@ -39,10 +39,10 @@ _AROUND = (
 )
 
 
-def convolve_command(
+def run(
     *, kernel: list[str] | None, json: bool, quiet: bool, debug: bool, threads: int | None, **given: Any
 ) -> int:
-    """FilterRun the command.
+    """Run the command.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Predictions:
     seconds: float
 
 
-def evaluate_command(
+def run(
     *,
     dataset: str,
     model: str | None,

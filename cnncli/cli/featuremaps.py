@@ -85,7 +85,7 @@ class LayerActivations:
     brief: int
 
 
-def featuremaps_command(
+def run(
     *,
     input: str,
     model: str | None,

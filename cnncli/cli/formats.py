@@ -5,7 +5,7 @@ from typing import Any
 
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE
-from cnncli.cli.help import fill
+from cnncli.cli.help_pages import fill
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, SUFFIXES
@@ -14,19 +14,22 @@ from cnncli.images.metadata_fitting import KEEPS
 _DEPTHS = {8: "8", 16: "16", 32: "float"}
 
 
-def formats_command(*, json: bool) -> int:
+def run(*, json: bool, debug: bool, quiet: bool, threads: int | None) -> int:
     """Run the command.
 
     Parameters
     ----------
     json : bool
         Print an object a line instead of tables.
+    debug, quiet, threads
+        Taken as by other commands; there is nothing that they change.
 
     Returns
     -------
     int
         The exit code.
     """
+    del debug, quiet, threads
     if json:
         for each in (*known_formats(), *unread_formats()):
             write_line(as_json(each))

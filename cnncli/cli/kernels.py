@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.checked import as_json
+from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.streams import write_line
+from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
 from cnncli.filters.entry import Entry, Parameter
 from cnncli.filters.kinds.bank import Bank
@@ -29,21 +31,37 @@ _SAME = 1e-7
 """Singular values below this share of the largest do not count: float32 cannot tell them from 0."""
 
 
-def kernels(spec: str | None, json: bool) -> None:
+def run(*, spec: str | None, json: bool, debug: bool, quiet: bool, threads: int | None) -> int:
     """List the named kernels, or show one.
 
     Parameters
     ----------
-    spec : str, optional
+    spec : str or None
         The kernel to show, any SPEC.
     json : bool
         One object a line instead of tables.
+    debug, quiet, threads
+        Taken as by other commands; there is nothing that they change.
+
+    Returns
+    -------
+    int
+        The exit code.
 
     Raises
     ------
-    CnncliError
+    UsageError
         The SPEC is wrong.
     """
+    del debug, quiet, threads
+    try:
+        _show(spec, json=json)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    return DONE
+
+
+def _show(spec: str | None, *, json: bool) -> None:
     chosen = None if spec is None else parse_spec(spec)
     if json:
         objects = (

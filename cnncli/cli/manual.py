@@ -11,7 +11,7 @@ from typing import Any
 
 from cnncli import __version__
 from cnncli.cli.examples import EXAMPLES
-from cnncli.cli.help import sections, summary
+from cnncli.cli.help_pages import sections, summary
 
 _STATUS = (
     ("0", "All is done."),

@@ -40,7 +40,7 @@ class _Count:
     adapted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
 
-def predict_command(
+def run(
     *,
     inputs: list[str] | None,
     model: str | None,

@@ -11,7 +11,7 @@ from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode, shown, writing_fault
 
 
-def samples_command(folder: str, *, json: bool, quiet: bool) -> int:
+def run(*, folder: str, json: bool, quiet: bool, debug: bool) -> int:
     """Run the command.
 
     Parameters
@@ -22,12 +22,15 @@ def samples_command(folder: str, *, json: bool, quiet: bool) -> int:
         Print an object for each file written, instead of one line in all.
     quiet : bool
         Print nothing else.
+    debug : bool
+        As on the command line.
 
     Returns
     -------
     int
         The exit code.
     """
+    del debug  # the caller shows tracebacks
     count, written = copy_samples(Path(folder))
     if json:
         for file in written:

@@ -40,13 +40,15 @@ class CommandSettings:
     quiet: bool
 
 
-def train_command(given: dict[str, Any]) -> int:
+def run(*, debug: bool, **given: Any) -> int:
     """Train a network.
 
     Parameters
     ----------
-    given : dict
-        All options of the command, None where one was not given.
+    debug : bool
+        As on the command line.
+    **given
+        The other options, by the names that the command line has for them; None where one was not given.
 
     Returns
     -------
@@ -60,6 +62,7 @@ def train_command(given: dict[str, Any]) -> int:
     Stopped
         After Ctrl-C: the state is saved.
     """
+    del debug  # the caller shows tracebacks
     settings = _command_settings(given)
     session = _session(given, settings)
     try:

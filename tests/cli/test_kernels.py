@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cnncli.cli import kernels as kernels_command
 from cnncli.cli.kernels import (
     entry_json,
-    kernels,
     rank_of,
     render_kernel,
     render_list,
@@ -18,6 +18,10 @@ from cnncli.cli.kernels import (
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
 from cnncli.filters.spec import parse_spec
+
+
+def kernels(spec, json):
+    return kernels_command.run(spec=spec, json=json, debug=False, quiet=False, threads=None)
 
 
 def written(render, *arguments, width=80):

@@ -9,7 +9,6 @@ from cnncli.cli.app import app
 from cnncli.cli.plain import COMMANDS, read_plainly
 
 GROUP = get_command(app)
-KINDS = {str: "STRING", int: "INT", float: "FLOAT", bool: "BOOL", list: "STRING"}
 WORDS = {
     name: [
         word
@@ -47,21 +46,6 @@ def same(ours, theirs):
     return {key: repr(value) for key, value in ours.items()} == {
         key: repr(value) for key, value in theirs.items()
     }
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_options_are_those_of_the_command(name):
-    ours = COMMANDS[name].options
-    theirs = {each.name: each for each in GROUP.commands[name].params if each.name != "inputs"}
-    assert ours.keys() == theirs.keys()
-    for key, option in ours.items():
-        other = theirs[key]
-        assert (sorted(option.words), sorted(option.off)) == (
-            sorted(other.opts),
-            sorted(other.secondary_opts),
-        )
-        assert (KINDS[option.kind], option.kind is list) == (str(other.type), other.multiple)
-        assert (option.kind is bool, option.default) == (other.is_flag, other.default)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def suggested(done):
         (["-k", "sobel", "convolve", "a.png"], ["convolve", "-k", "sobel", "a.png"]),
         (["-q", "a b.png", "--scale=-1"], ["convolve", "-q", "a b.png", "--scale=-1", "-k", "sobel"]),
         (["convolve", "a.png", "sobel"], ["convolve", "a.png", "-k", "sobel"]),
-        (["convolve", "sobel", "a.png", "-q"], ["convolve", "a.png", "--quiet", "-k", "sobel"]),
+        (["convolve", "sobel", "a.png", "-q"], ["convolve", "a.png", "-k", "sobel", "--quiet"]),
         (["convolve", "a.png", "-1 0 1"], None),
         (
             ["convolve", "a b.png", "0 -1 0; -1 5 -1; 0 -1 0"],

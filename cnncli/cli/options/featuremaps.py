@@ -1,0 +1,55 @@
+"""What can be said after ``cnncli featuremaps``."""
+
+from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, MODEL, QUIET, THREADS
+
+COMMAND = Command(
+    help="Draw the feature maps of a network for an image.\n\n"
+    "Or the kernels that its layers have learned (--view filters).",
+    options=(
+        Option(
+            "input",
+            (),
+            str,
+            "An image, or - for standard input.",
+            metavar="INPUT",
+            required=True,
+        ),
+        MODEL,
+        Option(
+            "layer",
+            ("--layer",),
+            list,
+            "Draw all maps of this layer; may be given several times.  [default: every layer]",
+            metavar="NAME",
+        ),
+        Option(
+            "view",
+            ("--view",),
+            str,
+            "maps: feature maps of the layers; filters: the learned kernels.",
+            metavar="WHAT",
+            default="maps",
+        ),
+        Option(
+            "output",
+            ("--output", "-o"),
+            str,
+            "A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
+            "[default: featuremaps/{stem}-maps.png]",
+            metavar="OUT",
+        ),
+        Option(
+            "raw",
+            ("--raw",),
+            str,
+            "Also write the arrays to a folder, one .npy per layer.",
+            metavar="DIR",
+        ),
+        MAX_PIXELS,
+        JSON_OBJECT,
+        QUIET,
+        THREADS,
+        DEBUG,
+    ),
+)

@@ -1,0 +1,91 @@
+"""Options that several commands have, each with one meaning."""
+
+from cnncli.cli.options.model import Option
+
+RECURSIVE = Option(
+    "recursive",
+    ("--recursive", "-r"),
+    bool,
+    "Read folders with all their subfolders.",
+)
+NULL = Option(
+    "null",
+    ("--null", "-0"),
+    bool,
+    "Names in --files-from end with NUL instead of newline, as find -print0 writes them.",
+)
+MAX_PIXELS = Option(
+    "max_pixels",
+    ("--max-pixels",),
+    int,
+    "Refuse larger images before decoding.  [default: 500 million]",
+    metavar="N",
+)
+JSON = Option(
+    "json",
+    ("--json",),
+    bool,
+    "Print one JSON object per line, one for each result.",
+)
+QUIET = Option(
+    "quiet",
+    ("--quiet", "-q"),
+    bool,
+    "Print errors only: no warnings, no progress.",
+)
+THREADS = Option(
+    "threads",
+    ("--threads",),
+    int,
+    "Threads to use.  [default: all cores]",
+    metavar="N",
+)
+DEBUG = Option(
+    "debug",
+    ("--debug",),
+    bool,
+    "Show a traceback when something fails.",
+)
+MODEL = Option(
+    "model",
+    ("--model", "-m"),
+    str,
+    "A .safetensors that cnncli train wrote, or a run's folder.  [default: the digit "
+    "model that ships with cnncli]",
+    metavar="CHECKPOINT",
+)
+SPLITS = Option(
+    "splits",
+    ("--splits",),
+    bool,
+    "Folders called train, val and test, or a table's column, are splits; or they are "
+    "classes (the column is ignored).  [default: splits where no other reading is "
+    "possible]",
+    off=("--no-splits",),
+)
+LABEL_COLUMN = Option(
+    "label_column",
+    ("--label-column",),
+    str,
+    "Of a table: the column with the class of each image, by name or number from 1.",
+    metavar="COLUMN",
+)
+PATH_COLUMN = Option(
+    "path_column",
+    ("--path-column",),
+    str,
+    "Of a table: the column with the file of each image, by name or number from 1.",
+    metavar="COLUMN",
+)
+OFFLINE = Option(
+    "offline",
+    ("--offline",),
+    bool,
+    "Download nothing.",
+)
+JSON_OBJECT = Option(
+    "json",
+    ("--json",),
+    bool,
+    "Print one JSON object.",
+)
