@@ -30,7 +30,7 @@ def parse_json(data: bytes | str) -> Any:
     Raises
     ------
     MalformedError
-        Where it is no JSON, no UTF-8, nested more than 64 deep, or holds a number of thousands of digits.
+        Where it is not JSON, not UTF-8, nested more than 64 deep, or holds a number of thousands of digits.
     """
     import json
 
@@ -41,11 +41,11 @@ def parse_json(data: bytes | str) -> Any:
     except RecursionError:
         raise MalformedError("it is nested too deep") from None
     except UnicodeDecodeError as error:
-        raise MalformedError(f"byte {error.start + 1} is no UTF-8") from None
+        raise MalformedError(f"byte {error.start + 1} is not UTF-8") from None
     except MalformedError:
         raise
     except json.JSONDecodeError as error:
-        raise MalformedError(f"it is no JSON: {error}") from None
+        raise MalformedError(f"it is not JSON: {error}") from None
     except ValueError:  # Python turns no more than 4,300 digits into a number
         raise MalformedError("it holds a number of thousands of digits") from None
     return found

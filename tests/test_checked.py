@@ -10,10 +10,10 @@ from cnncli.checked import Fields, MalformedError, as_json, parse_json
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("[1,]", "no JSON"),
-        (b'"\xff"', "byte 2 is no UTF-8"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[1,]", "not JSON"),
+        (b'"\xff"', "byte 2 is not UTF-8"),
         ("[" * 100_000, "nested"),
         ("[" * 65 + "]" * 65, "nested more than 64 deep"),
         ("1e999", "beyond the range"),

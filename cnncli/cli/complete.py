@@ -213,7 +213,7 @@ def _models(word: str, before: Sequence[str]) -> Answers:
 def _layers(word: str, before: Sequence[str]) -> Answers:
     """The layers of the checkpoint that the line names, or of the model that ships."""
     del word
-    from cnncli.cli.featuremaps import chosen_layers
+    from cnncli.cli.featuremap_views import chosen_layers
     from cnncli.cli.trained import load_trained
     from cnncli.errors import CnncliError
 

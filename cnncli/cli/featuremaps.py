@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.featuremap_views import VIEWS, Arrays, Seen, chosen_layers
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
@@ -26,29 +27,17 @@ from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
-from cnncli.nn import Graph, Inference, Node
+from cnncli.nn import Inference
 from cnncli.tasks.classification import are_finite, predictions, probabilities
 from cnncli.views.colors import as_rgb
-from cnncli.views.featuremaps import (
-    LayerMaps,
-    kernel_sections,
-    layer_maps,
-    learned_arrays,
-    map_sections,
-)
 from cnncli.views.sections import BarRow, Page, Section, Tile
 
-VIEWS = ("maps", "filters")
 FOLDER = "featuremaps"  # of pages without -o
 _LONGEST_NAME = 60
-_EVERY = 24  # layers up to which all are drawn alike unless some are named
 _ROWS = 2  # of maps of a layer, unless it is named
 _PREDICTIONS = 5
 _SHOWN = 448  # pixels of the picture in the head, at most
-_SIDES = {"maps": (84, 168), "filters": (70, 98)}  # of a tile: in the page of all layers, of those named
 _EXAMPLE = "cat digit.png | cnncli featuremaps - -o maps.png"
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +114,7 @@ def run(
     """
     del debug  # the caller shows tracebacks
     start = perf_counter()
-    values.choice("--view", view, VIEWS)
+    values.choice("--view", view, tuple(VIEWS))
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     target = _target(output, input, layer or [], view)
     trained = load_trained(model)
@@ -152,56 +141,6 @@ def run(
     if activations.prepared.changes and not quiet:
         report(f"note: the picture was {', '.join(activations.prepared.changes)}, as the network expects it")
     return DONE
-
-
-def chosen_layers(graph: Graph, chosen: Sequence[str], view: str) -> tuple[list[str], frozenset[str]]:
-    """Which layers are drawn, and of which of them little.
-
-    Parameters
-    ----------
-    graph : Graph
-        The network.
-    chosen : sequence of str
-        Names; none: all, little of what lies inside the blocks of a deep network.
-    view : str
-        Of `VIEWS`.
-
-    Raises
-    ------
-    CnncliError
-        For a name that no such layer has; the nearest is suggested.
-    """
-    if view == "filters":
-        known = [name for name, node in graph.nodes.items() if hasattr(node.layer, "bias")]
-    else:
-        known = [name for name, node in graph.nodes.items() if not _passes(node)]
-    for name in chosen:
-        if name not in known:
-            raise _unknown(name, known, view)
-    if chosen:
-        return [name for name in known if name in chosen], frozenset()
-    if view == "filters" or len(known) <= _EVERY:
-        return known, frozenset()
-    return known, frozenset(name for name in known if _goes_on(graph, name))
-
-
-def _passes(node: Node) -> bool:
-    """The layer leaves all values as they are."""
-    return node.layer.is_flatten or node.layer.training_only
-
-
-def _goes_on(graph: Graph, name: str) -> bool:
-    """The one layer that reads it is a norm or a ReLU, which belongs to it."""
-    readers = graph.readers(name)
-    return len(readers) == 1 and (readers[0].layer.is_norm or readers[0].layer.is_relu)
-
-
-def _unknown(name: str, known: list[str], view: str) -> CnncliError:
-    from cnncli.nearest import did_you_mean
-
-    what = "layer" if view == "maps" else "layer with kernels"
-    hint = did_you_mean(name, known, form="--layer {}") or "Leave --layer out to see all of them."
-    return CnncliError(f"--layer is {name!r}; the network has no such {what}: {', '.join(known)}", hint)
 
 
 def _target(output: str | None, source: str, layers: Sequence[str], view: str) -> str:
@@ -259,7 +198,7 @@ def _written(names: Sequence[str], target: str, raw: str | None, view: str) -> I
         for name in _picture_names(names):
             yield "-o", os.path.join(target, name)  # noqa: PTH118
     if raw is not None:
-        for name in ("input", *names) if view == "maps" else names:
+        for name in ("input", *names) if VIEWS[view].runs else names:
             yield "--raw", os.path.join(raw, f"{name}.npy")  # noqa: PTH118
 
 
@@ -300,7 +239,7 @@ def _look(
     checkpoint, network = trained.checkpoint, trained.network
     picture, prepared = read
     x = checkpoint.preprocessing.normalise(prepared.pixels[None])
-    kept = tuple(names) if view == "maps" else ()
+    kept = tuple(names) if VIEWS[view].runs else ()
     inference = Inference(
         network, 1, threads=threads, keep=tuple(each for each in kept if each != network.graph.output)
     )
@@ -309,37 +248,12 @@ def _look(
     if not are_finite(outputs).all():
         raise no_output(name)
     shares = probabilities(outputs)[0]
-    rows, side = (None, _SIDES[view][1]) if named else (_ROWS, _SIDES[view][0])
-    arrays: Arrays
-    if view == "maps":
-        layers = layer_maps(network.graph, {each: activations[each] for each in names})
-        image = as_rgb(prepared.pixels)
-        sections = map_sections(layers, image, checkpoint.classes, rows=rows, side=side, brief=brief)
-        about = [_about_maps(each) for each in layers]
-        arrays = {"input": x[0], **{each.node.name: each.values for each in layers}}
-    else:
-        learned = learned_arrays(network.graph, network.export())
-        learned = {each: learned[each] for each in names}
-        sections = kernel_sections(learned, checkpoint.classes, rows=rows, side=side)
-        about = [{"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()]
-        arrays = {each: weight for each, (_, weight) in learned.items()}
+    rows, side = (None, VIEWS[view].sides[1]) if named else (_ROWS, VIEWS[view].sides[0])
+    seen = Seen(network, names, activations, x[0], prepared.pixels, checkpoint.classes, rows, side, brief)
+    sections, about, arrays = VIEWS[view].draw(seen)
     return LayerActivations(
         name, _small(picture, trained.input_spec), prepared, shares, sections, about, arrays, len(brief)
     )
-
-
-def _about_maps(layer: LayerMaps) -> dict[str, Any]:
-    """A layer for ``--json``: its maps by response."""
-    return {
-        "name": layer.node.name,
-        "kind": type(layer.node.layer).__name__,
-        "shape": list(layer.values.shape),
-        "receptive_field": list(layer.field),
-        "silent": layer.silent,
-        "ranking": [
-            {"map": int(c), "response": float(f"{float(layer.responses[c]):.6g}")} for c in layer.order
-        ],
-    }
 
 
 def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:
@@ -375,11 +289,10 @@ def _page(activations: LayerActivations, trained: Trained, view: str) -> Page:
     )
     (found,) = predictions(activations.shares[None], checkpoint.classes, top=_PREDICTIONS)
     bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
-    what = "Feature maps of {}" if view == "maps" else "Learned kernels of {}"
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
     subtitle = f"{name}, {trained.network.size:,} parameters {where}, {len(checkpoint.classes)} classes"
     return Page(
-        what.format(checkpoint.architecture.name),
+        VIEWS[view].title.format(checkpoint.architecture.name),
         subtitle,
         pictures,
         bars,
@@ -393,17 +306,7 @@ def _percent(share: float) -> str:
 
 
 def _how_to_read(activations: LayerActivations, view: str) -> str:
-    if view == "filters":
-        text = (
-            "Negative weights are blue, positive ones orange. The number under a kernel of the first layer "
-            "is the root of the sum of its squared weights; the strongest come first."
-        )
-    else:
-        text = (
-            "Under each map are its number and its mean magnitude; the strongest maps come first. All maps "
-            "of a layer share one scale: dark to bright from 0 up, or blue for negative and orange for "
-            "positive values. Bars of negative values are blue and extend to the left of the zero line."
-        )
+    text = VIEWS[view].reading
     text += " Sizes are height × width."
     if activations.brief:
         text += (

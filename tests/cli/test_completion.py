@@ -8,7 +8,7 @@ import pytest
 
 from cnncli.cli import shell_setup
 from cnncli.cli.complete import _WORDS, completions
-from cnncli.cli.featuremaps import VIEWS
+from cnncli.cli.featuremap_views import VIEWS
 from cnncli.cli.task import BITS
 from cnncli.data.load import NAMED
 from cnncli.data.prepare import FITS

@@ -152,7 +152,7 @@ def verdict(code: int, out: bytes, said: str, *, written: bool) -> list[str]:
         try:
             json.loads(line, parse_constant=_refuse)
         except ValueError as error:
-            found.append(f"no JSON: {error}: {line[:200]!r}")
+            found.append(f"not JSON: {error}: {line[:200]!r}")
     return found
 
 

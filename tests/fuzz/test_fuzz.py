@@ -53,7 +53,7 @@ ERROR = "error: x.png is damaged\nhint: Copy it again.\n"
         (1, b"", "", False, "no error of two lines"),
         (1, b"", ERROR, True, "left an output"),
         (0, b'{"a": NaN}\n', "", True, "NaN in JSON"),
-        (0, b"{\n", "", True, "no JSON"),
+        (0, b"{\n", "", True, "not JSON"),
         (-11, b"", ERROR, False, "exit code -11"),
         (1, b"", ERROR + "\x1b]0;title\x07", False, "control characters"),
         (1, b"", ERROR + "x" * 5000, False, "characters of messages"),
