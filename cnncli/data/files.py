@@ -1,6 +1,6 @@
 """Splits whose images are in files: decoded all at once, or block by block during training."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.picture import Picture
+from cnncli.threaded import in_threads
 
 _AT_ONCE = 256  # files in the pool's queue: limits memory, and reports progress often
 
@@ -76,7 +77,7 @@ class Files:
                     "Bring the file back; a run goes on with cnncli train --resume.",
                 ) from error
 
-        _for_each(one, len(indices), threads)
+        in_threads(one, len(indices), threads=threads)
 
 
 class FileDigests:
@@ -215,22 +216,8 @@ def _try_each(
 
     for at in range(0, len(paths), _AT_ONCE):
         end = min(at + _AT_ONCE, len(paths))
-        _for_each(one, end - at, threads, start=at)
+        in_threads(partial(lambda start, index: one(start + index), at), end - at, threads=threads)
         if progress:
             progress(end, len(paths))
     kept = [place for place in range(len(paths)) if place not in faults]
     return kept, [Skipped(shown(paths[place]), faults[place]) for place in sorted(faults)]
-
-
-def _for_each(work: Callable[[int], None], count: int, threads: int, *, start: int = 0) -> None:
-    """Call ``work`` for each of ``count`` positions, from several threads; the first error is raised."""
-    places: Iterable[int] = range(start, start + count)
-    if threads <= 1 or count <= 1:
-        for place in places:
-            work(place)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, places):
-            pass

@@ -9,7 +9,7 @@ threads. Source: ITU-T T.81, B.1.1.3 and B.2.
 import struct
 from collections.abc import Callable
 
-from cnncli.images.threaded import make_in_threads
+from cnncli.threaded import in_threads
 
 STRIP_ROWS = 256
 _BLOCK = 8
@@ -45,7 +45,7 @@ def encode_strips(
     across = -(-width // block)
     rows = min(STRIP_ROWS // block, _LONGEST_INTERVAL // across)
     tops = range(0, height, rows * block)
-    strips = make_in_threads(
+    strips = in_threads(
         lambda index: encode(tops[index], min(tops[index] + rows * block, height)), len(tops), threads=threads
     )
     if len(strips) == 1:

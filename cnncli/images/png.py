@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.picture import Metadata, Picture, Pixels, Text
-from cnncli.images.threaded import make_in_threads
 from cnncli.records import record
+from cnncli.threaded import in_threads
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -196,7 +196,7 @@ def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
         end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
         return packer.compress(pieces[index]) + packer.flush(end)
 
-    packed = make_in_threads(pack, len(pieces), threads=threads)
+    packed = in_threads(pack, len(pieces), threads=threads)
     return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(whole))])
 
 
