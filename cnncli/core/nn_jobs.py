@@ -187,6 +187,8 @@ KINDS = {
     "silu backward": 13,
     "gelu": 14,
     "gelu backward": 15,
+    "relu6": 16,
+    "relu6 backward": 17,
 }
 
 # Zeros around the images of a tensor.
@@ -332,7 +334,7 @@ NORM = np.dtype(
         ("dweight", "i8"),
         ("dbias", "i8"),
         ("fixed", "i8"),  # 1: the running statistics are used
-        ("relu", "i8"),
+        ("relu", "i8"),  # applied to y: 1 ReLU, 2 ReLU6
         ("add", "i8"),  # 1: to what dx holds
         ("epsilon", "f8"),
         ("momentum", "f8"),

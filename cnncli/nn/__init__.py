@@ -40,7 +40,7 @@ average); `network.gradient` has the same layout, and `network.unpack(array)` sp
 Everything is float32 and NHWC. The same seed, data and batch size give the same bits for any number of
 threads; randomness inside a step (dropout) depends on the layer's `seed` and on `step.steps`.
 
-Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `LeakyRelu`, `Sigmoid`,
+Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `Relu6`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
 `LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `PadChannels`, `ScaleChannels` (reads feature
 maps and one factor per channel). Each has `shape(inputs)`, `window(shape)`, `parameters(inputs)` and
@@ -50,7 +50,7 @@ Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is th
 `Schedule(kind, steps).factor(step)`.
 """
 
-from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
+from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
 from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
 from cnncli.nn.dropout import Dropout
@@ -95,6 +95,7 @@ __all__ = [
     "Parameter",
     "RMSprop",
     "Relu",
+    "Relu6",
     "ScaleChannels",
     "Schedule",
     "Shape",

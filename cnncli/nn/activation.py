@@ -45,7 +45,7 @@ class Relu(Activation):
     is_relu = True
 
     def forward(self, plan: Plan, node: Node) -> None:
-        """Emit nothing if it is fused into the layer before it."""
+        """Nothing if it is fused into the layer before it."""
         if node.inputs[0] not in plan.fused:
             super().forward(plan, node)
 
@@ -55,7 +55,17 @@ class Relu(Activation):
             super().backward(plan, node)
         elif node.name not in plan.masked:
             dy = plan.gradient(node.name)
-            plan.apply("relu backward", plan.value(node.name), dy, dy)
+            plan.apply(f"{self.kind} backward", plan.value(node.name), dy, dy)
+
+
+@dataclass(frozen=True)
+class Relu6(Relu):
+    """max(0, x), but at most 6.
+
+    Source: Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010.
+    """
+
+    kind = "relu6"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Add(Layer):
 
     min_inputs = 2
     max_inputs = 2
-    fuses_relu = True
+    fuses_relu = ("relu",)
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of both inputs."""
@@ -77,7 +77,7 @@ class Add(Layer):
     def forward(self, plan: Plan, node: Node) -> None:
         """One pass."""
         a, b = (plan.value(source) for source in node.inputs)
-        plan.apply("sum relu" if plan.applies_relu(node) else "sum", a, b, plan.value(node.name))
+        plan.apply("sum relu" if plan.applied(node) else "sum", a, b, plan.value(node.name))
 
     def backward(self, plan: Plan, node: Node) -> None:
         """Both inputs get the same gradient."""

@@ -20,7 +20,7 @@ from cnncli.nn import pairs, scatter, winograd
 from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
-from cnncli.nn.window import POINT, Padding, Pair, Sides, Window, pair, sides, whole, window_of
+from cnncli.nn.window import POINT, Axis, Padding, Pair, Sides, Window, pair, sides, whole, window_of
 
 if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 ROWS = processor()[3].gemm_rows
 MAX_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
-ADD, RELU = 1, 2  # modes of the register tile
+ADD = 1  # modes of the register tile …
+RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
 LINE_PIXELS = 128  # pixels of a gradient processed together, so that they stay in the L1 cache
 
 
@@ -43,7 +44,9 @@ class Conv(Layer):
     kernel, stride, dilation : int or (rows, columns)
         The kernel of a convolution along one axis is (1, k) or (k, 1).
     padding : int, (rows, columns), ((above, below), (left, right)) or "same"
-        Zeros on each side; ``"same"`` keeps the size (odd kernels, stride 1).
+        Zeros on each side. ``"same"`` gives one output for each pixel or, with a stride s, for every s
+        pixels, the last ones included. How many zeros that takes depends on the size of the input; an odd
+        one is put below or on the right, as in TensorFlow.
     groups : int
         Input and output channels are divided into this many groups; each output depends only on its group.
     bias : bool
@@ -58,25 +61,25 @@ class Conv(Layer):
     groups: int = 1
     bias: bool = True
 
-    fuses_relu = True
+    fuses_relu = ("relu", "relu6")
     fuses_norm = True
 
-    @property
-    def paddings(self) -> tuple[Sides, Sides]:
-        """Rows of zeros above and below, columns of zeros left and right."""
-        if isinstance(self.padding, str):
-            rows, columns = (
-                d * (k - 1) // 2 for k, d in zip(pair(self.kernel), pair(self.dilation), strict=True)
-            )
-            return sides((rows, columns))
-        return sides(self.padding)
+    def paddings(self, x: Shape) -> tuple[Sides, Sides]:
+        """Rows of zeros above and below, columns of zeros left and right of an input of shape ``x``."""
+        if not isinstance(self.padding, str):
+            return sides(self.padding)
+        rows, columns = (
+            _same(size, axis)
+            for size, axis in zip(x[:2], window_of(self.kernel, self.stride, 0, self.dilation), strict=True)
+        )
+        return rows, columns
 
     def window(self, x: Shape) -> Window:
         """Kernel, stride, padding and dilation of the convolution."""
-        return window_of(self.kernel, self.stride, self.paddings, self.dilation)
+        return window_of(self.kernel, self.stride, self.paddings(x), self.dilation)
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """(H + padding before and after - dilation (kernel - 1) - 1) // stride + 1."""
+        """(H + padding before and after - dilation (kernel - 1) - 1) // stride + 1 rows."""
         self._check(inputs[0])
         sizes = []
         for size, axis in zip(inputs[0][:2], self.window(inputs[0]), strict=True):
@@ -91,15 +94,9 @@ class Conv(Layer):
         return Shape(sizes[0], sizes[1], self.out_channels)
 
     def _check(self, x: Shape) -> None:
-        if isinstance(self.padding, str) and (
-            self.padding != "same"
-            or pair(self.stride) != (1, 1)
-            or any(k % 2 == 0 for k in pair(self.kernel))
-        ):
+        if isinstance(self.padding, str) and self.padding != "same":
             raise CnncliError(
-                f"padding is {self.padding!r} with kernel {self.kernel} and stride {self.stride}; "
-                "expected numbers, or 'same' with an odd kernel and stride 1",
-                "Give the padding as a number.",
+                f"padding is {self.padding!r}; expected numbers, or 'same'", "Give the padding as a number."
             )
         numbers = (
             self.out_channels,
@@ -108,7 +105,7 @@ class Conv(Layer):
             *pair(self.stride),
             *pair(self.dilation),
         )
-        if min(numbers) < 1 or min(map(min, self.paddings)) < 0:
+        if min(numbers) < 1 or min(map(min, self.paddings(x))) < 0:
             raise CnncliError(
                 f"{self} has a size below 1", "Give channels, kernel, stride, dilation and groups from 1 on."
             )
@@ -143,9 +140,8 @@ class Conv(Layer):
             return (weight,)
         return weight, vector_parameter("bias", self.out_channels, groups=self.groups)
 
-    @property
-    def _is_padded(self) -> bool:
-        return self.paddings != ((0, 0), (0, 0))
+    def _is_padded(self, x: Shape) -> bool:
+        return self.paddings(x) != ((0, 0), (0, 0))
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
         """One for each tap, input and output channel of a group, and output pixel."""
@@ -154,7 +150,7 @@ class Conv(Layer):
 
     def input_halo(self, inputs: Sequence[Shape]) -> Halo:
         """The padding: on each axis the larger of the two sides."""
-        rows, columns = self.paddings
+        rows, columns = self.paddings(inputs[0])
         return max(rows), max(columns)
 
     def output_halo(self, inputs: Sequence[Shape]) -> Halo:
@@ -162,7 +158,7 @@ class Conv(Layer):
         y = self.shape(inputs)
         if self._scatters(inputs[0], y):
             return 0, 0
-        rows, columns = (self._phases(axis, size) for axis, size in enumerate(inputs[0][:2]))
+        rows, columns = (self._phases(inputs[0], axis) for axis in range(2))
         return reach(rows, y.height), reach(columns, y.width)
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
@@ -171,21 +167,24 @@ class Conv(Layer):
 
     def _is_dense(self, inputs: Sequence[Shape]) -> bool:
         """Input and output are single pixels, fully connected: a matrix product."""
-        one = inputs[0].height == inputs[0].width == 1 and not self._is_padded
+        one = inputs[0].height == inputs[0].width == 1 and not self._is_padded(inputs[0])
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
     def forward(self, plan: Plan, node: Node) -> None:
         """Sum over segments: the rows of the window, or single taps if they are not adjacent in memory."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
+        corner = self._corner(x)
         bias = plan.bias(node, self._padded_outputs() if not self.bias else 0)
-        clips = plan.applies_relu(node)
-        mode = RELU if clips else 0
+        relu = plan.applied(node)
+        mode = RELUS[relu]
         if self._is_plain_3x3 and winograd.is_faster(
             x.shape.channels, self.out_channels, y.shape, samples=plan.chunk
         ):
             panel = plan.weight(node, "weight")
-            winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=mode)
+            later = relu == "relu6"  # these loops know no upper limit
+            winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=0 if later else mode)
+            if later:
+                plan.apply(relu, y, y, y)
             return
         if pairs.is_faster(x.shape, y.shape, pair(self.stride)):
             weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
@@ -212,9 +211,9 @@ class Conv(Layer):
             pattern = gather.pattern(plan, bias, y.shape.width)
             plan.repeat(pattern, y)
             job["mode"] = ADD
-        late = clips and (gather.overlaps or (gather.sum_blocks > 1 and self.out_channels % BLOCK != 0))
-        if clips and not late:
-            job["mode"] |= RELU
+        late = relu and (gather.overlaps or (gather.sum_blocks > 1 and self.out_channels % BLOCK != 0))
+        if not late:
+            job["mode"] |= mode
         gather.split(job, x.image, stride_y * x.row, y.shape)
         parts = 1 if gather.overlaps else plan.parts(self.multiply_adds(node.input_shapes))
         cut = gather.parts(job, (x, corner), y, parts)
@@ -223,7 +222,12 @@ class Conv(Layer):
         else:
             plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
         if late:
-            plan.apply("relu", y, y, y)
+            plan.apply(relu, y, y, y)
+
+    def _corner(self, x: Tensor) -> int:
+        """Bytes from the first pixel of an input to the first tap of the first window."""
+        rows, columns = self.paddings(x.shape)
+        return -rows[0] * x.row - columns[0] * x.pixel
 
     @property
     def _is_plain_3x3(self) -> bool:
@@ -252,9 +256,7 @@ class Conv(Layer):
             if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
                 plan.repeat(plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
-            for rows, columns in product(
-                *(self._phases(axis, size) for axis, size in enumerate(dx.shape[:2]))
-            ):
+            for rows, columns in product(*(self._phases(dx.shape, axis) for axis in range(2))):
                 if rows.count and columns.count:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
 
@@ -265,7 +267,7 @@ class Conv(Layer):
         i, j, c = np.ogrid[:kh, :kw, :each]
         taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
         dense = self._is_dense(node.input_shapes)
-        corner = -self.paddings[0][0] * x.row - self.paddings[1][0] * x.pixel
+        corner = self._corner(x)
         uses_winograd = self._is_plain_3x3 and winograd.is_faster(
             x.shape.channels, self.out_channels, dy.shape, samples=plan.chunk
         )
@@ -308,16 +310,21 @@ class Conv(Layer):
 
     def _scatters(self, x: Shape, y: Shape) -> bool:
         """Scattering kernel rows is the fastest way to the gradient of the input."""
-        plain = not self._is_padded and self.groups == 1 and self._dilated(1) == 1
+        plain = not self._is_padded(x) and self.groups == 1 and self._dilated(1) == 1
         has_winograd = self._is_plain_3x3 and winograd.is_faster(
             y.channels, x.channels, x, samples=winograd.TILES
         )
         return plain and not has_winograd and scatter.is_faster(x, y, pair(self.kernel), pair(self.stride))
 
-    def _phases(self, axis: int, size: int) -> list[AxisPhase]:
-        kernel, stride, dilation = (pair(each)[axis] for each in (self.kernel, self.stride, self.dilation))
-        padding = self.paddings[axis][0]
-        return axis_phases(size, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+    def _phases(self, x: Shape, axis: int) -> list[AxisPhase]:
+        along = self.window(x)[axis]
+        return axis_phases(
+            x[:2][axis],
+            kernel=along.size,
+            stride=along.stride,
+            dilation=along.dilation,
+            padding=along.before,
+        )
 
     def _dilated(self, axis: int) -> int:
         return pair(self.dilation)[axis]
@@ -370,6 +377,13 @@ class Conv(Layer):
         return np.ascontiguousarray(panel.transpose(0, 1, 3, 2))
 
 
+def _same(pixels: int, axis: Axis) -> Sides:
+    """Zeros before and after so many pixels that give one output for every ``stride`` of them."""
+    outputs = -(-pixels // max(axis.stride, 1))
+    zeros = max(0, (outputs - 1) * axis.stride + axis.extent - pixels)
+    return zeros // 2, zeros - zeros // 2
+
+
 @dataclass(frozen=True)
 class Linear(Layer):
     """Fully connected: every output is a weighted sum of all inputs, plus a bias.
@@ -385,7 +399,7 @@ class Linear(Layer):
     out_features: int
     bias: bool = True
 
-    fuses_relu = True
+    fuses_relu = ("relu", "relu6")
     fuses_norm = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:

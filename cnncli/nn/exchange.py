@@ -20,7 +20,7 @@ from typing import Any
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
-from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
+from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
 from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.convolution import Conv, Linear
 from cnncli.nn.dropout import Dropout
@@ -48,6 +48,7 @@ LAYERS: dict[str, type[Layer]] = {
     "maxpool": MaxPool,
     "padchannels": PadChannels,
     "relu": Relu,
+    "relu6": Relu6,
     "scalechannels": ScaleChannels,
     "sigmoid": Sigmoid,
     "silu": Silu,

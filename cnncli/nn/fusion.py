@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.native import aligned_zeros
+from cnncli.nn.activation import Relu
 from cnncli.nn.graph import INPUT, Graph, Node
 from cnncli.nn.layer import vector_parameter
 
@@ -50,7 +51,7 @@ class Fusion:
             if node.layer.is_norm and layer.fuses_norm and not training:
                 self.fused[source] = node.name
                 self._allocate(self.graph.nodes[source])
-            elif node.layer.is_relu and layer.fuses_relu:
+            elif isinstance(node.layer, Relu) and node.layer.kind in layer.fuses_relu:
                 self.fused[source] = node.name
 
     def _allocate(self, node: Node) -> None:
@@ -67,10 +68,10 @@ class Fusion:
             name = self.fused[name]
         return name
 
-    def applies_relu(self, name: str) -> bool:
-        """Whether the layer applies the ReLU that follows it."""
-        last = self.canonical(name)
-        return last != name and self.graph.nodes[last].layer.is_relu
+    def applied(self, name: str) -> str:
+        """Kind of the ReLU that follows the layer and is applied by it; empty if there is none."""
+        last = self.graph.nodes[self.canonical(name)]
+        return last.layer.kind if isinstance(last.layer, Relu) and last.name != name else ""
 
     def address(self, name: str) -> int:
         """Address of a parameter's packed rows, folded if there is a batch norm."""

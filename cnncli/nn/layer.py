@@ -187,7 +187,7 @@ class Layer:
     epsilon: float = 0.0
     fuses_norm: ClassVar[bool] = False  # a following batch norm can be folded into it, at inference
     is_relu: ClassVar[bool] = False
-    fuses_relu: ClassVar[bool] = False  # it can apply a ReLU that follows it
+    fuses_relu: ClassVar[tuple[str, ...]] = ()  # kinds of ReLU that it can apply if they follow it
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
+_RELUS = {"": 0, "relu": 1, "relu6": 2}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     epsilon: float = 1e-5
 
-    fuses_relu = True
+    fuses_relu = ("relu", "relu6")
     is_norm = True
 
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
@@ -69,7 +70,7 @@ class BatchNorm(Layer):
             plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
             plan.barrier()
         job = self._job(plan, node)
-        job["fixed"], job["relu"] = not batch_statistics, plan.applies_relu(node)
+        job["fixed"], job["relu"] = not batch_statistics, _RELUS[plan.applied(node)]
         if batch_statistics:
             plan.norms.append((job, self.momentum))
         plan.each_chunk("norm_forward", job, {"x": x, "y": y})

@@ -166,9 +166,9 @@ class Plan:
         """Whether something is trained in the node or before it."""
         return name in self._trained
 
-    def applies_relu(self, node: Node) -> bool:
-        """Whether the node applies the ReLU that follows it."""
-        return self.fusion.applies_relu(node.name)
+    def applied(self, node: Node) -> str:
+        """Kind of the ReLU that follows the node and is applied by it; empty if there is none."""
+        return self.fusion.applied(node.name)
 
     def weight(self, node: Node, parameter: str) -> int:
         """Address of a parameter's packed rows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
+from cnncli.nn.activation import Relu
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import Part, Tensor, split_evenly
@@ -66,7 +67,7 @@ class Pool(Layer):
         job["halves"] = self._is_max_2x2(x.shape) and even and aligned and not add
         before = plan.graph.nodes.get(source)
         # The output of average pooling does not tell which inputs were 0.
-        if not self.average and before and before.layer.is_relu and len(plan.graph.readers(source)) == 1:
+        if not self.average and before and before.layer == Relu() and len(plan.graph.readers(source)) == 1:
             job["masked"] = 1
             if before.inputs[0] in plan.fused:
                 plan.masked.add(source)

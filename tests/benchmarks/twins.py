@@ -55,7 +55,7 @@ def _module(nn: Any, node: Node) -> Any:
                 layer.out_channels,
                 pair(layer.kernel),
                 pair(layer.stride),
-                tuple(before for before, _ in layer.paddings),
+                tuple(before for before, _ in layer.paddings(x)),
                 groups=layer.groups,
                 bias=layer.bias,
             )
@@ -114,7 +114,7 @@ def onnx_twin(network: Network) -> bytes | None:
 def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
     """The operators of a layer; a global mean keeps its two sides of 1 in ONNX, which are then dropped."""
     name = node.name
-    kind, attributes, parameters = _onnx_words(node.layer)
+    kind, attributes, parameters = _onnx_words(node)
     inputs = [*node.inputs, *(f"{name}.{parameter}" for parameter in parameters)]
     if isinstance(node.layer, GlobalAvgPool):
         square = f"{name}.square"
@@ -122,8 +122,9 @@ def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
     return [helper.make_node(kind, inputs, [name], name, **attributes)]
 
 
-def _onnx_words(layer: Any) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
+def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
     """Operator, attributes and parameters of a layer."""
+    layer: Any = node.layer
     weights = ("weight", "bias") if getattr(layer, "bias", False) else ("weight",)
     match layer:
         case Conv():
@@ -132,7 +133,7 @@ def _onnx_words(layer: Any) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
                 {
                     "kernel_shape": pair(layer.kernel),
                     "strides": pair(layer.stride),
-                    "pads": [each[end] for end in (0, 1) for each in layer.paddings],
+                    "pads": [each[end] for end in (0, 1) for each in layer.paddings(node.input_shapes[0])],
                     "group": layer.groups,
                 },
                 weights,

@@ -31,6 +31,13 @@ def conv(x, weight, bias, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gro
     return y if bias is None else y + bias
 
 
+def same_padding(size, kernel, stride, dilation):
+    """TensorFlow's SAME, as its documentation says it (https://www.tensorflow.org/api_docs/python/tf/nn)."""
+    reach = (kernel - 1) * dilation + 1
+    zeros = max(reach - stride, 0) if size % stride == 0 else max(reach - size % stride, 0)
+    return zeros // 2, zeros - zeros // 2
+
+
 def pool(x, *, window, stride, padding, ceil, average, count_padding):
     n, height, width, channels = x.shape
     ranges = []
@@ -74,6 +81,7 @@ def normal_share(x):
 
 ACTIVATIONS = {
     "Relu": lambda x: np.maximum(x, 0),
+    "Relu6": lambda x: np.clip(x, 0, 6),
     "LeakyRelu": lambda x: np.where(x > 0, x, 0.01 * x),
     "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "Tanh": np.tanh,

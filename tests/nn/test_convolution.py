@@ -78,6 +78,14 @@ SHAPES = {
     "by kernel rows, dilation": ((12, 8, 2), Conv(9, 5, dilation=(2, 1))),
     "by kernel rows, one column": ((10, 5, 1), Conv(12, 5)),
     "whole image": ((5, 4, 3), Conv(10, (5, 4))),
+    "same": ((4, 7, 3), Conv(5, (2, 4), padding="same")),
+    "same, stride": ((8, 7, 3), Conv(16, 3, stride=2, padding="same")),
+    "same, stride and dilation": (
+        (9, 10, 4),
+        Conv(6, (3, 5), stride=(2, 3), dilation=(2, 1), padding="same"),
+    ),
+    "same, stride, depthwise": ((6, 9, 9), Conv(9, 5, stride=2, groups=9, padding="same")),
+    "same, stride wider than the kernel": ((7, 5, 2), Conv(3, 1, stride=3, padding="same")),
     "pairs": ((9, 8, 1), Conv(6, 5, padding=2)),
     "pairs, as many as fit": ((6, 34, 1), Conv(8, 3, padding=1)),
     "pairs, odd width": ((7, 11, 1), Conv(3, 3)),
@@ -89,12 +97,17 @@ SHAPES = {
 
 def reference(layer):
     def compute(arrays):
+        padding = layer.padding
+        if padding == "same":
+            settings = zip(*map(pair, (layer.kernel, layer.stride, layer.dilation)), strict=True)
+            sizes = arrays["x"].shape[1:3]
+            padding = [oracle.same_padding(n, *each) for n, each in zip(sizes, settings, strict=True)]
         return oracle.conv(
             arrays["x"],
             arrays["weight"],
             arrays.get("bias"),
             stride=pair(layer.stride),
-            padding=layer.paddings,
+            padding=pair(padding),
             dilation=pair(layer.dilation),
             groups=layer.groups,
         )
@@ -316,7 +329,7 @@ def graph_of(*layers):
     [
         (Conv(4, 9), "kernel of 9 does not fit into 8 pixels"),
         (Conv(4, 3, groups=3), "do not divide into 3 groups"),
-        (Conv(4, 2, padding="same"), "expected numbers, or 'same'"),
+        (Conv(4, 2, padding="full"), "padding is 'full'; expected numbers, or 'same'"),
         (Conv(0, 2), "size below 1"),
         (Linear(4), "expected a vector of features"),
     ],
@@ -333,7 +346,17 @@ def test_what_does_not_fit_is_refused(layer, message):
 def test_same_keeps_the_size(kernel, dilation, padding):
     """By half of what the kernel reaches, on each side."""
     layer = Conv(4, kernel, padding="same", dilation=dilation)
-    assert layer.paddings == tuple((each, each) for each in padding)
+    assert layer.paddings(Shape(9, 13, 2)) == tuple((each, each) for each in padding)
     graph = Graph((9, 13, 2))
     graph.add(layer)
     assert graph.output_shape[:3] == (9, 13, 4)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"), [(224, (0, 1)), (225, (1, 1)), (1, (1, 1)), (2, (0, 1)), (112, (0, 1)), (113, (1, 1))]
+)
+def test_zeros_of_same_depend_on_the_size(size, rows):
+    """As TensorFlow's SAME for the stem of EfficientNet-Lite, 3x3 with stride 2."""
+    layer = Conv(4, 3, stride=2, padding="same")
+    assert layer.paddings(Shape(size, size, 3)) == (rows, rows)
+    assert layer.shape([Shape(size, size, 3)])[:2] == (-(-size // 2),) * 2

@@ -27,6 +27,7 @@ from cnncli.nn import (
     Network,
     PadChannels,
     Relu,
+    Relu6,
     ScaleChannels,
     Sigmoid,
     Silu,
@@ -44,7 +45,7 @@ def every_layer():
     graph.add(Add(), Tanh(), inputs=(left, right), name="sum")
     with graph.scope("squeeze", kind="SqueezeExcite"):
         graph.add(GlobalAvgPool(), Linear(8, bias=False), names=("pool", "fc"))
-    gate = graph.add(Sigmoid(), name="gate")
+    gate = graph.add(Relu6(), Sigmoid(), name="gate")
     graph.add(ScaleChannels(), inputs=("sum", gate))
     graph.add(Concat(), inputs=(graph.output, stem))
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))

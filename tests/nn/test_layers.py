@@ -27,6 +27,7 @@ from cnncli.nn import (
     Network,
     PadChannels,
     Relu,
+    Relu6,
     ScaleChannels,
     Shape,
     Sigmoid,
@@ -234,6 +235,69 @@ def test_batch_norm_does_not_lose_digits_to_a_large_mean():
     out, *_ = passes(graph_of((6, 6, 9), BatchNorm()), x, np.ones_like(x))
     expected = oracle.batch_norm(x.astype(np.float64), 1, 0)
     np.testing.assert_allclose(out, expected, atol=2e-4)
+
+
+RELU6 = {
+    "convolution": ((6, 5, 3), [Conv(17, 3)]),
+    "few channels": ((6, 5, 3), [Conv(5, 3)]),
+    "pairs of pixels": ((6, 5, 1), [Conv(4, 3)]),
+    "tiles": ((8, 8, 16), [Conv(32, 3, padding=1)]),
+    "depthwise": ((6, 5, 9), [Conv(9, 3, padding=1, groups=9)]),
+    "a long sum": ((1, 1, 700), [Linear(17)]),
+    "sum": ((3, 4, 8), []),
+    "before a pooling": ((6, 6, 3), [Conv(8, 3, padding=1)]),
+}
+
+
+@pytest.mark.parametrize("name", RELU6)
+def test_relu6_is_computed_by_the_layer_before_it(name):
+    """Values below 0, between and above 6, gradients of each."""
+    shape, layers = RELU6[name]
+    graph = Graph(shape)
+    if layers:
+        graph.add(*layers, name="c")
+    else:
+        graph.add(Add(), inputs=("input", "input"))
+    graph.add(Relu6())
+    if name == "before a pooling":
+        graph.add(MaxPool(2))
+
+    def reference(arrays):
+        x = 2 * arrays["x"]
+        if layers and isinstance(layers[0], Conv):
+            padding, groups = oracle.both((layers[0].padding,) * 2), layers[0].groups
+            x = oracle.conv(arrays["x"], arrays["c.weight"], arrays["c.bias"], padding=padding, groups=groups)
+        elif layers:
+            x = arrays["x"].reshape(-1, 700) @ arrays["c.weight"].T + arrays["c.bias"]
+        y = np.clip(x, 0, 6)
+        if name == "before a pooling":
+            settings = {"window": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil": False}
+            y = oracle.pool(y, **settings, average=False, count_padding=False)
+        return y
+
+    check(graph, shape, reference, samples=4, scale=2, tolerance=1e-4)
+
+
+def test_relu6_keeps_what_is_not_a_number():
+    x = np.full((1, 1, 1, 3), np.nan, np.float32)
+    for before in (Conv(3, 1), BatchNorm(), Sigmoid()):
+        network = Network(graph_of((1, 1, 3), before, Relu6()), seed=0)
+        assert np.isnan(Inference(network, 1, threads=1).run(x)).all()
+
+
+def test_batch_norm_and_relu6_in_training_and_at_inference():
+    x = np.random.default_rng(0).standard_normal((7, 3, 3, 5), np.float32)
+    scale = np.linspace(2, 9, 5, dtype=np.float32)
+    graph = graph_of((3, 3, 5), BatchNorm(), Relu6())
+    arrays = {"batchnorm1.weight": scale}
+    out, *_, network = passes(graph, x, np.ones_like(x), arrays=arrays)
+    expected = np.clip(oracle.batch_norm(x.astype(np.float64), scale, 0), 0, 6)
+    assert (expected == 6).any()
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+    network.load(network.export() | {"batchnorm1.running_mean": x.mean((0, 1, 2))})
+    variance = {"batchnorm1.running_var": x.var((0, 1, 2))}
+    network.load(network.export() | variance)
+    np.testing.assert_allclose(Inference(network, 7, threads=1).run(x), expected, atol=1e-5)
 
 
 def test_batch_norm_between_convolution_and_relu():

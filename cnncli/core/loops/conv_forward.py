@@ -7,7 +7,17 @@ ROWS at a time, across the ends of rows and images.
 """
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, NARROW, RELU, ROWS, gemm_narrow, gemm_single, gemm_tile
+from cnncli.core.loops.gemm import (
+    ADD,
+    BLOCK_BYTES,
+    NARROW,
+    RELU,
+    ROWS,
+    SIX,
+    gemm_narrow,
+    gemm_single,
+    gemm_tile,
+)
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import load_i64, record, store_i64
 
@@ -103,7 +113,7 @@ def loop(job_pointer, scratch, lo, hi):
         y_here = y + image * job.y_image + line * job.y_line
         for part in range(job.sum_blocks):
             segments = job.segments + 24 * part * job.segment_count
-            mode = job.mode & RELU if part == job.sum_blocks - 1 else 0
+            mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
             if part > 0 or job.mode & ADD:
                 mode |= ADD
             for each in range(job.groups * blocks):

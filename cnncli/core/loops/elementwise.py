@@ -15,6 +15,7 @@ from cnncli.core.simd import (
     store_f32,
     vload,
     vmax,
+    vmin,
     vstore,
     where_greater,
 )
@@ -22,8 +23,10 @@ from cnncli.core.simd import (
 JOB = nn_jobs.APPLY
 COPY, RELU, RELU_BACK, SUM, SUM_RELU, PRODUCT, LEAKY, LEAKY_BACK = (np.intp(i) for i in range(8))
 SIGMOID, SIGMOID_BACK, TANH, TANH_BACK, SILU, SILU_BACK, GELU, GELU_BACK = (np.intp(i) for i in range(8, 16))
-assert len(KINDS) == 16
+RELU6, RELU6_BACK = (np.intp(i) for i in range(16, 18))
+assert len(KINDS) == 18
 REST = 512  # in scratch: rests of rows, three vectors
+SIX = np.float32(6)
 DENSITY = np.float32(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 
@@ -35,6 +38,10 @@ def apply(kind, a, b, alpha):
         return vmax(zero, a)
     if kind == RELU_BACK:  # a is the output
         return where_greater(a, zero, b, zero)
+    if kind == RELU6:
+        return vmin(splat(SIX), vmax(zero, a))
+    if kind == RELU6_BACK:  # a is the output
+        return where_greater(splat(SIX), a, where_greater(a, zero, b, zero), zero)
     if kind == SUM:
         return a + b
     if kind == SUM_RELU:

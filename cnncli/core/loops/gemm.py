@@ -50,6 +50,7 @@ BLOCK_BYTES = 4 * BLOCK
 # How a tile starts and ends: bits of `mode`.
 ADD = 1  # add the sum to the outputs at the end, instead of starting from the bias
 RELU = 2
+SIX = 4  # with RELU: at most 6
 
 
 def _at(builder, base, bytes_):
@@ -64,13 +65,13 @@ def _slots(builder, rows, vectors):
     return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
 
 
-def _adds(builder, mode):
-    return builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, ADD)), ir.Constant(I64, 0))
+def _has(builder, mode, bit):
+    return builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, bit)), ir.Constant(I64, 0))
 
 
 def _start(builder, slots, bias, mode):
     """Initialise accumulators with the bias, or with 0 if the sums are added to the outputs."""
-    adding = _adds(builder, mode)
+    adding = _has(builder, mode, ADD)
     for v in range(len(slots[0])):
         value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
         value = builder.select(adding, constant(0), value)
@@ -79,19 +80,25 @@ def _start(builder, slots, bias, mode):
 
 
 def _clip(builder, slots, mode):
-    """Apply ReLU to the accumulators, if the mode says so."""
-    clip = builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, RELU)), ir.Constant(I64, 0))
-    with builder.if_then(clip):
-        for row in slots:
-            for slot in row:
-                value = builder.load(slot)
-                below = builder.fcmp_ordered(">", constant(0), value)  # a NaN stays
-                builder.store(builder.select(below, constant(0), value), slot)
+    """Apply ReLU or ReLU6 to the accumulators, if the mode says so."""
+    with builder.if_then(_has(builder, mode, RELU)):
+        _limit(builder, slots, ">", 0)
+        with builder.if_then(_has(builder, mode, SIX)):
+            _limit(builder, slots, "<", 6)
+
+
+def _limit(builder, slots, sign, bound):
+    """Replace values that the bound exceeds (``>``) or falls short of (``<``) by it; a NaN stays."""
+    for row in slots:
+        for slot in row:
+            value = builder.load(slot)
+            beyond = builder.fcmp_ordered(sign, constant(bound), value)
+            builder.store(builder.select(beyond, constant(bound), value), slot)
 
 
 def _add(builder, slots, outputs, mode):
     """Add the outputs, if the mode says so: all are read before any is written."""
-    with builder.if_then(_adds(builder, mode)):
+    with builder.if_then(_has(builder, mode, ADD)):
         for row, output in zip(slots, outputs, strict=True):
             for v, slot in enumerate(row):
                 before = loaded(builder, _at(builder, output, v * VECTOR_BYTES), VECTOR, 4)
@@ -281,7 +288,7 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
         pitches, steps = (line_pitch, column_pitch), (ir.Constant(I64, 8), builder.mul(two, column_step))
         _over_pixels(builder, lines, builder.sdiv(line, two), pitches, steps, columns, sum_up)
-        adding = _adds(builder, mode)
+        adding = _has(builder, mode, ADD)
         # All are read before any is written: rows beyond the end have the place of the last one.
         before = [builder.select(adding, loaded(builder, each, VECTOR, 4), constant(0)) for each in outputs]
         zeros = ir.Constant(_HALF_VECTOR, [0.0] * (LANES // 2))

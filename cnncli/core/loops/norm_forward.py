@@ -19,10 +19,12 @@ from cnncli.core.simd import (
     store_f32,
     vload,
     vmax,
+    vmin,
     vstore,
 )
 
 JOB = nn_jobs.NORM
+RELU6 = np.intp(2)  # a value of ``relu``
 
 
 @inline
@@ -87,6 +89,7 @@ def loop(job_pointer, scratch, lo, hi):
     pixel = 4 * job.channels
     blocks = job.padded * 4 // VECTOR_BYTES
     lowest = splat(np.float32(0 if job.relu else -np.inf))
+    highest = splat(np.float32(6 if job.relu == RELU6 else np.inf))
     for each in range((hi - lo) * job.height):
         image = each // job.height
         row = each - image * job.height
@@ -98,6 +101,6 @@ def loop(job_pointer, scratch, lo, hi):
             src = x + image * job.x_image + row * job.x_row + c
             dst = y + image * job.y_image + row * job.y_row + c
             for _ in range(job.width):
-                vstore(dst, vmax(lowest, fma(vload(src), scale, shift)))
+                vstore(dst, vmin(highest, vmax(lowest, fma(vload(src), scale, shift))))
                 src += pixel
                 dst += pixel
