@@ -266,7 +266,8 @@ WARM = {
         "models": "catalog fields grammar residual summary",
         "nn": (
             "activation combine convolution dropout exchange fusion gather graph init layer losses memory "
-            "network normalisation optimisers pairs plan pooling scatter schedules slots step window winograd"
+            "network normalisation objective optimisers pairs plan pooling scatter schedules slots step "
+            "window winograd"
         ),
         "tasks": "classification",
         "training": "checkpoint tensors",

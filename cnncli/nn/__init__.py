@@ -13,10 +13,11 @@ Build a graph, initialise its weights, train, predict::
     network.export()                                    # {"conv1.weight": (K, C, kh, kw), …} as in PyTorch
     network.load(arrays, replace_head=False)            # the inverse; returns names not loaded
 
-    step = TrainingStep(network, 128, loss=SoftmaxCrossEntropy(smoothing=0.1), optimiser=SGD(momentum=0.9),
+    objective = [Term("main", SoftmaxCrossEntropy(smoothing=0.1)), Term("aux1", SoftmaxCrossEntropy(), 0.3)]
+    step = TrainingStep(network, 128, objective=objective, optimiser=SGD(momentum=0.9),
                         threads=2, clip=0.0, frozen=())
     loss = step.run(images, labels, rate=0.05)          # images (N, H, W, C) float32, N up to 128
-    step.outputs[:N], step.losses[:N]                   # outputs and losses of that step's samples
+    step.outputs[:N], step.losses[:N]                   # of that step's samples, for the first term
     step.gradient_norm, step.memory, step.steps
     step.optimiser_state(), step.load_optimiser_state(arrays, steps=n)
 
@@ -59,6 +60,7 @@ from cnncli.nn.layer import Layer, Parameter
 from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy
 from cnncli.nn.network import Network
 from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
+from cnncli.nn.objective import Term
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from cnncli.nn.schedules import SCHEDULES, Schedule
@@ -105,5 +107,6 @@ __all__ = [
     "SmoothL1",
     "SoftmaxCrossEntropy",
     "Tanh",
+    "Term",
     "TrainingStep",
 ]

@@ -153,7 +153,7 @@ class Plan:
         source = node.inputs[0]
         if len(self.graph.readers(source)) > 1 or not self.needs_gradient(source):
             return None
-        if self._gradient_halo(self.canonical(source)) != (0, 0):
+        if self._gradient_halo(self.canonical(source)) != (0, 0) or self.canonical(source) in self.gradients:
             return None
         maps, _ = self.gradient_target(source)
         return Tensor(node.shape, view_of=maps.view_of or maps)

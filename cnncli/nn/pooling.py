@@ -67,7 +67,13 @@ class Pool(Layer):
         job["halves"] = self._is_max_2x2(x.shape) and even and aligned and not add
         before = plan.graph.nodes.get(source)
         # The output of average pooling does not tell which inputs were 0.
-        if not self.average and before and before.layer == Relu() and len(plan.graph.readers(source)) == 1:
+        if (
+            not self.average
+            and before
+            and before.layer == Relu()
+            and not add
+            and len(plan.graph.readers(source)) == 1
+        ):
             job["masked"] = 1
             if before.inputs[0] in plan.fused:
                 plan.masked.add(source)

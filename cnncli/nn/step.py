@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.graph import MAIN
-from cnncli.nn.losses import Loss
 from cnncli.nn.memory import Tensor, pieces
 from cnncli.nn.network import Floats, Network
+from cnncli.nn.objective import Targets, Term, planned
 from cnncli.nn.optimisers import Optimiser
 from cnncli.nn.plan import Plan
 from cnncli.nn.slots import PIECE_ROWS
@@ -32,8 +31,9 @@ class TrainingStep:
         Its weights are trained in place.
     batch : int
         Most samples in a step.
-    loss : Loss
-        The loss to minimise.
+    objective : sequence of Term
+        The losses to minimise, each of one output: their weighted sum. Layers on which none depends are
+        left out, and their parameters stay as they are.
     optimiser : Optimiser
         The optimiser and its settings.
     threads : int or None
@@ -51,10 +51,8 @@ class TrainingStep:
 
     Attributes
     ----------
-    outputs : ndarray, shape (batch, K), float32
-        Of the last step.
-    losses : ndarray, shape (batch,), float32
-        Of each sample of the last step, before the mean.
+    terms : list of PlannedTerm
+        Those of the objective: each with its ``outputs`` and ``losses`` of the last step.
     steps : int
         Steps done, including those before a run was resumed.
     """
@@ -64,7 +62,7 @@ class TrainingStep:
         network: Network,
         batch: int,
         *,
-        loss: Loss,
+        objective: Sequence[Term],
         optimiser: Optimiser,
         threads: int | None = None,
         clip: float = 0.0,
@@ -75,22 +73,20 @@ class TrainingStep:
         self.network = network
         self._cumulative_statistics = cumulative_statistics
         self.batch = batch
-        self.loss = loss
         self.optimiser = optimiser
         self.steps = 0
         self._kept = [native.aligned_zeros(network.weights.nbytes).view(np.float32) for _ in range(2)]
-        self._plan = Plan(network, batch, training=True, frozen=frozen)
-        outputs = network.graph.output_shape.size
-        self._targets = np.zeros((batch, outputs), np.float32)
-        self.losses = np.zeros(batch, np.float32)
-        self.outputs = np.zeros((batch, outputs), np.float32)
+        self.terms = planned(objective, network.graph, batch)
+        kept = list(dict.fromkeys(term.node for term in self.terms))
+        self._plan = Plan(network, batch, training=True, keep=kept, frozen=frozen)
         self._plan_step(clip, frozen)
         self._program = self._plan.program(available_cores() if threads is None else threads, also=also)
 
     def _plan_step(self, clip: float, frozen: Collection[str]) -> None:
         plan, network = self._plan, self.network
         plan.forward()
-        self._plan_loss()
+        for term in self.terms:
+            term.plan(plan)
         plan.backward()
         plan.emit_after_chunks()
         plan.barrier()
@@ -109,7 +105,13 @@ class TrainingStep:
         plan.barrier()
         for decays in (True, False):
             job = plan.job(nn_jobs.OPTIMISE, decay=self.optimiser.weight_decay if decays else 0.0, **common)
-            names = [n for n, p in network.parameters.items() if p.decay == decays and n not in frozen]
+            names = [
+                name
+                for name, parameter in network.parameters.items()
+                if parameter.decay == decays
+                and name not in frozen
+                and name.rpartition(".")[0] in plan.graph.nodes
+            ]
             tasks = [
                 (first + lo, first + hi)
                 for first, last in map(network.row_range, names)
@@ -120,48 +122,36 @@ class TrainingStep:
                 self._optimise.append(job)
         plan.phases = plan.with_weights(plan.phases)
 
-    def _plan_loss(self) -> None:
-        plan, graph = self._plan, self.network.graph
-        if graph.output_shape[:2] != (1, 1):
-            raise CnncliError(
-                f"the network ends with {graph.output_shape}; expected a vector of outputs",
-                "End it with a fully connected layer.",
-            )
-        out = plan.value(graph.output)
-        shape = graph.output_shape
-        dense = Tensor(shape, external=self.outputs.ctypes.data)
-        plan.apply("copy", out, out, dense)
-        self._loss_job = plan.job(
-            nn_jobs.LOSS,
-            outputs=shape.channels,
-            targets=self._targets.ctypes.data,
-            losses=self.losses.ctypes.data,
-            kind=self.loss.kind,
-            beta=self.loss.beta,
-        )
-        dx, _ = plan.gradient_target(graph.output)
-        plan.each_chunk("losses", self._loss_job, {"x": out, "dx": dx})
+    @property
+    def outputs(self) -> Floats:
+        """Outputs of the first term in the last step, shape (batch, K)."""
+        return self.terms[0].outputs
 
-    def run(self, images: Floats, targets: NDArray[np.generic], *, rate: float) -> float:
+    @property
+    def losses(self) -> Floats:
+        """Losses of each sample in the first term, shape (batch,), before the mean."""
+        return self.terms[0].losses
+
+    def run(self, images: Floats, targets: Targets, *, rate: float) -> float:
         """Run one step.
 
         Parameters
         ----------
         images : ndarray, shape (N, H, W, C), float32
             Contiguous; N is at most ``batch``.
-        targets : ndarray
-            As the loss expects them: labels (N,), or rows (N, K).
+        targets : ndarray, or mapping of str to ndarray
+            As the losses expect them: labels (N,), or rows (N, K); for all outputs, or by their roles.
         rate : float
             Learning rate of this step.
 
         Returns
         -------
         float
-            Mean loss of the batch before the step.
+            Weighted sum of the mean losses of the batch before the step.
         """
         samples = check_images(images, self.network, self.batch)
-        scale = self.loss.prepare(targets, self._targets[:samples])
-        self._loss_job["scale"] = scale
+        for term in self.terms:
+            term.start(targets, samples)
         self.steps += 1
         for job in self._optimise:
             job["rate"] = rate
@@ -173,7 +163,7 @@ class TrainingStep:
                 job["momentum"] = max(momentum, 1 / self.steps)
         plan.start(images, samples, self.steps)
         self._program.run(samples)
-        return float(np.sum(self.losses[:samples], dtype=np.float64) * scale)
+        return sum(term.value(samples) for term in self.terms)
 
     @property
     def gradient_norm(self) -> float:

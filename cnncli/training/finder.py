@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.nn import TrainingStep
+from cnncli.nn import Term, TrainingStep
 from cnncli.training.loop import TrainingInputs
 
 LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
@@ -61,7 +61,7 @@ def find_rate(inputs: TrainingInputs) -> FoundRate:
     step = TrainingStep(
         inputs.network,
         inputs.batch,
-        loss=inputs.task.loss,
+        objective=[Term("main", inputs.task.loss)],
         optimiser=inputs.options.optimiser(),
         threads=inputs.threads,
         frozen=inputs.frozen,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
-from cnncli.nn import Inference, Loss, Network, TrainingStep
+from cnncli.nn import Inference, Loss, Network, Term, TrainingStep
 from cnncli.training.options import TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.state import Progress, State
@@ -127,7 +127,7 @@ class Trainer:
         self.step = TrainingStep(
             network,
             inputs.batch,
-            loss=inputs.task.loss,
+            objective=[Term("main", inputs.task.loss)],
             optimiser=options.optimiser(),
             threads=inputs.threads,
             clip=options.clip,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.models import build
-from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, TrainingStep
+from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 
 from . import peers, twins
 from .model import Case, Contest, Cost, Goal
@@ -100,7 +100,11 @@ def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
     """A training step of ours on the same images every time; it answers the loss."""
     network = work.network()
     step = TrainingStep(
-        network, work.batch, loss=SoftmaxCrossEntropy(), optimiser=SGD(momentum=MOMENTUM), threads=threads
+        network,
+        work.batch,
+        objective=[Term("main", SoftmaxCrossEntropy())],
+        optimiser=SGD(momentum=MOMENTUM),
+        threads=threads,
     )
     images, labels = work.images(work.batch)
     return network, lambda: step.run(images, labels, rate=RATE)

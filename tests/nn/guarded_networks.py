@@ -77,7 +77,11 @@ def run(graph, batch, threads):
     images = random.standard_normal((batch, *shape), np.float32)
     net = nn.Network(graph, seed=1)
     step = nn.TrainingStep(
-        net, batch, loss=nn.SoftmaxCrossEntropy(), optimiser=nn.SGD(momentum=0.9), threads=threads
+        net,
+        batch,
+        objective=[nn.Term("main", nn.SoftmaxCrossEntropy())],
+        optimiser=nn.SGD(momentum=0.9),
+        threads=threads,
     )
     for count in (batch, max(1, batch - 3)):
         labels = random.integers(0, classes, count)

@@ -32,6 +32,7 @@ from cnncli.nn import (
     Shape,
     Sigmoid,
     SoftmaxCrossEntropy,
+    Term,
     TrainingStep,
 )
 
@@ -332,7 +333,9 @@ def test_running_statistics_and_folding_agree_with_pytorch():
     graph = Graph((6, 6, 3))
     graph.add(Conv(9, 3, padding=1), BatchNorm(), Relu(), MaxPool(2), BatchNorm(), Flatten(), Linear(4))
     network = Network(graph, seed=2)
-    step = TrainingStep(network, 10, loss=SoftmaxCrossEntropy(), optimiser=nn.SGD(momentum=0), threads=2)
+    step = TrainingStep(
+        network, 10, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=nn.SGD(momentum=0), threads=2
+    )
     layers = [
         torch.nn.Conv2d(3, 9, 3, padding=1),
         torch.nn.BatchNorm2d(9),

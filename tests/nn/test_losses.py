@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnncli.nn import SGD, Flatten, Graph, Linear, Network, SoftmaxCrossEntropy, TrainingStep
+from cnncli.nn import SGD, Flatten, Graph, Linear, Network, SoftmaxCrossEntropy, Term, TrainingStep
 
 WEIGHTS = (0.5, 2.0, 1.0)
 SAMPLES = 5
@@ -25,7 +25,11 @@ def ours(x, targets, **settings):
     graph.add(Flatten(), Linear(3), name="head")
     network = Network(graph, seed=1)
     step = TrainingStep(
-        network, SAMPLES, loss=SoftmaxCrossEntropy(**settings), optimiser=SGD(momentum=0), threads=1
+        network,
+        SAMPLES,
+        objective=[Term("main", SoftmaxCrossEntropy(**settings))],
+        optimiser=SGD(momentum=0),
+        threads=1,
     )
     loss = step.run(x, targets, rate=0.0)
     return loss, dict(network.unpack(network.gradient))["head.bias"], step.outputs.astype(np.float64)

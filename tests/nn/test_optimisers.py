@@ -16,6 +16,7 @@ from cnncli.nn import (
     Relu,
     RMSprop,
     SoftmaxCrossEntropy,
+    Term,
     TrainingStep,
 )
 
@@ -75,7 +76,9 @@ def test_steps_follow_the_formulas(name, clip):
     random = np.random.default_rng(1)
     start = {key: random.standard_normal(p.shape).astype(np.float32) for key, p in network.parameters.items()}
     network.load({**network.export(), **start})
-    step = TrainingStep(network, 6, loss=SoftmaxCrossEntropy(), optimiser=optimiser, threads=1, clip=clip)
+    step = TrainingStep(
+        network, 6, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=optimiser, threads=1, clip=clip
+    )
     kept = {key: {} for key in start}
     for number in range(1, STEPS + 1):
         before = network.export()

@@ -14,6 +14,7 @@ from cnncli.nn import (
     Linear,
     Network,
     SoftmaxCrossEntropy,
+    Term,
     TrainingStep,
 )
 
@@ -25,7 +26,9 @@ def test_running_statistics(samples, momentum):
     graph = Graph((1, 2, 3))
     graph.add(BatchNorm(momentum=momentum), Flatten(), Linear(2))
     network = Network(graph, seed=2)
-    step = TrainingStep(network, 11, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2)
+    step = TrainingStep(
+        network, 11, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=SGD(), threads=2
+    )
     random = np.random.default_rng(samples)
     mean, variance = np.zeros(3), np.ones(3)
     for _ in range(3):
@@ -47,7 +50,12 @@ def test_young_statistics_are_means_of_the_batches(momentum):
     graph.add(BatchNorm(momentum=momentum), Flatten(), Linear(2))
     network = Network(graph, seed=2)
     step = TrainingStep(
-        network, 11, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2, cumulative_statistics=True
+        network,
+        11,
+        objective=[Term("main", SoftmaxCrossEntropy())],
+        optimiser=SGD(),
+        threads=2,
+        cumulative_statistics=True,
     )
     random = np.random.default_rng(5)
     means: list[np.ndarray] = []

@@ -23,6 +23,7 @@ from cnncli.nn import (
     RMSprop,
     Silu,
     SoftmaxCrossEntropy,
+    Term,
     TrainingStep,
 )
 
@@ -50,7 +51,14 @@ def batch(samples=21, seed=0):
 
 def trained(threads, *, steps=3, samples=21, **settings):
     network = Network(small_graph(), seed=3)
-    step = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads, **settings)
+    step = TrainingStep(
+        network,
+        21,
+        objective=[Term("main", SoftmaxCrossEntropy())],
+        optimiser=SGD(),
+        threads=threads,
+        **settings,
+    )
     losses = [step.run(*batch(samples, seed), rate=0.05) for seed in range(steps)]
     return network, losses, step
 
@@ -67,7 +75,9 @@ def test_threads_change_no_bit(samples):
 def gradient(size, images, labels):
     """That of a step of at most so many samples, which moves nothing."""
     network = Network(small_graph(), seed=3)
-    step = TrainingStep(network, size, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=2)
+    step = TrainingStep(
+        network, size, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=SGD(), threads=2
+    )
     step.run(images, labels, rate=0.0)
     return network.gradient.astype(np.float64)
 
@@ -99,7 +109,7 @@ def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
     graph.add(Linear(30), inputs=read, name="unread")
     graph.add(Linear(4), inputs=read, name="last")
     network = Network(graph, seed=3)
-    step = TrainingStep(network, 5, loss=SoftmaxCrossEntropy(), optimiser=SGD())
+    step = TrainingStep(network, 5, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=SGD())
     step.run(*batch(5), rate=0.05)
     gradients = dict(network.unpack(network.gradient))
     assert gradients["last.weight"].any()
@@ -171,7 +181,9 @@ def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):
 
 def test_it_learns_a_batch_by_heart():
     network = Network(small_graph(), seed=0)
-    step = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=Adam(), threads=2)
+    step = TrainingStep(
+        network, 21, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=Adam(), threads=2
+    )
     images, labels = batch()
     losses = [step.run(images, labels, rate=0.01) for _ in range(60)]
     assert losses[0] > 0.8
@@ -192,7 +204,9 @@ def test_a_frozen_batch_norm_trains_as_it_infers(threads):
     """Its statistics stay and are used; before them nothing is trained, so the head's step is exact."""
     graph = build("conv5 bn relu pool conv9 bn silu gap fc", (12, 12, 1), 4)
     network = Network(graph, seed=3)
-    measured = TrainingStep(network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads)
+    measured = TrainingStep(
+        network, 21, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=SGD(), threads=threads
+    )
     for seed in range(3):  # so that the statistics are none that a batch could have by chance
         measured.run(*batch(seed=seed), rate=0.05)
     before = network.export()
@@ -200,7 +214,13 @@ def test_a_frozen_batch_norm_trains_as_it_infers(threads):
     outputs = Inference(network, 21, threads=threads).run(images)
     frozen = [name for name in network.parameters if not name.startswith("head")]
     step = TrainingStep(
-        network, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=threads, frozen=frozen, clip=1e-3
+        network,
+        21,
+        objective=[Term("main", SoftmaxCrossEntropy())],
+        optimiser=SGD(),
+        threads=threads,
+        frozen=frozen,
+        clip=1e-3,
     )
     step.run(images, labels, rate=0.05)
     np.testing.assert_allclose(step.outputs, outputs, rtol=1e-4, atol=1e-5)
@@ -215,7 +235,9 @@ def test_a_resumed_run_ends_with_the_same_bits():
     half, _, step = trained(2, steps=2)
     again = Network(small_graph(), seed=9)
     again.load(half.export())
-    resumed = TrainingStep(again, 21, loss=SoftmaxCrossEntropy(), optimiser=SGD(), threads=1)
+    resumed = TrainingStep(
+        again, 21, objective=[Term("main", SoftmaxCrossEntropy())], optimiser=SGD(), threads=1
+    )
     resumed.load_optimiser_state(step.optimiser_state(), steps=step.steps)
     for seed in (2, 3):
         resumed.run(*batch(21, seed), rate=0.05)
@@ -256,7 +278,12 @@ def test_steps_agree_with_pytorch(name, clip):
         **settings,
     )
     step = TrainingStep(
-        network, 21, loss=SoftmaxCrossEntropy(smoothing=0.1), optimiser=ours, threads=2, clip=clip
+        network,
+        21,
+        objective=[Term("main", SoftmaxCrossEntropy(smoothing=0.1))],
+        optimiser=ours,
+        threads=2,
+        clip=clip,
     )
     functional = torch.nn.functional
     for seed in range(4):

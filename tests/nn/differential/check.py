@@ -43,7 +43,9 @@ class Pair:
         self.step = nn.TrainingStep(
             self.network,
             recipe.samples[0],
-            loss=nn.SoftmaxCrossEntropy(smoothing=recipe.smoothing, class_weights=weights),
+            objective=[
+                nn.Term("main", nn.SoftmaxCrossEntropy(smoothing=recipe.smoothing, class_weights=weights))
+            ],
             optimiser=OURS[name](**settings),
             threads=recipe.threads,
             clip=recipe.clip,

@@ -1,0 +1,117 @@
+"""What a training step minimises: a weighted sum of losses, each of one output of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import nn_jobs
+from cnncli.errors import CnncliError
+from cnncli.nn.graph import Graph
+from cnncli.nn.losses import Loss
+from cnncli.nn.memory import Tensor
+from cnncli.nn.plan import Plan
+
+Targets = NDArray[np.generic] | Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss of one output.
+
+    Attributes
+    ----------
+    output : str
+        Role of the output, as in `Graph.outputs`.
+    loss : Loss
+        Its mean over the batch is minimised.
+    weight : float
+        Factor of that mean in the sum, such as 0.3 for an auxiliary head.
+    """
+
+    output: str
+    loss: Loss
+    weight: float = 1.0
+
+
+class PlannedTerm:
+    """A term with its arrays, planned for a batch size.
+
+    Attributes
+    ----------
+    outputs : ndarray, shape (batch, K), float32
+        Of the last step.
+    losses : ndarray, shape (batch,), float32
+        Of each sample of the last step, before mean and weight.
+    """
+
+    def __init__(self, term: Term, graph: Graph, batch: int) -> None:
+        self.term = term
+        self.node = graph.output_of(term.output)
+        self._shape = graph.shape_of(self.node)
+        if self._shape[:2] != (1, 1):
+            raise CnncliError(
+                f"output {term.output!r} of the network is {self._shape}; expected a vector of outputs",
+                "End it with a fully connected layer.",
+            )
+        self._targets = np.zeros((batch, self._shape.size), np.float32)
+        self.losses = np.zeros(batch, np.float32)
+        self.outputs = np.zeros((batch, self._shape.size), np.float32)
+        self._scale = 0.0
+
+    def plan(self, plan: Plan) -> None:
+        """Add the loss after the forward pass, and the gradient with which the backward pass starts."""
+        out, loss = plan.value(self.node), self.term.loss
+        plan.apply("copy", out, out, Tensor(self._shape, external=self.outputs.ctypes.data))
+        self._job = plan.job(
+            nn_jobs.LOSS,
+            outputs=self._shape.channels,
+            targets=self._targets.ctypes.data,
+            losses=self.losses.ctypes.data,
+            kind=loss.kind,
+            beta=loss.beta,
+        )
+        dx, add = plan.gradient_target(self.node)
+        own = Tensor(self._shape) if add else dx  # another term has written the gradient of this output
+        plan.each_chunk("losses", self._job, {"x": out, "dx": own})
+        if add:
+            plan.apply("copy", own, own, dx, add=True)
+
+    def start(self, targets: Targets, samples: int) -> None:
+        """Set the targets of a step."""
+        if isinstance(targets, Mapping):
+            if self.term.output not in targets:
+                raise CnncliError(
+                    f"there are targets for {', '.join(targets) or 'nothing'}; expected some for "
+                    f"{self.term.output!r}",
+                    "Give targets for each output of the objective, or one array for all.",
+                )
+            targets = targets[self.term.output]
+        self._scale = self.term.weight * self.term.loss.prepare(targets, self._targets[:samples])
+        self._job["scale"] = self._scale
+
+    def value(self, samples: int) -> float:
+        """Weight times the mean loss of the last step."""
+        return float(np.sum(self.losses[:samples], dtype=np.float64) * self._scale)
+
+
+def planned(objective: Sequence[Term], graph: Graph, batch: int) -> list[PlannedTerm]:
+    """The terms of an objective, with their arrays.
+
+    Raises
+    ------
+    CnncliError
+        If there is none, a weight is no positive number, or an output is unknown or no vector.
+    """
+    if not objective:
+        raise CnncliError("an objective has no terms; expected one or more", "Give a loss for an output.")
+    for term in objective:
+        if not 0 < term.weight < float("inf"):
+            raise CnncliError(
+                f"the loss of {term.output!r} weighs {term.weight}; expected a number above 0",
+                "Leave out terms that are not to count.",
+            )
+    return [PlannedTerm(term, graph, batch) for term in objective]
