@@ -50,6 +50,7 @@ def open_arrays(
         (*(image_options.size or (height, width)), image_options.channels or channels),
         image_options.fit,
         scales=scales_of(image_facts),
+        resize=image_options.resize,
     )
     prepared_splits = {
         part: _prepared_split(
@@ -107,7 +108,7 @@ def _prepared_split(
     array: Raw, input_spec: InputSpec, name: Callable[[int], str], image_facts: ImageFacts
 ) -> Images:
     """All images of a split, prepared for the network."""
-    same = array.shape[1:3] == input_spec.shape[:2]
+    same = array.shape[1:3] == input_spec.shape[:2] and input_spec.resize is None
     if (
         image_facts.choosing and array.dtype != np.uint8 and len(array)
     ):  # one scale was chosen for all of them

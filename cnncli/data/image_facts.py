@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.prepare import InputSpec, Prepared, read_file
+from cnncli.data.prepare import InputSpec, Prepared, Resize, read_file
 from cnncli.errors import CnncliError
 from cnncli.images.levels import (
     DEEP,
@@ -45,6 +45,8 @@ class ImageOptions:
         Of `FITS`.
     channels : int or None
         1 or 3; None: chosen from the images.
+    resize : Resize or None
+        As in `InputSpec`.
     input_spec : InputSpec or None
         The input of an existing network, which leaves nothing to choose.
     """
@@ -52,6 +54,7 @@ class ImageOptions:
     size: tuple[int, int] | None = None
     fit: str = "crop"
     channels: int | None = None
+    resize: Resize | None = None
     input_spec: InputSpec | None = None
 
 
@@ -155,7 +158,8 @@ def choose_input_spec(
     small = len(image_facts.sizes) == 1 and max(next(iter(image_facts.sizes))) <= _SMALL
     size = next(iter(image_facts.sizes))[::-1] if small else (_USUAL, _USUAL)
     scales = scales_of(image_facts, sure=sure)
-    return InputSpec((*(image_options.size or size), channels), image_options.fit, scales=scales)
+    shape = (*(image_options.size or size), channels)
+    return InputSpec(shape, image_options.fit, scales=scales, resize=image_options.resize)
 
 
 def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:
@@ -236,6 +240,8 @@ def fitted(input_spec: InputSpec) -> str:
     """How images of other shapes are fitted, in words."""
     height, width, _ = input_spec.shape
     size = f"{width}x{height}"
+    if input_spec.resize is not None:
+        return f"scaled to a short side of {input_spec.resize.side}, the middle {size} is taken"
     if input_spec.fit == "stretch":
         return f"stretched to {size}"
     if input_spec.fit == "pad":

@@ -9,7 +9,7 @@ from cnncli.data.image_facts import ImageOptions
 from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
-from cnncli.data.prepare import MAX_SIDE, InputSpec
+from cnncli.data.prepare import MAX_SIDE, InputSpec, Resize
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 
@@ -32,6 +32,7 @@ def load_dataset(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     channels: int | None = None,
+    resize: Resize | None = None,
     input_spec: InputSpec | None = None,
     val_split: float = 0.1,
     seed: int = 0,
@@ -54,6 +55,8 @@ def load_dataset(
         How images of other shapes are fitted to the size, one of `FITS`.
     channels : int or None
         1 (gray) or 3 (RGB); None decides by the images.
+    resize : Resize or None
+        As in `InputSpec`.
     input_spec : InputSpec or None
         A network's input; it determines size, colour and scale.
     val_split : float
@@ -93,7 +96,7 @@ def load_dataset(
             "Give a size such as 64x64.",
         )
     load_options = LoadOptions(
-        image_options=ImageOptions(size, fit, channels, input_spec),
+        image_options=ImageOptions(size, fit, channels, resize, input_spec),
         val_split=val_split,
         seed=seed,
         offline=offline,

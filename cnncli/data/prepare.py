@@ -1,5 +1,6 @@
 """Prepare images of any size and type as a network's input: one function for all commands."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: width and height scaled independently.
 FITS = ("crop", "pad", "stretch")
 
+LONG_SIDES = ("truncated", "rounded")
+
 MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
 DETAIL = 10  # a digit may be this many times smaller than its image
@@ -31,6 +34,32 @@ _LUMA = np.array([round(weight * 2**_SHIFT) for weight in LUMA], np.int32)
 _AT_ONCE = 1 << 16  # pixels converted to gray at a time, so that they stay in the cache
 
 Shape = tuple[int, int, int]
+
+
+@record
+class Resize:
+    """How the short side of an image is resized before the middle is cut out, for networks from elsewhere.
+
+    Attributes
+    ----------
+    side : int
+        Length of the short side in pixels, at least that of the network's input.
+    interpolation : str
+        Of `INTERPOLATIONS`.
+    long_side : str
+        Of `LONG_SIDES`: whether its length is truncated, as torchvision does, or rounded.
+    """
+
+    side: int
+    interpolation: str = "bilinear"
+    long_side: str = "truncated"
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of an image after it."""
+        short, long = sorted((width, height))
+        exact = self.side * long / short
+        other = int(exact) if self.long_side == "truncated" else round(exact)
+        return (self.side, other) if width <= height else (other, self.side)
 
 
 @record
@@ -47,12 +76,15 @@ class InputSpec:
         Expect light digits on a dark background as in MNIST; others are inverted, cropped and centred.
     scales : mapping of str to Scale
         The values of black and white in images deeper than 8 bits, by the name of their dtype.
+    resize : Resize or None
+        Replaces ``fit``; None: images are made just as large as ``fit`` needs them.
     """
 
     shape: Shape
     fit: str = "crop"
     digits: bool = False
     scales: "Mapping[str, Scale]" = MappingProxyType({})
+    resize: Resize | None = None
 
     @property
     def adapts_digits(self) -> bool:
@@ -100,7 +132,8 @@ def prepared(picture: Picture, input_spec: InputSpec) -> Prepared:
 
         digit = as_digit(picture, input_spec.shape)
         return Prepared(digit.pixels, (*digit.changes, *changes), clipped_count)
-    return Prepared(as_input(picture, input_spec.shape, input_spec.fit), changes, clipped_count)
+    pixels = as_input(picture, input_spec.shape, input_spec.fit, input_spec.resize)
+    return Prepared(pixels, changes, clipped_count)
 
 
 def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
@@ -123,7 +156,13 @@ def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
 
 
 def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture, tuple[int, int]]:
-    """Decode an image file, no larger than the network needs; also return its own width and height."""
+    """Decode an image file, no larger than the network needs; also return its own width and height.
+
+    Before a `Resize` it is decoded whole: a reduced JPEG would differ by a level or two from what the
+    network was trained with.
+    """
+    if input_spec.resize is not None:
+        return read_reduced(data, sys.maxsize, name=name)
     side = max(input_spec.shape[:2]) * (DETAIL if input_spec.adapts_digits else 1)
     return read_reduced(data, side, name=name)
 
@@ -172,7 +211,9 @@ def _opacity(opacity: Pixels) -> NDArray[np.uint8]:
     return np.asarray(with_depth(opacity, 8), np.uint8)
 
 
-def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.uint8]:
+def as_input(
+    picture: Picture, shape: Shape, fit: str = "crop", resize: Resize | None = None
+) -> NDArray[np.uint8]:
     """Convert an 8-bit image to a network's input shape.
 
     Parameters
@@ -183,6 +224,8 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
         C is 1 or 3.
     fit : str
         Of `FITS`.
+    resize : Resize or None
+        As in `InputSpec`.
 
     Returns
     -------
@@ -194,6 +237,8 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
         pixels = on_white(pixels)
     if pixels.shape[2] == 3 and channels == 1:
         pixels = as_gray(pixels)
+    if resize is not None:
+        return np.broadcast_to(_middle(pixels, shape, resize), shape)
     source_h, source_w = pixels.shape[:2]
     if fit == "stretch":
         return np.broadcast_to(resized(pixels, width, height), shape)
@@ -212,6 +257,15 @@ def as_input(picture: Picture, shape: Shape, fit: str = "crop") -> NDArray[np.ui
     pixels = resized(pixels, fit_w, fit_h)
     top, left = (fit_h - height) // 2, (fit_w - width) // 2
     return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
+
+
+def _middle(pixels: NDArray[np.uint8], shape: Shape, resize: Resize) -> NDArray[np.uint8]:
+    """The middle of an image after its short side is resized; halves of a pixel go to the even neighbour."""
+    height, width, _ = shape
+    wide, high = resize.size_of(pixels.shape[1], pixels.shape[0])
+    pixels = resized(pixels, wide, high, interpolation=resize.interpolation)
+    left, top = round((wide - width) / 2), round((high - height) / 2)
+    return pixels[top : top + height, left : left + width]
 
 
 def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

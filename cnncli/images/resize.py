@@ -14,7 +14,13 @@ from cnncli.images.png_read import read_plain_png
 _JPEG = b"\xff\xd8\xff"
 
 
-def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+#: Ways to interpolate, all of them antialiased but the nearest pixel.
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
+
+
+def resized(
+    pixels: NDArray[np.uint8], width: int, height: int, *, interpolation: str | None = None
+) -> NDArray[np.uint8]:
     """Resize an image, antialiased where it becomes smaller.
 
     Parameters
@@ -23,18 +29,24 @@ def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
         C is 1 or 3.
     width, height : int
         New size, 1 or more.
+    interpolation : str or None
+        Of `INTERPOLATIONS`, exactly as Pillow computes it; None: bilinear, and much smaller images are
+        averaged over whole pixels first, which is faster.
 
     Returns
     -------
     ndarray, shape (height, width, C), uint8
-        The input itself where it already has that size. Bilinear, averaging over the pixels that are merged.
+        The input itself where it already has that size.
     """
     if pixels.shape[:2] == (height, width):
         return pixels
     from PIL import Image
 
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
-    small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    if interpolation is None:
+        small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    else:
+        small = picture.resize((width, height), Image.Resampling[interpolation.upper()])
     return np.asarray(small).reshape(height, width, pixels.shape[2])
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
-from cnncli.data.prepare import FITS, InputSpec
+from cnncli.data.prepare import FITS, LONG_SIDES, InputSpec, Resize
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.images.resize import INTERPOLATIONS
 from cnncli.models import Architecture
 from cnncli.nn import Graph, Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
@@ -51,6 +52,11 @@ class Preprocessing:
         How pictures of other shapes are brought to the size, of `FITS`.
     scales : dict of str to 4 floats
         By the name of a dtype deeper than 8 bits, the fields of its `Scale` in the training data.
+    resize : int or None
+        Pixels to which the short side is resized before the middle is cut out, as networks from elsewhere
+        expect it; None: as ``fit`` says.
+    interpolation, long_side : str
+        Of that resizing, as in `Resize`.
     """
 
     size: tuple[int, int]
@@ -60,16 +66,27 @@ class Preprocessing:
     digits: bool = False
     fit: str = "crop"
     scales: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    resize: int | None = None
+    interpolation: str = "bilinear"
+    long_side: str = "truncated"
+
+    def resize_for(self, size: tuple[int, int] | None = None) -> Resize | None:
+        """The resizing of the short side, for inputs of another size in proportion."""
+        if self.resize is None:
+            return None
+        side = self.resize if size is None else round(self.resize * max(size) / max(self.size))
+        return Resize(side, self.interpolation, self.long_side)
 
     @property
     def input_spec(self) -> InputSpec:
         """What `prepared` takes, to make inputs of pictures."""
+        resize = self.resize_for()
         if not self.scales:
-            return InputSpec(self.shape, self.fit, self.digits)
+            return InputSpec(self.shape, self.fit, self.digits, resize=resize)
         from cnncli.images.levels import Scale
 
         scales = {kind: Scale(*numbers) for kind, numbers in self.scales.items()}
-        return InputSpec(self.shape, self.fit, self.digits, scales)
+        return InputSpec(self.shape, self.fit, self.digits, scales, resize)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -94,6 +111,7 @@ class Preprocessing:
         """
         height, width = fields.wholes("size", 2, 1, _LARGEST_SIDE)
         channels = fields.whole("channels", 1, 4)
+        resizing = _resizing(fields, max(height, width)) if "resize" in fields else {}
         return cls(
             (height, width),
             channels,
@@ -102,6 +120,7 @@ class Preprocessing:
             digits=fields.flag("digits"),
             fit=_fit(fields),
             scales=_scales(fields.fields("scales")) if "scales" in fields else {},
+            **resizing,
         )
 
 
@@ -266,6 +285,18 @@ def _fit(fields: Fields) -> str:
     if fit not in FITS:
         raise MalformedError(f"preprocessing.fit is {fit!r}; expected {', '.join(FITS)}")
     return fit
+
+
+def _resizing(fields: Fields, least: int) -> dict[str, Any]:
+    """The fields of a resizing of the short side, to ``least`` pixels or more."""
+    side = None if fields.raw()["resize"] is None else fields.whole("resize", least, _LARGEST_SIDE)
+    found = {"interpolation": INTERPOLATIONS, "long_side": LONG_SIDES}
+    for name, known in found.items():
+        if fields.text(name) not in known:
+            raise MalformedError(
+                f"preprocessing.{name} is {fields.text(name)!r}; expected {', '.join(known)}"
+            )
+    return {"resize": side, **{name: fields.text(name) for name in found}}
 
 
 def _scales(fields: Fields) -> dict[str, tuple[float, ...]]:

@@ -39,6 +39,7 @@ def load(
         size=options.input_size or (start.size if start else None),
         fit=options.fit or (start.fit if start else "crop"),
         channels=start.channels if start else None,
+        resize=start.resize_for(options.input_size) if start and not options.fit else None,
         input_spec=input_spec,
         val_split=options.val_split,
         seed=options.seed,

@@ -1,5 +1,7 @@
 """What a network that learns from a data set is to expect of pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +29,8 @@ def preprocessing_of(
     dataset : Dataset
         What is learned.
     start : Preprocessing or None
-        Of weights to start from: their mean and deviation are kept where size and colour are the same.
+        Of weights to start from: their mean and deviation are kept where size and colour are the same, and
+        at any size if they are resized as networks from elsewhere are.
     threads : int
         To use.
     counts : ndarray, shape (C, 256), int64
@@ -42,7 +45,7 @@ def preprocessing_of(
     height, width, channels = dataset.shape
     if counts is None:
         counts = level_counts(dataset.train, threads=threads)
-    if start is not None and start.shape == dataset.shape:
+    if start is not None and (start.shape == dataset.shape or (start.resize and start.channels == channels)):
         mean, std = start.mean, start.std
     else:
         mean, std = (tuple(float(v) for v in each) for each in moments(counts))
@@ -58,6 +61,11 @@ def preprocessing_of(
         fit=input_spec.fit,
         scales=scales,
     )
+    if input_spec.resize is not None:
+        resize = input_spec.resize
+        found = replace(
+            found, resize=resize.side, interpolation=resize.interpolation, long_side=resize.long_side
+        )
     warnings = _on_contrast(counts)
     if dataset.known == "mnist" and not found.digits:
         warnings += ("not as MNIST has its digits: predict will not turn ink on paper for this network",)

@@ -3,7 +3,7 @@ import pytest
 from data_helpers import picture
 from PIL import Image
 
-from cnncli.data.prepare import InputSpec, as_input, prepared, read_file, read_prepared
+from cnncli.data.prepare import InputSpec, Resize, as_input, prepared, read_file, read_prepared
 from cnncli.images.picture import Picture
 
 
@@ -54,3 +54,38 @@ def test_damaged_jpeg_is_an_error(tmp_path):
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:5000])
     with pytest.raises(CnncliError, match=r"a\.jpg is damaged or truncated"):
         read_prepared(read_file(tmp_path / "a.jpg"), InputSpec((32, 32, 3)), name="a.jpg")
+
+
+def torchvision_eval(pixels, resize, crop, interpolation):
+    """Resize and CenterCrop of torchvision 0.21, `transforms.functional`, in Pillow's words."""
+    image = Image.fromarray(pixels)
+    short, long = sorted(image.size)
+    new = resize, int(resize * long / short)
+    image = image.resize(new if image.width <= image.height else new[::-1], interpolation)
+    left, top = round((image.width - crop) / 2.0), round((image.height - crop) / 2.0)
+    return np.asarray(image.crop((left, top, left + crop, top + crop)))
+
+
+@pytest.mark.parametrize("size", [(451, 300), (300, 451), (31, 77), (640, 640), (33, 400)])
+@pytest.mark.parametrize("kind", ["bilinear", "bicubic", "lanczos", "nearest"])
+def test_the_short_side_is_resized_as_in_torchvision(size, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    spec = InputSpec((56, 56, 3), resize=Resize(65, kind))
+    got = prepared(Picture((pixels,)), spec).pixels
+    np.testing.assert_array_equal(got, torchvision_eval(pixels, 65, 56, Image.Resampling[kind.upper()]))
+
+
+def test_the_long_side_is_truncated_or_rounded():
+    """300 pixels become 256, so that 451 become 384.85."""
+    assert Resize(256).size_of(451, 300) == (384, 256)
+    assert Resize(256, long_side="rounded").size_of(451, 300) == (385, 256)
+    assert Resize(256, long_side="rounded").size_of(300, 451) == (256, 385)
+
+
+def test_a_jpeg_is_decoded_whole_before_it_is_resized(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg")
+    decoded = np.asarray(Image.open(tmp_path / "a.jpg"))
+    spec = InputSpec((32, 32, 3), resize=Resize(36))
+    got = read_prepared(read_file(tmp_path / "a.jpg"), spec, name="a.jpg").pixels
+    np.testing.assert_array_equal(got, torchvision_eval(decoded, 36, 32, Image.Resampling.BILINEAR))

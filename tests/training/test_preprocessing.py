@@ -126,6 +126,9 @@ def test_a_fit_that_is_none():
         ({"scales": {"uint16": [0, 5]}}, "scales.uint16 has 2 values; expected 4"),
         ({"scales": {"int99": [0, 1, 1, 1]}}, "int99"),
         ({"scales": {"float32": [0, 1e300, 1, 1]}}, "scales.float32 is"),
+        ({"resize": 1}, "resize is 1; expected a whole number from 2 to 4,000"),
+        ({"resize": 5, "interpolation": "linear"}, "interpolation is 'linear'; expected bilinear, bicubic"),
+        ({"resize": 5, "long_side": "cut"}, "long_side is 'cut'; expected truncated, rounded"),
     ],
 )
 def test_what_a_checkpoint_says_of_pixels_is_checked(changes, said):
