@@ -5,6 +5,8 @@ and ``__metadata__`` of strings), then the arrays' bytes.
 """
 
 from collections.abc import Mapping
+from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,18 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import reading_fault, shown
 
 Arrays = dict[str, NDArray[Any]]
+Content = mmap | bytes
 
 _LARGEST_HEADER = 100_000_000  # bytes, as the safetensors package has it
-_WEIGHTS = ("F32", "F16", "F64")  # types that weights may have: all of them become F32
+_WEIGHTS = ("F32", "F16", "BF16", "F64")  # types that weights may have: all of them become F32
+#: Types of the format, and how their bytes are read.
+_KINDS = {
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    **{f"{sign.upper()}{8 * size}": f"<{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)},
+    "BF16": "<u2",
+    "BOOL": "?",
+}
+_UNREAD = ("C64", "F4", "F6_E2M3", "F6_E3M2")
 
 
 def write_tensors(
@@ -75,7 +86,8 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
     Returns
     -------
     arrays, metadata
-        By name; the arrays are copies.
+        By name; the arrays are read-only views of the mapped file, so that a large one is not copied.
+        BF16 becomes float32.
 
     Raises
     ------
@@ -83,25 +95,47 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
         Where the file cannot be read, is damaged or cut short, or is of another kind.
     """
     try:
-        data = path.read_bytes()
+        data = _content(path)
     except OSError as error:
         raise reading_fault(error, path) from error
-    metadata, types = _check_header(data, path)
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    metadata, entries, start = _check_header(data, path)
+    return {name: _array(data, start, name, entries[name], path) for name in sorted(entries)}, metadata
 
+
+def _content(path: Path) -> Content:
+    """The bytes of a file: mapped, or read where it is empty or a pipe."""
+    with path.open("rb") as file:
+        try:
+            return mmap(file.fileno(), 0, access=ACCESS_READ)
+        except (ValueError, OSError):
+            return file.read()
+
+
+def _array(data: Content, start: int, name: str, entry: Fields, path: Path) -> NDArray[Any]:
+    """The array that an entry of the header describes."""
+    kind = entry.text("dtype")
+    if kind not in _KINDS:
+        if kind in _UNREAD or kind.startswith("F8_"):
+            raise _of_type(kind, name, path)
+        raise _damaged(path, f"{shown(name)} is of the unknown type {shown(kind)}")
     try:
-        arrays = load(data)
-    except KeyError as error:  # a type that NumPy lacks
-        name = next(name for name, type_ in types.items() if type_ == error.args[0])
-        raise _of_type(types[name], name, path) from error
-    except (SafetensorError, ValueError, TypeError) as error:
+        shape = entry.wholes("shape", None, 0, len(data))
+    except MalformedError as error:
         raise _damaged(path, f"its arrays do not fit its header ({error})") from error
-    return {name: arrays[name] for name in sorted(arrays)}, metadata
+    first, last = entry.wholes("data_offsets", 2, 0, len(data))
+    count = prod(shape)
+    if last - first != count * np.dtype(_KINDS[kind]).itemsize:
+        raise _damaged(
+            path, f"its arrays do not fit its header ({shown(name)} of {kind} and shape {list(shape)})"
+        )
+    found = np.frombuffer(data, _KINDS[kind], count, start + first)
+    if kind == "BF16":  # the upper half of a float32
+        found = (found.astype(np.uint32) << 16).view(np.float32)
+    return found.reshape(shape)
 
 
-def _check_header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Read metadata and types, after making sure that this is such a file and that all of it is there."""
+def _check_header(data: Content, path: Path) -> tuple[dict[str, str], dict[str, Fields], int]:
+    """Metadata, entries by name, and where the arrays begin, after making sure that all of it is there."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 10 or data[8:9] != b"{" or length > _LARGEST_HEADER:
         raise _foreign(path, data)
@@ -112,20 +146,23 @@ def _check_header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, st
         described = Fields(header.pop("__metadata__", {}), "__metadata__")
         metadata = {name: described.text(name) for name in described.raw()}
         entries = {name: Fields(entry, name) for name, entry in header.items()}
-        types = {name: entry.text("dtype") for name, entry in entries.items()}
-        needed = max(
-            (entry.wholes("data_offsets", 2, 0, len(data))[1] for entry in entries.values()), default=0
-        )
+        spans = sorted(entry.wholes("data_offsets", 2, 0, len(data)) for entry in entries.values())
+        for entry in entries.values():
+            entry.text("dtype")
+        needed = max((last for _, last in spans), default=0)
     except MalformedError as error:
         raise _damaged(path, f"its header is no list of arrays: {error}") from error
     if 8 + length + needed != len(data):
         raise _damaged(
             path, f"its header speaks of {8 + length + needed} bytes, of which {len(data)} are there"
         )
-    return metadata, types
+    ends = [0, *(last for _, last in spans)]
+    if any(first != end for (first, _), end in zip(spans, ends, strict=False)):
+        raise _damaged(path, "its arrays do not fit its header (they overlap, or there are gaps)")
+    return metadata, entries, 8 + length
 
 
-def _foreign(path: Path, data: bytes) -> CnncliError:
+def _foreign(path: Path, data: Content) -> CnncliError:
     kinds = {
         b"PK\x03\x04": "a zip archive, as PyTorch and Keras write it",
         b"\x80\x02": "a Python pickle",
@@ -133,14 +170,23 @@ def _foreign(path: Path, data: bytes) -> CnncliError:
         b"\x89PNG": "a PNG picture",
         b"\xff\xd8\xff": "a JPEG picture",
     }
-    kind = next((name for start, name in kinds.items() if data.startswith(start)), None)
+    kind = next((name for start, name in kinds.items() if data[: len(start)] == start), None)
     kind = kind or ("empty" if not data else "not in the safetensors format")
     pickled = data[:2] in (b"PK", b"\x80\x02")
     return CnncliError(
         f"{shown(path)} is {kind}; expected a checkpoint (.safetensors)",
-        "Save the weights with safetensors: pickles can run programs and are never opened."
+        _conversion(path)
         if pickled
         else "Give a file that cnncli train wrote: best.safetensors or last.safetensors in a run's folder.",
+    )
+
+
+def _conversion(path: Path) -> str:
+    """How to turn a file of PyTorch, which can run programs when it is opened, into one that cannot."""
+    return (
+        "Convert it with PyTorch, since pickles can run programs and are never opened here:\n"
+        f"  weights = torch.load({path.name!r}, weights_only=True)\n"
+        f"  safetensors.torch.save_file(weights, {path.with_suffix('.safetensors').name!r})"
     )
 
 

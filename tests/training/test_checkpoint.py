@@ -239,7 +239,7 @@ def test_norms_larger_than_the_file_are_refused_before_allocation(path):
 
 def test_weights_that_are_no_numbers(path):
     arrays, metadata = read_tensors(path)
-    arrays["conv2.bias"][3] = np.nan
+    arrays["conv2.bias"] = np.full_like(arrays["conv2.bias"], np.nan)
     write_tensors(path, arrays, metadata)
     with pytest.raises(CnncliError, match=r"not numbers, in conv2.bias"):
         load_checkpoint(path)
@@ -251,16 +251,14 @@ def typed(path, name, type_):
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header[name]["dtype"] = type_
-    if type_ in ("BF16", "F16"):
-        header[name]["shape"][0] *= 2
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
 
 
-@pytest.mark.parametrize("type_", ["I32", "U32", "BF16"])
+@pytest.mark.parametrize("type_", ["I32", "U32"])
 def test_weights_of_a_foreign_type(path, type_):
     typed(path, "conv1.weight", type_)
-    with pytest.raises(CnncliError, match=f"holds conv1.weight as {type_}; expected F32, F16 or F64"):
+    with pytest.raises(CnncliError, match=f"holds conv1.weight as {type_}; expected F32, F16, BF16 or F64"):
         load_checkpoint(path)
 
 

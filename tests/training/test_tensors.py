@@ -1,5 +1,8 @@
 """The container: the package's own reader as oracle, equal bytes, and damaged or foreign files."""
 
+import os
+import threading
+
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -41,6 +44,40 @@ def test_what_the_package_writes_is_read(tmp_path):
     arrays, metadata = read_tensors(path)
     assert metadata == METADATA
     assert all((arrays[name] == array).all() for name, array in ARRAYS.items())
+
+
+def test_bf16_is_the_upper_half_of_a_float32(tmp_path):
+    """1.0 is 0x3f800000 and -2.5 is 0xc0200000 as float32 (IEEE 754)."""
+    header = b'{"a":{"dtype":"BF16","shape":[2,1],"data_offsets":[0,4]}}'
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes.fromhex("803f20c0"))
+    arrays, _ = read_tensors(path)
+    assert arrays["a"].dtype == np.float32
+    assert arrays["a"].tolist() == [[1.0], [-2.5]]
+
+
+def test_a_file_is_mapped_and_a_pipe_is_read(path):
+    arrays, _ = read_tensors(path)
+    assert not arrays["conv.weight"].flags.owndata
+    assert not arrays["conv.weight"].flags.writeable
+    pipe = path.with_name("pipe")
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True).start()
+    assert read_tensors(pipe)[0]["scalar"] == 3.5
+
+
+@pytest.mark.parametrize("offsets", ["[4,8]", "[0,4],[0,4]"])
+def test_gaps_and_overlaps(tmp_path, offsets):
+    entries = (
+        f'"{name}":{{"dtype":"F32","shape":[1],"data_offsets":{each}}}'
+        for name, each in zip("ab", offsets.replace("],[", "] [").split(), strict=False)
+    )
+    header = ("{" + ",".join(entries) + "}").encode()
+    path = tmp_path / "g.safetensors"
+    size = 8 if offsets == "[4,8]" else 4
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(CnncliError, match="they overlap, or there are gaps"):
+        read_tensors(path)
 
 
 def test_the_same_content_gives_the_same_bytes(path, python):
@@ -133,3 +170,13 @@ def test_a_file_that_was_cut_short_says_what_is_missing(path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(CnncliError, match="no such file"):
         read_tensors(tmp_path / "none.safetensors")
+
+
+def test_pickles_are_never_opened_but_converted(tmp_path):
+    path = tmp_path / "resnet18.pth"
+    path.write_bytes(b"PK\x03\x04rest of a zip archive")
+    with pytest.raises(CnncliError, match="PyTorch") as caught:
+        read_tensors(path)
+    _, load, save = caught.value.hint.split("\n")
+    assert load == "  weights = torch.load('resnet18.pth', weights_only=True)"
+    assert save == "  safetensors.torch.save_file(weights, 'resnet18.safetensors')"
