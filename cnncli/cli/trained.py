@@ -1,17 +1,15 @@
 """The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
 
-from pathlib import Path
-
 from cnncli.cli.exit_codes import UsageError
 from cnncli.data.prepare import InputSpec
-from cnncli.data.shipped import sample_path
+from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
-SHIPPED = "digits.safetensors"
+DEFAULT = "digits"
 _LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
 _MOST = 64  # pictures of a batch
 
@@ -45,7 +43,8 @@ def load_trained(name: str | None) -> Trained:
     Parameters
     ----------
     name : str or None
-        A file, or the folder of a run; None: the digit model that ships.
+        A file, the folder of a run, or a model that ships (`cnncli.data.shipped.MODELS`); None: that for
+        digits.
 
     Raises
     ------
@@ -53,10 +52,10 @@ def load_trained(name: str | None) -> Trained:
         Where it cannot be read, is damaged, or is no network.
     """
     try:
-        checkpoint = load_checkpoint(sample_path(SHIPPED) if name is None else Path(name))
+        checkpoint = load_checkpoint(model_path(DEFAULT if name is None else name))
         if checkpoint.preprocessing.channels not in (1, 3):
             raise CnncliError(
-                f"{shown(checkpoint.path or SHIPPED)} takes images of {checkpoint.preprocessing.channels} "
+                f"{shown(checkpoint.path or DEFAULT)} takes images of {checkpoint.preprocessing.channels} "
                 "channels; expected 1 (gray) or 3 (red, green, blue)",
                 "Use a network that was trained on images.",
             )
@@ -65,7 +64,7 @@ def load_trained(name: str | None) -> Trained:
         raise UsageError(error.message, error.hint) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
         raise UsageError(
-            f"-m {shown(name or SHIPPED)}: {error}; expected a checkpoint", "Check the name given to -m."
+            f"-m {shown(name or DEFAULT)}: {error}; expected a checkpoint", "Check the name given to -m."
         ) from error
 
 

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError
 
+#: Trained networks by name, and their files below ``samples``.
+MODELS = {"digits": "digits.safetensors", "imagenet": "imagenet/efficientnet_lite0.safetensors"}
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -28,3 +31,8 @@ def sample_path(name: str) -> Path:
         f"{name}, which ships with cnncli, is missing from this installation",
         "Install cnncli again.",
     )
+
+
+def model_path(name: str) -> Path:
+    """The checkpoint that a name stands for: one of `MODELS`, else a path (``./imagenet`` is one)."""
+    return sample_path(MODELS[name]) if name in MODELS else Path(name)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError, OptionError
+from cnncli.models.efficientnet import SCALES, efficientnet_lite
 from cnncli.models.grammar import check_words, looks_like_layers, parse
 from cnncli.models.residual import resnet18, resnet20
 from cnncli.nn import Graph
@@ -62,6 +64,13 @@ MODELS: dict[str, Model] = {
     "vgg-small": Model("VGG style: six 3x3 convolutions of 64 to 256 channels, batch norm", VGG_SMALL),
     "resnet20": Model("residual network of 20 layers for small images (He et al. 2015)", graph=resnet20),
     "resnet18": Model("residual network of 18 layers for photographs (He et al. 2015)", graph=resnet18),
+    **{
+        f"efficientnet-lite{number}": Model(
+            f"inverted residuals for photographs of {scale.size}x{scale.size} (Tan and Le 2019, Google 2020)",
+            graph=partial(efficientnet_lite, number=number),
+        )
+        for number, scale in enumerate(SCALES)
+    },
 }
 
 

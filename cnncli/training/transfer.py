@@ -1,12 +1,11 @@
 """Weights of another run to start from: all layers, and the rows of the head whose classes are the same."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.assemble import listed
 from cnncli.data.classes import class_name
+from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 from cnncli.nn import Network
@@ -24,7 +23,7 @@ def starting_point(init: str | None) -> Checkpoint | None:
     if init is None:
         return None
     try:
-        return load_checkpoint(Path(init))
+        return load_checkpoint(model_path(init))
     except CnncliError as fault:
         raise OptionError(f"--init: {fault.message}", fault.hint) from fault
 

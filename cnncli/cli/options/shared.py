@@ -50,8 +50,8 @@ MODEL = Option(
     "model",
     ("--model", "-m"),
     str,
-    "A .safetensors that cnncli train wrote, or a run's folder.  [default: the digit "
-    "model that ships with cnncli]",
+    "A .safetensors that cnncli train wrote, a run's folder, or a model that ships: digits, "
+    "or imagenet for photographs.  [default: digits]",
     metavar="CHECKPOINT",
 )
 SPLITS = Option(

@@ -150,7 +150,8 @@ COMMAND = Command(
             "init",
             ("--init",),
             str,
-            "Start from a checkpoint; the head keeps the weights of classes with the same names.",
+            "Start from a checkpoint, or imagenet; the head keeps the weights of classes with the same "
+            "names.",
             metavar="FILE",
         ),
         Option(
