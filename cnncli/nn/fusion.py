@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,8 @@ class Fusion:
         Holds the weights.
     graph : Graph
         The layers that are computed, searched once.
-    training : bool
-        Batch norms use the statistics of the batch, so they are not folded.
+    trained : collection of str
+        Nodes that get a gradient: their batch norms use the statistics of the batch, so they are not folded.
     keep : frozenset of str
         Layers whose own activations are needed, so nothing is fused into them.
 
@@ -38,7 +39,9 @@ class Fusion:
         From a parameter's full name to its packed rows with the batch norm folded in.
     """
 
-    def __init__(self, network: Network, graph: Graph, *, training: bool, keep: frozenset[str]) -> None:
+    def __init__(
+        self, network: Network, graph: Graph, *, trained: Collection[str], keep: frozenset[str]
+    ) -> None:
         self.network = network
         self.graph = graph
         self.fused: dict[str, str] = {}
@@ -48,7 +51,7 @@ class Fusion:
             if source == INPUT or source in keep or len(self.graph.readers(source)) > 1:
                 continue
             layer = self.graph.nodes[source].layer
-            if node.layer.is_norm and layer.fuses_norm and not training:
+            if node.layer.is_norm and layer.fuses_norm and node.name not in trained:
                 self.fused[source] = node.name
                 self._allocate(self.graph.nodes[source])
             elif isinstance(node.layer, Relu) and node.layer.kind in layer.fuses_relu:

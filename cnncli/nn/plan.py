@@ -83,7 +83,10 @@ class Plan:
         self.held: list[NDArray[np.generic]] = []
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
-        self.fusion = Fusion(network, self.graph, training=training, keep=frozenset(keep))
+        self._trained = self._trained_nodes({INPUT} if input_gradient else set(), frozen)
+        self.fusion = Fusion(
+            network, self.graph, trained=self._trained if training else (), keep=frozenset(keep)
+        )
         self._buffers: dict[str, NDArray[np.uint8]] = {}
         self.step = self.hold(np.zeros(1, np.int64))
         self.norms: list[
@@ -101,7 +104,6 @@ class Plan:
         self._after_chunks: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._threads = 1
-        self._trained = self._trained_nodes({INPUT} if input_gradient else set(), frozen)
         self._slots = Slots(network, self.slots) if training else None
         if self._slots is not None:
             self.hold(self._slots.memory)

@@ -81,6 +81,11 @@ class TrainingStep:
         self._plan = Plan(network, batch, training=True, keep=kept, frozen=frozen)
         self._plan_step(clip, frozen)
         self._program = self._plan.program(available_cores() if threads is None else threads, also=also)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Fold the batch norms of layers that are not trained; call it after other weights are loaded."""
+        self._plan.fusion.fold()
 
     def _plan_step(self, clip: float, frozen: Collection[str]) -> None:
         plan, network = self._plan, self.network

@@ -182,6 +182,7 @@ class Trainer:
         """
         network = self.inputs.network
         network.load(state.weights)
+        self.step.refresh()
         if state.progress.best_epoch:
             network.check(state.best)
         self.progress, self.best = state.progress, state.best

@@ -230,6 +230,24 @@ def test_a_frozen_batch_norm_trains_as_it_infers(threads):
     assert np.hypot(*moved) == pytest.approx(0.05 * 1e-3, rel=0.01)  # clipped by the head's gradient alone
 
 
+def test_frozen_layers_follow_weights_that_are_loaded():
+    """Their batch norms are folded, so a step has to be told."""
+    graph = build("conv5 bn relu gap fc", (12, 12, 1), 4)
+    network = Network(graph, seed=3)
+    step = TrainingStep(
+        network,
+        21,
+        objective=[Term("main", SoftmaxCrossEntropy())],
+        optimiser=SGD(),
+        frozen=[name for name in network.parameters if not name.startswith("head")],
+    )
+    network.load(Network(graph, seed=4).export())
+    step.refresh()
+    images, labels = batch()
+    step.run(images, labels, rate=0.0)
+    np.testing.assert_allclose(step.outputs, Inference(network, 21).run(images), rtol=1e-4, atol=1e-5)
+
+
 def test_a_resumed_run_ends_with_the_same_bits():
     whole, _, _ = trained(2, steps=4)
     half, _, step = trained(2, steps=2)
