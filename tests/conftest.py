@@ -1,4 +1,4 @@
-"""One folder of compiled code for the whole session, so that each loop is compiled once."""
+"""One folder of compiled code for all processes of a session, so that each loop is compiled once."""
 
 import os
 import signal
@@ -26,15 +26,22 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 @pytest.fixture(scope="session", autouse=True)
 def native_cache(tmp_path_factory):
-    """Folder of the compiled code of this session, for this process and those that it starts."""
-    folder = tmp_path_factory.mktemp("compiled")
+    """Folder of the compiled code of this session, for this process and those that it starts.
+
+    All workers of pytest-xdist share it, and a folder that CNNCLI_CACHE_DIR names outlives the session.
+    """
     before = os.environ.get("CNNCLI_CACHE_DIR")
+    if before:
+        yield Path(before)
+        return
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "compiled"
+    folder.mkdir(mode=0o700, exist_ok=True)
     os.environ["CNNCLI_CACHE_DIR"] = str(folder)
     yield folder
-    if before is None:
-        del os.environ["CNNCLI_CACHE_DIR"]
-    else:
-        os.environ["CNNCLI_CACHE_DIR"] = before
+    del os.environ["CNNCLI_CACHE_DIR"]
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ def conv(x, weight, bias, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), gro
     outputs, each, kh, kw = weight.shape
     rows = windows(x.shape[1], kh, stride[0], dilation[0])
     columns = windows(x.shape[2], kw, stride[1], dilation[1])
+    seen = x[:, rows][:, :, :, columns]  # N, output row, kernel row, output column, kernel column, C
     y = np.zeros((len(x), len(rows), len(columns), outputs))
-    for k in range(outputs):
-        first = k // (outputs // groups) * each
-        for p, row in enumerate(rows):
-            for q, column in enumerate(columns):
-                window = x[:, row][:, :, column][..., first : first + each]
-                y[:, p, q, k] = np.einsum("nijc,cij->n", window, weight[k])
+    share = outputs // groups
+    for group in range(groups):
+        first, last = group * share, (group + 1) * share
+        window = seen[..., group * each : (group + 1) * each]
+        y[..., first:last] = np.tensordot(window, weight[first:last], ([2, 4, 5], [2, 3, 1]))
     return y if bias is None else y + bias
 
 
