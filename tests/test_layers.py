@@ -263,7 +263,7 @@ WARM = {
         "data": "digits prepare shipped",
         "files": "faults",
         "images": "decoding_limits formats picture png_read resize",
-        "models": "catalog efficientnet fields grammar residual summary",
+        "models": "architecture grammar",
         "nn": (
             "activation combine convolution dropout exchange fusion gather graph init layer losses memory "
             "network normalisation objective optimisers pairs plan pooling scatter schedules slots step "

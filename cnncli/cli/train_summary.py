@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cnncli.models import Summary, summary
+from cnncli.models.summary import Summary, summary
 
 if TYPE_CHECKING:
     from cnncli.training.session import Session

@@ -1,24 +1,21 @@
-"""Models by name, and what a checkpoint stores to rebuild one."""
+"""Models by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from cnncli.checked import Fields, MalformedError
-from cnncli.errors import CnncliError, OptionError
+from cnncli.models.alexnet import alexnet
 from cnncli.models.efficientnet import SCALES, efficientnet_lite
-from cnncli.models.grammar import check_words, looks_like_layers, parse
-from cnncli.models.residual import resnet18, resnet20
+from cnncli.models.googlenet import googlenet
+from cnncli.models.grammar import parse
+from cnncli.models.lenet import lenet5
+from cnncli.models.resnet import resnet, small_resnet
+from cnncli.models.vgg import vgg
 from cnncli.nn import Graph
-from cnncli.nn.exchange import as_dict, from_dict
 
 Shape = tuple[int, int, int]
+Value = bool | float
 
-# LeCun et al. 1998 differ in four ways: each of the 16 maps of C3 is connected to a subset of the 6 maps of
-# S2 (here to all of them: "dense"); tanh (here ReLU); average pooling with a learned scale and bias (here max
-# pooling); the outputs are distances to drawn digits (here a softmax). 28x28 digits are padded by 2.
-LENET5 = "conv6-5 relu pool conv16-5p0 relu pool fc120 relu fc84 relu fc"
 TWO_CONV = "conv32p0 relu conv64p0 relu pool fc128 relu fc"
 VGG_SMALL = (
     "conv64 bn relu conv64 bn relu pool conv128 bn relu conv128 bn relu pool "
@@ -27,7 +24,6 @@ VGG_SMALL = (
 
 _LAST_SIDE = 7  # the compact network halves the feature maps until their smaller side is at most this
 _MIN_POOLED = 4  # smallest side that still has room for an unpadded convolution and a pooling
-_LARGE = 128  # auto chooses a residual network above this side
 
 
 def compact(shape: Shape) -> str:
@@ -49,175 +45,142 @@ def compact(shape: Shape) -> str:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Numbers that an option of a model may have."""
+
+    low: float
+    high: float
+    default: float
+
+
+@dataclass(frozen=True)
 class Model:
-    """A named model: its string or builder, and a one-line description."""
+    """A named model.
+
+    Attributes
+    ----------
+    about : str
+        What it is, in a line.
+    layers : str, callable or None
+        The string of a sequential network, or what makes one from the shape of an image.
+    builder : callable or None
+        Makes the graph of other networks: ``builder(input_shape, classes, **options)``.
+    year, paper : int, str
+        Of the publication; 0 and empty for networks of our own.
+    usual : (H, W, C), int
+        Image and classes of the network as it was published, or is used here.
+    options : dict
+        By name: the numbers that it may have, or None for a flag.
+    drops : bool
+        Whether it has dropout: then ``builder`` takes a ``seed``.
+    """
 
     about: str
     layers: str | Callable[[Shape], str] | None = None
-    graph: Callable[[Shape, int], Graph] | None = None
+    builder: Callable[..., Graph] | None = None
+    year: int = 0
+    paper: str = ""
+    usual: tuple[Shape, int] = ((28, 28, 1), 10)
+    options: Mapping[str, Range | None] = field(default_factory=dict)
+    drops: bool = False
+
+    def graph(self, input_shape: Shape, classes: int, *, seed: int, **options: Value) -> Graph:
+        """Its layers for images of a shape and a number of classes.
+
+        Raises
+        ------
+        CnncliError
+            If they do not fit the shape.
+        """
+        if self.builder is None:
+            return parse(self.words(input_shape) or "", input_shape, classes, seed=seed)
+        if self.drops:
+            options["seed"] = seed
+        return self.builder(input_shape, classes, **options)
+
+    def words(self, input_shape: Shape) -> str | None:
+        """Its string for images of a shape; None for networks that are not sequential."""
+        return self.layers(input_shape) if callable(self.layers) else self.layers
 
 
+_WIDTH = {"width": Range(0.05, 4.0, 1.0)}
+_IMAGENET = ((224, 224, 3), 1000)
+_CIFAR = ((32, 32, 3), 10)
+
+
+def _vgg(depth: int, *, norm: bool) -> Model:
+    with_norm = " with batch norm" if norm else ""
+    return Model(
+        f"{depth} layers: 3x3 convolutions in five stages{with_norm}",
+        builder=partial(vgg, depth=depth, norm=norm),
+        year=2014,
+        paper="Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition",
+        usual=_IMAGENET,
+        options=_WIDTH,
+        drops=True,
+    )
+
+
+def _resnet(depth: int, *, small: bool = False, squeeze: bool = False) -> Model:
+    se = ", with squeeze-and-excitation" if squeeze else ""
+    return Model(
+        f"residual network of {depth} layers for {'small images' if small else 'photographs'}{se}",
+        builder=partial(small_resnet if small else resnet, depth=depth, squeeze=squeeze),
+        year=2017 if squeeze else 2015,
+        paper="Hu, Shen and Sun, Squeeze-and-excitation networks"
+        if squeeze
+        else "He, Zhang, Ren and Sun, Deep residual learning for image recognition",
+        usual=_CIFAR if small else _IMAGENET,
+        options=_WIDTH,
+    )
+
+
+#: `-m NAME`. Spellings of other projects are in `aliases`.
 MODELS: dict[str, Model] = {
     "compact": Model("small modern network with batch norm; its depth follows the image size", compact),
-    "lenet5": Model("LeNet-5 (LeCun et al. 1998), with ReLU and max pooling", LENET5),
     "2conv": Model("two convolutions, max pooling and a hidden layer of 128", TWO_CONV),
-    "vgg-small": Model("VGG style: six 3x3 convolutions of 64 to 256 channels, batch norm", VGG_SMALL),
-    "resnet20": Model("residual network of 20 layers for small images (He et al. 2015)", graph=resnet20),
-    "resnet18": Model("residual network of 18 layers for photographs (He et al. 2015)", graph=resnet18),
+    "vgg-small": Model(
+        "VGG style: six 3x3 convolutions of 64 to 256 channels, batch norm", VGG_SMALL, usual=_CIFAR
+    ),
+    "lenet5": Model(
+        "LeNet-5, with ReLU and max pooling",
+        builder=lenet5,
+        year=1998,
+        paper="LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition",
+    ),
+    "alexnet": Model(
+        "AlexNet in one tower; lrn: with the maps, response norms and groups of 2012",
+        builder=alexnet,
+        year=2012,
+        paper="Krizhevsky, Sutskever and Hinton, ImageNet classification with deep CNNs",
+        usual=_IMAGENET,
+        options={"lrn": None, **_WIDTH},
+        drops=True,
+    ),
+    **{f"vgg{depth}": _vgg(depth, norm=False) for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}-bn": _vgg(depth, norm=True) for depth in (11, 13, 16, 19)},
+    "googlenet": Model(
+        "inception modules; aux: with two auxiliary heads, which serve training alone",
+        builder=googlenet,
+        year=2014,
+        paper="Szegedy et al., Going deeper with convolutions",
+        usual=_IMAGENET,
+        options={"aux": None, **_WIDTH},
+        drops=True,
+    ),
+    **{f"resnet{depth}": _resnet(depth) for depth in (18, 34, 50, 101)},
+    **{f"resnet{depth}": _resnet(depth, small=True) for depth in (20, 32, 56)},
+    **{f"seresnet{depth}": _resnet(depth, squeeze=True) for depth in (18, 34, 50)},
+    "seresnet20": _resnet(20, small=True, squeeze=True),
     **{
         f"efficientnet-lite{number}": Model(
-            f"inverted residuals for photographs of {scale.size}x{scale.size} (Tan and Le 2019, Google 2020)",
-            graph=partial(efficientnet_lite, number=number),
+            f"inverted residuals for photographs of {scale.size}x{scale.size}",
+            builder=partial(efficientnet_lite, number=number),
+            year=2019,
+            paper="Tan and Le, EfficientNet: rethinking model scaling for convolutional neural networks",
+            usual=((scale.size, scale.size, 3), 1000),
+            drops=True,
         )
         for number, scale in enumerate(SCALES)
     },
 }
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Everything needed to rebuild a network.
-
-    Attributes
-    ----------
-    name : str
-        One of `MODELS`, or ``custom`` for a string.
-    layers : str or None
-        The string of a sequential network, so that later changes to a named model do not affect it.
-    input_shape : (H, W, C)
-        Of one image.
-    classes : int
-        Number of outputs.
-    layout : dict or None
-        The graph, as written by `cnncli.nn.exchange`. Checkpoints of the first release have none: for
-        them it is built from ``name`` and ``layers``.
-    """
-
-    name: str
-    layers: str | None
-    input_shape: Shape
-    classes: int
-    layout: dict[str, Any] | None = None
-
-    def graph(self, *, seed: int = 0) -> Graph:
-        """The network's layers.
-
-        Parameters
-        ----------
-        seed : int
-            Seed of dropout, if there is no layout.
-
-        Raises
-        ------
-        OptionError
-            If they do not fit the input shape.
-        MalformedError
-            If the layout is damaged, or belongs to another input shape or number of classes.
-        """
-        if self.layout is None:
-            return self._built(seed)
-        graph = from_dict(Fields(self.layout, "layout"))
-        if graph.input_shape[:3] != self.input_shape or graph.output_shape[:3] != (1, 1, self.classes):
-            raise MalformedError("input or output of its layers does not match its preprocessing and classes")
-        return graph
-
-    def _built(self, seed: int) -> Graph:
-        if self.layers is not None:
-            return parse(self.layers, self.input_shape, self.classes, seed=seed)
-        builder = MODELS[self.name].graph if self.name in MODELS else None
-        if builder is None:
-            raise _unknown(self.name)
-        try:
-            return builder(self.input_shape, self.classes)
-        except CnncliError as fault:
-            height, width, channels = self.input_shape
-            raise OptionError(
-                f"{self.name} does not fit images of {height}x{width}x{channels}: {fault.message}",
-                fault.hint,
-            ) from fault
-
-
-def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Architecture:
-    """Read the value of ``-m``, and build the network.
-
-    Parameters
-    ----------
-    text : str
-        A name, ``auto`` (by the image's size), or a string of layers.
-    input_shape : (H, W, C)
-        Of one image.
-    classes : int
-        Outputs.
-    seed : int
-        Of dropout; weights have a seed of their own, in `Network`.
-
-    Raises
-    ------
-    OptionError
-        For an unknown name, or layers that do not fit the input shape.
-    """
-    model = _named(text, input_shape, classes)
-    return replace(model, layout=as_dict(model.graph(seed=seed)))
-
-
-def _named(text: str, input_shape: Shape, classes: int) -> Architecture:
-    name = text.strip().lower()
-    if name == "auto":
-        name = "compact" if max(input_shape[:2]) <= _LARGE else "resnet18"
-    if name in MODELS:
-        layers = MODELS[name].layers
-        return Architecture(name, layers(input_shape) if callable(layers) else layers, input_shape, classes)
-    if looks_like_layers(text) or not name:
-        return Architecture("custom", " ".join(text.split()), input_shape, classes)
-    raise _unknown(text)
-
-
-def check_model(text: str) -> None:
-    """Refuse a model that is invalid for images of any size, before the images are read.
-
-    Parameters
-    ----------
-    text : str
-        As for `architecture`.
-
-    Raises
-    ------
-    OptionError
-        For an unknown name, or words that are not layers.
-    """
-    wanted = _named(text, (1, 1, 1), 1)
-    if wanted.name == "custom":
-        check_words(text)
-
-
-def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
-    """Build a network from a name or a string of layers.
-
-    Parameters
-    ----------
-    text : str
-        As for `architecture`.
-    input_shape : (H, W, C)
-        Of one image.
-    classes : int
-        Outputs.
-    seed : int
-        Of dropout; weights have a seed of their own, in `Network`.
-
-    Returns
-    -------
-    Graph
-        Its last layer is named ``head``.
-    """
-    return _named(text, input_shape, classes).graph(seed=seed)
-
-
-def _unknown(text: str) -> OptionError:
-    from cnncli.models.aliases import suggest_word
-    from cnncli.nearest import did_you_mean
-
-    known = ["auto", *MODELS]
-    return OptionError(
-        f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
-        did_you_mean(text, known) or suggest_word(text) or 'Write layers as in -m "conv32 relu pool fc".',
-    )

@@ -18,7 +18,7 @@ from cnncli.data.prepare import FITS, LONG_SIDES, InputSpec, Resize
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.resize import INTERPOLATIONS
-from cnncli.models import Architecture
+from cnncli.models.architecture import Architecture
 from cnncli.nn import Graph, Network
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 

@@ -9,7 +9,7 @@ from cnncli.data.augment import parse_augment
 from cnncli.data.layout import Layout
 from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
-from cnncli.models import check_model
+from cnncli.models.choice import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 

@@ -15,7 +15,8 @@ from cnncli.data.loader import Loader
 from cnncli.data.model import Dataset, Report, class_weights, level_counts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
-from cnncli.models import Architecture, architecture
+from cnncli.models.architecture import Architecture
+from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 
 from . import peers, twins

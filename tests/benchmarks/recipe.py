@@ -17,7 +17,7 @@ from cnncli.core.threads import thread_count
 from cnncli.data.augment import Augment, parse_augment
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Split, statistics
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.nn import Network
 from cnncli.training.options import TrainOptions
 from cnncli.training.schedules import parse_schedule

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from cnncli.data.model import Arrays, Dataset
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.nn import (
+    AdaptiveAvgPool,
     Add,
     BatchNorm,
+    Concat,
     Conv,
+    Dropout,
     Flatten,
     GlobalAvgPool,
     Graph,
@@ -18,7 +21,10 @@ from cnncli.nn import (
     Linear,
     MaxPool,
     Network,
+    PadChannels,
     Relu,
+    ScaleChannels,
+    Sigmoid,
 )
 from cnncli.training.options import TrainOptions
 
@@ -48,7 +54,21 @@ def pooled():
     return graph
 
 
-@pytest.fixture(params=[branched, pooled], ids=lambda builder: builder.__name__)
+def squeezed():
+    """Layers of squeeze-and-excitation, of inception modules and of shortcuts without weights."""
+    graph = Graph((8, 6, 3))
+    with graph.scope("block.0"):
+        x = graph.add(Conv(4, 3, padding=1), name="conv")
+        gate = graph.add(GlobalAvgPool(), Conv(4, 1), Sigmoid(), names=("mean", "fc", "gate"))
+        scaled = graph.add(ScaleChannels(), inputs=(x, gate), name="scale")
+        short = graph.add(MaxPool(1, stride=2), PadChannels(1, 2), inputs=x)
+        graph.add(MaxPool(2), inputs=scaled)
+        graph.add(Concat(), inputs=(short, graph.output))
+    graph.add(AdaptiveAvgPool((2, 1)), Flatten(), Dropout(0.0), Linear(3))
+    return graph
+
+
+@pytest.fixture(params=[branched, pooled, squeezed], ids=lambda builder: builder.__name__)
 def network(request):
     made = Network(request.param(), seed=3)
     rng = np.random.default_rng(0)

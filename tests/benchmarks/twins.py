@@ -3,13 +3,24 @@
 Our weights have PyTorch's names and layouts, so they are loaded as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.nn import INPUT, BatchNorm, Conv, GlobalAvgPool, Linear, MaxPool, Network, Node
+from cnncli.nn import (
+    INPUT,
+    AdaptiveAvgPool,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Linear,
+    MaxPool,
+    Network,
+    Node,
+    PadChannels,
+)
 from cnncli.nn.convolution import pair
 
 from . import peers
@@ -27,9 +38,7 @@ def torch_twin(network: Network) -> Any:
     class Twin(torch.nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
-            for node in nodes:
-                self.add_module(node.name, _module(torch.nn, node))
-            self.steps = [(getattr(self, node.name), node.inputs, node.name) for node in nodes]
+            self.steps = [(_placed(torch, self, node), node.inputs, node.name) for node in nodes]
 
         def forward(self, images: Any) -> Any:
             values = {INPUT: images}
@@ -46,7 +55,20 @@ def torch_twin(network: Network) -> Any:
     return twin
 
 
-def _module(nn: Any, node: Node) -> Any:
+def _placed(torch: Any, module: Any, node: Node) -> Any:
+    """A layer's module, put where its name says: ``layer1.0.conv1`` lies in ``0`` of ``layer1``."""
+    *scopes, name = node.name.split(".")
+    for scope in scopes:
+        if not hasattr(module, scope):
+            module.add_module(scope, torch.nn.Module())
+        module = getattr(module, scope)
+    made = _module(torch, node)
+    module.add_module(name, made)
+    return made
+
+
+def _module(torch: Any, node: Node) -> Any:
+    nn = torch.nn
     layer, x = node.layer, node.input_shapes[0]
     match layer:
         case Conv():
@@ -60,27 +82,45 @@ def _module(nn: Any, node: Node) -> Any:
                 bias=layer.bias,
             )
         case Linear():
-            return nn.Linear(x.size, layer.out_features, bias=layer.bias)
+            return _linear(nn, x.size, layer)
         case BatchNorm():
             return nn.BatchNorm2d(x.channels, eps=layer.epsilon, momentum=layer.momentum)
         case MaxPool():
             return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil)
+        case AdaptiveAvgPool():
+            return nn.AdaptiveAvgPool2d(layer.size)
+        case PadChannels():
+            return nn.ZeroPad3d((0, 0, 0, 0, layer.before, layer.after))
+        case Dropout():
+            return nn.Dropout(layer.rate)
     plain = {
         "Relu": lambda: nn.ReLU(inplace=True),
+        "Sigmoid": nn.Sigmoid,
         "Flatten": nn.Flatten,
-        "GlobalAvgPool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        "Add": lambda: _add_module(nn),
-        "Dropout": lambda: nn.Dropout(layer.rate),  # type: ignore[attr-defined]
+        "GlobalAvgPool": lambda: nn.AdaptiveAvgPool2d(1),
+        "Add": lambda: _function(nn, lambda a, b: a.add_(b)),
+        "Concat": lambda: _function(nn, lambda *branches: torch.cat(branches, 1)),
+        "ScaleChannels": lambda: _function(nn, lambda x, scale: x * scale),
     }
     return plain[type(layer).__name__]()
 
 
-def _add_module(nn: Any) -> Any:
-    class Sum(nn.Module):  # type: ignore[misc, name-defined]
-        def forward(self, a: Any, b: Any) -> Any:
-            return a.add_(b)
+def _linear(nn: Any, inputs: int, layer: Linear) -> Any:
+    """A fully connected layer, which takes the means of feature maps too."""
 
-    return Sum()
+    class Flat(nn.Linear):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any) -> Any:
+            return super().forward(x.flatten(1))
+
+    return Flat(inputs, layer.out_features, bias=layer.bias)
+
+
+def _function(nn: Any, function: Callable[..., Any]) -> Any:
+    class Function(nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, *inputs: Any) -> Any:
+            return function(*inputs)
+
+    return Function()
 
 
 def as_torch(images: NDArray[np.float32]) -> Any:
@@ -112,19 +152,25 @@ def onnx_twin(network: Network) -> bytes | None:
 
 
 def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
-    """The operators of a layer; a global mean keeps its two sides of 1 in ONNX, which are then dropped."""
+    """The operators of a layer; means of maps keep their two sides of 1, which a matrix product drops."""
     name = node.name
     kind, attributes, parameters = _onnx_words(node)
     inputs = [*node.inputs, *(f"{name}.{parameter}" for parameter in parameters)]
-    if isinstance(node.layer, GlobalAvgPool):
-        square = f"{name}.square"
-        return [helper.make_node(kind, inputs, [square]), helper.make_node("Flatten", [square], [name])]
+    if isinstance(node.layer, Linear):
+        flat = f"{name}.flat"
+        before = [helper.make_node("Flatten", [inputs[0]], [flat])]
+        return [*before, helper.make_node(kind, [flat, *inputs[1:]], [name], name, **attributes)]
+    if isinstance(node.layer, PadChannels):
+        pads = (0, node.layer.before, 0, 0, 0, node.layer.after, 0, 0)
+        constant = helper.make_node("Constant", [], [f"{name}.pads"], value_ints=pads)
+        return [constant, helper.make_node(kind, [*inputs, f"{name}.pads"], [name], name)]
     return [helper.make_node(kind, inputs, [name], name, **attributes)]
 
 
 def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
     """Operator, attributes and parameters of a layer."""
     layer: Any = node.layer
+    x = node.input_shapes[0]
     weights = ("weight", "bias") if getattr(layer, "bias", False) else ("weight",)
     match layer:
         case Conv():
@@ -133,7 +179,7 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
                 {
                     "kernel_shape": pair(layer.kernel),
                     "strides": pair(layer.stride),
-                    "pads": [each[end] for end in (0, 1) for each in layer.paddings(node.input_shapes[0])],
+                    "pads": [each[end] for end in (0, 1) for each in layer.paddings(x)],
                     "group": layer.groups,
                 },
                 weights,
@@ -155,5 +201,20 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
                 },
                 (),
             )
-    kinds = {"Relu": "Relu", "Flatten": "Flatten", "GlobalAvgPool": "GlobalAveragePool", "Add": "Add"}
+        case AdaptiveAvgPool():
+            sizes = [pixels // count for pixels, count in zip(x[:2], pair(layer.size), strict=True)]
+            return "AveragePool", {"kernel_shape": sizes, "strides": sizes}, ()
+        case PadChannels():
+            return "Pad", {}, ()
+    kinds = {
+        "Relu": "Relu",
+        "Sigmoid": "Sigmoid",
+        "Flatten": "Flatten",
+        "GlobalAvgPool": "GlobalAveragePool",
+        "Add": "Add",
+        "ScaleChannels": "Mul",
+        "Dropout": "Identity",
+    }
+    if type(layer).__name__ == "Concat":
+        return "Concat", {"axis": 1}, ()
     return kinds[type(layer).__name__], {}, ()

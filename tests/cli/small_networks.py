@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from cnncli.models import Architecture
+from cnncli.models.architecture import Architecture
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
 

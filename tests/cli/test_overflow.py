@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.models import architecture
+from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
 

@@ -4,7 +4,7 @@ import pytest
 
 from cnncli.errors import CnncliError
 from cnncli.models.aliases import _ALIASES
-from cnncli.models.catalog import check_model
+from cnncli.models.choice import check_model
 from cnncli.models.grammar import WORDS, is_word
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.data.shipped import model_path
-from cnncli.models import build, summary
+from cnncli.models.choice import build
+from cnncli.models.summary import summary
 from cnncli.nn import Inference
 from cnncli.training.checkpoint import load_checkpoint
 

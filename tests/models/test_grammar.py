@@ -3,7 +3,7 @@
 import pytest
 
 from cnncli.errors import CnncliError
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.models.grammar import WORDS, looks_like_layers
 from cnncli.nn import AvgPool, BatchNorm, Conv, Dropout, Flatten, LeakyRelu, Linear, MaxPool
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cnncli.models import build, summary
+from cnncli.models.choice import build
+from cnncli.models.summary import summary
 from cnncli.nn import Inference, Network
 
 

@@ -10,7 +10,7 @@ from guarded import CANARY, Guarded
 
 from cnncli import nn
 from cnncli.core import native
-from cnncli.models.catalog import build
+from cnncli.models.choice import build
 from cnncli.nn import fusion, network
 from cnncli.nn.plan import Plan
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnncli.checked import Fields, MalformedError
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.nn import (
     AdaptiveAvgPool,
     Add,

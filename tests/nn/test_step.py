@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import CnncliError
-from cnncli.models.catalog import build
+from cnncli.models.choice import build
 from cnncli.nn import (
     SGD,
     Adam,

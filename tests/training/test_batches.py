@@ -4,7 +4,7 @@ import pytest
 from training_helpers import Watcher, never
 
 from cnncli.errors import OptionError
-from cnncli.models import architecture
+from cnncli.models.choice import architecture
 from cnncli.training.batches import whole_steps_only
 
 

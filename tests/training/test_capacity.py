@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import OptionError
-from cnncli.models import build
+from cnncli.models.choice import build
 from cnncli.training.capacity import check_weights, run_memory
 
 

@@ -6,7 +6,7 @@ from training_helpers import Watcher, never
 
 from cnncli.checked import MalformedError
 from cnncli.errors import CnncliError
-from cnncli.models import architecture
+from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
 from cnncli.training.trained_images import PARTS, TrainedImages

@@ -28,7 +28,7 @@ COMMAND = Command(
             "model",
             ("--model", "-m"),
             str,
-            "compact, lenet5, 2conv, vgg-small, resnet20, resnet18, or layers: 'conv32 relu "
+            "compact, lenet5, resnet18 or another of the README's models, or layers: 'conv32 relu "
             "conv64 relu pool fc128 relu dropout0.5 fc'.  [default: auto, by the image size]",
             metavar="MODEL",
         ),

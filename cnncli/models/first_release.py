@@ -1,6 +1,6 @@
-"""Residual networks.
+"""Residual networks as the first release built them, whose checkpoints do not hold their layers.
 
-Source: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2015.
+Their skips have 1x1 convolutions in both networks, and layers are named by kind and number.
 """
 
 from cnncli import nn
@@ -46,3 +46,7 @@ def _block(graph: Graph, channels: int, *, stride: int) -> None:
         skip = graph.add(nn.BatchNorm())
     graph.add(Add(), inputs=(main, skip))
     graph.add(Relu())
+
+
+#: By the name that a checkpoint holds.
+BUILDERS = {"resnet18": resnet18, "resnet20": resnet20}

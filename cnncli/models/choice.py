@@ -1,0 +1,172 @@
+"""The network that ``-m`` asks for.
+
+A model is given as its name, or as its name and options, ``NAME:option=value,flag``, in the notation of
+kernels: ``googlenet:aux``, ``vgg16:width=0.25``.
+"""
+
+import re
+from collections.abc import Mapping
+
+from cnncli.errors import CnncliError, OptionError
+from cnncli.models.architecture import Architecture
+from cnncli.models.catalog import MODELS, Model, Range, Shape, Value
+from cnncli.models.grammar import check_words, looks_like_layers, parse
+from cnncli.nn import Graph
+from cnncli.nn.exchange import as_dict
+
+_SPELLINGS = {name.replace("-", ""): name for name in MODELS}  # vgg16_bn, ResNet-18, SE-ResNet-50
+_LARGE = 128  # auto chooses a residual network above this side
+_SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
+
+
+def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Architecture:
+    """Read the value of ``-m``, and build the network.
+
+    Parameters
+    ----------
+    text : str
+        A name, with options if it has any, ``auto`` (by the image's size), or a string of layers.
+    input_shape : (H, W, C)
+        Of one image.
+    classes : int
+        Outputs.
+    seed : int
+        Of dropout; weights have a seed of their own, in `Network`.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name or option, or layers that do not fit the input shape.
+    """
+    name, options = _read(text, input_shape)
+    if name == "custom":
+        words: str | None = " ".join(text.split())
+        return Architecture(
+            name, words, input_shape, classes, as_dict(parse(words or "", input_shape, classes, seed=seed))
+        )
+    model = MODELS[name]
+    try:
+        graph = model.graph(input_shape, classes, seed=seed, **options)
+    except OptionError:
+        raise
+    except CnncliError as fault:
+        raise _unfit(name, input_shape, fault, model=model, options=options) from fault
+    return Architecture(
+        _spelled(name, options), model.words(input_shape), input_shape, classes, as_dict(graph)
+    )
+
+
+def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
+    """Build a network from a name or a string of layers: the graph of `architecture`."""
+    return architecture(text, input_shape, classes, seed=seed).graph(seed=seed)
+
+
+def check_model(text: str) -> None:
+    """Refuse a model that is invalid for images of any size, before the images are read.
+
+    Parameters
+    ----------
+    text : str
+        As for `architecture`.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name or option, or words that are not layers.
+    """
+    if _read(text, (1, 1, 1))[0] == "custom":
+        check_words(text)
+
+
+def _read(text: str, input_shape: Shape) -> tuple[str, dict[str, Value]]:
+    """The name of a model, ``custom`` for a string, and its options."""
+    written, colon, rest = text.strip().lower().partition(":")
+    name = _SPELLINGS.get(re.sub(r"[\s_-]", "", written), written)
+    if name == "auto" and not colon:
+        name = "compact" if max(input_shape[:2]) <= _LARGE else "resnet18"
+    if name in MODELS:
+        return name, _options(name, rest) if colon else {}
+    if not colon and (looks_like_layers(text) or not name):
+        return "custom", {}
+    raise _unknown(written if colon else text)
+
+
+def _options(name: str, text: str) -> dict[str, Value]:
+    """Options as in ``aux,width=0.5``, of those that the model has."""
+    known = MODELS[name].options
+    found: dict[str, Value] = {}
+    for part in text.split(","):
+        key, equals, value = (each.strip() for each in part.partition("="))
+        if key not in known:
+            having = ", ".join(known) or "none"
+            raise OptionError(
+                f"--model: {name} has no option {key!r}; expected one of its options: {having}",
+                f"Write it as in -m {name}:{_example(known)}." if known else f"Say -m {name} alone.",
+            )
+        limits = known[key]
+        found[key] = True if limits is None else _number(name, key, value, limits)
+        if limits is None and equals:
+            raise OptionError(
+                f"--model: {key} of {name} is {value!r}; expected {key} alone, which turns it on",
+                f"Say -m {name}:{key}, or leave it out.",
+            )
+    return found
+
+
+def _number(name: str, key: str, text: str, limits: Range) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not limits.low <= number <= limits.high:
+        raise OptionError(
+            f"--model: {key} of {name} is {text!r}; expected a number from {limits.low:g} to {limits.high:g}",
+            f"Say, for example, -m {name}:{key}=0.5.",
+        )
+    return number
+
+
+def _example(options: Mapping[str, Range | None]) -> str:
+    name, limits = next(iter(options.items()))
+    return name if limits is None else f"{name}=0.5"
+
+
+def _spelled(name: str, options: Mapping[str, Value]) -> str:
+    """A name with its options, as in ``googlenet:aux,width=0.5``."""
+    words = [key if value is True else f"{key}={value:g}" for key, value in options.items()]
+    return f"{name}:{','.join(words)}" if words else name
+
+
+def _unfit(
+    name: str, input_shape: Shape, fault: CnncliError, *, model: Model, options: Mapping[str, Value]
+) -> OptionError:
+    """Images that a model is too large for: which layer ran out, and which size would do."""
+    height, width, channels = input_shape
+    side = _smallest_side(model, channels, options)
+    enough = (
+        f"Use images of {side} pixels a side or more, as --size {side} makes them." if side else fault.hint
+    )
+    return OptionError(f"{name} does not fit images of {height}x{width}x{channels}: {fault.message}", enough)
+
+
+def _smallest_side(model: Model, channels: int, options: Mapping[str, Value]) -> int | None:
+    """A side of square images that a model fits, of some that are tried."""
+    side: int
+    for side in _SIDES:
+        try:
+            model.graph((side, side, channels), 2, seed=0, **options)
+        except CnncliError:
+            continue
+        return side
+    return None
+
+
+def _unknown(text: str) -> OptionError:
+    from cnncli.models.aliases import suggest_word
+    from cnncli.nearest import did_you_mean
+
+    known = ["auto", *MODELS]
+    return OptionError(
+        f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
+        did_you_mean(text, known) or suggest_word(text) or 'Write layers as in -m "conv32 relu pool fc".',
+    )
