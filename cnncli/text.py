@@ -5,6 +5,10 @@ a line round. Whatever is printed goes through `printable`; JSON, which states s
 through `inert`.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _MOST = 80  # characters of a quoted value
 _LONGEST = 400  # of a word without quotes, such as a path
 _JOINERS = "\u200c\u200d"  # within Persian words and emoji: no direction, no line
@@ -72,3 +76,9 @@ def with_short_words(message: str) -> str:
         return f"{match[0][: _LONGEST // 2]}…{match[0][-_LONGEST // 2 :]} ({len(match[0]):,} characters)"
 
     return re.sub(rf"\S{{{_LONGEST + 50},}}", cut, message)
+
+
+def listed(names: "Sequence[str]", most: int = 3, *, separator: str = ", ") -> str:
+    """The first names, and how many more there are."""
+    shorter = separator.join(names[:most])
+    return shorter if len(names) <= most else f"{shorter} and {len(names) - most:,} more"

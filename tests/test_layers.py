@@ -26,8 +26,8 @@ FLOORS = {
     "nn": 2,
     "models": 3,
     "data": 3,
-    "training": 4,
-    "tasks": 5,
+    "tasks": 4,
+    "training": 5,
     "views": 6,
     "cli": 7,
 }
@@ -269,7 +269,7 @@ WARM = {
             "network normalisation objective optimisers pairs plan pooling scatter schedules slots step "
             "window winograd"
         ),
-        "tasks": "classification",
+        "tasks": "classification softmax task",
         "training": "checkpoint tensors",
     },
     "--help": {

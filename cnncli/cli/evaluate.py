@@ -1,6 +1,7 @@
-"""``cnncli evaluate``: how often a trained network is right, class by class."""
+"""``cnncli evaluate``: how good a trained network is on images whose targets are known."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -14,21 +15,20 @@ from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
 from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.streams import write_stdout
+from cnncli.cli.train_report import files_of, write_test_files
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
 from cnncli.data.assemble import picked
-from cnncli.data.classes import class_name
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
-from cnncli.data.model import Dataset, Labels, Split
-from cnncli.data.relabelled import Relabelled
+from cnncli.data.model import Dataset, Split
+from cnncli.data.retargeted import Retargeted
+from cnncli.data.targets import Targets
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.tasks.classification import Evaluation, evaluate
-from cnncli.training.folder import TEST_FILES
-
-_NAMED = 8  # classes that a message names
+from cnncli.tasks.task import Evaluation
+from cnncli.training.evaluation import judged, outputs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Predictions:
     Attributes
     ----------
     dataset : Dataset
-        Its test split holds all these images, its classes are the network's.
+        Its test split holds all these images, their targets as the network knows them.
     choice : EvaluationImages
         Which images they are.
     evaluation : Evaluation
@@ -110,76 +110,47 @@ def run(
             layout=Layout(splits=splits, label_column=label_column, path_column=path_column),
             whole=True,
         )
-        labels = class_numbers(found, trained)
+        targets = [trained.task.as_known(each.targets, found.name) for each in _splits(found)]
         choice = choose(found, trained, source=dataset, split=split)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     folder = None if output is None else _made(Path(output), found, trained)
-    predictions = _evaluated(found, trained, labels, choice, threads=cores)
+    predictions = _evaluated(found, trained, targets, choice, threads=cores)
     for line in () if quiet else _remarks(predictions, trained):
         report(line)
     if folder is not None:
-        from cnncli.cli.train_report import write_test_files
-
         title = f"{trained.checkpoint.architecture.name} on {in_unicode(found.name)}"
-        write_test_files(folder, predictions.dataset, predictions.evaluation, title=title)
+        write_test_files(folder, predictions.dataset, predictions.evaluation, trained.task, title=title)
     text = as_json(predictions, trained, model) if json else as_text(predictions, trained)
     write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
-    if folder is not None and not quiet:
-        report(f"{', '.join(TEST_FILES[:-1])} and {TEST_FILES[-1]} are in {shown(folder)}")
+    if folder is not None and not quiet and (files := files_of(trained.task)):
+        report(f"{', '.join(files[:-1])} and {files[-1]} are in {shown(folder)}")
     return SOME_FAILED if predictions.dataset.skipped else DONE
 
 
-def class_numbers(dataset: Dataset, trained: Trained) -> Labels:
-    """The network's number of each of a dataset's classes.
-
-    Returns
-    -------
-    ndarray, shape (K,), int64
-
-    Raises
-    ------
-    CnncliError
-        If the network does not know one of them.
-    """
-    known = {class_name(name): number for number, name in enumerate(trained.checkpoint.classes)}
-    missing = [name for name in dataset.classes if name not in known]
-    if missing:
-        raise CnncliError(
-            f"{in_unicode(dataset.name)} has {_several(len(dataset.classes), dataset.classes)}; "
-            f"expected some of the network's {_several(len(known), trained.checkpoint.classes)}",
-            f"Give the checkpoint that was trained on such images with -m: {in_unicode(missing[0])} is not "
-            "among the classes of this one.",
-        )
-    return np.array([known[name] for name in dataset.classes], np.int64)
-
-
-def _several(count: int, names: tuple[str, ...]) -> str:
-    listed = ", ".join(in_unicode(name) for name in names[:_NAMED])
-    return f"{count} classes ({listed}{', …' if count > _NAMED else ''})"
+def _splits(dataset: Dataset) -> tuple[Split, Split, Split]:
+    return dataset.train, dataset.val, dataset.test
 
 
 def _evaluated(
-    found: Dataset, trained: Trained, numbers: Labels, choice: EvaluationImages, *, threads: int
+    found: Dataset, trained: Trained, targets: Sequence[Targets], choice: EvaluationImages, *, threads: int
 ) -> Predictions:
     """Run the network on every image that was chosen."""
     start = perf_counter()
-    preprocessing = trained.checkpoint.preprocessing
-    parts = zip((found.train, found.val, found.test), choice.places, strict=True)
-    chosen = [picked(part, at, choice.split) for part, at in parts if len(at)]
-    relabelled = [Relabelled(part, numbers[part.labels]) for part in chosen]
-    batch = max(batch_size(trained.network.graph, threads), 8 * threads)
-    evaluations = [
-        evaluate(trained.network, part, preprocessing, batch=batch, threads=threads) for part in relabelled
+    chosen: list[Split] = [
+        Retargeted(picked(split, at, choice.split), known.take(at))
+        for split, known, at in zip(_splits(found), targets, choice.places, strict=True)
+        if len(at)
     ]
-    starts = np.cumsum([0, *(len(part) for part in relabelled)])
-    evaluation = Evaluation(
-        np.concatenate([each.indices + at for each, at in zip(evaluations, starts, strict=False)]),
-        np.concatenate([each.labels for each in evaluations]),
-        np.concatenate([each.outputs for each in evaluations]),
-    )
-    joined = relabelled[0] if len(relabelled) == 1 else _Joined(tuple(relabelled), choice.split)
-    dataset = replace(found, classes=trained.checkpoint.classes, train=joined, test=joined)
+    batch = max(batch_size(trained.network.graph, threads), 8 * threads)
+    preprocessing = trained.checkpoint.preprocessing
+    outputs = [
+        outputs_of(trained.network, each, preprocessing, batch=batch, threads=threads) for each in chosen
+    ]
+    all_targets = chosen[0].targets.joined([each.targets for each in chosen[1:]])
+    joined = chosen[0] if len(chosen) == 1 else _Joined(tuple(chosen), all_targets)
+    evaluation = judged(np.concatenate(outputs), all_targets, trained.task)
+    dataset = replace(found, train=joined, test=joined)
     return Predictions(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 
 
@@ -198,7 +169,7 @@ class _Joined:
     """Splits one after the other."""
 
     parts: tuple[Split, ...]
-    label: str
+    targets: Targets
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -206,10 +177,6 @@ class _Joined:
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.parts[0].shape
-
-    @property
-    def labels(self) -> Labels:
-        return np.concatenate([part.labels for part in self.parts])
 
     def _place(self, index: int) -> tuple[Split, int]:
         for part in self.parts:
@@ -237,7 +204,7 @@ class _Joined:
 def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
     """A folder that is there, in which nothing is written over that was read."""
     read = (*dataset.files, *((trained.checkpoint.path,) if trained.checkpoint.path else ()))
-    if both := overwritten([str(folder / name) for name in TEST_FILES], map(str, read)):
+    if both := overwritten([str(folder / name) for name in files_of(trained.task)], map(str, read)):
         raise UsageError(
             f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
             "Choose another folder with -o.",

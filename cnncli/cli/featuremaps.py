@@ -28,7 +28,7 @@ from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
 from cnncli.nn import Inference
-from cnncli.tasks.classification import are_finite, predictions, probabilities
+from cnncli.tasks.task import Decoded, are_finite
 from cnncli.views.colors import as_rgb
 from cnncli.views.sections import BarRow, Page, Section, Tile
 
@@ -52,8 +52,8 @@ class LayerActivations:
         As it came, no larger than it is drawn.
     prepared : Prepared
         As the network takes it.
-    shares : ndarray, shape (K,), float64
-        Probabilities.
+    decoded : Decoded
+        What the network says of the image.
     sections : list of Section
         Of the page.
     layers : list of dict
@@ -67,7 +67,7 @@ class LayerActivations:
     name: str
     picture: NDArray[np.uint8]
     prepared: Prepared
-    shares: NDArray[np.float64]
+    decoded: Decoded
     sections: list[Section]
     layers: list[dict[str, Any]]
     arrays: Arrays
@@ -247,12 +247,12 @@ def _look(
     outputs = activations[network.graph.output].reshape(1, -1)
     if not are_finite(outputs).all():
         raise no_output(name)
-    shares = probabilities(outputs)[0]
+    (decoded,) = trained.task.decode(outputs, top=_PREDICTIONS)
     rows, side = (None, VIEWS[view].sides[1]) if named else (_ROWS, VIEWS[view].sides[0])
-    seen = Seen(network, names, activations, x[0], prepared.pixels, checkpoint.classes, rows, side, brief)
+    seen = Seen(network, names, activations, x[0], prepared.pixels, trained.task.outputs, rows, side, brief)
     sections, about, arrays = VIEWS[view].draw(seen)
     return LayerActivations(
-        name, _small(picture, trained.input_spec), prepared, shares, sections, about, arrays, len(brief)
+        name, _small(picture, trained.input_spec), prepared, decoded, sections, about, arrays, len(brief)
     )
 
 
@@ -287,10 +287,10 @@ def _page(activations: LayerActivations, trained: Trained, view: str) -> Page:
             changes,
         ),
     )
-    (found,) = predictions(activations.shares[None], checkpoint.classes, top=_PREDICTIONS)
-    bars = tuple(BarRow(shown(each.label), _percent(each.probability), each.probability) for each in found)
+    bars = tuple(BarRow(shown(name), _percent(share), share) for name, share in activations.decoded.bars())
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
-    subtitle = f"{name}, {trained.network.size:,} parameters {where}, {len(checkpoint.classes)} classes"
+    outputs = f"{len(trained.task.outputs)} {trained.task.output_noun}"
+    subtitle = f"{name}, {trained.network.size:,} parameters {where}, {outputs}"
     return Page(
         VIEWS[view].title.format(checkpoint.architecture.name),
         subtitle,
@@ -371,12 +371,11 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
 def _json_line(
     activations: LayerActivations, trained: Trained, source: str, target: str, *, view: str, seconds: float
 ) -> str:
-    (found,) = predictions(activations.shares[None], trained.checkpoint.classes, top=_PREDICTIONS)
     value = {
         "input": in_unicode(source),
         "output": in_unicode(target),
         "view": view,
-        "predictions": [{"label": each.label, "probability": round(each.probability, 6)} for each in found],
+        **activations.decoded.record(),
         "layers": activations.layers,
         "seconds": round(seconds, 6),
     }

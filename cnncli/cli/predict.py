@@ -1,4 +1,4 @@
-"""``cnncli predict``: classify images."""
+"""``cnncli predict``: what a trained network says of images."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -23,7 +23,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, reading_fault, shown
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.nn import Inference
-from cnncli.tasks.classification import Prediction, are_finite, predictions, probabilities
+from cnncli.tasks.task import Decoded, are_finite
 
 _FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
@@ -84,7 +84,7 @@ def run(
         raise UsageError(error.message, error.hint) from error
     trained = load_trained(model)
     names = [each.name for each in listing.known]
-    readout = choose_row_writer(names, trained.checkpoint.classes, json=json, csv=csv, top=top)
+    readout = choose_row_writer(names, trained.task, json=json, csv=csv, top=top)
     _flush([readout.header()])
     count = _Count()
     classified = closing(_classified(listing, trained, (cores, top), count=count, quiet=quiet))
@@ -168,7 +168,7 @@ def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
 def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:
     """Run the network on several inputs."""
     good = [result for _, result in run if isinstance(result, Prepared)]
-    found: Iterator[list[Prediction]] = iter(())
+    found: Iterator[Decoded] = iter(())
     finite: Iterator[bool] = iter(())
     faint: Iterator[bool] = iter(())
     if good:
@@ -177,7 +177,7 @@ def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Ro
         faint = iter(_are_faint(pixels, trained.checkpoint.preprocessing.std))
         known = are_finite(outputs)
         finite = iter(known.tolist())
-        found = iter(predictions(probabilities(outputs[known]), trained.checkpoint.classes, top=top))
+        found = iter(trained.task.decode(outputs[known], top=top))
     rows = []
     for item, result in run:
         if not isinstance(result, Prepared):

@@ -9,7 +9,7 @@ from cnncli.checked import as_json
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.records import record
-from cnncli.tasks.classification import Prediction
+from cnncli.tasks.task import Decoded, Task
 
 _NAME_WIDTH = 28  # of names that are not known yet
 _LEAST_NAME = 16  # characters of names that a bar leaves
@@ -27,8 +27,8 @@ class Row:
     ----------
     name : str
         Of the input.
-    predictions : sequence of Prediction
-        Likeliest first; empty where there is an error.
+    decoded : Decoded or None
+        What the network says of it; None where there is an error.
     adapted : tuple of str
         What was done to the picture that the user might not expect.
     error : CnncliError or None
@@ -36,7 +36,7 @@ class Row:
     """
 
     name: str
-    predictions: Sequence[Prediction] = ()
+    decoded: Decoded | None = None
     adapted: tuple[str, ...] = ()
     error: CnncliError | None = None
 
@@ -65,14 +65,12 @@ class JsonLines:
         return None
 
     def line(self, row: Row) -> str:
-        """``{"input":…,"predictions":[{"label":…,"probability":…},…]}``, or ``{"input":…,"error":…}``."""
+        """``{"input":…,"predictions":…}`` or what else the task says, or ``{"input":…,"error":…}``."""
         value: dict[str, object] = {"input": in_unicode(row.name)}
         if row.error is not None:
             value["error"] = row.error.message
-        else:
-            value["predictions"] = [
-                {"label": each.label, "probability": round(each.probability, 6)} for each in row.predictions
-            ]
+        elif row.decoded is not None:
+            value |= row.decoded.record()
         if row.adapted:
             value["adapted"] = row.adapted
         return as_json(value)
@@ -83,30 +81,25 @@ class Csv:
 
     holds_errors = True
 
-    def __init__(self, top: int) -> None:
-        self._top = top
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
 
     def header(self) -> str | None:
-        """``input,label,probability,label_2,probability_2,…,error``."""
-        columns = ["input"]
-        for rank in range(1, self._top + 1):
-            mark = f"_{rank}" if rank > 1 else ""
-            columns += [f"label{mark}", f"probability{mark}"]
-        return ",".join([*columns, "error"])
+        """``input``, the columns of the task, ``error``."""
+        return ",".join(["input", *self._columns, "error"])
 
     def line(self, row: Row) -> str:
         """The fields of one input."""
         fields = [row.name]
-        for each in row.predictions:
-            fields += [each.label, f"{each.probability:.6f}"]
-        fields += [""] * (1 + 2 * self._top - len(fields))
+        fields += row.decoded.cells() if row.decoded is not None else []
+        fields += [""] * (1 + len(self._columns) - len(fields))
         fields.append(row.error.message if row.error is not None else "")
         # Exact for programs; a terminal is no program.
         return ",".join(map(_quoted, map(shown, fields) if sys.stdout.isatty() else fields))
 
 
 class Columns:
-    """Name, label and probability, label and probability, …, with tabs between."""
+    """Name, and the cells of the task (label and probability, …), with tabs between."""
 
     holds_errors = False
 
@@ -116,10 +109,8 @@ class Columns:
 
     def line(self, row: Row) -> str:
         """The columns of one input."""
-        fields = [shown(row.name)]
-        for each in row.predictions:
-            fields += [shown(each.label), f"{each.probability:.6f}"]
-        return "\t".join(fields)
+        fields = [row.name, *(row.decoded.cells() if row.decoded is not None else [])]
+        return "\t".join(map(shown, fields))
 
 
 class Table:
@@ -129,8 +120,8 @@ class Table:
     ----------
     names : sequence of str
         Inputs, as far as they are known, for the width of the first column.
-    classes : sequence of str
-        Labels, for the width of the others.
+    labels : sequence of str
+        What may be predicted, for the width of the others.
     columns : int
         Of the terminal.
     styled : bool
@@ -139,9 +130,9 @@ class Table:
 
     holds_errors = False
 
-    def __init__(self, names: Sequence[str], classes: Sequence[str], *, columns: int, styled: bool) -> None:
+    def __init__(self, names: Sequence[str], labels: Sequence[str], *, columns: int, styled: bool) -> None:
         widest = max(map(len, map(shown, names)), default=_NAME_WIDTH)
-        self._label = max(5, min(max(len(shown(label)) for label in classes), columns // 3))
+        self._label = max(5, min(max(len(shown(label)) for label in labels), columns // 3))
         beside = self._label + 2 + 2
         self._barred = beside + _SHARE + 2 + _BAR + min(widest, _LEAST_NAME) <= columns
         beside += _SHARE + 2 + _BAR if self._barred else len(_HEADING)
@@ -156,13 +147,13 @@ class Table:
 
     def line(self, row: Row) -> str:
         """Name, label, probability, and as far as they fit a bar and the runners-up."""
-        first = row.predictions[0]
+        (first, probability), *rest = row.decoded.bars() if row.decoded is not None else [("", 0.0)]
         name = _fitted(shown(row.name), self._name, keep_end=True)
-        label = _fitted(shown(first.label), self._label)
-        share = f"{first.probability:{_SHARE}.2%}" + (f"  {_bar(first.probability)}" if self._barred else "")
+        label = _fitted(shown(first), self._label)
+        share = f"{probability:{_SHARE}.2%}" + (f"  {_bar(probability)}" if self._barred else "")
         others = ""
-        for each in row.predictions[1:]:
-            more = f"  {_fitted(shown(each.label), _LABEL_WIDTH).rstrip()} {each.probability:.2%}"
+        for other, less in rest:
+            more = f"  {_fitted(shown(other), _LABEL_WIDTH).rstrip()} {less:.2%}"
             if self._used + len(others) + len(more) > self._columns:
                 break
             others += more
@@ -171,22 +162,20 @@ class Table:
         return f"{name}  \x1b[1m{label}\x1b[0m  {share}\x1b[2m{others}\x1b[0m"
 
 
-def choose_row_writer(
-    names: Sequence[str], classes: Sequence[str], *, json: bool, csv: bool, top: int
-) -> RowWriter:
+def choose_row_writer(names: Sequence[str], task: Task, *, json: bool, csv: bool, top: int) -> RowWriter:
     """The way that was asked for, or that suits where standard output goes."""
     if json:
         return JsonLines()
     if csv:
-        return Csv(min(top, len(classes)))
-    if not sys.stdout.isatty():
+        return Csv(task.columns(top))
+    if not sys.stdout.isatty() or not task.draws_bars:
         return Columns()
     try:
         columns = os.get_terminal_size(1).columns or 80
     except OSError:
         columns = 80
     styled = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return Table(names, classes, columns=columns, styled=styled)
+    return Table(names, task.outputs, columns=columns, styled=styled)
 
 
 def _quoted(field: str) -> str:

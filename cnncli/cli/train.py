@@ -18,8 +18,7 @@ from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 
 if TYPE_CHECKING:
-    from cnncli.data.model import Dataset, Report
-    from cnncli.tasks.classification import Classification
+    from cnncli.data.model import Report
     from cnncli.training.loop import Observer
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import Session
@@ -134,7 +133,6 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
             with _loading(settings) as show_progress:
                 return resume(
                     settings.resume,
-                    make_task,
                     changes=Changes(asked.get("data"), asked.get("epochs")),
                     threads=settings.threads,
                     offline="offline" in asked,
@@ -172,7 +170,6 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
         with _loading(settings) as show_progress:
             return begin(
                 options,
-                make_task,
                 output=settings.output,
                 threads=settings.threads,
                 report=show_progress,
@@ -196,6 +193,7 @@ def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
 def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
     """Refuse a folder in which the run would write over what it reads."""
     from cnncli.cli.names import identity
+    from cnncli.cli.train_report import PAGES
     from cnncli.training.folder import FILES, RATE_CURVE
 
     if settings.output is None:
@@ -203,7 +201,8 @@ def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
     init, dataset = Path(options.init or ""), Path(options.dataset)
     read = {identity(str(init / "best.safetensors" if init.is_dir() else init)), identity(str(dataset))}
     within = dataset.is_dir() and Path(settings.output).resolve().is_relative_to(dataset.resolve())
-    for name in (RATE_CURVE,) if settings.find_lr else FILES:
+    written = [*FILES, *(name for pages in PAGES.values() for name in pages.files)]
+    for name in (RATE_CURVE,) if settings.find_lr else written:
         path = Path(settings.output, name)
         if path.exists() and (within or identity(str(path)) in read):
             raise UsageError(
@@ -211,15 +210,6 @@ def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
                 "expected another folder",
                 "Name another folder with -o.",
             )
-
-
-def make_task(
-    dataset: "Dataset", options: "TrainOptions", weights: tuple[float, ...] | None
-) -> "Classification":
-    """The task of a dataset of classes."""
-    from cnncli.tasks.classification import Classification
-
-    return Classification(len(dataset.classes), options.smoothing, weights)
 
 
 @contextmanager
@@ -246,7 +236,7 @@ def _display(session: "Session", settings: CommandSettings) -> AbstractContextMa
         from cnncli.cli.train_live import live_display
 
         return live_display(session)
-    return nullcontext(Lines(session.trainer.epochs))
+    return nullcontext(Lines(session.trainer.epochs, session.task.watched))
 
 
 class _Keeping:
@@ -273,6 +263,7 @@ def draw_curves(session: "Session") -> None:
     progress = session.trainer.progress
     page = curves_page(
         progress.history,
+        session.task.watched,
         title=_title(session),
         best=progress.best_epoch,
         only_in_training=_only_in_training(session),
@@ -330,7 +321,7 @@ def _untested(session: "Session") -> str:
 
 
 def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
-    progress = session.trainer.progress
+    progress, watched = session.trainer.progress, session.task.watched.name
     return {
         "run": str(session.folder.path),
         "model": session.model.name,
@@ -340,50 +331,51 @@ def _object(session: "Session", result: dict[str, Any]) -> dict[str, Any]:
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "test_images": result["images"],
-        "test_accuracy": result["accuracy"],
+        f"test_{watched}": result[watched],
         "test_loss": result["loss"],
         "seconds": round(progress.seconds, 3),
     }
 
 
 def _closing_line(session: "Session", result: dict[str, Any]) -> str:
-    from cnncli.tasks.scores import accuracy_text
-
     progress = session.trainer.progress
     took = f"{progress.seconds:.1f} s, {_epochs(progress.epoch)}"
-    if result["accuracy"] is None:
+    if not result["images"]:
         return f"trained in {took}; there are no test images"
     return (
-        f"test accuracy {accuracy_text(result['right'], result['images'])}, "
+        f"test {session.task.sentence(result)}, "
         f"with the weights of epoch {progress.best_epoch}; trained in {took}"
     )
 
 
 def _test(session: "Session", settings: CommandSettings) -> dict[str, Any]:
-    from cnncli.tasks.classification import evaluate
+    from cnncli.training.evaluation import evaluate
 
     dataset = session.dataset
     if not len(dataset.test):
-        return {"images": 0, "right": 0, "accuracy": None, "loss": None}
+        return session.task.no_result()
     batch = session.trainer.inputs.batch
     evaluation = evaluate(
-        session.best_network(), dataset.test, session.preprocessing, batch=batch, threads=settings.threads
+        session.best_network(),
+        dataset.test,
+        session.preprocessing,
+        session.task,
+        batch=batch,
+        threads=settings.threads,
     )
     from cnncli.cli.train_report import write_test_files
 
-    write_test_files(session.folder.path, dataset, evaluation, title=_title(session), split="test")
-    return {
-        "images": len(evaluation),
-        "right": int((evaluation.predicted == evaluation.labels).sum()),
-        "accuracy": evaluation.accuracy,
-        "loss": evaluation.loss,
-    }
+    write_test_files(
+        session.folder.path, dataset, evaluation, session.task, title=_title(session), split="test"
+    )
+    return evaluation.result()
 
 
 def _stopped_early(session: "Session") -> str:
+    watched = session.task.watched
     return (
         f"stopped early, after epoch {session.trainer.progress.epoch}: "
-        f"no higher validation accuracy for {_epochs(session.trainer.waited)}"
+        f"no {watched.comparative} validation {watched.name} for {_epochs(session.trainer.waited)}"
     )
 
 

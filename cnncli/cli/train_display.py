@@ -12,6 +12,7 @@ from cnncli.cli.progress import fitting_parts
 from cnncli.files.faults import shown
 
 if TYPE_CHECKING:
+    from cnncli.tasks.task import Metric
     from cnncli.training.loop import StepReport
 
 
@@ -36,10 +37,12 @@ class Lines(Silent):
     ----------
     epochs : int
         Of the whole run.
+    watched : Metric
+        What stands beside the losses.
     """
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: int, watched: Metric) -> None:
+        self.epochs, self.watched = epochs, watched
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """The line."""
@@ -47,23 +50,26 @@ class Lines(Silent):
         import sys
 
         columns = os.get_terminal_size(2).columns if sys.stderr.isatty() else None
-        report(epoch_line(row, self.epochs, best=best, columns=columns or None))
+        report(epoch_line(row, self.epochs, self.watched, best=best, columns=columns or None))
 
 
-def epoch_line(row: dict[str, Any], epochs: int, *, best: bool, columns: int | None = None) -> str:
-    """Describe an epoch in a line: losses, accuracies, rate, speed; a star marks the best so far.
+def epoch_line(
+    row: dict[str, Any], epochs: int, watched: Metric, *, best: bool, columns: int | None = None
+) -> str:
+    """Describe an epoch in a line: losses, the watched metric, rate, speed; a star marks the best so far.
 
-    Of so many columns, speed and rate go first, then the accuracy in training and the time; the loss stays.
+    Of so many columns, speed and rate go first, then the metric in training and the time; the loss stays.
     """
     width = len(str(epochs))
     parts = [
         f"epoch {row['epoch']:>{width}}/{epochs}",
         f"loss {row['train_loss']:.4f}",
-        f"accuracy {row['train_accuracy']:.2%}",
+        f"{watched.name} {watched.text(row[f'train_{watched.name}'])}",
     ]
     if "val_loss" in row:
         star = " *" if best else "  "
-        parts.append(f"validation {row['val_loss']:.4f} {row['val_accuracy']:.2%}{star}")
+        value = watched.text(row[f"val_{watched.name}"])
+        parts.append(f"validation {row['val_loss']:.4f} {value}{star}")
     parts += [f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s", clock(row["seconds"])]
     if columns is None:
         return "  ".join(parts)

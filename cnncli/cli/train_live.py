@@ -1,4 +1,4 @@
-"""The live display of a run: bars, curves of loss and accuracy, speed, time left. Imports Rich."""
+"""The live display of a run: bars, curves of loss and the watched metric, speed, time left. Imports Rich."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class LiveDisplay:
         self.losses: list[float] = []
         self.console = console
         self._loss: float | None = None
-        self._accuracy = 0.0
+        self.watched = trainer.inputs.task.watched
+        self._metric: float | None = None
         self._rate = 0.0
         self._begun = time.monotonic()
         self._first = trainer.progress.step
@@ -112,7 +113,8 @@ class LiveDisplay:
         self.losses.append(self._loss)
         if len(self.losses) > 4000:  # the plot has fewer columns than that
             self.losses = [sum(pair) / 2 for pair in zip(self.losses[::2], self.losses[1::2], strict=False)]
-        self._accuracy, self._rate, self._step = done.accuracy, done.rate, done.step
+        self._metric = done.metrics[self.watched.name]
+        self._rate, self._step = done.rate, done.step
         self._images += done.images
         share = done.batch / done.batches
         self.bars.update(self._epoch, completed=done.epoch - 1 + share)
@@ -120,7 +122,7 @@ class LiveDisplay:
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """Print the epoch's line above the display."""
-        line = epoch_line(row, self.epochs, best=best, columns=self.console.width)
+        line = epoch_line(row, self.epochs, self.watched, best=best, columns=self.console.width)
         self.console.print(Text(line), no_wrap=True, overflow="ellipsis")
 
     def __rich__(self) -> RenderableType:
@@ -136,14 +138,19 @@ class LiveDisplay:
         cells: list[RenderableType] = []
         top = max(self.losses)
         cells += self._plot("loss", self.losses, (0.0, top), marks=(f"{top:.3g}", "0"), width=width)
-        accuracies = [row.get("val_accuracy", row["train_accuracy"]) for row in self.history]
-        if len(accuracies) > 1 and half >= _NARROWEST:
-            low, high = min(accuracies), max(accuracies)
+        name = self.watched.name
+        values = [row.get(f"val_{name}", row[f"train_{name}"]) for row in self.history]
+        if len(values) > 1 and half >= _NARROWEST:
+            low, high = min(values), max(values)
             bounds = (low, max(high, low + 1e-6))
-            marks = (f"{high:.1%}", f"{low:.1%}")
-            cells += self._plot("accuracy", accuracies, bounds, marks=marks, width=width)
+            marks = (self._mark(high), self._mark(low))
+            cells += self._plot(name, values, bounds, marks=marks, width=width)
         grid.add_row(*cells)
         return [grid]
+
+    def _mark(self, value: float) -> str:
+        """The value of the watched metric at an end of its axis."""
+        return f"{value:.1%}" if self.watched.is_share else f"{value:.3g}"
 
     def _plot(
         self,
@@ -170,7 +177,7 @@ class LiveDisplay:
         loss = f"{self._loss:.4f}" if self._loss is not None else "-"
         parts = [
             f"loss {loss}",
-            f"accuracy {self._accuracy:.2%}",
+            f"{self.watched.name} {self.watched.text(self._metric or 0.0)}",
             f"lr {self._rate:.2g}",
             f"{self._images / seconds:,.0f} images/s",
             f"{clock(left)} left",

@@ -30,9 +30,10 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
     head += [f"         left out: {each.sentence}" for each in dataset.skipped[:_MOST_SKIPPED]]
     height, width, channels = dataset.shape
+    outputs = f"{len(session.task.outputs)} {session.task.output_noun}"
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
-        f"{len(dataset.test):,} for testing; {len(dataset.classes)} classes; {height}x{width}x{channels}"
+        f"{len(dataset.test):,} for testing; {outputs}; {height}x{width}x{channels}"
     )
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
@@ -80,7 +81,7 @@ def summary_object(session: "Session") -> dict[str, Any]:
         "val_images": len(dataset.val),
         "test_images": len(dataset.test),
         "skipped": len(dataset.skipped),
-        "classes": list(dataset.classes),
+        **session.task.settings,
         "shape": list(dataset.shape),
         "parameters": table.parameters,
         "multiply_adds": table.multiply_adds,

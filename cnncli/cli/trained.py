@@ -7,6 +7,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import record
+from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
 DEFAULT = "digits"
@@ -24,6 +25,11 @@ class Trained:
     checkpoint: Checkpoint
     network: Network
     input_spec: InputSpec
+
+    @property
+    def task(self) -> Task:
+        """What its outputs mean."""
+        return self.checkpoint.task
 
     def inference(self, pictures: int | None, *, threads: int) -> Inference:
         """A plan for so many pictures, or for as many as may come (None).

@@ -9,11 +9,12 @@ From a name, a folder or a file to batches::
     from cnncli.data.layout import Layout
     from cnncli.data.load import load_dataset
     from cnncli.data.loader import Loader
-    from cnncli.data.model import class_weights, statistics
+    from cnncli.data.model import statistics
 
     dataset = load_dataset("mnist", val_split=0.1, seed=0, offline=True, threads=2)
     dataset = load_dataset("photos.csv", layout=Layout(label_column="breed"))  # where the data are ambiguous
-    dataset.name, dataset.classes, dataset.shape     # "mnist", ("0", … "9"), (28, 28, 1)
+    dataset.name, dataset.shape                      # "mnist", (28, 28, 1)
+    dataset.targets.task, dataset.targets.classes    # "classification", ("0", … "9"): `class_labels`
     dataset.train, dataset.val, dataset.test         # splits; len(dataset.val) may be 0
     dataset.provenance                               # one line to print: what they are, from where
     dataset.notes, dataset.warnings, dataset.skipped # choices made, problems seen, files left out
@@ -23,9 +24,9 @@ From a name, a folder or a file to batches::
     loader = Loader(dataset.train, 128, mean=mean, std=std, augment=augment, seed=0, shuffle=True, threads=2)
     for batch in loader.epoch(0):                    # epoch(3, first=17) continues at batch 17 of epoch 3
         batch.x                                      # float32 (n, H, W, C), normalised; reused
-        batch.labels                                 # int64 (n,)
-        batch.mixed, batch.share                     # mixup: the second label, and the weight of the first
-        batch.targets(len(dataset.classes))          # float32 (n, K), rows that sum to 1
+        batch.targets                                # of the n images, as the data have them: `targets`
+        batch.mixed, batch.share                     # mixup: the second targets, and the weight of the first
+        batch.moves                                  # where augmentation took pixels from
         batch.indices                                # intp (n,): positions in the split
 
 All image files are decoded once when a dataset is opened, even where they do not fit into memory; files that

@@ -1,6 +1,6 @@
-"""Assemble a dataset from images and labels of any source: sizes, splits, and warnings."""
+"""Assemble a dataset from images and targets of any source: sizes, splits, and warnings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from cnncli.data.image_facts import (
     sample_facts,
 )
 from cnncli.data.layout import AS_FOUND, Layout
-from cnncli.data.model import Arrays, Dataset, Labels, Report, Shape, Skipped, Split
+from cnncli.data.model import Arrays, Dataset, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, InputSpec
+from cnncli.data.targets import Targets
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.text import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class LoadOptions:
     memory : int
         Most bytes of decoded images that are kept in memory; larger datasets are read from disk in training.
     for_training : bool
-        Require at least two classes.
+        Require targets that something can be learned from, such as two classes.
     layout : Layout
         The options about splits and columns.
     whole : bool
@@ -74,8 +76,6 @@ class DatasetDescription:
     ----------
     name : str
         Name of the dataset.
-    classes : tuple of str
-        Names, in the order of the labels.
     provenance : str
         One line.
     notes, warnings, skipped, files, known, input_spec, adapted
@@ -83,7 +83,6 @@ class DatasetDescription:
     """
 
     name: str
-    classes: tuple[str, ...]
     provenance: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -96,7 +95,7 @@ class DatasetDescription:
 
 def from_arrays(
     description: DatasetDescription,
-    parts: dict[str, tuple[Raw, Labels]],
+    parts: Mapping[str, tuple[Raw, Targets]],
     load_options: LoadOptions,
     *,
     raw: Mapping[str, Raw] | None = None,
@@ -109,7 +108,7 @@ def from_arrays(
         What is known about them.
     parts : dict
         "train", and optionally "val" and "test", to images (N, H, W, C) of uint8, uint16 or float32 and
-        labels (N,) int64; images with the label -1 have none and are left out.
+        their targets; images whose target is not known are left out.
     load_options : LoadOptions
         Size and split.
     raw : mapping or None
@@ -118,17 +117,17 @@ def from_arrays(
     Raises
     ------
     CnncliError
-        Where training is impossible because there are no images or only one class.
+        Where training is impossible because there are no images, or their targets give nothing to learn.
     """
     splits: dict[str, Split] = {}
     # Undivided images are named by their index in the whole dataset.
     labels = {part: part if len(parts) > 1 else description.name for part in parts}
     rows: dict[str, NDArray[np.intp] | None] = {}
-    kept = {}
-    for part, (images, numbers) in parts.items():
-        there = np.flatnonzero(numbers >= 0)
-        rows[part] = None if len(there) == len(numbers) else there
-        kept[part] = (images, numbers) if rows[part] is None else (images[there], numbers[there])
+    kept: dict[str, tuple[Raw, Targets]] = {}
+    for part, (images, targets) in parts.items():
+        there = np.flatnonzero(targets.known)
+        rows[part] = None if len(there) == len(targets) else there
+        kept[part] = (images, targets) if rows[part] is None else (images[there], targets.take(there))
 
     def name(part: str, at: int) -> str:
         place = rows[part]
@@ -157,7 +156,9 @@ def from_arrays(
 
 
 def from_files(
-    description: DatasetDescription, parts: dict[str, list[tuple[Path, int]]], load_options: LoadOptions
+    description: DatasetDescription,
+    parts: Mapping[str, tuple[list[Path], Targets]],
+    load_options: LoadOptions,
 ) -> Dataset:
     """Make a dataset of image files: decoded now where they fit into memory, else when they are needed.
 
@@ -168,11 +169,11 @@ def from_files(
     description : RawDataset
         What is known about them.
     parts : dict
-        "train", and optionally "val" and "test", to lists of paths and labels.
+        "train", and optionally "val" and "test", to paths and their targets.
     load_options : LoadOptions
         Size, split, threads, memory.
     """
-    everything = [path for files in parts.values() for path, _ in files]
+    everything = [path for paths, _ in parts.values() for path in paths]
     description = _with(description, files=tuple(everything))
     guess = ImageFacts() if load_options.image_options.input_spec else sample_facts(everything)
     while True:
@@ -188,7 +189,7 @@ def from_files(
         guess = image_facts
     notes, warnings = notes_and_warnings(image_facts, input_spec, load_options.image_options)
     opened = _with(opened, notes=notes, warnings=warnings)
-    conflicting, warnings = conflicts(splits, description.classes)
+    conflicting, warnings = conflicts(splits)
     if warnings:
         kept = {
             part: picked(split, np.flatnonzero(~conflicting[part]), part) for part, split in splits.items()
@@ -200,17 +201,18 @@ def from_files(
 
 def _opened(
     description: DatasetDescription,
-    parts: dict[str, list[tuple[Path, int]]],
+    parts: Mapping[str, tuple[list[Path], Targets]],
     input_spec: InputSpec,
     image_facts: ImageFacts,
     load_options: LoadOptions,
 ) -> tuple[DatasetDescription, dict[str, Split]]:
     """Decode image files, or find out which ones can be decoded."""
     splits: dict[str, Split] = {}
-    fits = sum(map(len, parts.values())) * int(np.prod(input_spec.shape)) <= load_options.memory
+    fits = (
+        sum(len(paths) for paths, _ in parts.values()) * int(np.prod(input_spec.shape)) <= load_options.memory
+    )
     threads, report = load_options.threads, load_options.report
-    for part, files in parts.items():
-        paths, labels = [path for path, _ in files], np.array([label for _, label in files], np.int64)
+    for part, (paths, targets) in parts.items():
         file_digests = FileDigests(len(paths))
         if fits:
             images, kept, skipped = decode_all(
@@ -223,7 +225,7 @@ def _opened(
             )
             keys, digests = file_digests.at(kept)
             names = [shown(paths[place]) for place in kept]
-            splits[part] = Arrays(images, labels[kept], names, part, digests, keys)
+            splits[part] = Arrays(images, targets.take(np.asarray(kept, np.intp)), names, part, digests, keys)
         else:
             kept, skipped = decodable(
                 paths,
@@ -235,7 +237,11 @@ def _opened(
             )
             keys, digests = file_digests.at(kept)
             splits[part] = Files(
-                tuple(paths[place] for place in kept), labels[kept], input_spec, digests, keys
+                tuple(paths[place] for place in kept),
+                targets.take(np.asarray(kept, np.intp)),
+                input_spec,
+                digests,
+                keys,
             )
         description = _with(description, skipped=tuple(skipped))
     if not fits:
@@ -243,12 +249,6 @@ def _opened(
             description, notes=("too many images for memory: they are decoded during training",)
         )
     return description, splits
-
-
-def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
-    """The first names, and how many more there are."""
-    shorter = separator.join(names[:most])
-    return shorter if len(names) <= most else f"{shorter} and {len(names) - most:,} more"
 
 
 def _with(
@@ -270,7 +270,7 @@ def _with(
 
 
 def _divided(description: DatasetDescription, splits: dict[str, Split], load_options: LoadOptions) -> Dataset:
-    """Hold out images for missing splits, and add warnings about copies and classes."""
+    """Hold out images for missing splits, and add warnings about copies and targets."""
     given = tuple(splits) if len(splits) > 1 or "train" not in splits else ()
     _check(description, splits, load_options)
     digests = {part: digests_of(split) for part, split in splits.items()}
@@ -290,12 +290,9 @@ def _divided(description: DatasetDescription, splits: dict[str, Split], load_opt
     else:
         merged = merged_keys(keys_of(splits["train"]), digests["train"])
         train, val, test, notes = _held_out(splits, merged, load_options)
-        description = _with(
-            description, notes=notes, warnings=_class_warnings(description.classes, train, test)
-        )
+        description = _with(description, notes=notes, warnings=train.targets.problems(test.targets))
     return Dataset(
         name=description.name,
-        classes=description.classes,
         train=train,
         val=val,
         test=test,
@@ -317,17 +314,18 @@ def _held_out(
     """Training, validation and test images, and notes on how they were chosen."""
     train, test, val = splits["train"], splits.get("test"), splits.get("val")
     count, notes = len(train), []
+    of_each = " of each class" if train.targets.groups is not None else ""
     if test is None:
-        held = choose_held_out(keys, train.labels, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
+        held = choose_held_out(keys, train.targets.groups, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
         test = picked(train, np.flatnonzero(held), "test")
         train, keys = picked(train, np.flatnonzero(~held), "train"), keys[~held]
         notes.append(
-            f"no test split: {len(test):,} of {count:,} images, about {TEST_SHARE:.0%} of each class, "
+            f"no test split: {len(test):,} of {count:,} images, about {TEST_SHARE:.0%}{of_each}, "
             "are held out, chosen by a hash of their content"
         )
     if val is None:
         held = choose_held_out(
-            keys, train.labels, load_options.val_split, seed=load_options.seed, draw=VAL_DRAW
+            keys, train.targets.groups, load_options.val_split, seed=load_options.seed, draw=VAL_DRAW
         )
         val = picked(train, np.flatnonzero(held), "val")
         train = picked(train, np.flatnonzero(~held), "train")
@@ -353,48 +351,22 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
             f"expected at most {MAX_SIDE:,} pixels a side",
             "Ask for a smaller size, or save smaller images.",
         )
-    present = np.unique(train.labels)
-    if len(present) < 2 and load_options.for_training:
-        only, why = (
-            description.classes[int(present[0])],
-            "".join(f"; {each}" for each in description.warnings),
-        )
-        raise CnncliError(
-            f"{description.name} has training images of one class only, {only}{why}; expected two or more",
-            "Add images of a second class: there is nothing to tell apart yet.",
-        )
+    if load_options.for_training:
+        train.targets.check_learnable(description.name, description.warnings)
 
 
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     """A split of the images at ``positions`` of another split, in this order."""
-    labels = split.labels[positions]
+    targets = split.targets.take(positions)
     digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):
-        return Files(tuple(split.paths[at] for at in positions), labels, split.input_spec, digests, keys)
+        return Files(tuple(split.paths[at] for at in positions), targets, split.input_spec, digests, keys)
     if not isinstance(split, Arrays):
         raise TypeError(f"cannot pick from a {type(split).__name__}")
     if np.array_equal(positions, np.arange(len(split))):
         return split
     names = [split.name(int(at)) for at in positions]
-    return Arrays(split.images[positions], labels, names, label, digests, keys)
-
-
-def _class_warnings(classes: tuple[str, ...], train: Split, test: Split) -> tuple[str, ...]:
-    """Warnings about classes that cannot be learned, cannot be tested, or are much rarer than others."""
-    learned = np.bincount(train.labels, minlength=len(classes))
-    tested = np.bincount(test.labels, minlength=len(classes))
-    warnings = []
-    if absent := [name for name, count in zip(classes, learned, strict=True) if count == 0]:
-        warnings.append(f"no training images of {listed(absent)}: these classes cannot be learned")
-    if untested := [name for name, count in zip(classes, tested, strict=True) if count == 0]:
-        warnings.append(f"no test images of {listed(untested)}: their accuracy is not measured")
-    rare, often = int(np.argmin(np.where(learned, learned, learned.max()))), int(np.argmax(learned))
-    if learned[often] >= 10 * learned[rare] > 0:
-        warnings.append(
-            f"classes are imbalanced: {learned[rare]:,} training images of {classes[rare]}, "
-            f"{learned[often]:,} of {classes[often]}"
-        )
-    return tuple(warnings)
+    return Arrays(split.images[positions], targets, names, label, digests, keys)
 
 
 def shape_text(shape: Shape) -> str:

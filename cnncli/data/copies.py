@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.identity import Digests, count_copies, keys_of
-from cnncli.data.model import Labels, Split
+from cnncli.data.model import Split
 
 _NAMED = 3  # images that a warning names
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def conflicts(
-    splits: Mapping[str, Split], classes: Sequence[str]
+    splits: Mapping[str, Split],
 ) -> tuple[dict[str, NDArray[np.bool_]], tuple[str, ...]]:
-    """Find files with equal content but different labels, in one split or across splits.
+    """Find files with equal content but different targets, in one split or across splits.
 
     Returns
     -------
@@ -23,29 +23,33 @@ def conflicts(
         For each split, (N,) bool; a warning that counts the files, if there are any.
     """
     keys = np.concatenate([keys_of(split) for split in splits.values()])
-    labels = np.concatenate([split.labels for split in splits.values()])
-    conflicting = _conflicting(keys, labels)
+    targets = np.concatenate([split.targets.identities for split in splits.values()])
+    conflicting = _conflicting(keys, targets)
     ends = np.cumsum([len(split) for split in splits.values()])
     parts = dict(zip(splits, np.split(conflicting, ends[:-1]), strict=True))
     if not conflicting.any():
         return parts, ()
-    names = [split.name(int(at)) for part, split in splits.items() for at in np.flatnonzero(parts[part])]
+    names, texts = [], []
+    for part, split in splits.items():
+        there = np.flatnonzero(parts[part])
+        names += [split.name(int(at)) for at in there]
+        texts += split.targets.take(there).texts()
     examples = []
     for key in dict.fromkeys(keys[conflicting].tolist()):
         same = np.flatnonzero(keys[conflicting] == key)
-        class_names = sorted({classes[label] for label in labels[conflicting][same]})
-        examples.append(f"{names[same[0]]} ({' and '.join(class_names)})")
+        different = sorted({texts[at] for at in same})
+        examples.append(f"{names[same[0]]} ({' and '.join(different)})")
     count = int(conflicting.sum())
     return parts, (
         f"{count:,} files with equal content have different labels and are left out: {_shortened(examples)}",
     )
 
 
-def _conflicting(digests: Digests, labels: Labels) -> NDArray[np.bool_]:
-    """Tell which images have the digest of an image with another label."""
+def _conflicting(digests: Digests, targets: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which images have the digest of an image with another target."""
     _, places = np.unique(digests, return_inverse=True)
-    kinds = np.unique(np.stack([places, labels]), axis=1)
-    return np.bincount(kinds[0], minlength=places.max(initial=-1) + 1)[places] > 1
+    kinds = np.unique(np.stack([places.astype(np.uint64), targets]), axis=1)
+    return np.bincount(kinds[0].astype(np.intp), minlength=places.max(initial=-1) + 1)[places] > 1
 
 
 def copies_within(digests: Digests, split: Split) -> list[str]:
@@ -56,7 +60,7 @@ def copies_within(digests: Digests, split: Split) -> list[str]:
             f"{count:,} of {len(digests):,} images are copies of others: "
             "copies are held out together, or not at all"
         )
-    conflicting = _conflicting(digests, split.labels)
+    conflicting = _conflicting(digests, split.targets.identities)
     if count := int(conflicting.sum()):
         names = _listed(split, np.flatnonzero(conflicting))
         warnings.append(f"{count:,} images have copies with another class, so one label is wrong: {names}")

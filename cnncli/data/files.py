@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key, row_digests
 from cnncli.data.image_facts import ImageFacts
-from cnncli.data.model import Images, Labels, Report, Shape, Skipped
+from cnncli.data.model import Images, Report, Shape, Skipped
 from cnncli.data.prepare import InputSpec, Prepared, prepared, read_file, read_for, read_prepared
+from cnncli.data.targets import Targets
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import with_memory_retry
@@ -29,8 +30,8 @@ class Files:
     ----------
     paths : tuple of Path
         One for each image.
-    labels : ndarray, shape (N,), int64
-        The class of each image.
+    targets : Targets
+        Of the images.
     input_spec : InputSpec
         The format that every image is converted to.
     digests : ndarray, shape (N,), uint64, or None
@@ -40,7 +41,7 @@ class Files:
     """
 
     paths: tuple[Path, ...]
-    labels: Labels
+    targets: Targets
     input_spec: InputSpec
     digests: NDArray[np.uint64] | None = None
     keys: NDArray[np.uint64] | None = None

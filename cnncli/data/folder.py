@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files, listed
+import numpy as np
+
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.classes import case_warnings, class_name, ordered
 from cnncli.data.folder_tree import Branch, Leftovers, branches
 from cnncli.data.model import Dataset
@@ -10,6 +13,7 @@ from cnncli.data.split_folders import LAYOUT_HINT, splits_of, with_splits_on_top
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.text import listed
 
 Part = dict[str, list[Path]]  # class name to its images
 
@@ -43,18 +47,20 @@ def load_folder(root: Path, load_options: LoadOptions) -> Dataset:
     if load_options.for_training and len(filled) == 1 and not splits:
         _refuse_one_too_many(root, top)
     numbers = {name: label for label, name in enumerate(filled)}
-    parts = {
-        split: [(path, numbers[name]) for name in filled for path in part.get(name, [])]
-        for split, part in by_split.items()
-    }
-    count = sum(len(files) for files in parts.values())
+    classes = tuple(shown(name) for name in filled)
+    parts = {}
+    for split, part in by_split.items():
+        paths = [path for name in filled for path in part.get(name, [])]
+        labels = [numbers[name] for name in filled for _ in part.get(name, [])]
+        if paths:
+            parts[split] = paths, ClassLabels(np.array(labels, np.int64), classes)
+    count = sum(len(paths) for paths, _ in parts.values())
     description = DatasetDescription(
         name=root.resolve().name or "data",
-        classes=tuple(shown(name) for name in filled),
         provenance=f"{count:,} images in {len(filled):,} class folders of {shown(root)}{note}",
         warnings=tuple(warnings),
     )
-    return from_files(description, {split: files for split, files in parts.items() if files}, load_options)
+    return from_files(description, parts, load_options)
 
 
 def _refuse_one_too_many(root: Path, top: list[Branch]) -> None:

@@ -14,18 +14,18 @@ _SHIPPED_DRAW = 7_919
 
 
 def choose_held_out(
-    keys: NDArray[np.uint64], labels: NDArray[np.int64], share: float, *, seed: int, draw: int
+    keys: NDArray[np.uint64], groups: NDArray[np.int64] | None, share: float, *, seed: int, draw: int
 ) -> NDArray[np.bool_]:
     """Choose the images that are held out.
 
     Each key gives a number from 0 to 1, and images whose number lies below ``share`` are held out. So an
     image's split follows from its content alone: adding, removing, renaming, damaging or reordering images
-    moves no other image, and copies stay together. About ``share`` of each class is held out, not exactly
-    as much: an exact share would move images at the boundary.
+    moves no other image, and copies stay together. About ``share`` of each group, such as each class, is held
+    out, not exactly as much: an exact share would move images at the boundary.
 
-    Of a class with two or more different images, at least one is held out and at least one stays. Where all
-    numbers of a class lie on one side, the image nearest to the threshold changes sides. Only in that case,
-    which occurs once in 87 classes of 20 images with a share of 0.2, can a new image move another one.
+    Of a group with two or more different images, at least one is held out and at least one stays. Where all
+    numbers of a group lie on one side, the image nearest to the threshold changes sides. Only in that case,
+    which occurs once in 87 groups of 20 images with a share of 0.2, can a new image move another one.
     (No rule can avoid this: each pair of three images would have to be divided, and none could change
     sides when the third is added.)
 
@@ -33,8 +33,8 @@ def choose_held_out(
     ----------
     keys : ndarray, shape (N,), uint64
         From `identity.merged_keys`: equal for images that must be in the same split.
-    labels : ndarray, shape (N,), int64
-        The class of each image, 0 or more.
+    groups : ndarray, shape (N,), int64, or None
+        The group of each image, 0 or more; None: all are one.
     share : float
         0, for none, to 1.
     seed, draw : int
@@ -47,21 +47,22 @@ def choose_held_out(
     """
     if share <= 0 or not len(keys):
         return np.zeros(len(keys), bool)
+    groups = np.zeros(len(keys), np.int64) if groups is None else groups
     numbers = uniform(seed, draw, keys)
     held = numbers < share
-    for members in _lacking(held, labels, side=True):
+    for members in _lacking(held, groups, side=True):
         if len(np.unique(keys[members])) > 1:
             held |= keys == keys[members[np.argmin(numbers[members])]]
-    for members in _lacking(held, labels, side=False):
+    for members in _lacking(held, groups, side=False):
         held &= keys != keys[members[np.argmax(numbers[members])]]
     return held
 
 
-def _lacking(held: NDArray[np.bool_], labels: NDArray[np.int64], *, side: bool) -> list[NDArray[np.intp]]:
-    """The images of each class that has no image on a side."""
-    counts = np.bincount(labels)
-    there = np.bincount(labels[held == side], minlength=len(counts))
-    order = np.argsort(labels, kind="stable")
+def _lacking(held: NDArray[np.bool_], groups: NDArray[np.int64], *, side: bool) -> list[NDArray[np.intp]]:
+    """The images of each group that has no image on a side."""
+    counts = np.bincount(groups)
+    there = np.bincount(groups[held == side], minlength=len(counts))
+    order = np.argsort(groups, kind="stable")
     ends = np.cumsum(counts)
     return [order[ends[k] - counts[k] : ends[k]] for k in np.flatnonzero((there == 0) & (counts > 0))]
 

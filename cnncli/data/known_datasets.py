@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
+from cnncli.data.class_labels import ClassLabels, Numbers
 from cnncli.data.download import Remote, fetch_all
 from cnncli.data.holdout import shipped_test
 from cnncli.data.idx import find_idx, read_idx, without_labels
 from cnncli.data.labels import number_labels
-from cnncli.data.model import Dataset, Images, Labels
+from cnncli.data.model import Dataset, Images
 from cnncli.data.npz import as_images
 from cnncli.data.shipped import sample_path
 from cnncli.data.split_names import joined
@@ -184,13 +185,15 @@ def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
         images, labels = file["x"][..., None], file["y"].astype(np.int64)
     found = DatasetDescription(
         name="mnist",
-        classes=MNIST.classes,
         provenance="MNIST, the 5,000 digits that ship with cnncli, split 4,000/1,000 by class",
         notes=(f"not all 70,000: {why}",) if why else (),
         known=MNIST.name,
     )
     held = shipped_test(labels)
-    parts = {"train": (images[~held], labels[~held]), "test": (images[held], labels[held])}
+    parts = {
+        part: (images[there], ClassLabels(labels[there], MNIST.classes))
+        for part, there in (("train", ~held), ("test", held))
+    }
     return from_arrays(found, parts, load_options)
 
 
@@ -254,13 +257,13 @@ def load_idx_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
     count = sum(len(images) for images in parts.values())
     found = DatasetDescription(
         name=folder.resolve().name or "idx",
-        classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in IDX files of {shown(folder)}",
         notes=notes,
         warnings=tuple(warnings),
         files=tuple(file for pair in pairs.values() for file in pair),
     )
-    return from_arrays(found, {split: (parts[split], numbered[split]) for split in parts}, load_options)
+    labelled = {split: (parts[split], ClassLabels(numbered[split], classes)) for split in parts}
+    return from_arrays(found, labelled, load_options)
 
 
 def load_cifar_folder(folder: Path, load_options: LoadOptions) -> Dataset | None:
@@ -271,7 +274,7 @@ def load_cifar_folder(folder: Path, load_options: LoadOptions) -> Dataset | None
 
 def _described(
     collection: Collection,
-    parts: dict[str, tuple[np.ndarray, Labels]],
+    parts: dict[str, tuple[np.ndarray, Numbers]],
     folder: Path,
     load_options: LoadOptions,
 ) -> Dataset:
@@ -284,14 +287,16 @@ def _described(
     whole = f"all {count:,}" if count == collection.images else f"{count:,} of {collection.images:,}"
     found = DatasetDescription(
         name=collection.name,
-        classes=collection.classes,
         provenance=f"{collection.title}, {whole}, from {shown(folder)}",
         known=collection.name,
     )
-    return from_arrays(found, parts, load_options)
+    labelled = {
+        split: (images, ClassLabels(labels, collection.classes)) for split, (images, labels) in parts.items()
+    }
+    return from_arrays(found, labelled, load_options)
 
 
-def _read_idx_folder(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
+def _read_idx_folder(folder: Path) -> dict[str, tuple[np.ndarray, Numbers]] | None:
     pairs = find_idx(folder)
     if "train" not in pairs or "test" not in pairs:
         return None
@@ -319,7 +324,7 @@ def _idx_parts(
     return parts, labels, tuple(dict.fromkeys(notes))
 
 
-def _read_cifar(folder: Path) -> dict[str, tuple[np.ndarray, Labels]] | None:
+def _read_cifar(folder: Path) -> dict[str, tuple[np.ndarray, Numbers]] | None:
     """Read the binary files; they are extracted from the archive the first time."""
     unpacked = folder / "cifar-10-batches-bin"
     place = unpacked if (unpacked / _CIFAR_FILES[0]).exists() else folder

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.class_labels import Numbers
 from cnncli.data.classes import class_name, is_missing, ordered
-from cnncli.data.model import Labels
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -19,7 +19,7 @@ MISSING = -1  # the number of an image without a label
 
 def number_labels(
     columns: dict[str, Raw], names: Raw | None, path: Path
-) -> tuple[tuple[str, ...], dict[str, Labels]]:
+) -> tuple[tuple[str, ...], dict[str, Numbers]]:
     """Number labels of any type from 0 to K - 1 over all splits, and name the classes.
 
     Parameters
@@ -61,7 +61,7 @@ def number_labels(
     return tuple(map(shown, classes)), labels
 
 
-def unlabelled(labels: Labels, what: str) -> list[str]:
+def unlabelled(labels: Numbers, what: str) -> list[str]:
     """A warning that counts the images without a label; empty where all have one."""
     count = int((labels == MISSING).sum())
     return [f"{count:,} images have no label in {shown(what)} (empty or nan): left out"] if count else []

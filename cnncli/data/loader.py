@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cnncli.data.augment import Augment
 from cnncli.data.model import Arrays, Split
 from cnncli.data.random_numbers import shuffled
-from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, plain_samples
+from cnncli.data.targets import Targets
+from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, moves_of, plain_samples
 
 _BLOCK_VALUES = 1 << 20  # float32 values that are rendered at a time: 4 MB, several batches of small images
 _AHEAD = 2  # decoded blocks that wait while one is trained on
@@ -19,41 +20,34 @@ _AHEAD = 2  # decoded blocks that wait while one is trained on
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images and labels of one step.
+    """Images of one step, and what is to be learned of them.
 
     Attributes
     ----------
     x : ndarray, shape (n, H, W, C), float32
         Normalised. A view into a buffer that the next batch may overwrite.
-    labels : ndarray, shape (n,), int64
-        Class of each image.
+    targets : Targets
+        Of the n images, as the data have them.
     indices : ndarray, shape (n,), intp
         Positions in the split.
-    mixed : ndarray, shape (n,), int64, or None
-        Class of the image blended in by mixup.
+    mixed : Targets or None
+        Of the images blended in by mixup.
     share : ndarray, shape (n,), float32, or None
         Weight of the first image, 0.5 to 1.
+    moves : ndarray, shape (n, 2, 3), float32, or None
+        Where augmentation moved pixels: pixel (x, y) of ``x`` shows what lies at ``moves @ (x, y, 1)`` of the
+        image as it was read. A target that has a place, such as a box, moves along (`moved_points`).
     """
 
     x: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    targets: Targets
     indices: NDArray[np.intp]
-    mixed: NDArray[np.int64] | None = None
+    mixed: Targets | None = None
     share: NDArray[np.float32] | None = None
+    moves: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
-
-    def targets(self, classes: int) -> NDArray[np.float32]:
-        """Target probabilities: (n, K) float32, rows that sum to 1."""
-        targets = np.zeros((len(self), classes), np.float32)
-        rows = np.arange(len(self))
-        if self.mixed is None or self.share is None:
-            targets[rows, self.labels] = 1
-        else:
-            targets[rows, self.labels] = self.share
-            targets[rows, self.mixed] += 1 - self.share
-        return targets
+        return len(self.indices)
 
 
 class Loader:
@@ -153,7 +147,7 @@ class Loader:
     ) -> list[Batch]:
         """The batches of a block. ``sources`` are positions in ``images``, ``indices`` those in the split."""
         augment, size = self._augment, self._batch_size
-        labels = self._split.labels[indices]
+        all_targets = self._split.targets.take(indices)
         if augment is None:
             samples = plain_samples(sources)
         else:
@@ -170,10 +164,13 @@ class Loader:
         batches = []
         for at in starts:
             here = slice(at, at + size)
-            mixed = share = None
+            mixed = share = moves = None
             if augment is not None and augment.mixup and len(indices[here]) > 1:
-                mixed, share = labels[samples["partner"][here]], samples["share"][here].copy()
-            batches.append(Batch(out[here], labels[here], indices[here], mixed, share))
+                mixed, share = all_targets.take(samples["partner"][here]), samples["share"][here].copy()
+            if augment is not None and augment.moves:
+                moves = moves_of(samples[here])
+            targets = all_targets.take(np.arange(len(indices))[here])
+            batches.append(Batch(out[here], targets, indices[here], mixed, share, moves))
         return batches
 
     def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Datasets: classes, three splits of images and labels, and their origin."""
+"""Datasets: three splits of images with their targets, and their origin."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.prepare import InputSpec
+from cnncli.data.targets import Targets
 
 Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
 Shape = tuple[int, int, int]
 #: Called with what is being done, how much of it is done, and the total (None: unknown).
 Report = Callable[[str, int, int | None], None]
@@ -34,15 +34,15 @@ class Skipped:
 
 
 class Split(Protocol):
-    """Images and labels, in memory or in files."""
+    """Images and their targets, in memory or in files."""
 
     @property
     def shape(self) -> Shape:
         """(H, W, C) of every image."""
 
     @property
-    def labels(self) -> Labels:
-        """(N,) int64, 0 to K - 1."""
+    def targets(self) -> Targets:
+        """Of the N images, in their order."""
 
     def __len__(self) -> int: ...
 
@@ -60,7 +60,8 @@ class Arrays:
     Attributes
     ----------
     images : ndarray, shape (N, H, W, C), uint8, C-contiguous
-    labels : ndarray, shape (N,), int64
+    targets : Targets
+        Of the N images.
     names : sequence of str or None
         Names of the images in reports; by default ``test[17]`` and the like.
     label : str
@@ -72,14 +73,14 @@ class Arrays:
     """
 
     images: Images
-    labels: Labels
+    targets: Targets
     names: Sequence[str] | None = None
     label: str = ""
     digests: NDArray[np.uint64] | None = None
     keys: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.images)
 
     @property
     def shape(self) -> Shape:
@@ -99,14 +100,12 @@ class Arrays:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
-    """Images of K classes, for training, validation and test.
+    """Images and their targets, for training, validation and test.
 
     Attributes
     ----------
     name : str
         Short, as in the name of a run's folder.
-    classes : tuple of str
-        Names, in the order of the labels.
     train, val, test : Split
         All of one shape. ``val`` may be empty.
     provenance : str
@@ -131,7 +130,6 @@ class Dataset:
     """
 
     name: str
-    classes: tuple[str, ...]
     train: Split
     val: Split
     test: Split
@@ -149,6 +147,11 @@ class Dataset:
     def shape(self) -> Shape:
         """(H, W, C) of every image."""
         return self.train.shape
+
+    @property
+    def targets(self) -> Targets:
+        """Of the training images."""
+        return self.train.targets
 
 
 def statistics(split: Split, *, threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -187,25 +190,3 @@ def moments(counts: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.
     std = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0))
     std[std < 1e-6] = 1
     return mean.astype(np.float32), std.astype(np.float32)
-
-
-def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
-    """Weights that give every class the same influence: N / (K' n_k), 0 for a class without images.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (N,), int64
-        The class of each image.
-    classes : int
-        K. K' is the number of classes that have images.
-
-    Returns
-    -------
-    ndarray, shape (K,), float32
-        The mean over all images is 1.
-    """
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    present = counts > 0
-    weights = np.zeros(classes)
-    weights[present] = counts.sum() / (present.sum() * counts[present])
-    return weights.astype(np.float32)

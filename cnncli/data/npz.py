@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from cnncli.data.archive import EXPECTED, Archive, opened
 from cnncli.data.array_names import ArrayNames, find_array_names
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.classes import case_warnings
 from cnncli.data.labels import number_labels, unlabelled
-from cnncli.data.model import Dataset, Labels
+from cnncli.data.model import Dataset
 from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -35,13 +36,13 @@ def load_npz(path: Path, load_options: LoadOptions) -> Dataset:
         array_names = find_array_names(archive)
         pairs, names = _read(archive, array_names)
     classes, labels = number_labels({split: y for split, (_, y) in pairs.items()}, names, path)
-    parts: dict[str, tuple[Raw, Labels]] = {}
+    parts: dict[str, tuple[Raw, ClassLabels]] = {}
     warnings = [*array_names.warnings, *case_warnings(classes)]
     notes: list[str] = []
     for split, (x, _) in pairs.items():
         _check_count(path, array_names.pairs[split], len(x), len(labels[split]))
         images, note = as_images(x, path)
-        parts[split] = images, labels[split]
+        parts[split] = images, ClassLabels(labels[split], classes)
         warnings += unlabelled(labels[split], array_names.pairs[split][1])
         notes += [note] if note and note not in notes else []
     if len({images.shape[1:] for images, _ in parts.values()}) > 1:
@@ -50,7 +51,6 @@ def load_npz(path: Path, load_options: LoadOptions) -> Dataset:
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
     description = DatasetDescription(
         name=path.stem,
-        classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)} ({array_names.summary})",
         notes=tuple(notes),
         warnings=tuple(warnings),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.classes import case_warnings, class_of_label, is_missing
 from cnncli.data.column_values import ColumnValues, column_values, fitted, is_number
 from cnncli.data.columns import (
@@ -165,7 +166,6 @@ def _assemble(
     count = sum(int((numbers >= 0).sum()) for numbers in labels.values())
     found = DatasetDescription(
         name=path.name.split(".")[0] or "data",
-        classes=classes,
         provenance=f"{count:,} images of {len(classes):,} classes in {shown(path)}: {columns_used}{divided}",
         notes=tuple(dict.fromkeys(note for _, note in arrays.values() if note)),
         warnings=(
@@ -175,7 +175,7 @@ def _assemble(
         ),
         files=(path,),
     )
-    parts = {part: (arrays[part][0], labels[part]) for part in places}
+    parts = {part: (arrays[part][0], ClassLabels(labels[part], classes)) for part in places}
     raw = {
         part: each.astype(np.float32) for part, each in stored.items()
     }  # independent of the type of other rows

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files, listed
+import numpy as np
+
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.classes import case_warnings, class_name, class_of_label, is_missing, ordered
 from cnncli.data.column_values import column_values, fitted, is_number
 from cnncli.data.columns import (
@@ -28,6 +31,7 @@ from cnncli.data.sheet import Row, Sheet, open_sheet
 from cnncli.data.split_names import joined, plain
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.text import listed
 
 _FEWEST_PIXELS = 16  # a row with more columns of numbers is an image
 _OTHERS = 3  # most columns other than pixels: label, split, a name
@@ -153,11 +157,17 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options:
         )
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}
-    numbered = {split: [(file, numbers[label]) for file, label in files] for split, files in parts.items()}
-    count = sum(len(files) for files in numbered.values())
+    class_names = tuple(shown(name) for name in classes)
+    labelled = {
+        split: (
+            [file for file, _ in files],
+            ClassLabels(np.array([numbers[label] for _, label in files], np.int64), class_names),
+        )
+        for split, files in parts.items()
+    }
+    count = sum(map(len, parts.values()))
     found = DatasetDescription(
         name=sheet.path.name.split(".")[0] or "data",
-        classes=tuple(shown(name) for name in classes),
         provenance=f"{count:,} images of {len(classes):,} classes listed in {shown(sheet.path)}: "
         f"{plan.columns_used}",
         notes=_inexact_names(rows),
@@ -165,7 +175,7 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options:
         skipped=tuple(rows.skipped),
         files=(sheet.path,),
     )
-    return from_files(found, numbered, load_options)
+    return from_files(found, labelled, load_options)
 
 
 def _make_plan(sheet: Sheet, head: list[Row], lookup: FileLookup, layout: Layout) -> _Plan:

@@ -108,6 +108,28 @@ def mix_up(samples: Samples, alpha: float, seed: int, epoch: int, indices: NDArr
     samples["share"] = np.maximum(share, 1 - share)
 
 
+def moves_of(samples: Samples) -> NDArray[np.float32]:
+    """(n, 2, 3) the affine map of each sample, from pixels of the batch to those of its image as read."""
+    rows = [[samples[f"a{row}{column}"] for column in range(3)] for row in range(2)]
+    return np.moveaxis(np.array(rows, np.float32), 2, 0)
+
+
+def moved_points(points: NDArray[np.floating], moves: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Where points of the images as they were read lie in a batch.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, P, 2)
+        x and y of P points of each image, in pixels, the middle of the first one at (0, 0).
+    moves : ndarray, shape (n, 2, 3), or None
+        `Batch.moves`; None: they lie where they were.
+    """
+    if moves is None:
+        return points.astype(np.float32)
+    back = np.linalg.inv(moves[:, :, :2].astype(np.float64))
+    return np.asarray(np.einsum("nij,npj->npi", back, points - moves[:, None, :, 2]), np.float32)
+
+
 def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, int, int]) -> None:
     """Set the affine map from output to source pixels, about the centre of the image."""
     height, width, _ = shape

@@ -1,1 +1,54 @@
-"""Layer 5: tasks: what a network's outputs mean, how well they answer, and how an answer reads."""
+"""Layer 4: tasks: what is learned, what a network's outputs mean, how good they are and how they read.
+
+The seam runs like this. A reader in `data` makes *targets* (`data.targets.Targets`): a column with one target
+for each image, which says by name which task it is for. Everything between (splits, copies, batches, the list
+of a run's images) carries the column without looking inside. The task of that name is looked up in `TASKS`,
+and is the only one to look:
+
+* it is made of the data set's targets (`Task.of`), and again of what a checkpoint keeps of it: its name under
+  ``task`` and its settings beside it (`settings`, `from_fields`); checkpoints of the first release have no
+  ``task``, and are of classification;
+* training asks it for the width of the head (`outputs`), the objective (`loss`), a batch's targets for that
+  (`encode`: mixup and moved pixels are in the batch), and the metrics of an epoch (`tally`, `metrics`), one
+  of which is watched (`watched`: its name and which way is up);
+* commands ask it to decode outputs (`decode`: JSON, cells of CSV, bars) and to judge them (`evaluation`: a
+  headline, a report, JSON). Pages are drawn by `views`; `cli/train_report` names them by task.
+
+A new task: a reader in `data` whose targets name it, a file here that implements `Task` (`task.py` says what
+each method gives), and a row in `TASKS`. Nothing in `training` changes: `tests/tasks/test_another_task.py`
+trains, resumes and evaluates one, boxes, that way.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cnncli.errors import CnncliError
+
+if TYPE_CHECKING:
+    from cnncli.tasks.task import Task
+
+
+def _classification() -> "type[Task]":
+    from cnncli.tasks.classification import Classification
+
+    return Classification
+
+
+TASKS: "dict[str, Callable[[], type[Task]]]" = {"classification": _classification}
+"""Name of each task to what imports it: a command needs only its own."""
+
+
+def task_named(name: str) -> "type[Task]":
+    """A task by its name.
+
+    Raises
+    ------
+    CnncliError
+        Where there is none, as in a checkpoint of a later release.
+    """
+    if name not in TASKS:
+        raise CnncliError(
+            f"task is {name!r}; expected {', '.join(TASKS)}",
+            "Use the release of cnncli that knows this task.",
+        )
+    return TASKS[name]()

@@ -3,41 +3,29 @@
 Legend: N images, K classes. Outputs (N, K) are before the softmax.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
+from cnncli.tasks.softmax import log_softmax, probabilities
+from cnncli.tasks.task import Metric, Tally
 
 if TYPE_CHECKING:
+    from cnncli.data.class_labels import ClassLabels
     from cnncli.data.loader import Batch
-    from cnncli.data.model import Split
-    from cnncli.nn import Network
-    from cnncli.tasks.scores import Calibration
-    from cnncli.training.checkpoint import Preprocessing
+    from cnncli.data.targets import Targets
+    from cnncli.tasks.class_evaluation import ClassEvaluation
+    from cnncli.tasks.task import Decoded, Task
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-def log_softmax(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Logarithms of the probabilities, (N, K) float64; rows of any size, none overflows."""
-    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
-def probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Softmax of the outputs, (N, K) float64; rows sum to 1."""
-    return np.asarray(np.exp(log_softmax(outputs)))
-
-
-def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) whether a network's outputs for an image are finite: large weights overflow for some."""
-    return np.asarray(np.isfinite(outputs).all(axis=1))
+_NAMED = 8  # classes that a message names
 
 
 class Prediction(NamedTuple):
@@ -70,212 +58,223 @@ def predictions(
 
 
 @dataclass(frozen=True)
-class Classification:
-    """What the training loop needs to know about outputs that are classes.
+class LikeliestClasses:
+    """The likeliest classes of one image.
 
     Attributes
     ----------
-    classes : int
-        K.
+    predictions : sequence of Prediction
+        Likeliest first.
+    """
+
+    predictions: Sequence[Prediction]
+
+    def record(self) -> dict[str, Any]:
+        """``{"predictions": [{"label": …, "probability": …}, …]}``."""
+        return {
+            "predictions": [
+                {"label": each.label, "probability": round(each.probability, 6)} for each in self.predictions
+            ]
+        }
+
+    def cells(self) -> list[str]:
+        """Labels, each with its probability after it."""
+        return [cell for each in self.predictions for cell in (each.label, f"{each.probability:.6f}")]
+
+    def bars(self) -> list[tuple[str, float]]:
+        """Labels and their probabilities."""
+        return [(each.label, each.probability) for each in self.predictions]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One of K classes for an image.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        K names, in the order of the outputs.
     smoothing : float
         Label smoothing: the share of each target that is spread over all classes, 0 to 1.
     weights : tuple of float or None
-        How much each class counts.
+        How much each class counts in the loss.
     """
 
-    classes: int
+    classes: tuple[str, ...]
     smoothing: float = 0.0
     weights: tuple[float, ...] | None = None
+    name: ClassVar[str] = "classification"
+    output_noun: ClassVar[str] = "classes"
+    draws_bars: ClassVar[bool] = True
+    watched: ClassVar[Metric] = Metric("accuracy")
+
+    @classmethod
+    def of(cls, targets: "Targets") -> "Classification":
+        """Of the classes that labels are numbers of."""
+        return cls(_labels(targets).classes)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> "Classification":
+        """The reverse of `settings`.
+
+        Raises
+        ------
+        MalformedError
+            Where ``classes`` are no names, or none.
+        """
+        classes = fields.texts("classes")
+        if not classes:
+            raise MalformedError("classes is empty; expected their names")
+        return cls(classes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The names of the classes."""
+        return {"classes": self.classes}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.classes
+
+    def difference(self, targets: "Targets") -> str:
+        """Say that labels are of other classes."""
+        from cnncli.text import listed
+
+        found = _labels(targets).classes
+        if found == self.classes:
+            return ""
+        return f"the classes are {listed(found)}, not {listed(self.classes)}"
+
+    def as_known(self, targets: "Targets", dataset: str) -> "ClassLabels":
+        """Labels in the network's numbering.
+
+        Raises
+        ------
+        CnncliError
+            Where the network does not know one of the classes.
+        """
+        from cnncli.data.class_labels import ClassLabels
+        from cnncli.data.classes import class_name
+
+        labels = _labels(targets)
+        known = {class_name(name): number for number, name in enumerate(self.classes)}
+        missing = [name for name in labels.classes if name not in known]
+        if missing:
+            from cnncli.files.faults import in_unicode
+
+            raise CnncliError(
+                f"{in_unicode(dataset)} has {_several(labels.classes)}; expected some of the network's "
+                f"{_several(self.classes)}",
+                f"Give the checkpoint that was trained on such images with -m: {in_unicode(missing[0])} "
+                "is not among the classes of this one.",
+            )
+        numbers = np.array([known[name] for name in labels.classes], np.int64)
+        return ClassLabels(numbers[labels.numbers], self.classes)
+
+    def rows_of(self, other: "Task") -> list[int]:
+        """The outputs of the same classes, by their names."""
+        from cnncli.data.classes import class_name
+
+        known = {class_name(name): row for row, name in enumerate(other.outputs)}
+        return [known.get(class_name(name), -1) for name in self.classes]
+
+    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> "Classification":
+        """With label smoothing and class weights as the options say."""
+        weights = None
+        if options["class_weights"]:
+            weights = tuple(float(w) for w in class_weights(_labels(targets).numbers, len(self.classes)))
+        return replace(self, smoothing=options["smoothing"], weights=weights)
 
     @property
     def loss(self) -> SoftmaxCrossEntropy:
         """Cross-entropy of the softmax."""
         return SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
 
-    def targets(self, batch: "Batch") -> NDArray[np.generic]:
-        """True classes, or shares of two classes where images were mixed."""
-        return batch.labels if batch.mixed is None else batch.targets(self.classes)
+    def encode(self, batch: "Batch") -> NDArray[np.generic]:
+        """(n,) true classes, or (n, K) shares of two classes where images are mixed."""
+        labels = _labels(batch.targets).numbers
+        if batch.mixed is None or batch.share is None:
+            return labels
+        shares = np.zeros((len(batch), len(self.classes)), np.float32)
+        rows = np.arange(len(batch))
+        shares[rows, labels] = batch.share
+        shares[rows, _labels(batch.mixed).numbers] += 1 - batch.share
+        return shares
 
-    def losses(self, outputs: Floats, labels: Labels) -> NDArray[np.float64]:
+    def losses(self, outputs: Floats, targets: "Targets") -> NDArray[np.float64]:
         """(N,) cross-entropy without smoothing or weights."""
+        labels = _labels(targets).numbers
         return np.asarray(-log_softmax(outputs)[np.arange(len(labels)), labels])
 
-    def hits(self, outputs: Floats, labels: Labels) -> int:
+    def tally(self, outputs: Floats, targets: "Targets") -> Tally:
         """How many have the largest output at their true class."""
-        return int(np.count_nonzero(outputs.argmax(axis=1) == labels))
+        return {"hits": int(np.count_nonzero(outputs.argmax(axis=1) == _labels(targets).numbers))}
+
+    def metrics(self, tally: Tally, images: int) -> dict[str, float]:
+        """Accuracy: the share of images whose predicted class is the true one."""
+        return {"accuracy": tally["hits"] / images}
+
+    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", outputs: Floats) -> "ClassEvaluation":
+        """Judge predictions of classes."""
+        from cnncli.tasks.class_evaluation import ClassEvaluation
+
+        return ClassEvaluation(indices, _labels(targets).numbers, outputs, self.classes)
+
+    def no_result(self) -> dict[str, Any]:
+        """No images, and no accuracy."""
+        return {"images": 0, "right": 0, "accuracy": None, "loss": None}
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        """Accuracy, with the counts."""
+        from cnncli.tasks.scores import accuracy_text
+
+        return f"accuracy {accuracy_text(result['right'], result['images'])}"
+
+    def decode(self, outputs: Floats, *, top: int) -> "list[Decoded]":
+        """The likeliest classes of each image and their probabilities."""
+        found = predictions(probabilities(outputs), self.classes, top=top)
+        return [LikeliestClasses(each) for each in found]
+
+    def columns(self, top: int) -> list[str]:
+        """``label, probability, label_2, probability_2, …``."""
+        marks = [f"_{rank}" if rank > 1 else "" for rank in range(1, min(top, len(self.classes)) + 1)]
+        return [column for mark in marks for column in (f"label{mark}", f"probability{mark}")]
 
 
-@dataclass(frozen=True)
-class ClassScores:
-    """Scores of one class.
+def _labels(targets: "Targets") -> "ClassLabels":
+    """Targets, which are class labels where the task is this one."""
+    from cnncli.data.class_labels import ClassLabels
 
-    Attributes
-    ----------
-    label : str
-        The class.
-    precision : float or None
-        Share of the images predicted as this class that are of it; None where none is predicted so.
-    recall : float or None
-        Share of its images that are predicted as it; None where it has no images.
-    f1 : float or None
-        Harmonic mean of the two.
-    support : int
-        Its images.
-    """
-
-    label: str
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
+    if not isinstance(targets, ClassLabels):
+        raise TypeError(f"targets are {type(targets).__name__}; expected ClassLabels")
+    return targets
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Outputs of a network for a split, with the true classes.
+def _several(names: Sequence[str]) -> str:
+    from cnncli.files.faults import in_unicode
 
-    Attributes
-    ----------
-    indices : ndarray, shape (N,), intp
-        Positions in the split.
-    labels : ndarray, shape (N,), int64
-        True classes.
-    outputs : ndarray, shape (N, K), float32
-        Before the softmax.
-    """
-
-    indices: NDArray[np.intp]
-    labels: Labels
-    outputs: Floats
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def predicted(self) -> Labels:
-        """(N,) predicted class: that of the largest output."""
-        return np.asarray(self.outputs.argmax(axis=1), np.int64)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of images whose predicted class is the true one, 0 to 1."""
-        return float(np.mean(self.predicted == self.labels))
-
-    @property
-    def loss(self) -> float:
-        """Mean cross-entropy."""
-        return float(-log_softmax(self.outputs)[np.arange(len(self)), self.labels].mean())
-
-    @property
-    def log_loss(self) -> float:
-        """Mean cross-entropy with no probability below 2.2e-16."""
-        from cnncli.tasks.scores import log_loss
-
-        return log_loss(probabilities(self.outputs), self.labels)
-
-    @property
-    def top5_accuracy(self) -> float | None:
-        """Share of images whose true class is among the five likeliest; None for five classes or fewer."""
-        from cnncli.tasks.scores import top_accuracy
-
-        return top_accuracy(self.outputs, self.labels)
-
-    @property
-    def auc(self) -> float | None:
-        """Area under the ROC curve of two classes; None for others."""
-        from cnncli.tasks.scores import area_under_curve
-
-        return area_under_curve(self.outputs, self.labels)
-
-    @property
-    def calibration(self) -> "Calibration":
-        """Confidence and accuracy, by bins."""
-        from cnncli.tasks.scores import calibration
-
-        return calibration(probabilities(self.outputs), self.labels)
-
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """(K, K) counts: rows are true classes, columns predicted ones."""
-        classes = self.outputs.shape[1]
-        flat = np.bincount(self.labels * classes + self.predicted, minlength=classes * classes)
-        return np.asarray(flat.reshape(classes, classes), np.int64)
-
-    def by_class(self, classes: Sequence[str]) -> list[ClassScores]:
-        """Precision, recall and F1 of each class."""
-        counts = self.confusion
-        rows = []
-        for k, label in enumerate(classes):
-            right, predicted, support = int(counts[k, k]), int(counts[:, k].sum()), int(counts[k].sum())
-            f1 = 2 * right / (predicted + support) if predicted + support else None
-            rows.append(
-                ClassScores(
-                    label,
-                    right / predicted if predicted else None,
-                    right / support if support else None,
-                    f1,
-                    support,
-                )
-            )
-        return rows
-
-    def mistakes(self) -> NDArray[np.intp]:
-        """Positions (in this evaluation) of misclassified images, the most confident first."""
-        wrong = np.flatnonzero(self.predicted != self.labels)
-        sure = probabilities(self.outputs[wrong]).max(axis=1) if wrong.size else np.empty(0)
-        return wrong[np.argsort(-sure, kind="stable")]
+    first = ", ".join(in_unicode(name) for name in names[:_NAMED])
+    return f"{len(names)} classes ({first}{', …' if len(names) > _NAMED else ''})"
 
 
-def evaluate(
-    network: "Network",
-    split: "Split",
-    preprocessing: "Preprocessing",
-    *,
-    batch: int = 256,
-    threads: int = 1,
-) -> Evaluation:
-    """Run a network on every image of a split.
+def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
+    """Weights that give every class the same influence: N / (K' n_k), 0 for a class without images.
 
     Parameters
     ----------
-    network : Network
-        With K outputs.
-    split : Split
-        Of the network's input shape, with labels.
-    preprocessing : Preprocessing
-        Mean and deviation that the network was trained with.
-    batch : int
-        Images at a time.
-    threads : int
-        To use.
+    labels : ndarray, shape (N,), int64
+        The class of each image.
+    classes : int
+        K. K' is the number of classes that have images.
 
-    Raises
-    ------
-    CnncliError
-        Where an output is not a number.
+    Returns
+    -------
+    ndarray, shape (K,), float32
+        The mean over all images is 1.
     """
-    from cnncli.data.loader import Loader
-    from cnncli.nn import Inference
-
-    size = max(1, min(batch, len(split)))
-    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
-    loader = Loader(split, size, mean=mean, std=std, threads=threads)
-    inference = Inference(network, size, threads=threads)
-    classes = network.graph.output_shape.size
-    indices, labels, outputs = (
-        [np.empty(0, np.intp)],
-        [np.empty(0, np.int64)],
-        [np.empty((0, classes), np.float32)],
-    )
-    for part in loader.epoch(0):
-        indices.append(part.indices.copy())
-        labels.append(part.labels.copy())
-        outputs.append(inference.run(part.x))
-    evaluation = Evaluation(np.concatenate(indices), np.concatenate(labels), np.concatenate(outputs))
-    if lost := int(np.count_nonzero(~are_finite(evaluation.outputs))):
-        raise CnncliError(
-            f"the outputs of the network for {lost:,} of {len(evaluation):,} images are not numbers: "
-            "values overflow on their way; expected finite outputs",
-            "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
-        )
-    return evaluation
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    present = counts > 0
+    weights = np.zeros(classes)
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights.astype(np.float32)

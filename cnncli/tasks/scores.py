@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cnncli.tasks.classification import ClassScores
+    from cnncli.tasks.class_evaluation import ClassScores
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -1,11 +1,11 @@
-"""Layer 4: the training loop, checkpoints, resume, logs.
+"""Layer 5: the training loop, checkpoints, resume, logs.
 
 A checkpoint, for those who use trained networks::
 
     from cnncli.training.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(Path("best.safetensors"))
-    checkpoint.classes                     # ("0", … "9")
+    checkpoint.task                        # .name, .outputs: "classification", ("0", … "9"); `tasks`
     checkpoint.preprocessing               # .mean, .std, .size (H, W), .channels, .digits
     checkpoint.architecture                # .name, .layers, .input_shape, .classes
     checkpoint.training                    # dict: dataset, epoch, options, …

@@ -1,8 +1,8 @@
 """Checkpoints: weights as PyTorch users know them, and all it takes to use them.
 
 Keys and layouts are PyTorch's (``conv1.weight`` is (K, C, kh, kw)). The metadata are JSON strings:
-``format``, ``classes``, ``preprocessing``, ``architecture``, ``training``, and ``images``: digests of what
-the network has seen (`TrainedImages`).
+``format``, ``task`` with its settings beside it (``classes``), ``preprocessing``, ``architecture``,
+``training``, and ``images``: digests of what the network has seen (`TrainedImages`).
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,16 @@ from cnncli.files.faults import shown
 from cnncli.images.resize import INTERPOLATIONS
 from cnncli.models.architecture import Architecture
 from cnncli.nn import Graph, Network
+from cnncli.tasks import task_named
+from cnncli.tasks.task import Task
 from cnncli.training.tensors import as_weights, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from cnncli.training.trained_images import TrainedImages
 
 FORMAT = "cnncli checkpoint 1"
-_PARTS = ("classes", "preprocessing", "architecture", "training")
+_OTHERS = ("format", "images")  # which are no JSON, or are read when they are needed
+_FIRST_TASK = "classification"  # of checkpoints of the first release, which do not name theirs
 _MOST_CLASSES = 1_000_000
 _LARGEST_SIDE = 4000  # pixels: as of data sets
 _LARGEST_NUMBER = 1e30  # of a float picture
@@ -132,8 +135,8 @@ class Checkpoint:
     ----------
     arrays : dict of str to ndarray
         By name, as ``Network.export`` gives them.
-    classes : tuple of str
-        In the order of the outputs.
+    task : Task
+        What its outputs mean.
     preprocessing : Preprocessing
         Of pictures.
     architecture : Architecture
@@ -147,7 +150,7 @@ class Checkpoint:
     """
 
     arrays: Mapping[str, NDArray[Any]]
-    classes: tuple[str, ...]
+    task: Task
     preprocessing: Preprocessing
     architecture: Architecture
     training: dict[str, Any] = field(default_factory=dict)
@@ -218,7 +221,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     metadata = {
         "format": FORMAT,
-        "classes": text(checkpoint.classes),
+        "task": text(checkpoint.task.name),
+        **{name: text(value) for name, value in checkpoint.task.settings.items()},
         "preprocessing": text(asdict(checkpoint.preprocessing)),
         "architecture": text(asdict(checkpoint.architecture)),
         "training": text(checkpoint.training),
@@ -265,19 +269,33 @@ def _damaged(path: Path | None, error: MalformedError) -> CnncliError:
 
 
 def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: Path) -> Checkpoint:
-    texts = Fields({name: parse_json(text) for name, text in metadata.items() if name in _PARTS})
-    classes = texts.texts("classes")
-    if not classes:
-        raise MalformedError("classes is empty; expected their names")
+    texts = Fields({name: parse_json(text) for name, text in metadata.items() if name not in _OTHERS})
+    task = task_of(texts)
     preprocessing = Preprocessing.from_fields(texts.fields("preprocessing"))
     model = architecture_of(texts.fields("architecture"))
-    if model.input_shape != preprocessing.shape or model.classes != len(classes):
+    if model.input_shape != preprocessing.shape or model.classes != len(task.outputs):
         raise MalformedError(
-            "input or output of the architecture does not match its preprocessing and classes"
+            f"input or output of the architecture does not match its preprocessing and {task.output_noun}"
         )
     return Checkpoint(
-        arrays, classes, preprocessing, model, texts.record("training"), path, metadata.get("images")
+        arrays, task, preprocessing, model, texts.record("training"), path, metadata.get("images")
     )
+
+
+def task_of(fields: Fields) -> Task:
+    """The task that a checkpoint or a run names, with its settings.
+
+    Raises
+    ------
+    MalformedError
+        Where there is no such task, or a setting of it means nothing.
+    """
+    name = fields.text("task") if "task" in fields else _FIRST_TASK
+    try:
+        kind = task_named(name)
+    except CnncliError as error:
+        raise MalformedError(error.message) from error
+    return kind.from_fields(fields)
 
 
 def _fit(fields: Fields) -> str:

@@ -74,7 +74,7 @@ def find_rate(inputs: TrainingInputs) -> FoundRate:
         for batch in inputs.train.epoch(epoch):
             count = len(rates)
             rate = LOWEST * (HIGHEST / LOWEST) ** (count / (STEPS - 1))
-            loss = step.run(batch.x, inputs.task.targets(batch), rate=rate)
+            loss = step.run(batch.x, inputs.task.encode(batch), rate=rate)
             if not np.isfinite(loss):
                 break
             mean = _MEMORY * mean + (1 - _MEMORY) * loss

@@ -17,13 +17,13 @@ from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList
 
 FORMAT = "cnncli run 1"
-TEST_FILES = ("confusion_matrix.png", "reliability.png", "misclassified.csv", "misclassified.png")
 FILES = (
     *("config.json", LIST_FILE, "state.safetensors", "best.safetensors", "last.safetensors"),
-    *("metrics.jsonl", "curves.png", *TEST_FILES),
+    *("metrics.jsonl", "curves.png"),
 )
+"""What every run writes; a test adds the pages of its task."""
 RATE_CURVE = "learning_rate.png"
-"""What a test writes, all that a run writes, and what a search for its rate writes."""
+"""What a search for the learning rate writes."""
 
 
 class RunFolder:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.assemble import listed, picked
+from cnncli.data.assemble import picked
 from cnncli.data.identity import digests_of
 from cnncli.data.model import Dataset, Split
 from cnncli.errors import CnncliError
 from cnncli.files.faults import reading_fault, shown
+from cnncli.text import listed
 
 if TYPE_CHECKING:
     from cnncli.training.trained_images import TrainedImages
@@ -37,7 +38,7 @@ class ImageList:
     digests : ndarray, shape (N,), uint64
         As `identity.digests_of` gives them: of the pixels that the network takes.
     labels : tuple of str
-        Names of the classes.
+        Their targets, as `Targets.texts` has them: names of classes.
     """
 
     images: tuple[str, ...]
@@ -115,7 +116,7 @@ def list_of(dataset: Dataset, source: str, *, threads: int = 1) -> ImageList:
         split: Split = getattr(dataset, part)
         images += [_short(split.name(at), dataset.name, folder) for at in range(len(split))]
         parts += [part] * len(split)
-        labels += [dataset.classes[label] for label in split.labels.tolist()]
+        labels += split.targets.texts()
         digests.append(digests_of(split, threads=threads))
     return ImageList(tuple(images), tuple(parts), np.concatenate(digests), tuple(labels))
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from cnncli.checked import Fields
-from cnncli.data.assemble import listed
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import Preprocessing, load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
@@ -86,13 +86,13 @@ def load_same(
     options: TrainOptions,
     input_spec: InputSpec,
     images: ImageList,
-    classes: tuple[str, ...],
+    task: Task,
     *,
     folder: RunFolder,
     threads: int,
     report: Report | None,
 ) -> Dataset:
-    """The images of a run's list, of its classes, in its splits and its order.
+    """The images of a run's list, with targets of its task, in its splits and its order.
 
     Raises
     ------
@@ -109,8 +109,7 @@ def load_same(
         raise CnncliError(f"the data of {shown(folder.path)}: {fault.message}", hint) from fault
     now = list_of(found, options.dataset, threads=threads)
     differ = differences(images, now)
-    if not differ and found.classes != classes:
-        differ = f"the classes are {listed(found.classes)}, not {listed(classes)}"
+    differ = differ or task.difference(found.targets)
     if differ:
         raise CnncliError(
             f"the data of {shown(folder.path)} have changed: {differ}; "

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
-from cnncli.nn import Inference, Loss, Network, Term, TrainingStep
+from cnncli.nn import Inference, Network, Term, TrainingStep
+from cnncli.tasks.task import Tally, Task, added
 from cnncli.training.options import TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.state import Progress, State
@@ -19,29 +20,14 @@ from cnncli.training.weight_average import WeightAverage
 
 Floats = NDArray[np.float32]
 _SAVE_SECONDS = 60.0  # between states within an epoch
-_ALIKE = 1.1  # of two validation losses at one accuracy, what the higher may be of the lower
-
-
-class Task(Protocol):
-    """What the outputs mean, and how accurate they are."""
-
-    @property
-    def loss(self) -> Loss:
-        """What training makes small."""
-
-    def targets(self, batch: Batch) -> NDArray[np.generic]:
-        """Targets of a batch as the loss takes them."""
-
-    def losses(self, outputs: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(N,) the plain loss of each sample, as validation reports it."""
-
-    def hits(self, outputs: Floats, labels: NDArray[np.int64]) -> int:
-        """How many predictions are right."""
+_ALIKE = (
+    1.1  # of two validation losses at one value of the watched metric, what the higher may be of the lower
+)
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What an observer is told after a step."""
+    """What an observer is told after a step; metrics are of the epoch so far."""
 
     epoch: int
     batch: int
@@ -49,7 +35,7 @@ class StepReport:
     step: int
     loss: float
     rate: float
-    accuracy: float
+    metrics: dict[str, float]
     images: int
 
 
@@ -148,6 +134,11 @@ class Trainer:
         return self.inputs.options.epochs or 1
 
     @property
+    def _watched(self) -> str:
+        """The name in rows of epochs of what is watched."""
+        return f"val_{self.inputs.task.watched.name}"
+
+    @property
     def over(self) -> bool:
         """Tell whether all epochs are done, or patience is at its end."""
         patience = self.inputs.options.patience
@@ -155,9 +146,10 @@ class Trainer:
 
     @property
     def waited(self) -> int:
-        """Epochs since the validation accuracy last rose; an equal one is no rise, whatever its loss."""
-        accuracies = [row["val_accuracy"] for row in self.progress.history if "val_accuracy" in row]
-        return len(accuracies) - 1 - accuracies.index(max(accuracies)) if accuracies else 0
+        """Epochs since the watched metric of the validation was last better than ever."""
+        watched = self.inputs.task.watched
+        values = [row[self._watched] for row in self.progress.history if self._watched in row]
+        return len(values) - 1 - values.index(watched.best(values)) if values else 0
 
     @property
     def shown_network(self) -> Network:
@@ -241,7 +233,7 @@ class Trainer:
         rate = (options.lr or 0.0) * self._schedule(progress.step)
         np.copyto(self._before[0], network.weights)
         np.copyto(self._before[1], network.state)
-        loss = self.step.run(batch.x, task.targets(batch), rate=rate)
+        loss = self.step.run(batch.x, task.encode(batch), rate=rate)
         if not np.isfinite(loss):
             raise self._diverged(batch, loss)
         if self.average:
@@ -250,7 +242,7 @@ class Trainer:
         progress.batch += 1
         progress.step += 1
         progress.loss_sum += loss * count
-        progress.hits += task.hits(self.step.outputs[:count], batch.labels)
+        progress.tally = added(progress.tally, task.tally(self.step.outputs[:count], batch.targets))
         progress.seen += count
         return StepReport(
             progress.epoch + 1,
@@ -259,7 +251,7 @@ class Trainer:
             progress.step,
             loss,
             rate,
-            progress.hits / progress.seen,
+            task.metrics(progress.tally, progress.seen),
             count,
         )
 
@@ -271,10 +263,10 @@ class Trainer:
             "step": progress.step,
             "lr": (options.lr or 0.0) * self._schedule(progress.step - 1),
             "train_loss": progress.loss_sum / max(1, progress.seen),
-            "train_accuracy": progress.hits / max(1, progress.seen),
+            **_named("train", self.inputs.task.metrics(progress.tally, progress.seen)),
         }
         if self.inputs.val is not None:
-            row["val_loss"], row["val_accuracy"] = self._validate(self.inputs.val)
+            row |= self._validate(self.inputs.val)
         progress.epoch += 1
         progress.batch = 0
         best = self._is_best(row)
@@ -285,39 +277,42 @@ class Trainer:
         progress.seconds += time.monotonic() - clock
         row["seconds"] = round(progress.seconds, 3)
         row["images_per_second"] = round(progress.seen / max(1e-9, progress.seconds - before), 1)
-        progress.loss_sum, progress.hits, progress.seen = 0.0, 0, 0
+        progress.loss_sum, progress.seen = 0.0, 0
+        progress.tally = dict.fromkeys(progress.tally, 0)
         progress.history.append(row)
         self._save(self.state(), True)
         observer.on_epoch(row, best=best)
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        """A higher validation accuracy than ever, or the same and no clearly higher loss.
+        """A better value of the watched metric than ever, or the same and no clearly higher loss.
 
         Of epochs that are alike the last one counts, for its learning rate is lower.
         """
         if self.inputs.val is None or not self.progress.best_epoch:
             return True
         history = self.progress.history
-        held = history[self.progress.best_epoch - 1]["val_accuracy"]
-        lowest = min(each["val_loss"] for each in history if each["val_accuracy"] == held)
-        right, loss = row["val_accuracy"], row["val_loss"]
-        return bool(right > held or (right == held and loss <= _ALIKE * lowest))
+        held = history[self.progress.best_epoch - 1][self._watched]
+        lowest = min(each["val_loss"] for each in history if each[self._watched] == held)
+        value, loss = row[self._watched], row["val_loss"]
+        better = self.inputs.task.watched.is_better(value, held)
+        return better or (value == held and bool(loss <= _ALIKE * lowest))
 
-    def _validate(self, loader: Loader) -> tuple[float, float]:
+    def _validate(self, loader: Loader) -> dict[str, float]:
         inference = self._validation = self._validation or self._inference()
         inference.refresh()
-        loss, hits, seen = 0.0, 0, 0
+        task, tally = self.inputs.task, Tally()
+        loss, seen = 0.0, 0
         for batch in loader.epoch(0):
             outputs = inference.run(batch.x)
-            loss += float(self.inputs.task.losses(outputs, batch.labels).sum())
-            hits += self.inputs.task.hits(outputs, batch.labels)
+            loss += float(task.losses(outputs, batch.targets).sum())
+            tally = added(tally, task.tally(outputs, batch.targets))
             seen += len(batch)
         if not np.isfinite(loss):
             raise CnncliError(
                 f"the validation loss is {loss} after epoch {self.progress.epoch + 1}; expected a number",
                 "Train again with a lower --lr, or with --clip 1.",
             )
-        return loss / max(1, seen), hits / max(1, seen)
+        return {"val_loss": loss / seen, **_named("val", task.metrics(tally, seen))}
 
     def _diverged(self, batch: Batch, loss: float) -> CnncliError:
         """Find the layer in which values left the numbers, with the weights from before the step."""
@@ -348,3 +343,8 @@ class Trainer:
             "expected a number",
             f"Train again with a lower --lr, such as {lower:g}, or with --clip 1{kept_words}.",
         )
+
+
+def _named(split: str, metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics as rows of epochs name them: ``val_accuracy``."""
+    return {f"{split}_{name}": value for name, value in metrics.items()}

@@ -53,5 +53,5 @@ def _spelled(split: Split, spell: Callable[[str], str]) -> Split:
         return replace(split, names=None if split.names is None else [spell(name) for name in split.names])
     if isinstance(split, Files):
         names = tuple(spell(split.name(at)) for at in range(len(split)))
-        return _Renamed(split.paths, split.labels, split.input_spec, split.digests, split.keys, names=names)
+        return _Renamed(split.paths, split.targets, split.input_spec, split.digests, split.keys, names=names)
     return split

@@ -1,6 +1,5 @@
 """A session: from options, or from a run's folder, to a trainer that is ready to go."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,28 @@ from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.loader import Loader
-from cnncli.data.model import Dataset, Report, class_weights, level_counts
+from cnncli.data.model import Dataset, Report, level_counts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import Architecture
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
+from cnncli.tasks import task_named
+from cnncli.tasks.task import Metric, Task
 from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.changes import Changes
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_of, save_checkpoint
+from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_of, save_checkpoint, task_of
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, list_as_written, load, load_same
-from cnncli.training.loop import Task, Trainer, TrainingInputs
+from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
 from cnncli.training.pixels import preprocessing_of, shows_drawings
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
-
-TaskMaker = Callable[[Dataset, TrainOptions, tuple[float, ...] | None], Task]
 
 
 class Session:
@@ -49,6 +48,8 @@ class Session:
         What is learned.
     model : Architecture
         What learns.
+    task : Task
+        What the network's outputs mean.
     preprocessing : Preprocessing
         Of pictures.
     trainer : Trainer
@@ -75,9 +76,11 @@ class Session:
         notes: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.options, self.model = folder, options, model
-        self.preprocessing, self.notes = preprocessing, notes
+        self.preprocessing, self.notes, self.task = preprocessing, notes, inputs.task
         self.images, self.earlier = images, earlier
-        self.dataset = replace(dataset, warnings=(*dataset.warnings, *_trained_before(dataset, earlier)))
+        self.dataset = replace(
+            dataset, warnings=(*dataset.warnings, *_trained_before(dataset, earlier, inputs.task.watched))
+        )
         val, test = digests_of(dataset.val), digests_of(dataset.test)
         self._seen = TrainedImages.of_run(dataset.train, val, test, before=earlier).as_text()
         self.trainer = Trainer(inputs, self.save)
@@ -100,21 +103,20 @@ class Session:
     def write_checkpoint(self, name: str, arrays: dict[str, Any], epoch: int) -> None:
         """Write weights of an epoch with all it takes to use them."""
         row = self.trainer.progress.history[epoch - 1]
+        watched = f"val_{self.task.watched.name}"
         record = {
             "dataset": self.dataset.name,
             "provenance": self.dataset.provenance,
             "images": len(self.dataset.train),
             "epoch": epoch,
-            "val_accuracy": row.get("val_accuracy"),
+            watched: row.get(watched),
             "options": self.options.as_dict(),
             "command": self.options.command,
             "version": __version__,
         }
         if plans := self.trainer.inputs.plans:
             record["plans"] = [*plans, self.options.epochs]
-        checkpoint = Checkpoint(
-            arrays, self.dataset.classes, self.preprocessing, self.model, record, images=self._seen
-        )
+        checkpoint = Checkpoint(arrays, self.task, self.preprocessing, self.model, record, images=self._seen)
         save_checkpoint(self.folder / name, checkpoint)
 
     def describe(self, given: str) -> None:
@@ -123,7 +125,7 @@ class Session:
             "version": __version__,
             "options": self.options.as_dict(),
             "given": given,
-            "data": {**_facts(self.dataset), "list": self.images.mark()},
+            "data": {**_facts(self.dataset, self.task), "list": self.images.mark()},
             "preprocessing": asdict(self.preprocessing),
             "plans": list(self.trainer.inputs.plans),
             "model": asdict(self.model),
@@ -146,7 +148,6 @@ class Session:
 
 def begin(
     options: TrainOptions,
-    make_task: TaskMaker,
     *,
     output: str | None = None,
     threads: int = 1,
@@ -160,8 +161,6 @@ def begin(
     ----------
     options : TrainOptions
         As the user gave them.
-    make_task : callable
-        From the dataset, the options and the class weights.
     output : str or None
         The run's folder.
     threads : int
@@ -196,17 +195,17 @@ def begin(
     )
     settled = settled.at(augment=augment.text if augment else "none")
     dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
+    task = task_named(dataset.targets.task).of(dataset.targets)
     layers = options.model
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
-    model = architecture(layers, dataset.shape, len(dataset.classes), seed=settled.seed)
+    model = architecture(layers, dataset.shape, len(task.outputs), seed=settled.seed)
     if start and options.model == "auto":
         model = replace(model, name=start.architecture.name)
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
-    notes = _transferred(network, start, dataset.classes) if start else ()
-    task = make_task(dataset, settled, _class_weights(dataset, settled))
+    notes = _transferred(network, start, task) if start else ()
     inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)
@@ -238,7 +237,6 @@ def begin(
 
 def resume(
     path: str,
-    make_task: TaskMaker,
     *,
     changes: Changes | None = None,
     threads: int = 1,
@@ -251,8 +249,6 @@ def resume(
     ----------
     path : str
         The run's folder.
-    make_task : callable
-        As for `begin`.
     changes : Changes or None
         Where the data have been moved to, and up to which epoch the run is prolonged: written into the run
         when all else is found to be in order.
@@ -274,7 +270,7 @@ def resume(
         preprocessing = Preprocessing.from_fields(config.fields("preprocessing"))
         facts = config.fields("data")
         name, known, provenance = facts.text("name"), facts.text("known"), facts.text("provenance")
-        classes = facts.texts("classes")
+        task = task_of(facts)
         given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
         earlier = TrainedImages.from_text(config.text("earlier")) if "earlier" in config else None
         images = list_as_written(folder, facts)
@@ -290,7 +286,7 @@ def resume(
         options.at(offline=options.offline or offline),
         preprocessing.input_spec,
         images,
-        classes,
+        task,
         folder=folder,
         threads=threads,
         report=report,
@@ -299,7 +295,6 @@ def resume(
         as_given(dataset, given, options.dataset), name=name, known=known, provenance=provenance
     )
     network = Network(graph, seed=options.seed)
-    task = make_task(dataset, options, _class_weights(dataset, options))
     inputs = _training_inputs(network, dataset, preprocessing, options=options, task=task, threads=threads)
     session = Session(
         folder,
@@ -327,15 +322,15 @@ def resume(
     return session
 
 
-def _transferred(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _transferred(network: Network, start: Checkpoint, task: Task) -> tuple[str, ...]:
     """Take over weights, and say which."""
-    said = transfer_weights(network, start, classes)
+    said = transfer_weights(network, start, task)
     if start.seen is None:
         return said, "these weights do not say which images they were trained on"
     return (said,)
 
 
-def _trained_before(dataset: Dataset, earlier: TrainedImages | None) -> tuple[str, ...]:
+def _trained_before(dataset: Dataset, earlier: TrainedImages | None, watched: Metric) -> tuple[str, ...]:
     """A warning where the test is of images that the weights to start from were trained on."""
     test = dataset.test
     twice = 0 if earlier is None else int(earlier.trained_on(digests_of(test), keys_of(test)).sum())
@@ -343,19 +338,13 @@ def _trained_before(dataset: Dataset, earlier: TrainedImages | None) -> tuple[st
         return ()
     return (
         f"{twice:,} of the {len(test):,} test images were trained on before, by the weights of --init: "
-        "the test accuracy will be too high",
+        f"the test {watched.name} will be too {'high' if watched.higher_is_better else 'low'}",
     )
 
 
 def _frozen(network: Network) -> frozenset[str]:
     head = f"{network.graph.output}."
     return frozenset(name for name in network.parameters if not name.startswith(head))
-
-
-def _class_weights(dataset: Dataset, options: TrainOptions) -> tuple[float, ...] | None:
-    if not options.class_weights:
-        return None
-    return tuple(float(w) for w in class_weights(dataset.train.labels, len(dataset.classes)))
 
 
 def _training_inputs(
@@ -368,6 +357,7 @@ def _training_inputs(
     threads: int,
 ) -> TrainingInputs:
     count = len(dataset.train)
+    task = task.trained_with(options.as_dict(), dataset.targets)
     batch = min(options.batch_size or 1, count)
     mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
     augment = parse_augment(options.augment, dataset=dataset.known, shape=dataset.shape)
@@ -387,13 +377,14 @@ def _training_inputs(
     return TrainingInputs(network, task, train, val, options, batch, threads, frozen)
 
 
-def _facts(dataset: Dataset) -> dict[str, Any]:
+def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:
     """What a run is told to be of, wherever its data lie."""
     return {
         "name": dataset.name,
         "known": dataset.known,
         "provenance": dataset.provenance,
-        "classes": list(dataset.classes),
+        "task": task.name,
+        **task.settings,
         "train": len(dataset.train),
         "val": len(dataset.val),
         "test": len(dataset.test),

@@ -6,6 +6,7 @@ seed, epoch and step, which is why three numbers stand for them here.
 """
 
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ class Progress:
         Epochs done, and batches done of the next one.
     step : int
         Steps done.
-    loss_sum, hits, seen : float, int, int
-        Of the epoch that is under way: sum of losses, right predictions, images.
+    loss_sum, seen : float, int
+        Of the epoch that is under way: sum of losses, images.
+    tally : dict of str to number
+        Of that epoch, too: what the task's metrics follow from.
     history : list of dict
         A row an epoch, as in ``metrics.jsonl``.
     best_epoch : int
@@ -48,16 +51,23 @@ class Progress:
     batch: int = 0
     step: int = 0
     loss_sum: float = 0.0
-    hits: int = 0
+    tally: dict[str, Any] = field(default_factory=dict)
     seen: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     seconds: float = 0.0
     result: dict[str, Any] | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON; the numbers of the tally stand among the others."""
+        record: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            record |= value if name == "tally" else {name: value}
+        return record
+
     @classmethod
     def from_fields(cls, fields: Fields) -> "Progress":
-        """The reverse of ``dataclasses.asdict``, of JSON that may come from anywhere.
+        """The reverse of `as_dict`, of JSON that may come from anywhere.
 
         Raises
         ------
@@ -67,9 +77,9 @@ class Progress:
         rows = fields.rows("history")
         for row in rows:
             row.number("seconds", 0)
-            if "val_accuracy" in row:
-                row.number("val_accuracy", 0, 1)
-                row.number("val_loss")
+            for name in row.raw():
+                if name.startswith(("train_", "val_")):
+                    row.number(name)
         epoch = fields.whole("epoch", 0, _MOST)
         if epoch != len(rows):
             raise MalformedError(
@@ -77,22 +87,30 @@ class Progress:
             )
         if fields.optional_record("result") is not None:
             result = fields.fields("result")
-            for name in ("images", "right"):
-                result.whole(name, 0, _MOST)
-            for name in ("accuracy", "loss"):
+            result.whole("images", 0, _MOST)
+            for name in result.raw():
                 result.optional_number(name)
         return cls(
             epoch=epoch,
             batch=fields.whole("batch", 0, _MOST),
             step=fields.whole("step", 0, _MOST),
             loss_sum=fields.number("loss_sum"),
-            hits=fields.whole("hits", 0, _MOST),
+            tally=_tally(fields),
             seen=fields.whole("seen", 0, _MOST),
             history=[row.raw() for row in rows],
             best_epoch=fields.whole("best_epoch", 0, epoch),
             seconds=fields.number("seconds", 0),
             result=fields.optional_record("result"),
         )
+
+
+def _tally(record: Fields) -> dict[str, Any]:
+    """What a record of progress holds besides."""
+    own = {each.name for each in dataclass_fields(Progress)}
+    others = {name: value for name, value in record.raw().items() if name not in own}
+    for name in others:
+        record.number(name, 0)
+    return others
 
 
 @dataclass(eq=False)
@@ -126,7 +144,7 @@ def save_state(path: Path, state: State) -> None:
     import json
 
     arrays = {f"{part}/{name}": array for part in _PARTS for name, array in getattr(state, part).items()}
-    metadata = {"format": FORMAT, "progress": json.dumps(asdict(state.progress))}
+    metadata = {"format": FORMAT, "progress": json.dumps(state.progress.as_dict())}
     write_tensors(path, arrays, metadata, durable=True)
 
 

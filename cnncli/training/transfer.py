@@ -1,14 +1,14 @@
-"""Weights of another run to start from: all layers, and the rows of the head whose classes are the same."""
+"""Weights of another run to start from: all layers, and the rows of the head that mean the same."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.assemble import listed
-from cnncli.data.classes import class_name
 from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 from cnncli.nn import Network
+from cnncli.tasks.task import Task
+from cnncli.text import listed
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -28,10 +28,10 @@ def starting_point(init: str | None) -> Checkpoint | None:
         raise OptionError(f"--init: {fault.message}", fault.hint) from fault
 
 
-def transfer_weights(network: Network, start: Checkpoint, classes: tuple[str, ...]) -> str:
+def transfer_weights(network: Network, start: Checkpoint, task: Task) -> str:
     """Load a checkpoint's weights into a network with a head of its own.
 
-    A class that both know, by its name, keeps its row of the head; others start anew.
+    An output that both have, such as a class, keeps its row of the head; others start anew.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def transfer_weights(network: Network, start: Checkpoint, classes: tuple[str, ..
         With its first weights; trained in place.
     start : Checkpoint
         Where weights come from.
-    classes : tuple of str
-        Of the network, in the order of its outputs.
+    task : Task
+        What the network is to learn.
 
     Returns
     -------
@@ -52,28 +52,27 @@ def transfer_weights(network: Network, start: Checkpoint, classes: tuple[str, ..
     OptionError
         Where the layers are not those of the checkpoint.
     """
-    known = {class_name(name): row for row, name in enumerate(start.classes)}
-    rows = [known.get(class_name(name), -1) for name in classes]
+    rows = task.rows_of(start.task)
     arrays: dict[str, NDArray[np.generic]] = dict(start.arrays)
     fits = _matched_head(network, start, rows, arrays)
     try:
         network.load(arrays, replace_head=True)
     except CnncliError as fault:
         raise OptionError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
-    return f"weights from {shown(start.path or '')} ({_words(start.classes, classes, rows, fits=fits)})"
+    return f"weights from {shown(start.path or '')} ({_words(start.task, task, rows, fits=fits)})"
 
 
 def _matched_head(
     network: Network, start: Checkpoint, rows: list[int], arrays: dict[str, NDArray[np.generic]]
 ) -> bool:
-    """Put the head's rows into the order of the network's classes; False where another head is needed."""
+    """Put the head's rows into the order of the network's outputs; False where another head is needed."""
     head = f"{network.graph.output}."
     taken = [place for place, row in enumerate(rows) if row >= 0]
     matched = {}
     for name, own in network.export().items():
         if name.startswith(head):
             held = start.arrays.get(name)
-            if held is None or held.shape[1:] != own.shape[1:] or len(held) != len(start.classes):
+            if held is None or held.shape[1:] != own.shape[1:] or len(held) != len(start.task.outputs):
                 return False
             own[taken] = held[[rows[place] for place in taken]]
             matched[name] = own
@@ -81,12 +80,12 @@ def _matched_head(
     return True
 
 
-def _words(before: tuple[str, ...], classes: tuple[str, ...], rows: list[int], *, fits: bool) -> str:
-    kept = [shown(name) for name, row in zip(classes, rows, strict=True) if row >= 0]
-    new = [shown(name) for name, row in zip(classes, rows, strict=True) if row < 0]
+def _words(before: Task, task: Task, rows: list[int], *, fits: bool) -> str:
+    kept = [shown(name) for name, row in zip(task.outputs, rows, strict=True) if row >= 0]
+    new = [shown(name) for name, row in zip(task.outputs, rows, strict=True) if row < 0]
     if not kept or not fits:
-        return "its head is new, for other classes" if not kept else "its head is new, of another shape"
-    if rows == list(range(len(before))):
+        return f"its head is new, {'of another shape' if kept else f'for other {task.output_noun}'}"
+    if rows == list(range(len(before.outputs))):
         return "all of its layers"
     others = f"; those for {listed(new)} are new" if new else ""
     return f"with the head's rows for {listed(kept)}{others}"

@@ -1,4 +1,4 @@
-"""The curves of a run: loss and accuracy by epoch; and the curve of a search for a learning rate."""
+"""The curves of a run: loss and the watched metric by epoch; and that of a search for a learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,31 @@ from cnncli.views.plot import (
 )
 
 if TYPE_CHECKING:
+    from cnncli.tasks.task import Metric
     from cnncli.training.finder import FoundRate
 
 _WIDTH, _HEIGHT = 1400, 620
 _PLOT = 364  # height of a plot
-_LEAST_RANGE = 0.02  # of an axis of accuracies
+_LEAST_RANGE = 0.02  # of an axis of shares
 _LOG_RANGE = 20  # a loss that falls by more than this is drawn on a logarithmic axis
 
 
 def curves_page(
-    history: list[dict[str, Any]], *, title: str, best: int, only_in_training: Sequence[str] = ()
+    history: list[dict[str, Any]],
+    watched: "Metric",
+    *,
+    title: str,
+    best: int,
+    only_in_training: Sequence[str] = (),
 ) -> Canvas:
-    """Draw loss and accuracy side by side.
+    """Draw loss and the watched metric side by side.
 
     Parameters
     ----------
     history : list of dict
         Rows of ``metrics.jsonl``, one at least.
+    watched : Metric
+        The metric that decides which epoch is the best.
     title : str
         What was trained on what.
     best : int
@@ -48,13 +56,14 @@ def curves_page(
     Canvas
     """
     canvas = Canvas(_WIDTH, margin=28)
-    top = page_title(canvas, title, _subtitle(history, best)) + 78
+    top = page_title(canvas, title, _subtitle(history, watched, best)) + 78
     epochs = [row["epoch"] for row in history]
-    for left, name in ((100, "loss"), (795, "accuracy")):
+    for left, name in ((100, "loss"), (795, watched.name)):
         curves = [Curve("training", (epochs, [row[f"train_{name}"] for row in history]), BLUE)]
         if f"val_{name}" in history[0]:
             curves.append(Curve("validation", (epochs, [row[f"val_{name}"] for row in history]), ORANGE))
-        _draw(canvas, Box(left, top, left + 480, top + _PLOT), name, curves, best)
+        shares = name != "loss" and watched.is_share
+        _draw(canvas, Box(left, top, left + 480, top + _PLOT), name, curves, best, shares=shares)
     if "val_loss" in history[0]:
         canvas.paragraph(
             (40, top + _PLOT + 78), _why_apart(only_in_training), _WIDTH - 80, size=15, color=FAINT
@@ -71,22 +80,23 @@ def _why_apart(only_in_training: Sequence[str]) -> str:
     return f"{text}; validation after it, without, so its loss may be the lower one."
 
 
-def _subtitle(history: list[dict[str, Any]], best: int) -> str:
-    last, epochs = history[-1], len(history)
-    text = f"after {epochs} epoch{'s' if epochs != 1 else ''}: training accuracy {last['train_accuracy']:.2%}"
-    if "val_accuracy" in last:
+def _subtitle(history: list[dict[str, Any]], watched: "Metric", best: int) -> str:
+    last, epochs, name = history[-1], len(history), watched.name
+    reached = f"training {name} {watched.text(last[f'train_{name}'])}"
+    text = f"after {epochs} epoch{'s' if epochs != 1 else ''}: {reached}"
+    if f"val_{name}" in last:
         held = next(row for row in history if row["epoch"] == best)
-        text += f", validation accuracy {last['val_accuracy']:.2%}"
-        text += f"; best {held['val_accuracy']:.2%} in epoch {best}"
+        text += f", validation {name} {watched.text(last[f'val_{name}'])}"
+        text += f"; best {watched.text(held[f'val_{name}'])} in epoch {best}"
     return text
 
 
-def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int) -> None:
+def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int, *, shares: bool) -> None:
     values = [y for curve in curves for y in curve.points[1]]
     epochs = curves[0].points[0]
     low, high = min(values), max(values)
-    if name == "accuracy":
-        y = _accuracy_scale(low, high)
+    if shares:
+        y = _share_scale(low, high)
     elif low > 0 and high / low > _LOG_RANGE:
         y = log_scale(low, high)
     else:
@@ -106,7 +116,7 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int) -
         f"{name}, logarithmic scale" if y.log else name,
         "epoch",
         lambda v: f"{v:.0f}",
-        (lambda v: f"{v:.{digits}%}") if name == "accuracy" else (lambda v: f"{v:g}"),
+        (lambda v: f"{v:.{digits}%}") if shares else (lambda v: f"{v:g}"),
     )
     draw_frame(canvas, chart)
     draw_curves(canvas, chart, curves)
@@ -127,7 +137,7 @@ def _mark_best(canvas: Canvas, chart: Chart, curve: Curve, best: int) -> None:
     canvas.text((middle, chart.box.top - 3), text, size=14, color=FAINT, anchor="mb")
 
 
-def _accuracy_scale(low: float, high: float) -> Scale:
+def _share_scale(low: float, high: float) -> Scale:
     """From a little below the least to the most; around a share that hardly changes."""
     low -= 0.05 * (high - low)
     if high - low < _LEAST_RANGE:

@@ -83,7 +83,7 @@ class Run:
     def __init__(self, torch: Any, dataset: Dataset, options: TrainOptions, layout: str) -> None:
         self.torch, self.dataset, self.options = torch, dataset, options
         self.layout = getattr(torch, layout)
-        graph = build(options.model, dataset.shape, len(dataset.classes), seed=options.seed)
+        graph = build(options.model, dataset.shape, len(dataset.targets.classes), seed=options.seed)
         self.module = twins.torch_twin(Network(graph, seed=options.seed)).to(memory_format=self.layout)
         self.mean, self.std = statistics(dataset.train)
         self.images, self.labels = self._arrays(dataset.train)
@@ -106,7 +106,9 @@ class Run:
         pixels = np.empty((len(split), *self.dataset.shape), np.uint8)
         split.read(np.arange(len(split)), pixels)
         inputs = (pixels.astype(np.float32) / 255 - self.mean) / self.std
-        return twins.as_torch(inputs.astype(np.float32)), self.torch.from_numpy(np.array(split.labels))
+        return twins.as_torch(inputs.astype(np.float32)), self.torch.from_numpy(
+            np.array(split.targets.numbers)
+        )
 
     def _optimiser(self) -> Any:
         """AdamW as ours: no decay of biases and norms."""

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.model import Arrays, Dataset
 from cnncli.models.choice import build
 from cnncli.nn import (
@@ -187,10 +188,10 @@ def run_of_clothes():
     """A run of the recipe on a few random pictures that are augmented as Fashion-MNIST is."""
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(2)
-    split = Arrays(rng.integers(1, 256, (70, 8, 8, 1)).astype(np.uint8), np.arange(70) % 3)
-    dataset = Dataset(
-        name="fashion-mnist", classes=("a", "b", "c"), train=split, val=split, test=split, provenance="here"
+    split = Arrays(
+        rng.integers(1, 256, (70, 8, 8, 1)).astype(np.uint8), ClassLabels(np.arange(70) % 3, ("a", "b", "c"))
     )
+    dataset = Dataset(name="fashion-mnist", train=split, val=split, test=split, provenance="here")
     options = TrainOptions(dataset="fashion-mnist", model="conv4 bn relu gap fc", epochs=2).settled(70)
     return recipe.Run(torch, dataset, options, "contiguous_format")
 

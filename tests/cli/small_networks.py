@@ -7,6 +7,7 @@ from PIL import Image
 
 from cnncli.models.architecture import Architecture
 from cnncli.nn import Network
+from cnncli.tasks.classification import Classification
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
 
 CLASSES = ("night", "day", "stripes")
@@ -23,7 +24,7 @@ def save_linear(path, rng, *, shape=SHAPE, classes=CLASSES, digits=False, spread
         path,
         Checkpoint(
             {"head.weight": weight, "head.bias": bias},
-            classes,
+            Classification(tuple(classes)),
             Preprocessing((height, width), channels, (MEAN,) * channels, (STD,) * channels, digits),
             Architecture("custom", "fc", shape, len(classes)),
         ),
@@ -40,7 +41,7 @@ def save_seeded(path, *, layers="conv4 bn relu pool conv6 relu gap fc", shape=(1
         path,
         Checkpoint(
             network.export(),
-            classes,
+            Classification(tuple(classes)),
             Preprocessing(shape[:2], channels, (MEAN,) * channels, (STD,) * channels),
             architecture,
         ),

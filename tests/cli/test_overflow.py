@@ -8,6 +8,7 @@ from PIL import Image
 
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
+from cnncli.tasks.classification import Classification
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
 
 
@@ -21,7 +22,9 @@ def overflowing(tmp_path):
     arrays["head.weight"][0] = 1.0
     arrays["head.weight"][1] = -1.0
     path = tmp_path / "large.safetensors"
-    save_checkpoint(path, Checkpoint(arrays, ("a", "b"), Preprocessing((4, 4), 1, (0.0,), (1.0,)), model))
+    save_checkpoint(
+        path, Checkpoint(arrays, Classification(("a", "b")), Preprocessing((4, 4), 1, (0.0,), (1.0,)), model)
+    )
     for name, level in (("black", 0), ("white", 255)):
         Image.new("L", (4, 4), level).save(tmp_path / f"{name}.png")
     return path
@@ -74,6 +77,6 @@ def test_a_network_that_no_memory_holds(run, overflowing, two_lines, tmp_path):
     arrays = Network(model.graph()).export()
     path = tmp_path / "wide.safetensors"
     pre = Preprocessing((4000, 4000), 1, (0.0,), (1.0,))
-    save_checkpoint(path, Checkpoint(arrays, ("a", "b"), pre, model))
+    save_checkpoint(path, Checkpoint(arrays, Classification(("a", "b")), pre, model))
     done = run("predict", "white.png", "-m", path, "--threads", "1")
     assert "for one image; expected at most the " in two_lines(done, 1)

@@ -19,7 +19,7 @@ from small_networks import CLASSES, SHAPE, png, probabilities, save_gray, save_l
 from cnncli.cli.overlap import overlapped
 from cnncli.cli.row_writers import Row, Table
 from cnncli.errors import CnncliError
-from cnncli.tasks.classification import Prediction
+from cnncli.tasks.classification import LikeliestClasses, Prediction
 
 
 @pytest.fixture
@@ -363,8 +363,8 @@ def test_a_table_fits_its_columns():
     names = ["short.png", "a/very/long/path/to/a/picture/that/does/not/fit.png"]
     table = Table(names, ["cat", "x" * 60], columns=60, styled=False)
     rows = [
-        Row(names[0], [Prediction("cat", 0.987), Prediction("x" * 60, 0.013)]),
-        Row(names[1], [Prediction("x" * 60, 1.0), Prediction("cat", 0.0)]),
+        Row(names[0], LikeliestClasses([Prediction("cat", 0.987), Prediction("x" * 60, 0.013)])),
+        Row(names[1], LikeliestClasses([Prediction("x" * 60, 1.0), Prediction("cat", 0.0)])),
     ]
     lines = [table.header(), *(table.line(row) for row in rows)]
     assert re.search(r"short\.png +cat +98\.70%  █+", lines[1])
@@ -380,7 +380,7 @@ def test_a_table_fits_its_columns():
 @pytest.mark.parametrize("name", ["a.png", "photos/2026/holiday/IMG_0001.jpg"])
 def test_no_row_is_wider_than_the_terminal(columns, label, name):
     table = Table([name], ["0", label], columns=columns, styled=False)
-    row = table.line(Row(name, [Prediction(label, 0.8765), Prediction("0", 0.1235)]))
+    row = table.line(Row(name, LikeliestClasses([Prediction(label, 0.8765), Prediction("0", 0.1235)])))
     assert max(len(row), len(table.header())) <= columns
     assert " 87.65%" in row
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.cli.train import _untested, make_task
+from cnncli.cli.train import _untested
 from cnncli.training.session import resume
 
 MODEL = "conv4 bn relu pool gap fc"
@@ -310,7 +310,7 @@ def test_interrupted_it_says_how_to_go_on(start, bars, tmp_path, run):
 
 def test_interrupted_in_the_test_it_says_how_to_go_on(train):
     train("-o", "my run")
-    words = _untested(resume("my run", make_task))
+    words = _untested(resume("my run"))
     assert words == (
         "all epochs are trained, the evaluation on the test set is left; "
         "continue with: cnncli train --resume 'my run'"

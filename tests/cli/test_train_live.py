@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cnncli.cli.train import make_task
 from cnncli.cli.train_display import clock, epoch_line
 from cnncli.cli.train_live import LiveDisplay, braille
+from cnncli.tasks.task import Metric
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin
+
+ACCURACY = Metric("accuracy")
 
 
 def dots(lines):
@@ -63,11 +65,11 @@ def test_a_line_an_epoch():
         "seconds": 3,
         "images_per_second": 1234.5,
     }
-    assert epoch_line(row, 20, best=True) == (
+    assert epoch_line(row, 20, ACCURACY, best=True) == (
         "epoch  3/20  loss 0.5000  accuracy 87.50%  lr 0.01  1,234 images/s  3.0 s"
     )
     assert "validation 0.2500 90.00% *" in epoch_line(
-        row | {"val_loss": 0.25, "val_accuracy": 0.9}, 20, best=True
+        row | {"val_loss": 0.25, "val_accuracy": 0.9}, 20, ACCURACY, best=True
     )
 
 
@@ -75,9 +77,9 @@ def test_a_line_an_epoch():
 def test_a_line_is_narrower_by_whole_numbers(validated):
     row = {"epoch": 3, "train_loss": 0.5, "train_accuracy": 0.875, "lr": 0.01, "seconds": 3}
     row |= {"images_per_second": 1234.5} | ({"val_loss": 0.25, "val_accuracy": 0.9} if validated else {})
-    whole = epoch_line(row, 20, best=True).split("  ")
+    whole = epoch_line(row, 20, ACCURACY, best=True).split("  ")
     for columns in range(24, 120):
-        parts = epoch_line(row, 20, best=True, columns=columns).split("  ")
+        parts = epoch_line(row, 20, ACCURACY, best=True, columns=columns).split("  ")
         assert len("  ".join(parts)) <= columns
         assert all(part in whole for part in parts)
         assert "loss 0.5000" in parts
@@ -90,7 +92,7 @@ def test_it_fits_the_terminal(tmp_path, width, height):
     rng = np.random.default_rng(1)
     np.savez(tmp_path / "d.npz", x=rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), y=np.arange(60) % 2)
     load_options = TrainOptions(dataset=str(tmp_path / "d.npz"), model="gap fc", epochs=3, batch_size=8)
-    session = begin(load_options, make_task, output=str(tmp_path / "run"))
+    session = begin(load_options, output=str(tmp_path / "run"))
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
     display = LiveDisplay(session, console)

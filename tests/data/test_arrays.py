@@ -66,7 +66,7 @@ def test_names_of_arrays(tmp_path, names, expected):
     assert sizes(dataset) == (20, 8, 12), expected
     for split, (start, end) in zip((dataset.train, dataset.val, dataset.test), bounds, strict=True):
         assert np.array_equal(split.images[..., 0], IMAGES[start:end])
-        assert np.array_equal(split.labels, LABELS[start:end])
+        assert np.array_equal(split.targets.numbers, LABELS[start:end])
     assert f"{names[0]} with {names[1]}" in dataset.provenance
 
 
@@ -108,7 +108,7 @@ def test_labels_that_are_none_are_left_out_and_counted(tmp_path):
     names = np.array(["ant", "bee", "cat"])[LABELS]
     names[[0, 7]], names[9] = "", "NaN"
     dataset = load_dataset(saved(tmp_path, x=IMAGES, y=names))
-    assert (dataset.classes, sum(sizes(dataset))) == (("ant", "bee", "cat"), 37)
+    assert (dataset.targets.classes, sum(sizes(dataset))) == (("ant", "bee", "cat"), 37)
     assert "3 images have no label in y (empty or nan): left out" in dataset.warnings
     for split in (dataset.train, dataset.val, dataset.test):
         for at in range(len(split)):
@@ -117,15 +117,18 @@ def test_labels_that_are_none_are_left_out_and_counted(tmp_path):
     floats = LABELS.astype(np.float32)
     floats[5] = np.nan
     dataset = load_dataset(saved(tmp_path, x=IMAGES, y=floats))
-    assert (dataset.classes, sum(sizes(dataset))) == (("0", "1", "2"), 39)
+    assert (dataset.targets.classes, sum(sizes(dataset))) == (("0", "1", "2"), 39)
 
 
 def test_spellings_and_order_of_names(tmp_path):
     accents = [unicodedata.normalize(form, "Öl") for form in ("NFC", "NFD")]
     dataset = load_dataset(saved(tmp_path, x=IMAGES, y=np.array([*accents, "tea", "Tea"])[np.arange(40) % 4]))
-    assert dataset.classes == ("Tea", "tea", accents[0])
+    assert dataset.targets.classes == ("Tea", "tea", accents[0])
     assert "Tea and tea differ by case only and count as 2 classes" in dataset.warnings
-    assert load_dataset(saved(tmp_path, x=IMAGES, y=np.array(["10", "9"])[LABELS % 2])).classes == ("9", "10")
+    assert load_dataset(saved(tmp_path, x=IMAGES, y=np.array(["10", "9"])[LABELS % 2])).targets.classes == (
+        "9",
+        "10",
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,16 @@ def images_of(split):
 
 def test_class_folders(class_folder):
     dataset = load_dataset(str(class_folder), val_split=0.2, threads=2)
-    assert (dataset.name, dataset.classes, dataset.shape) == ("pets", ("ant", "bee", "cat"), (12, 12, 3))
+    assert (dataset.name, dataset.targets.classes, dataset.shape) == (
+        "pets",
+        ("ant", "bee", "cat"),
+        (12, 12, 3),
+    )
     assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 15
     for split in (dataset.train, dataset.val, dataset.test):
-        for index, (image, label) in enumerate(zip(images_of(split), split.labels, strict=True)):
+        for index, (image, label) in enumerate(zip(images_of(split), split.targets.numbers, strict=True)):
             name = split.name(index)
-            assert f"/{dataset.classes[label]}/" in name
+            assert f"/{dataset.targets.classes[label]}/" in name
             number = int(name.rsplit("/", 1)[1].removesuffix(".png"))
             assert np.array_equal(image, picture(100 * label + number))
     assert not dataset.warnings
@@ -44,7 +48,7 @@ def test_streamed_when_too_large_for_memory(class_folder):
     assert isinstance(streamed.train, Files)
     for name in ("train", "val", "test"):
         assert np.array_equal(images_of(getattr(kept, name)), images_of(getattr(streamed, name)))
-        assert np.array_equal(getattr(kept, name).labels, getattr(streamed, name).labels)
+        assert np.array_equal(getattr(kept, name).targets.numbers, getattr(streamed, name).targets.numbers)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -62,7 +66,7 @@ def test_streamed_without_bad_images(class_folder, threads):
         ours, theirs = getattr(streamed, part), getattr(kept, part)
         assert [ours.name(i) for i in range(len(ours))] == [theirs.name(i) for i in range(len(theirs))]
         assert np.array_equal(images_of(ours), images_of(theirs))
-        assert np.array_equal(ours.labels, theirs.labels)
+        assert np.array_equal(ours.targets.numbers, theirs.targets.numbers)
 
 
 def test_splits_above_the_classes(class_folder, tmp_path):
@@ -80,7 +84,7 @@ def test_numbered_classes_are_in_the_order_of_numbers(tmp_path):
         for i in range(3):
             write_image(tmp_path / "d" / str(label) / f"{i}.png", picture(10 * label + i, channels=1))
     dataset = load_dataset(str(tmp_path / "d"))
-    assert dataset.classes == tuple(map(str, range(12)))
+    assert dataset.targets.classes == tuple(map(str, range(12)))
     assert dataset.shape == (12, 12, 1)
 
 
@@ -103,7 +107,7 @@ def test_odd_files_are_told_and_left_out(class_folder):
     assert "(ant and cat)" in text
     assert "2 files cannot be used and are left out" in text
     assert {each.path.rsplit("/", 1)[1] for each in dataset.skipped} == {"broken.png", "empty.jpg"}
-    assert dataset.classes == ("ant", "bee", "café 🐱 *", "cat")
+    assert dataset.targets.classes == ("ant", "bee", "café 🐱 *", "cat")
     assert sum(map(len, (dataset.train, dataset.val, dataset.test))) == 14
 
 

@@ -17,8 +17,8 @@ def everything(dataset):
     """All images and labels, in no order that matters: as a set of (class, pixels)."""
     found = set()
     for split in (dataset.train, dataset.val, dataset.test):
-        for image, label in zip(split.images, split.labels, strict=True):
-            found.add((dataset.classes[label], image.tobytes()))
+        for image, label in zip(split.images, split.targets.numbers, strict=True):
+            found.add((dataset.targets.classes[label], image.tobytes()))
     return found
 
 
@@ -63,11 +63,11 @@ def test_folder_of_idx_files(tmp_path):
     write_idx(root, "emnist-letters-test", images[30:], labels[30:] + 1, bytes, "")
     assert set(find_idx(root)) == {"train", "test"}
     dataset = load_dataset(str(root), val_split=0.2)
-    assert (dataset.name, dataset.classes, dataset.shape) == ("letters", ("1", "2", "3"), (6, 6, 1))
+    assert (dataset.name, dataset.targets.classes, dataset.shape) == ("letters", ("1", "2", "3"), (6, 6, 1))
     assert (len(dataset.train) + len(dataset.val), len(dataset.test)) == (30, 10)
-    assert np.bincount(dataset.val.labels, minlength=3).min() >= 1
+    assert np.bincount(dataset.val.targets.numbers, minlength=3).min() >= 1
     assert np.array_equal(dataset.test.images[..., 0], images[30:])
-    assert np.array_equal(dataset.test.labels, labels[30:])
+    assert np.array_equal(dataset.test.targets.numbers, labels[30:])
 
 
 def test_idx_with_too_few_labels(tmp_path):
@@ -83,7 +83,7 @@ def test_npz_without_splits(tmp_path, names):
     np.savez(tmp_path / "toy.npz", **dict(zip(names, (images, labels), strict=True)))
     dataset = load_dataset(str(tmp_path / "toy.npz"), val_split=0)
     assert (dataset.name, len(dataset.train) + len(dataset.test), len(dataset.val)) == ("toy", 45, 0)
-    assert np.bincount(dataset.test.labels, minlength=3).min() >= 1
+    assert np.bincount(dataset.test.targets.numbers, minlength=3).min() >= 1
     assert everything(dataset) == {
         (str(label), image.tobytes()) for image, label in zip(images, labels, strict=True)
     }
@@ -119,8 +119,8 @@ def test_npz_of_any_kind(tmp_path, change, kind):
     )
     dataset = load_dataset(str(tmp_path / "a.npz"), val_split=0)
     names = {"numbers": "456", "one-hot": "012", "floats": "012"}.get(kind, ("ant", "bee", "cat"))
-    assert dataset.classes == tuple(names)
-    assert np.array_equal(dataset.train.labels, labels[:20])
+    assert dataset.targets.classes == tuple(names)
+    assert np.array_equal(dataset.train.targets.numbers, labels[:20])
     assert np.array_equal(
         dataset.test.images, np.broadcast_to(images[20:, ..., None], dataset.test.images.shape)
     )
@@ -130,7 +130,7 @@ def test_npz_that_names_its_classes(tmp_path):
     images, labels = digits(30)
     np.savez(tmp_path / "a.npz", x=images, y=labels, classes=np.array(["ant", "bee", "cat", "dog"]))
     dataset = load_dataset(str(tmp_path / "a.npz"))
-    assert dataset.classes == ("ant", "bee", "cat", "dog")
+    assert dataset.targets.classes == ("ant", "bee", "cat", "dog")
     assert "no training images of dog" in dataset.warnings[0]
 
 
@@ -257,7 +257,7 @@ def test_tables_of_paths(tmp_path, listed_images, first, row, delimiter):
     lines = [row.format(path=path, label=label) for path, label in listed_images]
     (tmp_path / "list.csv").write_text("\n".join(([first] if first else []) + lines))
     dataset = load_dataset(str(tmp_path / "list.csv"), threads=2)
-    assert dataset.classes == ("a", "b")
+    assert dataset.targets.classes == ("a", "b")
     assert everything(dataset) == {("ab"[i % 2], picture(i, 8, 8).tobytes()) for i in range(12)}
     assert not dataset.warnings
 

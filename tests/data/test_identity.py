@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
 from cnncli.data.identity import count_copies, digests_of, file_key, merged_keys, row_digests
 from cnncli.data.model import Arrays
 from cnncli.data.prepare import InputSpec
-from cnncli.data.relabelled import Relabelled
+from cnncli.data.retargeted import Retargeted
 
 
 def encoded(pixels, kind, **options):
@@ -87,9 +88,9 @@ def test_pixels_of_any_format_in_any_split(tmp_path):
     assert [keys.tolist(), digests.tolist()] == [each.tolist() for each in again.at(kept)]
     assert len(set(keys.tolist())) == 4
     assert len(set(digests.tolist())) == 2
-    labels = np.zeros(4, np.int64)
+    labels = ClassLabels(np.zeros(4, np.int64), ("a",))
     files = Files(tuple(paths), labels, InputSpec((8, 8, 3)))
-    for split in (Arrays(images, labels), files, Relabelled(files, labels)):
+    for split in (Arrays(images, labels), files, Retargeted(files, labels)):
         assert digests_of(split).tolist() == digests.tolist()
     gray = digests_of(Files(tuple(paths), labels, InputSpec((8, 8, 1))))
     assert len(set(gray.tolist())) == 2

@@ -30,7 +30,7 @@ def test_digits_that_ship():
     dataset = load_dataset("MNIST", offline=True, val_split=0.1)
     assert (len(dataset.train) + len(dataset.val), len(dataset.test)) == (4000, 1000)
     assert 300 < len(dataset.val) < 500
-    assert np.bincount(dataset.test.labels).tolist() == [100] * 10
+    assert np.bincount(dataset.test.targets.numbers).tolist() == [100] * 10
     assert "the 5,000 digits that ship with cnncli, split 4,000/1,000" in dataset.provenance
     assert "--offline" in dataset.notes[0]
 
@@ -45,9 +45,9 @@ def test_digits_look_like_their_labels():
     """The mean image of a class is nearest to most of its own digits: labels and pixels belong together."""
     dataset = load_dataset("mnist", offline=True, val_split=0)
     flat = dataset.train.images.reshape(4000, -1).astype(float)
-    means = np.stack([flat[dataset.train.labels == k].mean(axis=0) for k in range(10)])
+    means = np.stack([flat[dataset.train.targets.numbers == k].mean(axis=0) for k in range(10)])
     distance = ((dataset.test.images.reshape(1000, 1, -1) - means[None]) ** 2).sum(axis=2)
-    assert np.mean(distance.argmin(axis=1) == dataset.test.labels) > 0.78
+    assert np.mean(distance.argmin(axis=1) == dataset.test.targets.numbers) > 0.78
 
 
 @pytest.mark.parametrize("place", ["mnist", "MNIST/raw"])
@@ -136,9 +136,9 @@ def test_cifar_is_downloaded_unpacked_and_read(server, data_dir):
     collection = served(server, known_datasets.CIFAR10, {"cifar-10-binary.tar.gz": cifar_archive(batches)})
     for _ in range(2):
         dataset = known_datasets.load_collection(collection, LoadOptions(val_split=0))
-        assert dataset.classes[3] == "cat"
+        assert dataset.targets.classes[3] == "cat"
         assert np.array_equal(dataset.train.images, images[:5].reshape(-1, 32, 32, 3))
-        assert np.array_equal(dataset.test.labels, labels[5])
+        assert np.array_equal(dataset.test.targets.numbers, labels[5])
     unpacked = data_dir / "cifar10" / "cifar-10-batches-bin"
     assert {each.name for each in unpacked.iterdir()} == set(batches)
     assert len(server.requests) == 1

@@ -6,19 +6,22 @@ from data_helpers import picture, write_image
 from PIL import Image
 
 from cnncli.data.augment import Augment
+from cnncli.data.class_labels import ClassLabels
 from cnncli.data.files import Files
 from cnncli.data.loader import Loader
 from cnncli.data.model import Arrays
 from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
+from cnncli.tasks.classification import Classification
 
 SHAPE = (7, 9, 3)
+NAMES = ("a", "b", "c", "d")
 
 
 def arrays(count=53, shape=SHAPE):
     generator = np.random.default_rng(count)
     images = generator.integers(0, 256, (count, *shape)).astype(np.uint8)
-    return Arrays(images, generator.integers(0, 4, count))
+    return Arrays(images, ClassLabels(generator.integers(0, 4, count), NAMES))
 
 
 def files(tmp_path, count=21, damaged=()):
@@ -29,12 +32,12 @@ def files(tmp_path, count=21, damaged=()):
         if i in damaged:
             path.write_bytes(path.read_bytes()[:60])
         paths.append(path)
-    return Files(tuple(paths), np.arange(count, dtype=np.int64) % 3, InputSpec(SHAPE))
+    return Files(tuple(paths), ClassLabels(np.arange(count, dtype=np.int64) % 3, NAMES), InputSpec(SHAPE))
 
 
 def copied(loader, epoch, **options):
     return [
-        (batch.x.copy(), batch.labels, batch.indices, batch.targets(4))
+        (batch.x.copy(), batch.targets.numbers, batch.indices, Classification(NAMES).encode(batch))
         for batch in loader.epoch(epoch, **options)
     ]
 
@@ -57,7 +60,7 @@ def test_in_order_and_normalised():
     np.testing.assert_allclose(
         np.concatenate([x for x, *_ in batches]), (split.images / 255 - mean) / std, atol=1e-5
     )
-    assert np.array_equal(np.concatenate([labels for _, labels, _, _ in batches]), split.labels)
+    assert np.array_equal(np.concatenate([labels for _, labels, _, _ in batches]), split.targets.numbers)
 
 
 def test_last_batch_can_be_dropped():
@@ -97,9 +100,11 @@ def test_small_blocks_change_nothing(monkeypatch):
 def test_targets_of_mixed_images():
     loader = Loader(arrays(40), 20, augment=Augment(mixup=1.0))
     for batch in loader.epoch(0):
-        targets = batch.targets(4)
+        targets = Classification(NAMES).encode(batch)
         np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
-        for row, label, mixed, share in zip(targets, batch.labels, batch.mixed, batch.share, strict=True):
+        for row, label, mixed, share in zip(
+            targets, batch.targets.numbers, batch.mixed.numbers, batch.share, strict=True
+        ):
             assert row[label] == pytest.approx(1 if label == mixed else share)
 
 
@@ -107,7 +112,7 @@ def test_files_give_what_arrays_give(tmp_path):
     streamed = files(tmp_path)
     images = np.stack([np.asarray(Image.open(path)) for path in streamed.paths])
     augment = Augment(flip=0.5, rotate=5)
-    kept = Arrays(images, streamed.labels)
+    kept = Arrays(images, streamed.targets)
     for options in ({}, {"first": 2}):
         ours = copied(Loader(streamed, 4, augment=augment, shuffle=True, threads=2), 1, **options)
         assert same(ours, copied(Loader(kept, 4, augment=augment, shuffle=True), 1, **options))
@@ -131,7 +136,7 @@ def test_leaving_early_stops_the_thread(tmp_path):
 
 
 def test_no_images():
-    empty = Arrays(np.zeros((0, *SHAPE), np.uint8), np.zeros(0, np.int64))
+    empty = Arrays(np.zeros((0, *SHAPE), np.uint8), ClassLabels(np.zeros(0, np.int64), NAMES))
     loader = Loader(empty, 8, shuffle=True)
     assert len(loader) == 0
     assert list(loader.epoch(0)) == []

@@ -39,7 +39,7 @@ def test_splits_by_their_usual_names(tmp_path, words, roles):
     for number, word in enumerate(words):
         plant(tmp_path / word, ["cat", "dog"], 3 + number)
     dataset = load_dataset(str(tmp_path), val_split=0)
-    assert dataset.classes == ("cat", "dog")
+    assert dataset.targets.classes == ("cat", "dog")
     counts = {role: 2 * (3 + number) for number, role in enumerate(roles)}
     assert sizes(dataset) == (counts["train"], counts.get("val", 0), counts["test"])
 
@@ -49,13 +49,13 @@ def test_folders_that_an_archive_doubled(tmp_path):
         plant(tmp_path / word / word, ["sea", "street"])
     plant(tmp_path, ["seg_pred"])
     dataset = load_dataset(str(tmp_path), val_split=0)
-    assert (dataset.classes, sizes(dataset)) == (("sea", "street"), (6, 0, 6))
+    assert (dataset.targets.classes, sizes(dataset)) == (("sea", "street"), (6, 0, 6))
     assert "seg_pred beside the splits: left out" in dataset.warnings
 
 
 def test_a_class_may_be_called_like_a_split(tmp_path):
     dataset = load_dataset(plant(tmp_path, ["bus", "car", "train"]))
-    assert dataset.classes == ("bus", "car", "train")
+    assert dataset.targets.classes == ("bus", "car", "train")
     assert sum(sizes(dataset)) == 9
     assert "(train as a class)" in dataset.provenance
 
@@ -67,9 +67,9 @@ def test_two_readings_are_asked_for(tmp_path):
     ) as caught:
         load_dataset(root)
     assert "--no-splits" in caught.value.hint
-    assert load_dataset(root, layout=CLASSES).classes == ("bus", "car", "train")
+    assert load_dataset(root, layout=CLASSES).targets.classes == ("bus", "car", "train")
     split = load_dataset(root, layout=SPLITS)
-    assert split.classes == ("diesel", "steam")
+    assert split.targets.classes == ("diesel", "steam")
     assert "bus and car beside the splits: left out" in split.warnings
 
 
@@ -84,8 +84,8 @@ def test_numbered_folders_are_two_readings(tmp_path):
     with pytest.raises(CnncliError, match="two ways: 0, 1 and 2 are the classes, or 0, 1 and 2 are splits"):
         load_dataset(root)
     assert sizes(load_dataset(root, layout=SPLITS)) == (6, 6, 6)
-    assert load_dataset(root, layout=CLASSES).classes == ("0", "1", "2")
-    assert load_dataset(plant(tmp_path / "digits", ["0", "1", "2"])).classes == ("0", "1", "2")
+    assert load_dataset(root, layout=CLASSES).targets.classes == ("0", "1", "2")
+    assert load_dataset(plant(tmp_path / "digits", ["0", "1", "2"])).targets.classes == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("layout", [Layout(), SPLITS])
@@ -97,7 +97,7 @@ def test_one_more_folder_with_the_same_classes(tmp_path, layout):
         CnncliError, match=r"with the same folders in it: check means no split; expected train \("
     ):
         load_dataset(root, layout=layout)
-    assert load_dataset(root, layout=CLASSES).classes == ("check", "test", "train")
+    assert load_dataset(root, layout=CLASSES).targets.classes == ("check", "test", "train")
 
 
 def test_splits_without_training_images(tmp_path):
@@ -105,21 +105,25 @@ def test_splits_without_training_images(tmp_path):
     with pytest.raises(CnncliError, match="holds test and val but no training images"):
         load_dataset(root)
     judged = load_dataset(root, whole=True)
-    assert (judged.classes, set(judged.given), sizes(judged)) == (("cat", "dog"), {"val", "test"}, (0, 6, 6))
+    assert (judged.targets.classes, set(judged.given), sizes(judged)) == (
+        ("cat", "dog"),
+        {"val", "test"},
+        (0, 6, 6),
+    )
 
 
 def test_split_folders_without_classes(tmp_path):
     root = plant(tmp_path, ["train", "test"])
     with pytest.raises(CnncliError, match="no class folders in the splits test and train"):
         load_dataset(root)
-    assert load_dataset(root, layout=CLASSES).classes == ("test", "train")
+    assert load_dataset(root, layout=CLASSES).targets.classes == ("test", "train")
     with pytest.raises(CnncliError, match=r"no folder in .* has a name of a split"):
         load_dataset(plant(tmp_path / "pets", ["cat", "dog"]), layout=SPLITS)
 
 
 def test_test_images_without_classes_are_left_out(tmp_path):
     dataset = load_dataset(plant(tmp_path, ["train/cat", "train/dog", "test"]), val_split=0)
-    assert dataset.classes == ("cat", "dog")
+    assert dataset.targets.classes == ("cat", "dog")
     assert sum(sizes(dataset)) == 6
     assert any("outside a class folder, left out" in each for each in dataset.warnings)
 
@@ -133,7 +137,7 @@ def test_accents_in_either_spelling_are_one_class(tmp_path, layout):
     for number, name in enumerate((one, other)):
         write_image(tmp_path / name / f"{number}.png", picture(10 + number, 6, 6))
     dataset = load_dataset(str(tmp_path), layout=layout)
-    assert dataset.classes == (one, "tea")
+    assert dataset.targets.classes == (one, "tea")
     assert sum(sizes(dataset)) == 4
 
 
@@ -148,7 +152,7 @@ def test_splits_in_the_folders_of_classes(tmp_path):
     with pytest.raises(CnncliError, match="two ways: test, train and valid in the class folders"):
         load_dataset(root)
     split = load_dataset(root, layout=SPLITS)
-    assert (split.classes, sizes(split)) == (("cat", "dog"), (6, 6, 6))
+    assert (split.targets.classes, sizes(split)) == (("cat", "dog"), (6, 6, 6))
     assert all("/test/" in split.test.name(at) for at in range(6))
     assert sum(sizes(load_dataset(root, layout=CLASSES))) == 18
 

@@ -47,7 +47,7 @@ def classes_of(dataset):
         for at in range(len(split)):
             number = int(re.search(r"n(\d+)\.\w+$", split.name(at))[1])
             assert np.array_equal(split.images[at], picture(number, 6, 6))
-            found[number] = dataset.classes[split.labels[at]]
+            found[number] = dataset.targets.classes[split.targets.numbers[at]]
     return found
 
 
@@ -87,7 +87,7 @@ def test_columns_that_are_asked_for(paths, load):
     columns = {"a": LABELS, "b": paths, "c": ["uvw"[i % 3] for i in INDEX], "label": INDEX}
     for asked in ("a", " A", "1"):
         assert classes_of(load(columns, label_column=asked)) == EXPECTED
-    assert load(columns, label_column="c", path_column="2").classes == ("u", "v", "w")
+    assert load(columns, label_column="c", path_column="2").targets.classes == ("u", "v", "w")
     with pytest.raises(
         CnncliError, match=r"--label-column is d, but .* has no column of that name; expected one of a, b"
     ):
@@ -149,15 +149,15 @@ def test_labels_that_are_none(paths, load, none):
 
 def test_labels_as_pandas_writes_whole_numbers(paths, load):
     dataset = load({"path": paths, "label": ["1.0", "0.0"] * 5 + ["", "10.0"]})
-    assert dataset.classes == ("0", "1", "10")
+    assert dataset.targets.classes == ("0", "1", "10")
 
 
 def test_spellings_of_labels(paths, load):
     accents = [unicodedata.normalize(form, "Öl") for form in ("NFC", "NFD")]
     dataset = load({"path": paths, "label": [*accents, "tea", "Tea"] * 3})
-    assert dataset.classes == ("Tea", "tea", accents[0])
+    assert dataset.targets.classes == ("Tea", "tea", accents[0])
     assert "Tea and tea differ by case only and count as 2 classes" in dataset.warnings
-    assert load({"path": paths, "label": ["--1", "2"] * 6}).classes == ("--1", "2")
+    assert load({"path": paths, "label": ["--1", "2"] * 6}).targets.classes == ("--1", "2")
 
 
 SPELT = {
@@ -320,8 +320,8 @@ def pixel_cells(delimiter=" "):
 def read_as(dataset):
     found = {}
     for split in (dataset.train, dataset.val, dataset.test):
-        for image, label in zip(split.images, split.labels, strict=True):
-            found[image.tobytes()] = dataset.classes[label]
+        for image, label in zip(split.images, split.targets.numbers, strict=True):
+            found[image.tobytes()] = dataset.targets.classes[label]
     return found
 
 
@@ -444,7 +444,7 @@ def test_a_table_of_attributes_is_no_table_of_pixels(paths, load):
         CnncliError, match=r"column 2 \(attribute 0\).* and 34 more of .* could all be the class"
     ):
         load({"image_id": paths, **marks})
-    assert load({"image_id": paths, **marks}, label_column="attribute 7").classes == ("-1", "1")
+    assert load({"image_id": paths, **marks}, label_column="attribute 7").targets.classes == ("-1", "1")
 
 
 def test_lines_without_end(tmp_path):

@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from cnncli.tasks.classification import Classification, Evaluation, log_softmax, predictions, probabilities
+from cnncli.data.class_labels import ClassLabels
+from cnncli.tasks.class_evaluation import ClassEvaluation
+from cnncli.tasks.classification import Classification, class_weights, predictions
+from cnncli.tasks.softmax import log_softmax, probabilities
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -16,7 +19,7 @@ def evaluation(rng):
     labels[labels == 2] = 0  # no cat is there
     outputs = rng.standard_normal((40, 3)).astype(np.float32)
     outputs[:, 1] = np.where(outputs[:, 1] > 0.5, outputs[:, 1], -5)
-    return Evaluation(np.arange(40), labels, outputs)
+    return ClassEvaluation(np.arange(40), labels, outputs, CLASSES)
 
 
 def test_softmax_against_a_loop(rng):
@@ -47,7 +50,7 @@ def test_accuracy_confusion_and_loss(evaluation):
 
 def test_scores_of_classes(evaluation):
     table = evaluation.confusion
-    ant, _, cat = evaluation.by_class(CLASSES)
+    ant, _, cat = evaluation.by_class()
     assert ant.precision == pytest.approx(table[0, 0] / table[:, 0].sum())
     assert ant.recall == pytest.approx(table[0, 0] / table[0].sum())
     assert ant.f1 == pytest.approx(2 / (1 / ant.precision + 1 / ant.recall))
@@ -67,7 +70,16 @@ def test_answers_are_ordered():
 
 
 def test_the_task_counts_hits_and_losses(evaluation):
-    task = Classification(3, smoothing=0.1)
-    assert task.hits(evaluation.outputs, evaluation.labels) == round(evaluation.accuracy * 40)
-    assert task.losses(evaluation.outputs, evaluation.labels).mean() == pytest.approx(evaluation.loss)
+    task, labels = Classification(CLASSES, smoothing=0.1), ClassLabels(evaluation.labels, CLASSES)
+    tally = task.tally(evaluation.outputs, labels)
+    assert tally == {"hits": round(evaluation.accuracy * 40)}
+    assert task.metrics(tally, 40) == {"accuracy": evaluation.accuracy}
+    assert task.losses(evaluation.outputs, labels).mean() == pytest.approx(evaluation.loss)
     assert task.loss.smoothing == 0.1
+
+
+def test_class_weights():
+    labels = np.array([0] * 8 + [1] * 2, np.int64)
+    weights = class_weights(labels, 3)
+    np.testing.assert_allclose(weights, [0.625, 2.5, 0])
+    assert weights[labels].mean() == pytest.approx(1)

@@ -6,10 +6,15 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from cnncli.tasks.classification import Evaluation, probabilities
+from cnncli.tasks.class_evaluation import ClassEvaluation
 from cnncli.tasks.scores import BINS, Means, calibration, means
+from cnncli.tasks.softmax import probabilities
 
 HAS_SKLEARN = find_spec("sklearn") is not None
+
+
+def names(count):
+    return tuple(map(str, range(count)))
 
 
 def answers(rng, classes, *, samples=200, scale=3.0, missing=None):
@@ -20,7 +25,7 @@ def answers(rng, classes, *, samples=200, scale=3.0, missing=None):
     if missing is not None:
         labels[labels == missing] = 0
         outputs[:, missing] = -100
-    return Evaluation(np.arange(samples), labels, outputs)
+    return ClassEvaluation(np.arange(samples), labels, outputs, names(classes))
 
 
 @pytest.mark.parametrize("classes", [6, 10, 70])
@@ -41,7 +46,7 @@ def test_top_five(rng, classes):
 
 def test_top_five_of_equal_outputs_are_the_first():
     outputs = np.zeros((8, 8), np.float32)
-    assert Evaluation(np.arange(8), np.arange(8), outputs).top5_accuracy == 5 / 8
+    assert ClassEvaluation(np.arange(8), np.arange(8), outputs, names(8)).top5_accuracy == 5 / 8
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -95,7 +100,7 @@ def test_means_over_classes(rng, missing):
         said, there = int((predicted == k).sum()), int((labels == k).sum())
         rows.append((right / said if said else 0, right / there if there else 0, 2 * right / (said + there)))
         rows[-1] = (*rows[-1], there)
-    macro, weighted = means(evaluation.by_class([str(k) for k in range(5)]))
+    macro, weighted = means(evaluation.by_class())
     assert macro == pytest.approx(tuple(np.mean([row[i] for row in rows]) for i in range(3)))
     wanted = tuple(sum(row[i] * row[3] for row in rows) / 200 for i in range(3))
     assert weighted == pytest.approx(wanted)
@@ -110,8 +115,8 @@ def test_means_over_classes(rng, missing):
 def test_what_is_undefined_counts_as_nothing_in_both_means():
     outputs = np.zeros((4, 3), np.float32)
     outputs[:, 0] = 1  # all are called 0
-    evaluation = Evaluation(np.arange(4), np.array([0, 0, 0, 1]), outputs)
-    macro, weighted = means(evaluation.by_class("abc"))
+    evaluation = ClassEvaluation(np.arange(4), np.array([0, 0, 0, 1]), outputs, names(outputs.shape[1]))
+    macro, weighted = means(evaluation.by_class())
     assert macro == pytest.approx(Means(0.75 / 2, 1 / 2, (6 / 7) / 2))
     assert weighted == pytest.approx(Means(0.75 * 0.75, 0.75, 6 / 7 * 0.75))
 

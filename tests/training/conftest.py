@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from training_helpers import make_task
 
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin, resume
@@ -47,7 +46,7 @@ def session(bars, tmp_path):
             "val_split": 0.2,
         }
         asked = TrainOptions(**(load_options | options))
-        return begin(asked, make_task, output=str(output or tmp_path / "run"), threads=threads)
+        return begin(asked, output=str(output or tmp_path / "run"), threads=threads)
 
     return make
 
@@ -55,4 +54,4 @@ def session(bars, tmp_path):
 @pytest.fixture
 def again():
     """Go on with a run."""
-    return lambda path, **how: resume(str(path), make_task, **how)
+    return lambda path, **how: resume(str(path), **how)

@@ -14,8 +14,9 @@ from cnncli.errors import CnncliError
 from cnncli.models import catalog
 from cnncli.models.choice import architecture
 from cnncli.nn import Inference, Network
-from cnncli.tasks.classification import evaluate
+from cnncli.tasks.classification import Classification
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
+from cnncli.training.evaluation import evaluate
 from cnncli.training.tensors import read_tensors, write_tensors
 
 TEXT = "conv4-5 bn relu pool conv6 relu fc"
@@ -31,13 +32,13 @@ def path(tmp_path, network):
     path = tmp_path / "best.safetensors"
     pre = Preprocessing((8, 8), 3, (0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
     model = architecture(TEXT, (8, 8, 3), 2)
-    save_checkpoint(path, Checkpoint(network.export(), ("Ä", "b"), pre, model, {"epoch": 3}))
+    save_checkpoint(path, Checkpoint(network.export(), Classification(("Ä", "b")), pre, model, {"epoch": 3}))
     return path
 
 
 def test_there_and_back(path, network):
     held = load_checkpoint(path)
-    assert held.classes == ("Ä", "b")
+    assert held.task.classes == ("Ä", "b")
     assert held.preprocessing == Preprocessing((8, 8), 3, (0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
     assert held.architecture == architecture(TEXT, (8, 8, 3), 2)
     assert held.training == {"epoch": 3}
@@ -190,7 +191,7 @@ def test_checkpoints_of_the_first_release_have_no_layers(tmp_path, name):
     assert ("conv21.weight" in names) == (name == "resnet20")
     pre = Preprocessing((28, 28), 1, (0.1,), (0.5,))
     path = tmp_path / "first.safetensors"
-    save_checkpoint(path, Checkpoint(network.export(), ("a", "b"), pre, model))
+    save_checkpoint(path, Checkpoint(network.export(), Classification(("a", "b")), pre, model))
     arrays, metadata = read_tensors(path)
     first = json.loads(metadata["architecture"])
     del first["layout"]
@@ -294,12 +295,12 @@ def test_the_model_that_ships():
     path = sample_path("digits.safetensors")
     assert path.stat().st_size < 400_000
     held = load_checkpoint(path)
-    assert held.classes == tuple("0123456789")
+    assert held.task.classes == tuple("0123456789")
     assert held.preprocessing.digits
     assert held.architecture.layout is None  # it is older than stored layers
     assert held.training["command"].startswith("cnncli train mnist --epochs 60 ")
     digits = load_dataset("mnist", val_split=0.0, offline=True)
     if len(digits.test) == 1000:  # the digits that ship, of which these were held out
-        assert evaluate(held.network(), digits.test, held.preprocessing).accuracy == pytest.approx(
+        assert evaluate(held.network(), digits.test, held.preprocessing, held.task).accuracy == pytest.approx(
             0.994, abs=0.0011
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
-from training_helpers import Watcher, make_task, never
+from training_helpers import Watcher, never
 
 from cnncli.errors import CnncliError
 from cnncli.training.changes import Changes
@@ -33,7 +33,7 @@ def pets(tmp_path):
 def begun(pets, tmp_path):
     """A run on the pets that was stopped after its first step."""
     options = TrainOptions(dataset=str(pets), model="conv4 gap fc", epochs=2, val_split=0.2, batch_size=8)
-    run = begin(options, make_task, output=str(tmp_path / "run"))
+    run = begin(options, output=str(tmp_path / "run"))
     assert not run.trainer.run(Watcher(), lambda: True)
     run.folder.unlock()
     return tmp_path / "run"
@@ -101,7 +101,6 @@ def test_other_labels_in_a_table(tmp_path, pets, again):
     table.write_text("\n".join(["path,label", *rows]))
     run = begin(
         TrainOptions(dataset=str(table), model="conv4 gap fc", epochs=1),
-        make_task,
         output=str(tmp_path / "r"),
     )
     run.folder.unlock()
@@ -133,7 +132,7 @@ def renamed(pets, again, begun):
 @pytest.mark.parametrize("change", [moved, renamed])
 def test_the_same_images_elsewhere_give_the_same_bits(begun, pets, again, tmp_path, change):
     options = TrainOptions(dataset=str(pets), model="conv4 gap fc", epochs=2, val_split=0.2, batch_size=8)
-    whole = begin(options, make_task, output=str(tmp_path / "whole"))
+    whole = begin(options, output=str(tmp_path / "whole"))
     whole.trainer.run(Watcher(), never)
     run = change(pets, again, begun)
     assert run.trainer.run(Watcher(), never)
@@ -149,7 +148,7 @@ def test_rows_of_arrays_in_another_order(tmp_path, again):
     np.savez(tmp_path / "a.npz", x=images, y=labels)
     options = TrainOptions(dataset=str(tmp_path / "a.npz"), model="conv4 gap fc", epochs=2)
     for name in ("whole", "parts"):
-        run = begin(options, make_task, output=str(tmp_path / name))
+        run = begin(options, output=str(tmp_path / name))
         run.trainer.run(Watcher(), never if name == "whole" else lambda: True)
         run.folder.unlock()
     order = np.random.default_rng(1).permutation(40)

@@ -8,8 +8,8 @@ from safetensors.numpy import load_file
 from training_helpers import Watcher, never
 
 from cnncli.errors import CnncliError
-from cnncli.tasks.classification import evaluate
 from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.evaluation import evaluate
 from cnncli.training.finder import find_rate
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
@@ -21,7 +21,7 @@ def test_it_learns_and_writes_its_files(session, tmp_path):
     assert run.trainer.run(watcher, never)
     assert [row["epoch"] for row in watcher.rows] == list(range(1, 13))
     assert watcher.rows[-1]["train_loss"] < watcher.rows[0]["train_loss"]
-    assert evaluate(run.best_network(), run.dataset.test, run.preprocessing).accuracy > 0.9
+    assert evaluate(run.best_network(), run.dataset.test, run.preprocessing, run.task).accuracy > 0.9
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == run.trainer.progress.history
     held = load_checkpoint(tmp_path / "run" / "last.safetensors")
@@ -38,9 +38,9 @@ def test_steps_are_counted(session):
     for epoch, row in enumerate(watcher.rows):
         steps = watcher.steps[3 * epoch : 3 * epoch + 3]
         assert [each.images for each in steps] == [32] * 3
-        rights = [each.accuracy * 32 * each.batch for each in steps]  # of the epoch so far
+        rights = [each.metrics["accuracy"] * 32 * each.batch for each in steps]  # of the epoch so far
         assert rights == pytest.approx(np.round(rights))
-        assert row["train_accuracy"] == steps[-1].accuracy
+        assert row["train_accuracy"] == steps[-1].metrics["accuracy"]
 
 
 def test_images_per_second_are_those_of_the_epoch(session):
@@ -62,7 +62,7 @@ def test_the_best_is_the_best_of_the_validation(session, tmp_path):
     best = [row for row, lowest in zip(alike, least, strict=True) if row["val_loss"] <= 1.1 * lowest][-1]
     held = load_checkpoint(tmp_path / "run")
     assert held.training["epoch"] == run.trainer.progress.best_epoch == best["epoch"]
-    again = evaluate(held.network(), run.dataset.val, held.preprocessing)
+    again = evaluate(held.network(), run.dataset.val, held.preprocessing, held.task)
     assert again.accuracy == best["val_accuracy"]
     assert again.loss == pytest.approx(best["val_loss"])
 
@@ -162,7 +162,7 @@ def test_averaged_weights_follow(session, tmp_path):
     network = run.trainer.inputs.network
     average = {name: array.astype(float) for name, array in network.export().items()}
     for step, batch in enumerate(run.trainer.inputs.train.epoch(0), 1):
-        run.trainer.step.run(batch.x, batch.labels, rate=0.05)
+        run.trainer.step.run(batch.x, batch.targets.numbers, rate=0.05)
         run.trainer.average.follow(network)
         share = 1 - min(0.5, (1 + step) / (10 + step))
         for name, array in network.export().items():
@@ -242,7 +242,7 @@ def test_a_loss_that_is_no_number(session, tmp_path):
 
 def test_class_weights_reach_the_loss(session):
     run = session(class_weights=True)
-    counts = np.bincount(run.dataset.train.labels)
+    counts = np.bincount(run.dataset.train.targets.numbers)
     assert run.trainer.inputs.task.weights == pytest.approx(counts.sum() / (3 * counts))
     assert len(run.trainer.inputs.task.loss.class_weights) == 3
 
@@ -255,7 +255,7 @@ def plain_losses(network, loader):
         outputs = batch.x.reshape(len(batch), -1).astype(np.float64) @ arrays["head.weight"].T
         outputs += arrays["head.bias"]
         top = outputs.max(1, keepdims=True)
-        own = outputs[np.arange(len(batch)), batch.labels][:, None]
+        own = outputs[np.arange(len(batch)), batch.targets.numbers][:, None]
         found += (top - own + np.log(np.exp(outputs - top).sum(1, keepdims=True))).ravel().tolist()
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from PIL import Image
-from training_helpers import Watcher, make_task, never
+from training_helpers import Watcher, never
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import PRESETS
@@ -37,7 +37,7 @@ def test_a_folder_called_mnist_is_a_folder(folders):
     begun = {}
     for name in ("mnist", "paper"):
         options = TrainOptions(dataset=f"./{name}", model="conv2 gap fc", augment="auto")
-        begun[name] = begin(options, make_task, output=f"run-{name}", kept=False)
+        begun[name] = begin(options, output=f"run-{name}", kept=False)
     one, other = begun["mnist"], begun["paper"]
     assert asdict(one.preprocessing) == asdict(other.preprocessing)
     assert not one.preprocessing.digits
@@ -48,10 +48,10 @@ def test_a_folder_called_mnist_is_a_folder(folders):
 def test_the_collection_itself_is_known(folders, monkeypatch):
     monkeypatch.setenv("CNNCLI_DATA_DIR", "nowhere")
     dataset = load_dataset("mnist", offline=True)
-    assert (dataset.known, len(dataset.classes)) == ("mnist", 10)
+    assert (dataset.known, len(dataset.targets.classes)) == ("mnist", 10)
     assert dataset.known in PRESETS
     assert preprocessing_of(dataset, None)[0].digits
-    papers = Arrays(255 - dataset.train.images, dataset.train.labels)
+    papers = Arrays(255 - dataset.train.images, dataset.train.targets)
     made, warnings = preprocessing_of(replace(dataset, train=papers), None)
     assert (made.digits, len(warnings)) == (False, 1)
     larger = load_dataset("mnist", offline=True, size=(32, 32))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
-from training_helpers import Watcher, make_task, never
+from training_helpers import Watcher, never
 
 import cnncli
 from cnncli.errors import CnncliError
@@ -126,7 +126,7 @@ def test_data_keep_the_name_that_they_were_given(again, tmp_path, monkeypatch):
     options = TrainOptions(dataset="../home/photos", model="conv4 gap fc", epochs=2)
     files = []
     for name, stops in (("whole", False), ("parts", True)):
-        run = begin(options, make_task, output=str(tmp_path / name))
+        run = begin(options, output=str(tmp_path / name))
         if stops:
             assert not run.trainer.run(Watcher(), lambda: True)
             run.folder.unlock()

@@ -8,6 +8,7 @@ from cnncli.checked import MalformedError
 from cnncli.errors import CnncliError
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
+from cnncli.tasks.classification import Classification
 from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
 from cnncli.training.trained_images import PARTS, TrainedImages
 from cnncli.training.transfer import transfer_weights
@@ -25,7 +26,7 @@ def start(classes=BEFORE, text=TEXT):
     held.weights += np.float32(0.5)  # biases are other than 0, too
     model = architecture(text, (6, 6, 1), len(classes))
     pre = Preprocessing((6, 6), 1, (0.0,), (1.0,))
-    return Checkpoint(held.export(), classes, pre, model)
+    return Checkpoint(held.export(), Classification(classes), pre, model)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_rows_of_the_head_by_name(classes, said):
     """As many classes as before are not the same ones, nor are those in another order."""
     mine, held = network(classes, 2), start()
     fresh = mine.export()
-    assert said in transfer_weights(mine, held, classes).replace("cafe\u0301", "café")
+    assert said in transfer_weights(mine, held, Classification(classes)).replace("cafe\u0301", "café")
     after = mine.export()
     names = ["café" if name == "cafe\u0301" else name for name in classes]
     for row, name in enumerate(names):
@@ -57,7 +58,7 @@ def test_a_head_of_another_width(tmp_path):
     """Another size of picture in front of a flattened head: no row fits."""
     mine = Network(architecture("conv4 relu flatten fc", (4, 4, 1), 3).graph(), seed=2)
     held = start(text="conv4 relu flatten fc")
-    assert "its head is new, of another shape" in transfer_weights(mine, held, BEFORE)
+    assert "its head is new, of another shape" in transfer_weights(mine, held, Classification(BEFORE))
 
 
 def marks(*values):
@@ -85,7 +86,7 @@ def test_a_note_that_is_damaged(text):
     with pytest.raises(MalformedError):
         TrainedImages.from_text(text)
     with pytest.raises(CnncliError, match="is damaged"):
-        Checkpoint({}, ("a",), None, None, images=text).seen  # noqa: B018
+        Checkpoint({}, Classification(("a",)), None, None, images=text).seen  # noqa: B018
 
 
 def test_images_travel_through_runs(session, again, bars, tmp_path):

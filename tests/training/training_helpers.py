@@ -1,10 +1,4 @@
-"""The task of a run, and an observer that takes down what it is told."""
-
-from cnncli.tasks.classification import Classification
-
-
-def make_task(dataset, options, weights):
-    return Classification(len(dataset.classes), options.smoothing, weights)
+"""An observer that takes down what it is told."""
 
 
 class Watcher:

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from cnncli.tasks.scores import calibration
+from cnncli.tasks.task import Metric
 from cnncli.training.finder import FoundRate
 from cnncli.views.confusion import confusion_page
 from cnncli.views.curves import curves_page, rates_page
 from cnncli.views.mistakes import Mistake, mistakes_page
 from cnncli.views.plot import linear_scale, log_scale
 from cnncli.views.reliability import reliability_page
+
+ACCURACY = Metric("accuracy")
 
 
 def texts(page):
@@ -57,7 +60,7 @@ def history(epochs, *, val=True, start=2.3):
 @pytest.mark.parametrize("val", [True, False])
 def test_curves(epochs, val):
     best = (epochs + 1) // 2
-    said = check(curves_page(history(epochs, val=val), title="mnist, compact", best=best))
+    said = check(curves_page(history(epochs, val=val), ACCURACY, title="mnist, compact", best=best))
     assert "mnist, compact" in said
     subtitle = next(text for text in said if text.startswith("after "))
     assert subtitle.startswith("after 1 epoch:" if epochs == 1 else f"after {epochs} epochs:")
@@ -75,18 +78,19 @@ def test_curves(epochs, val):
     ],
 )
 def test_why_training_loss_lies_above_validation_loss(reasons, words):
-    page = curves_page(history(5), title="mnist", best=3, only_in_training=reasons)
+    page = curves_page(history(5), ACCURACY, title="mnist", best=3, only_in_training=reasons)
     assert words in " ".join(check(page))
     assert not any(
-        "while the weights" in text for text in check(curves_page(history(5, val=False), title="m", best=3))
+        "while the weights" in text
+        for text in check(curves_page(history(5, val=False), ACCURACY, title="m", best=3))
     )
 
 
 def test_the_best_epoch_is_marked_and_a_logarithmic_axis_said():
-    said = check(curves_page(history(100), title="mnist", best=70))
+    said = check(curves_page(history(100), ACCURACY, title="mnist", best=70))
     assert said.count("best epoch: 70") == 2
     assert "loss, logarithmic scale" in said
-    assert "loss" in check(curves_page(history(3), title="mnist", best=3))
+    assert "loss" in check(curves_page(history(3), ACCURACY, title="mnist", best=3))
 
 
 def test_a_matrix_grows_no_wider_than_viewers_open(monkeypatch):
@@ -110,7 +114,7 @@ def test_true_and_predicted_class_differ_without_colour(rng):
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-9])
 def test_curves_that_are_flat(value):
     rows = [{"epoch": e, "train_loss": value, "train_accuracy": 1.0} for e in (1, 2, 3)]
-    check(curves_page(rows, title="flat", best=1))
+    check(curves_page(rows, ACCURACY, title="flat", best=1))
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -120,7 +124,7 @@ def test_ticks_of_accuracy_differ_and_are_what_they_say(epochs, accuracy, change
     ends = sorted((accuracy, accuracy + change if accuracy < 0.9 else accuracy - change))
     drawn = [ends[e % 2] for e in range(epochs)]
     rows = [{"epoch": e, "train_loss": 1.0, "train_accuracy": share} for e, share in enumerate(drawn, 1)]
-    page = curves_page(rows, title="flat", best=1)
+    page = curves_page(rows, ACCURACY, title="flat", best=1)
     ticks = [mark for mark in texts(page) if mark.text.endswith("%") and " " not in mark.text]
     assert 2 <= len({mark.text for mark in ticks}) == len(ticks)
     shares = np.array([float(mark.text[:-1]) for mark in ticks]) / 100

@@ -1,27 +1,28 @@
-"""A split with different class numbers."""
+"""A split with other targets."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.model import Images, Labels, Shape, Split
+from cnncli.data.model import Images, Shape, Split
+from cnncli.data.targets import Targets
 
 
 @dataclass(frozen=True, eq=False)
-class Relabelled:
-    """A split with the class numbers of a network.
+class Retargeted:
+    """A split whose targets are put as a network knows them.
 
     Attributes
     ----------
     split : Split
         Where the images come from.
-    labels : ndarray, shape (N,), int64
-        The class of each image in the network's numbering.
+    targets : Targets
+        Of the images, such as the class of each in the network's numbering.
     """
 
     split: Split
-    labels: Labels
+    targets: Targets
 
     def __len__(self) -> int:
         return len(self.split)

@@ -1,0 +1,188 @@
+"""What training and the commands ask of a task. Legend: N images, K outputs of the network's head."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cnncli.checked import Fields
+    from cnncli.data.loader import Batch
+    from cnncli.data.targets import Targets
+    from cnncli.nn import Loss
+
+Floats = NDArray[np.float32]
+Tally = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good a network is.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``accuracy``; ``train_accuracy`` and ``val_accuracy`` in the rows of epochs.
+    higher_is_better : bool
+        Which way is up.
+    is_share : bool
+        It goes from 0 to 1, and reads as a percentage.
+    """
+
+    name: str
+    higher_is_better: bool = True
+    is_share: bool = True
+
+    @property
+    def comparative(self) -> str:
+        """What a better value is: ``higher`` or ``lower``."""
+        return "higher" if self.higher_is_better else "lower"
+
+    def text(self, value: float) -> str:
+        """A value as people read it."""
+        return f"{value:.2%}" if self.is_share else f"{value:.4g}"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Tell whether a value is better than another; equal ones are not."""
+        return value > other if self.higher_is_better else value < other
+
+    def best(self, values: Sequence[float]) -> float:
+        """The best of some values."""
+        return max(values) if self.higher_is_better else min(values)
+
+
+class Decoded(Protocol):
+    """What a network says of one image."""
+
+    def record(self) -> dict[str, Any]:
+        """Its part of a line of JSON."""
+
+    def cells(self) -> list[str]:
+        """Its cells of a row of CSV, under `Task.columns`; there may be fewer."""
+
+    def bars(self) -> list[tuple[str, float]]:
+        """What tables and pages draw as bars: names with shares of 0 to 1, the largest first."""
+
+
+class Evaluation(Protocol):
+    """How well a network does on images whose targets are known."""
+
+    @property
+    def indices(self) -> NDArray[np.intp]:
+        """(N,) positions of the images in their split."""
+
+    def __len__(self) -> int: ...
+
+    def result(self) -> dict[str, Any]:
+        """What a run notes of its test: ``images``, ``loss``, the watched metric by name, counts."""
+
+    def scores(self) -> dict[str, Any]:
+        """All of it, as JSON."""
+
+    def headline(self) -> str:
+        """The watched metric in words, such as ``accuracy 98.80% (988 of 1,000)``."""
+
+    def report(self, columns: int) -> list[str]:
+        """What there is besides, as lines of at most so many columns; the first one stands alone."""
+
+
+class Task(Protocol):
+    """What a network is to learn, and what its outputs mean."""
+
+    name: ClassVar[str]
+    """Its key in `TASKS`, and in checkpoints."""
+    output_noun: ClassVar[str]
+    """What outputs are, in the plural: ``classes``."""
+    draws_bars: ClassVar[bool]
+    """Whether `Decoded.bars` has any."""
+    watched: ClassVar[Metric]
+    """The metric that decides which epoch is the best and when patience ends."""
+
+    # What it is of
+
+    @classmethod
+    def of(cls, targets: "Targets") -> Self:
+        """The task of a data set's targets."""
+
+    @classmethod
+    def from_fields(cls, fields: "Fields") -> Self:
+        """The reverse of `settings`, of JSON that may come from anywhere.
+
+        Raises
+        ------
+        MalformedError
+            Where a setting is missing or means nothing.
+        """
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, as JSON: names that are its own, such as ``classes``."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the K outputs of the head."""
+
+    def difference(self, targets: "Targets") -> str:
+        """Say how targets are not those of this task; empty where they are."""
+
+    def as_known(self, targets: "Targets", dataset: str) -> "Targets":
+        """Targets of another data set as the network knows them.
+
+        Raises
+        ------
+        CnncliError
+            Where it knows some of them not; ``dataset`` is the name for the message.
+        """
+
+    def rows_of(self, other: "Task") -> list[int]:
+        """For each output the row of another task's head that means the same; -1 where there is none."""
+
+    # Training
+
+    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
+        """The same with the objective that a run's options ask for, on training images of these targets."""
+
+    @property
+    def loss(self) -> "Loss":
+        """What training makes small."""
+
+    def encode(self, batch: "Batch") -> NDArray[np.generic]:
+        """Targets of a batch as the loss takes them: mixed where images are, moved where pixels are."""
+
+    def losses(self, outputs: Floats, targets: "Targets") -> NDArray[np.float64]:
+        """(N,) the plain loss of each image, as validation reports it."""
+
+    def tally(self, outputs: Floats, targets: "Targets") -> Tally:
+        """Numbers from which `metrics` follow, and which add up over batches."""
+
+    def metrics(self, tally: Tally, images: int) -> dict[str, float]:
+        """Metrics of so many images by name, the watched one among them."""
+
+    # Results
+
+    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", outputs: Floats) -> Evaluation:
+        """Judge outputs (N, K) for images at these positions of their split."""
+
+    def no_result(self) -> dict[str, Any]:
+        """`Evaluation.result` where there are no test images."""
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        """The headline again, from a result."""
+
+    def decode(self, outputs: Floats, *, top: int) -> list[Decoded]:
+        """Read outputs (N, K), which are finite; of likeliest things at most ``top``."""
+
+    def columns(self, top: int) -> list[str]:
+        """Heads of the columns of CSV under which `Decoded.cells` stand."""
+
+
+def added(tally: Tally, more: Tally) -> Tally:
+    """The sum of two tallies."""
+    return {name: tally.get(name, 0) + value for name, value in more.items()}
+
+
+def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N,) whether a network's outputs for an image are finite: large weights overflow for some."""
+    return np.asarray(np.isfinite(outputs).all(axis=1))

@@ -1,0 +1,85 @@
+"""Evaluation: what a trained network says of every image of a split, judged by its task."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.tasks.task import are_finite
+
+if TYPE_CHECKING:
+    from cnncli.data.model import Split
+    from cnncli.data.targets import Targets
+    from cnncli.nn import Network
+    from cnncli.tasks.task import Evaluation, Task
+    from cnncli.training.checkpoint import Preprocessing
+
+
+def evaluate(
+    network: "Network",
+    split: "Split",
+    preprocessing: "Preprocessing",
+    task: "Task",
+    *,
+    batch: int = 256,
+    threads: int = 1,
+) -> "Evaluation":
+    """Run a network on every image of a split, and judge what it says.
+
+    Parameters
+    ----------
+    network : Network
+        With an output for each of the task's.
+    split : Split
+        Of the network's input shape, with targets as the network knows them.
+    preprocessing : Preprocessing
+        Mean and deviation that the network was trained with.
+    task : Task
+        What judges the outputs.
+    batch : int
+        Images at a time.
+    threads : int
+        To use.
+
+    Raises
+    ------
+    CnncliError
+        Where an output is not a number.
+    """
+    outputs = outputs_of(network, split, preprocessing, batch=batch, threads=threads)
+    return judged(outputs, split.targets, task)
+
+
+def outputs_of(
+    network: "Network", split: "Split", preprocessing: "Preprocessing", *, batch: int = 256, threads: int = 1
+) -> NDArray[np.float32]:
+    """(N, K) the outputs of a network for every image of a split; parameters as of `evaluate`."""
+    from cnncli.data.loader import Loader
+    from cnncli.nn import Inference
+
+    size = max(1, min(batch, len(split)))
+    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
+    loader = Loader(split, size, mean=mean, std=std, threads=threads)
+    inference = Inference(network, size, threads=threads)
+    outputs = np.empty((len(split), network.graph.output_shape.size), np.float32)
+    for part in loader.epoch(0):
+        outputs[part.indices] = inference.run(part.x)
+    return outputs
+
+
+def judged(outputs: NDArray[np.float32], targets: "Targets", task: "Task") -> "Evaluation":
+    """What a task says of outputs (N, K) for N images.
+
+    Raises
+    ------
+    CnncliError
+        Where an output is not a number.
+    """
+    if lost := int(np.count_nonzero(~are_finite(outputs))):
+        raise CnncliError(
+            f"the outputs of the network for {lost:,} of {len(outputs):,} images are not numbers: "
+            "values overflow on their way; expected finite outputs",
+            "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
+        )
+    return task.evaluation(np.arange(len(outputs), dtype=np.intp), targets, outputs)
