@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnncli.cli.train_report import write_page
+from cnncli.cli.page_files import write_page
 from cnncli.files.atomic import write_atomic
 from cnncli.tasks.softmax import probabilities
 

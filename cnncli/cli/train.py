@@ -257,7 +257,7 @@ class _Keeping:
 
 def draw_curves(session: "Session") -> None:
     """Write ``curves.png`` of the epochs so far."""
-    from cnncli.cli.train_report import write_page
+    from cnncli.cli.page_files import write_page
     from cnncli.views.curves import curves_page
 
     progress = session.trainer.progress
@@ -396,7 +396,7 @@ def _resuming(session: "Session") -> str:
 
 
 def _find_rate(session: "Session", settings: CommandSettings) -> int:
-    from cnncli.cli.train_report import write_page
+    from cnncli.cli.page_files import write_page
     from cnncli.training.finder import find_rate
     from cnncli.training.folder import RATE_CURVE
     from cnncli.views.curves import rates_page

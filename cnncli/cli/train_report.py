@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from cnncli.data.model import Dataset
-    from cnncli.images.canvas import Canvas
     from cnncli.tasks.task import Evaluation, Task
 
 
@@ -34,14 +33,6 @@ PAGES = {
 def files_of(task: "Task") -> tuple[str, ...]:
     """Names of the files that an evaluation of a task writes."""
     return PAGES[task.name].files if task.name in PAGES else ()
-
-
-def write_page(path: Path, page: "Canvas") -> None:
-    """Write a canvas as a PNG."""
-    from cnncli.images.picture import Picture
-    from cnncli.images.write import write_picture
-
-    write_picture(Picture((page.array(),)), path)
 
 
 def write_test_files(

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.files.faults import shown
-from cnncli.tasks.class_evaluation import ClassEvaluation, ClassScores
 from cnncli.tasks.scores import BINS, means, percent
+
+if TYPE_CHECKING:
+    from cnncli.tasks.class_evaluation import ClassEvaluation, ClassScores
 
 _LABEL = 24  # characters of a class's name, at most
 _SCORES = 38  # characters of a row of the report besides the name
 _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
 
 
-def report_lines(evaluation: ClassEvaluation, columns: int) -> list[str]:
+def report_lines(evaluation: "ClassEvaluation", columns: int) -> list[str]:
     """Lines of at most so many columns; where the matrix is too wide, its most frequent mistakes."""
     evaluation = replace(evaluation, classes=tuple(shown(name) for name in evaluation.classes))
     return [
@@ -26,7 +29,7 @@ def report_lines(evaluation: ClassEvaluation, columns: int) -> list[str]:
     ]
 
 
-def _further(evaluation: ClassEvaluation) -> str:
+def _further(evaluation: "ClassEvaluation") -> str:
     """What there is besides accuracy."""
     top, area = evaluation.top5_accuracy, evaluation.auc
     return ", ".join(
@@ -37,7 +40,7 @@ def _further(evaluation: ClassEvaluation) -> str:
     )
 
 
-def _rows(scores: Sequence[ClassScores], columns: int) -> list[str]:
+def _rows(scores: "Sequence[ClassScores]", columns: int) -> list[str]:
     room = min(_LABEL, columns - _SCORES)
     width = max(len("weighted mean"), min(room, max(len(each.label) for each in scores)))
     lines = [f"{'class':{width}}  precision   recall       F1  support"]
