@@ -202,14 +202,14 @@ class Classification:
         shares[rows, _labels(batch.mixed).numbers] += 1 - batch.share
         return shares
 
-    def losses(self, outputs: Floats, targets: "Targets") -> NDArray[np.float64]:
-        """(N,) cross-entropy without smoothing or weights."""
-        labels = _labels(targets).numbers
+    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+        """(n,) cross-entropy without smoothing or weights."""
+        labels = _labels(batch.targets).numbers
         return np.asarray(-log_softmax(outputs)[np.arange(len(labels)), labels])
 
-    def tally(self, outputs: Floats, targets: "Targets") -> Tally:
+    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
         """How many have the largest output at their true class."""
-        return {"hits": int(np.count_nonzero(outputs.argmax(axis=1) == _labels(targets).numbers))}
+        return {"hits": int(np.count_nonzero(outputs.argmax(axis=1) == _labels(batch.targets).numbers))}
 
     def metrics(self, tally: Tally, images: int) -> dict[str, float]:
         """Accuracy: the share of images whose predicted class is the true one."""

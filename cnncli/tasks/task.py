@@ -151,11 +151,11 @@ class Task(Protocol):
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
         """Targets of a batch as the loss takes them: mixed where images are, moved where pixels are."""
 
-    def losses(self, outputs: Floats, targets: "Targets") -> NDArray[np.float64]:
-        """(N,) the plain loss of each image, as validation reports it."""
+    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+        """(n,) the plain loss of each image of a batch, as validation reports it."""
 
-    def tally(self, outputs: Floats, targets: "Targets") -> Tally:
-        """Numbers from which `metrics` follow, and which add up over batches."""
+    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
+        """Numbers from which `metrics` follow, of a batch; they add up over batches."""
 
     def metrics(self, tally: Tally, images: int) -> dict[str, float]:
         """Metrics of so many images by name, the watched one among them."""

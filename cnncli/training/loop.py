@@ -242,7 +242,7 @@ class Trainer:
         progress.batch += 1
         progress.step += 1
         progress.loss_sum += loss * count
-        progress.tally = added(progress.tally, task.tally(self.step.outputs[:count], batch.targets))
+        progress.tally = added(progress.tally, task.tally(self.step.outputs[:count], batch))
         progress.seen += count
         return StepReport(
             progress.epoch + 1,
@@ -304,8 +304,8 @@ class Trainer:
         loss, seen = 0.0, 0
         for batch in loader.epoch(0):
             outputs = inference.run(batch.x)
-            loss += float(task.losses(outputs, batch.targets).sum())
-            tally = added(tally, task.tally(outputs, batch.targets))
+            loss += float(task.losses(outputs, batch).sum())
+            tally = added(tally, task.tally(outputs, batch))
             seen += len(batch)
         if not np.isfinite(loss):
             raise CnncliError(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnncli.data.class_labels import ClassLabels
+from cnncli.data.loader import Batch
 from cnncli.tasks.class_evaluation import ClassEvaluation
 from cnncli.tasks.classification import Classification, class_weights, predictions
 from cnncli.tasks.softmax import log_softmax, probabilities
@@ -71,10 +72,11 @@ def test_answers_are_ordered():
 
 def test_the_task_counts_hits_and_losses(evaluation):
     task, labels = Classification(CLASSES, smoothing=0.1), ClassLabels(evaluation.labels, CLASSES)
-    tally = task.tally(evaluation.outputs, labels)
+    batch = Batch(np.empty((40, 1, 1, 1), np.float32), labels, np.arange(40))
+    tally = task.tally(evaluation.outputs, batch)
     assert tally == {"hits": round(evaluation.accuracy * 40)}
     assert task.metrics(tally, 40) == {"accuracy": evaluation.accuracy}
-    assert task.losses(evaluation.outputs, labels).mean() == pytest.approx(evaluation.loss)
+    assert task.losses(evaluation.outputs, batch).mean() == pytest.approx(evaluation.loss)
     assert task.loss.smoothing == 0.1
 
 
