@@ -36,7 +36,6 @@ MODULES = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 HEADS = {"4a": "aux1", "4d": "aux2"}  # auxiliary heads, by the module that they read
-AUXILIARY_WEIGHT = 0.3  # of an auxiliary head's loss in training: section 5
 
 
 def googlenet(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.nn import Term, TrainingStep
-from cnncli.training.loop import TrainingInputs
+from cnncli.nn import TrainingStep
+from cnncli.training.loop import TrainingInputs, objective
 
 LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
 _MEMORY = 0.9  # of the smoothed loss
@@ -61,7 +61,7 @@ def find_rate(inputs: TrainingInputs) -> FoundRate:
     step = TrainingStep(
         inputs.network,
         inputs.batch,
-        objective=[Term("main", inputs.task.loss)],
+        objective=objective(inputs.network, inputs.task),
         optimiser=inputs.options.optimiser(),
         threads=inputs.threads,
         frozen=inputs.frozen,

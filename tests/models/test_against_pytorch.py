@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 import peers  # noqa: E402
 
 from cnncli.checked import Fields  # noqa: E402
-from cnncli.models import build  # noqa: E402
-from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, TrainingStep  # noqa: E402
+from cnncli.models.choice import build  # noqa: E402
+from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep  # noqa: E402
 from cnncli.nn.exchange import as_dict, from_dict  # noqa: E402
 
 CLASSES = 5
@@ -18,12 +18,11 @@ STAGES = (64, 128, 256, 512)
 SMALL = {"small": True, "cifar": True}
 CASES = {
     "alexnet": (96, lambda: peers.alexnet(CLASSES)),
-    "vgg11": (32, lambda: peers.vgg(CLASSES, (1, 1, 2, 2, 2), norm=False)),
+    "vgg13": (32, lambda: peers.vgg(CLASSES, (2, 2, 2, 2, 2), norm=False)),
     "vgg16-bn": (64, lambda: peers.vgg(CLASSES, (2, 2, 3, 3, 3), norm=True)),
     "googlenet:aux": (96, lambda: peers.GoogLeNet(CLASSES)),
     "resnet18": (32, lambda: peers.ResNet(CLASSES, STAGES, (2, 2, 2, 2), small=True)),
     "resnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True)),
-    "seresnet18": (64, lambda: peers.ResNet(CLASSES, STAGES, (2, 2, 2, 2), squeeze=True)),
     "seresnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True, squeeze=True)),
     "resnet20": (32, lambda: peers.ResNet(CLASSES, (16, 32, 64), (3, 3, 3), **SMALL)),
     "seresnet20": (32, lambda: peers.ResNet(CLASSES, (16, 32, 64), (3, 3, 3), squeeze=True, **SMALL)),
@@ -62,14 +61,14 @@ def error(found, wanted):
     return np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-30)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["alexnet", "googlenet:aux", "resnet50", "seresnet20"])
 def test_outputs(name):
     network, peer, x, images = pair_of(name, smooth=False)
     peer.eval()
     assert error(Inference(network, 4).run(x), first(peer(images))) < 1e-5
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "alexnet"])
 def test_a_step_and_what_follows(name, monkeypatch):
     """Loss, gradients and running statistics of a step, and outputs with those statistics afterwards.
 
@@ -79,13 +78,18 @@ def test_a_step_and_what_follows(name, monkeypatch):
     monkeypatch.setattr(torch.nn.functional, "relu", lambda x, inplace=False: torch.nn.functional.silu(x))
     network, peer, x, images = pair_of(name, smooth=True)
     labels = np.array([0, 4, 2, 2])
-    step = TrainingStep(network, 4, loss=SoftmaxCrossEntropy(), optimiser=SGD(momentum=0.0), threads=2)
+    roles = {"main": 1.0, **({"aux1": 0.3, "aux2": 0.3} if "aux" in name else {})}
+    objective = [Term(role, SoftmaxCrossEntropy(), weight) for role, weight in roles.items()]
+    step = TrainingStep(network, 4, objective=objective, optimiser=SGD(momentum=0.0), threads=2)
     peer.train()
-    outputs = first(peer(images))
-    loss = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(labels))
+    made = peer(images)
+    outputs = made if isinstance(made, tuple) else (made,)
+    true = torch.from_numpy(labels)
+    losses = [torch.nn.functional.cross_entropy(each, true) for each in outputs]
+    loss = sum(weight * each for weight, each in zip(roles.values(), losses, strict=True))
     loss.backward()
     assert step.run(x, labels, rate=0.0) == pytest.approx(loss.item(), rel=1e-5)
-    assert error(step.outputs[:4], outputs) < 1e-4
+    assert error(step.outputs[:4], outputs[0]) < 1e-4
     gradients = dict(network.unpack(network.gradient))
     wanted = {name: each.grad for name, each in peer.named_parameters() if each.grad is not None}
     total = sum(float((each**2).sum()) for each in wanted.values()) ** 0.5
@@ -94,7 +98,7 @@ def test_a_step_and_what_follows(name, monkeypatch):
         assert difference < 1e-3 * float(gradient.norm()) + 1e-5 * total, name
     arrays = network.export()
     for name, value in peer.named_buffers():
-        if "num_batches" not in name and "aux" not in name:
+        if "num_batches" not in name:
             assert error(arrays[name], value) < 1e-4, name
     peer.eval()
     assert error(Inference(network, 4).run(x), first(peer(images))) < 1e-4

@@ -11,6 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.evaluation import evaluate
 from cnncli.training.finder import find_rate
+from cnncli.training.loop import objective
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -28,6 +29,19 @@ def test_it_learns_and_writes_its_files(session, tmp_path):
     assert held.network().weights.tobytes() == run.trainer.inputs.network.weights.tobytes()
     assert held.training["epoch"] == 12
     assert held.training["command"].startswith("cnncli train ")
+
+
+def test_auxiliary_heads_are_trained(session):
+    """With three tenths of the loss; what is kept and answers is the network with its main output."""
+    run = session(epochs=1, model="googlenet:aux,width=0.05")
+    before = run.trainer.inputs.network.export()
+    assert run.trainer.run(Watcher(), never)
+    after = run.trainer.inputs.network.export()
+    for name in ("aux1.fc2.weight", "aux2.conv.conv.weight", "fc.weight", "conv1.conv.weight"):
+        assert not np.array_equal(before[name], after[name]), name
+    terms = objective(run.trainer.inputs.network, run.task)
+    assert [(term.output, term.weight) for term in terms] == [("main", 1.0), ("aux1", 0.3), ("aux2", 0.3)]
+    assert evaluate(run.best_network(), run.dataset.test, run.preprocessing, run.task).outputs.shape[1] > 1
 
 
 def test_steps_are_counted(session):
