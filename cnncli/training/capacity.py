@@ -9,10 +9,10 @@ from cnncli.training.loop import Trainer
 
 _RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch
 _STREAMED = 6  # such blocks of a loader that reads files ahead
-_COPIES = 6  # of the weights: themselves, gradient, before the step, the best, and 8 bytes for the place
-_TESTED_COPIES = 4  # of the network that is tested: its weights, 8 bytes for the place, and the best in order
+_COPIES = 4  # of the weights: themselves, gradient, before the step, the best
+_TESTED_COPIES = 2  # of the network that is tested: its weights, and the best in order
 _PROCESS = 60_000_000  # bytes of Python, NumPy, the native loops and the pictures of the results
-_LEAST_COPIES = 10  # those, two moments of the optimiser, and the weights in the order of the loops
+_LEAST_COPIES = 8  # those, two moments of the optimiser, and the weights in the order of the loops
 
 
 def check_weights(graph: Graph, batch: int) -> None:
@@ -58,12 +58,12 @@ def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
         1 if isinstance(split, Arrays) else _STREAMED for split in (dataset.train, dataset.val, dataset.test)
     )
     rows = max((each.rows for each in inputs.network.parameters.values()), default=0)
-    places = 2 * rows * inputs.network.row_bytes  # 8 bytes for the place of each number of a layer
+    layer = rows * inputs.network.row_bytes  # the largest, on its way into another order
     averaged = bool(trainer.average)
     copies = _COPIES + 2 * averaged
     saving = trainer.validation_memory + (1 + len(trainer.step.optimiser.slots) + averaged) * weights
     testing = trainer.validation_memory + _TESTED_COPIES * weights if len(dataset.test) else 0
-    return blocks * block + copies * weights + trainer.step.memory + places + max(saving, testing)
+    return blocks * block + copies * weights + trainer.step.memory + layer + max(saving, testing)
 
 
 def _check(needed: int, batch: int) -> None:
