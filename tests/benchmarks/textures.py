@@ -125,12 +125,12 @@ def train_defaults(
         np.savez(
             path,
             x_train=train.images,
-            y_train=train.targets.numbers,
+            y_train=train.labels,
             x_test=test.images,
-            y_test=test.targets.numbers,
+            y_test=test.labels,
         )
         words = ["train", str(path), "-o", f"{folder}/run", "--seed", str(seed), "-q", "--json", *options]
-        done = subprocess.run([sys.executable, "-m", "cnncli", *words], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-m", "cnncli", *words], check=True, stdout=subprocess.PIPE)
     result: dict[str, float] = json.loads(done.stdout)
     return result
 
@@ -197,11 +197,9 @@ def baselines(train: Pictures, test: Pictures) -> dict[str, float]:
     forest = RandomForestClassifier(300, random_state=0)
     svm = make_pipeline(StandardScaler(), SVC(C=10))
     return {
-        "random forest on pixels": forest.fit(pixels[0], train.targets.numbers).score(
-            pixels[1], test.targets.numbers
-        ),
-        "SVM on pixels": svm.fit(pixels[0], train.targets.numbers).score(pixels[1], test.targets.numbers),
-        "SVM on features": svm.fit(made[0], train.targets.numbers).score(made[1], test.targets.numbers),
+        "random forest on pixels": forest.fit(pixels[0], train.labels).score(pixels[1], test.labels),
+        "SVM on pixels": svm.fit(pixels[0], train.labels).score(pixels[1], test.labels),
+        "SVM on features": svm.fit(made[0], train.labels).score(made[1], test.labels),
     }
 
 
