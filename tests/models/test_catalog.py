@@ -1,5 +1,7 @@
 """Models by name: parameters as published or counted by hand, and what auto picks."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,7 @@ def test_parameters(name, shape, classes, count):
 NARROW = {"alexnet": 0.1, "googlenet": 0.25, "resnet50": 0.25, "resnet101": 0.25}
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "channels"), list(zip(MODELS, cycle((1, 3)), strict=False)))
 def test_every_model_answers(name, channels, rng):
     """For small images, gray or in colour, of any number of classes."""
     width = 0.05 if name.startswith("vgg1") else NARROW.get(name)
