@@ -311,6 +311,12 @@ def unmapped(surface: Surface) -> Surface:
     return replace(surface, out=out, absolute=False, scale=1.0, bias=0.0)
 
 
+def dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
+    """As `unmapped`, without stride, of a window of ``extent`` (width, height)."""
+    out = aligned_empty(dense_shape(surface, extent), np.float32)
+    return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
+
+
 def dense_shape(surface: Surface, extent: tuple[int, ...]) -> tuple[int, int, int]:
     """Height, width and channels of an output without stride, of a window of ``extent`` (width, height)."""
     x, y = extent

@@ -9,9 +9,9 @@ from cnncli.core.heap import aligned_empty
 from cnncli.core.threads import spread
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
-from cnncli.filters.execute import dense_shape, run_direct, store_responses
+from cnncli.filters.execute import dense, run_direct, store_responses
 from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights
-from cnncli.records import record, replace
+from cnncli.records import record
 
 _BAND_BYTES = 1 << 20  # of the rows of a channel that are summed at once, in float64: half of an L2 cache
 _CORNERS = ("top left", "top right", "bottom left", "bottom right")
@@ -105,15 +105,12 @@ def run_kuwahara(filter: Kuwahara, surface: Surface, *, threads: int) -> int:
     ------
     M. Kuwahara, K. Hachimura, S. Eiho, M. Kinoshita: Processing of RI-Angiocardiographic Images, 1976.
     """
-    shape = dense_shape(surface, (1, 1))
-    padded = replace(
-        surface, out=aligned_empty(shape, np.float32), stride=(1, 1), absolute=False, scale=1.0, bias=0.0
-    )
+    padded = dense(surface, (1, 1))
     run_direct(np.ones((1, 1)), padded, dilation=1, threads=threads)
     pixels = np.asarray(padded.out, np.float32)
     across, down = surface.stride
     results = aligned_empty(surface.out.shape, np.float32)
-    rows = max(1, _BAND_BYTES // (8 * shape[1] * down), filter.size // down)
+    rows = max(1, _BAND_BYTES // (8 * pixels.shape[1] * down), filter.size // down)
 
     @np.errstate(invalid="ignore", over="ignore")
     def work(worker: int, lo: int, hi: int) -> None:

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.entry import Entry, Example, Parameter, freeze, spec_of
-from cnncli.filters.execute import NOISE, clipped_in, dense_shape
+from cnncli.filters.execute import NOISE, clipped_in, dense
 from cnncli.filters.kinds.linear import plan_linear, run_linear
 from cnncli.filters.laplacians import SIGMA, log_weights
 from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights
@@ -103,12 +102,12 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
     ------
     D. Marr, E. Hildreth: Theory of Edge Detection, 1980.
     """
-    dense = _dense(surface, tuple(reversed(filter.weights.shape)))
-    plan = plan_linear(filter.weights, Geometry(shape=dense.out.shape[:2]))
-    run_linear(filter.weights, plan, dense, threads=threads)
-    height, width, _ = dense.out.shape
+    smoothed = dense(surface, tuple(reversed(filter.weights.shape)))
+    plan = plan_linear(filter.weights, Geometry(shape=smoothed.out.shape[:2]))
+    run_linear(filter.weights, plan, smoothed, threads=threads)
+    height, width, _ = smoothed.out.shape
     changes = replace(
-        surface, src=dense.out, xmap=_with_margin(width), ymap=_with_margin(height), fill=0.0, luma=None
+        surface, src=smoothed.out, xmap=_with_margin(width), ymap=_with_margin(height), fill=0.0, luma=None
     )
     job = lay_out(jobs.SIGN_CHANGES, changes, extent=(3, 3))
     job.record["floor"] = NOISE * np.abs(filter.weights).sum() * surface.full_scale
@@ -117,12 +116,6 @@ def run_zero_crossings(filter: ZeroCrossings, surface: Surface, *, threads: int)
     size = HEADER_BYTES + 4 * (job.loaded_rows + 3 + surface.stride[1]) * job.pitch
     scratches = native.run("sign_changes", job.record, job.count, threads=threads, scratch_bytes=size)
     return clipped_in(scratches)
-
-
-def _dense(surface: Surface, extent: tuple[int, ...]) -> Surface:
-    """The same surface with a float32 output without stride or range mapping."""
-    out = aligned_empty(dense_shape(surface, extent), np.float32)
-    return replace(surface, out=out, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
 
 
 def _with_margin(count: int) -> NDArray[np.intp]:
