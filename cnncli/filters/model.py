@@ -5,7 +5,7 @@ unless the filter has its own ``span``. x points to the right, y downwards.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -268,3 +268,63 @@ class Filter:
             The response.
         """
         raise NotImplementedError(f"{type(self).__name__} is not spelled out")
+
+
+@record(kw_only=True, eq=False)
+class Windowed(Filter):
+    """Base class of filters that pick or weigh pixels of a size x size window, size odd."""
+
+    size: int
+
+    @property
+    def reach(self) -> int:
+        """Half the window."""
+        return self.size // 2
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """A flat area keeps its value."""
+        return 1.0
+
+
+class Combined(Filter):
+    """Base class of filters whose kernels' responses are combined into one."""
+
+    combines = True
+
+    @property
+    def homogeneous(self) -> bool:
+        """Strengths scale with the image, directions do not."""
+        return not self.is_angle
+
+    def with_opacity(
+        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
+    ) -> tuple[Floats, Floats]:
+        """Responses relative to the pixel itself."""
+        from cnncli.filters.opacity import relative_responses, unchanged_cover
+
+        after = unchanged_cover(run, self, cover, last=last)
+        kernels = self.relative_kernels()
+        responses = relative_responses(run, self, kernels, color, cover, last=last)
+        return self.combine(kernels, responses, run.white), after
+
+    def relative_kernels(self) -> tuple[Weights, ...]:
+        """The kernels whose responses are combined where pixels have opacity."""
+        return self.kernels
+
+    def combine(self, kernels: Sequence[Weights], responses: Iterable[Floats], white: float) -> Floats:
+        """Combine responses that are arrays, as ``core/loops/responses.py`` does.
+
+        Parameters
+        ----------
+        kernels : sequence of ndarray
+            As applied to the image.
+        responses : iterable of ndarray, float32, all of one shape
+            One for each kernel; they may be overwritten.
+        white : float
+            Full scale of the source.
+
+        Returns
+        -------
+        ndarray, float32
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not combine arrays")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cnncli.filters.execute import (
 from cnncli.filters.model import (
     SHARED_TAP,
     TYPICAL,
-    Filter,
+    Combined,
     Floats,
     Geometry,
     Patch,
@@ -27,12 +27,9 @@ from cnncli.filters.model import (
 )
 from cnncli.records import record
 
-if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
-
 
 @record(kw_only=True, eq=False)
-class Bank(Filter):
+class Bank(Combined):
     """Several kernels and the strongest response.
 
     Attributes
@@ -54,8 +51,6 @@ class Bank(Filter):
     answer: Literal["max", "abs", "energy", "direction"] = "max"
     rectified: bool = False
 
-    combines = True
-
     @property
     def kernels(self) -> tuple[Weights, ...]:
         """The bank."""
@@ -65,11 +60,6 @@ class Bank(Filter):
     def is_angle(self) -> bool:
         """Whether it gives the direction of the strongest kernel."""
         return self.answer == "direction"
-
-    @property
-    def homogeneous(self) -> bool:
-        """Strengths scale with the image, directions do not."""
-        return not self.is_angle
 
     def shown_weights(self) -> list[tuple[str, Weights]]:
         """The masks, numbered or by their directions in degrees."""
@@ -130,33 +120,12 @@ class Bank(Filter):
 
         return store_responses(self.combine(kernels, responses(), surface.full_scale), surface)
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
-        """Responses relative to the pixel itself."""
-        from cnncli.filters.opacity import relative_responses, unchanged_cover
-
-        after = unchanged_cover(run, self, cover, last=last)
-        bank = integer_kernels(self.bank) if self.answer == "direction" else self.bank
-        responses = relative_responses(run, self, bank, color, cover, last=last)
-        return self.combine(bank, responses, run.white), after
+    def relative_kernels(self) -> tuple[Weights, ...]:
+        """In integers for directions, so that equal responses are equal."""
+        return tuple(integer_kernels(self.bank)) if self.answer == "direction" else self.bank
 
     def combine(self, kernels: Sequence[Weights], responses: Iterable[Floats], white: float) -> Floats:
-        """Combine responses that are arrays, as ``core/loops/responses.py`` does.
-
-        Parameters
-        ----------
-        kernels : sequence of ndarray
-            As applied to the image.
-        responses : iterable of ndarray, float32, all of one shape
-            One for each kernel; they may be overwritten.
-        white : float
-            Full scale of the source.
-
-        Returns
-        -------
-        ndarray, float32
-        """
+        """The strongest response, its direction, or the norm of all."""
         floor = noise_floor(kernels, white)
         best = angle = np.zeros(0, np.float32)
         for number, response in enumerate(responses):

@@ -11,7 +11,17 @@ from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import clipped_in, store_responses, unmapped
-from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.filters.model import (
+    TYPICAL,
+    Filter,
+    Floats,
+    Geometry,
+    Patch,
+    PlacedKernels,
+    Plan,
+    Weights,
+    Windowed,
+)
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
@@ -22,23 +32,13 @@ _MIN_EXPONENT = -50.0
 
 
 @record(kw_only=True, eq=False)
-class Bilateral(Filter):
+class Bilateral(Windowed):
     """Gaussian in space (``sigma``, pixels) times Gaussian in value (``sigma_color``, of full scale)."""
 
-    size: int
     sigma: float
     sigma_color: float
 
     weighs_colors = True
-
-    @property
-    def reach(self) -> int:
-        """Half the window."""
-        return self.size // 2
-
-    def flat_gain(self, kernels: Sequence[Weights]) -> float:
-        """A flat area keeps its value."""
-        return 1.0
 
     def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
         """``bilateral``: exact, unless the pixels allow a grid."""

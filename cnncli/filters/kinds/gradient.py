@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from cnncli.filters.execute import noise_floor, run_responses
 from cnncli.filters.model import (
     SHARED_TAP,
     TYPICAL,
-    Filter,
+    Combined,
     Floats,
     Geometry,
     Patch,
@@ -21,14 +21,11 @@ from cnncli.filters.model import (
 )
 from cnncli.records import record
 
-if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
-
 Answer = Literal["magnitude", "angle"]
 
 
 @record(kw_only=True, eq=False)
-class Gradient(Filter):
+class Gradient(Combined):
     """A pair of derivative kernels and the combination of their responses dx and dy.
 
     ``magnitude`` is hypot(dx, dy), ``angle`` is atan2(dy, dx) in radians.
@@ -39,8 +36,6 @@ class Gradient(Filter):
     dy: Weights
     answer: Answer = "magnitude"
 
-    combines = True
-
     @property
     def kernels(self) -> tuple[Weights, ...]:
         """The pair."""
@@ -50,11 +45,6 @@ class Gradient(Filter):
     def is_angle(self) -> bool:
         """Whether it gives the direction of the gradient."""
         return self.answer == "angle"
-
-    @property
-    def homogeneous(self) -> bool:
-        """Magnitudes scale with the image, angles do not."""
-        return not self.is_angle
 
     def shown_weights(self) -> list[tuple[str, Weights]]:
         """The pair."""
@@ -78,32 +68,8 @@ class Gradient(Filter):
             placed.kernels, surface, combine=combine, dilation=dilation, threads=threads
         )
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
-        """Responses relative to the pixel itself."""
-        from cnncli.filters.opacity import relative_responses, unchanged_cover
-
-        after = unchanged_cover(run, self, cover, last=last)
-        responses = relative_responses(run, self, self.kernels, color, cover, last=last)
-        return self.combine(self.kernels, responses, run.white), after
-
     def combine(self, kernels: Sequence[Weights], responses: Iterable[Floats], white: float) -> Floats:
-        """Combine responses that are arrays, as ``core/loops/responses.py`` does.
-
-        Parameters
-        ----------
-        kernels : sequence of ndarray
-            As applied to the image.
-        responses : iterable of ndarray, float32, all of one shape
-            dx and dy.
-        white : float
-            Full scale of the source.
-
-        Returns
-        -------
-        ndarray, float32
-        """
+        """dx and dy to a magnitude or an angle."""
         dx, dy = responses
         if self.answer == "magnitude":
             return np.hypot(dx, dy)

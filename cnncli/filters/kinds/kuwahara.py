@@ -10,7 +10,7 @@ from cnncli.core.threads import spread
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import dense, run_direct, store_responses
-from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights, Windowed
 from cnncli.records import record
 
 _BAND_BYTES = 1 << 20  # of the rows of a channel that are summed at once, in float64: half of an L2 cache
@@ -20,29 +20,18 @@ Numbers = NDArray[np.float64]
 
 
 @record(kw_only=True, eq=False)
-class Kuwahara(Filter):
+class Kuwahara(Windowed):
     """The mean of that corner of a size x size window, size odd, whose pixels vary least.
 
     The corners are squares of size // 2 + 1 pixels that share the middle one. Variances of several channels
     add up, so that all channels are taken from one corner; the first of equal corners counts.
     """
 
-    size: int
-
     weighs_colors = True
     explained = (
         "No weights: of the four corners of the window, which share the marked pixel, the one whose pixels "
         "vary least is averaged. A mean over an edge varies much, so edges stay sharp."
     )
-
-    @property
-    def reach(self) -> int:
-        """Half the window."""
-        return self.size // 2
-
-    def flat_gain(self, kernels: Sequence[Weights]) -> float:
-        """A flat area keeps its value."""
-        return 1.0
 
     def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
         """``kuwahara``."""

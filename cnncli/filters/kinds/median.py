@@ -10,7 +10,17 @@ from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import clipped_in, run_direct
-from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.filters.model import (
+    TYPICAL,
+    Filter,
+    Floats,
+    Geometry,
+    Patch,
+    PlacedKernels,
+    Plan,
+    Weights,
+    Windowed,
+)
 from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import record, replace
 
@@ -31,19 +41,8 @@ _OPAQUE = 65535  # full opacity, as a weight of a median
 
 
 @record(kw_only=True, eq=False)
-class Median(Filter):
+class Median(Windowed):
     """The median of a size x size window, size odd."""
-
-    size: int
-
-    @property
-    def reach(self) -> int:
-        """Half the window."""
-        return self.size // 2
-
-    def flat_gain(self, kernels: Sequence[Weights]) -> float:
-        """A flat area keeps its value."""
-        return 1.0
 
     def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
         """``median``; its method depends on the type of the pixels."""
