@@ -73,3 +73,20 @@ def python():
         return done
 
     return run
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What the kernel was told to bring to the disk, in order, and what lay in the folder by then."""
+    found = []
+    real = os.fsync
+
+    def spy(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        found.append(
+            (path, path.stat().st_size if path.is_file() else sorted(each.name for each in path.iterdir()))
+        )
+        return real(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    return found

@@ -110,21 +110,6 @@ def test_an_interrupted_write_leaves_a_whole_file(tmp_path):
     assert out.stat().st_size == 50_000_000
 
 
-@pytest.fixture
-def synced(monkeypatch):
-    """What the kernel was told to bring to the disk, in order, and what lay in the folder by then."""
-    found = []
-    real = os.fsync
-
-    def spy(handle):
-        path = Path(f"/proc/self/fd/{handle}").readlink()
-        found.append((path, path.stat().st_size if path.is_file() else names(path)))
-        return real(handle)
-
-    monkeypatch.setattr(os, "fsync", spy)
-    return found
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="handles have names in /proc only")
 @pytest.mark.parametrize("old", [False, True])
 def test_a_durable_file_and_then_its_name_are_brought_to_the_disk(tmp_path, synced, old):

@@ -130,21 +130,6 @@ def test_devices_and_pipes_are_written_directly(tmp_path):
     np.testing.assert_array_equal(read_picture(read[0]).frames[0], PICTURE.frames[0])
 
 
-@pytest.fixture
-def synced(monkeypatch):
-    """What the kernel was told to bring to the disk, in order, and what lay in the folder by then."""
-    found = []
-    real = os.fsync
-
-    def spy(handle):
-        path = Path(f"/proc/self/fd/{handle}").readlink()
-        found.append((path, path.stat().st_size if path.is_file() else names(path)))
-        return real(handle)
-
-    monkeypatch.setattr(os, "fsync", spy)
-    return found
-
-
 def test_an_image_need_not_outlast_a_loss_of_power(tmp_path, synced):
     write_picture(PICTURE, tmp_path / "out.png")
     assert synced == []

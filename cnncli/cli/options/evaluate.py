@@ -2,6 +2,7 @@
 
 from cnncli.cli.options.model import Command, Option
 from cnncli.cli.options.shared import (
+    DATASET,
     DEBUG,
     JSON_OBJECT,
     LABEL_COLUMN,
@@ -18,15 +19,7 @@ COMMAND = Command(
     help="Measure the accuracy of a trained network.\n\n"
     "Also precision and recall of each class, calibration, and the confusion matrix.",
     options=(
-        Option(
-            "dataset",
-            (),
-            str,
-            "mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; an .npz;"
-            " a .csv or .tsv (path,label).",
-            metavar="DATASET",
-            required=True,
-        ),
+        DATASET._replace(required=True),
         MODEL,
         Option(
             "output",

@@ -54,6 +54,14 @@ MODEL = Option(
     "or imagenet for photographs.  [default: digits]",
     metavar="CHECKPOINT",
 )
+DATASET = Option(
+    "dataset",
+    (),
+    str,
+    "mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; an .npz;"
+    " a .csv or .tsv (path,label).",
+    metavar="DATASET",
+)
 SPLITS = Option(
     "splits",
     ("--splits",),

@@ -2,6 +2,7 @@
 
 from cnncli.cli.options.model import Command, Option
 from cnncli.cli.options.shared import (
+    DATASET,
     DEBUG,
     LABEL_COLUMN,
     MAX_PIXELS,
@@ -16,14 +17,7 @@ COMMAND = Command(
     help="Train a network on folders or tables of images.\n\n"
     "Checkpoints, learning curves and misclassified images are written to a folder.",
     options=(
-        Option(
-            "dataset",
-            (),
-            str,
-            "mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; an .npz;"
-            " a .csv or .tsv (path,label).",
-            metavar="DATASET",
-        ),
+        DATASET,
         Option(
             "model",
             ("--model", "-m"),
