@@ -39,6 +39,11 @@ def widened(channels: int, width: float) -> int:
     return channels if width == 1 else max(_MULTIPLE, round(channels * width / _MULTIPLE) * _MULTIPLE)
 
 
+def in_eights(channels: float) -> int:
+    """The nearest multiple of 8, at least 8; halves go up."""
+    return max(_MULTIPLE, int(channels + _MULTIPLE / 2) // _MULTIPLE * _MULTIPLE)
+
+
 def is_small(input_shape: tuple[int, int, int]) -> bool:
     """Whether images are too small for a stem that quarters their resolution."""
     return min(input_shape[:2]) < SMALL

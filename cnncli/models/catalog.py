@@ -50,7 +50,6 @@ class Range:
 
     low: float
     high: float
-    default: float
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Model:
         return self.layers(input_shape) if callable(self.layers) else self.layers
 
 
-_WIDTH = {"width": Range(0.05, 4.0, 1.0)}
+_WIDTH = {"width": Range(0.05, 4.0)}
 _IMAGENET = ((224, 224, 3), 1000)
 _CIFAR = ((32, 32, 3), 10)
 

@@ -39,26 +39,30 @@ def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) 
         For an unknown name or option, or layers that do not fit the input shape.
     """
     name, options = _read(text, input_shape)
+    words = " ".join(text.split()) if name == "custom" else MODELS[name].words(input_shape)
+    graph = _built(name, options, text, input_shape, classes, seed=seed)
+    return Architecture(_spelled(name, options), words, input_shape, classes, as_dict(graph))
+
+
+def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
+    """Build a network from a name or a string of layers; parameters and errors as of `architecture`."""
+    name, options = _read(text, input_shape)
+    return _built(name, options, text, input_shape, classes, seed=seed)
+
+
+def _built(
+    name: str, options: Mapping[str, Value], text: str, input_shape: Shape, classes: int, *, seed: int
+) -> Graph:
+    """The graph of what `_read` found in a text."""
     if name == "custom":
-        words: str | None = " ".join(text.split())
-        return Architecture(
-            name, words, input_shape, classes, as_dict(parse(words or "", input_shape, classes, seed=seed))
-        )
+        return parse(" ".join(text.split()), input_shape, classes, seed=seed)
     model = MODELS[name]
     try:
-        graph = model.graph(input_shape, classes, seed=seed, **options)
+        return model.graph(input_shape, classes, seed=seed, **options)
     except OptionError:
         raise
     except CnncliError as fault:
         raise _unfit(name, input_shape, fault, model=model, options=options) from fault
-    return Architecture(
-        _spelled(name, options), model.words(input_shape), input_shape, classes, as_dict(graph)
-    )
-
-
-def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
-    """Build a network from a name or a string of layers: the graph of `architecture`."""
-    return architecture(text, input_shape, classes, seed=seed).graph(seed=seed)
 
 
 def check_model(text: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from cnncli.models.blocks import in_eights
 from cnncli.nn import Add, BatchNorm, Conv, Dropout, GlobalAvgPool, Graph, Linear, Relu6
 
 
@@ -98,5 +99,5 @@ def _block(graph: Graph, stage: Stage) -> None:
 
 def _rounded(channels: float) -> int:
     """The nearest multiple of 8, but not less than nine tenths."""
-    nearest = max(8, int(channels + 4) // 8 * 8)
+    nearest = in_eights(channels)
     return nearest if nearest >= 0.9 * channels else nearest + 8

@@ -9,7 +9,7 @@ the networks for images of 32x32 it has no weights (option A), as in the paper; 
 the channels, to a multiple of 8, and its two layers are 1x1 convolutions with biases.
 """
 
-from cnncli.models.blocks import conv_bn, is_small, widened
+from cnncli.models.blocks import conv_bn, in_eights, is_small, widened
 from cnncli.nn import (
     Add,
     BatchNorm,
@@ -28,7 +28,7 @@ from cnncli.nn import (
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _BOTTLENECKED = 50  # networks of so many layers or more have bottlenecks
 _EXPANSION = 4  # of the channels of a bottleneck at its end
-_REDUCTION, _SQUEEZED = 16, 8  # of the channels of a squeeze, and what they are a multiple of
+_REDUCTION = 16  # of the channels of a squeeze
 
 
 def resnet(
@@ -110,7 +110,7 @@ def _block(
 def _squeeze(graph: Graph, source: str) -> str:
     """Each channel times a factor from 0 to 1, which two layers compute from the means of all channels."""
     channels = graph.shape_of(source).channels
-    fewer = max(_SQUEEZED, (channels // _REDUCTION + _SQUEEZED // 2) // _SQUEEZED * _SQUEEZED)
+    fewer = in_eights(channels // _REDUCTION)
     with graph.scope("se", kind="SEModule"):
         graph.add(GlobalAvgPool(), Conv(fewer, 1), Relu(), names=("mean", "fc1", "relu"), inputs=source)
         factors = graph.add(Conv(channels, 1), Sigmoid(), names=("fc2", "gate"))

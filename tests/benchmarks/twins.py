@@ -13,6 +13,7 @@ from cnncli.nn import (
     INPUT,
     AdaptiveAvgPool,
     BatchNorm,
+    Concat,
     Conv,
     Dropout,
     Linear,
@@ -206,6 +207,8 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
             return "AveragePool", {"kernel_shape": sizes, "strides": sizes}, ()
         case PadChannels():
             return "Pad", {}, ()
+        case Concat():
+            return "Concat", {"axis": 1}, ()
     kinds = {
         "Relu": "Relu",
         "Sigmoid": "Sigmoid",
@@ -215,6 +218,4 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
         "ScaleChannels": "Mul",
         "Dropout": "Identity",
     }
-    if type(layer).__name__ == "Concat":
-        return "Concat", {"axis": 1}, ()
     return kinds[type(layer).__name__], {}, ()
