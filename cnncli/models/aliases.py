@@ -1,8 +1,8 @@
 """Names of layers in PyTorch and Keras, and what to write here instead."""
 
 import re
+from collections.abc import Callable, Sequence
 
-from cnncli.models.grammar import WORDS, is_word
 from cnncli.nearest import did_you_mean, meant
 
 #: Names in other frameworks, in lower case and without dimensions (``conv`` for ``Conv2d``), and those here.
@@ -25,13 +25,17 @@ _NUMBERS = {"conv": "32", "fc": "128"}  # for words that need a number, if none 
 _SOFTMAX = ("softmax", "logsoftmax", "softmaxlayer")
 
 
-def suggest_word(text: str) -> str:
+def suggest_word(text: str, words: Sequence[str], is_word: Callable[[str], bool]) -> str:
     """Suggest what may have been meant by a word that is not a layer.
 
     Parameters
     ----------
     text : str
         From the word to the end of the network: ``Conv2d(3, 64, 5) relu …``, ``dropout=0.5 fc``.
+    words : sequence of str
+        An example of each kind of layer.
+    is_word : callable
+        Whether a word is a layer with valid settings.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def suggest_word(text: str) -> str:
     """
     if re.match(r"[^\w\s]", text):
         return "Write blanks between words, and no other signs."
-    respaced = _with_spaces(text)
+    respaced = _with_spaces(text, is_word)
     if respaced:
         return respaced
     if text[:1].isdigit():
@@ -49,7 +53,7 @@ def suggest_word(text: str) -> str:
         r"\s*(?:nn\.)?([a-z_]+)(?:[123]d)?(?:\(([^()]*)\)|[=:_]?([0-9.]+)?(?=\s|$))", text.lower()
     )
     if match is None:
-        return _by_spelling(text)
+        return _by_spelling(text, words)
     name = match[1].replace("_", "")
     if name in _SOFTMAX:
         return "Leave it out: softmax is applied already, after the last fc."
@@ -57,7 +61,7 @@ def suggest_word(text: str) -> str:
     for word in _candidates(ours, re.findall(r"[0-9.]+", match[2] or match[3] or "")):
         if is_word(word) and word != text:
             return meant(word)
-    return _by_spelling(text)
+    return _by_spelling(text, words)
 
 
 def _candidates(name: str, numbers: list[str]) -> list[str]:
@@ -72,7 +76,7 @@ def _candidates(name: str, numbers: list[str]) -> list[str]:
     return [*tries, f"{name}{_NUMBERS.get(name, '')}"]
 
 
-def _with_spaces(text: str) -> str:
+def _with_spaces(text: str, is_word: Callable[[str], bool]) -> str:
     """The network with spaces where other separators were used: ``conv32,relu,fc``, ``conv32->relu``."""
     parts = [
         part
@@ -83,7 +87,7 @@ def _with_spaces(text: str) -> str:
     return meant(f'-m "{" ".join(parts)}"') if valid else ""
 
 
-def _by_spelling(text: str) -> str:
+def _by_spelling(text: str, words: Sequence[str]) -> str:
     letters = re.match(r"[a-z]*", text.strip().lower())
-    names = {word.rstrip("0123456789."): word for word in reversed(WORDS)}  # fc128 before fc
+    names = {word.rstrip("0123456789."): word for word in reversed(words)}  # fc128 before fc
     return did_you_mean(letters.group() if letters else "", names, instead=names)

@@ -134,7 +134,7 @@ def _resnet(depth: int, *, small: bool = False, squeeze: bool = False) -> Model:
     )
 
 
-#: `-m NAME`. Spellings of other projects are in `aliases`.
+#: `-m NAME`. Spellings of other projects are read in `choice`.
 MODELS: dict[str, Model] = {
     "compact": Model("small modern network with batch norm; its depth follows the image size", compact),
     "2conv": Model("two convolutions, max pooling and a hidden layer of 128", TWO_CONV),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from cnncli.errors import CnncliError, OptionError
 from cnncli.models.architecture import Architecture
 from cnncli.models.catalog import MODELS, Model, Range, Shape, Value
-from cnncli.models.grammar import check_words, looks_like_layers, parse
+from cnncli.models.grammar import check_words, looks_like_layers, parse, suggestion
 from cnncli.nn import Graph
 from cnncli.nn.exchange import as_dict
 
@@ -166,11 +166,10 @@ def _smallest_side(model: Model, channels: int, options: Mapping[str, Value]) ->
 
 
 def _unknown(text: str) -> OptionError:
-    from cnncli.models.aliases import suggest_word
     from cnncli.nearest import did_you_mean
 
     known = ["auto", *MODELS]
     return OptionError(
         f"--model: there is no model {text!r}; expected one of {', '.join(known)}, or layers",
-        did_you_mean(text, known) or suggest_word(text) or 'Write layers as in -m "conv32 relu pool fc".',
+        did_you_mean(text, known) or suggestion(text) or 'Write layers as in -m "conv32 relu pool fc".',
     )

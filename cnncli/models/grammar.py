@@ -148,6 +148,13 @@ def looks_like_layers(text: str) -> bool:
     return _parts(words[0]) is not None
 
 
+def suggestion(text: str) -> str:
+    """Suggest what may have been meant by a text that begins with a word that is not a layer."""
+    from cnncli.models.aliases import suggest_word
+
+    return suggest_word(text, WORDS, is_word)
+
+
 def _tokens(text: str) -> list[_Token]:
     found = list(re.finditer(r"\S+", text))
     if not found:
@@ -185,7 +192,7 @@ def _read(token: _Token, *, hinted: bool = True) -> _Token:
     if parts is None:
         raise token.fault(
             f"{token.text!r} is not a layer; expected one of {', '.join(WORDS)}",
-            _suggestion(token) if hinted else "",
+            suggestion(token.whole[token.column - 1 :]) if hinted else "",
         )
     if re.search(r"\d{10}", token.text):
         raise token.fault(f"{token.text[:40]!r}… has a number of 10 digits or more; expected at most 9")
@@ -197,7 +204,7 @@ def _read(token: _Token, *, hinted: bool = True) -> _Token:
     if "".join(letter + number for letter, number in settings) != rest:
         raise token.fault(
             f"{token.text!r} ends with {rest!r}; expected {_expected(name)}",
-            _suggestion(token) if hinted else "",
+            suggestion(token.whole[token.column - 1 :]) if hinted else "",
         )
     letters = [letter for letter, _ in settings]
     for letter, number in settings:
@@ -228,13 +235,6 @@ def _expected(name: str) -> str:
     if not letters:
         return _BUILDERS[name].form
     return f"{_BUILDERS[name].form}, then {', '.join(letters)} each with a number"
-
-
-def _suggestion(token: _Token) -> str:
-    """Suggest what may have been meant by a word that is not a layer, or has no such settings."""
-    from cnncli.models.aliases import suggest_word
-
-    return suggest_word(token.whole[token.column - 1 :])
 
 
 def _shortened(marked: str, reach: int = 40) -> str:
