@@ -269,7 +269,7 @@ WARM = {
             "network normalisation objective optimisers pairs plan pooling scatter schedules slots step "
             "window winograd"
         ),
-        "tasks": "classification softmax task",
+        "tasks": "classification preprocessing softmax task",
         "training": "checkpoint tensors",
     },
     "--help": {

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cnncli.data.model import Split
     from cnncli.data.targets import Targets
     from cnncli.nn import Network
+    from cnncli.tasks.preprocessing import Preprocessing
     from cnncli.tasks.task import Evaluation, Task
-    from cnncli.training.checkpoint import Preprocessing
 
 
 def evaluate(

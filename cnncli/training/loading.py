@@ -9,8 +9,9 @@ from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Task
-from cnncli.training.checkpoint import Preprocessing, load_checkpoint
+from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
 from cnncli.training.listing import ImageList, arranged, departures, differences, list_of

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cnncli.data.digits import are_digits
 from cnncli.data.model import Arrays, Dataset, level_counts, moments
 from cnncli.data.prepare import InputSpec
-from cnncli.training.checkpoint import Preprocessing
+from cnncli.tasks.preprocessing import Preprocessing
 
 _DIGIT = (28, 28, 1)
 _TAIL = 0.001  # the share of pixels, darkest and brightest, that may be outliers

@@ -18,11 +18,12 @@ from cnncli.models.architecture import Architecture
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.tasks import task_named
+from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Metric, Task
 from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.changes import Changes
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, architecture_of, save_checkpoint, task_of
+from cnncli.training.checkpoint import Checkpoint, architecture_of, save_checkpoint, task_of
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, list_as_written, load, load_same

@@ -8,7 +8,8 @@ from PIL import Image
 from cnncli.models.architecture import Architecture
 from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
+from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.training.checkpoint import Checkpoint, save_checkpoint
 
 CLASSES = ("night", "day", "stripes")
 SHAPE = (6, 5, 1)

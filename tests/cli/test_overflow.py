@@ -9,7 +9,8 @@ from PIL import Image
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, save_checkpoint
+from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.training.checkpoint import Checkpoint, save_checkpoint
 
 
 @pytest.fixture

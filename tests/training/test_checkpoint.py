@@ -15,7 +15,8 @@ from cnncli.models import catalog
 from cnncli.models.choice import architecture
 from cnncli.nn import Inference, Network
 from cnncli.tasks.classification import Classification
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint, save_checkpoint
+from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnncli.training.evaluation import evaluate
 from cnncli.training.tensors import read_tensors, write_tensors
 

@@ -14,7 +14,7 @@ from cnncli.data.folder import load_folder
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
 from cnncli.data.prepare import InputSpec, read_file, read_prepared
-from cnncli.training.checkpoint import Preprocessing
+from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.pixels import preprocessing_of
 
 SIDE = 16

@@ -14,7 +14,7 @@ from cnncli.data.augment import PRESETS
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Arrays
 from cnncli.errors import CnncliError
-from cnncli.training.checkpoint import Preprocessing
+from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.options import TrainOptions, parse_size
 from cnncli.training.pixels import preprocessing_of, shows_drawings
 from cnncli.training.session import begin

@@ -9,7 +9,8 @@ from cnncli.errors import CnncliError
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
-from cnncli.training.checkpoint import Checkpoint, Preprocessing, load_checkpoint
+from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 from cnncli.training.trained_images import PARTS, TrainedImages
 from cnncli.training.transfer import transfer_weights
 
