@@ -133,7 +133,7 @@ def result_in_words(filter: Filter) -> str:
     """Say how a filter's response is shown: in gray or colour, from black or around mid-gray."""
     color = "in gray" if filter.gray else "in colour"
     if filter.span is not None:
-        return f"{color}, an angle: mid-gray is 0, black -180 and white 180 degrees"
+        return f"{color}, a direction: mid-gray is 0, black -180 and white 180 degrees"
     if filter.signed:
         return f"{color}, around mid-gray"
     return color if filter.signed is None else f"{color}, from black up"
@@ -179,7 +179,7 @@ def kernel_json(filter: Filter) -> dict[str, Any]:
     found: dict[str, Any] = {"name": filter.name} if entry is None else entry_json(entry)
     found |= {
         "spec": filter.spec,
-        "answer": result_in_words(filter),
+        "result": result_in_words(filter),
         "kernels": [
             {
                 "label": label,
@@ -193,7 +193,7 @@ def kernel_json(filter: Filter) -> dict[str, Any]:
     }
     if entry is not None:
         example = entry.example
-        found["example"] = {"spec": example.spec, "patch": example.patch, "answer": example.expected}
+        found["example"] = {"spec": example.spec, "patch": example.patch, "expected": example.expected}
     return found
 
 

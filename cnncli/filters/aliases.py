@@ -54,6 +54,9 @@ _ALIASES = {
 }
 
 
+#: Names of a parameter whose values are the same here.
+_RENAMED = dict.fromkeys(("answer", "direction", "dir", "axis", "component"), "output")
+
 #: Names of parameters in other programs.
 _PARAMETERS = {
     **dict.fromkeys(("std", "stddev", "sd", "standard-deviation", "sigmax", "sigma-x"), "sigma"),
@@ -61,8 +64,8 @@ _PARAMETERS = {
     **dict.fromkeys(("threshold1", "lower", "minval", "low-threshold"), "low"),
     **dict.fromkeys(("threshold2", "upper", "maxval", "high-threshold"), "high"),
     **dict.fromkeys(("orientation", "theta", "rotation", "degrees"), "angle"),
-    **dict.fromkeys(("axis", "dir"), "direction"),
     **dict.fromkeys(("percent", "strength", "gain"), "amount"),
+    **_RENAMED,
 }
 
 
@@ -124,6 +127,7 @@ def corrected_spec(text: str) -> str:
             rest,
             re.sub(r"^([a-z]+)[:,]", r"\1=", rest),
             rest.replace(":", ","),
+            re.sub(r"[^=,\s]+(?==)", lambda name: _RENAMED.get(plain(name[0]), name[0]), rest),
             re.sub(r"\b(?:0|(\d+))x(?=(\d+))(?(1)(?=\1))", "", rest),
         ]
         for each in dict.fromkeys(tries):

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from cnncli.filters.entry import STEP, Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.entry import STEP, Entry, Example, freeze, output_parameter, spec_of
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.model import Filter, Weights
 
@@ -21,53 +21,49 @@ FARID_DERIVATIVE = (0.109604, 0.276691, 0.0, -0.276691, -0.109604)
 
 _CENTRAL = (1.0, 0.0, -1.0)
 
-DIRECTION = Parameter(
-    name="direction",
-    meaning="derivative along x or y, gradient magnitude, or gradient angle",
-    default="magnitude",
-    kind="choice",
-    choices=("x", "y", "magnitude", "angle"),
-    synonyms={"mag": "magnitude", "norm": "magnitude", "horizontal": "x", "vertical": "y"},
-    aliases=("dir",),
+OUTPUT = output_parameter(
+    "derivative along x or y, gradient magnitude, or gradient direction",
+    ("x", "y", "magnitude", "direction"),
+    {"horizontal": "x", "vertical": "y"},
 )
 
 
-def sobel(*, direction: str = "magnitude") -> Filter:
+def sobel(*, output: str = "magnitude") -> Filter:
     """Make Sobel's derivatives: central differences, smoothed by 1-2-1 across."""
-    return gradient("sobel", *_pair((1.0, 2.0, 1.0), _CENTRAL), direction)
+    return gradient("sobel", *_pair((1.0, 2.0, 1.0), _CENTRAL), output)
 
 
-def scharr(*, direction: str = "magnitude") -> Filter:
+def scharr(*, output: str = "magnitude") -> Filter:
     """Make Scharr's derivatives: central differences, smoothed by 3-10-3 across."""
-    return gradient("scharr", *_pair((3.0, 10.0, 3.0), _CENTRAL), direction)
+    return gradient("scharr", *_pair((3.0, 10.0, 3.0), _CENTRAL), output)
 
 
-def prewitt(*, direction: str = "magnitude") -> Filter:
+def prewitt(*, output: str = "magnitude") -> Filter:
     """Make Prewitt's derivatives: central differences, smoothed by 1-1-1 across."""
-    return gradient("prewitt", *_pair((1.0, 1.0, 1.0), _CENTRAL), direction)
+    return gradient("prewitt", *_pair((1.0, 1.0, 1.0), _CENTRAL), output)
 
 
-def farid(*, direction: str = "magnitude") -> Filter:
+def farid(*, output: str = "magnitude") -> Filter:
     """Make Farid and Simoncelli's 5x5 derivatives; the table's d and p are scaled to a step of 1."""
-    return gradient("farid", *_pair(FARID_PREFILTER, FARID_DERIVATIVE), direction)
+    return gradient("farid", *_pair(FARID_PREFILTER, FARID_DERIVATIVE), output)
 
 
-def roberts(*, direction: str = "magnitude") -> Filter:
+def roberts(*, output: str = "magnitude") -> Filter:
     """Make Roberts' differences along the two diagonals of 2x2 pixels, each over sqrt(2).
 
     x is the derivative towards the upper right, y towards the lower right. Their magnitude is 1 for a
-    full-scale step along an axis and 0.71 for a single pixel that differs. The angle is rotated back by
+    full-scale step along an axis and 0.71 for a single pixel that differs. The direction is turned back by
     45 degrees, so that it is 0 for a gradient to the right, as for the other operators.
     """
     # As applied to the image: rows (f00, f10), (f01, f11).
     up = np.array([[0.0, 1.0], [-1.0, 0.0]])
     down = np.array([[-1.0, 0.0], [0.0, 1.0]])
-    dx, dy = (up, down) if direction != "angle" else ((up + down) / math.sqrt(2), (down - up) / math.sqrt(2))
+    dx, dy = (up, down) if output != "direction" else ((up + down) / math.sqrt(2), (down - up) / math.sqrt(2))
     scale = 1 / math.sqrt(2)
-    return gradient("roberts", scale * dx[::-1, ::-1], scale * dy[::-1, ::-1], direction)
+    return gradient("roberts", scale * dx[::-1, ::-1], scale * dy[::-1, ::-1], output)
 
 
-def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
+def gradient(name: str, dx: Weights, dy: Weights, output: str) -> Filter:
     """Make the filter for a pair of derivatives.
 
     Parameters
@@ -76,26 +72,33 @@ def gradient(name: str, dx: Weights, dy: Weights, direction: str) -> Filter:
         The kernel's name.
     dx, dy : ndarray, shape (kh, kw)
         As written for convolution.
-    direction : str
-        ``x``, ``y``, ``magnitude`` or ``angle``.
+    output : str
+        ``x``, ``y``, ``magnitude`` or ``direction``.
 
     Returns
     -------
     Linear or Gradient
         Linear for x and y.
     """
-    spec = spec_of(name, direction=direction)
-    if direction in ("x", "y"):
+    spec = spec_of(name, output=output)
+    if output in ("x", "y"):
         from cnncli.filters.kinds.linear import Linear
 
-        weights = freeze(dx if direction == "x" else dy)
+        weights = freeze(dx if output == "x" else dy)
         return Linear(name=name, spec=spec, signed=True, gray=True, weights=weights)
     pair = freeze(dx), freeze(dy)
-    if direction == "angle":
+    if output == "direction":
         return Gradient(
-            name=name, spec=spec, signed=True, gray=True, span=math.pi, dx=pair[0], dy=pair[1], answer="angle"
+            name=name,
+            spec=spec,
+            signed=True,
+            gray=True,
+            span=math.pi,
+            dx=pair[0],
+            dy=pair[1],
+            output="direction",
         )
-    return Gradient(name=name, spec=spec, signed=False, gray=True, dx=pair[0], dy=pair[1], answer="magnitude")
+    return Gradient(name=name, spec=spec, signed=False, gray=True, dx=pair[0], dy=pair[1], output="magnitude")
 
 
 def _pair(across: tuple[float, ...], along: tuple[float, ...]) -> tuple[Weights, Weights]:
@@ -111,11 +114,11 @@ SOBEL = Entry(
     name="sobel",
     family="derivatives",
     summary="edges: 3x3 gradient, smoothed 1-2-1",
-    parameters=(DIRECTION,),
+    parameters=(OUTPUT,),
     build=sobel,
     source="I. Sobel, G. Feldman: A 3x3 Isotropic Gradient Operator, 1968; divided by 4",
     example=Example(
-        spec="sobel:direction=x",
+        spec="sobel:output=x",
         patch=_FAINT_STEP,
         expected=0.4,
         note="the response is the height of the step from 0.2 to 0.6",
@@ -126,11 +129,11 @@ SCHARR = Entry(
     name="scharr",
     family="derivatives",
     summary="edges: 3x3 gradient, smoothed 3-10-3, better rotational symmetry",
-    parameters=(DIRECTION,),
+    parameters=(OUTPUT,),
     build=scharr,
     source="H. Scharr: Optimale Operatoren in der digitalen Bildverarbeitung, 2000, 3-10-3; divided by 16",
     example=Example(
-        spec="scharr:direction=magnitude",
+        spec="scharr:output=magnitude",
         patch=((0, 0, 0), (0, 0, 1), (0, 1, 1)),
         expected=1.149049,
         note="dx = dy = 13/16 of full scale: hypot(0.8125, 0.8125)",
@@ -141,11 +144,11 @@ PREWITT = Entry(
     name="prewitt",
     family="derivatives",
     summary="edges: 3x3 gradient, smoothed 1-1-1",
-    parameters=(DIRECTION,),
+    parameters=(OUTPUT,),
     build=prewitt,
     source="J. M. S. Prewitt: Object Enhancement and Extraction, 1970; divided by 3",
     example=Example(
-        spec="prewitt:direction=y",
+        spec="prewitt:output=y",
         patch=((0.1, 0.1, 0.1), (0.5, 0.5, 0.5), (0.7, 0.7, 0.7)),
         expected=0.6,
         note="0.7 - 0.1: brightness increases downwards",
@@ -156,11 +159,11 @@ ROBERTS = Entry(
     name="roberts",
     family="derivatives",
     summary="edges: differences along the diagonals of 2x2 pixels",
-    parameters=(DIRECTION,),
+    parameters=(OUTPUT,),
     build=roberts,
     source="L. G. Roberts: Machine Perception of Three-Dimensional Solids, 1963; divided by sqrt(2)",
     example=Example(
-        spec="roberts:direction=magnitude",
+        spec="roberts:output=magnitude",
         patch=STEP,
         expected=1.0,
         note="both diagonals differ by 1 between the centre pixel and its right and lower neighbours: "
@@ -171,13 +174,13 @@ ROBERTS = Entry(
 FARID = Entry(
     name="farid",
     family="derivatives",
-    summary="edges: 5x5 gradient with a nearly exact angle",
-    parameters=(DIRECTION,),
+    summary="edges: 5x5 gradient with a nearly exact direction",
+    parameters=(OUTPUT,),
     build=farid,
     source="H. Farid, E. P. Simoncelli: Differentiation of Discrete Multidimensional Signals, 2004, "
     "table 1, 5 taps; divided by 0.386295 x 0.999999",
     example=Example(
-        spec="farid:direction=x",
+        spec="farid:output=x",
         patch=((0, 0, 0, 0.5, 0.5),) * 5,
         expected=0.5,
         note="the response to a step of half the full scale is half the full scale",

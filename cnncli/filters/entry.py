@@ -177,6 +177,26 @@ class Parameter:
         )
 
 
+def output_parameter(
+    meaning: str,
+    choices: tuple[str, ...] = ("magnitude", "direction"),
+    synonyms: Mapping[str, str] = MappingProxyType({}),
+) -> Parameter:
+    """The parameter by which edge detectors and banks choose what they give: a magnitude, or a direction."""
+    return Parameter(
+        name="output",
+        meaning=meaning,
+        default="magnitude",
+        kind="choice",
+        choices=choices,
+        synonyms={
+            **dict.fromkeys(("max", "maximum", "mag", "norm"), "magnitude"),
+            "angle": "direction",
+            **synonyms,
+        },
+    )
+
+
 @record(kw_only=True)
 class Example:
     """A worked example: the response of a filter at the centre of a patch.

@@ -5,7 +5,16 @@ import math
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import MAX_SIZE, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.entry import (
+    MAX_SIZE,
+    Entry,
+    Example,
+    Parameter,
+    freeze,
+    output_parameter,
+    spec_of,
+    write_number,
+)
 from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.laplacians import zero_sum
@@ -75,7 +84,7 @@ def gabor_bank(
     gamma: float = 0.5,
     phase: float = 0.0,
     size: int | None = None,
-    answer: str = "magnitude",
+    output: str = "magnitude",
 ) -> Filter:
     """Make Gabor filters of several orientations, and take the strongest response.
 
@@ -103,9 +112,9 @@ def gabor_bank(
         gamma=gamma,
         phase=phase,
         size=size,
-        answer=answer,
+        output=output,
     )
-    direction = answer == "direction"
+    direction = output == "direction"
     return Bank(
         name="gabor-bank",
         spec=spec,
@@ -114,7 +123,7 @@ def gabor_bank(
         span=math.pi if direction else None,
         bank=bank,
         angles=tuple(math.radians(theta if theta <= 180 else theta - 360) for theta in thetas),
-        answer="direction" if direction else "max",
+        output="direction" if direction else "max",
     )
 
 
@@ -227,22 +236,14 @@ GABOR_BANK = Entry(
         ),
         _WAVELENGTH,
         *_SHAPE,
-        Parameter(
-            name="answer",
-            meaning="the strongest response, or the direction across its stripes",
-            default="magnitude",
-            kind="choice",
-            choices=("magnitude", "direction"),
-            synonyms={"max": "magnitude", "maximum": "magnitude", "mag": "magnitude", "angle": "direction"},
-            aliases=("direction", "dir"),
-        ),
+        output_parameter("the strongest response, or the direction across its stripes"),
     ),
     build=gabor_bank,
     source="J. P. Jones, L. A. Palmer: An Evaluation of the Two-Dimensional Gabor Filter Model of Simple "
     "Receptive Fields in Cat Striate Cortex, 1987; maximum over orientations of the "
     "half-wave rectified responses",
     example=Example(
-        spec="gabor-bank:orientations=2,wavelength=2,sigma=1,gamma=1,phase=0,size=3,answer=magnitude",
+        spec="gabor-bank:orientations=2,wavelength=2,sigma=1,gamma=1,phase=0,size=3,output=magnitude",
         patch=((0, 0, 0), (0.5, 0.5, 0.5), (0, 0, 0)),
         expected=0.5,
         note="the horizontal line of half the full scale matches the second filter, theta = 90",

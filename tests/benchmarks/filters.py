@@ -191,7 +191,7 @@ def _sobel_x() -> Match:
         delta = 128 if out.dtype == np.uint8 else 0
         cv2.Sobel(image, -1, 1, 0, dst=out, scale=0.125, delta=delta)
 
-    return Match(Linear(name="sobel", spec="sobel:direction=x", weights=weights), opencv, scale=0.5, bias=128)
+    return Match(Linear(name="sobel", spec="sobel:output=x", weights=weights), opencv, scale=0.5, bias=128)
 
 
 def _laplacian() -> Match:

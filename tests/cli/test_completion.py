@@ -38,7 +38,7 @@ def test_kernels_and_their_parameters():
     assert values("convolve", "-k", "gaussian:s")[0] == "gaussian:sigma="
     assert "gaussian:sigma=2,size=" in values("convolve", "-k", "gaussian:sigma=2,")
     assert "gaussian:sigma=2,sigma=" not in values("convolve", "-k", "gaussian:sigma=2,")
-    for spec in values("convolve", "--kernel=sobel:direction=") or [""]:
+    for spec in values("convolve", "--kernel=sobel:output=") or [""]:
         parse_spec(spec.removeprefix("--kernel="))
 
 

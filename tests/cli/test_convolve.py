@@ -525,9 +525,9 @@ def explained(name, specs, **options):
 CHAINS = {
     "linear": (["box:3"], {"linear": True}),
     "linear with a constant border": (["box:9"], {"linear": True, "border": Border("constant", 90.0)}),
-    "linear and signed": (["sobel:direction=x"], {"linear": True, "scale": 2.0, "bias": 10.0}),
-    "magnitude with bias": (["sobel:direction=x"], {"range": "abs", "scale": 3.0, "bias": 40.0}),
-    "chain with stride": (["gaussian:sigma=2", "sobel:direction=y"], {"stride": (2, 3)}),
+    "linear and signed": (["sobel:output=x"], {"linear": True, "scale": 2.0, "bias": 10.0}),
+    "magnitude with bias": (["sobel:output=x"], {"range": "abs", "scale": 3.0, "bias": 40.0}),
+    "chain with stride": (["gaussian:sigma=2", "sobel:output=y"], {"stride": (2, 3)}),
     "chain inside": (["box:5", "box:3"], {"mode": "valid", "roi": (3, 4, 9, 7)}),
     "repeated": (["box:3"], {"repeat": 5, "stride": (1, 1)}),
     "median inside": (["median:5"], {"mode": "valid"}),

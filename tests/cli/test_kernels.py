@@ -142,7 +142,7 @@ def test_spelled_sum_can_be_checked_by_hand():
         ("gaussian", "in colour"),
         ("sobel", "in gray, from black up"),
         ("sobel:x", "in gray, around mid-gray"),
-        ("sobel:angle", "in gray, an angle: mid-gray is 0, black -180 and white 180 degrees"),
+        ("sobel:angle", "in gray, a direction: mid-gray is 0, black -180 and white 180 degrees"),
     ],
 )
 def test_result_in_words(spec, words):

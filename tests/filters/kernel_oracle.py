@@ -48,13 +48,13 @@ def answer(found: Filter, patch, x, y):
         return response(found.weights, patch, x, y, found.anchor)
     if isinstance(found, Gradient):
         dx, dy = (response(weights, patch, x, y) for weights in (found.dx, found.dy))
-        return math.hypot(dx, dy) if found.answer == "magnitude" else math.atan2(dy, dx)
+        return math.hypot(dx, dy) if found.output == "magnitude" else math.atan2(dy, dx)
     if isinstance(found, Bank):
         values = [response(weights, patch, x, y) for weights in found.bank]
-        if found.answer == "energy":
+        if found.output == "energy":
             return math.sqrt(sum(value * value for value in values))
         keys = [abs(value) if found.rectified else value for value in values]
-        return found.angles[keys.index(max(keys))] if found.answer == "direction" else max(keys)
+        return found.angles[keys.index(max(keys))] if found.output == "direction" else max(keys)
     if isinstance(found, Median):
         values = sorted(value for _, _, value in window(patch, x, y, found.size))
         return values[len(values) // 2]

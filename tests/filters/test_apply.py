@@ -162,12 +162,12 @@ def test_flat_areas_stay_exactly_flat(spec, dtype, values):
     "spec",
     [
         "sobel",
-        "scharr:direction=x",
+        "scharr:output=x",
         "laplacian",
         "log",
         "kirsch",
-        "prewitt:direction=angle",
-        "robinson:answer=direction",
+        "prewitt:output=direction",
+        "robinson:output=direction",
         "gabor",
         "canny",
         "zero-crossings",
@@ -178,7 +178,7 @@ def test_there_are_no_edges_in_flat_areas(spec, value):
     try:
         filter = parse_spec(spec)
     except CnncliError:
-        filter = parse_spec(spec.split(":")[0] + ":direction=direction")
+        filter = parse_spec(spec.split(":")[0] + ":output=direction")
     frame = np.empty((30, 41, 3), np.uint8)
     frame[:] = value
     out = applied(frame, filter)
@@ -253,7 +253,7 @@ def test_a_region_of_a_chain_is_of_its_result(rng):
 def test_signed_answers_lie_around_mid_gray_and_magnitudes_reach_white():
     step = np.zeros((9, 20, 1), np.uint8)
     step[:, 10:] = 255
-    across = applied(step, "sobel:direction=x")
+    across = applied(step, "sobel:output=x")
     assert across.signed
     assert across.pixels[4, 9, 0] == 255
     assert across.pixels[4, 2, 0] == 128
@@ -261,7 +261,7 @@ def test_signed_answers_lie_around_mid_gray_and_magnitudes_reach_white():
     assert not magnitude.signed
     assert magnitude.pixels.max() == 255
     assert magnitude.clipped == 0
-    assert applied(step[:, ::-1], "sobel:direction=x", range="abs").pixels.max() == 255
+    assert applied(step[:, ::-1], "sobel:output=x", range="abs").pixels.max() == 255
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -448,7 +448,7 @@ def test_an_anchor_outside_the_kernel(rng):
 def test_of_equally_strong_directions_the_first_wins_at_every_depth(rng, spec):
     image = rng.integers(0, 4, (40, 50, 1)).astype(np.uint8)
     deep = image.astype(np.uint16) * 257
-    spec = f"{spec}:answer=direction"
+    spec = f"{spec}:output=direction"
     bank = parse_spec(spec)
     planes = [
         ndimage.convolve(image[..., 0].astype(int), np.rint(60 * w).astype(int), mode="mirror")

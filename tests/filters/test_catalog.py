@@ -33,20 +33,20 @@ VARIANTS = {
     "sharpen": ["amount=0.5", "neighbours=8"],
     "unsharp": ["sigma=2", "amount=0.3", "size=3", "threshold=0.02"],
     "emboss": ["strength=2", "angle=10"],
-    "sobel": ["direction=x", "direction=y", "direction=angle"],
-    "scharr": ["direction=x", "direction=y", "direction=angle"],
-    "prewitt": ["direction=x", "direction=y", "direction=angle"],
-    "roberts": ["direction=x", "direction=y", "direction=angle"],
-    "farid": ["direction=x", "direction=y", "direction=angle"],
+    "sobel": ["output=x", "output=y", "output=direction"],
+    "scharr": ["output=x", "output=y", "output=direction"],
+    "prewitt": ["output=x", "output=y", "output=direction"],
+    "roberts": ["output=x", "output=y", "output=direction"],
+    "farid": ["output=x", "output=y", "output=direction"],
     "laplacian": ["neighbours=8"],
     "log": ["sigma=1", "size=9"],
     "dog": ["sigma=0.7", "sigma2=4", "size=5", "sigma=1.1"],
     "mexican-hat": ["sigma=1.3", "size=9"],
     "zero-crossings": ["sigma=1", "threshold=0.1", "size=7"],
-    "kirsch": ["answer=direction"],
-    "robinson": ["answer=direction"],
-    "prewitt-compass": ["answer=direction"],
-    "frei-chen": ["answer=direction"],
+    "kirsch": ["output=direction"],
+    "robinson": ["output=direction"],
+    "prewitt-compass": ["output=direction"],
+    "frei-chen": ["output=direction"],
     "gabor": ["wavelength=5", "theta=30", "sigma=2", "gamma=1", "phase=-90", "size=9"],
     "gabor-bank": [
         "orientations=3",
@@ -55,20 +55,20 @@ VARIANTS = {
         "gamma=1",
         "phase=-90",
         "size=9",
-        "answer=direction",
+        "output=direction",
     ],
     "line": [
-        "direction=45",
-        "direction=angle",
+        "output=45",
+        "output=direction",
         "polarity=dark",
-        "direction=0,polarity=dark",
+        "output=0,polarity=dark",
         "polarity=bright",
     ],
     "corner": [
-        "direction=315",
-        "direction=angle",
+        "output=315",
+        "output=direction",
         "polarity=dark",
-        "direction=0,polarity=dark",
+        "output=0,polarity=dark",
         "polarity=bright",
     ],
     "median": ["size=5"],
@@ -207,7 +207,7 @@ def test_detectors_answer_in_gray_and_blurs_in_colour():
 @pytest.mark.parametrize("spec", SPECS)
 def test_span_and_sign(spec):
     found = parse_spec(spec)
-    directional = any(word in spec for word in ("=angle", "answer=direction"))
+    directional = "output=direction" in spec
     assert found.span == (math.pi if directional else None)
     if isinstance(found, Linear) and found.gray and "polarity" not in spec and found.name != "outline":
         assert found.signed is True

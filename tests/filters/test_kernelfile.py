@@ -100,7 +100,7 @@ def test_a_file_named_like_a_kernel_does_not_win(tmp_path, monkeypatch):
     write(tmp_path / "sobel", "1 2")
     write(tmp_path / "sobel.txt", "1 2")
     assert parse_spec("sobel").name == "sobel"
-    assert parse_spec("sobel").spec == "sobel:direction=magnitude"
+    assert parse_spec("sobel").spec == "sobel:output=magnitude"
     np.testing.assert_array_equal(parse_spec("sobel.txt").weights, [[1, 2]])
     np.testing.assert_array_equal(parse_spec("./sobel.txt").weights, [[1, 2]])
 

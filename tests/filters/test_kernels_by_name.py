@@ -190,22 +190,22 @@ def test_unsharp_adds_what_the_blur_takes():
     ],
 )
 def test_published_derivatives(name, rows):
-    np.testing.assert_allclose(parse_spec(f"{name}:direction=x").weights, rows, atol=1e-15)
+    np.testing.assert_allclose(parse_spec(f"{name}:output=x").weights, rows, atol=1e-15)
     down = rows.T if name != "roberts" else np.array([[1, 0], [0, -1]]) / math.sqrt(2)
-    np.testing.assert_allclose(parse_spec(f"{name}:direction=y").weights, down, atol=1e-15)
+    np.testing.assert_allclose(parse_spec(f"{name}:output=y").weights, down, atol=1e-15)
 
 
 def test_farid_has_the_published_taps():
     p = np.array([0.037659, 0.249153, 0.426375, 0.249153, 0.037659])
     d = np.array([0.109604, 0.276691, 0, -0.276691, -0.109604])
-    weights = parse_spec("farid:direction=x").weights
+    weights = parse_spec("farid:output=x").weights
     np.testing.assert_allclose(weights * (0.386295 * 0.999999), np.outer(p, d), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", [*DERIVATIVES, "roberts"])
 @pytest.mark.parametrize("direction", ["x", "y"])
 def test_derivatives_answer_positively_to_a_rise(name, direction):
-    weights = parse_spec(f"{name}:direction={direction}").weights
+    weights = parse_spec(f"{name}:output={direction}").weights
     rows, columns = np.mgrid[:9, :9]
     assert apply(weights, (columns if direction == "x" else rows) / 8.0)[4, 4] > 0
 
@@ -221,7 +221,7 @@ def test_a_full_scale_step_gives_full_scale(name, way):
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_scipy_finds_the_same_step(name):
     step = steps()[0]
-    ours = apply(parse_spec(f"{name}:direction=x").weights, step)
+    ours = apply(parse_spec(f"{name}:output=x").weights, step)
     assert ours[7].max() == pytest.approx(1, abs=1e-12)
     assert list(np.flatnonzero(ours[7] > 0.9)) == [7, 8]
 
@@ -230,14 +230,14 @@ def test_scipy_finds_the_same_step(name):
 def test_scipys_derivatives(name):
     scale = {"sobel": 4, "prewitt": 3}[name]
     theirs = getattr(ndimage, name)(IMAGE, axis=1, mode="nearest") / scale
-    np.testing.assert_allclose(apply(parse_spec(f"{name}:direction=x").weights, IMAGE), theirs, atol=1e-12)
+    np.testing.assert_allclose(apply(parse_spec(f"{name}:output=x").weights, IMAGE), theirs, atol=1e-12)
 
 
 def test_opencvs_derivatives():
     cv2 = pytest.importorskip("cv2")
     for name, ksize, scale in (("sobel", 3, 4), ("scharr", cv2.FILTER_SCHARR, 16)):
         along, across = cv2.getDerivKernels(1, 0, ksize, ktype=cv2.CV_64F)
-        ours = parse_spec(f"{name}:direction=x").weights
+        ours = parse_spec(f"{name}:output=x").weights
         np.testing.assert_allclose(ours[::-1, ::-1] * scale, across @ along.T, atol=1e-12)
 
 
@@ -247,11 +247,11 @@ def test_angle_of_a_slope(name, degrees):
     theta = math.radians(degrees)
     rows, columns = np.mgrid[:9, :9]
     slope = columns * math.cos(theta) + rows * math.sin(theta)
-    assert answer(parse_spec(f"{name}:direction=angle"), slope, 4, 4) == pytest.approx(theta, abs=1e-9)
+    assert answer(parse_spec(f"{name}:output=direction"), slope, 4, 4) == pytest.approx(theta, abs=1e-9)
 
 
 def test_roberts_angle_pair_has_the_same_magnitude():
-    pair, turned = parse_spec("roberts"), parse_spec("roberts:direction=angle")
+    pair, turned = parse_spec("roberts"), parse_spec("roberts:output=direction")
     for _ in range(5):
         patch = RNG.random((3, 3))
         values = [
@@ -265,7 +265,15 @@ def test_roberts_angle_pair_has_the_same_magnitude():
 
 @pytest.mark.parametrize(
     "spec",
-    ["sobel:dir=x", "sobel:dir=y", "scharr:dir=x", "scharr:dir=y", "laplacian", "laplacian:8", "outline"],
+    [
+        "sobel:output=x",
+        "sobel:output=y",
+        "scharr:output=x",
+        "scharr:output=y",
+        "laplacian",
+        "laplacian:8",
+        "outline",
+    ],
 )
 def test_flat_is_exactly_zero_in_float32(spec):
     weights = parse_spec(spec).weights.astype(np.float32)
@@ -390,7 +398,7 @@ LINES = {0: [[0, 0, 0], [1, 1, 1], [0, 0, 0]], 45: np.eye(3), 90: [[0, 1, 0]] * 
 @pytest.mark.parametrize("degrees", LINES)
 def test_lines(degrees):
     patch = np.asarray(LINES[degrees], dtype=float)
-    assert answer(parse_spec(f"line:direction={degrees}"), patch, 1, 1) == pytest.approx(1)
+    assert answer(parse_spec(f"line:output={degrees}"), patch, 1, 1) == pytest.approx(1)
     assert answer(parse_spec("line"), patch, 1, 1) == pytest.approx(1)
     assert answer(parse_spec("line"), 1 - patch, 1, 1) == pytest.approx(1)
     assert answer(parse_spec("line:polarity=dark"), 1 - patch, 1, 1) == pytest.approx(1)
@@ -406,10 +414,10 @@ def test_corners(degrees):
         (slice(1, 3) if degrees < 180 else slice(0, 2)),
         (slice(1, 3) if degrees in (45, 315) else slice(0, 2)),
     ] = 1
-    assert answer(parse_spec(f"corner:direction={degrees}"), patch, 1, 1) == pytest.approx(1)
+    assert answer(parse_spec(f"corner:output={degrees}"), patch, 1, 1) == pytest.approx(1)
     assert answer(parse_spec("corner"), patch, 1, 1) == pytest.approx(1)
     assert answer(parse_spec("corner:polarity=dark"), 1 - patch, 1, 1) == pytest.approx(1)
-    found = answer(parse_spec("corner:direction=angle"), patch, 1, 1)
+    found = answer(parse_spec("corner:output=direction"), patch, 1, 1)
     assert math.cos(found - math.radians(degrees)) == pytest.approx(1)
 
 

@@ -45,7 +45,7 @@ def test_correlation_does_not_flip():
 
 
 def test_named_kernels_answer_the_same_either_way():
-    for spec in ("sobel:direction=x", "sobel", "kirsch", "motion:length=5,angle=30", "emboss"):
+    for spec in ("sobel:output=x", "sobel", "kirsch", "motion:length=5,angle=30", "emboss"):
         one, two = (place_kernels(parse_spec(spec), Options(correlate=flag)) for flag in (False, True))
         assert one.anchor == two.anchor
         for a, b in zip(one.kernels, two.kernels, strict=True):

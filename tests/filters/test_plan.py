@@ -28,7 +28,7 @@ def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
         ("box:101", "box"),
         ("disk:radius=40", "fft"),
         ("sobel", "gradient"),
-        ("sobel:direction=angle", "gradient"),
+        ("sobel:output=direction", "gradient"),
         ("kirsch", "bank"),
         ("median:5", "median"),
         ("bilateral", "bilateral"),

@@ -158,7 +158,7 @@ def test_gradients_beside_a_fill_value(rng, answer, fill):
     """A magnitude squares: of 1e20 that is no float32."""
     image = rng.random((40, 50)).astype(np.float32)
     image[20, 20] = fill
-    got, _ = applied(image, f"sobel:direction={answer}")
+    got, _ = applied(image, f"sobel:output={answer}")
     pair = [
         ndimage.sobel(image.astype(float), axis=axis, mode="mirror") / 4 for axis in (1, 0)
     ]  # a step of 1 answers with 1

@@ -66,24 +66,24 @@ def linear(weights, image=None, flip=True, **more):
     return run(image, correlate(gray(image), taps, anchor), kind, taps, anchor, **more)
 
 
-def gradient(image=None, answer="magnitude"):
+def gradient(image=None, output="magnitude"):
     image = photo() if image is None else image
     taps = np.stack([SOBEL[::-1, ::-1], SOBEL.T[::-1, ::-1]])
     dx, dy = (correlate(gray(image), t, (1, 1)) for t in taps)
-    if answer in ("x", "y"):
-        weights, response, taps = (SOBEL, dx, taps[0]) if answer == "x" else (SOBEL.T, dy, taps[1])
-        kind = Linear(name="sobel", spec=f"sobel:direction={answer}", weights=weights)
+    if output in ("x", "y"):
+        weights, response, taps = (SOBEL, dx, taps[0]) if output == "x" else (SOBEL.T, dy, taps[1])
+        kind = Linear(name="sobel", spec=f"sobel:output={output}", weights=weights)
         written = shown(0.5 * response + 128)
         return run(image, response, kind, taps, (1, 1), written=written, gain=0.5, offset=128.0)
-    kind = Gradient(name="sobel", spec=f"sobel:direction={answer}", dx=SOBEL, dy=SOBEL.T, answer=answer)
-    if answer == "magnitude":
+    kind = Gradient(name="sobel", spec=f"sobel:output={output}", dx=SOBEL, dy=SOBEL.T, output=output)
+    if output == "magnitude":
         return run(image, np.hypot(dx, dy), kind, taps, (1, 1))
     angle = np.arctan2(dy, dx)
     written = shown(127.5 + 127.5 * angle / np.pi)
     return run(image, angle, kind, taps, (1, 1), written=written, gain=None, rule="half a turn is white")
 
 
-def bank(answer="max", image=None):
+def bank(output="max", image=None):
     image = photo() if image is None else image
     ring = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
     taps = np.zeros((8, 3, 3))
@@ -92,22 +92,22 @@ def bank(answer="max", image=None):
             taps[(k, *cell)] = (5 if (i - k) % 8 < 3 else -3) / 15
     angles = tuple(np.deg2rad([135.0, 90, 45, 0, -45, -90, -135, 180]))
     answers = np.stack([correlate(gray(image), t, (1, 1)) for t in taps])
-    rectified = answer == "abs"
+    rectified = output == "abs"
     response = {
         "max": answers.max(axis=0),
         "abs": np.abs(answers).max(axis=0),
         "energy": np.sqrt((answers**2).sum(axis=0)),
         "direction": np.where(answers.max(axis=0) > 1e-2, np.array(angles)[answers.argmax(axis=0)], 0.0),
-    }[answer]
+    }[output]
     kind = Bank(
         name="kirsch",
-        spec=f"kirsch:{answer}",
+        spec=f"kirsch:{output}",
         bank=tuple(t[::-1, ::-1] for t in taps),
         angles=angles,
-        answer=answer,
+        output=output,
         rectified=rectified,
     )
-    if answer == "direction":
+    if output == "direction":
         return run(image, response, kind, taps, (1, 1), gain=None, rule="half a turn is white")
     return run(image, response, kind, taps, (1, 1))
 
@@ -190,9 +190,9 @@ CASES = {
     "tall": lambda: gradient(photo(900, 20)),
     "long title": lambda: linear(EMBOSS, title="кернель " + "a very long title " * 20),
     "magnitude": gradient,
-    "x": lambda: gradient(answer="x"),
-    "y": lambda: gradient(answer="y"),
-    "angle": lambda: gradient(answer="angle"),
+    "x": lambda: gradient(output="x"),
+    "y": lambda: gradient(output="y"),
+    "angle": lambda: gradient(output="direction"),
     "compass": bank,
     "compass abs": lambda: bank("abs"),
     "energy": lambda: bank("energy"),

@@ -107,7 +107,7 @@ def test_gradient_answers_with_its_hypotenuse():
 
 
 def test_range_is_written_as_arithmetic():
-    e = gradient(answer="x")
+    e = gradient(output="x")
     x, y = choose_places(e)[0]
     half = [line for line in work_out(e, (x, y)).lines if "× 0.5 +" in line.replace("\u00a0", " ")]
     assert len(half) == 1

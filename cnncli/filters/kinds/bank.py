@@ -38,7 +38,7 @@ class Bank(Combined):
         As written for convolution, all of one shape.
     angles : tuple of float
         The direction of each kernel, in radians from -pi to pi.
-    answer : str
+    output : str
         ``max``: the largest response; ``abs``: the largest magnitude; ``energy``: for frei-chen,
         the norm of the responses; ``direction``: the angle of the strongest kernel
         (by ``max`` if ``rectified`` is False, by magnitude if it is True).
@@ -48,7 +48,7 @@ class Bank(Combined):
 
     bank: tuple[Weights, ...]
     angles: tuple[float, ...]
-    answer: Literal["max", "abs", "energy", "direction"] = "max"
+    output: Literal["max", "abs", "energy", "direction"] = "max"
     rectified: bool = False
 
     @property
@@ -59,13 +59,13 @@ class Bank(Combined):
     @property
     def is_angle(self) -> bool:
         """Whether it gives the direction of the strongest kernel."""
-        return self.answer == "direction"
+        return self.output == "direction"
 
     def shown_weights(self) -> list[tuple[str, Weights]]:
         """The masks, numbered or by their directions in degrees."""
         from cnncli.filters.worked import show
 
-        if self.answer == "energy":
+        if self.output == "energy":
             return [(f"Mask {number}", weights) for number, weights in enumerate(self.bank, 1)]
         pairs = zip(self.angles, self.bank, strict=True)
         return [(f"{show(float(np.degrees(angle)))}°", weights) for angle, weights in pairs]
@@ -94,14 +94,14 @@ class Bank(Combined):
         """All kernels in one pass, or one by one."""
         if plan.way == "bank-fft":
             return plan, self._run_transforms(placed.kernels, surface, dilation=dilation, threads=threads)
-        combine = "max" if self.answer == "abs" else self.answer
+        combine = "max" if self.output == "abs" else self.output
         return plan, run_responses(
             placed.kernels,
             surface,
             combine=combine,
             dilation=dilation,
             threads=threads,
-            rectified=self.rectified or self.answer == "abs",
+            rectified=self.rectified or self.output == "abs",
             angles=self.angles,
         )
 
@@ -122,7 +122,7 @@ class Bank(Combined):
 
     def relative_kernels(self) -> tuple[Weights, ...]:
         """In integers for directions, so that equal responses are equal."""
-        return tuple(integer_kernels(self.bank)) if self.answer == "direction" else self.bank
+        return tuple(integer_kernels(self.bank)) if self.output == "direction" else self.bank
 
     def combine(self, kernels: Sequence[Weights], responses: Iterable[Floats], white: float) -> Floats:
         """The strongest response, its direction, or the norm of all."""
@@ -130,16 +130,16 @@ class Bank(Combined):
         best = angle = np.zeros(0, np.float32)
         for number, response in enumerate(responses):
             if number == 0:
-                best = np.full(response.shape, floor if self.answer == "direction" else 0, np.float32)
+                best = np.full(response.shape, floor if self.output == "direction" else 0, np.float32)
                 angle = np.zeros(response.shape, np.float32)
-            if self.answer == "energy":
+            if self.output == "energy":
                 np.hypot(best, response, out=best)
                 continue
-            strength = np.abs(response) if self.rectified or self.answer == "abs" else response
-            if self.answer == "direction":
+            strength = np.abs(response) if self.rectified or self.output == "abs" else response
+            if self.output == "direction":
                 angle[strength > best] = self.angles[number]
             np.maximum(best, strength, out=best)
-        return angle if self.answer == "direction" else best
+        return angle if self.output == "direction" else best
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The responses of all masks, and the sum of the strongest."""
@@ -148,7 +148,7 @@ class Bank(Combined):
         spelled = [weighted(weights, patch) for weights in self.bank]
         values = [value for _, value in spelled]
         lines = [f"responses of the masks: {' '.join(show(value) for value in values)}"]
-        if self.answer == "energy":
+        if self.output == "energy":
             norm = math.sqrt(sum(value * value for value in values))
             return [*lines, f"square root of the sum of squares = {show(norm)}"], norm
         strength = [abs(value) if self.rectified else value for value in values]
@@ -157,4 +157,4 @@ class Bank(Combined):
         lines.append(
             f"strongest, for {show(math.degrees(angle))}°: {spelled[best][0]} = {show(values[best])}"
         )
-        return lines, angle if self.answer == "direction" else strength[best]
+        return lines, angle if self.output == "direction" else strength[best]

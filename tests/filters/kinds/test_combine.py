@@ -14,23 +14,23 @@ def expected(filter, values, noise):
     """The answer at one pixel; below ``noise`` a response has no direction."""
     if isinstance(filter, Gradient):
         dx, dy = values
-        if filter.answer == "magnitude":
+        if filter.output == "magnitude":
             return math.sqrt(dx**2 + dy**2)
         return math.atan2(dy, dx) if max(abs(dx), abs(dy)) > noise else 0.0
-    if filter.answer == "energy":
+    if filter.output == "energy":
         return math.sqrt(sum(value**2 for value in values))
-    strengths = [abs(value) if filter.rectified or filter.answer == "abs" else value for value in values]
+    strengths = [abs(value) if filter.rectified or filter.output == "abs" else value for value in values]
     strongest = max(strengths)
-    if filter.answer == "direction":
+    if filter.output == "direction":
         return filter.angles[strengths.index(strongest)] if strongest > noise else 0.0
     return max(strongest, 0.0)
 
 
 @pytest.mark.parametrize("full_scale", [1.0, 255.0])
 @pytest.mark.parametrize("spec", [
-    "sobel", "sobel:direction=angle", "kirsch", "kirsch:answer=direction", "line", "line:direction=angle",
-    "line:polarity=bright", "line:polarity=dark,direction=angle", "frei-chen", "gabor-bank",
-    "gabor-bank:answer=direction",
+    "sobel", "sobel:output=direction", "kirsch", "kirsch:output=direction", "line", "line:output=direction",
+    "line:polarity=bright", "line:polarity=dark,output=direction", "frei-chen", "gabor-bank",
+    "gabor-bank:output=direction",
 ])  # fmt: skip
 def test_answers_of_arrays_are_those_of_a_plain_loop(spec, full_scale):
     filter = parse_spec(spec)
@@ -45,5 +45,5 @@ def test_answers_of_arrays_are_those_of_a_plain_loop(spec, full_scale):
     wanted = [[expected(filter, responses[:, y, x].tolist(), noise) for x in range(8)] for y in range(40)]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=0)
-    if isinstance(filter, Bank) and filter.answer == "direction":
+    if isinstance(filter, Bank) and filter.output == "direction":
         assert len(np.unique(found[:, 4:])) >= min(4, len(kernels) - 1)

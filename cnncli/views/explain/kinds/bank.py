@@ -17,7 +17,7 @@ _BARS = 24  # kernels that get a bar, the strongest of more
 
 def caption(e: Explanation) -> str:
     """Say what becomes of the responses."""
-    if _bank(e).answer == "energy":
+    if _bank(e).output == "energy":
         return (
             f"All {len(e.stack)} are applied to the same window; the response is the root of the sum of "
             f"their squared responses.{rotated(e)}{scaled(e)}"
@@ -44,12 +44,12 @@ def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
     winner = _winner(e, f, responses, place)
     bars = _bars(f, responses, winner)
     branch, best = weigh(patch, e.stack[winner], f"kernel {names_of(f)[winner]}", cell)
-    if f.answer == "energy":
+    if f.output == "energy":
         total = float(np.sqrt((responses**2).sum()))
         line, found = f"√(sum of {len(responses)} squares) = ", result(total, total)
         return Outcome((branch,), (line + found.text,), found, bars)
     corrected, best = settled(best)
-    if f.answer == "direction":
+    if f.output == "direction":
         angle = 0.0 if abs(best.real) <= noise(e) else f.angles[winner]
         lines, found = angle_lines("its direction", angle, angle)
         strongest = f"strongest of {len(responses)}: {best.text}"
@@ -60,13 +60,13 @@ def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
 
 
 def _by_magnitude(f: Bank) -> bool:
-    return f.answer in ("abs", "energy") or f.rectified
+    return f.output in ("abs", "energy") or f.rectified
 
 
 def _winner(e: Explanation, f: Bank, responses: Numbers, place: Place) -> int:
     """Return which kernel counts; of those that tie, the one that the run has taken."""
     ranked = np.nan_to_num(np.abs(responses) if _by_magnitude(f) else responses, nan=-np.inf)
-    if f.answer != "direction":
+    if f.output != "direction":
         return int(np.argmax(ranked))
     tied = np.flatnonzero(ranked >= ranked.max() - noise(e))
     ran = float(e.response[place[1], place[0]])
