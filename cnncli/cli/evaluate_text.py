@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnncli import checked
 from cnncli.cli.evaluate_choice import WORDS
-from cnncli.cli.progress import columns_of, wrapped
+from cnncli.cli.messages import columns_of, wrapped
 from cnncli.files.faults import in_unicode, shown
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ def settle(error: BaseException, *, debug: bool = False, about: str = "") -> int
     if debug:
         from traceback import format_exception
 
-        report(*"".join(format_exception(error)).rstrip().splitlines())
+        report(*"".join(format_exception(error)).rstrip().splitlines(), exactly=True)
     name = f"{about}: " if about else ""
     match error:
         case UsageError():

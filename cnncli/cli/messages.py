@@ -3,8 +3,12 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
+from typing import TextIO
 
 from cnncli.errors import CnncliError
+
+_KINDS = ("error: ", "hint: ", "note: ", "warning: ")
 
 
 def report_error(error: CnncliError) -> None:
@@ -18,20 +22,50 @@ def report(*lines: str, exactly: bool = False) -> None:
     Parameters
     ----------
     *lines : str
-        What is said.
+        What is said. On a terminal, lines that are too long for it break between words.
     exactly : bool
-        For other programs: words of any length stay whole.
+        For other programs: lines of any length stay whole, and so do words.
     """
     from cnncli.files.faults import shown
     from cnncli.text import with_short_words
 
     try:
-        texts = [shown(line) if exactly else with_short_words(shown(line)) for line in lines]
+        texts = [shown(line) for line in lines]
+        if not exactly:
+            columns = columns_of(sys.stderr)
+            whole = [with_short_words(text) for text in texts]
+            texts = [part for text in whole for part in wrapped([text], columns, _hang(text))]
         # In one piece, so that a signal, which is told of in a line, comes between lines.
         sys.stderr.write("".join(f"{text}\n" for text in texts))
         sys.stderr.flush()
     except OSError:
         silence(2)
+
+
+def _hang(text: str) -> str:
+    """What follows ``error: `` stands below its message."""
+    return " " * (len(text.split(" ", 1)[0]) + 1) if text.startswith(_KINDS) else ""
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Columns of a terminal; None where a stream is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+    except (OSError, ValueError):
+        return None
+
+
+def wrapped(lines: Iterable[str], columns: int | None, indent: str = "") -> list[str]:
+    """Break lines that are longer than a terminal between words; ``indent`` stands before what follows."""
+    found: list[str] = []
+    for line in lines:
+        if columns is None or len(line) <= columns:
+            found.append(line)
+            continue
+        from textwrap import wrap
+
+        found += wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return found
 
 
 def silence(number: int) -> None:

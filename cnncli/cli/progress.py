@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TextIO
 
@@ -112,29 +112,6 @@ def fitting_parts(parts: Sequence[str], first_to_go: Sequence[int], *, columns: 
         if len(text) <= columns:
             break
     return text
-
-
-def columns_of(stream: TextIO) -> int | None:
-    """Columns of a terminal; None where a stream is none."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
-    except (OSError, ValueError):
-        return None
-
-
-def wrapped(lines: Iterable[str], columns: int | None, indent: str = "") -> list[str]:
-    """Break lines that are longer than a terminal between words; ``indent`` stands before what follows."""
-    from textwrap import wrap
-
-    found: list[str] = []
-    for line in lines:
-        if columns is None or len(line) <= columns:
-            found.append(line)
-        else:
-            found += wrap(
-                line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-            )
-    return found
 
 
 def redraws(stream: TextIO) -> bool:

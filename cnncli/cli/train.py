@@ -296,9 +296,7 @@ def _finish(session: "Session", settings: CommandSettings) -> int:
             result = _test(session, settings)
             session.finish(result)
     if not settings.quiet:
-        from cnncli.cli.progress import columns_of, wrapped
-
-        report(*wrapped([_closing_line(session, result)], columns_of(sys.stderr)))
+        report(_closing_line(session, result))
     write_line(as_json(_object(session, result)) if settings.json else str(session.folder.path))
     return DONE
 

@@ -22,7 +22,7 @@ def amount(value: float, unit: str = "") -> str:
 
 def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     """The lines to print before training; on a terminal they fit its columns where they can."""
-    from cnncli.cli.progress import columns_of, wrapped
+    from cnncli.cli.messages import columns_of, wrapped
     from cnncli.training.capacity import run_memory
 
     dataset, options, trainer = session.dataset, session.options, session.trainer
@@ -60,7 +60,7 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
 
 def epoch_legend(session: "Session", stream: TextIO) -> list[str]:
     """Say what the numbers in the lines of epochs are."""
-    from cnncli.cli.progress import columns_of, wrapped
+    from cnncli.cli.messages import columns_of, wrapped
 
     validation = "validation loss and accuracy (* best so far), " if len(session.dataset.val) else ""
     line = f"each epoch: training loss and accuracy, {validation}time so far"

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.misplaced import is_kernel
+from cnncli.cli.plain import read_plainly
 from cnncli.nearest import did_you_mean, meant
 
 #: Options by the names that other programs have for them.
@@ -174,7 +175,8 @@ def _about(words: list[str]) -> str:
 def _shell(command: str, words: Sequence[str]) -> str:
     given = [word.partition("=")[0] for word in words]
     if command == "convolve" and not {"-k", "--kernel"} & set(given):
-        named = [word for word in words[1:] if is_kernel(word)]
+        inputs = (read_plainly([command, *words]) or {}).get("inputs") or []  # not the values of options
+        named = [word for word in inputs[1:] if is_kernel(word)]
         words = [word for word in words if word not in named]
         words = [*words, *(part for spec in named or ["sobel"] for part in ("-k", spec))]
     return shlex.join(["cnncli", command, *words])

@@ -371,7 +371,7 @@ def test_folders_that_could_be_classes_or_splits(run, two_lines, tmp_path):
 def test_the_summary_fits_a_terminal(columns, bars, run, monkeypatch):
     """No line is longer, but for one long word; none ends within a word; a layer has one row."""
     whole = run("train", "bars.npz", "--epochs", 2, "--dry-run").out.decode()
-    monkeypatch.setattr("cnncli.cli.progress.columns_of", lambda stream: columns)
+    monkeypatch.setattr("cnncli.cli.messages.columns_of", lambda stream: columns)
     lines = run("train", "bars.npz", "--epochs", 2, "--dry-run").out.decode().splitlines()
     assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
     assert {word for line in lines for word in line.split()} <= {*whole.split()}

@@ -25,6 +25,11 @@ def suggested(done):
         (["--kernel", "sobel", "a.png"], ["convolve", "--kernel", "sobel", "a.png"]),
         (["-k", "sobel", "convolve", "a.png"], ["convolve", "-k", "sobel", "a.png"]),
         (["-q", "a b.png", "--scale=-1"], ["convolve", "-q", "a b.png", "--scale=-1", "-k", "sobel"]),
+        (["--threads", "1", "a.png", "median"], ["convolve", "--threads", "1", "a.png", "-k", "median"]),
+        (
+            ["--threads", "1", "convolve", "a.png"],
+            ["convolve", "--threads", "1", "a.png", "-k", "sobel"],
+        ),
         (["convolve", "a.png", "sobel"], ["convolve", "a.png", "-k", "sobel"]),
         (["convolve", "sobel", "a.png", "-q"], ["convolve", "a.png", "-k", "sobel", "--quiet"]),
         (["convolve", "a.png", "-1 0 1"], None),
