@@ -265,9 +265,10 @@ WARM = {
         "images": "decoding_limits formats picture png_read resize",
         "models": "architecture grammar",
         "nn": (
-            "activation combine convolution dropout exchange fusion gather graph init layer losses memory "
-            "network normalisation objective optimisers pairs plan pooling scatter schedules slots step "
-            "window winograd"
+            "algorithms algorithms.gather algorithms.pairs algorithms.scatter algorithms.winograd exchange "
+            "fusion graph init layer layers layers.activation layers.combine layers.convolution "
+            "layers.dropout layers.normalisation layers.pooling losses memory network objective optimisers "
+            "plan schedules slots step window"
         ),
         "tasks": "classification preprocessing softmax task",
         "training": "checkpoint tensors",

@@ -51,18 +51,18 @@ Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is th
 `Schedule(kind, steps).factor(step)`.
 """
 
-from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
-from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
-from cnncli.nn.convolution import Conv, Linear
-from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.layer import Layer, Parameter
+from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
+from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
+from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy
 from cnncli.nn.network import Network
-from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.objective import Term
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
-from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from cnncli.nn.schedules import SCHEDULES, Schedule
 from cnncli.nn.step import Inference, TrainingStep
 

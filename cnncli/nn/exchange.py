@@ -20,14 +20,14 @@ from typing import Any
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
-from cnncli.nn.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
-from cnncli.nn.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
-from cnncli.nn.convolution import Conv, Linear
-from cnncli.nn.dropout import Dropout
 from cnncli.nn.graph import MAIN, Graph
 from cnncli.nn.layer import Layer
-from cnncli.nn.normalisation import BatchNorm, LocalResponseNorm
-from cnncli.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
+from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
+from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 
 VERSION = 2
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.native import aligned_zeros
-from cnncli.nn.activation import Relu
 from cnncli.nn.graph import INPUT, Graph, Node
 from cnncli.nn.layer import vector_parameter
+from cnncli.nn.layers.activation import Relu
 
 if TYPE_CHECKING:
     from cnncli.nn.network import Network

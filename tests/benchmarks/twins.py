@@ -22,7 +22,7 @@ from cnncli.nn import (
     Node,
     PadChannels,
 )
-from cnncli.nn.convolution import pair
+from cnncli.nn.window import pair
 
 from . import peers
 

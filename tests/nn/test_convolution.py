@@ -19,11 +19,11 @@ from cnncli.nn import (
     MaxPool,
     Network,
     Relu,
-    pairs,
 )
-from cnncli.nn.convolution import pair
+from cnncli.nn.algorithms import pairs
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import LANES, vector_parameter
+from cnncli.nn.window import pair
 
 # Height, width, channels in; channels out, kernel, and what else.
 SHAPES = {

@@ -13,7 +13,7 @@ from cnncli.nn.layer import BLOCK
 )
 def test_a_sum_is_cut_where_its_weights_leave_the_cache(monkeypatch, longest, parts):
     """Three lines of 3 taps and 7 channels; one of 21 in pieces of 10 ends with a piece of 1."""
-    monkeypatch.setattr("cnncli.nn.gather.PANEL_BYTES", 4 * BLOCK * longest)
+    monkeypatch.setattr("cnncli.nn.algorithms.gather.PANEL_BYTES", 4 * BLOCK * longest)
     graph = Graph((9, 8, 7))
     graph.add(Conv(BLOCK, 3), name="layer")
     network = Network(graph, seed=1)

@@ -5,7 +5,8 @@ import oracle
 import pytest
 from harness import passes
 
-from cnncli.nn import Conv, Graph, Inference, Network, Relu, winograd
+from cnncli.nn import Conv, Graph, Inference, Network, Relu
+from cnncli.nn.algorithms import winograd
 from cnncli.nn.graph import Shape
 
 BOUND = 1e-4  # of sum |weight| times the largest magnitude in an output's window …

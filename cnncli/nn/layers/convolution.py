@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn import pairs, scatter, winograd
-from cnncli.nn.gather import AxisPhase, Gather, axis_phases, reach
+from cnncli.nn.algorithms import pairs, scatter, winograd
+from cnncli.nn.algorithms.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
 from cnncli.nn.window import POINT, Axis, Padding, Pair, Sides, Window, pair, sides, whole, window_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.activation import Relu
 from cnncli.nn.graph import Node, Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
+from cnncli.nn.layers.activation import Relu
 from cnncli.nn.memory import Part, Tensor, split_evenly
 from cnncli.nn.window import Axis, Padding, Pair, Window, pair, whole, window_of
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
-from cnncli.nn.gather import restrict_blocks
+from cnncli.nn.algorithms.gather import restrict_blocks
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, is_narrow
 from cnncli.nn.memory import Part, Tensor, split_evenly
