@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from cnncli import ending
 from cnncli.cli.messages import report
-from cnncli.cli.progress import fitting_parts
 from cnncli.files.faults import shown
 
 if TYPE_CHECKING:
@@ -58,24 +57,29 @@ def epoch_line(
 ) -> str:
     """Describe an epoch in a line: losses, the watched metric, rate, speed; a star marks the best so far.
 
-    Of so many columns, speed and rate go first, then the metric in training and the time; the loss stays.
+    Where there are too few columns, speed and rate go first, then words are shortened, then the time goes;
+    then the metric in training, and what was found in validation.
     """
-    width = len(str(epochs))
-    parts = [
-        f"epoch {row['epoch']:>{width}}/{epochs}",
-        f"loss {row['train_loss']:.4f}",
-        f"{watched.name} {watched.text(row[f'train_{watched.name}'])}",
-    ]
+    epoch, time = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}", clock(row["seconds"])
+    loss, metric = f"loss {row['train_loss']:.4f}", watched.text(row[f"train_{watched.name}"])
+    short, long = [f"{loss} {metric}"], [loss, f"{watched.name} {metric}"]
+    validated: list[str] = []
     if "val_loss" in row:
-        star = " *" if best else "  "
         value = watched.text(row[f"val_{watched.name}"])
-        parts.append(f"validation {row['val_loss']:.4f} {value}{star}")
-    parts += [f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s", clock(row["seconds"])]
-    if columns is None:
-        return "  ".join(parts)
-    last = len(parts)
-    order = [2, last - 1, 3] if "val_loss" in row else [last - 1, 2]
-    return fitting_parts(parts, [last - 2, last - 3, *order], columns=columns)
+        both = f"{row['val_loss']:.4f} {value}{' *' if best else '  '}"
+        validated = [f"val {both}"]
+        short, long = [*short, *validated], [*long, f"validation {both}"]
+    rate, speed = f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s"
+    forms = (
+        [epoch, *long, rate, speed, time],
+        [epoch, *long, rate, time],
+        [epoch, *long, time],
+        [epoch, *short, time],
+        [epoch, *short],
+        [epoch, loss, *validated],
+    )
+    lines = ("  ".join(form) for form in forms)
+    return next((line for line in lines if columns is None or len(line) <= columns), f"{epoch}  {loss}")
 
 
 def clock(seconds: float) -> str:

@@ -171,13 +171,14 @@ class LiveDisplay:
         ]
 
     def _numbers(self) -> Text:
+        if self._loss is None or self._metric is None:
+            return Text("starting", style="dim")
         seconds = max(1e-6, time.monotonic() - self._begun)
         done = self._step - self._first
         left = (self.epochs * self.batches - self._step) * seconds / done if done else 0.0
-        loss = f"{self._loss:.4f}" if self._loss is not None else "-"
         parts = [
-            f"loss {loss}",
-            f"{self.watched.name} {self.watched.text(self._metric or 0.0)}",
+            f"loss {self._loss:.4f}",
+            f"{self.watched.name} {self.watched.text(self._metric)}",
             f"lr {self._rate:.2g}",
             f"{self._images / seconds:,.0f} images/s",
             f"{clock(left)} left",

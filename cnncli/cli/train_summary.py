@@ -49,7 +49,7 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     if progress.step:
         tail.append(f"         continues after step {progress.step:,}, in epoch {progress.epoch + 1}")
     columns = columns_of(stream)
-    layers = _layers(table, columns)
+    layers = [] if progress.step else _layers(table, columns)  # of a run that goes on they are known
     sums = (
         f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds per image, "
         f"{amount(run_memory(trainer, dataset), 'B')} of memory for batches of {table.batch}"

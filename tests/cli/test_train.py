@@ -248,13 +248,15 @@ def test_data_that_have_changed(train, run, two_lines, tmp_path):
 
 
 def test_a_run_whose_data_have_moved_is_prolonged(train, run, tmp_path):
-    train("-o", "r")
+    assert "mult-adds" in train("-o", "r").err  # the table of layers
     (tmp_path / "bars.npz").rename(tmp_path / "poles.npz")
     done = run("train", "--resume", "r", "--data", "poles.npz", "--epochs", 4, "--json")
     assert done.code == 0, done.err
     assert done.results[0]["epochs"] == 4
     assert "made longer: 2 epochs were planned before" in done.err
     assert "epoch 4/4" in done.err
+    assert "mult-adds" not in done.err
+    assert "multiply-adds per image" in done.err
     again = run("train", "--resume", "r")
     assert "r has already finished" in again.err
 

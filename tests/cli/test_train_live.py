@@ -77,14 +77,28 @@ def test_a_line_an_epoch():
 def test_a_line_is_narrower_by_whole_numbers(validated):
     row = {"epoch": 3, "train_loss": 0.5, "train_accuracy": 0.875, "lr": 0.01, "seconds": 3}
     row |= {"images_per_second": 1234.5} | ({"val_loss": 0.25, "val_accuracy": 0.9} if validated else {})
-    whole = epoch_line(row, 20, ACCURACY, best=True).split("  ")
+    whole = epoch_line(row, 20, ACCURACY, best=True).split()
     for columns in range(24, 120):
-        parts = epoch_line(row, 20, ACCURACY, best=True, columns=columns).split("  ")
-        assert len("  ".join(parts)) <= columns
-        assert all(part in whole for part in parts)
-        assert "loss 0.5000" in parts
-        assert "validation 0.2500 90.00% *" in parts or not validated or columns < 53
-    assert parts == whole
+        line = epoch_line(row, 20, ACCURACY, best=True, columns=columns)
+        assert len(line) <= columns
+        assert set(line.split()) <= {*whole, "val"}
+        assert "loss 0.5000" in line
+        assert "0.2500 90.00% *" in line or not validated or columns < 46
+    assert line.split() == whole
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (80, "epoch 18/20  loss 0.5000  accuracy 87.50%  validation 0.2500 90.00%    3.0 s"),
+        (60, "epoch 18/20  loss 0.5000 87.50%  val 0.2500 90.00%    3.0 s"),
+        (58, "epoch 18/20  loss 0.5000 87.50%  val 0.2500 90.00%  "),
+    ],
+)
+def test_losses_and_accuracies_fit_60_columns(columns, line):
+    row = {"epoch": 18, "train_loss": 0.5, "train_accuracy": 0.875, "lr": 0.01, "seconds": 3}
+    row |= {"images_per_second": 1234.5, "val_loss": 0.25, "val_accuracy": 0.9}
+    assert epoch_line(row, 20, ACCURACY, best=False, columns=columns) == line
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 40), (60, 24), (40, 40), (80, 10)])
@@ -96,6 +110,8 @@ def test_it_fits_the_terminal(tmp_path, width, height):
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
     display = LiveDisplay(session, console)
+    console.print(display)
+    assert "0.00%" not in stream.getvalue()  # nothing is known before the first step
     session.trainer.run(display, lambda: False)
     session.folder.unlock()
     console.print(display)
