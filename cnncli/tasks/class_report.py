@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnncli.tasks.class_evaluation import ClassEvaluation, ClassScores
 
 _LABEL = 24  # characters of a class's name, at most
-_SCORES = 38  # characters of a row of the report besides the name
+_SHORTEST = len("weighted mean")
 _CONFUSED = 8  # most frequent mistakes that are listed where the matrix is too wide
 
 
@@ -41,22 +41,30 @@ def _further(evaluation: "ClassEvaluation") -> str:
 
 
 def _rows(scores: "Sequence[ClassScores]", columns: int) -> list[str]:
-    room = min(_LABEL, columns - _SCORES)
-    width = max(len("weighted mean"), min(room, max(len(each.label) for each in scores)))
-    lines = [f"{'class':{width}}  precision   recall       F1  support"]
-    for each in scores:
-        shares = "  ".join(_share(value) for value in (each.precision, each.recall, each.f1))
-        lines.append(f"{_cut(each.label, width)}   {shares}  {each.support:7,}")
+    """The table of classes; where it is too wide, with fewer decimals, then without the support."""
     total = sum(each.support for each in scores)
+    rows = [(each.label, (each.precision, each.recall, each.f1), each.support) for each in scores]
     for name, mean in zip(("macro", "weighted"), means(list(scores)), strict=True):
-        lines.append(f"{f'{name} mean':{width}}   {'  '.join(map(_share, mean))}  {total:7,}")
+        rows.append((f"{name} mean", mean, total))
+    for decimals, count in ((2, 4), (1, 4), (1, 3)):
+        cells = [[*(_share(value, decimals) for value in row[1]), f"{row[2]:,}"][:count] for row in rows]
+        cells = [["precision", "recall", "F1", "support"][:count], *cells]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        room = columns - sum(widths) - 2 * count
+        if room >= _SHORTEST:
+            break
+    label = max(_SHORTEST, min(_LABEL, room, max(len(row[0]) for row in rows)))
+    lines = [
+        "  ".join([_cut(name, label), *(cell.rjust(width) for cell, width in zip(row, widths, strict=True))])
+        for name, row in zip(["class", *(row[0] for row in rows)], cells, strict=True)
+    ]
     if any(None in (each.precision, each.recall) for each in scores):
         lines.append("-: undefined, counted as 0; means leave out absent classes")
     return lines
 
 
-def _share(value: float | None) -> str:
-    return f"{'-':>8}" if value is None else f"{value:8.2%}"
+def _share(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}%}"
 
 
 def _matrix(counts: NDArray[np.int64], classes: Sequence[str], columns: int) -> list[str]:
@@ -80,8 +88,8 @@ def _mistakes(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:
     worst = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
     if not worst:
         return ["no mistakes"]
-    lines = ["most frequent mistakes (-o FOLDER draws the whole matrix)"]
-    return lines + [f"{off[i, j]:7,} times  {classes[i]}, predicted as {classes[j]}" for i, j in worst]
+    lines = ["most frequent mistakes, in images (-o FOLDER draws the whole matrix)"]
+    return lines + [f"{off[i, j]:7,}  {classes[i]} predicted as {classes[j]}" for i, j in worst]
 
 
 def _cut(text: str, width: int, *, right: bool = False) -> str:

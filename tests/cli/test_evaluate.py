@@ -241,7 +241,7 @@ def test_more_classes_than_fit_are_listed_by_their_mistakes(run, rng, tmp_path):
     called = [probabilities(image, weight, bias).argmax() for image in images]
     off = confusion_of(labels, called, 40)
     np.fill_diagonal(off, 0)
-    assert f"{off.max():7} times  " in done.out.decode()
+    assert f"{off.max():7}  class " in done.out.decode()
     assert json.loads(run("evaluate", "many.npz", "-m", "many.safetensors", "--json").out)["images"] == 200
 
 
