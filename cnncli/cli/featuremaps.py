@@ -23,14 +23,18 @@ from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode, shown, writing_fault
+from cnncli.files.numbered import write_numbered
+from cnncli.images.canvas import Canvas
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.images.picture import Picture
+from cnncli.images.png import encode_png
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
 from cnncli.nn import Inference
 from cnncli.tasks.task import Decoded, are_finite
 from cnncli.views.colors import as_rgb
 from cnncli.views.sections import BarRow, Page, Section, Tile
+from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
 
 FOLDER = "featuremaps"  # of pages without -o
 _LONGEST_NAME = 60
@@ -128,9 +132,12 @@ def run(
     activations = _look(
         (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
     )
+    page = _page(activations, trained, view)
     if output is None and target != STREAM:
         _made(Path(FOLDER))
-    write_page(target, _page(activations, trained, view))
+        target = str(write_numbered(Path(target), _png(page_canvas(page))))
+    else:
+        write_page(target, page)
     if raw is not None:
         _write_arrays(Path(raw), activations.arrays)
     if json:
@@ -326,27 +333,24 @@ def write_page(target: str, page: Page) -> None:
     page : Page
         What to draw.
     """
-    from cnncli.images.canvas import Canvas
-    from cnncli.images.png import encode_png
-    from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
-
-    def png(canvas: Canvas) -> bytes:
-        return encode_png(Picture((canvas.array(),)))
-
     if target == STREAM:
-        write_stdout(png(page_canvas(page)))
+        write_stdout(_png(page_canvas(page)))
     elif target.lower().endswith((".html", ".htm")) and not os.path.isdir(target):  # noqa: PTH112
         from cnncli.views.sections_html import page_html
 
         write_atomic(Path(target), page_html(page).encode("utf-8", "backslashreplace"))
     elif not _is_folder(target):
-        write_atomic(Path(target), png(page_canvas(page)))
+        write_atomic(Path(target), _png(page_canvas(page)))
     else:
         folder = _made(Path(target))
         names = _picture_names([section.name for section in page.sections])
-        write_atomic(folder / names[0], png(head_canvas(page)))
+        write_atomic(folder / names[0], _png(head_canvas(page)))
         for name, section in zip(names[1:], page.sections, strict=True):
-            write_atomic(folder / name, png(section_canvas(section)))
+            write_atomic(folder / name, _png(section_canvas(section)))
+
+
+def _png(canvas: Canvas) -> bytes:
+    return encode_png(Picture((canvas.array(),)))
 
 
 def _made(folder: Path) -> Path:

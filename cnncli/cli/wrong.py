@@ -1,5 +1,6 @@
 """Command lines that are wrong: what to run instead."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -65,6 +66,14 @@ _COMMANDS = {
     **dict.fromkeys(("filters", "list", "spec"), "kernels"),
     **dict.fromkeys(("version",), "--version"),
 }
+#: What Typer says, and how it is said here.
+_SENTENCES = {
+    r"Option '(.+)' requires an argument": r"\1 has no value; expected one after it",
+    r"Option '(.+)' does not take a value": r"\1 has a value; expected none",
+    r"Missing argument '(.+)'": r"no \1 is given; expected one",
+    r"Invalid value for '([^' ]+).*?': (.+) is not a valid int": r"\1 is \2; expected a whole number",
+    r"Invalid value for '([^' ]+).*?': (.+) is not a valid float": r"\1 is \2; expected a number",
+}
 _TABLES = (".csv", ".tsv", ".npz")
 _ALIKE = ("convolve", "predict", "train", "evaluate", "featuremaps")  # the order in which they are tried
 
@@ -84,14 +93,12 @@ def explained(arguments: Sequence[str], error: Any) -> UsageError:
     UsageError
     """
     context = error.ctx
-    if context is None:
-        return UsageError(error.format_message().rstrip("."), "See: cnncli --help")
-    if context.parent is None:
+    if context is not None and context.parent is None:
         return _without_command(list(arguments), context, error)
-    see = f"See: {context.command_path} --help"
+    see = f"See: cnncli {arguments[0]} --help" if context is None else f"See: {context.command_path} --help"
     name = getattr(error, "option_name", None)
     if name is None or type(error).__name__ != "NoSuchOption":
-        return UsageError(error.format_message().rstrip("."), see)
+        return _in_our_words(error.format_message().rstrip("."), context, see)
     known = [each for one in context.command.params for each in (*one.opts, *one.secondary_opts)]
     known = [each for each in known if each.startswith("-")]
     message = f"{context.command_path} has no option {name}"
@@ -100,6 +107,26 @@ def explained(arguments: Sequence[str], error: Any) -> UsageError:
     if _OPTIONS.get(name) in known:
         return UsageError(message, meant(_OPTIONS[name], see))
     return UsageError(message, did_you_mean(name, known, see))
+
+
+def _in_our_words(message: str, context: Any, see: str) -> UsageError:
+    """What Typer says of a line, as other errors are said: the value received, what was expected."""
+    if found := re.fullmatch(r"Got unexpected extra argument\(?s?\)? \((.+)\)", message):
+        takes = [
+            one.make_metavar(context).strip("[]")
+            for one in context.command.params
+            if not one.opts[0].startswith("-")
+        ]
+        if not takes:
+            return UsageError(f"{found[1]!r} is given; expected no argument", "Leave it out.")
+        return UsageError(
+            f"{found[1]!r} is given besides the {takes[-1]}; expected nothing more",
+            f"Give one {takes[-1]} at a time.",
+        )
+    for pattern, text in _SENTENCES.items():
+        if found := re.fullmatch(pattern, message):
+            return UsageError(found.expand(text), see)
+    return UsageError(message, see)
 
 
 def _without_command(words: list[str], context: Any, error: Any) -> UsageError:

@@ -97,6 +97,21 @@ def test_the_default_output_is_no_input_of_the_next_command(run, net, tmp_path):
     assert list(tmp_path.glob("*.png")) == []
 
 
+def test_pictures_of_one_name_have_a_page_each(run, net, rng, tmp_path):
+    """A page is never written over another; a command that is repeated finds its own."""
+    places = {}
+    for folder in ("in", "other"):
+        (tmp_path / folder).mkdir()
+        save_gray(f"{folder}/b.png", rng, (12, 10))
+    for folder in ("in", "other", "in", "other"):
+        done = run("featuremaps", f"{folder}/b.png", "-m", "net.safetensors", "--json")
+        place = places.setdefault(folder, done.results[0]["output"])
+        assert done.results[0]["output"] == place
+    assert places == {"in": "featuremaps/b-maps.png", "other": "featuremaps/b-maps-2.png"}
+    assert len({(tmp_path / place).read_bytes() for place in places.values()}) == 2
+    assert len(list((tmp_path / "featuremaps").iterdir())) == 2
+
+
 def test_a_folder_of_pictures(run, net, tmp_path):
     assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out").code == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

@@ -76,6 +76,8 @@ def test_a_file_is_no_kernel(run, photo):
         (["fit", "mnist"], "Did you mean cnncli train?"),
         (["convolv", "a.png"], "Did you mean cnncli convolve?"),
         (["--versio"], "Did you mean --version?"),
+        (["featuremaps", "a.png", "b.png"], "Give one INPUT at a time."),
+        (["train", "mnist", "cifar10"], "Give one DATASET at a time."),
         (["xyzzy"], "List the commands with: cnncli help"),
     ],
 )
@@ -83,6 +85,26 @@ def test_words_of_other_programs(run, two_lines, words, hint):
     done = run(*words)
     two_lines(done, 2)
     assert hint in done.err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("featuremaps a.png b.png", "'b.png' is given besides the INPUT; expected nothing more"),
+        ("formats a", "'a' is given; expected no argument"),
+        ("featuremaps", "no INPUT is given; expected one"),
+        ("predict -m", "-m has no value; expected one after it"),
+        ("train mnist --no-splits=3", "--no-splits has a value; expected none"),
+        ("train mnist --epochs two", "--epochs is 'two'; expected a whole number"),
+        ("train mnist -b two", "--batch-size is 'two'; expected a whole number"),
+        ("train mnist --lr it's", '--lr is "it\'s"; expected a number'),
+    ],
+)
+def test_sentences_of_typer_are_said_as_ours(run, two_lines, line, message):
+    done = run(*line.split(" "))
+    two_lines(done, 2)
+    assert done.err.splitlines()[0] == f"error: {message}"
+    assert done.err.splitlines()[1].startswith(("hint: See: cnncli", "hint: Give one", "hint: Leave it out"))
 
 
 @pytest.mark.parametrize(

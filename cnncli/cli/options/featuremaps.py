@@ -36,7 +36,7 @@ COMMAND = Command(
             ("--output", "-o"),
             str,
             "A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
-            "[default: featuremaps/{stem}-maps.png]",
+            "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]",
             metavar="OUT",
         ),
         Option(
