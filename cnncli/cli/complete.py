@@ -247,8 +247,8 @@ def _augmentations(word: str, before: Sequence[str]) -> Answers:
     start = word[: word.rfind(",") + 1]
     if not start:
         yield from (("auto", ""), ("none", ""))
-    words = ("shift=", "rotate=", "scale=", "shear=", "flip", "crop=", "erase", "color=", "mixup=", "border=")
-    yield from ((f"{start}{each}", "") for each in words)
+    words = "shift= rotate= scale= shear= flip vflip rot90 crop= erase color= mixup= border="
+    yield from ((f"{start}{each}", "") for each in words.split())
 
 
 def _commands_by_name(word: str, before: Sequence[str]) -> Answers:

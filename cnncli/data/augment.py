@@ -5,12 +5,16 @@ auto                                            what suits the data
 none                                            nothing
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from cnncli.core.data_jobs import BORDERS
 from cnncli.errors import OptionError
 
 Shape = tuple[int, int, int]
+#: What images show: things on a plain ground, which are not the same when mirrored; photographs with an up
+#: and a down; photographs without, as of textures.
+Kind = Literal["drawings", "upright", "textures"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class Augment:
         Degrees to either side, along x.
     flip, vflip : float
         Chance of mirroring left and right, and top and bottom.
+    rot90 : float
+        Chance of turning a square image by 90, 180 or 270 degrees, which are equally likely.
     crop : float
         Below 1: a random part of at least this share of the area, of aspect 3/4 to 4/3, is
         stretched over the whole. From 1 on: padded by so many pixels and cut at random, which is a shift.
@@ -49,6 +55,7 @@ class Augment:
     shear: float = 0.0
     flip: float = 0.0
     vflip: float = 0.0
+    rot90: float = 0.0
     crop: float = 0.0
     erase: float = 0.0
     brightness: float = 0.0
@@ -75,7 +82,8 @@ class Augment:
     @property
     def moves(self) -> bool:
         """True where pixels change place."""
-        return any((self.shift, self.rotate, self.scale, self.shear, self.flip, self.vflip, self.crop))
+        turned = self.rotate, self.shear, self.flip, self.vflip, self.rot90
+        return any((self.shift, self.scale, self.crop, *turned))
 
     @property
     def colours(self) -> bool:
@@ -91,6 +99,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "shear": (0, 60, "degrees"),
     "flip": (0, 1, "a chance"),
     "vflip": (0, 1, "a chance"),
+    "rot90": (0, 1, "a chance"),
     "crop": (0, 1024, "the smallest share of the area, or from 1 on pixels of padding"),
     "erase": (0, 1, "a chance"),
     "brightness": (0, 1, "a share"),
@@ -100,7 +109,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "mixup": (0.05, 1, "the beta distribution's parameter"),
 }
 # Words that may stand without a value, and what they mean then.
-_PLAIN = {"flip": 0.5, "vflip": 0.5, "erase": 0.5, "mixup": 0.2}
+_PLAIN = {"flip": 0.5, "vflip": 0.5, "rot90": 0.75, "erase": 0.5, "mixup": 0.2}
 _EXAMPLE = "Write it as in --augment shift=2,rotate=10,flip; --augment auto picks what suits the data."
 
 # What is known to suit these data, by the name of the dataset.
@@ -113,10 +122,13 @@ PRESETS: dict[str, Augment] = {
 DRAWINGS = Augment(shift=0.08, rotate=8, scale=0.1, border="edge")
 # Whole pixels: turning and scaling interpolate, which blurs the fine texture that tells photographs apart.
 GRAY_PHOTOGRAPHS = Augment(shift=0.1, flip=0.5, brightness=0.2, contrast=0.2, border="reflect")
+COLOR_PHOTOGRAPHS = Augment(
+    crop=0.5, flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, border="reflect"
+)
 
 
 def parse_augment(
-    text: str, *, dataset: str = "", shape: Shape | None = None, drawn: bool = True
+    text: str, *, dataset: str = "", shape: Shape | None = None, kind: Kind = "drawings"
 ) -> Augment | None:
     """Read what stands after ``--augment``.
 
@@ -128,9 +140,8 @@ def parse_augment(
         The known collection that it is (`Dataset.known`), by which ``auto`` chooses.
     shape : (H, W, C) or None
         Of the images; with it, what cannot apply to them is refused.
-    drawn : bool
-        Gray images show digits, letters or other things on a plain ground, which are not the same when
-        mirrored; otherwise they are photographs.
+    kind : {"drawings", "upright", "textures"}
+        What the images show, by which ``auto`` chooses.
 
     Returns
     -------
@@ -147,7 +158,7 @@ def parse_augment(
     if plain in ("", "none"):
         return None
     if plain == "auto":
-        return _preset(dataset, shape, drawn=drawn)
+        return _preset(dataset, shape, kind)
     chosen: dict[str, float | str] = {}
     at = 0
     for piece in text.split(","):
@@ -158,20 +169,26 @@ def parse_augment(
             if name in chosen:
                 raise _fault(f"{name} is given twice; expected once", text, start, len(token))
             chosen[name] = value
-        if token.split("=")[0].strip().lower() == "saturation" and shape is not None and shape[2] != 3:
+        word = token.split("=")[0].strip().lower()
+        if word == "saturation" and shape is not None and shape[2] != 3:
             raise _fault("saturation needs colour images; these are gray", text, start, len(token))
+        if word == "rot90" and shape is not None and shape[0] != shape[1]:
+            needed = f"rot90 needs square images; these are {shape[1]}x{shape[0]}"
+            raise _fault(needed, text, start, len(token))
     return Augment(**chosen)  # type: ignore[arg-type]
 
 
-def _preset(dataset: str, shape: Shape | None, *, drawn: bool) -> Augment:
+def _preset(dataset: str, shape: Shape | None, kind: Kind) -> Augment:
     """What suits a dataset: by its name, else gentle changes that hardly any photograph minds."""
     if dataset in PRESETS:
         return PRESETS[dataset]
     if shape is not None and shape[2] == 1:
-        return DRAWINGS if drawn else GRAY_PHOTOGRAPHS
-    if shape is not None and min(shape[:2]) < 48:
-        return PRESETS["cifar10"]
-    return Augment(crop=0.5, flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, border="reflect")
+        found = DRAWINGS if kind == "drawings" else GRAY_PHOTOGRAPHS
+    elif shape is not None and min(shape[:2]) < 48:
+        found = PRESETS["cifar10"]
+    else:
+        found = COLOR_PHOTOGRAPHS
+    return replace(found, rot90=_PLAIN["rot90"]) if kind == "textures" else found
 
 
 def _read(token: str, text: str, start: int) -> list[tuple[str, float | str]]:

@@ -11,12 +11,13 @@ from cnncli.core import data_jobs, native
 from cnncli.data.augment import Augment
 from cnncli.data.random_numbers import as_unit, extended, hashed, uniform
 
-# Numbers of the draws; those of mixup's share come last, as many as are needed.
+# Numbers of the draws.
 _SHIFT_X, _SHIFT_Y, _ROTATE, _SCALE, _SHEAR, _FLIP, _VFLIP = range(7)
 _AREA, _ASPECT, _CROP_X, _CROP_Y = range(7, 11)
 _ERASE, _ERASE_AREA, _ERASE_ASPECT, _ERASE_X, _ERASE_Y = range(11, 16)
 _BRIGHTNESS, _CONTRAST, _SATURATION, _PARTNER, _SHARE = range(16, 21)
-_SHARE_TRIES = 24  # of Jöhnk's rejection sampling, which accepts at least half of them
+_SHARE_TRIES = 24  # of Jöhnk's rejection sampling, which accepts at least half of them; two draws each
+_TURN = _SHARE + 2 * _SHARE_TRIES
 _ASPECT_RANGE = 4 / 3
 _ERASE_AREAS = (0.02, 0.25)
 _ERASE_ASPECTS = 1 / 0.3
@@ -150,6 +151,21 @@ def _move(samples: Samples, augment: Augment, draws: Draws, shape: tuple[int, in
     samples["a10"], samples["a11"] = m10 * zoom_x, m11 * zoom_y
     samples["a02"] = m00 * from_x + m01 * from_y + middle_x
     samples["a12"] = m10 * from_x + m11 * from_y + middle_y
+    if augment.rot90:
+        _turn(samples, augment.rot90, draws, height)
+
+
+def _turn(samples: Samples, chance: float, draws: Draws, side: int) -> None:
+    """Turn some square images by one, two or three quarters before their maps."""
+    drawn = draws.unit(_TURN)
+    quarters = np.where(drawn < chance, 1 + np.floor(3 * drawn / chance), 0).astype(np.intp)
+    cos, sin = np.array([1, 0, -1, 0])[quarters], np.array([0, 1, 0, -1])[quarters]
+    middle = (side - 1) / 2
+    start_x, start_y = middle * (1 - cos + sin), middle * (1 - sin - cos)
+    for x, y, start in (("a00", "a01", "a02"), ("a10", "a11", "a12")):
+        along, down = samples[x].copy(), samples[y].copy()
+        samples[x], samples[y] = along * cos + down * sin, down * cos - along * sin
+        samples[start] += along * start_x + down * start_y
 
 
 def _shifts(augment: Augment, draws: Draws, width: int, height: int) -> tuple[Floats, Floats]:

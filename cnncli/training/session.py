@@ -20,6 +20,7 @@ from cnncli.nn import Network
 from cnncli.tasks import task_named
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Metric, Task
+from cnncli.training.augmentation import settled_augment
 from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.changes import Changes
@@ -30,7 +31,7 @@ from cnncli.training.loading import is_known, list_as_written, load, load_same
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
-from cnncli.training.pixels import preprocessing_of, shows_drawings
+from cnncli.training.pixels import preprocessing_of
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
@@ -191,10 +192,8 @@ def begin(
     preprocessing, warnings = preprocessing_of(
         dataset, start.preprocessing if start else None, threads, counts=counts
     )
-    augment = parse_augment(
-        settled.augment, dataset=dataset.known, shape=dataset.shape, drawn=shows_drawings(counts)
-    )
-    settled = settled.at(augment=augment.text if augment else "none")
+    augment, notes = settled_augment(settled.augment, dataset, counts, threads=threads)
+    settled = settled.at(augment=augment)
     dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
     task = task_named(dataset.targets.task).of(dataset.targets)
     layers = options.model
@@ -206,7 +205,8 @@ def begin(
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
-    notes = _transferred(network, start, task) if start else ()
+    if start:
+        notes += _transferred(network, start, task)
     inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)

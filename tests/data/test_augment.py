@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from cnncli.data.augment import PRESETS, Augment, parse_augment
@@ -16,6 +18,7 @@ from cnncli.errors import CnncliError
             Augment(brightness=0.2, contrast=0.2, saturation=0.2, border="reflect"),
         ),
         ("erase,mixup,vflip", Augment(erase=0.5, mixup=0.2, vflip=0.5)),
+        ("rot90", Augment(rot90=0.75)),
         ("crop=4,scale=0.1,shear=5", Augment(crop=4, scale=0.1, shear=5)),
         ("none", None),
         ("", None),
@@ -26,7 +29,8 @@ def test_words(text, expected):
 
 
 @pytest.mark.parametrize(("names", "values", "beyond"), [
-    (("flip", "vflip", "erase", "brightness", "contrast", "saturation", "color"), (0, 0.3, 1), (-0.1, 1.1)),
+    (("flip", "vflip", "rot90", "erase"), (0, 0.3, 1), (-0.1, 1.1)),
+    (("brightness", "contrast", "saturation", "color"), (0, 0.3, 1), (-0.1, 1.1)),
     (("shift", "crop"), (0, 0.3, 8, 1024), (-1, 1025)),
     (("rotate",), (0, 15, 180), (-5, 181)),
     (("scale",), (0, 0.3, 4), (-0.1, 4.1)),
@@ -53,7 +57,16 @@ def test_auto_suits_the_data():
     assert parse_augment("auto", dataset="mnist").flip == 0
     assert parse_augment("auto", dataset="photos", shape=(64, 64, 3)).crop == 0.5
     assert parse_augment("auto", dataset="letters", shape=(28, 28, 1)).flip == 0
-    assert parse_augment("auto", dataset="x-rays", shape=(28, 28, 1), drawn=False).flip == 0.5
+    upright = parse_augment("auto", dataset="x-rays", shape=(28, 28, 1), kind="upright")
+    assert (upright.flip, upright.rot90) == (0.5, 0)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (32, 32, 3), (64, 64, 3)])
+def test_auto_turns_textures_alone(shape):
+    """Mirrored as often as not and turned by each of four angles alike: all eight positions."""
+    upright = parse_augment("auto", shape=shape, kind="upright")
+    assert parse_augment("auto", shape=shape, kind="textures") == replace(upright, flip=0.5, rot90=0.75)
+    assert upright.rot90 == 0
 
 
 @pytest.mark.parametrize(
@@ -87,3 +100,9 @@ def test_saturation_of_gray_images_is_refused():
         CnncliError, match=r"saturation needs colour images; these are gray, in flip,»saturation=0.2«"
     ):
         parse_augment("flip,saturation=0.2", shape=(28, 28, 1))
+
+
+def test_turning_images_that_are_not_square_is_refused():
+    with pytest.raises(CnncliError, match=r"rot90 needs square images; these are 48x32, in »rot90«,flip"):
+        parse_augment("rot90,flip", shape=(32, 48, 1))
+    assert parse_augment("rot90,flip", shape=(32, 32, 1)).rot90 == 0.75

@@ -149,6 +149,41 @@ def test_mirrored_images_are_exact(shape):
     np.testing.assert_array_equal(render(pixels, samples), expected)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 7, 3), (8, 8, 1)])
+def test_quarter_turns_are_exact(shape):
+    pixels = images(shape, 30)
+    indices = np.arange(len(pixels), dtype=np.intp)
+    samples = drawn_samples(Augment(rot90=1), indices, Draws(0, 0, indices), shape)
+    out = render(pixels, samples)
+    turned = np.stack([np.rot90(pixels, k, (1, 2)) for k in (1, 2, 3)]).astype(np.float32)
+    found = (turned * np.float32(1 / 255) == out).all(axis=(2, 3, 4))
+    assert found.any(axis=0).all()
+    assert found.any(axis=1).all()
+
+
+def test_images_are_turned_when_all_else_has_moved_them():
+    shape = (9, 9, 1)
+    pixels = images(shape, 30)
+    indices = np.arange(len(pixels), dtype=np.intp)
+    moves = {"shift": 2, "rotate": 30, "scale": 0.3, "crop": 0.5, "flip": 0.5, "border": "reflect"}
+    moved, turned = (
+        render(pixels, drawn_samples(Augment(**moves, rot90=chance), indices, Draws(3, 1, indices), shape))
+        for chance in (0, 1)
+    )
+    errors = [np.abs(np.rot90(moved, k, (1, 2)) - turned).max(axis=(1, 2, 3)) for k in (1, 2, 3)]
+    np.testing.assert_allclose(np.min(errors, axis=0), 0, atol=1e-4)
+
+
+def test_all_angles_and_mirror_images_are_alike_often():
+    indices = np.arange(10_000, dtype=np.intp)
+    augment = Augment(rot90=0.75, flip=0.5)
+    samples = drawn_samples(augment, indices, Draws(0, 0, indices), (300, 300, 1))
+    maps = np.stack([samples[name] for name in ("a00", "a01", "a10", "a11")], axis=1)
+    _, counts = np.unique(maps, axis=0, return_counts=True)
+    assert len(counts) == 8
+    assert np.abs(counts - 1250).max() <= 4 * np.sqrt(1250)
+
+
 def test_shifts_are_whole_pixels_and_cover_their_range():
     shape = (12, 12, 1)
     pixels = images(shape, 400)
@@ -217,10 +252,11 @@ def test_erased_rectangles_become_the_mean(shape):
 @pytest.mark.parametrize("chance", [0.1, 0.8, 1.0])
 def test_as_many_images_change_as_the_chances_say(chance):
     indices = np.arange(10_000, dtype=np.intp)
+    turned = drawn_samples(Augment(rot90=chance), indices, Draws(0, 0, indices), (400, 400, 3))["a00"] < 1
     augment = Augment(flip=chance, vflip=chance, erase=chance)
     samples = drawn_samples(augment, indices, Draws(0, 0, indices), (400, 300, 3))
     spread = 4 * np.sqrt(10_000 * chance * (1 - chance))
-    for changed in (samples["a00"] < 0, samples["a11"] < 0, samples["erase_right"] > 0):
+    for changed in (samples["a00"] < 0, samples["a11"] < 0, samples["erase_right"] > 0, turned):
         assert abs(changed.sum() - 10_000 * chance) <= spread
 
 

@@ -95,7 +95,7 @@ COMMAND = Command(
             ("--augment",),
             str,
             "Augmentation: auto, none, or a list such as shift=2,rotate=10,flip (pixels, "
-            "degrees); others: scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  "
+            "degrees); others: vflip, rot90, scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  "
             "[default: auto]",
             metavar="HOW",
         ),
