@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cnncli.training.trained_images import TrainedImages
 
 FORMAT = "cnncli checkpoint 1"
+NUMBERED = "numbered"  # outputs whose names nobody knows
 _OTHERS = ("format", "images")  # which are no JSON, or are read when they are needed
 _FIRST_TASK = "classification"  # of checkpoints of the first release, which do not name theirs
 _MOST_CLASSES = 1_000_000
@@ -60,6 +61,11 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     images: str | None = None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its outputs go by numbers for want of names, as those of weights from elsewhere may."""
+        return self.training.get("outputs") == NUMBERED
 
     @property
     def seen(self) -> "TrainedImages | None":
