@@ -20,6 +20,8 @@ _FILES = {
     "mask",
     "explain",
     "model",
+    "weights",
+    "classes",
     "init",
     "dataset",
     "kernel",

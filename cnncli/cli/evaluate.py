@@ -16,7 +16,7 @@ from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.train_report import files_of, write_test_files
-from cnncli.cli.trained import Trained, batch_size, load_trained
+from cnncli.cli.trained import Trained, batch_size, load_trained, weights_of
 from cnncli.core.threads import thread_count
 from cnncli.data.assemble import picked
 from cnncli.data.layout import Layout
@@ -71,6 +71,7 @@ def run(
     label_column: str | None = None,
     path_column: str | None = None,
     max_pixels: int | None = None,
+    **given: Any,
 ) -> int:
     """Run the command.
 
@@ -79,13 +80,15 @@ def run(
     dataset : str
         As `load_dataset` takes it.
     model : str or None
-        A checkpoint or a run's folder.
+        A checkpoint or a run's folder; with ``--weights`` a network's name.
     output : str or None
         A folder for pictures.
     split : str or None
         Of `SPLITS`; None: what suits the data.
     json, quiet, debug, threads, offline, splits, label_column, path_column, max_pixels
         As on the command line.
+    **given
+        The options of weights from elsewhere.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def run(
     if split is not None:
         values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
-    trained = load_trained(model)
+    trained = load_trained(model, weights_of(given), quiet=quiet)
     try:
         cores = thread_count(threads)
         found = load_dataset(

@@ -17,7 +17,7 @@ from cnncli.cli.featuremap_views import VIEWS, Arrays, Seen, chosen_layers
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_output
+from cnncli.cli.trained import Trained, load_trained, no_output, weights_of
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
@@ -91,6 +91,7 @@ def run(
     debug: bool,
     threads: int | None,
     max_pixels: int | None = None,
+    **given: Any,
 ) -> int:
     """Run the command.
 
@@ -99,7 +100,7 @@ def run(
     input : str
         A file, or ``-``.
     model : str or None
-        A checkpoint or a run's folder.
+        A checkpoint or a run's folder; with ``--weights`` a network's name.
     layer : list of str or None
         Layers to draw.
     view : str
@@ -110,6 +111,8 @@ def run(
         A folder for the arrays.
     json, quiet, debug, threads, max_pixels
         As on the command line.
+    **given
+        The options of weights from elsewhere.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def run(
     values.choice("--view", view, tuple(VIEWS))
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     target = _target(output, input, layer or [], view)
-    trained = load_trained(model)
+    trained = load_trained(model, weights_of(given), quiet=quiet)
     try:
         cores = thread_count(threads)
         names, brief = chosen_layers(trained.network.graph, layer or [], view)

@@ -16,7 +16,7 @@ from cnncli.cli.messages import report, report_error
 from cnncli.cli.names import STREAM, located
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.streams import read_stdin, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_output
+from cnncli.cli.trained import Trained, load_trained, no_output, weights_of
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
@@ -60,13 +60,13 @@ def run(
     inputs : list of str or None
         Files, folders, ``-``.
     model : str or None
-        A checkpoint or a run's folder.
+        A checkpoint or a run's folder; with ``--weights`` a network's name.
     top : int
         Labels of an input.
     json, csv, quiet, debug, threads, max_pixels
         As on the command line.
     **given
-        ``files_from``, ``null``, ``recursive``.
+        ``files_from``, ``null``, ``recursive``, and the options of weights from elsewhere.
 
     Returns
     -------
@@ -77,12 +77,13 @@ def run(
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
     if json and csv:
         raise UsageError("--json and --csv are both given; expected one of them", "Leave one out.")
+    weights = weights_of(given)
     listing = list_inputs(inputs or [], example=_EXAMPLE, **given)
     try:
         cores = thread_count(threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    trained = load_trained(model)
+    trained = load_trained(model, weights, quiet=quiet)
     names = [each.name for each in listing.known]
     readout = choose_row_writer(names, trained.task, json=json, csv=csv, top=top)
     _flush([readout.header()])

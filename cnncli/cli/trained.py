@@ -1,6 +1,11 @@
 """The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.options.shared import WEIGHTS
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError
@@ -11,6 +16,7 @@ from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
 DEFAULT = "digits"
+NO_WEIGHTS: Mapping[str, Any] = MappingProxyType({})
 _LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
 _MOST = 64  # pictures of a batch
 
@@ -43,14 +49,25 @@ class Trained:
         return Inference(self.network, min(size, pictures or size), threads=threads)
 
 
-def load_trained(name: str | None) -> Trained:
-    """Load a checkpoint.
+def weights_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Take what the options of weights from elsewhere say out of what a command was given."""
+    return {option.name: given.pop(option.name, None) for option in WEIGHTS}
+
+
+def load_trained(
+    name: str | None, elsewhere: Mapping[str, Any] = NO_WEIGHTS, *, quiet: bool = False
+) -> Trained:
+    """Load a checkpoint, or weights from elsewhere.
 
     Parameters
     ----------
     name : str or None
         A file, the folder of a run, or a model that ships (`cnncli.data.shipped.MODELS`); None: that for
-        digits.
+        digits. With ``--weights``, a network as ``cnncli train`` has them.
+    elsewhere : mapping of str to value
+        From `weights_of`.
+    quiet : bool
+        Do not say what is assumed of weights from elsewhere.
 
     Raises
     ------
@@ -58,7 +75,7 @@ def load_trained(name: str | None) -> Trained:
         Where it cannot be read, is damaged, or is no network.
     """
     try:
-        checkpoint = load_checkpoint(model_path(DEFAULT if name is None else name))
+        checkpoint = _checkpoint(name, elsewhere, quiet=quiet)
         if checkpoint.preprocessing.channels not in (1, 3):
             raise CnncliError(
                 f"{shown(checkpoint.path or DEFAULT)} takes images of {checkpoint.preprocessing.channels} "
@@ -72,6 +89,14 @@ def load_trained(name: str | None) -> Trained:
         raise UsageError(
             f"-m {shown(name or DEFAULT)}: {error}; expected a checkpoint", "Check the name given to -m."
         ) from error
+
+
+def _checkpoint(name: str | None, elsewhere: Mapping[str, Any], *, quiet: bool) -> Checkpoint:
+    if all(value is None for value in elsewhere.values()):
+        return load_checkpoint(model_path(DEFAULT if name is None else name))
+    from cnncli.cli.elsewhere import checkpoint_elsewhere
+
+    return checkpoint_elsewhere(name, elsewhere, quiet=quiet)
 
 
 def no_output(name: str) -> CnncliError:

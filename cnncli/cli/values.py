@@ -52,6 +52,22 @@ def whole_numbers(name: str, text: str, example: str) -> tuple[int, ...]:
     return numbers
 
 
+def numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """Read numbers between commas; None stays None."""
+    if text is None:
+        return None
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(map(isfinite, found)):
+        raise UsageError(
+            f"{name} is {text!r}; expected a number, or several between commas",
+            f"Write, for example: {name} 0.485,0.456,0.406",
+        )
+    return found
+
+
 def pair(name: str, text: str) -> tuple[int, int]:
     """Read one whole number from 1 up for both axes, or one for each."""
     numbers = text.replace("x", ",").split(",")

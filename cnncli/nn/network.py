@@ -122,7 +122,7 @@ class Network:
         arrays : mapping of str to ndarray
             As returned by `export`; other names are ignored.
         replace_head : bool
-            Keep the values of the output layer where they do not fit, as for another number of classes.
+            Keep the values of output layers where they do not fit, as for another number of classes.
 
         Returns
         -------
@@ -134,13 +134,13 @@ class Network:
         CnncliError
             If one is missing or has another shape.
         """
-        head = f"{self.graph.output}."
+        heads = tuple(f"{name}." for name in self.graph.outputs.values())
         skipped = []
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             found = arrays.get(name)
             if found is not None and found.shape == parameter.shape:
                 self._store(name, np.asarray(found, np.float32))
-            elif replace_head and name.startswith(head):
+            elif replace_head and name.startswith(heads):
                 skipped.append(name)
             else:
                 raise _shape_error(name, found, parameter.shape)

@@ -163,7 +163,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         what = f"its format is {written!r}" if written else "it does not say which network it belongs to"
         raise CnncliError(
             f"{shown(path)} holds arrays, but no network of cnncli: {what}",
-            "Give a file that cnncli train wrote: best.safetensors or last.safetensors in a run's folder.",
+            "Give weights of torchvision or timm with --weights, and their network with -m: -m resnet18.",
         )
     try:
         return _assembled(as_weights(arrays, path), metadata, path)

@@ -181,7 +181,7 @@ def begin(
     CnncliError
         Where the dataset or the folder is at fault.
     """
-    start = starting_point(options.init)
+    start, assumed = starting_point(options.init, options.model)
     dataset = load(options, threads=threads, report=report, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
     settled = options.settled(len(dataset.train))
@@ -206,7 +206,7 @@ def begin(
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
     if start:
-        notes += _transferred(network, start, task)
+        notes += (*_transferred(network, start, task), *assumed)
     inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)

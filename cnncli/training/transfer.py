@@ -10,10 +10,18 @@ from cnncli.nn import Network
 from cnncli.tasks.task import Task
 from cnncli.text import listed
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
+from cnncli.training.weights.load import is_elsewhere, load_weights
 
 
-def starting_point(init: str | None) -> Checkpoint | None:
-    """The checkpoint that ``--init`` names.
+def starting_point(init: str | None, model: str) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The checkpoint that ``--init`` names, or its weights from elsewhere as one, and notes on them.
+
+    Parameters
+    ----------
+    init : str or None
+        A path, or a model that ships.
+    model : str
+        What ``-m`` says, which weights from elsewhere are read for; ``auto``: as they say themselves.
 
     Raises
     ------
@@ -21,11 +29,15 @@ def starting_point(init: str | None) -> Checkpoint | None:
         Where it cannot be read.
     """
     if init is None:
-        return None
+        return None, ()
+    path = model_path(init)
     try:
-        return load_checkpoint(model_path(init))
+        if not is_elsewhere(path):
+            return load_checkpoint(path), ()
+        found = load_weights(path, None if model == "auto" else model)
     except CnncliError as fault:
         raise OptionError(f"--init: {fault.message}", fault.hint) from fault
+    return found.checkpoint, found.notes
 
 
 def transfer_weights(network: Network, start: Checkpoint, task: Task) -> str:
@@ -52,7 +64,7 @@ def transfer_weights(network: Network, start: Checkpoint, task: Task) -> str:
     OptionError
         Where the layers are not those of the checkpoint.
     """
-    rows = task.rows_of(start.task)
+    rows = [-1] * len(task.outputs) if start.is_numbered else task.rows_of(start.task)
     arrays: dict[str, NDArray[np.generic]] = dict(start.arrays)
     fits = _matched_head(network, start, rows, arrays)
     try:

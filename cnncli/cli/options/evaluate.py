@@ -13,6 +13,7 @@ from cnncli.cli.options.shared import (
     QUIET,
     SPLITS,
     THREADS,
+    WEIGHTS,
 )
 
 COMMAND = Command(
@@ -21,6 +22,7 @@ COMMAND = Command(
     options=(
         DATASET._replace(required=True),
         MODEL,
+        *WEIGHTS,
         Option(
             "output",
             ("--output", "-o"),

@@ -1,7 +1,7 @@
 """What can be said after ``cnncli featuremaps``."""
 
 from cnncli.cli.options.model import Command, Option
-from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, MODEL, QUIET, THREADS
+from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, MODEL, QUIET, THREADS, WEIGHTS
 
 COMMAND = Command(
     help="Draw the feature maps of a network for an image.\n\n"
@@ -16,6 +16,7 @@ COMMAND = Command(
             required=True,
         ),
         MODEL,
+        *WEIGHTS,
         Option(
             "layer",
             ("--layer",),

@@ -1,7 +1,7 @@
 """What can be said after ``cnncli predict``."""
 
 from cnncli.cli.options.model import Command, Option
-from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, NULL, QUIET, RECURSIVE, THREADS
+from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, NULL, QUIET, RECURSIVE, THREADS, WEIGHTS
 
 COMMAND = Command(
     help="Classify images with a trained network: one result per line.",
@@ -15,6 +15,7 @@ COMMAND = Command(
             metavar="[INPUT]...",
         ),
         MODEL,
+        *WEIGHTS,
         Option(
             "top",
             ("--top",),

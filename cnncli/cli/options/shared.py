@@ -51,7 +51,7 @@ MODEL = Option(
     ("--model", "-m"),
     str,
     "A .safetensors that cnncli train wrote, a run's folder, or a model that ships: digits, "
-    "or imagenet for photographs.  [default: digits]",
+    "or imagenet for photographs; with --weights a network's name, such as resnet18.  [default: digits]",
     metavar="CHECKPOINT",
 )
 DATASET = Option(
@@ -96,4 +96,58 @@ JSON_OBJECT = Option(
     ("--json",),
     bool,
     "Print one JSON object.",
+)
+#: Of commands that take a network: weights from elsewhere in place of a checkpoint.
+WEIGHTS = (
+    Option(
+        "weights",
+        ("--weights",),
+        str,
+        "Weights of torchvision or timm for the network -m names: a .safetensors, or a folder of "
+        "model.safetensors and config.json.",
+        metavar="FILE|FOLDER",
+    ),
+    Option(
+        "classes",
+        ("--classes",),
+        str,
+        "Names of their classes: a name a line, or JSON; imagenet: the 1,000 of ImageNet.",
+        metavar="FILE",
+    ),
+    Option(
+        "mean",
+        ("--mean",),
+        str,
+        "Mean of their training pictures, one or one for each channel, white being 1.  [default: as "
+        "published, or config.json]",
+        metavar="R,G,B",
+    ),
+    Option(
+        "std",
+        ("--std",),
+        str,
+        "Their standard deviation, as --mean.",
+        metavar="R,G,B",
+    ),
+    Option(
+        "resize",
+        ("--resize",),
+        int,
+        "Resize the short side of pictures to N pixels for them.",
+        metavar="N",
+    ),
+    Option(
+        "crop",
+        ("--crop",),
+        int,
+        "Cut N x N pixels out of the middle then: the input of the network.",
+        metavar="N",
+    ),
+    Option(
+        "interpolation",
+        ("--interpolation",),
+        str,
+        "How to resize: bilinear, bicubic, lanczos or nearest.",
+        metavar="HOW",
+    ),
 )

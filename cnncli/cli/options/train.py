@@ -144,8 +144,8 @@ COMMAND = Command(
             "init",
             ("--init",),
             str,
-            "Start from a checkpoint, or imagenet; the head keeps the weights of classes with the same "
-            "names.",
+            "Start from a checkpoint, imagenet, or weights of torchvision or timm for the network -m names; "
+            "the head keeps the weights of classes with the same names.",
             metavar="FILE",
         ),
         Option(

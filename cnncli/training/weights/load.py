@@ -1,12 +1,13 @@
 """Weights from elsewhere as a checkpoint: the one way in, whichever command takes them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
-from cnncli.models.choice import architecture, build
-from cnncli.nn.graph import INPUT
+from cnncli.models.choice import architecture
+from cnncli.nn.graph import INPUT, Graph
 from cnncli.tasks.classification import Classification
 from cnncli.training.checkpoint import FORMAT, NUMBERED, Checkpoint
 from cnncli.training.tensors import as_weights, read_tensors
@@ -39,10 +40,16 @@ class Weights:
 
 
 def is_elsewhere(path: Path) -> bool:
-    """Whether a path is of weights from elsewhere, and no checkpoint or run of cnncli."""
+    """Whether a path is of weights from elsewhere, and no checkpoint or run of cnncli.
+
+    Raises
+    ------
+    CnncliError
+        Where it is a file that cannot be read, or is of another kind.
+    """
     if path.is_dir():
         return (path / _FILE).exists()
-    return path.is_file() and read_tensors(path)[1].get("format") != FORMAT
+    return read_tensors(path)[1].get("format") != FORMAT
 
 
 def load_weights(
@@ -69,38 +76,40 @@ def load_weights(
         Where the file cannot be read, or its arrays are not those of the network: missing ones, others and
         those of another shape are counted, and the first of them named.
     """
-    given, (path, config) = path, _found(path)
-    arrays = _arrays(path)
-    name = model or (config.model if config else None)
-    if name is None:
-        raise _unnamed(path, arrays)
-    names.refuse_legacy(arrays, path, name)
-    channels = _channels(name, arrays)
-    known = config.pictures if config else published(name, path.name, channels)
-    pictures = preprocessing(known, choices or Choices(), channels, name)
-    plan = architecture(name, pictures.shape, _outputs(name, pictures.shape, arrays))
+    file, config = _found(path)
+    arrays = _arrays(file)
+    if model is None and config is None:
+        raise _unnamed(file, arrays)
+    probe = architecture(model or (config.model if config else ""), _SOME_PICTURE, 1)
+    names.refuse_legacy(arrays, file, probe.name)
+    channels = _channels(probe.graph(), arrays)
+    known = config.pictures if config else published(probe.name, file.name, channels)
+    pictures = preprocessing(known, choices or Choices(), channels, probe.name)
+    plan = architecture(probe.layers or probe.name, pictures.shape, _outputs(probe.graph(), arrays))
     wanted = shapes_of(plan.graph())
     fitted = names.without_auxiliary(arrays, wanted)
     if why := difference(fitted, wanted):
-        raise misfit(shown(path), name, fitted, why)
+        raise misfit(shown(file), plan.name, fitted, why)
     classes = _checked(classes, config, plan.classes)
     checkpoint = Checkpoint(
-        as_weights(fitted, path),
+        as_weights(fitted, file),
         Classification(classes or tuple(map(str, range(plan.classes)))),
         pictures,
         plan,
-        training={"weights": given.name, "outputs": "named" if classes else NUMBERED},
-        path=path,
+        training={"weights": path.name, "outputs": "named" if classes else NUMBERED},
+        path=file,
     )
-    notes = []
-    if len(fitted) < len(arrays):
-        notes.append("its auxiliary heads, which serve training alone, are left out")
-    if not classes:
-        notes.append(f"its {plan.classes:,} classes go by their numbers; --classes FILE names them")
-    if not config and known.source:
+    notes = _notes(checkpoint, "" if config else known.source, choices, less=len(fitted) < len(arrays))
+    return Weights(checkpoint, tuple(notes))
+
+
+def _notes(checkpoint: Checkpoint, assumed: str, choices: Choices | None, *, less: bool) -> Iterator[str]:
+    """What the user might not expect; ``assumed`` is whose preprocessing was taken for want of better."""
+    if less:
+        yield "its auxiliary heads, which serve training alone, are left out"
+    if assumed:
         changed = ", but for the options" if choices and choices != Choices() else ""
-        notes.append(f"pictures are prepared as by {known.source}{changed}: {sentence(pictures)}")
-    return Weights(checkpoint, tuple(f"{shown(given.name)}: {note}" for note in notes))
+        yield f"pictures are prepared as by {assumed}{changed}: {sentence(checkpoint.preprocessing)}"
 
 
 def _found(path: Path) -> tuple[Path, Config | None]:
@@ -137,16 +146,15 @@ def _unnamed(path: Path, arrays: names.Arrays) -> OptionError:
     )
 
 
-def _channels(model: str, arrays: names.Arrays) -> int:
+def _channels(graph: Graph, arrays: names.Arrays) -> int:
     """Channels of pictures, from the first layer's weights; 3 where they tell of none."""
-    graph = build(model, _SOME_PICTURE, 1)
     first = next((f"{node.name}.weight" for node in graph.nodes.values() if INPUT in node.inputs), "")
     return 1 if first in arrays and arrays[first].shape[1:2] == (1,) else 3
 
 
-def _outputs(model: str, shape: tuple[int, int, int], arrays: names.Arrays) -> int:
+def _outputs(graph: Graph, arrays: names.Arrays) -> int:
     """Outputs, from the rows of the head; where there is none, as many as are usual."""
-    head = arrays.get(head_of(build(model, shape, 1)))
+    head = arrays.get(head_of(graph))
     return _USUAL_CLASSES if head is None or not head.size else len(head)
 
 
