@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_counted_and_named(saved, narrow):
         load_weights(saved(held), NARROW)
     assert fault.value.message.endswith(
         f"does not fit {NARROW}: 8 arrays are missing (layer4.1.bn1.weight, layer4.1.bn1.bias, "
-        "layer4.1.bn1.running_mean and 5 more); 1 array is too many (extra.weight); 1 array is of another shape "
-        "(layer1.0.bn1.weight is 9 instead of 8)"
+        "layer4.1.bn1.running_mean and 5 more); 1 array is too many (extra.weight); 1 array is of another "
+        "shape (layer1.0.bn1.weight is 9 instead of 8)"
     )
 
 
