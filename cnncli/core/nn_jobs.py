@@ -469,3 +469,84 @@ WINOGRAD_OUTER = np.dtype(
     ],
     align=True,
 )
+
+# Rows of a table, one for each number of a text; zeros for padding.
+EMBED = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("numbers"),  # float32 that are whole
+        *tensor("y"),
+        ("words", "i8"),  # of a text, at most
+        ("floats", "i8"),  # of a row
+        ("table", "i8"),
+        ("table_pitch", "i8"),
+    ],
+    align=True,
+)
+
+# The gradient of such a table: the sum of dy over the places of each number in the batch.
+EMBED_SUMS = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("dy"),
+        ("floats", "i8"),
+        ("gradient", "i8"),
+        ("pitch", "i8"),
+        ("listed", "i8"),  # address of intp: how many different numbers there are, then they
+        ("starts", "i8"),  # address of intp: for each of them its first place, and the end of the last
+        ("places", "i8"),  # address of intp: sample * words + word, in order
+        ("words", "i8"),
+        ("tasks", "i8"),  # among which they are divided
+        ("squares", "i8"),  # address of float64: sum of squares of each task
+    ],
+    align=True,
+)
+
+# One step of an optimiser for the rows of a table that are listed.
+OPTIMISE_LISTED = np.dtype(
+    [
+        ("listed", "i8"),  # as in `EMBED_SUMS`
+        ("first_block", "i8"),  # of the table, in rows of one block of weights
+        ("row_blocks", "i8"),  # of a row of the table
+        ("tasks", "i8"),
+        *((name, OPTIMISE.fields[name][0]) for name in OPTIMISE.names),  # type: ignore[union-attr,index]
+    ],
+    align=True,
+)
+
+# Convolution along the words of a text, ReLU, and the maximum over time. Windows reach beyond both ends of
+# the text, where x is 0; each holds one word at least.
+OVER_TIME = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("numbers"),  # whole float32, 0 after the end of a text
+        *tensor("y"),
+        *tensor("dy"),
+        *tensor("dx"),
+        *tensor("tile"),  # scratch: outputs of one tile
+        ("words", "i8"),  # of a text, at most
+        ("kernel", "i8"),  # words of a window
+        ("floats", "i8"),  # of a word
+        ("outputs", "i8"),
+        ("panel", "i8"),
+        ("panel_blocks", "i8"),
+        ("narrow", "i8"),  # 1: one vector holds all outputs of the last block
+        ("segments", "i8"),  # one, over all of a window
+        ("bias", "i8"),
+        (
+            "winners",
+            "i8",
+        ),  # address of float32 [sample][padded outputs]: window of the maximum, or -1
+        ("plain", "i8"),  # address of the weights [output][window]
+        ("sums", "i8"),  # address of float32 of the same shape: their gradient
+        ("dweight", "i8"),
+        ("dbias", "i8"),
+        ("samples", "i8"),  # address of the number of samples in the batch
+        ("add", "i8"),  # 1: to what dx holds
+    ],
+    align=True,
+)
+
+# Keep the norm of each output's weights within a limit. An item is a block of outputs.
+LIMIT_NORMS = np.dtype([("weight", "i8"), ("taps", "i8"), ("limit", "f4")], align=True)

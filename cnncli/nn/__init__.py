@@ -44,8 +44,9 @@ threads; randomness inside a step (dropout) depends on the layer's `seed` and on
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `Relu6`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
 `LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `PadChannels`, `ScaleChannels` (reads feature
-maps and one factor per channel). Each has `shape(inputs)`, `window(shape)`, `parameters(inputs)` and
-`multiply_adds(inputs)`; `graph.nodes` maps names to `Node`s (name, layer, inputs, shape, input_shapes).
+maps and one factor per channel), and for texts those of `cnncli.nn.layers.text`. Each has `shape(inputs)`,
+`window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to
+`Node`s (name, layer, inputs, shape, input_shapes).
 Losses: `SoftmaxCrossEntropy` (labels, or (N, K) probabilities), `SigmoidCrossEntropy`, `SmoothL1`.
 Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is the base rate times
 `Schedule(kind, steps).factor(step)`.

@@ -55,6 +55,8 @@ LAYERS: dict[str, type[Layer]] = {
     "tanh": Tanh,
 }
 _KINDS = {layer: kind for kind, layer in LAYERS.items()}
+OF_TEXTS = ("boundedlinear", "convovertime", "embedding")
+"""Kinds of `cnncli.nn.layers.text.LAYERS`, which networks for images need not import."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # what a graph checks besides
 _KIND = re.compile(r"[A-Za-z0-9_ -]{1,60}")  # of a block
 _MAX_LAYERS = 10_000
@@ -62,8 +64,14 @@ _MAX_OUTPUTS = 100
 _MAX_DEPTH = 16  # of scopes within scopes
 _MAX_SIZE = 1 << 20  # of any size in pixels or channels; reading images has its own limits
 _MAX_WHOLE = (1 << 64) - 1  # of the seed of a dropout
+_LARGEST = {"seed": _MAX_WHOLE, "words": 1 << 24}
 #: Ranges of settings that are not sizes; layers check their sizes themselves.
-_RANGES = {"rate": (0.0, 1 - 2**-24), "momentum": (0.0, 1.0), "epsilon": (1e-12, 1.0)}
+_RANGES = {
+    "rate": (0.0, 1 - 2**-24),
+    "momentum": (0.0, 1.0),
+    "epsilon": (1e-12, 1.0),
+    "max_norm": (1e-6, 1e6),
+}
 _RANGE = (-1e6, 1e6)
 
 
@@ -78,7 +86,7 @@ def as_dict(graph: Graph) -> dict[str, Any]:
     layers = [
         {
             "name": node.name,
-            "kind": _KINDS[type(node.layer)],
+            "kind": _kind_of(node.layer),
             "inputs": list(node.inputs),
             **_settings(node.layer),
         }
@@ -152,6 +160,17 @@ def _set_kinds(graph: Graph, blocks: Fields) -> None:
         graph.set_kind(name, kind)
 
 
+def _of_texts() -> dict[str, type[Layer]]:
+    from cnncli.nn.layers import text
+
+    return text.LAYERS
+
+
+def _kind_of(layer: Layer) -> str:
+    kind = _KINDS.get(type(layer))
+    return kind or next(kind for kind, each in _of_texts().items() if each is type(layer))
+
+
 def _settings(layer: Layer) -> dict[str, Any]:
     return {field.name: _plain(getattr(layer, field.name)) for field in dataclasses.fields(layer)}  # type: ignore[arg-type]
 
@@ -162,11 +181,13 @@ def _plain(value: Any) -> Any:
 
 def _layer(row: Fields) -> Layer:
     kind = row.text("kind")
-    if kind not in LAYERS:
-        raise MalformedError(f"there is no layer of kind {kind!r}; expected one of {', '.join(LAYERS)}")
-    wanted = dataclasses.fields(LAYERS[kind])  # type: ignore[arg-type]
+    layers = _of_texts() if kind in OF_TEXTS else LAYERS
+    if kind not in layers:
+        known = ", ".join(sorted((*LAYERS, *OF_TEXTS)))
+        raise MalformedError(f"there is no layer of kind {kind!r}; expected one of {known}")
+    wanted = dataclasses.fields(layers[kind])  # type: ignore[arg-type]
     row.only({"name", "kind", "inputs", *(field.name for field in wanted)})
-    return LAYERS[kind](**{field.name: _READERS[str(field.type)](row, field.name) for field in wanted})
+    return layers[kind](**{field.name: _READERS[str(field.type)](row, field.name) for field in wanted})
 
 
 def _pair(row: Fields, name: str) -> Any:
@@ -196,7 +217,7 @@ def _padding_or_word(row: Fields, name: str) -> Any:
 #: How a setting is read, by its type annotation in the layer.
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "bool": Fields.flag,
-    "int": lambda row, name: row.whole(name, 0, _MAX_WHOLE if name == "seed" else _MAX_SIZE),
+    "int": lambda row, name: row.whole(name, 0, _LARGEST.get(name, _MAX_SIZE)),
     "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
     "Pair": _pair,
     "Pair | None": _optional_pair,

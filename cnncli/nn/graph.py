@@ -70,7 +70,8 @@ class Node:
     @property
     def weight_count(self) -> int:
         """Number of weights without biases and norms, computed without allocating them."""
-        return self.layer.multiply_adds(self.input_shapes) // (self.shape.height * self.shape.width)
+        held = (*self.layer.parameters(self.input_shapes), *self.layer.state(self.input_shapes))
+        return sum(each.size for each in held if len(each.shape) > 1)
 
 
 def scopes_of(name: str) -> list[str]:

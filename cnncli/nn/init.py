@@ -34,9 +34,11 @@ def initial_values(
     -------
     ndarray, shape ``parameter.shape``, float32
     """
-    if parameter.initial != "he":
+    if parameter.initial in ("zeros", "ones"):
         return np.full(parameter.shape, 1 if parameter.initial == "ones" else 0, np.float32)
     random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(name.encode())])))
+    if parameter.initial == "own":
+        return parameter.first_values(random)
     if scheme == "he":
         values = random.standard_normal(parameter.shape, np.float32)
         return values * np.float32((2 / parameter.fan_in) ** 0.5)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LANES = processor()[3].lanes
 BLOCK = 2 * LANES  # output channels in one panel of weights: two vectors
-Initial = Literal["he", "zeros", "ones"]
+Initial = Literal["he", "zeros", "ones", "own"]
 Halo = tuple[int, int]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -47,11 +47,13 @@ class Parameter:
     origin : (H, W, C) or None
         Of a vector over flattened feature maps: their shape.
     initial : str
-        Initialisation: ``he`` for weights, ``zeros`` or ``ones``.
+        Initialisation: ``he`` for weights, ``zeros`` or ``ones``, or ``own``, as `first_values` has it.
     fan_in, fan_out : int
         Number of inputs of an output, and of outputs of an input.
     decay : bool
         Whether weight decay applies to it; not for biases and norms.
+    max_norm : float
+        The most that the Euclidean norm of an output's weights may be after a step; 0 for no limit.
     """
 
     name: str
@@ -64,6 +66,9 @@ class Parameter:
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = False
+    max_norm: float = 0.0
+
+    sparse: ClassVar[bool] = False  # a step changes only those rows that its batch has a gradient for
 
     @property
     def outputs(self) -> int:
@@ -116,6 +121,10 @@ class Parameter:
         if self.origin is not None:
             values = np.moveaxis(values.reshape(self.origin), 2, 0)
         return np.ascontiguousarray(values).reshape(self.shape)
+
+    def first_values(self, random: np.random.Generator) -> NDArray[np.float32]:
+        """Initial values of a parameter that has its own."""
+        raise NotImplementedError
 
     def offsets(self) -> NDArray[np.intp]:
         """Offset of each value in the packed rows, in floats: shape ``shape``."""

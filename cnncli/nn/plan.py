@@ -24,6 +24,7 @@ from cnncli.nn.slots import PIECE_ROWS, Slots
 
 if TYPE_CHECKING:
     from cnncli.nn.layer import Halo
+    from cnncli.nn.listed import ListedRows
     from cnncli.nn.network import Network
 
 SLOTS = 8  # ranges of chunks, each with its own gradient: at most so many threads work on a batch
@@ -81,6 +82,7 @@ class Plan:
         self.chunks = -(-batch // self.chunk)
         self.phases: list[list[Op]] = [[]]
         self.held: list[NDArray[np.generic]] = []
+        self.listed: list[ListedRows] = []  # of tables whose rows are updated by a list of those in a batch
         self.samples = self.hold(np.zeros(1, np.int64))
         self.slot_count = self.hold(np.ones(1, np.int64))
         self._trained = self._trained_nodes({INPUT} if input_gradient else set(), frozen)
@@ -194,6 +196,10 @@ class Plan:
         if self._slots is not None and name in self._slots:
             return self._slots.address(name)
         return self.network.gradient_address(name)
+
+    def squares_address(self, name: str) -> int:
+        """Address of the sums of squares of a parameter's gradient."""
+        return 0 if self._slots is None else self._slots.squares_address(name)
 
     @property
     def slot_pitch(self) -> int:
@@ -351,8 +357,9 @@ class Plan:
     def sum_slots(self) -> NDArray[np.float64]:
         """Sum the slots of each gradient; returns an array that will hold sums of their squares."""
         assert self._slots is not None
-        for name in self.network.parameters:
-            if self.needs_gradient(name.rpartition(".")[0]) and not self._slots.is_shared(name):
+        for name, parameter in self.network.parameters.items():
+            done = parameter.sparse or self._slots.is_shared(name)
+            if self.needs_gradient(name.rpartition(".")[0]) and not done:
                 self._sum(self._slots, name)
         return self._slots.squares
 
@@ -370,6 +377,19 @@ class Plan:
         count = self.slot_count.ctypes.data if name in slots else self.constant(np.ones(1, np.int64))
         job = self.job(nn_jobs.REDUCE, slots=source, slot_count=count, **slots.reduction_fields(name))
         self.whole("reduce", job, pieces(self.network.parameters[name].rows, PIECE_ROWS))
+
+    def limit_norms(self, frozen: Collection[str]) -> None:
+        """Keep the norms of weights that have a limit within it, after they are updated."""
+        self.barrier()
+        for name, parameter in self.network.parameters.items():
+            if parameter.max_norm and name not in frozen and name.rpartition(".")[0] in self.graph.nodes:
+                job = self.job(
+                    nn_jobs.LIMIT_NORMS,
+                    weight=self.network.address(name),
+                    taps=parameter.taps,
+                    limit=parameter.max_norm,
+                )
+                self.whole("limit_norms", job, pieces(parameter.groups * parameter.blocks, 1))
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -412,6 +432,8 @@ class Plan:
         self.step[0] = step
         self.samples[0] = samples
         self.slot_count[0] = -(-samples // (self.chunk * self.slot_chunks))
+        for rows in self.listed:
+            rows.start(images)
 
     def refresher(self) -> Program:
         """The calls that pack and transform the weights for the step."""

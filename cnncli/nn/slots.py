@@ -51,7 +51,7 @@ class Slots:
             for parameter in node.layer.parameters(node.input_shapes):
                 name = f"{node.name}.{parameter.name}"
                 size = parameter.rows * network.row_bytes
-                if node.layer.whole_gradient(parameter, node.input_shapes):
+                if parameter.sparse or node.layer.whole_gradient(parameter, node.input_shapes):
                     continue
                 if size >= LARGE_GRADIENT:
                     self._shared[name] = shared
@@ -85,6 +85,11 @@ class Slots:
         names = [f"{node.name}.{parameter.name}" for parameter in node.layer.parameters(node.input_shapes)]
         return [name for name in names if name in self._shared]
 
+    def squares_address(self, name: str) -> int:
+        """Address of the sums of squares of a gradient's pieces."""
+        first: int = self._first_square[name]
+        return int(self.squares.ctypes.data) + 8 * first
+
     def reduction_fields(self, name: str) -> dict[str, int]:
         """Fields of the record that sums a gradient's slots."""
         parameter = self._network.parameters[name]
@@ -94,6 +99,6 @@ class Slots:
             "taps": parameter.taps,
             "blocks": parameter.blocks,
             "last": parameter.outputs - (parameter.blocks - 1) * (self._network.row_bytes // 4),
-            "squares": self.squares.ctypes.data + 8 * self._first_square[name],
+            "squares": self.squares_address(name),
             "piece": PIECE_ROWS,
         }

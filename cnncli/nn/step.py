@@ -114,6 +114,7 @@ class TrainingStep:
                 name
                 for name, parameter in network.parameters.items()
                 if parameter.decay == decays
+                and not parameter.sparse
                 and name not in frozen
                 and name.rpartition(".")[0] in plan.graph.nodes
             ]
@@ -125,6 +126,11 @@ class TrainingStep:
             if tasks:
                 plan.whole("optimise", job, tasks)
                 self._optimise.append(job)
+        for rows in plan.listed:
+            job = rows.optimise_job(**common)
+            plan.whole("optimise_listed", job, pieces(rows.tasks, 1))
+            self._optimise.append(job)
+        plan.limit_norms(frozen)
         plan.phases = plan.with_weights(plan.phases)
 
     @property

@@ -1,0 +1,83 @@
+"""Rows of a table that a step has a gradient for: those of the words of its batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import nn_jobs
+from cnncli.nn.layer import BLOCK, Parameter
+from cnncli.nn.slots import PIECE_ROWS
+
+if TYPE_CHECKING:
+    from cnncli.nn.plan import Plan
+
+_TASKS = 64  # at most, among which rows are divided
+
+
+class ListedRows:
+    """Which rows of a table occur in a batch and where, and the records of the loops that go by that list.
+
+    Attributes
+    ----------
+    name : str
+        Of the table, such as ``embedding.weight``.
+    tasks : int
+        Calls of a loop: it gives each an equal part of the rows.
+    """
+
+    def __init__(self, plan: Plan, node: str, table: Parameter, *, words: int) -> None:
+        self.name = f"{node}.weight"
+        self.tasks = min(_TASKS, -(-table.rows // PIECE_ROWS))
+        self._network, self._table, self._words = plan.network, table, words
+        most = plan.batch * words
+        self._listed: NDArray[Any] = plan.hold(np.zeros(1 + most, np.int64))
+        self._starts: NDArray[Any] = plan.hold(np.zeros(1 + most, np.int64))
+        self._places: NDArray[Any] = plan.hold(np.zeros(max(1, most), np.int64))
+        self._plan = plan
+
+    def sums_job(self, *, floats: int) -> NDArray[np.void]:
+        """The record of ``embed_sums``."""
+        return self._plan.job(
+            nn_jobs.EMBED_SUMS,
+            floats=floats,
+            gradient=self._network.gradient_address(self.name),
+            pitch=4 * BLOCK * self._table.blocks,
+            listed=self._listed.ctypes.data,
+            starts=self._starts.ctypes.data,
+            places=self._places.ctypes.data,
+            words=self._words,
+            tasks=self.tasks,
+            squares=self._plan.squares_address(self.name),
+        )
+
+    def optimise_job(self, **fields: float) -> NDArray[np.void]:
+        """The record of ``optimise_listed``, with the fields of ``optimise``."""
+        return self._plan.job(
+            nn_jobs.OPTIMISE_LISTED,
+            listed=self._listed.ctypes.data,
+            first_block=self._network.row_range(self.name)[0],
+            row_blocks=self._table.blocks,
+            tasks=self.tasks,
+            **fields,
+        )
+
+    def start(self, texts: NDArray[np.float32]) -> None:
+        """List the rows of a batch (n, 1, T, 1), and clear the gradients of those that the last one had."""
+        last = self._listed[1 : 1 + self._listed[0]]
+        first, after = self._network.row_range(self.name)
+        gradient = self._network.gradient[first * BLOCK : after * BLOCK].reshape(self._table.shape[0], -1)
+        gradient[last] = 0
+        flat = texts.reshape(-1)
+        places = np.flatnonzero(flat)
+        numbers = flat[places].astype(np.int64)
+        order = np.argsort(numbers, kind="stable")
+        numbers = numbers[order]
+        starts = np.flatnonzero(np.diff(numbers, prepend=0))
+        self._listed[0] = starts.size
+        self._listed[1 : 1 + starts.size] = numbers[starts]
+        self._starts[: starts.size] = starts
+        self._starts[starts.size] = numbers.size
+        self._places[: places.size] = places[order]
