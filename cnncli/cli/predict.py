@@ -51,6 +51,7 @@ def run(
     debug: bool,
     threads: int | None,
     max_pixels: int | None = None,
+    text: list[str] | None = None,
     **given: Any,
 ) -> int:
     """Run the command.
@@ -65,6 +66,8 @@ def run(
         Labels of an input.
     json, csv, quiet, debug, threads, max_pixels
         As on the command line.
+    text : list of str or None
+        Texts, in place of inputs.
     **given
         ``files_from``, ``null``, ``recursive``, and the options of weights from elsewhere.
 
@@ -78,12 +81,20 @@ def run(
     if json and csv:
         raise UsageError("--json and --csv are both given; expected one of them", "Leave one out.")
     weights = weights_of(given)
-    listing = list_inputs(inputs or [], example=_EXAMPLE, **given)
+    listing = None if text else list_inputs(inputs or [], example=_EXAMPLE, **given)
     try:
         cores = thread_count(threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     trained = load_trained(model, weights, quiet=quiet)
+    if text or trained.task.noun == "texts":
+        from cnncli.cli.predict_text import checked, predict_texts
+
+        texts = checked(trained, text, listing, inputs)
+        return predict_texts(
+            trained, texts, top=top, json=json, csv=csv, quiet=quiet, debug=debug, threads=cores
+        )
+    assert listing is not None
     names = [each.name for each in listing.known]
     readout = choose_row_writer(names, trained.task, json=json, csv=csv, top=top)
     _flush([readout.header()])

@@ -23,6 +23,7 @@ from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Arrays, Dataset, Report, Shape, Skipped, Split
 from cnncli.data.prepare import MAX_SIDE, InputSpec
 from cnncli.data.targets import Targets
+from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.text import listed
@@ -199,6 +200,23 @@ def from_files(
     return _divided(replace(opened, input_spec=input_spec, adapted=image_facts.adapted), splits, load_options)
 
 
+def from_texts(
+    description: DatasetDescription, parts: Mapping[str, Texts], load_options: LoadOptions
+) -> Dataset:
+    """Make a dataset of texts.
+
+    Parameters
+    ----------
+    description : RawDataset
+        What is known about them.
+    parts : dict
+        "train", and optionally "val" and "test".
+    load_options : LoadOptions
+        Splits.
+    """
+    return _divided(description, dict(parts), load_options)
+
+
 def _opened(
     description: DatasetDescription,
     parts: Mapping[str, tuple[list[Path], Targets]],
@@ -278,7 +296,8 @@ def _divided(description: DatasetDescription, splits: dict[str, Split], load_opt
     if description.skipped:
         count = len(description.skipped)
         names = listed([each.path for each in description.skipped])
-        what = "1 file" if count == 1 else f"{count:,} files"
+        kind = "row" if splits and next(iter(splits.values())).targets.noun == "texts" else "file"
+        what = f"1 {kind}" if count == 1 else f"{count:,} {kind}s"
         verb = "is" if count == 1 else "are"
         copies.append(f"{what} cannot be used and {verb} left out: {names}")
     description = _with(description, warnings=tuple(copies))
@@ -313,14 +332,14 @@ def _held_out(
 ) -> tuple[Split, Split, Split, tuple[str, ...]]:
     """Training, validation and test images, and notes on how they were chosen."""
     train, test, val = splits["train"], splits.get("test"), splits.get("val")
-    count, notes = len(train), []
+    count, notes, noun = len(train), [], train.targets.noun
     of_each = " of each class" if train.targets.groups is not None else ""
     if test is None:
         held = choose_held_out(keys, train.targets.groups, TEST_SHARE, seed=TEST_SEED, draw=TEST_DRAW)
         test = picked(train, np.flatnonzero(held), "test")
         train, keys = picked(train, np.flatnonzero(~held), "train"), keys[~held]
         notes.append(
-            f"no test split: {len(test):,} of {count:,} images, about {TEST_SHARE:.0%}{of_each}, "
+            f"no test split: {len(test):,} of {count:,} {noun}, about {TEST_SHARE:.0%}{of_each}, "
             "are held out, chosen by a hash of their content"
         )
     if val is None:
@@ -331,7 +350,7 @@ def _held_out(
         train = picked(train, np.flatnonzero(~held), "train")
         if len(val):
             notes.append(
-                f"{len(val):,} training images, chosen by a hash of their content, are the validation split"
+                f"{len(val):,} training {noun}, chosen by a hash of their content, are the validation split"
             )
     return train, val, test, tuple(notes)
 
@@ -340,7 +359,8 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
     train = splits.get("train") if not load_options.whole else next(iter(splits.values()), None)
     if train is None or not (len(train) or (load_options.whole and any(map(len, splits.values())))):
         first = f"; the first: {description.skipped[0].reason}" if description.skipped else ""
-        what = "images" if load_options.whole else "training images"
+        noun = next(iter(splits.values())).targets.noun if splits else "images"
+        what = noun if load_options.whole else f"training {noun}"
         raise CnncliError(
             f"{description.name} has no usable {what} ({len(description.skipped):,} left out){first}",
             "Give folders of images, one for each class, or an .npz, .csv or IDX data set.",
@@ -358,6 +378,8 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     """A split of the images at ``positions`` of another split, in this order."""
     targets = split.targets.take(positions)
+    if isinstance(split, Texts):
+        return split.take(positions, label)
     digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):
         return Files(tuple(split.paths[at] for at in positions), targets, split.input_spec, digests, keys)

@@ -1,7 +1,8 @@
 """Class labels: the targets of images of which each belongs to one of K classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,18 +28,19 @@ class ClassLabels:
 
     numbers: Numbers
     classes: tuple[str, ...]
-    task = "classification"
+    task: ClassVar[str] = "classification"
+    noun: ClassVar[str] = "images"
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def take(self, positions: NDArray[np.intp]) -> "ClassLabels":
+    def take(self, positions: NDArray[np.intp]) -> Self:
         """The labels at these positions."""
-        return ClassLabels(self.numbers[positions], self.classes)
+        return replace(self, numbers=self.numbers[positions])
 
-    def joined(self, others: "Sequence[ClassLabels]") -> "ClassLabels":
+    def joined(self, others: "Sequence[ClassLabels]") -> Self:
         """These, and after them others of the same classes."""
-        return ClassLabels(np.concatenate([self.numbers, *(each.numbers for each in others)]), self.classes)
+        return replace(self, numbers=np.concatenate([self.numbers, *(each.numbers for each in others)]))
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -71,8 +73,8 @@ class ClassLabels:
         if len(present) < 2:
             only, why = self.classes[int(present[0])], "".join(f"; {each}" for each in warnings)
             raise CnncliError(
-                f"{dataset} has training images of one class only, {only}{why}; expected two or more",
-                "Add images of a second class: there is nothing to tell apart yet.",
+                f"{dataset} has training {self.noun} of one class only, {only}{why}; expected two or more",
+                f"Add {self.noun} of a second class: there is nothing to tell apart yet.",
             )
 
     def problems(self, test: "ClassLabels") -> tuple[str, ...]:
@@ -81,13 +83,20 @@ class ClassLabels:
         tested = np.bincount(test.numbers, minlength=len(self.classes))
         warnings = []
         if absent := [name for name, count in zip(self.classes, learned, strict=True) if count == 0]:
-            warnings.append(f"no training images of {listed(absent)}: these classes cannot be learned")
+            warnings.append(f"no training {self.noun} of {listed(absent)}: these classes cannot be learned")
         if untested := [name for name, count in zip(self.classes, tested, strict=True) if count == 0]:
-            warnings.append(f"no test images of {listed(untested)}: their accuracy is not measured")
+            warnings.append(f"no test {self.noun} of {listed(untested)}: their accuracy is not measured")
         rare, often = int(np.argmin(np.where(learned, learned, learned.max()))), int(np.argmax(learned))
         if learned[often] >= _IMBALANCED * learned[rare] > 0:
             warnings.append(
-                f"classes are imbalanced: {learned[rare]:,} training images of {self.classes[rare]}, "
+                f"classes are imbalanced: {learned[rare]:,} training {self.noun} of {self.classes[rare]}, "
                 f"{learned[often]:,} of {self.classes[often]}"
             )
         return tuple(warnings)
+
+
+class TextLabels(ClassLabels):
+    """The class of each of N texts."""
+
+    task = "text"
+    noun = "texts"

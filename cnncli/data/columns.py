@@ -15,16 +15,23 @@ PATHS = (
     "photo", "photos", "fname", "name", "names", "image_id", "imageid", "image_ids", "id_code", "id", "ids",
 )  # fmt: skip
 PIXELS = ("pixels", "pixel_values")
+TEXTS = (
+    "text", "texts", "sentence", "sentences", "review", "reviews", "comment", "comments", "tweet", "tweets",
+    "message", "messages", "document", "documents", "content", "body", "review_text", "comment_text",
+    "tweet_text", "reviewtext", "phrase", "utterance", "question", "headline",
+)  # fmt: skip
 _LABELS = (
     "label", "labels", "class", "classes", "class_name", "classname", "class_names", "label_name", "target",
     "targets", "category", "categories", "category_name", "class_id", "classid", "label_id", "labelid",
     "category_id", "ground_truth",
 )  # fmt: skip
-_RARER_LABELS = ("y", "digit", "digits", "emotion", "emotions", "expression")
+_RARER_LABELS = (
+    "y", "digit", "digits", "emotion", "emotions", "expression", "sentiment", "polarity", "intent",
+)  # fmt: skip
 _SPLITS = (
     "split", "splits", "subset", "subsets", "set", "partition", "usage", "phase", "data_split", "train_test",
 )  # fmt: skip
-_WORDS = frozenset((*PATHS, *PIXELS, *_LABELS, *_RARER_LABELS, *_SPLITS))
+_WORDS = frozenset((*PATHS, *PIXELS, *TEXTS, *_LABELS, *_RARER_LABELS, *_SPLITS))
 _YES, _NO = ("true", "yes", "1", "1_0"), ("false", "no", "0", "0_0")
 _LABEL_HINT = "Use --label-column NAME, or its number from 1."
 

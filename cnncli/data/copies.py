@@ -57,13 +57,15 @@ def copies_within(digests: Digests, split: Split) -> list[str]:
     warnings = []
     if count := count_copies(digests):
         warnings.append(
-            f"{count:,} of {len(digests):,} images are copies of others: "
+            f"{count:,} of {len(digests):,} {split.targets.noun} are copies of others: "
             "copies are held out together, or not at all"
         )
     conflicting = _conflicting(digests, split.targets.identities)
     if count := int(conflicting.sum()):
         names = _listed(split, np.flatnonzero(conflicting))
-        warnings.append(f"{count:,} images have copies with another class, so one label is wrong: {names}")
+        warnings.append(
+            f"{count:,} {split.targets.noun} have copies with another class, so one label is wrong: {names}"
+        )
     return warnings
 
 
@@ -74,11 +76,12 @@ def copies_across(splits: Mapping[str, Split], digests: Mapping[str, Digests]) -
         for other in others:
             if part not in splits or other not in splits:
                 continue
+            noun = splits[part].targets.noun
             shared = np.flatnonzero(np.isin(digests[part], digests[other]))
             if len(shared):
                 warnings.append(
-                    f"{len(shared):,} of the {len(splits[part]):,} {_WORDS[part]} images are also "
-                    f"{_WORDS[other]} images: {_listed(splits[part], shared)}"
+                    f"{len(shared):,} of the {len(splits[part]):,} {_WORDS[part]} {noun} are also "
+                    f"{_WORDS[other]} {noun}: {_listed(splits[part], shared)}"
                 )
     return warnings
 

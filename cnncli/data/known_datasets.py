@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,11 @@ from cnncli.data.split_names import joined
 from cnncli.data.unpacking import opened
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+
+REVIEWS_ABOUT = (
+    "10,072 movie reviews of a sentence each from vaderSentiment (C. J. Hutto, MIT): "
+    "4,996 positive, 5,076 negative"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,3 +383,17 @@ def _unpacked(archive: Path, folder: Path) -> list[Images]:
     except (OSError, CnncliError):
         return found  # a read-only folder: the archive is extracted again next time
     return found
+
+
+def load_reviews(load_options: LoadOptions) -> Dataset:
+    """The movie reviews that ship with cnncli: 10,072 sentences, positive or negative.
+
+    Source: C. J. Hutto, vaderSentiment 3.3.2 (MIT), whose sentences are from Pang and Lee, 2004.
+    """
+    from cnncli.data.sheet import open_sheet
+    from cnncli.data.shipped import sample_path
+    from cnncli.data.text_tables import load_texts
+
+    found = load_texts(open_sheet(sample_path("movie_reviews.tsv.gz")), load_options)
+    provenance = f"{REVIEWS_ABOUT}, shipped with cnncli"
+    return replace(found, name="movie-reviews", known="movie-reviews", provenance=provenance)

@@ -15,13 +15,14 @@ class Layout:
     splits : bool or None
         True: folders, or a column of a table, divide the images into training, validation and test.
         False: folders are classes whatever their names are, and such a column is ignored.
-    label_column, path_column : str or None
+    label_column, path_column, text_column : str or None
         Of a table: the name of a column in the header, or its number from 1.
     """
 
     splits: bool | None = None
     label_column: str | None = None
     path_column: str | None = None
+    text_column: str | None = None
 
     def refuse_columns(self, source: str) -> None:
         """Refuse options for tables where the dataset is not a table.
@@ -31,7 +32,12 @@ class Layout:
         CnncliError
             Where one of the options names a column.
         """
-        for flag, value in (("--label-column", self.label_column), ("--path-column", self.path_column)):
+        given = {
+            "--label-column": self.label_column,
+            "--path-column": self.path_column,
+            "--text-column": self.text_column,
+        }
+        for flag, value in given.items():
             if value is not None:
                 raise CnncliError(
                     f"{flag} is {shown(value)}, but {shown(source)} is not a table; expected a .csv or .tsv",

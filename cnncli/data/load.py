@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.image_facts import ImageOptions
-from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist
+from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist, load_reviews
 from cnncli.data.layout import AS_FOUND, Layout
 from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import MAX_SIDE, InputSpec, Resize
@@ -17,11 +17,13 @@ NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
     "mnist": load_mnist,
     "fashion-mnist": lambda load_options: load_collection(FASHION_MNIST, load_options),
     "cifar10": lambda load_options: load_collection(CIFAR10, load_options),
+    "movie-reviews": load_reviews,
 }
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
+ALIASES |= {"movie_reviews": "movie-reviews", "reviews": "movie-reviews"}
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
-    "Give mnist, fashion-mnist, cifar10, a folder of class folders or of IDX files, "
+    "Give mnist, fashion-mnist, cifar10, movie-reviews, a folder of class folders or of IDX files, "
     "an .npz, or a .csv or .tsv."
 )
 

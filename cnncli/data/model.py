@@ -149,6 +149,11 @@ class Dataset:
         return self.train.shape
 
     @property
+    def noun(self) -> str:
+        """What it is of, in the plural: ``images``, ``texts``."""
+        return self.targets.noun
+
+    @property
     def targets(self) -> Targets:
         """Of the training images."""
         return self.train.targets

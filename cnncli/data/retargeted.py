@@ -1,12 +1,13 @@
 """A split with other targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.model import Images, Shape, Split
 from cnncli.data.targets import Targets
+from cnncli.data.texts import Texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +40,8 @@ class Retargeted:
     def read(self, indices: NDArray[np.intp], out: Images, *, threads: int = 1) -> None:
         """Fill ``out`` (n, H, W, C) with the images at ``indices``."""
         self.split.read(indices, out, threads=threads)
+
+
+def retargeted(split: Split, targets: Targets) -> Split:
+    """A split with other targets."""
+    return replace(split, targets=targets) if isinstance(split, Texts) else Retargeted(split, targets)

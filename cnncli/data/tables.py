@@ -44,12 +44,12 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
 
     Rows hold a path, relative to the table's folder, and a label, with or without a header, and optionally a
     split; or a label and the pixels of a gray or RGB image, row by row, in separate columns or in one cell
-    (FER2013).
+    (FER2013); or a label and a text.
 
     Raises
     ------
     CnncliError
-        Where it cannot be read, its columns are ambiguous, or it is a table of texts.
+        Where it cannot be read, or its columns are ambiguous.
     """
     sheet = open_sheet(path)
     with closing(sheet.rows()) as rows:
@@ -65,6 +65,10 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
             return load_pixel_cells(sheet, head[0], pixels[0], load_options)
         if any(_is_wide(row, lookup) for row in head):
             return load_pixel_columns(sheet, head, load_options)
+    from cnncli.data.text_tables import holds_texts, load_texts
+
+    if holds_texts(sheet, head, lookup, load_options.layout):
+        return load_texts(sheet, load_options)
     return _load_paths(sheet, head, lookup, load_options)
 
 
@@ -264,8 +268,8 @@ def _find_path(table: Table, lookup: FileLookup, *, excluding: int | None) -> in
         if candidates:
             return _same_files(table, lookup, candidates)
     raise CnncliError(
-        f"no column of {table.file} names an image file; it seems to be a table of texts",
-        _EXPECTED,
+        f"no column of {table.file} names an image file, and none is a text; expected one or the other",
+        "Write a row for each image or text, or name a column of texts with --text-column.",
     )
 
 

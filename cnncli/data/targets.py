@@ -20,6 +20,10 @@ class Targets(Protocol):
         """Name of the task that they are for."""
 
     @property
+    def noun(self) -> str:
+        """What they are targets of, in the plural: ``images``, ``texts``."""
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """(N,) whether there is one; images without are left out."""
 

@@ -10,11 +10,12 @@ from cnncli.models.googlenet import googlenet
 from cnncli.models.grammar import parse
 from cnncli.models.lenet import lenet5
 from cnncli.models.resnet import resnet, small_resnet
+from cnncli.models.textcnn import textcnn
 from cnncli.models.vgg import vgg
 from cnncli.nn import Graph
 
 Shape = tuple[int, int, int]
-Value = bool | float
+Value = bool | float | str
 
 TWO_CONV = "conv32p0 relu conv64p0 relu pool fc128 relu fc"
 VGG_SMALL = (
@@ -50,6 +51,11 @@ class Range:
 
     low: float
     high: float
+    whole: bool = False
+
+
+Limits = Range | tuple[str, ...] | None
+"""Of an option of a model: numbers, words, or None for a flag."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,11 @@ class Model:
     usual : (H, W, C), int
         Image and classes of the network as it was published, or is used here.
     options : dict
-        By name: the numbers that it may have, or None for a flag.
+        By name: the numbers or words that it may have, or None for a flag.
     drops : bool
         Whether it has dropout: then ``builder`` takes a ``seed``.
+    words : int
+        Of a network for texts, how many different ones are usual: then ``builder`` takes ``words``.
     """
 
     about: str
@@ -80,11 +88,14 @@ class Model:
     year: int = 0
     paper: str = ""
     usual: tuple[Shape, int] = ((28, 28, 1), 10)
-    options: Mapping[str, Range | None] = field(default_factory=dict)
+    options: Mapping[str, Limits] = field(default_factory=dict)
     drops: bool = False
+    words: int = 0
 
-    def graph(self, input_shape: Shape, classes: int, *, seed: int, **options: Value) -> Graph:
-        """Its layers for images of a shape and a number of classes.
+    def graph(
+        self, input_shape: Shape, classes: int, options: Mapping[str, Value], *, seed: int, words: int = 0
+    ) -> Graph:
+        """Its layers for images of a shape, or texts of so many words, and a number of classes.
 
         Raises
         ------
@@ -92,12 +103,15 @@ class Model:
             If they do not fit the shape.
         """
         if self.builder is None:
-            return parse(self.words(input_shape) or "", input_shape, classes, seed=seed)
+            return parse(self.string(input_shape) or "", input_shape, classes, seed=seed)
+        given: dict[str, Value] = dict(options)
+        if self.words:
+            given["words"] = words or self.words
         if self.drops:
-            options["seed"] = seed
-        return self.builder(input_shape, classes, **options)
+            given["seed"] = seed
+        return self.builder(input_shape, classes, **given)
 
-    def words(self, input_shape: Shape) -> str | None:
+    def string(self, input_shape: Shape) -> str | None:
         """Its string for images of a shape; None for networks that are not sequential."""
         return self.layers(input_shape) if callable(self.layers) else self.layers
 
@@ -171,6 +185,16 @@ MODELS: dict[str, Model] = {
     **{f"resnet{depth}": _resnet(depth, small=True) for depth in (20, 32, 56)},
     **{f"seresnet{depth}": _resnet(depth, squeeze=True) for depth in (18, 34, 50)},
     "seresnet20": _resnet(20, small=True, squeeze=True),
+    "textcnn": Model(
+        "for texts: windows of 3, 4 and 5 words; channels: vectors tuned, static or both; dim: of a vector",
+        builder=textcnn,
+        year=2014,
+        paper="Kim, Convolutional neural networks for sentence classification",
+        usual=((1, 64, 1), 2),
+        options={"channels": ("tuned", "static", "both"), "dim": Range(1, 2000, whole=True)},
+        drops=True,
+        words=10_000,
+    ),
     **{
         f"efficientnet-lite{number}": Model(
             f"inverted residuals for photographs of {scale.size}x{scale.size}",

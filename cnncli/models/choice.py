@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from cnncli.errors import CnncliError, OptionError
 from cnncli.models.architecture import Architecture
-from cnncli.models.catalog import MODELS, Model, Range, Shape, Value
+from cnncli.models.catalog import MODELS, Limits, Model, Range, Shape, Value
 from cnncli.models.grammar import check_words, looks_like_layers, parse, suggestion
 from cnncli.nn import Graph
 from cnncli.nn.exchange import as_dict
@@ -19,7 +19,9 @@ _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
 
-def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Architecture:
+def architecture(
+    text: str, input_shape: Shape, classes: int, *, seed: int = 0, words: int = 0
+) -> Architecture:
     """Read the value of ``-m``, and build the network.
 
     Parameters
@@ -27,21 +29,38 @@ def architecture(text: str, input_shape: Shape, classes: int, *, seed: int = 0) 
     text : str
         A name, with options if it has any, ``auto`` (by the image's size), or a string of layers.
     input_shape : (H, W, C)
-        Of one image.
+        Of one image, or (1, T, 1) of a text.
     classes : int
         Outputs.
     seed : int
         Of dropout; weights have a seed of their own, in `Network`.
+    words : int
+        How many different ones texts have; 0 for images.
 
     Raises
     ------
     OptionError
         For an unknown name or option, or layers that do not fit the input shape.
     """
-    name, options = _read(text, input_shape)
-    words = " ".join(text.split()) if name == "custom" else MODELS[name].words(input_shape)
-    graph = _built(name, options, text, input_shape, classes, seed=seed)
-    return Architecture(_spelled(name, options), words, input_shape, classes, as_dict(graph))
+    name, options = _read(text, input_shape, words=words)
+    _check_kind(name, text, words=words)
+    layers = " ".join(text.split()) if name == "custom" else MODELS[name].string(input_shape)
+    graph = _built(name, options, text, input_shape, classes, seed=seed, words=words)
+    return Architecture(_spelled(name, options), layers, input_shape, classes, as_dict(graph))
+
+
+def _check_kind(name: str, text: str, *, words: int) -> None:
+    """Refuse a network for images where there are texts, and the reverse."""
+    model = MODELS.get(name)
+    reads_texts = model is not None and model.words > 0
+    if reads_texts == (words > 0):
+        return
+    kinds = [each for each, other in MODELS.items() if (other.words > 0) == (words > 0)]
+    given, wanted = ("texts", "images") if words else ("images", "texts")
+    raise OptionError(
+        f"--model: {text} is for {wanted}, but the data are {given}; expected a network for {given}",
+        f"Use -m {kinds[0]}, or leave -m out.",
+    )
 
 
 def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Graph:
@@ -51,14 +70,21 @@ def build(text: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Grap
 
 
 def _built(
-    name: str, options: Mapping[str, Value], text: str, input_shape: Shape, classes: int, *, seed: int
+    name: str,
+    options: Mapping[str, Value],
+    text: str,
+    input_shape: Shape,
+    classes: int,
+    *,
+    seed: int,
+    words: int = 0,
 ) -> Graph:
     """The graph of what `_read` found in a text."""
     if name == "custom":
         return parse(" ".join(text.split()), input_shape, classes, seed=seed)
     model = MODELS[name]
     try:
-        return model.graph(input_shape, classes, seed=seed, **options)
+        return model.graph(input_shape, classes, options, seed=seed, words=words)
     except OptionError:
         raise
     except CnncliError as fault:
@@ -82,12 +108,13 @@ def check_model(text: str) -> None:
         check_words(text)
 
 
-def _read(text: str, input_shape: Shape) -> tuple[str, dict[str, Value]]:
+def _read(text: str, input_shape: Shape, *, words: int = 0) -> tuple[str, dict[str, Value]]:
     """The name of a model, ``custom`` for a string, and its options."""
     written, colon, rest = text.strip().lower().partition(":")
     name = _SPELLINGS.get(re.sub(r"[\s_-]", "", written), written)
     if name == "auto" and not colon:
-        name = "compact" if max(input_shape[:2]) <= _LARGE else "resnet18"
+        small = max(input_shape[:2]) <= _LARGE
+        name = "textcnn" if words else "compact" if small else "resnet18"
     if name in MODELS:
         return name, _options(name, rest) if colon else {}
     if not colon and (looks_like_layers(text) or not name):
@@ -108,7 +135,7 @@ def _options(name: str, text: str) -> dict[str, Value]:
                 f"Write it as in -m {name}:{_example(known)}." if known else f"Say -m {name} alone.",
             )
         limits = known[key]
-        found[key] = True if limits is None else _number(name, key, value, limits)
+        found[key] = True if limits is None else _value(name, key, value, limits)
         if limits is None and equals:
             raise OptionError(
                 f"--model: {key} of {name} is {value!r}; expected {key} alone, which turns it on",
@@ -117,27 +144,46 @@ def _options(name: str, text: str) -> dict[str, Value]:
     return found
 
 
+def _value(name: str, key: str, text: str, limits: Range | tuple[str, ...]) -> Value:
+    if isinstance(limits, Range):
+        return _number(name, key, text, limits)
+    if text not in limits:
+        raise OptionError(
+            f"--model: {key} of {name} is {text!r}; expected {', '.join(limits)}",
+            f"Say, for example, -m {name}:{key}={limits[0]}.",
+        )
+    return text
+
+
 def _number(name: str, key: str, text: str, limits: Range) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not limits.low <= number <= limits.high:
+    if not limits.low <= number <= limits.high or (limits.whole and number != round(number)):
+        kind = "a whole number" if limits.whole else "a number"
         raise OptionError(
-            f"--model: {key} of {name} is {text!r}; expected a number from {limits.low:g} to {limits.high:g}",
-            f"Say, for example, -m {name}:{key}=0.5.",
+            f"--model: {key} of {name} is {text!r}; expected {kind} from {limits.low:g} to {limits.high:g}",
+            f"Say, for example, -m {name}:{_example({key: limits})}.",
         )
-    return number
+    return round(number) if limits.whole else number
 
 
-def _example(options: Mapping[str, Range | None]) -> str:
+def _example(options: Mapping[str, Limits]) -> str:
     name, limits = next(iter(options.items()))
-    return name if limits is None else f"{name}=0.5"
+    if limits is None:
+        return name
+    if isinstance(limits, Range):
+        return f"{name}={round(limits.high) // 10 if limits.whole else 0.5}"
+    return f"{name}={limits[0]}"
 
 
 def _spelled(name: str, options: Mapping[str, Value]) -> str:
     """A name with its options, as in ``googlenet:aux,width=0.5``."""
-    words = [key if value is True else f"{key}={value:g}" for key, value in options.items()]
+    words = [
+        key if value is True else f"{key}={value if isinstance(value, str) else format(value, 'g')}"
+        for key, value in options.items()
+    ]
     return f"{name}:{','.join(words)}" if words else name
 
 
@@ -158,7 +204,7 @@ def _smallest_side(model: Model, channels: int, options: Mapping[str, Value]) ->
     side: int
     for side in _SIDES:
         try:
-            model.graph((side, side, channels), 2, seed=0, **options)
+            model.graph((side, side, channels), 2, options, seed=0)
         except CnncliError:
             continue
         return side

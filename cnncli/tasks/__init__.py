@@ -34,7 +34,13 @@ def _classification() -> "type[Task]":
     return Classification
 
 
-TASKS: "dict[str, Callable[[], type[Task]]]" = {"classification": _classification}
+def _text() -> "type[Task]":
+    from cnncli.tasks.text import TextClassification
+
+    return TextClassification
+
+
+TASKS: "dict[str, Callable[[], type[Task]]]" = {"classification": _classification, "text": _text}
 """Name of each task to what imports it: a command needs only its own."""
 
 

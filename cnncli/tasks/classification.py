@@ -5,7 +5,7 @@ Legend: N images, K classes. Outputs (N, K) are before the softmax.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,17 +104,18 @@ class Classification:
     smoothing: float = 0.0
     weights: tuple[float, ...] | None = None
     name: ClassVar[str] = "classification"
+    noun: ClassVar[str] = "images"
     output_noun: ClassVar[str] = "classes"
     draws_bars: ClassVar[bool] = True
     watched: ClassVar[Metric] = Metric("accuracy")
 
     @classmethod
-    def of(cls, targets: "Targets") -> "Classification":
+    def of(cls, targets: "Targets") -> Self:
         """Of the classes that labels are numbers of."""
         return cls(_labels(targets).classes)
 
     @classmethod
-    def from_fields(cls, fields: Fields) -> "Classification":
+    def from_fields(cls, fields: Fields) -> Self:
         """The reverse of `settings`.
 
         Raises
@@ -154,10 +155,14 @@ class Classification:
         CnncliError
             Where the network does not know one of the classes.
         """
-        from cnncli.data.class_labels import ClassLabels
         from cnncli.data.classes import class_name
 
         labels = _labels(targets)
+        if labels.noun != self.noun:
+            raise CnncliError(
+                f"{dataset} holds {labels.noun}; expected {self.noun}, on which the network was trained",
+                f"Give a network for {labels.noun} with -m.",
+            )
         known = {class_name(name): number for number, name in enumerate(self.classes)}
         missing = [name for name in labels.classes if name not in known]
         if missing:
@@ -166,11 +171,11 @@ class Classification:
             raise CnncliError(
                 f"{in_unicode(dataset)} has {_several(labels.classes)}; expected some of the network's "
                 f"{_several(self.classes)}",
-                f"Give the checkpoint that was trained on such images with -m: {in_unicode(missing[0])} "
+                f"Give the checkpoint that was trained on such {self.noun} with -m: {in_unicode(missing[0])} "
                 "is not among the classes of this one.",
             )
         numbers = np.array([known[name] for name in labels.classes], np.int64)
-        return ClassLabels(numbers[labels.numbers], self.classes)
+        return replace(labels, numbers=numbers[labels.numbers], classes=self.classes)
 
     def rows_of(self, other: "Task") -> list[int]:
         """The outputs of the same classes, by their names."""
@@ -179,7 +184,7 @@ class Classification:
         known = {class_name(name): row for row, name in enumerate(other.outputs)}
         return [known.get(class_name(name), -1) for name in self.classes]
 
-    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> "Classification":
+    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
         """With label smoothing and class weights as the options say."""
         weights = None
         if options["class_weights"]:

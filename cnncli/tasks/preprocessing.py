@@ -1,7 +1,7 @@
 """How a picture becomes what a network for pictures takes in."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from cnncli.checked import Fields, MalformedError
 from cnncli.data.prepare import FITS, LONG_SIDES, InputSpec, Resize
 from cnncli.images.resize import INTERPOLATIONS
+
+if TYPE_CHECKING:
+    from cnncli.data.augment import Augment
+    from cnncli.data.loader import Loader
+    from cnncli.data.model import Split
 
 LARGEST_SIDE = 4000  # pixels: as of data sets
 LARGEST_MEAN, SMALLEST_STD = 1e6, 1e-7  # in units of full scale: with these inputs stay far from overflow
@@ -81,6 +86,33 @@ class Preprocessing:
         scale = (1 / (255 * std)).astype(np.float32)
         shift = (-mean / std).astype(np.float32)
         return np.ascontiguousarray(images.astype(np.float32) * scale + shift)
+
+    def loader(
+        self,
+        split: "Split",
+        batch_size: int,
+        *,
+        augment: "Augment | None" = None,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        threads: int = 1,
+    ) -> "Loader":
+        """Batches of a split of pictures of this shape; parameters as of `Loader`."""
+        from cnncli.data.loader import Loader
+
+        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        return Loader(
+            split,
+            batch_size,
+            mean=mean,
+            std=std,
+            augment=augment,
+            seed=seed,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            threads=threads,
+        )
 
     @classmethod
     def from_fields(cls, fields: Fields) -> "Preprocessing":

@@ -93,6 +93,8 @@ class Task(Protocol):
 
     name: ClassVar[str]
     """Its key in `TASKS`, and in checkpoints."""
+    noun: ClassVar[str]
+    """What it is of, in the plural: ``images``, ``texts``."""
     output_noun: ClassVar[str]
     """What outputs are, in the plural: ``classes``."""
     draws_bars: ClassVar[bool]

@@ -43,7 +43,7 @@ class Checkpoint:
     task : Task
         What its outputs mean.
     preprocessing : Preprocessing
-        Of pictures.
+        Of pictures or texts.
     architecture : Architecture
         Of the network.
     training : dict
@@ -181,7 +181,7 @@ def _damaged(path: Path | None, error: MalformedError) -> CnncliError:
 def _assembled(arrays: dict[str, NDArray[Any]], metadata: dict[str, str], path: Path) -> Checkpoint:
     texts = Fields({name: parse_json(text) for name, text in metadata.items() if name not in _OTHERS})
     task = task_of(texts)
-    preprocessing = Preprocessing.from_fields(texts.fields("preprocessing"))
+    preprocessing = preprocessing_of(texts.fields("preprocessing"))
     model = architecture_of(texts.fields("architecture"))
     if model.input_shape != preprocessing.shape or model.classes != len(task.outputs):
         raise MalformedError(
@@ -206,6 +206,21 @@ def task_of(fields: Fields) -> Task:
     except CnncliError as error:
         raise MalformedError(error.message) from error
     return kind.from_fields(fields)
+
+
+def preprocessing_of(fields: Fields) -> Preprocessing:
+    """The reverse of ``dataclasses.asdict`` for what makes inputs of pictures or texts.
+
+    Raises
+    ------
+    MalformedError
+        Where a value is missing, of another type or out of range.
+    """
+    if "words" not in fields:
+        return Preprocessing.from_fields(fields)
+    from cnncli.tasks.text import TextInput
+
+    return TextInput.from_fields(fields)
 
 
 def architecture_of(fields: Fields) -> Architecture:

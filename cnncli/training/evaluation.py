@@ -55,12 +55,10 @@ def outputs_of(
     network: "Network", split: "Split", preprocessing: "Preprocessing", *, batch: int = 256, threads: int = 1
 ) -> NDArray[np.float32]:
     """(N, K) the outputs of a network for every image of a split; parameters as of `evaluate`."""
-    from cnncli.data.loader import Loader
     from cnncli.nn import Inference
 
     size = max(1, min(batch, len(split)))
-    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
-    loader = Loader(split, size, mean=mean, std=std, threads=threads)
+    loader = preprocessing.loader(split, size, threads=threads)
     inference = Inference(network, size, threads=threads)
     outputs = np.empty((len(split), network.graph.output_shape.size), np.float32)
     for part in loader.epoch(0):
@@ -78,7 +76,7 @@ def judged(outputs: NDArray[np.float32], targets: "Targets", task: "Task") -> "E
     """
     if lost := int(np.count_nonzero(~are_finite(outputs))):
         raise CnncliError(
-            f"the outputs of the network for {lost:,} of {len(outputs):,} images are not numbers: "
+            f"the outputs of the network for {lost:,} of {len(outputs):,} {task.noun} are not numbers: "
             "values overflow on their way; expected finite outputs",
             "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
         )

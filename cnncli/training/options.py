@@ -14,12 +14,14 @@ from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.training.schedules import parse_schedule
 
 # Options that runs of the first release lack.
-_LATER = frozenset(("splits", "label_column", "path_column", "size", "fit"))
+_LATER = frozenset(("splits", "label_column", "path_column", "text_column", "vectors", "size", "fit"))
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 _SEEN = 86_400  # images that a run without --epochs shows to the network, within these limits:
 _FEWEST, _MOST = 18, 100
+_OF_TEXTS = (48_000, 4, 30)  # the same of texts, which are learned by heart sooner …
+_TEXT_RATE = 0.2  # … at this part of the learning rate of images
 _STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:
 _SMALLEST_BATCH, _USUAL_BATCH = 8, 64
 
@@ -66,8 +68,10 @@ class TrainOptions:
         Limit of the gradient's norm; 0 for none.
     offline : bool
         Download nothing.
-    splits, label_column, path_column
+    splits, label_column, path_column, text_column
         As `Layout` has them.
+    vectors : str or None
+        File of the first vectors of words.
     size : str or None
         What images are brought to, ``N`` or ``WxH``. None: by the images.
     fit : str or None
@@ -99,6 +103,8 @@ class TrainOptions:
     splits: bool | None = None
     label_column: str | None = None
     path_column: str | None = None
+    text_column: str | None = None
+    vectors: str | None = None
     size: str | None = None
     fit: str | None = None
     max_pixels: int | None = None
@@ -135,21 +141,25 @@ class TrainOptions:
                 "Leave out one of the two.",
             )
 
-    def settled(self, images: int) -> "TrainOptions":
+    def settled(self, images: int, *, noun: str = "images") -> "TrainOptions":
         """The same with a number for all that was left to choose.
 
         Parameters
         ----------
         images : int
             For training.
+        noun : str
+            What they are: ``images`` or ``texts``.
         """
-        by_images = min(_MOST, max(_FEWEST, -(-_SEEN // max(1, images))))
+        seen, fewest, most = _OF_TEXTS if noun == "texts" else (_SEEN, _FEWEST, _MOST)
+        by_images = min(most, max(fewest, -(-seen // max(1, images))))
+        share = _TEXT_RATE if noun == "texts" else 1.0
         batch = self.batch_size or usual_batch(images)
         return replace(
             self,
             epochs=self.epochs or by_images,
             batch_size=batch,
-            lr=self.lr or usual_rate(self.opt, min(batch, images)),
+            lr=self.lr or usual_rate(self.opt, min(batch, images), share),
             weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
         )
 
@@ -193,7 +203,12 @@ class TrainOptions:
     @property
     def layout(self) -> Layout:
         """What the data set does not tell of itself."""
-        return Layout(splits=self.splits, label_column=self.label_column, path_column=self.path_column)
+        return Layout(
+            splits=self.splits,
+            label_column=self.label_column,
+            path_column=self.path_column,
+            text_column=self.text_column,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For ``config.json``."""
@@ -268,8 +283,8 @@ def usual_batch(images: int) -> int:
     return 1 << whole.bit_length() - 1
 
 
-def usual_rate(opt: str, batch: int = _USUAL_BATCH) -> float:
-    """The learning rate that suits an optimiser, to two digits.
+def usual_rate(opt: str, batch: int = _USUAL_BATCH, part: float = 1.0) -> float:
+    """The learning rate that suits an optimiser, or this part of it, to two digits.
 
     Of batches below 64 images, whose gradients are noisier, the share batch / 64 with SGD, and the root of
     that with the others.
@@ -278,7 +293,7 @@ def usual_rate(opt: str, batch: int = _USUAL_BATCH) -> float:
     for adaptive gradient algorithms, 2022.
     """
     share = min(1.0, batch / _USUAL_BATCH)
-    return float(f"{_RATES[opt] * (share if opt == 'sgd' else share**0.5):.2g}")
+    return float(f"{part * _RATES[opt] * (share if opt == 'sgd' else share**0.5):.2g}")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

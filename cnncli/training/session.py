@@ -4,14 +4,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnncli import __version__
 from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
-from cnncli.data.loader import Loader
-from cnncli.data.model import Dataset, Report, level_counts
+from cnncli.data.model import Dataset, Report
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import Architecture
@@ -20,18 +17,23 @@ from cnncli.nn import Network
 from cnncli.tasks import task_named
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Metric, Task
-from cnncli.training.augmentation import settled_augment
 from cnncli.training.batches import whole_steps_only
 from cnncli.training.capacity import check_run, check_weights, too_large
 from cnncli.training.changes import Changes
-from cnncli.training.checkpoint import Checkpoint, architecture_of, save_checkpoint, task_of
+from cnncli.training.checkpoint import (
+    Checkpoint,
+    architecture_of,
+    preprocessing_of,
+    save_checkpoint,
+    task_of,
+)
 from cnncli.training.folder import RunFolder
+from cnncli.training.inputs import inputs_of
 from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import is_known, list_as_written, load, load_same
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
-from cnncli.training.pixels import preprocessing_of
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
@@ -184,29 +186,27 @@ def begin(
     start, assumed = starting_point(options.init, options.model)
     dataset = load(options, threads=threads, report=report, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
-    settled = options.settled(len(dataset.train))
+    settled = options.settled(len(dataset.train), noun=dataset.noun)
     if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
-    counts = level_counts(dataset.train, threads=threads)
-    preprocessing, warnings = preprocessing_of(
-        dataset, start.preprocessing if start else None, threads, counts=counts
-    )
-    augment, notes = settled_augment(settled.augment, dataset, counts, threads=threads)
-    settled = settled.at(augment=augment)
-    dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
+    made = inputs_of(dataset, start, settled, threads)
+    settled, preprocessing = made.options, made.preprocessing
+    dataset = replace(dataset, warnings=(*dataset.warnings, *made.warnings))
     task = task_named(dataset.targets.task).of(dataset.targets)
-    layers = options.model
+    layers = settled.model
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
-    model = architecture(layers, dataset.shape, len(task.outputs), seed=settled.seed)
+    model = architecture(layers, preprocessing.shape, len(task.outputs), seed=settled.seed, words=made.words)
     if start and options.model == "auto":
         model = replace(model, name=start.architecture.name)
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
+    notes = made.notes
     if start:
         notes += (*_transferred(network, start, task), *assumed)
+    notes += made.load_vectors(network, start)
     inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)
@@ -268,7 +268,7 @@ def resume(
     try:
         options = TrainOptions.from_fields(config.fields("options"))
         model = architecture_of(config.fields("model"))
-        preprocessing = Preprocessing.from_fields(config.fields("preprocessing"))
+        preprocessing = preprocessing_of(config.fields("preprocessing"))
         facts = config.fields("data")
         name, known, provenance = facts.text("name"), facts.text("known"), facts.text("provenance")
         task = task_of(facts)
@@ -327,7 +327,7 @@ def _transferred(network: Network, start: Checkpoint, task: Task) -> tuple[str, 
     """Take over weights, and say which."""
     said = transfer_weights(network, start, task)
     if start.seen is None:
-        return said, "these weights do not say which images they were trained on"
+        return said, f"these weights do not say which {task.noun} they were trained on"
     return (said,)
 
 
@@ -338,8 +338,8 @@ def _trained_before(dataset: Dataset, earlier: TrainedImages | None, watched: Me
     if not twice:
         return ()
     return (
-        f"{twice:,} of the {len(test):,} test images were trained on before, by the weights of --init: "
-        f"the test {watched.name} will be too {'high' if watched.higher_is_better else 'low'}",
+        f"{twice:,} of the {len(test):,} test {test.targets.noun} were trained on before, by the weights of "
+        f"--init: the test {watched.name} will be too {'high' if watched.higher_is_better else 'low'}",
     )
 
 
@@ -360,20 +360,17 @@ def _training_inputs(
     count = len(dataset.train)
     task = task.trained_with(options.as_dict(), dataset.targets)
     batch = min(options.batch_size or 1, count)
-    mean, std = (np.asarray(v, np.float32) for v in (preprocessing.mean, preprocessing.std))
     augment = parse_augment(options.augment, dataset=dataset.known, shape=dataset.shape)
-    train = Loader(
+    train = preprocessing.loader(
         dataset.train,
         batch,
-        mean=mean,
-        std=std,
         augment=augment,
         seed=options.seed,
         shuffle=True,
         drop_last=whole_steps_only(network.graph, count, batch, frozen=options.freeze),
         threads=threads,
     )
-    val = Loader(dataset.val, batch, mean=mean, std=std, threads=threads) if len(dataset.val) else None
+    val = preprocessing.loader(dataset.val, batch, threads=threads) if len(dataset.val) else None
     frozen = _frozen(network) if options.freeze else frozenset()
     return TrainingInputs(network, task, train, val, options, batch, threads, frozen)
 

@@ -20,6 +20,7 @@ class Boxes:
 
     edges: np.ndarray
     task = "box"
+    noun = "images"
     groups = None
 
     def __len__(self):
@@ -102,6 +103,7 @@ class Box:
     """Four outputs, in units of the side."""
 
     name: ClassVar[str] = "box"
+    noun: ClassVar[str] = "images"
     output_noun: ClassVar[str] = "edges"
     draws_bars: ClassVar[bool] = False
     watched: ClassVar[Metric] = Metric("error", higher_is_better=False, is_share=False)

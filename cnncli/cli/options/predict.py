@@ -1,19 +1,31 @@
 """What can be said after ``cnncli predict``."""
 
 from cnncli.cli.options.model import Command, Option
-from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, NULL, QUIET, RECURSIVE, THREADS, WEIGHTS
+from cnncli.cli.options.shared import (
+    DEBUG,
+    JSON,
+    MAX_PIXELS,
+    MODEL,
+    NULL,
+    QUIET,
+    RECURSIVE,
+    TEXT,
+    THREADS,
+    WEIGHTS,
+)
 
 COMMAND = Command(
-    help="Classify images with a trained network: one result per line.",
+    help="Classify images or texts with a trained network: one result per line.",
     options=(
         Option(
             "inputs",
             (),
             list,
             "Files, folders (their images), or - for one image on standard input, which is also "
-            "read when no INPUT is given and it is a pipe.",
+            "read when no INPUT is given and it is a pipe; for a network for texts, each line is one.",
             metavar="[INPUT]...",
         ),
+        TEXT,
         MODEL,
         *WEIGHTS,
         Option(

@@ -58,8 +58,8 @@ DATASET = Option(
     "dataset",
     (),
     str,
-    "mnist, fashion-mnist or cifar10; a folder of class folders or of IDX files; an .npz;"
-    " a .csv or .tsv (path,label).",
+    "mnist, fashion-mnist, cifar10 or movie-reviews; a folder of class folders or of IDX files; "
+    "an .npz; a .csv or .tsv (path,label or text,label).",
     metavar="DATASET",
 )
 SPLITS = Option(
@@ -75,8 +75,22 @@ LABEL_COLUMN = Option(
     "label_column",
     ("--label-column",),
     str,
-    "Of a table: the column with the class of each image, by name or number from 1.",
+    "Of a table: the column with the class of each image or text, by name or number from 1.",
     metavar="COLUMN",
+)
+TEXT_COLUMN = Option(
+    "text_column",
+    ("--text-column",),
+    str,
+    "Of a table: the column with the texts, by name or number from 1.",
+    metavar="COLUMN",
+)
+TEXT = Option(
+    "text",
+    ("--text",),
+    list,
+    "A text for a network that was trained on texts; may be given several times.",
+    metavar="TEXT",
 )
 PATH_COLUMN = Option(
     "path_column",

@@ -10,11 +10,12 @@ from cnncli.cli.options.shared import (
     PATH_COLUMN,
     QUIET,
     SPLITS,
+    TEXT_COLUMN,
     THREADS,
 )
 
 COMMAND = Command(
-    help="Train a network on folders or tables of images.\n\n"
+    help="Train a network on folders or tables of images, or on tables of texts.\n\n"
     "Checkpoints, learning curves and misclassified images are written to a folder.",
     options=(
         DATASET,
@@ -23,7 +24,7 @@ COMMAND = Command(
             ("--model", "-m"),
             str,
             "compact, lenet5, resnet18 or another of the README's models, or layers: 'conv32 relu "
-            "conv64 relu pool fc128 relu dropout0.5 fc'.  [default: auto, by the image size]",
+            "conv64 relu pool fc128 relu dropout0.5 fc'; textcnn for texts.  [default: auto, by the data]",
             metavar="MODEL",
         ),
         Option(
@@ -155,6 +156,13 @@ COMMAND = Command(
             "With --init: train the head only.",
         ),
         Option(
+            "vectors",
+            ("--vectors",),
+            str,
+            "For texts: vectors of words to start from, as word2vec or GloVe write them as text, also .gz.",
+            metavar="FILE",
+        ),
+        Option(
             "resume",
             ("--resume",),
             str,
@@ -199,6 +207,7 @@ COMMAND = Command(
         SPLITS,
         LABEL_COLUMN,
         PATH_COLUMN,
+        TEXT_COLUMN,
         OFFLINE,
         MAX_PIXELS,
         Option(
