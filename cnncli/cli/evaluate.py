@@ -22,12 +22,14 @@ from cnncli.data.assemble import picked
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Split
-from cnncli.data.retargeted import Retargeted
+from cnncli.data.retargeted import retargeted
 from cnncli.data.targets import Targets
+from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.tasks.task import Evaluation
+from cnncli.tasks.text import TextInput
 from cnncli.training.evaluation import judged, outputs_of
 
 
@@ -70,6 +72,7 @@ def run(
     splits: bool | None = None,
     label_column: str | None = None,
     path_column: str | None = None,
+    text_column: str | None = None,
     max_pixels: int | None = None,
     **given: Any,
 ) -> int:
@@ -85,7 +88,7 @@ def run(
         A folder for pictures.
     split : str or None
         Of `SPLITS`; None: what suits the data.
-    json, quiet, debug, threads, offline, splits, label_column, path_column, max_pixels
+    json, quiet, debug, threads, offline, splits, label_column, path_column, text_column, max_pixels
         As on the command line.
     **given
         The options of weights from elsewhere.
@@ -110,7 +113,9 @@ def run(
             offline=offline,
             threads=cores,
             for_training=False,
-            layout=Layout(splits=splits, label_column=label_column, path_column=path_column),
+            layout=Layout(
+                splits=splits, label_column=label_column, path_column=path_column, text_column=text_column
+            ),
             whole=True,
         )
         targets = [trained.task.as_known(each.targets, found.name) for each in _splits(found)]
@@ -141,15 +146,16 @@ def _evaluated(
     """Run the network on every image that was chosen."""
     start = perf_counter()
     chosen: list[Split] = [
-        Retargeted(picked(split, at, choice.split), known.take(at))
+        retargeted(picked(split, at, choice.split), known.take(at))
         for split, known, at in zip(_splits(found), targets, choice.places, strict=True)
         if len(at)
     ]
     batch = max(batch_size(trained.network.graph, threads), 8 * threads)
     preprocessing = trained.checkpoint.preprocessing
-    outputs = [
-        outputs_of(trained.network, each, preprocessing, batch=batch, threads=threads) for each in chosen
-    ]
+    network = trained.network
+    if isinstance(preprocessing, TextInput):
+        network, preprocessing = preprocessing.with_room(network, max(each.shape[1] for each in chosen))
+    outputs = [outputs_of(network, each, preprocessing, batch=batch, threads=threads) for each in chosen]
     all_targets = chosen[0].targets.joined([each.targets for each in chosen[1:]])
     joined = chosen[0] if len(chosen) == 1 else _Joined(tuple(chosen), all_targets)
     evaluation = judged(np.concatenate(outputs), all_targets, trained.task)
@@ -192,6 +198,10 @@ class _Joined:
         part, at = self._place(index)
         return part.name(at)
 
+    def words_at(self, index: int) -> list[str]:
+        part, at = self._place(index)
+        return part.words_at(at) if isinstance(part, Texts) else []
+
     def read(
         self,
         indices: np.ndarray[Any, np.dtype[np.intp]],
@@ -225,7 +235,7 @@ def _remarks(predictions: Predictions, trained: Trained) -> list[str]:
     lines = [f"warning: {in_unicode(text)}" for text in (*dataset.warnings, *predictions.choice.warnings)]
     lines += [f"warning: left out: {in_unicode(each.sentence)}" for each in dataset.skipped[:5]]
     if len(dataset.skipped) > 5:
-        lines.append(f"warning: {len(dataset.skipped) - 5} more images are left out")
+        lines.append(f"warning: {len(dataset.skipped) - 5} more {dataset.noun} are left out")
     count = len(predictions.evaluation)
     sentences = {
         "digits": "turned to light digits on dark ground, as the network expects them",

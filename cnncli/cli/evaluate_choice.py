@@ -82,15 +82,15 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
         split = split or "test"
         sides = _own_sides(found, digests, seen)
         held, on_list = _held(trained, seen)
-        reason = _own_reason(sides, held, split, same) + _gone(digests, seen, split)
+        reason = _own_reason(sides, held, split, same, noun=found.noun) + _gone(digests, seen, split)
     else:
         sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
-        split, reason = _brought(found, split, _of_run(digests, seen))
+        split, reason = _brought(found, split, _of_run(digests, seen, noun=found.noun))
     places = tuple(np.flatnonzero((side == split) | (split == "all")) for side in sides)
     if not any(map(len, places)):
         raise CnncliError(
-            f"{in_unicode(found.name)} has no {WORDS.get(split, '')} images; expected some",
-            "Use --split all to evaluate on all images.",
+            f"{in_unicode(found.name)} has no {WORDS.get(split, '')} {found.noun}; expected some",
+            f"Use --split all to evaluate on all {found.noun}.",
         )
     chosen = np.concatenate([each[at] for each, at in zip(digests, places, strict=True)])
     total = sum(map(len, digests))
@@ -99,7 +99,7 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
     keys = np.concatenate([keys_of(each)[at] for each, at in zip(splits, places, strict=True)])
     learned = seen.trained_on(chosen, keys)
     looked_at = np.isin(chosen, seen.val) & ~learned
-    warnings = _warnings(len(chosen), int(learned.sum()), int(looked_at.sum()), split)
+    warnings = _warnings(len(chosen), int(learned.sum()), int(looked_at.sum()), split, noun=found.noun)
     return EvaluationImages(places, total, split, reason, on_list + warnings, int(learned.sum()))
 
 
@@ -148,13 +148,13 @@ def _held(trained: Trained, seen: TrainedImages) -> tuple[str, tuple[str, ...]]:
     return kept, (f"{shown(run / LIST_FILE)} is not as the run wrote it, {what}: the {kept} count",)
 
 
-def _own_reason(sides: list[NDArray[np.str_]], held: str, split: str, same: str) -> str:
+def _own_reason(sides: list[NDArray[np.str_]], held: str, split: str, same: str, *, noun: str) -> str:
     if split == "all":
-        return "all images, as --split all asks"
+        return f"all {noun}, as --split all asks"
     moved = ", whose data these are" if same == "moved" else ""
     new = sum(int((side == "new  ").sum()) for side in sides)
     others = f"; {new:,} that were not there are left out" if new else ""
-    return f"the {WORDS[split]} images of the network's own run{moved} ({held}){others}"
+    return f"the {WORDS[split]} {noun} of the network's own run{moved} ({held}){others}"
 
 
 def _gone(digests: list[NDArray[np.uint64]], seen: TrainedImages, split: str) -> str:
@@ -163,7 +163,7 @@ def _gone(digests: list[NDArray[np.uint64]], seen: TrainedImages, split: str) ->
     return f"; {count:,} of them are not there" if count else ""
 
 
-def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None) -> str:
+def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None, *, noun: str) -> str:
     """What other data have to do with those of the network's run."""
     shared = (
         {}
@@ -174,39 +174,40 @@ def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None) -> st
     if not counts:
         return "is not the data of the network's run"
     listed = joined([f"{count:,} {word}" for word, count in counts.items()])
-    return f"shares {listed} images with the data of the network's run"
+    return f"shares {listed} {noun} with the data of the network's run"
 
 
 def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
     """The split of other data that is taken, and why."""
-    name = in_unicode(found.name)
+    name, noun = in_unicode(found.name), found.noun
     if split is None and found.given and "test" not in found.given:
-        return "val", f"the validation images that {name} brings, which has no test images"
+        return "val", f"the validation {noun} that {name} brings, which has no test {noun}"
     split = split or "test"
     if split == "all":
-        return split, "all images, as --split all asks"
+        return split, f"all {noun}, as --split all asks"
     if split in found.given:
-        return split, f"the {WORDS[split]} images that {name} brings"
+        return split, f"the {WORDS[split]} {noun} that {name} brings"
     if not found.given and split == "test":
-        return "all", f"all images, because {name} has no splits and {of_run}"
+        return "all", f"all {noun}, because {name} has no splits and {of_run}"
     brings = " and ".join(WORDS[part] for part in found.given) or "no split of its"
     raise CnncliError(
-        f"--split is {split}, but {name} brings {brings} images; expected one of its own splits",
+        f"--split is {split}, but {name} brings {brings} {noun}; expected one of its own splits",
         f"Use --split {found.given[-1] if found.given else 'all'}.",
     )
 
 
-def _warnings(count: int, learned: int, looked_at: int, split: str) -> tuple[str, ...]:
+def _warnings(count: int, learned: int, looked_at: int, split: str, *, noun: str) -> tuple[str, ...]:
     if split == "train" or not learned + (looked_at if split != "val" else 0):
         return ()
     said = [f"{learned:,} were trained on"] if learned else []
     if looked_at and split != "val":
         said.append(f"{looked_at:,} served to choose the weights")
-    return (f"of these {count:,} images {' and '.join(said)}: on new ones the network is not as good",)
+    return (f"of these {count:,} {noun} {' and '.join(said)}: on new ones the network is not as good",)
 
 
 def _unknown(found: Dataset, split: str) -> tuple[str, ...]:
     """A warning where images may have been trained on, and nobody can tell."""
     if split in found.given and split != "train":
         return ()
-    return ("the checkpoint does not say which images it was trained on; some of these may be among them",)
+    what = f"the checkpoint does not say which {found.noun} it was trained on"
+    return (f"{what}; some of these may be among them",)

@@ -44,7 +44,7 @@ def as_text(predictions: "Predictions", trained: "Trained") -> str:
         shown(predictions.dataset.provenance),
         f"{shown(trained.checkpoint.architecture.name)}: {which}{evaluation.headline()}",
         first,
-        f"evaluated on {len(evaluation):,} of {predictions.choice.total:,} images: "
+        f"evaluated on {len(evaluation):,} of {predictions.choice.total:,} {predictions.dataset.noun}: "
         f"{in_unicode(predictions.choice.reason)}",
         "",
         *report,

@@ -236,7 +236,7 @@ def _display(session: "Session", settings: CommandSettings) -> AbstractContextMa
         from cnncli.cli.train_live import live_display
 
         return live_display(session)
-    return nullcontext(Lines(session.trainer.epochs, session.task.watched))
+    return nullcontext(Lines(session.trainer.epochs, session.task.watched, session.task.noun))
 
 
 class _Keeping:
@@ -339,7 +339,7 @@ def _closing_line(session: "Session", result: dict[str, Any]) -> str:
     progress = session.trainer.progress
     took = f"{progress.seconds:.1f} s, {_epochs(progress.epoch)}"
     if not result["images"]:
-        return f"trained in {took}; there are no test images"
+        return f"trained in {took}; there are no test {session.dataset.noun}"
     return (
         f"test {session.task.sentence(result)}, "
         f"with the weights of epoch {progress.best_epoch}; trained in {took}"

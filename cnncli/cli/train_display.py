@@ -38,10 +38,12 @@ class Lines(Silent):
         Of the whole run.
     watched : Metric
         What stands beside the losses.
+    noun : str
+        What is trained on, such as ``images``.
     """
 
-    def __init__(self, epochs: int, watched: Metric) -> None:
-        self.epochs, self.watched = epochs, watched
+    def __init__(self, epochs: int, watched: Metric, noun: str = "images") -> None:
+        self.epochs, self.watched, self.noun = epochs, watched, noun
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """The line."""
@@ -49,11 +51,18 @@ class Lines(Silent):
         import sys
 
         columns = os.get_terminal_size(2).columns if sys.stderr.isatty() else None
-        report(epoch_line(row, self.epochs, self.watched, best=best, columns=columns or None))
+        line = epoch_line(row, self.epochs, self.watched, best=best, columns=columns or None, noun=self.noun)
+        report(line)
 
 
 def epoch_line(
-    row: dict[str, Any], epochs: int, watched: Metric, *, best: bool, columns: int | None = None
+    row: dict[str, Any],
+    epochs: int,
+    watched: Metric,
+    *,
+    best: bool,
+    columns: int | None = None,
+    noun: str = "images",
 ) -> str:
     """Describe an epoch in a line: losses, the watched metric, rate, speed; a star marks the best so far.
 
@@ -69,7 +78,7 @@ def epoch_line(
         both = f"{row['val_loss']:.4f} {value}{' *' if best else '  '}"
         validated = [f"val {both}"]
         short, long = [*short, *validated], [*long, f"validation {both}"]
-    rate, speed = f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} images/s"
+    rate, speed = f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} {noun}/s"
     forms = (
         [epoch, *long, rate, speed, time],
         [epoch, *long, rate, time],

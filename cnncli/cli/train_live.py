@@ -90,7 +90,7 @@ class LiveDisplay:
         self.losses: list[float] = []
         self.console = console
         self._loss: float | None = None
-        self.watched = trainer.inputs.task.watched
+        self.watched, self.noun = trainer.inputs.task.watched, trainer.inputs.task.noun
         self._metric: float | None = None
         self._rate = 0.0
         self._begun = time.monotonic()
@@ -122,7 +122,8 @@ class LiveDisplay:
 
     def on_epoch(self, row: dict[str, Any], *, best: bool) -> None:
         """Print the epoch's line above the display."""
-        line = epoch_line(row, self.epochs, self.watched, best=best, columns=self.console.width)
+        columns = self.console.width
+        line = epoch_line(row, self.epochs, self.watched, best=best, columns=columns, noun=self.noun)
         self.console.print(Text(line), no_wrap=True, overflow="ellipsis")
 
     def __rich__(self) -> RenderableType:
@@ -180,7 +181,7 @@ class LiveDisplay:
             f"loss {self._loss:.4f}",
             f"{self.watched.name} {self.watched.text(self._metric)}",
             f"lr {self._rate:.2g}",
-            f"{self._images / seconds:,.0f} images/s",
+            f"{self._images / seconds:,.0f} {self.noun}/s",
             f"{clock(left)} left",
         ]
         return Text(fitting_parts(parts, [2, 3, 1, 4], columns=self.console.width))

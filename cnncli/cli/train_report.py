@@ -22,10 +22,17 @@ def _class_pages(*given: Any, **named: Any) -> None:
     write_class_pages(*given, **named)
 
 
+def _text_pages(*given: Any, **named: Any) -> None:
+    from cnncli.cli.class_pages import write_text_pages
+
+    write_text_pages(*given, **named)
+
+
 PAGES = {
     "classification": Pages(
         ("confusion_matrix.png", "reliability.png", "misclassified.csv", "misclassified.png"), _class_pages
-    )
+    ),
+    "text": Pages(("confusion_matrix.png", "reliability.png", "misclassified.csv"), _text_pages),
 }
 """By the name of a task; one without a row writes none."""
 

@@ -29,11 +29,13 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
     head += [f"         left out: {each.sentence}" for each in dataset.skipped[:_MOST_SKIPPED]]
-    height, width, channels = dataset.shape
+    shape = "x".join(map(str, dataset.shape))
+    if dataset.noun == "texts":
+        shape = f"up to {trainer.inputs.network.graph.input_shape.width:,} words"
     outputs = f"{len(session.task.outputs)} {session.task.output_noun}"
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
-        f"{len(dataset.test):,} for testing; {outputs}; {height}x{width}x{channels}"
+        f"{len(dataset.test):,} for testing; {outputs}; {shape}"
     )
     tail = [
         f"train    {options.epochs} epoch{'s' if options.epochs != 1 else ''}, "
@@ -51,8 +53,10 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     columns = columns_of(stream)
     layers = [] if progress.step else _layers(table, columns)  # of a run that goes on they are known
     sums = (
-        f"         {table.parameters:,} parameters, {amount(table.multiply_adds)} multiply-adds per image, "
-        f"{amount(run_memory(trainer, dataset), 'B')} of memory for batches of {table.batch}"
+        f"         {table.parameters:,} parameters, "
+        f"{amount(table.multiply_adds)} multiply-adds per "
+        f"{dataset.noun[:-1]}, {amount(run_memory(trainer, dataset), 'B')} of memory for batches of "
+        f"{table.batch}"
     )
     head = wrapped([*head, f"model    {session.model.name}"], columns, _INDENT)
     return [*head, *layers, *wrapped([sums, *tail, ""], columns, _INDENT)]
@@ -98,7 +102,8 @@ def _notes_on_steps(session: "Session") -> list[str]:
     inputs, count = session.trainer.inputs, len(session.dataset.train)
     notes = []
     if left := count - min(count, len(inputs.train) * inputs.batch):
-        images = "1 image" if left == 1 else f"{left:,} images"
+        noun = session.dataset.noun
+        images = f"1 {noun[:-1]}" if left == 1 else f"{left:,} {noun}"
         notes.append(f"each epoch leaves out {images}, too few for a batch: others in every epoch")
     if inputs.plans:
         notes.append(

@@ -4,7 +4,7 @@ Legend: N texts of up to T words, K classes, V numbers of words.
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +15,8 @@ from cnncli.checked import Fields, MalformedError
 from cnncli.data.text_loader import TextLoader
 from cnncli.data.texts import LONGEST, Texts
 from cnncli.data.words import Vocabulary
+from cnncli.nn import Network
+from cnncli.nn.layers.text import with_room
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.preprocessing import Preprocessing
 
@@ -99,6 +101,11 @@ class TextInput(Preprocessing):
             shuffle=shuffle,
             drop_last=drop_last,
         )
+
+    def with_room(self, network: Network, words: int) -> tuple[Network, "TextInput"]:
+        """The same network, and the same input, for texts of up to so many words, at most `LONGEST`."""
+        words = min(words, LONGEST)
+        return with_room(network, words), replace(self, size=(1, words))
 
     def encoded(self, texts: Sequence[Sequence[str]], *, room: int) -> NDArray[np.float32]:
         """Texts, given as words, as inputs (N, 1, room, 1): words beyond the room, or `LONGEST`, are cut."""

@@ -17,7 +17,12 @@ _RIGHT, _WRONG = np.array([39, 104, 176]), np.array([217, 112, 28])
 
 
 def confusion_page(
-    counts: NDArray[np.integer], classes: Sequence[str], *, title: str, split: str | None = None
+    counts: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    title: str,
+    split: str | None = None,
+    noun: str = "images",
 ) -> Canvas:
     """Draw a confusion matrix with its counts, recall of each class to the right.
 
@@ -31,6 +36,8 @@ def confusion_page(
         What was trained on what.
     split : str or None
         Which split the images are; None: no split in particular.
+    noun : str
+        What they are: ``images`` or ``texts``.
 
     Returns
     -------
@@ -48,7 +55,7 @@ def confusion_page(
     right, total = int(np.trace(counts)), int(counts.sum())
     share = f"{right / total:.2%}" if total else "none"
     accuracy = f"{split} accuracy" if split else "accuracy"
-    top = page_title(canvas, title, f"{accuracy} {share} ({right:,} of {total:,} images)") + 60
+    top = page_title(canvas, title, f"{accuracy} {share} ({right:,} of {total:,} {noun})") + 60
     canvas.text((left + side / 2, top), "predicted class", size=17, color=FAINT, anchor="mb")
     names_height = _column_names(canvas, classes, (left, top + 10), cell, step)
     top += 10 + names_height

@@ -13,7 +13,9 @@ _TICKS = 5  # of each axis, besides 0
 _OVER, _UNDER = "#f6d8bd", "#b9d0ec"  # from accuracy to confidence, where accuracy is lower and higher
 
 
-def reliability_page(found: Calibration, *, title: str, split: str | None = None) -> Canvas:
+def reliability_page(
+    found: Calibration, *, title: str, split: str | None = None, noun: str = "images"
+) -> Canvas:
     """Draw accuracy over confidence in bins, with the diagonal on which it should lie, and counts below.
 
     Parameters
@@ -24,13 +26,15 @@ def reliability_page(found: Calibration, *, title: str, split: str | None = None
         What was trained on what.
     split : str or None
         Which split the images are; None: no split in particular.
+    noun : str
+        What they are: ``images`` or ``texts``.
 
     Returns
     -------
     Canvas
     """
     total = int(found.counts.sum())
-    images = f"{split} images" if split else "images"
+    images = f"{split} {noun}" if split else noun
     canvas = Canvas(960)
     subtitle = f"calibration error (ECE) {found.error:.2%}, {len(found.counts)} bins, {total:,} {images}"
     top = page_title(canvas, title, subtitle) + 44

@@ -219,8 +219,8 @@ def test_tables_of_pixels(tmp_path, header, label_first, suffix):
     [
         ("", "is empty"),
         ("\n\n", "is empty"),
-        ("label,text\nbad,this film is long\ngood,a wonder\n", "seems to be a table of texts"),
-        ("good\ta wonder\nbad\tlong\n", "seems to be a table of texts"),
+        ("label,size\nbad,three of them\ngood,four\n", "names an image file, and none is a text"),
+        ("good\ta wonder\nbad\tlong\n", "names an image file, and none is a text"),
         ("a.png\nb.png\n", "has one column; expected a path and a label"),
         ("\n".join(f"{i % 2}," + ",".join("1" * 20) for i in range(3)), "20 pixels per row"),
         ("\n".join([",".join("1" * 26), ",".join("1" * 25)]), "column"),

@@ -12,6 +12,7 @@ from cnncli.cli.options.shared import (
     PATH_COLUMN,
     QUIET,
     SPLITS,
+    TEXT_COLUMN,
     THREADS,
     WEIGHTS,
 )
@@ -42,6 +43,7 @@ COMMAND = Command(
         SPLITS,
         LABEL_COLUMN,
         PATH_COLUMN,
+        TEXT_COLUMN,
         OFFLINE,
         MAX_PIXELS,
         JSON_OBJECT,
