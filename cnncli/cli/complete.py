@@ -280,7 +280,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     ("train", "model"): _models,
     "layer": _layers,
     "view": _one_of("maps", "filters"),
-    "dataset": _one_of("mnist", "fashion-mnist", "cifar10"),
+    "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews"),
     "split": _one_of("test", "train", "val", "all"),
     "opt": _one_of("adamw", "adam", "sgd", "rmsprop"),
     "sched": _one_of(
