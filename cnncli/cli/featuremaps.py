@@ -299,7 +299,7 @@ def _page(activations: LayerActivations, trained: Trained, view: str) -> Page:
     )
     bars = tuple(BarRow(shown(name), _percent(share), share) for name, share in activations.decoded.bars())
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
-    outputs = f"{len(trained.task.outputs)} {trained.task.output_noun}"
+    outputs = f"{len(trained.task.outputs):,} {trained.task.output_noun}"
     subtitle = f"{name}, {trained.network.size:,} parameters {where}, {outputs}"
     return Page(
         VIEWS[view].title.format(checkpoint.architecture.name),

@@ -32,7 +32,7 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     shape = "x".join(map(str, dataset.shape))
     if dataset.noun == "texts":
         shape = f"up to {trainer.inputs.network.graph.input_shape.width:,} words"
-    outputs = f"{len(session.task.outputs)} {session.task.output_noun}"
+    outputs = f"{len(session.task.outputs):,} {session.task.output_noun}"
     head.append(
         f"         {len(dataset.train):,} for training, {len(dataset.val):,} for validation, "
         f"{len(dataset.test):,} for testing; {outputs}; {shape}"

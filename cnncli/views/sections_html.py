@@ -14,27 +14,32 @@ from cnncli.views.sections import BarRow, Page, Section, Tile, Window, bar_range
 _PICTURE = 224
 _WINDOW = 112
 _STYLE = """
-:root { color-scheme: light; --ink: #1f2933; --faint: #5b6670; --rule: #e4e8ed; }
-body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px; background: #fff; color: var(--ink);
+:root { color-scheme: light dark; --paper: #fff; --ink: #1f2933; --faint: #5b6670; --rule: #e4e8ed;
+  --frame: #d5dbe0; --below: #2768b0; }
+@media (prefers-color-scheme: dark) { :root { --paper: #15191e; --ink: #e8ebee; --faint: #a3adb7;
+  --rule: #2c343c; --frame: #46505a; --below: #5a9be6; } }
+body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px; background: var(--paper); color: var(--ink);
   font: 16px/1.45 system-ui, sans-serif; }
 h1 { font-size: 28px; margin: 12px 0 4px; }
 h2 { font-size: 21px; margin: 0 0 6px; overflow-wrap: anywhere; }
 p { margin: 0 0 4px; color: var(--faint); font-size: 15px; }
-img { display: block; image-rendering: pixelated; outline: 1px solid #d5dbe0; }
+img { display: block; image-rendering: pixelated; outline: 1px solid var(--frame); }
 figure { margin: 0; }
-figcaption { color: var(--faint); font-size: 13px; white-space: nowrap; }
+figcaption { color: var(--faint); font-size: 13px; white-space: nowrap; margin-top: 3px; }
 .head, .tiles { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
-.head { gap: 44px; margin: 24px 0; }
+.head { gap: 32px 44px; margin: 24px 0; }
+.head figcaption { white-space: normal; overflow-wrap: anywhere; max-width: 272px; }
+.note { margin-bottom: 24px; }
 section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 24px 0; }
 .about { flex: 0 0 272px; min-width: 0; }
 .shown { flex: 1 1 0; min-width: 0; }
-.bars { display: grid; grid-template-columns: max-content minmax(40px, 1fr) max-content; gap: 5px 12px;
+.bars { display: grid; grid-template-columns: fit-content(45%) minmax(40px, 1fr) max-content; gap: 5px 12px;
   align-items: center; max-width: 560px; flex: 1 1 320px; margin-bottom: 16px; }
 .bars b { font-weight: normal; overflow-wrap: anywhere; }
-.bars i { display: block; position: relative; height: 14px; background: #eef1f4; }
+.bars i { display: block; position: relative; height: 14px; background: var(--rule); }
 .bars i > u { display: block; height: 14px; background: #d9701c; position: absolute; top: 0; }
 .bars i > s { position: absolute; top: -3px; bottom: -3px; width: 1px; background: var(--ink); }
-.bars i > u.below { background: #2768b0; }
+.bars i > u.below { background: var(--below); }
 .bars span { color: var(--faint); font-size: 15px; text-align: right; }
 .scale { width: 176px; margin-top: 12px; }
 .scale img { width: 176px; height: 10px; }
@@ -42,15 +47,17 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .window { position: relative; width: max-content; margin-top: 14px; }
 .window div { position: absolute; box-sizing: border-box; border: 2px solid #d6214a; outline: 1px solid #fff;
   min-width: 3px; min-height: 3px; }
+.window + p { margin-top: 4px; }
 .bare { outline: none; }
-.table { display: grid; grid-template-columns: max-content max-content; color: #5b6670; font-size: 13px; }
+.table { display: grid; grid-template-columns: max-content max-content; color: var(--faint); font-size: 13px; }
 .table .columns { display: flex; }
 .table .columns span { flex: 1 1 0; width: 0; text-align: center; }
 .table .rows { display: flex; flex-direction: column; padding-right: 8px; text-align: right; }
 .table .rows span { flex: 1 1 0; height: 0; display: flex; align-items: center; justify-content: end; }
-.shown { overflow-x: auto; }
+.shown { overflow-x: auto; padding: 1px; }
+.shown > p { margin-top: 6px; }
 .wide { max-width: 100%; height: auto; }
-@media (max-width: 760px) { section { display: block; } .about { margin-bottom: 16px; } }
+@media (max-width: 760px) { body { padding: 12px 16px 40px; } section { display: block; } .about { margin-bottom: 16px; } }
 """
 
 
@@ -69,7 +76,7 @@ def page_html(page: Page) -> str:
     """
     pictures = "".join(_picture(tile) for tile in page.pictures)
     predictions = _bars(page.predictions) if page.predictions else ""
-    note = f"<p>{escape(page.note)}</p>" if page.note else ""
+    note = f'<p class="note">{escape(page.note)}</p>' if page.note else ""
     body = "".join(map(_section, page.sections))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n'

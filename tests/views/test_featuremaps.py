@@ -379,6 +379,27 @@ def test_tiles_are_whole_enlargements_near_their_size(shape):
     assert in_a_row(width) * (max(width, 84) + 14) <= ROOM + 14
 
 
+def luminance(color):
+    """Relative luminance of ``#rgb`` or ``#rrggbb``, by WCAG 2.1."""
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_text_of_html_is_read_on_light_and_on_dark_paper():
+    style = page_html(page_of([])).split("</style>")[0]
+    light, dark = style.split("prefers-color-scheme: dark", 1)
+    papers = []
+    for part in (light, dark):
+        colors = dict(re.findall(r"--(\w+): (#\w+);", part))
+        papers.append(luminance(colors["paper"]))
+        for ink in ("ink", "faint"):
+            low, high = sorted((luminance(colors[ink]), papers[-1]))
+            assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert papers[0] > 0.9 > 0.05 > papers[1]
+
+
 def test_html_stands_alone():
     page = page_of([SECTIONS["digit maps"], SECTIONS["table"], SECTIONS["window"], SECTIONS["bars"]])
     text = page_html(page)

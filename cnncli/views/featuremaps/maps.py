@@ -138,7 +138,7 @@ def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int
     left = count - len(shown)
     words = [f"{left} weaker maps are not shown"] if left else []
     if layer.silent:
-        words.append(f"{layer.silent} of {count} maps are 0 everywhere")
+        words.append(f"{layer.silent} of {count} maps {'is' if layer.silent == 1 else 'are'} 0 everywhere")
     caption = f"receptive field of the strongest activation, in map #{layer.order[0]}"
     window = Window(image, layer.window, caption)
     return Section(
