@@ -15,11 +15,11 @@ _PICTURE = 224
 _WINDOW = 112
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2933; --faint: #5b6670; --rule: #e4e8ed;
-  --frame: #d5dbe0; --below: #2768b0; }
+  --frame: #d5dbe0; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15191e; --ink: #e8ebee; --faint: #a3adb7;
-  --rule: #2c343c; --frame: #46505a; --below: #5a9be6; } }
-body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px; background: var(--paper); color: var(--ink);
-  font: 16px/1.45 system-ui, sans-serif; }
+  --rule: #2c343c; --frame: #46505a; } }
+body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px;
+  background: var(--paper); color: var(--ink); font: 16px/1.45 system-ui, sans-serif; }
 h1 { font-size: 28px; margin: 12px 0 4px; }
 h2 { font-size: 21px; margin: 0 0 6px; overflow-wrap: anywhere; }
 p { margin: 0 0 4px; color: var(--faint); font-size: 15px; }
@@ -39,7 +39,7 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .bars i { display: block; position: relative; height: 14px; background: var(--rule); }
 .bars i > u { display: block; height: 14px; background: #d9701c; position: absolute; top: 0; }
 .bars i > s { position: absolute; top: -3px; bottom: -3px; width: 1px; background: var(--ink); }
-.bars i > u.below { background: var(--below); }
+.bars i > u.below { background: #2768b0; }
 .bars span { color: var(--faint); font-size: 15px; text-align: right; }
 .scale { width: 176px; margin-top: 12px; }
 .scale img { width: 176px; height: 10px; }
@@ -49,7 +49,8 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
   min-width: 3px; min-height: 3px; }
 .window + p { margin-top: 4px; }
 .bare { outline: none; }
-.table { display: grid; grid-template-columns: max-content max-content; color: var(--faint); font-size: 13px; }
+.table { display: grid; grid-template-columns: max-content max-content;
+  color: var(--faint); font-size: 13px; }
 .table .columns { display: flex; }
 .table .columns span { flex: 1 1 0; width: 0; text-align: center; }
 .table .rows { display: flex; flex-direction: column; padding-right: 8px; text-align: right; }
@@ -57,7 +58,8 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .shown { overflow-x: auto; padding: 1px; }
 .shown > p { margin-top: 6px; }
 .wide { max-width: 100%; height: auto; }
-@media (max-width: 760px) { body { padding: 12px 16px 40px; } section { display: block; } .about { margin-bottom: 16px; } }
+@media (max-width: 760px) {
+  body { padding: 12px 16px 40px; } section { display: block; } .about { margin-bottom: 16px; } }
 """
 
 

@@ -161,8 +161,12 @@ def read_lines(working, ends):
             rounded = np.abs(printed - working.patch.values).max()  # of a printed pixel
             assert value(m[3]) == pytest.approx(corner.mean(), rel=1e-5, abs=2 * rounded)
             span = 2 * np.ptp(corner) * rounded + rounded**2
-            assert float(m[4]) == pytest.approx(corner.var(), rel=1e-5, abs=2 * span + 1e-9)
-            known[f"{m[1]} {m[2]}"] = (float(m[4]), m[3])
+            parts = [float(part) for part in m[4].partition(" = ")[0].split(" + ")]
+            own = parts[len(parts) // 2]  # of red, green and blue, green
+            assert own == pytest.approx(corner.var(), rel=1e-5, abs=2 * span + 1e-9)
+            total = float(m[4].rpartition(" = ")[2])
+            assert total == pytest.approx(sum(parts), rel=1e-5)
+            known[f"{m[1]} {m[2]}"] = (total, m[3])
         elif m := re.fullmatch(f"least variance: (.*), mean ({NUMBER})", line):
             least, now = known[m[1]]
             assert least == min(known[each][0] for each in known if " " in each)

@@ -122,3 +122,30 @@ def test_no_tie_is_said_that_is_none(spec):
         lines = work_out(e, place).lines
         if lines and "half to even" in lines[-1]:
             assert float(e.response[place[1], place[0]]) % 1 == pytest.approx(0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("spec", ["kuwahara:3", "kuwahara:5"])
+def test_corners_of_kuwahara_are_chosen_by_all_channels(spec):
+    """The corner that the page names varies least over all channels, and its mean is the run's."""
+    image = picture("colour")[0]
+    e = explained([spec], image)
+    reach = e.filter.size // 2
+    pixels = np.pad(image.astype(float), ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    names = ("top left", "top right", "bottom left", "bottom right")
+    for y, x in np.ndindex(8, 9):
+        parts = [
+            pixels[y + i : y + i + reach + 1, x + j : x + j + reach + 1]
+            for i in (0, reach)
+            for j in (0, reach)
+        ]
+        variances = [part.var(axis=(0, 1)).sum() for part in parts]
+        working = work_out(e, (x, y))
+        best = next(
+            i for i, name in enumerate(names) if working.lines[4].startswith(f"least variance: {name},")
+        )
+        assert variances[best] == pytest.approx(min(variances))
+        assert working.value == pytest.approx(float(e.response[y, x]), abs=1e-3)
+        assert not any("whole run" in line for line in working.lines)
+        for line, variance in zip(working.lines, variances, strict=False):
+            total = float(line.rpartition(" = ")[2])
+            assert total == pytest.approx(variance, rel=1e-4)

@@ -14,7 +14,7 @@ from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels
 from cnncli.records import record
 
 _BAND_BYTES = 1 << 20  # of the rows of a channel that are summed at once, in float64: half of an L2 cache
-_CORNERS = ("top left", "top right", "bottom left", "bottom right")
+CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 Numbers = NDArray[np.float64]
 
@@ -48,21 +48,30 @@ class Kuwahara(Windowed):
         """Choose the corner of all windows."""
         return plan, run_kuwahara(self, surface, threads=threads)
 
+    def corners(self, pixels: Numbers) -> tuple[list[float], list[float]]:
+        """Means and variances of the four corners of a window, in the order of `CORNERS`."""
+        reach, cells = self.reach, (self.reach + 1) ** 2
+        parts = [pixels[i : i + reach + 1, j : j + reach + 1] for i in (0, reach) for j in (0, reach)]
+        means = [float(part.sum()) / cells for part in parts]
+        # As the run compares them: exact for integers, so that the same of equal corners is first.
+        return means, [float(cells * (part**2).sum() - part.sum() ** 2) / cells**2 for part in parts]
+
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """Mean and variance of the four corners."""
         from cnncli.filters.worked import show
 
         x, y, reach = len(patch[0]) // 2, len(patch) // 2, self.reach
         pixels = np.array(patch, np.float64)[y - reach : y + reach + 1, x - reach : x + reach + 1]
-        parts = [pixels[i : i + reach + 1, j : j + reach + 1] for i in (0, reach) for j in (0, reach)]
-        cells = (reach + 1) ** 2
-        means = [float(part.sum()) / cells for part in parts]
-        # As the run compares them: exact for integers, so that the same of equal corners is first.
-        variances = [float(cells * (part**2).sum() - part.sum() ** 2) / cells**2 for part in parts]
-        best = min(range(4), key=lambda i: variances[i] if np.isfinite(variances[i]) else np.inf)
-        told = zip(_CORNERS, means, variances, strict=True)
+        means, variances = self.corners(pixels)
+        best = least(variances)
+        told = zip(CORNERS, means, variances, strict=True)
         lines = [f"{corner}: mean {show(mean)}, variance {show(variance)}" for corner, mean, variance in told]
-        return [*lines, f"least variance: {_CORNERS[best]}, mean {show(means[best])}"], means[best]
+        return [*lines, f"least variance: {CORNERS[best]}, mean {show(means[best])}"], means[best]
+
+
+def least(variances: Sequence[float]) -> int:
+    """The corner that counts: the first of those that vary least; one that is not finite counts last."""
+    return min(range(4), key=lambda i: variances[i] if np.isfinite(variances[i]) else np.inf)
 
 
 def kuwahara(*, size: int = 5) -> Filter:

@@ -7,6 +7,7 @@ from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
+from cnncli.filters.kinds.kuwahara import Kuwahara
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
 from cnncli.filters.kinds.unsharp import Unsharp
@@ -19,6 +20,7 @@ from cnncli.views.explain.kinds import (
     bilateral,
     canny,
     gradient,
+    kuwahara,
     linear,
     median,
     plain,
@@ -55,6 +57,7 @@ LOOKS: dict[type[Filter], Look] = {
     Bank: Look(bank.caption, bank.draw, bank.work_out),
     Median: Look(median.caption, median.draw, median.work_out),
     Bilateral: Look(bilateral.caption, bilateral.draw, bilateral.work_out),
+    Kuwahara: Look(kuwahara.caption, kuwahara.draw, kuwahara.work_out),
     Canny: Look(canny.caption, canny.draw, canny.work_out),
     ZeroCrossings: Look(zero_crossings.caption, zero_crossings.draw, zero_crossings.work_out),
 }

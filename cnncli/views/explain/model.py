@@ -5,7 +5,7 @@ applied to the image, row by row; grays and responses are in the units of the im
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor, log10
 from typing import Literal
 
@@ -289,6 +289,14 @@ def patch_at(e: Explanation, place: Place) -> tuple[Numbers, NDArray[np.bool_]]:
     rows = y + np.arange(h) * e.dilation[1]
     columns = x + np.arange(w) * e.dilation[0]
     return pixels_at(e, rows, columns)
+
+
+def channels_at(e: Explanation, place: Place) -> list[Numbers]:
+    """Return the pixels under the window, (kh, kw) float64, of each channel that is filtered."""
+    if e.colors is None:
+        return [patch_at(e, place)[0]]
+    planes = np.moveaxis(e.colors, 2, 0)
+    return [patch_at(replace(e, gray=plane), place)[0] for plane in planes]
 
 
 def pixels_at(

@@ -9,7 +9,7 @@ from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.images.canvas import Box, Canvas
 from cnncli.views.explain.arithmetic import Outcome, multiply, result, settled, sum_lines
 from cnncli.views.explain.grids import MUTED, draw_grid, fitted_decimals, is_legible
-from cnncli.views.explain.model import Branch, Explanation, Grid, Numbers, Place, patch_at
+from cnncli.views.explain.model import Branch, Explanation, Grid, Numbers, Place, channels_at
 
 
 def caption(e: Explanation) -> str:
@@ -77,8 +77,5 @@ def work_out(e: Explanation, patch: Grid, place: Place, cell: int) -> Outcome:
 
 def _squared_differences(e: Explanation, patch: Grid, place: Place) -> Numbers:
     """Return squared differences from the middle pixel: of grays, or summed over all channels of colours."""
-    channels = [patch.values]
-    if e.colors is not None:
-        channels = [patch_at(replace(e, gray=e.colors[:, :, c]), place)[0] for c in range(e.colors.shape[2])]
     r = patch.values.shape[0] // 2
-    return np.asarray(sum((values - values[r, r]) ** 2 for values in channels))
+    return np.asarray(sum((values - values[r, r]) ** 2 for values in channels_at(e, place)))
