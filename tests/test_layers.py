@@ -277,7 +277,7 @@ WARM = {
         "": "ending errors",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
         "options.convolve options.evaluate options.featuremaps options.formats options.help options.kernels "
-        "options.model options.predict options.samples options.shared options.train",
+        "options.model options.models options.predict options.samples options.shared options.train",
     },
 }
 OWN = """

@@ -7,7 +7,9 @@ first line of the answer says whether names of files complete the word too: ``fi
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+from cnncli.cli.options import COMMANDS, command
+from cnncli.cli.options.model import Option
 
 Answers = Iterator[tuple[str, str]]
 
@@ -93,61 +95,54 @@ def completions(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
         Whole words, each with its meaning. Those that end with ``:``, ``=`` or ``,`` go on.
     """
     *before, word = words or [""]
-    from typer.main import get_command
-
-    from cnncli.cli.app import app
-
-    group: Any = get_command(app)
-    command = group.commands.get(before[0]) if before else None
-    if command is None:
-        return "none", [] if before else [*_beginning(_commands(group, word), word)]
+    if not before or before[0] not in COMMANDS:
+        return "none", [] if before else [*_beginning(_commands(word, before), word)]
+    described = command(before[0]).options
     if "--" not in before:
-        waiting = _waiting(command, before[1:])
+        waiting = _waiting(described, before[1:])
         if waiting is None and word.startswith("-"):
             name, equals, value = word.partition("=")
-            option = _option(command, name)
+            option = _option(described, name)
             if not equals:
-                return "none", [*_beginning(_options(command), word)]
+                return "none", [*_beginning(_options(described), word)]
             if option is None:
                 return "none", []
             kind, answers = _values(option, value, before)
             return kind, [(f"{name}={each}", meaning) for each, meaning in answers]
         if waiting is not None:
             return _values(waiting, word, before)
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    return _values(arguments[0], word, before) if arguments else ("none", [])
+    argument = next((each for each in described if not each.words), None)
+    return _values(argument, word, before) if argument else ("none", [])
 
 
-def _commands(group: Any, word: str) -> Answers:
-    from cnncli.cli.help_pages import summary
+def _commands(word: str, before: Sequence[str]) -> Answers:
+    """Commands with their summaries; instead of one, options of ``cnncli`` itself."""
+    yield from ((name, " ".join(command(name).help.partition("\n\n")[0].split())) for name in COMMANDS)
+    if word.startswith("-") and not before:
+        yield from _options(command("cnncli").options)
 
-    yield from ((name, summary(command)) for name, command in group.commands.items())
-    if word.startswith("-"):
-        yield from _options(group)
 
-
-def _options(command: Any) -> Answers:
-    for each in command.params:
-        if each.param_type_name == "option":
-            meaning = " ".join((each.help or "").partition("  [default")[0].split())
-            yield from ((name, meaning) for name in [*each.opts, *each.secondary_opts])
+def _options(described: Sequence[Option]) -> Answers:
+    for each in described:
+        meaning = " ".join(each.help.partition("  [default")[0].split())
+        yield from ((name, meaning) for name in [*each.words, *each.off])
     yield "--help", "Show this message and exit."
 
 
-def _option(command: Any, name: str) -> Any:
-    return next((each for each in command.params if name in each.opts), None)
+def _option(described: Sequence[Option], name: str) -> Option | None:
+    return next((each for each in described if name in each.words), None)
 
 
-def _waiting(command: Any, words: Sequence[str]) -> Any:
+def _waiting(described: Sequence[Option], words: Sequence[str]) -> Option | None:
     """The option whose value is still to come, or None."""
     waiting = None
     for word in words:
-        option = None if waiting is not None else _option(command, word)
-        waiting = option if option is not None and not option.is_flag else None
+        option = None if waiting is not None else _option(described, word)
+        waiting = option if option is not None and option.kind is not bool else None
     return waiting
 
 
-def _values(parameter: Any, word: str, before: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
+def _values(parameter: Option, word: str, before: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
     """What completes the value of an option or argument."""
     name = parameter.name
     find = _WORDS.get((before[0], name)) or _WORDS.get(name)
@@ -199,7 +194,7 @@ def _borders(word: str, before: Sequence[str]) -> Answers:
 
 
 def _models(word: str, before: Sequence[str]) -> Answers:
-    """Names of networks; after a blank, the words that layers are written in."""
+    """Names of networks; after a colon their options, after a blank the words that layers are written in."""
     del before
     from cnncli.models.catalog import MODELS
     from cnncli.models.grammar import WORDS
@@ -208,20 +203,43 @@ def _models(word: str, before: Sequence[str]) -> Answers:
     if blank:
         yield from ((f"{start} {each}", "layer") for each in WORDS)
         return
+    head, colon, rest = word.partition(":")
+    if colon:
+        start = word[: len(word) - len(rest.rpartition(",")[2])]
+        for name, limits in MODELS[head].options.items() if head in MODELS else ():
+            yield from (
+                (f"{start}{name}={each}", "") for each in (limits if isinstance(limits, tuple) else ())
+            )
+            yield f"{start}{name}{'' if limits is None else '='}", ""
+        return
     yield "auto", "by the size of the images"
-    yield from ((name, "network") for name in MODELS)
+    yield from ((name, model.about) for name, model in MODELS.items())
+
+
+def _networks(word: str, before: Sequence[str]) -> Answers:
+    """The same, and the trained networks that ship."""
+    yield from _shipped(word, before)
+    yield from _models(word, before)
+
+
+def _shipped(word: str, before: Sequence[str]) -> Answers:
+    """The trained networks that ship."""
+    del word, before
+    from cnncli.data.shipped import MODELS
+
+    yield from ((name, "trained, and shipped with cnncli") for name in MODELS)
 
 
 def _layers(word: str, before: Sequence[str]) -> Answers:
     """The layers of the checkpoint that the line names, or of the model that ships."""
     del word
     from cnncli.cli.featuremap_views import chosen_layers
-    from cnncli.cli.trained import load_trained
+    from cnncli.cli.trained import open_trained
     from cnncli.errors import CnncliError
 
     model = _given(before, ("--model", "-m"))
     try:
-        graph = load_trained(str(Path(model).expanduser()) if model else None).network.graph
+        _, graph = open_trained(str(Path(model).expanduser()) if model else None)
         names, _ = chosen_layers(graph, [], _given(before, ("--view",)) or "maps")
     except (CnncliError, RuntimeError):  # no network, or the home of nobody
         return
@@ -253,16 +271,6 @@ def _augmentations(word: str, before: Sequence[str]) -> Answers:
     yield from ((f"{start}{each}", "") for each in words.split())
 
 
-def _commands_by_name(word: str, before: Sequence[str]) -> Answers:
-    del before
-    from typer.main import get_command
-
-    from cnncli.cli.app import app
-
-    group: Any = get_command(app)
-    return _commands(group, word)
-
-
 def _one_of(*words: str) -> Callable[[str, Sequence[str]], Answers]:
     return lambda word, before: ((each, "") for each in words)
 
@@ -278,6 +286,9 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "bits": _one_of("8", "16", "32"),
     "format_": _formats,
     ("train", "model"): _models,
+    ("models", "model"): _networks,
+    "model": _shipped,
+    "init": _shipped,
     "layer": _layers,
     "view": _one_of("maps", "filters"),
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews"),
@@ -288,5 +299,5 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     ),
     "augment": _augmentations,
     "fit": _one_of("crop", "pad", "stretch"),
-    "command": _commands_by_name,
+    "command": _commands,
 }

@@ -87,6 +87,15 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example("cnncli kernels gaussian:sigma=2", "Show the weights, rank and plan of one kernel."),
         Example('cnncli kernels "1 2 1; 2 4 2; 1 2 1"', "Show the same for a matrix of your own."),
     ),
+    "models": (
+        Example("cnncli models", "List all networks by name."),
+        Example("cnncli models resnet50", "Show the layers of one, block by block."),
+        Example(
+            'cnncli models "conv8 relu pool fc" --size 32 --color',
+            "Show layers of your own, for colour images of 32x32.",
+        ),
+        Example("cnncli models imagenet", "Show a trained network, here the one for photographs."),
+    ),
     "formats": (
         Example("cnncli formats", "Show which formats are read and written."),
         Example("cnncli formats --json", "Print them as JSON, one object per line."),

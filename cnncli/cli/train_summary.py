@@ -2,22 +2,18 @@
 
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cnncli.cli.columns import amount
+from cnncli.cli.layer_table import layer_lines
 from cnncli.models.summary import Summary, summary
+from cnncli.models.tree import tree
 
 if TYPE_CHECKING:
+    from cnncli.nn import Graph
     from cnncli.training.session import Session
 
 _MOST_ROWS = 40
 _INDENT = " " * 9  # of what follows a heading such as "data"
 _MOST_SKIPPED = 5  # files that are named with the reason
-
-
-def amount(value: float, unit: str = "") -> str:
-    """A number that is read at a glance: 61.7 k, 1.2 M, 7.7 MB with a unit."""
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"{value:.0f} {unit}".rstrip()
 
 
 def summary_lines(session: "Session", stream: TextIO) -> list[str]:
@@ -26,7 +22,8 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     from cnncli.training.capacity import run_memory
 
     dataset, options, trainer = session.dataset, session.options, session.trainer
-    table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
+    graph = trainer.inputs.network.graph
+    table = summary(graph)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
     head += [f"         left out: {each.sentence}" for each in dataset.skipped[:_MOST_SKIPPED]]
     shape = "x".join(map(str, dataset.shape))
@@ -51,12 +48,12 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     if progress.step:
         tail.append(f"         continues after step {progress.step:,}, in epoch {progress.epoch + 1}")
     columns = columns_of(stream)
-    layers = [] if progress.step else _layers(table, columns)  # of a run that goes on they are known
+    layers = [] if progress.step else _layers(graph, table, columns)  # of a run that goes on they are known
     sums = (
         f"         {table.parameters:,} parameters, "
         f"{amount(table.multiply_adds)} multiply-adds per "
         f"{dataset.noun[:-1]}, {amount(run_memory(trainer, dataset), 'B')} of memory for batches of "
-        f"{table.batch}"
+        f"{trainer.inputs.batch}"
     )
     head = wrapped([*head, f"model    {session.model.name}"], columns, _INDENT)
     return [*head, *layers, *wrapped([sums, *tail, ""], columns, _INDENT)]
@@ -76,7 +73,7 @@ def summary_object(session: "Session") -> dict[str, Any]:
     from cnncli.training.capacity import run_memory
 
     dataset, trainer = session.dataset, session.trainer
-    table = summary(trainer.inputs.network.graph, trainer.inputs.batch)
+    table = summary(trainer.inputs.network.graph)
     return {
         "run": str(session.folder.path),
         "model": session.model.name,
@@ -121,39 +118,11 @@ def augmentation(session: "Session") -> str:
     return chosen.text if chosen else "none"
 
 
-def _layers(table: Summary, columns: int | None) -> list[str]:
-    """The layers as a table, the middle of a long one left out.
-
-    Where there are too few columns the indent shrinks, then receptive fields and multiply-adds go.
-    """
-    rows = [
-        (
-            row.name,
-            str(row.shape),
-            f"{row.parameters:,}" if row.parameters else "",
-            amount(row.multiply_adds) if row.multiply_adds else "",
-            "x".join(map(str, row.receptive_field)),
-        )
-        for row in table.layers
-    ]
-    cells = [("layer", "output", "parameters", "mult-adds", "receptive field"), *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    indent, count = len(_INDENT), len(widths)
-    if columns is not None:
-        if indent + sum(widths) + 2 * (count - 1) > columns:
-            indent = 2
-        while count > 3 and indent + sum(widths[:count]) + 2 * (count - 1) > columns:
-            count -= 1
-
-    def line(row: tuple[str, ...]) -> str:
-        aligned = [
-            cell.rjust(width) if i in (2, 3) else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row[:count], widths, strict=False))
-        ]
-        return f"{' ' * indent}{'  '.join(aligned)}".rstrip()
-
-    lines = [line(row) for row in rows]
+def _layers(graph: "Graph", table: Summary, columns: int | None) -> list[str]:
+    """The layers as a table, with a line for each block; the middle of a long one is left out."""
+    heading, *lines = layer_lines(tree(graph, table), columns, indent=len(_INDENT), opened=False)
     if len(lines) > _MOST_ROWS:
         half = _MOST_ROWS // 2
-        lines = [*lines[:half], f"{' ' * indent}… {len(lines) - 2 * half} more …", *lines[-half:]]
-    return [line(cells[0]), *lines]
+        blanks = len(heading) - len(heading.lstrip())
+        lines = [*lines[:half], f"{' ' * blanks}… {len(lines) - 2 * half} more …", *lines[-half:]]
+    return [heading, *lines]

@@ -1,6 +1,7 @@
 """The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import record
 from cnncli.tasks.task import Task
-from cnncli.training.checkpoint import Checkpoint, load_checkpoint
+from cnncli.training.checkpoint import Checkpoint, load_checkpoint, open_checkpoint
 
 DEFAULT = "digits"
 NO_WEIGHTS: Mapping[str, Any] = MappingProxyType({})
@@ -74,7 +75,7 @@ def load_trained(
     UsageError
         Where it cannot be read, is damaged, or is no network.
     """
-    try:
+    with _faults_of(name):
         checkpoint = _checkpoint(name, elsewhere, quiet=quiet)
         if checkpoint.preprocessing.channels not in (1, 3):
             raise CnncliError(
@@ -83,6 +84,20 @@ def load_trained(
                 "Use a network that was trained on images.",
             )
         return Trained(checkpoint, checkpoint.network(), checkpoint.preprocessing.input_spec)
+
+
+def open_trained(name: str | None) -> tuple[Checkpoint, Graph]:
+    """A checkpoint and its layers, without looking at its weights; errors as of `load_trained`."""
+    with _faults_of(name):
+        checkpoint = open_checkpoint(model_path(DEFAULT if name is None else name))
+        return checkpoint, checkpoint.graph()
+
+
+@contextmanager
+def _faults_of(name: str | None) -> Iterator[None]:
+    """What goes wrong with a checkpoint is a wrong command line."""
+    try:
+        yield
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like

@@ -64,6 +64,9 @@ _COMMANDS = {
         ("visualize", "activations", "features", "feature-maps", "maps", "layers"), "featuremaps"
     ),
     **dict.fromkeys(("filters", "list", "spec"), "kernels"),
+    **dict.fromkeys(
+        ("model", "networks", "architectures", "summary", "summarize", "inspect", "info"), "models"
+    ),
     **dict.fromkeys(("version",), "--version"),
 }
 #: What Typer says, and how it is said here.

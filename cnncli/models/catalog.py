@@ -1,5 +1,6 @@
 """Models by name."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,6 +111,17 @@ class Model:
         if self.drops:
             given["seed"] = seed
         return self.builder(input_shape, classes, **given)
+
+    @property
+    def changes(self) -> str:
+        """What this form changed of the published network, and why; empty for networks of our own.
+
+        It is the paragraph that begins with "What" in the docstring of the family.
+        """
+        make = getattr(self.builder, "func", self.builder)
+        text = sys.modules[make.__module__].__doc__ if make else None
+        paragraphs = (" ".join(each.split()) for each in (text or "").split("\n\n"))
+        return next((each for each in paragraphs if each.startswith("What ")), "").replace("``", "")
 
     def string(self, input_shape: Shape) -> str | None:
         """Its string for images of a shape; None for networks that are not sequential."""

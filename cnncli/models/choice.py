@@ -91,6 +91,18 @@ def _built(
         raise _unfit(name, input_shape, fault, model=model, options=options) from fault
 
 
+def model_named(text: str) -> Model:
+    """What the catalog says of the network that a text names; of layers it says nothing.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name or option.
+    """
+    name, _ = _read(text, Model.usual[0])
+    return MODELS.get(name, Model(""))
+
+
 def check_model(text: str) -> None:
     """Refuse a model that is invalid for images of any size, before the images are read.
 

@@ -5,7 +5,8 @@ Source: Araujo, Norris, Sim, Computing receptive fields of convolutional neural 
 
 from dataclasses import dataclass
 
-from cnncli.nn import INPUT, Graph, Node
+from cnncli.nn import INPUT, Graph
+from cnncli.nn.window import Axis
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,19 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
     fields = {INPUT: (Field(1, 0.0, 1), Field(1, 0.0, 1))}
     for node in graph.nodes.values():
         sources = [fields[source] for source in node.inputs]
-        fields[node.name] = (_after(node, sources, 0), _after(node, sources, 1))
+        rows, columns = node.layer.window(node.input_shapes[0])
+        fields[node.name] = (
+            _after(rows, [rows_of for rows_of, _ in sources]),
+            _after(columns, [columns_of for _, columns_of in sources]),
+        )
     return fields
 
 
-def _after(node: Node, sources: list[tuple[Field, Field]], axis: int) -> Field:
-    window = node.layer.window(node.input_shapes[0])[axis]
-    widest = max((each[axis] for each in sources), key=lambda field: field.size)
+def _after(window: Axis, sources: list[Field]) -> Field:
+    """The field after a window, along one axis; of several inputs the widest field counts."""
+    widest = max(sources, key=lambda field: field.size)
     return Field(
         widest.size + (window.extent - 1) * widest.step,
         widest.first + ((window.extent - 1) / 2 - window.before) * widest.step,
-        sources[0][axis].step * window.stride,
+        sources[0].step * window.stride,
     )

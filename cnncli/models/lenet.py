@@ -1,9 +1,11 @@
 """LeNet-5.
 
 Source: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998,
-figure 2. What this form changed, as nearly all do today: each map of the second convolution reads all maps
-before it instead of a chosen few; ReLU for tanh; max pooling for a mean with a learned scale and bias; a
-softmax for distances to drawn digits.
+figure 2.
+
+What this form changed, as nearly all do today: each map of the second convolution reads all maps before it
+instead of a chosen few; ReLU for tanh; max pooling for a mean with a learned scale and bias; a softmax for
+distances to drawn digits.
 """
 
 from cnncli.nn import Conv, Flatten, Graph, Linear, MaxPool, Relu

@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from cnncli.nn.network import Network
 
 
+def fused_pairs(graph: Graph, *, trained: Collection[str] = (), keep: Collection[str] = ()) -> dict[str, str]:
+    """From a layer to the following layer that it computes as well; parameters as those of `Fusion`."""
+    found: dict[str, str] = {}
+    for node in graph.nodes.values():
+        source = node.inputs[0]
+        if source == INPUT or source in keep or len(graph.readers(source)) > 1:
+            continue
+        layer = graph.nodes[source].layer
+        folds = node.layer.is_norm and layer.fuses_norm and node.name not in trained
+        if folds or (isinstance(node.layer, Relu) and node.layer.kind in layer.fuses_relu):
+            found[source] = node.name
+    return found
+
+
 class Fusion:
     """Which layers of a network are fused into the layer before them, and the folded weights.
 
@@ -44,18 +58,11 @@ class Fusion:
     ) -> None:
         self.network = network
         self.graph = graph
-        self.fused: dict[str, str] = {}
+        self.fused = fused_pairs(graph, trained=trained, keep=keep)
         self.folded: dict[str, NDArray[np.uint8]] = {}
-        for node in self.graph.nodes.values():
-            source = node.inputs[0]
-            if source == INPUT or source in keep or len(self.graph.readers(source)) > 1:
-                continue
-            layer = self.graph.nodes[source].layer
-            if node.layer.is_norm and layer.fuses_norm and node.name not in trained:
-                self.fused[source] = node.name
-                self._allocate(self.graph.nodes[source])
-            elif isinstance(node.layer, Relu) and node.layer.kind in layer.fuses_relu:
-                self.fused[source] = node.name
+        for source, node in self.fused.items():
+            if graph.nodes[node].layer.is_norm:
+                self._allocate(graph.nodes[source])
 
     def _allocate(self, node: Node) -> None:
         for parameter in node.layer.parameters(node.input_shapes):

@@ -5,8 +5,9 @@ Keys and layouts are PyTorch's (``conv1.weight`` is (K, C, kh, kw)). The metadat
 ``training``, and ``images``: digests of what the network has seen (`TrainedImages`).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,19 @@ class Checkpoint:
         except MalformedError as error:
             raise _damaged(self.path, error) from error
 
+    def graph(self, *, seed: int = 0) -> Graph:
+        """The network's layers.
+
+        Raises
+        ------
+        CnncliError
+            Where they are damaged, or take more weights than there are.
+        """
+        with self._located():
+            graph = self.architecture.graph(seed=seed)
+            self._check_size(graph)
+        return graph
+
     def network(self, *, seed: int = 0) -> Network:
         """The network with its weights.
 
@@ -93,16 +107,21 @@ class Checkpoint:
         CnncliError
             Where the weights do not fit the architecture.
         """
-        try:
-            graph = self.architecture.graph(seed=seed)
-            self._check_size(graph)
+        graph = self.graph(seed=seed)
+        with self._located():
             network = Network(graph, scheme=None)
             network.load(self.arrays)
+        return network
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Name the file in errors about what it holds."""
+        try:
+            yield
         except MalformedError as error:
             raise _damaged(self.path, error) from error
         except CnncliError as fault:
             raise CnncliError(f"{shown(self.path or 'checkpoint')}: {fault.message}", fault.hint) from fault
-        return network
 
     def _check_size(self, graph: Graph) -> None:
         """Refuse an architecture of more weights than there are, before memory is taken for them."""
@@ -155,6 +174,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     CnncliError
         Where it cannot be read, is damaged or cut short, or is of another kind.
     """
+    found = open_checkpoint(path)
+    return replace(found, arrays=as_weights(dict(found.arrays), found.path or path))
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """The same, to be described: weights lie in the file as they are, and are not looked at."""
     if path.is_dir():
         path = path / "best.safetensors"
     arrays, metadata = read_tensors(path)
@@ -166,7 +191,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "Give weights of torchvision or timm with --weights, and their network with -m: -m resnet18.",
         )
     try:
-        return _assembled(as_weights(arrays, path), metadata, path)
+        return _assembled(arrays, metadata, path)
     except MalformedError as error:
         raise _damaged(path, error) from error
 

@@ -53,6 +53,15 @@ def test_choices_are_those_that_the_commands_take():
         parse_border(f"{border}3" if border.endswith(":") else border)
 
 
+def test_networks_and_their_options():
+    assert values("models", "") == ["digits", "imagenet", "auto", *MODELS]
+    assert completions(["models", ""])[0] == "files"
+    assert values("models", "googlenet:") == ["googlenet:aux", "googlenet:width="]
+    assert values("train", "-m", "googlenet:aux,w") == ["googlenet:aux,width="]
+    assert values("predict", "-m", "im") == ["imagenet"]
+    assert "conv8 relu" in values("models", "conv8 re")
+
+
 def test_layers_are_those_of_the_checkpoint(run):
     done = run("featuremaps", Path(__file__).parents[2] / "samples/digits/7.png", "-o", "a.png", "--json")
     names = [each["name"] for each in done.results[0]["layers"]]

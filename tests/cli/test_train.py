@@ -95,7 +95,7 @@ def test_sizes_are_rows_then_columns(run, tmp_path):
     done = run("train", "wide.npz", "-m", "conv4-5 gap fc", "--epochs", 1)
     assert "2 classes; 6x9x3" in done.err
     rows = {line.split()[0]: line.split()[1:] for line in done.err.splitlines() if line.startswith("  ")}
-    assert rows["conv1"][0] == "6x9x4"
+    assert rows["conv1"][:3] == ["5x5", "conv", "6x9x4"]
     assert rows["head"][-1] == "6x9"
 
 
@@ -378,3 +378,11 @@ def test_the_summary_fits_a_terminal(columns, bars, run, monkeypatch):
     assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
     assert {word for line in lines for word in line.split()} <= {*whole.split()}
     assert sum(line.split()[:1] == ["conv1"] for line in lines) == 1
+
+
+def test_the_summary_has_a_line_for_blocks_that_are_alike(bars, run):
+    lines = run("train", "bars.npz", "-m", "resnet20", "--dry-run").out.decode().splitlines()
+    (blocks,) = (line.split() for line in lines if "3 x BasicBlock" in line)
+    assert blocks[0] == "0-2"
+    assert "14,016" in blocks  # 3 times 2 convolutions of 2,304 and 2 norms of 32
+    assert len(lines) < 25

@@ -61,6 +61,15 @@ def test_auto_picks_by_the_picture(shape, picked):
     assert architecture("auto", shape, 10).name == picked
 
 
+def test_what_each_form_changed_is_said():
+    for name, model in MODELS.items():
+        assert bool(model.changes) == bool(model.paper) == bool(model.year), name
+        assert not model.changes or model.changes.startswith(
+            ("What this form", "What these forms", "What the Lite")
+        )
+    assert "max pooling for a mean" in MODELS["lenet5"].changes
+
+
 def test_an_architecture_keeps_its_string():
     plan = architecture(" Compact ", (28, 28, 1), 10)
     assert plan.layers.startswith("conv16-5 bn relu pool conv32")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.models.choice import build
-from cnncli.models.summary import summary
-from cnncli.nn import Inference, Network
+from cnncli.models.summary import activations_at_once, summary
+from cnncli.nn import Add, Conv, Graph, Inference, Network, Relu
 
 
 def seen(text, name, size=21):
@@ -52,9 +52,39 @@ def test_a_skip_does_not_narrow_the_field():
 
 
 def test_sums_and_memory():
-    table = summary(build("conv4-5p0 pool fc", (12, 12, 3), 6), batch=10)
-    assert [row.parameters for row in table.layers] == [4 * 75 + 4, 0, 0, 64 * 6 + 6]
-    assert [row.multiply_adds for row in table.layers] == [64 * 4 * 75, 0, 0, 64 * 6]
+    """At most the ReLU's maps, which take the place of the convolution's, and the pooled ones are needed."""
+    table = summary(build("conv4-5p0 relu pool fc", (12, 12, 3), 6))
+    assert [row.parameters for row in table.layers] == [4 * 75 + 4, 0, 0, 0, 64 * 6 + 6]
+    assert [row.multiply_adds for row in table.layers] == [64 * 4 * 75, 0, 0, 0, 64 * 6]
     assert table.parameters == 304 + 390
     assert table.multiply_adds == 19_200 + 384
-    assert table.memory == 4 * 10 * (8 * 8 * 4 + 4 * 4 * 4 + 64 + 6)
+    assert table.memory == 4 * (694 + 8 * 8 * 4 + 4 * 4 * 4)
+
+
+def test_a_skip_is_kept_until_it_is_added():
+    """Within a block the sum of three maps: the skip, the first convolution's and the second's."""
+    graph = Graph((8, 8, 2))
+    start = graph.add(Conv(2, 3, padding=1))
+    graph.add(Conv(2, 3, padding=1), Relu(), Conv(2, 3, padding=1))
+    graph.add(Add(), inputs=(graph.output, start))
+    assert activations_at_once(graph) == 3 * 8 * 8 * 2
+
+
+def test_auxiliary_heads_have_parameters_but_no_part_in_inference():
+    bare, aux = (summary(build(name, (224, 224, 3), 1000)) for name in ("googlenet", "googlenet:aux"))
+    assert (bare.parameters, aux.parameters) == (6_624_904, 13_004_888)
+    assert bare.multiply_adds == aux.multiply_adds
+
+
+# AlexNet and VGG-16: Araujo et al. 2019, table 1; ResNet-18: 7 + 4 (pooling), then 4 times 8, 8 + 3 times 16,
+# 16 + 3 times 32, 32 + 3 times 64; LeNet-5: 5 + 1 + 8 + 2.
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("alexnet", 195), ("vgg16", 212), ("resnet18", 435), ("lenet5", 16), ("seresnet18", None)],
+)
+def test_the_receptive_field_of_the_last_maps(name, size):
+    assert summary(build(name, (224, 224, 3), 10)).receptive_field == (size and (size, size))
+
+
+def test_a_network_without_maps_sees_all():
+    assert summary(build("fc8 relu fc", (5, 7, 1), 3)).receptive_field == (5, 7)

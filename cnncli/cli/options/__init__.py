@@ -14,6 +14,7 @@ COMMANDS = (
     "evaluate",
     "featuremaps",
     "kernels",
+    "models",
     "formats",
     "train",
     "samples",
