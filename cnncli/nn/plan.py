@@ -106,7 +106,7 @@ class Plan:
         self._after_chunks: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
         self._scratch_bytes = TABLE_BYTES
         self._threads = 1
-        self._slots = Slots(network, self.slots) if training else None
+        self._slots = Slots(network, self.slots, self._trained) if training else None
         if self._slots is not None:
             self.hold(self._slots.memory)
             self.hold(self._slots.squares)

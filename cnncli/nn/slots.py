@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,8 @@ class Slots:
         The network whose gradients are summed.
     count : int
         Number of slots.
+    nodes : collection of str
+        Nodes whose gradients are computed; those of frozen layers take no memory.
 
     Attributes
     ----------
@@ -41,12 +44,14 @@ class Slots:
         The sum of squares of each piece of the gradient.
     """
 
-    def __init__(self, network: Network, count: int) -> None:
+    def __init__(self, network: Network, count: int, nodes: Collection[str]) -> None:
         self._network = network
         self._offsets: dict[str, int] = {}
         self._shared: dict[str, int] = {}  # parameter: offset in the shared part
         private = most = 0
         for node in network.graph.nodes.values():
+            if node.name not in nodes:
+                continue
             shared = 0
             for parameter in node.layer.parameters(node.input_shapes):
                 name = f"{node.name}.{parameter.name}"

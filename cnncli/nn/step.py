@@ -79,6 +79,9 @@ class TrainingStep:
         self.terms = planned(objective, network.graph, batch)
         kept = list(dict.fromkeys(term.node for term in self.terms))
         self._plan = Plan(network, batch, training=True, keep=kept, frozen=frozen)
+        self.trained_bytes = network.row_bytes * sum(
+            parameter.rows for name, parameter in network.parameters.items() if name not in frozen
+        )
         self._plan_step(clip, frozen)
         self._program = self._plan.program(available_cores() if threads is None else threads, also=also)
         self.refresh()
@@ -183,8 +186,8 @@ class TrainingStep:
 
     @property
     def memory(self) -> int:
-        """Bytes of the step's memory, without the weights."""
-        return self._plan.memory + sum(kept.nbytes for kept in self._kept)
+        """Bytes of the step's memory, without the weights; moments of frozen ones are never touched."""
+        return self._plan.memory + len(self._kept) * self.trained_bytes
 
     def optimiser_state(self) -> dict[str, Floats]:
         """The optimiser's state by name, for `load_optimiser_state`."""

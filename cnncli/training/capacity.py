@@ -9,7 +9,7 @@ from cnncli.training.loop import Trainer
 
 _RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch
 _STREAMED = 6  # such blocks of a loader that reads files ahead
-_COPIES = 4  # of the weights: themselves, gradient, before the step, the best
+_COPIES = 3  # of the weights: themselves, before the step, the best; and of those that are trained a gradient
 _TESTED_COPIES = 2  # of the network that is tested: its weights, and the best in order
 _PROCESS = 60_000_000  # bytes of Python, NumPy, the native loops and the pictures of the results
 _LEAST_COPIES = 8  # those, two moments of the optimiser, and the weights in the order of the loops
@@ -52,18 +52,21 @@ def run_memory(trainer: Trainer, dataset: Dataset) -> int:
 def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
     """All of it but the interpreter and the pictures, which are there already."""
     inputs = trainer.inputs
-    weights = inputs.network.weights.nbytes
-    block = max(_RENDERED, 4 * inputs.batch * inputs.network.graph.input_shape.size)
+    weights, trained = inputs.network.weights.nbytes, trainer.step.trained_bytes
+    image = 4 * inputs.network.graph.input_shape.size
     blocks = sum(
-        1 if isinstance(split, Arrays) else _STREAMED for split in (dataset.train, dataset.val, dataset.test)
+        max(_RENDERED, image * min(inputs.batch, len(split)))
+        * (1 if isinstance(split, Arrays) else _STREAMED)
+        for split in (dataset.train, dataset.val, dataset.test)
     )
     rows = max((each.rows for each in inputs.network.parameters.values()), default=0)
     layer = rows * inputs.network.row_bytes  # the largest, on its way into another order
     averaged = bool(trainer.average)
     copies = _COPIES + 2 * averaged
-    saving = trainer.validation_memory + (1 + len(trainer.step.optimiser.slots) + averaged) * weights
+    moments = len(trainer.step.optimiser.slots) * trained
+    saving = trainer.validation_memory + (1 + averaged) * weights + moments
     testing = trainer.validation_memory + _TESTED_COPIES * weights if len(dataset.test) else 0
-    return blocks * block + copies * weights + trainer.step.memory + layer + max(saving, testing)
+    return blocks + copies * weights + trained + trainer.step.memory + layer + max(saving, testing)
 
 
 def _check(needed: int, batch: int) -> None:

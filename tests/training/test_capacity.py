@@ -57,20 +57,25 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
+WIDE = ("-m", "pool conv8 relu pool flatten fc1024 relu fc1024 relu fc")
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "frozen"),
     [
-        ("-m", "conv32 bn relu conv32 bn relu conv32 bn relu gap fc", "-b", "64"),  # activations
-        ("-m", "pool conv8 relu pool flatten fc1024 relu fc1024 relu fc"),  # weights
+        (("-m", "conv32 bn relu conv32 bn relu conv32 bn relu gap fc", "-b", "64"), False),  # activations
+        (WIDE, False),  # weights
+        (WIDE, True),  # which are not trained
     ],
 )
-def test_the_peak_is_what_was_stated(options, tmp_path):
+def test_the_peak_is_what_was_stated(options, frozen, tmp_path):
     """Of the whole process, through training, validation, saving and the test."""
     images = np.random.default_rng(3).integers(0, 255, (96, 64, 64, 3), np.uint8)
     np.savez(tmp_path / "d.npz", x=images, y=np.arange(96) % 4)
     command = [sys.executable, "-m", "cnncli", "train", tmp_path / "d.npz", "--epochs", "2", "--threads", "2"]
     command += [*options, "-o", tmp_path / "run", "-q"]
     subprocess.run([*command, "-o", tmp_path / "first"], check=True, capture_output=True)  # compiles
+    command += ["--init", tmp_path / "first", "--freeze"] if frozen else []
     dry = subprocess.run([*command, "--dry-run", "--json"], check=True, capture_output=True)
     stated = json.loads(dry.stdout)["memory"]
     measured = subprocess.run([sys.executable, "-c", PEAK, *command], check=True, capture_output=True)
