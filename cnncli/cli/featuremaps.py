@@ -80,7 +80,7 @@ class LayerActivations:
 
 def run(
     *,
-    input: str,
+    input: str | None,
     model: str | None,
     layer: list[str] | None,
     view: str,
@@ -91,13 +91,14 @@ def run(
     debug: bool,
     threads: int | None,
     max_pixels: int | None = None,
+    text: str | None = None,
     **given: Any,
 ) -> int:
     """Run the command.
 
     Parameters
     ----------
-    input : str
+    input : str or None
         A file, or ``-``.
     model : str or None
         A checkpoint or a run's folder; with ``--weights`` a network's name.
@@ -111,6 +112,8 @@ def run(
         A folder for the arrays.
     json, quiet, debug, threads, max_pixels
         As on the command line.
+    text : str or None
+        A text, in place of the input.
     **given
         The options of weights from elsewhere.
 
@@ -123,31 +126,37 @@ def run(
     start = perf_counter()
     values.choice("--view", view, tuple(VIEWS))
     set_max_pixels(values.within("--max-pixels", max_pixels, 1))
-    target = _target(output, input, layer or [], view)
+    if input is None and text is None:
+        raise UsageError(
+            "no input is given; expected an image, - for standard input, or --text",
+            f"Run, for example, {_EXAMPLE}",
+        )
+    target = _target(output, input or "text", layer or [], view)
     trained = load_trained(model, weights_of(given), quiet=quiet)
     try:
         cores = thread_count(threads)
+        if text is not None or trained.task.noun == "texts":
+            from cnncli.cli.featuremaps_text import given_text, look_at
+
+            seen = look_at(given_text(text, input), trained, layer or [], view=view, threads=cores)
+            target = _written_page(seen.page, seen.arrays, (output, target, raw))
+            source = given_text(text, None) if text is not None else str(input)
+            _say(seen.record, source, target, view=view, start=start, json=json, named=output is not None)
+            for note in () if quiet else seen.notes:
+                report(note)
+            return DONE
         names, brief = chosen_layers(trained.network.graph, layer or [], view)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
+    assert input is not None
     _check_overwrites({"input": input, "checkpoint": trained.checkpoint.path}, names, target, raw, view)
     picture, prepared = _read(input, trained)
     activations = _look(
         (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
     )
-    page = _page(activations, trained, view)
-    if output is None and target != STREAM:
-        _made(Path(FOLDER))
-        target = str(write_numbered(Path(target), _png(page_canvas(page))))
-    else:
-        write_page(target, page)
-    if raw is not None:
-        _write_arrays(Path(raw), activations.arrays)
-    if json:
-        line = _json_line(activations, trained, input, target, view=view, seconds=perf_counter() - start)
-        report(line, exactly=True) if target == STREAM else write_line(line)
-    elif output is None and target != STREAM:
-        write_line(target)
+    target = _written_page(_page(activations, trained, view), activations.arrays, (output, target, raw))
+    record = {**activations.decoded.record(), "layers": activations.layers}
+    _say(record, input, target, view=view, start=start, json=json, named=output is not None)
     if activations.prepared.changes and not quiet:
         report(f"note: the picture was {', '.join(activations.prepared.changes)}, as the network expects it")
     return DONE
@@ -375,15 +384,33 @@ def _write_arrays(folder: Path, arrays: Arrays) -> None:
         write_atomic(folder / f"{name}.npy", stream.getvalue())
 
 
-def _json_line(
-    activations: LayerActivations, trained: Trained, source: str, target: str, *, view: str, seconds: float
-) -> str:
-    value = {
-        "input": in_unicode(source),
-        "output": in_unicode(target),
-        "view": view,
-        **activations.decoded.record(),
-        "layers": activations.layers,
-        "seconds": round(seconds, 6),
-    }
-    return as_json(value)
+def _written_page(page: Page, arrays: Arrays, outputs: tuple[str | None, str, str | None]) -> str:
+    """Write a page and its arrays; returns where the page is."""
+    output, target, raw = outputs
+    if output is None and target != STREAM:
+        _made(Path(FOLDER))
+        target = str(write_numbered(Path(target), _png(page_canvas(page))))
+    else:
+        write_page(target, page)
+    if raw is not None:
+        _write_arrays(Path(raw), arrays)
+    return target
+
+
+def _say(
+    record: Mapping[str, Any],
+    source: str,
+    target: str,
+    *,
+    view: str,
+    start: float,
+    json: bool,
+    named: bool,
+) -> None:
+    """Print an object, or the name of a page that the user has not named."""
+    if json:
+        value = {"input": in_unicode(source), "output": in_unicode(target), "view": view, **record}
+        line = as_json({**value, "seconds": round(perf_counter() - start, 6)})
+        report(line, exactly=True) if target == STREAM else write_line(line)
+    elif not named and target != STREAM:
+        write_line(target)

@@ -149,6 +149,13 @@ class TextReader:
             return Row(text, error=no_output(text))
         return Row(text, next(decoded), self.about(words))
 
+    def notes(self, texts: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Lines about texts, given as words, that are not as a user might expect."""
+        count = _Count()
+        for words in texts:
+            count.add(Row("", adapted=self.about(words)))
+        return count.notes()
+
     def about(self, words: Sequence[str]) -> tuple[str, ...]:
         """What a user might not expect of a text: it is ``empty``, ``unknown``, or ``cut``."""
         if not words:

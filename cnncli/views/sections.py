@@ -60,6 +60,33 @@ class BarRow:
     share: float
 
 
+@dataclass(frozen=True)
+class WordBox:
+    """A word on a coloured ground.
+
+    Attributes
+    ----------
+    text : str
+        The word.
+    color : (red, green, blue)
+        Of the ground, 0 to 255.
+    """
+
+    text: str
+    color: tuple[int, int, int]
+
+    @property
+    def ground(self) -> str:
+        """The colour as ``#rrggbb``."""
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
+    @property
+    def ink(self) -> str:
+        """Black or white, whichever is easier to read on it."""
+        red, green, blue = self.color
+        return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#1f2933"
+
+
 @dataclass(frozen=True, eq=False)
 class Window:
     """The input with a frame on it: the receptive field of a value.
@@ -95,6 +122,8 @@ class Section:
         Pixels that the longer side of a tile should have, about.
     bars : tuple of BarRow
         In place of tiles, for a list of values.
+    words : tuple of WordBox
+        A text, word after word, above the bars.
     window : Window or None
         Drawn beside the lines.
     scale : ColorScale or None
@@ -108,6 +137,7 @@ class Section:
     tiles: tuple[Tile, ...] = ()
     side: int = 96
     bars: tuple[BarRow, ...] = ()
+    words: tuple[WordBox, ...] = ()
     window: Window | None = None
     scale: ColorScale | None = None
     note: str = ""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.images.picture import Picture
 from cnncli.images.png import encode_png
-from cnncli.views.sections import BarRow, Page, Section, Tile, Window, bar_range, tile_size
+from cnncli.views.sections import BarRow, Page, Section, Tile, Window, WordBox, bar_range, tile_size
 
 _PICTURE = 224
 _WINDOW = 112
@@ -57,6 +57,8 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .table .rows span { flex: 1 1 0; height: 0; display: flex; align-items: center; justify-content: end; }
 .shown { overflow-x: auto; padding: 1px; }
 .shown > p { margin-top: 6px; }
+.words { line-height: 2; margin-bottom: 12px; }
+.words span { padding: 3px 6px; outline: 1px solid #d5dbe0; overflow-wrap: anywhere; }
 .wide { max-width: 100%; height: auto; }
 @media (max-width: 760px) {
   body { padding: 12px 16px 40px; } section { display: block; } .about { margin-bottom: 16px; } }
@@ -99,7 +101,8 @@ def _section(section: Section) -> str:
         )
     if section.window is not None:
         about += _window(section.window)
-    shown = _bars(section.bars) if section.bars else ""
+    shown = _words(section.words) if section.words else ""
+    shown += _bars(section.bars) if section.bars else ""
     if section.tiles:
         shown += (
             '<div class="tiles">' + "".join(_tile(tile, section.side) for tile in section.tiles) + "</div>"
@@ -107,6 +110,14 @@ def _section(section: Section) -> str:
     if section.note:
         shown += f"<p>{escape(section.note)}</p>"
     return f'<section><div class="about">{about}</div><div class="shown">{shown}</div></section>\n'
+
+
+def _words(words: Sequence[WordBox]) -> str:
+    spans = "".join(
+        f'<span style="background:{word.ground};color:{word.ink}">{escape(word.text)}</span> '
+        for word in words
+    )
+    return f'<div class="words" dir="auto">{spans}</div>'
 
 
 def _picture(tile: Tile) -> str:

@@ -14,6 +14,7 @@ from cnncli.views.sections import (
     Section,
     Tile,
     Window,
+    WordBox,
     bar_range,
     in_a_row,
     tile_size,
@@ -24,6 +25,7 @@ _LEFT, _ASIDE = 40, 252  # margin, column of text
 _TILES = WIDTH - _LEFT - ROOM  # where the tiles begin
 _CAPTION = 26  # pixels of the line under a tile
 _LABEL = 13  # font size of captions and of the names of rows and columns
+_WORD, _LINE = 16, 30  # font size of words in boxes, pixels from one line of them to the next
 _PICTURE = 224  # pixels of the pictures in the head, at most
 _WINDOW = 112
 _BELOW, _ABOVE, _TRACK = BLUE, ORANGE, "#eef1f4"  # of bars: as the colours of values
@@ -100,6 +102,8 @@ def draw_section(canvas: Canvas, section: Section, top: int) -> int:
     aside = _draw_aside(canvas, section, top)
     left = _TILES
     bottom = top
+    if section.words:
+        bottom = top = _draw_words(canvas, section.words, (left, top)) + 16
     if section.bars:
         half = (ROOM - 60) // 2
         first = (len(section.bars) + 1) // 2
@@ -112,6 +116,21 @@ def draw_section(canvas: Canvas, section: Section, top: int) -> int:
     if section.note:
         bottom = canvas.paragraph((left, bottom + 6), section.note, ROOM, size=14, color=FAINT).bottom
     return max(aside, bottom)
+
+
+def _draw_words(canvas: Canvas, words: Sequence[WordBox], at: tuple[int, int]) -> int:
+    """Words in lines, each on its colour; returns the y below."""
+    x, y = at
+    for word in words:
+        text = shorten(word.text, ROOM - 12, size=_WORD)
+        width = measure(text, size=_WORD)[0] + 12
+        if x > at[0] and x + width > at[0] + ROOM:
+            x, y = at[0], y + _LINE
+        box = Box(x, y, x + width, y + _LINE - 4)
+        canvas.rect(box, fill=word.ground, outline="#d5dbe0")
+        canvas.text((x + 6, box.center[1]), text, size=_WORD, color=word.ink, anchor="lm")
+        x += width + 3
+    return y + _LINE
 
 
 def _draw_aside(canvas: Canvas, section: Section, top: int) -> int:

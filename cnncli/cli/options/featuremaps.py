@@ -4,16 +4,22 @@ from cnncli.cli.options.model import Command, Option
 from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, MODEL, QUIET, THREADS, WEIGHTS
 
 COMMAND = Command(
-    help="Draw the feature maps of a network for an image.\n\n"
+    help="Draw the feature maps of a network for an image, or what words do in one for texts.\n\n"
     "Or the kernels that its layers have learned (--view filters).",
     options=(
         Option(
             "input",
             (),
             str,
-            "An image, or - for standard input.",
-            metavar="INPUT",
-            required=True,
+            "An image or a text, or - for standard input.",
+            metavar="[INPUT]",
+        ),
+        Option(
+            "text",
+            ("--text",),
+            str,
+            "A text, in place of INPUT, for a network that was trained on texts.",
+            metavar="TEXT",
         ),
         MODEL,
         *WEIGHTS,
