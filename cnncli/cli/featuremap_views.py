@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Graph, Node
-from cnncli.nn.network import Network
+from cnncli.nn import BatchNorm, Dropout, Flatten, Graph, Network, Node, Relu
 
 if TYPE_CHECKING:
     from cnncli.views.featuremaps import LayerMaps
@@ -87,7 +86,7 @@ class View(NamedTuple):
 
 
 def _changes_values(node: Node) -> bool:
-    return not (node.layer.is_flatten or node.layer.training_only)
+    return not isinstance(node.layer, Flatten | Dropout)
 
 
 def _has_kernels(node: Node) -> bool:
@@ -188,7 +187,7 @@ def chosen_layers(graph: Graph, chosen: Sequence[str], view: str) -> tuple[list[
 def _goes_on(graph: Graph, name: str) -> bool:
     """The one layer that reads it is a norm or a ReLU, which belongs to it."""
     readers = graph.readers(name)
-    return len(readers) == 1 and (readers[0].layer.is_norm or readers[0].layer.is_relu)
+    return len(readers) == 1 and isinstance(readers[0].layer, BatchNorm | Relu)
 
 
 def _unknown(name: str, known: list[str], view: str) -> CnncliError:

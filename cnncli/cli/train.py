@@ -274,12 +274,13 @@ def draw_curves(session: "Session") -> None:
 def _only_in_training(session: "Session") -> list[str]:
     """What makes a run's training loss larger than its validation loss."""
     from cnncli.cli.train_summary import augmentation
+    from cnncli.nn import Dropout
 
     graph = session.trainer.inputs.network.graph
     found = [f"label smoothing {session.options.smoothing:g}"] if session.options.smoothing else []
     if (chosen := augmentation(session)) != "none":
         found.append(f"augmentation ({chosen})")
-    return found + ["dropout"] * any(node.layer.training_only for node in graph.nodes.values())
+    return found + ["dropout"] * any(isinstance(node.layer, Dropout) for node in graph.nodes.values())
 
 
 def _title(session: "Session") -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnncli.models.fields import Field, receptive_fields
-from cnncli.nn import INPUT, Graph, Node, Shape
-from cnncli.nn.fusion import fused_pairs
+from cnncli.nn import INPUT, Flatten, Graph, Node, Shape
+from cnncli.nn.fusion import fuse
 from cnncli.nn.window import whole
 
 Pair = tuple[int, int]
@@ -106,13 +106,13 @@ def summary(graph: Graph) -> Summary:
 
 def activations_at_once(graph: Graph) -> int:
     """The most values that inference of one sample needs at a time; the sample itself is not counted."""
-    fused = fused_pairs(graph)
+    stages = fuse(graph, training=False, trained=(), keep=()).owners
     owners: dict[str, str] = {}  # of each layer, the one whose memory holds its output
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for place, node in enumerate(graph.nodes.values()):
         source = owners.get(node.inputs[0], INPUT)
-        shares = fused.get(node.inputs[0]) == node.name or node.layer.is_flatten or node.layer.training_only
+        shares = stages[node.name] != node.name or isinstance(node.layer, Flatten)
         owners[node.name] = source if shares else node.name
         if not shares:
             first[node.name] = place

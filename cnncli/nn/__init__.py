@@ -53,6 +53,7 @@ Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is th
 """
 
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
+from cnncli.nn.inference import Inference
 from cnncli.nn.layer import Layer, Parameter
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
@@ -65,7 +66,7 @@ from cnncli.nn.network import Network
 from cnncli.nn.objective import Term
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
 from cnncli.nn.schedules import SCHEDULES, Schedule
-from cnncli.nn.step import Inference, TrainingStep
+from cnncli.nn.step import TrainingStep
 
 __all__ = [
     "INPUT",

@@ -1,122 +1,176 @@
-"""Layer fusion: a ReLU, and at inference a batch norm, computed by the layer before it."""
+"""The first pass: a graph is rewritten into stages, each of which computes one layer or several at once.
+
+`FOLDS`, `APPLIES` and `MASKS` say which layers can be computed along with which; a layer that stands in none
+of them is a stage of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
+from cnncli.nn.graph import INPUT, Graph, Node, Shape
+from cnncli.nn.layer import Layer
+from cnncli.nn.layers.activation import Relu, Relu6
+from cnncli.nn.layers.combine import Add
+from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.normalisation import BatchNorm
+from cnncli.nn.layers.pooling import MaxPool
 
-from cnncli.core.native import aligned_zeros
-from cnncli.nn.graph import INPUT, Graph, Node
-from cnncli.nn.layer import vector_parameter
-from cnncli.nn.layers.activation import Relu
-
-if TYPE_CHECKING:
-    from cnncli.nn.network import Network
-
-
-def fused_pairs(graph: Graph, *, trained: Collection[str] = (), keep: Collection[str] = ()) -> dict[str, str]:
-    """From a layer to the following layer that it computes as well; parameters as those of `Fusion`."""
-    found: dict[str, str] = {}
-    for node in graph.nodes.values():
-        source = node.inputs[0]
-        if source == INPUT or source in keep or len(graph.readers(source)) > 1:
-            continue
-        layer = graph.nodes[source].layer
-        folds = node.layer.is_norm and layer.fuses_norm and node.name not in trained
-        if folds or (isinstance(node.layer, Relu) and node.layer.kind in layer.fuses_relu):
-            found[source] = node.name
-    return found
+#: Layers whose weights and bias can take in a batch norm that follows.
+FOLDS: tuple[type[Layer], ...] = (Conv, Linear)
+#: Layers that can apply a ReLU that follows, and which.
+APPLIES: dict[type[Layer], tuple[type[Relu], ...]] = {
+    Conv: (Relu, Relu6),
+    Linear: (Relu, Relu6),
+    BatchNorm: (Relu, Relu6),
+    Add: (Relu,),
+}
+#: Layers whose backward pass can apply the gradient of what they read.
+MASKS: dict[type[Layer], type[Relu]] = {MaxPool: Relu}
 
 
-class Fusion:
-    """Which layers of a network are fused into the layer before them, and the folded weights.
+@dataclass(frozen=True)
+class Stage(Node):
+    """A layer of a rewritten graph, with what is computed along with it.
 
-    Parameters
-    ----------
-    network : Network
-        Holds the weights.
-    graph : Graph
-        The layers that are computed, searched once.
-    trained : collection of str
-        Nodes that get a gradient: their batch norms use the statistics of the batch, so they are not folded.
-    keep : frozenset of str
-        Layers whose own activations are needed, so nothing is fused into them.
+    Its name is the layer's, as are those of its parameters; ``inputs`` are names of stages.
 
     Attributes
     ----------
-    fused : dict of str to str
-        From a layer to the following layer that is fused into it.
-    folded : dict of str to ndarray
-        From a parameter's full name to its packed rows with the batch norm folded in.
+    norm : Node or None
+        The batch norm that is folded into its weights.
+    relu : str
+        Kind of the ReLU that it applies to its output; empty if there is none.
+    masks : bool
+        Its backward pass applies the gradient of the ReLU before it.
+    masked : bool
+        The gradient of its output has been through its ReLU already.
     """
 
-    def __init__(
-        self, network: Network, graph: Graph, *, trained: Collection[str], keep: frozenset[str]
-    ) -> None:
-        self.network = network
-        self.graph = graph
-        self.fused = fused_pairs(graph, trained=trained, keep=keep)
-        self.folded: dict[str, NDArray[np.uint8]] = {}
-        for source, node in self.fused.items():
-            if graph.nodes[node].layer.is_norm:
-                self._allocate(graph.nodes[source])
+    norm: Node | None = None
+    relu: str = ""
+    masks: bool = False
+    masked: bool = False
 
-    def _allocate(self, node: Node) -> None:
-        for parameter in node.layer.parameters(node.input_shapes):
-            size = parameter.rows * self.network.row_bytes
-            self.folded[f"{node.name}.{parameter.name}"] = aligned_zeros(size)
-            if parameter.name == "weight":
-                size //= parameter.taps
-                self.folded.setdefault(f"{node.name}.bias", aligned_zeros(size))
 
-    def canonical(self, name: str) -> str:
-        """The last of the layers fused into a layer, which names their common output."""
-        while name in self.fused:
-            name = self.fused[name]
-        return name
+class FusedGraph:
+    """A rewritten graph.
 
-    def applied(self, name: str) -> str:
-        """Kind of the ReLU that follows the layer and is applied by it; empty if there is none."""
-        last = self.graph.nodes[self.canonical(name)]
-        return last.layer.kind if isinstance(last.layer, Relu) and last.name != name else ""
+    Attributes
+    ----------
+    input_shape : Shape
+        Of the graph.
+    stages : dict of str to Stage
+        By name, in topological order.
+    owners : dict of str to str
+        From each layer of the graph to the stage whose output is the layer's; the input is its own.
+    """
 
-    def address(self, name: str) -> int:
-        """Address of a parameter's packed rows, folded if there is a batch norm."""
-        return int(self.folded[name].ctypes.data) if name in self.folded else self.network.address(name)
+    def __init__(self, input_shape: Shape) -> None:
+        self.input_shape = input_shape
+        self.stages: dict[str, Stage] = {}
+        self.owners: dict[str, str] = {INPUT: INPUT}
+        self._readers: dict[str, list[str]] = {}
 
-    def fold(self) -> None:
-        """Fold each batch norm into the current weights and bias of the layer before it."""
-        array = self.network.array
-        for source, norm in self.fused.items():
-            layer = self.graph.nodes[norm].layer
-            if not layer.is_norm:
-                continue
-            weight, bias, mean, variance = (
-                array(f"{norm}.{name}").astype(np.float64)
-                for name in ("weight", "bias", "running_mean", "running_var")
-            )
-            scale = weight / np.sqrt(variance + layer.epsilon)
-            kernel = array(f"{source}.weight")
-            self._write(source, "weight", kernel * scale.reshape(-1, *[1] * (kernel.ndim - 1)))
-            before = (
-                array(f"{source}.bias")
-                if f"{source}.bias" in self.network.parameters
-                else np.zeros_like(mean)
-            )
-            self._write(source, "bias", (before - mean) * scale + bias)
+    def append(self, stage: Stage) -> None:
+        """Add a stage that computes the layer of its name."""
+        self.stages[stage.name] = stage
+        self.owners[stage.name] = stage.name
+        for source in dict.fromkeys(stage.inputs):
+            self._readers.setdefault(source, []).append(stage.name)
 
-    def _write(self, source: str, name: str, values: NDArray[np.float64]) -> None:
-        full = f"{source}.{name}"
-        parameter = self.network.parameters.get(full)
-        if parameter is None:
-            weight = self.network.parameters[f"{source}.weight"]
-            parameter = vector_parameter(name, len(values), groups=weight.groups)
-        parameter.pack(values, self.folded[full].view(np.float32))
+    def absorb(self, layer: str, stage: Stage) -> None:
+        """Let a stage, changed to this, compute the layer that follows it too."""
+        self.stages[stage.name] = stage
+        self.owners[layer] = stage.name
 
-    @property
-    def memory(self) -> int:
-        """Bytes of the folded weights."""
-        return sum(array.nbytes for array in self.folded.values())
+    def readers(self, name: str) -> list[Stage]:
+        """Stages that read the output of a stage, or the input."""
+        return [self.stages[each] for each in self._readers.get(name, ())]
+
+    def shape_of(self, name: str) -> Shape:
+        """Shape of a stage's output, or of the input."""
+        return self.input_shape if name == INPUT else self.stages[name].shape
+
+
+def fuse(graph: Graph, *, training: bool, trained: Collection[str], keep: Collection[str]) -> FusedGraph:
+    """Rewrite a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The layers that are computed.
+    training : bool
+        Whether layers behave as in training.
+    trained : collection of str
+        Layers that get a gradient.
+    keep : collection of str
+        Layers whose own activations are needed, so nothing that follows is computed along with them.
+    """
+    made = FusedGraph(graph.input_shape)
+    ends: dict[str, str] = {}  # by stage: the last layer that it computes
+    for node in graph.nodes.values():
+        source = node.inputs[0]
+        owner = made.owners[source]
+        if not training and isinstance(node.layer, Dropout):
+            made.owners[node.name] = owner  # the identity
+            continue
+        alone = source not in keep and len(graph.readers(source)) == 1
+        before = made.stages[owner] if alone and ends.get(owner) == source else None
+        joined = before and (_with_norm(before, node, trained) or _with_relu(before, node))
+        if joined:
+            made.absorb(node.name, joined)
+            ends[owner] = node.name
+            continue
+        stage = Stage(
+            node.name,
+            node.layer,
+            tuple(made.owners[name] for name in node.inputs),
+            node.shape,
+            node.input_shapes,
+        )
+        if before and node.name in trained:
+            stage = _with_mask(stage, before, made)
+        made.append(stage)
+        ends[node.name] = node.name
+    return made
+
+
+def _with_norm(stage: Stage, node: Node, trained: Collection[str]) -> Stage | None:
+    """Fold a batch norm into the weights and the bias before it.
+
+    Without the statistics of a batch it is a fixed scale and shift of each channel, and so are weights and
+    bias: no pass over the maps is left. In training this holds where neither it nor what precedes it is
+    trained.
+    """
+    folds = isinstance(stage.layer, FOLDS) and isinstance(node.layer, BatchNorm)
+    free = stage.norm is None and not stage.relu and node.name not in trained
+    return replace(stage, norm=node) if folds and free else None
+
+
+def _with_relu(stage: Stage, node: Node) -> Stage | None:
+    """Apply a ReLU before a value is stored, while it is in a register: it is not read and written again."""
+    known = next((relus for kind, relus in APPLIES.items() if isinstance(stage.layer, kind)), ())
+    applies = not stage.relu and type(node.layer) in known
+    return replace(stage, relu=node.layer.kind) if applies and isinstance(node.layer, Relu) else None
+
+
+def _with_mask(stage: Stage, before: Stage, made: FusedGraph) -> Stage:
+    """Let a max pooling apply the gradient of the ReLU before it.
+
+    A gradient passes where the ReLU's output is above 0, and the pooling compares that output with its
+    maximum anyway. Average pooling does not look at it.
+    """
+    relu = MASKS.get(type(stage.layer))
+    if relu is None or relu.kind not in (before.relu, _own_kind(before)):
+        return stage
+    if before.relu:
+        made.stages[before.name] = replace(before, masked=True)
+    return replace(stage, masks=True)
+
+
+def _own_kind(stage: Stage) -> str:
+    """Kind of a ReLU that is a stage of its own."""
+    return stage.layer.kind if isinstance(stage.layer, Relu) else ""

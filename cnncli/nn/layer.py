@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.graph import Shape
 from cnncli.nn.window import POINT, Window
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
 
 LANES = processor()[3].lanes
 BLOCK = 2 * LANES  # output channels in one panel of weights: two vectors
@@ -184,19 +185,12 @@ def refuse_flattened(shape: Shape, what: str) -> None:
 class Layer:
     """A layer's shapes and parameters, and its forward and backward pass.
 
-    A layer is a frozen dataclass of its settings. `forward` and `backward` add native calls to a plan;
-    they run once, when a network is planned, not in every step.
+    A layer is a frozen dataclass of its settings. `forward` and `backward` add native calls to a step;
+    they run once, when it is scheduled, not whenever it is run.
     """
 
     min_inputs: ClassVar[int] = 1
     max_inputs: ClassVar[int] = 1
-    is_flatten: ClassVar[bool] = False
-    is_norm: ClassVar[bool] = False  # a batch norm, which is folded into the layer before it at inference
-    training_only: ClassVar[bool] = False  # the identity at inference
-    epsilon: float = 0.0
-    fuses_norm: ClassVar[bool] = False  # a following batch norm can be folded into it, at inference
-    is_relu: ClassVar[bool] = False
-    fuses_relu: ClassVar[tuple[str, ...]] = ()  # kinds of ReLU that it can apply if they follow it
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""
@@ -230,10 +224,10 @@ class Layer:
         """Whether its gradient is summed over the whole batch at once, not slot by slot."""
         return False
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """Emit the calls of the forward pass."""
         raise NotImplementedError
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Emit the calls of the backward pass."""
         raise NotImplementedError

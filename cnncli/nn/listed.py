@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.nn.calls import PIECE_ROWS
 from cnncli.nn.layer import BLOCK, Parameter
-from cnncli.nn.slots import PIECE_ROWS
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.schedule import Schedule
 
 _TASKS = 64  # at most, among which rows are divided
 
@@ -28,19 +28,19 @@ class ListedRows:
         Calls of a loop: it gives each an equal part of the rows.
     """
 
-    def __init__(self, plan: Plan, node: str, table: Parameter, *, words: int) -> None:
+    def __init__(self, schedule: Schedule, node: str, table: Parameter, *, words: int) -> None:
         self.name = f"{node}.weight"
         self.tasks = min(_TASKS, -(-table.rows // PIECE_ROWS))
-        self._network, self._table, self._words = plan.network, table, words
-        most = plan.batch * words
-        self._listed: NDArray[Any] = plan.hold(np.zeros(1 + most, np.int64))
-        self._starts: NDArray[Any] = plan.hold(np.zeros(1 + most, np.int64))
-        self._places: NDArray[Any] = plan.hold(np.zeros(max(1, most), np.int64))
-        self._plan = plan
+        self._network, self._table, self._words = schedule.network, table, words
+        most = schedule.chunks.batch * words
+        self._listed: NDArray[Any] = schedule.hold(np.zeros(1 + most, np.int64))
+        self._starts: NDArray[Any] = schedule.hold(np.zeros(1 + most, np.int64))
+        self._places: NDArray[Any] = schedule.hold(np.zeros(max(1, most), np.int64))
+        self._schedule = schedule
 
     def sums_job(self, *, floats: int) -> NDArray[np.void]:
         """The record of ``embed_sums``."""
-        return self._plan.job(
+        return self._schedule.job(
             nn_jobs.EMBED_SUMS,
             floats=floats,
             gradient=self._network.gradient_address(self.name),
@@ -50,12 +50,12 @@ class ListedRows:
             places=self._places.ctypes.data,
             words=self._words,
             tasks=self.tasks,
-            squares=self._plan.squares_address(self.name),
+            squares=self._schedule.squares_address(self.name),
         )
 
     def optimise_job(self, **fields: float) -> NDArray[np.void]:
         """The record of ``optimise_listed``, with the fields of ``optimise``."""
-        return self._plan.job(
+        return self._schedule.job(
             nn_jobs.OPTIMISE_LISTED,
             listed=self._listed.ctypes.data,
             first_block=self._network.row_range(self.name)[0],

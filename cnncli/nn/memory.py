@@ -1,17 +1,28 @@
-"""Memory layout of tensors, by liveness: memory is reused as soon as its last reader is done."""
+"""The third pass: memory for the tensors of a schedule, by liveness.
+
+Memory is reused as soon as its last reader is done. A tensor that lives only while its chunk is processed is
+in the scratch memory of the thread; one that lives longer (batch norm and fully connected layers use the
+whole batch) is in the arena, at the same offset in each chunk's part.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core.nn_jobs import CACHE_LINE, LOCAL
+from cnncli.core import native
+from cnncli.core.nn_jobs import CACHE_LINE, LOCAL, TABLE_BYTES
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Halo
+from cnncli.records import record
+
+if TYPE_CHECKING:
+    from cnncli.nn.calls import Op
+    from cnncli.nn.chunks import Chunks
 
 SLACK = 256  # bytes after a tensor that vector loads and stores may touch
 
@@ -32,12 +43,20 @@ class Tensor:
     halo: Halo = (0, 0)
     external: int = 0  # address of an array outside the arena, one image after the other
     view_of: Tensor | None = None  # the tensor whose memory this is, in another shape
-    first: int = -1
-    last: int = -1
-    phases: set[int] = field(default_factory=set)
-    kept: bool = False
+    first: int = -1  # number of the call that touches it first …
+    last: int = -1  # … and of the last one
+    phases: set[int] = field(default_factory=set)  # in which it is touched
+    kept: bool = False  # read by a call for the whole batch
     address: int = 0
     chunk_pitch: int = LOCAL
+
+    def touch(self, call: int, phase: int, *, whole: bool) -> None:
+        """Note that a call reads or writes it: one for the whole batch, or for every chunk."""
+        t = self.view_of or self
+        t.first = call if t.first < 0 else t.first
+        t.last = call
+        t.phases.add(phase)
+        t.kept |= whole
 
     @property
     def pixel(self) -> int:
@@ -69,65 +88,46 @@ class Tensor:
         """Whether rows are contiguous."""
         return self.halo[1] == 0
 
-
-@dataclass(eq=False)
-class Op:
-    """Calls of one native loop with one record."""
-
-    loop: str
-    job: NDArray[np.void]
-    tensors: dict[str, tuple[Tensor, int]]
-    tasks: list[tuple[int, int]] | None  # None: every chunk
-    band: int | None = None  # operations of a phase with the same number form one task, in order
+    @property
+    def is_local(self) -> bool:
+        """Whether it lives only while its chunk is processed."""
+        return len(self.phases) == 1 and not self.kept
 
 
-class Part(NamedTuple):
-    """One thread's part of a layer's work on a sample.
+@record(eq=False)
+class Layout:
+    """Where the tensors of a schedule are.
 
     Attributes
     ----------
-    job : ndarray of void, shape (1,)
-        The record.
-    tensors : mapping
-        By field, optionally with an offset in bytes.
-    lines : (int, int) or None
-        Lines of the output that it computes, if it computes whole lines.
+    arena : ndarray of uint8
+        Memory of those that outlive a chunk's turn, for all chunks.
+    scratch_bytes : int
+        What each thread needs for the others.
     """
 
-    job: NDArray[np.void]
-    tensors: Mapping[str, Tensor | tuple[Tensor, int]]
-    lines: tuple[int, int] | None
+    arena: NDArray[np.uint8]
+    scratch_bytes: int
 
 
-@dataclass(eq=False)
-class Split:
-    """A phase in which each thread computes its own lines of a layer's output, and continues with them.
-
-    Attributes
-    ----------
-    phase, number : list of Op, int
-        The phase and its index.
-    bands : list of (int, int)
-        Lines of each task.
-    computed : list of Tensor
-        Tensors computed so far, each task its own lines.
-    """
-
-    phase: list[Op]
-    number: int
-    bands: list[tuple[int, int]]
-    computed: list[Tensor]
-
-    def covers(self, *tensors: Tensor) -> bool:
-        """Whether each task can continue with its own lines of these tensors."""
-        read = [t for t in tensors if any(t is each for each in self.computed)]
-        return bool(read) and all(
-            t.view_of is None
-            and not t.external
-            and t.shape.height == self.bands[-1][1]
-            and (t in read or self.number not in t.phases)
-            for t in tensors
-        )
+def lay_out(phases: Sequence[Sequence[Op]], chunks: Chunks) -> Layout:
+    """Give every tensor of the calls an address, and write it into their records."""
+    ops = [op for phase in phases for op in phase]
+    seen = [t.view_of or t for op in ops for t, _ in op.tensors.values()]
+    inner = [t for t in {id(t): t for t in seen}.values() if not t.external]
+    local = [t for t in inner if t.is_local]
+    kept = [t for t in inner if not t.is_local]
+    scratch_bytes = TABLE_BYTES + assign_addresses(local, chunks.size) + SLACK
+    chunk_bytes = assign_addresses(kept, chunks.size)
+    arena = native.aligned_zeros(chunk_bytes * chunks.count + SLACK)
+    for t in local:
+        t.address += TABLE_BYTES + t.lead
+    for t in kept:
+        t.address += int(arena.ctypes.data) + t.lead
+        t.chunk_pitch = chunk_bytes
+    for op in ops:
+        _fill_in(op, chunks.size)
+    return Layout(arena, scratch_bytes)
 
 
 def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
@@ -159,7 +159,7 @@ def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
     return ((top // CACHE_LINE) | 1) * CACHE_LINE if top else 0
 
 
-def fill_in(op: Op, chunk: int) -> None:
+def _fill_in(op: Op, chunk: int) -> None:
     """Write the addresses and pitches of an operation's tensors into its record."""
     for name, (view, offset) in op.tensors.items():
         t = view.view_of or view

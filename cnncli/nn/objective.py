@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
+from cnncli.nn.elementwise import copy
 from cnncli.nn.graph import Graph
 from cnncli.nn.losses import Loss
 from cnncli.nn.memory import Tensor
-from cnncli.nn.plan import Plan
+from cnncli.nn.schedule import Schedule
 
 Targets = NDArray[np.generic] | Mapping[str, NDArray[np.generic]]
 
@@ -62,11 +63,11 @@ class PlannedTerm:
         self.outputs = np.zeros((batch, self._shape.size), np.float32)
         self._scale = 0.0
 
-    def plan(self, plan: Plan) -> None:
+    def emit(self, schedule: Schedule) -> None:
         """Add the loss after the forward pass, and the gradient with which the backward pass starts."""
-        out, loss = plan.value(self.node), self.term.loss
-        plan.apply("copy", out, out, Tensor(self._shape, external=self.outputs.ctypes.data))
-        self._job = plan.job(
+        out, loss = schedule.value(self.node), self.term.loss
+        copy(schedule, out, Tensor(self._shape, external=self.outputs.ctypes.data))
+        self._job = schedule.job(
             nn_jobs.LOSS,
             outputs=self._shape.channels,
             targets=self._targets.ctypes.data,
@@ -74,11 +75,11 @@ class PlannedTerm:
             kind=loss.kind,
             beta=loss.beta,
         )
-        dx, add = plan.gradient_target(self.node)
+        dx, add = schedule.gradient_target(self.node)
         own = Tensor(self._shape) if add else dx  # another term has written the gradient of this output
-        plan.each_chunk("losses", self._job, {"x": out, "dx": own})
+        schedule.each_chunk("losses", self._job, {"x": out, "dx": own})
         if add:
-            plan.apply("copy", own, own, dx, add=True)
+            copy(schedule, own, dx, add=True)
 
     def start(self, targets: Targets, samples: int) -> None:
         """Set the targets of a step."""

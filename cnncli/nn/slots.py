@@ -1,4 +1,4 @@
-"""Partial gradients: one for each range of chunks, summed when all are done."""
+"""Partial gradients: one for each range of chunks, a slot, summed when all are done."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import native
+from cnncli.core import native, nn_jobs
 from cnncli.core.nn_jobs import CACHE_LINE
-from cnncli.nn.graph import Node
+from cnncli.nn.calls import PIECE_ROWS
 from cnncli.nn.memory import SLACK, pieces
 
 if TYPE_CHECKING:
+    from cnncli.nn.graph import Node
     from cnncli.nn.network import Network
+    from cnncli.nn.schedule import Schedule
 
 LARGE_GRADIENT = 1 << 20  # bytes from which a barrier pays, so that layers share the memory
-PIECE_ROWS = 256  # rows of a parameter in one task
 
 
 class Slots:
@@ -41,7 +42,7 @@ class Slots:
     pitch : int
         Bytes from one slot to the next.
     squares : ndarray of float64
-        The sum of squares of each piece of the gradient.
+        The sum of squares of each piece of the gradient, once all are summed.
     """
 
     def __init__(self, network: Network, count: int, nodes: Collection[str]) -> None:
@@ -73,37 +74,45 @@ class Slots:
         self._first_square = dict(zip(network.parameters, starts.tolist(), strict=False))
         self.squares: NDArray[np.float64] = np.zeros(starts[-1], np.float64)
 
-    def __contains__(self, name: str) -> bool:
-        """Whether a parameter's gradient has slots."""
-        return name in self._offsets
-
     def address(self, name: str) -> int:
-        """Address of a gradient in the first slot."""
+        """Where a parameter's gradient goes: in the first slot, or, without slots, the network's own."""
+        if name not in self._offsets:
+            return self._network.gradient_address(name)
         return int(self.memory.ctypes.data) + self._offsets[name]
 
-    def is_shared(self, name: str) -> bool:
-        """Whether another layer's gradient uses the same memory."""
-        return name in self._shared
+    def sum_shared(self, schedule: Schedule, node: Node) -> None:
+        """Add the calls that sum those gradients of a layer whose memory another layer uses."""
+        for parameter in node.layer.parameters(node.input_shapes):
+            name = f"{node.name}.{parameter.name}"
+            if name in self._shared:
+                schedule.barrier()
+                self._sum(schedule, name)
+                schedule.barrier()
 
-    def shared_by(self, node: Node) -> list[str]:
-        """Names of a layer's gradients whose memory another layer uses."""
-        names = [f"{node.name}.{parameter.name}" for parameter in node.layer.parameters(node.input_shapes)]
-        return [name for name in names if name in self._shared]
+    def sum_others(self, schedule: Schedule, names: Collection[str]) -> None:
+        """Add the calls that sum the remaining ones of these gradients, and square them."""
+        for name in names:
+            if name not in self._shared and not self._network.parameters[name].sparse:
+                self._sum(schedule, name)
 
     def squares_address(self, name: str) -> int:
         """Address of the sums of squares of a gradient's pieces."""
         first: int = self._first_square[name]
         return int(self.squares.ctypes.data) + 8 * first
 
-    def reduction_fields(self, name: str) -> dict[str, int]:
-        """Fields of the record that sums a gradient's slots."""
+    def _sum(self, schedule: Schedule, name: str) -> None:
         parameter = self._network.parameters[name]
-        return {
-            "slot_pitch": self.pitch,
-            "out": self._network.gradient_address(name),
-            "taps": parameter.taps,
-            "blocks": parameter.blocks,
-            "last": parameter.outputs - (parameter.blocks - 1) * (self._network.row_bytes // 4),
-            "squares": self.squares_address(name),
-            "piece": PIECE_ROWS,
-        }
+        one = name not in self._offsets
+        job = schedule.job(
+            nn_jobs.REDUCE,
+            slots=self.address(name),
+            slot_count=schedule.constant(np.ones(1, np.int64)) if one else schedule.used_slots.ctypes.data,
+            slot_pitch=self.pitch,
+            out=self._network.gradient_address(name),
+            taps=parameter.taps,
+            blocks=parameter.blocks,
+            last=parameter.outputs - (parameter.blocks - 1) * (self._network.row_bytes // 4),
+            squares=self.squares_address(name),
+            piece=PIECE_ROWS,
+        )
+        schedule.whole("reduce", job, pieces(parameter.rows, PIECE_ROWS))

@@ -1,7 +1,7 @@
 """How many images a step takes, and which steps nothing could be learned from."""
 
 from cnncli.errors import OptionError
-from cnncli.nn import Graph
+from cnncli.nn import BatchNorm, Graph
 
 
 def whole_steps_only(graph: Graph, images: int, batch: int, *, frozen: bool) -> bool:
@@ -41,6 +41,6 @@ def whole_steps_only(graph: Graph, images: int, batch: int, *, frozen: bool) -> 
 def _norm_of_points(graph: Graph) -> str | None:
     """The first batch norm whose input has one row and one column."""
     for name, node in graph.nodes.items():
-        if node.layer.is_norm and node.input_shapes[0][:2] == (1, 1):
+        if isinstance(node.layer, BatchNorm) and node.input_shapes[0][:2] == (1, 1):
             return name
     return None

@@ -4,7 +4,7 @@ from cnncli.core.available import available_memory
 from cnncli.data.model import Arrays, Dataset
 from cnncli.errors import OptionError
 from cnncli.nn import Graph
-from cnncli.nn.plan import SLOTS
+from cnncli.nn.chunks import SLOTS
 from cnncli.training.loop import Trainer
 
 _RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch

@@ -17,7 +17,7 @@ from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import Architecture
-from cnncli.nn import Graph, Network
+from cnncli.nn import BatchNorm, Graph, Network
 from cnncli.tasks import task_named
 from cnncli.tasks.preprocessing import LARGEST_SIDE, Preprocessing
 from cnncli.tasks.task import Task
@@ -126,8 +126,9 @@ class Checkpoint:
     def _check_size(self, graph: Graph) -> None:
         """Refuse an architecture of more weights than there are, before memory is taken for them."""
         held = sum(array.size for array in self.arrays.values())
-        norms = sum(4 * node.shape.channels for node in graph.nodes.values() if node.layer.is_norm)
-        taken = norms + sum(node.weight_count for node in graph.nodes.values())
+        nodes = graph.nodes.values()
+        norms = sum(4 * node.shape.channels for node in nodes if isinstance(node.layer, BatchNorm))
+        taken = norms + sum(node.weight_count for node in nodes)
         if taken > held:
             raise CnncliError(
                 f"its architecture takes {taken:,} weights or more; the file holds {held:,}",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
-from cnncli.nn import Inference, Network, Term, TrainingStep
+from cnncli.nn import Flatten, Inference, Network, Term, TrainingStep
 from cnncli.nn.graph import MAIN
 from cnncli.tasks.task import Tally, Task, added
 from cnncli.training.options import TrainOptions, usual_rate
@@ -331,7 +331,7 @@ class Trainer:
         network, progress = self.inputs.network, self.progress
         np.copyto(network.weights, self._before[0])
         np.copyto(network.state, self._before[1])
-        names = [name for name, node in network.graph.nodes.items() if not node.layer.is_flatten]
+        names = [name for name, node in network.graph.nodes.items() if not isinstance(node.layer, Flatten)]
         inner = [name for name in names if name != network.graph.output]  # which is always kept
         kept = Inference(network, len(batch), threads=self.inputs.threads, keep=inner)
         peaks = {

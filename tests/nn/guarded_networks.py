@@ -11,8 +11,8 @@ from guarded import CANARY, Guarded
 from cnncli import nn
 from cnncli.core import native
 from cnncli.models.choice import build
-from cnncli.nn import fusion, network
-from cnncli.nn.plan import Plan
+from cnncli.nn import folding, network
+from cnncli.nn.calls import Calls
 
 LINE = 64
 STRINGS = [
@@ -43,12 +43,12 @@ class Keeper:
             assert (room.bytes[size:] == CANARY).all(), f"written behind {size} bytes"
 
 
-def guarded_constant(plan, values):
-    """Address of a copy that the plan keeps, with nothing behind it."""
+def guarded_constant(calls, values):
+    """Address of a copy that the calls keep, with nothing behind it."""
     flat = np.ascontiguousarray(values).view(np.uint8).ravel()
     room = Guarded(flat.size, at_end=True)
     room.bytes[: flat.size] = flat
-    return int(plan.hold(room.bytes).ctypes.data)
+    return int(calls.hold(room.bytes).ctypes.data)
 
 
 def branches():
@@ -70,8 +70,8 @@ def branches():
 def run(graph, batch, threads):
     """Two steps of training, then inference by one and by many."""
     keeper = Keeper()
-    native.aligned_zeros = network.aligned_zeros = fusion.aligned_zeros = keeper.zeros
-    Plan.constant = guarded_constant
+    native.aligned_zeros = network.aligned_zeros = folding.aligned_zeros = keeper.zeros
+    Calls.constant = guarded_constant
     random = np.random.default_rng(0)
     shape, classes = graph.input_shape[:3], graph.output_shape.channels
     images = random.standard_normal((batch, *shape), np.float32)

@@ -4,8 +4,12 @@ import numpy as np
 from oracle import slope
 
 from cnncli.nn import INPUT, Graph, Network
-from cnncli.nn.memory import Tensor
-from cnncli.nn.plan import Plan
+from cnncli.nn.calls import program
+from cnncli.nn.chunks import chunked
+from cnncli.nn.elementwise import copy
+from cnncli.nn.memory import Tensor, lay_out
+from cnncli.nn.schedule import Schedule, trained_layers
+from cnncli.nn.slots import Slots
 
 
 def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
@@ -13,31 +17,34 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     network = Network(graph, seed=5)
     if arrays:
         network.load({**network.export(), **arrays})
-    plan = Plan(network, len(x), training=True, input_gradient=True)
-    plan.forward()
-    value = plan.value(graph.output)
+    pruned = graph.pruned((graph.output,))
+    trained = trained_layers(pruned, (), also=[INPUT])
+    slots = Slots(network, chunked(len(x)).slots, trained)
+    schedule = Schedule(network, pruned, len(x), trained=trained, slots=slots)
+    schedule.forward()
+    value = schedule.value(graph.output)
     out = np.zeros((len(x), *value.shape[:3]), np.float32)
-    plan.apply("copy", value, value, Tensor(value.shape, external=out.ctypes.data))
+    copy(schedule, value, Tensor(value.shape, external=out.ctypes.data))
     given = np.ascontiguousarray(dout, np.float32)
-    slot, _ = plan.gradient_target(graph.output)
-    source = Tensor(value.shape, external=given.ctypes.data)
-    plan.apply("copy", source, source, slot)
-    plan.backward()
+    slot, _ = schedule.gradient_target(graph.output)
+    copy(schedule, Tensor(value.shape, external=given.ctypes.data), slot)
+    schedule.backward()
     dx = np.zeros(x.shape, np.float32)
-    found = plan.gradient(INPUT)
-    plan.apply("copy", found, found, Tensor(found.shape, external=dx.ctypes.data))
-    plan.emit_after_chunks()
-    plan.barrier()
-    plan.sum_slots()
-    plan.phases = plan.with_weights(plan.phases)
-    program = plan.program(threads)
+    found = schedule.gradient(INPUT)
+    copy(schedule, found, Tensor(found.shape, external=dx.ctypes.data))
+    schedule.emit_after_chunks()
+    schedule.barrier()
+    slots.sum_others(schedule, network.parameters)
+    phases = schedule.with_weights(schedule.phases)
+    layout = lay_out(phases, schedule.chunks)
+    step = program(phases, schedule.chunks, threads=threads, scratch_bytes=layout.scratch_bytes)
     # What no loop has written is NaN, so that reading it cannot go unseen.
-    for scratch in program._scratch:
+    for scratch in step._scratch:
         scratch[2048:].view(np.float32)[:] = np.nan
-    plan.arena.view(np.float32)[:] = np.nan
+    layout.arena.view(np.float32)[:] = np.nan
     images = np.ascontiguousarray(x, np.float32)
-    plan.start(images, samples or len(x), 1)
-    program.run(samples or len(x))
+    schedule.start(images, samples or len(x), 1)
+    step.run(samples or len(x))
     return out, dx, dict(network.unpack(network.gradient)), network
 
 

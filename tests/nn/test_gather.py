@@ -19,7 +19,7 @@ def test_a_sum_is_cut_where_its_weights_leave_the_cache(monkeypatch, longest, pa
     network = Network(graph, seed=1)
     x = np.random.default_rng(0).standard_normal((2, 9, 8, 7), np.float32)
     inference = Inference(network, 2, threads=1)
-    jobs = [op.job for phase in inference._plan.phases for op in phase if op.loop == "conv_forward"]
+    jobs = [op.job for phase in inference._schedule.phases for op in phase if op.loop == "conv_forward"]
     assert [int(job["sum_blocks"][0]) for job in jobs] == [parts]
     arrays = network.export()
     expected = oracle.conv(x.astype(np.float64), arrays["layer.weight"].astype(np.float64), 0)

@@ -151,7 +151,7 @@ def test_inference_leaves_out_what_the_output_does_not_need():
     pruned, expected = outputs(graph, x), outputs(plain, x)
     assert pruned.run(x).tobytes() == expected.run(x).tobytes()
     assert pruned.memory == expected.memory
-    ops = [[op.loop for phase in each._plan.phases for op in phase] for each in (pruned, expected)]
+    ops = [[op.loop for phase in each._schedule.phases for op in phase] for each in (pruned, expected)]
     assert ops[0] == ops[1]
 
 

@@ -99,7 +99,7 @@ def test_large_gradients_share_their_memory(monkeypatch):
     together = trained(2)
     assert together[0].weights.tobytes() == apart[0].weights.tobytes()
     assert together[2].gradient_norm == apart[2].gradient_norm
-    assert together[2]._plan.slot_pitch < apart[2]._plan.slot_pitch
+    assert together[2]._schedule.slot_pitch < apart[2]._schedule.slot_pitch
 
 
 def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
@@ -118,7 +118,7 @@ def test_a_branch_that_nobody_reads_has_no_gradient(monkeypatch):
 
 
 def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
     graph = Graph((21, 20, 3))
     graph.add(Conv(32, 3, padding=1), Relu())  # in bands of lines, by tiles
     graph.add(Conv(24, 5, stride=2), Relu())  # in bands of lines, the last block half full
@@ -135,13 +135,13 @@ def test_threads_that_share_one_picture_change_no_bit(monkeypatch):
 
 
 def test_threads_go_on_with_their_own_lines(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
-    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
     network = Network(build("resnet20", (19, 16, 3), 4), seed=1)
     images = np.random.default_rng(0).standard_normal((2, 19, 16, 3), np.float32)
     one, three = (Inference(network, 1, threads=threads) for threads in (1, 3))
     assert one.run(images).tobytes() == three.run(images).tobytes()
-    shared = [phase for phase in three._plan.phases if phase and phase[0].band is not None]
+    shared = [phase for phase in three._schedule.phases if phase and phase[0].band is not None]
     assert {"elementwise", "frame"} <= {op.loop for phase in shared for op in phase}
     for phase in shared:  # all its tasks run at the same time, so no two tensors may share memory
         tensors = {id(tensor): tensor for op in phase for tensor, _ in op.tensors.values()}
@@ -153,8 +153,8 @@ def test_threads_go_on_with_their_own_lines(monkeypatch):
     "pool", [MaxPool(3, stride=2, padding=1), MaxPool(2, ceil=True), MaxPool((5, 3), stride=1), AvgPool(3, 2)]
 )
 def test_threads_that_pool_one_picture_change_no_bit(monkeypatch, pool):
-    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
-    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
     graph = Graph((21, 20, 3))
     graph.add(Conv(32, 3, padding=1), pool)
     network = Network(graph, seed=1)
@@ -163,14 +163,14 @@ def test_threads_that_pool_one_picture_change_no_bit(monkeypatch, pool):
     expected = one.run(images)
     for each in more:
         assert each.run(images).tobytes() == expected.tobytes()
-        shared = [op for phase in each._plan.phases for op in phase if op.band is not None]
+        shared = [op for phase in each._schedule.phases for op in phase if op.band is not None]
         assert "pooling" in {op.loop for op in shared}
 
 
 def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):
     """Threads that make channels of all lines do not go on with lines of their own."""
-    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
-    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
     graph = Graph((4, 4, 16))
     graph.add(Conv(96, 1), Silu(), Conv(96, 3, padding=1), Silu())
     network = Network(graph, seed=1)

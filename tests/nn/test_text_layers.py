@@ -88,7 +88,7 @@ def test_values_and_gradients(sizes, trained):
         network = Network(graph, seed=3)
         start = doubled(network)
         step = step_of(network, 16, threads=threads)  # more room than there are texts
-        step._plan.arena.view(np.float32)[:] = np.nan
+        step._arena.view(np.float32)[:] = np.nan
         loss = step.run(x, labels, rate=0.0)
         runs.append((loss, step.outputs[: len(x)].copy(), dict(network.unpack(network.gradient))))
     loss, outputs, gradients = runs[0]

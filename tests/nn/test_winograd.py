@@ -78,8 +78,8 @@ def test_what_is_no_number_stays_in_the_windows_that_see_it(value):
 
 
 def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):
-    monkeypatch.setattr("cnncli.nn.plan.MIN_SHARED_WORK", 0)
-    monkeypatch.setattr("cnncli.nn.plan.MIN_PART_WORK", 1)
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
     for shape in ((21, 20), (8, 8)):  # in bands of lines, and in blocks of channels
         graph = Graph((*shape, 16))
         graph.add(Conv(96, 3, padding=1), Relu())

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
-from cnncli.nn.memory import Part, Tensor, split_evenly
+from cnncli.nn.memory import Tensor, split_evenly
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
 
 PANEL_BYTES = 24 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
 IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
@@ -99,7 +100,7 @@ class Gather:
         self.taps = sum(length for _, length in self.segments)
         self.sum_blocks = 1
 
-    def job(self, plan: Plan, shape: Shape, *, panel: int, bias: int) -> NDArray[np.void]:
+    def job(self, plan: Emit, shape: Shape, *, panel: int, bias: int) -> NDArray[np.void]:
         """The record, with its segments split so that the weights of one partial sum stay in the cache."""
         longest = max(1, PANEL_BYTES // (4 * BLOCK))
         cut = [
@@ -160,7 +161,7 @@ class Gather:
             made.append(Part(part, {"x": (x[0], at), "y": (y, to)}, (lo, hi) if by_lines else None))
         return made
 
-    def pattern(self, plan: Plan, bias: int, width: int) -> int:
+    def pattern(self, plan: Emit, bias: int, width: int) -> int:
         """Address of the bias repeated for a row of pixels."""
         vector = vector_parameter("bias", self.groups * self.outputs, groups=self.groups)
         return plan.pack(bias, np.tile(vector.offsets(), width))

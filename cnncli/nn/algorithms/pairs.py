@@ -13,7 +13,7 @@ from cnncli.nn.layer import LANES
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
 
 
 def is_faster(x: Shape, y: Shape, stride: tuple[int, int]) -> bool:
@@ -22,7 +22,7 @@ def is_faster(x: Shape, y: Shape, stride: tuple[int, int]) -> bool:
 
 
 def emit(
-    plan: Plan,
+    plan: Emit,
     x: tuple[Tensor, int],
     y: Tensor,
     weight: tuple[int, NDArray[np.intp]],
@@ -35,8 +35,8 @@ def emit(
 
     Parameters
     ----------
-    plan : Plan
-        The plan to add it to.
+    plan : Emit
+        The step to add it to.
     x, y : Tensor
         The input, with an offset in bytes, and the output.
     weight : (address, order)

@@ -12,8 +12,8 @@ from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
 
 if TYPE_CHECKING:
+    from cnncli.nn.emit import Emit
     from cnncli.nn.memory import Tensor
-    from cnncli.nn.plan import Plan
 
 STORE_STEPS = 6  # loading and storing a tile takes as long as this many steps of its sum
 GAIN = 1.25  # at least, in steps
@@ -29,7 +29,7 @@ def is_faster(x: Shape, y: Shape, kernel: tuple[int, int], stride: tuple[int, in
 
 
 def emit(
-    plan: Plan,
+    plan: Emit,
     dy: Tensor,
     dx: Tensor,
     weight: tuple[int, NDArray[np.intp]],
@@ -41,8 +41,8 @@ def emit(
 
     Parameters
     ----------
-    plan : Plan
-        The plan to add it to.
+    plan : Emit
+        The step to add it to.
     dy, dx : Tensor
         Gradients of the output and of the input.
     weight : (int, ndarray of intp, shape (K, C, kh, kw))

@@ -14,12 +14,13 @@ import numpy as np
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.nn.algorithms.gather import restrict_blocks
+from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, is_narrow
-from cnncli.nn.memory import Part, Tensor, split_evenly
+from cnncli.nn.memory import Tensor, split_evenly
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
 
 LANES = processor()[3].lanes
 ROWS = processor()[3].gemm_rows
@@ -59,7 +60,7 @@ def _tiles(shape: Shape) -> int:
 
 
 def emit(
-    plan: Plan, name: str, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int
+    plan: Emit, name: str, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int
 ) -> None:
     """Add a 3 x 3 convolution of x, starting at an offset, into y.
 
@@ -120,7 +121,7 @@ def emit(
         plan.each_chunk("conv_winograd", parts[0].job, parts[0].tensors)
 
 
-def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:
+def emit_weight_gradient(plan: Emit, x: tuple[Tensor, int], dy: Tensor, dweight: int) -> None:
     """Add the gradient of the weights, into the slots that start at the address ``dweight``."""
     channels, outputs = x[0].shape.channels, dy.shape.channels
     blocks = -(-outputs // BLOCK)
@@ -135,7 +136,7 @@ def emit_weight_gradient(plan: Plan, x: tuple[Tensor, int], dy: Tensor, dweight:
         tiles=SUM_TILES,
         dweight=dweight,
         slot_pitch=plan.slot_pitch,
-        slot_chunks=plan.slot_chunks,
+        slot_chunks=plan.chunks.per_slot,
     )
     tensors: dict[str, Tensor | tuple[Tensor, int]] = {
         "x": x,

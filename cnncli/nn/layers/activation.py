@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.elementwise import apply
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Layer
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
 
 
 class Activation(Layer):
@@ -24,38 +26,25 @@ class Activation(Layer):
         """Shape of the input."""
         return inputs[0]
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass over the values."""
         x = plan.value(node.inputs[0])
-        plan.apply(self.kind, x, x, plan.value(node.name), alpha=self.slope)
+        apply(plan, self.kind, x, x, plan.value(node.name), alpha=self.slope)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """One pass over the gradient."""
         kept = plan.value(node.name if self.from_output else node.inputs[0])
         dx, add = plan.gradient_target(node.inputs[0])
-        plan.apply(f"{self.kind} backward", kept, plan.gradient(node.name), dx, add=add, alpha=self.slope)
+        slope = plan.gradient(node.name)
+        apply(plan, f"{self.kind} backward", kept, slope, dx, add=add, alpha=self.slope)
 
 
 @dataclass(frozen=True)
 class Relu(Activation):
-    """max(0, x). Fused into the layer before it where possible."""
+    """max(0, x), computed along with the layer before it where `cnncli.nn.fusion` can."""
 
     kind = "relu"
     from_output = True
-    is_relu = True
-
-    def forward(self, plan: Plan, node: Node) -> None:
-        """Nothing if it is fused into the layer before it."""
-        if node.inputs[0] not in plan.fused:
-            super().forward(plan, node)
-
-    def backward(self, plan: Plan, node: Node) -> None:
-        """In place if it is fused into the layer before it."""
-        if node.inputs[0] not in plan.fused:
-            super().backward(plan, node)
-        elif node.name not in plan.masked:
-            dy = plan.gradient(node.name)
-            plan.apply(f"{self.kind} backward", plan.value(node.name), dy, dy)
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.elementwise import apply, copy
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Layer, refuse_flattened
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
     """Feature maps to a vector of features."""
-
-    is_flatten = True
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(1, 1, H * W * C)."""
@@ -32,26 +32,26 @@ class Flatten(Layer):
             return x
         return Shape(1, 1, x.size, x[:3])
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """Nothing is copied, unless the input or the output has a halo."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         if x.halo != (0, 0):
             dense = Tensor(x.shape, view_of=y) if y.halo == (0, 0) else Tensor(x.shape)
-            plan.apply("copy", x, x, dense)
+            copy(plan, x, dense)
             x = dense
         features = Tensor(node.shape, view_of=x.view_of or x)
         if y.halo == (0, 0):
-            plan.values[node.name] = features
+            plan.set_value(node.name, features)
         else:
-            plan.apply("copy", features, features, y)
+            copy(plan, features, y)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Nothing is copied if the gradients share memory."""
         dy = plan.gradient(node.name)
         if dy.view_of is None:
             dx, add = plan.gradient_target(node.inputs[0])
             image = Tensor(dx.shape, view_of=dy)
-            plan.apply("copy", image, image, dx, add=add)
+            copy(plan, image, dx, add=add)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,6 @@ class Add(Layer):
 
     min_inputs = 2
     max_inputs = 2
-    fuses_relu = ("relu",)
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of both inputs."""
@@ -74,18 +73,18 @@ class Add(Layer):
             refuse_flattened(inputs[1], "a sum")
         return inputs[0]
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass."""
         a, b = (plan.value(source) for source in node.inputs)
-        plan.apply("sum relu" if plan.applied(node) else "sum", a, b, plan.value(node.name))
+        apply(plan, "sum relu" if node.relu else "sum", a, b, plan.value(node.name))
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Both inputs get the same gradient."""
         dy = plan.gradient(node.name)
         for source in node.inputs:
             if plan.needs_gradient(source):
                 dx, add = plan.gradient_target(source)
-                plan.apply("copy", dy, dy, dx, add=add)
+                copy(plan, dy, dx, add=add)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Concat(Layer):
             refuse_flattened(x, "a concatenation")
         return Shape(inputs[0].height, inputs[0].width, sum(x.channels for x in inputs))
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """A copy of each branch."""
         y = plan.value(node.name)
         at = 0
@@ -115,17 +114,17 @@ class Concat(Layer):
             plan.each_chunk("slices", _slice(plan, x, x.pixel, y.pixel), {"x": x, "y": (y, at)})
             at += x.pixel
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Each branch gets the gradient of its channels."""
         dy = plan.gradient(node.name)
         at = 0
-        for source in node.inputs:
+        for source, shape in zip(node.inputs, node.input_shapes, strict=True):
             if plan.needs_gradient(source):
                 dx, add = plan.gradient_target(source)
                 job = _slice(plan, dx, dy.pixel, dx.pixel)
                 job["add"] = add
                 plan.each_chunk("slices", job, {"x": (dy, at), "y": dx})
-            at += 4 * plan.graph.shape_of(source).channels
+            at += 4 * shape.channels
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,14 @@ class PadChannels(Layer):
         refuse_flattened(x, "a padding of channels")
         return Shape(x.height, x.width, self.before + x.channels + self.after)
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = _slice(plan, x, x.pixel, y.pixel)
         job["before"], job["after"] = self.before, self.after
         plan.each_chunk("slices", job, {"x": x, "y": (y, 4 * self.before)})
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """The gradient of the input's channels."""
         dy = plan.gradient(node.name)
         dx, add = plan.gradient_target(node.inputs[0])
@@ -170,7 +169,7 @@ class PadChannels(Layer):
         plan.each_chunk("slices", job, {"x": (dy, 4 * self.before), "y": dx})
 
 
-def _slice(plan: Plan, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.void]:
+def _slice(plan: Emit, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.void]:
     shape = part.shape
     return plan.job(
         nn_jobs.SLICE,
@@ -202,14 +201,14 @@ class ScaleChannels(Layer):
         refuse_flattened(inputs[0], "a scaling of channels")
         return inputs[0]
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass."""
         x, scale = (plan.value(source) for source in node.inputs)
         plan.each_chunk(
             "scale_channels", self._job(plan, node), {"x": x, "scale": scale, "y": plan.value(node.name)}
         )
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """One pass for both inputs, of those that need a gradient."""
         job = self._job(plan, node)
         job["backward"] = 1
@@ -221,6 +220,6 @@ class ScaleChannels(Layer):
                 job[f"want_{field}"] = 1
         plan.each_chunk("scale_channels", job, tensors)
 
-    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+    def _job(self, plan: Emit, node: Stage) -> NDArray[np.void]:
         x = node.input_shapes[0]
         return plan.job(nn_jobs.SCALE, height=x.height, width=x.width, channels=x.channels)

@@ -18,13 +18,15 @@ from cnncli.core.native import processor
 from cnncli.errors import CnncliError
 from cnncli.nn.algorithms import pairs, scatter, winograd
 from cnncli.nn.algorithms.gather import AxisPhase, Gather, axis_phases, reach
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.elementwise import apply, repeat
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
 from cnncli.nn.window import POINT, Axis, Padding, Pair, Sides, Window, pair, sides, whole, window_of
 
 if TYPE_CHECKING:
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
     from cnncli.nn.memory import Tensor
-    from cnncli.nn.plan import Plan
 
 ROWS = processor()[3].gemm_rows
 MAX_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
@@ -60,9 +62,6 @@ class Conv(Layer):
     dilation: Pair = 1
     groups: int = 1
     bias: bool = True
-
-    fuses_relu = ("relu", "relu6")
-    fuses_norm = True
 
     def paddings(self, x: Shape) -> tuple[Sides, Sides]:
         """Rows of zeros above and below, columns of zeros left and right of an input of shape ``x``."""
@@ -170,21 +169,21 @@ class Conv(Layer):
         one = inputs[0].height == inputs[0].width == 1 and not self._is_padded(inputs[0])
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """Sum over segments: the rows of the window, or single taps if they are not adjacent in memory."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         corner = self._corner(x)
         bias = plan.bias(node, self._padded_outputs() if not self.bias else 0)
-        relu = plan.applied(node)
+        relu = node.relu
         mode = RELUS[relu]
         if self._is_plain_3x3 and winograd.is_faster(
-            x.shape.channels, self.out_channels, y.shape, samples=plan.chunk
+            x.shape.channels, self.out_channels, y.shape, samples=plan.chunks.size
         ):
             panel = plan.weight(node, "weight")
             later = relu == "relu6"  # these loops know no upper limit
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=0 if later else mode)
             if later:
-                plan.apply(relu, y, y, y)
+                apply(plan, relu, y, y, y)
             return
         if pairs.is_faster(x.shape, y.shape, pair(self.stride)):
             weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
@@ -209,7 +208,7 @@ class Conv(Layer):
         job["y_step"], job["y_line"] = y.pixel, y.row
         if gather.overlaps:
             pattern = gather.pattern(plan, bias, y.shape.width)
-            plan.repeat(pattern, y)
+            repeat(plan, pattern, y)
             job["mode"] = ADD
         late = relu and (gather.overlaps or (gather.sum_blocks > 1 and self.out_channels % BLOCK != 0))
         if not late:
@@ -222,7 +221,7 @@ class Conv(Layer):
         else:
             plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
         if late:
-            plan.apply(relu, y, y, y)
+            apply(plan, relu, y, y, y)
 
     def _corner(self, x: Tensor) -> int:
         """Bytes from the first pixel of an input to the first tap of the first window."""
@@ -238,7 +237,7 @@ class Conv(Layer):
     def _padded_outputs(self) -> int:
         return self.groups * -(-self.out_channels // self.groups // BLOCK) * BLOCK
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Gradient of weights and bias, then of the input."""
         self._backward_weight(plan, node)
         source = node.inputs[0]
@@ -254,13 +253,13 @@ class Conv(Layer):
             # With a stride or groups, stores may overlap pixels already written: then every store adds.
             each = dx.shape.channels // self.groups
             if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
-                plan.repeat(plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
+                repeat(plan, plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
             for rows, columns in product(*(self._phases(dx.shape, axis) for axis in range(2))):
                 if rows.count and columns.count:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
 
-    def _backward_weight(self, plan: Plan, node: Node) -> None:
+    def _backward_weight(self, plan: Emit, node: Stage) -> None:
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
         kh, kw = pair(self.kernel)
         each = x.shape.channels // self.groups
@@ -269,7 +268,7 @@ class Conv(Layer):
         dense = self._is_dense(node.input_shapes)
         corner = self._corner(x)
         uses_winograd = self._is_plain_3x3 and winograd.is_faster(
-            x.shape.channels, self.out_channels, dy.shape, samples=plan.chunk
+            x.shape.channels, self.out_channels, dy.shape, samples=plan.chunks.size
         )
         if uses_winograd:
             winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
@@ -290,7 +289,7 @@ class Conv(Layer):
             tap_count=0 if dense or uses_winograd else taps.size,
             dweight=plan.weight_gradient(node, "weight"),
             slot_pitch=plan.slot_pitch,
-            slot_chunks=plan.slot_chunks,
+            slot_chunks=plan.chunks.per_slot,
             panel_blocks=blocks,
             narrow=is_narrow(outputs),
             pairs=pairs.is_faster(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
@@ -304,7 +303,7 @@ class Conv(Layer):
                 taps=taps.size,
                 panel_blocks=blocks,
                 dweight=plan.weight_gradient(node, "weight"),
-                samples=plan.samples.ctypes.data,
+                samples=plan.samples_address,
             )
             plan.after_all_chunks("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
 
@@ -331,8 +330,8 @@ class Conv(Layer):
 
     def _backward_input(
         self,
-        plan: Plan,
-        node: Node,
+        plan: Emit,
+        node: Stage,
         phases: tuple[AxisPhase, AxisPhase],
         tensors: tuple[Tensor, Tensor, bool],
     ) -> None:
@@ -350,7 +349,7 @@ class Conv(Layer):
             offsets = offsets[::step]
         panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
         zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
-        if self._is_plain_3x3 and winograd.is_faster(outputs, each, dx.shape, samples=plan.chunk):
+        if self._is_plain_3x3 and winograd.is_faster(outputs, each, dx.shape, samples=plan.chunks.size):
             mode = ADD if add else 0
             winograd.emit(plan, node.name, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=mode)
             return
@@ -364,7 +363,7 @@ class Conv(Layer):
         gather.split(job, dy.image, dy.row, shape)
         plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
 
-    def _mirrored(self, node: Node, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
+    def _mirrored(self, node: Stage, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
         """Indices of the weights in a panel for the gradient of the input; -1 where there is none."""
         order = self.order(node.input_shapes[0])
         outputs, each = self.out_channels // self.groups, order.shape[1]
@@ -399,9 +398,6 @@ class Linear(Layer):
     out_features: int
     bias: bool = True
 
-    fuses_relu = ("relu", "relu6")
-    fuses_norm = True
-
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(1, 1, out_features); the input must be a vector."""
         if inputs[0][:2] != (1, 1):
@@ -433,10 +429,10 @@ class Linear(Layer):
         """As a convolution of one pixel."""
         return self._conv.whole_gradient(parameter, inputs)
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """As a convolution of one pixel."""
         self._conv.forward(plan, node)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """As a convolution of one pixel."""
         self._conv.backward(plan, node)

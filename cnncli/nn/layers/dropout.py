@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Layer
 
 if TYPE_CHECKING:
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
     from cnncli.nn.memory import Tensor
-    from cnncli.nn.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,6 @@ class Dropout(Layer):
     rate: float = 0.5
     seed: int = 0
 
-    training_only = True
-
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the input."""
         if not 0 <= self.rate < 1:
@@ -46,17 +45,16 @@ class Dropout(Layer):
             )
         return inputs[0]
 
-    def forward(self, plan: Plan, node: Node) -> None:
-        """One pass."""
-        if plan.training:
-            self._emit(plan, node, plan.value(node.inputs[0]), plan.value(node.name), add=False)
+    def forward(self, plan: Emit, node: Stage) -> None:
+        """One pass, in training; at inference the layer is no stage."""
+        self._emit(plan, node, plan.value(node.inputs[0]), plan.value(node.name), add=False)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """The same mask and the same factor."""
         dx, add = plan.gradient_target(node.inputs[0])
         self._emit(plan, node, plan.gradient(node.name), dx, add=add)
 
-    def _emit(self, plan: Plan, node: Node, x: Tensor, y: Tensor, *, add: bool) -> None:
+    def _emit(self, plan: Emit, node: Stage, x: Tensor, y: Tensor, *, add: bool) -> None:
         shape = node.shape
         job = plan.job(
             nn_jobs.DROPOUT,
@@ -65,6 +63,6 @@ class Dropout(Layer):
             add=add,
             rate=self.rate,
             key=zlib.crc32(f"{self.seed} {node.name}".encode()),
-            step=plan.step.ctypes.data,
+            step=plan.step_address,
         )
         plan.each_chunk("dropout", job, {"x": x, "y": y})

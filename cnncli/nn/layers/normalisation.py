@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Initial, Layer, Parameter, refuse_flattened, vector_parameter
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
     from cnncli.nn.memory import Tensor
-    from cnncli.nn.plan import Plan
 
 LANES = processor()[3].lanes
 _RELUS = {"": 0, "relu": 1, "relu6": 2}
@@ -45,9 +46,6 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     epsilon: float = 1e-5
 
-    fuses_relu = ("relu", "relu6")
-    is_norm = True
-
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """weight and bias (C,)."""
         return _vector("weight", inputs[0], initial="ones"), _vector("bias", inputs[0])
@@ -60,22 +58,20 @@ class BatchNorm(Layer):
         """They follow from the statistics of the whole batch."""
         return True
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """Statistics of each chunk, then, once all chunks are done, the normalisation."""
-        if node.inputs[0] in plan.fused:
-            return
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        batch_statistics = plan.training and plan.needs_gradient(node.name)
+        batch_statistics = plan.needs_gradient(node.name)
         if batch_statistics:
             plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
             plan.barrier()
         job = self._job(plan, node)
-        job["fixed"], job["relu"] = not batch_statistics, _RELUS[plan.applied(node)]
+        job["fixed"], job["relu"] = not batch_statistics, _RELUS[node.relu]
         if batch_statistics:
-            plan.norms.append((job, self.momentum))
+            plan.updates_statistics(job, self.momentum)
         plan.each_chunk("norm_forward", job, {"x": x, "y": y})
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Sums of each chunk, then, once all chunks are done, the gradient."""
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
         plan.each_chunk("norm_sums", self._job(plan, node), {"x": x, "dy": dy})
@@ -88,7 +84,7 @@ class BatchNorm(Layer):
             dx = Tensor(node.input_shapes[0])
         plan.each_chunk("norm_backward", job, {"x": x, "dy": dy, "dx": dx})
 
-    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+    def _job(self, plan: Emit, node: Stage) -> NDArray[np.void]:
         x = node.input_shapes[0]
         padded = -(-x.channels // LANES) * LANES
         job = plan.job(
@@ -97,8 +93,8 @@ class BatchNorm(Layer):
             width=x.width,
             channels=x.channels,
             padded=padded,
-            samples=plan.samples.ctypes.data,
-            factors=plan.buffer(f"{node.name} factors", 4 * padded * plan.chunks, np.float32),
+            samples=plan.samples_address,
+            factors=plan.buffer(f"{node.name} factors", 4 * padded * plan.chunks.count, np.float32),
             epsilon=self.epsilon,
             momentum=self.momentum,
             running_mean=plan.weight(node, "running_mean"),
@@ -106,9 +102,9 @@ class BatchNorm(Layer):
             weight=plan.weight(node, "weight"),
             bias=plan.weight(node, "bias"),
         )
-        if plan.training:
+        if plan.needs_gradient(node.name):
             for name in ("moments", "sums"):
-                job[name] = plan.buffer(f"{node.name} {name}", 2 * padded * plan.chunks, np.float64)
+                job[name] = plan.buffer(f"{node.name} {name}", 2 * padded * plan.chunks.count, np.float64)
             job["dweight"] = plan.weight_gradient(node, "weight")
             job["dbias"] = plan.weight_gradient(node, "bias")
         return job
@@ -149,18 +145,20 @@ class LocalResponseNorm(Layer):
         refuse_flattened(inputs[0], "a local response norm")
         return inputs[0]
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """Pixel by pixel."""
         tensors = {"x": plan.value(node.inputs[0]), "y": plan.value(node.name)}
         self._emit(plan, node, tensors, backward=False, add=False)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Pixel by pixel, with the divisors recomputed."""
         dx, add = plan.gradient_target(node.inputs[0])
         tensors = {"x": plan.value(node.inputs[0]), "dy": plan.gradient(node.name), "dx": dx}
         self._emit(plan, node, tensors, backward=True, add=add)
 
-    def _emit(self, plan: Plan, node: Node, tensors: dict[str, Tensor], *, backward: bool, add: bool) -> None:
+    def _emit(
+        self, plan: Emit, node: Stage, tensors: dict[str, Tensor], *, backward: bool, add: bool
+    ) -> None:
         x = node.input_shapes[0]
         room = -(-(x.channels + self.size + 2 * LANES) // LANES) * LANES
         job = plan.job(

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import Node, Shape
+from cnncli.nn.calls import Part
+from cnncli.nn.graph import Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
-from cnncli.nn.layers.activation import Relu
-from cnncli.nn.memory import Part, Tensor, split_evenly
+from cnncli.nn.memory import split_evenly
 from cnncli.nn.window import Axis, Padding, Pair, Window, pair, whole, window_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
+    from cnncli.nn.memory import Tensor
 
 
 class Pool(Layer):
@@ -28,7 +30,7 @@ class Pool(Layer):
     adaptive: ClassVar[bool] = False  # windows divide the input as evenly as they can
     count_padding: bool = False
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass over the windows."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = self._job(plan, node)
@@ -39,7 +41,7 @@ class Pool(Layer):
         else:
             plan.each_chunk("pooling", job, {"x": x, "y": y})
 
-    def _parts(self, plan: Plan, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
+    def _parts(self, plan: Emit, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
         """The record split by lines; empty if stores overlap, or windows depend on the whole height."""
         rows, columns = self.window(x.shape)
         count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
@@ -55,7 +57,7 @@ class Pool(Layer):
             made.append(Part(part, {"x": (x, top * x.row), "y": (y, lo * y.row)}, (lo, hi)))
         return made
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """One pass over the windows; it also applies the gradient of a ReLU before it."""
         source = node.inputs[0]
         x, y, dy = plan.value(source), plan.value(node.name), plan.gradient(node.name)
@@ -65,25 +67,14 @@ class Pool(Layer):
         even = x.shape.height % 2 == x.shape.width % 2 == 0
         aligned = x.shape.channels < LANES or x.shape.channels % LANES == 0
         job["halves"] = self._is_max_2x2(x.shape) and even and aligned and not add
-        before = plan.graph.nodes.get(source)
-        # The output of average pooling does not tell which inputs were 0.
-        if (
-            not self.average
-            and before
-            and before.layer == Relu()
-            and not add
-            and len(plan.graph.readers(source)) == 1
-        ):
-            job["masked"] = 1
-            if before.inputs[0] in plan.fused:
-                plan.masked.add(source)
+        job["masked"] = node.masks
         plan.each_chunk("pooling_backward", job, {"x": x, "y": y, "dx": dx, "dy": dy})
 
     def _is_max_2x2(self, x: Shape) -> bool:
         """Whether it is unpadded 2 x 2 max pooling."""
         return not self.average and self.window(x) == window_of(2, 2)
 
-    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+    def _job(self, plan: Emit, node: Stage) -> NDArray[np.void]:
         x, y = node.input_shapes[0], node.shape
         rows, columns = self.window(x)
         return plan.job(

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.graph import INPUT, Graph, Node, Shape
+from cnncli.nn.graph import INPUT, Graph, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, Scalar, is_narrow, refuse_flattened
 from cnncli.nn.layers.convolution import MAX_ROWS, Conv, Linear
-from cnncli.nn.listed import ListedRows
 from cnncli.nn.network import Network
 from cnncli.nn.window import Window, whole
 
 if TYPE_CHECKING:
-    from cnncli.nn.plan import Plan
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.fusion import Stage
 
 _MOST_WORDS = 1 << 24  # numbers that float32 tells apart
 _RANGE = 0.25  # of the first values: from -0.25 to 0.25
@@ -113,7 +113,7 @@ class Embedding(Layer):
         """weight (V, C), if it is not trained."""
         return () if self.trained else (self._table(),)
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """A copy of each word's row."""
         numbers, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = plan.job(
@@ -125,15 +125,14 @@ class Embedding(Layer):
         )
         plan.each_chunk("embed", job, {"numbers": numbers, "y": y})
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """Rows of words that occur more than once are summed when the whole batch is done."""
         if node.inputs != (INPUT,):
             raise CnncliError(
                 f"{node.name} reads {node.inputs[0]}; expected word vectors that read the input",
                 "Put the embedding first.",
             )
-        rows = ListedRows(plan, node.name, self._table(), words=node.shape.width)
-        plan.listed.append(rows)
+        rows = plan.listed_rows(node, self._table(), words=node.shape.width)
         job = rows.sums_job(floats=self.size)
         plan.after_all_chunks("embed_sums", job, rows.tasks, {"dy": plan.gradient(node.name)})
 
@@ -204,7 +203,7 @@ class ConvOverTime(Layer):
         """One window for each text and output: summed over the whole batch at once."""
         return True
 
-    def forward(self, plan: Plan, node: Node) -> None:
+    def forward(self, plan: Emit, node: Stage) -> None:
         """One pass over the windows of all texts of a chunk."""
         vectors, numbers = (plan.value(source) for source in node.inputs)
         tensors = {
@@ -215,7 +214,7 @@ class ConvOverTime(Layer):
         }
         plan.each_chunk("over_time", self._job(plan, node), tensors)
 
-    def backward(self, plan: Plan, node: Node) -> None:
+    def backward(self, plan: Emit, node: Stage) -> None:
         """One window for each output: of the word vectors chunk by chunk, of the weights over the batch."""
         x = node.input_shapes[0]
         dy, source = plan.gradient(node.name), node.inputs[0]
@@ -224,7 +223,7 @@ class ConvOverTime(Layer):
         job["sums"] = plan.buffer(f"{node.name}.sums", weight.size, np.float32)
         job["dweight"] = plan.weight_gradient(node, "weight")
         job["dbias"] = plan.weight_gradient(node, "bias")
-        job["samples"] = plan.samples.ctypes.data
+        job["samples"] = plan.samples_address
         plan.after_all_chunks("over_time_weights", job, weight.blocks, {"x": plan.value(source), "dy": dy})
         if plan.needs_gradient(source):
             dx, add = plan.gradient_target(source)
@@ -235,7 +234,7 @@ class ConvOverTime(Layer):
             job["add"] = add
             plan.each_chunk("over_time_backward", job, {"dy": dy, "dx": dx})
 
-    def _job(self, plan: Plan, node: Node) -> NDArray[np.void]:
+    def _job(self, plan: Emit, node: Stage) -> NDArray[np.void]:
         x = node.input_shapes[0]
         blocks = -(-self.outputs // BLOCK)
         segments = np.array([0, self.kernel * x.channels, 0], np.int64)
@@ -250,7 +249,7 @@ class ConvOverTime(Layer):
             narrow=is_narrow(self.outputs),
             segments=plan.constant(segments),
             bias=plan.weight(node, "bias"),
-            winners=plan.buffer(f"{node.name}.winners", plan.batch * blocks * BLOCK, np.float32),
+            winners=plan.buffer(f"{node.name}.winners", plan.chunks.batch * blocks * BLOCK, np.float32),
         )
 
 

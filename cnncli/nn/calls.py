@@ -1,0 +1,290 @@
+"""The native calls of a step, in phases, as layers add them.
+
+Calls that are made for every chunk of the batch follow one another within a phase, chunk by chunk, so that a
+chunk's values stay in the cache. A call that needs the results of all chunks starts a new phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import native, nn_jobs
+from cnncli.core.program import Call, Program
+from cnncli.nn.chunks import Chunks
+from cnncli.nn.graph import Shape
+from cnncli.nn.memory import SLACK, Tensor, pieces
+
+PIECE_ROWS = 256  # rows of a parameter in one task
+MIN_PART_WORK = 300_000  # multiply-adds of a part that outweigh synchronisation
+FINAL_TASKS = 64  # into which a whole-batch call is split
+PACK_FLOATS = 1 << 14  # in one task
+
+Tensors = Mapping[str, Tensor | tuple[Tensor, int]]  # by field, optionally with an offset in bytes
+
+
+@dataclass(eq=False)
+class Op:
+    """Calls of one native loop with one record."""
+
+    loop: str
+    job: NDArray[np.void]
+    tensors: dict[str, tuple[Tensor, int]]
+    tasks: list[tuple[int, int]] | None  # None: every chunk
+    band: int | None = None  # operations of a phase with the same number form one task, in order
+
+
+class Part(NamedTuple):
+    """One thread's part of a layer's work on a sample.
+
+    Attributes
+    ----------
+    job : ndarray of void, shape (1,)
+        The record.
+    tensors : mapping
+        By field, optionally with an offset in bytes.
+    lines : (int, int) or None
+        Lines of the output that it computes, if it computes whole lines.
+    """
+
+    job: NDArray[np.void]
+    tensors: Tensors
+    lines: tuple[int, int] | None
+
+
+@dataclass(eq=False)
+class Split:
+    """A phase in which each thread computes its own lines of a layer's output, and continues with them.
+
+    Attributes
+    ----------
+    phase, number : list of Op, int
+        The phase and its index.
+    bands : list of (int, int)
+        Lines of each task.
+    computed : list of Tensor
+        Tensors computed so far, each task its own lines.
+    """
+
+    phase: list[Op]
+    number: int
+    bands: list[tuple[int, int]]
+    computed: list[Tensor]
+
+    def covers(self, *tensors: Tensor) -> bool:
+        """Whether each task can continue with its own lines of these tensors."""
+        read = [t for t in tensors if any(t is each for each in self.computed)]
+        return bool(read) and all(
+            t.view_of is None
+            and not t.external
+            and t.shape.height == self.bands[-1][1]
+            and (t in read or self.number not in t.phases)
+            for t in tensors
+        )
+
+
+class Calls:
+    """Phases of calls.
+
+    Parameters
+    ----------
+    chunks : Chunks
+        How the batch is divided.
+    threads : int
+        That share the work on a sample, where there is only one.
+
+    Attributes
+    ----------
+    phases : list of list of Op
+        Those of the passes; `with_weights` adds what prepares the weights.
+    held : list of ndarray
+        Arrays whose addresses are in the calls' records.
+    """
+
+    def __init__(self, chunks: Chunks, *, threads: int = 1) -> None:
+        self.chunks = chunks
+        self.phases: list[list[Op]] = [[]]
+        self.held: list[NDArray[Any]] = []
+        self._threads = threads
+        self._buffers: dict[str, NDArray[np.uint8]] = {}
+        self._packs: list[Op] = []
+        self._transforms: list[Op] = []
+        self._backward_transforms: list[Op] = []
+        self._backward_from: int | None = None  # the first phase of the backward pass
+        self._index = 0
+        self._split: Split | None = None
+        self._after_chunks: list[tuple[str, NDArray[np.void], int, Mapping[str, Tensor]]] = []
+
+    # --- records and memory outside the layout ---
+
+    def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
+        """A record with some of its fields filled in."""
+        record = np.zeros(1, record_type)
+        assert record.dtype.names is not None
+        if "chunk" in record.dtype.names:
+            record["chunk"] = self.chunks.size
+        for name, number in values.items():
+            record[name] = number
+        return record
+
+    def hold(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Keep an array alive as long as the calls."""
+        self.held.append(array)
+        return array
+
+    def constant(self, values: NDArray[np.generic]) -> int:
+        """Address of an array that is kept alive."""
+        return int(self.hold(np.ascontiguousarray(values)).ctypes.data)
+
+    def buffer(self, name: str, size: int, kind: type) -> int:
+        """Address of memory outside the arena, the same for the same name."""
+        if name not in self._buffers:
+            self._buffers[name] = self.hold(native.aligned_zeros(size * np.dtype(kind).itemsize + SLACK))
+        return int(self._buffers[name].ctypes.data)
+
+    def chunk_scratch(self, floats: int) -> Tensor:
+        """Scratch memory of ``floats`` for a whole chunk, not for each of its samples."""
+        return Tensor(Shape(1, 1, -(-floats // self.chunks.size)))
+
+    # --- weights in other orders ---
+
+    def pack(self, source: int, order: NDArray[np.intp]) -> int:
+        """Address of weights in another order, copied at the start of every step."""
+        out = self.hold(native.aligned_zeros(4 * order.size))
+        job = self.job(
+            nn_jobs.PACK,
+            src=source,
+            order=self.constant(order.ravel().astype(np.int32)),
+            out=out.ctypes.data,
+        )
+        self._packs.append(Op("pack", job, {}, pieces(order.size, PACK_FLOATS)))
+        return int(out.ctypes.data)
+
+    def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
+        """Transform weights at the start of the pass being scheduled, after they are packed."""
+        transforms = self._transforms if self._backward_from is None else self._backward_transforms
+        transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
+
+    def with_weights(self, phases: list[list[Op]]) -> list[list[Op]]:
+        """The phases, preceded by those that pack and transform the weights; none of them is empty."""
+        at = len(phases) if self._backward_from is None else self._backward_from
+        made = [self._packs, self._transforms, *phases[:at], self._backward_transforms, *phases[at:]]
+        return [phase for phase in made if phase]
+
+    # --- calls ---
+
+    def each_chunk(self, loop: str, job: NDArray[np.void], tensors: Tensors) -> None:
+        """Add a call for every chunk."""
+        self._add(loop, job, tensors, None)
+
+    def whole(
+        self,
+        loop: str,
+        job: NDArray[np.void],
+        tasks: Sequence[tuple[int, int]],
+        tensors: Tensors | None = None,
+    ) -> None:
+        """Add calls that do not belong to a chunk, each its own task."""
+        self._add(loop, job, tensors or {}, list(tasks))
+
+    def after_all_chunks(
+        self, loop: str, job: NDArray[np.void], items: int, tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Add a whole-batch call that runs after all chunks are done."""
+        self._after_chunks.append((loop, job, items, tensors))
+
+    def emit_after_chunks(self) -> None:
+        """Add the calls of `after_all_chunks` to the phases."""
+        for loop, job, items, tensors in self._after_chunks:
+            self.whole(loop, job, pieces(items, max(1, items // FINAL_TASKS)), tensors)
+
+    def barrier(self) -> None:
+        """Start a new phase: later calls need the results of all chunks."""
+        if self.phases[-1]:
+            self.phases.append([])
+
+    def parts(self, multiply_adds: int) -> int:
+        """Number of parts into which a layer's work on a sample is best split."""
+        return max(1, min(self._threads, multiply_adds // MIN_PART_WORK))
+
+    def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
+        """Add concurrent calls that together compute one sample's output."""
+        self.barrier()
+        bands = [part.lines for part in parts if part.lines is not None]
+        self._split = Split(self.phases[-1], len(self.phases), bands, [out] if bands else [])
+        self._index += 1
+        self._add_parts(loop, parts)
+        self.barrier()
+
+    def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
+        """Add calls over lines of tensors: to the tasks of a split, if each can continue with its lines."""
+        split = self._split
+        just_added = split is not None and not self.phases[-1] and self.phases[-2] is split.phase
+        if split is None or not just_added or not split.covers(*tensors):
+            whole = part_of(0, tensors[-1].shape.height)
+            self.each_chunk(loop, whole.job, whole.tensors)
+            return
+        self._add_parts(loop, [part_of(lo, hi) for lo, hi in split.bands])
+        split.computed += tensors
+
+    def _add_parts(self, loop: str, parts: Sequence[Part]) -> None:
+        """Add one part to each task of the split."""
+        for number, part in enumerate(parts):
+            self._add(loop, part.job, part.tensors, [(0, 1)], band=number)
+
+    def _add(
+        self,
+        loop: str,
+        job: NDArray[np.void],
+        tensors: Tensors,
+        tasks: list[tuple[int, int]] | None,
+        *,
+        band: int | None = None,
+    ) -> None:
+        number, phase = len(self.phases), self.phases[-1]
+        if band is not None and self._split is not None:
+            number, phase = self._split.number, self._split.phase
+        elif phase and (phase[-1].tasks is None) != (tasks is None):
+            self.barrier()
+            number, phase = len(self.phases), self.phases[-1]
+        placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
+        phase.append(Op(loop, job, placed, tasks, band))
+        if band is None:  # the tasks of a split run concurrently: none may reuse memory that another reads
+            self._index += 1
+        for t, _ in placed.values():
+            t.touch(self._index, number, whole=tasks is not None)
+
+
+def program(
+    phases: Sequence[Sequence[Op]],
+    chunks: Chunks,
+    *,
+    threads: int,
+    scratch_bytes: int,
+    also: Sequence[str] = (),
+) -> Program:
+    """The native program of phases whose tensors have addresses."""
+    tasks = [_tasks(phase, chunks) for phase in phases]
+    return Program(tasks, threads=threads, scratch_bytes=scratch_bytes, also=also)
+
+
+def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
+    """Calls of each task: parts of a sample, pieces of a whole-batch call, or the chunks of a slot."""
+    if phase[0].band is not None:
+        bands = {op.band for op in phase}
+        return [[Call(op.loop, op.job, 0, 1, False) for op in phase if op.band == band] for band in bands]
+    if phase[0].tasks is not None:
+        return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
+    slots = [
+        [
+            Call(op.loop, op.job, *chunks.samples(chunk), True)
+            for chunk in chunks.of_slot(slot)
+            for op in phase
+        ]
+        for slot in range(chunks.slots)
+    ]
+    return [calls for calls in slots if calls]

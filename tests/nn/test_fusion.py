@@ -1,0 +1,129 @@
+"""Which layers are computed along with which."""
+
+import pytest
+
+from cnncli.nn import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Flatten,
+    Graph,
+    LeakyRelu,
+    Linear,
+    MaxPool,
+    Relu,
+    Relu6,
+    Sigmoid,
+)
+from cnncli.nn.fusion import fuse
+from cnncli.nn.layers.text import BoundedLinear
+
+
+def chain(*layers):
+    """A graph of layers, named by their kinds; a sum adds the input to what is before it."""
+    graph = Graph((6, 6, 3))
+    for layer in layers:
+        sources = (graph.output, "input") if isinstance(layer, Add) else graph.output
+        graph.add(layer, inputs=sources)
+    return graph
+
+
+def fused(graph, *, training=False, frozen=(), keep=()):
+    """Each stage as the names of the layers that it computes."""
+    trained = {name for name in graph.nodes if name not in frozen} if training else ()
+    made = fuse(graph, training=training, trained=trained, keep=keep)
+    owned = {name: [] for name in made.stages}
+    for layer, stage in made.owners.items():
+        owned.get(stage, []).append(layer)
+    return list(owned.values()), made
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "joined"),
+    [
+        (Conv(3, 1), Relu(), True),
+        (Conv(3, 1), Relu6(), True),
+        (Conv(3, 1), LeakyRelu(), False),
+        (Conv(3, 1), Sigmoid(), False),
+        (Conv(3, 1), BatchNorm(), True),
+        (Conv(3, 1), Conv(3, 1), False),
+        (BatchNorm(), Relu(), True),
+        (BatchNorm(), Relu6(), True),
+        (BatchNorm(), BatchNorm(), False),
+        (Add(), Relu(), True),
+        (Add(), Relu6(), False),
+        (Add(), BatchNorm(), False),
+        (Relu(), Relu(), False),
+        (Relu(), BatchNorm(), False),
+        (MaxPool(2), Relu(), False),
+        (MaxPool(2), BatchNorm(), False),
+    ],
+)
+def test_what_is_computed_along_with_what(first, then, joined):
+    stages, made = fused(chain(first, then))
+    assert len(stages) == 2 - joined
+    (stage, *_) = made.stages.values()
+    assert (stage.relu, stage.norm is not None) == (
+        then.kind if joined and isinstance(then, Relu) else "",
+        joined and isinstance(then, BatchNorm),
+    )
+
+
+def test_a_fully_connected_layer_takes_in_norm_and_relu():
+    stages, made = fused(chain(Flatten(), Linear(4), BatchNorm(), Relu6(), Linear(2)))
+    assert stages == [["flatten1"], ["linear1", "batchnorm1", "relu61"], ["linear2"]]
+    assert made.stages["linear2"].inputs == ("linear1",)
+    assert made.stages["linear1"].norm.name == "batchnorm1"
+
+
+def test_a_kind_of_a_layer_is_fused_as_the_layer_is():
+    stages, _ = fused(chain(Flatten(), BoundedLinear(4), BatchNorm(), Relu()))
+    assert stages == [["flatten1"], ["boundedlinear1", "batchnorm1", "relu1"]]
+
+
+def test_a_norm_is_folded_where_its_statistics_are_fixed():
+    graph = chain(Conv(4, 3), BatchNorm(), Relu(), Conv(4, 1), BatchNorm())
+    whole = [["conv1", "batchnorm1", "relu1"], ["conv2", "batchnorm2"]]
+    assert fused(graph)[0] == whole
+    assert fused(graph, training=True)[0] == [["conv1"], ["batchnorm1", "relu1"], ["conv2"], ["batchnorm2"]]
+    frozen = ("conv1", "batchnorm1", "relu1")
+    assert fused(graph, training=True, frozen=frozen)[0] == [whole[0], ["conv2"], ["batchnorm2"]]
+
+
+def test_what_is_needed_by_itself_is_computed_by_itself():
+    graph = chain(Conv(4, 3), BatchNorm(), Relu())
+    assert fused(graph, keep=["batchnorm1"])[0] == [["conv1", "batchnorm1"], ["relu1"]]
+    graph.add(Conv(4, 1), inputs="conv1")
+    assert fused(graph)[0] == [["conv1"], ["batchnorm1", "relu1"], ["conv2"]]
+
+
+def test_dropout_is_a_stage_in_training_only():
+    graph = chain(Conv(4, 3), Dropout(), BatchNorm(), MaxPool(2))
+    assert fused(graph, training=True)[0] == [["conv1"], ["dropout1"], ["batchnorm1"], ["maxpool1"]]
+    stages, made = fused(graph)
+    assert stages == [["conv1", "dropout1"], ["batchnorm1"], ["maxpool1"]]
+    assert made.stages["batchnorm1"].inputs == ("conv1",)
+    assert [reader.name for reader in made.readers("conv1")] == ["batchnorm1"]
+
+
+@pytest.mark.parametrize(
+    ("relu", "pool", "masks"),
+    [(Relu(), MaxPool(2), True), (Relu6(), MaxPool(2), False), (Relu(), AvgPool(2), False)],
+)
+def test_max_pooling_applies_the_gradient_of_a_relu(relu, pool, masks):
+    graph = chain(Conv(4, 3), relu, pool)
+    _, made = fused(graph, training=True)
+    assert (made.stages["conv1"].masked, list(made.stages.values())[-1].masks) == (masks, masks)
+    _, inferred = fused(graph)
+    assert not any(stage.masks or stage.masked for stage in inferred.stages.values())
+
+
+def test_a_gradient_from_elsewhere_too_is_masked_by_the_relu_itself():
+    graph = chain(Conv(4, 3), Relu(), MaxPool(2))
+    twice = chain(Conv(4, 3), Relu(), MaxPool(2))
+    twice.add(Conv(4, 1), inputs="relu1")
+    for _, made in (fused(graph, training=True, keep=["relu1"]), fused(twice, training=True)):
+        assert not made.stages["conv1"].masked
+        assert not made.stages["maxpool1"].masks
