@@ -14,12 +14,13 @@ from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
 from cnncli.tasks.softmax import log_softmax, probabilities
-from cnncli.tasks.task import Metric, Tally
+from cnncli.tasks.task import Metric, Tally, same_for_all
 
 if TYPE_CHECKING:
     from cnncli.data.class_labels import ClassLabels
     from cnncli.data.loader import Batch
     from cnncli.data.targets import Targets
+    from cnncli.nn import Term
     from cnncli.tasks.class_evaluation import ClassEvaluation
     from cnncli.tasks.task import Decoded, Task
 
@@ -191,10 +192,10 @@ class Classification:
             weights = tuple(float(w) for w in class_weights(_labels(targets).numbers, len(self.classes)))
         return replace(self, smoothing=options["smoothing"], weights=weights)
 
-    @property
-    def loss(self) -> SoftmaxCrossEntropy:
-        """Cross-entropy of the softmax."""
-        return SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
+    def objective(self, outputs: Sequence[str]) -> "list[Term]":
+        """Cross-entropy of the softmax, also of auxiliary heads."""
+        loss = SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
+        return same_for_all(loss, outputs)
 
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
         """(n,) true classes, or (n, K) shares of two classes where images are mixed."""

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from cnncli.checked import Fields
     from cnncli.data.loader import Batch
     from cnncli.data.targets import Targets
-    from cnncli.nn import Loss
+    from cnncli.nn import Loss, Term
 
 Floats = NDArray[np.float32]
 Tally = dict[str, Any]
+AUXILIARY_WEIGHT = 0.3  # of the loss of an auxiliary head, of which inference knows nothing
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,14 @@ class Task(Protocol):
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
         """The same with the objective that a run's options ask for, on training images of these targets."""
 
-    @property
-    def loss(self) -> "Loss":
-        """What training makes small."""
+    def objective(self, outputs: Sequence[str]) -> "list[Term]":
+        """What training makes small, for a network's outputs by role; the first term is of the main one."""
 
-    def encode(self, batch: "Batch") -> NDArray[np.generic]:
-        """Targets of a batch as the loss takes them: mixed where images are, moved where pixels are."""
+    def encode(self, batch: "Batch") -> "NDArray[np.generic] | dict[str, NDArray[np.generic]]":
+        """Targets of a batch as the losses take them: mixed where images are, moved where pixels are.
+
+        One array for all terms of the objective, or one for each by the role of its output.
+        """
 
     def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
         """(n,) the plain loss of each image of a batch, as validation reports it."""
@@ -178,6 +181,17 @@ class Task(Protocol):
 
     def columns(self, top: int) -> list[str]:
         """Heads of the columns of CSV under which `Decoded.cells` stand."""
+
+
+def same_for_all(loss: "Loss", outputs: Sequence[str]) -> "list[Term]":
+    """An objective with one loss for the main output and for auxiliary heads, which weigh less.
+
+    Source: Szegedy et al., Going deeper with convolutions, 2014, section 5.
+    """
+    from cnncli.nn import Term
+    from cnncli.nn.graph import MAIN
+
+    return [Term(role, loss, 1.0 if role == MAIN else AUXILIARY_WEIGHT) for role in outputs]
 
 
 def added(tally: Tally, more: Tally) -> Tally:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnncli.errors import CnncliError
 from cnncli.nn import TrainingStep
-from cnncli.training.loop import TrainingInputs, objective
+from cnncli.training.loop import TrainingInputs
 
 LOWEST, HIGHEST, STEPS = 1e-5, 10.0, 120
 _MEMORY = 0.9  # of the smoothed loss
@@ -61,7 +61,7 @@ def find_rate(inputs: TrainingInputs) -> FoundRate:
     step = TrainingStep(
         inputs.network,
         inputs.batch,
-        objective=objective(inputs.network, inputs.task),
+        objective=inputs.task.objective(tuple(inputs.network.graph.outputs)),
         optimiser=inputs.options.optimiser(),
         threads=inputs.threads,
         frozen=inputs.frozen,

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
-from cnncli.nn import Flatten, Inference, Network, Term, TrainingStep
-from cnncli.nn.graph import MAIN
+from cnncli.nn import Flatten, Inference, Network, TrainingStep
 from cnncli.tasks.task import Tally, Task, added
 from cnncli.training.options import TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule, prolonged
@@ -20,7 +19,6 @@ from cnncli.training.state import Progress, State
 from cnncli.training.weight_average import WeightAverage
 
 Floats = NDArray[np.float32]
-AUXILIARY_WEIGHT = 0.3  # of the loss of an auxiliary head, of which inference knows nothing
 _SAVE_SECONDS = 60.0  # between states within an epoch
 _ALIKE = (
     1.1  # of two validation losses at one value of the watched metric, what the higher may be of the lower
@@ -88,16 +86,6 @@ class TrainingInputs:
     plans: tuple[int, ...] = ()
 
 
-def objective(network: Network, task: Task) -> list[Term]:
-    """The losses of a network's outputs: those of auxiliary heads weigh `AUXILIARY_WEIGHT`.
-
-    Source: Szegedy et al., Going deeper with convolutions, 2014, section 5.
-    """
-    return [
-        Term(role, task.loss, 1.0 if role == MAIN else AUXILIARY_WEIGHT) for role in network.graph.outputs
-    ]
-
-
 class Trainer:
     """A run, from its start or from a state.
 
@@ -125,7 +113,7 @@ class Trainer:
         self.step = TrainingStep(
             network,
             inputs.batch,
-            objective=objective(network, inputs.task),
+            objective=inputs.task.objective(tuple(network.graph.outputs)),
             optimiser=options.optimiser(),
             threads=inputs.threads,
             clip=options.clip,

@@ -7,7 +7,7 @@ import numpy as np
 
 from cnncli.data.assemble import DatasetDescription, from_arrays
 from cnncli.data.warp import moved_points
-from cnncli.nn import SmoothL1
+from cnncli.nn import SmoothL1, Term
 from cnncli.tasks.task import Metric
 
 COUNT, SIDE = 1200, 16
@@ -109,7 +109,6 @@ class Box:
     watched: ClassVar[Metric] = Metric("error", higher_is_better=False, is_share=False)
     outputs: ClassVar[tuple[str, ...]] = EDGES
     settings: ClassVar[dict] = {}
-    loss: ClassVar[SmoothL1] = SmoothL1(beta=0.1)
 
     @classmethod
     def of(cls, targets):
@@ -131,14 +130,18 @@ class Box:
     def trained_with(self, options, targets):
         return self
 
+    def objective(self, outputs):
+        return [Term("main", SmoothL1(beta=0.1)), Term("main", SmoothL1(beta=1.0), weight=0.1)]
+
     def encode(self, batch):
         left, top, right, bottom = batch.targets.edges.T
         corners = np.stack([[left, top], [right, top], [right, bottom], [left, bottom]]).transpose(2, 0, 1)
         corners = moved_points(corners, batch.moves)
-        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1) / np.float32(SIDE)
+        edges = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1) / np.float32(SIDE)
+        return {"main": edges}
 
     def losses(self, outputs, batch):
-        return np.abs(outputs - self.encode(batch)).mean(axis=1).astype(np.float64)
+        return np.abs(outputs - self.encode(batch)["main"]).mean(axis=1).astype(np.float64)
 
     def tally(self, outputs, batch):
         return {"pixels": SIDE * float(self.losses(outputs, batch).sum())}

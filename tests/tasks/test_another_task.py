@@ -44,7 +44,7 @@ def test_boxes_move_with_the_pixels():
     augment = Augment(flip=0.5, vflip=0.5, shift=2, border="black")
     seen = set()
     for batch in Loader(dataset.train, 20, augment=augment, shuffle=True).epoch(0):
-        for image, edges in zip(batch.x[..., 0] > 0.5, 16 * Box().encode(batch), strict=True):
+        for image, edges in zip(batch.x[..., 0] > 0.5, 16 * Box().encode(batch)["main"], strict=True):
             rows, columns = np.nonzero(image)
             bright = [columns.min(), rows.min(), columns.max(), rows.max()]
             np.testing.assert_allclose(edges.clip(0, 15), bright, atol=1e-3)

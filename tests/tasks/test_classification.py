@@ -77,7 +77,7 @@ def test_the_task_counts_hits_and_losses(evaluation):
     assert tally == {"hits": round(evaluation.accuracy * 40)}
     assert task.metrics(tally, 40) == {"accuracy": evaluation.accuracy}
     assert task.losses(evaluation.outputs, batch).mean() == pytest.approx(evaluation.loss)
-    assert task.loss.smoothing == 0.1
+    assert [term.loss.smoothing for term in task.objective(["main", "aux1"])] == [0.1, 0.1]
 
 
 def test_class_weights():

@@ -11,7 +11,6 @@ from cnncli.errors import CnncliError
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.evaluation import evaluate
 from cnncli.training.finder import find_rate
-from cnncli.training.loop import objective
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -39,7 +38,7 @@ def test_auxiliary_heads_are_trained(session):
     after = run.trainer.inputs.network.export()
     for name in ("aux1.fc2.weight", "aux2.conv.conv.weight", "fc.weight", "conv1.conv.weight"):
         assert not np.array_equal(before[name], after[name]), name
-    terms = objective(run.trainer.inputs.network, run.task)
+    terms = [each.term for each in run.trainer.step.terms]
     assert [(term.output, term.weight) for term in terms] == [("main", 1.0), ("aux1", 0.3), ("aux2", 0.3)]
     assert evaluate(run.best_network(), run.dataset.test, run.preprocessing, run.task).outputs.shape[1] > 1
 
@@ -258,7 +257,7 @@ def test_class_weights_reach_the_loss(session):
     run = session(class_weights=True)
     counts = np.bincount(run.dataset.train.targets.numbers)
     assert run.trainer.inputs.task.weights == pytest.approx(counts.sum() / (3 * counts))
-    assert len(run.trainer.inputs.task.loss.class_weights) == 3
+    assert len(run.trainer.step.terms[0].term.loss.class_weights) == 3
 
 
 def plain_losses(network, loader):
