@@ -11,6 +11,7 @@ from cnncli.models.googlenet import googlenet
 from cnncli.models.grammar import parse
 from cnncli.models.lenet import lenet5
 from cnncli.models.resnet import resnet, small_resnet
+from cnncli.models.squeezenet import squeezenet
 from cnncli.models.textcnn import textcnn
 from cnncli.models.vgg import vgg
 from cnncli.nn import Graph
@@ -197,6 +198,18 @@ MODELS: dict[str, Model] = {
     **{f"resnet{depth}": _resnet(depth, small=True) for depth in (20, 32, 56)},
     **{f"seresnet{depth}": _resnet(depth, squeeze=True) for depth in (18, 34, 50)},
     "seresnet20": _resnet(20, small=True, squeeze=True),
+    **{
+        f"squeezenet{version}": Model(
+            "fire modules: few maps, then 1x1 and 3x3 convolutions of them side by side",
+            builder=partial(squeezenet, version=version),
+            year=2016,
+            paper="Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters",
+            usual=_IMAGENET,
+            options=_WIDTH,
+            drops=True,
+        )
+        for version in ("1.0", "1.1")
+    },
     "textcnn": Model(
         "for texts: windows of 3, 4 and 5 words; channels: vectors tuned, static or both; dim: of a vector",
         builder=textcnn,

@@ -14,7 +14,8 @@ from cnncli.models.grammar import check_words, looks_like_layers, parse, suggest
 from cnncli.nn import Graph
 from cnncli.nn.exchange import as_dict
 
-_SPELLINGS = {name.replace("-", ""): name for name in MODELS}  # vgg16_bn, ResNet-18, SE-ResNet-50
+_SIGNS = re.compile(r"[\s_.-]")
+_SPELLINGS = {_SIGNS.sub("", name): name for name in MODELS}  # vgg16_bn, ResNet-18, squeezenet1_1
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
@@ -123,7 +124,7 @@ def check_model(text: str) -> None:
 def _read(text: str, input_shape: Shape, *, words: int = 0) -> tuple[str, dict[str, Value]]:
     """The name of a model, ``custom`` for a string, and its options."""
     written, colon, rest = text.strip().lower().partition(":")
-    name = _SPELLINGS.get(re.sub(r"[\s_-]", "", written), written)
+    name = _SPELLINGS.get(_SIGNS.sub("", written), written)
     if name == "auto" and not colon:
         small = max(input_shape[:2]) <= _LARGE
         name = "textcnn" if words else "compact" if small else "resnet18"

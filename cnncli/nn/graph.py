@@ -291,6 +291,24 @@ class Graph:
             )
         return self.outputs[role]
 
+    def head(self, role: str = MAIN) -> str:
+        """Name of the layer that an output's numbers come from: the last one before it that has parameters.
+
+        It is what another number of classes changes.
+
+        Raises
+        ------
+        CnncliError
+            If there is no output of this role.
+        """
+        name = output = self.output_of(role)
+        while name != INPUT:
+            node = self.nodes[name]
+            if node.layer.parameters(node.input_shapes):
+                return name
+            name = node.inputs[0]
+        return output
+
     def pruned(self, names: Sequence[str]) -> "Graph":
         """The graph of only those nodes that the given ones depend on; its main output is the first.
 

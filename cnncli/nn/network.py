@@ -134,7 +134,7 @@ class Network:
         CnncliError
             If one is missing or has another shape.
         """
-        heads = tuple(f"{name}." for name in self.graph.outputs.values())
+        heads = tuple(f"{self.graph.head(role)}." for role in self.graph.outputs)
         skipped = []
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             found = arrays.get(name)

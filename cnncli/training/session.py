@@ -344,7 +344,7 @@ def _trained_before(dataset: Dataset, earlier: TrainedImages | None, watched: Me
 
 
 def _frozen(network: Network) -> frozenset[str]:
-    head = f"{network.graph.output}."
+    head = f"{network.graph.head()}."
     return frozenset(name for name in network.parameters if not name.startswith(head))
 
 

@@ -78,7 +78,7 @@ def _matched_head(
     network: Network, start: Checkpoint, rows: list[int], arrays: dict[str, NDArray[np.generic]]
 ) -> bool:
     """Put the head's rows into the order of the network's outputs; False where another head is needed."""
-    head = f"{network.graph.output}."
+    head = f"{network.graph.head()}."
     taken = [place for place, row in enumerate(rows) if row >= 0]
     matched = {}
     for name, own in network.export().items():

@@ -9,6 +9,41 @@ def conv_bn(c, k, size, **settings):
     return nn.Conv2d(c, k, size, bias=False, **settings), nn.BatchNorm2d(k)
 
 
+class Fire(nn.Module):
+    """A fire module of SqueezeNet."""
+
+    def __init__(self, c, squeezed, expanded):
+        super().__init__()
+        self.squeeze = nn.Conv2d(c, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x):
+        x = functional.relu(self.squeeze(x))
+        return torch.cat([functional.relu(self.expand1x1(x)), functional.relu(self.expand3x3(x))], 1)
+
+
+class SqueezeNet(nn.Module):
+    """Version 1.1."""
+
+    def __init__(self, classes):
+        super().__init__()
+        fires = {3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128)}
+        fires |= {9: (256, 48, 192), 10: (384, 48, 192), 11: (384, 64, 256), 12: (512, 64, 256)}
+        layers = {0: nn.Conv2d(3, 64, 3, stride=2), **{number: Fire(*maps) for number, maps in fires.items()}}
+        self.features = nn.ModuleDict({str(number): layer for number, layer in layers.items()})
+        self.classifier = nn.ModuleDict({"1": nn.Conv2d(512, classes, 1)})
+
+    def forward(self, x):
+        x = functional.relu(self.features["0"](x))
+        for number in range(2, 13):
+            if number in (2, 5, 8):
+                x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+            else:
+                x = self.features[str(number)](x)
+        return functional.relu(self.classifier["1"](x)).mean((2, 3))
+
+
 class Residual(nn.Module):
     """A residual block; ``squeeze`` is the channels of its squeeze, or 0."""
 

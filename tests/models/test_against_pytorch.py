@@ -21,6 +21,7 @@ CASES = {
     "vgg13": (32, lambda: peers.vgg(CLASSES, (2, 2, 2, 2, 2), norm=False)),
     "vgg16-bn": (64, lambda: peers.vgg(CLASSES, (2, 2, 3, 3, 3), norm=True)),
     "googlenet:aux": (96, lambda: peers.GoogLeNet(CLASSES)),
+    "squeezenet1.1": (64, lambda: peers.SqueezeNet(CLASSES)),
     "resnet18": (32, lambda: peers.ResNet(CLASSES, STAGES, (2, 2, 2, 2), small=True)),
     "resnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True)),
     "seresnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True, squeeze=True)),
@@ -61,7 +62,7 @@ def error(found, wanted):
     return np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-30)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "googlenet:aux", "resnet50", "seresnet20"])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet:aux", "resnet50", "seresnet20", "squeezenet1.1"])
 def test_outputs(name):
     network, peer, x, images = pair_of(name, smooth=False)
     peer.eval()

@@ -80,7 +80,13 @@ def test_an_architecture_keeps_its_string():
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [("vgg16_bn", "vgg16-bn"), ("ResNet-20", "resnet20"), ("SE-ResNet-20", "seresnet20")]
+    ("text", "name"),
+    [
+        ("vgg16_bn", "vgg16-bn"),
+        ("ResNet-20", "resnet20"),
+        ("SE-ResNet-20", "seresnet20"),
+        ("squeezenet1_1", "squeezenet1.1"),
+    ],
 )
 def test_spellings_of_others(text, name):
     assert architecture(text, (32, 32, 3), 10).name == name

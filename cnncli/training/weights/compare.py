@@ -51,7 +51,7 @@ def _size(shape: Shape) -> str:
 
 def head_of(graph: Graph) -> str:
     """Name of the weights of the layer that gives the outputs."""
-    return f"{graph.output}.weight"
+    return f"{graph.head()}.weight"
 
 
 def fitting(arrays: Mapping[str, NDArray[Any]]) -> str | None:
