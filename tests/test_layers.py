@@ -257,8 +257,8 @@ WARM = {
     },
     "predict": {
         "": "checked ending errors modules records text",
-        "cli": "exit_codes listing messages names options options.model options.predict options.shared plain "
-        "predict row_writers run streams trained values",
+        "cli": "answers exit_codes listing messages names options options.model options.predict "
+        "options.shared plain predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
         "data": "digits prepare shipped",
         "files": "faults",

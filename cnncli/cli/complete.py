@@ -230,6 +230,11 @@ def _shipped(word: str, before: Sequence[str]) -> Answers:
     yield from ((name, "trained, and shipped with cnncli") for name in MODELS)
 
 
+def _networks_or_shipped(word: str, before: Sequence[str]) -> Answers:
+    """The trained networks that ship; beside weights from elsewhere, names of networks."""
+    return (_shipped if _given(before, ("--weights",)) is None else _models)(word, before)
+
+
 def _layers(word: str, before: Sequence[str]) -> Answers:
     """The layers of the checkpoint that the line names, or of the model that ships."""
     del word
@@ -287,8 +292,10 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "format_": _formats,
     ("train", "model"): _models,
     ("models", "model"): _networks,
-    "model": _shipped,
+    "model": _networks_or_shipped,
     "init": _shipped,
+    "classes": _one_of("imagenet"),
+    "interpolation": _one_of("bilinear", "bicubic", "lanczos", "nearest"),
     "layer": _layers,
     "view": _one_of("maps", "filters"),
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews"),

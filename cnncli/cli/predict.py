@@ -1,33 +1,26 @@
 """``cnncli predict``: what a trained network says of images."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnncli import ending
 from cnncli.cli import values
+from cnncli.cli.answers import Networks
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
-from cnncli.cli.listing import Input, Listing, list_inputs
+from cnncli.cli.listing import Listing, list_inputs
 from cnncli.cli.messages import report, report_error
-from cnncli.cli.names import STREAM, located
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
-from cnncli.cli.streams import read_stdin, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_output, weights_of
+from cnncli.cli.streams import write_stdout
+from cnncli.cli.trained import load_trained, weights_of
 from cnncli.core.threads import thread_count
-from cnncli.data.prepare import Prepared, read_prepared
 from cnncli.errors import CnncliError
-from cnncli.files.faults import encoded, reading_fault, shown
+from cnncli.files.faults import encoded, shown
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.nn import Inference
-from cnncli.tasks.task import Decoded, are_finite
 
-_FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
-Run = list[tuple[Input, Prepared | CnncliError]]
 
 
 @dataclass
@@ -38,6 +31,7 @@ class _Count:
     failed: int = 0
     codes: list[int] = field(default_factory=list)
     adapted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    models: Counter[str] = field(default_factory=Counter)
 
 
 def run(
@@ -86,24 +80,41 @@ def run(
         cores = thread_count(threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    trained = load_trained(model, weights, quiet=quiet)
-    if text or trained.task.noun == "texts":
+    asked = None
+    if model is not None or any(value is not None for value in weights.values()):
+        asked = load_trained(model, weights, quiet=quiet)
+    if text or (asked is not None and asked.task.noun == "texts"):
         from cnncli.cli.predict_text import checked, predict_texts
 
+        trained = asked or load_trained(None)
         texts = checked(trained, text, listing, inputs)
         return predict_texts(
             trained, texts, top=top, json=json, csv=csv, quiet=quiet, debug=debug, threads=cores
         )
     assert listing is not None
+    networks = Networks(asked, _number(listing), threads=cores)
     names = [each.name for each in listing.known]
-    readout = choose_row_writer(names, trained.task, json=json, csv=csv, top=top)
-    _flush([readout.header()])
+
+    def writer(rows: Sequence[Row] = ()) -> RowWriter:
+        chosen = choose_row_writer(names, networks.task(rows, top), json=json, csv=csv, top=top)
+        _flush([chosen.header()])
+        return chosen
+
+    # Columns follow from the network; where none was asked for, from the one that answers first.
+    readout = None if asked is None else writer()
     count = _Count()
-    classified = closing(_classified(listing, trained, (cores, top), count=count, quiet=quiet))
+    classified = closing(_classified(listing, networks, (cores, top), count=count, quiet=quiet))
     with ending.saying(lambda: f"{count.done} classified"), classified as runs:
         for rows in runs:
+            readout = readout or writer(rows)
             _write(rows, readout, count, debug=debug)
-    for note in () if quiet else _about_changes(count):
+    _conclude(count, readout or writer(), quiet=quiet)
+    return SOME_FAILED if count.failed else DONE
+
+
+def _conclude(count: _Count, readout: RowWriter, *, quiet: bool) -> None:
+    """Say which networks answered, what was done to pictures, and how many failed."""
+    for note in () if quiet else (*_about_models(count), *_about_changes(count)):
         report(note)
     if count.failed and readout.holds_errors:
         report_error(
@@ -112,37 +123,33 @@ def run(
                 "Look at the field error of their lines, which says why.",
             )
         )
-    return SOME_FAILED if count.failed else DONE
 
 
 def _classified(
-    listing: Listing, trained: Trained, limits: tuple[int, int], *, count: _Count, quiet: bool
+    listing: Listing, networks: Networks, limits: tuple[int, int], *, count: _Count, quiet: bool
 ) -> Generator[list[Row], None, None]:
     """Rows in order, as many at a time as are ready."""
     cores, top = limits
-    alone = None if listing.more else len(listing.known)
-    inference = trained.inference(alone, threads=cores)
-
-    def work(item: Input) -> Prepared | CnncliError:
-        result = _prepared(item, trained)
-        if isinstance(result, CnncliError) and item.fault is None:
-            return located(result, item.listed)
-        return result
-
+    alone = _number(listing)
     if alone == 1:
-        yield _rows([(listing.known[0], work(listing.known[0]))], trained, inference, top)
+        yield networks.rows([(listing.known[0], networks.question(listing.known[0]))], top)
         return
     from cnncli.cli.overlap import overlapped
     from cnncli.cli.progress import progress_bar
 
     bar = progress_bar(alone or 0, unit="images", quiet=quiet or alone is None or _shares_terminal())
-    runs = overlapped(listing.groups(), work, workers=cores, most=inference.batch)
+    runs = overlapped(listing.groups(), networks.question, workers=cores, most=networks.batch)
     with closing(runs), bar as progress:
         for run in runs:
-            rows = _rows(run, trained, inference, top)
+            rows = networks.rows(run, top)
             progress.clear()
             yield rows
             progress.draw(count.done)
+
+
+def _number(listing: Listing) -> int | None:
+    """How many inputs there are, if that is known."""
+    return None if listing.more else len(listing.known)
 
 
 def _shares_terminal() -> bool:
@@ -152,72 +159,13 @@ def _shares_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _prepared(item: Input, trained: Trained) -> Prepared | CnncliError:
-    """The picture of an input, or why there is none."""
-    if item.fault is not None:
-        return item.fault
-    try:
-        if item.name == STREAM:
-            data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
-        else:
-            # To make a Path takes a tenth of the time of a small image.
-            with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
-                data, name = file.read(), item.name
-        return read_prepared(data, trained.input_spec, name=name)
-    except CnncliError as error:
-        return error
-    except OSError as error:
-        return reading_fault(error, item.name)
-    except ValueError as error:  # a NUL byte in the name
-        return CnncliError(f"cannot read {shown(item.name)}: {error}", "Check the name.")
-    except MemoryError:  # a file that is as large as memory
-        return CnncliError(
-            f"{shown(item.name)}: there is not enough memory for it; expected an image that fits into memory",
-            "Check what the file is.",
-        )
-
-
-def _rows(run: Run, trained: Trained, inference: Inference, top: int) -> list[Row]:
-    """Run the network on several inputs."""
-    good = [result for _, result in run if isinstance(result, Prepared)]
-    found: Iterator[Decoded] = iter(())
-    finite: Iterator[bool] = iter(())
-    faint: Iterator[bool] = iter(())
-    if good:
-        pixels = np.stack([each.pixels for each in good])
-        outputs = inference.run(trained.checkpoint.preprocessing.normalise(pixels))
-        faint = iter(_are_faint(pixels, trained.checkpoint.preprocessing.std))
-        known = are_finite(outputs)
-        finite = iter(known.tolist())
-        found = iter(trained.task.decode(outputs[known], top=top))
-    rows = []
-    for item, result in run:
-        if not isinstance(result, Prepared):
-            rows.append(Row(item.name, error=result))
-            continue
-        notes = ("faint",) if next(faint) else ()
-        if next(finite):
-            rows.append(Row(item.name, next(found), (*result.changes, *notes)))
-        else:
-            rows.append(Row(item.name, error=no_output(item.name)))
-    return rows
-
-
-def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[bool]:
-    """Whether each picture has next to no contrast, measured by the network's training images.
-
-    So is one of 0 and 1 where white is 255: to the network it is black, and its prediction says nothing.
-    """
-    spread = pixels.max(axis=(1, 2, 3)) - pixels.min(axis=(1, 2, 3))
-    faint: list[bool] = (spread < _FAINT * 255 * min(deviations)).tolist()
-    return faint
-
-
 def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, *, debug: bool) -> None:
     """Write rows to standard output, now, and faults to standard error."""
     lines: list[str | None] = []
     for row in rows:
         count.done += 1
+        if row.model is not None:
+            count.models[row.model] += 1
         if row.adapted:
             count.adapted.append((row.name, row.adapted))
         if row.error is not None:
@@ -236,6 +184,20 @@ def _flush(lines: list[str | None]) -> None:
     lines.clear()
     if text:
         write_stdout(encoded(text))
+
+
+def _about_models(count: _Count) -> Iterator[str]:
+    """Which of the networks that ship answered, as nobody asked for one."""
+    digits, photographs = count.models["digits"], count.models["imagenet"]
+    if digits and photographs:
+        yield (
+            f"note: answered by digits: {digits} small gray pictures; by imagenet, for photographs: "
+            f"{photographs} others; -m takes one network for all"
+        )
+    elif digits:
+        yield "note: answered by digits, the network for small gray pictures; -m imagenet names photographs"
+    elif photographs:
+        yield "note: answered by imagenet, the network for photographs; -m digits reads digits of any size"
 
 
 def _about_changes(count: _Count) -> Iterator[str]:

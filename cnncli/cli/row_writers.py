@@ -33,12 +33,15 @@ class Row:
         What was done to the picture that the user might not expect.
     error : CnncliError or None
         Why there is no prediction.
+    model : str or None
+        The network that ships which was chosen for it; None where one was asked for.
     """
 
     name: str
     decoded: Decoded | None = None
     adapted: tuple[str, ...] = ()
     error: CnncliError | None = None
+    model: str | None = None
 
 
 class RowWriter(Protocol):
@@ -65,12 +68,17 @@ class JsonLines:
         return None
 
     def line(self, row: Row) -> str:
-        """``{"input":…,"predictions":…}`` or what else the task says, or ``{"input":…,"error":…}``."""
+        """``{"input":…,"predictions":…}`` or what else the task says, or ``{"input":…,"error":…}``.
+
+        Where no network was asked for, ``"model"`` names the one that answered.
+        """
         value: dict[str, object] = {"input": in_unicode(row.name)}
         if row.error is not None:
             value["error"] = row.error.message
         elif row.decoded is not None:
             value |= row.decoded.record()
+        if row.model is not None:
+            value["model"] = row.model
         if row.adapted:
             value["adapted"] = row.adapted
         return as_json(value)
@@ -149,12 +157,13 @@ class Table:
         """Name, label, probability, and as far as they fit a bar and the runners-up."""
         (first, probability), *rest = row.decoded.bars() if row.decoded is not None else [("", 0.0)]
         name = _fitted(shown(row.name), self._name, keep_end=True)
-        label = _fitted(shown(first), self._label)
+        # Of another network than the first, it may be longer than the column.
+        label = _fitted(shown(first), max(self._label, min(len(shown(first)), self._columns // 3)))
         share = f"{probability:{_SHARE}.2%}" + (f"  {_bar(probability)}" if self._barred else "")
         others = ""
         for other, less in rest:
             more = f"  {_fitted(shown(other), _LABEL_WIDTH).rstrip()} {less:.2%}"
-            if self._used + len(others) + len(more) > self._columns:
+            if self._used + len(label) - self._label + len(others) + len(more) > self._columns:
                 break
             others += more
         if not self._styled:

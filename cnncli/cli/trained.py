@@ -19,7 +19,7 @@ from cnncli.training.checkpoint import Checkpoint, load_checkpoint, open_checkpo
 DEFAULT = "digits"
 NO_WEIGHTS: Mapping[str, Any] = MappingProxyType({})
 _LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
-_MOST = 64  # pictures of a batch
+MOST = 64  # pictures of a batch
 
 
 LIGHT = 30_000_000  # multiply-adds of a picture, about what reading it costs
@@ -27,11 +27,15 @@ LIGHT = 30_000_000  # multiply-adds of a picture, about what reading it costs
 
 @record(eq=False)
 class Trained:
-    """A checkpoint, its network, and what the network takes in."""
+    """A checkpoint, its network, and what the network takes in.
+
+    ``shipped`` is its name where it was chosen for a picture, for want of one that was asked for.
+    """
 
     checkpoint: Checkpoint
     network: Network
     input_spec: InputSpec
+    shipped: str | None = None
 
     @property
     def task(self) -> Task:
@@ -126,4 +130,4 @@ def no_output(name: str) -> CnncliError:
 def batch_size(graph: Graph, threads: int) -> int:
     """Pictures of a batch: many, as long as they take little memory, and one for each thread at least."""
     widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])
-    return min(_MOST, max(threads, _LARGEST // widest))
+    return min(MOST, max(threads, _LARGEST // widest))

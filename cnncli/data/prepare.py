@@ -147,12 +147,22 @@ def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
 
     def read() -> Prepared:
         picture, _ = read_for(data, input_spec, name=name)
-        try:
-            return prepared(picture, input_spec)
-        except CnncliError as error:
-            raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
+        return prepared_as(picture, input_spec, name=name)
 
     return with_memory_retry(read, name)
+
+
+def prepared_as(picture: Picture, input_spec: InputSpec, *, name: str) -> Prepared:
+    """As `prepared`, with ``name`` in errors."""
+    try:
+        return prepared(picture, input_spec)
+    except CnncliError as error:
+        raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
+
+
+def read_whole(data: bytes, *, name: str) -> Picture:
+    """Decode an image file in all its pixels, for networks that are still to be chosen."""
+    return read_reduced(data, sys.maxsize, name=name)[0]
 
 
 def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture, tuple[int, int]]:

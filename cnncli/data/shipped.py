@@ -4,8 +4,15 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cnncli.images.picture import Picture
+
 #: Trained networks by name, and their files below ``samples``.
 MODELS = {"digits": "digits.safetensors", "imagenet": "imagenet/efficientnet_lite0.safetensors"}
+
+SMALL = 280  # pixels: a digit is drawn or scanned in at most so many a side
+_TINGE = 1 / 16  # of the brightest value: channels of gray scans and JPEGs differ by less
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -31,6 +38,20 @@ def sample_path(name: str) -> Path:
         f"{name}, which ships with cnncli, is missing from this installation",
         "Install cnncli again.",
     )
+
+
+def suiting(picture: "Picture") -> str:
+    """The model that ships which suits a picture: ``digits`` if it is small and gray, else ``imagenet``.
+
+    Small is up to `SMALL` pixels a side, as decoded; gray is one channel, or channels that are nearly equal
+    in every pixel.
+    """
+    frame = picture.frames[0]
+    if max(frame.shape[:2]) > SMALL:
+        return "imagenet"
+    shades = frame[..., :-1] if picture.alpha else frame
+    gray = (shades.max(axis=2) - shades.min(axis=2) <= _TINGE * shades.max()).all()
+    return "digits" if gray else "imagenet"
 
 
 def model_path(name: str) -> Path:

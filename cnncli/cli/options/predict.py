@@ -6,6 +6,7 @@ from cnncli.cli.options.shared import (
     JSON,
     MAX_PIXELS,
     MODEL,
+    NETWORK,
     NULL,
     QUIET,
     RECURSIVE,
@@ -26,7 +27,7 @@ COMMAND = Command(
             metavar="[INPUT]...",
         ),
         TEXT,
-        MODEL,
+        MODEL._replace(help=f"{NETWORK}  [default: digits for small gray pictures, else imagenet]"),
         *WEIGHTS,
         Option(
             "top",

@@ -46,12 +46,15 @@ DEBUG = Option(
     bool,
     "Show a traceback when something fails.",
 )
+NETWORK = (
+    "A .safetensors that cnncli train wrote, a run's folder, or a model that ships: digits, "
+    "or imagenet for photographs; with --weights a network's name, such as resnet18."
+)
 MODEL = Option(
     "model",
     ("--model", "-m"),
     str,
-    "A .safetensors that cnncli train wrote, a run's folder, or a model that ships: digits, "
-    "or imagenet for photographs; with --weights a network's name, such as resnet18.  [default: digits]",
+    f"{NETWORK}  [default: digits]",
     metavar="CHECKPOINT",
 )
 DATASET = Option(
