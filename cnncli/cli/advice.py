@@ -8,7 +8,7 @@ from cnncli.files.faults import shown
 from cnncli.images.picture import Picture
 
 _DIM = 0.4  # of full scale; below it lie all but a hundredth of a result that is dim
-_SAMPLED = 1 << 16  # pixels that brightness is judged by
+_SAMPLED = 1 << 16  # pixels that brightness is measured on
 
 
 def warn_of_clipping(clipped: list[tuple[float, str]], count: int, *, alone: bool) -> None:

@@ -96,7 +96,7 @@ def _command(name: str) -> Callable[..., int]:
     return _signed(work, name)
 
 
-def _alone(context: typer.Context, **given: Any) -> int:
+def _without_command(context: typer.Context, **given: Any) -> int:
     """``cnncli`` without a command: its help."""
     del given  # carried out already
     if context.invoked_subcommand is not None:
@@ -117,7 +117,7 @@ def _built() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    found.callback()(_signed(_alone, "cnncli", context))
+    found.callback()(_signed(_without_command, "cnncli", context))
     for name in options.COMMANDS:
         found.command(name, cls=Command)(_command(name))
     return found

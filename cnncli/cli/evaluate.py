@@ -30,7 +30,7 @@ from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.tasks.task import Evaluation
 from cnncli.tasks.text import TextInput
-from cnncli.training.evaluation import judged, outputs_of
+from cnncli.training.evaluation import evaluated, outputs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ def _evaluated(
     outputs = [outputs_of(network, each, preprocessing, batch=batch, threads=threads) for each in chosen]
     all_targets = chosen[0].targets.joined([each.targets for each in chosen[1:]])
     joined = chosen[0] if len(chosen) == 1 else _Joined(tuple(chosen), all_targets)
-    evaluation = judged(np.concatenate(outputs), all_targets, trained.task)
+    evaluation = evaluated(np.concatenate(outputs), all_targets, trained.task)
     dataset = replace(found, train=joined, test=joined)
     return Predictions(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 

@@ -13,7 +13,7 @@ from cnncli.data.split_names import joined
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.training.listing import FILE as LIST_FILE
-from cnncli.training.listing import ImageList, departures
+from cnncli.training.listing import ImageList, describe_changes
 from cnncli.training.loading import is_known
 from cnncli.training.trained_images import TrainedImages
 
@@ -82,10 +82,10 @@ def choose(found: Dataset, trained: Trained, *, source: str, split: str | None) 
         split = split or "test"
         sides = _own_sides(found, digests, seen)
         held, on_list = _held(trained, seen)
-        reason = _own_reason(sides, held, split, same, noun=found.noun) + _gone(digests, seen, split)
+        reason = _own_reason(sides, held, split, same, noun=found.noun) + _missing(digests, seen, split)
     else:
         sides = [np.full(len(each), part) for part, each in zip(_PARTS, digests, strict=True)]
-        split, reason = _brought(found, split, _of_run(digests, seen, noun=found.noun))
+        split, reason = _own_split(found, split, _of_run(digests, seen, noun=found.noun))
     places = tuple(np.flatnonzero((side == split) | (split == "all")) for side in sides)
     if not any(map(len, places)):
         raise CnncliError(
@@ -140,7 +140,7 @@ def _held(trained: Trained, seen: TrainedImages) -> tuple[str, tuple[str, ...]]:
     if not (run / LIST_FILE).is_file():
         return kept, ()
     try:
-        what = departures(ImageList.read(run / LIST_FILE), seen)
+        what = describe_changes(ImageList.read(run / LIST_FILE), seen)
     except CnncliError as error:
         return kept, (f"{error.message}: the {kept} count",)
     if not what:
@@ -157,7 +157,7 @@ def _own_reason(sides: list[NDArray[np.str_]], held: str, split: str, same: str,
     return f"the {WORDS[split]} {noun} of the network's own run{moved} ({held}){others}"
 
 
-def _gone(digests: list[NDArray[np.uint64]], seen: TrainedImages, split: str) -> str:
+def _missing(digests: list[NDArray[np.uint64]], seen: TrainedImages, split: str) -> str:
     """How many images of the run's split the data have no more."""
     count = 0 if split == "all" else int((~np.isin(getattr(seen, split), np.concatenate(digests))).sum())
     return f"; {count:,} of them are not there" if count else ""
@@ -177,7 +177,7 @@ def _of_run(digests: list[NDArray[np.uint64]], seen: TrainedImages | None, *, no
     return f"shares {listed} {noun} with the data of the network's run"
 
 
-def _brought(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
+def _own_split(found: Dataset, split: str | None, of_run: str) -> tuple[str, str]:
     """The split of other data that is taken, and why."""
     name, noun = in_unicode(found.name), found.noun
     if split is None and found.given and "test" not in found.given:

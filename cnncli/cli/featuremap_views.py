@@ -18,7 +18,7 @@ _EVERY = 24  # layers up to which all are drawn alike unless some are named
 Arrays = dict[str, NDArray[np.float32]]
 
 
-class Seen(NamedTuple):
+class ViewInputs(NamedTuple):
     """A network, what it computes from a picture, and how much of it is drawn.
 
     Attributes
@@ -82,7 +82,7 @@ class View(NamedTuple):
     title: str
     reading: str
     sides: tuple[int, int]
-    draw: Callable[[Seen], Drawn]
+    draw: Callable[[ViewInputs], Drawn]
 
 
 def _changes_values(node: Node) -> bool:
@@ -93,24 +93,24 @@ def _has_kernels(node: Node) -> bool:
     return hasattr(node.layer, "bias")
 
 
-def _draw_maps(seen: Seen) -> Drawn:
+def _draw_maps(inputs: ViewInputs) -> Drawn:
     from cnncli.views.colors import as_rgb
     from cnncli.views.featuremaps import layer_maps, map_sections
 
-    layers = layer_maps(seen.network.graph, {each: seen.activations[each] for each in seen.names})
+    layers = layer_maps(inputs.network.graph, {each: inputs.activations[each] for each in inputs.names})
     sections = map_sections(
-        layers, as_rgb(seen.pixels), seen.classes, rows=seen.rows, side=seen.side, brief=seen.brief
+        layers, as_rgb(inputs.pixels), inputs.classes, rows=inputs.rows, side=inputs.side, brief=inputs.brief
     )
-    arrays = {"input": seen.x, **{each.node.name: each.values for each in layers}}
+    arrays = {"input": inputs.x, **{each.node.name: each.values for each in layers}}
     return sections, [_about_maps(each) for each in layers], arrays
 
 
-def _draw_filters(seen: Seen) -> Drawn:
+def _draw_filters(inputs: ViewInputs) -> Drawn:
     from cnncli.views.featuremaps import kernel_sections, learned_arrays
 
-    learned = learned_arrays(seen.network.graph, seen.network.export())
-    learned = {each: learned[each] for each in seen.names}
-    sections = kernel_sections(learned, seen.classes, rows=seen.rows, side=seen.side)
+    learned = learned_arrays(inputs.network.graph, inputs.network.export())
+    learned = {each: learned[each] for each in inputs.names}
+    sections = kernel_sections(learned, inputs.classes, rows=inputs.rows, side=inputs.side)
     about: list[dict[str, Any]] = [
         {"name": each, "shape": list(weight.shape)} for each, (_, weight) in learned.items()
     ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.exit_codes import DONE, UsageError
-from cnncli.cli.featuremap_views import VIEWS, Arrays, Seen, chosen_layers
+from cnncli.cli.featuremap_views import VIEWS, Arrays, ViewInputs, chosen_layers
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
@@ -57,7 +57,7 @@ class LayerActivations:
     prepared : Prepared
         As the network takes it.
     decoded : Decoded
-        What the network says of the image.
+        What the network predicts of the image.
     sections : list of Section
         Of the page.
     layers : list of dict
@@ -268,8 +268,10 @@ def _look(
         raise no_output(name)
     (decoded,) = trained.task.decode(outputs, top=_PREDICTIONS)
     rows, side = (None, VIEWS[view].sides[1]) if named else (_ROWS, VIEWS[view].sides[0])
-    seen = Seen(network, names, activations, x[0], prepared.pixels, trained.task.outputs, rows, side, brief)
-    sections, about, arrays = VIEWS[view].draw(seen)
+    inputs = ViewInputs(
+        network, names, activations, x[0], prepared.pixels, trained.task.outputs, rows, side, brief
+    )
+    sections, about, arrays = VIEWS[view].draw(inputs)
     return LayerActivations(
         name, _small(picture, trained.input_spec), prepared, decoded, sections, about, arrays, len(brief)
     )

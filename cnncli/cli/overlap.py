@@ -93,7 +93,7 @@ def overlapped(
     groups : iterable of sequences
         Items, as they come; read in a thread of its own, so that it may wait.
     work : callable
-        Of one item; it answers for its own faults.
+        Of one item; its faults are its own.
     workers : int
         Threads that work.
     most : int

@@ -1,4 +1,4 @@
-"""``cnncli predict``: what a trained network says of images."""
+"""``cnncli predict``: what a trained network predicts of images."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -207,17 +207,17 @@ def _about_changes(count: _Count) -> Iterator[str]:
     if digits := [each for each in digits if each[1]]:
         every = list(dict.fromkeys(change for _, changes in digits for change in changes))
         what = every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
-        who = _whom(digits[0][0], len(digits), count)
+        who = _which_pictures(digits[0][0], len(digits), count)
         yield f"note: {who} {what}: the network expects light digits on dark ground, centred"
     if clipped := [name for name, changes in count.adapted if "clipped" in changes]:
-        who = _whom(clipped[0], len(clipped), count)
+        who = _which_pictures(clipped[0], len(clipped), count)
         yield f"note: {who} clipped: numbers lie beyond the black or white that the network knows"
     if faint := [name for name, changes in count.adapted if "faint" in changes]:
-        who = _whom(faint[0], len(faint), count)
+        who = _which_pictures(faint[0], len(faint), count)
         yield f"warning: {who} of one shade, or nearly, to the network: predictions for such say nothing"
 
 
-def _whom(first: str, number: int, count: _Count) -> str:
+def _which_pictures(first: str, number: int, count: _Count) -> str:
     """The pictures that something was done to."""
     return f"{shown(first)} was" if count.done == 1 else f"{number} of {count.done} pictures {_were(number)}"
 

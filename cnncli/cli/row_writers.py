@@ -28,7 +28,7 @@ class Row:
     name : str
         Of the input.
     decoded : Decoded or None
-        What the network says of it; None where there is an error.
+        What the network predicts of it; None where there is an error.
     adapted : tuple of str
         What was done to the picture that the user might not expect.
     error : CnncliError or None

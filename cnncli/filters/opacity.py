@@ -78,11 +78,11 @@ def filter_with_opacity(
         Colours and opacity of the result.
     """
     if _is_one_cell(filter, run.options):
-        answer, _ = run.run_one(filter, color, None, last=last)
-        return np.asarray(answer, np.float32), run.unfiltered(filter, cover, last=last, white=1.0)
+        response, _ = run.run_one(filter, color, None, last=last)
+        return np.asarray(response, np.float32), run.unfiltered(filter, cover, last=last, white=1.0)
     color = np.where(cover > 0, color, np.float32(0))
-    answer, after = filter.with_opacity(run, color, cover, last=last)
-    return np.where(after > np.float32(_VISIBLE), answer, np.float32(0)), after
+    response, after = filter.with_opacity(run, color, cover, last=last)
+    return np.where(after > np.float32(_VISIBLE), response, np.float32(0)), after
 
 
 def filter_premultiplied(
@@ -100,8 +100,8 @@ def filter_filled(
 ) -> tuple[Floats, Floats]:
     """Transparent pixels take the colours around them; opacity is unchanged."""
     after = unchanged_cover(run, filter, cover, last=last)
-    answer, _ = run.run_one(filter, _fill_transparent(color, np.sign(cover)), None, last=last)
-    return np.asarray(answer, np.float32), after
+    response, _ = run.run_one(filter, _fill_transparent(color, np.sign(cover)), None, last=last)
+    return np.asarray(response, np.float32), after
 
 
 def unchanged_cover(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) -> Floats:

@@ -135,13 +135,13 @@ def _jpeg(stream: IO[bytes], length: int) -> int | None:
                 return None
 
 
-def _little(data: bytes) -> int:
+def _little_endian(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
 def _bmp(stream: IO[bytes], length: int) -> int | None:
     """Behind pixels, palette and profile; the size in the file header is often wrong."""
-    return _bitmap(stream, 14, _little(_at(stream, 10, 4)))
+    return _bitmap(stream, 14, _little_endian(_at(stream, 10, 4)))
 
 
 def _bare_bitmap(stream: IO[bytes], length: int) -> int | None:
@@ -154,14 +154,14 @@ def _bitmap(stream: IO[bytes], at: int, pixels: int | None) -> int | None:
     Source: Microsoft, Bitmap Header Types (BITMAPCOREHEADER to BITMAPV5HEADER).
     """
     head = _at(stream, at, 124)
-    size = _little(head[:4])
+    size = _little_endian(head[:4])
     if size == _CORE_BITMAP:
-        width, height, bits = (_little(head[k : k + 2]) for k in (4, 6, 10))
+        width, height, bits = (_little_endian(head[k : k + 2]) for k in (4, 6, 10))
         packed = stated = colors = 0
     else:
         width, height = (abs(int.from_bytes(head[k : k + 4], "little", signed=True)) for k in (4, 8))
-        bits = _little(head[14:16])
-        packed, stated, colors = (_little(head[k : k + 4]) for k in (16, 20, 32))
+        bits = _little_endian(head[14:16])
+        packed, stated, colors = (_little_endian(head[k : k + 4]) for k in (16, 20, 32))
     if packed not in _PLAIN_ROWS and not stated:
         return None
     masks = _MASK_BYTES.get(packed, 0) if size == _INFO_BITMAP else 0
@@ -172,7 +172,7 @@ def _bitmap(stream: IO[bytes], at: int, pixels: int | None) -> int | None:
     rows = (width * bits + 31) // 32 * 4 * height
     end = pixels + (rows if packed in _PLAIN_ROWS else stated)
     if size >= _PROFILED_BITMAP:
-        profile, count = _little(head[112:116]), _little(head[116:120])
+        profile, count = _little_endian(head[112:116]), _little_endian(head[116:120])
         end = max(end, at + profile + count if count else 0)
     return end
 
@@ -191,7 +191,7 @@ def _plain_tga(stream: IO[bytes]) -> int | None:
     head = _at(stream, 0, 18)
     if head[2] not in _PLAIN_TGA:
         return None
-    colors, width, height = (_little(head[k : k + 2]) for k in (5, 12, 14))
+    colors, width, height = (_little_endian(head[k : k + 2]) for k in (5, 12, 14))
     palette = colors * ((head[7] + 7) // 8) if head[1] else 0
     return 18 + head[0] + palette + width * height * ((head[16] + 7) // 8)
 
@@ -217,9 +217,9 @@ def _qoi(stream: IO[bytes], length: int) -> int | None:
 
 def _icon(stream: IO[bytes], length: int) -> int | None:
     """Behind the last image of an icon's directory; None where an image is stated shorter than its header."""
-    entries = _at(stream, 6, 16 * _little(_at(stream, 4, 2)))
+    entries = _at(stream, 6, 16 * _little_endian(_at(stream, 4, 2)))
     sizes, starts = (
-        [_little(entries[at + field : at + field + 4]) for at in range(0, len(entries), 16)]
+        [_little_endian(entries[at + field : at + field + 4]) for at in range(0, len(entries), 16)]
         for field in (8, 12)
     )
     if min(sizes, default=0) < _INFO_BITMAP:

@@ -11,7 +11,7 @@ and is the only one to look:
 * training asks it for the width of the head (`outputs`), the objective (`loss`), a batch's targets for that
   (`encode`: mixup and moved pixels are in the batch), and the metrics of an epoch (`tally`, `metrics`), one
   of which is watched (`watched`: its name and which way is up);
-* commands ask it to decode outputs (`decode`: JSON, cells of CSV, bars) and to judge them (`evaluation`: a
+* commands ask it to decode outputs (`decode`: JSON, cells of CSV, bars) and to score them (`evaluation`: a
   headline, a report, JSON). Pages are drawn by `views`; `cli/train_report` names them by task.
 
 A new task: a reader in `data` whose targets name it, a file here that implements `Task` (`task.py` says what

@@ -55,7 +55,7 @@ class Metric:
 
 
 class Decoded(Protocol):
-    """What a network says of one image."""
+    """What a network predicts of one image."""
 
     def record(self) -> dict[str, Any]:
         """Its part of a line of JSON."""

@@ -1,4 +1,4 @@
-"""Evaluation: what a trained network says of every image of a split, judged by its task."""
+"""Evaluation: the outputs of a trained network for every image of a split, scored by its task."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ def evaluate(
     batch: int = 256,
     threads: int = 1,
 ) -> "Evaluation":
-    """Run a network on every image of a split, and judge what it says.
+    """Run a network on every image of a split, and score its outputs.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def evaluate(
     preprocessing : Preprocessing
         Mean and deviation that the network was trained with.
     task : Task
-        What judges the outputs.
+        What scores the outputs.
     batch : int
         Images at a time.
     threads : int
@@ -48,7 +48,7 @@ def evaluate(
         Where an output is not a number.
     """
     outputs = outputs_of(network, split, preprocessing, batch=batch, threads=threads)
-    return judged(outputs, split.targets, task)
+    return evaluated(outputs, split.targets, task)
 
 
 def outputs_of(
@@ -66,7 +66,7 @@ def outputs_of(
     return outputs
 
 
-def judged(outputs: NDArray[np.float32], targets: "Targets", task: "Task") -> "Evaluation":
+def evaluated(outputs: NDArray[np.float32], targets: "Targets", task: "Task") -> "Evaluation":
     """What a task says of outputs (N, K) for N images.
 
     Raises

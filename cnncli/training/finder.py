@@ -87,14 +87,14 @@ def find_rate(inputs: TrainingInputs) -> FoundRate:
             epoch += 1
             continue
         break
-    return _judged(rates, losses, smoothed)
+    return _suggested(rates, losses, smoothed)
 
 
 def _blown_up(losses: list[float], smoothed: list[float]) -> bool:
     return len(losses) > _RUN_IN and smoothed[-1] > _BLOWN_UP * min(smoothed)
 
 
-def _judged(rates: list[float], losses: list[float], smoothed: list[float]) -> FoundRate:
+def _suggested(rates: list[float], losses: list[float], smoothed: list[float]) -> FoundRate:
     least = int(np.argmin(smoothed)) if smoothed else 0
     if least <= _RUN_IN:
         raise CnncliError(

@@ -128,7 +128,7 @@ def _short(name: str, whole: str, folder: str) -> str:
     return name.removeprefix(folder)
 
 
-def departures(images: ImageList, seen: "TrainedImages") -> str:
+def describe_changes(images: ImageList, seen: "TrainedImages") -> str:
     """Say how a list departs from what a checkpoint keeps of its run; empty where it does not.
 
     Parameters

@@ -14,7 +14,7 @@ from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.folder import RunFolder
 from cnncli.training.listing import FILE as LIST_FILE
-from cnncli.training.listing import ImageList, arranged, departures, differences, list_of
+from cnncli.training.listing import ImageList, arranged, describe_changes, differences, list_of
 from cnncli.training.options import TrainOptions
 
 
@@ -75,7 +75,7 @@ def list_as_written(folder: RunFolder, facts: Fields) -> ImageList:
         seen = load_checkpoint(folder / "last.safetensors").seen
     except CnncliError:  # there is none before the first epoch's end
         seen = None
-    what = seen and departures(images, seen)
+    what = seen and describe_changes(images, seen)
     raise CnncliError(
         f"{shown(path)} has been changed since the run began: "
         f"{what or 'it has other rows, or the same in another order'}; expected the list that the run wrote",

@@ -190,7 +190,7 @@ class Trainer:
         )
 
     def run(self, observer: Observer, stop: Callable[[], bool]) -> bool:
-        """Train until the run is over or ``stop`` answers True after a step.
+        """Train until the run is over or ``stop`` returns True after a step.
 
         Returns
         -------

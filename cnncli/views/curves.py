@@ -66,12 +66,12 @@ def curves_page(
         _draw(canvas, Box(left, top, left + 480, top + _PLOT), name, curves, best, shares=shares)
     if "val_loss" in history[0]:
         canvas.paragraph(
-            (40, top + _PLOT + 78), _why_apart(only_in_training), _WIDTH - 80, size=15, color=FAINT
+            (40, top + _PLOT + 78), _why_losses_differ(only_in_training), _WIDTH - 80, size=15, color=FAINT
         )
     return canvas
 
 
-def _why_apart(only_in_training: Sequence[str]) -> str:
+def _why_losses_differ(only_in_training: Sequence[str]) -> str:
     """Say why the two lines need not lie as one expects."""
     text = "Training is measured during each epoch, while the weights still change"
     if only_in_training:

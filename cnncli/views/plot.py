@@ -133,12 +133,12 @@ def draw_curves(canvas: Canvas, chart: Chart, curves: Sequence[Curve]) -> None:
                 canvas.disc(point, curve.width * 1.1, fill=curve.color)
         ends.append((points[-1][1], curve))
     ends.sort(key=lambda end: end[0])
-    heights = _apart([y for y, _ in ends], gap=22.0, most=float(chart.box.bottom))
+    heights = _spread_out([y for y, _ in ends], gap=22.0, most=float(chart.box.bottom))
     for y, (_, curve) in zip(heights, ends, strict=True):
         canvas.text((chart.box.right + 14, y), curve.name, size=16, color=curve.color, anchor="lm", bold=True)
 
 
-def _apart(wanted: list[float], *, gap: float, most: float) -> list[float]:
+def _spread_out(wanted: list[float], *, gap: float, most: float) -> list[float]:
     """Heights near those wanted, which rise, at least ``gap`` apart and none beyond ``most``."""
     heights = list(wanted)
     for i in range(1, len(heights)):

@@ -95,8 +95,8 @@ class Linear(Filter):
         from cnncli.filters.opacity import relative_responses, unchanged_cover
 
         after = unchanged_cover(run, self, cover, last=last)
-        (answer,) = relative_responses(run, self, self.kernels, color, cover, last=last)
-        return answer, after
+        (response,) = relative_responses(run, self, self.kernels, color, cover, last=last)
+        return response, after
 
     def is_blur(self, run: "FilterRunner") -> bool:
         """Whether no weight is negative, so that colour and opacity spread."""

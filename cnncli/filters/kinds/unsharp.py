@@ -49,8 +49,8 @@ class Unsharp(Linear):
         sharp, unchanged = unmapped(surface), unmapped(surface)
         run_linear(weights, plan, sharp, dilation=dilation, threads=threads)
         run_direct(center, unchanged, dilation=dilation, threads=threads)
-        answer = self.beyond_threshold(sharp.out, unchanged.out, surface.full_scale)
-        return plan, store_responses(answer, surface)
+        response = self.beyond_threshold(sharp.out, unchanged.out, surface.full_scale)
+        return plan, store_responses(response, surface)
 
     def with_opacity(
         self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
@@ -58,9 +58,9 @@ class Unsharp(Linear):
         """As the kernel's; the threshold comes after."""
         if self.is_blur(run):
             return super().with_opacity(run, color, cover, last=last)
-        answer, after = replace(self, min_change=0.0).with_relative(run, color, cover, last=last)
+        response, after = replace(self, min_change=0.0).with_relative(run, color, cover, last=last)
         unchanged = run.unfiltered(self, color, last=last)
-        return self.beyond_threshold(answer, unchanged, run.white), after
+        return self.beyond_threshold(response, unchanged, run.white), after
 
     def beyond_threshold(self, sharp: NDArray[Any], unchanged: NDArray[Any], white: float) -> Floats:
         """Sharpened pixels where they differ enough from the unchanged ones."""

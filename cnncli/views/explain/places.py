@@ -27,7 +27,7 @@ def scene(e: Explanation) -> tuple[Box, tuple[Place, ...]]:
 def choose_places(e: Explanation, view: Box | None = None) -> tuple[Place, ...]:
     """Choose the pixels of the feature map that are worked out.
 
-    The first is where the filter answers most (for filters that keep a flat area: where it changes
+    The first is where the filter responds most (for filters that keep a flat area: where it changes
     most), the second has the flattest window; both windows lie inside the image where one can.
 
     Parameters

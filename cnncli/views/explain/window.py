@@ -40,7 +40,7 @@ class Sheet:
     largest_cell : int
         Side of the largest cell.
     left, middle, right : int
-        Columns for the close-up, for the sums of several kernels, for the answer.
+        Columns for the close-up, for the sums of several kernels, for the result.
     text : int
         Font size of the arithmetic.
     still : bool
@@ -143,7 +143,7 @@ def draw_working(canvas: Canvas, at: Place, working: Working, sheet: Sheet, colo
         _draw_middle(canvas, (right, top), working, (heights, sheet))
         right += sheet.middle
     room = (right, top, sheet.width - sheet.margin - right, body - _CAPTION)
-    return max(top + body, _draw_answer(canvas, room, working, (sheet, color)))
+    return max(top + body, _draw_result(canvas, room, working, (sheet, color)))
 
 
 def cell_size(working: Working, sheet: Sheet, room: int) -> int:
@@ -162,7 +162,7 @@ def cell_size(working: Working, sheet: Sheet, room: int) -> int:
 
 
 def _has_middle(working: Working) -> bool:
-    """Tell whether sums or bars stand in a column of their own before the answer."""
+    """Tell whether sums or bars stand in a column of their own before the result."""
     return bool(working.bars) or sum(bool(branch.lines) for branch in working.branches) > 1
 
 
@@ -215,7 +215,7 @@ def _slot(grid: Grid, cell: int) -> int:
 
 
 def _draw_middle(canvas: Canvas, at: Place, working: Working, style: tuple[list[int], Sheet]) -> None:
-    """Fill the column between products and answer: the bank's bars, or each kernel's own sum."""
+    """Fill the column between products and result: the bank's bars, or each kernel's own sum."""
     (x, y), (heights, sheet) = at, style
     if working.bars:
         _draw_bars(canvas, (x, y, sheet.middle - 30, sum(heights) - _CAPTION), working.bars)
@@ -252,7 +252,7 @@ def _draw_bars(
     canvas.rect(Box(zero, top, zero + 1, top + step * len(bars)), fill=MUTED)
 
 
-def _draw_answer(
+def _draw_result(
     canvas: Canvas, room: tuple[int, int, int, int], working: Working, style: tuple[Sheet, str]
 ) -> int:
     """Write the last lines and the pixel they lead to, centred in ``room``; return the y below."""
