@@ -6,6 +6,7 @@ from typing import Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE
 from cnncli.cli.help_pages import fill
+from cnncli.cli.messages import console_of_stdout
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, SUFFIXES
@@ -71,10 +72,9 @@ def unread_formats() -> Iterator[dict[str, Any]]:
 def _render() -> None:
     """A table that fits 60 columns, then what takes whole lines."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = console_of_stdout()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     # Wide enough for the longest word of each column.
     for heading, width in (

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.messages import console_of_stdout
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
@@ -70,9 +71,7 @@ def _show(spec: str | None, *, json: bool) -> None:
         for found in objects:
             write_line(as_json(found))
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = console_of_stdout()
     if chosen is None:
         render_list(console)
     else:

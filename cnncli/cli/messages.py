@@ -4,9 +4,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cnncli.errors import CnncliError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _KINDS = ("error: ", "hint: ", "note: ", "warning: ")
 
@@ -53,6 +56,14 @@ def columns_of(stream: TextIO) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
     except (OSError, ValueError):
         return None
+
+
+def console_of_stdout() -> "Console":
+    """Rich's console, as wide as the terminal; Rich itself takes those called dumb for 80 columns."""
+    from rich.console import Console
+
+    columns = columns_of(sys.stdout) if os.environ.get("TERM") in ("dumb", "unknown") else None
+    return Console(highlight=False, width=columns, height=None if columns is None else 25)
 
 
 def wrapped(lines: Iterable[str], columns: int | None, indent: str = "") -> list[str]:

@@ -1,5 +1,7 @@
 """Errors, hints and notes: a line each for programs; on a terminal they break between words."""
 
+import re
+
 import pytest
 
 NAMES = ["no-such-picture.png", "a/rather-long-path/of-a-picture-that-nobody-has/called/so/photo.png"]
@@ -24,3 +26,12 @@ def test_what_follows_stands_below_the_message(on_terminal):
         "hint: Check the spelling, and that you",
         "      are in the right folder.",
     ]
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+@pytest.mark.parametrize("words", [["kernels"], ["kernels", "gabor"], ["formats"]], ids=" ".join)
+def test_tables_fit_terminals_of_any_kind(on_terminal, words, term):
+    lines = on_terminal(60, *words, env={"TERM": term, "NO_COLOR": "1", "COLUMNS": ""})
+    lines = [re.sub(r"\x1b\[\d*m", "", line) for line in lines.splitlines()]
+    lines = [line for line in lines if len(line.split()) > 1 and "cnncli convolve" not in line]
+    assert max(map(len, lines)) <= 60
