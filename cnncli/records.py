@@ -47,8 +47,9 @@ def record(
 
 
 def fields(thing: object) -> tuple[str, ...]:
-    """Names of a record's fields, inherited ones first."""
-    names: tuple[str, ...] = getattr(type(thing), "__record_fields__")  # noqa: B009 - for the type checker
+    """Names of the fields of a record, or of a class of records, inherited ones first."""
+    kind = thing if isinstance(thing, type) else type(thing)
+    names: tuple[str, ...] = getattr(kind, "__record_fields__")  # noqa: B009 - for the type checker
     return names
 
 

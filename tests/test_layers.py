@@ -274,7 +274,7 @@ WARM = {
         "training": "checkpoint tensors",
     },
     "--help": {
-        "": "ending errors",
+        "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
         "options.convolve options.evaluate options.featuremaps options.formats options.help options.kernels "
         "options.model options.models options.predict options.samples options.shared options.train",

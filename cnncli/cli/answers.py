@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.cli.listing import Input
 from cnncli.cli.names import STREAM, located
+from cnncli.cli.options.shared import NetworkSettings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.streams import read_stdin
 from cnncli.cli.trained import MOST, Trained, load_trained, no_output
@@ -62,7 +63,7 @@ class Networks:
         """A network that ships, loaded once, whichever thread is first to need it."""
         with self._lock:
             if name not in self._shipped:
-                self._shipped[name] = replace(load_trained(name), shipped=name)
+                self._shipped[name] = replace(load_trained(NetworkSettings(model=name)), shipped=name)
             return self._shipped[name]
 
     def _inference(self, trained: Trained) -> Inference:

@@ -87,11 +87,13 @@ def _command(name: str) -> Callable[..., int]:
     """A command for Typer; what it needs is imported when it runs."""
 
     def work(**given: Any) -> int:
+        settings = options.command(name).settings(**given)
+
         def run() -> int:
-            code: int = import_module(f"cnncli.cli.{name}").run(**given)
+            code: int = import_module(f"cnncli.cli.{name}").run(settings)
             return code
 
-        return carry_out(run, debug=given["debug"])
+        return carry_out(run, debug=settings.debug)
 
     return _signed(work, name)
 

@@ -15,6 +15,7 @@ from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, kept_metadata, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_special, located
+from cnncli.cli.options.convolve import Settings
 from cnncli.cli.outputs import Job, plan_outputs
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
 from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
@@ -39,40 +40,23 @@ _AROUND = (
 )
 
 
-def run(
-    *, kernel: list[str] | None, json: bool, quiet: bool, debug: bool, threads: int | None, **given: Any
-) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    kernel : list of str or None
-        The SPECs.
-    json, quiet, debug, threads
-        As on the command line.
-    **given
-        The other options, by the names that the command line has for them.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
-    if given["inputs"] and not all("." in name and ":" not in name for name in given["inputs"]):
+def run(settings: Settings) -> int:
+    """Run the command and return its exit code."""
+    quiet, debug, json = settings.quiet, settings.debug, settings.json
+    if settings.inputs and not all("." in name and ":" not in name for name in settings.inputs):
         from cnncli.cli.misplaced import refuse_kernels_among_inputs
 
-        rest = {"json": json, "quiet": quiet, "debug": debug, "threads": threads}
-        refuse_kernels_among_inputs(kernel or [], given | rest)
+        refuse_kernels_among_inputs(settings)
     try:
-        task, jobs, faults = _planned(kernel or [], given)
-        cores = thread_count(threads)
+        task, jobs, faults = _planned(settings)
+        cores = thread_count(settings.threads)
     except UsageError:
         raise
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     codes = []
     for name, empty in faults:
-        _tell_fault(name, empty, given["output"], json=json)
+        _tell_fault(name, empty, settings.output, json=json)
         codes.append(settle(empty, debug=debug))
     clipped: list[tuple[float, str]] = []
     gains: list[tuple[float, str]] = []
@@ -97,7 +81,7 @@ def run(
                 notes.say(job, outcome.notes)
     if not quiet:
         if clipped and task.part is not None and task.part.mask is not None and not task.part.mask.any():
-            report(f"warning: --mask {shown(given['mask'])} is black everywhere: nothing is filtered")
+            report(f"warning: --mask {shown(settings.mask or '')} is black everywhere: nothing is filtered")
         notes.close()
         _advise(clipped if not task.clips else [], gains, alone=len(jobs) == 1)
     if not codes:
@@ -106,28 +90,26 @@ def run(
     return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
 
 
-def _planned(
-    specs: list[str], given: dict[str, Any]
-) -> tuple[Task, list[Job], list[tuple[str, CnncliError]]]:
+def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, CnncliError]]]:
     """The task, what it is done to, and the folders that gave nothing."""
-    task = read_task(specs, given)
+    task = read_task(settings)
     sources, faults = find_inputs(
-        given["inputs"] or [],
-        recursive=given["recursive"],
-        files_from=given["files_from"],
-        null=given["null"],
+        settings.inputs or [],
+        recursive=settings.recursive,
+        files_from=settings.files_from,
+        null=settings.null,
         suffixes=READ_SUFFIXES,
     )
-    kept = kept_files(specs, given["files_from"], given["mask"])
+    kept = kept_files(settings.kernel or [], settings.files_from, settings.mask)
     jobs = plan_outputs(
         sources,
-        given["output"],
-        in_place=given["in_place"],
+        settings.output,
+        in_place=settings.in_place,
         naming=naming_of(task),
         kept=kept,
     )
     if jobs or not faults:
-        check_outputs(jobs, task, in_place=given["in_place"], kept=kept)
+        check_outputs(jobs, task, in_place=settings.in_place, kept=kept)
     return task, jobs, faults
 
 

@@ -1,29 +1,27 @@
 """Weights from elsewhere, as ``--weights`` and the options beside it ask for them."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.messages import report
+from cnncli.cli.options.shared import NetworkSettings
 from cnncli.files.faults import shown
 from cnncli.images.resize import INTERPOLATIONS
+from cnncli.records import fields
 from cnncli.training.checkpoint import Checkpoint
 from cnncli.training.weights.classes import read_classes
 from cnncli.training.weights.load import load_weights
 from cnncli.training.weights.pixels import Choices
 
 
-def checkpoint_elsewhere(model: str | None, given: Mapping[str, Any], *, quiet: bool) -> Checkpoint:
+def checkpoint_elsewhere(settings: NetworkSettings, *, quiet: bool) -> Checkpoint:
     """The weights that a command line asks for, as a checkpoint; what was assumed is said.
 
     Parameters
     ----------
-    model : str or None
-        The network's name, from ``-m``.
-    given : mapping
-        By name, what the options in `cnncli.cli.options.shared.WEIGHTS` say.
+    settings : NetworkSettings
+        ``model`` is the network's name.
     quiet : bool
         Say nothing.
 
@@ -32,25 +30,27 @@ def checkpoint_elsewhere(model: str | None, given: Mapping[str, Any], *, quiet: 
     CnncliError
         As `load_weights`, and for options that need ``--weights``.
     """
-    if given["weights"] is None:
-        option = next(f"--{name}" for name, value in given.items() if value is not None)
+    weights = settings.weights
+    if weights is None:
+        others = (name for name in fields(NetworkSettings) if name != "model")
+        option = next(f"--{name}" for name in others if getattr(settings, name) is not None)
         raise UsageError(
             f"{option} is given without --weights; expected both, as a checkpoint brings its own",
             f"Leave {option} out, or name weights from elsewhere with --weights.",
         )
     choices = Choices(
-        values.numbers("--mean", given["mean"]),
-        values.numbers("--std", given["std"]),
-        values.within("--resize", given["resize"], 1),
-        values.within("--crop", given["crop"], 1),
-        values.choice("--interpolation", given["interpolation"], INTERPOLATIONS),
+        values.numbers("--mean", settings.mean),
+        values.numbers("--std", settings.std),
+        values.within("--resize", settings.resize, 1),
+        values.within("--crop", settings.crop, 1),
+        values.choice("--interpolation", settings.interpolation, INTERPOLATIONS),
     )
-    classes = None if given["classes"] is None else read_classes(given["classes"])
-    found = load_weights(Path(given["weights"]), model, classes=classes, choices=choices)
+    classes = None if settings.classes is None else read_classes(settings.classes)
+    found = load_weights(Path(weights), settings.model, classes=classes, choices=choices)
     notes = list(found.notes)
     if found.checkpoint.is_numbered:
         outputs = len(found.checkpoint.task.outputs)
         notes.append(f"its {outputs:,} classes go by their numbers; --classes FILE names them")
     if not quiet and notes:
-        report(*(f"note: {shown(given['weights'])}: {note}" for note in notes))
+        report(*(f"note: {shown(weights)}: {note}" for note in notes))
     return found.checkpoint

@@ -14,9 +14,10 @@ from cnncli.cli.evaluate_choice import SPLITS, EvaluationImages, choose
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
 from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
+from cnncli.cli.options.evaluate import Settings
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.train_report import files_of, write_test_files
-from cnncli.cli.trained import Trained, batch_size, load_trained, weights_of
+from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
 from cnncli.data.assemble import picked
 from cnncli.data.layout import Layout
@@ -58,82 +59,52 @@ class Predictions:
     seconds: float
 
 
-def run(
-    *,
-    dataset: str,
-    model: str | None,
-    output: str | None,
-    split: str | None,
-    json: bool,
-    quiet: bool,
-    debug: bool,
-    threads: int | None,
-    offline: bool,
-    splits: bool | None = None,
-    label_column: str | None = None,
-    path_column: str | None = None,
-    text_column: str | None = None,
-    max_pixels: int | None = None,
-    **given: Any,
-) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    dataset : str
-        As `load_dataset` takes it.
-    model : str or None
-        A checkpoint or a run's folder; with ``--weights`` a network's name.
-    output : str or None
-        A folder for pictures.
-    split : str or None
-        Of `SPLITS`; None: what suits the data.
-    json, quiet, debug, threads, offline, splits, label_column, path_column, text_column, max_pixels
-        As on the command line.
-    **given
-        The options of weights from elsewhere.
-
-    Returns
-    -------
-    int
-        The exit code: 1 where images of the dataset could not be read.
-    """
+def run(settings: Settings) -> int:
+    """Run the command and return its exit code: 1 where images of the dataset could not be read."""
     from cnncli.cli.evaluate_text import as_json, as_text
 
-    del debug  # the caller shows tracebacks
+    split, quiet = settings.split, settings.quiet
     if split is not None:
         values.choice("--split", split, SPLITS)
-    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
-    trained = load_trained(model, weights_of(given), quiet=quiet)
+    set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
+    trained = load_trained(settings, quiet=quiet)
     try:
-        cores = thread_count(threads)
-        found = load_dataset(
-            dataset,
-            input_spec=trained.checkpoint.preprocessing.input_spec,
-            offline=offline,
-            threads=cores,
-            for_training=False,
-            layout=Layout(
-                splits=splits, label_column=label_column, path_column=path_column, text_column=text_column
-            ),
-            whole=True,
-        )
+        cores = thread_count(settings.threads)
+        found = _loaded(settings, trained, threads=cores)
         targets = [trained.task.as_known(each.targets, found.name) for each in _splits(found)]
-        choice = choose(found, trained, source=dataset, split=split)
+        choice = choose(found, trained, source=settings.dataset, split=split)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    folder = None if output is None else _made(Path(output), found, trained)
+    folder = None if settings.output is None else _made(Path(settings.output), found, trained)
     predictions = _evaluated(found, trained, targets, choice, threads=cores)
     for line in () if quiet else _remarks(predictions, trained):
         report(line)
     if folder is not None:
         title = f"{trained.checkpoint.architecture.name} on {in_unicode(found.name)}"
         write_test_files(folder, predictions.dataset, predictions.evaluation, trained.task, title=title)
-    text = as_json(predictions, trained, model) if json else as_text(predictions, trained)
+    text = as_json(predictions, trained, settings.model) if settings.json else as_text(predictions, trained)
     write_stdout(text.encode("utf-8", "backslashreplace") + b"\n")
     if folder is not None and not quiet and (files := files_of(trained.task)):
         report(f"{', '.join(files[:-1])} and {files[-1]} are in {shown(folder)}")
     return SOME_FAILED if predictions.dataset.skipped else DONE
+
+
+def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
+    """The data set as the network takes its images, nothing held out."""
+    return load_dataset(
+        settings.dataset,
+        input_spec=trained.checkpoint.preprocessing.input_spec,
+        offline=settings.offline,
+        threads=threads,
+        for_training=False,
+        layout=Layout(
+            splits=settings.splits,
+            label_column=settings.label_column,
+            path_column=settings.path_column,
+            text_column=settings.text_column,
+        ),
+        whole=True,
+    )
 
 
 def _splits(dataset: Dataset) -> tuple[Split, Split, Split]:

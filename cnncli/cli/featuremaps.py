@@ -16,8 +16,9 @@ from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.featuremap_views import VIEWS, Arrays, ViewInputs, chosen_layers
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, identity
+from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.trained import Trained, load_trained, no_output, weights_of
+from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import InputSpec, Prepared, eight_bits, read_file, read_prepared
 from cnncli.errors import CnncliError
@@ -78,81 +79,40 @@ class LayerActivations:
     brief: int
 
 
-def run(
-    *,
-    input: str | None,
-    model: str | None,
-    layer: list[str] | None,
-    view: str,
-    output: str | None,
-    raw: str | None,
-    json: bool,
-    quiet: bool,
-    debug: bool,
-    threads: int | None,
-    max_pixels: int | None = None,
-    text: str | None = None,
-    **given: Any,
-) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    input : str or None
-        A file, or ``-``.
-    model : str or None
-        A checkpoint or a run's folder; with ``--weights`` a network's name.
-    layer : list of str or None
-        Layers to draw.
-    view : str
-        Of `VIEWS`.
-    output : str or None
-        A ``.png``, an ``.html``, a folder, or ``-``.
-    raw : str or None
-        A folder for the arrays.
-    json, quiet, debug, threads, max_pixels
-        As on the command line.
-    text : str or None
-        A text, in place of the input.
-    **given
-        The options of weights from elsewhere.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
-    del debug  # the caller shows tracebacks
+def run(settings: Settings) -> int:
+    """Run the command and return its exit code."""
     start = perf_counter()
+    input, text, output, raw = settings.input, settings.text, settings.output, settings.raw
+    layers, view, json, quiet = settings.layer or [], settings.view, settings.json, settings.quiet
     values.choice("--view", view, tuple(VIEWS))
-    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
+    set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     if input is None and text is None:
         raise UsageError(
             "no input is given; expected an image, - for standard input, or --text",
             f"Run, for example, {_EXAMPLE}",
         )
-    target = _target(output, input or "text", layer or [], view)
-    trained = load_trained(model, weights_of(given), quiet=quiet)
+    target = _target(output, input or "text", layers, view)
+    trained = load_trained(settings, quiet=quiet)
     try:
-        cores = thread_count(threads)
+        cores = thread_count(settings.threads)
         if text is not None or trained.task.noun == "texts":
             from cnncli.cli.featuremaps_text import given_text, look_at
 
-            seen = look_at(given_text(text, input), trained, layer or [], view=view, threads=cores)
+            seen = look_at(given_text(text, input), trained, layers, view=view, threads=cores)
             target = _written_page(seen.page, seen.arrays, (output, target, raw))
             source = given_text(text, None) if text is not None else str(input)
             _say(seen.record, source, target, view=view, start=start, json=json, named=output is not None)
             for note in () if quiet else seen.notes:
                 report(note)
             return DONE
-        names, brief = chosen_layers(trained.network.graph, layer or [], view)
+        names, brief = chosen_layers(trained.network.graph, layers, view)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     assert input is not None
     _check_overwrites({"input": input, "checkpoint": trained.checkpoint.path}, names, target, raw, view)
     picture, prepared = _read(input, trained)
     activations = _look(
-        (picture, prepared), input, trained, names, view=view, named=bool(layer), threads=cores, brief=brief
+        (picture, prepared), input, trained, names, view=view, named=bool(layers), threads=cores, brief=brief
     )
     target = _written_page(_page(activations, trained, view), activations.arrays, (output, target, raw))
     record = {**activations.decoded.record(), "layers": activations.layers}

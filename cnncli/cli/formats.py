@@ -7,6 +7,7 @@ from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE
 from cnncli.cli.help_pages import fill
 from cnncli.cli.messages import console_of_stdout
+from cnncli.cli.options.formats import Settings
 from cnncli.cli.streams import write_line
 from cnncli.images.foreign import NOT_READ
 from cnncli.images.formats import FORMATS, READ, SUFFIXES
@@ -15,23 +16,12 @@ from cnncli.images.metadata_fitting import KEEPS
 _DEPTHS = {8: "8", 16: "16", 32: "float"}
 
 
-def run(*, json: bool, debug: bool, quiet: bool, threads: int | None) -> int:
-    """Run the command.
+def run(settings: Settings) -> int:
+    """Print the formats and return the exit code.
 
-    Parameters
-    ----------
-    json : bool
-        Print an object a line instead of tables.
-    debug, quiet, threads
-        Taken as by other commands; there is nothing that they change.
-
-    Returns
-    -------
-    int
-        The exit code.
+    The settings ``debug``, ``quiet`` and ``threads`` are taken as by other commands; they change nothing.
     """
-    del debug, quiet, threads
-    if json:
+    if settings.json:
         for each in (*known_formats(), *unread_formats()):
             write_line(as_json(each))
     else:

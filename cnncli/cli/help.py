@@ -4,18 +4,12 @@ from typing import Any
 
 from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.options import COMMANDS
+from cnncli.cli.options.help import Settings
 from cnncli.nearest import did_you_mean
 
 
-def run(*, command: str | None, debug: bool) -> int:
-    """Print the help of a command, or of all of cnncli.
-
-    Parameters
-    ----------
-    command : str or None
-        Its name.
-    debug : bool
-        As on the command line.
+def run(settings: Settings) -> int:
+    """Print the help of a command, or of all of cnncli, and return the exit code.
 
     Raises
     ------
@@ -26,7 +20,7 @@ def run(*, command: str | None, debug: bool) -> int:
 
     from cnncli.cli.app import app
 
-    del debug  # the caller shows tracebacks
+    command = settings.command
     group: Any = get_command(app)
     root = group.make_context("cnncli", [], resilient_parsing=True)
     if command is None:

@@ -11,6 +11,7 @@ import numpy as np
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.messages import console_of_stdout
+from cnncli.cli.options.kernels import Settings
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
@@ -32,31 +33,18 @@ _SAME = 1e-7
 """Singular values below this share of the largest do not count: float32 cannot tell them from 0."""
 
 
-def run(*, spec: str | None, json: bool, debug: bool, quiet: bool, threads: int | None) -> int:
-    """List the named kernels, or show one.
+def run(settings: Settings) -> int:
+    """List the named kernels, or show one, and return the exit code.
 
-    Parameters
-    ----------
-    spec : str or None
-        The kernel to show, any SPEC.
-    json : bool
-        One object a line instead of tables.
-    debug, quiet, threads
-        Taken as by other commands; there is nothing that they change.
-
-    Returns
-    -------
-    int
-        The exit code.
+    The settings ``debug``, ``quiet`` and ``threads`` are taken as by other commands; they change nothing.
 
     Raises
     ------
     UsageError
         The SPEC is wrong.
     """
-    del debug, quiet, threads
     try:
-        _show(spec, json=json)
+        _show(settings.spec, json=settings.json)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     return DONE

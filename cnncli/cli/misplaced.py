@@ -2,11 +2,11 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.options.convolve import Settings
 from cnncli.cli.plain import line_of
+from cnncli.records import replace
 
 
 def is_kernel(word: str) -> bool:
@@ -23,27 +23,26 @@ def is_kernel(word: str) -> bool:
     return True
 
 
-def refuse_kernels_among_inputs(specs: Sequence[str], given: Mapping[str, Any]) -> None:
+def refuse_kernels_among_inputs(settings: Settings) -> None:
     """Tell of kernels that are given as inputs: ``convolve photo.jpg sobel``.
 
     Parameters
     ----------
-    specs : sequence of str
-        The kernels that are given as such.
-    given : mapping
-        The other options of ``convolve``.
+    settings : Settings
+        Of ``convolve``.
 
     Raises
     ------
     UsageError
         With the line that was meant.
     """
-    words = given["inputs"]
+    words = settings.inputs or []
     named = [word for word in words if is_kernel(word)]
     if not named:
         return
     inputs = [word for word in words if word not in named] or ["photo.jpg"]
-    line = line_of("convolve", {**given, "inputs": inputs, "kernel": [*specs, *named]})
+    meant = replace(settings, inputs=inputs, kernel=[*(settings.kernel or []), *named])
+    line = line_of("convolve", meant)
     raise UsageError(
         f"{named[0]!r} is a kernel, and no file; expected kernels after -k",
         f"Run: {shlex.join(['cnncli', *line])}",

@@ -11,6 +11,7 @@ from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.layer_table import layer_lines
 from cnncli.cli.messages import wrapped
 from cnncli.cli.network_entry import Entry, about, entries, find_entry, part_json, read_wanted, refuse
+from cnncli.cli.options.models import Settings
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError
 from cnncli.models.catalog import Limits, Range
@@ -31,51 +32,24 @@ _LEGEND = (
 )
 
 
-def run(
-    *,
-    model: str | None,
-    size: str | None,
-    classes: int | None,
-    gray: bool | None,
-    all: bool,
-    json: bool,
-    quiet: bool,
-    threads: int | None,
-    debug: bool,
-) -> int:
-    """List the networks, or show one.
+def run(settings: Settings) -> int:
+    """List the networks, or show one, and return the exit code.
 
-    Parameters
-    ----------
-    model : str or None
-        The network to show: a name, layers, or a checkpoint.
-    size, classes, gray
-        Of the images that it is built for; None: the usual ones.
-    all : bool
-        Show every block.
-    json : bool
-        One object a line instead of tables.
-    quiet, threads, debug
-        Taken as by other commands; there is nothing that they change.
-
-    Returns
-    -------
-    int
-        The exit code.
+    The settings ``debug``, ``quiet`` and ``threads`` are taken as by other commands; they change nothing.
 
     Raises
     ------
     UsageError
         There is no such network, or it does not fit the images.
     """
-    del quiet, threads, debug
+    model, json = settings.model, settings.json
     try:
-        wanted = read_wanted(size, classes, gray)
+        wanted = read_wanted(settings.size, settings.classes, settings.gray)
         if model is None:
             refuse(wanted, "without a network; expected it with one", "Name one, as in cnncli models vgg16.")
             lines = _list(json=json)
         else:
-            lines = _network(find_entry(model, wanted), json=json, fold=not all)
+            lines = _network(find_entry(model, wanted), json=json, fold=not settings.all)
     except UsageError:
         raise
     except CnncliError as error:

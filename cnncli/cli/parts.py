@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM
+from cnncli.cli.options.convolve import Settings
 from cnncli.core.luma import LUMA
 from cnncli.files.faults import shown
 from cnncli.filters.area import FilterArea
@@ -21,13 +21,13 @@ from cnncli.images.read import read_picture
 _DIMMEST = 1 / 16
 
 
-def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
+def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
     """Where filters are to work, if not everywhere.
 
     Parameters
     ----------
-    given : dict
-        The options, by their names in the command's signature.
+    settings : Settings
+        Of ``convolve``.
     max_pixels : int
         Larger masks are refused.
 
@@ -36,8 +36,8 @@ def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
     CnncliError
         If options do not go together, or the mask is none.
     """
-    inside, mask = given["inside"], given["mask"]
-    if inside and given["roi"] is None:
+    inside, mask = settings.inside, settings.mask
+    if inside and settings.roi is None:
         raise UsageError(
             "--inside is given without --roi; expected the region that is to be filtered",
             "Add --roi X,Y,W,H, or leave --inside out.",
@@ -45,18 +45,18 @@ def read_part(given: dict[str, Any], max_pixels: int) -> FilterArea | None:
     if not inside and mask is None:
         return None
     name = "--mask" if mask is not None else "--inside"
-    if given["mode"] != "same" or values.pair("--stride", given["stride"]) != (1, 1):
+    if settings.mode != "same" or values.pair("--stride", settings.stride) != (1, 1):
         raise UsageError(
-            f"{name} is given with --mode {given['mode']} and --stride {given['stride']}; "
+            f"{name} is given with --mode {settings.mode} and --stride {settings.stride}; "
             "expected a result of the picture's size",
             f"Leave --mode and --stride out, or {name}.",
         )
-    if given["explain"] is not None:
+    if settings.explain is not None:
         raise UsageError(
             f"{name} and --explain are both given; expected one of them",
             f"Explain the filter without {name}.",
         )
-    region = values.region("--roi", given["roi"]) if inside else None
+    region = values.region("--roi", settings.roi) if inside else None
     return FilterArea(region, None if mask is None else _read_mask(mask, max_pixels))
 
 

@@ -8,7 +8,7 @@ the line from its beginning. Both read the same description of the command, in `
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +21,7 @@ COMMANDS = ("convolve", "predict")
 _MANUALS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
 
 
-def read_plainly(arguments: Sequence[str]) -> dict[str, Any] | None:
+def read_plainly(arguments: Sequence[str]) -> Any:
     """Read a command line.
 
     Parameters
@@ -31,14 +31,14 @@ def read_plainly(arguments: Sequence[str]) -> dict[str, Any] | None:
 
     Returns
     -------
-    dict or None
-        What each parameter of the command is, as Typer would give it; None where it is left to Typer.
+    Settings or None
+        Of the command, as Typer would give them; None where the line is left to Typer.
     """
     if not arguments or arguments[0] not in COMMANDS:
         return None
-    described = options.command(arguments[0]).options
-    by_word = {word: option for option in described for word in option.words + option.off}
-    given: dict[str, Any] = {option.name: option.unset for option in described}
+    described = options.command(arguments[0])
+    by_word = {word: option for option in described.options for word in option.words + option.off}
+    given: dict[str, Any] = {}
     inputs: list[str] = []
     rest = iter(arguments[1:])
     for argument in rest:
@@ -61,17 +61,17 @@ def read_plainly(arguments: Sequence[str]) -> dict[str, Any] | None:
                 return None
             value = following
         try:
-            given[name] = [*(given[name] or []), value] if option.kind is list else option.kind(value)
+            given[name] = [*given.get(name, ()), value] if option.kind is list else option.kind(value)
         except ValueError:
             return None
-    return given | {"inputs": inputs or None}
+    return described.settings(**given, inputs=inputs or None)
 
 
-def line_of(command: str, given: Mapping[str, Any]) -> list[str]:
-    """The words that `read_plainly` reads as these parameters, those left out that have their defaults."""
-    words = [command, *(given.get("inputs") or [])]
+def line_of(command: str, settings: Any) -> list[str]:
+    """The words that `read_plainly` reads as these settings, those left out that have their defaults."""
+    words = [command, *(settings.inputs or [])]
     for option in options.command(command).options:
-        value = given.get(option.name, option.unset)
+        value = getattr(settings, option.name)
         if value == option.unset or not option.words:
             continue
         if option.kind is bool:
@@ -84,18 +84,18 @@ def line_of(command: str, given: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def work_of(command: str, given: Mapping[str, Any]) -> Callable[..., int]:
-    """Import what carries a command out; it takes what `read_plainly` gives.
+def work_of(command: str, settings: Any) -> Callable[[Any], int]:
+    """Import what carries a command out; it takes the settings that `read_plainly` gives.
 
     A lone picture is decoded meanwhile, by a thread, where no limit of its own is set for it.
     """
     from importlib import import_module
 
-    if command == "convolve" and given["max_pixels"] is None:
+    if command == "convolve" and settings.max_pixels is None:
         from cnncli.images.opening import decode_ahead
 
-        decode_ahead(given["inputs"])
+        decode_ahead(settings.inputs)
     for name in _MANUALS:
         sys.modules.setdefault(name, ModuleType(name))
-    work: Callable[..., int] = import_module(f"cnncli.cli.{command}").run
+    work: Callable[[Any], int] = import_module(f"cnncli.cli.{command}").run
     return work

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
 
 from cnncli import ending
 from cnncli.cli import values
@@ -12,9 +11,10 @@ from cnncli.cli.answers import Networks
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Listing, list_inputs
 from cnncli.cli.messages import report, report_error
+from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.streams import write_stdout
-from cnncli.cli.trained import load_trained, weights_of
+from cnncli.cli.trained import load_trained, names_network
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, shown
@@ -34,69 +34,32 @@ class _Count:
     models: Counter[str] = field(default_factory=Counter)
 
 
-def run(
-    *,
-    inputs: list[str] | None,
-    model: str | None,
-    top: int,
-    json: bool,
-    csv: bool,
-    quiet: bool,
-    debug: bool,
-    threads: int | None,
-    max_pixels: int | None = None,
-    text: list[str] | None = None,
-    **given: Any,
-) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    inputs : list of str or None
-        Files, folders, ``-``.
-    model : str or None
-        A checkpoint or a run's folder; with ``--weights`` a network's name.
-    top : int
-        Labels of an input.
-    json, csv, quiet, debug, threads, max_pixels
-        As on the command line.
-    text : list of str or None
-        Texts, in place of inputs.
-    **given
-        ``files_from``, ``null``, ``recursive``, and the options of weights from elsewhere.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+def run(settings: Settings) -> int:
+    """Run the command and return its exit code."""
+    top, quiet = settings.top, settings.quiet
     values.within("--top", top, 1)
-    set_max_pixels(values.within("--max-pixels", max_pixels, 1))
-    if json and csv:
+    set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
+    if settings.json and settings.csv:
         raise UsageError("--json and --csv are both given; expected one of them", "Leave one out.")
-    weights = weights_of(given)
-    listing = None if text else list_inputs(inputs or [], example=_EXAMPLE, **given)
+    listing = None if settings.text else _listed(settings)
     try:
-        cores = thread_count(threads)
+        cores = thread_count(settings.threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    asked = None
-    if model is not None or any(value is not None for value in weights.values()):
-        asked = load_trained(model, weights, quiet=quiet)
-    if text or (asked is not None and asked.task.noun == "texts"):
+    asked = load_trained(settings, quiet=quiet) if names_network(settings) else None
+    if settings.text or (asked is not None and asked.task.noun == "texts"):
         from cnncli.cli.predict_text import checked, predict_texts
 
-        trained = asked or load_trained(None)
-        texts = checked(trained, text, listing, inputs)
-        return predict_texts(
-            trained, texts, top=top, json=json, csv=csv, quiet=quiet, debug=debug, threads=cores
-        )
+        trained = asked or load_trained(settings)
+        return predict_texts(trained, checked(trained, settings, listing), settings, threads=cores)
     assert listing is not None
     networks = Networks(asked, _number(listing), threads=cores)
     names = [each.name for each in listing.known]
 
     def writer(rows: Sequence[Row] = ()) -> RowWriter:
-        chosen = choose_row_writer(names, networks.task(rows, top), json=json, csv=csv, top=top)
+        chosen = choose_row_writer(
+            names, networks.task(rows, top), json=settings.json, csv=settings.csv, top=top
+        )
         _flush([chosen.header()])
         return chosen
 
@@ -107,9 +70,20 @@ def run(
     with ending.saying(lambda: f"{count.done} classified"), classified as runs:
         for rows in runs:
             readout = readout or writer(rows)
-            _write(rows, readout, count, debug=debug)
+            _write(rows, readout, count, debug=settings.debug)
     _conclude(count, readout or writer(), quiet=quiet)
     return SOME_FAILED if count.failed else DONE
+
+
+def _listed(settings: Settings) -> Listing:
+    """What there is to read."""
+    return list_inputs(
+        settings.inputs or [],
+        recursive=settings.recursive,
+        files_from=settings.files_from,
+        null=settings.null,
+        example=_EXAMPLE,
+    )
 
 
 def _conclude(count: _Count, readout: RowWriter, *, quiet: bool) -> None:

@@ -9,6 +9,7 @@ from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Listing
 from cnncli.cli.messages import report, report_error
 from cnncli.cli.names import STREAM
+from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, no_output
@@ -31,12 +32,8 @@ Text = str | CnncliError
 def predict_texts(
     trained: Trained,
     given: Sequence[str] | Listing,
+    settings: Settings,
     *,
-    top: int,
-    json: bool,
-    csv: bool,
-    quiet: bool,
-    debug: bool,
     threads: int,
 ) -> int:
     """Say what a network says of texts.
@@ -47,8 +44,8 @@ def predict_texts(
         A network for texts.
     given : sequence of str, or Listing
         Texts; or streams and files, each line of which is one.
-    top, json, csv, quiet, debug
-        As of ``predict``.
+    settings : Settings
+        Of ``predict``.
     threads : int
         To use.
 
@@ -58,7 +55,11 @@ def predict_texts(
         The exit code.
     """
     writer = choose_row_writer(
-        [] if isinstance(given, Listing) else given, trained.task, json=json, csv=csv, top=top
+        [] if isinstance(given, Listing) else given,
+        trained.task,
+        json=settings.json,
+        csv=settings.csv,
+        top=settings.top,
     )
     groups = _groups(given) if isinstance(given, Listing) else iter([list(given)])
     if header := writer.header():
@@ -67,8 +68,9 @@ def predict_texts(
     with ending.saying(lambda: f"{count.done} classified"):
         for group in groups:
             for at in range(0, len(group), _AT_ONCE):
-                _write(reader.rows(group[at : at + _AT_ONCE], top), writer, count, debug=debug)
-    for line in () if quiet else count.notes():
+                rows = reader.rows(group[at : at + _AT_ONCE], settings.top)
+                _write(rows, writer, count, debug=settings.debug)
+    for line in () if settings.quiet else count.notes():
         report(line)
     if count.failed and writer.holds_errors:
         what = f"{count.failed} of {count.done} texts could not be read"
@@ -76,9 +78,7 @@ def predict_texts(
     return SOME_FAILED if count.failed else DONE
 
 
-def checked(
-    trained: Trained, text: list[str] | None, listing: Listing | None, inputs: Sequence[str] | None
-) -> Sequence[str] | Listing:
+def checked(trained: Trained, settings: Settings, listing: Listing | None) -> Sequence[str] | Listing:
     """Texts or where they stand, refused where a network or another input does not fit them.
 
     Raises
@@ -86,6 +86,7 @@ def checked(
     UsageError
         Where that is so.
     """
+    text, inputs = settings.text, settings.inputs
     if text and trained.task.noun != "texts":
         raise UsageError(
             f"--text is given, but {shown(trained.checkpoint.path or '')} is a network for "

@@ -58,10 +58,10 @@ def run(arguments: Sequence[str]) -> int:
             return carry_out(lambda: complete(arguments, os.environ[COMPLETING]), debug=debug)
         from cnncli.cli.plain import read_plainly, work_of
 
-        given = read_plainly(arguments)
-        if given is not None:
-            work = work_of(arguments[0], given)
-            return carry_out(lambda: work(**given), debug=debug)
+        settings = read_plainly(arguments)
+        if settings is not None:
+            work = work_of(arguments[0], settings)
+            return carry_out(lambda: work(settings), debug=debug)
         from cnncli.cli.app import WrongCommand, app
     except BaseException as error:  # noqa: BLE001 - an interruption, or an installation that is broken
         return settle(error, debug=debug)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE
+from cnncli.cli.options.samples import Settings
 from cnncli.cli.streams import write_line
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
@@ -11,33 +12,15 @@ from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode, shown, writing_fault
 
 
-def run(*, folder: str, json: bool, quiet: bool, debug: bool) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    folder : str
-        Where the samples go.
-    json : bool
-        Print an object for each file written, instead of one line in all.
-    quiet : bool
-        Print nothing else.
-    debug : bool
-        As on the command line.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
-    del debug  # the caller shows tracebacks
-    count, written = copy_samples(Path(folder))
-    if json:
+def run(settings: Settings) -> int:
+    """Run the command and return its exit code."""
+    count, written = copy_samples(Path(settings.folder))
+    if settings.json:
         for file in written:
             value = {"output": in_unicode(str(file)), "bytes": file.stat().st_size}
             write_line(as_json(value))
-    elif not quiet:
-        write_line(f"{count} files in {folder}")
+    elif not settings.quiet:
+        write_line(f"{count} files in {settings.folder}")
     return DONE
 
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, is_special, overwritten
+from cnncli.cli.options.convolve import Settings
 from cnncli.cli.outputs import Job, Naming
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -85,15 +86,13 @@ class Task:
         return deciding is not None and deciding.flips and self.options.range is None
 
 
-def read_task(specs: list[str], given: dict[str, Any]) -> Task:
+def read_task(settings: Settings) -> Task:
     """Make a task of the command line.
 
     Parameters
     ----------
-    specs : list of str
-        The kernels.
-    given : dict
-        The other options, by their names in the command's signature.
+    settings : Settings
+        What it says.
 
     Returns
     -------
@@ -104,21 +103,22 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
     CnncliError
         If an option has a value that means nothing, or that does not fit a kernel.
     """
+    specs = settings.kernel or []
     if not specs:
         raise UsageError(
             "no kernel is given; expected -k SPEC at least once",
             "Choose one of `cnncli kernels`, for example -k sobel or -k gaussian:sigma=2.",
         )
-    options = _options(given)
-    values.level("--bias", given["bias"], 1.0)
-    bits = given["bits"]
+    options = _options(settings)
+    values.level("--bias", settings.bias, 1.0)
+    bits = settings.bits
     if bits is not None and bits not in BITS:
         raise UsageError(
             f"--bits is {bits}; expected 8, 16 or 32", "Leave --bits out to keep those of the input."
         )
     filters = tuple(_checked(parse_spec(spec), spec, options) for spec in specs)
-    max_pixels = values.within("--max-pixels", given["max_pixels"], 1) or DEFAULT_MAX_PIXELS
-    part = _part(given, max_pixels)
+    max_pixels = values.within("--max-pixels", settings.max_pixels, 1) or DEFAULT_MAX_PIXELS
+    part = _part(settings, max_pixels)
     if part is not None and part.region is not None:  # nothing is cut out
         options = replace(options, roi=None)
     return Task(
@@ -126,43 +126,43 @@ def read_task(specs: list[str], given: dict[str, Any]) -> Task:
         spec=" | ".join(specs),
         name=_name(specs, filters),
         options=options,
-        bias=given["bias"],
-        format=None if given["format_"] is None else format_for("", format=given["format_"]),
+        bias=settings.bias,
+        format=None if settings.format_ is None else format_for("", format=settings.format_),
         bits=bits,
-        quality=values.within("--quality", given["quality"], 1, 100),
-        compress=given["compress"],
+        quality=values.within("--quality", settings.quality, 1, 100),
+        compress=settings.compress,
         max_pixels=max_pixels,
-        strip=given["strip"],
-        explain=given["explain"],
+        strip=settings.strip,
+        explain=settings.explain,
         part=part,
     )
 
 
-def _part(given: dict[str, Any], max_pixels: int) -> "FilterArea | None":
+def _part(settings: Settings, max_pixels: int) -> "FilterArea | None":
     """Where filters work; what reads it is imported only where it is asked for."""
-    if not given["inside"] and given["mask"] is None:
+    if not settings.inside and settings.mask is None:
         return None
     from cnncli.cli.parts import read_part
 
-    return read_part(given, max_pixels)
+    return read_part(settings, max_pixels)
 
 
-def _options(given: dict[str, Any]) -> Options:
+def _options(settings: Settings) -> Options:
     """How filters are applied."""
     return Options(
-        border=parse_border(given["border"]),
-        mode=values.choice("--mode", given["mode"], get_args(OutputMode)),
-        stride=values.pair("--stride", given["stride"]),
-        dilation=given["dilation"],
-        anchor=values.point("--anchor", given["anchor"]),
-        correlate=given["correlate"],
-        normalize=values.choice("--normalize", given["normalize"], get_args(Normalize)),
-        repeat=given["repeat"],
-        scale=given["scale"],
-        range=values.choice("--range", given["range_"], get_args(RangeMode)),
-        gray=given["gray"],
-        linear=given["linear"],
-        roi=values.region("--roi", given["roi"]),
+        border=parse_border(settings.border),
+        mode=values.choice("--mode", settings.mode, get_args(OutputMode)),
+        stride=values.pair("--stride", settings.stride),
+        dilation=settings.dilation,
+        anchor=values.point("--anchor", settings.anchor),
+        correlate=settings.correlate,
+        normalize=values.choice("--normalize", settings.normalize, get_args(Normalize)),
+        repeat=settings.repeat,
+        scale=settings.scale,
+        range=values.choice("--range", settings.range_, get_args(RangeMode)),
+        gray=settings.gray,
+        linear=settings.linear,
+        roi=values.region("--roi", settings.roi),
     )
 
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,12 @@ from cnncli import ending
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, Stopped, UsageError
 from cnncli.cli.messages import report
+from cnncli.cli.options.train import Settings
 from cnncli.cli.stopping import orderly_stop
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
+from cnncli.records import fields
 
 if TYPE_CHECKING:
     from cnncli.data.model import Report
@@ -23,36 +24,13 @@ if TYPE_CHECKING:
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import Session
 
-_FREE = ("threads", "offline", "json", "quiet", "resume", "epochs", "data")  # what may stand beside --resume
+_FREE = ("offline", "epochs", "data")  # what may be said of a run beside --resume
+#: How the command is carried out, as opposed to what it computes.
+_ABOUT_THE_COMMAND = ("output", "resume", "find_lr", "dry_run", "json", "quiet", "threads", "debug")
 
 
-@dataclass(frozen=True)
-class CommandSettings:
-    """How a command is carried out, as opposed to what it computes."""
-
-    output: str | None
-    resume: str | None
-    find_lr: bool
-    dry_run: bool
-    threads: int
-    json: bool
-    quiet: bool
-
-
-def run(*, debug: bool, **given: Any) -> int:
-    """Train a network.
-
-    Parameters
-    ----------
-    debug : bool
-        As on the command line.
-    **given
-        The other options, by the names that the command line has for them; None where one was not given.
-
-    Returns
-    -------
-    int
-        The exit code.
+def run(settings: Settings) -> int:
+    """Train a network, and return the exit code.
 
     Raises
     ------
@@ -61,16 +39,14 @@ def run(*, debug: bool, **given: Any) -> int:
     Stopped
         After Ctrl-C: the state is saved.
     """
-    del debug  # the caller shows tracebacks
-    settings = _command_settings(given)
-    session = _session(given, settings)
+    session = _session(settings)
     try:
         return _carry_out(session, settings)
     finally:
         session.folder.unlock()
 
 
-def _carry_out(session: "Session", settings: CommandSettings) -> int:
+def _carry_out(session: "Session", settings: Settings) -> int:
     for line in session.dataset.warnings if not settings.quiet else ():
         report(f"warning: {line}")
     if settings.find_lr:
@@ -96,53 +72,88 @@ def _carry_out(session: "Session", settings: CommandSettings) -> int:
     return _finish(session, settings)
 
 
-def _command_settings(given: dict[str, Any]) -> CommandSettings:
-    from cnncli.core.threads import available_cores
-
-    names = ("output", "resume", "find_lr", "dry_run", "json", "quiet")
-    values: dict[str, Any] = {name: given.pop(name) for name in names}
-    threads = given.pop("threads")
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads is {threads}; expected 1 or more", "Leave it out to use all cores.")
-    return CommandSettings(**values, threads=threads or available_cores())
-
-
-def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
-    from cnncli.training.changes import Changes
-    from cnncli.training.options import TrainOptions
-    from cnncli.training.session import begin, resume
-
+def _session(settings: Settings) -> "Session":
+    """The run that was asked for, ready to go: a new one, or one that goes on."""
+    threads = _cores(settings)
     asked = {
         name: value
-        for name, value in given.items()
-        if value is not None and (value is not False or name == "splits")
+        for name in fields(settings)
+        if name not in _ABOUT_THE_COMMAND
+        and (value := getattr(settings, name)) is not None
+        and (value is not False or name == "splits")
     }
-    if settings.resume is not None:
-        others = [name for name in asked if name not in _FREE]
-        others += ["output"] if settings.output else []
-        others += ["find-lr"] if settings.find_lr else []
-        others += ["dry-run"] if settings.dry_run else []
-        if others:
-            what = "a DATASET" if others[0] == "dataset" else f"--{others[0].replace('_', '-')}"
-            raise UsageError(
-                f"--resume goes on with the options of its run; {what} stands beside it",
-                f"Leave {what} out, or start a new run from its weights: "
-                f"--init {settings.resume}/last.safetensors.",
-            )
-        try:
-            with _loading(settings) as show_progress:
-                return resume(
-                    settings.resume,
-                    changes=Changes(asked.get("data"), asked.get("epochs")),
-                    threads=settings.threads,
-                    offline="offline" in asked,
-                    report=show_progress,
-                )
-        except OptionError as error:
-            raise UsageError(error.message, error.hint) from error
-    if "data" in asked:
+    try:
+        if settings.resume is not None:
+            return _resumed(settings, settings.resume, asked, threads)
+        return _begun(settings, asked, threads)
+    except OptionError as error:
+        raise UsageError(error.message, error.hint) from error
+
+
+def _cores(settings: Settings) -> int:
+    """Threads to use."""
+    from cnncli.core.threads import available_cores
+
+    if settings.threads is not None and settings.threads < 1:
         raise UsageError(
-            f"--data is {shown(asked['data'])} without --resume; expected it where a run's data have moved",
+            f"--threads is {settings.threads}; expected 1 or more", "Leave it out to use all cores."
+        )
+    return settings.threads or available_cores()
+
+
+def _resumed(settings: Settings, run: str, asked: dict[str, Any], threads: int) -> "Session":
+    """A run that goes on."""
+    from cnncli.training.changes import Changes
+    from cnncli.training.loading import Execution
+    from cnncli.training.session import resume
+
+    others = [name for name in asked if name not in _FREE]
+    others += ["output"] if settings.output else []
+    others += ["find-lr"] if settings.find_lr else []
+    others += ["dry-run"] if settings.dry_run else []
+    if others:
+        what = "a DATASET" if others[0] == "dataset" else f"--{others[0].replace('_', '-')}"
+        raise UsageError(
+            f"--resume goes on with the options of its run; {what} stands beside it",
+            f"Leave {what} out, or start a new run from its weights: --init {run}/last.safetensors.",
+        )
+    with _loading(settings) as show_progress:
+        return resume(
+            run,
+            changes=Changes(settings.data, settings.epochs),
+            offline=settings.offline,
+            execution=Execution(threads=threads, report=show_progress),
+        )
+
+
+def _begun(settings: Settings, asked: dict[str, Any], threads: int) -> "Session":
+    """A new run."""
+    from cnncli.training.loading import Execution
+    from cnncli.training.options import TrainOptions
+    from cnncli.training.session import begin
+
+    _check_new(settings, asked)
+    try:
+        options = TrainOptions(**asked)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    _check_momentum(options, asked)
+    _check_output(options, settings)
+    with _loading(settings) as show_progress:
+        return begin(
+            options,
+            output=settings.output,
+            kept=not settings.find_lr,
+            dry=settings.dry_run,
+            execution=Execution(threads=threads, report=show_progress),
+        )
+
+
+def _check_new(settings: Settings, asked: dict[str, Any]) -> None:
+    """Refuse what makes no new run."""
+    if settings.data is not None:
+        raise UsageError(
+            f"--data is {shown(settings.data)} without --resume; expected it where a run's data have moved",
             "Give the data set as DATASET, or use --resume RUN --data PATH.",
         )
     if "dataset" not in asked:
@@ -155,29 +166,11 @@ def _session(given: dict[str, Any], settings: CommandSettings) -> "Session":
             "--dry-run stands beside --find-lr, which trains nothing either; expected one of them",
             "Leave one of them out.",
         )
-    if asked.get("epochs") == 0:
+    if settings.epochs == 0:
         raise UsageError(
             "--epochs is 0; expected a whole number, 1 to 1000000",
             "Use --dry-run to see what would be trained.",
         )
-    try:
-        options = TrainOptions(**asked)
-    except CnncliError as error:
-        raise UsageError(error.message, error.hint) from error
-    _check_momentum(options, asked)
-    _check_output(options, settings)
-    try:
-        with _loading(settings) as show_progress:
-            return begin(
-                options,
-                output=settings.output,
-                threads=settings.threads,
-                report=show_progress,
-                kept=not settings.find_lr,
-                dry=settings.dry_run,
-            )
-    except OptionError as error:
-        raise UsageError(error.message, error.hint) from error
 
 
 def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
@@ -190,7 +183,7 @@ def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
         )
 
 
-def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
+def _check_output(options: "TrainOptions", settings: Settings) -> None:
     """Refuse a folder in which the run would write over what it reads."""
     from cnncli.cli.names import identity
     from cnncli.cli.train_report import PAGES
@@ -213,7 +206,7 @@ def _check_output(options: "TrainOptions", settings: CommandSettings) -> None:
 
 
 @contextmanager
-def _loading(settings: CommandSettings) -> Iterator["Report | None"]:
+def _loading(settings: Settings) -> Iterator["Report | None"]:
     """Tell about downloads and decoding that take longer than a moment."""
     from cnncli.cli.progress import redraws
 
@@ -226,7 +219,7 @@ def _loading(settings: CommandSettings) -> Iterator["Report | None"]:
         yield show_progress
 
 
-def _display(session: "Session", settings: CommandSettings) -> AbstractContextManager["Observer"]:
+def _display(session: "Session", settings: Settings) -> AbstractContextManager["Observer"]:
     from cnncli.cli.progress import redraws
     from cnncli.cli.train_display import Lines, Silent
 
@@ -287,14 +280,14 @@ def _title(session: "Session") -> str:
     return f"{session.dataset.name}, {session.model.name}"
 
 
-def _finish(session: "Session", settings: CommandSettings) -> int:
+def _finish(session: "Session", settings: Settings) -> int:
     """Evaluate on the test split, once, and write its files and the closing line."""
     progress = session.trainer.progress
     result = progress.result
     if result is None:
         with ending.saying(lambda: _untested(session)):
             draw_curves(session)
-            result = _test(session, settings)
+            result = _test(session)
             session.finish(result)
     if not settings.quiet:
         report(_closing_line(session, result))
@@ -302,7 +295,7 @@ def _finish(session: "Session", settings: CommandSettings) -> int:
     return DONE
 
 
-def _print_plan(session: "Session", settings: CommandSettings) -> int:
+def _print_plan(session: "Session", settings: Settings) -> int:
     """Print what would be trained."""
     from cnncli.cli.train_summary import summary_lines, summary_object
 
@@ -347,7 +340,7 @@ def _closing_line(session: "Session", result: dict[str, Any]) -> str:
     )
 
 
-def _test(session: "Session", settings: CommandSettings) -> dict[str, Any]:
+def _test(session: "Session") -> dict[str, Any]:
     from cnncli.training.evaluation import evaluate
 
     dataset = session.dataset
@@ -360,7 +353,7 @@ def _test(session: "Session", settings: CommandSettings) -> dict[str, Any]:
         session.preprocessing,
         session.task,
         batch=batch,
-        threads=settings.threads,
+        threads=session.trainer.inputs.threads,
     )
     from cnncli.cli.train_report import write_test_files
 
@@ -394,7 +387,7 @@ def _resuming(session: "Session") -> str:
     return f"continue with: cnncli train --resume {shown(shlex.quote(str(session.folder.path)))}"
 
 
-def _find_rate(session: "Session", settings: CommandSettings) -> int:
+def _find_rate(session: "Session", settings: Settings) -> int:
     from cnncli.cli.page_files import write_page
     from cnncli.training.finder import find_rate
     from cnncli.training.folder import RATE_CURVE

@@ -1,23 +1,20 @@
 """The network that a command uses: the checkpoint that ``-m`` names, or the one that ships."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
-from typing import Any
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.options.shared import WEIGHTS
+from cnncli.cli.options.shared import NetworkSettings
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
-from cnncli.records import record
+from cnncli.records import fields, record
 from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint, open_checkpoint
 
 DEFAULT = "digits"
-NO_WEIGHTS: Mapping[str, Any] = MappingProxyType({})
 _LARGEST = 1 << 22  # values of the widest layer in a batch: 16 MB
 MOST = 64  # pictures of a batch
 
@@ -54,23 +51,14 @@ class Trained:
         return Inference(self.network, min(size, pictures or size), threads=threads)
 
 
-def weights_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Take what the options of weights from elsewhere say out of what a command was given."""
-    return {option.name: given.pop(option.name, None) for option in WEIGHTS}
-
-
-def load_trained(
-    name: str | None, elsewhere: Mapping[str, Any] = NO_WEIGHTS, *, quiet: bool = False
-) -> Trained:
+def load_trained(settings: NetworkSettings, *, quiet: bool = False) -> Trained:
     """Load a checkpoint, or weights from elsewhere.
 
     Parameters
     ----------
-    name : str or None
-        A file, the folder of a run, or a model that ships (`cnncli.data.shipped.MODELS`); None: that for
-        digits. With ``--weights``, a network as ``cnncli train`` has them.
-    elsewhere : mapping of str to value
-        From `weights_of`.
+    settings : NetworkSettings
+        ``model`` is a file, the folder of a run, or a model that ships (`cnncli.data.shipped.MODELS`); None:
+        that for digits. With ``weights``, a network as ``cnncli train`` has them.
     quiet : bool
         Do not say what is assumed of weights from elsewhere.
 
@@ -79,8 +67,8 @@ def load_trained(
     UsageError
         Where it cannot be read, is damaged, or is no network.
     """
-    with _faults_of(name):
-        checkpoint = _checkpoint(name, elsewhere, quiet=quiet)
+    with _faults_of(settings.model):
+        checkpoint = _checkpoint(settings, quiet=quiet)
         if checkpoint.preprocessing.channels not in (1, 3):
             raise CnncliError(
                 f"{shown(checkpoint.path or DEFAULT)} takes images of {checkpoint.preprocessing.channels} "
@@ -88,6 +76,11 @@ def load_trained(
                 "Use a network that was trained on images.",
             )
         return Trained(checkpoint, checkpoint.network(), checkpoint.preprocessing.input_spec)
+
+
+def names_network(settings: NetworkSettings) -> bool:
+    """Whether the command line says anything about the network."""
+    return any(getattr(settings, name) is not None for name in fields(NetworkSettings))
 
 
 def open_trained(name: str | None) -> tuple[Checkpoint, Graph]:
@@ -110,12 +103,12 @@ def _faults_of(name: str | None) -> Iterator[None]:
         ) from error
 
 
-def _checkpoint(name: str | None, elsewhere: Mapping[str, Any], *, quiet: bool) -> Checkpoint:
-    if all(value is None for value in elsewhere.values()):
-        return load_checkpoint(model_path(DEFAULT if name is None else name))
+def _checkpoint(settings: NetworkSettings, *, quiet: bool) -> Checkpoint:
+    if all(name == "model" or getattr(settings, name) is None for name in fields(NetworkSettings)):
+        return load_checkpoint(model_path(DEFAULT if settings.model is None else settings.model))
     from cnncli.cli.elsewhere import checkpoint_elsewhere
 
-    return checkpoint_elsewhere(name, elsewhere, quiet=quiet)
+    return checkpoint_elsewhere(settings, quiet=quiet)
 
 
 def no_output(name: str) -> CnncliError:

@@ -1,6 +1,6 @@
 """A run's data: loaded for a new run, or found again and compared with the list of what it had."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cnncli.checked import Fields
 from cnncli.data.load import ALIASES, NAMED, load_dataset
@@ -18,6 +18,25 @@ from cnncli.training.listing import ImageList, arranged, describe_changes, diffe
 from cnncli.training.options import TrainOptions
 
 
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a run is prepared and carried out: nothing that it computes depends on it.
+
+    Attributes
+    ----------
+    threads : int
+        To use.
+    report : callable or None
+        Told about downloads and decoding.
+    """
+
+    threads: int = 1
+    report: Report | None = None
+
+
+USUAL = Execution()
+
+
 def is_known(source: str) -> bool:
     """Tell whether a data set is known by its name, and lies nowhere in particular."""
     name = source.strip().lower()
@@ -26,9 +45,8 @@ def is_known(source: str) -> bool:
 
 def load(
     options: TrainOptions,
+    execution: Execution,
     *,
-    threads: int,
-    report: Report | None,
     start: Preprocessing | None = None,
     input_spec: InputSpec | None = None,
     whole: bool = False,
@@ -45,8 +63,8 @@ def load(
         val_split=options.val_split,
         seed=options.seed,
         offline=options.offline,
-        threads=threads,
-        report=report,
+        threads=execution.threads,
+        report=execution.report,
         layout=options.layout,
         whole=whole,
     )
@@ -90,8 +108,7 @@ def load_same(
     task: Task,
     *,
     folder: RunFolder,
-    threads: int,
-    report: Report | None,
+    execution: Execution,
 ) -> Dataset:
     """The images of a run's list, with targets of its task, in its splits and its order.
 
@@ -105,10 +122,10 @@ def load_same(
         f"{shown(folder.path)} --data PATH), or start a new run with --init {shown(folder.path)}."
     )
     try:
-        found = load(options, threads=threads, report=report, input_spec=input_spec, whole=True)
+        found = load(options, execution, input_spec=input_spec, whole=True)
     except CnncliError as fault:
         raise CnncliError(f"the data of {shown(folder.path)}: {fault.message}", hint) from fault
-    now = list_of(found, options.dataset, threads=threads)
+    now = list_of(found, options.dataset, threads=execution.threads)
     differ = differences(images, now)
     differ = differ or task.difference(found.targets)
     if differ:

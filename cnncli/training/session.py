@@ -8,7 +8,7 @@ from cnncli import __version__
 from cnncli.checked import MalformedError
 from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
-from cnncli.data.model import Dataset, Report
+from cnncli.data.model import Dataset
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import Architecture
@@ -30,7 +30,7 @@ from cnncli.training.checkpoint import (
 from cnncli.training.folder import RunFolder
 from cnncli.training.inputs import inputs_of
 from cnncli.training.listing import ImageList, list_of
-from cnncli.training.loading import is_known, list_as_written, load, load_same
+from cnncli.training.loading import USUAL, Execution, is_known, list_as_written, load, load_same
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
@@ -154,10 +154,9 @@ def begin(
     options: TrainOptions,
     *,
     output: str | None = None,
-    threads: int = 1,
-    report: Report | None = None,
     kept: bool = True,
     dry: bool = False,
+    execution: Execution = USUAL,
 ) -> Session:
     """Prepare a new run; its folder is made when all else is found to be in order.
 
@@ -167,14 +166,12 @@ def begin(
         As the user gave them.
     output : str or None
         The run's folder.
-    threads : int
-        To use.
-    report : callable or None
-        Told about downloads and decoding.
     kept : bool
         The run is to be trained: its description and first state are written.
     dry : bool
         Nothing is written, the folder is not even made.
+    execution : Execution
+        Threads, and who is told.
 
     Raises
     ------
@@ -183,8 +180,9 @@ def begin(
     CnncliError
         Where the dataset or the folder is at fault.
     """
+    threads = execution.threads
     start, assumed = starting_point(options.init, options.model)
-    dataset = load(options, threads=threads, report=report, start=start.preprocessing if start else None)
+    dataset = load(options, execution, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
     settled = options.settled(len(dataset.train), noun=dataset.noun)
     if not is_known(options.dataset):  # found again from wherever the run is resumed
@@ -240,9 +238,8 @@ def resume(
     path: str,
     *,
     changes: Changes | None = None,
-    threads: int = 1,
     offline: bool = False,
-    report: Report | None = None,
+    execution: Execution = USUAL,
 ) -> Session:
     """Prepare to go on with a run, with the same options and the same images.
 
@@ -253,10 +250,10 @@ def resume(
     changes : Changes or None
         Where the data have been moved to, and up to which epoch the run is prolonged: written into the run
         when all else is found to be in order.
-    threads, report
-        As for `begin`.
     offline : bool
         Download nothing.
+    execution : Execution
+        As for `begin`.
 
     Raises
     ------
@@ -289,14 +286,15 @@ def resume(
         images,
         task,
         folder=folder,
-        threads=threads,
-        report=report,
+        execution=execution,
     )
     dataset = replace(
         as_given(dataset, given, options.dataset), name=name, known=known, provenance=provenance
     )
     network = Network(graph, seed=options.seed)
-    inputs = _training_inputs(network, dataset, preprocessing, options=options, task=task, threads=threads)
+    inputs = _training_inputs(
+        network, dataset, preprocessing, options=options, task=task, threads=execution.threads
+    )
     session = Session(
         folder,
         options,

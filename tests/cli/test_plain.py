@@ -7,6 +7,7 @@ from typer.main import get_command
 
 from cnncli.cli.app import app
 from cnncli.cli.plain import COMMANDS, read_plainly
+from cnncli.records import fields
 
 GROUP = get_command(app)
 WORDS = {
@@ -43,7 +44,7 @@ def read_by_typer(arguments):
 
 
 def same(ours, theirs):
-    return {key: repr(value) for key, value in ours.items()} == {
+    return {name: repr(getattr(ours, name)) for name in fields(ours)} == {
         key: repr(value) for key, value in theirs.items()
     }
 

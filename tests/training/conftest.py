@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnncli.training.loading import Execution
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin, resume
 
@@ -46,7 +47,7 @@ def session(bars, tmp_path):
             "val_split": 0.2,
         }
         asked = TrainOptions(**(load_options | options))
-        return begin(asked, output=str(output or tmp_path / "run"), threads=threads)
+        return begin(asked, output=str(output or tmp_path / "run"), execution=Execution(threads=threads))
 
     return make
 

@@ -11,6 +11,7 @@ from cnncli.errors import CnncliError
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.evaluation import evaluate
 from cnncli.training.finder import find_rate
+from cnncli.training.loading import Execution
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -116,7 +117,7 @@ def test_stopped_after_any_step_it_goes_on_alike(session, again, tmp_path):
         if run.trainer.run(Watcher(), lambda steps=steps: next(steps)):
             break
         run.folder.unlock()
-        run = again(tmp_path / "parts", threads=2)
+        run = again(tmp_path / "parts", execution=Execution(threads=2))
     else:
         pytest.fail("the run does not come to its end")
     for name in ("best.safetensors", "last.safetensors"):

@@ -1,7 +1,7 @@
 """The commands and their options, each described once: Typer, plain lines, help and man pages read it here.
 
-A command's options lie in the module with its name; what carries it out is `run` in the module of that name
-beside this folder, which takes all of them by name and returns the exit code.
+A command's options are its `Settings`, in the module with its name. What carries it out is `run` in the
+module of that name beside this folder, which takes such `Settings` and returns the exit code.
 """
 
 from importlib import import_module
@@ -25,5 +25,5 @@ COMMANDS = (
 
 def command(name: str) -> Command:
     """The description of one of `COMMANDS`, or of ``cnncli`` itself."""
-    found: Command = import_module(f"cnncli.cli.options.{name}").COMMAND
+    found: Command = import_module(f"cnncli.cli.options.{name}").Settings.COMMAND
     return found

@@ -1,27 +1,14 @@
 """What can be said after ``cnncli`` itself."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import command, option
 
-COMMAND = Command(
-    help="Filter images from the shell, and train convolutional networks without a framework.",
-    options=(
-        Option(
-            "version",
-            ("--version",),
-            bool,
-            "Print the version.",
-        ),
-        Option(
-            "install_completion",
-            ("--install-completion",),
-            bool,
-            "Install Tab completion for this shell: bash, zsh or fish.",
-        ),
-        Option(
-            "show_completion",
-            ("--show-completion",),
-            bool,
-            "Print the completion script for this shell.",
-        ),
-    ),
-)
+
+@command("Filter images from the shell, and train convolutional networks without a framework.")
+class Settings:
+    """What was said after ``cnncli`` itself."""
+
+    version: bool = option("--version", help="Print the version.")
+    install_completion: bool = option(
+        "--install-completion", help="Install Tab completion for this shell: bash, zsh or fish."
+    )
+    show_completion: bool = option("--show-completion", help="Print the completion script for this shell.")

@@ -1,219 +1,139 @@
 """What can be said after ``cnncli convolve``."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import argument, command, option
 from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, NULL, QUIET, RECURSIVE, THREADS
 
-COMMAND = Command(
-    help="Filter images with edge, blur and custom kernels.",
-    options=(
-        Option(
-            "inputs",
-            (),
-            list,
-            "Files, folders (their images), or - for standard input, which is also read when no "
-            "INPUT is given and it is a pipe.",
-            metavar="[INPUT]...",
-        ),
-        Option(
-            "kernel",
-            ("--kernel", "-k"),
-            list,
+
+@command("Filter images with edge, blur and custom kernels.")
+class Settings:
+    """What was said after ``cnncli convolve``."""
+
+    inputs: list[str] | None = argument(
+        "Files, folders (their images), or - for standard input, which is also read when no "
+        "INPUT is given and it is a pipe.",
+        metavar="[INPUT]...",
+    )
+    kernel: list[str] | None = option(
+        "--kernel",
+        "-k",
+        help=(
             "A name with parameters (gaussian:sigma=2), a matrix ('0 -1 0; -1 5 -1; 0 -1 0'), "
             "ImageMagick's '3x3: 0,-1,0 …', or a file (.txt .csv .json .npy or an image). Several"
-            " are applied one after another. See: cnncli kernels.",
-            metavar="SPEC",
+            " are applied one after another. See: cnncli kernels."
         ),
-        Option(
-            "output",
-            ("--output", "-o"),
-            str,
+        metavar="SPEC",
+    )
+    output: str | None = option(
+        "--output",
+        "-o",
+        help=(
             "A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
             "Fields: {stem} {kernel} {ext} {name} {parent} {number:03}; {kernel} is sobel-x for "
             "sobel:x.  [default: {stem}-{kernel}{ext} beside each input; standard output for a "
-            "pipe]",
-            metavar="OUT",
+            "pipe]"
         ),
-        RECURSIVE,
-        Option(
-            "files_from",
-            ("--files-from",),
-            str,
-            "Read the names of inputs from a file, one per line; - is stdin.",
-            metavar="FILE",
-        ),
-        NULL,
-        Option(
-            "in_place",
-            ("--in-place",),
-            bool,
-            "Overwrite each input with its result.",
-        ),
-        Option(
-            "correlate",
-            ("--correlate",),
-            bool,
-            "Leave a matrix unflipped (cross-correlation).",
-        ),
-        Option(
-            "border",
-            ("--border",),
-            str,
+        metavar="OUT",
+    )
+    recursive: bool = RECURSIVE
+    files_from: str | None = option(
+        "--files-from", help="Read the names of inputs from a file, one per line; - is stdin.", metavar="FILE"
+    )
+    null: bool = NULL
+    in_place: bool = option("--in-place", help="Overwrite each input with its result.")
+    correlate: bool = option("--correlate", help="Leave a matrix unflipped (cross-correlation).")
+    border: str = option(
+        "--border",
+        help=(
             "Pixels beyond the edges: replicate, reflect, reflect101, wrap or constant[:V]; V in "
-            "units of the image.",
-            metavar="MODE",
-            default="reflect101",
+            "units of the image."
         ),
-        Option(
-            "mode",
-            ("--mode",),
-            str,
-            "Size of the result: same, valid (kernel inside the image) or full (kernel touching it).",
-            metavar="MODE",
-            default="same",
-        ),
-        Option(
-            "stride",
-            ("--stride",),
-            str,
-            "Compute every N-th pixel only, in x and y.",
-            metavar="N[,N]",
-            default="1",
-        ),
-        Option(
-            "dilation",
-            ("--dilation",),
-            int,
-            "Spacing of the kernel's cells, in pixels.",
-            metavar="N",
-            default=1,
-        ),
-        Option(
-            "anchor",
-            ("--anchor",),
-            str,
+        metavar="MODE",
+        default="reflect101",
+    )
+    mode: str = option(
+        "--mode",
+        help="Size of the result: same, valid (kernel inside the image) or full (kernel touching it).",
+        metavar="MODE",
+        default="same",
+    )
+    stride: str = option(
+        "--stride", help="Compute every N-th pixel only, in x and y.", metavar="N[,N]", default="1"
+    )
+    dilation: int = option(
+        "--dilation", help="Spacing of the kernel's cells, in pixels.", metavar="N", default=1
+    )
+    anchor: str | None = option(
+        "--anchor",
+        help=(
             "Column and row, from 0, of the kernel's cell that lies on the output pixel.  "
-            "[default: the middle]",
-            metavar="X,Y",
+            "[default: the middle]"
         ),
-        Option(
-            "repeat",
-            ("--repeat",),
-            int,
-            "Apply the kernels N times in a row.",
-            metavar="N",
-            default=1,
-        ),
-        Option(
-            "normalize",
-            ("--normalize",),
-            str,
+        metavar="X,Y",
+    )
+    repeat: int = option("--repeat", help="Apply the kernels N times in a row.", metavar="N", default=1)
+    normalize: str | None = option(
+        "--normalize",
+        help=(
             "Divide kernels by their sum, by the sum of magnitudes (abs), auto (sum, or for a sum"
-            " of 0 the positive part), or none.  [default: none; named kernels carry their scale]",
-            metavar="HOW",
+            " of 0 the positive part), or none.  [default: none; named kernels carry their scale]"
         ),
-        Option(
-            "scale",
-            ("--scale",),
-            float,
-            "Multiply the response by S.",
-            metavar="S",
-            default=1.0,
-        ),
-        Option(
-            "bias",
-            ("--bias",),
-            str,
-            "Add B to the response, in units of the image, or as a share of full scale: 50%.",
-            metavar="B",
-            default="0",
-        ),
-        Option(
-            "range_",
-            ("--range",),
-            str,
+        metavar="HOW",
+    )
+    scale: float = option("--scale", help="Multiply the response by S.", metavar="S", default=1.0)
+    bias: str = option(
+        "--bias",
+        help="Add B to the response, in units of the image, or as a share of full scale: 50%.",
+        metavar="B",
+        default="0",
+    )
+    range_: str | None = option(
+        "--range",
+        help=(
             "How responses become pixels: clip; abs; offset (half the response around mid-gray); "
             "stretch (smallest black, largest white); none.  [default: offset for signed "
-            "responses, else clip; none for .npy]",
-            metavar="HOW",
+            "responses, else clip; none for .npy]"
         ),
-        Option(
-            "gray",
-            ("--gray",),
-            bool,
-            "Filter the luma, or each colour channel.  [default: luma for edges, else the channels]",
-            off=("--color",),
-        ),
-        Option(
-            "linear",
-            ("--linear",),
-            bool,
-            "Filter linear light instead of sRGB values.",
-        ),
-        Option(
-            "roi",
-            ("--roi",),
-            str,
-            "Write this part of the result only; in pixels.",
-            metavar="X,Y,W,H",
-        ),
-        Option(
-            "inside",
-            ("--inside",),
-            bool,
-            "With --roi: filter that part only, and write the whole image.",
-        ),
-        Option(
-            "mask",
-            ("--mask",),
-            str,
+        metavar="HOW",
+    )
+    gray: bool | None = option(
+        "--gray",
+        help="Filter the luma, or each colour channel.  [default: luma for edges, else the channels]",
+        off=("--color",),
+    )
+    linear: bool = option("--linear", help="Filter linear light instead of sRGB values.")
+    roi: str | None = option(
+        "--roi", help="Write this part of the result only; in pixels.", metavar="X,Y,W,H"
+    )
+    inside: bool = option("--inside", help="With --roi: filter that part only, and write the whole image.")
+    mask: str | None = option(
+        "--mask",
+        help=(
             "A gray image of the same size: filter where it is white, keep pixels where it is "
-            "black, mix where it is gray.",
-            metavar="FILE",
+            "black, mix where it is gray."
         ),
-        Option(
-            "bits",
-            ("--bits",),
-            int,
-            "Bits per sample: 8, 16 or 32 (float).  [default: those of the input]",
-            metavar="N",
-        ),
-        Option(
-            "format_",
-            ("--format",),
-            str,
-            "Format of the output: png, jpeg, tiff, npy …  [default: by its suffix]",
-            metavar="NAME",
-        ),
-        Option(
-            "quality",
-            ("--quality",),
-            int,
-            "JPEG/WebP quality, 1 to 100.",
-            metavar="N",
-        ),
-        Option(
-            "compress",
-            ("--compress",),
-            bool,
-            "Write smaller files, which takes longer.",
-        ),
-        Option(
-            "strip",
-            ("--strip",),
-            bool,
-            "Write the pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, location or text.",
-        ),
-        MAX_PIXELS,
-        Option(
-            "explain",
-            ("--explain",),
-            str,
-            "Also draw how the kernel works on this image: a .png, or an animated .gif.",
-            metavar="FILE",
-        ),
-        JSON,
-        QUIET,
-        THREADS,
-        DEBUG,
-    ),
-)
+        metavar="FILE",
+    )
+    bits: int | None = option(
+        "--bits", help="Bits per sample: 8, 16 or 32 (float).  [default: those of the input]", metavar="N"
+    )
+    format_: str | None = option(
+        "--format",
+        help="Format of the output: png, jpeg, tiff, npy …  [default: by its suffix]",
+        metavar="NAME",
+    )
+    quality: int | None = option("--quality", help="JPEG/WebP quality, 1 to 100.", metavar="N")
+    compress: bool = option("--compress", help="Write smaller files, which takes longer.")
+    strip: bool = option(
+        "--strip",
+        help="Write the pixels alone: no EXIF, XMP, IPTC, colour profile, resolution, location or text.",
+    )
+    max_pixels: int | None = MAX_PIXELS
+    explain: str | None = option(
+        "--explain",
+        help="Also draw how the kernel works on this image: a .png, or an animated .gif.",
+        metavar="FILE",
+    )
+    json: bool = JSON
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG

@@ -1,54 +1,55 @@
 """What can be said after ``cnncli evaluate``."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import command, option
 from cnncli.cli.options.shared import (
     DATASET,
     DEBUG,
     JSON_OBJECT,
     LABEL_COLUMN,
     MAX_PIXELS,
-    MODEL,
     OFFLINE,
     PATH_COLUMN,
     QUIET,
     SPLITS,
     TEXT_COLUMN,
     THREADS,
-    WEIGHTS,
+    NetworkSettings,
 )
 
-COMMAND = Command(
-    help="Measure the accuracy of a trained network.\n\n"
+
+@command(
+    "Measure the accuracy of a trained network.\n\n"
     "Also precision and recall of each class, calibration, and the confusion matrix.",
-    options=(
-        DATASET._replace(required=True),
-        MODEL,
-        *WEIGHTS,
-        Option(
-            "output",
-            ("--output", "-o"),
-            str,
-            "Also write the confusion matrix, the reliability diagram and the misclassified "
-            "images to a folder.",
-            metavar="FOLDER",
-        ),
-        Option(
-            "split",
-            ("--split",),
-            str,
-            "test, train or val: that split of the network's own run, or of other data that have "
-            "splits; all: every image.  [default: test; all of other data without splits]",
-            metavar="WHICH",
-        ),
-        SPLITS,
-        LABEL_COLUMN,
-        PATH_COLUMN,
-        TEXT_COLUMN,
-        OFFLINE,
-        MAX_PIXELS,
-        JSON_OBJECT,
-        QUIET,
-        THREADS,
-        DEBUG,
-    ),
+    after="dataset",
 )
+class Settings(NetworkSettings):
+    """What was said after ``cnncli evaluate``."""
+
+    dataset: str = DATASET._replace(required=True)
+    output: str | None = option(
+        "--output",
+        "-o",
+        help=(
+            "Also write the confusion matrix, the reliability diagram and the misclassified "
+            "images to a folder."
+        ),
+        metavar="FOLDER",
+    )
+    split: str | None = option(
+        "--split",
+        help=(
+            "test, train or val: that split of the network's own run, or of other data that have "
+            "splits; all: every image.  [default: test; all of other data without splits]"
+        ),
+        metavar="WHICH",
+    )
+    splits: bool | None = SPLITS
+    label_column: str | None = LABEL_COLUMN
+    path_column: str | None = PATH_COLUMN
+    text_column: str | None = TEXT_COLUMN
+    offline: bool = OFFLINE
+    max_pixels: int | None = MAX_PIXELS
+    json: bool = JSON_OBJECT
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG

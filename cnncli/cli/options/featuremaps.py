@@ -1,62 +1,46 @@
 """What can be said after ``cnncli featuremaps``."""
 
-from cnncli.cli.options.model import Command, Option
-from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, MODEL, QUIET, THREADS, WEIGHTS
+from cnncli.cli.options.model import argument, command, option
+from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, QUIET, THREADS, NetworkSettings
 
-COMMAND = Command(
-    help="Draw the feature maps of a network for an image, or what words do in one for texts.\n\n"
+
+@command(
+    "Draw the feature maps of a network for an image, or what words do in one for texts.\n\n"
     "Or the kernels that its layers have learned (--view filters).",
-    options=(
-        Option(
-            "input",
-            (),
-            str,
-            "An image or a text, or - for standard input.",
-            metavar="[INPUT]",
-        ),
-        Option(
-            "text",
-            ("--text",),
-            str,
-            "A text, in place of INPUT, for a network that was trained on texts.",
-            metavar="TEXT",
-        ),
-        MODEL,
-        *WEIGHTS,
-        Option(
-            "layer",
-            ("--layer",),
-            list,
-            "Draw all maps of this layer; may be given several times.  [default: every layer]",
-            metavar="NAME",
-        ),
-        Option(
-            "view",
-            ("--view",),
-            str,
-            "maps: feature maps of the layers; filters: the learned kernels.",
-            metavar="WHAT",
-            default="maps",
-        ),
-        Option(
-            "output",
-            ("--output", "-o"),
-            str,
-            "A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
-            "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]",
-            metavar="OUT",
-        ),
-        Option(
-            "raw",
-            ("--raw",),
-            str,
-            "Also write the arrays to a folder, one .npy per layer.",
-            metavar="DIR",
-        ),
-        MAX_PIXELS,
-        JSON_OBJECT,
-        QUIET,
-        THREADS,
-        DEBUG,
-    ),
+    after="text",
 )
+class Settings(NetworkSettings):
+    """What was said after ``cnncli featuremaps``."""
+
+    input: str | None = argument("An image or a text, or - for standard input.", metavar="[INPUT]")
+    text: str | None = option(
+        "--text", help="A text, in place of INPUT, for a network that was trained on texts.", metavar="TEXT"
+    )
+    layer: list[str] | None = option(
+        "--layer",
+        help="Draw all maps of this layer; may be given several times.  [default: every layer]",
+        metavar="NAME",
+    )
+    view: str = option(
+        "--view",
+        help="maps: feature maps of the layers; filters: the learned kernels.",
+        metavar="WHAT",
+        default="maps",
+    )
+    output: str | None = option(
+        "--output",
+        "-o",
+        help=(
+            "A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
+            "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
+        ),
+        metavar="OUT",
+    )
+    raw: str | None = option(
+        "--raw", help="Also write the arrays to a folder, one .npy per layer.", metavar="DIR"
+    )
+    max_pixels: int | None = MAX_PIXELS
+    json: bool = JSON_OBJECT
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG

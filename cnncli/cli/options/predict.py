@@ -1,6 +1,6 @@
 """What can be said after ``cnncli predict``."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import argument, command, option
 from cnncli.cli.options.shared import (
     DEBUG,
     JSON,
@@ -12,50 +12,39 @@ from cnncli.cli.options.shared import (
     RECURSIVE,
     TEXT,
     THREADS,
-    WEIGHTS,
+    NetworkSettings,
 )
 
-COMMAND = Command(
-    help="Classify images or texts with a trained network: one result per line.",
-    options=(
-        Option(
-            "inputs",
-            (),
-            list,
-            "Files, folders (their images), or - for one image on standard input, which is also "
-            "read when no INPUT is given and it is a pipe; for a network for texts, each line is one.",
-            metavar="[INPUT]...",
-        ),
-        TEXT,
-        MODEL._replace(help=f"{NETWORK}  [default: digits for small gray pictures, else imagenet]"),
-        *WEIGHTS,
-        Option(
-            "top",
-            ("--top",),
-            int,
-            "Number of classes to print for each input, most probable first.",
-            metavar="K",
-            default=3,
-        ),
-        Option(
-            "csv",
-            ("--csv",),
-            bool,
-            "Print comma-separated values with a header.",
-        ),
-        RECURSIVE,
-        Option(
-            "files_from",
-            ("--files-from",),
-            str,
-            "Read the names of inputs from a file, one per line; - is stdin, classified as they come.",
-            metavar="FILE",
-        ),
-        NULL,
-        MAX_PIXELS,
-        JSON,
-        QUIET,
-        THREADS,
-        DEBUG,
-    ),
-)
+
+@command("Classify images or texts with a trained network: one result per line.", after="text")
+class Settings(NetworkSettings):
+    """What was said after ``cnncli predict``."""
+
+    inputs: list[str] | None = argument(
+        "Files, folders (their images), or - for one image on standard input, which is also "
+        "read when no INPUT is given and it is a pipe; for a network for texts, each line is one.",
+        metavar="[INPUT]...",
+    )
+    text: list[str] | None = TEXT
+    model: str | None = MODEL._replace(
+        help=f"{NETWORK}  [default: digits for small gray pictures, else imagenet]"
+    )
+    top: int = option(
+        "--top",
+        help="Number of classes to print for each input, most probable first.",
+        metavar="K",
+        default=3,
+    )
+    csv: bool = option("--csv", help="Print comma-separated values with a header.")
+    recursive: bool = RECURSIVE
+    files_from: str | None = option(
+        "--files-from",
+        help="Read the names of inputs from a file, one per line; - is stdin, classified as they come.",
+        metavar="FILE",
+    )
+    null: bool = NULL
+    max_pixels: int | None = MAX_PIXELS
+    json: bool = JSON
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG

@@ -1,26 +1,14 @@
 """What can be said after ``cnncli samples``."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import argument, command, option
 from cnncli.cli.options.shared import DEBUG, QUIET
 
-COMMAND = Command(
-    help="Copy the sample images that ship with cnncli to a folder.",
-    options=(
-        Option(
-            "folder",
-            (),
-            str,
-            "Folder to copy to; created if missing.",
-            metavar="[FOLDER]",
-            default="samples",
-        ),
-        Option(
-            "json",
-            ("--json",),
-            bool,
-            "Print one JSON object per line, one for each file written.",
-        ),
-        QUIET,
-        DEBUG,
-    ),
-)
+
+@command("Copy the sample images that ship with cnncli to a folder.")
+class Settings:
+    """What was said after ``cnncli samples``."""
+
+    folder: str = argument("Folder to copy to; created if missing.", metavar="[FOLDER]", default="samples")
+    json: bool = option("--json", help="Print one JSON object per line, one for each file written.")
+    quiet: bool = QUIET
+    debug: bool = DEBUG

@@ -1,6 +1,6 @@
 """What can be said after ``cnncli train``."""
 
-from cnncli.cli.options.model import Command, Option
+from cnncli.cli.options.model import command, option
 from cnncli.cli.options.shared import (
     DATASET,
     DEBUG,
@@ -14,210 +14,138 @@ from cnncli.cli.options.shared import (
     THREADS,
 )
 
-COMMAND = Command(
-    help="Train a network on folders or tables of images, or on tables of texts.\n\n"
-    "Checkpoints, learning curves and misclassified images are written to a folder.",
-    options=(
-        DATASET,
-        Option(
-            "model",
-            ("--model", "-m"),
-            str,
+
+@command(
+    "Train a network on folders or tables of images, or on tables of texts.\n\n"
+    "Checkpoints, learning curves and misclassified images are written to a folder."
+)
+class Settings:
+    """What was said after ``cnncli train``."""
+
+    dataset: str | None = DATASET
+    model: str | None = option(
+        "--model",
+        "-m",
+        help=(
             "compact, lenet5, resnet18 or another of the README's models, or layers: 'conv32 relu "
-            "conv64 relu pool fc128 relu dropout0.5 fc'; textcnn for texts.  [default: auto, by the data]",
-            metavar="MODEL",
+            "conv64 relu pool fc128 relu dropout0.5 fc'; textcnn for texts.  [default: auto, by the data]"
         ),
-        Option(
-            "output",
-            ("--output", "-o"),
-            str,
-            "Folder to write to.  [default: runs/DATASET-MODEL]",
-            metavar="RUN",
-        ),
-        Option(
-            "epochs",
-            ("--epochs",),
-            int,
-            "Passes over the training data.  [default: 18 to 100, by the number of images]",
-            metavar="N",
-        ),
-        Option(
-            "batch_size",
-            ("--batch-size", "-b"),
-            int,
-            "Images per step.  [default: 8 to 64, by their number]",
-            metavar="N",
-        ),
-        Option(
-            "lr",
-            ("--lr",),
-            float,
-            "Highest learning rate.  [default: by the optimiser and the batch size]",
-            metavar="RATE",
-        ),
-        Option(
-            "opt",
-            ("--opt",),
-            str,
-            "Optimiser: adamw, adam, sgd or rmsprop.  [default: adamw]",
-            metavar="NAME",
-        ),
-        Option(
-            "sched",
-            ("--sched",),
-            str,
+        metavar="MODEL",
+    )
+    output: str | None = option(
+        "--output", "-o", help="Folder to write to.  [default: runs/DATASET-MODEL]", metavar="RUN"
+    )
+    epochs: int | None = option(
+        "--epochs",
+        help="Passes over the training data.  [default: 18 to 100, by the number of images]",
+        metavar="N",
+    )
+    batch_size: int | None = option(
+        "--batch-size", "-b", help="Images per step.  [default: 8 to 64, by their number]", metavar="N"
+    )
+    lr: float | None = option(
+        "--lr", help="Highest learning rate.  [default: by the optimiser and the batch size]", metavar="RATE"
+    )
+    opt: str | None = option(
+        "--opt", help="Optimiser: adamw, adam, sgd or rmsprop.  [default: adamw]", metavar="NAME"
+    )
+    sched: str | None = option(
+        "--sched",
+        help=(
             "Schedule of the learning rate: constant, step, cosine or one-cycle; with parameters:"
-            " cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle]",
-            metavar="NAME",
+            " cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle]"
         ),
-        Option(
-            "weight_decay",
-            ("--weight-decay",),
-            float,
-            "Weight decay, of all but biases and normalisation layers.  [default: by the optimiser]",
-            metavar="D",
-        ),
-        Option(
-            "momentum",
-            ("--momentum",),
-            float,
-            "Momentum of sgd (Nesterov) and rmsprop.  [default: 0.9]",
-            metavar="M",
-        ),
-        Option(
-            "smoothing",
-            ("--smoothing",),
-            float,
-            "Label smoothing: the share of each target that is spread over all classes.  [default: 0.05]",
-            metavar="S",
-        ),
-        Option(
-            "augment",
-            ("--augment",),
-            str,
+        metavar="NAME",
+    )
+    weight_decay: float | None = option(
+        "--weight-decay",
+        help="Weight decay, of all but biases and normalisation layers.  [default: by the optimiser]",
+        metavar="D",
+    )
+    momentum: float | None = option(
+        "--momentum", help="Momentum of sgd (Nesterov) and rmsprop.  [default: 0.9]", metavar="M"
+    )
+    smoothing: float | None = option(
+        "--smoothing",
+        help="Label smoothing: the share of each target that is spread over all classes.  [default: 0.05]",
+        metavar="S",
+    )
+    augment: str | None = option(
+        "--augment",
+        help=(
             "Augmentation: auto, none, or a list such as shift=2,rotate=10,flip (pixels, "
             "degrees); others: vflip, rot90, scale=0.1, shear=5, crop=4, erase, color=0.2, mixup=0.2.  "
-            "[default: auto]",
-            metavar="HOW",
+            "[default: auto]"
         ),
-        Option(
-            "seed",
-            ("--seed",),
-            int,
-            "Seed of all random numbers: the same seed gives the same bits.  [default: 0]",
-            metavar="N",
-        ),
-        Option(
-            "val_split",
-            ("--val-split",),
-            float,
-            "Share of the training images to set aside for validation.  [default: 0.1]",
-            metavar="S",
-        ),
-        Option(
-            "patience",
-            ("--patience",),
-            int,
-            "Stop after N epochs in a row without a higher validation accuracy.",
-            metavar="N",
-        ),
-        Option(
-            "class_weights",
-            ("--class-weights",),
-            bool,
-            "Weight the loss so that every class counts alike, however few images it has.",
-        ),
-        Option(
-            "ema",
-            ("--ema",),
-            float,
-            "Keep an exponential moving average of the weights, with decay D such as 0.99.",
-            metavar="D",
-        ),
-        Option(
-            "clip",
-            ("--clip",),
-            float,
-            "Clip the norm of the gradient at N.",
-            metavar="N",
-        ),
-        Option(
-            "init",
-            ("--init",),
-            str,
+        metavar="HOW",
+    )
+    seed: int | None = option(
+        "--seed",
+        help="Seed of all random numbers: the same seed gives the same bits.  [default: 0]",
+        metavar="N",
+    )
+    val_split: float | None = option(
+        "--val-split",
+        help="Share of the training images to set aside for validation.  [default: 0.1]",
+        metavar="S",
+    )
+    patience: int | None = option(
+        "--patience", help="Stop after N epochs in a row without a higher validation accuracy.", metavar="N"
+    )
+    class_weights: bool = option(
+        "--class-weights", help="Weight the loss so that every class counts alike, however few images it has."
+    )
+    ema: float | None = option(
+        "--ema",
+        help="Keep an exponential moving average of the weights, with decay D such as 0.99.",
+        metavar="D",
+    )
+    clip: float | None = option("--clip", help="Clip the norm of the gradient at N.", metavar="N")
+    init: str | None = option(
+        "--init",
+        help=(
             "Start from a checkpoint, imagenet, or weights of torchvision or timm for the network -m names; "
-            "the head keeps the weights of classes with the same names.",
-            metavar="FILE",
+            "the head keeps the weights of classes with the same names."
         ),
-        Option(
-            "freeze",
-            ("--freeze",),
-            bool,
-            "With --init: train the head only.",
-        ),
-        Option(
-            "vectors",
-            ("--vectors",),
-            str,
-            "For texts: vectors of words to start from, as word2vec or GloVe write them as text, also .gz.",
-            metavar="FILE",
-        ),
-        Option(
-            "resume",
-            ("--resume",),
-            str,
+        metavar="FILE",
+    )
+    freeze: bool = option("--freeze", help="With --init: train the head only.")
+    vectors: str | None = option(
+        "--vectors",
+        help="For texts: vectors of words to start from, as word2vec or GloVe write them as text, also .gz.",
+        metavar="FILE",
+    )
+    resume: str | None = option(
+        "--resume",
+        help=(
             "Continue a run that was stopped; needs no DATASET. --epochs N makes it longer: "
             "epochs planned before keep their learning rates, further ones have those of a run of"
-            " N epochs.",
-            metavar="RUN",
+            " N epochs."
         ),
-        Option(
-            "data",
-            ("--data",),
-            str,
-            "With --resume: where the run's images are now.",
-            metavar="PATH",
-        ),
-        Option(
-            "find_lr",
-            ("--find-lr",),
-            bool,
-            "Search for a good learning rate, print it and draw the losses; train nothing.",
-        ),
-        Option(
-            "dry_run",
-            ("--dry-run",),
-            bool,
-            "Print what would be trained; train and write nothing.",
-        ),
-        Option(
-            "size",
-            ("--size",),
-            str,
-            "Resize the images, in pixels.  [default: their own size if small and all alike, else 64]",
-            metavar="N|WxH",
-        ),
-        Option(
-            "fit",
-            ("--fit",),
-            str,
-            "Images of another aspect ratio: crop, pad with black, or stretch.  [default: crop]",
-            metavar="HOW",
-        ),
-        SPLITS,
-        LABEL_COLUMN,
-        PATH_COLUMN,
-        TEXT_COLUMN,
-        OFFLINE,
-        MAX_PIXELS,
-        Option(
-            "json",
-            ("--json",),
-            bool,
-            "Print one JSON object at the end.",
-        ),
-        QUIET,
-        THREADS,
-        DEBUG,
-    ),
-)
+        metavar="RUN",
+    )
+    data: str | None = option("--data", help="With --resume: where the run's images are now.", metavar="PATH")
+    find_lr: bool = option(
+        "--find-lr", help="Search for a good learning rate, print it and draw the losses; train nothing."
+    )
+    dry_run: bool = option("--dry-run", help="Print what would be trained; train and write nothing.")
+    size: str | None = option(
+        "--size",
+        help="Resize the images, in pixels.  [default: their own size if small and all alike, else 64]",
+        metavar="N|WxH",
+    )
+    fit: str | None = option(
+        "--fit",
+        help="Images of another aspect ratio: crop, pad with black, or stretch.  [default: crop]",
+        metavar="HOW",
+    )
+    splits: bool | None = SPLITS
+    label_column: str | None = LABEL_COLUMN
+    path_column: str | None = PATH_COLUMN
+    text_column: str | None = TEXT_COLUMN
+    offline: bool = OFFLINE
+    max_pixels: int | None = MAX_PIXELS
+    json: bool = option("--json", help="Print one JSON object at the end.")
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG
