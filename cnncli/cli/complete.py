@@ -165,7 +165,7 @@ def _kernels(word: str, before: Sequence[str]) -> Answers:
         for name, module in MODULES.items():
             yield name, "non-linear" if module.startswith("kinds.") else module
         return
-    from cnncli.filters.spec import find_entry
+    from cnncli.filters.named import find_entry
 
     entry = find_entry(head)
     if entry is None:

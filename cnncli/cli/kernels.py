@@ -18,8 +18,8 @@ from cnncli.filters.catalog import CATALOG
 from cnncli.filters.entry import Entry, Parameter
 from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.model import Filter, Weights
-from cnncli.filters.named import ALIASES
-from cnncli.filters.spec import find_entry, parse_spec
+from cnncli.filters.named import ALIASES, find_entry
+from cnncli.filters.spec import parse_spec
 from cnncli.filters.worked import show
 from cnncli.text import printable
 

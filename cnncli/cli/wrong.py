@@ -186,7 +186,7 @@ def corrected(words: Sequence[str], commands: Mapping[str, Any]) -> str:
 
 def _about(words: list[str]) -> str:
     """The line for a file, a data set or a kernel where a command should stand."""
-    from cnncli.filters.spec import find_entry
+    from cnncli.filters.named import find_entry
     from cnncli.images.formats import READ_SUFFIXES
 
     first = words[0]

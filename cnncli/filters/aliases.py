@@ -3,8 +3,8 @@
 import re
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import plain
-from cnncli.filters.named import ALIASES, MODULES
+from cnncli.filters.entry import RENAMED, plain
+from cnncli.filters.named import ALIASES, MODULES, build_named, find_entry
 from cnncli.nearest import did_you_mean, meant
 
 _MAX_LENGTH = 80  # characters of a SPEC to examine
@@ -54,21 +54,6 @@ _ALIASES = {
 }
 
 
-#: Names of a parameter whose values are the same here.
-_RENAMED = dict.fromkeys(("answer", "direction", "dir", "axis", "component"), "output")
-
-#: Names of parameters in other programs.
-_PARAMETERS = {
-    **dict.fromkeys(("std", "stddev", "sd", "standard-deviation", "sigmax", "sigma-x"), "sigma"),
-    **dict.fromkeys(("ksize", "kernel-size", "radius", "window", "width", "diameter", "d", "k"), "size"),
-    **dict.fromkeys(("threshold1", "lower", "minval", "low-threshold"), "low"),
-    **dict.fromkeys(("threshold2", "upper", "maxval", "high-threshold"), "high"),
-    **dict.fromkeys(("orientation", "theta", "rotation", "degrees"), "angle"),
-    **dict.fromkeys(("percent", "strength", "gain"), "amount"),
-    **_RENAMED,
-}
-
-
 def suggest_spec(text: str) -> str:
     """Suggest what may have been meant by a text that is not a SPEC.
 
@@ -95,12 +80,6 @@ def suggest_spec(text: str) -> str:
     return f"{near} {_LIST}" if near else ""
 
 
-def suggest_parameter(word: str, names: list[str]) -> str:
-    """Suggest a parameter, as ``sigma=…``, for a name from another program; empty if nothing is similar."""
-    known = _PARAMETERS.get(word)
-    return meant(f"{known}=…") if known in names else did_you_mean(word, names, form="{}=…")
-
-
 def corrected_spec(text: str) -> str:
     """The SPEC that was probably meant by one with wrong punctuation.
 
@@ -114,8 +93,6 @@ def corrected_spec(text: str) -> str:
     str
         ``gaussian:2`` and so on; empty if no valid one is found.
     """
-    from cnncli.filters.spec import build_named, find_entry
-
     for end in range(min(len(text), _MAX_LENGTH) - 1, 2, -1):
         name = text[:end].rstrip(_SIGNS)
         entry = find_entry(_ALIASES.get(plain(name).replace("-", ""), name))
@@ -127,7 +104,7 @@ def corrected_spec(text: str) -> str:
             rest,
             re.sub(r"^([a-z]+)[:,]", r"\1=", rest),
             rest.replace(":", ","),
-            re.sub(r"[^=,\s]+(?==)", lambda name: _RENAMED.get(plain(name[0]), name[0]), rest),
+            re.sub(r"[^=,\s]+(?==)", lambda name: RENAMED.get(plain(name[0]), name[0]), rest),
             re.sub(r"\b(?:0|(\d+))x(?=(\d+))(?(1)(?=\1))", "", rest),
         ]
         for each in dict.fromkeys(tries):

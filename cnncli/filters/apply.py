@@ -248,7 +248,7 @@ class _Run:
                 color, _ = self.run_one(filter, color, luma, last=number == len(self.chain) - 1)
                 luma = None
             return np.asarray(color, np.float32), None
-        from cnncli.filters.opacity import filter_with_opacity
+        from cnncli.filters.opacity import CoveredFrame
 
         cover = np.asarray(opacity / np.float32(self.source.white), np.float32)
         values = np.asarray(color, np.float32)
@@ -257,7 +257,7 @@ class _Run:
         for number, filter in enumerate(self.chain):
             done = len(self.plans)
             last = number == len(self.chain) - 1
-            values, cover = filter_with_opacity(self, filter, values, cover, last=last)
+            values, cover = CoveredFrame(self, values, cover, last).filtered(filter)
             self.plans[done:] = [self.plan_of(filter, values.shape)]
         return values, cover
 

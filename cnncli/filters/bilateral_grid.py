@@ -1,15 +1,17 @@
 """Large bilateral windows by a bilateral grid of colours and positions: its size, and when it is used."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
-from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.records import record
+
+if TYPE_CHECKING:
+    from cnncli.filters.kinds.bilateral import Bilateral
 
 ACCURACY = 0.4  # of sigma_color: maximum error relative to the exact filter; 0.03 on average
 _CELLS_PER_SIGMA = {1: 8.0, 3: 3.0}  # cells per sigma, along rows and columns, by the number of colours
@@ -64,12 +66,12 @@ class Grid:
     tile: tuple[int, int]
 
 
-def large_window(filter: Bilateral) -> bool:
+def large_window(filter: "Bilateral") -> bool:
     """Whether a window is so large that a grid can be faster."""
     return filter.sigma >= _MIN_SIGMA and filter.size >= _MIN_SIZE
 
 
-def grid_for(filter: Bilateral, surface: Surface) -> Grid | None:
+def grid_for(filter: "Bilateral", surface: Surface) -> Grid | None:
     """The grid for a surface; None if the exact filter is to be used.
 
     That is for small windows, strides, images that are not finite or have neither 1 nor 3 colours, and
@@ -95,7 +97,7 @@ def grid_for(filter: Bilateral, surface: Surface) -> Grid | None:
 
 
 def make_grid(
-    filter: Bilateral, surface: Surface, *, bins: tuple[int, ...], low: tuple[float, ...], most: int
+    filter: "Bilateral", surface: Surface, *, bins: tuple[int, ...], low: tuple[float, ...], most: int
 ) -> Grid:
     """A grid for tiles of the output of at most ``most`` rows and columns."""
     colors = 3 if bins[1] > 1 else 1
@@ -112,7 +114,7 @@ def make_grid(
     return Grid(colors, bins, low, step, cell, rows, columns, reach, row_floats, floats, tile)
 
 
-def _is_faster(filter: Bilateral, grid: Grid) -> bool:
+def _is_faster(filter: "Bilateral", grid: Grid) -> bool:
     """Whether a grid is faster than the exact filter, for a full tile."""
     height, width = grid.tile
     taps = 2 * (2 * grid.reach + 1) + grid.colors * (
@@ -136,7 +138,7 @@ def _color_range(surface: Surface) -> tuple[NDArray[Any], NDArray[Any]] | None:
     return (low, high) if np.isfinite(low).all() and np.isfinite(high).all() else None
 
 
-def run_grid(filter: Bilateral, grid: Grid, surface: Surface, *, threads: int) -> None:
+def run_grid(filter: "Bilateral", grid: Grid, surface: Surface, *, threads: int) -> None:
     """Run the bilateral filter by a grid.
 
     Pixels with hardly any similar pixels in their window become NaN, to be computed by the exact filter.
@@ -147,7 +149,7 @@ def run_grid(filter: Bilateral, grid: Grid, surface: Surface, *, threads: int) -
     Parameters
     ----------
     filter, surface, threads
-        As for `cnncli.filters.ranked.run_bilateral`.
+        As for `cnncli.filters.kinds.bilateral.run_bilateral`.
     grid : Grid
         From `grid_for`.
     """
@@ -186,7 +188,7 @@ def run_grid(filter: Bilateral, grid: Grid, surface: Surface, *, threads: int) -
     )
 
 
-def _spatial_taps(filter: Bilateral, grid: Grid) -> NDArray[np.float32]:
+def _spatial_taps(filter: "Bilateral", grid: Grid) -> NDArray[np.float32]:
     """Spatial taps along rows and columns of cells, limited to the window."""
     at = np.arange(-grid.reach, grid.reach + 1) * grid.cell
     inside = np.clip((filter.size / 2 - (np.abs(at) - grid.cell / 2)) / grid.cell, 0, 1)
@@ -195,7 +197,7 @@ def _spatial_taps(filter: Bilateral, grid: Grid) -> NDArray[np.float32]:
     return np.asarray(inside * falls, np.float32)
 
 
-def _range_taps(filter: Bilateral, grid: Grid, full_scale: float) -> NDArray[np.float32]:
+def _range_taps(filter: "Bilateral", grid: Grid, full_scale: float) -> NDArray[np.float32]:
     """Range taps, along the colour axes."""
     sigma = filter.sigma_color * full_scale / grid.bin
     reach = math.ceil(_TAIL * sigma)

@@ -26,6 +26,20 @@ MAX_WEIGHT = 1e30
 STEP = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
 """A full-scale step, bright on the right: the patch of many examples."""
 
+#: Names of a parameter whose values are the same here.
+RENAMED = dict.fromkeys(("answer", "direction", "dir", "axis", "component"), "output")
+
+#: Names of parameters in other programs.
+_PARAMETERS = {
+    **dict.fromkeys(("std", "stddev", "sd", "standard-deviation", "sigmax", "sigma-x"), "sigma"),
+    **dict.fromkeys(("ksize", "kernel-size", "radius", "window", "width", "diameter", "d", "k"), "size"),
+    **dict.fromkeys(("threshold1", "lower", "minval", "low-threshold"), "low"),
+    **dict.fromkeys(("threshold2", "upper", "maxval", "high-threshold"), "high"),
+    **dict.fromkeys(("orientation", "theta", "rotation", "degrees"), "angle"),
+    **dict.fromkeys(("percent", "strength", "gain"), "amount"),
+    **RENAMED,
+}
+
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?")
 
@@ -261,9 +275,15 @@ class Entry:
         if not names:
             message = f"{self.name}: unknown parameter {word.strip()!r}; {self.name} takes none"
             raise CnncliError(message, f"Write: -k {self.name}")
-        from cnncli.filters.aliases import suggest_parameter
-
         raise CnncliError(
             f"{self.name}: unknown parameter {word.strip()!r}; expected {', '.join(names)}",
-            f"{suggest_parameter(folded, names)} {see(self.name)}".lstrip(),
+            f"{_suggested(folded, names)} {see(self.name)}".lstrip(),
         )
+
+
+def _suggested(word: str, names: list[str]) -> str:
+    """Suggest a parameter, as ``sigma=…``, for a name from another program; empty if nothing is similar."""
+    from cnncli.nearest import did_you_mean, meant
+
+    known = _PARAMETERS.get(word)
+    return meant(f"{known}=…") if known in names else did_you_mean(word, names, form="{}=…")

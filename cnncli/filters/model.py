@@ -15,7 +15,7 @@ from cnncli.records import record
 
 if TYPE_CHECKING:
     from cnncli.core.tiling import Surface
-    from cnncli.filters.opacity import FilterRunner
+    from cnncli.filters.opacity import CoveredFrame
 
 Weights = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -225,30 +225,20 @@ class Filter:
         """
         raise NotImplementedError(f"{type(self).__name__} does not run")
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Filter colours with opacity; by default transparent pixels take the colours around them.
 
         Parameters
         ----------
-        run : FilterRunner
-            Runs filters over the frame.
-        color : ndarray, shape (H, W, C), float32
-            Not premultiplied; 0 where a pixel is transparent.
-        cover : ndarray, shape (H, W, 1), float32
-            Opacity from 0 to 1.
-        last : bool
-            Whether it is the last filter of the chain.
+        frame : CoveredFrame
+            Its colours are 0 where a pixel is transparent.
 
         Returns
         -------
         color, cover
             Of the result, float32.
         """
-        from cnncli.filters.opacity import filter_filled
-
-        return filter_filled(run, self, color, cover, last=last)
+        return frame.filled(self)
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """Work out the response at the middle of a patch.
@@ -296,16 +286,12 @@ class Combined(Filter):
         """Strengths scale with the image, directions do not."""
         return not self.is_angle
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Responses relative to the pixel itself."""
-        from cnncli.filters.opacity import relative_responses, unchanged_cover
-
-        after = unchanged_cover(run, self, cover, last=last)
+        after = frame.unchanged_cover(self)
         kernels = self.relative_kernels()
-        responses = relative_responses(run, self, kernels, color, cover, last=last)
-        return self.combine(kernels, responses, run.white), after
+        responses = frame.relative_responses(self, kernels)
+        return self.combine(kernels, responses, frame.run.white), after
 
     def relative_kernels(self) -> tuple[Weights, ...]:
         """The kernels whose responses are combined where pixels have opacity."""

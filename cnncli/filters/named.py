@@ -1,8 +1,10 @@
-"""Names of kernels, and the module that describes and builds each, imported on first use."""
+"""Named kernels: the module that describes each, imported on first use, and how one is found and built."""
 
 from importlib import import_module
 
-from cnncli.filters.entry import Entry
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import Entry, Value, plain, see
+from cnncli.filters.model import Filter
 
 #: The module of this package that defines each named kernel, in the order in which they are listed.
 MODULES: dict[str, str] = {
@@ -81,3 +83,55 @@ def entry_of(name: str) -> Entry:
     """The entry of a named kernel, a key of `MODULES`."""
     entries: dict[str, Entry] = import_module(f"cnncli.filters.{MODULES[name]}").ENTRIES
     return entries[name]
+
+
+def find_entry(name: str) -> Entry | None:
+    """Find a named kernel, ignoring case, ``-`` and ``_``; None if there is none."""
+    folded = plain(name)
+    known = ALIASES.get(folded, folded)
+    return entry_of(known) if known in MODULES else None
+
+
+def build_named(entry: Entry, text: str) -> Filter:
+    """Build a named kernel from the part of its SPEC after the colon.
+
+    Parameters
+    ----------
+    entry : Entry
+        The kernel.
+    text : str
+        ``size=5,sigma=1.2``; values without a name come first, in the order of the entry's parameters.
+
+    Returns
+    -------
+    Filter
+
+    Raises
+    ------
+    CnncliError
+        If a parameter is unknown, given twice, empty or out of range.
+    """
+    return entry.build(**values_of(entry, text))
+
+
+def values_of(entry: Entry, text: str) -> dict[str, Value]:
+    """The parameters of a SPEC, as keyword arguments of the entry's ``build``."""
+    values: dict[str, Value] = {}
+    hint = see(entry.name)
+    named = False
+    for index, part in enumerate(text.split(",")):
+        word, equals, value = part.partition("=")
+        if not part.strip() or (equals and not (word.strip() and value.strip())):
+            raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", hint)
+        if equals:
+            named = True
+            parameter = entry.parameter(word)
+        elif named or index >= len(entry.parameters):
+            raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", hint)
+        else:
+            parameter, value = entry.parameters[index], part
+        key = parameter.name.replace("-", "_")
+        if key in values:
+            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)
+        values[key] = parameter.read(value.strip(), entry.name)
+    return values

@@ -26,7 +26,7 @@ from cnncli.filters.color import Floats, premultiplied, unmultiplied
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.model import Filter, Weights
 from cnncli.filters.options import place_kernels
-from cnncli.records import replace
+from cnncli.records import record, replace
 
 _VISIBLE = 1e-6  # opacity below this counts as 0
 
@@ -54,59 +54,90 @@ class FilterRunner(Protocol):
         """The frame with its border, and memory for the filter's response."""
 
 
-def filter_with_opacity(
-    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
-) -> tuple[Floats, Floats]:
-    """Filter colours with opacity.
+@record(eq=False)
+class CoveredFrame:
+    """Colours with opacity, and what the kinds of filter can have done with them.
 
-    Parameters
+    Attributes
     ----------
     run : FilterRunner
         Runs filters over the frame.
-    filter : Filter
-        Any filter.
     color : ndarray, shape (H, W, C), float32
         Not premultiplied.
     cover : ndarray, shape (H, W, 1), float32
         Opacity from 0 to 1.
     last : bool
-        Whether it is the last filter, to which the region of interest applies.
-
-    Returns
-    -------
-    color, cover
-        Colours and opacity of the result.
+        Whether the filter is the last of the chain, to which the region of interest applies.
     """
-    if _is_one_cell(filter, run.options):
-        response, _ = run.run_one(filter, color, None, last=last)
-        return np.asarray(response, np.float32), run.unfiltered(filter, cover, last=last, white=1.0)
-    color = np.where(cover > 0, color, np.float32(0))
-    response, after = filter.with_opacity(run, color, cover, last=last)
-    return np.where(after > np.float32(_VISIBLE), response, np.float32(0)), after
 
+    run: FilterRunner
+    color: Floats
+    cover: Floats
+    last: bool
 
-def filter_premultiplied(
-    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
-) -> tuple[Floats, Floats]:
-    """Means weighted by opacity, which is filtered too; parameters as in `Filter.with_opacity`."""
-    cover_after, _ = run.run_one(filter, cover, None, last=last, white=1.0)
-    weighted, _ = run.run_one(filter, premultiplied(color, cover), None, last=last)
-    after = np.asarray(cover_after, np.float32)
-    return unmultiplied(np.asarray(weighted, np.float32), after), after
+    def filtered(self, filter: Filter) -> tuple[Floats, Floats]:
+        """Colours and opacity of a filter's result."""
+        if _is_one_cell(filter, self.run.options):
+            response, _ = self.run.run_one(filter, self.color, None, last=self.last)
+            return np.asarray(response, np.float32), self.unchanged_cover(filter)
+        color = np.where(self.cover > 0, self.color, np.float32(0))
+        response, after = filter.with_opacity(replace(self, color=color))
+        return np.where(after > np.float32(_VISIBLE), response, np.float32(0)), after
 
+    def premultiplied(self, filter: Filter) -> tuple[Floats, Floats]:
+        """Means weighted by opacity, which is filtered too."""
+        after = self.filtered_cover(filter)
+        weighted, _ = self.run.run_one(filter, premultiplied(self.color, self.cover), None, last=self.last)
+        return unmultiplied(np.asarray(weighted, np.float32), after), after
 
-def filter_filled(
-    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool
-) -> tuple[Floats, Floats]:
-    """Transparent pixels take the colours around them; opacity is unchanged."""
-    after = unchanged_cover(run, filter, cover, last=last)
-    response, _ = run.run_one(filter, _fill_transparent(color, np.sign(cover)), None, last=last)
-    return np.asarray(response, np.float32), after
+    def filled(self, filter: Filter) -> tuple[Floats, Floats]:
+        """Transparent pixels take the colours around them; opacity is unchanged."""
+        after = self.unchanged_cover(filter)
+        filled = _fill_transparent(self.color, np.sign(self.cover))
+        response, _ = self.run.run_one(filter, filled, None, last=self.last)
+        return np.asarray(response, np.float32), after
 
+    def filtered_cover(self, filter: Filter) -> Floats:
+        """Opacity, filtered as the colours are."""
+        response, _ = self.run.run_one(filter, self.cover, None, last=self.last, white=1.0)
+        return np.asarray(response, np.float32)
 
-def unchanged_cover(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) -> Floats:
-    """Opacity at the output positions; a constant border is opaque."""
-    return run.unfiltered(filter, cover, last=last, white=1.0)
+    def unchanged_cover(self, filter: Filter) -> Floats:
+        """Opacity at the output positions; a constant border is opaque."""
+        return self.run.unfiltered(filter, self.cover, last=self.last, white=1.0)
+
+    def relative_responses(self, filter: Filter, kernels: Sequence[Weights]) -> list[Floats]:
+        """Responses to which a neighbour contributes by its opacity, one for each kernel.
+
+        They are sums over v c + (1 - v) m: m is the pixel under the anchor, v the opacity over the window's
+        largest. That is m L(1) + (L(a c) - m L(a)) / largest.
+        """
+        run, last = self.run, self.last
+        center = run.unfiltered(filter, self.color, last=last)
+        product = premultiplied(self.color, self.cover)
+        largest = _largest(run, filter, self.cover, last=last)
+        responses = []
+        for weights in kernels:
+            kernel = filter if isinstance(filter, Linear) else _kernel(filter, weights)
+            (placed_kernels,) = place_kernels(kernel, run.options).kernels
+            seen, _ = run.run_one(kernel, product, None, last=last)
+            covered, _ = run.run_one(kernel, self.cover, None, last=last, white=1.0)
+            change = np.asarray(seen, np.float32) - center * np.asarray(covered, np.float32)
+            change = np.divide(change, largest, out=np.zeros_like(change), where=largest > 0)
+            responses.append(center * np.float32(placed_kernels.sum()) + change)
+        return responses
+
+    def interleaved(self, filter: Filter, *, opaque: float = 1.0) -> Surface:
+        """Colours followed by opacity, with any constant border filled in; ``opaque`` is its opacity."""
+        pixels = np.concatenate([self.color, self.cover], axis=2, dtype=np.float32)
+        surface = self.run.surface(filter, pixels, None, last=self.last)
+        if min(surface.xmap.min(), surface.ymap.min()) >= 0:
+            return surface
+        whole = np.ascontiguousarray(pixels[surface.ymap][:, surface.xmap])
+        outside = (surface.ymap < 0)[:, None] | (surface.xmap < 0)
+        whole[outside] = [*[self.run.fill] * self.color.shape[2], opaque]
+        height, width, _ = whole.shape
+        return replace(surface, src=whole, xmap=np.arange(width), ymap=np.arange(height))
 
 
 def _is_one_cell(filter: Filter, options: Any) -> bool:
@@ -116,29 +147,6 @@ def _is_one_cell(filter: Filter, options: Any) -> bool:
     placed_kernels = place_kernels(filter, options)
     (weights,), (x, y) = placed_kernels.kernels, placed_kernels.anchor
     return bool(np.count_nonzero(weights) == np.count_nonzero(weights[y, x]))
-
-
-def relative_responses(
-    run: FilterRunner, filter: Filter, kernels: Sequence[Weights], color: Floats, cover: Floats, *, last: bool
-) -> list[Floats]:
-    """Responses to which a neighbour contributes by its opacity, one for each kernel.
-
-    They are sums over v c + (1 - v) m: m is the pixel under the anchor, v the opacity over the window's
-    largest. That is m L(1) + (L(a c) - m L(a)) / largest.
-    """
-    center = run.unfiltered(filter, color, last=last)
-    product = premultiplied(color, cover)
-    largest = _largest(run, filter, cover, last=last)
-    responses = []
-    for weights in kernels:
-        kernel = filter if isinstance(filter, Linear) else _kernel(filter, weights)
-        (placed_kernels,) = place_kernels(kernel, run.options).kernels
-        seen, _ = run.run_one(kernel, product, None, last=last)
-        covered, _ = run.run_one(kernel, cover, None, last=last, white=1.0)
-        change = np.asarray(seen, np.float32) - center * np.asarray(covered, np.float32)
-        change = np.divide(change, largest, out=np.zeros_like(change), where=largest > 0)
-        responses.append(center * np.float32(placed_kernels.sum()) + change)
-    return responses
 
 
 def _largest(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) -> Floats:
@@ -168,21 +176,6 @@ def _running_maximum(values: Floats, cells: int, step: int, axis: int) -> Floats
 def _kernel(filter: Filter, weights: Weights) -> Linear:
     """One of a filter's kernels as a linear filter."""
     return Linear(name=filter.name, spec=filter.spec, weights=weights)
-
-
-def interleaved(
-    run: FilterRunner, filter: Filter, color: Floats, cover: Floats, *, last: bool, opaque: float = 1.0
-) -> Surface:
-    """Colours followed by opacity, with any constant border filled in."""
-    pixels = np.concatenate([color, cover], axis=2, dtype=np.float32)
-    surface = run.surface(filter, pixels, None, last=last)
-    if min(surface.xmap.min(), surface.ymap.min()) >= 0:
-        return surface
-    whole = np.ascontiguousarray(pixels[surface.ymap][:, surface.xmap])
-    outside = (surface.ymap < 0)[:, None] | (surface.xmap < 0)
-    whole[outside] = [*[run.fill] * color.shape[2], opaque]
-    height, width, _ = whole.shape
-    return replace(surface, src=whole, xmap=np.arange(width), ymap=np.arange(height))
 
 
 def _fill_transparent(color: Floats, cover: Floats) -> Floats:

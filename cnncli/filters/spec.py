@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import Entry, Value, plain, see, write_number
+from cnncli.filters.entry import Entry, see, write_number
 from cnncli.filters.model import Filter, Weights
-from cnncli.filters.named import ALIASES, MODULES, entry_of
+from cnncli.filters.named import build_named, find_entry, values_of
 
 _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?\s*[@<>]*\s*:")
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
@@ -61,58 +61,6 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     raise _unknown(text, head)
 
 
-def find_entry(name: str) -> Entry | None:
-    """Find a named kernel, ignoring case, ``-`` and ``_``; None if there is none."""
-    folded = plain(name)
-    known = ALIASES.get(folded, folded)
-    return entry_of(known) if known in MODULES else None
-
-
-def build_named(entry: Entry, text: str) -> Filter:
-    """Build a named kernel from the part of its SPEC after the colon.
-
-    Parameters
-    ----------
-    entry : Entry
-        The kernel.
-    text : str
-        ``size=5,sigma=1.2``; values without a name come first, in the order of the entry's parameters.
-
-    Returns
-    -------
-    Filter
-
-    Raises
-    ------
-    CnncliError
-        If a parameter is unknown, given twice, empty or out of range.
-    """
-    return entry.build(**_values(entry, text))
-
-
-def _values(entry: Entry, text: str) -> dict[str, Value]:
-    """The parameters of a SPEC, as keyword arguments of the entry's ``build``."""
-    values: dict[str, Value] = {}
-    hint = see(entry.name)
-    named = False
-    for index, part in enumerate(text.split(",")):
-        word, equals, value = part.partition("=")
-        if not part.strip() or (equals and not (word.strip() and value.strip())):
-            raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", hint)
-        if equals:
-            named = True
-            parameter = entry.parameter(word)
-        elif named or index >= len(entry.parameters):
-            raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", hint)
-        else:
-            parameter, value = entry.parameters[index], part
-        key = parameter.name.replace("-", "_")
-        if key in values:
-            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)
-        values[key] = parameter.read(value.strip(), entry.name)
-    return values
-
-
 def name_for_files(text: str, filter: Filter) -> str:
     """A name for output files that tells SPECs apart.
 
@@ -135,7 +83,7 @@ def name_for_files(text: str, filter: Filter) -> str:
     if entry is None:
         return f"{filter.name}-{_checksum(filter)}"
     parts = [entry.name]
-    for key, value in (_values(entry, rest) if rest else {}).items():
+    for key, value in (values_of(entry, rest) if rest else {}).items():
         parameter = entry.parameter(key)
         written = write_number(value)
         if written != parameter.default:

@@ -25,7 +25,7 @@ from cnncli.filters.model import (
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
+    from cnncli.filters.opacity import CoveredFrame
 
 _VECTOR_GROUP = 256  # bytes that the loop processes at once, at most
 _MIN_EXPONENT = -50.0
@@ -55,15 +55,11 @@ class Bilateral(Windowed):
         clipped, by_grid = run_fast_bilateral(self, surface, threads=threads)
         return replace(plan, detail=f"{plan.detail}, by a bilateral grid") if by_grid else plan, clipped
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Means weighted by opacity, distance and difference; opacity is unchanged."""
-        from cnncli.filters.opacity import interleaved, unchanged_cover
-
-        after = unchanged_cover(run, self, cover, last=last)
-        surface = interleaved(run, self, color, cover, last=last)
-        run_bilateral(self, surface, threads=run.threads, covered=True)
+        after = frame.unchanged_cover(self)
+        surface = frame.interleaved(self)
+        run_bilateral(self, surface, threads=frame.run.threads, covered=True)
         return np.asarray(surface.out[..., :-1], np.float32), after
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:

@@ -23,7 +23,8 @@ from cnncli.filters.model import (
 from cnncli.records import record
 
 if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
+    from cnncli.filters.opacity import CoveredFrame
+    from cnncli.filters.options import Options
 
 RESIDUAL = 1e-6  # of the sum of |weights|: maximum error of a low-rank form
 MAX_RANK = 6
@@ -78,31 +79,21 @@ class Linear(Filter):
         """Run the kernel by its plan."""
         return plan, run_linear(placed.kernels[0], plan, surface, dilation=dilation, threads=threads)
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Means weighted by opacity if no weight is negative, else responses relative to the pixel itself."""
-        if not self.is_blur(run):
-            return self.with_relative(run, color, cover, last=last)
-        from cnncli.filters.opacity import filter_premultiplied
+        return frame.premultiplied(self) if self.is_blur(frame.run.options) else self.with_relative(frame)
 
-        return filter_premultiplied(run, self, color, cover, last=last)
-
-    def with_relative(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_relative(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Responses relative to the pixel itself, and unchanged opacity."""
-        from cnncli.filters.opacity import relative_responses, unchanged_cover
-
-        after = unchanged_cover(run, self, cover, last=last)
-        (response,) = relative_responses(run, self, self.kernels, color, cover, last=last)
+        after = frame.unchanged_cover(self)
+        (response,) = frame.relative_responses(self, self.kernels)
         return response, after
 
-    def is_blur(self, run: "FilterRunner") -> bool:
+    def is_blur(self, options: "Options") -> bool:
         """Whether no weight is negative, so that colour and opacity spread."""
         from cnncli.filters.options import place_kernels
 
-        return bool((place_kernels(self, run.options).kernels[0] >= 0).all())
+        return bool((place_kernels(self, options).kernels[0] >= 0).all())
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The sum, term by term."""

@@ -25,7 +25,7 @@ from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
+    from cnncli.filters.opacity import CoveredFrame
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
 MAX_NETWORK_SIZE = {1: 11, 2: 13, 4: 9}  # by bytes of an element: above it, other methods are faster
@@ -54,18 +54,14 @@ class Median(Windowed):
         """Sort all windows."""
         return plan, run_median(self, surface, threads=threads)
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """The median weighted by opacity, always an existing colour; opacity has its own median."""
-        from cnncli.filters.opacity import interleaved
-
-        after, _ = run.run_one(self, cover, None, last=last, white=1.0)
+        after = frame.filtered_cover(self)
         # In integer steps that also represent 8 and 16 bits.
-        weights = np.ceil(np.clip(cover, 0, 1) * np.float32(_OPAQUE) - np.float32(0.01))
-        surface = interleaved(run, self, color, np.maximum(weights, 0), last=last, opaque=_OPAQUE)
-        run_weighted_median(self, surface, threads=run.threads)
-        return np.asarray(surface.out[..., :-1], np.float32), np.asarray(after, np.float32)
+        weights = np.ceil(np.clip(frame.cover, 0, 1) * np.float32(_OPAQUE) - np.float32(0.01))
+        surface = replace(frame, cover=np.maximum(weights, 0)).interleaved(self, opaque=_OPAQUE)
+        run_weighted_median(self, surface, threads=frame.run.threads)
+        return np.asarray(surface.out[..., :-1], np.float32), after
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The pixels in their order."""

@@ -13,7 +13,7 @@ from cnncli.filters.model import TYPICAL, Floats, Geometry, PlacedKernels, Plan,
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
-    from cnncli.filters.opacity import FilterRunner
+    from cnncli.filters.opacity import CoveredFrame
 
 
 @record(kw_only=True, eq=False)
@@ -52,15 +52,13 @@ class Unsharp(Linear):
         response = self.beyond_threshold(sharp.out, unchanged.out, surface.full_scale)
         return plan, store_responses(response, surface)
 
-    def with_opacity(
-        self, run: "FilterRunner", color: Floats, cover: Floats, *, last: bool
-    ) -> tuple[Floats, Floats]:
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """As the kernel's; the threshold comes after."""
-        if self.is_blur(run):
-            return super().with_opacity(run, color, cover, last=last)
-        response, after = replace(self, min_change=0.0).with_relative(run, color, cover, last=last)
-        unchanged = run.unfiltered(self, color, last=last)
-        return self.beyond_threshold(response, unchanged, run.white), after
+        if self.is_blur(frame.run.options):
+            return super().with_opacity(frame)
+        response, after = replace(self, min_change=0.0).with_relative(frame)
+        unchanged = frame.run.unfiltered(self, frame.color, last=frame.last)
+        return self.beyond_threshold(response, unchanged, frame.run.white), after
 
     def beyond_threshold(self, sharp: NDArray[Any], unchanged: NDArray[Any], white: float) -> Floats:
         """Sharpened pixels where they differ enough from the unchanged ones."""
