@@ -17,8 +17,6 @@ _XMP, _XMP_TAIL = b"\x0bXMP DataXMP", b"\x01\xff\xfe\xfd\xfc"
 
 def collect_from_gif(data: bytes, blocks: MetadataBlocks) -> None:
     """Collect comments and XMP, from the first block to the trailer."""
-    from cnncli.images.metadata_reading import add_comment
-
     at = 13 + _table(data[10] if len(data) > 10 else 0)
     while at + 1 < len(data) and data[at] in (_EXTENSION, _IMAGE):
         if data[at] == _IMAGE:
@@ -32,7 +30,7 @@ def collect_from_gif(data: bytes, blocks: MetadataBlocks) -> None:
             end = data.find(_XMP_TAIL, start)
             blocks.xmp = data[start + len(_XMP) : end] if end > 0 else None
         elif label == _COMMENT:
-            add_comment(blocks, b"".join(parts))
+            blocks.add_comment(b"".join(parts))
 
 
 def _table(flags: int) -> int:

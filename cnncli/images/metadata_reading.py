@@ -61,6 +61,16 @@ class MetadataBlocks:
 
         return exif, orientation_of_xmp(self.xmp)
 
+    def add_comment(self, comment: Any) -> None:
+        """Add a comment, in UTF-8 or else Latin-1, unless it is empty."""
+        if isinstance(comment, bytes):
+            try:
+                comment = comment.decode("utf-8")
+            except UnicodeDecodeError:
+                comment = comment.decode("latin-1")
+        if isinstance(comment, str) and comment.strip("\0"):
+            self.texts.append(Text("Comment", comment.rstrip("\0")))
+
 
 def read_metadata(image: ImageFile, stream: IO[bytes], channels: int, *, alpha: bool) -> tuple[Metadata, int]:
     """Read the metadata that is kept with an image.
@@ -151,7 +161,7 @@ def _collect_blocks(image: ImageFile, stream: IO[bytes]) -> MetadataBlocks:
         case "JPEG2000":
             comment = info.get("comment") or b""
             if not comment.startswith(b"Created by OpenJPEG"):  # which that library writes into every file
-                add_comment(blocks, comment)
+                blocks.add_comment(comment)
             stream.seek(0)
             head = stream.read(_JPEG2000_HEAD)
             blocks.lost += [name for mark, name in _JPEG2000_BOXES.items() if b"uuid" + mark in head]
@@ -166,7 +176,7 @@ def _collect_from_jpeg(image: ImageFile, blocks: MetadataBlocks) -> None:
     photoshop = b""
     for name, segment in getattr(image, "applist", ()):
         if name == "COM":
-            add_comment(blocks, segment)
+            blocks.add_comment(segment)
         elif name == "APP13" and segment.startswith(b"Photoshop 3.0\0"):
             photoshop += segment[14:]
         elif name == "APP1" and segment.startswith(_MORE_XMP):
@@ -194,14 +204,3 @@ def _collect_from_resources(resources: dict[int, bytes], blocks: MetadataBlocks)
     blocks.exif = blocks.exif or resources.get(_PHOTOSHOP_EXIF)
     blocks.xmp = blocks.xmp or resources.get(_PHOTOSHOP_XMP)
     blocks.lost += resource_names(resources)
-
-
-def add_comment(blocks: MetadataBlocks, comment: Any) -> None:
-    """Add a comment, in UTF-8 or else Latin-1, unless it is empty."""
-    if isinstance(comment, bytes):
-        try:
-            comment = comment.decode("utf-8")
-        except UnicodeDecodeError:
-            comment = comment.decode("latin-1")
-    if isinstance(comment, str) and comment.strip("\0"):
-        blocks.texts.append(Text("Comment", comment.rstrip("\0")))
