@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA
-from cnncli.data.prepare import DETAIL, as_gray, as_input
-from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
 
+DETAIL = 10  # a digit may be this many times smaller than its image
 _LUMA = np.array(LUMA, np.float32)
 _BOX = 20 / 28  # longer side of a digit, as a fraction of the image's side
 _FAINTEST = 16  # of 255: an image with less contrast is empty
@@ -42,31 +41,32 @@ class Digit:
     changes: tuple[str, ...] = ()
 
 
-def as_digit(picture: Picture, shape: tuple[int, int, int]) -> Digit:
+def as_digit(gray: Pixels, shape: tuple[int, int, int]) -> Digit | None:
     """Convert the image of a handwritten digit to what a network trained on MNIST expects.
 
-    An image of the right size with a dark background is left as it is, and so is an empty one. In others, the
-    background, which is measured along the edge, becomes 0, and the digit is cropped, scaled to 20 of
-    28 pixels, and placed with its centre of mass in the middle.
+    An image of the right size with a dark background is left as it is. In others, the background, which is
+    measured along the edge, becomes 0, and the digit is cropped, scaled to 20 of 28 pixels, and placed with
+    its centre of mass in the middle.
 
     Parameters
     ----------
-    picture : Picture
-        Its first frame is used: uint8.
+    gray : ndarray, shape (h, w), uint8
+        The image, of any size.
     shape : (H, W, 1)
         Of the network's input.
 
     Returns
     -------
-    Digit
+    Digit or None
+        None for an empty image.
     """
-    gray = _reduced(_gray(picture), DETAIL * max(shape[:2]))
+    gray = _reduced(gray, DETAIL * max(shape[:2]))
     low, high = int(gray.min()), int(gray.max())
     ground = _ground(gray)
     inverted = 2 * ground > low + high
     fits = gray.shape == shape[:2]
     if high - low < _FAINTEST:
-        return Digit(as_input(picture, shape))
+        return None
     if fits and not inverted:
         return Digit(gray[..., None])
     first = ("inverted",) if inverted else ()
@@ -105,11 +105,14 @@ def are_digits(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return unchanged
 
 
-def _gray(picture: Picture) -> Pixels:
-    """The first frame as (H, W) uint8; transparent pixels become black or white, in contrast to the ink."""
-    pixels = picture.frames[0]
-    if not picture.alpha:
-        return (pixels if pixels.shape[2] == 1 else as_gray(pixels))[..., 0]
+def on_contrast(pixels: Pixels) -> Pixels:
+    """Pixels with opacity as gray (H, W): transparent ones become black or white, in contrast to the ink.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, 2 or 4), uint8
+        The last channel is opacity.
+    """
     rows = max(1, _PIXELS_AT_ONCE // pixels.shape[1])
     strips = [slice(at, at + rows) for at in range(0, len(pixels), rows)]
     ink = covered = 0.0

@@ -28,7 +28,6 @@ LONG_SIDES = ("truncated", "rounded")
 
 MAX_SIDE = 4000  # pixels: positions in an image stay exact in float32
 
-DETAIL = 10  # a digit may be this many times smaller than its image
 _SHIFT = 22  # luma is computed in units of 2^-22, so that 255 fits into 31 bits
 _LUMA = np.array([round(weight * 2**_SHIFT) for weight in LUMA], np.int32)
 _AT_ONCE = 1 << 16  # pixels converted to gray at a time, so that they stay in the cache
@@ -128,9 +127,12 @@ def prepared(picture: Picture, input_spec: InputSpec) -> Prepared:
         picture = Picture((frame,), picture.alpha, picture.format)
     changes = ("clipped",) if clipped_count else ()
     if input_spec.adapts_digits:
-        from cnncli.data.digits import as_digit
+        from cnncli.data.digits import as_digit, on_contrast
 
-        digit = as_digit(picture, input_spec.shape)
+        gray = on_contrast(frame) if picture.alpha else _gray(frame)[..., 0]
+        digit = as_digit(gray, input_spec.shape)
+        if digit is None:
+            return Prepared(as_input(picture, input_spec.shape), changes, clipped_count)
         return Prepared(digit.pixels, (*digit.changes, *changes), clipped_count)
     pixels = as_input(picture, input_spec.shape, input_spec.fit, input_spec.resize)
     return Prepared(pixels, changes, clipped_count)
@@ -173,7 +175,11 @@ def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture,
     """
     if input_spec.resize is not None:
         return read_reduced(data, sys.maxsize, name=name)
-    side = max(input_spec.shape[:2]) * (DETAIL if input_spec.adapts_digits else 1)
+    side = max(input_spec.shape[:2])
+    if input_spec.adapts_digits:
+        from cnncli.data.digits import DETAIL
+
+        side *= DETAIL
     return read_reduced(data, side, name=name)
 
 
@@ -245,8 +251,8 @@ def as_input(
     pixels = picture.frames[0]
     if picture.alpha:
         pixels = on_white(pixels)
-    if pixels.shape[2] == 3 and channels == 1:
-        pixels = as_gray(pixels)
+    if channels == 1:
+        pixels = _gray(pixels)
     if resize is not None:
         return np.broadcast_to(_middle(pixels, shape, resize), shape)
     source_h, source_w = pixels.shape[:2]
@@ -276,6 +282,11 @@ def _middle(pixels: NDArray[np.uint8], shape: Shape, resize: Resize) -> NDArray[
     pixels = resized(pixels, wide, high, interpolation=resize.interpolation)
     left, top = round((wide - width) / 2), round((high - height) / 2)
     return pixels[top : top + height, left : left + width]
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels of one channel as they are, others as their luma."""
+    return pixels if pixels.shape[2] == 1 else as_gray(pixels)
 
 
 def as_gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from cnncli.data import digits
 from cnncli.data.digits import are_digits, as_digit
+from cnncli.data.prepare import InputSpec, prepared
 from cnncli.images.picture import Picture
 
 SHAPE = (28, 28, 1)
@@ -22,19 +23,24 @@ def digit(rng):
     return np.rint(255 * large.reshape(28, 10, 28, 10).mean(axis=(1, 3))).astype(np.uint8)
 
 
+def network_sees(picture):
+    """What a network of digits is given, and what was done to get it."""
+    return prepared(picture, InputSpec(SHAPE, digits=True))
+
+
 def distance(one, other):
     """Mean difference of two pictures, in shades, for their ink."""
     return np.abs(one.astype(float) - other).sum() / max(1, np.count_nonzero(other))
 
 
 def test_digits_as_mnist_has_them_stay(digit):
-    result = as_digit(Picture((digit[..., None],)), SHAPE)
+    result = network_sees(Picture((digit[..., None],)))
     assert result.changes == ()
     np.testing.assert_array_equal(result.pixels[..., 0], digit)
 
 
 def test_the_negative_of_one_is_only_inverted(digit):
-    result = as_digit(Picture((255 - digit[..., None],)), SHAPE)
+    result = network_sees(Picture((255 - digit[..., None],)))
     assert result.changes == ("inverted",)
     np.testing.assert_array_equal(result.pixels[..., 0], digit)
 
@@ -47,7 +53,7 @@ def test_any_place_size_and_shade(digit, place, shades):
     drawn = np.asarray(Image.fromarray(digit).resize((168, 168), Image.Resampling.BICUBIC)) / 255
     part = page[place[0] : place[0] + 168, place[1] : place[1] + 168]
     part[...] = np.rint(ground + (ink - ground) * drawn)
-    result = as_digit(Picture((page[..., None],)), SHAPE)
+    result = network_sees(Picture((page[..., None],)))
     assert result.changes == (("inverted",) if ground > ink else ()) + ("cropped", "centred")
     assert result.pixels.max() == 255
     assert distance(result.pixels[..., 0], digit) < 30
@@ -60,7 +66,7 @@ def test_a_photograph_of_paper(digit, rng):
     page *= np.linspace(0.75, 0.95, 420) * np.linspace(0.9, 1, 300)[:, None]
     page = np.clip(page + rng.normal(0, 0.015, page.shape), 0, 1)
     colour = np.rint(255 * page[..., None] * [1.0, 0.97, 0.9]).astype(np.uint8)
-    result = as_digit(Picture((colour,)), SHAPE)
+    result = network_sees(Picture((colour,)))
     assert result.changes == ("inverted", "cropped", "centred")
     assert distance(result.pixels[..., 0], digit) < 45
     assert np.count_nonzero(result.pixels[:3]) == 0
@@ -69,13 +75,13 @@ def test_a_photograph_of_paper(digit, rng):
 @pytest.mark.parametrize("ink", [0, 255])
 def test_ink_on_a_clear_ground(digit, ink):
     pixels = np.dstack([np.full_like(digit, ink), digit])
-    result = as_digit(Picture((pixels,), alpha=True), SHAPE)
+    result = network_sees(Picture((pixels,), alpha=True))
     assert distance(result.pixels[..., 0], digit) < 8
 
 
 def test_the_middle_of_mass_is_in_the_middle(digit):
     page = np.pad(digit, ((0, 60), (70, 0)))
-    pixels = as_digit(Picture((page[..., None],)), SHAPE).pixels[..., 0].astype(float)
+    pixels = network_sees(Picture((page[..., None],))).pixels[..., 0].astype(float)
     y, x = ((pixels.sum(axis=1 - axis) * (np.arange(28) + 0.5)).sum() / pixels.sum() for axis in (0, 1))
     assert abs(y - 14) <= 0.6
     assert abs(x - 14) <= 0.6
@@ -93,21 +99,22 @@ def test_a_thin_line_around_the_page_is_not_its_background(digit, line, changes)
     frame = np.ones(page.shape, bool)
     frame[line:-line, line:-line] = False
     page[frame] = 0
-    assert as_digit(Picture((page[..., None],)), SHAPE).changes == changes
+    assert network_sees(Picture((page[..., None],))).changes == changes
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
 @pytest.mark.parametrize("size", [(28, 28), (50, 31)])
 def test_an_empty_picture_stays_empty(shade, size):
-    result = as_digit(Picture((np.full((*size, 1), shade, np.uint8),)), SHAPE)
+    result = network_sees(Picture((np.full((*size, 1), shade, np.uint8),)))
     assert result.changes == ()
     assert np.all(result.pixels == shade)
+    assert as_digit(np.full(size, shade, np.uint8), SHAPE) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 2)])
 def test_tiny_pictures(rng, shape):
     pixels = rng.integers(0, 256, (*shape, 1)).astype(np.uint8)
-    assert as_digit(Picture((pixels,)), SHAPE).pixels.shape == SHAPE
+    assert network_sees(Picture((pixels,))).pixels.shape == SHAPE
 
 
 @pytest.mark.parametrize(("side", "factor"), [(2239, 1), (2240, 4), (2803, 5)])
@@ -123,12 +130,11 @@ def test_a_very_large_picture_is_made_smaller_first(side, factor):
 
 def test_opacity_is_taken_in_strips_as_in_one_piece(monkeypatch):
     pixels = np.random.default_rng(5).integers(0, 256, (37, 23, 4)).astype(np.uint8)
-    picture = Picture((pixels,), alpha=True)
     values = pixels.astype(np.float64)
     gray, opacity = values[..., :3] @ [0.299, 0.587, 0.114], values[..., 3] / 255
     ground = 255 if (gray * opacity).sum() / opacity.sum() < 128 else 0
     monkeypatch.setattr(digits, "_PIXELS_AT_ONCE", 50)
-    np.testing.assert_allclose(digits._gray(picture), gray * opacity + ground * (1 - opacity), atol=0.501)
+    np.testing.assert_allclose(digits.on_contrast(pixels), gray * opacity + ground * (1 - opacity), atol=0.501)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 20)])
