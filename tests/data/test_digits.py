@@ -134,7 +134,9 @@ def test_opacity_is_taken_in_strips_as_in_one_piece(monkeypatch):
     gray, opacity = values[..., :3] @ [0.299, 0.587, 0.114], values[..., 3] / 255
     ground = 255 if (gray * opacity).sum() / opacity.sum() < 128 else 0
     monkeypatch.setattr(digits, "_PIXELS_AT_ONCE", 50)
-    np.testing.assert_allclose(digits.on_contrast(pixels), gray * opacity + ground * (1 - opacity), atol=0.501)
+    np.testing.assert_allclose(
+        digits.on_contrast(pixels), gray * opacity + ground * (1 - opacity), atol=0.501
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 20)])
