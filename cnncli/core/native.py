@@ -48,6 +48,8 @@ LOOPS = {
     "conv_scatter": "cnncli.core.loops.conv_scatter",
     "conv_winograd": "cnncli.core.loops.conv_winograd",
     "dense_backward": "cnncli.core.loops.dense_backward",
+    "depthwise": "cnncli.core.loops.depthwise",
+    "depthwise_backward": "cnncli.core.loops.depthwise_backward",
     "direct": "cnncli.core.loops.direct",
     "direct_bytes": "cnncli.core.loops.direct_bytes",
     "dropout": "cnncli.core.loops.dropout",

@@ -152,6 +152,56 @@ OUTER = np.dtype(
     align=True,
 )
 
+# Depthwise convolution and its gradient to the input. A row of the panel is a tap.
+DEPTHWISE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        ("height", "i8"),  # output pixels of an image
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("x_step", "i8"),  # in x, from one output column to the next
+        ("x_line", "i8"),
+        ("x_tap", "i8"),  # from one kernel column to the next
+        ("y_step", "i8"),
+        ("y_line", "i8"),
+        ("rows", "i8"),  # address of intp: offset in x of each kernel row
+        ("row_count", "i8"),
+        ("columns", "i8"),  # of the kernel
+        ("panel", "i8"),
+        ("panel_pitch", "i8"),
+        ("bias", "i8"),
+        ("mode", "i8"),
+        ("lines", "i8"),  # processed together
+    ],
+    align=True,
+)
+
+# The gradient of its weights.
+DEPTHWISE_OUTER = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("dy"),
+        ("height", "i8"),  # of dy
+        ("width", "i8"),
+        ("vectors", "i8"),  # of channels
+        ("x_step", "i8"),
+        ("x_line", "i8"),
+        ("x_tap", "i8"),
+        ("dy_step", "i8"),
+        ("rows", "i8"),
+        ("row_count", "i8"),
+        ("columns", "i8"),
+        ("dweight", "i8"),  # in the first slot
+        ("slot_pitch", "i8"),
+        ("slot_chunks", "i8"),
+        ("lines", "i8"),
+    ],
+    align=True,
+)
+
 # Rows of floats, one input and one output.
 ROWS = [
     ("rows", "i8"),  # of an image

@@ -22,7 +22,7 @@ from cnncli.nn import (
 )
 from cnncli.nn.algorithms import pairs
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import LANES, vector_parameter
+from cnncli.nn.layer import BLOCK, LANES, vector_parameter
 from cnncli.nn.window import pair
 
 # Height, width, channels in; channels out, kernel, and what else.
@@ -67,6 +67,18 @@ SHAPES = {
     "3 groups, stride": ((7, 7, 9), Conv(6, 3, padding=1, groups=3, stride=2)),
     "depthwise": ((6, 7, 9), Conv(9, 3, padding=1, groups=9)),
     "depthwise, stride": ((7, 6, 17), Conv(17, 3, padding=1, groups=17, stride=2)),
+    "depthwise, whole vectors": ((9, 16, 32), Conv(32, 3, padding=1, groups=32)),
+    "depthwise, 5x5": ((8, 9, 33), Conv(33, 5, padding=2, groups=33, bias=False)),
+    "depthwise, 5x5, stride": ((6, 15, 18), Conv(18, 5, padding=2, groups=18, stride=2)),
+    "depthwise, same, stride": ((5, 16, 48), Conv(48, 3, groups=48, stride=2, padding="same")),
+    "depthwise, dilation": ((9, 10, 16), Conv(16, 3, padding=2, groups=16, dilation=2)),
+    "depthwise, dilation, stride": (
+        (9, 17, 3),
+        Conv(3, (3, 4), padding=3, groups=3, stride=(2, 3), dilation=2),
+    ),
+    "depthwise, kernel below stride": ((7, 24, 17), Conv(17, (1, 2), groups=17, stride=3)),
+    "depthwise, narrow images": ((5, 3, 20), Conv(20, 3, padding=1, groups=20)),
+    "depthwise, one row": ((1, 9, 7), Conv(7, (1, 7), padding=(0, 3), groups=7)),
     "1-D in x": ((1, 19, 5), Conv(7, (1, 5), padding=(0, 2))),
     "1-D in y": ((19, 1, 5), Conv(7, (4, 1), stride=(2, 1))),
     "tiles": ((8, 8, 16), Conv(32, 3, padding=1)),
@@ -120,6 +132,13 @@ def reference(layer):
 def test_convolution(name, samples):
     shape, layer = SHAPES[name]
     check(layer, shape, reference(layer), samples=samples)
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if "depthwise" in name])
+def test_channels_with_their_own_kernels_fill_the_lanes(name):
+    shape, layer = SHAPES[name]
+    (weight, *_) = layer.parameters([Shape(*shape)])
+    assert (weight.groups, weight.rows) == (1, -(-shape[2] // BLOCK) * np.prod(pair(layer.kernel)))
 
 
 @pytest.mark.parametrize("name", [name for name in SHAPES if name.startswith("pairs")])

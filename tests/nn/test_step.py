@@ -20,6 +20,7 @@ from cnncli.nn import (
     MaxPool,
     Network,
     Relu,
+    Relu6,
     RMSprop,
     Silu,
     SoftmaxCrossEntropy,
@@ -165,6 +166,22 @@ def test_threads_that_pool_one_picture_change_no_bit(monkeypatch, pool):
         assert each.run(images).tobytes() == expected.tobytes()
         shared = [op for phase in each._schedule.phases for op in phase if op.band is not None]
         assert "pooling" in {op.loop for op in shared}
+
+
+@pytest.mark.parametrize("size", [(21, 20), (5, 4)])  # in bands of lines, and in blocks of channels
+def test_threads_that_share_a_depthwise_convolution_change_no_bit(monkeypatch, size):
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
+    graph = Graph((*size, 3))
+    graph.add(Conv(96, 1), Conv(96, 5, padding="same", stride=2, groups=96), Relu6(), Conv(7, 1))
+    network = Network(graph, seed=1)
+    images = np.random.default_rng(0).standard_normal((2, *size, 3), np.float32)
+    one, *more = (Inference(network, 1, threads=threads) for threads in (1, 2, 3))
+    expected = one.run(images)
+    for each in more:
+        assert each.run(images).tobytes() == expected.tobytes()
+        shared = [op for phase in each._schedule.phases for op in phase if op.band is not None]
+        assert "depthwise" in {op.loop for op in shared}
 
 
 def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):

@@ -53,37 +53,37 @@ RELU = 2
 SIX = 4  # with RELU: at most 6
 
 
-def _at(builder, base, bytes_):
+def at_offset(builder, base, bytes_):
     return builder.add(base, ir.Constant(I64, bytes_))
 
 
 def _words(builder, table, first, count):
-    return [loaded(builder, _at(builder, table, 8 * (first + i)), I64, 8) for i in range(count)]
+    return [loaded(builder, at_offset(builder, table, 8 * (first + i)), I64, 8) for i in range(count)]
 
 
 def _slots(builder, rows, vectors):
     return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
 
 
-def _has(builder, mode, bit):
+def has(builder, mode, bit):
     return builder.icmp_signed("!=", builder.and_(mode, ir.Constant(I64, bit)), ir.Constant(I64, 0))
 
 
-def _start(builder, slots, bias, mode):
+def start_sums(builder, slots, bias, mode):
     """Initialise accumulators with the bias, or with 0 if the sums are added to the outputs."""
-    adding = _has(builder, mode, ADD)
+    adding = has(builder, mode, ADD)
     for v in range(len(slots[0])):
-        value = loaded(builder, _at(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
+        value = loaded(builder, at_offset(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
         value = builder.select(adding, constant(0), value)
         for row in slots:
             builder.store(value, row[v])
 
 
-def _clip(builder, slots, mode):
+def clip(builder, slots, mode):
     """Apply ReLU or ReLU6 to the accumulators, if the mode says so."""
-    with builder.if_then(_has(builder, mode, RELU)):
+    with builder.if_then(has(builder, mode, RELU)):
         _limit(builder, slots, ">", 0)
-        with builder.if_then(_has(builder, mode, SIX)):
+        with builder.if_then(has(builder, mode, SIX)):
             _limit(builder, slots, "<", 6)
 
 
@@ -98,20 +98,20 @@ def _limit(builder, slots, sign, bound):
 
 def _add(builder, slots, outputs, mode):
     """Add the outputs, if the mode says so: all are read before any is written."""
-    with builder.if_then(_has(builder, mode, ADD)):
+    with builder.if_then(has(builder, mode, ADD)):
         for row, output in zip(slots, outputs, strict=True):
             for v, slot in enumerate(row):
-                before = loaded(builder, _at(builder, output, v * VECTOR_BYTES), VECTOR, 4)
+                before = loaded(builder, at_offset(builder, output, v * VECTOR_BYTES), VECTOR, 4)
                 builder.store(builder.fadd(before, builder.load(slot)), slot)
 
 
 def _finish(builder, slots, outputs, mode):
     """Store the outputs, first row to last: unused lanes of a row are overwritten by the next."""
     _add(builder, slots, outputs, mode)
-    _clip(builder, slots, mode)
+    clip(builder, slots, mode)
     for row, output in zip(slots, outputs, strict=True):
         for v, slot in enumerate(row):
-            stored(builder, _at(builder, output, v * VECTOR_BYTES), builder.load(slot), 4)
+            stored(builder, at_offset(builder, output, v * VECTOR_BYTES), builder.load(slot), 4)
 
 
 def _spread(builder, address):
@@ -127,7 +127,7 @@ def _spread_pair(builder, address):
 
 def _vectors(builder, columns, count):
     """``count`` consecutive vectors from an address on."""
-    return [loaded(builder, _at(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(count)]
+    return [loaded(builder, at_offset(builder, columns, v * VECTOR_BYTES), VECTOR, 4) for v in range(count)]
 
 
 def _step(builder, slots, inputs, along, vectors, spread=_spread):
@@ -171,12 +171,12 @@ def _gemm_tile(rows, vectors):
             inputs = _words(builder, table, 0, rows)
             outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
             slots = _slots(builder, rows, vectors)
-            _start(builder, slots, bias, mode)
+            start_sums(builder, slots, bias, mode)
 
             def step(along, column):
                 if vectors > 1:
                     for line in range(0, vectors * VECTOR_BYTES, LINE):
-                        prefetch(builder, _at(builder, builder.add(column, ahead), line), level=2)
+                        prefetch(builder, at_offset(builder, builder.add(column, ahead), line), level=2)
                 _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
 
             _over_segments(builder, segments, count, panel, BLOCK_BYTES, step)
@@ -217,7 +217,7 @@ def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel)
             _step(builder, slots, inputs, along, _vectors(builder, column, 1), _spread_pair)
 
         _over_segments(builder, segments, count, panel, VECTOR_BYTES, step)
-        _clip(builder, slots, mode)
+        clip(builder, slots, mode)
         for row, output in zip(slots, outputs, strict=True):
             pair = builder.load(row[0])
             for number in range(2):
@@ -250,7 +250,7 @@ def _outer_tile(rows, vectors):
             slots = _slots(builder, rows, vectors)
             zeros = cgutils.alloca_once(builder, ir.ArrayType(VECTOR, vectors))
             builder.store(ir.Constant(ir.ArrayType(VECTOR, vectors), [constant(0)] * vectors), zeros)
-            _start(builder, slots, builder.ptrtoint(zeros, I64), mode)
+            start_sums(builder, slots, builder.ptrtoint(zeros, I64), mode)
 
             def sum_up(along, column):
                 _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
@@ -288,7 +288,7 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
         pitches, steps = (line_pitch, column_pitch), (ir.Constant(I64, 8), builder.mul(two, column_step))
         _over_pixels(builder, lines, builder.sdiv(line, two), pitches, steps, columns, sum_up)
-        adding = _has(builder, mode, ADD)
+        adding = has(builder, mode, ADD)
         # All are read before any is written: rows beyond the end have the place of the last one.
         before = [builder.select(adding, loaded(builder, each, VECTOR, 4), constant(0)) for each in outputs]
         zeros = ir.Constant(_HALF_VECTOR, [0.0] * (LANES // 2))

@@ -16,11 +16,20 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn.algorithms import pairs, scatter, winograd
+from cnncli.nn.algorithms import depthwise, pairs, scatter, winograd
 from cnncli.nn.algorithms.gather import AxisPhase, Gather, axis_phases, reach
 from cnncli.nn.elementwise import apply, repeat
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, is_narrow, refuse_flattened, vector_parameter
+from cnncli.nn.layer import (
+    BLOCK,
+    LANES,
+    Halo,
+    Layer,
+    Parameter,
+    is_narrow,
+    refuse_flattened,
+    vector_parameter,
+)
 from cnncli.nn.window import POINT, Axis, Padding, Pair, Sides, Window, pair, sides, whole, window_of
 
 if TYPE_CHECKING:
@@ -124,10 +133,11 @@ class Conv(Layer):
     def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """weight (K, C / groups, kh, kw) and bias (K,); after a flatten, C is in PyTorch's order."""
         (kh, kw), each = pair(self.kernel), inputs[0].channels // self.groups
+        groups = self._packed_groups(inputs[0])
         weight = Parameter(
             "weight",
             (self.out_channels, each, kh, kw),
-            self.groups,
+            groups,
             (kh, kw),
             inputs[0].origin or (1, 1, each),
             initial="he",
@@ -137,7 +147,15 @@ class Conv(Layer):
         )
         if not self.bias:
             return (weight,)
-        return weight, vector_parameter("bias", self.out_channels, groups=self.groups)
+        return weight, vector_parameter("bias", self.out_channels, groups=groups)
+
+    def _is_depthwise(self, x: Shape) -> bool:
+        """Each channel has its own kernel: then lanes are channels, not outputs of one group."""
+        return 1 < self.groups == self.out_channels == x.channels
+
+    def _packed_groups(self, x: Shape) -> int:
+        """Groups of outputs that start a block of their own in memory."""
+        return 1 if self._is_depthwise(x) else self.groups
 
     def _is_padded(self, x: Shape) -> bool:
         return self.paddings(x) != ((0, 0), (0, 0))
@@ -173,7 +191,7 @@ class Conv(Layer):
         """Sum over segments: the rows of the window, or single taps if they are not adjacent in memory."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         corner = self._corner(x)
-        bias = plan.bias(node, self._padded_outputs() if not self.bias else 0)
+        bias = plan.bias(node, self._padded_outputs(x.shape) if not self.bias else 0)
         relu = node.relu
         mode = RELUS[relu]
         if self._is_plain_3x3 and winograd.is_faster(
@@ -184,6 +202,10 @@ class Conv(Layer):
             winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=0 if later else mode)
             if later:
                 apply(plan, relu, y, y, y)
+            return
+        if self._is_depthwise(x.shape):
+            panel = plan.weight(node, "weight")
+            depthwise.emit(plan, (x, corner), (y, 0), self._taps(x), panel=panel, bias=bias, mode=mode)
             return
         if pairs.is_faster(x.shape, y.shape, pair(self.stride)):
             weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
@@ -234,8 +256,15 @@ class Conv(Layer):
         plain = (pair(self.stride), pair(self.dilation), self.groups) == ((1, 1), (1, 1), 1)
         return plain and pair(self.kernel) == (3, 3)
 
-    def _padded_outputs(self) -> int:
-        return self.groups * -(-self.out_channels // self.groups // BLOCK) * BLOCK
+    def _taps(self, x: Tensor) -> depthwise.Taps:
+        """A kernel over the channels of x."""
+        (kh, kw), (stride_y, stride_x) = pair(self.kernel), pair(self.stride)
+        rows = [i * self._dilated(0) * x.row for i in range(kh)]
+        return depthwise.Taps(rows, kw, self._dilated(1) * x.pixel, stride_x * x.pixel, stride_y * x.row)
+
+    def _padded_outputs(self, x: Shape) -> int:
+        groups = self._packed_groups(x)
+        return groups * -(-self.out_channels // groups // BLOCK) * BLOCK
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """Gradient of weights and bias, then of the input."""
@@ -251,13 +280,24 @@ class Conv(Layer):
                 scatter.emit(plan, dy, dx, weight, lines=lines, add=add)
                 return
             # With a stride or groups, stores may overlap pixels already written: then every store adds.
-            each = dx.shape.channels // self.groups
-            if each % BLOCK and not add and (self.groups > 1 or max(pair(self.stride)) > 1):
+            if not add and self._overlaps(dx.shape):
                 repeat(plan, plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
             for rows, columns in product(*(self._phases(dx.shape, axis) for axis in range(2))):
-                if rows.count and columns.count:
+                if not rows.count or not columns.count:
+                    continue
+                if self._is_depthwise(dx.shape):
+                    weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
+                    depthwise.emit_input_gradient(plan, weight, (rows, columns), dy, dx, add=add)
+                else:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
+
+    def _overlaps(self, x: Shape) -> bool:
+        """Stores of the gradient of the input reach over pixels that may be there already."""
+        strided = max(pair(self.stride)) > 1
+        if self._is_depthwise(x):
+            return strided and x.channels % LANES != 0
+        return (strided or self.groups > 1) and x.channels // self.groups % BLOCK != 0
 
     def _backward_weight(self, plan: Emit, node: Stage) -> None:
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
@@ -272,7 +312,13 @@ class Conv(Layer):
         )
         if uses_winograd:
             winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
-        outputs = self.out_channels // self.groups
+        separate = self._is_depthwise(x.shape)
+        if separate:
+            address = plan.weight_gradient(node, "weight")
+            depthwise.emit_weight_gradient(plan, (x, corner), dy, self._taps(x), address)
+        elsewhere = dense or uses_winograd or separate
+        groups = self._packed_groups(x.shape)
+        outputs = self.out_channels // groups
         blocks = -(-outputs // BLOCK)
         job = plan.job(
             nn_jobs.OUTER,
@@ -282,11 +328,11 @@ class Conv(Layer):
             x_line=pair(self.stride)[0] * x.row,
             dy_step=dy.pixel,
             lines=max(1, LINE_PIXELS // dy.shape.width),
-            groups=self.groups,
+            groups=groups,
             x_group=4 * each,
             dy_group=4 * outputs,
             taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], MAX_ROWS)]).astype(np.int64)),
-            tap_count=0 if dense or uses_winograd else taps.size,
+            tap_count=0 if elsewhere else taps.size,
             dweight=plan.weight_gradient(node, "weight"),
             slot_pitch=plan.slot_pitch,
             slot_chunks=plan.chunks.per_slot,
@@ -295,7 +341,7 @@ class Conv(Layer):
             pairs=pairs.is_faster(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
             dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
         )
-        if self.bias or not (dense or uses_winograd):
+        if self.bias or not elsewhere:
             plan.each_chunk("conv_backward", job, {"x": (x, corner), "dy": dy})
         if dense:
             whole = plan.job(
