@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.models.choice import build
-from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
+from cnncli.nn import SGD, Graph, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 
 from . import peers, twins
 from .model import Case, Contest, Cost, Goal
@@ -45,18 +45,25 @@ class Work:
         Of an image.
     batch : int
         Images of a step.
-    training : float
-        The goal.
+    training : float or None
+        The goal of a training step; None where only inference is measured.
+    classes : int
+        Outputs.
     """
 
     model: str
     shape: tuple[int, int, int]
     batch: int
-    training: float
+    training: float | None = None
+    classes: int = CLASSES
+
+    def graph(self) -> Graph:
+        """The layers."""
+        return build(self.model, self.shape, self.classes)
 
     def network(self) -> Network:
         """The network with the weights that all start from."""
-        return Network(build(self.model, self.shape, CLASSES), seed=1)
+        return Network(self.graph(), seed=1)
 
     def images(self, count: int) -> tuple[Floats, NDArray[np.int64]]:
         """Noise that is as spread as images are after preprocessing, (N, H, W, C), and labels (N,)."""
@@ -70,6 +77,18 @@ WORKS = {
     "ResNet-20": Work("resnet20", (32, 32, 3), 128, 1.5),
     "VGG-small with BN": Work("vgg-small", (32, 32, 3), 128, 1.3),
     "ResNet-18 at 224": Work("resnet18", (224, 224, 3), 16, 1.2),
+    **{
+        name: Work(model, (224, 224, 3), 8, classes=1000)
+        for name, model in {
+            "AlexNet": "alexnet",
+            "VGG-16": "vgg16",
+            "GoogLeNet": "googlenet",
+            "ResNet-18": "resnet18",
+            "ResNet-50": "resnet50",
+            "SE-ResNet-50": "seresnet50",
+            "EfficientNet-Lite0": "efficientnet-lite0",
+        }.items()
+    },
 }
 FASTER, LESS = Goal(1.2), Goal(1)
 
@@ -85,15 +104,20 @@ def cases(threads: int, launcher: Launcher) -> Iterator[Case]:
         Runs the processes whose memory is measured.
     """
     for name, work in WORKS.items():
+        if work.training is None:
+            continue
         row, goal = f"{name}, batch {work.batch}", Goal(work.training)
         step = functools.partial(_training, work, threads)
         yield Case(TRAINING, row, "step", goal, step, images=work.batch)
-        memory = functools.partial(_memory, name, threads, launcher)
+        memory = functools.partial(_memory, TRAINING, name, threads, launcher)
         yield Case(TRAINING, row, "peak memory", LESS, memory, clock="memory")
     for name, work in WORKS.items():
         for variant, count in (("one image", 1), ("a batch", work.batch)):
             prepare = functools.partial(_inference, work, count, threads)
             yield Case(INFERENCE, f"{name}, batch {work.batch}", variant, FASTER, prepare, images=count)
+        if work.training is None:
+            memory = functools.partial(_memory, INFERENCE, name, threads, launcher)
+            yield Case(INFERENCE, f"{name}, batch {work.batch}", "peak memory", LESS, memory, clock="memory")
 
 
 def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
@@ -110,13 +134,16 @@ def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
     return network, lambda: step.run(images, labels, rate=RATE)
 
 
-def torch_step(work: Work, threads: int, layout: str) -> tuple[Any, Callable[[], float]] | None:
-    """The same step by PyTorch, in one of its two layouts."""
+def torch_step(
+    work: Work, threads: int, layout: str, *, alike: bool = True
+) -> tuple[Any, Callable[[], float]] | None:
+    """The same step by PyTorch, in one of its two layouts; ``alike`` with our weights, not its own."""
     torch = peers.torch(threads)
     if torch is None:
         return None
     memory_format = getattr(torch, layout)
-    module = twins.torch_twin(work.network()).to(memory_format=memory_format).train()
+    module = twins.torch_twin(work.network()) if alike else twins.torch_module(work.graph())
+    module = module.to(memory_format=memory_format).train()
     images, labels = work.images(work.batch)
     x, y = twins.as_torch(images).contiguous(memory_format=memory_format), torch.from_numpy(labels)
     optimiser = torch.optim.SGD(module.parameters(), lr=RATE, momentum=MOMENTUM, fused=True)
@@ -166,7 +193,7 @@ def _inference(work: Work, count: int, threads: int) -> Contest:
     entrants: dict[str, Callable[[], object]] = {}
     torch = peers.torch(threads)
     for peer, layout in LAYOUTS.items() if torch else ():
-        entrants[peer] = _torch_inference(torch, network, images, layout)
+        entrants[peer] = torch_inference(torch, twins.torch_twin(network), images, layout)
     runtime = peers.onnxruntime(twins.onnx_twin(network), threads)
     if runtime is not None:
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
@@ -181,9 +208,10 @@ def _inference(work: Work, count: int, threads: int) -> Contest:
     )
 
 
-def _torch_inference(torch: Any, network: Network, images: Floats, layout: str) -> Callable[[], object]:
+def torch_inference(torch: Any, module: Any, images: Floats, layout: str) -> Callable[[], object]:
+    """Inference by PyTorch, in one of its two layouts."""
     memory_format = getattr(torch, layout)
-    module = twins.torch_twin(network).to(memory_format=memory_format).eval()
+    module = module.to(memory_format=memory_format).eval()
     x = twins.as_torch(images).contiguous(memory_format=memory_format)
 
     def infer() -> object:
@@ -193,11 +221,11 @@ def _torch_inference(torch: Any, network: Network, images: Floats, layout: str) 
     return infer
 
 
-def _memory(name: str, threads: int, launcher: Launcher) -> Contest:
+def _memory(group: str, name: str, threads: int, launcher: Launcher) -> Contest:
     """Whole processes that make three steps each: what they hold at most, the interpreter and imports too."""
 
     def process(side: str) -> Callable[[], Cost]:
-        words = [sys.executable, "-m", "tests.benchmarks.steps", side, name, str(threads)]
+        words = [sys.executable, "-m", "tests.benchmarks.steps", group, side, name, str(threads)]
         return lambda: launcher.cost(words, cwd=ROOT)
 
     if peers.torch() is None:

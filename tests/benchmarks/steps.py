@@ -1,25 +1,45 @@
-"""``python -m tests.benchmarks.steps SIDE NETWORK THREADS``: three training steps, for their memory."""
+"""``python -m tests.benchmarks.steps GROUP SIDE NETWORK THREADS``: three steps, for their memory.
+
+Each side makes its own initial weights, so that none holds those of the other as well.
+"""
 
 import sys
+from collections.abc import Callable
 
-from .networks import LAYOUTS, WORKS, our_step, torch_step
+from cnncli.nn import Inference
+
+from . import peers, twins
+from .networks import LAYOUTS, TRAINING, WORKS, Work, our_step, torch_inference, torch_step
 
 STEPS = 3
 
 
 def main() -> int:
     """Make the steps."""
-    side, name, threads = sys.argv[1:]
-    made = (
-        our_step(WORKS[name], int(threads))
-        if side == "cnncli"
-        else torch_step(WORKS[name], int(threads), LAYOUTS[side])
-    )
-    if made is None:
-        raise SystemExit("PyTorch is not installed")
+    group, side, name, threads = sys.argv[1:]
+    made = _training if group == TRAINING else _inference
+    step = made(WORKS[name], side, int(threads))
     for _ in range(STEPS):
-        made[1]()
+        step()
     return 0
+
+
+def _training(work: Work, side: str, threads: int) -> Callable[[], object]:
+    if side == "cnncli":
+        return our_step(work, threads)[1]
+    made = torch_step(work, threads, LAYOUTS[side], alike=False)
+    assert made is not None
+    return made[1]
+
+
+def _inference(work: Work, side: str, threads: int) -> Callable[[], object]:
+    """Of a batch."""
+    images, _ = work.images(work.batch)
+    if side == "cnncli":
+        inference = Inference(work.network(), work.batch, threads=threads)
+        return lambda: inference.run(images)
+    module = twins.torch_module(work.graph())
+    return torch_inference(peers.torch(threads), module, images, LAYOUTS[side])
 
 
 if __name__ == "__main__":

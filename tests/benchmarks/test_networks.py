@@ -7,7 +7,6 @@ import pytest
 
 from cnncli.data.class_labels import ClassLabels
 from cnncli.data.model import Arrays, Dataset
-from cnncli.models.choice import build
 from cnncli.nn import (
     AdaptiveAvgPool,
     Add,
@@ -24,6 +23,7 @@ from cnncli.nn import (
     Network,
     PadChannels,
     Relu,
+    Relu6,
     ScaleChannels,
     Sigmoid,
 )
@@ -69,7 +69,16 @@ def squeezed():
     return graph
 
 
-@pytest.fixture(params=[branched, pooled, squeezed], ids=lambda builder: builder.__name__)
+def inverted():
+    """An inverted residual, of TensorFlow's uneven padding."""
+    graph = Graph((9, 8, 3))
+    graph.add(Conv(18, 1), BatchNorm(), Relu6())
+    graph.add(Conv(18, 3, stride=2, padding="same", groups=18), BatchNorm(), Relu6())
+    graph.add(Conv(18, 3, padding=2, dilation=2, groups=18), GlobalAvgPool(), Linear(3))
+    return graph
+
+
+@pytest.fixture(params=[branched, pooled, squeezed, inverted], ids=lambda builder: builder.__name__)
 def network(request):
     made = Network(request.param(), seed=3)
     rng = np.random.default_rng(0)
@@ -105,10 +114,11 @@ def test_onnx_has_our_twin(network, images):
 
 @pytest.mark.parametrize("work", networks.WORKS.values(), ids=list(networks.WORKS))
 def test_pytorch_has_every_network_of_the_table(work):
-    pytest.importorskip("torch")
-    network = Network(build(work.model, work.shape, networks.CLASSES), seed=1)
-    module = twins.torch_twin(network)
-    assert sum(parameter.numel() for parameter in module.parameters()) == network.size
+    torch = pytest.importorskip("torch")
+    with torch.device("meta"):  # without memory
+        module = twins.torch_module(work.graph())
+    sizes = [p.size for node in work.graph().nodes.values() for p in node.layer.parameters(node.input_shapes)]
+    assert sum(parameter.numel() for parameter in module.parameters()) == sum(sizes)
 
 
 def test_the_table_has_the_two_convolutions_that_it_names():

@@ -16,11 +16,13 @@ from cnncli.nn import (
     Concat,
     Conv,
     Dropout,
+    Graph,
     Linear,
     MaxPool,
     Network,
     Node,
     PadChannels,
+    Relu6,
 )
 from cnncli.nn.window import pair
 
@@ -34,7 +36,19 @@ def torch_twin(network: Network) -> Any:
     torch = peers.torch()
     if torch is None:
         return None
-    nodes = tuple(network.graph.nodes.values())
+    twin = torch_module(network.graph)
+    arrays = {name: torch.from_numpy(np.array(array)) for name, array in network.export().items()}
+    missing, unexpected = twin.load_state_dict(arrays, strict=False)
+    left = [name for name in missing if not name.endswith(_COUNTER)] + list(unexpected)
+    if left:
+        raise RuntimeError(f"the weights of the twins differ in {left}")
+    return twin
+
+
+def torch_module(graph: Graph) -> Any:
+    """A ``torch.nn.Module`` of the same layers, with PyTorch's own initial weights."""
+    torch = peers.torch()
+    nodes = tuple(graph.nodes.values())
 
     class Twin(torch.nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
@@ -47,13 +61,7 @@ def torch_twin(network: Network) -> Any:
                 values[name] = out = module(*(values[each] for each in inputs))
             return out
 
-    twin = Twin()
-    arrays = {name: torch.from_numpy(np.array(array)) for name, array in network.export().items()}
-    missing, unexpected = twin.load_state_dict(arrays, strict=False)
-    left = [name for name in missing if not name.endswith(_COUNTER)] + list(unexpected)
-    if left:
-        raise RuntimeError(f"the weights of the twins differ in {left}")
-    return twin
+    return Twin()
 
 
 def _placed(torch: Any, module: Any, node: Node) -> Any:
@@ -73,15 +81,7 @@ def _module(torch: Any, node: Node) -> Any:
     layer, x = node.layer, node.input_shapes[0]
     match layer:
         case Conv():
-            return nn.Conv2d(
-                x.channels,
-                layer.out_channels,
-                pair(layer.kernel),
-                pair(layer.stride),
-                tuple(before for before, _ in layer.paddings(x)),
-                groups=layer.groups,
-                bias=layer.bias,
-            )
+            return _conv(nn, x, layer)
         case Linear():
             return _linear(nn, x.size, layer)
         case BatchNorm():
@@ -96,6 +96,7 @@ def _module(torch: Any, node: Node) -> Any:
             return nn.Dropout(layer.rate)
     plain = {
         "Relu": lambda: nn.ReLU(inplace=True),
+        "Relu6": lambda: nn.ReLU6(inplace=True),
         "Sigmoid": nn.Sigmoid,
         "Flatten": nn.Flatten,
         "GlobalAvgPool": lambda: nn.AdaptiveAvgPool2d(1),
@@ -104,6 +105,27 @@ def _module(torch: Any, node: Node) -> Any:
         "ScaleChannels": lambda: _function(nn, lambda x, scale: x * scale),
     }
     return plain[type(layer).__name__]()
+
+
+def _conv(nn: Any, x: Any, layer: Conv) -> Any:
+    """A convolution; zeros that differ before and after are put around the images first, as timm does."""
+    rows, columns = layer.paddings(x)
+
+    class Padded(nn.Conv2d):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any) -> Any:
+            return super().forward(nn.functional.pad(x, (*columns, *rows)))
+
+    even = rows[0] == rows[1] and columns[0] == columns[1]
+    return (nn.Conv2d if even else Padded)(
+        x.channels,
+        layer.out_channels,
+        pair(layer.kernel),
+        pair(layer.stride),
+        (rows[0], columns[0]) if even else 0,
+        pair(layer.dilation),
+        groups=layer.groups,
+        bias=layer.bias,
+    )
 
 
 def _linear(nn: Any, inputs: int, layer: Linear) -> Any:
@@ -161,6 +183,13 @@ def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
         flat = f"{name}.flat"
         before = [helper.make_node("Flatten", [inputs[0]], [flat])]
         return [*before, helper.make_node(kind, [flat, *inputs[1:]], [name], name, **attributes)]
+    if isinstance(node.layer, Relu6):
+        limits = [f"{name}.low", f"{name}.high"]
+        constants = [
+            helper.make_node("Constant", [], [limit], value_float=value)
+            for limit, value in zip(limits, (0.0, 6.0), strict=True)
+        ]
+        return [*constants, helper.make_node(kind, [*inputs, *limits], [name], name)]
     if isinstance(node.layer, PadChannels):
         pads = (0, node.layer.before, 0, 0, 0, node.layer.after, 0, 0)
         constant = helper.make_node("Constant", [], [f"{name}.pads"], value_ints=pads)
@@ -180,6 +209,7 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
                 {
                     "kernel_shape": pair(layer.kernel),
                     "strides": pair(layer.stride),
+                    "dilations": pair(layer.dilation),
                     "pads": [each[end] for end in (0, 1) for each in layer.paddings(x)],
                     "group": layer.groups,
                 },
@@ -211,6 +241,7 @@ def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
             return "Concat", {"axis": 1}, ()
     kinds = {
         "Relu": "Relu",
+        "Relu6": "Clip",
         "Sigmoid": "Sigmoid",
         "Flatten": "Flatten",
         "GlobalAvgPool": "GlobalAveragePool",
