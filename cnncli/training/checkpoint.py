@@ -21,7 +21,7 @@ from cnncli.nn import BatchNorm, Graph, Network
 from cnncli.tasks import task_named
 from cnncli.tasks.preprocessing import LARGEST_SIDE, Preprocessing
 from cnncli.tasks.task import Task
-from cnncli.training.tensors import as_weights, read_tensors, write_tensors
+from cnncli.training.tensors import as_weights, in_passing, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from cnncli.training.trained_images import TrainedImages
@@ -110,7 +110,7 @@ class Checkpoint:
         graph = self.graph(seed=seed)
         with self._located():
             network = Network(graph, scheme=None)
-            network.load(self.arrays)
+            network.load(in_passing(self.arrays))
         return network
 
     @contextmanager

@@ -4,9 +4,9 @@ Format: eight bytes with the length of a JSON header, the header (dtype, shape a
 and ``__metadata__`` of strings), then the arrays' bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
-from mmap import ACCESS_READ, mmap
+from mmap import ACCESS_READ, PAGESIZE, mmap
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,48 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
         raise reading_fault(error, path) from error
     metadata, entries, start = _check_header(data, path)
     return {name: _array(data, start, name, entries[name], path) for name in sorted(entries)}, metadata
+
+
+def in_passing(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Arrays that are each read once: pages of a mapped file are given back as the next array is read.
+
+    Otherwise a process holds the pages of a large file beside the weights that it has made of them.
+    """
+    return _Passing(arrays)
+
+
+class _Passing(Mapping[str, NDArray[Any]]):
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+        self._last: NDArray[Any] | None = None
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        found = self._arrays[name]
+        if self._last is not None:
+            _give_back(self._last)
+        self._last = found
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def _give_back(array: NDArray[Any]) -> None:
+    """Give back the pages of a mapped file that an array covers; the file is read again where it is used."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    owner = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(owner, mmap) or not hasattr(owner, "madvise"):
+        return
+    from mmap import MADV_DONTNEED  # where there is madvise
+
+    first = array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+    start = first - first % PAGESIZE
+    owner.madvise(MADV_DONTNEED, start, first - start + array.nbytes)
 
 
 def _content(path: Path) -> Content:
@@ -215,7 +257,7 @@ def as_weights(arrays: Arrays, path: Path) -> Arrays:
         holds a value that float32 has not.
     """
     weights = {}
-    for name, array in arrays.items():
+    for name, array in in_passing(arrays).items():
         type_ = _type_name(array)
         if type_ not in _WEIGHTS:
             raise _of_type(type_, name, path)

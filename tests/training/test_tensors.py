@@ -1,7 +1,9 @@
 """The container: the package's own reader as oracle, equal bytes, and damaged or foreign files."""
 
 import os
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from cnncli.errors import CnncliError
-from cnncli.training.tensors import read_tensors, write_tensors
+from cnncli.training.tensors import as_weights, in_passing, read_tensors, write_tensors
 
 ARRAYS = {
     "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
@@ -64,6 +66,33 @@ def test_a_file_is_mapped_and_a_pipe_is_read(path):
     os.mkfifo(pipe)
     threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True).start()
     assert read_tensors(pipe)[0]["scalar"] == 3.5
+
+
+def _resident(path):
+    """Bytes of a mapped file that this process holds in memory."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    found = 0
+    for line in lines:
+        if line.endswith(str(path)):
+            found += next(int(each.split()[1]) for each in lines if each.startswith("Rss:"))
+    return 1024 * found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory is in use")
+@pytest.mark.parametrize("type_", [np.float32, np.float16])
+def test_arrays_in_passing_are_held_one_at_a_time(tmp_path, type_):
+    path = tmp_path / "large.safetensors"
+    each = (np.arange(1 << 20) % 1000).reshape(1024, 1024).astype(type_)
+    write_tensors(path, dict.fromkeys("abcd", each), {})
+    arrays, _ = read_tensors(path)
+    assert all((arrays[name] == each).all() for name in arrays)
+    assert _resident(path) >= 4 * each.nbytes
+    weights = as_weights(arrays, path)
+    assert _resident(path) < 1.2 * each.nbytes
+    for found in in_passing(weights).values():
+        assert (found == each).all()
+    assert _resident(path) < 1.2 * each.nbytes
+    assert all((array == each).all() for array in arrays.values())
 
 
 @pytest.mark.parametrize("offsets", ["[4,8]", "[0,4],[0,4]"])
