@@ -1,4 +1,4 @@
-"""What networks say of inputs: each picture is read, prepared and answered by the network that suits it."""
+"""Predictions of inputs: each picture is read, prepared and classified by the network that suits it."""
 
 from collections.abc import Iterator, Sequence
 from threading import Lock

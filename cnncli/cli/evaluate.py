@@ -36,7 +36,7 @@ from cnncli.training.evaluation import evaluated, outputs_of
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Answers to every image that was asked for.
+    """Outputs for every image that was chosen.
 
     Attributes
     ----------

@@ -214,7 +214,7 @@ def _look(
     threads: int,
     brief: Collection[str],
 ) -> LayerActivations:
-    """Run the network and turn what it says into sections."""
+    """Run the network and turn what it computes into sections."""
     checkpoint, network = trained.checkpoint, trained.network
     picture, prepared = read
     x = checkpoint.preprocessing.normalise(prepared.pixels[None])

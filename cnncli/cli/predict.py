@@ -87,7 +87,7 @@ def _listed(settings: Settings) -> Listing:
 
 
 def _conclude(count: _Count, readout: RowWriter, *, quiet: bool) -> None:
-    """Say which networks answered, what was done to pictures, and how many failed."""
+    """Say which networks were used, what was done to pictures, and how many failed."""
     for note in () if quiet else (*_about_models(count), *_about_changes(count)):
         report(note)
     if count.failed and readout.holds_errors:
@@ -161,17 +161,17 @@ def _flush(lines: list[str | None]) -> None:
 
 
 def _about_models(count: _Count) -> Iterator[str]:
-    """Which of the networks that ship answered, as nobody asked for one."""
+    """Which of the networks that ship were used, as nobody asked for one."""
     digits, photographs = count.models["digits"], count.models["imagenet"]
     if digits and photographs:
         yield (
-            f"note: answered by digits: {digits} small gray pictures; by imagenet, for photographs: "
+            f"note: classified by digits: {digits} small gray pictures; by imagenet, for photographs: "
             f"{photographs} others; -m takes one network for all"
         )
     elif digits:
-        yield "note: answered by digits, the network for small gray pictures; -m imagenet names photographs"
+        yield "note: classified by digits, the network for small gray pictures; -m imagenet names photographs"
     elif photographs:
-        yield "note: answered by imagenet, the network for photographs; -m digits reads digits of any size"
+        yield "note: classified by imagenet, the network for photographs; -m digits reads digits of any size"
 
 
 def _about_changes(count: _Count) -> Iterator[str]:

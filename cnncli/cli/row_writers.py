@@ -70,7 +70,7 @@ class JsonLines:
     def line(self, row: Row) -> str:
         """``{"input":…,"predictions":…}`` or what else the task says, or ``{"input":…,"error":…}``.
 
-        Where no network was asked for, ``"model"`` names the one that answered.
+        Where no network was asked for, ``"model"`` names the one that was used.
         """
         value: dict[str, object] = {"input": in_unicode(row.name)}
         if row.error is not None:

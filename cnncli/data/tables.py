@@ -157,7 +157,8 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options:
         named = listed([f"{each.path}, {each.reason}" for each in rows.skipped], separator="; ")
         raise CnncliError(
             f"no row of {shown(sheet.path)} can be used: {named}",
-            f"Write paths from the table's folder, {shown(lookup.folder)}; {plan.columns_used}.",
+            f"Write paths relative to the table's folder ({shown(lookup.folder)}). "
+            f"It was read with {plan.columns_used}.",
         )
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}

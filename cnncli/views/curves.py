@@ -77,7 +77,7 @@ def _why_losses_differ(only_in_training: Sequence[str]) -> str:
     if only_in_training:
         *first, last = only_in_training
         text += f", and with {', '.join(first)}{' and ' if first else ''}{last}"
-    return f"{text}; validation after it, without, so its loss may be the lower one."
+    return f"{text}; validation after it, without these, so its loss may be the lower one."
 
 
 def _subtitle(history: list[dict[str, Any]], watched: "Metric", best: int) -> str:

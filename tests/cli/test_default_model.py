@@ -24,7 +24,7 @@ def test_each_picture_is_answered_as_by_its_network_alone(run):
     found = [{name: each[name] for name in ("input", "predictions")} for each in done.results]
     assert found == [asked[0][0], asked[1][0], asked[0][1], asked[1][1]]
     assert done.err == (
-        "note: answered by digits: 2 small gray pictures; by imagenet, for photographs: 2 others; "
+        "note: classified by digits: 2 small gray pictures; by imagenet, for photographs: 2 others; "
         "-m takes one network for all\n"
     )
 
@@ -40,7 +40,7 @@ NAMED = (("digits", DIGITS), ("imagenet", PHOTOGRAPHS))
     ],
 )
 def test_which_network_answered_is_said(run, paths, said):
-    assert run("predict", *paths).err.startswith(f"note: answered by {said}")
+    assert run("predict", *paths).err.startswith(f"note: classified by {said}")
     assert run("predict", *paths, "-q").err == ""
 
 

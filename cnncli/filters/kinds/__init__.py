@@ -8,12 +8,12 @@ kind             response                          reaches              plans
 ===============  ================================  ===================  =====================================
 linear           sum of weights times pixels       kernel               direct, separable, box, fft
 unsharp          the same, small changes left out  kernel               as linear, then a threshold
-gradient         magnitude or angle of a pair      kernels              one pass
-bank             strongest, its angle, or norm     kernels              one pass, or a transform each
+gradient         magnitude or direction of a pair  kernels              one pass
+bank             strongest, its direction, norm    kernels              one pass, or a transform each
 median           middle of the sorted window       size // 2            network, histogram, ranks
 bilateral        mean of pixels alike              size // 2            exact, or a grid
 canny            edges, traced by hysteresis       blur and 2 pixels    ridges, hysteresis, marks
 zero_crossings   edges where a sum changes sign    kernel               as linear, then sign changes
-kuwahara         mean of the calmest corner        size // 2            sums by doubling
+kuwahara         mean of the least varying corner  size // 2            sums by doubling
 ===============  ================================  ===================  =====================================
 """

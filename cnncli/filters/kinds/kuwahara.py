@@ -1,4 +1,4 @@
-"""Kuwahara's filter: the mean of the calmest of four corners of a window; smooths and keeps edges."""
+"""Kuwahara's filter: the mean of that corner of a window that varies least; smooths and keeps edges."""
 
 from collections.abc import Sequence
 
@@ -117,14 +117,14 @@ def run_kuwahara(filter: Kuwahara, surface: Surface, *, threads: int) -> int:
             top = band * rows * down
             part = pixels[top : top + (len(out) - 1) * down + filter.size]
             planes = np.ascontiguousarray(np.moveaxis(part, 2, 0), np.float64)
-            out[:] = np.moveaxis(_calmest(planes, filter.reach, (across, down)), 0, 2)
+            out[:] = np.moveaxis(_least_varying(planes, filter.reach, (across, down)), 0, 2)
 
     count = -(-len(results) // rows)
     spread(work, count, max(1, min(threads, count)))
     return store_responses(results, surface)
 
 
-def _calmest(planes: Numbers, reach: int, stride: tuple[int, int]) -> Numbers:
+def _least_varying(planes: Numbers, reach: int, stride: tuple[int, int]) -> Numbers:
     """The mean of the corner that varies least, of all windows in channels (C, H, W)."""
     cells = (reach + 1) ** 2
     sums = _sums(planes, reach + 1)
@@ -139,9 +139,9 @@ def _calmest(planes: Numbers, reach: int, stride: tuple[int, int]) -> Numbers:
             if not found.size:
                 found, least = total.copy(), np.where(np.isfinite(spread), spread, np.inf)
                 continue
-            calmer = spread < least
-            np.copyto(found, total, where=calmer)
-            np.copyto(least, spread, where=calmer)
+            varies_less = spread < least
+            np.copyto(found, total, where=varies_less)
+            np.copyto(least, spread, where=varies_less)
     return found / cells
 
 
@@ -169,7 +169,7 @@ def _slice(planes: Numbers, axis: int, start: int, stop: int | None) -> Numbers:
 KUWAHARA = Entry(
     name="kuwahara",
     family="other",
-    summary="mean of the calmest corner of a window: looks painted, preserves edges",
+    summary="mean of the corner of a window that varies least: looks painted, preserves edges",
     parameters=(
         Parameter(
             name="size",
