@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cnncli.training.loop import StepReport
 
 
+_METRIC = len("100.00%")  # so that the short lines of all epochs are of one width
+
 CURSOR_BACK = "\r\x1b[K\x1b[?25h"
 """What a display of Rich takes back where a signal ends the process: its last line, a hidden cursor."""
 
@@ -69,26 +71,27 @@ def epoch_line(
     Where there are too few columns, speed and rate go first, then words are shortened, then the time goes;
     then the metric in training, and what was found in validation.
     """
-    epoch, time = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}", clock(row["seconds"])
+    number, time = f"{row['epoch']:>{len(str(epochs))}}/{epochs}", clock(row["seconds"])
+    epoch = f"epoch {number}"
     loss, metric = f"loss {row['train_loss']:.4f}", watched.text(row[f"train_{watched.name}"])
-    short, long = [f"{loss} {metric}"], [loss, f"{watched.name} {metric}"]
+    short, long = [f"{loss} {metric:>{_METRIC}}"], [loss, f"{watched.name} {metric}"]
     validated: list[str] = []
     if "val_loss" in row:
         value = watched.text(row[f"val_{watched.name}"])
-        both = f"{row['val_loss']:.4f} {value}{' *' if best else '  '}"
-        validated = [f"val {both}"]
-        short, long = [*short, *validated], [*long, f"validation {both}"]
+        star = " *" if best else "  "
+        validated = [f"val {row['val_loss']:.4f} {value:>{_METRIC}}{star}"]
+        short, long = [*short, *validated], [*long, f"validation {row['val_loss']:.4f} {value}{star}"]
     rate, speed = f"lr {row['lr']:.2g}", f"{row['images_per_second']:,.0f} {noun}/s"
     forms = (
         [epoch, *long, rate, speed, time],
         [epoch, *long, rate, time],
         [epoch, *long, time],
-        [epoch, *short, time],
-        [epoch, *short],
-        [epoch, loss, *validated],
+        [number, *short, time],
+        [number, *short],
+        [number, loss, *validated],
     )
     lines = ("  ".join(form) for form in forms)
-    return next((line for line in lines if columns is None or len(line) <= columns), f"{epoch}  {loss}")
+    return next((line for line in lines if columns is None or len(line) <= columns), f"{number}  {loss}")
 
 
 def clock(seconds: float) -> str:

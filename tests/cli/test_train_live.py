@@ -1,6 +1,7 @@
 """The live display: curves in braille dots, and what stands below them."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_a_line_is_narrower_by_whole_numbers(validated):
         assert len(line) <= columns
         assert set(line.split()) <= {*whole, "val"}
         assert "loss 0.5000" in line
-        assert "0.2500 90.00% *" in line or not validated or columns < 46
+        assert re.search(r"0.2500 +90.00% \*", line) or not validated or columns < 46
     assert line.split() == whole
 
 
@@ -91,8 +92,8 @@ def test_a_line_is_narrower_by_whole_numbers(validated):
     ("columns", "line"),
     [
         (80, "epoch 18/20  loss 0.5000  accuracy 87.50%  validation 0.2500 90.00%    3.0 s"),
-        (60, "epoch 18/20  loss 0.5000 87.50%  val 0.2500 90.00%    3.0 s"),
-        (58, "epoch 18/20  loss 0.5000 87.50%  val 0.2500 90.00%  "),
+        (60, "18/20  loss 0.5000  87.50%  val 0.2500  90.00%    3.0 s"),
+        (54, "18/20  loss 0.5000  87.50%  val 0.2500  90.00%  "),
     ],
 )
 def test_losses_and_accuracies_fit_60_columns(columns, line):
@@ -116,7 +117,7 @@ def test_it_fits_the_terminal(tmp_path, width, height):
     session.folder.unlock()
     console.print(display)
     lines = stream.getvalue().splitlines()
-    assert [line for line in lines if line.startswith("epoch 3/3  loss")]
+    assert [line for line in lines if line.startswith(("epoch 3/3  loss", "3/3  loss"))]
     assert all(len(line) <= width for line in lines)
     assert "…" not in stream.getvalue()
     assert "3/3" in stream.getvalue()
