@@ -6,7 +6,7 @@ from cnncli.cli.columns import amount, table_lines
 from cnncli.models.tree import Part
 
 _HEADING = ("layer", "", "output", "parameters", "mult-adds", "rec. field")
-_BY_WORTH = (0, 2, 3, 4, 5, 1)
+_BY_WORTH = (0, 2, 3, 4, 1, 5)
 _NUMBERS = (3, 4)
 
 
