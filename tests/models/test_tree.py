@@ -76,6 +76,16 @@ def test_blocks_that_differ_in_a_setting_are_not_alike():
     assert [part.names for part in block.parts] == [("block.0", "block.1"), ("block.2",)]
 
 
+def test_blocks_of_other_inputs_are_not_alike():
+    graph = Graph((8, 8, 2))
+    for number in range(3):
+        with graph.scope(f"{number}", kind="Block"):
+            graph.add(Conv(4, 1), name="conv")
+    parts = tree(graph, summary(graph))
+    assert [part.names for part in parts] == [("0",), ("1", "2")]
+    assert [part.parameters for part in parts] == [2 * 4 + 4, 2 * (4 * 4 + 4)]
+
+
 def test_blocks_that_read_differently_are_not_alike():
     """In the second the last layer reads the first, not the one before it."""
     graph = Graph((8, 8, 4))
