@@ -28,7 +28,6 @@ _LEGEND = (
     "memory: parameters, and the activations that inference of one image needs at once",
     "rec. field: receptive field, the pixels that a value of the last feature maps depends on; all: a layer "
     "before takes means over the whole image",
-    "One of them, layer by layer: cnncli models NAME",
 )
 
 
@@ -74,7 +73,8 @@ def _list(*, json: bool) -> Iterator[str]:
         yield from wrapped([title], columns)
         yield from (line for _, line in group)
     yield ""
-    yield from wrapped(_LEGEND, columns)
+    legend = (each for each in _LEGEND if each.partition(": ")[0] in heading)
+    yield from wrapped([*legend, "One of them, layer by layer: cnncli models NAME"], columns)
 
 
 def _row(entry: Entry, table: Summary) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def test_the_list_has_every_network_and_fits(show, columns):
     assert cells(lines, "resnet50")[:3] == ["resnet50", "25,557,032", "4.09"]
     assert ("224x224x3" in cells(lines, "resnet50")) == (columns == 80)
     folded = " ".join(" ".join(lines).split())
+    assert ("rec. field: receptive field" in folded) == (columns == 80)
     assert all(f"{model.paper}, {model.year}" in folded for model in MODELS.values() if model.paper)
 
 
