@@ -260,10 +260,11 @@ WARM = {
         "images": "decoding_limits formats picture png_read resize",
         "models": "architecture grammar",
         "nn": (
-            "algorithms algorithms.depthwise algorithms.gather algorithms.pairs algorithms.scatter "
-            "algorithms.winograd calls chunks elementwise exchange folding fusion graph inference init layer "
-            "layers layers.activation layers.combine layers.convolution layers.dropout layers.normalisation "
-            "layers.pooling losses memory network objective optimisers schedule schedules slots step window"
+            "algorithms algorithms.depthwise algorithms.direct algorithms.gather algorithms.outer "
+            "algorithms.pairs algorithms.scatter algorithms.winograd calls chunks elementwise exchange "
+            "folding fusion graph inference init layer layers layers.activation layers.combine "
+            "layers.convolution layers.dropout layers.linear layers.normalisation layers.pooling losses "
+            "memory network objective optimisers schedule schedules slots step window"
         ),
         "tasks": "classification preprocessing softmax task",
         "training": "checkpoint tensors",

@@ -57,8 +57,9 @@ from cnncli.nn.inference import Inference
 from cnncli.nn.layer import Layer, Parameter
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
-from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy

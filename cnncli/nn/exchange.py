@@ -24,8 +24,9 @@ from cnncli.nn.graph import MAIN, Graph
 from cnncli.nn.layer import Layer
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
-from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 

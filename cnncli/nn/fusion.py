@@ -13,8 +13,9 @@ from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.layer import Layer
 from cnncli.nn.layers.activation import Relu, Relu6
 from cnncli.nn.layers.combine import Add
-from cnncli.nn.layers.convolution import Conv, Linear
+from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
+from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm
 from cnncli.nn.layers.pooling import MaxPool
 

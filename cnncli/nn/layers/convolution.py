@@ -1,4 +1,4 @@
-"""Convolution and the fully connected layer, which is a 1x1 convolution of one pixel.
+"""Convolution.
 
 A network's convolution is a cross-correlation: the kernel is not flipped.
 """
@@ -6,18 +6,16 @@ A network's convolution is a cross-correlation: the kernel is not flipped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import nn_jobs
-from cnncli.core.native import processor
 from cnncli.errors import CnncliError
-from cnncli.nn.algorithms import depthwise, pairs, scatter, winograd
-from cnncli.nn.algorithms.gather import AxisPhase, Gather, axis_phases, reach
+from cnncli.nn.algorithms import depthwise, direct, outer, pairs, scatter, winograd
+from cnncli.nn.algorithms.gather import AxisPhase, axis_phases, reach
 from cnncli.nn.elementwise import apply, repeat
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import (
@@ -26,22 +24,15 @@ from cnncli.nn.layer import (
     Halo,
     Layer,
     Parameter,
-    is_narrow,
     refuse_flattened,
     vector_parameter,
 )
-from cnncli.nn.window import POINT, Axis, Padding, Pair, Sides, Window, pair, sides, whole, window_of
+from cnncli.nn.window import Axis, Padding, Pair, Sides, Window, pair, sides, window_of
 
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
     from cnncli.nn.fusion import Stage
     from cnncli.nn.memory import Tensor
-
-ROWS = processor()[3].gemm_rows
-MAX_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
-ADD = 1  # modes of the register tile …
-RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
-LINE_PIXELS = 128  # pixels of a gradient processed together, so that they stay in the L1 cache
 
 
 @dataclass(frozen=True)
@@ -188,73 +179,39 @@ class Conv(Layer):
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
     def forward(self, plan: Emit, node: Stage) -> None:
-        """Sum over segments: the rows of the window, or single taps if they are not adjacent in memory."""
+        """By the algorithm that is fastest for the sizes."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        corner = self._corner(x)
+        placed = x, self._corner(x)
         bias = plan.bias(node, self._padded_outputs(x.shape) if not self.bias else 0)
-        relu = node.relu
-        mode = RELUS[relu]
-        if self._is_plain_3x3 and winograd.is_faster(
-            x.shape.channels, self.out_channels, y.shape, samples=plan.chunks.size
-        ):
-            panel = plan.weight(node, "weight")
-            later = relu == "relu6"  # these loops know no upper limit
-            winograd.emit(plan, node.name, (x, corner), y, panel=panel, bias=bias, mode=0 if later else mode)
+        panel, mode = plan.weight(node, "weight"), direct.RELUS[node.relu]
+        if self._uses_winograd(x.shape.channels, y.shape, samples=plan.chunks.size):
+            later = node.relu == "relu6"  # these loops know no upper limit
+            winograd.emit(plan, node.name, placed, y, panel=panel, bias=bias, mode=0 if later else mode)
             if later:
-                apply(plan, relu, y, y, y)
-            return
-        if self._is_depthwise(x.shape):
-            panel = plan.weight(node, "weight")
-            depthwise.emit(plan, (x, corner), (y, 0), self._taps(x), panel=panel, bias=bias, mode=mode)
-            return
-        if pairs.is_faster(x.shape, y.shape, pair(self.stride)):
-            weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
+                apply(plan, node.relu, y, y, y)
+        elif self._is_depthwise(x.shape):
+            depthwise.emit(plan, placed, (y, 0), self._taps(x), panel=panel, bias=bias, mode=mode)
+        elif pairs.is_faster(x.shape, y.shape, pair(self.stride)):
+            weight = panel, self.order(node.input_shapes[0])
             lines = (pair(self.stride)[0], *pair(self.dilation))
-            pairs.emit(plan, (x, corner), y, weight, lines=lines, bias=bias, mode=mode)
-            return
-        kh, kw = pair(self.kernel)
-        dilation_y, dilation_x = pair(self.dilation)
-        stride_y, stride_x = pair(self.stride)
-        each = x.shape.channels // self.groups
-        joined = dilation_x == 1 and self.groups == 1
-        columns = 1 if joined else kw
-        length = kw * each if joined else each
-        segments = [
-            (i * dilation_y * x.row + j * dilation_x * x.pixel, length)
-            for i in range(kh)
-            for j in range(columns)
-        ]
-        gather = Gather(segments, self.groups, each, self.out_channels // self.groups)
-        job = gather.job(plan, y.shape, panel=plan.weight(node, "weight"), bias=bias)
-        job["x_step"], job["x_line"] = stride_x * x.pixel, stride_y * x.row
-        job["y_step"], job["y_line"] = y.pixel, y.row
-        if gather.overlaps:
-            pattern = gather.pattern(plan, bias, y.shape.width)
-            repeat(plan, pattern, y)
-            job["mode"] = ADD
-        late = relu and (gather.overlaps or (gather.sum_blocks > 1 and self.out_channels % BLOCK != 0))
-        if not late:
-            job["mode"] |= mode
-        gather.split(job, x.image, stride_y * x.row, y.shape)
-        parts = 1 if gather.overlaps else plan.parts(self.multiply_adds(node.input_shapes))
-        cut = gather.parts(job, (x, corner), y, parts)
-        if len(cut) > 1:
-            plan.split("conv_forward", cut, y)
+            pairs.emit(plan, placed, y, weight, lines=lines, bias=bias, mode=mode)
         else:
-            plan.each_chunk("conv_forward", job, {"x": (x, corner), "y": y})
-        if late:
-            apply(plan, relu, y, y, y)
+            window = self.window(x.shape)
+            direct.emit(plan, placed, y, window, groups=self.groups, panel=panel, bias=bias, relu=node.relu)
 
     def _corner(self, x: Tensor) -> int:
         """Bytes from the first pixel of an input to the first tap of the first window."""
         rows, columns = self.paddings(x.shape)
         return -rows[0] * x.row - columns[0] * x.pixel
 
-    @property
-    def _is_plain_3x3(self) -> bool:
-        """A plain 3 x 3 convolution with stride 1, for which Winograd's algorithm is used."""
+    def _uses_winograd(self, channels: int, y: Shape, *, samples: int) -> bool:
+        """Whether it is a plain 3 x 3 convolution, and Winograd's algorithm is fastest for it."""
         plain = (pair(self.stride), pair(self.dilation), self.groups) == ((1, 1), (1, 1), 1)
-        return plain and pair(self.kernel) == (3, 3)
+        return (
+            plain
+            and pair(self.kernel) == (3, 3)
+            and winograd.is_faster(channels, y.channels, y, samples=samples)
+        )
 
     def _taps(self, x: Tensor) -> depthwise.Taps:
         """A kernel over the channels of x."""
@@ -274,8 +231,7 @@ class Conv(Layer):
             dy = plan.gradient(node.name)
             dx, add = plan.gradient_target(source)
             if self._scatters(dx.shape, dy.shape):
-                order = self.order(node.input_shapes[0])
-                weight = plan.weight(node, "weight"), order
+                weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
                 lines = (*pair(self.stride), self._dilated(0))
                 scatter.emit(plan, dy, dx, weight, lines=lines, add=add)
                 return
@@ -284,13 +240,28 @@ class Conv(Layer):
                 repeat(plan, plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
             for rows, columns in product(*(self._phases(dx.shape, axis) for axis in range(2))):
-                if not rows.count or not columns.count:
-                    continue
-                if self._is_depthwise(dx.shape):
-                    weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
-                    depthwise.emit_input_gradient(plan, weight, (rows, columns), dy, dx, add=add)
-                else:
+                if rows.count and columns.count:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
+
+    def _backward_input(
+        self,
+        plan: Emit,
+        node: Stage,
+        phases: tuple[AxisPhase, AxisPhase],
+        tensors: tuple[Tensor, Tensor, bool],
+    ) -> None:
+        """One phase of the stride: pixels of dx that are reached by the same taps."""
+        dy, dx, add = tensors
+        weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
+        if self._is_depthwise(dx.shape):
+            depthwise.emit_input_gradient(plan, weight, phases, dy, dx, add=add)
+        elif self._uses_winograd(dy.shape.channels, dx.shape, samples=plan.chunks.size):
+            panel, zeros = direct.pack_mirrored(plan, weight, phases, groups=1)
+            at = phases[0].offsets[0] * dy.row + phases[1].offsets[0] * dy.pixel
+            mode = direct.ADD if add else 0
+            winograd.emit(plan, node.name, (dy, at), dx, panel=panel, bias=zeros, mode=mode)
+        else:
+            direct.emit_input_gradient(plan, weight, phases, dy, dx, groups=self.groups, add=add)
 
     def _overlaps(self, x: Shape) -> bool:
         """Stores of the gradient of the input reach over pixels that may be there already."""
@@ -301,64 +272,34 @@ class Conv(Layer):
 
     def _backward_weight(self, plan: Emit, node: Stage) -> None:
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
-        kh, kw = pair(self.kernel)
-        each = x.shape.channels // self.groups
-        i, j, c = np.ogrid[:kh, :kw, :each]
-        taps = (i * self._dilated(0) * x.row + j * self._dilated(1) * x.pixel + 4 * c).ravel()
+        placed = x, self._corner(x)
+        dweight = plan.weight_gradient(node, "weight")
         dense = self._is_dense(node.input_shapes)
-        corner = self._corner(x)
-        uses_winograd = self._is_plain_3x3 and winograd.is_faster(
-            x.shape.channels, self.out_channels, dy.shape, samples=plan.chunks.size
-        )
-        if uses_winograd:
-            winograd.emit_weight_gradient(plan, (x, corner), dy, plan.weight_gradient(node, "weight"))
-        separate = self._is_depthwise(x.shape)
-        if separate:
-            address = plan.weight_gradient(node, "weight")
-            depthwise.emit_weight_gradient(plan, (x, corner), dy, self._taps(x), address)
-        elsewhere = dense or uses_winograd or separate
-        groups = self._packed_groups(x.shape)
-        outputs = self.out_channels // groups
-        blocks = -(-outputs // BLOCK)
-        job = plan.job(
-            nn_jobs.OUTER,
-            height=dy.shape.height,
-            width=dy.shape.width,
-            x_step=pair(self.stride)[1] * x.pixel,
-            x_line=pair(self.stride)[0] * x.row,
-            dy_step=dy.pixel,
-            lines=max(1, LINE_PIXELS // dy.shape.width),
-            groups=groups,
-            x_group=4 * each,
-            dy_group=4 * outputs,
-            taps=plan.constant(np.concatenate([taps, np.repeat(taps[-1:], MAX_ROWS)]).astype(np.int64)),
-            tap_count=0 if elsewhere else taps.size,
-            dweight=plan.weight_gradient(node, "weight"),
-            slot_pitch=plan.slot_pitch,
-            slot_chunks=plan.chunks.per_slot,
-            panel_blocks=blocks,
-            narrow=is_narrow(outputs),
-            pairs=pairs.is_faster(x.shape, dy.shape, pair(self.stride)) and dy.shape.width % 2 == 0,
-            dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
-        )
+        elsewhere = True
+        if self._uses_winograd(x.shape.channels, dy.shape, samples=plan.chunks.size):
+            winograd.emit_weight_gradient(plan, placed, dy, dweight)
+        elif self._is_depthwise(x.shape):
+            depthwise.emit_weight_gradient(plan, placed, dy, self._taps(x), dweight)
+        else:
+            elsewhere = dense
         if self.bias or not elsewhere:
-            plan.each_chunk("conv_backward", job, {"x": (x, corner), "dy": dy})
-        if dense:
-            whole = plan.job(
-                nn_jobs.DENSE,
-                taps=taps.size,
-                panel_blocks=blocks,
-                dweight=plan.weight_gradient(node, "weight"),
-                samples=plan.samples_address,
+            outer.emit(
+                plan,
+                placed,
+                dy,
+                self.window(x.shape),
+                groups=(self.groups, self._packed_groups(x.shape)),
+                dweight=0 if elsewhere else dweight,
+                dbias=plan.weight_gradient(node, "bias") if self.bias else 0,
+                pairs=pairs.is_faster(x.shape, dy.shape, pair(self.stride)),
             )
-            plan.after_all_chunks("dense_backward", whole, -(-taps.size // ROWS), {"x": x, "dy": dy})
+        if dense:
+            outer.emit_dense(plan, x, dy, dweight)
 
     def _scatters(self, x: Shape, y: Shape) -> bool:
         """Scattering kernel rows is the fastest way to the gradient of the input."""
         plain = not self._is_padded(x) and self.groups == 1 and self._dilated(1) == 1
-        has_winograd = self._is_plain_3x3 and winograd.is_faster(
-            y.channels, x.channels, x, samples=winograd.TILES
-        )
+        has_winograd = self._uses_winograd(y.channels, x, samples=winograd.TILES)
         return plain and not has_winograd and scatter.is_faster(x, y, pair(self.kernel), pair(self.stride))
 
     def _phases(self, x: Shape, axis: int) -> list[AxisPhase]:
@@ -374,111 +315,9 @@ class Conv(Layer):
     def _dilated(self, axis: int) -> int:
         return pair(self.dilation)[axis]
 
-    def _backward_input(
-        self,
-        plan: Emit,
-        node: Stage,
-        phases: tuple[AxisPhase, AxisPhase],
-        tensors: tuple[Tensor, Tensor, bool],
-    ) -> None:
-        """One phase of the stride: pixels of dx that are reached by the same taps."""
-        dy, dx, add = tensors
-        rows, columns = phases
-        outputs = self.out_channels // self.groups
-        each = dx.shape.channels // self.groups
-        taps = [(i, j) for i in rows.taps for j in columns.taps]
-        lengths = [outputs] * len(taps)
-        offsets = [oy * dy.row + ox * dy.pixel for oy in rows.offsets for ox in columns.offsets]
-        if self.groups == 1 and columns.consecutive:
-            step = max(len(columns.taps), 1)
-            lengths = [outputs * step] * (len(taps) // step)
-            offsets = offsets[::step]
-        panel = plan.pack(plan.weight(node, "weight"), self._mirrored(node, taps))
-        zeros = plan.constant(np.zeros(self.groups * -(-each // BLOCK) * BLOCK, np.float32))
-        if self._is_plain_3x3 and winograd.is_faster(outputs, each, dx.shape, samples=plan.chunks.size):
-            mode = ADD if add else 0
-            winograd.emit(plan, node.name, (dy, offsets[0]), dx, panel=panel, bias=zeros, mode=mode)
-            return
-        gather = Gather(list(zip(offsets, lengths, strict=True)) or [(0, 0)], self.groups, outputs, each)
-        shape = Shape(rows.count, columns.count, dx.shape.channels)
-        job = gather.job(plan, shape, panel=panel, bias=zeros)
-        job["x_step"], job["x_line"] = dy.pixel, dy.row
-        job["y_step"], job["y_line"] = columns.stride * dx.pixel, rows.stride * dx.row
-        first = rows.first * dx.row + columns.first * dx.pixel
-        job["mode"] = ADD if add else 0
-        gather.split(job, dy.image, dy.row, shape)
-        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
-
-    def _mirrored(self, node: Stage, taps: list[tuple[int, int]]) -> NDArray[np.intp]:
-        """Indices of the weights in a panel for the gradient of the input; -1 where there is none."""
-        order = self.order(node.input_shapes[0])
-        outputs, each = self.out_channels // self.groups, order.shape[1]
-        blocks = -(-each // BLOCK)
-        panel = np.full((self.groups, blocks * BLOCK, len(taps), outputs), -1, np.intp)
-        grouped = order.reshape(self.groups, outputs, *order.shape[1:])
-        for position, (i, j) in enumerate(taps):
-            panel[:, :each, position] = grouped[..., i, j].transpose(0, 2, 1)
-        panel = panel.reshape(self.groups, blocks, BLOCK, -1)
-        return np.ascontiguousarray(panel.transpose(0, 1, 3, 2))
-
 
 def _same(pixels: int, axis: Axis) -> Sides:
     """Zeros before and after so many pixels that give one output for every ``stride`` of them."""
     outputs = -(-pixels // max(axis.stride, 1))
     zeros = max(0, (outputs - 1) * axis.stride + axis.extent - pixels)
     return zeros // 2, zeros - zeros // 2
-
-
-@dataclass(frozen=True)
-class Linear(Layer):
-    """Fully connected: every output is a weighted sum of all inputs, plus a bias.
-
-    Attributes
-    ----------
-    out_features : int
-        Number of outputs.
-    bias : bool
-        Add a learned bias to each output.
-    """
-
-    out_features: int
-    bias: bool = True
-
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        """(1, 1, out_features); the input must be a vector."""
-        if inputs[0][:2] != (1, 1):
-            raise CnncliError(
-                f"a fully connected layer got {inputs[0]}; expected a vector of features",
-                "Put a flatten or a global pooling before it.",
-            )
-        return self._conv.shape(inputs)
-
-    def window(self, x: Shape) -> Window:
-        """All of the feature maps that were flattened, if any."""
-        return POINT if x.origin is None else whole(*x.origin[:2])
-
-    @property
-    def _conv(self) -> Conv:
-        return Conv(self.out_features, 1, bias=self.bias)
-
-    def parameters(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
-        """weight (out, in) and bias (out,)."""
-        weight, *rest = self._conv.parameters(inputs)
-        flat = replace(weight, shape=weight.shape[:2])
-        return flat, *rest
-
-    def multiply_adds(self, inputs: Sequence[Shape]) -> int:
-        """One for each weight."""
-        return self.out_features * inputs[0].channels
-
-    def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
-        """As a convolution of one pixel."""
-        return self._conv.whole_gradient(parameter, inputs)
-
-    def forward(self, plan: Emit, node: Stage) -> None:
-        """As a convolution of one pixel."""
-        self._conv.forward(plan, node)
-
-    def backward(self, plan: Emit, node: Stage) -> None:
-        """As a convolution of one pixel."""
-        self._conv.backward(plan, node)

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
+from cnncli.nn.algorithms.outer import MAX_ROWS
 from cnncli.nn.graph import INPUT, Graph, Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, Scalar, is_narrow, refuse_flattened
-from cnncli.nn.layers.convolution import MAX_ROWS, Conv, Linear
+from cnncli.nn.layers.convolution import Conv
+from cnncli.nn.layers.linear import Linear
 from cnncli.nn.network import Network
 from cnncli.nn.window import Window, whole
 

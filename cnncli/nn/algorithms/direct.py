@@ -1,0 +1,148 @@
+"""Convolution by sums over segments of memory, and its gradient to the input: what always works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.nn.algorithms.gather import AxisPhase, Gather
+from cnncli.nn.elementwise import apply, repeat
+from cnncli.nn.graph import Shape
+from cnncli.nn.layer import BLOCK
+
+if TYPE_CHECKING:
+    from cnncli.nn.emit import Emit
+    from cnncli.nn.memory import Tensor
+    from cnncli.nn.window import Window
+
+ADD = 1  # modes of the register tile …
+RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
+
+
+def emit(
+    plan: Emit,
+    x: tuple[Tensor, int],
+    y: Tensor,
+    window: Window,
+    *,
+    groups: int,
+    panel: int,
+    bias: int,
+    relu: str,
+) -> None:
+    """Add a convolution of x, starting at an offset, into y.
+
+    A sum runs over the rows of the window, or over single taps if they are not adjacent in memory.
+
+    Parameters
+    ----------
+    plan : Emit
+        The step to add it to.
+    x, y : Tensor
+        The input, with an offset in bytes, and the output.
+    window : Window
+        Its sizes, strides and dilations.
+    groups : int
+        Of channels.
+    panel, bias : int
+        Addresses of the packed weights and biases.
+    relu : str
+        Kind of the ReLU that is applied; empty for none.
+    """
+    tensor, (rows, columns) = x[0], window
+    each = tensor.shape.channels // groups
+    joined = columns.dilation == 1 and groups == 1
+    length = columns.size * each if joined else each
+    segments = [
+        (i * rows.dilation * tensor.row + j * columns.dilation * tensor.pixel, length)
+        for i in range(rows.size)
+        for j in range(1 if joined else columns.size)
+    ]
+    outputs = y.shape.channels // groups
+    gather = Gather(segments, groups, each, outputs)
+    job = gather.job(plan, y.shape, panel=panel, bias=bias)
+    job["x_step"], job["x_line"] = columns.stride * tensor.pixel, rows.stride * tensor.row
+    job["y_step"], job["y_line"] = y.pixel, y.row
+    if gather.overlaps:
+        repeat(plan, gather.pattern(plan, bias, y.shape.width), y)
+        job["mode"] = ADD
+    late = relu and (gather.overlaps or (gather.sum_blocks > 1 and y.shape.channels % BLOCK != 0))
+    if not late:
+        job["mode"] |= RELUS[relu]
+    gather.split(job, tensor.image, rows.stride * tensor.row, y.shape)
+    work = y.shape.size * rows.size * columns.size * each
+    cut = gather.parts(job, x, y, 1 if gather.overlaps else plan.parts(work))
+    if len(cut) > 1:
+        plan.split("conv_forward", cut, y)
+    else:
+        plan.each_chunk("conv_forward", job, {"x": x, "y": y})
+    if late:
+        apply(plan, relu, y, y, y)
+
+
+def emit_input_gradient(
+    plan: Emit,
+    weight: tuple[int, NDArray[np.intp]],
+    phases: tuple[AxisPhase, AxisPhase],
+    dy: Tensor,
+    dx: Tensor,
+    *,
+    groups: int,
+    add: bool,
+) -> None:
+    """Add the gradient of one phase of the stride: pixels of dx that are reached by the same taps.
+
+    Parameters
+    ----------
+    plan : Emit
+        The step to add it to.
+    weight : (address, order)
+        The layer's packed weights, and the offset of each of (K, C / groups, kh, kw).
+    phases : (AxisPhase, AxisPhase)
+        Of rows and of columns.
+    dy, dx : Tensor
+        Gradients of the output and of the input.
+    groups : int
+        Of channels.
+    add : bool
+        Add to dx instead of overwriting it.
+    """
+    rows, columns = phases
+    outputs, each = dy.shape.channels // groups, dx.shape.channels // groups
+    segments = [(oy * dy.row + ox * dy.pixel, outputs) for oy in rows.offsets for ox in columns.offsets]
+    if groups == 1 and columns.consecutive:
+        step = max(len(columns.taps), 1)
+        segments = [(offset, outputs * step) for offset, _ in segments[::step]]
+    gather = Gather(segments or [(0, 0)], groups, outputs, each)
+    shape = Shape(rows.count, columns.count, dx.shape.channels)
+    panel, zeros = pack_mirrored(plan, weight, phases, groups=groups)
+    job = gather.job(plan, shape, panel=panel, bias=zeros)
+    job["x_step"], job["x_line"] = dy.pixel, dy.row
+    job["y_step"], job["y_line"] = columns.stride * dx.pixel, rows.stride * dx.row
+    job["mode"] = ADD if add else 0
+    gather.split(job, dy.image, dy.row, shape)
+    first = rows.first * dx.row + columns.first * dx.pixel
+    plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+
+
+def pack_mirrored(
+    plan: Emit,
+    weight: tuple[int, NDArray[np.intp]],
+    phases: tuple[AxisPhase, AxisPhase],
+    *,
+    groups: int,
+) -> tuple[int, int]:
+    """Addresses of a phase's weights, in a panel for the gradient of the input, and of zeros as biases."""
+    address, order = weight
+    outputs, each = order.shape[0] // groups, order.shape[1]
+    taps = [(i, j) for i in phases[0].taps for j in phases[1].taps]
+    blocks = -(-each // BLOCK)
+    panel = np.full((groups, blocks * BLOCK, len(taps), outputs), -1, np.intp)
+    grouped = order.reshape(groups, outputs, *order.shape[1:])
+    for position, (i, j) in enumerate(taps):
+        panel[:, :each, position] = grouped[..., i, j].transpose(0, 2, 1)
+    panel = panel.reshape(groups, blocks, BLOCK, -1)
+    packed = plan.pack(address, np.ascontiguousarray(panel.transpose(0, 1, 3, 2)))
+    return packed, plan.constant(np.zeros(groups * blocks * BLOCK, np.float32))
