@@ -47,6 +47,11 @@ Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `Rel
 maps and one factor per channel), and for texts those of `cnncli.nn.layers.text`. Each has `shape(inputs)`,
 `window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to
 `Node`s (name, layer, inputs, shape, input_shapes).
+
+A step is planned in passes, each in a module: `fusion` rewrites the graph into stages, `schedule` lets their
+layers add native calls (all that they see of it is `emit.Emit`), `memory` gives tensors their addresses,
+`slots` sums partial gradients; `inference` and `step` put them together and run them.
+
 Losses: `SoftmaxCrossEntropy` (labels, or (N, K) probabilities), `SigmoidCrossEntropy`, `SmoothL1`.
 Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is the base rate times
 `Schedule(kind, steps).factor(step)`.
