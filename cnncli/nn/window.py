@@ -70,6 +70,13 @@ class Axis:
         return count - ((count - 1) * self.stride >= pixels + self.before)
 
 
+def same_sides(pixels: int, axis: Axis) -> Sides:
+    """Zeros before and after so many pixels that give one output for every ``stride`` of them."""
+    outputs = -(-pixels // max(axis.stride, 1))
+    zeros = max(0, (outputs - 1) * axis.stride + axis.extent - pixels)
+    return zeros // 2, zeros - zeros // 2
+
+
 Window = tuple[Axis, Axis]
 POINT: Window = (Axis(), Axis())
 

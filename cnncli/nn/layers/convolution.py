@@ -27,7 +27,7 @@ from cnncli.nn.layer import (
     refuse_flattened,
     vector_parameter,
 )
-from cnncli.nn.window import Axis, Padding, Pair, Sides, Window, pair, sides, window_of
+from cnncli.nn.window import Padding, Pair, Sides, Window, pair, same_sides, sides, window_of
 
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
@@ -68,7 +68,7 @@ class Conv(Layer):
         if not isinstance(self.padding, str):
             return sides(self.padding)
         rows, columns = (
-            _same(size, axis)
+            same_sides(size, axis)
             for size, axis in zip(x[:2], window_of(self.kernel, self.stride, 0, self.dilation), strict=True)
         )
         return rows, columns
@@ -314,10 +314,3 @@ class Conv(Layer):
 
     def _dilated(self, axis: int) -> int:
         return pair(self.dilation)[axis]
-
-
-def _same(pixels: int, axis: Axis) -> Sides:
-    """Zeros before and after so many pixels that give one output for every ``stride`` of them."""
-    outputs = -(-pixels // max(axis.stride, 1))
-    zeros = max(0, (outputs - 1) * axis.stride + axis.extent - pixels)
-    return zeros // 2, zeros - zeros // 2

@@ -30,8 +30,8 @@ class BatchNorm(Layer):
     """Each channel minus its mean, divided by its standard deviation, with a learned scale and shift.
 
     Training uses the statistics of the whole batch, for any number of threads; inference the running
-    statistics, folded into the convolution before it. A frozen batch norm (see `Plan`) uses the running
-    statistics in training too.
+    statistics, folded into the convolution before it. A frozen batch norm (see `TrainingStep`) uses the
+    running statistics in training too.
 
     Attributes
     ----------
