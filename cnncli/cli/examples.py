@@ -116,6 +116,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(
             'cnncli train photos -m "conv16 relu pool fc" --epochs 1', "Train a network of your own layers."
         ),
+        Example(
+            "cnncli train movie-reviews --epochs 1 -o runs/reviews",
+            "Train TextCNN on the reviews that ship; reviews.tsv may be yours.",
+        ),
+        Example(
+            'cnncli predict -m runs/reviews --text "A moving film."',
+            "Ask that network about a text; or pipe texts in, one a line.",
+        ),
     ),
     "samples": (
         Example("cnncli samples", "Copy the images to the folder samples."),

@@ -117,7 +117,7 @@ def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, th
     found_there = [word in reader.input.vocabulary for word in words]
     (predicted, _), *_ = decoded.bars()
     sections = text_sections(found, words, found_there, predicted)
-    shown_sections = [each for each in sections if not layers or each.name in layers]
+    shown_sections = [each for each in sections if not layers or each.name in ("text", *layers)]
     page = Page(
         f"Words and filters of {trained.checkpoint.architecture.name}",
         f"{trained.network.size:,} parameters, {len(trained.task.outputs)} classes",

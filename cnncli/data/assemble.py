@@ -372,7 +372,9 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
             "Ask for a smaller size, or save smaller images.",
         )
     if load_options.for_training:
-        train.targets.check_learnable(description.name, description.warnings)
+        left_out = description.skipped
+        more = (f"{len(left_out):,} left out, the first: {left_out[0].sentence}",) if left_out else ()
+        train.targets.check_learnable(description.name, (*description.warnings, *more))
 
 
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:

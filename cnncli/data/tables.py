@@ -55,7 +55,7 @@ def load_table(path: Path, load_options: LoadOptions) -> Dataset:
     with closing(sheet.rows()) as rows:
         head = [row for _, row in islice(rows, 2)]
     if not head:
-        raise CnncliError(f"{shown(path)} is empty; expected a table of images", _EXPECTED)
+        raise CnncliError(f"{shown(path)} is empty; expected a table of images or texts", _EXPECTED)
     lookup = FileLookup(path.parent)
     if load_options.layout.path_column is None:
         from cnncli.data.pixel_tables import load_pixel_cells, load_pixel_columns

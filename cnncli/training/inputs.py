@@ -95,7 +95,9 @@ def _of_pictures(
 
     for flag, value in (("--vectors", options.vectors), ("--text-column", options.text_column)):
         if value is not None:
-            raise OptionError(f"{flag} is for texts, but the data are images", f"Leave {flag} out.")
+            raise OptionError(
+                f"{flag} is for texts, but the data are images; expected no {flag}", f"Leave {flag} out."
+            )
     counts = level_counts(dataset.train, threads=threads)
     preprocessing, warnings = preprocessing_of(
         dataset, start.preprocessing if start else None, threads, counts=counts
