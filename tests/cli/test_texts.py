@@ -118,8 +118,8 @@ def test_lines_of_a_pipe_are_answered_as_they_come(start, trained):
         process.stdin.write(f"{text}\n".encode())
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["predictions"][0]["label"] == label
-    process.stdin.close()
-    assert process.wait(timeout=60) == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
