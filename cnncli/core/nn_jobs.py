@@ -552,18 +552,6 @@ EMBED_SUMS = np.dtype(
     align=True,
 )
 
-# One step of an optimiser for the rows of a table that are listed.
-OPTIMISE_LISTED = np.dtype(
-    [
-        ("listed", "i8"),  # as in `EMBED_SUMS`
-        ("first_block", "i8"),  # of the table, in rows of one block of weights
-        ("row_blocks", "i8"),  # of a row of the table
-        ("tasks", "i8"),
-        *((name, OPTIMISE.fields[name][0]) for name in OPTIMISE.names),  # type: ignore[union-attr,index]
-    ],
-    align=True,
-)
-
 # Convolution along the words of a text, ReLU, and the maximum over time. Windows reach beyond both ends of
 # the text, where x is 0; each holds one word at least.
 OVER_TIME = np.dtype(

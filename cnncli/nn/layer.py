@@ -69,7 +69,7 @@ class Parameter:
     decay: bool = False
     max_norm: float = 0.0
 
-    sparse: ClassVar[bool] = False  # a step changes only those rows that its batch has a gradient for
+    sparse: ClassVar[bool] = False  # only those rows have a gradient that occur in a batch: `listed`
 
     @property
     def outputs(self) -> int:

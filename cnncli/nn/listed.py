@@ -1,4 +1,4 @@
-"""Rows of a table that a step has a gradient for: those of the words of its batch."""
+"""Rows of a table that a step has a gradient for: those of the words of its batch; others are 0."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TASKS = 64  # at most, among which rows are divided
 
 
 class ListedRows:
-    """Which rows of a table occur in a batch and where, and the records of the loops that go by that list.
+    """Which rows of a table occur in a batch and where, and the record of the loop that goes by that list.
 
     Attributes
     ----------
     name : str
         Of the table, such as ``embedding.weight``.
     tasks : int
-        Calls of a loop: it gives each an equal part of the rows.
+        Calls of the loop, which gives each an equal part of the rows.
     """
 
     def __init__(self, schedule: Schedule, node: str, table: Parameter, *, words: int) -> None:
@@ -53,20 +53,9 @@ class ListedRows:
             squares=self._schedule.squares_address(self.name),
         )
 
-    def optimise_job(self, **fields: float) -> NDArray[np.void]:
-        """The record of ``optimise_listed``, with the fields of ``optimise``."""
-        return self._schedule.job(
-            nn_jobs.OPTIMISE_LISTED,
-            listed=self._listed.ctypes.data,
-            first_block=self._network.row_range(self.name)[0],
-            row_blocks=self._table.blocks,
-            tasks=self.tasks,
-            **fields,
-        )
-
     def start(self, texts: NDArray[np.float32]) -> None:
         """List the rows of a batch (n, 1, T, 1), and clear the gradients of those that the last one had."""
-        last = self._listed[1 : 1 + self._listed[0]]
+        last = self._network.touched.get(self.name, self._listed[:0])
         first, after = self._network.row_range(self.name)
         gradient = self._network.gradient[first * BLOCK : after * BLOCK].reshape(self._table.shape[0], -1)
         gradient[last] = 0
@@ -81,3 +70,4 @@ class ListedRows:
         self._starts[: starts.size] = starts
         self._starts[starts.size] = numbers.size
         self._places[: places.size] = places[order]
+        self._network.touched[self.name] = numbers[starts]

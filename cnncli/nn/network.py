@@ -51,6 +51,7 @@ class Network:
         self.weights = self._allocate(self.parameters)
         self.state = self._allocate(self.states)
         self._gradient: Floats | None = None
+        self.touched: dict[str, NDArray[np.int64]] = {}  # rows of tables in which the gradient is not 0
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             if scheme is not None:
                 self._store(name, initial_values(parameter, name=name, seed=seed, scheme=scheme))

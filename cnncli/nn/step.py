@@ -129,9 +129,7 @@ class TrainingStep:
         for decays in (True, False):
             parameters = {name: network.parameters[name] for name in names}
             ranges = [
-                network.row_range(name)
-                for name, parameter in parameters.items()
-                if parameter.decay == decays and not parameter.sparse
+                network.row_range(name) for name, parameter in parameters.items() if parameter.decay == decays
             ]
             tasks = [
                 (first + lo, first + hi)
@@ -142,9 +140,6 @@ class TrainingStep:
                 decay = self.optimiser.weight_decay if decays else 0.0
                 jobs.append(schedule.job(nn_jobs.OPTIMISE, decay=decay, **common))
                 schedule.whole("optimise", jobs[-1], tasks)
-        for rows in schedule.listed:
-            jobs.append(rows.optimise_job(**common))
-            schedule.whole("optimise_listed", jobs[-1], pieces(rows.tasks, 1))
         return jobs
 
     def _limit_norms(self, names: Sequence[str]) -> None:

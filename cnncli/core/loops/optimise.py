@@ -23,18 +23,13 @@ def clip_factor(job):
     return vmin(splat(job.limit) / (norm + splat(np.float32(1e-6))), splat(ONE))
 
 
-@inline
-def factor_of(job):
-    """Factor of the gradient: 1 where its norm has no limit."""
-    return clip_factor(job) if job.limit > np.float32(0) else splat(ONE)
-
-
-@inline
-def update(job, factor, start, end):
-    """One step for the weights from byte ``start`` to byte ``end``."""
+def loop(job_pointer, scratch, lo, hi):
+    """Rows lo to hi, of one block each."""
+    job = record(job_pointer)
     kind = job.kind
     rate = splat(job.rate)
     decay = splat(job.decay)
+    factor = clip_factor(job) if job.limit > np.float32(0) else splat(ONE)
     momentum = splat(job.momentum)
     rest = splat(ONE - job.momentum)
     damped = splat(ONE - job.dampening)
@@ -43,7 +38,7 @@ def update(job, factor, start, end):
     epsilon = splat(job.epsilon)
     step = rate * splat(job.correction)
     root = splat(job.square_correction)
-    for at in range(start, end, VECTOR_BYTES):
+    for at in range(lo * BLOCK_BYTES, hi * BLOCK_BYTES, VECTOR_BYTES):
         weight = vload(job.weight + at)
         gradient = vload(job.gradient + at) * factor
         if kind == ADAMW:
@@ -67,9 +62,3 @@ def update(job, factor, start, end):
             vstore(job.second + at, square)
             weight = weight - step * mean / (vsqrt(square) * root + epsilon)
         vstore(job.weight + at, weight)
-
-
-def loop(job_pointer, scratch, lo, hi):
-    """Rows lo to hi, of one block each."""
-    job = record(job_pointer)
-    update(job, factor_of(job), lo * BLOCK_BYTES, hi * BLOCK_BYTES)
