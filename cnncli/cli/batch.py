@@ -1,16 +1,14 @@
 """Many inputs: reading, filtering and writing overlapped, results in order, the rate on a terminal."""
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from cnncli.cli.exit_codes import Stopped
 from cnncli.core.heap import keep_freed_memory
 from cnncli.records import record
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from cnncli.threaded import in_order
 
 Item = TypeVar("Item")
 AHEAD = 3  # items a worker may be ahead of the one that is reported next
@@ -106,34 +104,15 @@ def _overlapped(
     items: Sequence[Item], work: Work[Item], threads: int, stopping: list[int]
 ) -> Iterator[tuple[Item, Outcome]]:
     """As many items at a time as there are threads, in order, until a signal comes."""
-    from concurrent.futures import ThreadPoolExecutor
-
     workers = min(threads, len(items))
-    left = False
 
     def attempt(item: Item) -> Outcome | None:
-        return None if stopping or left else _outcome(work, item, threads // workers)
+        return None if stopping else _outcome(work, item, threads // workers)
 
-    waiting: deque[tuple[Item, Future[Outcome | None]]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(attempt, item)))
-            if len(waiting) == workers * AHEAD:
-                yield from _ended(waiting.popleft())
-        while waiting:
-            yield from _ended(waiting.popleft())
-    finally:
-        left = True
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ended(begun: "tuple[Item, Future[Outcome | None]]") -> Iterator[tuple[Item, Outcome]]:
-    """An item with its outcome, as soon as it is there; nothing if a signal came before the work."""
-    item, future = begun
-    outcome = future.result()
-    if outcome is not None:
-        yield item, outcome
+    with closing(in_order(items, attempt, threads=workers, ahead=workers * AHEAD)) as outcomes:
+        for item, outcome in outcomes:
+            if outcome is not None:  # a signal came before the work
+                yield item, outcome
 
 
 def _outcome(work: Work[Item], item: Item, threads: int) -> Outcome:

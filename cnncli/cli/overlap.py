@@ -3,10 +3,12 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 from cnncli.core.threads import current_core, leave_core
+from cnncli.threaded import Pool, Task
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,11 +20,11 @@ _AHEAD = 4  # shares a worker may be ahead of the reader
 class _Share:
     """Items that one worker takes at a time, and what became of them."""
 
+    task: Task[None]
+
     def __init__(self, items: Sequence[object]) -> None:
         self.items = items
         self.results: list[object] = []
-        self.fault: BaseException | None = None
-        self.done = threading.Event()
 
 
 class _Stage:
@@ -30,15 +32,11 @@ class _Stage:
 
     def __init__(self, work: Callable[[object], object], workers: int) -> None:
         self.work = work
-        self.waiting: queue.SimpleQueue[_Share | None] = queue.SimpleQueue()
+        self.pool = Pool(workers)
         self.ordered: queue.SimpleQueue[_Share | BaseException | None] = queue.SimpleQueue()
         self.room = threading.Semaphore(workers * _AHEAD)
-        self.left = False
         self.size = 1
         self.reader_core = current_core()
-        self.workers = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
-        for worker in self.workers:
-            worker.start()
 
     def feed(self, groups: Iterable[Sequence[object]]) -> None:
         """Cut groups into shares, no further ahead than there is room."""
@@ -47,40 +45,28 @@ class _Stage:
                 at = 0
                 while at < len(group):
                     self.room.acquire()
-                    if self.left:
+                    if self.pool.left:
                         return
                     share = _Share(group[at : at + self.size])
                     at += len(share.items)
+                    share.task = self.pool.begin(partial(self._work, share))
                     self.ordered.put(share)
-                    self.waiting.put(share)
         except BaseException as fault:  # noqa: BLE001 - raised again where the results are read
             self.ordered.put(fault)
         finally:
             self.ordered.put(None)
 
-    def _work(self) -> None:
-        while (share := self.waiting.get()) is not None:
-            leave_core(self.reader_core)
-            start = perf_counter()
-            try:
-                for item in share.items:
-                    if self.left:
-                        break
-                    share.results.append(self.work(item))
-            except BaseException as fault:  # noqa: BLE001 - raised again where the results are read
-                share.fault = fault
+    def _work(self, share: _Share) -> None:
+        leave_core(self.reader_core)
+        start = perf_counter()
+        try:
+            for item in share.items:
+                if self.pool.left:
+                    break
+                share.results.append(self.work(item))
+        finally:
             pace = (perf_counter() - start) / len(share.items)
             self.size = max(1, min(_MOST, int(_LONGEST / max(1e-9, pace))))
-            share.done.set()
-
-    def leave(self) -> None:
-        """Let the workers go; a feeder that waits for input is left behind."""
-        self.left = True
-        self.room.release()
-        for _ in self.workers:
-            self.waiting.put(None)
-        for worker in self.workers:
-            worker.join()
 
 
 def overlapped(
@@ -105,12 +91,14 @@ def overlapped(
         One or more: the next in order, as soon as they are there, and those after them that are there
         too. Close the generator if it is left before its end.
     """
-    stage = _Stage(work, workers)  # type: ignore[arg-type]
-    threading.Thread(target=stage.feed, args=(groups,), daemon=True).start()
+    stage, feeder = _Stage(work, workers), Pool(1)  # type: ignore[arg-type]
+    feeder.begin(partial(stage.feed, groups))
     try:
         yield from _ready(stage, most)  # type: ignore[misc]
     finally:
-        stage.leave()
+        stage.pool.leave()
+        stage.room.release()
+        feeder.leave(wait=False)  # it may wait for input
 
 
 def _ready(stage: _Stage, most: int) -> Iterator[list[tuple[object, object]]]:
@@ -123,14 +111,14 @@ def _ready(stage: _Stage, most: int) -> Iterator[list[tuple[object, object]]]:
         run: list[tuple[object, object]] = []
         share: _Share | BaseException | None = first
         while isinstance(share, _Share):
-            if run and (len(run) >= most or not share.done.is_set()):
+            if run and (len(run) >= most or not share.task.done):
                 held = share
                 break
-            share.done.wait()
+            share.task.wait()
             stage.room.release()
             run += zip(share.items, share.results, strict=False)
-            if share.fault is not None:
-                share = share.fault
+            if share.task.fault is not None:
+                share = share.task.fault
                 break
             try:
                 share = stage.ordered.get_nowait()

@@ -6,10 +6,10 @@ resumption of partial files, and a lock with which two processes share one downl
 
 import contextlib
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from cnncli.data.model import Report
 from cnncli.errors import CnncliError
 from cnncli.files.locks import held
 from cnncli.modules import quiet_logs
+from cnncli.threaded import Pool
 
 _CHUNK = 1 << 14  # bytes; an incomplete chunk is lost when a server stalls
 _DAY = 86_400.0
@@ -297,14 +298,13 @@ def _reachable(urls: set[str], seconds: float) -> set[str]:
             answered.add(f"{host}:{port}")
 
     addresses = {url: _address(url) for url in urls}
-    threads = [
-        threading.Thread(target=connect, args=address, daemon=True) for address in set(addresses.values())
-    ]
-    for thread in threads:
-        thread.start()
+    servers = set(addresses.values())
+    pool = Pool(len(servers))
+    tries = [pool.begin(partial(connect, *server)) for server in servers]
     deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    for each in tries:
+        each.wait(max(0.0, deadline - time.monotonic()))
+    pool.leave(wait=False)
     return {url for url, (host, port) in addresses.items() if f"{host}:{port}" in answered}
 
 

@@ -1,8 +1,7 @@
 """Batches of a split: in order or shuffled, augmented, normalised, reproducible bit by bit."""
 
-import queue
-import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from cnncli.data.model import Arrays, Split
 from cnncli.data.random_numbers import shuffled
 from cnncli.data.targets import Targets
 from cnncli.data.warp import Draws, Renderer, drawn_samples, mix_up, moves_of, plain_samples
+from cnncli.threaded import in_order
 
 _BLOCK_VALUES = 1 << 20  # float32 values that are rendered at a time: 4 MB, several batches of small images
 _AHEAD = 2  # decoded blocks that wait while one is trained on
@@ -175,40 +175,16 @@ class Loader:
 
     def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:
         """Batches of blocks that a thread reads, decodes and renders in advance."""
-        ready: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(_AHEAD)
-        stop = threading.Event()
         # One block is trained on, `_AHEAD` wait, one is being made, and one may not have been released yet.
         self._provide_buffers(_AHEAD + 3)
 
-        def hand_over(item: list[Batch] | BaseException | None) -> None:
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.1)
-                except queue.Full:
-                    continue
-                return
+        def made(turn: int) -> list[Batch]:
+            indices, buffer = blocks[turn], turn % len(self._buffers)
+            raw = self._raw[buffer][: len(indices)]
+            self._split.read(indices, raw, threads=self._threads)
+            sources = np.arange(len(indices), dtype=np.intp)
+            return self._rendered(raw, sources, indices, epoch=epoch, buffer=buffer)
 
-        def work() -> None:
-            try:
-                for turn, indices in enumerate(blocks):
-                    if stop.is_set():
-                        return
-                    buffer = turn % len(self._buffers)
-                    raw = self._raw[buffer][: len(indices)]
-                    self._split.read(indices, raw, threads=self._threads)
-                    sources = np.arange(len(indices), dtype=np.intp)
-                    hand_over(self._rendered(raw, sources, indices, epoch=epoch, buffer=buffer))
-                hand_over(None)
-            except BaseException as fault:  # noqa: BLE001 - raised again where the batches are used
-                hand_over(fault)
-
-        worker = threading.Thread(target=work, name="cnncli-loader", daemon=True)
-        worker.start()
-        try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield from item
-        finally:
-            stop.set()
-            worker.join()
+        with closing(in_order(range(len(blocks)), made, threads=1, ahead=_AHEAD + 2)) as ready:
+            for _, batches in ready:
+                yield from batches

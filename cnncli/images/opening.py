@@ -6,7 +6,6 @@ interpreter lock. So this module imports nothing heavy, and `decode_ahead` can b
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import functools
 import itertools
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cnncli.images.arrow import use_large_pages
 from cnncli.modules import quiet_logs
+from cnncli.threaded import Pool
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -90,24 +90,11 @@ class _AheadDecoder:
     """Decode images in a thread, one after the other, until the first is requested."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
         self._images: dict[tuple[int, ...], ImageFile] = {}  # by the identity of the file
-        self._stopping = False
-        self._ended = _thread.allocate_lock()  # held until the thread has ended
-        self._ended.acquire()
         self._pixel_budget = _MOST_AHEAD if len(paths) == 1 else _MOST_OF_MANY
-        _thread.start_new_thread(self._decode_all, ())
-
-    def _decode_all(self) -> None:
-        try:
-            for path in self._paths:
-                if self._stopping:
-                    break
-                # The regular reader will meet the same error and report it.
-                with contextlib.suppress(Exception):
-                    self._decode(path)
-        finally:
-            self._ended.release()
+        self._pool = Pool(1)
+        # What a task raises stays in it: the regular reader will meet the same error and report it.
+        self._tasks = [self._pool.begin(functools.partial(self._decode, path)) for path in paths]
 
     def _decode(self, path: Path) -> None:
         with path.open("rb") as stream:
@@ -124,14 +111,13 @@ class _AheadDecoder:
 
     def take(self, stream: IO[bytes]) -> ImageFile | None:
         """Remove and return the decoded image of a stream's file; None where there is none."""
-        self._stopping = True
-        self.wait()
+        self._pool.leave()
         return self._images.pop(_identity(stream), None)
 
     def wait(self) -> None:
-        """Wait until the thread has ended."""
-        with self._ended:
-            pass
+        """Wait until all that is to be decoded is."""
+        for task in self._tasks:
+            task.wait()
 
 
 _ahead: list[_AheadDecoder] = []
