@@ -205,7 +205,8 @@ def _about(words: list[str]) -> str:
 def _shell(command: str, words: Sequence[str]) -> str:
     given = [word.partition("=")[0] for word in words]
     if command == "convolve" and not {"-k", "--kernel"} & set(given):
-        inputs = (read_plainly([command, *words]) or {}).get("inputs") or []  # not the values of options
+        settings = read_plainly([command, *words])
+        inputs = (settings and settings.inputs) or []  # not the values of options
         named = [word for word in inputs[1:] if is_kernel(word)]
         words = [word for word in words if word not in named]
         words = [*words, *(part for spec in named or ["sobel"] for part in ("-k", spec))]
