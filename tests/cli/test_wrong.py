@@ -92,7 +92,7 @@ def test_words_of_other_programs(run, two_lines, words, hint):
     [
         ("featuremaps a.png b.png", "'b.png' is given besides the INPUT; expected nothing more"),
         ("formats a", "'a' is given; expected no argument"),
-        ("featuremaps", "no INPUT is given; expected one"),
+        ("evaluate", "no DATASET is given; expected one"),
         ("predict -m", "-m has no value; expected one after it"),
         ("train mnist --no-splits=3", "--no-splits has a value; expected none"),
         ("train mnist --epochs two", "--epochs is 'two'; expected a whole number"),
