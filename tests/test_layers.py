@@ -273,7 +273,8 @@ WARM = {
         "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
         "options.convolve options.evaluate options.featuremaps options.formats options.help options.kernels "
-        "options.model options.models options.predict options.samples options.shared options.train",
+        "options.model options.models options.predict options.samples options.shared options.train "
+        "options.weights",
     },
 }
 OWN = """

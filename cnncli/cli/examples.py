@@ -125,6 +125,16 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Ask that network about a text; or pipe texts in, one a line.",
         ),
     ),
+    "weights": (
+        Example(
+            "cnncli weights w.safetensors -m resnet18",
+            "Check whether weights of torchvision fit their network.",
+        ),
+        Example(
+            "cnncli weights w.safetensors -m resnet18 -o n.safetensors",
+            "Write them as a checkpoint, for -m of every command.",
+        ),
+    ),
     "samples": (
         Example("cnncli samples", "Copy the images to the folder samples."),
         Example("cnncli samples pictures", "Copy them to another folder."),

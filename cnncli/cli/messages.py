@@ -15,8 +15,8 @@ _KINDS = ("error: ", "hint: ", "note: ", "warning: ")
 
 
 def report_error(error: CnncliError) -> None:
-    """Two lines on standard error: what happened, and what to do next."""
-    report(f"error: {error.message}", f"hint: {error.hint}")
+    """Two lines on standard error: what happened, and what to do next; after a hint, lines that it gives."""
+    report(f"error: {error.message}", *f"hint: {error.hint}".split("\n"))
 
 
 def report(*lines: str, exactly: bool = False) -> None:

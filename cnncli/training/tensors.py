@@ -226,7 +226,8 @@ def _foreign(path: Path, data: Content) -> CnncliError:
 def _conversion(path: Path) -> str:
     """How to turn a file of PyTorch, which can run programs when it is opened, into one that cannot."""
     return (
-        "Convert it with PyTorch, since pickles can run programs and are never opened here:\n"
+        "Convert it in Python (import torch, safetensors.torch), as pickles can run programs and are never "
+        "opened here:\n"
         f"  weights = torch.load({path.name!r}, weights_only=True)\n"
         f"  safetensors.torch.save_file(weights, {path.with_suffix('.safetensors').name!r})"
     )

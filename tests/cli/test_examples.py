@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from safetensors.numpy import save_file
 
 from cnncli.cli.app import app
 from cnncli.cli.examples import EXAMPLES
+from cnncli.models.choice import build
+from cnncli.training.weights.compare import shapes_of
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,13 +35,16 @@ GROUP = typer.main.get_command(app)
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """What the examples name: photographs, classes of them, scanned digits."""
+    """What the examples name: photographs, classes of them, scanned digits, weights of another program."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     (tmp_path / "scans").mkdir()
     shutil.copy(ROOT / "samples/digits/7.png", tmp_path / "scans/page.png")
     picture = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
     for name in ("photo.jpg", "photo.png"):
         picture.save(tmp_path / name)
+    shapes = shapes_of(build("resnet18", (224, 224, 3), 1000))
+    arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
+    save_file(arrays, tmp_path / "w.safetensors")
     for level, name in ((60, "cat"), (190, "dog")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(20):

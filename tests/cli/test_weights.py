@@ -118,3 +118,32 @@ def test_train_from_them(run, photo, network, tmp_path):
     trained = load_checkpoint(tmp_path / "run").arrays
     assert np.array_equal(trained["layer4.1.conv2.weight"], network.export()["layer4.1.conv2.weight"])
     assert trained["fc.weight"].shape == (2, 24)
+
+
+def test_written_once_and_used_by_its_name_alone(run, photo, network):
+    photo("a.png", (90, 131, 3))
+    words = [str(word) for word in (*GIVEN, "--classes", "names.txt")]
+    direct = run("predict", "a.png", *words, "--json").out
+    named = [word for word in words if word not in ("--weights", "w.safetensors")]
+    done = run("weights", "w.safetensors", *named, "-o", "net.safetensors", "--json")
+    (told,) = done.results
+    found = [told[name] for name in ("model", "classes", "named", "resize", "crop")]
+    assert found == [MODEL, 3, True, 70, 64]
+    assert run("predict", "a.png", "-m", "net.safetensors", "--json").out == direct
+    assert "knows its network" in run("weights", "net.safetensors", "-m", MODEL).err
+
+
+def test_what_is_read_is_not_written_over(run, network, tmp_path, two_lines):
+    before = (tmp_path / "w.safetensors").read_bytes()
+    words = ("w.safetensors", "-m", MODEL, "-q", "-o", "w.safetensors")
+    assert "is also read" in two_lines(run("weights", *words), 2)
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
+def test_lines_that_convert_a_pickle_stand_alone(run, tmp_path):
+    (tmp_path / "r.pth").write_bytes(b"PK\x03\x04 and so on")
+    done = run("weights", "r.pth", "-m", "resnet18")
+    *_, load, save = done.err.splitlines()
+    assert done.code == 1
+    assert load == "  weights = torch.load('r.pth', weights_only=True)"
+    assert save == "  safetensors.torch.save_file(weights, 'r.safetensors')"

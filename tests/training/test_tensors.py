@@ -206,6 +206,7 @@ def test_pickles_are_never_opened_but_converted(tmp_path):
     path.write_bytes(b"PK\x03\x04rest of a zip archive")
     with pytest.raises(CnncliError, match="PyTorch") as caught:
         read_tensors(path)
-    _, load, save = caught.value.hint.split("\n")
+    sentence, load, save = caught.value.hint.split("\n")
+    assert "import torch, safetensors.torch" in sentence
     assert load == "  weights = torch.load('resnet18.pth', weights_only=True)"
     assert save == "  safetensors.torch.save_file(weights, 'resnet18.safetensors')"

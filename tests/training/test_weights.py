@@ -8,6 +8,7 @@ from safetensors.numpy import save_file
 
 from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError
+from cnncli.models.catalog import MODELS
 from cnncli.models.choice import build
 from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
@@ -244,6 +245,11 @@ def test_published_weights(model, file, wanted):
     found = preprocessing(published(model, file, 3), Choices(), 3, model)
     assert (found.size[0], found.resize, found.interpolation, found.mean, found.std) == wanted
     assert found.long_side == "truncated"
+
+
+def test_networks_for_photographs_have_a_preprocessing():
+    usual = [name for name, model in MODELS.items() if model.usual[1] == 1000]
+    assert not [name for name in usual if not published(name, "", 3).mean]
 
 
 def test_options_override():

@@ -15,6 +15,7 @@ COMMANDS = (
     "featuremaps",
     "kernels",
     "models",
+    "weights",
     "formats",
     "train",
     "samples",

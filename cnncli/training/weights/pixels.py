@@ -68,6 +68,7 @@ _LITE = replace(_TIMM, mean=HALVES[0], std=HALVES[1])
 #: By the name of a model without its options.
 _PUBLISHED = {
     **dict.fromkeys(("alexnet", "resnet18", "resnet34", "resnet50", "resnet101"), _TORCHVISION),
+    **dict.fromkeys(("squeezenet1.0", "squeezenet1.1"), _TORCHVISION),
     **{f"vgg{depth}{norm}": _TORCHVISION for depth in (11, 13, 16, 19) for norm in ("", "-bn")},
     # Its published weights come from TensorFlow: with them transform_input is on, which takes the mean and
     # deviation of ImageNet back and puts these in their place.
