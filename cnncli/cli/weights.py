@@ -1,12 +1,12 @@
 """``cnncli weights``: weights of torchvision or timm, made into a checkpoint."""
 
 from pathlib import Path
-from typing import Any
 
 from cnncli.checked import as_json
 from cnncli.cli.elsewhere import checkpoint_elsewhere
 from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.names import overwritten
+from cnncli.cli.options.weights import Settings
 from cnncli.cli.streams import write_line
 from cnncli.errors import OptionError
 from cnncli.files.faults import in_unicode, shown
@@ -15,39 +15,11 @@ from cnncli.training.checkpoint import Checkpoint, save_checkpoint
 from cnncli.training.weights.pixels import sentence
 
 
-def run(
-    *,
-    weights: str,
-    model: str | None,
-    output: str | None,
-    json: bool,
-    quiet: bool,
-    debug: bool,
-    **given: Any,
-) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    weights : str
-        A file or a folder.
-    model : str or None
-        The network's name.
-    output : str or None
-        Where the checkpoint goes.
-    json, quiet, debug
-        As on the command line.
-    **given
-        The other options of weights from elsewhere.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
-    del debug  # the caller shows tracebacks
+def run(settings: Settings) -> int:
+    """Write the weights as a checkpoint, or say whether they fit; return the exit code."""
+    output = settings.output
     try:
-        checkpoint = checkpoint_elsewhere(model, {"weights": weights, **given}, quiet=quiet)
+        checkpoint = checkpoint_elsewhere(settings, quiet=settings.quiet)
     except OptionError as error:
         raise UsageError(error.message, error.hint) from error
     if output is not None:
@@ -57,7 +29,8 @@ def run(
                 "Choose another name with -o.",
             )
         save_checkpoint(Path(output), checkpoint)
-    for line in [_as_json(checkpoint, weights, output)] if json else _as_text(checkpoint, output):
+    told = _as_text(checkpoint, output)
+    for line in [_as_json(checkpoint, settings.weights, output)] if settings.json else told:
         write_line(line)
     return DONE
 
