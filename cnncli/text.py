@@ -45,6 +45,14 @@ def _in_json(character: str) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
+def amount(value: float, unit: str = "") -> str:
+    """A number that is read at a glance: 61.7 k, 1.2 M, 7.7 MB with a unit."""
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.0f} {unit}".rstrip()
+
+
 def brief(message: str) -> str:
     """Cut the values in a message at a length that a reader can take in.
 

@@ -1,17 +1,9 @@
-"""Tables of plain text that fit a terminal, and numbers that are read at a glance."""
+"""Tables of plain text that fit a terminal."""
 
 from collections.abc import Collection, Sequence
 
 _GAP = 2  # blanks between columns
 _INDENT = 2  # where columns need the room
-
-
-def amount(value: float, unit: str = "") -> str:
-    """A number that is read at a glance: 61.7 k, 1.2 M, 7.7 MB with a unit."""
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"{value:.0f} {unit}".rstrip()
 
 
 def table_lines(

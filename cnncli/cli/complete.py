@@ -292,6 +292,8 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "format_": _formats,
     ("train", "model"): _models,
     ("models", "model"): _networks,
+    ("draw", "model"): _networks,
+    "style": _one_of("blocks", "flow"),
     "model": _networks_or_shipped,
     "init": _shipped,
     "classes": _one_of("imagenet"),

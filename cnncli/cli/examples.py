@@ -96,6 +96,17 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
         Example("cnncli models imagenet", "Show a trained network, here the one for photographs."),
     ),
+    "draw": (
+        Example("cnncli draw lenet5 -o lenet5.png", "Draw feature maps as boxes."),
+        Example(
+            "cnncli draw googlenet --style flow",
+            "Draw modules and their insides as SVG, and print the file's name.",
+        ),
+        Example(
+            'cnncli draw "conv8 relu pool fc" --size 32 -o - >net.svg',
+            "Draw layers of your own.",
+        ),
+    ),
     "formats": (
         Example("cnncli formats", "Show which formats are read and written."),
         Example("cnncli formats --json", "Print them as JSON, one object per line."),

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from cnncli.cli.columns import amount, table_lines
+from cnncli.cli.columns import table_lines
 from cnncli.models.tree import Part
+from cnncli.text import amount
 
 _HEADING = ("layer", "", "output", "parameters", "mult-adds", "rec. field")
 _BY_WORTH = (0, 2, 3, 4, 1, 5)

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cnncli.cli.columns import amount
 from cnncli.cli.layer_table import layer_lines
 from cnncli.models.summary import Summary, summary
 from cnncli.models.tree import tree
+from cnncli.text import amount
 
 if TYPE_CHECKING:
     from cnncli.nn import Graph

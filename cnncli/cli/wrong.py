@@ -67,6 +67,7 @@ _COMMANDS = {
     **dict.fromkeys(
         ("model", "networks", "architectures", "summary", "summarize", "inspect", "info"), "models"
     ),
+    **dict.fromkeys(("plot", "diagram", "graph", "figure"), "draw"),
     **dict.fromkeys(("version",), "--version"),
 }
 #: What Typer says, and how it is said here.

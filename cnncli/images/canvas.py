@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
-from cnncli.images.letters import ASCENT, CAP, DESCENT, Point, length_of, runs_of, spell, strokes, write
+from cnncli.images.letters import (
+    ASCENT,
+    CAP,
+    DESCENT,
+    Point,
+    filled,
+    length_of,
+    runs_of,
+    spell,
+    strokes,
+    write,
+)
 from cnncli.records import record
 
 Pixels = NDArray[np.uint8]
@@ -180,6 +191,19 @@ class Canvas:
     def disc(self, center: Point, radius: float, *, fill: str = INK) -> Box:
         """Fill a circle."""
         return self._shape("disc", [(center, center)], 2 * radius, fill)
+
+    def area(self, points: Sequence[Point], *, fill: str) -> Box:
+        """Fill a polygon, with smooth edges."""
+        xs, ys = zip(*points, strict=True)
+        box = Box(floor(min(xs)), floor(min(ys)), ceil(max(xs)), ceil(max(ys)))
+
+        def paint(page: Image.Image) -> None:
+            moved = [(x - box.left, y - box.top) for x, y in points]
+            mask = filled(moved, (max(1, box.width), max(1, box.height)))
+            page.paste(ImageColor.getrgb(fill), (box.left, box.top), mask)
+
+        self._add("area", box, paint)
+        return box
 
     def image(self, box: Box, pixels: NDArray[np.generic]) -> Box:
         """Draw an image in a box.

@@ -223,3 +223,11 @@ def strokes(paths: Sequence[tuple[Point, ...]], extent: tuple[int, int], width: 
         for x, y in points:
             draw.ellipse((x - r, y - r, x + r, y + r), 255)
     return mask.resize(extent, Image.Resampling.BOX)
+
+
+def filled(points: Sequence[Point], extent: tuple[int, int]) -> Image.Image:
+    """Return a mask of the given size in which a polygon is filled."""
+    k = _OVERSAMPLE if max(extent) <= 200 else 4
+    mask = Image.new("L", (extent[0] * k, extent[1] * k))
+    ImageDraw.Draw(mask).polygon([(x * k - 0.5, y * k - 0.5) for x, y in points], 255)
+    return mask.resize(extent, Image.Resampling.BOX)

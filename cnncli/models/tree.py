@@ -84,18 +84,18 @@ def _runs(block: Block, *, fold: bool) -> list[list[Node | Block]]:
     runs: list[list[Node | Block]] = []
     for member in block.members:
         start = runs[-1][0] if runs and fold and isinstance(member, Block) else None
-        if start is not None and _form(start, start.name) == _form(member, member.name):
+        if start is not None and form(start, start.name) == form(member, member.name):
             runs[-1].append(member)
         else:
             runs.append([member])
     return runs
 
 
-def _form(member: Node | Block, within: str) -> tuple[Any, ...]:
+def form(member: Node | Block, within: str) -> tuple[Any, ...]:
     """All that makes a block what it is, but its name: equal for blocks that are alike."""
     name = member.name.removeprefix(within)
     if isinstance(member, Block):
-        return name, member.kind, *(_form(each, within) for each in member.members)
+        return name, member.kind, *(form(each, within) for each in member.members)
     inputs = [each.removeprefix(within) if each.startswith(f"{within}.") else "" for each in member.inputs]
     return name, member.layer, *inputs, member.shape, *member.input_shapes
 

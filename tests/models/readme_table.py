@@ -6,10 +6,10 @@ accuracy, is added to the README by hand; a row keeps its cells as long as the n
 
 from pathlib import Path
 
-from cnncli.cli.columns import amount
 from cnncli.models.catalog import MODELS
 from cnncli.models.choice import build
 from cnncli.models.summary import summary
+from cnncli.text import amount
 from tests.models.published import OURS
 
 README = Path(__file__).parents[2] / "README.md"

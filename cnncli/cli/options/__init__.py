@@ -15,6 +15,7 @@ COMMANDS = (
     "featuremaps",
     "kernels",
     "models",
+    "draw",
     "weights",
     "formats",
     "train",

@@ -1,0 +1,153 @@
+"""``cnncli draw``: a figure of a network."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnncli.checked import as_json
+from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.names import STREAM
+from cnncli.cli.network_entry import Entry, find_entry, read_wanted
+from cnncli.cli.options.draw import Settings
+from cnncli.cli.streams import write_line, write_stdout
+from cnncli.errors import CnncliError
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import in_unicode
+from cnncli.models.summary import Summary, summary
+from cnncli.nearest import did_you_mean
+from cnncli.nn.blocks import outline
+from cnncli.text import amount, printable
+from cnncli.views.architecture import STYLES
+from cnncli.views.architecture.cards import Card, cards
+from cnncli.views.architecture.page import Heading
+
+if TYPE_CHECKING:
+    from cnncli.views.figure.scene import Figure
+
+FORMATS = (".svg", ".png", ".pdf")
+_SCALES = {
+    "blocks": "Boxes: height, depth and thickness are the square roots of height, width and number of maps",
+    "flow": "",
+}
+
+
+def run(settings: Settings) -> int:
+    """Draw a network, and return the exit code.
+
+    The settings ``debug`` and ``threads`` are taken as by other commands; they change nothing.
+
+    Raises
+    ------
+    UsageError
+        There is no such network, style or format.
+    """
+    model, style = settings.model, settings.style
+    if style not in STYLES:
+        hint = did_you_mean(style, STYLES) or "Name one of them."
+        raise UsageError(f"--style is {style!r}; expected {' or '.join(STYLES)}", hint)
+    target, suffix = _target(settings)
+    try:
+        entry = find_entry(model, read_wanted(settings.size, settings.classes, settings.gray))
+    except CnncliError as error:
+        hint = error.hint.replace("-m ", "cnncli draw ")
+        raise UsageError(error.message.removeprefix("--model: "), hint) from error
+    table = summary(entry.graph)
+    shown = cards(outline(entry.graph), table, whole=settings.all)
+    figure = STYLES[style](entry.graph, table, _heading(entry, table, shown, style), whole=settings.all)
+    data = _encoded(figure, suffix)
+    if target == STREAM:
+        write_stdout(data)
+        return DONE
+    write_atomic(Path(target), data)
+    if settings.json:
+        write_line(as_json(_about(entry, figure, shown, (style, target))))
+    elif not settings.quiet:
+        write_line(printable(target))
+    return DONE
+
+
+def _target(settings: Settings) -> tuple[str, str]:
+    """The file to write, or ``-``, and the ending that says its format."""
+    target = f"{_stem(settings.model)}.svg" if settings.output is None else settings.output
+    suffix = ".svg" if target == STREAM else Path(target).suffix.lower()
+    if suffix not in FORMATS:
+        raise UsageError(
+            f"the figure's file is {target!r}; expected a name that ends in {', '.join(FORMATS)}",
+            "Give one of these endings: SVG and PDF stay sharp at any size.",
+        )
+    if settings.json and target == STREAM:
+        raise UsageError("--json and the figure would both be on standard output", "Give -o FILE.")
+    return target, suffix
+
+
+def _stem(model: str) -> str:
+    """A file's name for a network: that of its file, or its own without what shells and file systems mind."""
+    path = Path(model)
+    name = path.stem if path.suffix == ".safetensors" else path.name
+    return re.sub(r"[^\w.=-]+", "-", name).strip("-.")[:80] or "network"
+
+
+def _heading(entry: Entry, table: Summary, shown: list[Card], style: str) -> Heading:
+    """The network's name, where it is from, and its sums."""
+    model = entry.model
+    source = f"{model.about}. {model.paper}, {model.year}." if model and model.paper else ""
+    shape = entry.graph.input_shape
+    sums = (
+        f"{entry.classes:,} classes, {table.parameters:,} parameters, "
+        f"{amount(table.multiply_adds)} multiply-adds for an input of {shape}"
+    )
+    spoken = "; ".join(f"{', '.join(part.words for part in card.parts)}: {card.shape}" for card in shown)
+    notes = tuple(line for line in (source, sums, _SCALES[style]) if line)
+    return Heading(printable(entry.name), notes, f"{sums}. Input {shape}; {spoken}")
+
+
+def _encoded(figure: "Figure", suffix: str) -> bytes:
+    if suffix == ".svg":
+        from cnncli.views.figure.svg import as_svg
+
+        return as_svg(figure).encode()
+    if suffix == ".pdf":
+        try:
+            from cnncli.views.figure.pdf import as_pdf
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"PDF needs the package {error.name}, which is not installed",
+                "Install it with: pip install fpdf2",
+            ) from error
+        return as_pdf(figure)
+    from cnncli.images.picture import Picture
+    from cnncli.images.png import encode_png
+    from cnncli.views.figure.png import as_pixels
+
+    return encode_png(Picture((as_pixels(figure),)), compress=True)
+
+
+def _about(entry: Entry, figure: "Figure", shown: list[Card], drawn: tuple[str, str]) -> dict[str, Any]:
+    """What was drawn, for ``--json``.
+
+    Returns
+    -------
+    dict
+        name, architecture; style, output; width and height in pixels of 1/96 inch; cards, each with the names
+        of its layers or blocks, what they do, what it reads, shape (H, W, C), parameters and multiply_adds.
+    """
+    style, target = drawn
+    return {
+        "name": in_unicode(entry.name),
+        "architecture": entry.architecture,
+        "style": style,
+        "output": in_unicode(target),
+        "width": round(figure.width),
+        "height": round(figure.height),
+        "cards": [
+            {
+                "names": list(card.names),
+                "layers": [part.words for part in card.parts],
+                "reads": list(card.reads),
+                "shape": list(card.shape[:3]),
+                "parameters": card.parameters,
+                "multiply_adds": card.multiply_adds,
+            }
+            for card in shown
+        ],
+    }

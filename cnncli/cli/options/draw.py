@@ -1,0 +1,52 @@
+"""What can be said after ``cnncli draw``."""
+
+from cnncli.cli.options.model import argument, command, option
+from cnncli.cli.options.shared import DEBUG, JSON, QUIET, THREADS
+
+
+@command(
+    "Draw a network: its layers, their shapes, and how they are connected.\n\n"
+    "The figure fits on a page of A4. Blocks that are alike are drawn once, with the number of times, and "
+    "their insides beside the network."
+)
+class Settings:
+    """What was said after ``cnncli draw``."""
+
+    model: str = argument(
+        "The network: a name, with options if it has any (vgg16:width=0.5); layers, as train takes "
+        "them; a checkpoint, a run's folder, digits or imagenet.",
+        metavar="MODEL",
+        required=True,
+    )
+    output: str | None = option(
+        "--output",
+        "-o",
+        help="File to write: .svg, .png or .pdf (which needs fpdf2), or - for SVG on standard "
+        "output.  [default: MODEL.svg]",
+        metavar="FILE",
+    )
+    style: str = option(
+        "--style",
+        help="blocks: feature maps as boxes, their sides to scale; flow: cards from top to bottom, with "
+        "the names of the layers.",
+        metavar="STYLE",
+        default="blocks",
+    )
+    size: str | None = option(
+        "--size",
+        help="Size of the images, in pixels.  [default: the published network's, or 28]",
+        metavar="N|WxH",
+    )
+    classes: int | None = option(
+        "--classes", help="Number of classes.  [default: the published network's, or 10]", metavar="N"
+    )
+    gray: bool | None = option(
+        "--gray",
+        help="Images in gray or in colour.  [default: the published network's, or gray]",
+        off=("--color",),
+    )
+    all: bool = option("--all", help="Draw all layers of all blocks in their places.")
+    json: bool = JSON
+    quiet: bool = QUIET
+    threads: int | None = THREADS
+    debug: bool = DEBUG
