@@ -294,7 +294,6 @@ def damage(data):
         (lambda data: data[:-100], "damaged or cut short"),
         (lambda data: data[:50], "damaged or cut short"),
         (damage, "damaged"),
-        (lambda data: b"PK\x03\x04" + data, "zip archive, as PyTorch"),
         (lambda data: b"", "empty"),
         (lambda data: data.replace(b'\\"stripes\\"', b'\\"x\\",\\"y\\"', 1), "damaged"),
     ],
@@ -308,6 +307,20 @@ def test_checkpoints_that_cannot_be_used(run, net, rng, two_lines, tmp_path, con
     assert said in error
     assert "bad.safetensors" in error
     assert done.out == b""
+
+
+def test_a_pickle_is_refused_with_two_lines_of_python(run, rng, tmp_path):
+    save_gray("a.png", rng)
+    (tmp_path / "bad.pth").write_bytes(b"PK\x03\x04 and so on")
+    done = run("predict", "a.png", "-m", "bad.pth")
+    error, hint, *lines = done.err.splitlines()
+    assert error.startswith("error: bad.pth is a zip archive, as PyTorch")
+    assert hint.startswith("hint: Convert it in Python")
+    assert lines == [
+        "  weights = torch.load('bad.pth', weights_only=True)",
+        "  safetensors.torch.save_file(weights, 'bad.safetensors')",
+    ]
+    assert (done.code, done.out) == (2, b"")
 
 
 def test_weights_of_another_network(run, rng, two_lines, tmp_path):
