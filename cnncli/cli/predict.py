@@ -165,8 +165,8 @@ def _about_models(count: _Count) -> Iterator[str]:
     digits, photographs = count.models["digits"], count.models["imagenet"]
     if digits and photographs:
         yield (
-            f"note: classified by digits: {digits} small gray pictures; by imagenet, for photographs: "
-            f"{photographs} others; -m takes one network for all"
+            f"note: classified by digits: {digits} small gray picture{'s'[: digits != 1]}; by imagenet, for "
+            f"photographs: {photographs} other{'s'[: photographs != 1]}; -m takes one network for all"
         )
     elif digits:
         yield "note: classified by digits, the network for small gray pictures; -m imagenet names photographs"
