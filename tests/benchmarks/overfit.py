@@ -19,7 +19,6 @@ from PIL import Image
 from cnncli.models.choice import build
 from cnncli.nn import AdamW, Inference, Network, TrainingStep
 from cnncli.tasks.classification import Classification
-from cnncli.training.loop import objective
 
 NETWORKS = ("resnet18", "googlenet:aux", "vgg16-bn")
 COUNT = 16
@@ -69,11 +68,11 @@ def overfitted(name: str, photographs: Floats, *, steps: int, rate: float, threa
     count, *shape = photographs.shape
     labels = np.arange(count)
     graph = build(name, tuple(shape), count)
-    network = Network(graph, seed=0)
+    network, task = Network(graph, seed=0), Classification(tuple(map(str, labels)))
     step = TrainingStep(
         network,
         count,
-        objective=objective(network, Classification(tuple(map(str, labels)))),
+        objective=task.objective(tuple(graph.outputs)),
         optimiser=AdamW(weight_decay=0.0),
         threads=threads,
         cumulative_statistics=True,
