@@ -89,7 +89,7 @@ def run(settings: Settings) -> int:
     if input is None and text is None:
         raise UsageError(
             "no input is given; expected an image, - for standard input, or --text",
-            f"Run, for example, {_EXAMPLE}",
+            f"Run, for example: {_EXAMPLE}",
         )
     target = _target(output, input or "text", layers, view)
     trained = load_trained(settings, quiet=quiet)

@@ -55,7 +55,7 @@ def given_text(text: str | None, source: str | None) -> str:
     if text is not None:
         return text
     if source is None:
-        raise UsageError("no input is given; expected INPUT or --text", f"Run, for example, {_EXAMPLE}")
+        raise UsageError("no input is given; expected INPUT or --text", f"Run, for example: {_EXAMPLE}")
     data = (
         read_stdin(example="echo good | cnncli featuremaps - -m RUN -o maps.png")
         if source == STREAM

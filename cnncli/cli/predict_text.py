@@ -272,7 +272,7 @@ def _decoded(line: bytes, place: str, number: int) -> Text:
     except UnicodeDecodeError:
         return CnncliError(
             f"line {number:,} of {place} has bytes that are not UTF-8; expected text in UTF-8",
-            "Convert it, for example with: iconv -f WINDOWS-1252 -t UTF-8",
+            "Save it as UTF-8, for example by iconv -f WINDOWS-1252 -t UTF-8.",
         )
 
 

@@ -66,7 +66,7 @@ USAGE = {
     "threads": (["-k", "box", "--threads", "0"], "--threads is 0; expected 1 or more"),
     "max pixels": (["-k", "box", "--max-pixels", "0"], "--max-pixels is 0; expected 1 or more"),
     "option": (["-k", "box", "--foo"], "cnncli convolve has no option --foo"),
-    "option without value": (["-k"], "requires an argument"),
+    "option without value": (["-k"], "-k has no value; expected one after it"),
 }
 NEAREST = {"unknown name": "-k sobel", "mode": "same", "range": "clip", "format": "png"}
 

@@ -15,13 +15,14 @@ from cnncli.cli.kernels import (
     result_in_words,
     weight_rows,
 )
+from cnncli.cli.options.kernels import Settings
 from cnncli.errors import CnncliError
 from cnncli.filters.catalog import CATALOG
 from cnncli.filters.spec import parse_spec
 
 
 def kernels(spec, json):
-    return kernels_command.run(spec=spec, json=json, debug=False, quiet=False, threads=None)
+    return kernels_command.run(Settings(spec=spec, json=json))
 
 
 def written(render, *arguments, width=80):

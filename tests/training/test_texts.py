@@ -10,6 +10,7 @@ from cnncli.data.words import FIRST
 from cnncli.errors import OptionError
 from cnncli.training.checkpoint import load_checkpoint
 from cnncli.training.evaluation import evaluate
+from cnncli.training.loading import Execution
 from cnncli.training.options import TrainOptions
 from cnncli.training.session import begin, resume
 from cnncli.training.vectors import read_vectors
@@ -51,7 +52,7 @@ def test_a_run_learns_and_its_checkpoint_knows_its_words(table, tmp_path):
 
 
 def test_a_stopped_run_ends_with_the_same_bits(table, tmp_path):
-    whole = begin(options(table, opt="sgd"), output=str(tmp_path / "whole"), threads=2)
+    whole = begin(options(table, opt="sgd"), output=str(tmp_path / "whole"), execution=Execution(threads=2))
     whole.trainer.run(Watcher(), never)
     part = begin(options(table, opt="sgd"), output=str(tmp_path / "part"))
     seen = Watcher()
