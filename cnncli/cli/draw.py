@@ -1,6 +1,7 @@
 """``cnncli draw``: a figure of a network."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode
 from cnncli.models.summary import Summary, summary
 from cnncli.nearest import did_you_mean
-from cnncli.nn.blocks import outline
 from cnncli.text import amount, printable
-from cnncli.views.architecture import STYLES
-from cnncli.views.architecture.cards import Card, cards
+from cnncli.views.architecture.cards import Card
+from cnncli.views.architecture.draw import STYLES, draw
 from cnncli.views.architecture.page import Heading
+from cnncli.views.architecture.sheet import Sheet
 
 if TYPE_CHECKING:
     from cnncli.views.figure.scene import Figure
@@ -52,15 +53,15 @@ def run(settings: Settings) -> int:
         hint = error.hint.replace("-m ", "cnncli draw ")
         raise UsageError(error.message.removeprefix("--model: "), hint) from error
     table = summary(entry.graph)
-    shown = cards(outline(entry.graph), table, whole=settings.all)
-    figure = STYLES[style](entry.graph, table, _heading(entry, table, shown, style), whole=settings.all)
+    sheet = Sheet.of(entry.graph, table, whole=settings.all)
+    figure = draw(sheet, _heading(entry, table, sheet.shown, style), STYLES[style])
     data = _encoded(figure, suffix)
     if target == STREAM:
         write_stdout(data)
         return DONE
     write_atomic(Path(target), data)
     if settings.json:
-        write_line(as_json(_about(entry, figure, shown, (style, target))))
+        write_line(as_json(_about(entry, figure, sheet.shown, (style, target))))
     elif not settings.quiet:
         write_line(printable(target))
     return DONE
@@ -87,7 +88,7 @@ def _stem(model: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", name).strip("-.")[:80] or "network"
 
 
-def _heading(entry: Entry, table: Summary, shown: list[Card], style: str) -> Heading:
+def _heading(entry: Entry, table: Summary, shown: Sequence[Card], style: str) -> Heading:
     """The network's name, where it is from, and its sums."""
     model = entry.model
     source = f"{model.about}. {model.paper}, {model.year}." if model and model.paper else ""
@@ -122,7 +123,7 @@ def _encoded(figure: "Figure", suffix: str) -> bytes:
     return encode_png(Picture((as_pixels(figure),)), compress=True)
 
 
-def _about(entry: Entry, figure: "Figure", shown: list[Card], drawn: tuple[str, str]) -> dict[str, Any]:
+def _about(entry: Entry, figure: "Figure", shown: Sequence[Card], drawn: tuple[str, str]) -> dict[str, Any]:
     """What was drawn, for ``--json``.
 
     Returns

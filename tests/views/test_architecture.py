@@ -10,10 +10,11 @@ from cnncli.models.catalog import MODELS
 from cnncli.models.choice import build
 from cnncli.models.summary import summary
 from cnncli.nn.blocks import outline
-from cnncli.views.architecture import STYLES
 from cnncli.views.architecture.cards import cards
+from cnncli.views.architecture.draw import STYLES, draw
 from cnncli.views.architecture.layout import Gaps, forms, layered, ranks_of, spread
 from cnncli.views.architecture.page import PAGE, Heading
+from cnncli.views.architecture.sheet import Sheet
 from cnncli.views.figure.scene import Group, Line, Words
 
 NETWORKS = ("vgg16-bn", "googlenet:aux", "seresnet18", "efficientnet-lite0", "textcnn")
@@ -40,7 +41,9 @@ def crosses(line, box):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_text_is_readable(network, style):
-    figure = STYLES[style](network, summary(network), Heading("A network", ("of which much is known",)))
+    figure = draw(
+        Sheet.of(network, summary(network)), Heading("A network", ("of which much is known",)), STYLES[style]
+    )
     words = [item for item in figure.flat if isinstance(item, Words)]
     lines = [part for item in figure.flat if isinstance(item, Line) for part in pairwise(item.points)]
     assert not [(a.text, b.text) for i, a in enumerate(words) for b in words[:i] if overlap(a.box, b.box)]
@@ -104,7 +107,7 @@ def test_parts_are_of_about_one_length():
 
 
 def test_each_card_has_a_title_for_screen_readers(network):
-    figure = STYLES["flow"](network, summary(network), Heading("A network"))
+    figure = draw(Sheet.of(network, summary(network)), Heading("A network"), STYLES["flow"])
     titles = [item.title for item in figure.items if isinstance(item, Group)]
     for card in cards(outline(network), summary(network)):
         assert any(title.startswith(card.names[0]) for title in titles)
