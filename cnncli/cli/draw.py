@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.names import STREAM
-from cnncli.cli.network_entry import Entry, find_entry, read_wanted
+from cnncli.cli.network_entry import Entry, faults_of, find_entry, read_wanted
 from cnncli.cli.options.draw import Settings
 from cnncli.cli.streams import write_line, write_stdout
-from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode
 from cnncli.models.summary import Summary, summary
@@ -47,11 +46,8 @@ def run(settings: Settings) -> int:
         hint = did_you_mean(style, STYLES) or "Name one of them."
         raise UsageError(f"--style is {style!r}; expected {' or '.join(STYLES)}", hint)
     target, suffix = _target(settings)
-    try:
+    with faults_of("draw"):
         entry = find_entry(model, read_wanted(settings.size, settings.classes, settings.gray))
-    except CnncliError as error:
-        hint = error.hint.replace("-m ", "cnncli draw ")
-        raise UsageError(error.message.removeprefix("--model: "), hint) from error
     table = summary(entry.graph)
     sheet = Sheet.of(entry.graph, table, whole=settings.all)
     figure = draw(sheet, _heading(entry, table, sheet.shown, style), STYLES[style])

@@ -7,13 +7,21 @@ from shutil import get_terminal_size
 
 from cnncli.checked import as_json
 from cnncli.cli.columns import table_lines
-from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.exit_codes import DONE
 from cnncli.cli.layer_table import layer_lines
 from cnncli.cli.messages import wrapped
-from cnncli.cli.network_entry import Entry, about, entries, find_entry, part_json, read_wanted, refuse
+from cnncli.cli.network_entry import (
+    Entry,
+    about,
+    entries,
+    faults_of,
+    find_entry,
+    part_json,
+    read_wanted,
+    refuse,
+)
 from cnncli.cli.options.models import Settings
 from cnncli.cli.streams import write_line
-from cnncli.errors import CnncliError
 from cnncli.models.catalog import Limits, Range
 from cnncli.models.summary import Summary, summary
 from cnncli.models.tree import Part, tree
@@ -42,18 +50,13 @@ def run(settings: Settings) -> int:
         There is no such network, or it does not fit the images.
     """
     model, json = settings.model, settings.json
-    try:
+    with faults_of("models"):
         wanted = read_wanted(settings.size, settings.classes, settings.gray)
         if model is None:
             refuse(wanted, "without a network; expected it with one", "Name one, as in cnncli models vgg16.")
             lines = _list(json=json)
         else:
             lines = _network(find_entry(model, wanted), json=json, fold=not settings.all)
-    except UsageError:
-        raise
-    except CnncliError as error:
-        hint = error.hint.replace("-m ", "cnncli models ")
-        raise UsageError(error.message.removeprefix("--model: "), hint) from error
     for line in lines:
         write_line(line)
     return DONE

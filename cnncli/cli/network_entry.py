@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.trained import open_trained
 from cnncli.data.shipped import MODELS as SHIPPED
-from cnncli.errors import OptionError
+from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import in_unicode
 from cnncli.models.catalog import MODELS, Limits, Model, Range
 from cnncli.models.choice import architecture, model_named
@@ -85,6 +86,18 @@ def read_wanted(size: str | None, classes: int | None, gray: bool | None) -> Wan
         Where one is out of range.
     """
     return Wanted(parse_size(size), values.within("--classes", classes, 1, _MOST_CLASSES), gray)
+
+
+@contextmanager
+def faults_of(command: str) -> Iterator[None]:
+    """Make the faults of a network's name those of a wrong line, with hints for ``cnncli command NAME``."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except CnncliError as error:
+        hint = error.hint.replace("-m ", f"cnncli {command} ")
+        raise UsageError(error.message.removeprefix("--model: "), hint) from error
 
 
 def refuse(wanted: Wanted, where: str, hint: str) -> None:

@@ -1,15 +1,16 @@
 """What can be said after ``cnncli draw``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import DEBUG, JSON, QUIET, THREADS
+from cnncli.cli.options.shared import DEBUG, JSON, QUIET, THREADS, FormSettings
 
 
 @command(
     "Draw a network: its layers, their shapes, and how they are connected.\n\n"
     "The figure fits on a page of A4. Blocks that are alike are drawn once, with the number of times, and "
-    "their insides beside the network."
+    "their insides beside the network.",
+    after="style",
 )
-class Settings:
+class Settings(FormSettings):
     """What was said after ``cnncli draw``."""
 
     model: str = argument(
@@ -31,19 +32,6 @@ class Settings:
         "the names of the layers.",
         metavar="STYLE",
         default="blocks",
-    )
-    size: str | None = option(
-        "--size",
-        help="Size of the images, in pixels.  [default: the published network's, or 28]",
-        metavar="N|WxH",
-    )
-    classes: int | None = option(
-        "--classes", help="Number of classes.  [default: the published network's, or 10]", metavar="N"
-    )
-    gray: bool | None = option(
-        "--gray",
-        help="Images in gray or in colour.  [default: the published network's, or gray]",
-        off=("--color",),
     )
     all: bool = option("--all", help="Draw all layers of all blocks in their places.")
     json: bool = JSON

@@ -90,3 +90,22 @@ class NetworkSettings:
     interpolation: str | None = option(
         "--interpolation", help="How to resize: bilinear, bicubic, lanczos or nearest.", metavar="HOW"
     )
+
+
+@group
+class FormSettings:
+    """What was said of the images and classes that a network is to be built for."""
+
+    size: str | None = option(
+        "--size",
+        help="Size of the images, in pixels.  [default: the published network's, or 28]",
+        metavar="N|WxH",
+    )
+    classes: int | None = option(
+        "--classes", help="Number of classes.  [default: the published network's, or 10]", metavar="N"
+    )
+    gray: bool | None = option(
+        "--gray",
+        help="Images in gray or in colour.  [default: the published network's, or gray]",
+        off=("--color",),
+    )
