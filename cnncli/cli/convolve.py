@@ -145,7 +145,7 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         notes += notes_on_the_rest(job.target, result)
     page = None
     if task.explain is not None:
-        from cnncli.cli.explain import FilterRun, encode_explanation
+        from cnncli.cli.explained import FilterRun, encode_explanation
 
         run = FilterRun(picture, task.filters, task.options, source, job.source, threads)
         page = encode_explanation(run, Path(task.explain).suffix)

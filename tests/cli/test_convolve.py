@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 from scipy import ndimage, signal
 
-from cnncli.cli.explain import FilterRun, explain
+from cnncli.cli.explained import FilterRun, explain
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.borders import Border
 from cnncli.filters.color import from_linear

@@ -5,7 +5,7 @@ import pytest
 from explain_cases import photo
 from explain_reader import read, value
 
-from cnncli.cli.explain import FilterRun, explain
+from cnncli.cli.explained import FilterRun, explain
 from cnncli.filters.apply import Depth
 from cnncli.filters.borders import Border
 from cnncli.filters.catalog import CATALOG
