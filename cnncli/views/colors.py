@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Colors = NDArray[np.uint8]
 
 # Nine points of viridis (van der Walt and Smith, 2015, CC0): lightness rises evenly from dark to bright.
-_RISING = np.array(
+RISING = np.array(
     [
         (68, 1, 84),
         (71, 45, 123),
@@ -24,7 +24,7 @@ _RISING = np.array(
 )
 # Blue below zero, white at it, orange above: as in explained convolutions.
 _BELOW, _ZERO, _ABOVE = (31, 89, 166), (255, 255, 255), (217, 108, 13)
-_AROUND = np.array(
+AROUND = np.array(
     [(12, 44, 92), _BELOW, (142, 182, 224), _ZERO, (250, 190, 120), _ABOVE, (120, 52, 0)], np.float64
 )
 _OUTLIERS = 0.998  # share of the values that the scale spans; what is beyond gets its end
@@ -55,7 +55,7 @@ class ColorScale:
         """Colours of values of any shape, uint8, with an axis of 3 added."""
         span = self.high - self.low
         share = (np.asarray(values, np.float64) - self.low) / (span or 1.0)
-        return _along(_AROUND if self.signed else _RISING, np.clip(np.nan_to_num(share), 0, 1))
+        return _along(AROUND if self.signed else RISING, np.clip(np.nan_to_num(share), 0, 1))
 
     def ramp(self, steps: int = 96) -> Colors:
         """The scale from left to right, (1, steps, 3)."""
