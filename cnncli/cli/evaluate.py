@@ -19,7 +19,8 @@ from cnncli.cli.streams import write_stdout
 from cnncli.cli.train_report import files_of, write_test_files
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
-from cnncli.data.assemble import picked
+from cnncli.data.assemble import LoadOptions, picked
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Split
@@ -93,17 +94,19 @@ def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
     """The data set as the network takes its images, nothing held out."""
     return load_dataset(
         settings.dataset,
-        input_spec=trained.checkpoint.preprocessing.input_spec,
-        offline=settings.offline,
-        threads=threads,
-        for_training=False,
-        layout=Layout(
-            splits=settings.splits,
-            label_column=settings.label_column,
-            path_column=settings.path_column,
-            text_column=settings.text_column,
+        LoadOptions(
+            image_options=ImageOptions(input_spec=trained.checkpoint.preprocessing.input_spec),
+            offline=settings.offline,
+            threads=threads,
+            for_training=False,
+            layout=Layout(
+                splits=settings.splits,
+                label_column=settings.label_column,
+                path_column=settings.path_column,
+                text_column=settings.text_column,
+            ),
+            whole=True,
         ),
-        whole=True,
     )
 
 

@@ -5,14 +5,16 @@ are put into a batch, where they are float32 NHWC.
 
 From a name, a folder or a file to batches::
 
+    from cnncli.data.assemble import LoadOptions
     from cnncli.data.augment import parse_augment
     from cnncli.data.layout import Layout
     from cnncli.data.load import load_dataset
     from cnncli.data.loader import Loader
     from cnncli.data.model import statistics
 
-    dataset = load_dataset("mnist", val_split=0.1, seed=0, offline=True, threads=2)
-    dataset = load_dataset("photos.csv", layout=Layout(label_column="breed"))  # where the data are ambiguous
+    dataset = load_dataset("mnist", LoadOptions(val_split=0.1, seed=0, offline=True, threads=2))
+    layout = Layout(label_column="breed")            # where the data are ambiguous
+    dataset = load_dataset("photos.csv", LoadOptions(layout=layout))
     dataset.name, dataset.shape                      # "mnist", (28, 28, 1)
     dataset.targets.task, dataset.targets.classes    # "classification", ("0", … "9"): `class_labels`
     dataset.train, dataset.val, dataset.test         # splits; len(dataset.val) may be 0

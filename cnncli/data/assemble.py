@@ -38,15 +38,16 @@ class LoadOptions:
     image_options : ImageOptions
         Size, fit and colour of the images.
     val_split : float
-        Share of the training images that becomes the validation split where the data have none.
+        Approximate share of the training images that becomes the validation split where the data have none:
+        at least 0 and below 1.
     seed : int
-        Chooses those images.
+        Chooses those images; test images never depend on it.
     offline : bool
         True: nothing is downloaded.
     threads : int
         Number of threads that decode.
     report : callable or None
-        Called with the progress of slow steps.
+        Called with what is being done, how much is done, and the total, for downloads and decoding.
     memory : int
         Most bytes of decoded images that are kept in memory; larger datasets are read from disk in training.
     for_training : bool
@@ -67,6 +68,9 @@ class LoadOptions:
     for_training: bool = True
     layout: Layout = AS_FOUND
     whole: bool = False
+
+
+USUAL = LoadOptions()
 
 
 @dataclass(frozen=True, kw_only=True)

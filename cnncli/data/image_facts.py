@@ -40,11 +40,11 @@ class ImageOptions:
     Attributes
     ----------
     size : (H, W) or None
-        None: chosen from the images.
+        None keeps their own size where they are small and all equal, else 64x64.
     fit : str
-        Of `FITS`.
+        How images of other shapes are fitted to the size, one of `FITS`.
     channels : int or None
-        1 or 3; None: chosen from the images.
+        1 (gray) or 3 (RGB); None decides by the images.
     resize : Resize or None
         As in `InputSpec`.
     input_spec : InputSpec or None

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from cnncli.data.assemble import LoadOptions
-from cnncli.data.image_facts import ImageOptions
+from cnncli.data.assemble import USUAL, LoadOptions
 from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist, load_reviews
-from cnncli.data.layout import AS_FOUND, Layout
-from cnncli.data.model import Dataset, Report
-from cnncli.data.prepare import MAX_SIDE, InputSpec, Resize
+from cnncli.data.model import Dataset
+from cnncli.data.prepare import MAX_SIDE
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 
@@ -28,56 +26,16 @@ _FORMS = (
 )
 
 
-def load_dataset(
-    source: str,
-    *,
-    size: tuple[int, int] | None = None,
-    fit: str = "crop",
-    channels: int | None = None,
-    resize: Resize | None = None,
-    input_spec: InputSpec | None = None,
-    val_split: float = 0.1,
-    seed: int = 0,
-    offline: bool = False,
-    threads: int = 1,
-    report: Report | None = None,
-    for_training: bool = True,
-    layout: Layout = AS_FOUND,
-    whole: bool = False,
-) -> Dataset:
+def load_dataset(source: str, load_options: LoadOptions = USUAL) -> Dataset:
     """Load a data set by its name, or from a folder or file.
 
     Parameters
     ----------
     source : str
-        ``mnist``, ``fashion-mnist``, ``cifar10``, or a path. A local folder ``mnist`` is written ``./mnist``.
-    size : (H, W) or None
-        Size of the images; None keeps their own size where they are small and all equal, else 64x64.
-    fit : str
-        How images of other shapes are fitted to the size, one of `FITS`.
-    channels : int or None
-        1 (gray) or 3 (RGB); None decides by the images.
-    resize : Resize or None
-        As in `InputSpec`.
-    input_spec : InputSpec or None
-        A network's input; it determines size, colour and scale.
-    val_split : float
-        Approximate share of the training images that becomes the validation split where the data have none:
-        at least 0 and below 1.
-    seed : int
-        Chooses those images; test images never depend on it.
-    offline : bool
-        True: nothing is downloaded.
-    threads : int
-        Number of threads that decode.
-    report : callable or None
-        Called with what is being done, how much is done, and the total, for downloads and decoding.
-    for_training : bool
-        Require at least two classes.
-    layout : Layout
-        What the user says about splits and columns.
-    whole : bool
-        Hold nothing out: all images are in ``train``, or in the splits of the data.
+        ``mnist``, ``fashion-mnist``, ``cifar10``, ``movie-reviews``, or a path. A local folder ``mnist`` is
+        written ``./mnist``.
+    load_options : LoadOptions
+        What the user says about images, splits and columns.
 
     Returns
     -------
@@ -88,34 +46,15 @@ def load_dataset(
     CnncliError
         Where the dataset does not exist, cannot be read or downloaded, or is not usable.
     """
-    if not 0 <= val_split < 1:
-        raise CnncliError(
-            f"--val-split is {val_split:g}; expected at least 0 and below 1", "Give 0.1 for a tenth."
-        )
-    if size is not None and not all(1 <= side <= MAX_SIDE for side in size):
-        raise CnncliError(
-            f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}",
-            "Give a size such as 64x64.",
-        )
-    load_options = LoadOptions(
-        image_options=ImageOptions(size, fit, channels, resize, input_spec),
-        val_split=val_split,
-        seed=seed,
-        offline=offline,
-        threads=threads,
-        report=report,
-        for_training=for_training,
-        layout=layout,
-        whole=whole,
-    )
+    _check(load_options)
     name = source.strip().lower()
     name = ALIASES.get(name, name)
     if not name:
         raise CnncliError("the name of the data set is empty; expected a name, a folder or a file", _FORMS)
     path = Path(source)
     if name in NAMED:
-        layout.refuse_columns(source)
-        layout.refuse_splits(source)
+        load_options.layout.refuse_columns(source)
+        load_options.layout.refuse_splits(source)
         dataset = NAMED[name](load_options)
         if not path.exists():
             return dataset
@@ -129,6 +68,20 @@ def load_dataset(
             _FORMS if "/" in source else did_you_mean(name, NAMED, _FORMS),
         )
     return _load_folder(path, load_options) if path.is_dir() else _load_file(path, load_options)
+
+
+def _check(load_options: LoadOptions) -> None:
+    """Refuse options that mean nothing."""
+    val_split, size = load_options.val_split, load_options.image_options.size
+    if not 0 <= val_split < 1:
+        raise CnncliError(
+            f"--val-split is {val_split:g}; expected at least 0 and below 1", "Give 0.1 for a tenth."
+        )
+    if size is not None and not all(1 <= side <= MAX_SIDE for side in size):
+        raise CnncliError(
+            f"images of {size[1]}x{size[0]} pixels; expected sides of 1 to {MAX_SIDE:,}",
+            "Give a size such as 64x64.",
+        )
 
 
 def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:

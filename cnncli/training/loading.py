@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from cnncli.checked import Fields
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import ALIASES, NAMED, load_dataset
 from cnncli.data.model import Dataset, Report
 from cnncli.data.prepare import InputSpec
@@ -55,18 +57,22 @@ def load(
     set_max_pixels(options.max_pixels)
     return load_dataset(
         options.dataset,
-        size=options.input_size or (start.size if start else None),
-        fit=options.fit or (start.fit if start else "crop"),
-        channels=start.channels if start else None,
-        resize=start.resize_for(options.input_size) if start and not options.fit else None,
-        input_spec=input_spec,
-        val_split=options.val_split,
-        seed=options.seed,
-        offline=options.offline,
-        threads=execution.threads,
-        report=execution.report,
-        layout=options.layout,
-        whole=whole,
+        LoadOptions(
+            image_options=ImageOptions(
+                size=options.input_size or (start.size if start else None),
+                fit=options.fit or (start.fit if start else "crop"),
+                channels=start.channels if start else None,
+                resize=start.resize_for(options.input_size) if start and not options.fit else None,
+                input_spec=input_spec,
+            ),
+            val_split=options.val_split,
+            seed=options.seed,
+            offline=options.offline,
+            threads=execution.threads,
+            report=execution.report,
+            layout=options.layout,
+            whole=whole,
+        ),
     )
 
 

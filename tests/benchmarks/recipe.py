@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.core.threads import thread_count
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.augment import Augment, parse_augment
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Split, statistics
@@ -37,7 +38,7 @@ def main() -> int:
     if torch is None:
         print("PyTorch is not installed", file=sys.stderr)
         return 1
-    dataset = load_dataset(given.dataset, offline=True, threads=threads)
+    dataset = load_dataset(given.dataset, LoadOptions(offline=True, threads=threads))
     options = TrainOptions(dataset=given.dataset, epochs=given.epochs, model=given.model).settled(
         len(dataset.train)
     )

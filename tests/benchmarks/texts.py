@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.holdout import TEST_DRAW, TEST_SHARE, choose_held_out
 from cnncli.data.load import load_dataset
 from cnncli.models.textcnn import MAPS, MAX_NORM, WINDOWS
@@ -38,7 +39,7 @@ class _Silent:
 
 def table_of(cut: int, folder: Path) -> str:
     """Write the reviews with a column of splits."""
-    whole = load_dataset("movie-reviews", whole=True).train
+    whole = load_dataset("movie-reviews", LoadOptions(whole=True)).train
     held = choose_held_out(whole.digests, whole.targets.groups, TEST_SHARE, seed=cut, draw=TEST_DRAW)  # type: ignore[attr-defined]
     path = folder / f"cut{cut}.tsv"
     rows = [

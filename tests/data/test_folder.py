@@ -26,7 +26,7 @@ def images_of(split):
 
 
 def test_class_folders(class_folder):
-    dataset = load_dataset(str(class_folder), val_split=0.2, threads=2)
+    dataset = load_dataset(str(class_folder), LoadOptions(val_split=0.2, threads=2))
     assert (dataset.name, dataset.targets.classes, dataset.shape) == (
         "pets",
         ("ant", "bee", "cat"),
@@ -129,14 +129,16 @@ def test_sizes_that_differ(tmp_path):
     dataset = load_dataset(str(tmp_path / "d"))
     assert dataset.shape == (64, 64, 3)
     assert any("60x40 to 200x300 pixels are scaled to 64x64" in note for note in dataset.notes)
-    assert load_dataset(str(tmp_path / "d"), size=(20, 30)).shape == (20, 30, 3)
+    assert load_dataset(
+        str(tmp_path / "d"), LoadOptions(image_options=ImageOptions(size=(20, 30)))
+    ).shape == (20, 30, 3)
 
 
 def test_unequal_classes_are_told(tmp_path):
     for label, count in (("a", 30), ("b", 2)):
         for i in range(count):
             write_image(tmp_path / "d" / label / f"{i}.png", picture(i + 1000 * ord(label)))
-    dataset = load_dataset(str(tmp_path / "d"), val_split=0)
+    dataset = load_dataset(str(tmp_path / "d"), LoadOptions(val_split=0))
     assert any("classes are imbalanced: 1 training images of b, " in each for each in dataset.warnings)
 
 

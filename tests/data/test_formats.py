@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from data_helpers import CODES, digits, idx_bytes, picture, write_idx, write_image
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.idx import find_idx, read_idx
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
@@ -62,7 +63,7 @@ def test_folder_of_idx_files(tmp_path):
     write_idx(root, "emnist-letters-train", images[:30], labels[:30] + 1)
     write_idx(root, "emnist-letters-test", images[30:], labels[30:] + 1, bytes, "")
     assert set(find_idx(root)) == {"train", "test"}
-    dataset = load_dataset(str(root), val_split=0.2)
+    dataset = load_dataset(str(root), LoadOptions(val_split=0.2))
     assert (dataset.name, dataset.targets.classes, dataset.shape) == ("letters", ("1", "2", "3"), (6, 6, 1))
     assert (len(dataset.train) + len(dataset.val), len(dataset.test)) == (30, 10)
     assert np.bincount(dataset.val.targets.numbers, minlength=3).min() >= 1
@@ -81,7 +82,7 @@ def test_idx_with_too_few_labels(tmp_path):
 def test_npz_without_splits(tmp_path, names):
     images, labels = digits(45)
     np.savez(tmp_path / "toy.npz", **dict(zip(names, (images, labels), strict=True)))
-    dataset = load_dataset(str(tmp_path / "toy.npz"), val_split=0)
+    dataset = load_dataset(str(tmp_path / "toy.npz"), LoadOptions(val_split=0))
     assert (dataset.name, len(dataset.train) + len(dataset.test), len(dataset.val)) == ("toy", 45, 0)
     assert np.bincount(dataset.test.targets.numbers, minlength=3).min() >= 1
     assert everything(dataset) == {
@@ -117,7 +118,7 @@ def test_npz_of_any_kind(tmp_path, change, kind):
         x_test=change(images[20:]),
         y_test=given[20:],
     )
-    dataset = load_dataset(str(tmp_path / "a.npz"), val_split=0)
+    dataset = load_dataset(str(tmp_path / "a.npz"), LoadOptions(val_split=0))
     names = {"numbers": "456", "one-hot": "012", "floats": "012"}.get(kind, ("ant", "bee", "cat"))
     assert dataset.targets.classes == tuple(names)
     assert np.array_equal(dataset.train.targets.numbers, labels[:20])
@@ -256,7 +257,7 @@ def listed_images(tmp_path):
 def test_tables_of_paths(tmp_path, listed_images, first, row, delimiter):
     lines = [row.format(path=path, label=label) for path, label in listed_images]
     (tmp_path / "list.csv").write_text("\n".join(([first] if first else []) + lines))
-    dataset = load_dataset(str(tmp_path / "list.csv"), threads=2)
+    dataset = load_dataset(str(tmp_path / "list.csv"), LoadOptions(threads=2))
     assert dataset.targets.classes == ("a", "b")
     assert everything(dataset) == {("ab"[i % 2], picture(i, 8, 8).tobytes()) for i in range(12)}
     assert not dataset.warnings
@@ -266,7 +267,7 @@ def test_table_with_splits_and_odd_rows(tmp_path, listed_images):
     rows = [f"{path},{label},{'test' if i > 8 else 'train'}" for i, (path, label) in enumerate(listed_images)]
     rows += ["images/0.png,b,train", "images/1.png,b,train", "images/none.png,a,train", "short"]
     (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
-    dataset = load_dataset(str(tmp_path / "list.csv"), val_split=0)
+    dataset = load_dataset(str(tmp_path / "list.csv"), LoadOptions(val_split=0))
     assert (len(dataset.train), len(dataset.test)) == (8, 3)
     assert "1 files are listed with two labels and are left out: images/0.png (a and b)" in dataset.warnings
     assert "1 rows repeat a file and count once" in dataset.warnings
@@ -281,7 +282,7 @@ def test_unknown_names_and_suffixes(tmp_path):
     with pytest.raises(CnncliError, match=r"has the suffix .docx; expected .npz, .csv or .tsv"):
         load_dataset(str(tmp_path / "a.docx"))
     with pytest.raises(CnncliError, match="--val-split is 1; expected at least 0 and below 1"):
-        load_dataset("mnist", val_split=1)
+        load_dataset("mnist", LoadOptions(val_split=1))
 
 
 def test_images_of_one_array_are_called_by_their_place_in_it(tmp_path):

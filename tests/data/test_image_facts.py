@@ -160,7 +160,9 @@ def test_splits_of_two_savers_are_refused(tmp_path, rng, kind, large, small):
 def test_channels_of_a_network_to_start_from(tmp_path, rng, channels):
     colours = rng.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
     np.savez(tmp_path / "a.npz", x=colours if channels == 1 else colours[..., :1], y=np.arange(12) % 2)
-    dataset = load_dataset(str(tmp_path / "a.npz"), channels=channels)
+    dataset = load_dataset(
+        str(tmp_path / "a.npz"), LoadOptions(image_options=ImageOptions(channels=channels))
+    )
     assert dataset.shape == (8, 8, channels)
     said = {1: "images are turned gray", 3: "gray images are taken as colour"}[channels]
     assert f"{said}, as the network takes them" in dataset.notes
@@ -186,8 +188,14 @@ def test_a_dark_row_of_an_array_is_on_the_scale_of_the_others(tmp_path, rng, kno
     images[0, 0, 0], images[3] = 65_535, images[3] // 8
     np.savez(tmp_path / "a.npz", x=images, y=np.arange(6) % 2)
     input_spec = InputSpec((8, 8, 1), scales=known)
-    dataset = load_dataset(str(tmp_path / "a.npz"), input_spec=input_spec, for_training=False, whole=True)
+    dataset = load_dataset(
+        str(tmp_path / "a.npz"),
+        LoadOptions(image_options=ImageOptions(input_spec=input_spec), for_training=False, whole=True),
+    )
     np.testing.assert_array_equal(dataset.train.images[..., 0], np.rint(images / 257))
     np.savez(tmp_path / "b.npz", x=images[3:4], y=[0])
     with pytest.raises(CnncliError, match="it is dark, or holds 14 bits or less"):
-        load_dataset(str(tmp_path / "b.npz"), input_spec=input_spec, for_training=False, whole=True)
+        load_dataset(
+            str(tmp_path / "b.npz"),
+            LoadOptions(image_options=ImageOptions(input_spec=input_spec), for_training=False, whole=True),
+        )

@@ -27,7 +27,7 @@ def data_dir(tmp_path, monkeypatch):
 
 
 def test_digits_that_ship():
-    dataset = load_dataset("MNIST", offline=True, val_split=0.1)
+    dataset = load_dataset("MNIST", LoadOptions(offline=True, val_split=0.1))
     assert (len(dataset.train) + len(dataset.val), len(dataset.test)) == (4000, 1000)
     assert 300 < len(dataset.val) < 500
     assert np.bincount(dataset.test.targets.numbers).tolist() == [100] * 10
@@ -36,14 +36,14 @@ def test_digits_that_ship():
 
 
 def test_the_test_digits_are_always_the_same():
-    tests = [load_dataset("mnist", offline=True, seed=seed).test for seed in (0, 1)]
+    tests = [load_dataset("mnist", LoadOptions(offline=True, seed=seed)).test for seed in (0, 1)]
     assert np.array_equal(tests[0].images, tests[1].images)
     assert hashlib.sha256(tests[0].images.tobytes()).hexdigest() == TEST_DIGITS
 
 
 def test_digits_look_like_their_labels():
     """The mean image of a class is nearest to most of its own digits: labels and pixels belong together."""
-    dataset = load_dataset("mnist", offline=True, val_split=0)
+    dataset = load_dataset("mnist", LoadOptions(offline=True, val_split=0))
     flat = dataset.train.images.reshape(4000, -1).astype(float)
     means = np.stack([flat[dataset.train.targets.numbers == k].mean(axis=0) for k in range(10)])
     distance = ((dataset.test.images.reshape(1000, 1, -1) - means[None]) ** 2).sum(axis=2)
@@ -57,7 +57,7 @@ def test_files_in_the_data_folder_come_first(data_dir, place):
     images, labels = digits(60, side=28, classes=10)
     write_idx(folder, "train", images[:40], labels[:40])
     write_idx(folder, "t10k", images[40:], labels[40:])
-    dataset = load_dataset("mnist", offline=True, val_split=0)
+    dataset = load_dataset("mnist", LoadOptions(offline=True, val_split=0))
     assert f"MNIST, 60 of 70,000, from {folder}" in dataset.provenance
     assert np.array_equal(dataset.test.images[..., 0], images[40:])
 
@@ -106,7 +106,7 @@ def test_damaged_files_are_an_error_not_a_reason_to_fall_back(data_dir):
     path = folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CnncliError, match=r"t10k-images-idx3-ubyte.gz is damaged or truncated"):
-        load_dataset("mnist", offline=True)
+        load_dataset("mnist", LoadOptions(offline=True))
 
 
 def cifar_archive(batches):
@@ -151,15 +151,15 @@ def test_damaged_cifar(data_dir):
     _, _, batches = cifar_batches()
     (folder / "cifar-10-binary.tar.gz").write_bytes(cifar_archive(batches)[:-3000])
     with pytest.raises(CnncliError, match="damaged or truncated: compressed file ended"):
-        load_dataset("cifar10", offline=True)
+        load_dataset("cifar10", LoadOptions(offline=True))
     (folder / "cifar-10-binary.tar.gz").write_bytes(cifar_archive(dict(list(batches.items())[:5])))
     with pytest.raises(CnncliError, match="damaged or not CIFAR-10's binary version"):
-        load_dataset("cifar10", offline=True)
+        load_dataset("cifar10", LoadOptions(offline=True))
 
 
 def test_offline_without_files():
     with pytest.raises(CnncliError, match=r"CIFAR-10 is not in .*, and --offline forbids downloading it"):
-        load_dataset("cifar-10", offline=True)
+        load_dataset("cifar-10", LoadOptions(offline=True))
 
 
 def test_digests_are_well_formed():

@@ -19,9 +19,10 @@ def test_statistics(shape):
 
 
 def test_statistics_of_digits_are_the_known_ones():
+    from cnncli.data.assemble import LoadOptions
     from cnncli.data.load import load_dataset
 
-    dataset = load_dataset("mnist", offline=True, val_split=0)
+    dataset = load_dataset("mnist", LoadOptions(offline=True, val_split=0))
     mean, std = statistics(dataset.train)
     assert mean[0] == pytest.approx(0.1307, abs=0.003)
     assert std[0] == pytest.approx(0.3081, abs=0.003)

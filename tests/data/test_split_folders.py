@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from data_helpers import picture, write_image
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
@@ -38,7 +39,7 @@ def sizes(dataset):
 def test_splits_by_their_usual_names(tmp_path, words, roles):
     for number, word in enumerate(words):
         plant(tmp_path / word, ["cat", "dog"], 3 + number)
-    dataset = load_dataset(str(tmp_path), val_split=0)
+    dataset = load_dataset(str(tmp_path), LoadOptions(val_split=0))
     assert dataset.targets.classes == ("cat", "dog")
     counts = {role: 2 * (3 + number) for number, role in enumerate(roles)}
     assert sizes(dataset) == (counts["train"], counts.get("val", 0), counts["test"])
@@ -48,7 +49,7 @@ def test_folders_that_an_archive_doubled(tmp_path):
     for word in ("seg_train", "seg_test"):
         plant(tmp_path / word / word, ["sea", "street"])
     plant(tmp_path, ["seg_pred"])
-    dataset = load_dataset(str(tmp_path), val_split=0)
+    dataset = load_dataset(str(tmp_path), LoadOptions(val_split=0))
     assert (dataset.targets.classes, sizes(dataset)) == (("sea", "street"), (6, 0, 6))
     assert "seg_pred beside the splits: left out" in dataset.warnings
 
@@ -67,8 +68,8 @@ def test_two_readings_are_asked_for(tmp_path):
     ) as caught:
         load_dataset(root)
     assert "--no-splits" in caught.value.hint
-    assert load_dataset(root, layout=CLASSES).targets.classes == ("bus", "car", "train")
-    split = load_dataset(root, layout=SPLITS)
+    assert load_dataset(root, LoadOptions(layout=CLASSES)).targets.classes == ("bus", "car", "train")
+    split = load_dataset(root, LoadOptions(layout=SPLITS))
     assert split.targets.classes == ("diesel", "steam")
     assert "bus and car beside the splits: left out" in split.warnings
 
@@ -83,8 +84,8 @@ def test_numbered_folders_are_two_readings(tmp_path):
     root = plant(tmp_path, [f"{number}/{name}" for number in "012" for name in ("cat", "dog")])
     with pytest.raises(CnncliError, match="two ways: 0, 1 and 2 are the classes, or 0, 1 and 2 are splits"):
         load_dataset(root)
-    assert sizes(load_dataset(root, layout=SPLITS)) == (6, 6, 6)
-    assert load_dataset(root, layout=CLASSES).targets.classes == ("0", "1", "2")
+    assert sizes(load_dataset(root, LoadOptions(layout=SPLITS))) == (6, 6, 6)
+    assert load_dataset(root, LoadOptions(layout=CLASSES)).targets.classes == ("0", "1", "2")
     assert load_dataset(plant(tmp_path / "digits", ["0", "1", "2"])).targets.classes == ("0", "1", "2")
 
 
@@ -96,15 +97,15 @@ def test_one_more_folder_with_the_same_classes(tmp_path, layout):
     with pytest.raises(
         CnncliError, match=r"with the same folders in it: check means no split; expected train \("
     ):
-        load_dataset(root, layout=layout)
-    assert load_dataset(root, layout=CLASSES).targets.classes == ("check", "test", "train")
+        load_dataset(root, LoadOptions(layout=layout))
+    assert load_dataset(root, LoadOptions(layout=CLASSES)).targets.classes == ("check", "test", "train")
 
 
 def test_splits_without_training_images(tmp_path):
     root = plant(tmp_path, ["val/cat", "val/dog", "test/cat", "test/dog"])
     with pytest.raises(CnncliError, match="holds test and val but no training images"):
         load_dataset(root)
-    judged = load_dataset(root, whole=True)
+    judged = load_dataset(root, LoadOptions(whole=True))
     assert (judged.targets.classes, set(judged.given), sizes(judged)) == (
         ("cat", "dog"),
         {"val", "test"},
@@ -116,13 +117,13 @@ def test_split_folders_without_classes(tmp_path):
     root = plant(tmp_path, ["train", "test"])
     with pytest.raises(CnncliError, match="no class folders in the splits test and train"):
         load_dataset(root)
-    assert load_dataset(root, layout=CLASSES).targets.classes == ("test", "train")
+    assert load_dataset(root, LoadOptions(layout=CLASSES)).targets.classes == ("test", "train")
     with pytest.raises(CnncliError, match=r"no folder in .* has a name of a split"):
-        load_dataset(plant(tmp_path / "pets", ["cat", "dog"]), layout=SPLITS)
+        load_dataset(plant(tmp_path / "pets", ["cat", "dog"]), LoadOptions(layout=SPLITS))
 
 
 def test_test_images_without_classes_are_left_out(tmp_path):
-    dataset = load_dataset(plant(tmp_path, ["train/cat", "train/dog", "test"]), val_split=0)
+    dataset = load_dataset(plant(tmp_path, ["train/cat", "train/dog", "test"]), LoadOptions(val_split=0))
     assert dataset.targets.classes == ("cat", "dog")
     assert sum(sizes(dataset)) == 6
     assert any("outside a class folder, left out" in each for each in dataset.warnings)
@@ -136,7 +137,7 @@ def test_accents_in_either_spelling_are_one_class(tmp_path, layout):
     write_image(tmp_path / "tea" / "1.png", picture(1, 6, 6))
     for number, name in enumerate((one, other)):
         write_image(tmp_path / name / f"{number}.png", picture(10 + number, 6, 6))
-    dataset = load_dataset(str(tmp_path), layout=layout)
+    dataset = load_dataset(str(tmp_path), LoadOptions(layout=layout))
     assert dataset.targets.classes == (one, "tea")
     assert sum(sizes(dataset)) == 4
 
@@ -151,10 +152,10 @@ def test_splits_in_the_folders_of_classes(tmp_path):
     root = plant(tmp_path, [f"{name}/{word}" for name in ("cat", "dog") for word in words])
     with pytest.raises(CnncliError, match="two ways: test, train and valid in the class folders"):
         load_dataset(root)
-    split = load_dataset(root, layout=SPLITS)
+    split = load_dataset(root, LoadOptions(layout=SPLITS))
     assert (split.targets.classes, sizes(split)) == (("cat", "dog"), (6, 6, 6))
     assert all("/test/" in split.test.name(at) for at in range(6))
-    assert sum(sizes(load_dataset(root, layout=CLASSES))) == 18
+    assert sum(sizes(load_dataset(root, LoadOptions(layout=CLASSES)))) == 18
 
 
 def test_one_folder_too_many(tmp_path):
@@ -184,7 +185,7 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "dog" / "lost.png").symlink_to(tmp_path / "nowhere.png")
     write_image(tmp_path / "kept.png", picture(77, 6, 6))
     os.mkfifo(tmp_path / "beside.png")
-    dataset = load_dataset(root, val_split=0)
+    dataset = load_dataset(root, LoadOptions(val_split=0))
     assert sum(sizes(dataset)) == 7
     (special,) = [each for each in dataset.warnings if "a pipe, a socket or a device" in each]
     assert all(name in special for name in ("beside.png", "pipe.png", "zero.png"))
@@ -204,9 +205,9 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
 def test_options_that_mean_nothing_are_refused(tmp_path):
     root = plant(tmp_path, ["cat", "dog"])
     with pytest.raises(CnncliError, match=r"--label-column is label, but .* is not a table"):
-        load_dataset(root, layout=Layout(label_column="label"))
+        load_dataset(root, LoadOptions(layout=Layout(label_column="label")))
     with pytest.raises(CnncliError, match="--no-splits does not apply to mnist"):
-        load_dataset("mnist", layout=CLASSES)
+        load_dataset("mnist", LoadOptions(layout=CLASSES))
 
 
 @pytest.mark.parametrize("name", ["", "  "])

@@ -125,7 +125,8 @@ def test_arrays_in_any_order(tmp_path, scale):
     np.savez(tmp_path / "a.npz", x=stored, y=labels)
     np.savez(tmp_path / "b.npz", x=stored[order][5:], y=labels[order][5:])
     first, second = (
-        rows_by_content(load_dataset(str(tmp_path / name), val_split=0.3)) for name in ("a.npz", "b.npz")
+        rows_by_content(load_dataset(str(tmp_path / name), LoadOptions(val_split=0.3)))
+        for name in ("a.npz", "b.npz")
     )
     assert len(first) == 90
     assert {key: first[key] for key in second} == second
@@ -171,14 +172,14 @@ def test_arrays_with_a_copy_of_another_class(tmp_path):
 
 
 def test_a_whole_is_not_divided(root):
-    dataset = load_dataset(str(root), whole=True)
+    dataset = load_dataset(str(root), LoadOptions(whole=True))
     assert (len(dataset.train), len(dataset.val), len(dataset.test), dataset.given) == (120, 0, 0, ())
     shutil.copytree(root, root.parent / "two" / "train")
     shutil.copytree(root, root.parent / "two" / "val")
-    dataset = load_dataset(str(root.parent / "two"), whole=True)
+    dataset = load_dataset(str(root.parent / "two"), LoadOptions(whole=True))
     assert (len(dataset.train), len(dataset.val), len(dataset.test)) == (120, 120, 0)
     assert dataset.given == ("train", "val")
     for path in root.rglob("*.png"):
         path.write_bytes(path.name.encode() + path.parent.name.encode())
     with pytest.raises(CnncliError, match=r"pets has no usable images \(120 left out\)"):
-        load_dataset(str(root), whole=True)
+        load_dataset(str(root), LoadOptions(whole=True))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from data_helpers import digits, picture, write_image
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
@@ -35,7 +36,7 @@ def load(tmp_path):
             writer = csv.writer(file, delimiter=delimiter)
             rows = list(zip(*columns.values(), strict=True))
             writer.writerows([list(columns), *rows] if header else rows)
-        return load_dataset(str(tmp_path / name), layout=Layout(**layout), val_split=0)
+        return load_dataset(str(tmp_path / name), LoadOptions(layout=Layout(**layout), val_split=0))
 
     return write
 
@@ -236,20 +237,20 @@ def test_forms_of_text(paths, load, form):
 def test_a_line_that_tells_the_delimiter(paths, tmp_path):
     rows = [f"{path}|{label}" for path, label in zip(paths, LABELS, strict=True)]
     (tmp_path / "t.csv").write_text("\r\n".join(["sep=|", "path|label", *rows]))
-    assert classes_of(load_dataset(str(tmp_path / "t.csv"), val_split=0)) == EXPECTED
+    assert classes_of(load_dataset(str(tmp_path / "t.csv"), LoadOptions(val_split=0))) == EXPECTED
 
 
 def test_spaces_behind_commas(paths, tmp_path):
     rows = [f'"{path}", "{label}"' for path, label in zip(paths, LABELS, strict=True)]
     (tmp_path / "t.csv").write_text("\n".join(["path, label", *rows]))
-    assert classes_of(load_dataset(str(tmp_path / "t.csv"), val_split=0)) == EXPECTED
+    assert classes_of(load_dataset(str(tmp_path / "t.csv"), LoadOptions(val_split=0))) == EXPECTED
 
 
 def test_commas_that_are_not_quoted_are_told(paths, tmp_path):
     rows = [f"{path},{label}" for path, label in zip(paths, LABELS, strict=True)]
     rows[4] = "img/n4,x.png,a"
     (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
-    dataset = load_dataset(str(tmp_path / "t.csv"), val_split=0)
+    dataset = load_dataset(str(tmp_path / "t.csv"), LoadOptions(val_split=0))
     assert [(each.path.rsplit("/", 1)[-1], each.reason) for each in dataset.skipped] == [
         ("t.csv:6", "3 columns; expected 2")
     ]
@@ -381,7 +382,7 @@ def wide(tmp_path, columns, *, header=True, name="t.csv"):
     ],
 )
 def test_pixels_in_columns(tmp_path, columns, header):
-    dataset = load_dataset(wide(tmp_path, columns, header=header), val_split=0)
+    dataset = load_dataset(wide(tmp_path, columns, header=header), LoadOptions(val_split=0))
     assert read_as(dataset) == truth((lambda n: f"k{n}") if "kind" in columns else str)
     assert "classes by column" in dataset.provenance
 
@@ -390,7 +391,9 @@ def test_pixels_in_columns_with_splits_and_gaps(tmp_path):
     split = ["train"] * 20 + ["test"] * 10
     labels = [str(number) for number in NUMBERS]
     labels[3] = ""
-    dataset = load_dataset(wide(tmp_path, {"label": labels, "SPLIT": split}, name="t.csv.gz"), val_split=0)
+    dataset = load_dataset(
+        wide(tmp_path, {"label": labels, "SPLIT": split}, name="t.csv.gz"), LoadOptions(val_split=0)
+    )
     assert (len(dataset.train), len(dataset.test)) == (19, 10)
     assert any("1 images have no label" in each for each in dataset.warnings)
     expected = truth()
@@ -420,9 +423,9 @@ def test_pixels_without_a_plain_label(tmp_path, columns, header, message):
 def test_a_label_among_pixels_that_is_asked_for(tmp_path):
     path = wide(tmp_path, {"a": NUMBERS % 2, "B": NUMBERS}, header=False)
     with pytest.raises(CnncliError, match="26 pixels per row"):
-        load_dataset(path, layout=Layout(label_column="27"))
+        load_dataset(path, LoadOptions(layout=Layout(label_column="27")))
     named = wide(tmp_path, {"breed": NUMBERS, "size": NUMBERS % 2})
-    assert read_as(load_dataset(named, layout=Layout(label_column="breed"))) == truth()
+    assert read_as(load_dataset(named, LoadOptions(layout=Layout(label_column="breed")))) == truth()
 
 
 @pytest.mark.parametrize(("at", "cell"), [(4, "x"), (4, ""), (4, "1,2"), (4, "nan")])

@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.class_labels import ClassLabels
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
@@ -24,7 +25,7 @@ def load(tmp_path):
         data = content if isinstance(content, bytes) else "\n".join(content).encode()
         path = tmp_path / name
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-        return load_dataset(str(path), layout=Layout(**layout), whole=whole)
+        return load_dataset(str(path), LoadOptions(layout=Layout(**layout), whole=whole))
 
     return write
 

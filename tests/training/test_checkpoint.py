@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.load import load_dataset
 from cnncli.data.shipped import sample_path
 from cnncli.errors import CnncliError
@@ -300,7 +301,7 @@ def test_the_model_that_ships():
     assert held.preprocessing.digits
     assert held.architecture.layout is None  # it is older than stored layers
     assert held.training["command"].startswith("cnncli train mnist --epochs 60 ")
-    digits = load_dataset("mnist", val_split=0.0, offline=True)
+    digits = load_dataset("mnist", LoadOptions(val_split=0.0, offline=True))
     if len(digits.test) == 1000:  # the digits that ship, of which these were held out
         assert evaluate(held.network(), digits.test, held.preprocessing, held.task).accuracy == pytest.approx(
             0.994, abs=0.0011

@@ -118,7 +118,7 @@ def test_every_kind(tmp_path, kind, memory):
     learned = load_folder(tmp_path, LoadOptions(memory=memory))
     assert not learned.warnings
     input_spec = network_of(learned)
-    judged = load_dataset(str(tmp_path), input_spec=input_spec)
+    judged = load_dataset(str(tmp_path), LoadOptions(image_options=ImageOptions(input_spec=input_spec)))
     inputs = everything(learned), everything(judged)
     assert inputs[0].keys() == inputs[1].keys() == expected.keys()
     for name, pixels in expected.items():
@@ -145,7 +145,9 @@ def test_photographs_of_other_shapes(tmp_path, fit, shape):
     learned = load_folder(tmp_path, load_options)
     input_spec = network_of(learned)
     assert (input_spec.shape, input_spec.fit) == (shape, fit)
-    judged = everything(load_dataset(str(tmp_path), input_spec=input_spec))
+    judged = everything(
+        load_dataset(str(tmp_path), LoadOptions(image_options=ImageOptions(input_spec=input_spec)))
+    )
     for name, pixels in everything(learned).items():
         np.testing.assert_array_equal(pixels, judged[name])
         np.testing.assert_array_equal(
@@ -161,7 +163,7 @@ def test_digits_on_larger_paper(tmp_path):
         paper = np.full((100, 400), 235, np.uint8)
         paper[10:90, 20 + 60 * i : 34 + 60 * i] = 30
         Image.fromarray(paper).save(tmp_path / "01"[i % 2] / f"{i}.png")
-    judged = load_dataset(str(tmp_path), input_spec=input_spec)
+    judged = load_dataset(str(tmp_path), LoadOptions(image_options=ImageOptions(input_spec=input_spec)))
     for name, pixels in everything(judged).items():
         alone = read_prepared(read_file(Path(name)), input_spec, name=name)
         np.testing.assert_array_equal(pixels, alone.pixels)
@@ -183,12 +185,14 @@ def test_rows_of_an_array_are_pictures(tmp_path, dtype, digits):
     stored = (images * np.float64(scale)).astype(dtype)
     labels = np.arange(12) % 2
     np.savez(tmp_path / "a.npz", x_train=stored, y_train=labels, x_test=stored, y_test=labels)
-    learned = load_dataset(str(tmp_path / "a.npz"), val_split=0)
+    learned = load_dataset(str(tmp_path / "a.npz"), LoadOptions(val_split=0))
     np.testing.assert_array_equal(learned.test.images[..., 0], images)
     input_spec = network_of(learned)
     if digits:
         input_spec = InputSpec(input_spec.shape, input_spec.fit, True, input_spec.scales)
-    judged = load_dataset(str(tmp_path / "a.npz"), input_spec=input_spec)
+    judged = load_dataset(
+        str(tmp_path / "a.npz"), LoadOptions(image_options=ImageOptions(input_spec=input_spec))
+    )
     for at in range(12):
         one = stored[at] if dtype != np.int64 else stored[at].astype(np.uint16)
         np.save(tmp_path / "one.npy", one)

@@ -10,7 +10,9 @@ from PIL import Image
 from training_helpers import Watcher, never
 
 from cnncli.checked import Fields, MalformedError
+from cnncli.data.assemble import LoadOptions
 from cnncli.data.augment import PRESETS
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Arrays
 from cnncli.errors import CnncliError
@@ -47,14 +49,14 @@ def test_a_folder_called_mnist_is_a_folder(folders):
 
 def test_the_collection_itself_is_known(folders, monkeypatch):
     monkeypatch.setenv("CNNCLI_DATA_DIR", "nowhere")
-    dataset = load_dataset("mnist", offline=True)
+    dataset = load_dataset("mnist", LoadOptions(offline=True))
     assert (dataset.known, len(dataset.targets.classes)) == ("mnist", 10)
     assert dataset.known in PRESETS
     assert preprocessing_of(dataset, None)[0].digits
     papers = Arrays(255 - dataset.train.images, dataset.train.targets)
     made, warnings = preprocessing_of(replace(dataset, train=papers), None)
     assert (made.digits, len(warnings)) == (False, 1)
-    larger = load_dataset("mnist", offline=True, size=(32, 32))
+    larger = load_dataset("mnist", LoadOptions(image_options=ImageOptions(size=(32, 32)), offline=True))
     assert not preprocessing_of(larger, None)[0].digits  # predict would cut them out anew
     assert dataset.warnings == ("mnist is taken as the known data set; the local one is ./mnist",)
     assert load_dataset("./mnist").known == ""
@@ -72,7 +74,9 @@ def test_pixels_of_one_shade_are_said(tmp_path, rng):
         ("fine", fine, None),
     ):
         np.savez(tmp_path / f"{name}.npz", x=images, y=np.arange(20) % 2)
-        _, warnings = preprocessing_of(load_dataset(str(tmp_path / f"{name}.npz"), val_split=0), None)
+        _, warnings = preprocessing_of(
+            load_dataset(str(tmp_path / f"{name}.npz"), LoadOptions(val_split=0)), None
+        )
         expected = [] if few is None else [f"nearly all pixels lie within {few} of 256 levels"]
         assert [each.partition(":")[0] for each in warnings] == expected
 
