@@ -238,17 +238,26 @@ def _networks_or_shipped(word: str, before: Sequence[str]) -> Answers:
 def _layers(word: str, before: Sequence[str]) -> Answers:
     """The layers of the checkpoint that the line names, or of the model that ships."""
     del word
-    from cnncli.cli.featuremap_views import chosen_layers
     from cnncli.cli.trained import open_trained
     from cnncli.errors import CnncliError
+    from cnncli.views.featuremaps.table import VIEWS
 
     model = _given(before, ("--model", "-m"))
     try:
         _, graph = open_trained(str(Path(model).expanduser()) if model else None)
-        names, _ = chosen_layers(graph, [], _given(before, ("--view",)) or "maps")
     except (CnncliError, RuntimeError):  # no network, or the home of nobody
         return
-    yield from ((name, "") for name in names)
+    view = VIEWS[(_given(before, ("--view",)) or "maps").split(",")[0]]
+    yield from ((name, "") for name, node in graph.nodes.items() if view.has(node))
+
+
+def _views(word: str, before: Sequence[str]) -> Answers:
+    """Views, also after a comma."""
+    del before
+    from cnncli.views.featuremaps.table import VIEWS
+
+    start = word[: word.rfind(",") + 1]
+    yield from ((f"{start}{name}", view.about) for name, view in VIEWS.items())
 
 
 def _given(before: Sequence[str], names: Sequence[str]) -> str | None:
@@ -299,7 +308,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "classes": _one_of("imagenet"),
     "interpolation": _one_of("bilinear", "bicubic", "lanczos", "nearest"),
     "layer": _layers,
-    "view": _one_of("maps", "filters"),
+    "view": _views,
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews"),
     "split": _one_of("test", "train", "val", "all"),
     "opt": _one_of("adamw", "adam", "sgd", "rmsprop"),

@@ -70,7 +70,9 @@ def given_text(text: str | None, source: str | None) -> str:
         ) from error
 
 
-def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, threads: int) -> TextMaps:
+def look_at(
+    text: str, trained: Trained, layers: Sequence[str], *, views: Sequence[str], threads: int
+) -> TextMaps:
     """Run a network for texts on one, and find what its filters made of it.
 
     Parameters
@@ -81,8 +83,8 @@ def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, th
         A network for texts.
     layers : sequence of str
         Convolutions to show; none for all.
-    view : str
-        ``maps``: of kernels over words there are no pictures.
+    views : sequence of str
+        ``maps`` alone: of kernels over words there are no pictures.
     threads : int
         To use.
 
@@ -97,9 +99,10 @@ def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, th
             f"{trained.task.noun}; expected one for texts",
             "Name a run that was trained on texts with -m.",
         )
-    if view != "maps":
+    if list(views) != ["maps"]:
         raise UsageError(
-            f"--view is {view} with a network for texts; expected maps", "Leave --view out for texts."
+            f"--view is {', '.join(views)} with a network for texts; expected maps",
+            "Leave --view out for texts.",
         )
     reader = TextReader(trained, threads=threads)
     words = words_of(text)[:LONGEST]
@@ -127,8 +130,7 @@ def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, th
         _READING,
     )
     said = evidence(found, len(words)).tolist()
-    record = {
-        **decoded.record(),
+    about = {
         "words": [
             {"word": word, "known": there, "evidence": round(value, 6)}
             for word, there, value in zip(words, found_there, said, strict=True)
@@ -145,6 +147,7 @@ def look_at(text: str, trained: Trained, layers: Sequence[str], *, view: str, th
         ],
     }
     arrays = {each.name: each.responses for each in found if not layers or each.name in layers}
+    record = {**decoded.record(), "views": {"maps": about}}
     return TextMaps(page, record, arrays, tuple(reader.notes([words_of(text)])))
 
 

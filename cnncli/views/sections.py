@@ -106,6 +106,20 @@ class Window:
     caption: str
 
 
+@dataclass(frozen=True)
+class Chapter:
+    """A heading over sections.
+
+    Attributes
+    ----------
+    title, note : str
+        What they show, and how to read it.
+    """
+
+    title: str
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """One layer.
@@ -130,6 +144,8 @@ class Section:
         Of the tiles' colours.
     note : str
         Said under the tiles.
+    chapter : Chapter or None
+        That begins with this section.
     """
 
     name: str
@@ -141,6 +157,7 @@ class Section:
     window: Window | None = None
     scale: ColorScale | None = None
     note: str = ""
+    chapter: Chapter | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ body { margin: 0 auto; max-width: 1480px; padding: 24px 40px 60px;
   background: var(--paper); color: var(--ink); font: 16px/1.45 system-ui, sans-serif; }
 h1 { font-size: 28px; margin: 12px 0 4px; }
 h2 { font-size: 21px; margin: 0 0 6px; overflow-wrap: anywhere; }
+.chapter { font-size: 24px; margin: 36px 0 8px; }
 p { margin: 0 0 4px; color: var(--faint); font-size: 15px; }
 img { display: block; image-rendering: pixelated; outline: 1px solid var(--frame); }
 figure { margin: 0; }
@@ -109,7 +110,15 @@ def _section(section: Section) -> str:
         )
     if section.note:
         shown += f"<p>{escape(section.note)}</p>"
-    return f'<section><div class="about">{about}</div><div class="shown">{shown}</div></section>\n'
+    about = f'{_chapter(section)}<section><div class="about">{about}</div>'
+    return f'{about}<div class="shown">{shown}</div></section>\n'
+
+
+def _chapter(section: Section) -> str:
+    if section.chapter is None:
+        return ""
+    note = f'<p class="note">{escape(section.chapter.note)}</p>' if section.chapter.note else ""
+    return f'<h1 class="chapter">{escape(section.chapter.title)}</h1>{note}'
 
 
 def _words(words: Sequence[WordBox]) -> str:

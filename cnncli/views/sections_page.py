@@ -10,6 +10,7 @@ from cnncli.views.sections import (
     ROOM,
     WIDTH,
     BarRow,
+    Chapter,
     Page,
     Section,
     Tile,
@@ -99,6 +100,8 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
 
 def draw_section(canvas: Canvas, section: Section, top: int) -> int:
     """Draw a section from ``top`` down; returns the y below."""
+    if section.chapter is not None:
+        top = _draw_chapter(canvas, section.chapter, top)
     aside = _draw_aside(canvas, section, top)
     left = _TILES
     bottom = top
@@ -116,6 +119,15 @@ def draw_section(canvas: Canvas, section: Section, top: int) -> int:
     if section.note:
         bottom = canvas.paragraph((left, bottom + 6), section.note, ROOM, size=14, color=FAINT).bottom
     return max(aside, bottom)
+
+
+def _draw_chapter(canvas: Canvas, chapter: Chapter, top: int) -> int:
+    room = WIDTH - 2 * _LEFT
+    text = canvas.text((_LEFT, top), shorten(chapter.title, room, size=24), size=24, bold=True)
+    if not chapter.note:
+        return text.bottom + 20
+    note = canvas.paragraph((_LEFT, text.bottom + 10), chapter.note, room, size=15, color=FAINT)
+    return note.bottom + 22
 
 
 def _draw_words(canvas: Canvas, words: Sequence[WordBox], at: tuple[int, int]) -> int:

@@ -8,7 +8,6 @@ import pytest
 
 from cnncli.cli import shell_setup
 from cnncli.cli.complete import _WORDS, completions
-from cnncli.cli.featuremap_views import VIEWS
 from cnncli.cli.task import BITS
 from cnncli.data.load import NAMED
 from cnncli.data.prepare import FITS
@@ -17,6 +16,7 @@ from cnncli.filters.named import MODULES
 from cnncli.filters.spec import parse_spec
 from cnncli.models.catalog import MODELS
 from cnncli.nn.schedules import SCHEDULES
+from cnncli.views.featuremaps.table import VIEWS
 
 SCRIPTS = Path(shell_setup.__file__).parent / "shells"
 
@@ -64,7 +64,7 @@ def test_networks_and_their_options():
 
 def test_layers_are_those_of_the_checkpoint(run):
     done = run("featuremaps", Path(__file__).parents[2] / "samples/digits/7.png", "-o", "a.png", "--json")
-    names = [each["name"] for each in done.results[0]["layers"]]
+    names = [each["name"] for each in done.results[0]["views"]["maps"]["layers"]]
     assert values("featuremaps", "a.png", "--layer", "") == names
     assert values("featuremaps", "-m", "missing", "--layer", "") == []
 

@@ -45,6 +45,11 @@ def expected_maps(network, pixels):
     return maps
 
 
+def drawn(done, view="maps"):
+    """Names of the layers that a view has drawn, from its record."""
+    return [layer["name"] for layer in done.results[0]["views"][view]["layers"]]
+
+
 def test_arrays_agree_with_loops(run, net, tmp_path):
     done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--raw", "arrays")
     assert (done.code, done.out, done.err) == (0, b"", "")
@@ -60,18 +65,19 @@ def test_arrays_agree_with_loops(run, net, tmp_path):
 def test_json_ranks_maps_and_answers_as_predict(run, net):
     done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--json")
     (result,) = done.results
-    assert list(result) == ["input", "output", "view", "predictions", "layers", "seconds"]
-    assert (result["input"], result["output"], result["view"]) == ("a.png", "maps.png", "maps")
-    assert [layer["name"] for layer in result["layers"]] == LAYERS
+    assert list(result) == ["input", "output", "predictions", "views", "seconds"]
+    assert (result["input"], result["output"]) == ("a.png", "maps.png")
+    layers = result["views"]["maps"]["layers"]
+    assert [layer["name"] for layer in layers] == LAYERS
     expected = expected_maps(*net)
-    for layer in result["layers"]:
+    for layer in layers:
         means = np.abs(expected[layer["name"]]).mean(axis=(0, 1))
         assert [each["map"] for each in layer["ranking"]] == list(np.argsort(-means, kind="stable"))
         assert [each["response"] for each in layer["ranking"]] == pytest.approx(
             np.sort(means)[::-1], abs=1e-4
         )
         assert layer["shape"] == list(expected[layer["name"]].shape)
-    assert result["layers"][4]["receptive_field"] == [8, 8]
+    assert layers[4]["receptive_field"] == [8, 8]
     (answer,) = run("predict", "a.png", "-m", "net.safetensors", "--json").results
     assert result["predictions"] == answer["predictions"]
 
@@ -137,13 +143,60 @@ def test_one_html_page(run, net, tmp_path):
 def test_layers_by_name(run, net):
     words = ["featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png", "--json"]
     done = run(*words, "--layer", "conv2", "--layer", "conv1")
-    assert [layer["name"] for layer in done.results[0]["layers"]] == ["conv1", "conv2"]
+    assert drawn(done) == ["conv1", "conv2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["1"], ["conv1"]),
+        (["-1"], ["head"]),
+        (["2", "-2"], ["batchnorm1", "globalavgpool1"]),
+        (["conv*"], ["conv1", "conv2"]),
+        (["*1"], ["conv1", "batchnorm1", "relu1", "maxpool1", "globalavgpool1"]),
+        (["head", "re*"], ["relu1", "relu2", "head"]),
+    ],
+)
+def test_layers_by_number_and_pattern(run, net, words, expected):
+    options = [part for word in words for part in ("--layer", word)]
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png", "--json", *options)
+    assert drawn(done) == expected
+
+
+def test_several_views_have_a_chapter_each(run, net, tmp_path):
+    words = ["featuremaps", "a.png", "-m", "net.safetensors", "--view", "maps,filters", "--layer", "*1"]
+    done = run(*words, "-o", "o.html", "--raw", "arrays.npz", "--json")
+    views = done.results[0]["views"]
+    assert {name: [layer["name"] for layer in view["layers"]] for name, view in views.items()} == {
+        "maps": ["conv1", "batchnorm1", "relu1", "maxpool1", "globalavgpool1"],
+        "filters": ["conv1"],
+    }
+    text = (tmp_path / "o.html").read_text()
+    assert [part.split("<")[0] for part in text.split('<h1 class="chapter">')[1:]] == [
+        "Feature maps of custom",
+        "Learned kernels of custom",
+    ]
+    with np.load(tmp_path / "arrays.npz") as arrays:
+        np.testing.assert_array_equal(arrays["filters/conv1"], net[0].export()["conv1.weight"])
+        assert arrays["maps/relu1"].shape == (12, 10, 4)
+    assert run(*words, "-o", "out").code == 0
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())][-2:] == [
+        "05-globalavgpool1.png",
+        "06-conv1.png",
+    ]
+    assert run(*words[:4], "--view", "maps", "--view", "filters").lines == ["featuremaps/a-maps-filters.png"]
+
+
+def test_filters_take_no_image(run, net, tmp_path):
+    done = run("featuremaps", "-m", "net.safetensors", "--view", "filters", "--json")
+    assert done.results[0]["output"] == "featuremaps/net-filters.png"
+    assert (done.results[0]["input"], "predictions" in done.results[0]) == (None, False)
 
 
 def test_filters(run, net, tmp_path):
     words = ["featuremaps", "a.png", "-m", "net.safetensors", "--view", "filters", "-o", "f.png"]
     done = run(*words, "--json", "--raw", "kernels")
-    layers = {layer["name"]: layer["shape"] for layer in done.results[0]["layers"]}
+    layers = {layer["name"]: layer["shape"] for layer in done.results[0]["views"]["filters"]["layers"]}
     assert layers == {"conv1": [4, 1, 3, 3], "conv2": [6, 4, 3, 3], "head": [3, 6]}
     for name in layers:
         weight = np.load(tmp_path / "kernels" / f"{name}.npy")
@@ -164,15 +217,15 @@ def test_deep_networks_show_every_layer_and_less_of_those_inside_blocks(run, rng
     words = ["featuremaps", "a.png", "-m", "deep.safetensors", "-o", "o.html", "--json"]
     (result,) = run(*words).results
     blocks = [f"{kind}{i}" for i in range(1, 10) for kind in ("conv", "batchnorm", "relu")]
-    assert [layer["name"] for layer in result["layers"]] == [*blocks, "globalavgpool1", "head"]
-    assert all(len(layer["ranking"]) == 40 for layer in result["layers"][:-1])
+    layers = result["views"]["maps"]["layers"]
+    assert [layer["name"] for layer in layers] == [*blocks, "globalavgpool1", "head"]
+    assert all(len(layer["ranking"]) == 40 for layer in layers[:-1])
     page = (tmp_path / "o.html").read_text()
-    drawn = {text.split("<", 1)[0]: text.count("<figure>") for text in page.split("<h2>")[1:]}
-    assert list(drawn) == [*blocks, "globalavgpool1", "head"]
-    assert [drawn[name] for name in blocks] == [11, 11, 22] * 9
+    counts = {text.split("<", 1)[0]: text.count("<figure>") for text in page.split("<h2>")[1:]}
+    assert list(counts) == [*blocks, "globalavgpool1", "head"]
+    assert [counts[name] for name in blocks] == [11, 11, 22] * 9
     assert "18 layers inside blocks have one row of maps" in page
-    (layer,) = run(*words, "--layer", "batchnorm4").results[0]["layers"]
-    assert layer["name"] == "batchnorm4"
+    assert drawn(run(*words, "--layer", "batchnorm4")) == ["batchnorm4"]
     assert (tmp_path / "o.html").read_text().count("<figure>") == 2 + 40
 
 
@@ -193,6 +246,11 @@ def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
     [
         (["a.png", "--layer", "cnv1"], "--layer is 'cnv1'", "Did you mean --layer conv1?"),
         (["a.png", "--layer", "relu1", "--view", "filters"], "no such layer with kernels", ""),
+        (["a.png", "--layer", "9"], "--layer is '9'; the network has no such layer: conv1", ""),
+        (["a.png", "--layer", "0"], "--layer is '0'", ""),
+        (["a.png", "--layer", "x*"], "--layer is 'x*'", ""),
+        (["a.png", "--view", "maps,filters", "--layer", "relu*"], "no such layer with kernels: conv1", ""),
+        (["--view", "maps,filters"], "no input is given", ""),
         (["a.png", "--view", "filter"], "--view is 'filter'", "Did you mean --view filters?"),
         (["a.png", "-o", "x.jpg"], "-o x.jpg ends in .jpg", ".png"),
         (["a.png", "-o", "a.png"], "is also the input", ""),

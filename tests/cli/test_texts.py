@@ -168,13 +168,13 @@ def test_words_and_filters_are_shown(run, trained, tmp_path):
     done = run("featuremaps", "--text", text, "-m", trained[0], "-o", "w.html", "--json", "--raw", "raw")
     assert done.code == 0, done.err
     found = done.results[0]
-    said = {each["word"]: each for each in found["words"]}
+    said = {each["word"]: each for each in found["views"]["maps"]["words"]}
     assert not said["好"]["known"]
     label = found["predictions"][0]["label"]
     signs = {"poor": 1, "nice": -1}
     assert said["awful"]["evidence"] * signs[label] > 0 > said["good"]["evidence"] * signs[label]
-    assert [each["name"] for each in found["layers"]] == ["conv3", "conv4", "conv5"]
-    assert np.load(tmp_path / "raw/conv4.npy").shape == (len(found["words"]) + 3, 100)
+    assert [each["name"] for each in found["views"]["maps"]["layers"]] == ["conv3", "conv4", "conv5"]
+    assert np.load(tmp_path / "raw/conv4.npy").shape == (len(found["views"]["maps"]["words"]) + 3, 100)
     page = (tmp_path / "w.html").read_text(encoding="utf-8")
     assert "[好]" in page
     assert "&lt;" in page

@@ -10,9 +10,22 @@ import pytest
 from cnncli.images.canvas import Box
 from cnncli.images.read import read_picture
 from cnncli.models.fields import receptive_fields
-from cnncli.nn import Add, BatchNorm, Conv, Flatten, GlobalAvgPool, Graph, Linear, MaxPool, Network, Relu
+from cnncli.nn import (
+    Add,
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Graph,
+    Linear,
+    LocalResponseNorm,
+    MaxPool,
+    Network,
+    Relu,
+)
 from cnncli.views.colors import ColorScale, scale_of, short
-from cnncli.views.featuremaps import kernel_sections, layer_maps, learned_arrays, map_sections
+from cnncli.views.featuremaps.filters import has_kernels, kernel_sections, learned_arrays
+from cnncli.views.featuremaps.maps import layer_maps, map_sections
 from cnncli.views.sections import ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
 from cnncli.views.sections_html import page_html
 from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
@@ -249,6 +262,13 @@ def test_a_colour_means_the_same_in_bars_and_in_strips():
 
 
 # --- kernels ---------------------------------------------------------------------------------------
+
+
+def test_layers_without_kernels_have_none():
+    graph = Graph((8, 8, 2))
+    graph.add(Conv(4, 3), BatchNorm(), LocalResponseNorm(), Relu(), Flatten(), Linear(2))
+    assert [name for name, node in graph.nodes.items() if has_kernels(node)] == ["conv1", "linear1"]
+    assert [*learned_arrays(graph, Network(graph).export())] == ["conv1", "linear1"]
 
 
 def test_kernels_of_every_layer(network):

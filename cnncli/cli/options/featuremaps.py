@@ -18,14 +18,19 @@ class Settings(NetworkSettings):
     )
     layer: list[str] | None = option(
         "--layer",
-        help="Draw all maps of this layer; may be given several times.  [default: every layer]",
-        metavar="NAME",
+        help=(
+            "Draw all of this layer: its name, its number (1 the first, -1 the last) or a pattern such as "
+            "'layer1.*'; may be given several times.  [default: every layer]"
+        ),
+        metavar="LAYER",
     )
-    view: str = option(
+    view: list[str] | None = option(
         "--view",
-        help="maps: feature maps of the layers; filters: the learned kernels.",
+        help=(
+            "maps: feature maps of the layers; filters: the learned kernels.  Several with commas, or given "
+            "several times.  [default: maps]"
+        ),
         metavar="WHAT",
-        default="maps",
     )
     output: str | None = option(
         "--output",
@@ -37,7 +42,9 @@ class Settings(NetworkSettings):
         metavar="OUT",
     )
     raw: str | None = option(
-        "--raw", help="Also write the arrays to a folder, one .npy per layer.", metavar="DIR"
+        "--raw",
+        help="Also write the arrays: to a folder, one .npy per layer, or to an .npz.",
+        metavar="DIR|FILE",
     )
     max_pixels: int | None = MAX_PIXELS
     json: bool = JSON_OBJECT

@@ -2,19 +2,29 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.models.fields import receptive_fields
-from cnncli.nn import Graph, Node
+from cnncli.nn import BatchNorm, Graph, Node, Relu
 from cnncli.views.colors import Colors, scale_around, scale_of, short
+from cnncli.views.featuremaps.model import Drawing, Request, Subject
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
 
 Floats = NDArray[np.float32]
 _LISTED = 10  # values of a list that are written out; all of them are in its strip
 _BAR_CELL = 24  # pixels of a value in a strip, at most
+_ROWS = 2  # of maps of a layer, unless it is named
+_SIDE, _NAMED_SIDE = 84, 168  # pixels of a map
+_EVERY = 24  # layers up to which all are drawn alike
+_READING = (
+    "Under each map are its number and its mean magnitude; the strongest maps come first. All maps of a "
+    "layer share one scale: dark to bright from 0 up, or blue for negative and orange for positive values. "
+    "Bars of negative values are blue and extend to the left of the zero line. Sizes are height × width."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +63,54 @@ class LayerMaps:
     def silent(self) -> int:
         """Maps that are 0 everywhere."""
         return int(np.count_nonzero(np.abs(self.values).max(axis=(0, 1)) == 0))
+
+
+def draw(subject: Subject, request: Request) -> Drawing:
+    """Draw the maps of layers for an image: all of those that are named, the strongest of others."""
+    graph, seen = subject.graph, subject.seen
+    brief = frozenset() if request.named else _inside_blocks(graph, request.layers)
+    layers = layer_maps(graph, subject.activations(request.layers))
+    sections = map_sections(
+        layers,
+        seen.rgb,
+        subject.classes,
+        rows=None if request.named else _ROWS,
+        side=_NAMED_SIDE if request.named else _SIDE,
+        brief=brief,
+    )
+    arrays = {"input": seen.x, **{each.node.name: each.values for each in layers}}
+    words = (
+        f" {len(brief)} layers inside blocks have one row of maps: --layer\u00a0NAME draws all of one."
+        if brief
+        else ""
+    )
+    return Drawing(sections, {"layers": [_about(each) for each in layers]}, arrays, _READING + words)
+
+
+def _inside_blocks(graph: Graph, names: Sequence[str]) -> frozenset[str]:
+    """Of the layers of a deep network those of which little is drawn: a norm or a ReLU goes on with them."""
+    if len(names) <= _EVERY:
+        return frozenset()
+    readers = {name: graph.readers(name) for name in names}
+    return frozenset(
+        name
+        for name, found in readers.items()
+        if len(found) == 1 and isinstance(found[0].layer, BatchNorm | Relu)
+    )
+
+
+def _about(layer: LayerMaps) -> dict[str, Any]:
+    """A layer for ``--json``: its maps by response."""
+    return {
+        "name": layer.node.name,
+        "kind": type(layer.node.layer).__name__,
+        "shape": list(layer.values.shape),
+        "receptive_field": list(layer.field),
+        "silent": layer.silent,
+        "ranking": [
+            {"map": int(c), "response": float(f"{float(layer.responses[c]):.6g}")} for c in layer.order
+        ],
+    }
 
 
 def layer_maps(graph: Graph, activations: Mapping[str, Floats]) -> list[LayerMaps]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cnncli.nn import Conv, Graph, Linear, Node
 from cnncli.views.colors import Colors, scale_around, short
+from cnncli.views.featuremaps.model import Drawing, Request, Subject
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, Section, Tile, in_a_row, scaled_size
 
@@ -15,6 +16,33 @@ _ROWS, _COLUMNS = 8, 24  # kernels of a layer with many: outputs, and inputs of 
 _MATRIX = ROOM - 150  # pixels of a picture of all weights, at most
 _MATRIX_ROWS = 64
 _FRAME = (201, 208, 214)  # around each kernel
+_BANK_ROWS = 2  # of kernels of the first layer, unless it is named
+_SIDE, _NAMED_SIDE = 70, 98  # pixels of a kernel of the first layer
+_READING = (
+    "Negative weights are blue, positive ones orange. The number under a kernel of the first layer is the "
+    "root of the sum of its squared weights; the strongest come first. Sizes are height × width."
+)
+
+
+def has_kernels(node: Node) -> bool:
+    """Whether a layer has learned kernels."""
+    return isinstance(node.layer, Conv | Linear)
+
+
+def draw(subject: Subject, request: Request) -> Drawing:
+    """Draw the kernels of layers."""
+    every = learned_arrays(subject.graph, subject.network.export())
+    learned = {name: every[name] for name in request.layers}
+    sections = kernel_sections(
+        learned,
+        subject.classes,
+        rows=None if request.named else _BANK_ROWS,
+        side=_NAMED_SIDE if request.named else _SIDE,
+    )
+    about = [{"name": name, "shape": list(weight.shape)} for name, (_, weight) in learned.items()]
+    return Drawing(
+        sections, {"layers": about}, {name: weight for name, (_, weight) in learned.items()}, _READING
+    )
 
 
 def learned_arrays(graph: Graph, arrays: Mapping[str, Floats]) -> dict[str, tuple[Node, Floats]]:

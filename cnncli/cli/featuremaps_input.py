@@ -1,0 +1,75 @@
+"""The image that ``cnncli featuremaps`` looks at: as it came, and as the network takes it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.cli.names import STREAM
+from cnncli.cli.streams import read_stdin
+from cnncli.cli.trained import Trained
+from cnncli.data.prepare import InputSpec, eight_bits, read_file, read_prepared
+from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
+from cnncli.images.picture import Picture
+from cnncli.images.read import read_picture
+from cnncli.images.resize import resized
+from cnncli.views.colors import as_rgb
+from cnncli.views.featuremaps.model import Seen
+
+EXAMPLE = "cat digit.png | cnncli featuremaps - -o maps.png"
+_SHOWN = 448  # pixels of the picture in the head, at most
+
+
+def read_seen(source: str, trained: Trained) -> tuple[Seen, tuple[str, ...]]:
+    """Read an image.
+
+    Parameters
+    ----------
+    source : str
+        A path, or ``-`` for standard input.
+    trained : Trained
+        The network that it is for.
+
+    Returns
+    -------
+    Seen
+    tuple of str
+        What was done to it that the user might not expect.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read.
+    """
+    if source == STREAM:
+        data, name = read_stdin(example=EXAMPLE), "standard input"
+    else:
+        try:
+            data, name = read_file(Path(source)), source
+        except ValueError as error:  # a NUL byte in the name
+            raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+    picture = read_picture(data, name=name, first=True)
+    prepared = read_prepared(data, trained.input_spec, name=name)
+    x = trained.checkpoint.preprocessing.normalise(prepared.pixels[None])[0]
+    label = "standard input" if source == STREAM else shown(os.path.basename(source))  # noqa: PTH119
+    return Seen(label, _small(picture, trained.input_spec), prepared.pixels, x), prepared.changes
+
+
+def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:
+    """The picture as it looks, opacity on white, no larger than it is drawn."""
+    pixels = picture.frames[0]
+    if pixels.dtype != np.uint8:
+        pixels, _ = eight_bits(picture, input_spec)
+    if picture.alpha:
+        opacity = pixels[..., -1:].astype(np.float32) / 255
+        shades = pixels[..., :-1].astype(np.float32)
+        pixels = np.rint(shades * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _SHOWN / max(height, width))
+    if scale < 1:
+        pixels = resized(
+            np.ascontiguousarray(pixels), max(1, round(width * scale)), max(1, round(height * scale))
+        )
+    return as_rgb(pixels)

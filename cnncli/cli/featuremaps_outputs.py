@@ -1,0 +1,212 @@
+"""Where ``cnncli featuremaps`` writes: a page as a picture, as HTML or as a folder, and arrays."""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.names import STREAM, identity
+from cnncli.cli.streams import write_stdout
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import shown, writing_fault
+from cnncli.files.numbered import write_numbered
+from cnncli.images.canvas import Canvas
+from cnncli.images.picture import Picture
+from cnncli.images.png import encode_png
+from cnncli.records import record
+from cnncli.views.featuremaps.model import Arrays
+from cnncli.views.sections import Page
+from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
+
+FOLDER = "featuremaps"  # of pages without -o
+_LONGEST_NAME = 60
+_PAGES = (".png", ".html", ".htm")
+
+
+@record
+class Outputs:
+    """Where a page and its arrays go.
+
+    Attributes
+    ----------
+    target : str
+        A ``.png``, an ``.html``, a folder of pictures, or ``-`` for a PNG on standard output.
+    named : bool
+        The user has named it.
+    raw : str or None
+        An ``.npz``, or a folder of ``.npy`` files.
+    """
+
+    target: str
+    named: bool
+    raw: str | None
+
+    def write(self, page: Page, arrays: Arrays, read: Mapping[str, str | Path | None]) -> str:
+        """Write a page and its arrays.
+
+        Parameters
+        ----------
+        page : Page
+            What to draw.
+        arrays : mapping of str to ndarray
+            By name, which may be one in a folder: ``filters/conv1``.
+        read : mapping of str to str or Path or None
+            Files that are read, by what they are; nothing is written over them.
+
+        Returns
+        -------
+        str
+            Where the page is.
+
+        Raises
+        ------
+        UsageError
+            Where something would be written over what is read.
+        """
+        pictures = _picture_names(page)
+        self.check(read, pictures, [*arrays])
+        target = self.target
+        if not self.named and target != STREAM:
+            _made(Path(FOLDER))
+            target = str(write_numbered(Path(target), _png(page_canvas(page))))
+        elif target == STREAM:
+            write_stdout(_png(page_canvas(page)))
+        elif not _is_folder(target):
+            _write_file(Path(target), page)
+        else:
+            folder = _made(Path(target))
+            write_atomic(folder / pictures[0], _png(head_canvas(page)))
+            for name, section in zip(pictures[1:], page.sections, strict=True):
+                write_atomic(folder / name, _png(section_canvas(section)))
+        if self.raw is not None:
+            _write_arrays(self.raw, arrays)
+        return target
+
+    def check(
+        self, read: Mapping[str, str | Path | None], pictures: Sequence[str] = (), arrays: Sequence[str] = ()
+    ) -> None:
+        """Nothing that is written, page, pictures or arrays, may be what is read."""
+        kept = {identity(os.fspath(path)): what for what, path in read.items() if path not in (None, STREAM)}
+        for option, path in self._files(pictures, arrays):
+            what = kept.get(identity(path))
+            if what is not None:
+                raise UsageError(
+                    f"the output {shown(path)} is also the {what}; expected another file",
+                    f"Choose another {option}.",
+                )
+
+    def _files(self, pictures: Sequence[str], arrays: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """All files that are written, each with the option that says where."""
+        if self.target != STREAM and not _is_folder(self.target):
+            yield "-o", self.target
+        elif self.target != STREAM:
+            for name in pictures:
+                yield "-o", os.path.join(self.target, name)  # noqa: PTH118
+        if self.raw is not None and _is_archive(self.raw):
+            yield "--raw", self.raw
+        elif self.raw is not None:
+            for name in arrays:
+                yield "--raw", os.path.join(self.raw, f"{name}.npy")  # noqa: PTH118
+
+
+def outputs_of(
+    output: str | None, raw: str | None, *, source: str, views: Sequence[str], layers: Sequence[str]
+) -> Outputs:
+    """Where a page goes, checked before anything is read.
+
+    Without ``-o`` into a folder of its own, where ``*.png`` in the next command does not take it for an
+    image to read.
+
+    Parameters
+    ----------
+    output, raw : str or None
+        As given with ``-o`` and ``--raw``.
+    source : str
+        Name of the input, ``-`` for standard input.
+    views, layers : sequence of str
+        That were asked for: they are in the name that is made up.
+
+    Raises
+    ------
+    UsageError
+        For what cannot be written.
+    """
+    if output is None:
+        target = STREAM if source == STREAM else _default_name(source, views, layers)
+    else:
+        target = output
+    if target == STREAM and os.isatty(1):
+        raise UsageError(
+            "the page would go to the terminal; expected a file or a pipe", "Name an output with -o."
+        )
+    suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
+    if target != STREAM and suffix not in ("", *_PAGES) and not _is_folder(target):
+        raise UsageError(
+            f"-o {shown(target)} ends in {suffix}; expected .png, .html or a folder",
+            "Name a file or a folder, for example: -o maps.png",
+        )
+    return Outputs(target, output is not None, raw)
+
+
+def _default_name(source: str, views: Sequence[str], layers: Sequence[str]) -> str:
+    """``featuremaps/7-maps.png`` for ``digits/7.png``, with the layers that were asked for."""
+    stem = os.path.splitext(os.path.basename(source))[0]  # noqa: PTH119, PTH122
+    chosen = "".join(f"-{name}" for name in layers).translate(str.maketrans("*?[]/\\", "______"))
+    chosen = chosen if len(chosen) <= _LONGEST_NAME else f"-{len(layers)}-layers"
+    return os.path.join(FOLDER, f"{'-'.join((stem, *views))}{chosen}.png")  # noqa: PTH118
+
+
+def _picture_names(page: Page) -> list[str]:
+    """Files of a folder: the head, then each section."""
+    names = (re.sub(r"[^\w.-]+", "_", section.name) for section in page.sections)
+    return ["00-input.png", *(f"{number:02}-{name}.png" for number, name in enumerate(names, 1))]
+
+
+def _is_folder(target: str) -> bool:
+    suffix = os.path.splitext(target)[1]  # noqa: PTH122
+    return target.endswith(os.sep) or os.path.isdir(target) or not suffix  # noqa: PTH112
+
+
+def _is_archive(raw: str) -> bool:
+    return raw.lower().endswith(".npz") and not os.path.isdir(raw)  # noqa: PTH112
+
+
+def _write_file(path: Path, page: Page) -> None:
+    if path.suffix.lower() == ".png":
+        write_atomic(path, _png(page_canvas(page)))
+        return
+    from cnncli.views.sections_html import page_html
+
+    write_atomic(path, page_html(page).encode("utf-8", "backslashreplace"))
+
+
+def _png(canvas: Canvas) -> bytes:
+    return encode_png(Picture((canvas.array(),)))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_fault(error, folder) from error
+    return folder
+
+
+def _write_arrays(raw: str, arrays: Arrays) -> None:
+    """One ``.npy`` for each layer, or all in an ``.npz``, float32."""
+    as_floats = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    stream = io.BytesIO()
+    if _is_archive(raw):
+        np.savez(stream, **as_floats)  # type: ignore[arg-type]  # names are not those of settings
+        write_atomic(Path(raw), stream.getvalue())
+        return
+    for name, array in as_floats.items():
+        path = Path(raw) / f"{name}.npy"
+        _made(path.parent)
+        stream = io.BytesIO()
+        np.save(stream, array)
+        write_atomic(path, stream.getvalue())

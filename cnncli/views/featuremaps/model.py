@@ -1,0 +1,214 @@
+"""What every view takes and gives: a network and an image in, sections of a page, a record and arrays out."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import CnncliError
+from cnncli.nn import Dropout, Flatten, Graph, Inference, Network, Node
+from cnncli.records import record
+from cnncli.training.checkpoint import Checkpoint
+from cnncli.views.colors import Colors, as_rgb
+from cnncli.views.sections import Section
+
+Floats = NDArray[np.float32]
+Arrays = dict[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An image, as people and as the network see it.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, or ``standard input``.
+    picture : ndarray, shape (h, w, 3), uint8
+        As it came, no larger than it is drawn.
+    pixels : ndarray, shape (H, W, C), uint8
+        As the network takes it.
+    x : ndarray, shape (H, W, C), float32
+        The same, normalised.
+    """
+
+    name: str
+    picture: Colors
+    pixels: NDArray[np.uint8]
+    x: Floats
+
+    @property
+    def rgb(self) -> Colors:
+        """What the network takes, (H, W, 3)."""
+        return as_rgb(self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network, an image and what the first computes from the second.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        Of the network: its task, architecture and preprocessing.
+    network : Network
+        With its weights.
+    threads : int
+        To use.
+    image : Seen or None
+        None where a view is drawn of the network alone.
+    """
+
+    checkpoint: Checkpoint
+    network: Network
+    threads: int
+    image: Seen | None = None
+    _known: Arrays = field(default_factory=dict)
+
+    @property
+    def graph(self) -> Graph:
+        """The network's layers."""
+        return self.network.graph
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K outputs."""
+        return self.checkpoint.task.outputs
+
+    @property
+    def seen(self) -> Seen:
+        """The image.
+
+        Raises
+        ------
+        CnncliError
+            Where there is none.
+        """
+        if self.image is None:
+            raise CnncliError("no image is given; expected one", "Name an image.")
+        return self.image
+
+    def activations(self, names: Collection[str]) -> Arrays:
+        """Outputs of layers for the image, each (H, W, C); what was computed once is kept."""
+        graph = self.graph
+        missing = [name for name in names if name not in self._known]
+        if missing or graph.output not in self._known:
+            kept = [name for name in missing if name != graph.output]
+            inference = Inference(self.network, 1, threads=self.threads, keep=kept)
+            found = inference.activations(np.ascontiguousarray(self.seen.x[None]))
+            self._known.update((name, array[0]) for name, array in found.items())
+        return {name: self._known[name] for name in names}
+
+    @property
+    def outputs(self) -> Floats:
+        """What the network computes of the image before the softmax, (K,)."""
+        return self.activations([self.graph.output])[self.graph.output].reshape(-1)
+
+
+class Progress(Protocol):
+    """How far a view's work is."""
+
+    def draw(self, done: int) -> None:
+        """Show that so many items are done."""
+
+
+class _Unseen:
+    def draw(self, done: int) -> None:
+        """Show nothing."""
+
+
+def unseen(count: int, unit: str) -> AbstractContextManager[Progress]:
+    """Progress that nobody sees."""
+    del count, unit
+    return nullcontext(_Unseen())
+
+
+@record(kw_only=True)
+class Request:
+    """What is to be drawn.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Those that the view draws, in the order of computation.
+    named : bool
+        The user has named them: everything of them is drawn.
+    progress : callable
+        Of a number of items and their name in the plural: shows how far the work is while its context lasts.
+    """
+
+    layers: tuple[str, ...] = ()
+    named: bool = False
+    progress: Callable[[int, str], AbstractContextManager[Progress]] = unseen
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What a view has drawn.
+
+    Attributes
+    ----------
+    sections : sequence of Section
+        Of a page; their names are those of files.
+    record : dict
+        For ``--json``: what was drawn, JSON values by name.
+    arrays : dict of str to ndarray
+        For ``--raw``, float32.
+    reading : str
+        How to read it.
+    notes : sequence of str
+        What the user is to know besides.
+    """
+
+    sections: Sequence[Section]
+    record: dict[str, Any]
+    arrays: Arrays
+    reading: str = ""
+    notes: Sequence[str] = ()
+
+
+def changes_values(node: Node) -> bool:
+    """Whether a layer computes something, outside training."""
+    return not isinstance(node.layer, Flatten | Dropout)
+
+
+def every(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+    """All layers of a view, where none is named."""
+    del graph
+    return names
+
+
+class View(NamedTuple):
+    """A view.
+
+    Attributes
+    ----------
+    about : str
+        What it draws, for help and completion.
+    title : str
+        Of the page; the network's name is put in.
+    draw : callable
+        Of a `Subject` and a `Request`.
+    has : callable
+        Whether a node is among its layers.
+    noun : str
+        What messages call such a layer.
+    usual : callable
+        Of the graph and the names of its layers: which of them it draws where none is named.
+    runs : bool
+        It draws what those layers compute from the image: one run of the network serves all such views.
+    pictured : bool
+        It needs an image.
+    """
+
+    about: str
+    title: str
+    draw: Callable[[Subject, Request], Drawing]
+    has: Callable[[Node], bool] = changes_values
+    noun: str = "layer"
+    usual: Callable[[Graph, Sequence[str]], Sequence[str]] = every
+    runs: bool = False
+    pictured: bool = True
