@@ -100,7 +100,7 @@ class Calls:
     Attributes
     ----------
     phases : list of list of Op
-        Those of the passes; `with_weights` adds what prepares the weights.
+        Those of the passes; `passes` adds what prepares the weights.
     held : list of ndarray
         Arrays whose addresses are in the calls' records.
     """
@@ -169,11 +169,21 @@ class Calls:
         transforms = self._transforms if self._backward_from is None else self._backward_transforms
         transforms.append(Op(loop, job, {}, pieces(items, PIECE_ROWS)))
 
-    def with_weights(self, phases: list[list[Op]]) -> list[list[Op]]:
-        """The phases, preceded by those that pack and transform the weights; none of them is empty."""
-        at = len(phases) if self._backward_from is None else self._backward_from
-        made = [self._packs, self._transforms, *phases[:at], self._backward_transforms, *phases[at:]]
-        return [phase for phase in made if phase]
+    def preparing(self) -> list[list[Op]]:
+        """The phases that pack and transform the weights of the forward pass; none of them is empty."""
+        return [phase for phase in (self._packs, self._transforms) if phase]
+
+    def passes(self) -> tuple[list[list[Op]], list[list[Op]]]:
+        """The phases of the forward and of the backward pass; none of them is empty.
+
+        Each pass begins with those that pack and transform its weights: both use the same memory for them.
+        """
+        at = len(self.phases) if self._backward_from is None else self._backward_from
+        backward = (self._backward_transforms, *self.phases[at:])
+        return (
+            [*self.preparing(), *(phase for phase in self.phases[:at] if phase)],
+            [phase for phase in backward if phase],
+        )
 
     # --- calls ---
 

@@ -54,7 +54,10 @@ class Emit(Protocol):
         """Where to write a gradient, and whether to add to that of another reader."""
 
     def needs_gradient(self, name: str) -> bool:
-        """Whether something is trained in a stage or before it."""
+        """Whether the gradient of a stage's output is asked for, such as by a layer trained before it."""
+
+    def is_trained(self, name: str) -> bool:
+        """Whether a stage's own parameters get gradients, and batch norms use the statistics of a batch."""
 
     def chunk_scratch(self, floats: int) -> Tensor:
         """Scratch memory of ``floats`` for a whole chunk, not for each of its samples."""

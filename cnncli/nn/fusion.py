@@ -120,7 +120,8 @@ def fuse(graph: Graph, *, training: bool, trained: Collection[str], keep: Collec
             continue
         alone = source not in keep and len(graph.readers(source)) == 1
         before = made.stages[owner] if alone and ends.get(owner) == source else None
-        joined = before and (_with_norm(before, node, trained) or _with_relu(before, node))
+        learns = training and node.name in trained
+        joined = before and (_with_norm(before, node, learns=learns) or _with_relu(before, node))
         if joined:
             made.absorb(node.name, joined)
             ends[owner] = node.name
@@ -139,7 +140,7 @@ def fuse(graph: Graph, *, training: bool, trained: Collection[str], keep: Collec
     return made
 
 
-def _with_norm(stage: Stage, node: Node, trained: Collection[str]) -> Stage | None:
+def _with_norm(stage: Stage, node: Node, *, learns: bool) -> Stage | None:
     """Fold a batch norm into the weights and the bias before it.
 
     Without the statistics of a batch it is a fixed scale and shift of each channel, and so are weights and
@@ -147,7 +148,7 @@ def _with_norm(stage: Stage, node: Node, trained: Collection[str]) -> Stage | No
     trained.
     """
     folds = isinstance(stage.layer, FOLDS) and isinstance(node.layer, BatchNorm)
-    free = stage.norm is None and not stage.relu and node.name not in trained
+    free = stage.norm is None and not stage.relu and not learns
     return replace(stage, norm=node) if folds and free else None
 
 

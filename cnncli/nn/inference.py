@@ -69,15 +69,15 @@ class Inference:
             self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
             copy(schedule, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
         phases, chunks = [phase for phase in schedule.phases if phase], schedule.chunks
-        self._refresh = program(schedule.with_weights([]), chunks, threads=1, scratch_bytes=TABLE_BYTES)
+        self._refresh = program(schedule.preparing(), chunks, threads=1, scratch_bytes=TABLE_BYTES)
         try:
             layout = lay_out(phases, chunks)
             self._program = program(phases, chunks, threads=workers, scratch_bytes=layout.scratch_bytes)
         except MemoryError as fault:
-            raise _too_large(batch) from fault
+            raise too_large(batch) from fault
         self._arena = layout.arena
         self._memory = schedule.memory + layout.arena.nbytes + workers * layout.scratch_bytes
-        _check_memory(self.memory, batch)
+        check_memory(self.memory, batch)
         self.refresh()
 
     @property
@@ -129,7 +129,7 @@ class Inference:
         self._program.run(samples)
 
 
-def _check_memory(needed: int, batch: int) -> None:
+def check_memory(needed: int, batch: int) -> None:
     """Refuse what does not fit into memory before touching it: until then it is only reserved."""
     if needed <= _CHECKED_FROM:
         return
@@ -137,14 +137,15 @@ def _check_memory(needed: int, batch: int) -> None:
 
     left = available_memory()
     if left is not None and needed > left:
-        raise _too_large(
+        raise too_large(
             batch, f"{needed / 1e9:.3g} GB of memory", f"the {left / 1e9:.3g} GB that are available"
         )
 
 
-def _too_large(
+def too_large(
     batch: int, takes: str = "more memory than is available", most: str = "the memory of this machine"
 ) -> CnncliError:
+    """What to raise where a batch needs too much memory."""
     images = "one image" if batch == 1 else f"{batch} images at a time"
     return CnncliError(
         f"the network needs {takes} for {images}; expected at most {most}",

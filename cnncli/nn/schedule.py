@@ -5,7 +5,8 @@ What is emitted names tensors that have no addresses yet; `cnncli.nn.memory` giv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnncli.nn.elementwise import apply, copy, zero_halo
 from cnncli.nn.folding import FoldedWeights
 from cnncli.nn.fusion import Stage, fuse
 from cnncli.nn.graph import INPUT, Graph
+from cnncli.nn.layers.activation import Relu
 from cnncli.nn.layers.combine import Flatten
 from cnncli.nn.memory import Tensor, widest
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from cnncli.nn.listed import ListedRows
     from cnncli.nn.network import Network
     from cnncli.nn.slots import Slots
+
+
+NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Schedule(Calls):
@@ -44,7 +49,8 @@ class Schedule(Calls):
         Layers that get a gradient, as `trained_layers` says. Others have no backward pass, and a batch norm
         uses its running statistics without updating them.
     slots : Slots or None
-        Where gradients of parameters go; None: layers behave as in inference.
+        Where gradients of parameters go; None: layers behave as in inference, and only what flows through
+        them has gradients.
     threads : int
         That share the work on a single sample. One thread computes each output: no bit changes.
 
@@ -74,8 +80,9 @@ class Schedule(Calls):
         super().__init__(chunked(batch), threads=threads)
         self.network = network
         self._slots = slots
-        self._trained = trained
         self.fused = fuse(graph, training=slots is not None, trained=trained, keep=keep)
+        owners = self.fused.owners
+        self._trained = {owners[name] for name in trained if name in owners}
         stages = self.fused.stages.values()
         self.folded = FoldedWeights(network, [stage for stage in stages if stage.norm is not None])
         self.norms: list[tuple[NDArray[np.void], float]] = []
@@ -139,8 +146,12 @@ class Schedule(Calls):
         return Tensor(stage.shape, view_of=maps.view_of or maps)
 
     def needs_gradient(self, name: str) -> bool:
-        """Whether something is trained in the layer or before it."""
+        """Whether something is trained in the layer or before it, or its gradient is asked for."""
         return name in self._trained
+
+    def is_trained(self, name: str) -> bool:
+        """Whether the layer's own parameters get gradients, and batch norms use the statistics of a batch."""
+        return self._slots is not None and name in self._trained
 
     def _value_halo(self, name: str) -> Halo:
         readers = self.fused.readers(name)
@@ -199,19 +210,43 @@ class Schedule(Calls):
             stage.layer.forward(self, stage)
             zero_halo(self, self.value(stage.name))
 
-    def backward(self) -> None:
-        """Add the backward pass, starting from gradients of outputs."""
-        assert self._slots is not None
+    def start_backward(self) -> None:
+        """What is added from here on belongs to the backward pass."""
         self.barrier()
         self._backward_from = len(self.phases) - 1
+
+    def backward(self, *, kept: Mapping[str, Tensor] = NONE, guided: bool = False) -> None:
+        """Add the backward pass, starting from gradients of outputs.
+
+        Parameters
+        ----------
+        kept : mapping of str to Tensor
+            By layer, or `INPUT`: where the gradient of its output is copied, if it has one.
+        guided : bool
+            A ReLU also holds back what is negative of the gradient of its output.
+        """
         for stage in reversed(self.fused.stages.values()):
             if self.needs_gradient(stage.name) and stage.name in self._gradients:
-                slope = self.gradient(stage.name)
-                if stage.relu and not stage.masked:
-                    apply(self, f"{stage.relu} backward", self.value(stage.name), slope, slope)
-                zero_halo(self, slope)
-                stage.layer.backward(self, stage)
-                self._slots.sum_shared(self, stage)
+                self._copy_gradient(stage.name, kept)
+                self._backward_of(stage, guided=guided)
+        self._copy_gradient(INPUT, kept)
+
+    def _copy_gradient(self, stage: str, kept: Mapping[str, Tensor]) -> None:
+        for name, out in kept.items():
+            if self.fused.owners[name] == stage and stage in self._gradients:
+                copy(self, self._gradients[stage], out)
+
+    def _backward_of(self, stage: Stage, *, guided: bool) -> None:
+        slope = self.gradient(stage.name)
+        if guided and (stage.relu or isinstance(stage.layer, Relu)):
+            apply(self, "relu", slope, slope, slope)
+        if stage.relu and not stage.masked:
+            apply(self, f"{stage.relu} backward", self.value(stage.name), slope, slope)
+        zero_halo(self, slope)
+        if self.is_trained(stage.name) or any(map(self.needs_gradient, stage.inputs)):
+            stage.layer.backward(self, stage)
+        if self._slots is not None:
+            self._slots.sum_shared(self, stage)
 
     def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
         """Set the values that change from step to step."""

@@ -88,6 +88,7 @@ class TrainingStep:
         schedule.forward()
         for term in self.terms:
             term.emit(schedule)
+        schedule.start_backward()
         schedule.backward()
         schedule.emit_after_chunks()
         schedule.barrier()
@@ -98,7 +99,7 @@ class TrainingStep:
         updated = [name for name in names if name not in frozen]
         self._optimise = self._emit_optimiser(clip, updated)
         self._limit_norms(updated)
-        phases = schedule.with_weights(schedule.phases)
+        phases = [phase for each in schedule.passes() for phase in each]
         layout = lay_out(phases, schedule.chunks)
         workers = available_cores() if threads is None else threads
         self._memory = schedule.memory + layout.arena.nbytes + workers * layout.scratch_bytes

@@ -28,6 +28,7 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     given = np.ascontiguousarray(dout, np.float32)
     slot, _ = schedule.gradient_target(graph.output)
     copy(schedule, Tensor(value.shape, external=given.ctypes.data), slot)
+    schedule.start_backward()
     schedule.backward()
     dx = np.zeros(x.shape, np.float32)
     found = schedule.gradient(INPUT)
@@ -35,7 +36,7 @@ def passes(graph, x, dout, *, threads=1, arrays=None, samples=None):
     schedule.emit_after_chunks()
     schedule.barrier()
     slots.sum_others(schedule, network.parameters)
-    phases = schedule.with_weights(schedule.phases)
+    phases = [phase for each in schedule.passes() for phase in each]
     layout = lay_out(phases, schedule.chunks)
     step = program(phases, schedule.chunks, threads=threads, scratch_bytes=layout.scratch_bytes)
     # What no loop has written is NaN, so that reading it cannot go unseen.

@@ -225,7 +225,8 @@ class Conv(Layer):
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """Gradient of weights and bias, then of the input."""
-        self._backward_weight(plan, node)
+        if plan.is_trained(node.name):
+            self._backward_weight(plan, node)
         source = node.inputs[0]
         if plan.needs_gradient(source):
             dy = plan.gradient(node.name)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
 from cnncli.errors import CnncliError
+from cnncli.nn.elementwise import copy
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Initial, Layer, Parameter, refuse_flattened, vector_parameter
 from cnncli.nn.memory import Tensor
@@ -19,7 +20,6 @@ from cnncli.nn.memory import Tensor
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
     from cnncli.nn.fusion import Stage
-    from cnncli.nn.memory import Tensor
 
 LANES = processor()[3].lanes
 _RELUS = {"": 0, "relu": 1, "relu6": 2}
@@ -61,7 +61,7 @@ class BatchNorm(Layer):
     def forward(self, plan: Emit, node: Stage) -> None:
         """Statistics of each chunk, then, once all chunks are done, the normalisation."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        batch_statistics = plan.needs_gradient(node.name)
+        batch_statistics = plan.is_trained(node.name)
         if batch_statistics:
             plan.each_chunk("norm_moments", self._job(plan, node), {"x": x})
             plan.barrier()
@@ -73,6 +73,9 @@ class BatchNorm(Layer):
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """Sums of each chunk, then, once all chunks are done, the gradient."""
+        if not plan.is_trained(node.name):
+            self._backward_fixed(plan, node)
+            return
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
         plan.each_chunk("norm_sums", self._job(plan, node), {"x": x, "dy": dy})
         plan.barrier()
@@ -83,6 +86,17 @@ class BatchNorm(Layer):
         else:
             dx = Tensor(node.input_shapes[0])
         plan.each_chunk("norm_backward", job, {"x": x, "dy": dy, "dx": dx})
+
+    def _backward_fixed(self, plan: Emit, node: Stage) -> None:
+        """With running statistics: the forward pass without its shift, as a scale is its own transpose."""
+        dy, (dx, add) = plan.gradient(node.name), plan.gradient_target(node.inputs[0])
+        job = self._job(plan, node)
+        job["fixed"] = 1
+        job["running_mean"] = job["bias"] = plan.constant(np.zeros(job["padded"][0], np.float32))
+        own = Tensor(dx.shape) if add else dx
+        plan.each_chunk("norm_forward", job, {"x": dy, "y": own})
+        if add:
+            copy(plan, own, dx, add=True)
 
     def _job(self, plan: Emit, node: Stage) -> NDArray[np.void]:
         x = node.input_shapes[0]
@@ -102,7 +116,7 @@ class BatchNorm(Layer):
             weight=plan.weight(node, "weight"),
             bias=plan.weight(node, "bias"),
         )
-        if plan.needs_gradient(node.name):
+        if plan.is_trained(node.name):
             for name in ("moments", "sums"):
                 job[name] = plan.buffer(f"{node.name} {name}", 2 * padded * plan.chunks.count, np.float64)
             job["dweight"] = plan.weight_gradient(node, "weight")

@@ -129,7 +129,12 @@ class Embedding(Layer):
         plan.each_chunk("embed", job, {"numbers": numbers, "y": y})
 
     def backward(self, plan: Emit, node: Stage) -> None:
-        """Rows of words that occur more than once are summed when the whole batch is done."""
+        """Rows of words that occur more than once are summed when the whole batch is done.
+
+        Numbers of words have no gradient.
+        """
+        if not plan.is_trained(node.name):
+            return
         if node.inputs != (INPUT,):
             raise CnncliError(
                 f"{node.name} reads {node.inputs[0]}; expected word vectors that read the input",
@@ -219,15 +224,16 @@ class ConvOverTime(Layer):
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """One window for each output: of the word vectors chunk by chunk, of the weights over the batch."""
-        x = node.input_shapes[0]
         dy, source = plan.gradient(node.name), node.inputs[0]
-        weight = self._weight(x)
-        job = self._job(plan, node)
-        job["sums"] = plan.buffer(f"{node.name}.sums", weight.size, np.float32)
-        job["dweight"] = plan.weight_gradient(node, "weight")
-        job["dbias"] = plan.weight_gradient(node, "bias")
-        job["samples"] = plan.samples_address
-        plan.after_all_chunks("over_time_weights", job, weight.blocks, {"x": plan.value(source), "dy": dy})
+        weight = self._weight(node.input_shapes[0])
+        if plan.is_trained(node.name):
+            job = self._job(plan, node)
+            job["sums"] = plan.buffer(f"{node.name}.sums", weight.size, np.float32)
+            job["dweight"] = plan.weight_gradient(node, "weight")
+            job["dbias"] = plan.weight_gradient(node, "bias")
+            job["samples"] = plan.samples_address
+            tensors = {"x": plan.value(source), "dy": dy}
+            plan.after_all_chunks("over_time_weights", job, weight.blocks, tensors)
         if plan.needs_gradient(source):
             dx, add = plan.gradient_target(source)
             job = self._job(plan, node)

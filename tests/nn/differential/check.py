@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from cnncli import nn
 from cnncli.models.grammar import parse
+from cnncli.nn.gradient import Gradient
 
 from .twin import Twin, optimiser
 
@@ -154,12 +155,35 @@ class Pair:
         self.twin.training = False
         arrays = self.network.export()
         wanted = self._outputs(arrays, images)
+        self._differentiate(arrays, images)
         for batch in {1, recipe.samples[0]}:
             inference = nn.Inference(self.network, batch, threads=recipe.threads)
             got = inference.run(images)
             self.compare(
                 f"inference, batch {batch}", got, wanted, lambda: self._shaken_outputs(arrays, images, wanted)
             )
+
+    def _differentiate(self, arrays, images):
+        """The gradient of all outputs with respect to the input, in inference mode."""
+        rows = self.random.standard_normal((len(images), self.recipe.classes)).astype(np.float32)
+        gradient = Gradient(self.network, len(images), threads=self.recipe.threads)
+        got = gradient.run(images, lambda outputs: rows).gradients[nn.INPUT]
+        wanted = self._input_gradient(arrays, images, rows)
+
+        def explain():
+            noises = [torch.Generator().manual_seed(seed) for seed in range(SHAKES)]
+            runs = [self._input_gradient(arrays, images, rows, noise=noise) for noise in noises]
+            runs.append(self._input_gradient(arrays, images, rows, kind=torch.float32))
+            return max(np.abs(run - wanted).max() for run in runs)
+
+        self.compare("inference, gradient of the input", got, wanted, explain)
+
+    def _input_gradient(self, arrays, images, rows, *, kind=torch.float64, noise=None):
+        self.twin.load(arrays, kind)
+        self.twin.noise = noise
+        x = torch.tensor(images, dtype=kind, requires_grad=True)
+        self.twin.run(x).backward(torch.tensor(rows, dtype=kind))
+        return x.grad.numpy()
 
     def _outputs(self, arrays, images, *, kind=torch.float64, noise=None):
         self.twin.load(arrays, kind)

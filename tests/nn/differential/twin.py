@@ -48,7 +48,7 @@ class Twin:
     def run(self, images):
         """Outputs (N, K) of images (N, H, W, C)."""
         kind = next(iter(self.arrays.values())).dtype
-        x = torch.tensor(images, dtype=kind).permute(0, 3, 1, 2)
+        x = torch.as_tensor(images, dtype=kind).permute(0, 3, 1, 2)
         self.image = None
         for number, (word, name) in enumerate(zip(self.recipe.words, self.names, strict=True)):
             x = self._word(x, word, name, number + 1)
