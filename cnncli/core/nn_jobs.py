@@ -285,22 +285,29 @@ POOL = np.dtype(
     align=True,
 )
 
-# Loss and its gradient, one row of outputs and one of targets for each sample.
+# Loss and its gradient, one row of outputs and one of targets for each pixel of a sample.
 LOSS = np.dtype(
     [
         *_CHUNK,
         *tensor("x"),
         *tensor("dx"),
+        ("height", "i8"),
+        ("width", "i8"),
         ("outputs", "i8"),
-        ("targets", "i8"),  # address of float32, a row for each sample
-        ("losses", "i8"),  # address of float32, one for each sample
+        ("targets", "i8"),  # address of float32, a row for each pixel
+        ("target_floats", "i8"),  # in a row: one for each output, and the weight of the pixel, if there is one
+        ("weighted", "i8"),  # 1: there is one
+        ("losses", "i8"),  # address of float32, one for each sample: the sum over its pixels
+        ("sums", "i8"),  # address of float32 for each sample, `DICE_SUMS` for each output: of Dice's loss
         ("kind", "i8"),  # a value of LOSSES
         ("scale", "f4"),  # of a sample in the gradient
+        ("alpha", "f4"),
         ("beta", "f4"),
     ],
     align=True,
 )
-LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2}
+LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2, "focal": 3}
+DICE_SUMS = 3
 
 # Weights for the gradient to the input: those of the forward pass in another order.
 PACK = np.dtype([("src", "i8"), ("order", "i8"), ("out", "i8")], align=True)

@@ -67,7 +67,16 @@ from cnncli.nn.layers.dropout import Dropout
 from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
-from cnncli.nn.losses import Loss, SigmoidCrossEntropy, SmoothL1, SoftmaxCrossEntropy
+from cnncli.nn.losses import (
+    UNCOUNTED,
+    BoxOverlap,
+    Dice,
+    Focal,
+    Loss,
+    SigmoidCrossEntropy,
+    SmoothL1,
+    SoftmaxCrossEntropy,
+)
 from cnncli.nn.network import Network
 from cnncli.nn.objective import Term
 from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
@@ -78,16 +87,20 @@ __all__ = [
     "INPUT",
     "SCHEDULES",
     "SGD",
+    "UNCOUNTED",
     "Adam",
     "AdamW",
     "AdaptiveAvgPool",
     "Add",
     "AvgPool",
     "BatchNorm",
+    "BoxOverlap",
     "Concat",
     "Conv",
+    "Dice",
     "Dropout",
     "Flatten",
+    "Focal",
     "Gelu",
     "GlobalAvgPool",
     "Graph",

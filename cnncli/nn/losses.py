@@ -1,4 +1,7 @@
-"""Loss functions. All are means over the batch, as in PyTorch."""
+"""Loss functions, of outputs (N, K), or (N, H, W, K) with a target for each pixel.
+
+All are means over the batch, as in PyTorch: over its samples or pixels, or over their weights.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,32 @@ from cnncli.core.nn_jobs import LOSSES
 from cnncli.errors import CnncliError
 
 Floats = NDArray[np.float32]
+UNCOUNTED = -1  # the class of a pixel that does not count
 
 
 class Loss:
-    """A loss of one sample's outputs and targets."""
+    """A loss of one sample's outputs and targets.
 
-    kind: ClassVar[int]
+    Attributes
+    ----------
+    weighted : bool
+        Rows of targets have one more number, the weight of the sample or pixel; 0: it does not count.
+    """
+
+    loop: ClassVar[str] = "losses"
+    kind: ClassVar[int] = 0
+    weighted: bool = False
+    alpha: float = 0.0
     beta: float = 1.0
+
+    def check(self, outputs: int) -> None:
+        """Refuse a number of outputs that the loss has no meaning for.
+
+        Raises
+        ------
+        CnncliError
+            If it is such a number.
+        """
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Fill in the targets that the native loop reads.
@@ -26,9 +48,9 @@ class Loss:
         Parameters
         ----------
         targets : ndarray
-            Integer labels (N,), or rows (N, K).
-        out : ndarray, shape (N, K), float32
-            Filled in.
+            Integer labels (N,) or (N, H, W), or rows (N, K) or (N, H, W, K).
+        out : ndarray, shape (N, K) or (N, H, W, K), float32
+            Filled in; the last axis is one longer where rows have a weight.
 
         Returns
         -------
@@ -58,44 +80,99 @@ class SoftmaxCrossEntropy(Loss):
     kind = LOSSES["softmax"]
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets are class indices (N,), or class probabilities (N, K) as made by mixup."""
-        classes = out.shape[1]
-        if targets.ndim == 1:
-            _check_labels(targets, classes)
-            out[:] = 0
-            out[np.arange(len(out)), targets] = 1
+        """Targets are class indices (N,) or (N, H, W), or class probabilities (N, K) as made by mixup.
+
+        A pixel of class `UNCOUNTED` does not count.
+        """
+        classes = out.shape[-1]
+        labels = targets.ndim < out.ndim
+        if labels:
+            counted = _one_hot(targets, out)
         else:
             _check_rows(targets, out)
+            counted = np.ones((*out.shape[:-1], 1), np.float32)
             out[:] = targets
-        if self.class_weights is None:
-            if self.smoothing:
-                out *= 1 - self.smoothing
-                out += self.smoothing / classes
-            return 1 / len(out)
-        if len(self.class_weights) != classes:
-            raise CnncliError(
-                f"there are {len(self.class_weights)} class weights; expected {classes}, one for each class",
-                "Give as many weights as classes.",
-            )
-        weights = np.asarray(self.class_weights, np.float32)
-        total = float(np.sum(out @ weights, dtype=np.float64)) if targets.ndim == 1 else len(out)
-        out *= 1 - self.smoothing
-        out += self.smoothing / classes
-        out *= weights
+        total = float(np.sum(counted, dtype=np.float64))
+        if self.class_weights is not None:
+            if len(self.class_weights) != classes:
+                raise CnncliError(
+                    f"there are {len(self.class_weights)} class weights; expected {classes}, one for each "
+                    "class",
+                    "Give as many weights as classes.",
+                )
+            weights = np.asarray(self.class_weights, np.float32)
+            if labels:
+                total = float(np.sum(out @ weights, dtype=np.float64))
+        if self.smoothing:
+            out *= 1 - self.smoothing
+            out += self.smoothing / classes * counted
+        if self.class_weights is not None:
+            out *= weights
         return 1 / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Dice(Loss):
+    """One minus Dice's coefficient of the softmax, the mean over the classes, for each sample.
+
+    With p the probabilities of a class and t its targets over all pixels of a sample, the coefficient is
+    (2 sum(p t) + 1) / (sum(p) + sum(t) + 1).
+    """
+
+    loop = "dice"
+
+    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
+        """Targets are class indices (N, H, W); a pixel of class `UNCOUNTED` does not count."""
+        _one_hot(targets, out)
+        return 1 / len(out)
 
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Loss):
     """Cross-entropy of the sigmoid of each output, for targets that are not mutually exclusive."""
 
+    weighted: bool = False
     kind = LOSSES["sigmoid"]
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets (N, K), 0 to 1."""
+        """Targets (…, K), 0 to 1, and after them the weight, if rows have one."""
         _check_rows(targets, out)
         out[:] = targets
-        return 1.0 / out.size
+        return _mean_of(out, self.weighted)
+
+
+@dataclass(frozen=True)
+class Focal(Loss):
+    """Focal loss of the sigmoid of each output: what is right already counts little.
+
+    It is summed over all outputs and divided by the sum of the targets, which is the number of things that
+    there are to be found, or by 1 where there are fewer. Source: Lin et al., Focal loss for dense object
+    detection, 2017.
+
+    Attributes
+    ----------
+    alpha : float, 0 to 1
+        Weight of targets of 1; targets of 0 weigh 1 - alpha.
+    gamma : float
+        Power of the distance from the target.
+    """
+
+    alpha: float = 0.25
+    gamma: float = 2.0
+    weighted: bool = True
+    kind = LOSSES["focal"]
+
+    @property
+    def beta(self) -> float:  # type: ignore[override]
+        """Gamma, where the native loop reads it."""
+        return self.gamma
+
+    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
+        """Targets (…, K), 0 to 1, and after them the weight, if rows have one."""
+        _check_rows(targets, out)
+        out[:] = targets
+        found = out[..., :-1] * out[..., -1:] if self.weighted else out
+        return 1 / max(1.0, float(np.sum(found, dtype=np.float64)))
 
 
 @dataclass(frozen=True)
@@ -109,24 +186,76 @@ class SmoothL1(Loss):
     """
 
     beta: float = 1.0
+    weighted: bool = False
     kind = LOSSES["smooth l1"]
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets (N, K)."""
+        """Targets (…, K), and after them the weight, if rows have one."""
         _check_rows(targets, out)
         out[:] = targets
-        return 1.0 / out.size
+        return _mean_of(out, self.weighted)
 
 
-def _check_labels(labels: NDArray[np.generic], classes: int) -> None:
+@dataclass(frozen=True)
+class BoxOverlap(Loss):
+    """One minus the generalised intersection over union of two boxes.
+
+    Outputs are how far the left, top, right and bottom sides are from a point, in any unit; they may be
+    negative. The mean is over the weights. Source: Rezatofighi et al., Generalized intersection over union,
+    2019.
+    """
+
+    weighted: bool = True
+    loop = "box_losses"
+
+    def check(self, outputs: int) -> None:
+        """Four sides."""
+        if outputs != 4:
+            raise CnncliError(
+                f"boxes have {outputs} outputs; expected 4, the distances of their sides",
+                "End the branch of the boxes in 4 channels.",
+            )
+
+    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
+        """Targets (…, 5): left, top, right, bottom, weight."""
+        _check_rows(targets, out)
+        out[:] = targets
+        total = float(np.sum(out[..., -1], dtype=np.float64))
+        return 1 / total if total > 0 else 0.0
+
+
+def _mean_of(rows: Floats, weighted: bool) -> float:
+    """The factor of a mean over all outputs, each of the weight of its row."""
+    if not weighted:
+        return 1.0 / rows.size
+    total = float(np.sum(rows[..., -1], dtype=np.float64)) * (rows.shape[-1] - 1)
+    return 1 / total if total > 0 else 0.0
+
+
+def _one_hot(labels: NDArray[np.generic], out: Floats) -> Floats:
+    """Fill in the shares of classes; returns 1 where a sample or pixel counts, (…, 1)."""
+    pixels = out.ndim > 2
+    if labels.shape != out.shape[:-1]:
+        raise CnncliError(
+            f"labels have shape {labels.shape}; expected {out.shape[:-1]}",
+            "Give one class for each pixel." if pixels else "Give one class for each sample.",
+        )
+    _check_labels(labels, out.shape[-1], lowest=UNCOUNTED if pixels else 0)
+    counted = (labels >= 0)[..., None].astype(np.float32)
+    out[:] = 0
+    np.put_along_axis(out, np.maximum(labels, 0)[..., None].astype(np.intp), counted, axis=-1)
+    return counted
+
+
+def _check_labels(labels: NDArray[np.generic], classes: int, *, lowest: int) -> None:
     if not np.issubdtype(labels.dtype, np.integer):
         raise CnncliError(
             f"labels are {labels.dtype}; expected whole numbers", "Give class numbers from 0 on."
         )
-    lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
-    if lowest < 0 or highest >= classes:
+    least, most = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if least < lowest or most >= classes:
         raise CnncliError(
-            f"labels run from {lowest} to {highest}; expected 0 to {classes - 1}",
+            f"labels run from {least} to {most}; expected {lowest} to {classes - 1}",
             "Give the network as many outputs as there are classes.",
         )
 

@@ -43,24 +43,23 @@ class PlannedTerm:
 
     Attributes
     ----------
-    outputs : ndarray, shape (batch, K), float32
+    outputs : ndarray, shape (batch, K) or (batch, H, W, K), float32
         Of the last step.
     losses : ndarray, shape (batch,), float32
-        Of each sample of the last step, before mean and weight.
+        Of each sample of the last step, summed over its pixels, before mean and weight.
     """
 
     def __init__(self, term: Term, graph: Graph, batch: int) -> None:
         self.term = term
         self.node = graph.output_of(term.output)
         self._shape = graph.shape_of(self.node)
-        if self._shape[:2] != (1, 1):
-            raise CnncliError(
-                f"output {term.output!r} of the network is {self._shape}; expected a vector of outputs",
-                "End it with a fully connected layer.",
-            )
-        self._targets = np.zeros((batch, self._shape.size), np.float32)
+        height, width, channels = self._shape[:3]
+        term.loss.check(channels)
+        flat = (batch, channels) if height == width == 1 else (batch, height, width, channels)
+        self._targets = np.zeros((*flat[:-1], channels + term.loss.weighted), np.float32)
         self.losses = np.zeros(batch, np.float32)
-        self.outputs = np.zeros((batch, self._shape.size), np.float32)
+        self.outputs = np.zeros(flat, np.float32)
+        self._sums = np.zeros((batch, channels, nn_jobs.DICE_SUMS), np.float32)
         self._scale = 0.0
 
     def emit(self, schedule: Schedule) -> None:
@@ -69,15 +68,21 @@ class PlannedTerm:
         copy(schedule, out, Tensor(self._shape, external=self.outputs.ctypes.data))
         self._job = schedule.job(
             nn_jobs.LOSS,
+            height=self._shape.height,
+            width=self._shape.width,
             outputs=self._shape.channels,
             targets=self._targets.ctypes.data,
+            target_floats=self._targets.shape[-1],
+            weighted=loss.weighted,
             losses=self.losses.ctypes.data,
+            sums=self._sums.ctypes.data,
             kind=loss.kind,
+            alpha=loss.alpha,
             beta=loss.beta,
         )
         dx, add = schedule.gradient_target(self.node)
         own = Tensor(self._shape) if add else dx  # another term has written the gradient of this output
-        schedule.each_chunk("losses", self._job, {"x": out, "dx": own})
+        schedule.each_chunk(loss.loop, self._job, {"x": out, "dx": own})
         if add:
             copy(schedule, own, dx, add=True)
 
@@ -105,7 +110,7 @@ def planned(objective: Sequence[Term], graph: Graph, batch: int) -> list[Planned
     Raises
     ------
     CnncliError
-        If there is none, a weight is no positive number, or an output is unknown or no vector.
+        If there is none, a weight is no positive number, or an output is unknown or not as its loss takes it.
     """
     if not objective:
         raise CnncliError("an objective has no terms; expected one or more", "Give a loss for an output.")

@@ -180,7 +180,6 @@ def test_auxiliary_heads_train_as_in_pytorch():
         ([Term("aux", SoftmaxCrossEntropy())], "there is no output 'aux'"),
         ([Term("main", SoftmaxCrossEntropy(), 0.0)], "weighs 0.0; expected a number above 0"),
         ([Term("main", SoftmaxCrossEntropy(), float("nan"))], "weighs nan"),
-        ([Term("maps", SoftmaxCrossEntropy())], "'maps' of the network is 2x2x1; expected a vector"),
     ],
 )
 def test_wrong_objectives_are_refused(objective, message):

@@ -1,4 +1,4 @@
-"""Losses and their gradients, with one row of outputs and one of targets for each sample."""
+"""Losses and their gradients, with one row of outputs and one of targets for each pixel of a sample."""
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from cnncli.core.simd import (
 JOB = nn_jobs.LOSS
 SOFTMAX = np.intp(LOSSES["softmax"])
 SIGMOID = np.intp(LOSSES["sigmoid"])
+FOCAL = np.intp(LOSSES["focal"])
 LOWEST = np.float32(-np.inf)
 HALF = np.float32(0.5)
 BUFFER = 512  # in scratch: a vector of outputs, one of targets, the lane numbers
@@ -84,11 +85,34 @@ def softmax(job, x, dx, targets, buffer):
 
 
 @inline
+def focal(job, value, target):
+    """Focal loss of a vector of outputs, and its slope.
+
+    With p the sigmoid of the output, a = -log p and b = -log(1 - p):
+    alpha t (1 - p)**gamma a + (1 - alpha) (1 - t) p**gamma b.
+    """
+    one = splat(ONE)
+    gamma = splat(job.beta)
+    small = vexp(splat(ZERO) - vabs(value))
+    tail = vlog(one + small)
+    a = vmax(splat(ZERO), splat(ZERO) - value) + tail
+    b = vmax(splat(ZERO), value) + tail
+    p = where_greater(splat(ZERO), value, small, one) / (one + small)
+    q = where_greater(splat(ZERO), value, one, small) / (one + small)
+    true = splat(job.alpha) * target * vexp(splat(ZERO) - gamma * b)
+    false = splat(ONE - job.alpha) * (one - target) * vexp(splat(ZERO) - gamma * a)
+    slope = false * (gamma * q * b + p) - true * (gamma * p * a + q)
+    return true * a + false * b, slope
+
+
+@inline
 def by_output(job, x, dx, targets, buffer):
-    """Losses that are a sum over outputs: sigmoid cross-entropy, smooth L1."""
+    """Losses that are a sum over outputs: sigmoid cross-entropy, focal loss, smooth L1."""
     count = job.outputs
     zero = splat(ZERO)
     beta = splat(job.beta)
+    weight = load_f32(targets + 4 * count) if job.weighted else ONE
+    scale = splat(job.scale * weight)
     total = zero
     for i in range(0, count, LANES):
         value = fetch(x + 4 * i, count - i, buffer, ZERO)
@@ -98,6 +122,8 @@ def by_output(job, x, dx, targets, buffer):
             each = vmax(zero, value) - value * target + vlog(splat(ONE) + small)
             slope = splat(ONE) / (splat(ONE) + small)
             slope = where_greater(zero, value, small * slope, slope) - target
+        elif job.kind == FOCAL:
+            each, slope = focal(job, value, target)
         else:
             gap = value - target
             near = vmin(vabs(gap), beta)  # d**2 / (2 beta) up to beta, |d| - beta / 2 beyond
@@ -105,11 +131,11 @@ def by_output(job, x, dx, targets, buffer):
             slope = where_greater(
                 vabs(gap), beta, where_greater(gap, zero, splat(ONE), splat(-ONE)), gap / beta
             )
-        put(dx + 4 * i, count - i, slope * splat(job.scale), buffer)
+        put(dx + 4 * i, count - i, slope * scale, buffer)
         # The lanes beyond the row, where both are 0, would count log 2.
         lanes = vload(buffer + 2 * VECTOR_BYTES)
         total = total + where_greater(splat(np.float32(count - i)), lanes, each, zero)
-    return lane_sum(total)
+    return lane_sum(total) * weight
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -119,14 +145,21 @@ def loop(job_pointer, scratch, lo, hi):
     x = place(job.x, job.x_chunk, scratch, chunk)
     dx = place(job.dx, job.dx_chunk, scratch, chunk)
     buffer = scratch + BUFFER
+    pixel = 4 * job.outputs
     for i in range(LANES):
         store_f32(buffer + 2 * VECTOR_BYTES + 4 * i, np.float32(i))
     for image in range(hi - lo):
-        x_row = x + image * job.x_image
-        dx_row = dx + image * job.dx_image
-        targets = job.targets + 4 * (lo + image) * job.outputs
-        if job.kind == SOFTMAX:
-            loss = softmax(job, x_row, dx_row, targets, buffer)
-        else:
-            loss = by_output(job, x_row, dx_row, targets, buffer)
-        store_f32(job.losses + 4 * (lo + image), loss)
+        targets = job.targets + 4 * (lo + image) * job.height * job.width * job.target_floats
+        whole = 0.0
+        for row in range(job.height):
+            x_at = x + image * job.x_image + row * job.x_row
+            dx_at = dx + image * job.dx_image + row * job.dx_row
+            for _ in range(job.width):
+                if job.kind == SOFTMAX:
+                    whole += softmax(job, x_at, dx_at, targets, buffer)
+                else:
+                    whole += by_output(job, x_at, dx_at, targets, buffer)
+                x_at += pixel
+                dx_at += pixel
+                targets += 4 * job.target_floats
+        store_f32(job.losses + 4 * (lo + image), np.float32(whole))
