@@ -83,6 +83,7 @@ LOOPS = {
     "pooling_backward": "cnncli.core.loops.pooling_backward",
     "program": "cnncli.core.loops.program",
     "reduce": "cnncli.core.loops.reduce",
+    "resample": "cnncli.core.loops.resample",
     "response_norm": "cnncli.core.loops.response_norm",
     "responses": "cnncli.core.loops.responses",
     "ridges": "cnncli.core.loops.ridges",

@@ -285,6 +285,26 @@ POOL = np.dtype(
     align=True,
 )
 
+# Weighted sums of pixels, from tables for rows and for columns: upsampling, and its gradient.
+RESAMPLE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),
+        *tensor("y"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("row_ends", "i8"),  # address of intp: of each row of y, where its taps begin; then the end of all
+        ("row_taps", "i8"),  # address of intp: rows of x …
+        ("row_weights", "i8"),  # … and of float32, their weights
+        ("column_ends", "i8"),
+        ("column_taps", "i8"),
+        ("column_weights", "i8"),
+        ("add", "i8"),
+    ],
+    align=True,
+)
+
 # Loss and its gradient, one row of outputs and one of targets for each pixel of a sample.
 LOSS = np.dtype(
     [
@@ -295,7 +315,10 @@ LOSS = np.dtype(
         ("width", "i8"),
         ("outputs", "i8"),
         ("targets", "i8"),  # address of float32, a row for each pixel
-        ("target_floats", "i8"),  # in a row: one for each output, and the weight of the pixel, if there is one
+        (
+            "target_floats",
+            "i8",
+        ),  # in a row: one for each output, then the pixel's weight, if it has one
         ("weighted", "i8"),  # 1: there is one
         ("losses", "i8"),  # address of float32, one for each sample: the sum over its pixels
         ("sums", "i8"),  # address of float32 for each sample, `DICE_SUMS` for each output: of Dice's loss

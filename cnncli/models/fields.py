@@ -4,6 +4,7 @@ Source: Araujo, Norris, Sim, Computing receptive fields of convolutional neural 
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from cnncli.nn import INPUT, Graph
 from cnncli.nn.window import Axis
@@ -19,13 +20,13 @@ class Field:
         Pixels that one value depends on.
     first : float
         Center of the first value's field, measured from the center of the first pixel.
-    step : int
-        Distance in pixels between neighbouring values.
+    step : float
+        Distance in pixels between neighbouring values, on average; below 1 where maps were enlarged.
     """
 
     size: int
     first: float
-    step: int
+    step: float
 
     def span(self, position: int, whole: int) -> tuple[float, float]:
         """The part of an input of ``whole`` pixels that a value depends on, as fractions from 0 to 1."""
@@ -35,7 +36,7 @@ class Field:
 
 
 def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
-    """Receptive fields of all layers, (rows, columns), by name."""
+    """Receptive fields of all layers, (rows, columns), by name; after upsampling, what they have at most."""
     fields = {INPUT: (Field(1, 0.0, 1), Field(1, 0.0, 1))}
     for node in graph.nodes.values():
         sources = [fields[source] for source in node.inputs]
@@ -50,8 +51,17 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
 def _after(window: Axis, sources: list[Field]) -> Field:
     """The field after a window, along one axis; of several inputs the widest field counts."""
     widest = max(sources, key=lambda field: field.size)
+    reach = float(window.extent - 1)
+    middle = reach / 2 - window.before
+    if window.upsampled > 1:
+        reach, middle = reach / window.upsampled, -middle / window.upsampled
     return Field(
-        widest.size + (window.extent - 1) * widest.step,
-        widest.first + ((window.extent - 1) / 2 - window.before) * widest.step,
-        sources[0].step * window.stride,
+        widest.size + ceil(reach * widest.step),
+        widest.first + middle * widest.step,
+        _whole(sources[0].step * window.stride / window.upsampled),
     )
+
+
+def _whole(step: float) -> float:
+    """A step as a whole number where it is one."""
+    return int(step) if step == int(step) else step

@@ -2,8 +2,9 @@
 
 import re
 
-from cnncli.nn import AdaptiveAvgPool, AvgPool, Conv, Dropout, Linear, MaxPool, Node
+from cnncli.nn import AdaptiveAvgPool, AvgPool, Conv, ConvTranspose, Dropout, Linear, MaxPool, Node, Upsample
 from cnncli.nn.layers.text import ConvOverTime
+from cnncli.nn.window import Pair, pair
 
 _POOLS = {MaxPool: "max pool", AvgPool: "avg pool"}
 
@@ -17,6 +18,11 @@ def words_of(node: Node) -> str:
         return f"{_windowed(node, 'depthwise' if depthwise else 'conv')}{groups}"
     if isinstance(layer, MaxPool | AvgPool):
         return _windowed(node, _POOLS[type(layer)])
+    if isinstance(layer, ConvTranspose):
+        rows, columns = pair(layer.kernel)
+        return f"{rows}x{columns} transposed conv, x{_both(layer.stride)}"
+    if isinstance(layer, Upsample):
+        return f"{layer.mode} upsampling, x{_both(layer.factor)}"
     if isinstance(layer, AdaptiveAvgPool):
         return f"avg pool to {node.shape.height}x{node.shape.width}"
     if isinstance(layer, ConvOverTime):
@@ -30,10 +36,13 @@ def words_of(node: Node) -> str:
 
 def _windowed(node: Node, what: str) -> str:
     rows, columns = node.layer.window(node.input_shapes[0])
-    stride, dilation = (
-        str(pair[0]) if pair[0] == pair[1] else "x".join(map(str, pair))
-        for pair in ((rows.stride, columns.stride), (rows.dilation, columns.dilation))
-    )
+    stride, dilation = _both((rows.stride, columns.stride)), _both((rows.dilation, columns.dilation))
     text = f"{rows.size}x{columns.size} {what}"
     text += f", /{stride}" if stride != "1" else ""
     return text + (f", dilation {dilation}" if dilation != "1" else "")
+
+
+def _both(value: Pair) -> str:
+    """A number, or two where rows and columns differ."""
+    rows, columns = pair(value)
+    return str(rows) if rows == columns else f"{rows}x{columns}"

@@ -67,6 +67,7 @@ from cnncli.nn.layers.dropout import Dropout
 from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.layers.upsampling import ConvTranspose, Upsample
 from cnncli.nn.losses import (
     UNCOUNTED,
     BoxOverlap,
@@ -97,6 +98,7 @@ __all__ = [
     "BoxOverlap",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Dice",
     "Dropout",
     "Flatten",
@@ -130,4 +132,5 @@ __all__ = [
     "Tanh",
     "Term",
     "TrainingStep",
+    "Upsample",
 ]

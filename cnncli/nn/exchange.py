@@ -29,6 +29,7 @@ from cnncli.nn.layers.dropout import Dropout
 from cnncli.nn.layers.linear import Linear
 from cnncli.nn.layers.normalisation import BatchNorm, LocalResponseNorm
 from cnncli.nn.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from cnncli.nn.layers.upsampling import ConvTranspose, Upsample
 
 VERSION = 2
 
@@ -39,6 +40,7 @@ LAYERS: dict[str, type[Layer]] = {
     "batchnorm": BatchNorm,
     "concat": Concat,
     "conv": Conv,
+    "convtranspose": ConvTranspose,
     "dropout": Dropout,
     "flatten": Flatten,
     "gelu": Gelu,
@@ -54,6 +56,7 @@ LAYERS: dict[str, type[Layer]] = {
     "sigmoid": Sigmoid,
     "silu": Silu,
     "tanh": Tanh,
+    "upsample": Upsample,
 }
 _KINDS = {layer: kind for kind, layer in LAYERS.items()}
 OF_TEXTS = ("boundedlinear", "convovertime", "embedding")
@@ -219,6 +222,7 @@ def _padding_or_word(row: Fields, name: str) -> Any:
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "bool": Fields.flag,
     "int": lambda row, name: row.whole(name, 0, _LARGEST.get(name, _MAX_SIZE)),
+    "str": Fields.text,
     "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
     "Pair": _pair,
     "Pair | None": _optional_pair,

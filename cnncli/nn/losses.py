@@ -241,9 +241,10 @@ def _one_hot(labels: NDArray[np.generic], out: Floats) -> Floats:
             "Give one class for each pixel." if pixels else "Give one class for each sample.",
         )
     _check_labels(labels, out.shape[-1], lowest=UNCOUNTED if pixels else 0)
-    counted = (labels >= 0)[..., None].astype(np.float32)
+    known = labels.astype(np.intp)[..., None]
+    counted = (known >= 0).astype(np.float32)
     out[:] = 0
-    np.put_along_axis(out, np.maximum(labels, 0)[..., None].astype(np.intp), counted, axis=-1)
+    np.put_along_axis(out, np.maximum(known, 0), counted, axis=-1)
     return counted
 
 

@@ -45,6 +45,9 @@ class Axis:
         Pixels from one tap to the next.
     ceil : bool
         Include a window that extends beyond the end, if it starts inside.
+    upsampled : int
+        Above 1 the layer enlarges: the window is the one that an input adds to, in outputs, and this many
+        outputs lie from one such window to the next.
     """
 
     size: int = 1
@@ -53,6 +56,7 @@ class Axis:
     after: int = 0
     dilation: int = 1
     ceil: bool = False
+    upsampled: int = 1
 
     @property
     def extent(self) -> int:

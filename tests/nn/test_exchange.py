@@ -14,6 +14,7 @@ from cnncli.nn import (
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     Dropout,
     Flatten,
     Gelu,
@@ -32,6 +33,7 @@ from cnncli.nn import (
     Sigmoid,
     Silu,
     Tanh,
+    Upsample,
 )
 from cnncli.nn.exchange import LAYERS, as_dict, from_dict
 
@@ -49,6 +51,7 @@ def every_layer():
     graph.add(ScaleChannels(), inputs=("sum", gate))
     graph.add(Concat(), inputs=(graph.output, stem))
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
+    graph.add(ConvTranspose(3, (2, 1), (2, 1)), Upsample((1, 2), "bilinear"))
     graph.add(AdaptiveAvgPool((2, 3)), PadChannels(1, 2))
     graph.add(Flatten(), Linear(4), name="head")
     return graph

@@ -166,7 +166,7 @@ class Conv(Layer):
         y = self.shape(inputs)
         if self._scatters(inputs[0], y):
             return 0, 0
-        rows, columns = (self._phases(inputs[0], axis) for axis in range(2))
+        rows, columns = (self.phases(inputs[0], axis) for axis in range(2))
         return reach(rows, y.height), reach(columns, y.width)
 
     def whole_gradient(self, parameter: Parameter, inputs: Sequence[Shape]) -> bool:
@@ -181,7 +181,7 @@ class Conv(Layer):
     def forward(self, plan: Emit, node: Stage) -> None:
         """By the algorithm that is fastest for the sizes."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        placed = x, self._corner(x)
+        placed = x, self.corner(x)
         bias = plan.bias(node, self._padded_outputs(x.shape) if not self.bias else 0)
         panel, mode = plan.weight(node, "weight"), direct.RELUS[node.relu]
         if self._uses_winograd(x.shape.channels, y.shape, samples=plan.chunks.size):
@@ -199,7 +199,7 @@ class Conv(Layer):
             window = self.window(x.shape)
             direct.emit(plan, placed, y, window, groups=self.groups, panel=panel, bias=bias, relu=node.relu)
 
-    def _corner(self, x: Tensor) -> int:
+    def corner(self, x: Tensor) -> int:
         """Bytes from the first pixel of an input to the first tap of the first window."""
         rows, columns = self.paddings(x.shape)
         return -rows[0] * x.row - columns[0] * x.pixel
@@ -240,7 +240,7 @@ class Conv(Layer):
             if not add and self._overlaps(dx.shape):
                 repeat(plan, plan.constant(np.zeros(dx.shape.width * dx.shape.channels, np.float32)), dx)
                 add = True
-            for rows, columns in product(*(self._phases(dx.shape, axis) for axis in range(2))):
+            for rows, columns in product(*(self.phases(dx.shape, axis) for axis in range(2))):
                 if rows.count and columns.count:
                     self._backward_input(plan, node, (rows, columns), (dy, dx, add))
 
@@ -273,7 +273,7 @@ class Conv(Layer):
 
     def _backward_weight(self, plan: Emit, node: Stage) -> None:
         x, dy = plan.value(node.inputs[0]), plan.gradient(node.name)
-        placed = x, self._corner(x)
+        placed = x, self.corner(x)
         dweight = plan.weight_gradient(node, "weight")
         dense = self._is_dense(node.input_shapes)
         elsewhere = True
@@ -303,7 +303,8 @@ class Conv(Layer):
         has_winograd = self._uses_winograd(y.channels, x, samples=winograd.TILES)
         return plain and not has_winograd and scatter.is_faster(x, y, pair(self.kernel), pair(self.stride))
 
-    def _phases(self, x: Shape, axis: int) -> list[AxisPhase]:
+    def phases(self, x: Shape, axis: int) -> list[AxisPhase]:
+        """Positions along an axis of an input that the same taps reach in the backward pass."""
         along = self.window(x)[axis]
         return axis_phases(
             x[:2][axis],
