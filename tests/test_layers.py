@@ -263,8 +263,9 @@ WARM = {
             "algorithms algorithms.depthwise algorithms.direct algorithms.gather algorithms.outer "
             "algorithms.pairs algorithms.scatter algorithms.winograd calls chunks elementwise exchange "
             "folding fusion graph inference init layer layers layers.activation layers.combine "
-            "layers.convolution layers.dropout layers.linear layers.normalisation layers.pooling losses "
-            "memory network objective optimisers schedule schedules slots step window"
+            "layers.convolution layers.dropout layers.linear layers.normalisation layers.pooling "
+            "layers.upsampling losses memory network objective optimisers schedule schedules slots step "
+            "window"
         ),
         "tasks": "classification preprocessing softmax task",
         "training": "checkpoint tensors",
