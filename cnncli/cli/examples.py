@@ -107,6 +107,22 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Draw layers of your own.",
         ),
     ),
+    "search": (
+        Example("cnncli search index samples -o gallery", "Embed all images of a folder."),
+        Example(
+            "cnncli search query samples/coins.png -g gallery",
+            "Find the images that are nearest to another.",
+        ),
+        Example(
+            "cnncli search query samples/digits/*.png -g gallery -o s.png",
+            "Draw what is found for each as a contact sheet.",
+        ),
+        Example("cnncli search query --duplicates -g gallery", "Find copies and near copies."),
+        Example(
+            "cnncli search evaluate photos",
+            "Measure the search on a folder with one folder per class.",
+        ),
+    ),
     "formats": (
         Example("cnncli formats", "Show which formats are read and written."),
         Example("cnncli formats --json", "Print them as JSON, one object per line."),

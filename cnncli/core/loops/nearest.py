@@ -34,7 +34,7 @@ JOB = search.NEAREST
 ROWS = 4
 QUERIES = 2 if LANES == 8 else 4  # AVX2 has 16 registers, the others have 32
 #: Bytes that rows are prefetched ahead: hardware stops at the end of each page of 4 KB.
-AHEAD = 1 << 13
+AHEAD = 1 << 14
 
 
 def _total(builder, value):
