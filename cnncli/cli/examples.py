@@ -114,7 +114,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Find the images that are nearest to another.",
         ),
         Example(
-            "cnncli search query samples/digits/*.png -g gallery -o s.png",
+            "cnncli search query samples/*.png -g gallery -o sheet.png",
             "Draw what is found for each as a contact sheet.",
         ),
         Example("cnncli search query --duplicates -g gallery", "Find copies and near copies."),

@@ -155,7 +155,7 @@ def _files(folders: Sequence[str], before: Gallery | None) -> _Found:
 def short(path: str) -> str:
     """A path from the current folder if it lies in there, else whole."""
     found = os.path.relpath(path)
-    return path if found.split(os.sep)[0] == os.pardir else found
+    return path if Path(found).parts[:1] == (os.pardir,) else found
 
 
 def _embedding(settings: Settings, before: Gallery | None, found: _Found, threads: int) -> Embedding:
@@ -192,8 +192,8 @@ def gallery_embedding(gallery: Gallery, name: str | None, *, threads: int) -> Em
     found = load_embedding(gallery.model.name if name is None else name, threads=threads)
     if found.model.digest != gallery.model.digest or found.embedder.width != gallery.width:
         raise UsageError(
-            f"{_called(found.model)} is not the network that the gallery {shown(gallery.path)} was made with; "
-            f"expected {_called(gallery.model)}",
+            f"{_called(found.model)} is not the network that {shown(gallery.path)} was made with; expected "
+            f"{_called(gallery.model)}",
             "Name that one with -m, or index the images into another gallery.",
         )
     return found
@@ -230,8 +230,12 @@ def _index(
 
     with ending.saying(saying), closing(runs):
         for run in runs:
-            fresh = [each for _, each in run if isinstance(each, ReadImage) and each.vector is not None]
-            indexing.keep([each.digest for each in fresh], [each.vector for each in fresh])
+            fresh = {
+                each.digest: each.vector
+                for _, each in run
+                if isinstance(each, ReadImage) and each.vector is not None
+            }
+            indexing.keep(fresh)
             count.embedded += len(fresh)
             for name, each in run:
                 if isinstance(each, CnncliError):
@@ -300,5 +304,3 @@ def _lines(path: str, numbers: dict[str, int], embedding: Embedding, *, new: boo
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"
-
-

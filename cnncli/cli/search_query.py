@@ -129,8 +129,8 @@ class _Searching:
                 report("note: opening usearch's index; a gallery's first takes a while to make")
             self._approximate, _ = open_approximate(gallery, threads=threads)
             self.recall_note = (
-                f"approximate: {self._approximate.recall:.1%} of the {NEIGHBOURS} nearest are found, measured "
-                "on images of this gallery"
+                f"approximate: {self._approximate.recall:.1%} of the {NEIGHBOURS} nearest are found, as "
+                "measured on images of this gallery"
             )
 
     @property
@@ -160,9 +160,7 @@ def _answer(
     waiting: Sequence[tuple[str, Result]], searching: _Searching, sheet: Sheet | None, settings: Settings
 ) -> int:
     """Search for images together and write what is found; returns how many could not be read."""
-    vectors = [
-        each.vector for _, each in waiting if isinstance(each, ReadImage) and each.vector is not None
-    ]
+    vectors = [each.vector for _, each in waiting if isinstance(each, ReadImage) and each.vector is not None]
     found = iter(searching.hits(np.stack(vectors)) if vectors else ())
     failed = 0
     for name, each in waiting:
@@ -221,8 +219,8 @@ def _duplicates(gallery: Gallery, settings: Settings, threads: int) -> int:
         exact = sum(group.exact for group in found)
         groups_said = "1 group" if len(found) == 1 else f"{len(found):,} groups"
         report(
-            f"note: {groups_said} within {within:g} among {len(gallery):,} images; {exact:,} of copies that are "
-            "equal to the last byte"
+            f"note: {groups_said} within {within:g} among {len(gallery):,} images; {exact:,} of files that "
+            "are equal"
         )
     failed = sheet.write("copies and near copies") if sheet is not None and found else 0
     return SOME_FAILED if failed else DONE

@@ -80,9 +80,7 @@ def nearest(rows: Floats, queries: Floats, top: int, *, threads: int) -> tuple[F
     return scores, positions
 
 
-def _search(
-    rows: Floats, queries: Floats, results: tuple[Floats, NDArray[np.int64]], threads: int
-) -> None:
+def _search(rows: Floats, queries: Floats, results: tuple[Floats, NDArray[np.int64]], threads: int) -> None:
     """One reading of all rows; results are filled in."""
     scores, positions = results
     top = scores.shape[1]

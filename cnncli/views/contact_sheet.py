@@ -72,7 +72,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, subtitle: str) -> Can
             canvas.line([(_EDGE, top - 16), (canvas.width - _EDGE, top - 16)], color=GRID, width=1.5)
         height = _query(canvas, row.query, top)
         if row.hits:
-            y = top + PICTURE / 2
+            y = top + _HIT / 2
             canvas.arrow((_EDGE + PICTURE + 20, y), (left - 20, y), color=FAINT, width=2)
         for place, hit in enumerate(row.hits):
             line, column = divmod(place, columns)
@@ -85,18 +85,18 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, subtitle: str) -> Can
 
 def _query(canvas: Canvas, query: Shot, top: int) -> int:
     """The picture that was searched for; returns its height with what is written under it."""
-    _picture(canvas, query.pixels, (_EDGE, top), PICTURE)
+    bottom = _picture(canvas, query.pixels, Box(_EDGE, top, _EDGE + PICTURE, top + PICTURE)).bottom
     name = shorten(query.name, PICTURE, size=16)
-    canvas.text((_EDGE, top + PICTURE + 8), name, size=16, color=INK, bold=True)
+    canvas.text((_EDGE, bottom + 8), name, size=16, color=INK, bold=True)
     if query.note:
-        canvas.text((_EDGE, top + PICTURE + 30), shorten(query.note, PICTURE, size=14), size=14, color=FAINT)
-    return PICTURE + (52 if query.note else 30)
+        canvas.text((_EDGE, bottom + 30), shorten(query.note, PICTURE, size=14), size=14, color=FAINT)
+    return bottom - top + (52 if query.note else 30)
 
 
 def _found(canvas: Canvas, hit: Shot, at: tuple[int, int]) -> None:
     """A hit: its picture, a bar that is the longer the nearer it is, its distance and its name."""
     left, top = at
-    _picture(canvas, hit.pixels, at, _HIT)
+    _picture(canvas, hit.pixels, Box(left, top, left + _HIT, top + _HIT), standing=True)
     distance = hit.distance or 0.0
     bar = Box(left, top + _HIT + 6, left + _HIT, top + _HIT + 10)
     canvas.rect(bar, fill=GRID)
@@ -106,17 +106,17 @@ def _found(canvas: Canvas, hit: Shot, at: tuple[int, int]) -> None:
     canvas.text((left, number.bottom), shorten(hit.name, _HIT, size=13), size=13, color=FAINT)
 
 
-def _picture(canvas: Canvas, pixels: Pixels | None, at: tuple[int, int], side: int) -> None:
-    """A picture in the middle of a square; a gray square with a cross where there is none."""
-    left, top = at
+def _picture(canvas: Canvas, pixels: Pixels | None, square: Box, *, standing: bool = False) -> Box:
+    """A picture that fills a square's width or height, at its top or standing at its bottom; else a cross."""
     if pixels is None:
-        square = canvas.rect(Box(left, top, left + side, top + side), fill="#f3f5f7", outline=GRID)
-        box = square.grown(-side // 3)
+        canvas.rect(square, fill="#f3f5f7", outline=GRID)
+        box = square.grown(-square.width // 3)
         canvas.line([(box.left, box.top), (box.right, box.bottom)], color=FAINT, width=2)
         canvas.line([(box.left, box.bottom), (box.right, box.top)], color=FAINT, width=2)
-        return
+        return square
     height, width = pixels.shape[:2]
-    scale = side / max(height, width)
+    scale = square.width / max(height, width)
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    x, y = left + (side - w) // 2, top + (side - h) // 2
-    canvas.image(Box(x, y, x + w, y + h), pixels)
+    left = square.left + (square.width - w) // 2
+    top = square.bottom - h if standing else square.top
+    return canvas.image(Box(left, top, left + w, top + h), pixels)

@@ -1,13 +1,14 @@
 """What can be said after ``cnncli search``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, NETWORK, QUIET, THREADS
+from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, QUIET, THREADS
 
 
 @command(
     "Find images that look like others, by what a network sees in them.\n\n"
-    "index embeds all images of folders, and of the folders below, into a gallery; run again, it reads what is "
-    "new or changed, and drops what is gone. query finds the images of a gallery that are nearest to others. "
+    "index embeds all images of folders, and of the folders below, into a gallery; run again, it reads what "
+    "is new or changed, and drops what is gone. query finds the images of a gallery that are nearest to "
+    "others. "
     "evaluate measures how well that works, on a folder with one folder per class.\n\n"
     "Distances are 1 minus the cosine of vectors: 0 for copies, 1 for images with nothing in common."
 )
@@ -30,8 +31,9 @@ class Settings:
         metavar="OUT",
     )
     model: str | None = MODEL._replace(
-        help=f"{NETWORK}  [default: that of the gallery; for a new one digits if all pictures are small and "
-        "gray, else imagenet]"
+        help="The network that sees: a .safetensors that cnncli train or weights wrote, a run's folder, "
+        "digits or imagenet.  [default: that of the gallery; for a new one digits if all pictures are small "
+        "and gray, else imagenet]"
     )
     top: int | None = option(
         "--top", help="query: images to find for each, nearest first.  [default: 8]", metavar="N"
@@ -46,7 +48,7 @@ class Settings:
     )
     approximate: bool = option(
         "--approximate",
-        help="query: search with usearch's index, made once, for galleries of millions; its recall is stated.",
+        help="query: search with usearch's index, made once, for galleries of millions; says its recall.",
     )
     max_pixels: int | None = MAX_PIXELS
     json: bool = JSON

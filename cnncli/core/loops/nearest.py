@@ -88,7 +88,7 @@ row_by_queries, row_by_query = _products(1, QUERIES), _products(1, 1)
 @inline
 def insert(scores, positions, counter, top, score, position):
     """Put a row in its place among the best, behind those of the same score."""
-    if score != score:  # noqa: PLR0124 - it is no number
+    if score != score:  # it is no number
         return
     count = load_i64(counter)
     i = count

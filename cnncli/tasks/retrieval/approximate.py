@@ -1,7 +1,7 @@
 """Search that looks at some of a gallery: an index of usearch, whose recall is measured where it is made.
 
-Source: Malkov and Yashunin, Efficient and robust approximate nearest neighbor search using hierarchical navigable
-small world graphs, 2018 (what usearch builds).
+Source: Malkov and Yashunin, Efficient and robust approximate nearest neighbor search using hierarchical
+navigable small world graphs, 2018 (what usearch builds).
 """
 
 from pathlib import Path
@@ -77,7 +77,7 @@ def open_approximate(gallery: Gallery, *, threads: int) -> tuple[Approximate, bo
     index.add(np.arange(len(gallery), dtype=np.uint64), gallery.vectors, threads=threads)
     found = Approximate(0.0, index, len(gallery))
     found = Approximate(_measured(found, gallery.vectors, threads), index, len(gallery))
-    data = bytes(index.save())
+    data = bytes(index.save() or b"")
     write_atomic(path, data)
     write_atomic(note, as_json({"recall": found.recall, "bytes": len(data)}).encode())
     return found, True

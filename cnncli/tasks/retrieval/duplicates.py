@@ -84,9 +84,7 @@ def groups(vectors: Floats, digests: Sequence[str], within: float, *, threads: i
     return [_group(each, vectors, digests) for each in sorted(found)]
 
 
-def _join_near(
-    sets: _Sets, vectors: Floats, distinct: NDArray[np.intp], within: float, threads: int
-) -> None:
+def _join_near(sets: _Sets, vectors: Floats, distinct: NDArray[np.intp], within: float, threads: int) -> None:
     """Join the sets of all pairs that are near enough."""
     rows = vectors if len(distinct) == len(vectors) else vectors[distinct]
     for lo in range(0, len(rows), _BLOCK * threads):

@@ -1,9 +1,10 @@
 """A gallery: vectors of images in a folder, and which image each is of.
 
-The folder holds ``gallery.json``, which describes it and names two files: the vectors, float32 in rows without
-a header, which are mapped into memory, and a list of the images, a JSON array a line. Their names hold a digest
-of what they contain. So a gallery is replaced by the one step that replaces ``gallery.json``, and is the same
-bytes however often its making was interrupted. Its time is that at which its images were begun to be read.
+The folder holds ``gallery.json``, which describes it and names two files: the vectors, float32 in rows
+without a header, which are mapped into memory, and a list of the images, a JSON array a line. Their names
+hold a digest of what they contain. So a gallery is replaced by the one step that replaces ``gallery.json``,
+and is the same bytes however often its making was interrupted. The time of ``gallery.json`` is that at which
+the reading of its images began.
 """
 
 import os
@@ -188,7 +189,7 @@ def open_gallery(path: Path) -> Gallery:
     for attempt in (1, 2):
         try:
             return _opened(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             # Between two reads, another process may have put a new one in its place.
             if attempt == 2 or not is_gallery(path):
                 break

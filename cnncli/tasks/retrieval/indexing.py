@@ -7,9 +7,10 @@ one takes all that is whole from it.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -58,9 +59,7 @@ class Indexing:
 
     def __init__(self, folder: Path, model: Model, width: int, before: Gallery | None) -> None:
         self._folder, self._model, self._width, self._before = folder, model, width, before
-        self._kept = np.dtype(
-            [("digest", "V32"), ("vector", "<f4", (padded_width(width),)), ("sum", "<u4")]
-        )
+        self._kept = np.dtype([("digest", "V32"), ("vector", "<f4", (padded_width(width),)), ("sum", "<u4")])
         self._head = as_json([model.digest, model.layer, width]).encode() + b"\n"
         self._path = folder / UNFINISHED
         self.places: dict[str, Place] = {}
@@ -98,7 +97,7 @@ class Indexing:
             return np.zeros(0, self._kept)
         return np.memmap(self._path, self._kept, "r", len(self._head), (count,))
 
-    def keep(self, digests: Sequence[str], vectors: Floats) -> None:
+    def keep(self, vectors: Mapping[str, Floats]) -> None:
         """Keep vectors of images by their digests.
 
         Raises
@@ -106,13 +105,13 @@ class Indexing:
         CnncliError
             Where they cannot be written.
         """
-        records = np.zeros(len(digests), self._kept)
-        for each, digest, vector in zip(records, digests, vectors, strict=True):
+        records = np.zeros(len(vectors), self._kept)
+        for each, (digest, vector) in zip(records, vectors.items(), strict=True):
             each["digest"], each["vector"] = np.void(bytes.fromhex(digest)), vector
             each["sum"] = _checksum(each)
         with _writing(self._path), self._path.open("ab") as file:
             file.write(records.tobytes())
-        for digest in digests:
+        for digest in vectors:
             self.places.setdefault(digest, Place(False, self._count))
             self._count += 1
 
@@ -123,7 +122,7 @@ class Indexing:
                 self._path.unlink()
 
     def publish(self, images: Sequence[Image], folders: tuple[str, ...], *, begun: int) -> str:
-        """Put the gallery of these images, whose vectors are all there, in the place of the one that there is.
+        """Put the gallery of these images, whose vectors are all there, in the place of the one before.
 
         Parameters
         ----------
@@ -182,7 +181,7 @@ class Indexing:
                     entry.unlink()
 
 
-def _checksum(record: NDArray[np.void]) -> int:
+def _checksum(record: Any) -> int:
     return crc32(record["vector"].tobytes(), crc32(record["digest"].tobytes()))
 
 
