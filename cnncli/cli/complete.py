@@ -26,6 +26,7 @@ _FILES = {
     "classes",
     "init",
     "dataset",
+    "predictions",
     "kernel",
     "spec",
 }

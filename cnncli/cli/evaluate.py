@@ -1,4 +1,4 @@
-"""``cnncli evaluate``: how good a trained network is on images whose targets are known."""
+"""``cnncli evaluate``: how good a trained network is on images whose targets are known, or detections are."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -62,6 +62,14 @@ class Predictions:
 
 def run(settings: Settings) -> int:
     """Run the command and return its exit code: 1 where images of the dataset could not be read."""
+    if settings.predictions is not None:
+        from cnncli.cli.evaluate_predictions import run as run_predictions
+
+        return run_predictions(settings)
+    if settings.strict:
+        raise UsageError(
+            "--strict is given without --predictions; expected both", "Leave --strict out for a network."
+        )
     from cnncli.cli.evaluate_text import as_json, as_text
 
     split, quiet = settings.split, settings.quiet

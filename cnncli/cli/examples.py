@@ -67,6 +67,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli evaluate mnist --offline -o report",
             "Also write the confusion matrix and the misclassified images to a folder.",
         ),
+        Example(
+            "cnncli evaluate annotations.json --predictions results.json",
+            "Score the boxes or masks of any detector as COCO does.",
+        ),
     ),
     "featuremaps": (
         Example(

@@ -70,7 +70,7 @@ def parse_results(
     """
     if not isinstance(value, list):
         raise CnncliError(
-            f"{shown(path)} is {type(value).__name__} in JSON; expected COCO results, a list of detections",
+            f"{shown(path)} holds no list; expected COCO results, a list of detections",
             'Write [{"image_id": 1, "category_id": 2, "bbox": [x, y, width, height], "score": 0.9}, …].',
         )
     images = [(name, int(h), int(w)) for name, (h, w) in zip(annotated.names, annotated.sizes, strict=True)]

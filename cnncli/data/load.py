@@ -114,4 +114,10 @@ def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
 
         return load_table(path, load_options)
     suffix = path.suffix or "none"
+    if suffix == ".json":
+        raise CnncliError(
+            f"{shown(path)} has the suffix .json; expected images with a class each",
+            "To score detections against annotations of COCO, say "
+            "cnncli evaluate ANNOTATIONS.json --predictions RESULTS.json.",
+        )
     raise CnncliError(f"{shown(path)} has the suffix {suffix}; expected .npz, .csv or .tsv", _FORMS)

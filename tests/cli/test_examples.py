@@ -1,5 +1,6 @@
 """Every example in the README and at the end of a help page runs, offline, in a folder like a user's."""
 
+import json
 import re
 import shlex
 import shutil
@@ -35,7 +36,7 @@ GROUP = typer.main.get_command(app)
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """What the examples name: photographs, classes of them, scanned digits, weights of another program."""
+    """What the examples name: photographs, classes of them, scanned digits, weights, boxes of others."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     (tmp_path / "scans").mkdir()
     shutil.copy(ROOT / "samples/digits/7.png", tmp_path / "scans/page.png")
@@ -43,6 +44,12 @@ def folder(tmp_path, rng):
     for name in ("photo.jpg", "photo.png"):
         picture.save(tmp_path / name)
     shapes = shapes_of(build("resnet18", (224, 224, 3), 1000))
+    image, box = {"id": 1, "file_name": "photo.jpg", "width": 64, "height": 48}, [3, 4, 20, 30]
+    objects = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box, "area": 600, "iscrowd": 0}]
+    truth = {"images": [image], "annotations": objects, "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "annotations.json").write_text(json.dumps(truth))
+    results = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9}]
+    (tmp_path / "results.json").write_text(json.dumps(results))
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     save_file(arrays, tmp_path / "w.safetensors")
     for level, name in ((60, "cat"), (190, "dog")):

@@ -18,8 +18,9 @@ from cnncli.cli.options.shared import (
 
 
 @command(
-    "Measure the accuracy of a trained network.\n\n"
-    "Also precision and recall of each class, calibration, and the confusion matrix.",
+    "Measure the accuracy of a trained network, or of detections.\n\n"
+    "Also precision and recall of each class, calibration, and the confusion matrix; of detections "
+    "(--predictions), COCO's twelve figures.",
     after="dataset",
 )
 class Settings(NetworkSettings):
@@ -42,6 +43,17 @@ class Settings(NetworkSettings):
             "splits; all: every image.  [default: test; all of other data without splits]"
         ),
         metavar="WHICH",
+    )
+    predictions: str | None = option(
+        "--predictions",
+        help=(
+            "Score these detections, of any program, instead of running a network: COCO results for COCO "
+            "annotations as DATASET, with boxes, masks or both."
+        ),
+        metavar="RESULTS.json",
+    )
+    strict: bool = option(
+        "--strict", help="With --predictions: refuse wrong annotations instead of leaving them out."
     )
     splits: bool | None = SPLITS
     label_column: str | None = LABEL_COLUMN
