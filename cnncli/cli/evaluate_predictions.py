@@ -116,8 +116,10 @@ def _remarks(compared: _Compared) -> Iterator[str]:
     for skipped in (annotated.skipped, found.skipped):
         yield from (f"warning: left out: {in_unicode(each.sentence)}" for each in skipped[:_NAMED])
         if len(skipped) > _NAMED:
-            what = "annotations" if skipped is annotated.skipped else "detections"
-            yield f"warning: {len(skipped) - _NAMED:,} more {what} are left out"
+            more = _count(
+                len(skipped) - _NAMED, "annotation" if skipped is annotated.skipped else "detection"
+            )
+            yield f"warning: left out as well: {more}"
     if annotated.clipped:
         noun = "box reaches" if annotated.clipped == 1 else "boxes reach"
         yield f"note: {annotated.clipped:,} annotated {noun} beyond the image; taken as written, as COCO does"
@@ -170,10 +172,10 @@ def _as_text(compared: _Compared, settings: Settings) -> str:
     objects = annotated.objects
     crowds = int(objects.crowd.sum())
     lines = [
-        f"{shown(settings.dataset)}: {annotated.form} annotations, {len(annotated.names):,} images, "
-        f"{int((~objects.crowd).sum()):,} objects of {len(objects.classes):,} classes"
-        + (f", {crowds:,} crowds" if crowds else ""),
-        f"{shown(settings.predictions or '')}: {len(compared.found.labels):,} detections, "
+        f"{shown(settings.dataset)}: {annotated.form} annotations, {_count(len(annotated.names), 'image')}, "
+        f"{_count(int((~objects.crowd).sum()), 'object')} of {_count(len(objects.classes), 'class')}"
+        + (f", {_count(crowds, 'crowd')}" if crowds else ""),
+        f"{shown(settings.predictions or '')}: {_count(len(compared.found.labels), 'detection')}, "
         f"{' and '.join(compared.scores)}",
     ]
     for by, scores in compared.scores.items():
@@ -184,6 +186,12 @@ def _as_text(compared: _Compared, settings: Settings) -> str:
         "below 32x32 pixels, large: above 96x96; -: no such objects",
     ]
     return "\n".join(wrapped(lines, columns))
+
+
+def _count(number: int, noun: str) -> str:
+    """A number of things, in the singular or the plural."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _table(by: str, scores: DetectionScores, columns: int | None) -> list[str]:

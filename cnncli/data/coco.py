@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 
 from cnncli.checked import Fields, MalformedError, parse_json
+from cnncli.core.available import available_memory
 from cnncli.data.masks import Ints, Masks, union
 from cnncli.data.objects import Annotated, Found, WrongBoxError
 from cnncli.data.polygons import Outlines
 from cnncli.data.rle import WrongMaskError, runs_of_rle
 from cnncli.errors import CnncliError
 from cnncli.files.faults import reading_fault, shown
+from cnncli.text import amount
 
 Box = tuple[float, float, float, float]
 Runs = tuple[Ints, Ints]
 _HIGHEST = 1_000_000  # pixels a side
-_MOST_BYTES = 4 << 30
+_GROWTH = 8  # bytes of Python's numbers for one of JSON's
 _LARGEST = 1e15  # area, in pixels
 _ANNOTATIONS = "Give an object with images, annotations and categories, as COCO's instances_val2017.json."
 
@@ -81,9 +83,11 @@ def read_json(path: Path) -> Any:
         Where it cannot be read, or is not JSON.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        size, available = path.stat().st_size, available_memory()
+        if available is not None and _GROWTH * size > available:
             raise CnncliError(
-                f"{shown(path)} has more than {_MOST_BYTES >> 30} GiB; expected annotations",
+                f"{shown(path)} has {amount(size, 'B')}, which take {amount(_GROWTH * size, 'B')} of memory "
+                f"when they are read, and {amount(available, 'B')} are available; expected a smaller file",
                 "Split the file by images.",
             )
         data = path.read_bytes()

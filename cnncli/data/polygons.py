@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native
+from cnncli.core.available import available_memory
 from cnncli.core.object_jobs import POLYGON_EDGES
 from cnncli.data.masks import Ints, Masks, runs_of_crossings, union
 from cnncli.data.rle import WrongMaskError
 from cnncli.errors import CnncliError
+from cnncli.text import amount
 
 _STEPS = 5
+_AT_ONCE = 1 << 22  # crossings, 8 bytes each
 _MOST_STEPS = 1 << 33  # of all outlines of a file: some ten seconds; COCO's 860,000 objects have 2e9
 
 
@@ -56,25 +59,50 @@ class Outlines:
         return len(self.points) - 1
 
     def drawn(self, *, threads: int = 1) -> list[tuple[Ints, Ints]]:
-        """Starts and ends of the runs of each polygon's mask."""
-        if not self.points:
-            return []
-        points = np.concatenate(self.points)
-        first = np.cumsum([0, *map(len, self.points)], dtype=np.int64)
-        sizes = np.array(self.sizes, np.int64)
-        # A column is crossed once for each five steps at most that an edge goes sideways, and one more.
-        edges = [np.abs(each[:, 0] - np.roll(each[:, 0], -1)) for each in self.points]
-        room = np.cumsum([0, *(int(each.sum()) + 3 * len(each) for each in edges)], dtype=np.int64)
-        crossings, counts = np.zeros(room[-1], np.int64), np.zeros(len(sizes), np.int64)
+        """Starts and ends of the runs of each polygon's mask.
+
+        Raises
+        ------
+        CnncliError
+            Where memory cannot hold them.
+        """
+        # A column is crossed once for each five steps at most that an edge goes sideways, and once more.
+        sideways = [np.abs(each[:, 0] - np.roll(each[:, 0], -1)) for each in self.points]
+        room = np.array([int(each.sum()) + 3 * len(each) for each in sideways], np.int64)
+        _check_memory(int(room.sum()))
+        batch = (np.cumsum(room) - room) // _AT_ONCE
+        drawn: list[tuple[Ints, Ints]] = []
+        for each in np.unique(batch):
+            drawn += self._drawn(np.flatnonzero(batch == each), room, threads)
+        return drawn
+
+    def _drawn(self, which: NDArray[np.intp], room: Ints, threads: int) -> list[tuple[Ints, Ints]]:
+        """Those of some polygons, with room for so many crossings of each."""
+        points = np.concatenate([self.points[at] for at in which])
+        first = np.cumsum([0, *(len(self.points[at]) for at in which)], dtype=np.int64)
+        sizes = np.array([self.sizes[at] for at in which], np.int64)
+        places = np.concatenate([[0], np.cumsum(room[which])]).astype(np.int64)
+        crossings, counts = np.zeros(places[-1], np.int64), np.zeros(len(which), np.int64)
         job = np.zeros(1, POLYGON_EDGES)
         job["points"], job["first"], job["sizes"] = points.ctypes.data, first.ctypes.data, sizes.ctypes.data
-        job["places"], job["counts"] = room.ctypes.data, counts.ctypes.data
+        job["places"], job["counts"] = places.ctypes.data, counts.ctypes.data
         job["crossings"] = crossings.ctypes.data
-        native.run("polygon_edges", job, len(sizes), threads=threads)
+        native.run("polygon_edges", job, len(which), threads=threads)
         return [
             runs_of_crossings(np.sort(crossings[at : at + count]), int(height * width))
-            for at, count, (height, width) in zip(room, counts, sizes, strict=False)
+            for at, count, (height, width) in zip(places[:-1], counts, sizes, strict=True)
         ]
+
+
+def _check_memory(crossings: int) -> None:
+    """Refuse outlines whose runs, and a copy of them, memory cannot hold."""
+    needed, available = 2 * 8 * crossings, available_memory()
+    if available is not None and needed > available:
+        raise CnncliError(
+            f"masks of the polygons take {amount(needed, 'B')} of memory, and {amount(available, 'B')} are "
+            "available; expected fewer or smaller ones",
+            "Split the annotations by images.",
+        )
 
 
 def masks_of_polygons(
