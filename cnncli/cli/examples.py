@@ -46,6 +46,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli convolve b.png -k canny -o e.png --explain x.png",
             "Also draw how the filter works on this image.",
         ),
+        Example(
+            "cnncli convolve b.png -k sobel:x -o e.png --explain x.html",
+            "Explore the kernel on a page: move it, change its numbers.",
+        ),
     ),
     "predict": (
         Example(
@@ -109,22 +113,6 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(
             'cnncli draw "conv8 relu pool fc" --size 32 -o - >net.svg',
             "Draw layers of your own.",
-        ),
-    ),
-    "search": (
-        Example("cnncli search index samples -o gallery", "Embed all images of a folder."),
-        Example(
-            "cnncli search query samples/coins.png -g gallery",
-            "Find the images that are nearest to another.",
-        ),
-        Example(
-            "cnncli search query samples/*.png -g gallery -o sheet.png",
-            "Draw what is found for each as a contact sheet.",
-        ),
-        Example("cnncli search query --duplicates -g gallery", "Find copies and near copies."),
-        Example(
-            "cnncli search evaluate photos",
-            "Measure the search on a folder with one folder per class.",
         ),
     ),
     "formats": (

@@ -16,7 +16,6 @@ COMMANDS = (
     "kernels",
     "models",
     "draw",
-    "search",
     "weights",
     "formats",
     "train",
