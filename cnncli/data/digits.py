@@ -213,7 +213,8 @@ def _placed(ink: Floats, shape: tuple[int, int, int]) -> Pixels:
     side = max(1.0, _BOX * min(shape[:2]))
     scale = side / max(cut.shape[:2])
     height, width = (max(1, round(n * scale)) for n in cut.shape[:2])
-    small = resized(cut, width, height).astype(np.float32)[..., 0]
+    # First across, then down: which comes first when both are asked for depends on the version of Pillow.
+    small = resized(resized(cut, width, cut.shape[0]), width, height).astype(np.float32)[..., 0]
     small *= 255 / max(1.0, float(small.max()))  # thin strokes fade when they are reduced
     out = np.zeros(shape, np.uint8)
     at = [
