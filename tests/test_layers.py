@@ -274,8 +274,8 @@ WARM = {
         "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
         "options.convolve options.draw options.evaluate options.featuremaps options.formats options.help "
-        "options.kernels options.model options.models options.predict options.samples options.shared "
-        "options.train options.weights",
+        "options.kernels options.model options.models options.predict options.samples options.search "
+        "options.shared options.train options.weights",
     },
 }
 OWN = """

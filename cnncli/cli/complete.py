@@ -30,7 +30,7 @@ _FILES = {
     "kernel",
     "spec",
 }
-_FOLDERS = {"raw", "resume", "data", "folder"}
+_FOLDERS = {"raw", "resume", "data", "folder", "gallery"}
 
 
 def complete(words: Sequence[str], shell: str) -> int:
@@ -112,8 +112,20 @@ def completions(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
             return kind, [(f"{name}={each}", meaning) for each, meaning in answers]
         if waiting is not None:
             return _values(waiting, word, before)
-    argument = next((each for each in described if not each.words), None)
+    argument = _argument(described, before[1:])
     return _values(argument, word, before) if argument else ("none", [])
+
+
+def _argument(described: Sequence[Option], words: Sequence[str]) -> Option | None:
+    """The argument that comes after these words: the next one, or the last if that takes several."""
+    arguments = [each for each in described if not each.words]
+    given = 0
+    for place, word in enumerate(words):
+        dashed = word.startswith("-") and word != "-" and "--" not in words[:place]
+        given += not dashed and _waiting(described, words[:place]) is None
+    if given < len(arguments):
+        return arguments[given]
+    return arguments[-1] if arguments and arguments[-1].kind is list else None
 
 
 def _commands(word: str, before: Sequence[str]) -> Answers:
@@ -303,6 +315,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     ("train", "model"): _models,
     ("models", "model"): _networks,
     ("draw", "model"): _networks,
+    "action": _one_of("index", "query", "evaluate"),
     "style": _one_of("blocks", "flow"),
     "model": _networks_or_shipped,
     "init": _shipped,

@@ -24,7 +24,7 @@ from cnncli.views.architecture.sheet import Sheet
 if TYPE_CHECKING:
     from cnncli.views.figure.scene import Figure
 
-FORMATS = (".svg", ".png", ".pdf")
+FORMATS = (".svg", ".png", ".pdf", ".html")
 _SCALES = {
     "blocks": "Boxes: height, depth and thickness are the square roots of height, width and number of maps",
     "flow": "",
@@ -49,6 +49,8 @@ def run(settings: Settings) -> int:
     with faults_of("draw"):
         entry = find_entry(model, read_wanted(settings.size, settings.classes, settings.gray))
     table = summary(entry.graph)
+    if suffix == ".html":
+        return _write_page(settings, entry, target)
     sheet = Sheet.of(entry.graph, table, whole=settings.all)
     figure = draw(sheet, _heading(entry, table, sheet.shown, style), STYLES[style])
     data = _encoded(figure, suffix)
@@ -61,6 +63,42 @@ def run(settings: Settings) -> int:
     elif not settings.quiet:
         write_line(printable(target))
     return DONE
+
+
+def _write_page(settings: Settings, entry: Entry, target: str) -> int:
+    """Write the page of a trained network, to explore in a browser.
+
+    Raises
+    ------
+    UsageError
+        Where there are no weights, or options shape figures.
+    """
+    from cnncli.cli.explored_page import explored_page
+    from cnncli.training.checkpoint import load_checkpoint
+
+    if entry.checkpoint is None or entry.checkpoint.path is None:
+        raise UsageError(
+            f"{settings.model} has no weights, with which a page to explore computes; expected a checkpoint",
+            "Give a checkpoint, a run's folder, digits or imagenet; or a name that ends in .svg.",
+        )
+    if settings.style != "blocks":
+        raise UsageError(
+            f"--style is {settings.style!r} with a page; expected it with a figure",
+            "Leave --style out.",
+        )
+    checkpoint = load_checkpoint(entry.checkpoint.path)
+    with faults_of("draw"):
+        html = explored_page(checkpoint, checkpoint.network(), whole=settings.all)
+    write_atomic(Path(target), html.encode("utf-8", "backslashreplace"))
+    if settings.json:
+        write_line(as_json({**_named(entry), "output": in_unicode(target), "style": "page"}))
+    elif not settings.quiet:
+        write_line(printable(target))
+    return DONE
+
+
+def _named(entry: Entry) -> dict[str, Any]:
+    return {"name": in_unicode(entry.name), "architecture": entry.architecture}
 
 
 def _target(settings: Settings) -> tuple[str, str]:
@@ -130,8 +168,7 @@ def _about(entry: Entry, figure: "Figure", shown: Sequence[Card], drawn: tuple[s
     """
     style, target = drawn
     return {
-        "name": in_unicode(entry.name),
-        "architecture": entry.architecture,
+        **_named(entry),
         "style": style,
         "output": in_unicode(target),
         "width": round(figure.width),

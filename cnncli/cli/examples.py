@@ -46,10 +46,6 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli convolve b.png -k canny -o e.png --explain x.png",
             "Also draw how the filter works on this image.",
         ),
-        Example(
-            "cnncli convolve b.png -k sobel:x -o e.png --explain x.html",
-            "Explore the kernel on a page: move it, change its numbers.",
-        ),
     ),
     "predict": (
         Example(
@@ -82,8 +78,8 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Draw the feature maps of every layer for a digit.",
         ),
         Example(
-            "cnncli featuremaps samples/digits/7.png -o maps.html",
-            "Write them as a self-contained page for a browser.",
+            "cnncli featuremaps samples/digits/*.png -o digits.html",
+            "Write a page for a browser: the network, its maps and arithmetic, and a pad to draw digits on.",
         ),
         Example(
             "cnncli featuremaps samples/digits/7.png --view filters",
@@ -113,6 +109,26 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(
             'cnncli draw "conv8 relu pool fc" --size 32 -o - >net.svg',
             "Draw layers of your own.",
+        ),
+        Example(
+            "cnncli draw digits -o digits.html",
+            "Write a page for a browser: draw a digit in it, and see the whole network answer.",
+        ),
+    ),
+    "search": (
+        Example("cnncli search index samples -o gallery", "Embed all images of a folder."),
+        Example(
+            "cnncli search query samples/coins.png -g gallery",
+            "Find the images that are nearest to another.",
+        ),
+        Example(
+            "cnncli search query samples/*.png -g gallery -o sheet.png",
+            "Draw what is found for each as a contact sheet.",
+        ),
+        Example("cnncli search query --duplicates -g gallery", "Find copies and near copies."),
+        Example(
+            "cnncli search evaluate photos",
+            "Measure the search on a folder with one folder per class.",
         ),
     ),
     "formats": (

@@ -1,10 +1,10 @@
 """``cnncli featuremaps``: what a trained network sees in an image, and what it has learned, drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnncli.checked import as_json
 from cnncli.cli import values
@@ -24,19 +24,36 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.tasks.task import Decoded, are_finite
-from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Subject
+from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Seen, Subject
 from cnncli.views.featuremaps.table import VIEWS
 
 _PREDICTIONS = 5
 
 
+class _Look(NamedTuple):
+    """An image, if there is one, what the network predicts of it, and what views have drawn."""
+
+    source: str | None
+    seen: Seen | None
+    changes: tuple[str, ...]
+    decoded: Decoded | None
+    drawings: dict[str, Drawing]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For ``--json``."""
+        said = {} if self.decoded is None else self.decoded.record()
+        return {**said, "views": {view: drawing.record for view, drawing in self.drawings.items()}}
+
+
 def run(settings: Settings) -> int:
     """Run the command and return its exit code."""
     start = perf_counter()
+    inputs = settings.inputs or []
     views = _views(settings.view or ["maps"])
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     pictured = any(VIEWS[view].pictured for view in views)
-    if settings.input is None and settings.text is None and pictured:
+    if not inputs and settings.text is None and pictured:
         raise UsageError(
             "no input is given; expected an image, - for standard input, or --text",
             f"Run, for example: {EXAMPLE}",
@@ -45,39 +62,122 @@ def run(settings: Settings) -> int:
         settings.output, settings.raw, source=_source(settings), views=views, layers=settings.layer or []
     )
     trained = load_trained(settings, quiet=settings.quiet)
+    of_text = settings.text is not None or trained.task.noun == "texts"
+    explored = not of_text and outputs.is_html and _is_explored(views, trained)
+    _check_count(settings, explored=explored)
     try:
         cores = thread_count(settings.threads)
-        if settings.text is not None or trained.task.noun == "texts":
+        if of_text:
             return _of_text(settings, trained, outputs, views=views, threads=cores, start=start)
-        rows = {view: VIEWS[view] for view in views}
-        layers = chosen_layers(trained.network.graph, settings.layer or [], rows)
+        layers = chosen_layers(trained.network.graph, settings.layer or [], {v: VIEWS[v] for v in views})
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    read = {"input": settings.input, "checkpoint": trained.checkpoint.path}
+    read = _read_files(inputs, trained)
     outputs.check(read)
-    seen, changes = (None, ()) if settings.input is None else read_seen(settings.input, trained)
-    subject = Subject(trained.checkpoint, trained.network, cores, seen)
-    drawn = [name for view in views if VIEWS[view].runs for name in layers[view]]
-    decoded = None if seen is None else _decoded(subject, drawn, settings.input or "")
+    sources: Sequence[str | None] = inputs or [None]
+    looks = [_look(source, settings, trained, layers, cores) for source in sources]
+    if explored:
+        target = _write_explored(looks, settings, trained, outputs, read=read, layers=layers)
+    else:
+        target = _write_page(looks[0], trained, outputs, read)
+    for look in looks:
+        _say(look.record, look.source, settings, target, start=start)
+        _report(look, settings)
+    return DONE
+
+
+def _is_explored(views: Sequence[str], trained: Trained) -> bool:
+    """Whether a page of HTML is one to explore; pages of other views and networks are still."""
+    from cnncli.views.explore.network import can_explore
+
+    return all(VIEWS[view].explored for view in views) and can_explore(trained.network.graph)
+
+
+def _check_count(settings: Settings, *, explored: bool) -> None:
+    """Several images fit on no page but that which is explored."""
+    count = len(settings.inputs or [])
+    if count > 1 and not explored:
+        raise UsageError(
+            f"{count} inputs are given; expected one, or several images for a page of maps to explore",
+            "Give one, or -o page.html.",
+        )
+    if count > 1 and settings.raw is not None:
+        raise UsageError(f"--raw is given with {count} inputs; expected one", "Give one input.")
+
+
+def _read_files(inputs: Sequence[str], trained: Trained) -> dict[str, str | Path | None]:
+    """What is read, by what it is."""
+    pictures = {f"input {number}" if number > 1 else "input": each for number, each in enumerate(inputs, 1)}
+    return {**pictures, "checkpoint": trained.checkpoint.path}
+
+
+def _look(
+    source: str | None,
+    settings: Settings,
+    trained: Trained,
+    layers: Mapping[str, tuple[str, ...]],
+    threads: int,
+) -> _Look:
+    """Let the views draw what the network makes of an image."""
+    seen, changes = (None, ()) if source is None else read_seen(source, trained)
+    subject = Subject(trained.checkpoint, trained.network, threads, seen)
+    drawn = [name for view, names in layers.items() if VIEWS[view].runs for name in names]
+    decoded = None if seen is None else _decoded(subject, drawn, source or "")
     bar = partial(_progress, quiet=settings.quiet)
     named = bool(settings.layer)
     drawings = {
-        view: VIEWS[view].draw(subject, Request(layers=layers[view], named=named, progress=bar))
-        for view in views
+        view: VIEWS[view].draw(subject, Request(layers=names, named=named, progress=bar))
+        for view, names in layers.items()
     }
-    page = made_page(trained, seen, decoded, drawings, views=rows, changes=changes)
-    target = outputs.write(page, _arrays(drawings), read)
-    record = {
-        **({} if decoded is None else decoded.record()),
-        "views": {view: drawing.record for view, drawing in drawings.items()},
-    }
-    _say(record, settings, target, start=start)
-    notes = [note for drawing in drawings.values() for note in drawing.notes]
-    if changes:
-        notes.append(f"the picture was {', '.join(changes)}, as the network expects it")
+    return _Look(source, seen, changes, decoded, drawings)
+
+
+def _write_page(
+    look: _Look, trained: Trained, outputs: Outputs, read: Mapping[str, str | Path | None]
+) -> str:
+    """Write what views have drawn; returns where."""
+    rows = {view: VIEWS[view] for view in look.drawings}
+    page = made_page(trained, look.seen, look.decoded, look.drawings, views=rows, changes=look.changes)
+    return outputs.write(page, _arrays(look.drawings), read)
+
+
+def _write_explored(
+    looks: Sequence[_Look],
+    settings: Settings,
+    trained: Trained,
+    outputs: Outputs,
+    *,
+    read: Mapping[str, str | Path | None],
+    layers: Mapping[str, tuple[str, ...]],
+) -> str:
+    """Write a page to explore, which begins at the first layer that was named; returns where."""
+    from cnncli.cli.explored_page import explored_page
+    from cnncli.views.explore.page import Shown
+
+    begins = bool(settings.layer) or "maps" not in layers
+    inputs = [
+        Shown(look.seen.name, look.seen.picture, look.seen.pixels, look.changes)
+        for look in looks
+        if look.seen is not None
+    ]
+    html = explored_page(
+        trained.checkpoint,
+        trained.network,
+        inputs,
+        start=next(iter(layers.values()))[0] if begins else None,
+        threads=thread_count(settings.threads),
+    )
+    outputs.write_html(html, _arrays(looks[0].drawings), read)
+    return outputs.target
+
+
+def _report(look: _Look, settings: Settings) -> None:
+    """Say what the user is to know besides."""
+    notes = [note for drawing in look.drawings.values() for note in drawing.notes]
+    if look.changes:
+        notes.append(f"the picture was {', '.join(look.changes)}, as the network expects it")
     for note in () if settings.quiet else notes:
         report(f"note: {note}")
-    return DONE
 
 
 def _views(words: list[str]) -> list[str]:
@@ -90,8 +190,8 @@ def _views(words: list[str]) -> list[str]:
 
 def _source(settings: Settings) -> str:
     """What a page without a name is called after."""
-    if settings.input is not None:
-        return settings.input
+    if settings.inputs:
+        return settings.inputs[0]
     return (
         "text"
         if settings.text is not None
@@ -129,22 +229,25 @@ def _of_text(
     """Look at a text."""
     from cnncli.cli.featuremaps_text import given_text, look_at
 
-    text = given_text(settings.text, settings.input)
+    source = next(iter(settings.inputs or []), None)
+    text = given_text(settings.text, source)
     seen = look_at(text, trained, settings.layer or [], views=views, threads=threads)
-    read = {"input": settings.input, "checkpoint": trained.checkpoint.path}
+    read = {"input": source, "checkpoint": trained.checkpoint.path}
     target = outputs.write(seen.page, seen.arrays, read)
-    _say(seen.record, settings, target, start=start)
+    _say(seen.record, source, settings, target, start=start)
     for note in () if settings.quiet else seen.notes:
         report(note)
     return DONE
 
 
-def _say(record: Mapping[str, Any], settings: Settings, target: str, *, start: float) -> None:
+def _say(
+    record: Mapping[str, Any], source: str | None, settings: Settings, target: str, *, start: float
+) -> None:
     """Print an object, or the name of a page that the user has not named."""
     if settings.json:
-        source = settings.text if settings.text is not None else settings.input
+        given = settings.text if settings.text is not None else source
         value = {
-            "input": None if source is None else in_unicode(source),
+            "input": None if given is None else in_unicode(given),
             "output": in_unicode(target),
             **record,
             "seconds": round(perf_counter() - start, 6),

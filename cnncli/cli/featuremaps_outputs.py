@@ -86,6 +86,18 @@ class Outputs:
             _write_arrays(self.raw, arrays)
         return target
 
+    @property
+    def is_html(self) -> bool:
+        """It is one file of HTML."""
+        return self.target.lower().endswith((".html", ".htm")) and not _is_folder(self.target)
+
+    def write_html(self, html: str, arrays: Arrays, read: Mapping[str, str | Path | None]) -> None:
+        """Write a page of HTML and arrays; parameters and errors as of `write`."""
+        self.check(read, arrays=[*arrays])
+        write_atomic(Path(self.target), html.encode("utf-8", "backslashreplace"))
+        if self.raw is not None:
+            _write_arrays(self.raw, arrays)
+
     def check(
         self, read: Mapping[str, str | Path | None], pictures: Sequence[str] = (), arrays: Sequence[str] = ()
     ) -> None:

@@ -72,6 +72,7 @@ LOOPS = {
     "median_u16": "cnncli.core.loops.median_u16",
     "median_u8": "cnncli.core.loops.median_u8",
     "median_weighted": "cnncli.core.loops.median_weighted",
+    "nearest": "cnncli.core.loops.nearest",
     "norm_backward": "cnncli.core.loops.norm_backward",
     "norm_forward": "cnncli.core.loops.norm_forward",
     "norm_moments": "cnncli.core.loops.norm_moments",

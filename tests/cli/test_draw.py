@@ -68,3 +68,13 @@ def test_wrong_lines_write_nothing(run, tmp_path, monkeypatch, line, said):
     assert said in done.err
     assert "Traceback" not in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_to_explore_needs_weights(run, tmp_path, two_lines):
+    target = tmp_path / "x.html"
+    done = run("draw", "digits", "-o", str(target))
+    assert (done.code, done.lines) == (0, [str(target)])
+    assert b'<script type="application/json" id="data">' in target.read_bytes()
+    assert "lenet5 has no weights" in two_lines(run("draw", "lenet5", "-o", str(tmp_path / "y.html")), 2)
+    words = ["draw", "digits", "--style", "flow", "-o", str(target)]
+    assert "--style is 'flow' with a page" in two_lines(run(*words), 2)

@@ -16,6 +16,7 @@ COMMANDS = (
     "kernels",
     "models",
     "draw",
+    "search",
     "weights",
     "formats",
     "train",

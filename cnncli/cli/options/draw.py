@@ -22,8 +22,8 @@ class Settings(FormSettings):
     output: str | None = option(
         "--output",
         "-o",
-        help="File to write: .svg, .png or .pdf (which needs fpdf2), or - for SVG on standard "
-        "output.  [default: MODEL.svg]",
+        help="File to write: .svg, .png or .pdf (which needs fpdf2), - for SVG on standard output, or, of a "
+        "trained network, an .html page to explore in a browser.  [default: MODEL.svg]",
         metavar="FILE",
     )
     style: str = option(

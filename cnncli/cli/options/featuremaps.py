@@ -12,7 +12,10 @@ from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, QUIET, THR
 class Settings(NetworkSettings):
     """What was said after ``cnncli featuremaps``."""
 
-    input: str | None = argument("An image or a text, or - for standard input.", metavar="[INPUT]")
+    inputs: list[str] | None = argument(
+        "An image or a text, or - for standard input; for an .html page also several images.",
+        metavar="[INPUT]...",
+    )
     text: str | None = option(
         "--text", help="A text, in place of INPUT, for a network that was trained on texts.", metavar="TEXT"
     )
@@ -36,7 +39,8 @@ class Settings(NetworkSettings):
         "--output",
         "-o",
         help=(
-            "A .png, a self-contained .html page, a folder of pictures, or - for stdout.  "
+            "A .png, a folder of pictures, - for stdout, or an .html page: one file to explore in a browser, "
+            "offline, in which maps and filters are computed anew for what you draw.  "
             "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
         ),
         metavar="OUT",

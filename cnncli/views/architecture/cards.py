@@ -120,7 +120,7 @@ class Card:
         return self.parts[0].family
 
 
-def cards(block: Block, table: Summary, *, whole: bool = False) -> list[Card]:
+def cards(block: Block, table: Summary, *, whole: bool = False, joined: bool = True) -> list[Card]:
     """The cards of a network or of a block, in the order of computation.
 
     Parameters
@@ -131,6 +131,8 @@ def cards(block: Block, table: Summary, *, whole: bool = False) -> list[Card]:
         That of the network.
     whole : bool
         Open all blocks.
+    joined : bool
+        Show blocks that follow each other and are alike as one card.
 
     Returns
     -------
@@ -140,7 +142,8 @@ def cards(block: Block, table: Summary, *, whole: bool = False) -> list[Card]:
     rows = {row.name: row for row in table.layers}
     shown = folded(block, frozenset(_opened(block, whole=whole)))
     made = [_card(member, reads, rows) for member, reads in shown.values()]
-    return _joined(_merged(made))
+    merged = _merged(made)
+    return _joined(merged) if joined else merged
 
 
 def _opened(block: Block, *, whole: bool) -> list[str]:

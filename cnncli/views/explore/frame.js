@@ -97,16 +97,17 @@ function colorOf(value, scale) {
   return [0, 1, 2].map((c) => Math.round(stops[below][c] + (at - below) * (stops[below + 1][c] - stops[below][c])));
 }
 
-/** `#rrggbb` of a value, and black or white, whichever is easier to read on it. */
+/** The colour of a value, and black or white, whichever is easier to read on it: a contrast of 4.5 or more. */
 function inkOn(value, scale) {
-  const [red, green, blue] = colorOf(value, scale);
-  const light = 0.299 * red + 0.587 * green + 0.114 * blue;
-  return { ground: `rgb(${red} ${green} ${blue})`, ink: light < 140 ? '#fff' : '#10151a' };
+  const color = colorOf(value, scale);
+  const [red, green, blue] = color.map((part) => (part <= 10 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+  const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return { ground: `rgb(${color.join(' ')})`, ink: light < 0.179 ? '#fff' : '#000' };
 }
 
 const LOOKUP = new Map(); // colours of 256 steps of a scale: pictures of thousands of values are painted quickly
 
-function stepsOf(signed) {
+function shadesOf(signed) {
   if (!LOOKUP.has(signed)) {
     const scale = signed ? { low: -1, high: 1 } : { low: 0, high: 1 };
     const at = (i) => scale.low + (i / 255) * (scale.high - scale.low);
@@ -117,7 +118,7 @@ function stepsOf(signed) {
 
 /** Paint values (height * width) on a canvas, a pixel for each. */
 function paint(canvas, values, width, height, scale) {
-  const steps = stepsOf(scale.low < 0);
+  const steps = shadesOf(scale.low < 0);
   const image = new ImageData(width, height);
   const times = 255 / (scale.high - scale.low || 1);
   for (let i = 0; i < width * height; i++) {

@@ -202,6 +202,8 @@ class View(NamedTuple):
         It draws what those layers compute from the image: one run of the network serves all such views.
     pictured : bool
         It needs an image.
+    explored : bool
+        All that it draws is also in the page that is explored in a browser.
     """
 
     about: str
@@ -212,3 +214,4 @@ class View(NamedTuple):
     usual: Callable[[Graph, Sequence[str]], Sequence[str]] = every
     runs: bool = False
     pictured: bool = True
+    explored: bool = False

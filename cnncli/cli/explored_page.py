@@ -1,0 +1,40 @@
+"""The page of a network that is explored in a browser, as commands write it."""
+
+import os
+from collections.abc import Sequence
+
+from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
+from cnncli.nn import Network
+from cnncli.training.checkpoint import Checkpoint
+from cnncli.views.explore.network import can_explore
+from cnncli.views.explore.page import Shown, Subject, network_page
+
+
+def explored_page(
+    checkpoint: Checkpoint,
+    network: Network,
+    inputs: Sequence[Shown] = (),
+    *,
+    start: str | None = None,
+    whole: bool = False,
+    threads: int = 1,
+) -> str:
+    """The page of a trained network for pictures; parameters as of `network_page`.
+
+    Raises
+    ------
+    CnncliError
+        For a network for texts, and as of `network_page`.
+    """
+    task = checkpoint.task
+    if task.noun != "images" or not can_explore(network.graph):
+        raise CnncliError(
+            f"the network for {task.noun} has layers or outputs that a page does not know; expected one "
+            "that gives one list of outputs for an image",
+            "Draw it as a figure: -o NAME.svg.",
+        )
+    where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
+    about = f"{network.size:,} parameters {where}, {len(task.outputs):,} {task.output_noun}"
+    subject = Subject(f"Inside {checkpoint.architecture.name}", about, task.outputs, checkpoint.preprocessing)
+    return network_page(network, subject, inputs, start=start, whole=whole, threads=threads)
