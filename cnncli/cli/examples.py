@@ -111,6 +111,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Draw layers of your own.",
         ),
         Example(
+            "cnncli draw digits --image samples/digits/3.png --backprop",
+            "Draw a 3 on its way through the digit network, and gradients on their way back.",
+        ),
+        Example(
             "cnncli draw digits -o digits.html",
             "Write a page for a browser: draw a digit in it, and see the whole network answer.",
         ),

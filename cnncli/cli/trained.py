@@ -90,6 +90,12 @@ def open_trained(name: str | None) -> tuple[Checkpoint, Graph]:
         return checkpoint, checkpoint.graph()
 
 
+def load_named(name: str) -> Checkpoint:
+    """A checkpoint with its weights; errors as of `load_trained`."""
+    with _faults_of(name):
+        return load_checkpoint(model_path(name))
+
+
 @contextmanager
 def _faults_of(name: str | None) -> Iterator[None]:
     """What goes wrong with a checkpoint is a wrong command line."""

@@ -1,5 +1,6 @@
 """Figures of networks: nothing overlaps, everything is shown, and places are the best there are."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,12 +11,17 @@ from cnncli.models.catalog import MODELS
 from cnncli.models.choice import build
 from cnncli.models.summary import summary
 from cnncli.nn.blocks import outline
+from cnncli.nn.exchange import LAYERS
+from cnncli.nn.layers.combine import Flatten
+from cnncli.views.architecture.backward import TERMS
 from cnncli.views.architecture.cards import cards
 from cnncli.views.architecture.draw import STYLES, draw
+from cnncli.views.architecture.example import Example
+from cnncli.views.architecture.film import lit, moments
 from cnncli.views.architecture.layout import Gaps, forms, layered, ranks_of, spread
 from cnncli.views.architecture.page import PAGE, Heading
 from cnncli.views.architecture.sheet import Sheet
-from cnncli.views.figure.scene import Group, Line, Words
+from cnncli.views.figure.scene import Group, Line, Picture, Words, parallel
 
 NETWORKS = ("vgg16-bn", "googlenet:aux", "seresnet18", "efficientnet-lite0", "textcnn")
 
@@ -26,32 +32,165 @@ def network(request):
     return build(request.param, shape, classes)
 
 
-def overlap(one, other):
-    return all(min(one[i + 2], other[i + 2]) - max(one[i], other[i]) > 0.5 for i in (0, 1))
-
-
 def crosses(line, box):
-    """Whether a straight line passes through a box, by 60 points of it."""
+    """Whether a straight line passes through a box, by 100 points of it; its edge may be touched."""
     (x0, y0), (x1, y1) = line
-    shares = np.linspace(0, 1, 60)
+    shares = np.linspace(0, 1, 100)
     x, y = x0 + shares * (x1 - x0), y0 + shares * (y1 - y0)
     left, top, right, bottom = box
-    return bool(((x > left + 1) & (x < right - 1) & (y > top + 1) & (y < bottom - 1)).any())
+    edge = 0.06 * (bottom - top)
+    return bool(((x > left + edge) & (x < right - edge) & (y > top + edge) & (y < bottom - edge)).any())
+
+
+def check_readable(figure, points=5):
+    """No text overlaps text, no line runs through text, all lies on the page, and letters are large."""
+    words = [item for item in figure.flat if isinstance(item, Words)]
+    boxes = np.array([item.box for item in words])
+    low, high = boxes[:, :2], boxes[:, 2:]
+    common = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
+    pairs = np.argwhere(np.triu((common > 0.5).all(axis=2), 1))
+    assert not [(words[i].text, words[j].text) for i, j in pairs]
+    for item in figure.flat:
+        for line in pairwise(item.points) if isinstance(item, Line) else ():
+            near = (high > np.min(line, axis=0)).all(axis=1) & (low < np.max(line, axis=0)).all(axis=1)
+            assert not [words[i].text for i in np.flatnonzero(near) if crosses(line, boxes[i])]
+    assert (low >= 0).all()
+    assert (high <= (figure.width, figure.height)).all()
+    assert min(each.size for each in words) * 0.75 > points
+
+
+def on_a4(figure):
+    return (
+        max(figure.width, figure.height) <= PAGE[1] + 0.5
+        and min(figure.width, figure.height) <= PAGE[0] + 0.5
+    )
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_text_is_readable(network, style):
-    figure = draw(
-        Sheet.of(network, summary(network)), Heading("A network", ("of which much is known",)), STYLES[style]
+    heading = Heading("A network", ("of which much is known",))
+    figure = draw(Sheet.of(network, summary(network)), heading, STYLES[style])
+    check_readable(figure)
+    assert on_a4(figure)
+
+
+def made_up(sheet):
+    """A picture's way through a network, without running it: maps and norms are random numbers."""
+    random = np.random.default_rng(5)
+    shapes = {name: sheet.graph.shape_of(name)[:3] for name in sheet.tips}
+    return Example(
+        "a picture.png",
+        random.integers(0, 256, (*sheet.graph.input_shape[:2], 3), np.uint8),
+        (("a class whose name is rather long", 0.5), ("another", 0.3), ("third", 0.1)),
+        "a class whose name is rather long",
+        0.69,
+        {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()},
+        dict.fromkeys(sheet.tips, 1234.5),
+        dict.fromkeys(sheet.graph.nodes, 1.2345e-5),
     )
-    words = [item for item in figure.flat if isinstance(item, Words)]
-    lines = [part for item in figure.flat if isinstance(item, Line) for part in pairwise(item.points)]
-    assert not [(a.text, b.text) for i, a in enumerate(words) for b in words[:i] if overlap(a.box, b.box)]
-    assert not [each.text for each in words if any(crosses(line, each.box) for line in lines)]
-    assert all(each.box[0] >= 0 and each.box[2] <= figure.width for each in words)
-    assert sorted((figure.width, figure.height)) <= list(PAGE)
-    assert max(figure.width, figure.height) <= PAGE[1] + 0.5
-    assert min(each.size for each in words) * 0.75 > 5  # points, on a page of A4
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_way_back_is_readable(network, style):
+    sheet = Sheet.of(network, summary(network), back=True)
+    figure = draw(sheet, Heading("A network", ("of which much is known",)), STYLES[style])
+    check_readable(figure, points=4.8)
+    assert on_a4(figure)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["lenet5", "resnet50", "googlenet"])
+def test_norms_and_maps_are_readable(name, style):
+    graph = build(name, (28, 28, 1) if name == "lenet5" else (64, 64, 3), 10)
+    sheet = Sheet.of(graph, summary(graph), back=True)
+    figure = draw(replace(sheet, example=made_up(sheet)), Heading(name), STYLES[style])
+    check_readable(figure, points=4.5)
+    assert on_a4(figure)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_all_layers_of_all_blocks_are_readable(back):
+    shape, classes = MODELS["googlenet"].usual
+    graph = build("googlenet", shape, classes)
+    sheet = Sheet.of(graph, summary(graph), whole=True, back=back)
+    check_readable(draw(sheet, Heading("googlenet"), STYLES["blocks"]))
+
+
+def test_every_layer_of_the_catalog_has_a_term():
+    assert set(LAYERS.values()) - {Flatten} <= set(TERMS)
+
+
+def test_a_small_network_says_the_chain_rule_at_each_layer(tmp_path):
+    graph = build("lenet5", (28, 28, 1), 10)
+    sheet = Sheet.of(graph, summary(graph), back=True)
+    said = {card.name: " ".join(sheet.back_of(card)) for card in sheet.shown}
+    term = "dLoss/dw = sum over x,y of dLoss/doutput(x,y) · doutput(x,y)/dw"
+    assert term in said["conv1"]
+    assert term in said["conv2"]
+    assert "relu: dLoss/dinput = dLoss/doutput where output > 0, else 0" in said["conv1"]
+    assert "where the window's maximum was" in said["pool1"]
+
+
+def test_arrows_back_go_the_other_way_beside_those_forward():
+    graph = build("resnet18", (64, 64, 3), 10)
+    figure = draw(Sheet.of(graph, summary(graph), back=True), Heading("x"), STYLES["flow"])
+    keyed = {item.key: item.items[0] for item in figure.items if isinstance(item, Group) and item.key}
+    forth = {key[1:]: line for key, line in keyed.items() if key[0] == "forth"}
+    back = {key[1:]: line for key, line in keyed.items() if key[0] == "back"}
+    assert forth.keys() == back.keys() != set()
+    for edge, line in forth.items():
+        gaps = (
+            np.subtract(line.points[0], back[edge].points[-1]),
+            np.subtract(line.points[-1], back[edge].points[0]),
+        )
+        assert all(0 < np.hypot(*gap) < 8 for gap in gaps)
+
+
+def test_a_parallel_line_keeps_its_distance():
+    found = parallel(((0, 0), (10, 0), (10, 0), (10, 20), (30, 20)), (0, 2))
+    np.testing.assert_allclose(found, [(0, 2), (8, 2), (8, 22), (30, 22)])
+
+
+def test_frames_light_cards_up_in_order_and_then_back():
+    graph = build("lenet5", (28, 28, 1), 10)
+    sheet = Sheet.of(graph, summary(graph), back=True)
+    sheet = replace(sheet, example=made_up(sheet))
+    figure = draw(sheet, Heading("x"), STYLES["blocks"])
+    names = ["input", *(card.name for card in sheet.shown), "<end>"]
+    seen = []
+    for moment in moments(sheet):
+        frame = lit(figure, moment)
+        cards_of = {
+            item.key[1]: item for item in frame.items if isinstance(item, Group) and item.key[:1] == ("card",)
+        }
+        bright = [name for name in names if "#1f2933" in colors_of(cards_of[name])]
+        red = [name for name in names if "#b3261e" in colors_of(cards_of[name])]
+        seen.append((bright, red))
+    forth = [(names[: count + 1], []) for count in range(len(names))]
+    way = list(reversed(names))
+    back = [(names, sorted(way[: count + 1], key=names.index)) for count in range(len(names))]
+    back = [(every, [name for name in reached if name != "input"]) for every, reached in back]
+    assert [bright for bright, _ in seen] == [bright for bright, _ in [*forth, *back]]
+    assert [red for _, red in seen] == [red for _, red in [*forth, *back]]
+    pictures = [sum(isinstance(item, Picture) for item in lit(figure, each).flat) for each in moments(sheet)]
+    assert pictures == sorted(pictures)
+    assert pictures[0] == 1
+
+
+def colors_of(item):
+    """Colours of the words in it."""
+    if isinstance(item, Group):
+        return {color for each in item.items for color in colors_of(each)}
+    return {item.color} if isinstance(item, Words) else set()
+
+
+def test_large_networks_take_few_frames():
+    graph = build("resnet50", (224, 224, 3), 10)
+    sheet = Sheet.of(graph, summary(graph), whole=True, back=True)
+    assert len(sheet.shown) > 40
+    shown = moments(sheet)
+    assert len(shown) == 80
+    assert shown[-1].back[-1] == "input"
 
 
 def test_all_layers_are_shown_once(network):

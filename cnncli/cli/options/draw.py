@@ -22,8 +22,9 @@ class Settings(FormSettings):
     output: str | None = option(
         "--output",
         "-o",
-        help="File to write: .svg, .png or .pdf (which needs fpdf2), - for SVG on standard output, or, of a "
-        "trained network, an .html page to explore in a browser.  [default: MODEL.svg]",
+        help="File to write: .svg, .png or .pdf (which needs fpdf2); with --animate .gif, .png or .apng; "
+        "- for SVG or GIF on standard output; or, of a trained network, an .html page to explore in a "
+        "browser.  [default: MODEL.svg or MODEL.gif]",
         metavar="FILE",
     )
     style: str = option(
@@ -33,7 +34,27 @@ class Settings(FormSettings):
         metavar="STYLE",
         default="blocks",
     )
-    all: bool = option("--all", help="Draw all layers of all blocks in their places.")
+    image: str | None = option(
+        "--image",
+        help="A picture that goes in: its maps are drawn on the layers, and the answer at the end.",
+        metavar="FILE",
+    )
+    backprop: bool = option(
+        "--backprop",
+        help="Also draw the way back: what each layer does with the gradient of the loss, and how large it "
+        "is for --image or an example of its own.",
+    )
+    target: str | None = option(
+        "--target",
+        help="With --backprop: the true class of the picture.  [default: the predicted one; of a network "
+        "that is not trained the first]",
+        metavar="CLASS",
+    )
+    animate: bool = option(
+        "--animate",
+        help="Let the signal run forward and, with --backprop, back: a .gif, or an animated .png or .apng.",
+    )
+    all: bool = option("--all", help="Draw all layers of all blocks in their places, on a page of A4 to A1.")
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS

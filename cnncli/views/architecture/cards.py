@@ -14,6 +14,7 @@ from cnncli.nn import (
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -25,6 +26,7 @@ from cnncli.nn import (
     PadChannels,
     ScaleChannels,
     Shape,
+    Upsample,
 )
 from cnncli.nn.blocks import Block, folded
 from cnncli.nn.layers.text import BoundedLinear, ConvOverTime, Embedding
@@ -40,6 +42,7 @@ CONV, POOL, ACTIVATION, NORM, FC, COMBINE, BLOCK = (
 )
 _FAMILIES: dict[type[Layer], str] = {
     Conv: CONV,
+    ConvTranspose: CONV,
     ConvOverTime: CONV,
     Linear: FC,
     BoundedLinear: FC,
@@ -48,6 +51,7 @@ _FAMILIES: dict[type[Layer], str] = {
     AvgPool: POOL,
     GlobalAvgPool: POOL,
     AdaptiveAvgPool: POOL,
+    Upsample: POOL,
     BatchNorm: NORM,
     LocalResponseNorm: NORM,
     Dropout: NORM,

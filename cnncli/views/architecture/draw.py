@@ -2,10 +2,11 @@
 
 from typing import Protocol
 
-from cnncli.views.architecture.flow import Flow, inset
+from cnncli.views.architecture.backward import stand_at_cards
+from cnncli.views.architecture.flow import Flow, inset, panel
 from cnncli.views.architecture.layout import Gaps, Layout, Size, forms
 from cnncli.views.architecture.looks import Look
-from cnncli.views.architecture.page import Heading, Piece, composed
+from cnncli.views.architecture.page import PAPERS, Heading, Piece, composed
 from cnncli.views.architecture.sheet import Sheet
 from cnncli.views.architecture.stacks import Stacks
 from cnncli.views.figure.scene import Figure
@@ -14,9 +15,8 @@ from cnncli.views.figure.scene import Figure
 class Style(Protocol):
     """How the cards of a network look, and which way they follow each other."""
 
-    @property
-    def gaps(self) -> Gaps:
-        """What is left free between cards."""
+    def gaps(self, *, back: bool) -> Gaps:
+        """What is left free between cards, and for the arrows back."""
 
     def looks(self, sheet: Sheet) -> dict[str, Look]:
         """The look of each card and of the input, by name."""
@@ -24,12 +24,15 @@ class Style(Protocol):
     def size(self, look: Look) -> Size:
         """Its extents along the flow and across."""
 
-    def piece(self, layout: Layout, looks: dict[str, Look]) -> Piece:
-        """Cards in their places, and the arrows between them."""
+    def piece(self, layout: Layout, looks: dict[str, Look], *, back: bool) -> Piece:
+        """Cards in their places, and the arrows between them, and back."""
 
 
 STYLES: dict[str, Style] = {"blocks": Stacks(), "flow": Flow()}
 """By name."""
+
+
+_ENOUGH = 0.88  # of the text's full size: text below boxes is wide where the way back stands there
 
 
 def draw(sheet: Sheet, heading: Heading, style: Style) -> Figure:
@@ -38,11 +41,22 @@ def draw(sheet: Sheet, heading: Heading, style: Style) -> Figure:
     Returns
     -------
     Figure
-        On one page of A4, upright or across, or smaller.
+        On one page of A4, upright or across, or smaller; all layers of all blocks on a page as large as they
+        need.
     """
     looks = style.looks(sheet)
     sizes = {name: style.size(look) for name, look in looks.items()}
-    mains = [style.piece(layout, looks) for layout in forms(sizes, sheet.edges, style.gaps)]
-    insets = [inset(letter, sheet.kinds[letter], inside) for letter, inside in sheet.insides.items()]
+    gaps = style.gaps(back=sheet.back)
+    mains = [style.piece(layout, looks, back=sheet.back) for layout in forms(sizes, sheet.edges, gaps)]
+    insets = [inset(letter, sheet) for letter in sheet.insides]
     inner = [card for inside in sheet.insides.values() for card in inside]
-    return composed(mains, insets, heading, [*sheet.shown, *inner])
+    if sheet.back and not stand_at_cards(sheet.graph, sheet.shown):
+        insets.append(panel(sheet, inner))
+    return composed(
+        mains,
+        insets,
+        heading,
+        [*sheet.shown, *inner],
+        enough=_ENOUGH if sheet.back else 1.0,
+        papers=tuple(PAPERS) if sheet.whole else ("A4",),
+    )

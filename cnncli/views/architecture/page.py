@@ -10,6 +10,8 @@ from cnncli.views.architecture.looks import COLORS, FAINT, SMALL, TITLE
 from cnncli.views.figure.scene import Figure, Item, Words, moved, rectangle, scaled
 
 PAGE = (794.0, 1123.0)  # A4 at 96 pixels to the inch
+PAPERS = {"A4": PAGE, "A3": (1123.0, 1587.0), "A2": (1587.0, 2245.0), "A1": (2245.0, 3179.0)}
+_READABLE = 0.85  # of the text's full size: 5.4 points and more
 MARGIN = 36.0
 BETWEEN = 14.0
 _WIDEST_NOTE = 640
@@ -43,9 +45,15 @@ class Heading:
 
 
 def composed(
-    mains: Sequence[Piece], insets: Sequence[Piece], heading: Heading, shown: Sequence[Card]
+    mains: Sequence[Piece],
+    insets: Sequence[Piece],
+    heading: Heading,
+    shown: Sequence[Card],
+    *,
+    enough: float = 1.0,
+    papers: Sequence[str] = ("A4",),
 ) -> Figure:
-    """The figure whose text is largest on a page of A4, upright or across; of several the smallest.
+    """The figure whose text is largest on a page, upright or across; of several the smallest.
 
     Parameters
     ----------
@@ -57,21 +65,16 @@ def composed(
         Above it.
     shown : sequence of Card
         All cards, for the legend.
+    enough : float
+        The scale from which forms in few rows are preferred to larger text.
+    papers : sequence of str
+        Names of `PAPERS`, in rising order: the first on which text is at least as large as it is readable.
     """
     head = _head(heading, {part.family for card in shown for part in card.parts})
-    best: tuple[tuple[float, float], float, Piece] | None = None
-    for main in mains:
-        for page in (PAGE, PAGE[::-1]):
-            room = (page[0] - 2 * MARGIN, page[1] - 2 * MARGIN - head.height)
-            for piece in _arranged(main, insets, room):
-                scale = min(1.0, room[0] / piece.width, room[1] / piece.height)
-                area = max(piece.width * scale, head.width) * (piece.height * scale + head.height)
-                found = (round(scale, 2), -area)
-                if best is None or found > best[0]:
-                    best = (found, scale, piece)
-    if best is None:
-        raise AssertionError("there is at least one form of a network")
-    _, scale, piece = best
+    for name in papers:
+        scale, piece = _best(mains, insets, head, PAPERS[name], enough)
+        if scale >= _READABLE:
+            break
     width = max(piece.width * scale, head.width)
     height = head.height + piece.height * scale
     figure = Figure(width + 2 * MARGIN, height + 2 * MARGIN, heading.title, heading.spoken)
@@ -79,6 +82,38 @@ def composed(
     left = MARGIN + (width - piece.width * scale) / 2
     figure.items += [moved(scaled(item, scale), (left, MARGIN + head.height)) for item in piece.items]
     return figure
+
+
+def _best(
+    mains: Sequence[Piece],
+    insets: Sequence[Piece],
+    head: Piece,
+    paper: tuple[float, float],
+    enough: float,
+) -> tuple[float, Piece]:
+    """The scale at which a form and an arrangement fit on a page, and these."""
+    best: tuple[tuple[float, int, float], float, Piece] | None = None
+    for rows, main in enumerate(mains):
+        for page in (paper, paper[::-1]):
+            room = (page[0] - 2 * MARGIN, page[1] - 2 * MARGIN - head.height)
+            for piece in _arranged(main, insets, room):
+                scale = min(1.0, room[0] / piece.width, room[1] / piece.height)
+                area = max(piece.width * scale, head.width) * (piece.height * scale + head.height)
+                found = (min(enough, round(scale, 2)), -rows if enough < 1 else 0, -area)
+                if best is None or found > best[0]:
+                    best = (found, scale, piece)
+    if best is None:
+        raise AssertionError("there is at least one form of a network")
+    return best[1:]
+
+
+def paper_of(figure: Figure) -> str:
+    """The name of the smallest page that a figure fits on; empty if it is none of `PAPERS`."""
+    sides = sorted((figure.width, figure.height))
+    fitting = (
+        name for name, page in PAPERS.items() if sides[0] <= page[0] + 0.5 and sides[1] <= page[1] + 0.5
+    )
+    return next(fitting, "")
 
 
 def _head(heading: Heading, families: set[str]) -> Piece:
@@ -105,7 +140,7 @@ def _arranged(main: Piece, insets: Sequence[Piece], room: tuple[float, float]) -
         return [main]
     widest = max(piece.width for piece in insets)
     beside = _shelves(insets, max(widest, room[0] - main.width - GUTTER))
-    below = _shelves(insets, max(widest, room[0]))
+    below = _shelves(insets, max(widest, room[0], main.width))
     return [
         Piece(
             main.width + GUTTER + beside.width,

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnncli.models.summary import Summary
 from cnncli.nn import Graph
 from cnncli.nn.blocks import outline
 from cnncli.nn.graph import MAIN
+from cnncli.views.architecture.backward import lines_of, stand_at_cards
 from cnncli.views.architecture.cards import Card, cards, structure
+from cnncli.views.architecture.example import Example, layers_on, tip_of, weight_norm
 from cnncli.views.architecture.layout import Edge
+from cnncli.views.colors import short
 
+END = "<end>"  # the name of what stands after the main output: no layer has such a name
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -27,21 +34,73 @@ class Sheet:
         Its summary.
     shown : list of Card
         In the order of computation.
+    back : bool
+        The way back is shown.
+    example : Example or None
+        A picture that goes through it.
+    whole : bool
+        Every layer of every block is in its place.
     """
 
     graph: Graph
     table: Summary
     shown: Sequence[Card]
+    back: bool = False
+    example: Example | None = None
+    whole: bool = False
 
     @classmethod
-    def of(cls, graph: Graph, table: Summary, *, whole: bool = False) -> "Sheet":
+    def of(
+        cls,
+        graph: Graph,
+        table: Summary,
+        *,
+        whole: bool = False,
+        back: bool = False,
+        example: Example | None = None,
+    ) -> "Sheet":
         """The sheet of a network; ``whole`` shows every layer of every block in its place."""
-        return cls(graph, table, cards(outline(graph), table, whole=whole))
+        return cls(graph, table, cards(outline(graph), table, whole=whole), back, example, whole)
 
     @property
     def edges(self) -> list[Edge]:
-        """From a card, or the input, to one that reads it."""
-        return [(name, card.name) for card in self.shown for name in dict.fromkeys(card.reads)]
+        """From a card, or the input, to one that reads it; to the end from the card of the main output."""
+        ends = [(self.last.name, END)] if self.has_end else []
+        return [*((name, card.name) for card in self.shown for name in dict.fromkeys(card.reads)), *ends]
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the answer or the loss stands after the main output."""
+        return self.back or (self.example is not None and self.example.drawn)
+
+    @property
+    def last(self) -> Card:
+        """The card of the main output."""
+        return next(card for card in self.shown if self.graph.output in layers_on(self.graph, card))
+
+    @property
+    def tips(self) -> list[str]:
+        """The last layer of each card, also of those inside blocks."""
+        every = [*self.shown, *(card for inside in self.insides.values() for card in inside)]
+        return list(dict.fromkeys(tip_of(self.graph, card) for card in every))
+
+    def maps_of(self, card: Card) -> NDArray[np.float32] | None:
+        """What a card's last layer computes, (H, W, C), where it is drawn."""
+        if self.example is None or not self.example.drawn:
+            return None
+        return self.example.activations.get(tip_of(self.graph, card))
+
+    def back_of(self, card: Card) -> list[str]:
+        """What stands at a card of the way back: the terms, unless they have a panel, and the norms."""
+        if not self.back:
+            return []
+        lines = lines_of(self.graph, card) if stand_at_cards(self.graph, self.shown) else []
+        if self.example is None:
+            return lines
+        norm = self.example.outputs.get(tip_of(self.graph, card))
+        lines += [f"|dLoss/doutput| = {short(norm)}"] if norm is not None else []
+        norm = weight_norm(self.graph, card, self.example)
+        return [*lines, f"|dLoss/dw| = {short(norm)}"] if norm is not None else lines
 
     @cached_property
     def kinds(self) -> dict[str, Card]:

@@ -31,7 +31,7 @@ def as_pdf(figure: Figure) -> bytes:
             _fill(pdf, item)
         elif isinstance(item, Picture):
             left, top, right, bottom = (value * _POINTS for value in item.box)
-            png = encode_png(Image((item.pixels,)))
+            png = encode_png(Image((item.channels_last,)))
             pdf.image(BytesIO(png), left, top, right - left, bottom - top)
         else:
             _draw(pdf, item)

@@ -5,6 +5,7 @@ Legend: x runs to the right and y downwards, in pixels of 1/96 inch; colours are
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import hypot
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from cnncli.images.canvas import INK, measure
 
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
+_SHORTEST = 0.01  # pixels: what is shorter has no direction
 _MEASURED = 64  # font size at which text is measured
 
 
@@ -107,6 +109,11 @@ class Picture:
     box: tuple[float, float, float, float]
     pixels: NDArray[np.uint8]
 
+    @property
+    def channels_last(self) -> NDArray[np.uint8]:
+        """Its pixels, (H, W, 1) or (H, W, 3)."""
+        return np.ascontiguousarray(self.pixels.reshape(*self.pixels.shape[:2], -1))
+
 
 @dataclass(frozen=True)
 class Group:
@@ -118,10 +125,13 @@ class Group:
         What a screen reader says, and what a browser shows under the pointer.
     items : tuple
         What is in it.
+    key : tuple of str
+        What it stands for, where others look for it; not shown.
     """
 
     title: str
     items: tuple["Item", ...]
+    key: tuple[str, ...] = ()
 
 
 Item = Line | Area | Words | Picture | Group
@@ -165,7 +175,7 @@ def moved(item: Item, by: Point) -> Item:
     """An item elsewhere: ``by`` (x, y) pixels to the right and down."""
     dx, dy = by
     if isinstance(item, Group):
-        return Group(item.title, tuple(moved(each, by) for each in item.items))
+        return Group(item.title, tuple(moved(each, by) for each in item.items), item.key)
     if isinstance(item, Words):
         at = (item.at[0] + dx, item.at[1] + dy)
         return Words(at, item.text, item.size, item.color, item.anchor, item.bold)
@@ -181,7 +191,7 @@ def moved(item: Item, by: Point) -> Item:
 def scaled(item: Item, by: float) -> Item:
     """An item enlarged around (0, 0), with its text."""
     if isinstance(item, Group):
-        return Group(item.title, tuple(scaled(each, by) for each in item.items))
+        return Group(item.title, tuple(scaled(each, by) for each in item.items), item.key)
     if isinstance(item, Words):
         at = (item.at[0] * by, item.at[1] * by)
         return Words(at, item.text, item.size * by, item.color, item.anchor, item.bold)
@@ -200,10 +210,36 @@ def rectangle(box: tuple[float, float, float, float], fill: str, outline: str | 
     return Area(((left, top), (right, top), (right, bottom), (left, bottom)), fill, outline)
 
 
+def parallel(points: tuple[Point, ...], by: Point) -> tuple[Point, ...]:
+    """A line beside another.
+
+    Parameters
+    ----------
+    points : tuple of (x, y)
+        Of the other.
+    by : (x, y)
+        What its ends are moved by. Between them it keeps that distance, on the same side.
+    """
+    kept = [points[0]]
+    ways = []
+    for x, y in points[1:]:
+        length = hypot(x - kept[-1][0], y - kept[-1][1])
+        if length > _SHORTEST:
+            ways.append(((x - kept[-1][0]) / length, (y - kept[-1][1]) / length))
+            kept.append((x, y))
+    apart = hypot(*by) * (1 if ways[0][0] * by[1] - ways[0][1] * by[0] >= 0 else -1)
+    found = [(kept[0][0] + by[0], kept[0][1] + by[1])]
+    for (x, y), before, after in zip(kept[1:-1], ways[:-1], ways[1:], strict=True):
+        # where the two ways meet; not far beyond sharp corners
+        stretch = apart / max(0.5, 1 + before[0] * after[0] + before[1] * after[1])
+        found.append((x - stretch * (before[1] + after[1]), y + stretch * (before[0] + after[0])))
+    return (*found, (kept[-1][0] + by[0], kept[-1][1] + by[1]))
+
+
 def head_of(line: Line) -> tuple[Point, Point, Point]:
     """The corners of the head of a line's arrow: left, tip, right."""
     (x0, y0), (x1, y1) = line.points[-2], line.points[-1]
-    length = max(1e-9, float(np.hypot(x1 - x0, y1 - y0)))
+    length = max(1e-9, hypot(x1 - x0, y1 - y0))
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
     back, half = 4.0 + 2 * line.width, 2.0 + 1.2 * line.width
     base = (x1 - back * ux, y1 - back * uy)

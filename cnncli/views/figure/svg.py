@@ -32,7 +32,7 @@ def as_svg(figure: Figure) -> str:
 
 def _item(item: Item) -> Iterator[str]:
     if isinstance(item, Group):
-        yield f"<g><title>{_text(item.title)}</title>"
+        yield f"<g><title>{_text(item.title)}</title>" if item.title else "<g>"
         for each in item.items:
             yield from _item(each)
         yield "</g>"
@@ -69,7 +69,7 @@ def _words(words: Words) -> str:
 
 def _picture(picture: Picture) -> str:
     left, top, right, bottom = picture.box
-    data = base64.b64encode(encode_png(Image((picture.pixels,)), compress=True)).decode()
+    data = base64.b64encode(encode_png(Image((picture.channels_last,)), compress=True)).decode()
     return (
         f'<image x="{_number(left)}" y="{_number(top)}" width="{_number(right - left)}" '
         f'height="{_number(bottom - top)}" preserveAspectRatio="none" '
