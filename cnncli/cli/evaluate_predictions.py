@@ -14,7 +14,8 @@ from cnncli.cli.messages import columns_of, report, wrapped
 from cnncli.cli.options.evaluate import Settings
 from cnncli.cli.streams import write_stdout
 from cnncli.core.threads import thread_count
-from cnncli.data.coco import is_annotations, parse_annotations, read_json
+from cnncli.data.annotations import AnnotationOptions, read_annotations
+from cnncli.data.coco import is_annotations, read_json
 from cnncli.data.coco_results import Detections, kinds_of, parse_results
 from cnncli.data.objects import Annotated
 from cnncli.errors import CnncliError
@@ -22,7 +23,7 @@ from cnncli.files.faults import in_unicode, shown
 from cnncli.tasks.detection_scores import DetectionScores, detection_scores
 from cnncli.text import listed
 
-_TAKEN = ("dataset", "predictions", "strict", "json", "quiet", "threads", "debug")
+_TAKEN = ("dataset", "predictions", "split", "strict", "json", "quiet", "threads", "debug")
 _NAMED = 5  # left out, that a warning names
 _CLASS = 24  # characters of a class's name
 _ROWS = (
@@ -33,7 +34,6 @@ _ROWS = (
     ("AR10", "10 detections", ("ar_10",)),
     ("AR100", "100 detections", ("ar_100", "ar_small", "ar_medium", "ar_large")),
 )
-_FORM = "Say cnncli evaluate ANNOTATIONS.json --predictions RESULTS.json, both in COCO's form."
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +71,18 @@ def _compared(settings: Settings, *, threads: int) -> _Compared:
     """Read both files and score."""
     start = perf_counter()
     path, results_path = Path(settings.dataset), Path(settings.predictions or "")
-    value, results = _read(path), read_json(results_path)
-    if isinstance(value, list) and is_annotations(results):
+    results = read_json(results_path)
+    if is_annotations(results) and path.suffix.lower() == ".json" and isinstance(read_json(path), list):
         raise UsageError(
             f"{shown(path)} holds results, and --predictions {shown(results_path)} annotations; expected "
             "annotations and then results",
             "Swap the two files.",
         )
     by_boxes, by_masks = kinds_of(results)
-    annotated = parse_annotations(
-        value, path, masks=by_masks, strict=settings.strict, as_written=True, threads=threads
+    how = AnnotationOptions(
+        split=settings.split, masks=by_masks, strict=settings.strict, as_written=True, threads=threads
     )
+    annotated = read_annotations(path, how)
     if not annotated.names:
         raise CnncliError(f"{shown(path)} has no images; expected some", "Check what wrote the file.")
     if not len(annotated.objects.labels) and annotated.skipped:
@@ -98,16 +99,6 @@ def _compared(settings: Settings, *, threads: int) -> _Compared:
     if by_masks:
         scores["masks"] = detection_scores(annotated.objects, found, "masks", threads=threads)
     return _Compared(annotated, found, scores, perf_counter() - start)
-
-
-def _read(path: Path) -> Any:
-    """The annotations' JSON."""
-    if path.suffix.lower() == ".json":
-        return read_json(path)
-    raise UsageError(
-        f"{shown(path)} is given with --predictions; expected COCO annotations, a file that ends in .json",
-        _FORM,
-    )
 
 
 def _remarks(compared: _Compared) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Annotations in COCO's JSON: boxes, polygons, run-length encoded masks, crowds."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,8 @@ def parse_annotations(
         names=tuple(name for name, _, _ in images),
         sizes=np.array([size for _, *size in images], np.int64).reshape(-1, 2),
         objects=found.objects(len(images), classes, drawn),
-        keys=tuple(image_at),
-        class_keys=tuple(class_at),
+        image_at=image_at,
+        class_at=class_at,
         clipped=found.clipped,
         skipped=tuple(found.skipped),
     )
@@ -180,14 +180,14 @@ class Places:
         The file, for messages.
     images : sequence of (str, int, int)
         Name, height and width of each image.
-    image_at, class_at : dict
+    image_at, class_at : mapping
         Position of each image and class by what rows call it.
     """
 
     path: Path
     images: Sequence[tuple[str, int, int]]
-    image_at: dict[Hashable, int]
-    class_at: dict[Hashable, int]
+    image_at: Mapping[Hashable, int]
+    class_at: Mapping[Hashable, int]
 
     def of(self, row: Any) -> tuple[int, int, int, int]:
         """The image of a row, its height and width, and the class.
@@ -212,7 +212,7 @@ class Places:
         return f"{shown(self.path)}: {what} {at + 1}{of}"
 
 
-def _position(row: dict[str, Any], name: str, places: dict[Hashable, int]) -> int:
+def _position(row: dict[str, Any], name: str, places: Mapping[Hashable, int]) -> int:
     key = row.get(name)
     if type(key) not in (int, str) or key not in places:
         told = "missing" if key is None else f"{key!r:.40}, which the annotations do not list"

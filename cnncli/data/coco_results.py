@@ -74,8 +74,7 @@ def parse_results(
             'Write [{"image_id": 1, "category_id": 2, "bbox": [x, y, width, height], "score": 0.9}, …].',
         )
     images = [(name, int(h), int(w)) for name, (h, w) in zip(annotated.names, annotated.sizes, strict=True)]
-    image_at = {key: at for at, key in enumerate(annotated.keys)}
-    places = Places(path, images, image_at, {key: at for at, key in enumerate(annotated.class_keys)})
+    places = Places(path, images, annotated.image_at, annotated.class_at)
     with_boxes, with_masks = kinds_of(value)
     found, reader, scores = Found(strict, as_written=True), MaskReader(), []
     for at, row in enumerate(value):

@@ -1,6 +1,6 @@
 """Objects in images: boxes with classes, and masks where the data have some."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -76,13 +76,9 @@ class Objects:
 
         columns = (self.boxes, self.labels[:, None], self.crowd[:, None])
         rows = np.concatenate([each.astype(np.float64) for each in columns], axis=1)
-        return np.array(
-            [
-                row_digests(rows[start:end].reshape(1, -1, 1))[0]
-                for start, end in zip(self.first[:-1], self.first[1:], strict=True)
-            ],
-            np.uint64,
-        )
+        spans = zip(self.first[:-1], self.first[1:], strict=True)
+        lines = [np.append(rows[start:end], end - start) for start, end in spans]
+        return np.array([row_digests(line.reshape(1, -1, 1))[0] for line in lines], np.uint64)
 
     def take(self, positions: NDArray[np.intp]) -> Self:
         """Those of the images at these positions, in this order."""
@@ -166,10 +162,8 @@ class Annotated:
         Height and width of the images.
     objects : Objects
         Of the images.
-    keys : tuple
-        What the annotations call the images, such as numbers.
-    class_keys : tuple
-        What they call the classes.
+    image_at, class_at : mapping
+        Positions of the images and the classes by what annotations and results call them.
     clipped : int
         Boxes that reached beyond the edge by 1 pixel or 1 % at most, and were clipped; or, where all are
         taken as written, that reach beyond it.
@@ -182,8 +176,8 @@ class Annotated:
     names: tuple[str, ...]
     sizes: Ints
     objects: Objects
-    keys: tuple[object, ...] = ()
-    class_keys: tuple[object, ...] = ()
+    image_at: Mapping[Hashable, int]
+    class_at: Mapping[Hashable, int]
     clipped: int = 0
     skipped: tuple[Skipped, ...] = ()
 

@@ -85,6 +85,12 @@ def still_pixels(image: ImageFile, stream: IO[bytes]) -> tuple[Pixels, bool]:
     return _with_transparency(image, pixels, _GRAY_STEPS.get(str(raw_mode), 1))
 
 
+def gray_step(image: ImageFile) -> int:
+    """Between the levels of a PNG's pixels as Pillow decodes them: 17 where it has 4 bits."""
+    raw_mode = image.tile[0].args if image.tile and image.format == "PNG" else ""
+    return _GRAY_STEPS.get(str(raw_mode), 1)
+
+
 def mode_pixels(image: Image) -> Pixels:
     """Widen a loaded image to gray, gray with opacity, RGB, or RGB with opacity: (H, W, C).
 

@@ -24,6 +24,7 @@ from cnncli.images.trailing_bytes import notes_at_end
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
 _PREFIX = 4096
@@ -162,6 +163,41 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
         orientation = read_orientation(image, stream)
         width, height = image.size if orientation < 5 else image.size[::-1]
         return width, height, _frame_count(image)
+
+
+def read_indices(path: Path) -> NDArray[np.integer]:
+    """Read the numbers of a PNG's pixels, as they are stored: places in its palette, or gray levels.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG with a palette, or gray of 1 to 16 bits.
+
+    Returns
+    -------
+    ndarray, shape (H, W), uint8 or uint16
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read, or has colours instead of numbers.
+    """
+    label = shown(path)
+    with _naming_errors(label), _opened(path) as stream:
+        format, plugin = _identified(stream, _prefix(stream), label)
+        image = open_image(stream, plugin, format) if format == "PNG" else None
+        if image is None or not (image.mode in ("P", "L", "1") or image.mode.startswith("I;16")):
+            raise CnncliError(
+                f"it is {format}{'' if image is None else f' with colours ({image.mode})'}; expected a PNG "
+                "with a palette, or gray, whose numbers are classes",
+                "Save the numbers of classes as a PNG of 8 bits.",
+            )
+        configure_pillow(decoding_limits.max_pixels())
+        check_size((*image.size, 1), decoding_limits.max_pixels())
+        step = decode.gray_step(image)
+        image.load()
+        numbers = np.asarray(image)
+        return numbers.astype(np.uint8) if image.mode == "1" else numbers // step
 
 
 def _label(source: Path | bytes, name: str | None) -> str:

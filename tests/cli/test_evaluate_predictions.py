@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 IMAGE = {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}
 OBJECT = {"image_id": 1, "category_id": 2, "bbox": [0, 0, 10, 10]}
@@ -77,9 +78,12 @@ def test_strict_refuses_the_first(run, files, two_lines):
     [
         (["results.json", "--predictions", "annotations.json"], "holds results, and --predictions"),
         (["annotations.json", "--predictions", "annotations.json"], "holds no list"),
-        (["mnist", "--predictions", "results.json"], "mnist is given with --predictions; expected COCO"),
+        (["mnist", "--predictions", "results.json"], "mnist is not there; expected annotations of objects"),
         (["annotations.json"], "has the suffix .json"),
-        (["annotations.json", "--predictions", "results.json", "--split", "val"], "--split is given with"),
+        (
+            ["annotations.json", "--predictions", "results.json", "--split", "val"],
+            "annotations.json has no splits",
+        ),
         (["annotations.json", "--predictions", "results.json", "-m", "digits"], "--model is given with"),
         (["mnist", "--strict"], "--strict is given without --predictions"),
     ],
@@ -95,3 +99,32 @@ def test_masks_for_annotations_without(run, files, two_lines):
     encoded = {"size": [48, 64], "counts": [0, 48 * 64]}
     line = files([OBJECT], [{"image_id": 1, "category_id": 2, "segmentation": encoded, "score": 0.5}])
     assert "it has no mask; expected masks to compare with" in two_lines(run(*line), 1)
+
+
+def test_pascal_voc_and_yolo_are_annotations_too(run, tmp_path):
+    """Images go by the names of their files, classes by name; YOLO's by number, too."""
+    size, box = "<size><width>64</width><height>48</height></size>", [0, 0, 10, 10]
+    edges = "<xmin>0</xmin><ymin>0</ymin><xmax>10</xmax><ymax>10</ymax>"
+    row = f"<object><name>cat</name><bndbox>{edges}</bndbox></object>"
+    for folder in ("voc", "yolo/images/val", "yolo/labels/val"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "voc/a.xml").write_text(f"<annotation>{size}{row}</annotation>")
+    (tmp_path / "yolo/data.yaml").write_text("val: images/val\nnames: [dog, cat]\n")
+    Image.new("L", (64, 48)).save(tmp_path / "yolo/images/val/a.png")
+    (tmp_path / "yolo/labels/val/a.txt").write_text(f"1 {5 / 64} {5 / 48} {10 / 64} {10 / 48}")
+    for form, classes in (("voc", ["cat"]), ("yolo", ["cat", 1]), ("yolo/data.yaml", ["cat"])):
+        for label in classes:
+            results = [{"image_id": "a", "category_id": label, "bbox": box, "score": 0.5}]
+            (tmp_path / "r.json").write_text(json.dumps(results))
+            (result,) = run("evaluate", form, "--predictions", "r.json", "--json").results
+            assert (result["boxes"]["ap"], result["form"][:4]) == (1, "Pasc" if form == "voc" else "YOLO")
+
+
+def test_which_split_of_yolo(run, tmp_path, two_lines):
+    (tmp_path / "data.yaml").write_text("val: images\nnames: [cat]\n")
+    (tmp_path / "r.json").write_text("[]")
+    line = ["evaluate", "data.yaml", "--predictions", "r.json"]
+    assert "has no test; expected the folder of its images (val is there)" in two_lines(
+        run(*line, "--split", "test"), 1
+    )
+    assert "--split is 'all'" in two_lines(run(*line, "--split", "all"), 1)

@@ -47,8 +47,8 @@ class Settings(NetworkSettings):
     predictions: str | None = option(
         "--predictions",
         help=(
-            "Score these detections, of any program, instead of running a network: COCO results for COCO "
-            "annotations as DATASET, with boxes, masks or both."
+            "Score these detections, of any program, instead of running a network: COCO results with boxes, "
+            "masks or both. DATASET is COCO's annotations (.json), YOLO's data.yaml or a folder of VOC's XML."
         ),
         metavar="RESULTS.json",
     )

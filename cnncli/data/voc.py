@@ -1,0 +1,119 @@
+"""Annotations of Pascal VOC: an XML file for each image."""
+
+import math
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+
+from cnncli.data.objects import Annotated, Found, WrongBoxError
+from cnncli.data.safe_xml import Element, read_xml
+from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
+
+_HIGHEST = 1_000_000  # pixels a side
+_OWN = "The VOC"  # databases whose pixels are numbered from 1, and whose boxes end with their last pixel
+
+
+def read_voc(folder: Path, *, strict: bool = False, as_written: bool = False) -> Annotated:
+    """Read a folder of XML files, or of ``Annotations`` with them.
+
+    Edges are taken in pixels from 0, as labelImg, labelme and CVAT write them. In Pascal's own files (whose
+    source is ``The VOC2007 Database`` and the like) they are the first and the last pixel, counted from 1.
+    What is marked ``difficult`` counts as a crowd: finding it is neither right nor wrong. Classes are those
+    that occur, in the order of the alphabet.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    strict, as_written : bool
+        As in `Found`.
+
+    Raises
+    ------
+    CnncliError
+        Where there are none, or `strict` refuses something.
+    """
+    found = Found(strict, as_written)
+    images: list[tuple[str, int, int]] = []
+    rows: list[tuple[int, Path, int, Element, bool]] = []
+    image_at: dict[Hashable, int] = {}
+    for path in _files(folder):
+        try:
+            root = read_xml(path)
+            size = _size(root)
+        except (CnncliError, WrongBoxError) as fault:
+            found.skip(shown(path), str(fault))
+            continue
+        at = len(images)
+        name = root.get("filename") or path.stem
+        images.append((name, *size))
+        image_at |= dict.fromkeys((path.stem, name, *([int(path.stem)] if path.stem.isdecimal() else [])), at)
+        own = (root.get("source", "database") or "").startswith(_OWN)
+        rows += [(at, path, number, each, own) for number, each in enumerate(root.all("object"), 1)]
+    classes = sorted({label for _, _, _, each, _ in rows if (label := each.get("name"))})
+    class_at: dict[Hashable, int] = {label: at for at, label in enumerate(classes)}
+    for at, path, number, each, own in rows:
+        try:
+            label = each.get("name")
+            if not label:
+                raise WrongBoxError("it has no name of a class")
+            box = found.fitted(_box(each, own), images[at][2], images[at][1])
+        except WrongBoxError as fault:
+            found.skip(f"{shown(path)}: object {number}", str(fault))
+        else:
+            found.add(at, box, class_at[label], crowd=each.get("difficult") == "1")
+    return Annotated(
+        source=folder,
+        form="Pascal VOC",
+        names=tuple(name for name, _, _ in images),
+        sizes=np.array([size for _, *size in images], np.int64).reshape(-1, 2),
+        objects=found.objects(len(images), tuple(classes)),
+        image_at=image_at,
+        class_at=class_at,
+        clipped=found.clipped,
+        skipped=tuple(found.skipped),
+    )
+
+
+def voc_files(folder: Path) -> list[Path]:
+    """The XML files of a folder, or of ``Annotations`` in it, by name."""
+    inner = folder / "Annotations"
+    return sorted(each for each in (inner if inner.is_dir() else folder).glob("*.xml") if each.is_file())
+
+
+def _files(folder: Path) -> list[Path]:
+    files = voc_files(folder)
+    if not files:
+        raise CnncliError(
+            f"{shown(folder)} has no XML files; expected annotations of Pascal VOC",
+            "Name the folder with Annotations, or that folder itself.",
+        )
+    return files
+
+
+def _size(root: Element) -> tuple[int, int]:
+    """Height and width of the image."""
+    sides = [root.get("size", name) or "" for name in ("height", "width")]
+    if not all(side.isdecimal() and len(side) < 8 and 1 <= int(side) <= _HIGHEST for side in sides):
+        told = "x".join(sides[::-1])
+        raise WrongBoxError(f"its size is {told:.40}; expected width and height of 1 to {_HIGHEST:,} pixels")
+    return int(sides[0]), int(sides[1])
+
+
+def _box(each: Element, own: bool) -> tuple[float, float, float, float]:
+    """x, y, width and height of an object."""
+    edges = []
+    for name in ("xmin", "ymin", "xmax", "ymax"):
+        text = each.get("bndbox", name)
+        try:
+            edges.append(float(text or ""))
+        except ValueError:
+            raise WrongBoxError(f"{name} is {text!r:.40}; expected a number") from None
+    if not all(map(math.isfinite, edges)):
+        raise WrongBoxError("its box has an edge that is no number")
+    left, top, right, bottom = edges
+    if own:
+        left, top = left - 1, top - 1
+    return left, top, right - left, bottom - top

@@ -1,0 +1,109 @@
+"""Folders of images with PNG masks: palette or gray, classes, what is missing or of another size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.mask_folder import read_masks
+from cnncli.errors import CnncliError
+
+LABELME = Path("/usr/share/doc/labelme-examples/examples/semantic_segmentation/data_dataset_voc")
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """A picture of 9x7 pixels and its mask of classes 0 to 2 and 255, for each way of saving one."""
+    numbers = rng.choice([0, 1, 2, 255], (7, 9)).astype(np.uint8)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    palette = Image.fromarray(numbers)
+    palette = palette.convert("P")
+    palette.putdata(numbers.ravel().tolist())
+    masks = {
+        "gray": Image.fromarray(numbers),
+        "palette": palette,
+        "deep": Image.fromarray(numbers.astype(np.uint16)),
+    }
+    for name, mask in masks.items():
+        Image.new("RGB", (9, 7)).save(tmp_path / f"images/{name}.jpg")
+        mask.save(tmp_path / f"masks/{name}.png")
+    return tmp_path, numbers
+
+
+def test_numbers_are_read_as_they_are_stored(folder):
+    path, numbers = folder
+    found = read_masks(path, strict=True)
+    assert [each.stem for each in found.images] == ["deep", "gray", "palette"]
+    assert (found.masks.classes, found.sizes.tolist()) == (("0", "1", "2"), [[7, 9]] * 3)
+    for at in range(3):
+        np.testing.assert_array_equal(found.masks.read(at), numbers)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_are_numbers_too(folder, bits):
+    path, numbers = folder
+    few = np.minimum(numbers, 2**bits - 1)
+    small = Image.new("P", (9, 7))
+    small.putpalette([0, 0, 0] * 256)
+    small.putdata(few.ravel().tolist())
+    small.save(path / "masks/palette.png", bits=bits)
+    found = read_masks(path)
+    np.testing.assert_array_equal(found.masks.read(2), few)
+
+
+def test_names_of_classes(folder):
+    path, _ = folder
+    (path / "class_names.txt").write_text("__ignore__\nground\ncat\n")
+    with pytest.raises(CnncliError, match="its mask has class 2; expected 0 to 1, or 255"):
+        read_masks(path)
+    (path / "class_names.txt").write_text("ground\ncat\ndog\n")
+    assert read_masks(path).masks.classes == ("ground", "cat", "dog")
+
+
+def broken(path, what):
+    mask = path / "masks/gray.png"
+    if what == "missing":
+        mask.unlink()
+    elif what == "size":
+        Image.new("L", (9, 8)).save(mask)
+    elif what == "colours":
+        Image.new("RGB", (9, 7)).save(mask)
+    elif what == "damaged":
+        mask.write_bytes(mask.read_bytes()[:60])
+    else:
+        Image.new("L", (9, 7)).save(path / "masks/other.png")
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("missing", "it has no mask of its name"),
+        ("size", "has 9x8 pixels; expected 9x7"),
+        ("colours", "with colours"),
+        ("damaged", "damaged"),
+        ("alone", "there is no image of this name"),
+    ],
+)
+def test_what_cannot_be_used_is_listed_or_refused(folder, what, reason):
+    path, _ = folder
+    broken(path, what)
+    found = read_masks(path, threads=2)
+    (skipped,) = found.skipped
+    assert reason in skipped.sentence
+    assert len(found.images) == (3 if what == "alone" else 2)
+    with pytest.raises(CnncliError, match=reason):
+        read_masks(path, strict=True)
+
+
+def test_folders_that_are_none(tmp_path):
+    with pytest.raises(CnncliError, match="has no folder of images"):
+        read_masks(tmp_path)
+
+
+@pytest.mark.skipif(not LABELME.is_dir(), reason="Debian's labelme-examples is not installed")
+def test_masks_that_another_program_wrote():
+    found = read_masks(LABELME, strict=True)
+    assert (len(found.masks.classes), found.masks.classes[15]) == (21, "person")
+    assert np.unique(found.masks.read(0)).tolist() == [0, 5, 15, 255]

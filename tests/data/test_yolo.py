@@ -1,0 +1,118 @@
+"""YOLO: data.yaml, folders of images, a text file for each; and the little of YAML that is read."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.plain_yaml import read_yaml
+from cnncli.data.yolo import read_yolo
+from cnncli.errors import CnncliError
+
+NAMES = "names: [cat, dog]\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a split of images of 40x20 pixels with these lines of labels; None: without a file."""
+
+    def each(*labels, yaml=f"path: .\nval: images/val\n{NAMES}", split="val", **how):
+        for folder in ("images/val", "labels/val"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for number, lines in enumerate(labels):
+            Image.new("L", (40, 20)).save(tmp_path / f"images/val/{number}.png")
+            if lines is not None:
+                (tmp_path / f"labels/val/{number}.txt").write_text(lines)
+        (tmp_path / "data.yaml").write_text(yaml)
+        return read_yolo(tmp_path / "data.yaml", split, **how)
+
+    return each
+
+
+def test_boxes_are_shares_of_the_sides_about_their_middle(read):
+    found = read("1 0.5 0.5 0.25 0.5\n\n0 0.1 0.2 0.1 0.2\n", "", None)
+    np.testing.assert_allclose(found.objects.boxes, [[15, 5, 10, 10], [2, 2, 4, 4]])
+    assert found.objects.labels.tolist() == [1, 0]
+    assert (found.objects.first.tolist(), found.objects.classes) == ([0, 2, 2, 2], ("cat", "dog"))
+    assert found.class_at["dog"] == found.class_at[1] == 1
+    assert found.image_at["0.png"] == found.image_at[0] == 0
+
+
+def test_polygons_are_masks_with_their_boxes(read):
+    line = "0 0.25 0.25 0.5 0.25 0.5 0.75 0.25 0.75"
+    assert read(line).objects.boxes.tolist() == [[10, 5, 10, 10]]
+    found = read(f"{line}\n0 0.5 0.5 0.1 0.1", masks=True)
+    expected = np.zeros((20, 40), bool)
+    expected[5:15, 10:20] = True
+    assert np.array_equal(found.objects.masks.dense(0), expected)
+    assert [each.reason for each in found.skipped] == ["it has no polygon"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("2 0.5 0.5 0.1 0.1", "its class is '2'; expected 0 to 1"),
+        ("-1 0.5 0.5 0.1 0.1", "its class is '-1'"),
+        ("0 0.5 0.5 0.1", "it has 3 numbers"),
+        ("0 0.5 0.5 0.1 cat", "no number"),
+        ("0 0.5 0.5 0.1 nan", "shares of the image's sides"),
+        ("0 20 10 4 4", "shares of the image's sides"),
+        ("0 0.5 0.5 -0.1 0.1", "inverted"),
+        ("0 0.5 0.5 0 0.1", "no area"),
+        ("0 0.9 0.5 0.4 0.1", "reaches 4 pixels beyond"),
+    ],
+)
+def test_wrong_lines_are_listed_or_refused(read, line, reason):
+    text = f"0 0.5 0.5 0.1 0.1\n{line}"
+    (skipped,) = read(text).skipped
+    assert skipped.path.endswith("0.txt: line 2")
+    assert reason in skipped.reason
+    with pytest.raises(CnncliError, match=r"line 2.*--strict"):
+        read(text, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "reason"),
+    [
+        (NAMES, "has no val"),
+        (f"val: nowhere\n{NAMES}", "nowhere, which is not there"),
+        ("val: images/val\n", "names is no list"),
+        ("val: images/val\nnames: {0: cat, 2: dog}\n", "names is no list"),
+    ],
+)
+def test_descriptions_that_lack_something(read, yaml, reason):
+    with pytest.raises(CnncliError, match=reason):
+        read("", yaml=yaml)
+
+
+def test_a_folder_without_split_names_and_a_list_of_files(read, tmp_path):
+    (tmp_path / "list.txt").write_text("images/val/0.png\n")
+    assert len(read("0 0.5 0.5 0.1 0.1", None, yaml=f"valid: list.txt\n{NAMES}").names) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: b # c\n", {"a": "b"}),
+        ("---\na: 'b # c'\nd: \"e: f\"\n", {"a": "b # c", "d": "e: f"}),
+        ("a: [b, 'c, d', 3]\ne: {0: f, 1: 'g'}\n", {"a": ["b", "c, d", "3"], "e": {"0": "f", "1": "g"}}),
+        ("a:\n- b\n- 'c'\nd:\n  0: e\n  1: f g\n", {"a": ["b", "c"], "d": {"0": "e", "1": "f g"}}),
+        ("a:\n  - b\n\n  - c\nd: ../x y\n", {"a": ["b", "c"], "d": "../x y"}),
+        ("a: https://b.c/d\n", {"a": "https://b.c/d"}),
+    ],
+)
+def test_plain_yaml(tmp_path, text, expected):
+    (tmp_path / "a.yaml").write_text(text)
+    assert read_yaml(tmp_path / "a.yaml") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a: &b c\n", "a: *b\n", "a: !!python/object:os.system x\n", "a: |\n  b\n", "a: [b\n", "a: [[b]]\n"),
+        *("a\n", "a: b\n  c: d\n", "a: b\na: c\n", "- a\n", "a:\n  b:\n    c: d\n    - e\n", 'a: "b\n'),
+    ],
+)
+def test_what_goes_beyond_it_is_refused(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(CnncliError, match=r"a.yaml: line \d"):
+        read_yaml(tmp_path / "a.yaml")
