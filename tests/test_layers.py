@@ -273,9 +273,9 @@ WARM = {
     "--help": {
         "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
-        "options.convolve options.draw options.evaluate options.featuremaps options.formats options.help "
-        "options.kernels options.model options.models options.predict options.samples options.search "
-        "options.shared options.train options.weights",
+        "options.convolve options.draw options.evaluate options.explain options.featuremaps "
+        "options.formats options.help options.kernels options.model options.models options.predict "
+        "options.samples options.search options.shared options.train options.weights",
     },
 }
 OWN = """

@@ -317,6 +317,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     ("draw", "model"): _networks,
     "action": _one_of("index", "query", "evaluate"),
     "style": _one_of("blocks", "flow"),
+    "step": _one_of("kernel", "feature map", "layer", "network", "training", "gradients"),
     "model": _networks_or_shipped,
     "init": _shipped,
     "classes": _one_of("imagenet"),

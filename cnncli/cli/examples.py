@@ -135,6 +135,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Measure the search on a folder with one folder per class.",
         ),
     ),
+    "explain": (
+        Example("cnncli explain", "Take the tour: kernel, feature map, layer, network, training, gradients."),
+        Example("cnncli explain --step gradients", "Show one step."),
+        Example("cnncli explain -o tour.html", "Write the tour as a page for a browser."),
+    ),
     "formats": (
         Example("cnncli formats", "Show which formats are read and written."),
         Example("cnncli formats --json", "Print them as JSON, one object per line."),

@@ -68,6 +68,7 @@ _COMMANDS = {
         ("model", "networks", "architectures", "summary", "summarize", "inspect", "info"), "models"
     ),
     **dict.fromkeys(("plot", "diagram", "graph", "figure"), "draw"),
+    **dict.fromkeys(("tour", "tutorial", "teach", "lesson"), "explain"),
     **dict.fromkeys(("find", "retrieve", "similar", "embed", "duplicates"), "search"),
     **dict.fromkeys(("version",), "--version"),
 }

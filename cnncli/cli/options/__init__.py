@@ -16,6 +16,7 @@ COMMANDS = (
     "kernels",
     "models",
     "draw",
+    "explain",
     "search",
     "weights",
     "formats",
