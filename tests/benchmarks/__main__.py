@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnncli.core.threads import thread_count
 
-from . import cold, commands, filters, networks, peers, report
+from . import cold, commands, filters, networks, peers, report, searching
 from .model import Case, Row
 from .timing import Launcher, measure_case
 
@@ -34,6 +34,7 @@ def main() -> int:
             commands.cases(Path(folder), launcher, photographs=photographs),
             networks.cases(threads, launcher),
             cold.cases(Path(folder), launcher),
+            searching.cases(threads),
         )
         for row in _measured(everything, given):
             rows.append(row)

@@ -19,6 +19,8 @@ LIBRARIES = {
     "numba": ("numba",),
     "PyTorch": ("torch",),
     "ONNX Runtime": ("onnxruntime",),
+    "faiss": ("faiss-cpu",),
+    "usearch": ("usearch",),
 }
 
 
@@ -56,6 +58,25 @@ def torch(threads: int | None = None) -> Any:
     if threads is not None:
         torch.set_num_threads(threads)
     return torch
+
+
+def faiss(threads: int) -> Any:
+    """The module of faiss, told how many threads to use; None where it is not installed."""
+    try:
+        import faiss
+    except ImportError:
+        return None
+    faiss.omp_set_num_threads(threads)
+    return faiss
+
+
+def usearch() -> Any:
+    """The module of usearch that searches; None where it is not installed."""
+    try:
+        import usearch.index
+    except ImportError:
+        return None
+    return usearch.index
 
 
 def onnx() -> Any:
