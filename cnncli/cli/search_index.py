@@ -131,7 +131,7 @@ def _folders(names: Sequence[str], before: Gallery | None) -> tuple[str, ...]:
 def _files(folders: Sequence[str], before: Gallery | None) -> _Found:
     """The images of all folders, each once; those of a folder that is gone stay as the gallery has them."""
     found, seen = _Found(), set[str]()
-    known = [*before.images()] if before is not None else []
+    known = [*before.images] if before is not None else []
     for number, folder in enumerate(folders):
         if not os.path.isdir(folder):  # noqa: PTH112
             found.faults.append(
@@ -247,7 +247,7 @@ def _index(
                 images[name] = Image(file.folder, file.below, each.size, each.changed, each.digest)
     if before is not None:
         held = {(image.folder, image.below) for image in (*images.values(), *found.kept)}
-        count.dropped = sum((image.folder, image.below) not in held for image in before.images())
+        count.dropped = sum((image.folder, image.below) not in held for image in before.images)
     every = [*(images[file.name] for file in found.files if file.name in images), *found.kept]
     return sorted(every, key=lambda image: image.folder)
 
@@ -257,7 +257,7 @@ def _same(found: _Found, before: Gallery | None) -> dict[str, Image]:
     if before is None:
         return {}
     begun = (before.path / "gallery.json").stat().st_mtime_ns
-    known = {(image.folder, image.below): image for image in before.images()}
+    known = {(image.folder, image.below): image for image in before.images}
     same = {}
     for file in found.files:
         image = known.get((file.folder, file.below))

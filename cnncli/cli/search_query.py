@@ -27,7 +27,7 @@ from cnncli.tasks.retrieval.approximate import NEIGHBOURS, Approximate, open_app
 from cnncli.tasks.retrieval.duplicates import Group, distance, groups
 from cnncli.tasks.retrieval.gallery import Gallery, open_gallery
 
-TOP, NEAR_COPY = 8, 0.02
+TOP, NEAR_COPY = 8, 0.03
 _FARTHEST = 2.0
 
 Floats = NDArray[np.float32]
@@ -198,14 +198,12 @@ def _lines(heading: str, hits: Sequence[Hit]) -> Iterator[str]:
 def _duplicates(gallery: Gallery, settings: Settings, threads: int) -> int:
     """Write groups of copies and near copies."""
     within = NEAR_COPY if settings.within is None else settings.within
-    images = [*gallery.images()]
+    images = [*gallery.images]
     found = groups(gallery.vectors, [image.digest for image in images], within, threads=threads)
     sheet = Sheet.of(settings, gallery, [], len(found))
     for number, group in enumerate(found, 1):
-        hits = [
-            Hit(at, short(gallery.file(images[at])), far)
-            for at, far in zip(group.positions, group.distances, strict=True)
-        ]
+        nearest_first = sorted(zip(group.distances, group.positions, strict=True))
+        hits = [Hit(at, short(gallery.file(images[at])), far) for far, at in nearest_first]
         if settings.json:
             about = {"exact": group.exact, "images": [hit.as_record() for hit in hits]}
             write_line(as_json(about))

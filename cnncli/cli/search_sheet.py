@@ -56,7 +56,7 @@ class Sheet:
                 f"the contact sheet is {shown(path)}; expected a name that ends in .png",
                 "Add .png to its name.",
             )
-        within = (gallery.file(image) for image in gallery.images()) if os.path.exists(path) else ()  # noqa: PTH110
+        within = (gallery.file(image) for image in gallery.images) if os.path.exists(path) else ()  # noqa: PTH110
         if overwritten([path], read) or os.path.abspath(path) in set(within):  # noqa: PTH100
             raise UsageError(
                 f"the contact sheet {shown(path)} is also an image that is searched; expected another file",

@@ -29,7 +29,7 @@ def test_a_gallery_holds_what_was_put_into_it(tmp_path, rng):
     vectors, images = made(tmp_path / "gallery", rng)
     gallery = open_gallery(tmp_path / "gallery")
     np.testing.assert_array_equal(gallery.vectors, vectors)
-    assert [*gallery.images()] == images
+    assert [*gallery.images] == images
     assert gallery.image(3) == images[3]
     assert gallery.file(images[3]) == "/photos/ü/3.png"
     assert (gallery.model, gallery.width, gallery.folders) == (MODEL, 20, ("/photos",))
@@ -94,9 +94,9 @@ def test_what_is_damaged_is_refused(tmp_path, rng, change, said):
     [
         ("ü/3".encode(), b"../../etc/passwd", "inside its folder"),
         ("ü/3".encode(), b"/etc/passwd", "inside its folder"),
-        (b"[0,", b"[1,", "folder is 1"),
+        (b"[0,", b"[1,", "not described by its folder"),
         (b"[0,", b"{0,", "not JSON"),
-        (b",13,", b",", "no list of 5 values"),
+        (b",13,", b",", "not described by"),
     ],
 )
 def test_lines_that_are_damaged_are_refused_when_they_are_read(tmp_path, rng, old, new, said):

@@ -40,7 +40,7 @@ class Settings:
     )
     within: float | None = option(
         "--within",
-        help="query: find only images at this distance or less.  [default: any; 0.02 for --duplicates]",
+        help="query: find only images at this distance or less.  [default: any; 0.03 for --duplicates]",
         metavar="D",
     )
     duplicates: bool = option(

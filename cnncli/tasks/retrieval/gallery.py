@@ -8,7 +8,8 @@ the reading of its images began.
 """
 
 import os
-from collections.abc import Iterator
+import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ FORMAT = "cnncli-gallery-1"
 DESCRIPTION = "gallery.json"
 _MOST, _WIDEST = 1 << 40, 1 << 20  # images, and numbers of a vector: limits to what is believed
 _MOST_BYTES = 1 << 24  # of a description
+_LARGEST = 1 << 62  # of sizes and times
+_DIGEST = re.compile("[0-9a-f]{64}")
 _NAME = r"{}-[0-9a-f]{{16}}{}"
 
 Floats = NDArray[np.float32]
@@ -89,21 +92,16 @@ class Image:
         MalformedError
             Where it is another thing.
         """
-        found = parse_json(line)
-        if not isinstance(found, list) or len(found) != 5:
-            raise MalformedError("a line of the list of images is no list of 5 values")
-        names = ("folder", "below", "size", "changed", "digest")
-        fields = Fields(dict(zip(names, found, strict=True)), "image")
-        below = fields.text("below")
-        if os.path.isabs(below) or ".." in Path(below).parts or "\0" in below:  # noqa: PTH117
-            raise MalformedError(f"image.below is {below!r}; expected a path inside its folder")
-        return cls(
-            fields.whole("folder", 0, folders - 1),
-            below,
-            fields.whole("size", 0, 1 << 62),
-            fields.whole("changed", -(1 << 62), 1 << 62),
-            fields.text("digest"),
-        )
+        match parse_json(line):
+            case [int(folder), str(below), int(size), int(changed), str(digest)] if (
+                0 <= folder < folders
+                and max(abs(size), abs(changed)) < _LARGEST
+                and _DIGEST.fullmatch(digest)
+            ):
+                if below.startswith(os.sep) or os.pardir in below.split(os.sep) or "\0" in below:  # noqa: PTH206
+                    raise MalformedError(f"an image's path is {below!r}; expected one inside its folder")
+                return cls(folder, below, size, changed, digest)
+        raise MalformedError("an image is not described by its folder, path, size, time and digest")
 
 
 @record(eq=False)
@@ -152,9 +150,16 @@ class Gallery:
         except MalformedError as error:
             _damaged(self.path, str(error))
 
-    def images(self) -> Iterator[Image]:
-        """All of them, in the order of the vectors."""
-        return map(self.image, range(len(self)))
+    @cached_property
+    def images(self) -> tuple[Image, ...]:
+        """All of them, in the order of the vectors; read once.
+
+        Raises
+        ------
+        CnncliError
+            Where a line is damaged.
+        """
+        return tuple(map(self.image, range(len(self))))
 
     def file(self, image: Image) -> str:
         """The path of an image."""
@@ -245,8 +250,6 @@ def _opened(path: Path) -> Gallery:
 
 def _file(fields: Fields, name: str, suffix: str) -> str:
     """The name of a file of the gallery: one that this package gives, so that no path leads out of it."""
-    import re
-
     found = fields.text(name)
     if not re.fullmatch(_NAME.format(name, re.escape(suffix)), found):
         raise MalformedError(f"{name} is {found!r}; expected a name such as {name}-0123456789abcdef{suffix}")

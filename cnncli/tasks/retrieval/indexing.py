@@ -63,7 +63,7 @@ class Indexing:
         self._head = as_json([model.digest, model.layer, width]).encode() + b"\n"
         self._path = folder / UNFINISHED
         self.places: dict[str, Place] = {}
-        for row, image in enumerate(before.images() if before is not None else ()):
+        for row, image in enumerate(before.images if before is not None else ()):
             self.places.setdefault(image.digest, Place(True, row))
         self._count = self._resumed()
 
