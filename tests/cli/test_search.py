@@ -1,5 +1,6 @@
 """`cnncli search`: galleries that are made, brought up to date and asked, and lines that are wrong."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cnncli.data.shipped import sample_path
+from cnncli.training.checkpoint import load_checkpoint, save_checkpoint
 
 DIGITS = sorted(sample_path("digits").glob("*.png"))
 HOURS_AGO = 10_000  # seconds: files that were not just written are not read again
@@ -189,6 +191,13 @@ def test_another_network_is_refused(run, photos, tmp_path):
         assert done.code == 2
         assert "imagenet (efficientnet-lite0" in done.err
         assert "expected digits (compact" in done.err
+    changed = load_checkpoint(sample_path("digits.safetensors"))
+    arrays = {name: array + (name == "conv1.weight") * 1e-3 for name, array in changed.arrays.items()}
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    save_checkpoint(tmp_path / "changed.safetensors", dataclasses.replace(changed, arrays=arrays))
+    done = run("search", "query", DIGITS[1], "-g", "gallery", "-m", "changed.safetensors")
+    assert done.code == 2
+    assert "is not the network that gallery was made with" in done.err
     shutil.copy(sample_path("digits.safetensors"), tmp_path / "copy.safetensors")
     assert run("search", "query", DIGITS[1], "-g", "gallery", "-m", "copy.safetensors").code == 0
 

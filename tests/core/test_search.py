@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnncli.core import native
 from cnncli.core.search import BLOCK, LINE_FLOATS, nearest, padded_width
 
 
@@ -46,6 +47,16 @@ def test_of_equal_products_the_first_rows_are_taken():
     rows[500:510] = 2
     _, found = nearest(rows, np.ones((3, 16), np.float32), 13, threads=2)
     assert found.tolist() == [[*range(500, 510), 0, 1, 2]] * 3
+
+
+def test_it_does_not_matter_which_thread_takes_the_first_rows(monkeypatch):
+    def spread(work, count, threads):
+        work(1, 0, count // 2)
+        work(0, count // 2, count)
+
+    monkeypatch.setattr(native, "spread", spread)
+    rows = np.ones((1000, 16), np.float32)
+    assert nearest(rows, rows[:1], 50, threads=2)[1].tolist() == [[*range(50)]]
 
 
 def test_what_is_no_number_is_never_found():
