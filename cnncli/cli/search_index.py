@@ -9,7 +9,16 @@ from pathlib import Path
 
 from cnncli import ending
 from cnncli.checked import as_json
-from cnncli.cli.embedding import Embedding, ReadImage, embedded, load_embedding, read_image, suiting_model
+from cnncli.cli.embedding import (
+    Embedding,
+    Floats,
+    ReadImage,
+    Result,
+    embedded,
+    load_embedding,
+    read_image,
+    suiting_model,
+)
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report_error
 from cnncli.cli.names import expanded
@@ -230,19 +239,11 @@ def _index(
 
     with ending.saying(saying), closing(runs):
         for run in runs:
-            fresh = {
-                each.digest: each.vector
-                for _, each in run
-                if isinstance(each, ReadImage) and each.vector is not None
-            }
-            indexing.keep(fresh)
-            count.embedded += len(fresh)
+            _keep(run, indexing, count)
             for name, each in run:
                 if isinstance(each, CnncliError):
-                    count.failed += 1
                     settle(each, debug=settings.debug)
                     continue
-                count.known += each.vector is None
                 file = by_name[name]
                 images[name] = Image(file.folder, file.below, each.size, each.changed, each.digest)
     if before is not None:
@@ -250,6 +251,20 @@ def _index(
         count.dropped = sum((image.folder, image.below) not in held for image in before.images)
     every = [*(images[file.name] for file in found.files if file.name in images), *found.kept]
     return sorted(every, key=lambda image: image.folder)
+
+
+def _keep(run: Sequence[tuple[str, Result]], indexing: Indexing, count: _Count) -> None:
+    """Keep the vectors of images, and count what became of them."""
+    fresh: dict[str, Floats] = {}
+    for _, each in run:
+        if isinstance(each, CnncliError):
+            count.failed += 1
+        elif each.vector is None:
+            count.known += 1
+        else:
+            fresh[each.digest] = each.vector
+            count.embedded += 1
+    indexing.keep(fresh)
 
 
 def _same(found: _Found, before: Gallery | None) -> dict[str, Image]:
