@@ -75,7 +75,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "featuremaps": (
         Example(
             "cnncli featuremaps samples/digits/7.png -o maps.png",
-            "Draw the feature maps of every layer for a digit.",
+            "Draw the feature maps of each stage for a digit.",
         ),
         Example(
             "cnncli featuremaps samples/digits/*.png -o digits.html",

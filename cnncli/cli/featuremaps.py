@@ -1,7 +1,6 @@
 """``cnncli featuremaps``: what a trained network sees in an image, and what it has learned, drawn."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -9,25 +8,31 @@ from typing import Any, NamedTuple
 from cnncli.checked import as_json
 from cnncli.cli import values
 from cnncli.cli.exit_codes import DONE, UsageError
-from cnncli.cli.featuremaps_input import EXAMPLE, read_seen
+from cnncli.cli.featuremaps_input import EXAMPLE, Image, read_image, seen_by
 from cnncli.cli.featuremaps_layers import chosen_layers
 from cnncli.cli.featuremaps_outputs import Outputs, outputs_of
 from cnncli.cli.featuremaps_page import made_page
+from cnncli.cli.featuremaps_request import request_of
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM
 from cnncli.cli.options.featuremaps import Settings
-from cnncli.cli.progress import progress_bar
 from cnncli.cli.streams import write_line
-from cnncli.cli.trained import Trained, load_trained, no_output
+from cnncli.cli.trained import Trained, load_trained, names_network, no_output
 from cnncli.core.threads import thread_count
-from cnncli.errors import CnncliError
+from cnncli.data.shipped import suiting
+from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import in_unicode
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.records import replace
 from cnncli.tasks.task import Decoded, are_finite
 from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Seen, Subject
 from cnncli.views.featuremaps.table import VIEWS
 
 _PREDICTIONS = 5
+_CHOSEN = {
+    "digits": "seen by digits, the network for small gray pictures; -m imagenet is for photographs",
+    "imagenet": "seen by imagenet, the network for photographs; -m digits reads digits of any size",
+}
 
 
 class _Look(NamedTuple):
@@ -61,7 +66,8 @@ def run(settings: Settings) -> int:
     outputs = outputs_of(
         settings.output, settings.raw, source=_source(settings), views=views, layers=settings.layer or []
     )
-    trained = load_trained(settings, quiet=settings.quiet)
+    first = read_image(inputs[0]) if inputs and not names_network(settings) else None
+    trained = _trained(settings, first)
     of_text = settings.text is not None or trained.task.noun == "texts"
     explored = not of_text and outputs.is_html and _is_explored(views, trained)
     _check_count(settings, explored=explored)
@@ -69,20 +75,26 @@ def run(settings: Settings) -> int:
         cores = thread_count(settings.threads)
         if of_text:
             return _of_text(settings, trained, outputs, views=views, threads=cores, start=start)
-        layers = chosen_layers(trained.network.graph, settings.layer or [], {v: VIEWS[v] for v in views})
+        rows = {view: VIEWS[view] for view in views}
+        layers = chosen_layers(trained.network.graph, settings.layer or [], rows, every=settings.all)
+        asked = request_of(settings, trained, views, threads=cores)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     read = _read_files(inputs, trained)
     outputs.check(read)
     sources: Sequence[str | None] = inputs or [None]
-    looks = [_look(source, settings, trained, layers, cores) for source in sources]
+    subjects = [_subject(source, trained, cores, known=first) for source in sources]
+    try:
+        looks = [_look(*subject, layers, asked) for subject in subjects]
+    except OptionError as error:
+        raise UsageError(error.message, error.hint) from error
     if explored:
         target = _write_explored(looks, settings, trained, outputs, read=read, layers=layers)
     else:
         target = _write_page(looks[0], trained, outputs, read)
     for look in looks:
         _say(look.record, look.source, settings, target, start=start)
-        _report(look, settings)
+        _report(look, trained, settings)
     return DONE
 
 
@@ -111,25 +123,39 @@ def _read_files(inputs: Sequence[str], trained: Trained) -> dict[str, str | Path
     return {**pictures, "checkpoint": trained.checkpoint.path}
 
 
+def _trained(settings: Settings, first: Image | None) -> Trained:
+    """The network that was asked for; without one that which ships and suits the first image."""
+    if first is None:
+        return load_trained(settings, quiet=settings.quiet)
+    name = suiting(first.picture)
+    return replace(load_trained(replace(settings, model=name), quiet=settings.quiet), shipped=name)
+
+
+def _subject(
+    source: str | None, trained: Trained, threads: int, *, known: Image | None
+) -> tuple[str | None, Subject, tuple[str, ...]]:
+    """An image as the network takes it, and what was done to it."""
+    if source is None:
+        return None, Subject(trained.checkpoint, trained.network, threads), ()
+    image = known if known is not None and known.source == source else read_image(source)
+    seen, changes = seen_by(image, trained)
+    return source, Subject(trained.checkpoint, trained.network, threads, seen), changes
+
+
 def _look(
     source: str | None,
-    settings: Settings,
-    trained: Trained,
+    subject: Subject,
+    changes: tuple[str, ...],
     layers: Mapping[str, tuple[str, ...]],
-    threads: int,
+    asked: Request,
 ) -> _Look:
     """Let the views draw what the network makes of an image."""
-    seen, changes = (None, ()) if source is None else read_seen(source, trained)
-    subject = Subject(trained.checkpoint, trained.network, threads, seen)
     drawn = [name for view, names in layers.items() if VIEWS[view].runs for name in names]
-    decoded = None if seen is None else _decoded(subject, drawn, source or "")
-    bar = partial(_progress, quiet=settings.quiet)
-    named = bool(settings.layer)
+    decoded = None if source is None else _decoded(subject, drawn, source)
     drawings = {
-        view: VIEWS[view].draw(subject, Request(layers=names, named=named, progress=bar))
-        for view, names in layers.items()
+        view: VIEWS[view].draw(subject, replace(asked, layers=names)) for view, names in layers.items()
     }
-    return _Look(source, seen, changes, decoded, drawings)
+    return _Look(source, subject.image, changes, decoded, drawings)
 
 
 def _write_page(
@@ -171,9 +197,10 @@ def _write_explored(
     return outputs.target
 
 
-def _report(look: _Look, settings: Settings) -> None:
+def _report(look: _Look, trained: Trained, settings: Settings) -> None:
     """Say what the user is to know besides."""
-    notes = [note for drawing in look.drawings.values() for note in drawing.notes]
+    notes = [] if trained.shipped is None else [_CHOSEN[trained.shipped]]
+    notes += [note for drawing in look.drawings.values() for note in drawing.notes]
     if look.changes:
         notes.append(f"the picture was {', '.join(look.changes)}, as the network expects it")
     for note in () if settings.quiet else notes:
@@ -197,10 +224,6 @@ def _source(settings: Settings) -> str:
         if settings.text is not None
         else Path(settings.model or "digits").name.removesuffix(".safetensors")
     )
-
-
-def _progress(count: int, unit: str, *, quiet: bool) -> Any:
-    return progress_bar(count, unit=unit, quiet=quiet)
 
 
 def _decoded(subject: Subject, names: list[str], source: str) -> Decoded:

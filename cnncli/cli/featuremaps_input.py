@@ -15,6 +15,7 @@ from cnncli.files.faults import shown
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
 from cnncli.images.resize import resized
+from cnncli.records import record
 from cnncli.views.colors import as_rgb
 from cnncli.views.featuremaps.model import Seen
 
@@ -22,21 +23,24 @@ EXAMPLE = "cat digit.png | cnncli featuremaps - -o maps.png"
 _SHOWN = 448  # pixels of the picture in the head, at most
 
 
-def read_seen(source: str, trained: Trained) -> tuple[Seen, tuple[str, ...]]:
+@record(eq=False)
+class Image:
+    """An image as it came: what the user calls it, its names, its bytes, and what they hold."""
+
+    source: str
+    name: str
+    label: str
+    data: bytes
+    picture: Picture
+
+
+def read_image(source: str) -> Image:
     """Read an image.
 
     Parameters
     ----------
     source : str
         A path, or ``-`` for standard input.
-    trained : Trained
-        The network that it is for.
-
-    Returns
-    -------
-    Seen
-    tuple of str
-        What was done to it that the user might not expect.
 
     Raises
     ------
@@ -50,11 +54,16 @@ def read_seen(source: str, trained: Trained) -> tuple[Seen, tuple[str, ...]]:
             data, name = read_file(Path(source)), source
         except ValueError as error:  # a NUL byte in the name
             raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
-    picture = read_picture(data, name=name, first=True)
-    prepared = read_prepared(data, trained.input_spec, name=name)
-    x = trained.checkpoint.preprocessing.normalise(prepared.pixels[None])[0]
     label = "standard input" if source == STREAM else shown(os.path.basename(source))  # noqa: PTH119
-    return Seen(label, _small(picture, trained.input_spec), prepared.pixels, x), prepared.changes
+    return Image(source, name, label, data, read_picture(data, name=name, first=True))
+
+
+def seen_by(image: Image, trained: Trained) -> tuple[Seen, tuple[str, ...]]:
+    """An image as a network takes it, and what was done to it that the user might not expect."""
+    prepared = read_prepared(image.data, trained.input_spec, name=image.name)
+    x = trained.checkpoint.preprocessing.normalise(prepared.pixels[None])[0]
+    seen = Seen(image.label, _small(image.picture, trained.input_spec), prepared.pixels, x)
+    return seen, prepared.changes
 
 
 def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:

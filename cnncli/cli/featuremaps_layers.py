@@ -9,7 +9,7 @@ from cnncli.views.featuremaps.model import View, changes_values
 
 
 def chosen_layers(
-    graph: Graph, patterns: Sequence[str], views: Mapping[str, View]
+    graph: Graph, patterns: Sequence[str], views: Mapping[str, View], *, every: bool = False
 ) -> dict[str, tuple[str, ...]]:
     """The layers that each view draws, in the order of computation.
 
@@ -22,6 +22,8 @@ def chosen_layers(
         draws then.
     views : mapping of str to View
         By name.
+    every : bool
+        All layers of each view.
 
     Returns
     -------
@@ -34,6 +36,10 @@ def chosen_layers(
         Where a pattern is no layer of any of the views, or a view has none of those that are.
     """
     known = {view: _known(graph, row) for view, row in views.items()}
+    if patterns and every:
+        raise CnncliError("--layer and --all are both given; expected one of them", "Leave one out.")
+    if every:
+        return {view: tuple(names) for view, names in known.items()}
     if not patterns:
         return {view: tuple(row.usual(graph, known[view])) for view, row in views.items()}
     numbered = [name for name, node in graph.nodes.items() if changes_values(node)]

@@ -146,6 +146,8 @@ class Section:
         Said under the tiles.
     chapter : Chapter or None
         That begins with this section.
+    strip : bool
+        One row of tiles in as little room as it takes.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Section:
     scale: ColorScale | None = None
     note: str = ""
     chapter: Chapter | None = None
+    strip: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,6 +49,10 @@ section { display: flex; gap: 28px; border-top: 1px solid var(--rule); padding: 
 .window div { position: absolute; box-sizing: border-box; border: 2px solid #d6214a; outline: 1px solid #fff;
   min-width: 3px; min-height: 3px; }
 .window + p { margin-top: 4px; }
+.strip { padding: 9px 0; }
+.strip h2 { font-size: 17px; margin: 0 0 2px; }
+.strip p { font-size: 13px; }
+.strip .scale { margin-top: 6px; }
 .bare { outline: none; }
 .table { display: grid; grid-template-columns: max-content max-content;
   color: var(--faint); font-size: 13px; }
@@ -110,7 +114,8 @@ def _section(section: Section) -> str:
         )
     if section.note:
         shown += f"<p>{escape(section.note)}</p>"
-    about = f'{_chapter(section)}<section><div class="about">{about}</div>'
+    kind = ' class="strip"' if section.strip else ""
+    about = f'{_chapter(section)}<section{kind}><div class="about">{about}</div>'
     return f'{about}<div class="shown">{shown}</div></section>\n'
 
 

@@ -42,13 +42,21 @@ def page_canvas(page: Page) -> Canvas:
         1480 pixels wide, as high as it has to be, but no higher than `HIGHEST`: what does not fit is said.
     """
     room = HIGHEST - _draw_head(Canvas(WIDTH), page) - 100
-    page = fit_page(page, room, lambda section: draw_section(Canvas(WIDTH), section, 0) + 52)
+    page = fit_page(
+        page, room, lambda section: draw_section(Canvas(WIDTH), section, 0) + 2 * _around(section)
+    )
     canvas = Canvas(WIDTH, margin=48)
     top = _draw_head(canvas, page)
     for section in page.sections:
         canvas.rect(Box(_LEFT, top, WIDTH - _LEFT, top + 1), fill=GRID)
-        top = draw_section(canvas, section, top + 26) + 26
+        around = _around(section)
+        top = draw_section(canvas, section, top + around) + around
     return canvas
+
+
+def _around(section: Section) -> int:
+    """Pixels above and below a section."""
+    return 9 if section.strip else 26
 
 
 def section_canvas(section: Section) -> Canvas:
@@ -147,12 +155,14 @@ def _draw_words(canvas: Canvas, words: Sequence[WordBox], at: tuple[int, int]) -
 
 def _draw_aside(canvas: Canvas, section: Section, top: int) -> int:
     """The column of text: name, lines, scale, window."""
-    y = canvas.text((_LEFT, top - 4), shorten(section.name, _ASIDE, size=21), size=21, bold=True).bottom + 6
+    large, small, gap = (17, 13, 7) if section.strip else (21, 15, 12)
+    name = shorten(section.name, _ASIDE, size=large)
+    y = canvas.text((_LEFT, top - 4), name, size=large, bold=True).bottom + gap // 2
     for line in section.lines:
-        for part in wrap(line, _ASIDE, size=15):
-            y = canvas.text((_LEFT, y), part, size=15, color=FAINT).bottom + 2
+        for part in wrap(line, _ASIDE, size=small):
+            y = canvas.text((_LEFT, y), part, size=small, color=FAINT).bottom + 2
     if section.scale is not None:
-        y = _draw_scale(canvas, section, y + 12)
+        y = _draw_scale(canvas, section, y + gap)
     if section.window is not None:
         y = _draw_window(canvas, section.window, y + 14)
     return y

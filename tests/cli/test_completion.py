@@ -63,7 +63,9 @@ def test_networks_and_their_options():
 
 
 def test_layers_are_those_of_the_checkpoint(run):
-    done = run("featuremaps", Path(__file__).parents[2] / "samples/digits/7.png", "-o", "a.png", "--json")
+    done = run(
+        "featuremaps", Path(__file__).parents[2] / "samples/digits/7.png", "-o", "a.png", "--json", "--all"
+    )
     names = [each["name"] for each in done.results[0]["views"]["maps"]["layers"]]
     assert values("featuremaps", "a.png", "--layer", "") == names
     assert values("featuremaps", "-m", "missing", "--layer", "") == []

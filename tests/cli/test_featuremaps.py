@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def drawn(done, view="maps"):
 
 
 def test_arrays_agree_with_loops(run, net, tmp_path):
-    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--raw", "arrays")
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--raw", "arrays", "--all")
     assert (done.code, done.out, done.err) == (0, b"", "")
     expected = expected_maps(*net)
     assert sorted(path.stem for path in (tmp_path / "arrays").iterdir()) == sorted(expected)
@@ -64,7 +65,7 @@ def test_arrays_agree_with_loops(run, net, tmp_path):
 
 
 def test_json_ranks_maps_and_answers_as_predict(run, net):
-    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--json")
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--json", "--all")
     (result,) = done.results
     assert list(result) == ["input", "output", "predictions", "views", "seconds"]
     assert (result["input"], result["output"]) == ("a.png", "maps.png")
@@ -84,7 +85,7 @@ def test_json_ranks_maps_and_answers_as_predict(run, net):
 
 
 def test_one_picture(run, net, tmp_path):
-    run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png")
+    run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "maps.png", "--all")
     with Image.open(tmp_path / "maps.png") as page:
         assert (page.format, page.size[0]) == ("PNG", 1480)
         assert page.size[1] > 150 * len(LAYERS)
@@ -120,7 +121,7 @@ def test_pictures_of_one_name_have_a_page_each(run, net, rng, tmp_path):
 
 
 def test_a_folder_of_pictures(run, net, tmp_path):
-    assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out").code == 0
+    assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out", "--all").code == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["00-input.png", *(f"{i:02}-{name}.png" for i, name in enumerate(LAYERS, 1))]
 
@@ -154,7 +155,20 @@ def test_a_page_of_filters_needs_no_input(run, net, tmp_path):
 def test_a_page_takes_arrays_beside_it(run, net, tmp_path):
     assert run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.html", "--raw", "a.npz").code == 0
     with np.load(tmp_path / "a.npz") as arrays:
-        assert "conv1" in arrays
+        assert "relu1" in arrays
+
+
+def test_the_overview_is_a_row_for_each_stage(run, net, tmp_path):
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png", "--json")
+    assert drawn(done) == ["relu1", "relu2", "globalavgpool1"]
+    with Image.open(tmp_path / "o.png") as page:
+        assert page.size[1] < 900
+    views = ["--view", "maps,backprop"]
+    assert run("featuremaps", "a.png", "-m", "net.safetensors", *views, "-o", "o.html").code == 0
+    text = (tmp_path / "o.html").read_text().split('<h1 class="chapter">')[1]
+    assert text.count('<section class="strip">') == 3
+    assert "stage 2 of 2: 6 maps of 6 × 5" in text
+    assert text.split("<figcaption>")[1].startswith("3 × 3")  # the field of relu1, before its maps
 
 
 def test_layers_by_name(run, net):
@@ -221,6 +235,45 @@ def test_filters(run, net, tmp_path):
         np.testing.assert_array_equal(weight, net[0].export()[f"{name}.weight"])
 
 
+def test_patches_of_a_folder(run, net, rng, tmp_path):
+    (tmp_path / "many").mkdir()
+    for number in range(5):
+        save_gray(f"many/{number}.png", rng, (12, 10))
+    (tmp_path / "many" / "5.png").write_bytes(b"no image")
+    words = ["featuremaps", "-m", "net.safetensors", "--view", "patches", "--json"]
+    done = run(*words, "--data", "many", "--layer", "relu1", "--unit", "3,1", "-o", "p.png")
+    assert done.err == "note: 1 images could not be read and were passed over\n"
+    found = done.results[0]["views"]["patches"]
+    assert found["images"] == 5
+    (layer,) = found["layers"]
+    assert [each["unit"] for each in layer["units"]] == [3, 1]
+    first = layer["units"][0]["patches"][0]
+    run(
+        "featuremaps",
+        first["image"],
+        "-m",
+        "net.safetensors",
+        "--raw",
+        "one",
+        "--layer",
+        "relu1",
+        "-o",
+        "o.png",
+    )
+    maps = np.load(tmp_path / "one" / "relu1.npy")
+    assert maps[..., 3].max() == pytest.approx(first["value"], rel=1e-5)
+    assert maps[(*first["place"], 3)] == pytest.approx(first["value"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("sample", "model"), [("digits/7.png", "digits"), ("chelsea.png", "imagenet")])
+def test_without_a_network_it_is_the_one_that_predict_takes(run, sample, model):
+    path = Path(__file__).parents[2] / "samples" / sample
+    done = run("featuremaps", path, "-o", "o.png", "--json")
+    assert done.err.startswith(f"note: seen by {model}, ")
+    (answer,) = run("predict", path, "--json").results
+    assert done.results[0]["predictions"][0] == answer["predictions"][0]
+
+
 def test_pipes(shell, net):
     done = shell("cat a.png | cnncli featuremaps - -m net.safetensors")
     assert (done.code, done.err) == (0, "")
@@ -233,7 +286,7 @@ def test_deep_networks_show_every_layer_and_less_of_those_inside_blocks(run, rng
     save_seeded(tmp_path / "deep.safetensors", layers="conv40 bn relu " * 9 + "gap fc", shape=(8, 8, 1))
     save_gray("a.png", rng, (8, 8))
     words = ["featuremaps", "a.png", "-m", "deep.safetensors", "-o", "out", "--json"]
-    (result,) = run(*words).results
+    (result,) = run(*words, "--all").results
     blocks = [f"{kind}{i}" for i in range(1, 10) for kind in ("conv", "batchnorm", "relu")]
     layers = result["views"]["maps"]["layers"]
     assert [layer["name"] for layer in layers] == [*blocks, "globalavgpool1", "head"]
@@ -268,6 +321,10 @@ def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
         (["a.png", "--layer", "0"], "--layer is '0'", ""),
         (["a.png", "--layer", "x*"], "--layer is 'x*'", ""),
         (["a.png", "--view", "maps,filters", "--layer", "relu*"], "no such layer with kernels: conv1", ""),
+        (["a.png", "--all", "--layer", "1"], "--layer and --all are both given", ""),
+        (["--view", "patches"], "--view patches has no images to look through", "--data samples"),
+        (["a.png", "--data", "x"], "--data is given without --view patches", ""),
+        (["--view", "maximize", "--layer", "1", "--unit", "4"], "expected a unit of conv1: 0 to 3", ""),
         (["--view", "maps,filters"], "no input is given", ""),
         (["a.png", "--view", "filter"], "--view is 'filter'", "Did you mean --view filters?"),
         (["a.png", "-o", "x.jpg"], "-o x.jpg ends in .jpg", ".png"),
@@ -289,7 +346,7 @@ def test_wrong_usage(run, net, two_lines, words, said, hint, tmp_path):
     [
         ("a.png", ["a.png", "-o", "a.png"], "a.png is also the input"),
         ("out/00-input.png", ["out/00-input.png", "-o", "out/"], "00-input.png is also the input"),
-        ("out/01-conv1.png", ["out/01-conv1.png", "-o", "out"], "01-conv1.png is also the input"),
+        ("out/01-relu1.png", ["out/01-relu1.png", "-o", "out"], "01-relu1.png is also the input"),
         ("rr/input.npy", ["rr/input.npy", "--raw", "rr", "-o", "x.png"], "rr/input.npy is also the input"),
         ("rr/relu1.npy", ["rr/relu1.npy", "--raw", "./rr/", "-o", "x.png"], "relu1.npy is also the input"),
         (

@@ -1,7 +1,7 @@
 """What can be said after ``cnncli featuremaps``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, QUIET, THREADS, NetworkSettings
+from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, MAX_PIXELS, OFFLINE, QUIET, THREADS, NetworkSettings
 
 
 @command(
@@ -23,17 +23,37 @@ class Settings(NetworkSettings):
         "--layer",
         help=(
             "Draw all of this layer: its name, its number (1 the first, -1 the last) or a pattern such as "
-            "'layer1.*'; may be given several times.  [default: every layer]"
+            "'layer1.*'; may be given several times.  [default: one for each stage]"
         ),
         metavar="LAYER",
     )
+    all: bool = option("--all", help="Draw every layer, not one for each stage.")
     view: list[str] | None = option(
         "--view",
         help=(
-            "maps: feature maps of the layers; filters: the learned kernels.  Several with commas, or given "
-            "several times.  [default: maps]"
+            "maps: feature maps of the layers; filters: the learned kernels; backprop: gradients of the "
+            "loss at each stage; patches: parts of the images "
+            "in --data that excite a unit most; maximize: inputs made to excite a unit.  Several with "
+            "commas, or given several times.  [default: maps]"
         ),
         metavar="WHAT",
+    )
+    unit: list[str] | None = option(
+        "--unit",
+        help=(
+            "Of patches and maximize: these units of each layer, by number from 0, or classes by name; "
+            "several with commas.  [default: the first ones]"
+        ),
+        metavar="N",
+    )
+    data: str | None = option(
+        "--data",
+        help="Of patches: a folder of images, or a data set as for train, to look through.",
+        metavar="FOLDER|DATASET",
+    )
+    offline: bool = OFFLINE
+    seed: int = option(
+        "--seed", help="Of maximize: seed of the noise it begins with.", metavar="N", default=0
     )
     output: str | None = option(
         "--output",

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.models.fields import receptive_fields
+from cnncli.models.stages import Stage, features, stages
 from cnncli.nn import BatchNorm, Graph, Node, Relu
 from cnncli.views.colors import Colors, scale_around, scale_of, short
-from cnncli.views.featuremaps.model import Drawing, Request, Subject
+from cnncli.views.featuremaps.frames import fitted, framed, size_within
+from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Subject, of_stages
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
 
@@ -20,6 +22,13 @@ _BAR_CELL = 24  # pixels of a value in a strip, at most
 _ROWS = 2  # of maps of a layer, unless it is named
 _SIDE, _NAMED_SIDE = 84, 168  # pixels of a map
 _EVERY = 24  # layers up to which all are drawn alike
+_STRIP_SIDE = 72  # of a map in the overview
+_OVERVIEW = (
+    "A row for each stage, from edges to parts: its strongest maps, each with its number and its mean "
+    "magnitude, and the input with the receptive field of the strongest value of the first of them. All maps "
+    "of a stage share one scale: dark to bright from 0 up, or blue for negative and orange for positive "
+    "values. --all draws every layer, --layer\u00a0NAME all maps of one. Sizes are height × width."
+)
 _READING = (
     "Under each map are its number and its mean magnitude; the strongest maps come first. All maps of a "
     "layer share one scale: dark to bright from 0 up, or blue for negative and orange for positive values. "
@@ -68,6 +77,14 @@ class LayerMaps:
 def draw(subject: Subject, request: Request) -> Drawing:
     """Draw the maps of layers for an image: all of those that are named, the strongest of others."""
     graph, seen = subject.graph, subject.seen
+    if not (request.named or request.every) and (found := stages(graph)):
+        layers = layer_maps(graph, subject.activations(request.layers))
+        return Drawing(
+            [_strip_section(layer, found, seen.rgb) for layer in layers],
+            {"layers": [_about(each) for each in layers]},
+            _arrays(subject, layers),
+            _OVERVIEW,
+        )
     brief = frozenset() if request.named else _inside_blocks(graph, request.layers)
     layers = layer_maps(graph, subject.activations(request.layers))
     sections = map_sections(
@@ -78,13 +95,42 @@ def draw(subject: Subject, request: Request) -> Drawing:
         side=_NAMED_SIDE if request.named else _SIDE,
         brief=brief,
     )
-    arrays = {"input": seen.x, **{each.node.name: each.values for each in layers}}
     words = (
         f" {len(brief)} layers inside blocks have one row of maps: --layer\u00a0NAME draws all of one."
         if brief
         else ""
     )
-    return Drawing(sections, {"layers": [_about(each) for each in layers]}, arrays, _READING + words)
+    return Drawing(
+        sections, {"layers": [_about(each) for each in layers]}, _arrays(subject, layers), _READING + words
+    )
+
+
+def overview(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+    """The layers that stand for the stages of a network, and its last list of values."""
+    chosen = of_stages(graph, names)
+    last = features(graph)
+    return [name for name in names if name in chosen or name == last]
+
+
+def _arrays(subject: Subject, layers: Sequence[LayerMaps]) -> Arrays:
+    return {"input": subject.seen.x, **{each.node.name: each.values for each in layers}}
+
+
+def _strip_section(layer: LayerMaps, found: Sequence[Stage], image: Colors) -> Section:
+    """One row: the input with the receptive field, then the strongest maps."""
+    number = next((n for n, stage in enumerate(found, 1) if stage.output == layer.node.name), None)
+    if number is None:
+        return replace(_list_section(layer, (), listed=0), note="", strip=True)
+    stage = found[number - 1]
+    size = size_within(layer.values.shape[1], layer.values.shape[0], _STRIP_SIDE)
+    scale = scale_of(layer.values)
+    height, width = layer.field
+    tiles = [Tile(framed(image, layer.window, size), f"{height} × {width}")]
+    for c in layer.order[: in_a_row(size[0]) - 1]:
+        colors = fitted(scale.colors(layer.values[..., c]), size)
+        tiles.append(Tile(colors, f"#{c}", short(float(layer.responses[c]))))
+    lines = (f"stage {number} of {len(found)}: {shape_words(layer.node.shape)}",)
+    return Section(stage.name, lines, tuple(tiles), side=_STRIP_SIDE, scale=scale, strip=True)
 
 
 def _inside_blocks(graph: Graph, names: Sequence[str]) -> frozenset[str]:
@@ -204,11 +250,11 @@ def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int
     )
 
 
-def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
+def _list_section(layer: LayerMaps, classes: Sequence[str], *, listed: int = _LISTED) -> Section:
     """The largest values with bars; all of them in their order as a strip, where there are more."""
     values = layer.values.reshape(-1)
     named = len(values) == len(classes) and layer.node.name == "head"
-    order = np.argsort(-values if named else -np.abs(values), kind="stable")[:_LISTED]
+    order = np.argsort(-values if named else -np.abs(values), kind="stable")[:listed]
     reach = float(np.abs(values).max()) or 1.0
     bars = tuple(
         BarRow(classes[i] if named else f"#{i}", short(float(values[i])), float(values[i]) / reach)
@@ -218,8 +264,8 @@ def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
     scale = None
     side = ROOM
     note = "logits: the values before the softmax" if named else ""
-    if len(values) > _LISTED:
-        scale = scale_around(values)  # as the bars
+    if len(values) > listed:
+        scale = scale_around(values) if bars else scale_of(values)  # colours mean what those of bars do
         strip = _strip(scale.colors(values))
         tiles = (Tile(strip, ""),)
         side = min(ROOM, max(strip.shape[:2]))  # its own size: no wider than there is room

@@ -1,6 +1,6 @@
 """What every view takes and gives: a network and an image in, sections of a page, a record and arrays out."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
+from cnncli.models.stages import stages
 from cnncli.nn import Dropout, Flatten, Graph, Inference, Network, Node
 from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint
@@ -115,15 +116,28 @@ class Progress(Protocol):
         """Show that so many items are done."""
 
 
-class _Unseen:
+class Pictures(Protocol):
+    """Images of a data set as a network takes them."""
+
+    skipped: int
+    """Those that could not be read."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
+        """So many at a time: their names, and (n, H, W, C)."""
+
+
+class Unseen:
+    """Progress that nobody sees."""
+
+    def __call__(self, count: int, unit: str) -> AbstractContextManager["Unseen"]:
+        """Of so many items; no function, which would be a method of the records whose default it is."""
+        del count, unit
+        return nullcontext(self)
+
     def draw(self, done: int) -> None:
         """Show nothing."""
-
-
-def unseen(count: int, unit: str) -> AbstractContextManager[Progress]:
-    """Progress that nobody sees."""
-    del count, unit
-    return nullcontext(_Unseen())
 
 
 @record(kw_only=True)
@@ -136,13 +150,25 @@ class Request:
         Those that the view draws, in the order of computation.
     named : bool
         The user has named them: everything of them is drawn.
+    every : bool
+        The user has asked for all layers.
+    units : tuple of str
+        Numbers of the units to draw, or names of classes; none: the first ones of each layer.
+    pictures : Pictures or None
+        A data set to look through.
+    seed : int
+        Of what begins with noise.
     progress : callable
         Of a number of items and their name in the plural: shows how far the work is while its context lasts.
     """
 
     layers: tuple[str, ...] = ()
     named: bool = False
-    progress: Callable[[int, str], AbstractContextManager[Progress]] = unseen
+    every: bool = False
+    units: tuple[str, ...] = ()
+    pictures: Pictures | None = None
+    seed: int = 0
+    progress: Callable[[int, str], AbstractContextManager[Progress]] = Unseen()
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +199,12 @@ class Drawing:
 def changes_values(node: Node) -> bool:
     """Whether a layer computes something, outside training."""
     return not isinstance(node.layer, Flatten | Dropout)
+
+
+def of_stages(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+    """The layers that stand for the stages of a network; all where it has none."""
+    wanted = {stage.output for stage in stages(graph)}
+    return [name for name in names if name in wanted] or names
 
 
 def every(graph: Graph, names: Sequence[str]) -> Sequence[str]:

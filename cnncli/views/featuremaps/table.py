@@ -1,12 +1,17 @@
 """The views of ``cnncli featuremaps``, by their names."""
 
-from cnncli.views.featuremaps import filters, maps
-from cnncli.views.featuremaps.model import View
+from cnncli.views.featuremaps import backprop, filters, maps, maximize, patches
+from cnncli.views.featuremaps.model import View, of_stages
 
 #: A view is a module of this folder whose ``draw`` stands here.
 VIEWS: dict[str, View] = {
     "maps": View(
-        "what layers compute from the image", "Feature maps of {}", maps.draw, runs=True, explored=True
+        "what layers compute from the image",
+        "Feature maps of {}",
+        maps.draw,
+        usual=maps.overview,
+        runs=True,
+        explored=True,
     ),
     "filters": View(
         "the kernels that layers have learned",
@@ -16,5 +21,25 @@ VIEWS: dict[str, View] = {
         noun="layer with kernels",
         pictured=False,
         explored=True,
+    ),
+    "backprop": View(
+        "the gradient of the loss at each stage, beside the maps",
+        "The way back through {}",
+        backprop.draw,
+        usual=of_stages,
+    ),
+    "patches": View(
+        "what excites units most in the images of --data",
+        "Patches that excite units of {}",
+        patches.draw,
+        usual=of_stages,
+        pictured=False,
+    ),
+    "maximize": View(
+        "inputs made to excite units",
+        "What excites units of {}",
+        maximize.draw,
+        usual=of_stages,
+        pictured=False,
     ),
 }

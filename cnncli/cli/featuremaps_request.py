@@ -1,0 +1,51 @@
+"""What the views of ``cnncli featuremaps`` are asked to draw, as the command line says it."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.options.featuremaps import Settings
+from cnncli.cli.progress import progress_bar
+from cnncli.cli.trained import Trained
+from cnncli.views.featuremaps.model import Pictures, Request
+
+
+def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, threads: int) -> Request:
+    """The request that all views get, but for their layers.
+
+    Raises
+    ------
+    UsageError
+        Where something is asked of a view that is not drawn.
+    CnncliError
+        Where ``--data`` has no images.
+    """
+    return Request(
+        named=bool(settings.layer),
+        every=settings.all,
+        units=tuple(word for each in settings.unit or () for word in _words(each, trained)),
+        pictures=_pictures(settings, trained, views, threads=threads),
+        seed=settings.seed,
+        progress=partial(_progress, quiet=settings.quiet),
+    )
+
+
+def _words(text: str, trained: Trained) -> list[str]:
+    """Units between commas; the name of a class may have some of its own."""
+    return [text] if text in trained.task.outputs else text.split(",")
+
+
+def _pictures(settings: Settings, trained: Trained, views: Sequence[str], *, threads: int) -> Pictures | None:
+    """The images of ``--data``."""
+    if settings.data is None:
+        return None
+    if "patches" not in views:
+        raise UsageError("--data is given without --view patches; expected both", "Add --view patches.")
+    from cnncli.cli.featuremaps_data import pictures_of
+
+    return pictures_of(settings.data, trained, offline=settings.offline, threads=threads)
+
+
+def _progress(count: int, unit: str, *, quiet: bool) -> Any:
+    return progress_bar(count, unit=unit, quiet=quiet)
