@@ -198,7 +198,15 @@ def gallery_embedding(gallery: Gallery, name: str | None, *, threads: int) -> Em
     UsageError
         Where it is another.
     """
-    found = load_embedding(gallery.model.name if name is None else name, threads=threads)
+    try:
+        found = load_embedding(gallery.model.name if name is None else name, threads=threads)
+    except UsageError as error:
+        if name is not None:
+            raise
+        raise UsageError(
+            f"{error.message}: the network that {shown(gallery.path)} was made with",
+            "Name where it lies now with -m.",
+        ) from error
     if found.model.digest != gallery.model.digest or found.embedder.width != gallery.width:
         raise UsageError(
             f"{_called(found.model)} is not the network that {shown(gallery.path)} was made with; expected "

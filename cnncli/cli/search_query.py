@@ -125,9 +125,12 @@ class _Searching:
         self._approximate: Approximate | None = None
         self.recall_note = ""
         if settings.approximate:
-            if not settings.quiet:
-                report("note: opening usearch's index; a gallery's first takes a while to make")
-            self._approximate, _ = open_approximate(gallery, threads=threads)
+
+            def making() -> None:
+                if not settings.quiet:
+                    report(f"note: making usearch's index of {len(gallery):,} images, once for this gallery")
+
+            self._approximate = open_approximate(gallery, threads=threads, making=making)
             self.recall_note = (
                 f"approximate: {self._approximate.recall:.1%} of the {NEIGHBOURS} nearest are found, as "
                 "measured on images of this gallery"

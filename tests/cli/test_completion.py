@@ -53,6 +53,15 @@ def test_choices_are_those_that_the_commands_take():
         parse_border(f"{border}3" if border.endswith(":") else border)
 
 
+def test_arguments_are_completed_in_their_order():
+    assert values("search", "") == ["index", "query", "evaluate"]
+    assert completions(["search", "-o", "x", "q"])[1] == [("query", "")]
+    assert completions(["search", "query", ""]) == ("files", [])
+    assert completions(["search", "query", "a.png", "--gallery", ""]) == ("folders", [])
+    assert completions(["search", "query", "a.png", "--json", "b"]) == ("files", [])
+    assert completions(["draw", "lenet5", ""]) == ("none", [])
+
+
 def test_networks_and_their_options():
     assert values("models", "") == ["digits", "imagenet", "auto", *MODELS]
     assert completions(["models", ""])[0] == "files"

@@ -199,7 +199,13 @@ def test_another_network_is_refused(run, photos, tmp_path):
     assert done.code == 2
     assert "is not the network that gallery was made with" in done.err
     shutil.copy(sample_path("digits.safetensors"), tmp_path / "copy.safetensors")
-    assert run("search", "query", DIGITS[1], "-g", "gallery", "-m", "copy.safetensors").code == 0
+    run("search", "index", "photos", "-o", "other", "-m", "copy.safetensors", "-q")
+    (tmp_path / "copy.safetensors").rename(tmp_path / "moved.safetensors")
+    done = run("search", "query", DIGITS[1], "-g", "other")
+    assert "copy.safetensors: no such file: the network that other was made with" in done.err
+    assert "hint: Name where it lies now with -m." in done.err
+    assert run("search", "query", DIGITS[1], "-g", "other", "-m", "moved.safetensors").code == 0
+    assert run("search", "query", DIGITS[1], "-g", "gallery", "-m", "moved.safetensors").code == 0
 
 
 def test_evaluate_measures_beside_what_needs_no_network(run, photos):
@@ -279,6 +285,7 @@ def test_approximate_search_states_its_recall(run, photos):
         done = run("search", "query", DIGITS[1], "-g", "gallery", "--top", "3", "--approximate")
         assert done.out == exact.out
         assert "approximate: 100.0% of the 10 nearest are found" in done.err
+    assert "making usearch's index" not in done.err  # the second time
 
 
 def test_without_usearch_it_is_said_how_to_get_it(run, photos, monkeypatch):

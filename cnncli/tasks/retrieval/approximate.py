@@ -4,6 +4,7 @@ Source: Malkov and Yashunin, Efficient and robust approximate nearest neighbor s
 navigable small world graphs, 2018 (what usearch builds).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,21 @@ class Approximate:
         return [row[row < self._count].astype(np.int64) for row in rows]
 
 
-def open_approximate(gallery: Gallery, *, threads: int) -> tuple[Approximate, bool]:
+def open_approximate(gallery: Gallery, *, threads: int, making: Callable[[], object]) -> Approximate:
     """The index of a gallery, made and kept in its folder if it has none yet.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Opened.
+    threads : int
+        To use.
+    making : callable
+        Called before an index is made.
 
     Returns
     -------
-    index : Approximate
-    made : bool
-        It was not there.
+    Approximate
 
     Raises
     ------
@@ -72,7 +80,8 @@ def open_approximate(gallery: Gallery, *, threads: int) -> tuple[Approximate, bo
     if recall is not None:
         index = Index.restore(str(path), view=True)
         if index is not None and len(index) == len(gallery) and index.ndim == gallery.vectors.shape[1]:
-            return Approximate(recall, index, len(gallery)), False
+            return Approximate(recall, index, len(gallery))
+    making()
     index = Index(ndim=gallery.vectors.shape[1], metric="ip", dtype="f16")
     index.add(np.arange(len(gallery), dtype=np.uint64), gallery.vectors, threads=threads)
     found = Approximate(0.0, index, len(gallery))
@@ -80,7 +89,7 @@ def open_approximate(gallery: Gallery, *, threads: int) -> tuple[Approximate, bo
     data = bytes(index.save() or b"")
     write_atomic(path, data)
     write_atomic(note, as_json({"recall": found.recall, "bytes": len(data)}).encode())
-    return found, True
+    return found
 
 
 def _known_recall(note: Path, index: Path) -> float | None:
