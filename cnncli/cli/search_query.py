@@ -16,13 +16,12 @@ from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, expanded, wanted_names
 from cnncli.cli.options.search import Settings
 from cnncli.cli.search_index import gallery_embedding, short
-from cnncli.cli.search_sheet import Sheet
+from cnncli.cli.search_sheet import Hit, Sheet
 from cnncli.cli.streams import write_line, write_stdout
 from cnncli.core.search import AT_A_TIME, nearest
 from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, in_unicode, shown
 from cnncli.images.formats import READ_SUFFIXES
-from cnncli.records import record
 from cnncli.tasks.retrieval.approximate import NEIGHBOURS, Approximate, open_approximate
 from cnncli.tasks.retrieval.duplicates import Group, distance, groups
 from cnncli.tasks.retrieval.gallery import Gallery, open_gallery
@@ -32,19 +31,6 @@ _FARTHEST = 2.0
 
 Floats = NDArray[np.float32]
 _EXAMPLE = "cnncli search query photo.png --gallery gallery"
-
-
-@record
-class Hit:
-    """An image that was found: its position in the gallery, its path and its distance."""
-
-    position: int
-    file: str
-    distance: float
-
-    def as_record(self) -> dict[str, object]:
-        """For JSON."""
-        return {"file": in_unicode(self.file), "distance": round(self.distance, 6)}
 
 
 def run(settings: Settings, *, threads: int) -> int:
@@ -152,11 +138,12 @@ class _Searching:
 
     def _ranked(self, query: Floats, positions: NDArray[np.int64]) -> list[Hit]:
         near = [(distance(query, self._gallery.vectors[at]), at) for at in positions.tolist()]
-        return [
-            Hit(at, short(self._gallery.file(self._gallery.image(at))), far)
-            for far, at in sorted(near)
-            if far <= self._within
-        ]
+        return [_hit(self._gallery, at, far) for far, at in sorted(near) if far <= self._within]
+
+
+def _hit(gallery: Gallery, position: int, distance: float) -> Hit:
+    image = gallery.image(position)
+    return Hit(short(gallery.file(image)), image.below, distance)
 
 
 def _answer(
@@ -183,7 +170,7 @@ def _answer(
         else:
             write_stdout(encoded("".join(f"{line}\n" for line in _lines(name, hits))))
         if sheet is not None:
-            sheet.add(name, [(hit.file, hit.distance) for hit in hits], data=each.data)
+            sheet.add(name, hits, data=each.data)
     return failed
 
 
@@ -206,7 +193,7 @@ def _duplicates(gallery: Gallery, settings: Settings, threads: int) -> int:
     sheet = Sheet.of(settings, gallery, [], len(found))
     for number, group in enumerate(found, 1):
         nearest_first = sorted(zip(group.distances, group.positions, strict=True))
-        hits = [Hit(at, short(gallery.file(images[at])), far) for far, at in nearest_first]
+        hits = [_hit(gallery, at, far) for far, at in nearest_first]
         if settings.json:
             about = {"exact": group.exact, "images": [hit.as_record() for hit in hits]}
             write_line(as_json(about))
@@ -214,8 +201,7 @@ def _duplicates(gallery: Gallery, settings: Settings, threads: int) -> int:
             heading = _heading(group) if sys.stdout.isatty() else str(number)
             write_stdout(encoded("".join(f"{line}\n" for line in _lines(heading, hits))))
         if sheet is not None:
-            first, *others = ((hit.file, hit.distance) for hit in hits)
-            sheet.add(first[0], others, note=_heading(group))
+            sheet.add(hits[0].file, hits[1:], note=_heading(group))
     if not settings.quiet:
         exact = sum(group.exact for group in found)
         groups_said = "1 group" if len(found) == 1 else f"{len(found):,} groups"

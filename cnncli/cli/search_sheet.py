@@ -13,12 +13,26 @@ from cnncli.cli.names import STREAM, overwritten
 from cnncli.cli.options.search import Settings
 from cnncli.data.prepare import InputSpec, prepared_as
 from cnncli.errors import CnncliError
-from cnncli.files.faults import reading_fault, shown
+from cnncli.files.faults import in_unicode, reading_fault, shown
 from cnncli.images.resize import read_reduced
+from cnncli.records import record
 from cnncli.tasks.retrieval.gallery import Gallery
 from cnncli.views.contact_sheet import MOST, PICTURE, SheetRow, Shot, contact_sheet
 
 _DETAIL = 2  # pictures are read at least so many times as large as they are drawn
+
+
+@record
+class Hit:
+    """An image that was found: its path, its path below the gallery's folder, and its distance."""
+
+    file: str
+    below: str
+    distance: float
+
+    def as_record(self) -> dict[str, object]:
+        """For JSON."""
+        return {"file": in_unicode(self.file), "distance": round(self.distance, 6)}
 
 
 class Sheet:
@@ -72,7 +86,7 @@ class Sheet:
     def add(
         self,
         query: str,
-        hits: Sequence[tuple[str, float]],
+        hits: Sequence[Hit],
         *,
         data: bytes | None = None,
         note: str = "",
@@ -83,15 +97,15 @@ class Sheet:
         ----------
         query : str
             The name of its image.
-        hits : sequence of (str, float)
-            Files and their distances, the nearest first.
+        hits : sequence of Hit
+            The nearest first.
         data : bytes or None
             The query's file, if it came on standard input.
         note : str
             Said under the query.
         """
         name = "standard input" if query == STREAM else os.path.basename(query)  # noqa: PTH119
-        shots = tuple(Shot(self._picture(file), _base(file), distance) for file, distance in hits)
+        shots = tuple(Shot(self._picture(hit.file), shown(hit.below), hit.distance) for hit in hits)
         self._rows.append(SheetRow(Shot(self._picture(query, data), shown(name), note=note), shots))
 
     def write(self, about: str) -> int:
@@ -122,10 +136,6 @@ class Sheet:
                 self._pictures[file] = None
                 report_error(error if isinstance(error, CnncliError) else reading_fault(error, file))
         return self._pictures[file]
-
-
-def _base(file: str) -> str:
-    return shown(os.path.basename(file))  # noqa: PTH119
 
 
 def _small(data: bytes, name: str) -> NDArray[np.uint8]:
