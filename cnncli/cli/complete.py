@@ -324,7 +324,8 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "interpolation": _one_of("bilinear", "bicubic", "lanczos", "nearest"),
     "layer": _layers,
     "view": _views,
-    "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews"),
+    "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes"),
+    "task": _one_of("classify", "segment"),
     "split": _one_of("test", "train", "val", "all"),
     "opt": _one_of("adamw", "adam", "sgd", "rmsprop"),
     "sched": _one_of(

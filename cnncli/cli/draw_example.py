@@ -52,6 +52,13 @@ def example_of(entry: Entry, settings: Settings, layers: Sequence[str]) -> Examp
     """
     if entry.reads_texts or (settings.image is None and not settings.backprop):
         return None
+    if entry.graph.output_shape[:2] != (1, 1):
+        option = "--backprop" if settings.backprop else "--image"
+        raise UsageError(
+            f"{option} is given, but {shown(entry.name)} has outputs for each pixel; expected a network that "
+            "has some for the image",
+            f"Leave {option} out.",
+        )
     network, preprocessing, classes = _network(entry)
     source = settings.image or str(_own_example(preprocessing))
     try:

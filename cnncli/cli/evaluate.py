@@ -32,7 +32,7 @@ from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.tasks.task import Evaluation
 from cnncli.tasks.text import TextInput
-from cnncli.training.evaluation import evaluated, outputs_of
+from cnncli.training.evaluation import evaluated, kept_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +137,12 @@ def _evaluated(
     network = trained.network
     if isinstance(preprocessing, TextInput):
         network, preprocessing = preprocessing.with_room(network, max(each.shape[1] for each in chosen))
-    outputs = [outputs_of(network, each, preprocessing, batch=batch, threads=threads) for each in chosen]
+    kept = [
+        kept_of(network, each, preprocessing, trained.task, batch=batch, threads=threads) for each in chosen
+    ]
     all_targets = chosen[0].targets.joined([each.targets for each in chosen[1:]])
     joined = chosen[0] if len(chosen) == 1 else _Joined(tuple(chosen), all_targets)
-    evaluation = evaluated(np.concatenate(outputs), all_targets, trained.task)
+    evaluation = evaluated(np.concatenate(kept), all_targets, trained.task)
     dataset = replace(found, train=joined, test=joined)
     return Predictions(dataset, choice, evaluation, _adapted(joined, found), perf_counter() - start)
 

@@ -149,7 +149,7 @@ def find_entry(name: str, wanted: Wanted) -> Entry:
         channels = 1 if wanted.gray else 3
     height, width = wanted.size or (height, width)
     classes = wanted.classes or classes
-    found = architecture(name, (height, width, channels), classes, words=model.words)
+    found = architecture(name, (height, width, channels), classes, words=model.words, of=model.of)
     return Entry(name if found.name == "custom" else found.name, found.name, found.graph(), classes)
 
 

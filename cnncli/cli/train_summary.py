@@ -63,8 +63,9 @@ def epoch_legend(session: "Session", stream: TextIO) -> list[str]:
     """Say what the numbers in the lines of epochs are."""
     from cnncli.cli.messages import columns_of, wrapped
 
-    validation = "validation loss and accuracy (* best so far), " if len(session.dataset.val) else ""
-    line = f"each epoch: training loss and accuracy, {validation}time so far"
+    watched = session.task.watched.name
+    validation = f"validation loss and {watched} (* best so far), " if len(session.dataset.val) else ""
+    line = f"each epoch: training loss and {watched}, {validation}time so far"
     return wrapped([line], columns_of(stream))
 
 

@@ -56,6 +56,9 @@ class LoadOptions:
         The options about splits and columns.
     whole : bool
         Hold nothing out: the data's own splits are used, others stay empty.
+    task : str or None
+        What is to be learned of data that have targets for several tasks, such as ``segment``; None: what is
+        usual for them.
     """
 
     image_options: ImageOptions = field(default_factory=ImageOptions)
@@ -68,6 +71,7 @@ class LoadOptions:
     for_training: bool = True
     layout: Layout = AS_FOUND
     whole: bool = False
+    task: str | None = None
 
 
 USUAL = LoadOptions()

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
 from cnncli.data.class_labels import ClassLabels, Numbers
 from cnncli.data.download import Remote, fetch_all
 from cnncli.data.holdout import shipped_test
 from cnncli.data.idx import find_idx, read_idx, without_labels
+from cnncli.data.image_facts import ImageOptions
 from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Images
 from cnncli.data.npz import as_images
@@ -21,6 +23,7 @@ from cnncli.data.unpacking import opened
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 
+_TRAINING_SCENES, _TEST_SCENES = 2_000, 500
 REVIEWS_ABOUT = (
     "10,072 movie reviews of a sentence each from vaderSentiment (C. J. Hutto, MIT): "
     "4,996 positive, 5,076 negative"
@@ -200,6 +203,56 @@ def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
         for part, there in (("train", ~held), ("test", held))
     }
     return from_arrays(found, parts, load_options)
+
+
+def load_scenes(load_options: LoadOptions) -> Dataset:
+    """Make scenes of the digits that ship, over photographs that ship, with the class of each pixel.
+
+    Sides are 128 pixels unless ``--size`` says otherwise. Digits of test scenes are the test digits.
+    """
+    from cnncli.data.digit_scenes import PHOTOGRAPHS, SIDE, Scenes, make_scenes
+    from cnncli.data.pixel_labels import PixelLabels
+    from cnncli.images.read import read_picture
+
+    side = _side_of_scenes(load_options)
+    with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
+        digits, labels = file["x"], file["y"].astype(np.int64)
+    held = shipped_test(labels)
+    frames = [
+        read_picture(sample_path(name).read_bytes(), name=name).frames[0][..., :3] for name in PHOTOGRAPHS
+    ]
+    grounds = [np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames]
+
+    def made(count: int, seed: int, there: NDArray[np.bool_]) -> Scenes:
+        return make_scenes(
+            count, side, seed=seed, digits=digits[there], labels=labels[there], grounds=grounds
+        )
+
+    classes = ("background", *MNIST.classes)
+    scenes = {"train": made(_TRAINING_SCENES, 1, ~held), "test": made(_TEST_SCENES, 2, held)}
+    size = "" if side == SIDE else f" at {side}x{side} pixels"
+    found = DatasetDescription(
+        name="digit-scenes",
+        provenance=f"{_TRAINING_SCENES + _TEST_SCENES:,} scenes{size} of the 5,000 digits that ship with "
+        f"cnncli over photographs that ship, {_TEST_SCENES} of them for testing",
+        known="digit-scenes",
+    )
+    parts = {part: (each.images, PixelLabels(each.maps, classes)) for part, each in scenes.items()}
+    given = ImageOptions(size=(side, side), input_spec=load_options.image_options.input_spec)
+    return from_arrays(found, parts, replace(load_options, image_options=given))
+
+
+def _side_of_scenes(load_options: LoadOptions) -> int:
+    from cnncli.data.digit_scenes import LARGEST, SIDE, SMALLEST
+
+    asked = load_options.image_options
+    height, width = asked.input_spec.shape[:2] if asked.input_spec else asked.size or (SIDE, SIDE)
+    if height != width or not SMALLEST <= height <= LARGEST:
+        raise CnncliError(
+            f"digit-scenes of {width}x{height} pixels; expected squares of {SMALLEST} to {LARGEST}",
+            f"Give --size {SIDE}, or leave it out.",
+        )
+    return height
 
 
 def load_collection(collection: Collection, load_options: LoadOptions) -> Dataset:

@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnncli.data.assemble import USUAL, LoadOptions
-from cnncli.data.known_datasets import CIFAR10, FASHION_MNIST, load_collection, load_mnist, load_reviews
+from cnncli.data.known_datasets import (
+    CIFAR10,
+    FASHION_MNIST,
+    load_collection,
+    load_mnist,
+    load_reviews,
+    load_scenes,
+)
 from cnncli.data.model import Dataset
 from cnncli.data.prepare import MAX_SIDE
 from cnncli.errors import CnncliError
@@ -16,13 +23,14 @@ NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
     "fashion-mnist": lambda load_options: load_collection(FASHION_MNIST, load_options),
     "cifar10": lambda load_options: load_collection(CIFAR10, load_options),
     "movie-reviews": load_reviews,
+    "digit-scenes": load_scenes,
 }
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
-ALIASES |= {"movie_reviews": "movie-reviews", "reviews": "movie-reviews"}
+ALIASES |= {"movie_reviews": "movie-reviews", "reviews": "movie-reviews", "digit_scenes": "digit-scenes"}
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
-    "Give mnist, fashion-mnist, cifar10, movie-reviews, a folder of class folders or of IDX files, "
-    "an .npz, or a .csv or .tsv."
+    "Give mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes, a folder of class folders or of IDX "
+    "files, an .npz, or a .csv or .tsv."
 )
 
 

@@ -13,6 +13,7 @@ from cnncli.models.lenet import lenet5
 from cnncli.models.resnet import resnet, small_resnet
 from cnncli.models.squeezenet import squeezenet
 from cnncli.models.textcnn import textcnn
+from cnncli.models.unet import unet
 from cnncli.models.vgg import vgg
 from cnncli.nn import Graph
 
@@ -82,6 +83,8 @@ class Model:
         Whether it has dropout: then ``builder`` takes a ``seed``.
     words : int
         Of a network for texts, how many different ones are usual: then ``builder`` takes ``words``.
+    of : str
+        What it has outputs for: ``images``, ``texts`` or ``pixels``.
     """
 
     about: str
@@ -93,6 +96,7 @@ class Model:
     options: Mapping[str, Limits] = field(default_factory=dict)
     drops: bool = False
     words: int = 0
+    of: str = "images"
 
     def graph(
         self, input_shape: Shape, classes: int, options: Mapping[str, Value], *, seed: int, words: int = 0
@@ -219,6 +223,16 @@ MODELS: dict[str, Model] = {
         options={"channels": ("tuned", "static", "both"), "dim": Range(1, 2000, whole=True)},
         drops=True,
         words=10_000,
+        of="texts",
+    ),
+    "unet": Model(
+        "for masks: down through coarser maps and up again, with skips between",
+        builder=unet,
+        year=2015,
+        paper="Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation",
+        usual=((128, 128, 3), 11),
+        options=_WIDTH,
+        of="pixels",
     ),
     **{
         f"efficientnet-lite{number}": Model(

@@ -16,12 +16,20 @@ from cnncli.nn.exchange import as_dict
 
 _SIGNS = re.compile(r"[\s_.-]")
 _SPELLINGS = {_SIGNS.sub("", name): name for name in MODELS}  # vgg16_bn, ResNet-18, squeezenet1_1
+_DATA = {"images": "images", "texts": "texts", "pixels": "masks"}  # by what there are outputs for
+_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25"}
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
 
 def architecture(
-    text: str, input_shape: Shape, classes: int, *, seed: int = 0, words: int = 0
+    text: str,
+    input_shape: Shape,
+    classes: int,
+    *,
+    seed: int = 0,
+    words: int = 0,
+    of: str = "images",
 ) -> Architecture:
     """Read the value of ``-m``, and build the network.
 
@@ -37,30 +45,31 @@ def architecture(
         Of dropout; weights have a seed of their own, in `Network`.
     words : int
         How many different ones texts have; 0 for images.
+    of : str
+        What it has outputs for, as `Model.of` has it.
 
     Raises
     ------
     OptionError
-        For an unknown name or option, or layers that do not fit the input shape.
+        For an unknown name or option, layers that do not fit the input shape, or a network for other data.
     """
-    name, options = _read(text, input_shape, words=words)
-    _check_kind(name, text, words=words)
+    name, options = _read(text, input_shape, of=of)
+    _check_data(name, text, of)
     layers = " ".join(text.split()) if name == "custom" else MODELS[name].string(input_shape)
     graph = _built(name, options, text, input_shape, classes, seed=seed, words=words)
     return Architecture(_spelled(name, options), layers, input_shape, classes, as_dict(graph))
 
 
-def _check_kind(name: str, text: str, *, words: int) -> None:
-    """Refuse a network for images where there are texts, and the reverse."""
-    model = MODELS.get(name)
-    reads_texts = model is not None and model.words > 0
-    if reads_texts == (words > 0):
+def _check_data(name: str, text: str, of: str) -> None:
+    """Refuse a network whose outputs are not what the data ask for."""
+    own = MODELS[name].of if name in MODELS else "images"
+    if own == of:
         return
-    kinds = [each for each, other in MODELS.items() if (other.words > 0) == (words > 0)]
-    given, wanted = ("texts", "images") if words else ("images", "texts")
+    first = next(each for each, model in MODELS.items() if model.of == of)
+    given, wanted = _DATA[of], _DATA[own]
     raise OptionError(
         f"--model: {text} is for {wanted}, but the data are {given}; expected a network for {given}",
-        f"Use -m {kinds[0]}, or leave -m out.",
+        f"Use -m {first}, or leave -m out.",
     )
 
 
@@ -121,13 +130,14 @@ def check_model(text: str) -> None:
         check_words(text)
 
 
-def _read(text: str, input_shape: Shape, *, words: int = 0) -> tuple[str, dict[str, Value]]:
+def _read(text: str, input_shape: Shape, *, of: str = "images") -> tuple[str, dict[str, Value]]:
     """The name of a model, ``custom`` for a string, and its options."""
     written, colon, rest = text.strip().lower().partition(":")
     name = _SPELLINGS.get(_SIGNS.sub("", written), written)
     if name == "auto" and not colon:
         small = max(input_shape[:2]) <= _LARGE
-        name = "textcnn" if words else "compact" if small else "resnet18"
+        usual = _USUAL.get(of) or ("compact" if small else "resnet18")
+        name, colon, rest = usual.partition(":")
     if name in MODELS:
         return name, _options(name, rest) if colon else {}
     if not colon and (looks_like_layers(text) or not name):

@@ -40,8 +40,20 @@ def _text() -> "type[Task]":
     return TextClassification
 
 
-TASKS: "dict[str, Callable[[], type[Task]]]" = {"classification": _classification, "text": _text}
+def _segmentation() -> "type[Task]":
+    from cnncli.tasks.segmentation import Segmentation
+
+    return Segmentation
+
+
+TASKS: "dict[str, Callable[[], type[Task]]]" = {
+    "classification": _classification,
+    "text": _text,
+    "segmentation": _segmentation,
+}
 """Name of each task to what imports it: a command needs only its own."""
+WORDS = {"classify": ("classification", "text"), "segment": ("segmentation",)}
+"""What users write after ``--task``, and the tasks that it may be."""
 
 
 def task_named(name: str) -> "type[Task]":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
+from cnncli.tasks.class_weights import class_weights
 from cnncli.tasks.softmax import log_softmax, probabilities
 from cnncli.tasks.task import Metric, Tally, same_for_all
 
@@ -107,6 +108,7 @@ class Classification:
     name: ClassVar[str] = "classification"
     noun: ClassVar[str] = "images"
     output_noun: ClassVar[str] = "classes"
+    is_dense: ClassVar[bool] = False
     draws_bars: ClassVar[bool] = True
     watched: ClassVar[Metric] = Metric("accuracy")
 
@@ -189,7 +191,8 @@ class Classification:
         """With label smoothing and class weights as the options say."""
         weights = None
         if options["class_weights"]:
-            weights = tuple(float(w) for w in class_weights(_labels(targets).numbers, len(self.classes)))
+            counts = np.bincount(_labels(targets).numbers, minlength=len(self.classes))
+            weights = tuple(float(w) for w in class_weights(counts))
         return replace(self, smoothing=options["smoothing"], weights=weights)
 
     def objective(self, outputs: Sequence[str]) -> "list[Term]":
@@ -221,11 +224,16 @@ class Classification:
         """Accuracy: the share of images whose predicted class is the true one."""
         return {"accuracy": tally["hits"] / images}
 
-    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", outputs: Floats) -> "ClassEvaluation":
+    def kept(self, outputs: Floats, batch: "Batch") -> Floats:
+        """All of the outputs."""
+        del batch
+        return outputs
+
+    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", kept: Floats) -> "ClassEvaluation":
         """Judge predictions of classes."""
         from cnncli.tasks.class_evaluation import ClassEvaluation
 
-        return ClassEvaluation(indices, _labels(targets).numbers, outputs, self.classes)
+        return ClassEvaluation(indices, _labels(targets).numbers, kept, self.classes)
 
     def no_result(self) -> dict[str, Any]:
         """No images, and no accuracy."""
@@ -262,25 +270,3 @@ def _several(names: Sequence[str]) -> str:
 
     first = ", ".join(in_unicode(name) for name in names[:_NAMED])
     return f"{len(names)} classes ({first}{', …' if len(names) > _NAMED else ''})"
-
-
-def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
-    """Weights that give every class the same influence: N / (K' n_k), 0 for a class without images.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (N,), int64
-        The class of each image.
-    classes : int
-        K. K' is the number of classes that have images.
-
-    Returns
-    -------
-    ndarray, shape (K,), float32
-        The mean over all images is 1.
-    """
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    present = counts > 0
-    weights = np.zeros(classes)
-    weights[present] = counts.sum() / (present.sum() * counts[present])
-    return weights.astype(np.float32)

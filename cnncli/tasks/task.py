@@ -98,6 +98,8 @@ class Task(Protocol):
     """What it is of, in the plural: ``images``, ``texts``."""
     output_noun: ClassVar[str]
     """What outputs are, in the plural: ``classes``."""
+    is_dense: ClassVar[bool]
+    """Whether a network has its outputs for each pixel, not for each image."""
     draws_bars: ClassVar[bool]
     """Whether `Decoded.bars` has any."""
     watched: ClassVar[Metric]
@@ -167,8 +169,11 @@ class Task(Protocol):
 
     # Results
 
-    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", outputs: Floats) -> Evaluation:
-        """Judge outputs (N, K) for images at these positions of their split."""
+    def kept(self, outputs: Floats, batch: "Batch") -> NDArray[Any]:
+        """(n, …) what an evaluation needs of the outputs for a batch: those, or counts made of them."""
+
+    def evaluation(self, indices: NDArray[np.intp], targets: "Targets", kept: NDArray[Any]) -> Evaluation:
+        """Judge what was kept (N, …) of the outputs for images at these positions of their split."""
 
     def no_result(self) -> dict[str, Any]:
         """`Evaluation.result` where there are no test images."""
@@ -201,4 +206,4 @@ def added(tally: Tally, more: Tally) -> Tally:
 
 def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
     """(N,) whether a network's outputs for an image are finite: large weights overflow for some."""
-    return np.asarray(np.isfinite(outputs).all(axis=1))
+    return np.asarray(np.isfinite(outputs).all(axis=tuple(range(1, outputs.ndim))))

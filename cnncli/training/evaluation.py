@@ -1,6 +1,6 @@
 """Evaluation: the outputs of a trained network for every image of a split, scored by its task."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cnncli.nn import Network
     from cnncli.tasks.preprocessing import Preprocessing
     from cnncli.tasks.task import Evaluation, Task
+
+_MOST_OUTPUTS = 1 << 24  # of a batch: 64 MB
 
 
 def evaluate(
@@ -47,37 +49,46 @@ def evaluate(
     CnncliError
         Where an output is not a number.
     """
-    outputs = outputs_of(network, split, preprocessing, batch=batch, threads=threads)
-    return evaluated(outputs, split.targets, task)
+    kept = kept_of(network, split, preprocessing, task, batch=batch, threads=threads)
+    return evaluated(kept, split.targets, task)
 
 
-def outputs_of(
-    network: "Network", split: "Split", preprocessing: "Preprocessing", *, batch: int = 256, threads: int = 1
-) -> NDArray[np.float32]:
-    """(N, K) the outputs of a network for every image of a split; parameters as of `evaluate`."""
-    from cnncli.nn import Inference
-
-    size = max(1, min(batch, len(split)))
-    loader = preprocessing.loader(split, size, threads=threads)
-    inference = Inference(network, size, threads=threads)
-    outputs = np.empty((len(split), network.graph.output_shape.size), np.float32)
-    for part in loader.epoch(0):
-        outputs[part.indices] = inference.run(part.x)
-    return outputs
-
-
-def evaluated(outputs: NDArray[np.float32], targets: "Targets", task: "Task") -> "Evaluation":
-    """What a task says of outputs (N, K) for N images.
+def kept_of(
+    network: "Network",
+    split: "Split",
+    preprocessing: "Preprocessing",
+    task: "Task",
+    *,
+    batch: int = 256,
+    threads: int = 1,
+) -> NDArray[Any]:
+    """(N, …) what a task keeps of a network's outputs for every image of a split, as of `evaluate`.
 
     Raises
     ------
     CnncliError
         Where an output is not a number.
     """
-    if lost := int(np.count_nonzero(~are_finite(outputs))):
+    from cnncli.nn import Inference
+
+    shape = network.graph.output_shape
+    size = max(1, min(batch, len(split), -(-_MOST_OUTPUTS // shape.size)))
+    loader = preprocessing.loader(split, size, threads=threads)
+    inference = Inference(network, size, threads=threads)
+    parts, lost = [], 0
+    for part in loader.epoch(0):
+        outputs = inference.run(part.x)
+        lost += int(np.count_nonzero(~are_finite(outputs)))
+        parts.append(task.kept(outputs, part))
+    if lost:
         raise CnncliError(
-            f"the outputs of the network for {lost:,} of {len(outputs):,} {task.noun} are not numbers: "
+            f"the outputs of the network for {lost:,} of {len(split):,} {task.noun} are not numbers: "
             "values overflow on their way; expected finite outputs",
             "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
         )
-    return task.evaluation(np.arange(len(outputs), dtype=np.intp), targets, outputs)
+    return np.concatenate(parts) if parts else np.zeros((0, shape.size), np.float32)
+
+
+def evaluated(kept: NDArray[Any], targets: "Targets", task: "Task") -> "Evaluation":
+    """What a task says of what it kept of the outputs for N images."""
+    return task.evaluation(np.arange(len(kept), dtype=np.intp), targets, kept)

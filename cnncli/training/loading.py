@@ -11,6 +11,7 @@ from cnncli.data.prepare import InputSpec
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.tasks import WORDS
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Task
 from cnncli.training.checkpoint import load_checkpoint
@@ -37,6 +38,7 @@ class Execution:
 
 
 USUAL = Execution()
+_FOR_TASK = {"classify": "a folder of images for each class", "segment": "digit-scenes"}
 
 
 def is_known(source: str) -> bool:
@@ -55,7 +57,7 @@ def load(
 ) -> Dataset:
     """The dataset: its images as weights to start from want them, or as the run that goes on has them."""
     set_max_pixels(options.max_pixels)
-    return load_dataset(
+    dataset = load_dataset(
         options.dataset,
         LoadOptions(
             image_options=ImageOptions(
@@ -72,8 +74,18 @@ def load(
             report=execution.report,
             layout=options.layout,
             whole=whole,
+            task=options.task,
         ),
     )
+    learned = dataset.targets.task
+    if options.task is not None and learned not in WORDS[options.task]:
+        own = next(word for word, tasks in WORDS.items() if learned in tasks)
+        raise CnncliError(
+            f"--task is {options.task}, but {shown(options.dataset)} is to {own}: its targets are of "
+            f"{learned}; expected data with targets for it",
+            f"Leave --task out, or give data to {options.task}, such as {_FOR_TASK[options.task]}.",
+        )
+    return dataset
 
 
 def list_as_written(folder: RunFolder, facts: Fields) -> ImageList:

@@ -11,17 +11,19 @@ from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
 from cnncli.models.choice import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
+from cnncli.tasks import WORDS
 from cnncli.training.schedules import parse_schedule
 
 # Options that runs of the first release lack.
-_LATER = frozenset(("splits", "label_column", "path_column", "text_column", "vectors", "size", "fit"))
+_LATER = frozenset(("splits", "label_column", "path_column", "text_column", "vectors", "size", "fit", "task"))
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
-_SEEN = 86_400  # images that a run without --epochs shows to the network, within these limits:
-_FEWEST, _MOST = 18, 100
-_OF_TEXTS = (48_000, 4, 30)  # the same of texts, which are learned by heart sooner …
-_TEXT_RATE = 0.2  # … at this part of the learning rate of images
+#: What a run without --epochs shows to the network, and the fewest and most epochs. Texts are learned by
+#: heart sooner, and an image with a target for each pixel teaches more.
+_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (10_000, 5, 100)}
+_TEXT_RATE = 0.2  # of the learning rate of images
+_PIXEL_BATCH = 16
 _STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:
 _SMALLEST_BATCH, _USUAL_BATCH = 8, 64
 
@@ -76,6 +78,8 @@ class TrainOptions:
         What images are brought to, ``N`` or ``WxH``. None: by the images.
     fit : str or None
         How images of other shapes are, of `FITS`. None: ``crop``, or as the checkpoint to start from has it.
+    task : str or None
+        What is to be learned of the data, a key of `tasks.WORDS`; None: what their targets say.
     max_pixels : int or None
         Larger images are left out; None: `DEFAULT_MAX_PIXELS`.
     """
@@ -107,6 +111,7 @@ class TrainOptions:
     vectors: str | None = None
     size: str | None = None
     fit: str | None = None
+    task: str | None = None
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
@@ -126,6 +131,8 @@ class TrainOptions:
         _one_of("--opt", self.opt, _OPTIMISERS)
         if self.fit is not None:
             _one_of("--fit", self.fit, FITS)
+        if self.task is not None:
+            _one_of("--task", self.task, tuple(WORDS))
         parse_size(self.size)
         parse_schedule(self.sched)
         parse_augment(self.augment)
@@ -141,20 +148,20 @@ class TrainOptions:
                 "Leave out one of the two.",
             )
 
-    def settled(self, images: int, *, noun: str = "images") -> "TrainOptions":
+    def settled(self, images: int, *, of: str = "images") -> "TrainOptions":
         """The same with a number for all that was left to choose.
 
         Parameters
         ----------
         images : int
             For training.
-        noun : str
-            What they are: ``images`` or ``texts``.
+        of : str
+            What there are targets for: ``images``, ``texts`` or ``pixels``.
         """
-        seen, fewest, most = _OF_TEXTS if noun == "texts" else (_SEEN, _FEWEST, _MOST)
+        seen, fewest, most = _SHOWN[of]
         by_images = min(most, max(fewest, -(-seen // max(1, images))))
-        share = _TEXT_RATE if noun == "texts" else 1.0
-        batch = self.batch_size or usual_batch(images)
+        share = _TEXT_RATE if of == "texts" else 1.0
+        batch = self.batch_size or min(usual_batch(images), _PIXEL_BATCH if of == "pixels" else _USUAL_BATCH)
         return replace(
             self,
             epochs=self.epochs or by_images,

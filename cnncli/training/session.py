@@ -184,18 +184,26 @@ def begin(
     start, assumed = starting_point(options.init, options.model)
     dataset = load(options, execution, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
-    settled = options.settled(len(dataset.train), noun=dataset.noun)
+    learned = task_named(dataset.targets.task)
+    settled = options.settled(len(dataset.train), of="pixels" if learned.is_dense else dataset.noun)
     if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
     made = inputs_of(dataset, start, settled, threads)
     settled, preprocessing = made.options, made.preprocessing
     dataset = replace(dataset, warnings=(*dataset.warnings, *made.warnings))
-    task = task_named(dataset.targets.task).of(dataset.targets)
+    task = learned.of(dataset.targets)
     layers = settled.model
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
-    model = architecture(layers, preprocessing.shape, len(task.outputs), seed=settled.seed, words=made.words)
+    model = architecture(
+        layers,
+        preprocessing.shape,
+        len(task.outputs),
+        seed=settled.seed,
+        words=made.words,
+        of="pixels" if task.is_dense else task.noun,
+    )
     if start and options.model == "auto":
         model = replace(model, name=start.architecture.name)
     graph = model.graph()

@@ -32,7 +32,7 @@ def test_parameters(name, shape, classes, count):
 NARROW = {"alexnet": 0.1, "googlenet": 0.25, "resnet50": 0.25, "resnet101": 0.25}
 
 
-OF_IMAGES = [name for name, model in MODELS.items() if not model.words]
+OF_IMAGES = [name for name, model in MODELS.items() if model.of == "images"]
 
 
 @pytest.mark.parametrize(("name", "channels"), list(zip(OF_IMAGES, cycle((1, 3)), strict=False)))

@@ -105,6 +105,7 @@ class Box:
     name: ClassVar[str] = "box"
     noun: ClassVar[str] = "images"
     output_noun: ClassVar[str] = "edges"
+    is_dense: ClassVar[bool] = False
     draws_bars: ClassVar[bool] = False
     watched: ClassVar[Metric] = Metric("error", higher_is_better=False, is_share=False)
     outputs: ClassVar[tuple[str, ...]] = EDGES
@@ -149,8 +150,11 @@ class Box:
     def metrics(self, tally, images):
         return {"error": tally["pixels"] / images}
 
-    def evaluation(self, indices, targets, outputs):
-        return BoxEvaluation(indices, targets.edges, SIDE * outputs)
+    def kept(self, outputs, batch):
+        return outputs
+
+    def evaluation(self, indices, targets, kept):
+        return BoxEvaluation(indices, targets.edges, SIDE * kept)
 
     def no_result(self):
         return {"images": 0, "error": None, "loss": None}

@@ -19,7 +19,7 @@ NETWORK = (
 )
 MODEL = option("--model", "-m", help=f"{NETWORK}  [default: digits]", metavar="CHECKPOINT")
 DATASET = argument(
-    "mnist, fashion-mnist, cifar10 or movie-reviews; a folder of class folders or of IDX files; "
+    "mnist, fashion-mnist, cifar10, movie-reviews or digit-scenes; a folder of class folders or of IDX files; "
     "an .npz; a .csv or .tsv (path,label or text,label).",
     metavar="DATASET",
 )

@@ -35,6 +35,11 @@ class Settings:
     output: str | None = option(
         "--output", "-o", help="Folder to write to.  [default: runs/DATASET-MODEL]", metavar="RUN"
     )
+    task: str | None = option(
+        "--task",
+        help="What to learn: classify images or texts, segment images.  [default: by the data]",
+        metavar="WORD",
+    )
     epochs: int | None = option(
         "--epochs",
         help="Passes over the training data.  [default: 18 to 100, by the number of images]",

@@ -105,8 +105,9 @@ class Subject:
 
     @property
     def outputs(self) -> Floats:
-        """What the network computes of the image before the softmax, (K,)."""
-        return self.activations([self.graph.output])[self.graph.output].reshape(-1)
+        """What the network computes of the image before the softmax, (K,), or (H, W, K) of each pixel."""
+        outputs = self.activations([self.graph.output])[self.graph.output]
+        return outputs.reshape(-1) if outputs.shape[:2] == (1, 1) else outputs
 
 
 class Progress(Protocol):

@@ -1,0 +1,123 @@
+"""Pixel labels: the targets of images of which each pixel belongs to one of K classes.
+
+Legend: N images of H rows and W columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.identity import row_digests
+from cnncli.errors import CnncliError
+from cnncli.text import listed
+
+UNLABELLED = 255  # in a map: a pixel that does not count
+Maps = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelLabels:
+    """The classes of the pixels of N images.
+
+    Attributes
+    ----------
+    maps : ndarray, shape (N, H, W), uint8
+        0 to K - 1; `UNLABELLED` where a pixel does not count.
+    classes : tuple of str
+        K names, at most 255.
+    """
+
+    maps: Maps
+    classes: tuple[str, ...]
+    task: ClassVar[str] = "segmentation"
+    noun: ClassVar[str] = "images"
+    groups: ClassVar[None] = None
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def take(self, positions: NDArray[np.intp]) -> Self:
+        """The maps at these positions."""
+        return replace(self, maps=self.maps[positions])
+
+    def joined(self, others: "Sequence[PixelLabels]") -> Self:
+        """These, and after them others of the same classes."""
+        return replace(self, maps=np.concatenate([self.maps, *(each.maps for each in others)]))
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) whether a pixel of an image has a label."""
+        return np.asarray((self.maps != UNLABELLED).any(axis=(1, 2)))
+
+    @property
+    def identities(self) -> NDArray[np.uint64]:
+        """(N,) hashes of the maps."""
+        return row_digests(np.ascontiguousarray(self.maps))
+
+    def texts(self) -> list[str]:
+        """Pixels of each class that an image has, such as ``coin 2,310, ground 14,074``."""
+        return [self._counted(each) for each in self.maps]
+
+    def _counted(self, pixels: Maps) -> str:
+        counts = np.bincount(pixels.ravel(), minlength=256)[: len(self.classes)]
+        return ", ".join(f"{self.classes[k]} {counts[k]:,}" for k in np.flatnonzero(counts))
+
+    def moved(self, moves: NDArray[np.float32] | None) -> NDArray[np.int64]:
+        """(N, H, W) classes of the pixels of a batch, of which augmentation moved the images.
+
+        Each pixel has the label of the nearest one that it shows; -1 where it has none, or shows what lies
+        beyond the image.
+
+        Parameters
+        ----------
+        moves : ndarray, shape (N, 2, 3), or None
+            `Batch.moves`; None: nothing has moved.
+        """
+        maps = self.maps
+        if moves is not None:
+            height, width = maps.shape[1:]
+            place = np.stack([*np.meshgrid(np.arange(width), np.arange(height)), np.ones((height, width))])
+            x, y = np.rint(np.einsum("nij,jhw->inhw", moves, place.astype(np.float32)))
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            column, row = (np.where(inside, each, 0).astype(np.intp) for each in (x, y))
+            maps = np.where(inside, maps[np.arange(len(maps))[:, None, None], row, column], UNLABELLED)
+        labels = maps.astype(np.int64)
+        labels[labels == UNLABELLED] = -1
+        return labels
+
+    def check_learnable(self, dataset: str, warnings: Sequence[str]) -> None:
+        """Refuse maps of a single class.
+
+        Raises
+        ------
+        CnncliError
+            Where there are fewer than two.
+        """
+        present = np.flatnonzero(self._pixels())
+        if len(present) < 2:
+            only = self.classes[int(present[0])] if len(present) else "none"
+            why = "".join(f"; {each}" for each in warnings)
+            raise CnncliError(
+                f"{dataset} has training masks of one class only, {only}{why}; expected two or more",
+                "Add images with another class: there is nothing to tell apart yet.",
+            )
+
+    def problems(self, test: "PixelLabels") -> tuple[str, ...]:
+        """Warnings about classes that cannot be learned or cannot be tested."""
+        warnings = []
+        absent, untested = (
+            [name for name, count in zip(self.classes, each._pixels(), strict=True) if not count]
+            for each in (self, test)
+        )
+        if absent:
+            warnings.append(f"no training mask has {listed(absent)}: these classes cannot be learned")
+        if untested and len(test):
+            warnings.append(f"no test mask has {listed(untested)}: how well they are found is not measured")
+        return tuple(warnings)
+
+    def _pixels(self) -> NDArray[np.int64]:
+        """(K,) of each class."""
+        return np.bincount(self.maps.ravel(), minlength=256)[: len(self.classes)]

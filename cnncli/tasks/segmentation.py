@@ -1,0 +1,273 @@
+"""Segmentation: one class for each pixel.
+
+Legend: N images, H rows, W columns, K classes. Outputs (N, H, W, K) are before the softmax.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checked import Fields, MalformedError
+from cnncli.errors import CnncliError, OptionError
+from cnncli.nn import Dice, SoftmaxCrossEntropy
+from cnncli.tasks.class_weights import class_weights
+from cnncli.tasks.softmax import log_softmax
+from cnncli.tasks.task import Metric, Tally, same_for_all
+
+if TYPE_CHECKING:
+    from cnncli.data.loader import Batch
+    from cnncli.data.pixel_labels import PixelLabels
+    from cnncli.data.targets import Targets
+    from cnncli.nn import Term
+    from cnncli.tasks.map_evaluation import MapEvaluation
+    from cnncli.tasks.task import Decoded, Task
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMap:
+    """What a network sees in each pixel of one image.
+
+    Attributes
+    ----------
+    map : ndarray, shape (H, W), int64
+        The likeliest class of each pixel.
+    classes : tuple of str
+        K names.
+    """
+
+    map: Labels
+    classes: tuple[str, ...]
+
+    @property
+    def areas(self) -> list[tuple[str, int]]:
+        """Classes that are seen, with their pixels, the largest first."""
+        counts = np.bincount(self.map.ravel(), minlength=len(self.classes))
+        order = np.argsort(-counts, kind="stable")
+        return [(self.classes[k], int(counts[k])) for k in order if counts[k]]
+
+    def record(self) -> dict[str, Any]:
+        """``{"areas": [{"label": …, "pixels": …, "share": …}, …]}``."""
+        areas = [
+            {"label": name, "pixels": pixels, "share": round(pixels / self.map.size, 6)}
+            for name, pixels in self.areas
+        ]
+        return {"areas": areas}
+
+    def cells(self) -> list[str]:
+        """Labels, each with its share of the image after it."""
+        return [cell for name, pixels in self.areas for cell in (name, f"{pixels / self.map.size:.6f}")]
+
+    def bars(self) -> list[tuple[str, float]]:
+        """Labels and their shares of the image."""
+        return [(name, pixels / self.map.size) for name, pixels in self.areas]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """One of K classes for each pixel of an image.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        K names, in the order of the outputs.
+    smoothing : float
+        Label smoothing of the cross-entropy, 0 to 1.
+    weights : tuple of float or None
+        How much each class counts in the cross-entropy.
+    """
+
+    classes: tuple[str, ...]
+    smoothing: float = 0.0
+    weights: tuple[float, ...] | None = None
+    name: ClassVar[str] = "segmentation"
+    noun: ClassVar[str] = "images"
+    output_noun: ClassVar[str] = "classes"
+    is_dense: ClassVar[bool] = True
+    draws_bars: ClassVar[bool] = True
+    watched: ClassVar[Metric] = Metric("iou")
+
+    @classmethod
+    def of(cls, targets: "Targets") -> Self:
+        """Of the classes that maps are numbers of."""
+        return cls(_maps(targets).classes)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """The reverse of `settings`.
+
+        Raises
+        ------
+        MalformedError
+            Where ``classes`` are no names, or none.
+        """
+        classes = fields.texts("classes")
+        if not classes:
+            raise MalformedError("classes is empty; expected their names")
+        return cls(classes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The names of the classes."""
+        return {"classes": self.classes}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.classes
+
+    def difference(self, targets: "Targets") -> str:
+        """Say that pixels are of other classes."""
+        from cnncli.text import listed
+
+        found = _maps(targets).classes
+        if found == self.classes:
+            return ""
+        return f"the classes are {listed(found)}, not {listed(self.classes)}"
+
+    def as_known(self, targets: "Targets", dataset: str) -> "PixelLabels":
+        """Maps in the network's numbering.
+
+        Raises
+        ------
+        CnncliError
+            Where the network does not know one of the classes.
+        """
+        from cnncli.data.pixel_labels import UNLABELLED
+        from cnncli.files.faults import in_unicode
+
+        found = _maps(targets)
+        missing = [name for name in found.classes if name not in self.classes]
+        if missing:
+            raise CnncliError(
+                f"{in_unicode(dataset)} has masks of {in_unicode(missing[0])}; expected classes of the "
+                f"network: {', '.join(map(in_unicode, self.classes))}",
+                "Give the checkpoint that was trained on such masks with -m.",
+            )
+        numbers = np.full(256, UNLABELLED, np.uint8)
+        numbers[: len(found.classes)] = [self.classes.index(name) for name in found.classes]
+        return replace(found, maps=numbers[found.maps], classes=self.classes)
+
+    def rows_of(self, other: "Task") -> list[int]:
+        """The outputs of the same classes, by their names."""
+        known = {name: row for row, name in enumerate(other.outputs)}
+        return [known.get(name, -1) for name in self.classes]
+
+    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
+        """With label smoothing and class weights as the options say."""
+        if "mixup" in options["augment"]:
+            raise OptionError(
+                f"--augment is {options['augment']!r}, but images with masks cannot be blended; expected no "
+                "mixup",
+                "Leave mixup out.",
+            )
+        weights = None
+        if options["class_weights"]:
+            pixels = np.bincount(_maps(targets).maps.ravel(), minlength=256)[: len(self.classes)]
+            weights = tuple(float(w) for w in class_weights(pixels))
+        return replace(self, smoothing=options["smoothing"], weights=weights)
+
+    def objective(self, outputs: Sequence[str]) -> "list[Term]":
+        """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""
+        entropy = SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
+        return same_for_all(entropy, outputs) + same_for_all(Dice(), outputs)
+
+    def encode(self, batch: "Batch") -> NDArray[np.generic]:
+        """(n, H, W) true classes of the pixels as the images show them; -1 where there is none."""
+        return _maps(batch.targets).moved(batch.moves)
+
+    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+        """(n,) mean cross-entropy of the pixels that have a class."""
+        labels = self.encode(batch).astype(np.intp)
+        counted = labels >= 0
+        shares = log_softmax(outputs.reshape(-1, outputs.shape[-1])).reshape(outputs.shape)
+        at_label = np.take_along_axis(shares, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+        return np.asarray(
+            -(at_label * counted).sum(axis=(1, 2)) / np.maximum(1, counted.sum(axis=(1, 2))), np.float64
+        )
+
+    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
+        """Of each class: pixels that are rightly found, that are found, and that are there."""
+        labels = self.encode(batch).astype(np.intp).ravel()
+        counted = labels >= 0
+        found = outputs.reshape(-1, outputs.shape[-1]).argmax(axis=1)[counted]
+        true, count = labels[counted], len(self.classes)
+        both = np.bincount(true[found == true], minlength=count)
+        sums = {
+            "right": both,
+            "found": np.bincount(found, minlength=count),
+            "true": np.bincount(true, minlength=count),
+        }
+        return {f"{what} {k}": int(sums[what][k]) for what in sums for k in range(count)}
+
+    def metrics(self, tally: Tally, images: int) -> dict[str, float]:
+        """Mean over the classes of the intersection over union, and the share of pixels that are right.
+
+        Classes that are neither there nor found are left out.
+        """
+        del images
+        right, found, true = (
+            np.array([tally[f"{what} {k}"] for k in range(len(self.classes))], np.float64)
+            for what in ("right", "found", "true")
+        )
+        union = found + true - right
+        there = union > 0
+        return {
+            "iou": float((right[there] / union[there]).mean()) if there.any() else 0.0,
+            "pixel_accuracy": float(right.sum() / max(1.0, true.sum())),
+        }
+
+    def kept(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+        """(n, K * K + 1) of each image, pixels by true and predicted class, row by row, and the loss."""
+        labels = self.encode(batch).astype(np.intp)
+        found, count = outputs.argmax(axis=-1), len(self.classes)
+        rows = [
+            np.bincount(count * true[true >= 0] + seen[true >= 0], minlength=count * count)
+            for true, seen in zip(labels, found, strict=True)
+        ]
+        return np.column_stack([np.array(rows, np.float64), self.losses(outputs, batch)])
+
+    def evaluation(
+        self, indices: NDArray[np.intp], targets: "Targets", kept: NDArray[np.float64]
+    ) -> "MapEvaluation":
+        """Judge pixels by true and predicted class."""
+        from cnncli.tasks.map_evaluation import MapEvaluation
+
+        del targets
+        count = len(self.classes)
+        confusions = kept[:, :-1].astype(np.int64).reshape(len(kept), count, count)
+        return MapEvaluation(indices, confusions, kept[:, -1], self.classes)
+
+    def no_result(self) -> dict[str, Any]:
+        """No images, and no scores."""
+        return {"images": 0, "iou": None, "pixel_accuracy": None, "loss": None}
+
+    def sentence(self, result: Mapping[str, Any]) -> str:
+        """Mean intersection over union, and the share of pixels that are right."""
+        images, pixels = f"{result['images']:,} images", f"{result['pixel_accuracy']:.2%}"
+        return f"mean IoU {result['iou']:.2%} ({images}), pixels {pixels}"
+
+    def decode(self, outputs: Floats, *, top: int) -> "list[Decoded]":
+        """The likeliest class of each pixel."""
+        del top
+        return [ClassMap(each.argmax(axis=-1).astype(np.int64), self.classes) for each in outputs]
+
+    def columns(self, top: int) -> list[str]:
+        """``label, share, label_2, share_2, …``."""
+        del top
+        marks = [f"_{rank}" if rank > 1 else "" for rank in range(1, len(self.classes) + 1)]
+        return [column for mark in marks for column in (f"label{mark}", f"share{mark}")]
+
+
+def _maps(targets: "Targets") -> "PixelLabels":
+    """Targets, which are maps of classes where the task is this one."""
+    from cnncli.data.pixel_labels import PixelLabels
+
+    if not isinstance(targets, PixelLabels):
+        raise TypeError(f"targets are {type(targets).__name__}; expected PixelLabels")
+    return targets

@@ -1,0 +1,184 @@
+"""Segmentation: targets that move with pixels, scores against scikit-learn and plain loops, runs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnncli.cli.run import run
+from cnncli.data import load
+from cnncli.data.assemble import DatasetDescription, from_arrays
+from cnncli.data.augment import Augment
+from cnncli.data.loader import Batch, Loader
+from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
+from cnncli.errors import CnncliError
+from cnncli.tasks.segmentation import Segmentation
+from cnncli.training.checkpoint import load_checkpoint
+
+CLASSES = ("ground", "square", "ring")
+COUNT, SIDE = 160, 16
+
+
+def shapes(load_options):
+    """Bright squares and dark frames on gray."""
+    random = np.random.default_rng(8)
+    images = random.integers(110, 140, (COUNT, SIDE, SIDE, 1)).astype(np.uint8)
+    maps = np.zeros((COUNT, SIDE, SIDE), np.uint8)
+    for image, pixels, kind in zip(images, maps, random.integers(1, 3, COUNT), strict=True):
+        top, left = random.integers(0, 9, 2)
+        pixels[top : top + 7, left : left + 7] = kind
+        if kind == 2:
+            pixels[top + 2 : top + 5, left + 2 : left + 5] = 0
+        image[pixels == 1] = 220
+        image[pixels == 2] = 30
+    maps[:, 0, 0] = UNLABELLED
+    found = DatasetDescription(name="shapes", provenance="made up", known="shapes")
+    return from_arrays(found, {"train": (images, PixelLabels(maps, CLASSES))}, load_options)
+
+
+@pytest.fixture
+def known(monkeypatch, tmp_path):
+    monkeypatch.setitem(load.NAMED, "shapes", shapes)
+    monkeypatch.chdir(tmp_path)
+
+
+def batch(maps, moves=None):
+    x = np.zeros((*maps.shape, 1), np.float32)
+    return Batch(x, PixelLabels(maps, CLASSES), np.arange(len(maps)), moves=moves)
+
+
+def test_labels_move_with_the_pixels(known):
+    """However an image is moved, the labels are where the brightness is."""
+    augment = Augment(flip=0.5, vflip=0.5, shift=3, border="edge")
+    mirrored = set()
+    for part in Loader(load.load_dataset("shapes").train, 32, augment=augment, shuffle=True).epoch(0):
+        labels = Segmentation(CLASSES).encode(part)
+        value = part.x[..., 0]
+        assert (labels[value > 0.7] == 1).mean() > 0.9  # edges are repeated beyond the image, without a label
+        assert np.isin(labels[value > 0.7], [1, -1]).all()
+        assert np.isin(labels[value < 0.3], [2, -1]).all()
+        assert np.isin(labels[(value > 0.4) & (value < 0.6)], [0, -1]).all()
+        mirrored |= {tuple(np.sign(move[:, :2]).ravel()) for move in part.moves}
+    assert len(mirrored) == 4
+
+
+def test_what_lies_beyond_the_image_has_no_label():
+    maps = np.arange(12, dtype=np.uint8).reshape(1, 3, 4) % 3
+    moves = np.array([[[1, 0, 1], [0, 1, -1]]], np.float32)  # looks one to the right and one up
+    moved = PixelLabels(maps, CLASSES).moved(moves)[0]
+    expected = np.full((3, 4), -1)
+    for y in range(3):
+        for x in range(4):
+            if y - 1 >= 0 and x + 1 < 4:
+                expected[y, x] = maps[0, y - 1, x + 1]
+    np.testing.assert_array_equal(moved, expected)
+
+
+def judged(seed=0, count=7):
+    random = np.random.default_rng(seed)
+    maps = random.integers(0, 2, (count, 5, 6)).astype(np.uint8)  # no ring is there …
+    maps[random.uniform(size=maps.shape) < 0.2] = UNLABELLED
+    outputs = random.standard_normal((count, 5, 6, 3)).astype(np.float32)
+    outputs[..., 2] -= 100  # … nor found
+    task = Segmentation(CLASSES)
+    return task, task.kept(outputs, batch(maps)), maps, outputs
+
+
+def test_scores_against_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    task, kept, maps, outputs = judged()
+    found = task.evaluation(np.arange(len(maps)), PixelLabels(maps, CLASSES), kept)
+    counted = maps != UNLABELLED
+    true, seen = maps[counted], outputs.argmax(-1)[counted]
+    overlaps = metrics.jaccard_score(true, seen, average=None, labels=[0, 1])
+    np.testing.assert_allclose(found.overlaps[:2], overlaps)
+    assert found.left_out == ["ring"]
+    assert found.iou == pytest.approx(overlaps.mean())
+    assert found.pixel_accuracy == pytest.approx(metrics.accuracy_score(true, seen))
+    scores = found.scores()
+    assert scores["classes"][1]["recall"] == round(metrics.recall_score(true, seen, pos_label=1), 6)
+    assert scores["classes"][1]["precision"] == round(metrics.precision_score(true, seen, pos_label=1), 6)
+    assert scores["classes"][2] == {
+        "label": "ring",
+        "iou": None,
+        "precision": None,
+        "recall": None,
+        "pixels": 0,
+    }
+    assert "left out, neither there nor found: ring" in found.report(80)
+
+
+def test_a_union_is_over_the_whole_set():
+    """Batches add up to the same number as all images at once, which the mean over images is not."""
+    task, kept, maps, outputs = judged(count=8)
+    whole = task.metrics(task.tally(outputs, batch(maps)), 8)
+    parts = [task.tally(outputs[at : at + 3], batch(maps[at : at + 3])) for at in (0, 3, 6)]
+    added = {name: sum(part[name] for part in parts) for name in parts[0]}
+    evaluation = task.evaluation(np.arange(8), PixelLabels(maps, CLASSES), kept)
+    assert task.metrics(added, 8) == whole
+    assert whole["iou"] == pytest.approx(evaluation.iou)
+    assert whole["pixel_accuracy"] == pytest.approx(evaluation.pixel_accuracy)
+
+
+def test_losses_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    task, _, maps, outputs = judged()
+    labels = torch.tensor(np.where(maps == UNLABELLED, -1, maps.astype(np.int64)))
+    scores = torch.tensor(outputs.astype(np.float64)).permute(0, 3, 1, 2)
+    each = torch.nn.functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none").sum((1, 2))
+    np.testing.assert_allclose(task.losses(outputs, batch(maps)), each / (labels >= 0).sum((1, 2)), rtol=1e-5)
+
+
+def test_numbers_of_another_data_set_become_the_network_s():
+    other = PixelLabels(np.array([[[0, 1, UNLABELLED]]], np.uint8), ("ring", "ground"))
+    known = Segmentation(CLASSES).as_known(other, "d")
+    assert known.maps.tolist() == [[[2, 0, UNLABELLED]]]
+    with pytest.raises(CnncliError, match="masks of coin; expected classes of the network"):
+        Segmentation(CLASSES).as_known(PixelLabels(other.maps, ("ring", "coin")), "d")
+
+
+def test_masks_of_one_class_teach_nothing():
+    with pytest.raises(CnncliError, match="masks of one class only, ground"):
+        PixelLabels(np.zeros((4, 2, 2), np.uint8), CLASSES).check_learnable("d", [])
+
+
+def train(*words):
+    return run(["train", "shapes", "--threads", "1", "-q", "-b", "16", *words])
+
+
+def test_a_run_learns_resumes_and_is_evaluated(known, capfd):
+    plan = ["-m", "unet:width=0.125", "--augment", "flip", "--sched", "constant", "--lr", "0.01"]
+    assert train("-o", "whole", "--epochs", "6", *plan) == 0
+    assert train("-o", "parts", "--epochs", "4", *plan) == 0
+    assert run(["train", "--resume", "parts", "--epochs", "6", "--threads", "1", "-q"]) == 0
+    whole, parts = (load_checkpoint(Path(name, "last.safetensors")) for name in ("whole", "parts"))
+    for name, array in whole.arrays.items():
+        assert np.array_equal(array, parts.arrays[name]), name
+    capfd.readouterr()
+    assert run(["evaluate", "shapes", "-m", "whole", "--json", "-q"]) == 0
+    scores = json.loads(capfd.readouterr().out)
+    assert scores["iou"] > 0.9
+    assert [each["label"] for each in scores["classes"]] == list(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-m", "lenet5"], "lenet5 is for images, but the data are masks"),
+        (["-m", "conv8 relu fc"], "conv8 relu fc is for images, but the data are masks"),
+        (["--augment", "mixup"], "images with masks cannot be blended"),
+        (["--task", "classify"], "--task is classify, but shapes is to segment"),
+        (["--task", "paint"], "--task is 'paint'; expected classify, segment"),
+    ],
+)
+def test_what_does_not_fit_masks_is_refused(known, capfd, words, message):
+    assert train("--epochs", "1", "-o", "run", *words) == 2 or not Path("run").exists()
+    assert message in capfd.readouterr().err.replace("\n", " ")
+
+
+def test_masks_need_data_that_have_them(known, capfd):
+    assert run(["train", "mnist", "--offline", "--task", "segment", "--epochs", "1", "-o", "run", "-q"])
+    assert "--task is segment, but mnist is to classify" in capfd.readouterr().err
+    assert run(["train", "mnist", "--offline", "-m", "unet", "--epochs", "1", "-o", "run", "-q"])
+    assert "unet is for masks, but the data are images" in capfd.readouterr().err
