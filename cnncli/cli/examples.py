@@ -68,7 +68,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Also write the confusion matrix and the misclassified images to a folder.",
         ),
         Example(
-            "cnncli evaluate annotations.json --predictions results.json",
+            "cnncli evaluate truth.json --predictions results.json",
             "Score the boxes or masks of any detector as COCO does.",
         ),
     ),

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
-from cnncli.tasks.class_weights import class_weights
 from cnncli.tasks.softmax import log_softmax, probabilities
 from cnncli.tasks.task import Metric, Tally, same_for_all
 
@@ -191,6 +190,8 @@ class Classification:
         """With label smoothing and class weights as the options say."""
         weights = None
         if options["class_weights"]:
+            from cnncli.tasks.class_weights import class_weights
+
             counts = np.bincount(_labels(targets).numbers, minlength=len(self.classes))
             weights = tuple(float(w) for w in class_weights(counts))
         return replace(self, smoothing=options["smoothing"], weights=weights)
