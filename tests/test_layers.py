@@ -26,6 +26,7 @@ FLOORS = {
     "nn": 2,
     "models": 3,
     "data": 3,
+    "attribution": 3,
     "tasks": 4,
     "training": 5,
     "views": 6,
@@ -47,6 +48,8 @@ ONLY = {
     "images": {*GROUND},
     "nn": {"core", "checked", *GROUND},
     "filters": {"core", "images", *GROUND},
+    # Methods ask for a network alone, whatever its task, so that a user of the library can too.
+    "attribution": {"nn", *GROUND},
     "models": {"nn", "images", "core", "checked", *GROUND},
     "data": {"nn", "images", "core", "checked", *GROUND},  # checked: annotations are JSON from outside
 }

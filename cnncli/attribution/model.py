@@ -1,0 +1,183 @@
+"""What every attribution method takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.nn import INPUT, Inference, Network
+from cnncli.nn.gradient import Gradient
+from cnncli.records import record
+
+Floats = NDArray[np.float32]
+BASELINES = ("mean", "blur")
+_LARGEST = 1 << 21  # values of the widest layer in a batch: 8 MB
+_MOST = 32  # images of a batch
+_BLUR = 0.08  # sigma of a blurred image, in units of its longer side
+
+
+class _Unseen:
+    def draw(self, done: int) -> None:
+        """Show nothing."""
+
+
+def unseen(count: int, unit: str) -> AbstractContextManager[Any]:
+    """Progress that nobody sees."""
+    del count, unit
+    return nullcontext(_Unseen())
+
+
+@record
+class Attribution:
+    """What a method says of one image and one class.
+
+    Attributes
+    ----------
+    values : ndarray, shape (h, w, c), float32
+        Of pixels and channels; of the positions of a layer, (h, w, 1).
+    heatmap : ndarray, shape (H, W), float32
+        Summed over channels, at the size of the input.
+    about : dict
+        How it was computed, as JSON.
+    """
+
+    values: Floats
+    heatmap: Floats
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What a user may choose.
+
+    Attributes
+    ----------
+    layer : str or None
+        Whose maps Grad-CAM weighs; None: it chooses.
+    baseline : str
+        What stands for nothing to see, of `BASELINES`: the mean colour of the training images, or the image
+        blurred.
+    seed : int
+        Of noise.
+    steps : int or None
+        Of integrated gradients; None: doubled until they are enough.
+    progress : callable
+        Of a number of items and their name in the plural: a context that shows how far the work is.
+    """
+
+    layer: str | None = None
+    baseline: str = "mean"
+    seed: int = 0
+    steps: int | None = None
+    progress: Callable[[int, str], AbstractContextManager[Any]] = unseen
+
+
+class Plans:
+    """A network with the plans that methods run, each made once.
+
+    Parameters
+    ----------
+    network : Network
+        Call `refresh` after its weights have changed.
+    threads : int or None
+        None: all cores.
+    """
+
+    def __init__(self, network: Network, *, threads: int | None = None) -> None:
+        self.network = network
+        self.threads = threads
+        self._gradients: dict[object, Gradient] = {}
+        self._inferences: dict[int, Inference] = {}
+
+    @property
+    def batch(self) -> int:
+        """Images at a time: many, as long as they take little memory."""
+        graph = self.network.graph
+        widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])
+        return max(2, min(_MOST, _LARGEST // widest))
+
+    def gradient(
+        self, batch: int, *, wrt: Collection[str] = (INPUT,), keep: Collection[str] = (), guided: bool = False
+    ) -> Gradient:
+        """As `Gradient`, of the main output."""
+        key = batch, tuple(wrt), tuple(keep), guided
+        if key not in self._gradients:
+            self._gradients[key] = Gradient(
+                self.network, batch, wrt=wrt, keep=keep, guided=guided, threads=self.threads
+            )
+        return self._gradients[key]
+
+    def outputs(self, images: Floats) -> Floats:
+        """(N, K) of any number of images, before the softmax."""
+        batch = min(self.batch, len(images))
+        if batch not in self._inferences:
+            self._inferences[batch] = Inference(self.network, batch, threads=self.threads)
+        return self._inferences[batch].run(images)
+
+    def refresh(self) -> None:
+        """Load the network's current weights into all plans."""
+        for gradient in self._gradients.values():
+            gradient.refresh()
+        for inference in self._inferences.values():
+            inference.refresh()
+
+
+class Method(NamedTuple):
+    """A method.
+
+    Attributes
+    ----------
+    about : str
+        What its heatmap shows, for help and completion.
+    reading : str
+        How to read it, with its weaknesses.
+    attribute : callable
+        Of `Plans`, an image (H, W, C), the index of a class, and `How`.
+    """
+
+    about: str
+    reading: str
+    attribute: Callable[[Plans, Floats, int, How], Attribution]
+
+
+def of_pixels(values: Floats, about: dict[str, Any]) -> Attribution:
+    """An attribution of each pixel and channel of the input."""
+    return Attribution(values, np.asarray(values.sum(-1, dtype=np.float64), np.float32), about)
+
+
+def baseline_of(x: Floats, kind: str) -> Floats:
+    """An image in which nothing is to be seen, (H, W, C); normalised images are 0 at the mean colour."""
+    return np.zeros_like(x) if kind == "mean" else blurred(x)
+
+
+def blurred(x: Floats) -> Floats:
+    """An image (H, W, C) without what is smaller than about a tenth of it."""
+    sigma = _BLUR * max(x.shape[:2])
+    reach = max(1, round(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    padded = np.pad(x.astype(np.float64), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view
+    rows = windows(padded, len(kernel), axis=0) @ kernel
+    return np.asarray(windows(rows, len(kernel), axis=1) @ kernel, np.float32)
+
+
+def enlarged(values: Floats, height: int, width: int) -> Floats:
+    """A map (h, w) at another size, by bilinear interpolation; centres of corner pixels stay at corners."""
+    rows, columns = _weights(values.shape[0], height), _weights(values.shape[1], width)
+    return np.asarray(rows @ values.astype(np.float64) @ columns.T, np.float32)
+
+
+def _weights(count: int, wanted: int) -> NDArray[np.float64]:
+    """(wanted, count): each wanted pixel from its two neighbours, as in PyTorch without align_corners."""
+    at = np.clip((np.arange(wanted) + 0.5) * count / wanted - 0.5, 0, count - 1)
+    below = np.minimum(at.astype(np.intp), max(count - 2, 0))
+    made = np.zeros((wanted, count))
+    made[np.arange(wanted), below] = 1 - (at - below)
+    made[np.arange(wanted), np.minimum(below + 1, count - 1)] += at - below
+    return made

@@ -1,0 +1,167 @@
+"""Attribution methods by their properties, and against their formulas in NumPy."""
+
+import numpy as np
+import pytest
+
+from cnncli.attribution import gradcam, occlusion
+from cnncli.attribution.methods import METHODS
+from cnncli.attribution.model import How, Plans, blurred, enlarged
+from cnncli.errors import CnncliError
+from cnncli.models.choice import build
+from cnncli.nn import (
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Graph,
+    Inference,
+    Linear,
+    MaxPool,
+    Network,
+    Relu,
+)
+from cnncli.nn.gradient import Gradient, of_class
+
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def network():
+    graph = Graph((SIDE, SIDE, 2))
+    graph.add(Conv(8, 3, padding=1), BatchNorm(), Relu(), MaxPool(2), Conv(6, 3, padding=1), Relu())
+    graph.add(Flatten(), Linear(3))
+    return Network(graph, seed=4)
+
+
+@pytest.fixture(scope="module")
+def plans(network):
+    return Plans(network, threads=1)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).standard_normal((SIDE, SIDE, 2), np.float32)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_heatmap_is_signed_and_as_large_as_the_image(name, plans, x):
+    found = METHODS[name].attribute(plans, x, 1, How())
+    assert found.heatmap.shape == (SIDE, SIDE)
+    assert found.heatmap.min() < 0 < found.heatmap.max()
+    again = METHODS[name].attribute(plans, x, 1, How())
+    assert again.heatmap.tobytes() == found.heatmap.tobytes()
+    other = METHODS[name].attribute(plans, x, 2, How())
+    assert np.abs(other.heatmap - found.heatmap).max() > 1e-3
+
+
+@pytest.mark.parametrize("baseline", ["mean", "blur"])
+def test_integrated_gradients_sum_to_the_difference(network, plans, x, baseline):
+    found = METHODS["integrated"].attribute(plans, x, 2, How(baseline=baseline))
+    base = np.zeros_like(x) if baseline == "mean" else blurred(x)
+    high, low = Inference(network, 2).run(np.stack([x, base]))[:, 2]
+    gap = abs(found.values.sum() - (high - low)) / abs(high - low)
+    assert gap <= 0.01
+    assert found.about["gap"] == pytest.approx(gap, abs=1e-4)
+    assert found.about["steps"] in (16, 32, 64, 128, 256, 512)
+
+
+def test_steps_are_doubled_only_as_often_as_needed_and_are_those_of_the_trapezoidal_rule(plans, x):
+    found = METHODS["integrated"].attribute(plans, x, 2, How())
+    steps = found.about["steps"]
+    direct = METHODS["integrated"].attribute(plans, x, 2, How(steps=steps))
+    np.testing.assert_allclose(found.values, direct.values, atol=1e-5)
+    if steps > 16:
+        before = METHODS["integrated"].attribute(plans, x, 2, How(steps=steps // 2))
+        assert before.about["gap"] > 0.01
+
+
+@pytest.mark.parametrize("size", [(12, 12), (9, 13)])
+def test_occlusion_equals_brute_force(size):
+    graph = Graph((*size, 1))
+    graph.add(Conv(4, 3), Relu(), Flatten(), Linear(2))
+    network = Network(graph, seed=1)
+    x = np.random.default_rng(0).standard_normal((*size, 1), np.float32)
+    found = METHODS["occlusion"].attribute(Plans(network, threads=1), x, 1, How())
+    side, stride = found.about["window"], found.about["stride"]
+    inference = Inference(network, 1, threads=1)
+    wanted = np.zeros(size)
+    falls = {
+        (row, column): inference.run(x[None])[0, 1] - inference.run(covered(x, row, column, side)[None])[0, 1]
+        for row in occlusion.starts(size[0], side, stride)
+        for column in occlusion.starts(size[1], side, stride)
+    }
+    for (row, column), _ in np.ndenumerate(wanted):
+        over = [fall for (r, c), fall in falls.items() if 0 <= row - r < side and 0 <= column - c < side]
+        assert over
+        wanted[row, column] = np.mean(over)
+    np.testing.assert_allclose(found.heatmap, wanted, atol=1e-5)
+
+
+def covered(x, row, column, side):
+    made = x.copy()
+    made[row : row + side, column : column + side] = 0
+    return made
+
+
+def test_gradcam_equals_its_formula(network, plans, x):
+    found = METHODS["gradcam"].attribute(plans, x, 0, How())
+    flow = Gradient(network, 1, wrt=("relu2",), keep=("relu2",)).run(x[None], of_class(0))
+    maps, slopes = flow.activations["relu2"][0], flow.gradients["relu2"][0]
+    wanted = sum(slopes[..., k].mean() * maps[..., k] for k in range(6))
+    assert found.about["layer"] == "relu2"
+    np.testing.assert_allclose(found.values[..., 0], wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.heatmap, enlarged(found.values[..., 0], SIDE, SIDE))
+
+
+def test_gradcam_before_a_global_pooling_is_the_class_activation_map():
+    """With only a pooling and a linear layer behind, the weights are those of the class over the pixels."""
+    graph = Graph((8, 8, 1))
+    graph.add(Conv(5, 3, padding=1), BatchNorm(), Relu(), GlobalAvgPool(), Linear(3))
+    network = Network(graph, seed=2)
+    x = np.random.default_rng(0).standard_normal((8, 8, 1), np.float32)
+    found = METHODS["gradcam"].attribute(Plans(network), x, 1, How())
+    assert found.about["layer"] == "relu1"
+    maps = Inference(network, 1, keep=("relu1",)).activations(x[None])["relu1"][0]
+    np.testing.assert_allclose(
+        found.values[..., 0], maps @ network.array("linear1.weight")[1] / 64, atol=1e-6
+    )
+
+
+LAYERS = {
+    "lenet5": (28, 1, "relu2"),
+    "alexnet": (96, 3, "features.11"),
+    "resnet20": (32, 3, "l.8.relu"),
+    "seresnet20": (32, 3, "l.8.relu"),
+    "googlenet": (96, 3, "inception5b.concat"),
+    "squeezenet1.1": (64, 3, "classifier.2"),
+    "efficientnet-lite0": (64, 3, "act2"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_layer_of_gradcam(name):
+    side, channels, wanted = LAYERS[name]
+    graph = build(name, (side, side, channels), 5)
+    assert gradcam.chosen_layer(graph) == wanted
+    assert graph.shape_of(wanted).height > 1
+
+
+def test_maps_are_enlarged_as_in_pytorch():
+    """By hand: 2 to 4 along rows and columns, without aligned corners."""
+    values = np.array([[0, 4], [8, 12]], np.float32)
+    row = np.array([0, 1, 3, 4])
+    np.testing.assert_allclose(enlarged(values, 4, 4), row[None] + 2 * row[:, None])
+    np.testing.assert_allclose(enlarged(np.ones((1, 1), np.float32), 3, 2), 1)
+
+
+def test_what_is_wrong_is_refused(plans, x):
+    with pytest.raises(CnncliError, match=r"there is no layer 'relu9' .* conv1, batchnorm1, relu1"):
+        METHODS["gradcam"].attribute(plans, x, 0, How(layer="relu9"))
+    with pytest.raises(CnncliError, match="there is no layer 'linear1' with maps"):
+        METHODS["gradcam"].attribute(plans, x, 0, How(layer="linear1"))
+    graph = Graph((4, 4, 1))
+    graph.add(Flatten(), Linear(3))
+    with pytest.raises(CnncliError, match="no convolution with maps of more than one pixel"):
+        METHODS["gradcam"].attribute(Plans(Network(graph)), x[:4, :4, :1].copy(), 0, How())
+    with pytest.raises(CnncliError, match="class 3 of 3"):
+        METHODS["saliency"].attribute(plans, x, 3, How())
