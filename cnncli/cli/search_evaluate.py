@@ -39,7 +39,7 @@ def run(settings: Settings, *, threads: int) -> int:
     labelled, failed = _labelled(folder, settings)
     name = settings.model or suiting_model([*labelled], quiet=settings.quiet)
     embedding = load_embedding(name, threads=threads)
-    vectors, labels, unread = _vectors(labelled, embedding, settings, threads)
+    vectors, labels, digests, unread = _vectors(labelled, embedding, settings, threads)
     classes = sorted(set(labels))
     numbers = np.array([classes.index(label) for label in labels], np.int64)
     if len(classes) < 2 or max(np.bincount(numbers)) < 2:
@@ -48,6 +48,10 @@ def run(settings: Settings, *, threads: int) -> int:
             "expected two classes, and two images of one",
             "Put the images of each class into a folder of its own.",
         )
+    copies = len(digests) - len(set(digests))
+    if copies and not settings.quiet:
+        what = "1 image is a copy of another" if copies == 1 else f"{copies:,} images are copies of others"
+        report(f"note: {what}: copies find each other, and scores are the better for it")
     scores = {each: leave_one_out(rows, numbers) for each, rows in vectors.items()}
     _tell(folder, (len(numbers), len(classes)), scores, embedding, json=settings.json)
     return SOME_FAILED if failed or unread else DONE
@@ -63,14 +67,16 @@ def _labelled(folder: str, settings: Settings) -> tuple[dict[str, str], int]:
     depth = 1 if tops and all(split_of(top) for top in tops) else 0
     found = {path: below[depth] for path, below in parts if len(below) > depth}
     if len(found) < len(parts) and not settings.quiet:
-        report(f"note: {len(parts) - len(found):,} images lie in no class folder: left out")
+        left = len(parts) - len(found)
+        what = "1 image lies" if left == 1 else f"{left:,} images lie"
+        report(f"note: {what} in no class folder: left out")
     return found, len(faults)
 
 
 def _vectors(
     labelled: Mapping[str, str], embedding: Embedding, settings: Settings, threads: int
-) -> tuple[dict[str, Floats], list[str], int]:
-    """Vectors of the network and of what it is compared with, their classes, and how many have none."""
+) -> tuple[dict[str, Floats], list[str], list[str], int]:
+    """Vectors of the network and of what it is compared with, classes, digests, and how many have none."""
     plain: dict[str, dict[str, Floats]] = {}
 
     def read(name: str) -> ReadImage | CnncliError:
@@ -81,6 +87,7 @@ def _vectors(
 
     rows: dict[str, list[Floats]] = {each: [] for each in ("network", *BASELINES)}
     labels: list[str] = []
+    digests: list[str] = []
     failed = 0
     runs = embedded([*labelled], read, embedding.embedder, threads=threads, quiet=settings.quiet)
     with closing(runs):
@@ -91,10 +98,11 @@ def _vectors(
                     settle(each, debug=settings.debug)
                 elif each.vector is not None:
                     labels.append(labelled[name])
+                    digests.append(each.digest)
                     for kind, vector in {"network": each.vector, **plain.pop(name)}.items():
                         rows[kind].append(vector)
     stacked = {each: np.array(found, np.float32) for each, found in rows.items()}
-    return stacked, labels, failed
+    return stacked, labels, digests, failed
 
 
 def _tell(

@@ -87,7 +87,7 @@ def run(settings: Settings, *, threads: int) -> int:
             images = _index(found, indexing, embedding, (before, count), settings, threads=threads)
             if not images:
                 raise CnncliError(
-                    f"none of {len(found.files):,} images could be read: there is no gallery of them",
+                    f"no image of {len(found.files):,} could be read; expected one at least for a gallery",
                     "Look at the errors above.",
                 )
             indexing.publish(images, folders, begun=begun)

@@ -201,7 +201,7 @@ def _duplicates(gallery: Gallery, settings: Settings, threads: int) -> int:
             heading = _heading(group) if sys.stdout.isatty() else str(number)
             write_stdout(encoded("".join(f"{line}\n" for line in _lines(heading, hits))))
         if sheet is not None:
-            sheet.add(hits[0].file, hits[1:], note=_heading(group))
+            sheet.add(hits[0].file, hits[1:], name=hits[0].below, note=_heading(group))
     if not settings.quiet:
         exact = sum(group.exact for group in found)
         groups_said = "1 group" if len(found) == 1 else f"{len(found):,} groups"

@@ -89,6 +89,7 @@ class Sheet:
         hits: Sequence[Hit],
         *,
         data: bytes | None = None,
+        name: str = "",
         note: str = "",
     ) -> None:
         """Add a row.
@@ -101,10 +102,10 @@ class Sheet:
             The nearest first.
         data : bytes or None
             The query's file, if it came on standard input.
-        note : str
-            Said under the query.
+        name, note : str
+            Written under the query; without a name, that of its file.
         """
-        name = "standard input" if query == STREAM else os.path.basename(query)  # noqa: PTH119
+        name = name or ("standard input" if query == STREAM else os.path.basename(query))  # noqa: PTH119
         shots = tuple(Shot(self._picture(hit.file), shown(hit.below), hit.distance) for hit in hits)
         self._rows.append(SheetRow(Shot(self._picture(query, data), shown(name), note=note), shots))
 

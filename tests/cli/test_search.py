@@ -219,14 +219,18 @@ def test_evaluate_measures_beside_what_needs_no_network(run, photos):
     done = run("search", "evaluate", "classes", "--json", "-m", "digits")
     about = done.results[0]
     assert (done.code, about["images"], about["classes"], about["queries"]) == (0, 8, 2, 8)
-    assert "1 images lie in no class folder" in done.err
+    assert "1 image lies in no class folder" in done.err
     assert about["map"] == about["recall"]["1"] == 1
     for name in ("pixels", "histogram"):
         assert about["margin"][name] == pytest.approx(
             about["map"] - about["baselines"][name]["map"], abs=2e-6
         )
+    assert "are copies of others" not in done.err
+    shutil.copy(photos.parent / "classes/test/3/1.png", photos.parent / "classes/test/3/copy.png")
+    done = run("search", "evaluate", "classes", "-m", "digits")
+    assert "note: 1 image is a copy of another" in done.err
     lines = run("search", "evaluate", "classes", "-q").lines
-    assert lines[0] == "8 images of 2 classes, each searched for among all others"
+    assert lines[0] == "9 images of 2 classes, each searched for among all others"
     assert lines[1].split() == ["mAP", "recall@1", "recall@5", "recall@10"]
 
 
@@ -273,7 +277,7 @@ def test_folders_without_images_make_no_gallery(run, tmp_path):
     (tmp_path / "empty/bad.png").touch()
     done = run("search", "index", "empty", "-o", "gallery")
     assert done.code == 1
-    assert "none of 1 images could be read" in done.err
+    assert "no image of 1 could be read" in done.err
     assert not (tmp_path / "gallery").exists()
 
 
