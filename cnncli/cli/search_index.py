@@ -29,7 +29,7 @@ from cnncli.files.faults import in_unicode, shown
 from cnncli.images.formats import READ_SUFFIXES
 from cnncli.records import record
 from cnncli.tasks.retrieval.gallery import Gallery, Image, Model, is_gallery, open_gallery
-from cnncli.tasks.retrieval.indexing import UNFINISHED, Indexing, reserved, unchanged
+from cnncli.tasks.retrieval.indexing import Indexing, belongs, reserved, unchanged
 
 
 @record
@@ -109,7 +109,7 @@ def _gallery_before(path: Path) -> Gallery | None:
         return open_gallery(path)
     with suppress(FileNotFoundError):
         try:
-            others = {entry.name for entry in path.iterdir()} - {UNFINISHED}
+            others = [entry for entry in path.iterdir() if not belongs(entry.name)]
         except (NotADirectoryError, ValueError) as error:
             raise UsageError(
                 f"-o {shown(path)} is no folder; expected one for a gallery", "Choose another name with -o."

@@ -130,6 +130,15 @@ def test_killed_it_goes_on_and_the_gallery_is_the_same(start, run, photos, tmp_p
     assert bytes_of(tmp_path / "gallery") == bytes_of(tmp_path / "right")
 
 
+def test_killed_while_it_is_published_it_is_published_again(run, photos, tmp_path):
+    index(run, "photos")
+    right = bytes_of(tmp_path / "gallery")
+    (tmp_path / "gallery/gallery.json").unlink()
+    (tmp_path / "gallery/.cnncli-0a1b2c3d.tmp").touch()
+    assert index(run, "photos")[0] == 0
+    assert bytes_of(tmp_path / "gallery") == right
+
+
 def test_the_nearest_come_first(run, photos, tmp_path):
     index(run, "photos")
     done = run("search", "query", *DIGITS[3:5], "--gallery", "gallery", "--top", "3", "-o", "s.png")

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -20,6 +21,7 @@ from cnncli.checked import as_json
 from cnncli.core.search import padded_width
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
+from cnncli.files.drafts import PATTERN, remove_remnant
 from cnncli.files.faults import shown, writing_fault
 from cnncli.records import record
 from cnncli.tasks.retrieval.gallery import DESCRIPTION, Gallery, Image, Model, description
@@ -40,6 +42,11 @@ class Place:
 
     finished: bool
     row: int
+
+
+def belongs(name: str) -> bool:
+    """Whether a file is one of a gallery in the making: its own, or a draft of one."""
+    return bool(_OWN.fullmatch(name)) or fnmatch(name, PATTERN)
 
 
 class Indexing:
@@ -174,6 +181,8 @@ class Indexing:
     def _clear(self, names: set[str], generation: str) -> None:
         """Remove what belongs to the gallery that there was, and what is unfinished no more."""
         for entry in self._folder.iterdir():
+            if fnmatch(entry.name, PATTERN):
+                remove_remnant(str(entry))
             if not _OWN.fullmatch(entry.name) or entry.name in names:
                 continue
             if not entry.name.startswith(f"approximate-{generation}"):
