@@ -111,7 +111,7 @@ def _check_count(settings: Settings, *, explored: bool) -> None:
     if count > 1 and not explored:
         raise UsageError(
             f"{count} inputs are given; expected one, or several images for a page of maps to explore",
-            "Give one, or -o page.html.",
+            "Give one INPUT at a time, or -o page.html for all of them.",
         )
     if count > 1 and settings.raw is not None:
         raise UsageError(f"--raw is given with {count} inputs; expected one", "Give one input.")

@@ -76,7 +76,7 @@ def test_a_file_is_no_kernel(run, photo):
         (["fit", "mnist"], "Did you mean cnncli train?"),
         (["convolv", "a.png"], "Did you mean cnncli convolve?"),
         (["--versio"], "Did you mean --version?"),
-        (["featuremaps", "a.png", "b.png"], "Give one INPUT at a time."),
+        (["featuremaps", "a.png", "b.png"], "Give one INPUT at a time, or -o page.html for all of them."),
         (["train", "mnist", "cifar10"], "Give one DATASET at a time."),
         (["xyzzy"], "List the commands with: cnncli help"),
     ],

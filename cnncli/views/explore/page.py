@@ -30,6 +30,9 @@ _SCRIPTS = (
     "arithmetic.js",
     "unit.js",
     "pad.js",
+    "state.js",
+    "input.js",
+    "layer.js",
     "page.js",
 )
 _FINE = 64  # pixels of an input up to which the pad has four times as many
