@@ -1,6 +1,6 @@
 """``cnncli featuremaps``: what a trained network sees in an image, and what it has learned, drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -66,6 +66,7 @@ def run(settings: Settings) -> int:
     outputs = outputs_of(
         settings.output, settings.raw, source=_source(settings), views=views, layers=settings.layer or []
     )
+    _check_count(settings, explored=outputs.is_html and all(VIEWS[view].explored for view in views))
     first = read_image(inputs[0]) if inputs and not names_network(settings) else None
     trained = _trained(settings, first)
     of_text = settings.text is not None or trained.task.noun == "texts"
@@ -94,7 +95,8 @@ def run(settings: Settings) -> int:
         target = _write_page(looks[0], trained, outputs, read)
     for look in looks:
         _say(look.record, look.source, settings, target, start=start)
-        _report(look, trained, settings)
+    for note in () if settings.quiet else dict.fromkeys(_notes(looks, trained)):
+        report(f"note: {note}")
     return DONE
 
 
@@ -197,14 +199,15 @@ def _write_explored(
     return outputs.target
 
 
-def _report(look: _Look, trained: Trained, settings: Settings) -> None:
-    """Say what the user is to know besides."""
-    notes = [] if trained.shipped is None else [_CHOSEN[trained.shipped]]
-    notes += [note for drawing in look.drawings.values() for note in drawing.notes]
-    if look.changes:
-        notes.append(f"the picture was {', '.join(look.changes)}, as the network expects it")
-    for note in () if settings.quiet else notes:
-        report(f"note: {note}")
+def _notes(looks: Sequence[_Look], trained: Trained) -> Iterator[str]:
+    """What the user is to know besides."""
+    if trained.shipped is not None:
+        yield _CHOSEN[trained.shipped]
+    for look in looks:
+        yield from (note for drawing in look.drawings.values() for note in drawing.notes)
+        if look.changes:
+            which = "the picture" if len(looks) == 1 or look.seen is None else look.seen.name
+            yield f"{which} was {', '.join(look.changes)}, as the network expects it"
 
 
 def _views(words: list[str]) -> list[str]:

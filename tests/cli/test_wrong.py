@@ -90,7 +90,7 @@ def test_words_of_other_programs(run, two_lines, words, hint):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("featuremaps a.png b.png", "'b.png' is given besides the INPUT; expected nothing more"),
+        ("evaluate mnist b", "'b' is given besides the DATASET; expected nothing more"),
         ("formats a", "'a' is given; expected no argument"),
         ("evaluate", "no DATASET is given; expected one"),
         ("predict -m", "-m has no value; expected one after it"),

@@ -12,7 +12,7 @@ from cnncli.views.architecture.looks import COLORS, spoken
 
 _WIDTH, _HEIGHT = 212.0, 74.0  # pixels of a card
 _GAPS = Gaps(18.0, 14.0)
-_ROOM, _UNDER = 20, 22  # letters of a title, and of the line under it
+_ROOM, _UNDER = 20, 30  # letters of a title; of the line under it and the shape beside it
 _ENTRY = "#5b6670"  # colour of the input's card
 
 
@@ -65,7 +65,7 @@ def _entry(graph: Graph, name: str) -> dict[str, Any]:
         "out": name,
         "block": None,
         "title": title,
-        "under": "" if name == INPUT else _cut(name, _UNDER),
+        "under": "" if name == INPUT else _cut(name, _UNDER - len(shape)),
         "size": shape,
         "spoken": f"{title}, {name if name != INPUT else 'the image'}: {shape}",
         "color": _ENTRY,
@@ -83,7 +83,7 @@ def _card(graph: Graph, card: Card) -> dict[str, Any]:
         "out": block.outputs[-1] if block is not None and block.outputs else (kept or [INPUT])[-1],
         "block": None if block is None else block.name,
         "title": _cut(part.words, _ROOM),
-        "under": _cut(f"{card.name}, {after}" if after else card.name, _UNDER),
+        "under": _cut(f"{card.name}, {after}" if after else card.name, _UNDER - len(str(card.shape))),
         "size": str(card.shape),
         "spoken": spoken(card),
         "color": COLORS[card.family][1],
