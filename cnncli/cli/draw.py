@@ -144,6 +144,12 @@ def _check_signal(settings: Settings, entry: Entry) -> None:
                     f"{option} is given with {entry.name}, which reads texts; expected a network for images",
                     "Leave it out.",
                 )
+    task = None if entry.checkpoint is None else entry.checkpoint.task
+    if task is not None and task.output_noun != "classes" and (settings.image or settings.backprop):
+        raise UsageError(
+            f"{entry.name} is trained for {task.name}; expected a network for classification",
+            "Leave --image and --backprop out.",
+        )
 
 
 def _stem(model: str) -> str:
@@ -237,7 +243,8 @@ def _about(entry: Entry, figure: "Figure", sheet: Sheet, drawn: tuple[str, str])
     -------
     dict
         name, architecture; style, output; width and height in pixels of 1/96 inch; paper, on which that fits;
-        cards, each with the names of its layers or blocks, what they do, what it reads, shape (H, W, C),
+        cards, and by the letter of each kind of block the cards in its inside, each with the names of its
+        layers or blocks, what they do, the letter of its block, what it reads, shape (H, W, C),
         parameters and multiply_adds, with --backprop terms (by layer, in the order of the way back) and
         gradient_norms; of a picture example: image, weights (trained, or random), predictions, and with
         --backprop true_class and loss.
@@ -250,19 +257,24 @@ def _about(entry: Entry, figure: "Figure", sheet: Sheet, drawn: tuple[str, str])
         "width": round(figure.width),
         "height": round(figure.height),
         "paper": paper_of(figure) or None,
-        "cards": [
-            {
-                "names": list(card.names),
-                "layers": [part.words for part in card.parts],
-                "reads": list(card.reads),
-                "shape": list(card.shape[:3]),
-                "parameters": card.parameters,
-                "multiply_adds": card.multiply_adds,
-                **_back_json(sheet, card),
-            }
-            for card in sheet.shown
-        ],
+        "cards": [_card_json(sheet, card) for card in sheet.shown],
+        "insides": {
+            letter: [_card_json(sheet, card) for card in inside] for letter, inside in sheet.insides.items()
+        },
         **({} if sheet.example is None else {"example": _example_json(entry, sheet, sheet.example)}),
+    }
+
+
+def _card_json(sheet: Sheet, card: Card) -> dict[str, Any]:
+    return {
+        "names": list(card.names),
+        "layers": [part.words for part in card.parts],
+        "block": sheet.letter_of(card) or None,
+        "reads": list(card.reads),
+        "shape": list(card.shape[:3]),
+        "parameters": card.parameters,
+        "multiply_adds": card.multiply_adds,
+        **_back_json(sheet, card),
     }
 
 

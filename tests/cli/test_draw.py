@@ -45,6 +45,7 @@ def test_json_says_what_was_drawn(run, tmp_path):
     assert about["cards"][0] == {
         "names": ["conv1", "relu1"],
         "layers": ["5x5 conv", "relu"],
+        "block": None,
         "reads": ["input"],
         "shape": [28, 28, 6],
         "parameters": 156,
@@ -105,6 +106,19 @@ def test_norms_are_those_of_finite_differences(run, tmp_path):
     assert fc["output"] == pytest.approx(np.linalg.norm(slopes), rel=1e-3)
     assert pool["output"] == pytest.approx(np.linalg.norm(weights[2].T @ slopes), rel=1e-3)
     assert pool["weights"] is None
+
+
+def test_json_has_the_insides_of_blocks(run, tmp_path):
+    done = run(
+        "draw", "resnet20:width=2", "--size", "16", "--backprop", "--json", "-o", str(tmp_path / "x.svg")
+    )
+    about = json.loads(done.out)
+    blocks = [card for card in about["cards"] if card["block"]]
+    assert {card["block"] for card in blocks} == set(about["insides"])
+    for inside in about["insides"].values():
+        assert [card["names"][0].rpartition(".")[2] for card in inside][:2] == ["conv1", "conv2"]
+        assert inside[0]["gradient_norms"]["weights"] > 0
+        assert any("doutput(x,y)/dw" in term for terms in inside[0]["terms"].values() for term in terms)
 
 
 def test_a_picture_and_the_answer_are_drawn(run, tmp_path):

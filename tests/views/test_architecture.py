@@ -151,6 +151,23 @@ def test_a_parallel_line_keeps_its_distance():
     np.testing.assert_allclose(found, [(0, 2), (8, 2), (8, 22), (30, 22)])
 
 
+def test_a_sharp_turn_leaves_room_for_the_head():
+    steep = ((0, 0), (7, 0), (10, 200), (60, 200))
+    for line in (parallel(steep, (0, 5)), parallel(steep, (0, -5))):
+        assert line[1][0] >= line[0][0] + 6.9
+
+
+def test_nothing_goes_back_to_words():
+    shape, classes = MODELS["textcnn"].usual
+    graph = build("textcnn", shape, classes)
+    for style in STYLES.values():
+        figure = draw(Sheet.of(graph, summary(graph), back=True), Heading("x"), style)
+        keys = [item.key for item in figure.items if isinstance(item, Group) and item.key]
+        assert [key for key in keys if key[:2] == ("forth", "input")]
+        assert not [key for key in keys if key[:2] == ("back", "input")]
+        assert [key for key in keys if key[0] == "back"]
+
+
 def test_frames_light_cards_up_in_order_and_then_back():
     graph = build("lenet5", (28, 28, 1), 10)
     sheet = Sheet.of(graph, summary(graph), back=True)

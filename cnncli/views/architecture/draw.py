@@ -24,7 +24,7 @@ class Style(Protocol):
     def size(self, look: Look) -> Size:
         """Its extents along the flow and across."""
 
-    def piece(self, layout: Layout, looks: dict[str, Look], *, back: bool) -> Piece:
+    def piece(self, layout: Layout, looks: dict[str, Look], sheet: Sheet) -> Piece:
         """Cards in their places, and the arrows between them, and back."""
 
 
@@ -47,7 +47,7 @@ def draw(sheet: Sheet, heading: Heading, style: Style) -> Figure:
     looks = style.looks(sheet)
     sizes = {name: style.size(look) for name, look in looks.items()}
     gaps = style.gaps(back=sheet.back)
-    mains = [style.piece(layout, looks, back=sheet.back) for layout in forms(sizes, sheet.edges, gaps)]
+    mains = [style.piece(layout, looks, sheet) for layout in forms(sizes, sheet.edges, gaps)]
     insets = [inset(letter, sheet) for letter in sheet.insides]
     inner = [card for inside in sheet.insides.values() for card in inside]
     if sheet.back and not stand_at_cards(sheet.graph, sheet.shown):

@@ -1,6 +1,6 @@
 """A network as a flow of cards from top to bottom, in columns; blocks have figures of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cnncli.nn import INPUT
 from cnncli.views.architecture.arrows import arrows
@@ -67,9 +67,9 @@ class Flow:
         """Along the flow, downwards, and across."""
         return look.height, look.width
 
-    def piece(self, layout: Layout, looks: Mapping[str, Look], *, back: bool) -> Piece:
+    def piece(self, layout: Layout, looks: Mapping[str, Look], sheet: Sheet) -> Piece:
         """Cards in their places, and the arrows between them, and back."""
-        return Piece(layout.size[1], layout.size[0], tuple(_drawn(layout, looks, back=back)))
+        return Piece(layout.size[1], layout.size[0], tuple(_drawn(layout, looks, sheet.goes_back)))
 
 
 def inset(letter: str, sheet: Sheet) -> Piece:
@@ -96,7 +96,7 @@ def inset(letter: str, sheet: Sheet) -> Piece:
     width = max(layout.size[1], title.length, where.length) + 20
     height = layout.size[0] + 50
     shift = ((width - layout.size[1]) / 2, 40.0)
-    drawn = (moved(item, shift) for item in _drawn(layout, looks, back=sheet.back))
+    drawn = (moved(item, shift) for item in _drawn(layout, looks, lambda _: sheet.back))
     back = rectangle((0, 0, width, height), "#fafbfc", "#c9d1d9")
     return Piece(width, height, (Group(f"{letter}: the inside of {kind}", (back, title, where, *drawn)),))
 
@@ -128,11 +128,11 @@ def panel(sheet: Sheet, inner: Sequence[Card]) -> Piece:
     return Piece(_PANEL, height, (Group("the way back", (back, *items)),))
 
 
-def _drawn(layout: Layout, looks: Mapping[str, Look], *, back: bool) -> list[Item]:
+def _drawn(layout: Layout, looks: Mapping[str, Look], back: Callable[[str], bool]) -> list[Item]:
     items: list[Item] = []
     for edge, points in layout.routes.items():
         way = tuple((across, along) for along, across in points)
-        items += arrows(edge, way, (-_APART, 0.0) if back else None)
+        items += arrows(edge, way, (-_APART, 0.0) if back(edge[0]) else None)
     for name, (top, _, left, _) in layout.places.items():
         items += [moved(item, (left, top)) for item in looks.get(name, DOT).items]
     return items

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.models.summary import Summary
-from cnncli.nn import Graph
+from cnncli.nn import INPUT, Graph
 from cnncli.nn.blocks import outline
 from cnncli.nn.graph import MAIN
+from cnncli.nn.layers.text import Embedding
 from cnncli.views.architecture.backward import lines_of, stand_at_cards
 from cnncli.views.architecture.cards import Card, cards, structure
 from cnncli.views.architecture.example import Example, layers_on, tip_of, weight_norm
-from cnncli.views.architecture.layout import Edge
+from cnncli.views.architecture.layout import CONTINUED, Edge
 from cnncli.views.colors import short
 
 END = "<end>"  # the name of what stands after the main output: no layer has such a name
@@ -72,6 +73,12 @@ class Sheet:
     def has_end(self) -> bool:
         """Whether the answer or the loss stands after the main output."""
         return self.back or (self.example is not None and self.example.drawn)
+
+    def goes_back(self, source: str) -> bool:
+        """Whether a gradient flows back to a card, or to the input: numbers of words have none."""
+        if not self.back or source.removesuffix(CONTINUED) != INPUT:
+            return self.back
+        return not any(isinstance(node.layer, Embedding) for node in self.graph.readers(INPUT))
 
     @property
     def last(self) -> Card:

@@ -74,7 +74,7 @@ class Stacks:
         """Along the flow, to the right, and across."""
         return look.width, look.height
 
-    def piece(self, layout: Layout, looks: Mapping[str, Look], *, back: bool) -> Piece:
+    def piece(self, layout: Layout, looks: Mapping[str, Look], sheet: Sheet) -> Piece:
         """Boxes in their places, and arrows from one to the next, and back."""
         items: list[Item] = []
         below = looks[INPUT].below
@@ -85,7 +85,9 @@ class Stacks:
             start, end = looks.get(source, dot).margins[1], looks.get(target, dot).margins[0]
             raised.insert(0, (raised[0][0] - max(0.0, start - 2), raised[0][1]))  # level with the box
             raised.append((raised[-1][0] + max(0.0, end - 2), raised[-1][1]))
-            items += arrows((source, target), tuple(raised), (0.0, _APART) if back else None)
+            items += arrows(
+                (source, target), tuple(raised), (0.0, _APART) if sheet.goes_back(source) else None
+            )
         for name, (left, _, top, _) in layout.places.items():
             items += [moved(item, (left, top)) for item in looks.get(name, dot).items]
         return Piece(layout.size[0], layout.size[1], tuple(items))

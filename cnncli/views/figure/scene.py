@@ -15,6 +15,7 @@ from cnncli.images.canvas import INK, measure
 
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
+_HEAD = 7.0  # pixels of an arrow's head
 _SHORTEST = 0.01  # pixels: what is shorter has no direction
 _MEASURED = 64  # font size at which text is measured
 
@@ -233,7 +234,18 @@ def parallel(points: tuple[Point, ...], by: Point) -> tuple[Point, ...]:
         # where the two ways meet; not far beyond sharp corners
         stretch = apart / max(0.5, 1 + before[0] * after[0] + before[1] * after[1])
         found.append((x - stretch * (before[1] + after[1]), y + stretch * (before[0] + after[0])))
-    return (*found, (kept[-1][0] + by[0], kept[-1][1] + by[1]))
+    found.append((kept[-1][0] + by[0], kept[-1][1] + by[1]))
+    if len(found) > 2:  # a corner cut short by a sharp turn would turn the end around
+        (ux, uy), (vx, vy) = ways[0], ways[-1]
+        found[1] = _ahead(found[1], found[0], (ux, uy))
+        found[-2] = _ahead(found[-2], found[-1], (-vx, -vy))
+    return tuple(found)
+
+
+def _ahead(corner: Point, end: Point, way: Point) -> Point:
+    """A corner, moved along a way until it is far enough from an end for an arrow's head."""
+    least = min(_HEAD, max(0.0, _HEAD - ((corner[0] - end[0]) * way[0] + (corner[1] - end[1]) * way[1])))
+    return corner[0] + least * way[0], corner[1] + least * way[1]
 
 
 def head_of(line: Line) -> tuple[Point, Point, Point]:
