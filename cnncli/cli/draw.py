@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnncli.views.figure.scene import Figure
 
 FORMATS = (".svg", ".png", ".pdf", ".html")
+_WITH_CLASSES = ("classification", "text")  # tasks whose loss is the cross-entropy of one class
 MOVING = (".gif", ".png", ".apng")
 _FILM_SCALE, _FILM_SIDE = 1.25, 1280  # pixels for each of the figure, and of its longer side at most
 _SCALES = {
@@ -145,7 +146,7 @@ def _check_signal(settings: Settings, entry: Entry) -> None:
                     "Leave it out.",
                 )
     task = None if entry.checkpoint is None else entry.checkpoint.task
-    if task is not None and task.output_noun != "classes" and (settings.image or settings.backprop):
+    if task is not None and task.name not in _WITH_CLASSES and (settings.image or settings.backprop):
         raise UsageError(
             f"{entry.name} is trained for {task.name}; expected a network for classification",
             "Leave --image and --backprop out.",

@@ -112,7 +112,7 @@ def kernel_step(tour: Tour) -> Step:
                 "A kernel is a small table of numbers. Convolution lays it on every pixel of a picture, "
                 "multiplies the numbers that lie on each other, and adds up:"
             ),
-            Formula("output(x,y) = sum over i,j of input(i,j) · kernel(x-i, y-j)"),
+            Formula("output(x,y) = sum over i,j of input(i,j) · kernel(x-i,\u00a0y-j)"),
             Text(
                 "Look at the minus signs: as i grows, x-i falls. So the kernel lies there turned by 180 "
                 "degrees, its last number on the window's first pixel."

@@ -41,9 +41,9 @@ def lines_of(step: Step, number: int, count: int, *, columns: int, color: bool) 
 
 def _part(part: Part, width: int, *, color: bool) -> list[str]:
     if isinstance(part, Text):
-        return wrap(_spelled(part.text, color=color), width)
+        return _wrapped(part.text, width, color=color)
     if isinstance(part, Formula):
-        return [f"  {line}" for line in wrap(_spelled(part.text, color=color), width - 2)]
+        return [f"  {line}" for line in _wrapped(part.text, width - 2, color=color)]
     if isinstance(part, Working):
         return _working(part, width, color=color)
     if isinstance(part, Maps):
@@ -51,6 +51,11 @@ def _part(part: Part, width: int, *, color: bool) -> list[str]:
     if isinstance(part, Table):
         return _table(part, width)
     return _curve(part, width, color=color)
+
+
+def _wrapped(text: str, width: int, *, color: bool) -> list[str]:
+    """Lines that break at blanks, but not at no-break ones."""
+    return [line.replace("\u00a0", " ") for line in wrap(_spelled(text, color=color), width)]
 
 
 def _spelled(text: str, *, color: bool) -> str:
