@@ -223,25 +223,23 @@ class Segmentation:
         }
 
     def kept(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
-        """(n, K * K + 1) of each image, pixels by true and predicted class, row by row, and the loss."""
-        labels = self.encode(batch).astype(np.intp)
-        found, count = outputs.argmax(axis=-1), len(self.classes)
-        rows = [
-            np.bincount(count * true[true >= 0] + seen[true >= 0], minlength=count * count)
-            for true, seen in zip(labels, found, strict=True)
-        ]
-        return np.column_stack([np.array(rows, np.float64), self.losses(outputs, batch)])
+        """(n, …) of each image what `counts_of` it are, and the loss."""
+        from cnncli.tasks.segmentation_scores import counts_of
+
+        pairs = zip(self.encode(batch).astype(np.int64), outputs.argmax(axis=-1), strict=True)
+        rows = [counts_of(true, seen, len(self.classes), ignored=-1) for true, seen in pairs]
+        return np.column_stack([np.array(rows), self.losses(outputs, batch)])
 
     def evaluation(
         self, indices: NDArray[np.intp], targets: "Targets", kept: NDArray[np.float64]
     ) -> "MapEvaluation":
         """Judge pixels by true and predicted class."""
         from cnncli.tasks.map_evaluation import MapEvaluation
+        from cnncli.tasks.segmentation_scores import scores_of
 
         del targets
-        count = len(self.classes)
-        confusions = kept[:, :-1].astype(np.int64).reshape(len(kept), count, count)
-        return MapEvaluation(indices, confusions, kept[:, -1], self.classes)
+        scores = scores_of(kept[:, :-1].sum(axis=0), len(self.classes))
+        return MapEvaluation(indices, scores, kept[:, -1], self.classes)
 
     def no_result(self) -> dict[str, Any]:
         """No images, and no scores."""

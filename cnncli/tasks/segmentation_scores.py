@@ -43,75 +43,65 @@ class SegmentationScores:
     absent: tuple[int, ...]
 
 
-class SegmentationTally:
-    """Counts of pixels by true and predicted class, and of boundaries that agree.
+def counts_of(
+    truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int, *, ignored: int = IGNORED
+) -> NDArray[np.float64]:
+    """(K * K + 2 K,) counts of an image, whose sums over images `scores_of` takes.
+
+    They are the confusion matrix row by row, the boundary F1 of each class, and whether it occurs.
 
     Parameters
     ----------
+    truth, predicted : ndarray, shape (H, W)
+        Classes 0 to K - 1; pixels of ``truth`` may be ignored.
     classes : int
         K, 1 or more.
     ignored : int
         The number of true pixels that do not count.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, or a number is no class.
     """
+    if truth.shape != predicted.shape or truth.ndim != 2:
+        raise ValueError(f"masks of shapes {truth.shape} and {predicted.shape}; expected the same H, W")
+    counts = truth != ignored
+    true, said = truth[counts].astype(np.int64), predicted[counts].astype(np.int64)
+    for numbers in (true, said):
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
+            wrong = numbers[(numbers < 0) | (numbers >= classes)][0]
+            raise ValueError(f"a pixel is of class {wrong}; expected 0 to {classes - 1}")
+    confusion = np.bincount(true * classes + said, minlength=classes**2)
+    boundaries, there = np.zeros(classes), np.zeros(classes)
+    radius = max(1, round(_TOLERANCE * math.hypot(*truth.shape)))
+    for k in np.union1d(true, said):
+        boundaries[k] = boundary_f1((truth == k) & counts, (predicted == k) & counts, radius)
+        there[k] = 1
+    return np.concatenate([confusion, boundaries, there])
 
-    def __init__(self, classes: int, ignored: int = IGNORED) -> None:
-        if classes < 1:
-            raise ValueError(f"classes is {classes}; expected 1 or more")
-        self._classes, self._ignored = classes, ignored
-        self._confusion = np.zeros((classes, classes), np.int64)
-        self._boundary, self._images = np.zeros(classes), np.zeros(classes, np.int64)
 
-    def add(self, truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> None:
-        """Count an image.
-
-        Parameters
-        ----------
-        truth, predicted : ndarray, shape (H, W)
-            Classes 0 to K - 1; pixels of ``truth`` may be ignored.
-
-        Raises
-        ------
-        ValueError
-            Where the shapes differ, or a number is no class.
-        """
-        if truth.shape != predicted.shape or truth.ndim != 2:
-            raise ValueError(f"masks of shapes {truth.shape} and {predicted.shape}; expected the same H, W")
-        counts = truth != self._ignored
-        true, said = truth[counts].astype(np.int64), predicted[counts].astype(np.int64)
-        for numbers in (true, said):
-            if numbers.size and not (numbers.min() >= 0 and numbers.max() < self._classes):
-                wrong = numbers[(numbers < 0) | (numbers >= self._classes)][0]
-                raise ValueError(f"a pixel is of class {wrong}; expected 0 to {self._classes - 1}")
-        flat = np.bincount(true * self._classes + said, minlength=self._classes**2)
-        self._confusion += flat.reshape(self._classes, self._classes)
-        radius = max(1, round(_TOLERANCE * math.hypot(*truth.shape)))
-        for k in np.union1d(true, said):
-            self._boundary[k] += boundary_f1((truth == k) & counts, (predicted == k) & counts, radius)
-            self._images[k] += 1
-
-    def scores(self) -> SegmentationScores:
-        """Scores of all images so far."""
-        right, true, said = (
-            np.diag(self._confusion).astype(float),
-            self._confusion.sum(axis=1),
-            self._confusion.sum(axis=0),
-        )
-        union = true + said - right
-        iou, accuracy, boundary = (
-            np.divide(above, below, out=np.full(self._classes, np.nan), where=below > 0)
-            for above, below in ((right, union), (right, true), (self._boundary, self._images))
-        )
-        there, pixels = union > 0, int(true.sum())
-        return SegmentationScores(
-            confusion=self._confusion.copy(),
-            mean_iou=float(iou[there].mean()) if pixels else None,
-            pixel_accuracy=float(right.sum() / pixels) if pixels else None,
-            iou=iou,
-            accuracy=accuracy,
-            boundary_f1=boundary,
-            mean_boundary_f1=float(boundary[there].mean()) if pixels else None,
-            absent=tuple(np.flatnonzero(~there).tolist()),
-        )
+def scores_of(sums: NDArray[np.float64], classes: int) -> SegmentationScores:
+    """Scores of a set of images, from the sum of their `counts_of`."""
+    confusion = sums[: classes**2].astype(np.int64).reshape(classes, classes)
+    boundaries, images = sums[classes**2 :].reshape(2, classes)
+    right, true, said = np.diag(confusion).astype(float), confusion.sum(axis=1), confusion.sum(axis=0)
+    union = true + said - right
+    iou, accuracy, boundary = (
+        np.divide(above, below, out=np.full(classes, np.nan), where=below > 0)
+        for above, below in ((right, union), (right, true), (boundaries, images))
+    )
+    there, pixels = union > 0, int(true.sum())
+    return SegmentationScores(
+        confusion=confusion,
+        mean_iou=float(iou[there].mean()) if pixels else None,
+        pixel_accuracy=float(right.sum() / pixels) if pixels else None,
+        iou=iou,
+        accuracy=accuracy,
+        boundary_f1=boundary,
+        mean_boundary_f1=float(boundary[there].mean()) if pixels else None,
+        absent=tuple(np.flatnonzero(~there).tolist()),
+    )
 
 
 def boundary_f1(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], radius: int) -> float:
