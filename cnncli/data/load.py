@@ -97,6 +97,13 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
     from cnncli.data.known_datasets import load_cifar_folder, load_idx_folder
 
     load_options.layout.refuse_columns(str(path))
+    if load_options.task != "classify":
+        from cnncli.data.mask_folder import holds_masks
+
+        if holds_masks(path):
+            from cnncli.data.masked_images import load_masked
+
+            return load_masked(path, load_options)
     arrays = load_idx_folder(path, load_options) or load_cifar_folder(path, load_options)
     if arrays is None:
         return load_folder(path, load_options)

@@ -167,6 +167,15 @@ def read_masks(folder: Path, *, strict: bool = False, threads: int = 1) -> Segme
     )
 
 
+def holds_masks(folder: Path) -> bool:
+    """Whether a folder has images in one folder, and in another masks of the names of some of them."""
+    found = []
+    for names, suffixes in ((_IMAGES, READ_SUFFIXES), (_MASKS, {".png"})):
+        inner = (folder / name for name in names)
+        found.append({path.stem for each in inner if each.is_dir() for path in _files(each, suffixes)})
+    return not found[0].isdisjoint(found[1])
+
+
 def _checked(image: Path, mask: Path | None, classes: int) -> tuple[tuple[int, int], int]:
     """Height and width of an image, and the highest class of its mask."""
     if mask is None:

@@ -253,35 +253,52 @@ def as_input(
         pixels = on_white(pixels)
     if channels == 1:
         pixels = _gray(pixels)
-    if resize is not None:
-        return np.broadcast_to(_middle(pixels, shape, resize), shape)
-    source_h, source_w = pixels.shape[:2]
-    if fit == "stretch":
-        return np.broadcast_to(resized(pixels, width, height), shape)
-    if fit == "pad":
-        scale = min(height / source_h, width / source_w)
-        fit_h, fit_w = (
-            min(whole, max(1, round(there * scale)))
-            for whole, there in ((height, source_h), (width, source_w))
-        )
+    place = placement(InputSpec(shape, fit, resize=resize), pixels.shape[1], pixels.shape[0])
+    interpolation = resize.interpolation if resize else None
+    pixels = resized(pixels, place.wide, place.high, interpolation=interpolation)
+    if place.top < 0 or place.left < 0:
         out = np.zeros(shape, np.uint8)
-        top, left = (height - fit_h) // 2, (width - fit_w) // 2
-        out[top : top + fit_h, left : left + fit_w] = resized(pixels, fit_w, fit_h)
+        out[-place.top : place.high - place.top, -place.left : place.wide - place.left] = pixels
         return out
-    scale = max(height / source_h, width / source_w)
-    fit_h, fit_w = max(height, round(source_h * scale)), max(width, round(source_w * scale))
-    pixels = resized(pixels, fit_w, fit_h)
-    top, left = (fit_h - height) // 2, (fit_w - width) // 2
-    return np.broadcast_to(pixels[top : top + height, left : left + width], shape)
+    inside = pixels[place.top : place.top + height, place.left : place.left + width]
+    return np.broadcast_to(inside, shape)
 
 
-def _middle(pixels: NDArray[np.uint8], shape: Shape, resize: Resize) -> NDArray[np.uint8]:
-    """The middle of an image after its short side is resized; halves of a pixel go to the even neighbour."""
-    height, width, _ = shape
-    wide, high = resize.size_of(pixels.shape[1], pixels.shape[0])
-    pixels = resized(pixels, wide, high, interpolation=resize.interpolation)
-    left, top = round((wide - width) / 2), round((high - height) / 2)
-    return pixels[top : top + height, left : left + width]
+@record
+class Placement:
+    """How an image lies under a network's input.
+
+    Attributes
+    ----------
+    wide, high : int
+        Pixels to which the image is resized.
+    left, top : int
+        The pixel of it that the input begins with; negative where the image is padded.
+    """
+
+    wide: int
+    high: int
+    left: int
+    top: int
+
+
+def placement(input_spec: InputSpec, width: int, height: int) -> Placement:
+    """How an image of some size lies under a network's input; digits that are centred lie elsewhere."""
+    rows, columns, _ = input_spec.shape
+    if input_spec.resize is not None:  # halves of a pixel go to the even neighbour
+        wide, high = input_spec.resize.size_of(width, height)
+        return Placement(wide, high, round((wide - columns) / 2), round((high - rows) / 2))
+    if input_spec.fit == "stretch":
+        return Placement(columns, rows, 0, 0)
+    if input_spec.fit == "pad":
+        scale = min(rows / height, columns / width)
+        high, wide = (
+            min(whole, max(1, round(there * scale))) for whole, there in ((rows, height), (columns, width))
+        )
+        return Placement(wide, high, -((columns - wide) // 2), -((rows - high) // 2))
+    scale = max(rows / height, columns / width)
+    high, wide = max(rows, round(height * scale)), max(columns, round(width * scale))
+    return Placement(wide, high, (wide - columns) // 2, (high - rows) // 2)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
