@@ -85,6 +85,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli featuremaps samples/digits/7.png --view filters",
             "Draw the kernels that the network has learned.",
         ),
+        Example(
+            "cnncli featuremaps -m imagenet --view patches --data samples",
+            "Find the parts of photographs that excite units most.",
+        ),
+        Example(
+            "cnncli featuremaps -m digits --view maximize --layer -1 --unit 3",
+            "Make an input that a class answers to.",
+        ),
     ),
     "kernels": (
         Example("cnncli kernels", "List all names."),

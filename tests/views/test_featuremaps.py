@@ -9,6 +9,7 @@ import pytest
 
 from cnncli.images.canvas import Box
 from cnncli.images.read import read_picture
+from cnncli.models.choice import build
 from cnncli.models.fields import receptive_fields
 from cnncli.nn import (
     Add,
@@ -24,7 +25,7 @@ from cnncli.nn import (
     Relu,
 )
 from cnncli.views.colors import ColorScale, scale_of, short
-from cnncli.views.featuremaps.filters import has_kernels, kernel_sections, learned_arrays
+from cnncli.views.featuremaps.filters import has_kernels, kernel_sections, learned_arrays, overview
 from cnncli.views.featuremaps.maps import layer_maps, map_sections
 from cnncli.views.sections import ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
 from cnncli.views.sections_html import page_html
@@ -269,6 +270,15 @@ def test_layers_without_kernels_have_none():
     graph.add(Conv(4, 3), BatchNorm(), LocalResponseNorm(), Relu(), Flatten(), Linear(2))
     assert [name for name, node in graph.nodes.items() if has_kernels(node)] == ["conv1", "linear1"]
     assert [*learned_arrays(graph, Network(graph).export())] == ["conv1", "linear1"]
+
+
+def test_deep_networks_show_kernels_of_each_stage():
+    graph = build("googlenet", (224, 224, 3), 10)
+    names = [name for name, node in graph.nodes.items() if has_kernels(node)]
+    chosen = overview(graph, names)
+    inside = [f"inception{number}a.branch2.1.conv" for number in (3, 4, 5)]
+    assert chosen == ["conv1.conv", "conv3.conv", *inside, "fc"]
+    assert overview(graph, names[:12]) == names[:12]
 
 
 def test_kernels_of_every_layer(network):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.models.stages import stages
 from cnncli.nn import Conv, Graph, Linear, Node
 from cnncli.views.colors import Colors, scale_around, short
 from cnncli.views.featuremaps.model import Drawing, Request, Subject
@@ -16,6 +17,7 @@ _ROWS, _COLUMNS = 8, 24  # kernels of a layer with many: outputs, and inputs of 
 _MATRIX = ROOM - 150  # pixels of a picture of all weights, at most
 _MATRIX_ROWS = 64
 _FRAME = (201, 208, 214)  # around each kernel
+_EVERY = 12  # layers up to which all are drawn
 _BANK_ROWS = 2  # of kernels of the first layer, unless it is named
 _SIDE, _NAMED_SIDE = 70, 98  # pixels of a kernel of the first layer
 _READING = (
@@ -27,6 +29,23 @@ _READING = (
 def has_kernels(node: Node) -> bool:
     """Whether a layer has learned kernels."""
     return isinstance(node.layer, Conv | Linear)
+
+
+def overview(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+    """All layers with kernels, or of a deep network one a stage, which looks around, and the last."""
+    if len(names) <= _EVERY:
+        return names
+    chosen = {names[0], names[-1]}
+    for stage in stages(graph):
+        held = [name for name in stage.layers if name in names]
+        chosen.update(held[:1] if (wide := _that_looks_around(graph, held)) is None else [wide])
+    return [name for name in names if name in chosen]
+
+
+def _that_looks_around(graph: Graph, names: Sequence[str]) -> str | None:
+    """The first whose kernels are larger than one pixel."""
+    windows = {name: graph.nodes[name].layer.window(graph.nodes[name].input_shapes[0]) for name in names}
+    return next((name for name, (rows, columns) in windows.items() if rows.size * columns.size > 1), None)
 
 
 def draw(subject: Subject, request: Request) -> Drawing:

@@ -23,9 +23,11 @@ _SIDE, _NAMED_SIDE = 88, 172  # pixels of a picture
 STEPS = 96
 _RATE = 0.06  # of Adam, in units of white
 _BETAS, _EPSILON = (0.9, 0.99), 1e-8
-_SMOOTH = 0.5  # weight of total variation beside the gradient, both of mean size 1
+_SMOOTH = 0.3  # weight of total variation beside the gradient, both of mean size 1
 _BLUR_EVERY, _BLUR = 4, 0.2  # steps, and what each neighbour has of a pixel at the start; 0 at the end
 _JITTER = 16  # pixels of the receptive field for one of jitter
+_COARSEST, _FINE = 16, 0.5  # pixels of the coarsest scale at least; weight of finer details beside it
+_GRAY = 0.5  # of the mean of colours, at each scale, added to each of them
 _START = 0.03  # deviation of the noise it begins with, around gray
 _MARGIN = 32  # inputs are a multiple of so many pixels, as the strides of networks ask
 _READING = (
@@ -120,7 +122,7 @@ def maximized(
         moved = np.roll(x, by, axis=(1, 2))
         flow = gradient.run(np.ascontiguousarray((moved - mean) / std), start)
         ascent = np.roll(flow.gradients["input"] / std, -by, axis=(1, 2))
-        x = _stepped(x, _scaled(ascent) - _SMOOTH * _scaled(_variation(x)), moments, step)
+        x = _stepped(x, _at_scales(ascent) - _SMOOTH * _scaled(_variation(x)), moments, step)
         if step % _BLUR_EVERY == 0 and step < steps:
             x = _blurred(x, _BLUR * (1 - step / steps))
         if progress is not None:
@@ -196,6 +198,29 @@ def _scaled(gradient: Floats) -> Floats:
     """A gradient of mean magnitude 1 for each input, where it is not 0."""
     size = np.abs(gradient).mean(axis=(1, 2, 3), keepdims=True)
     return np.asarray(gradient / np.where(size > 0, size, 1), np.float32)
+
+
+def _at_scales(gradient: Floats) -> Floats:
+    """A gradient whose details of every size have one magnitude: alone, the finest would win.
+
+    Source: Mordvintsev, DeepDreaming with TensorFlow, 2016 (Laplacian pyramid normalisation).
+    """
+    height, width = gradient.shape[1:3]
+    if gradient.shape[3] > 1:  # as in photographs, where most is light and dark
+        gradient = gradient + _GRAY * gradient.mean(axis=3, keepdims=True)
+    if min(height, width) < _COARSEST:
+        return _scaled(gradient)
+    ends = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+    even = np.pad(gradient, ends, mode="edge")
+    count, rows, columns, channels = even.shape
+    coarse = even.reshape(count, rows // 2, 2, columns // 2, 2, channels).mean(axis=(2, 4))
+    details = _scaled(gradient - _doubled(coarse, height, width))
+    return np.asarray(_FINE * details + _doubled(_at_scales(coarse), height, width), np.float32)
+
+
+def _doubled(x: Floats, height: int, width: int) -> Floats:
+    """Twice as large, smoothly, and cut to a size."""
+    return _blurred(x.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width], 0.25)
 
 
 def _variation(x: Floats) -> Floats:

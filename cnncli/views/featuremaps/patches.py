@@ -22,7 +22,7 @@ from cnncli.views.featuremaps.units import (
 )
 from cnncli.views.sections import Section, Tile
 
-_UNITS, _NAMED_UNITS = 3, 12  # of a layer
+_UNITS, _NAMED_UNITS = 2, 12  # of a layer
 _COUNT = 13  # patches of a unit: those of a row
 _SIDE = 72  # pixels of a patch
 _OVERLAP = 0.3  # of the smaller of two patches of one image, at most

@@ -19,6 +19,7 @@ VIEWS: dict[str, View] = {
         filters.draw,
         has=filters.has_kernels,
         noun="layer with kernels",
+        usual=filters.overview,
         pictured=False,
         explored=True,
     ),
