@@ -264,6 +264,20 @@ def _layers(word: str, before: Sequence[str]) -> Answers:
     yield from ((name, "") for name, node in graph.nodes.items() if view.has(node))
 
 
+def _targets(word: str, before: Sequence[str]) -> Answers:
+    """The classes of the checkpoint that the line names, or of the model that ships."""
+    del word
+    from cnncli.cli.trained import open_trained
+    from cnncli.errors import CnncliError
+
+    model = _given(before, ("--model", "-m"))
+    try:
+        checkpoint, _ = open_trained(str(Path(model).expanduser()) if model else None)
+    except (CnncliError, RuntimeError):  # no network, or the home of nobody
+        return
+    yield from ((name, "") for name in checkpoint.task.outputs)
+
+
 def _views(word: str, before: Sequence[str]) -> Answers:
     """Views, also after a comma."""
     del before
@@ -324,6 +338,8 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "interpolation": _one_of("bilinear", "bicubic", "lanczos", "nearest"),
     "layer": _layers,
     "view": _views,
+    "target": _targets,
+    "baseline": _one_of("mean", "blur"),
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes"),
     "task": _one_of("classify", "segment"),
     "split": _one_of("test", "train", "val", "all"),

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from cnncli.attribution.methods import METHODS
+from cnncli.attribution.model import BASELINES
+from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.progress import progress_bar
@@ -21,10 +24,23 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
     CnncliError
         Where ``--data`` has no images.
     """
+    values.choice("--baseline", settings.baseline, BASELINES)
+    if settings.target and not METHODS.keys() & set(views):
+        raise UsageError(
+            f"--target is given without a view of attributions; expected one of {', '.join(METHODS)}",
+            "Add --view gradcam, for example.",
+        )
+    if settings.baseline != "mean" and not {"integrated", "occlusion"} & set(views):
+        raise UsageError(
+            "--baseline is given without --view integrated or occlusion; expected one of them",
+            "Leave --baseline out.",
+        )
     return Request(
         named=bool(settings.layer),
         every=settings.all,
         units=tuple(word for each in settings.unit or () for word in _words(each, trained)),
+        targets=tuple(settings.target or ()),
+        baseline=settings.baseline,
         pictures=_pictures(settings, trained, views, threads=threads),
         seed=settings.seed,
         progress=partial(_progress, quiet=settings.quiet),

@@ -33,8 +33,9 @@ class Settings(NetworkSettings):
         help=(
             "maps: feature maps of the layers; filters: the learned kernels; backprop: gradients of the "
             "loss at each stage; patches: parts of the images "
-            "in --data that excite a unit most; maximize: inputs made to excite a unit.  Several with "
-            "commas, or given several times.  [default: maps]"
+            "in --data that excite a unit most; maximize: inputs made to excite a unit; what speaks for a "
+            "class: gradcam, saliency, smoothgrad, guided, integrated, occlusion.  Several with commas, "
+            " or given several times.  [default: maps]"
         ),
         metavar="WHAT",
     )
@@ -46,6 +47,23 @@ class Settings(NetworkSettings):
         ),
         metavar="N",
     )
+    target: list[str] | None = option(
+        "--target",
+        help=(
+            "Of attributions: the class, by name or number; given several times, side by side with one "
+            "scale.  [default: the predicted class]"
+        ),
+        metavar="CLASS",
+    )
+    baseline: str = option(
+        "--baseline",
+        help=(
+            "Of integrated and occlusion: what stands for nothing to see, the mean colour of the training "
+            "images or the image blurred: mean, blur."
+        ),
+        metavar="WHAT",
+        default="mean",
+    )
     data: str | None = option(
         "--data",
         help="Of patches: a folder of images, or a data set as for train, to look through.",
@@ -53,7 +71,7 @@ class Settings(NetworkSettings):
     )
     offline: bool = OFFLINE
     seed: int = option(
-        "--seed", help="Of maximize: seed of the noise it begins with.", metavar="N", default=0
+        "--seed", help="Of maximize and smoothgrad: seed of the noise.", metavar="N", default=0
     )
     output: str | None = option(
         "--output",

@@ -155,6 +155,10 @@ class Request:
         The user has asked for all layers.
     units : tuple of str
         Numbers of the units to draw, or names of classes; none: the first ones of each layer.
+    targets : tuple of str
+        Classes whose attributions are drawn, by name or number; none: the predicted one.
+    baseline : str
+        What stands for nothing to see, of `cnncli.attribution.model.BASELINES`.
     pictures : Pictures or None
         A data set to look through.
     seed : int
@@ -167,6 +171,8 @@ class Request:
     named: bool = False
     every: bool = False
     units: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    baseline: str = "mean"
     pictures: Pictures | None = None
     seed: int = 0
     progress: Callable[[int, str], AbstractContextManager[Progress]] = Unseen()

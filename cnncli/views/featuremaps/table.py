@@ -1,6 +1,7 @@
 """The views of ``cnncli featuremaps``, by their names."""
 
-from cnncli.views.featuremaps import backprop, filters, maps, maximize, patches
+from cnncli.attribution.methods import METHODS
+from cnncli.views.featuremaps import attribution, backprop, filters, maps, maximize, patches
 from cnncli.views.featuremaps.model import View, of_stages
 
 #: A view is a module of this folder whose ``draw`` stands here.
@@ -43,4 +44,19 @@ VIEWS: dict[str, View] = {
         usual=of_stages,
         pictured=False,
     ),
+    "gradcam": View(
+        METHODS["gradcam"].about,
+        "Grad-CAM of {}",
+        attribution.drawing_by("gradcam"),
+        has=attribution.has_maps,
+        noun="layer with maps of more than one pixel",
+        usual=attribution.usual_layer,
+    ),
+    "saliency": View(METHODS["saliency"].about, "Saliency of {}", attribution.drawing_by("saliency")),
+    "smoothgrad": View(METHODS["smoothgrad"].about, "SmoothGrad of {}", attribution.drawing_by("smoothgrad")),
+    "guided": View(METHODS["guided"].about, "Guided backpropagation of {}", attribution.drawing_by("guided")),
+    "integrated": View(
+        METHODS["integrated"].about, "Integrated gradients of {}", attribution.drawing_by("integrated")
+    ),
+    "occlusion": View(METHODS["occlusion"].about, "Occlusion of {}", attribution.drawing_by("occlusion")),
 }

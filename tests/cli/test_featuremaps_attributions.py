@@ -1,0 +1,79 @@
+"""Attributions as featuremaps draws them: classes by name, one scale, the record, the arrays, and errors."""
+
+import numpy as np
+import pytest
+from small_networks import MEAN, STD, save_gray, save_seeded
+
+from cnncli.attribution.methods import METHODS
+from cnncli.nn import Inference
+
+WORDS = ["featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png"]
+
+
+@pytest.fixture
+def net(run, rng, tmp_path):
+    """A seeded network, and what it takes of a picture in a.png."""
+    network = save_seeded(tmp_path / "net.safetensors")
+    pixels = save_gray("a.png", rng, (12, 10))
+    return network, ((pixels.astype(np.float32) / 255 - MEAN) / STD)[..., None].astype(np.float32)
+
+
+def attributions(done, view):
+    return done.results[0]["views"][view]["attributions"]
+
+
+@pytest.mark.parametrize("view", METHODS)
+def test_every_method_is_a_view(run, net, view):
+    network, x = net
+    outputs = Inference(network, 1).run(x[None])[0]
+    done = run(*WORDS, "--view", view, "--json", "--raw", "arrays")
+    (found,) = attributions(done, view)
+    best = int(outputs.argmax())
+    assert (found["index"], found["output"]) == (best, pytest.approx(float(outputs[best]), rel=1e-4))
+    array = np.load(f"arrays/{view}-{best}.npy")
+    assert found["sum"] == pytest.approx(array.sum(), rel=1e-3) or view == "gradcam"
+    assert found["scale"][0] == -found["scale"][1]
+
+
+def test_classes_stand_side_by_side_with_one_scale(run, net):
+    targets = ["--target", "Stripes", "--target", "0", "--target", "stripes"]
+    done = run(*WORDS, "--view", "integrated,occlusion", *targets, "--baseline", "blur", "--json")
+    for view in ("integrated", "occlusion"):
+        first, second = attributions(done, view)
+        assert [first["target"], second["target"]] == ["stripes", "night"]
+        assert first["scale"] == second["scale"]
+        assert first["baseline"] == "blur"
+    first, second = attributions(done, "integrated")
+    assert first["gap"] <= 0.01
+    assert first["sum"] == pytest.approx(first["difference"], rel=0.0101)
+    assert "integrated gradients of stripes sum to the difference of outputs within" in done.err
+
+
+def test_gradcam_takes_a_layer(run, net):
+    done = run(*WORDS, "--view", "gradcam", "--json")
+    assert attributions(done, "gradcam")[0]["layer"] == "relu2"
+    done = run(*WORDS, "--view", "gradcam", "--layer", "relu*", "--json")
+    assert [each["layer"] for each in attributions(done, "gradcam")] == ["relu1", "relu2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (
+            ["--view", "gradcam", "--target", "stipes"],
+            "--target is 'stipes'",
+            "Did you mean --target 'stripes'?",
+        ),
+        (["--view", "saliency", "--target", "3"], "its number from 0 to 2", "Give a class by its name"),
+        (["--view", "gradcam", "--layer", "head"], "no such layer with maps", "conv1, batchnorm1"),
+        (["--view", "guided", "--layer", "conv1"], "of the pixels of the image", "Leave --layer out"),
+        (["--target", "day"], "without a view of attributions", "Add --view gradcam"),
+        (["--view", "gradcam", "--baseline", "blur"], "--baseline is given without", "Leave --baseline out"),
+        (["--view", "occlusion", "--baseline", "black"], "--baseline is 'black'", "--baseline"),
+    ],
+)
+def test_what_is_wrong_is_refused(run, net, words, message, hint):
+    done = run(*WORDS, *words)
+    assert done.code == 2
+    assert message in done.err
+    assert hint in done.err
