@@ -71,7 +71,8 @@ function showMaps() {
   }));
 }
 
-function chooseUnit(unit) {
+/** Choose a map; `stay` where its list should stay in sight on a phone. */
+function chooseUnit(unit, stay = false) {
   const focus = focused();
   state.unit = unit;
   state.channel = null;
@@ -84,6 +85,7 @@ function chooseUnit(unit) {
   } else showMaps();
   showUnit();
   if (focus) focusOn(focus);
+  if (innerWidth < 800 && !stay) document.getElementById('unit').scrollIntoView({ block: 'start' });
 }
 
 function showUnit() {
