@@ -77,6 +77,7 @@ def random_network(graph, rng):
         else each + rng.normal(0, 0.1, each.shape)
         for name, each in network.export().items()
     }
+    arrays["batchnorm1.weight"] = 4 * arrays["batchnorm1.weight"]  # so that a ReLU6 has values above 6
     network.load(arrays)
     return network
 
