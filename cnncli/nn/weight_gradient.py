@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cnncli.nn.graph import Node
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.linear import Linear
-from cnncli.nn.window import POINT
 
 Floats = NDArray[np.float32]
 
@@ -39,13 +38,12 @@ def weight_gradient(node: Node, x: Floats, dout: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (K, C / groups, kh, kw)
-        Of a fully connected layer (K, C, 1, 1), with C in the order of the input's memory.
+        Of a fully connected layer (K, C), with C in the order of the input's memory.
     """
-    groups = node.layer.groups if isinstance(node.layer, Conv) else 1
-    window = node.layer.window(node.input_shapes[0]) if isinstance(node.layer, Conv) else POINT
-    if isinstance(node.layer, Linear):
-        x = x.reshape(1, 1, -1)
-    rows, columns = window
+    if not isinstance(node.layer, Conv):
+        return np.outer(dout.ravel(), x.ravel())
+    groups = node.layer.groups
+    rows, columns = node.layer.window(node.input_shapes[0])
     height, width, count = dout.shape
     padded = np.pad(x, ((rows.before, rows.after), (columns.before, columns.after), (0, 0)))
     slopes = dout.reshape(height * width, groups, count // groups).transpose(1, 2, 0)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cnncli.models.stages import stages
-from cnncli.nn import INPUT, Conv, Graph, Linear, Node
+from cnncli.nn import INPUT, Graph, Node
 from cnncli.nn.gradient import Flow, Gradient, of_cross_entropy
+from cnncli.nn.weight_gradient import has_weights, weight_gradient
 from cnncli.views.colors import scale_around, scale_of, short
 from cnncli.views.featuremaps.frames import fitted, size_within
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
@@ -54,46 +55,11 @@ def draw(subject: Subject, request: Request) -> Drawing:
     return Drawing(sections, record, arrays, _READING.format(subject.classes[label], short(loss)))
 
 
-def weight_gradient(node: Node, x: Floats, dout: Floats) -> Floats:
-    """dLoss/dw of a convolution: the sum over x, y of dLoss/doutput(x, y) times doutput(x, y)/dw.
-
-    Parameters
-    ----------
-    node : Node
-        A `Conv` or a `Linear`.
-    x : ndarray, shape (H, W, C)
-        What it reads.
-    dout : ndarray, shape (h, w, K)
-        Gradient with respect to its output.
-
-    Returns
-    -------
-    ndarray, shape (K, C / groups, kh, kw), or (K, H W C) of a `Linear`, float32
-    """
-    layer = node.layer
-    if not isinstance(layer, Conv):
-        return np.asarray(np.outer(dout.ravel(), x.ravel()), np.float32)
-    rows, columns = layer.window(node.input_shapes[0])
-    height, width, outputs = dout.shape
-    groups = layer.groups
-    padded = np.pad(x, ((rows.before, rows.after), (columns.before, columns.after), (0, 0)))
-    back = dout.reshape(height * width, groups, outputs // groups).transpose(1, 2, 0)
-    found = np.empty((outputs, x.shape[2] // groups, rows.size, columns.size), np.float32)
-    for i in range(rows.size):
-        for j in range(columns.size):
-            top, left = i * rows.dilation, j * columns.dilation
-            part = padded[top : top + (height - 1) * rows.stride + 1 : rows.stride]
-            part = part[:, left : left + (width - 1) * columns.stride + 1 : columns.stride]
-            taps = part.reshape(height * width, groups, -1).transpose(1, 0, 2)
-            found[:, :, i, j] = (back @ taps).reshape(outputs, -1)
-    return found
-
-
 def _weighted(graph: Graph, layer: str) -> list[Node]:
     """Layers with weights: those of the stage that a layer stands for, or itself."""
     stage = next((each for each in stages(graph) if each.output == layer), None)
     names: Sequence[str] = (layer,) if stage is None else stage.layers
-    return [graph.nodes[name] for name in names if isinstance(graph.nodes[name].layer, Conv | Linear)]
+    return [graph.nodes[name] for name in names if has_weights(graph.nodes[name])]
 
 
 def _flow(subject: Subject, names: Sequence[str], label: int) -> Flow:
