@@ -169,6 +169,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             'cnncli train photos -m "conv16 relu pool fc" --epochs 1', "Train a network of your own layers."
         ),
         Example(
+            "cnncli train mnist --offline --look -o page.png",
+            "Draw training samples as augmentation changes them.",
+        ),
+        Example(
             "cnncli train movie-reviews --epochs 1 -o runs/reviews",
             "Train TextCNN on the reviews that ship; reviews.tsv may be yours.",
         ),

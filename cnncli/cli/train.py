@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FREE = ("offline", "epochs", "data")  # what may be said of a run beside --resume
 #: How the command is carried out, as opposed to what it computes.
-_ABOUT_THE_COMMAND = ("output", "resume", "find_lr", "dry_run", "json", "quiet", "threads", "debug")
+_ABOUT_THE_COMMAND = ("output", "resume", "find_lr", "look", "dry_run", "json", "quiet", "threads", "debug")
 
 
 def run(settings: Settings) -> int:
@@ -39,6 +39,8 @@ def run(settings: Settings) -> int:
     Stopped
         After Ctrl-C: the state is saved.
     """
+    if settings.look:
+        return _look(settings)
     session = _session(settings)
     try:
         return _carry_out(session, settings)
@@ -72,16 +74,46 @@ def _carry_out(session: "Session", settings: Settings) -> int:
     return _finish(session, settings)
 
 
-def _session(settings: Settings) -> "Session":
-    """The run that was asked for, ready to go: a new one, or one that goes on."""
-    threads = _cores(settings)
-    asked = {
+def _look(settings: Settings) -> int:
+    """Draw samples instead of training."""
+    from cnncli.cli import train_look
+    from cnncli.training.loading import Execution
+
+    asked = _asked(settings)
+    _check_new(settings, asked)
+    with _loading(settings) as show_progress:
+        execution = Execution(threads=_cores(settings), report=show_progress)
+        try:
+            return train_look.run(settings, _options(asked), execution)
+        except OptionError as error:
+            raise UsageError(error.message, error.hint) from error
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """What was said of the run by name."""
+    return {
         name: value
         for name in fields(settings)
         if name not in _ABOUT_THE_COMMAND
         and (value := getattr(settings, name)) is not None
         and (value is not False or name == "splits")
     }
+
+
+def _options(asked: dict[str, Any]) -> "TrainOptions":
+    """The options of a new run."""
+    from cnncli.training.options import TrainOptions
+
+    try:
+        return TrainOptions(**asked)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+
+
+def _session(settings: Settings) -> "Session":
+    """The run that was asked for, ready to go: a new one, or one that goes on."""
+    threads = _cores(settings)
+    asked = _asked(settings)
     try:
         if settings.resume is not None:
             return _resumed(settings, settings.resume, asked, threads)
@@ -129,14 +161,10 @@ def _resumed(settings: Settings, run: str, asked: dict[str, Any], threads: int) 
 def _begun(settings: Settings, asked: dict[str, Any], threads: int) -> "Session":
     """A new run."""
     from cnncli.training.loading import Execution
-    from cnncli.training.options import TrainOptions
     from cnncli.training.session import begin
 
     _check_new(settings, asked)
-    try:
-        options = TrainOptions(**asked)
-    except CnncliError as error:
-        raise UsageError(error.message, error.hint) from error
+    options = _options(asked)
     _check_momentum(options, asked)
     _check_output(options, settings)
     with _loading(settings) as show_progress:
@@ -160,6 +188,11 @@ def _check_new(settings: Settings, asked: dict[str, Any]) -> None:
         raise UsageError(
             "no DATASET is given; expected a name, a folder or a file, or --resume RUN",
             "Run, for example, cnncli train mnist, or see cnncli train --help.",
+        )
+    if settings.look and (settings.resume or settings.find_lr or settings.dry_run):
+        raise UsageError(
+            "--look stands beside another of --resume, --find-lr and --dry-run; expected one of them",
+            "Leave one of them out.",
         )
     if settings.find_lr and settings.dry_run:
         raise UsageError(

@@ -73,3 +73,10 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
         return read_voc(path, **same)
     what = "is a folder without them" if path.is_dir() else "is none" if path.exists() else "is not there"
     raise CnncliError(f"{shown(path)} {what}; expected annotations of objects", _FORMS)
+
+
+def describes_objects(path: Path) -> bool:
+    """Tell whether a path is one of annotations of objects, by the names of its files."""
+    if path.is_dir():
+        return (path / "data.yaml").is_file() or bool(voc_files(path))
+    return path.suffix.lower() in (".json", ".yaml", ".yml")

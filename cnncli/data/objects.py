@@ -114,11 +114,13 @@ class Objects:
         )
 
     def texts(self) -> list[str]:
-        """Classes of the objects of each image, with how many there are: ``2 cat, 1 dog``."""
+        """Classes of the objects of each image, with how many there are: ``cat ×2, dog``."""
         found = []
         for start, end in zip(self.first[:-1], self.first[1:], strict=True):
             labels, counts = np.unique(self.labels[start:end], return_counts=True)
-            found.append(", ".join(f"{n} {self.classes[k]}" for k, n in zip(labels, counts, strict=True)))
+            pairs = zip((self.classes[k] for k in labels), counts, strict=True)
+            texts = [f"{name} ×{count}" if count > 1 else name for name, count in pairs]
+            found.append(", ".join(texts))
         return found
 
     def check_learnable(self, dataset: str, warnings: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ def test_fractions_crowds_and_areas_are_kept():
     found = annotated(OBJECT, crowd).objects
     assert found.boxes.tolist() == [[1.25, 2.5, 10.5, 5]] * 2
     assert (found.crowd.tolist(), found.areas.tolist()) == ([False, True], [52.5, 33.5])
-    assert (found.classes, found.texts()) == (("cat",), ["2 cat"])
+    assert (found.classes, found.texts()) == (("cat",), ["cat ×2"])
 
 
 def test_images_come_by_their_ids_and_may_be_empty():

@@ -110,5 +110,5 @@ def test_a_file_that_cannot_be_read_is_listed(read):
 @pytest.mark.skipif(not LABELME.is_dir(), reason="Debian's labelme-examples is not installed")
 def test_files_that_another_program_wrote():
     found = read_voc(LABELME, strict=True)
-    assert found.objects.texts() == ["2 person", "4 person", "2 bus, 1 car"]
+    assert found.objects.texts() == ["person ×2", "person ×4", "bus ×2, car"]
     assert found.objects.boxes[0].tolist() == [191.0, 107.36900369003689, 122.0, 222.00000000000006]

@@ -133,6 +133,13 @@ class Settings:
     find_lr: bool = option(
         "--find-lr", help="Search for a good learning rate, print it and draw the losses; train nothing."
     )
+    look: bool = option(
+        "--look",
+        help=(
+            "Draw a page of samples with their classes or boxes, augmented as in training, to -o PAGE.png; "
+            "train nothing.  [default: DATASET-look.png]"
+        ),
+    )
     dry_run: bool = option("--dry-run", help="Print what would be trained; train and write nothing.")
     size: str | None = option(
         "--size",

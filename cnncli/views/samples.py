@@ -1,0 +1,98 @@
+"""Samples of a data set: images with what is to be learned of them, boxes and masks drawn on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.images.canvas import Box, Canvas, shorten
+from cnncli.views.colors import as_rgb
+from cnncli.views.plot import FAINT, page_title
+
+_COLUMNS, _TILE, _GAP, _CAPTION = 4, 256, 28, 34
+_LINE = 3
+# Okabe and Ito's colours, which colour-blind people tell apart, without black.
+_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+_VEIL = 0.45  # opacity of a mask
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An image and its target.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (H, W, C), uint8
+    caption : str
+        The target in words.
+    boxes : sequence of (str, ndarray)
+        Label, and x0, y0, x1, y1 in pixels of the image, of each object.
+    labels : sequence of int
+        Class of each, which decides its colour.
+    masks : sequence of ndarray, (H, W) bool
+        Of each, or none.
+    """
+
+    pixels: NDArray[np.uint8]
+    caption: str
+    boxes: Sequence[tuple[str, NDArray[np.floating]]] = ()
+    labels: Sequence[int] = ()
+    masks: Sequence[NDArray[np.bool_]] = ()
+
+
+def samples_page(samples: Sequence[Sample], *, title: str, subtitle: str) -> Canvas:
+    """Draw samples as a grid.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Some dozen.
+    title, subtitle : str
+        What they are, and what was done to them.
+    """
+    columns = min(_COLUMNS, len(samples))
+    canvas = Canvas(max(640, 80 + columns * (_TILE + _GAP) - _GAP))
+    top = page_title(canvas, shorten(title, canvas.width - 80, size=28), subtitle) + 24
+    for number, sample in enumerate(samples):
+        row, column = divmod(number, columns)
+        _tile(canvas, sample, 40 + column * (_TILE + _GAP), top + row * (_TILE + _CAPTION + 14))
+    return canvas
+
+
+def _tile(canvas: Canvas, sample: Sample, left: int, top: int) -> None:
+    """One image, as large as its tile holds, with its caption."""
+    height, width = sample.pixels.shape[:2]
+    scale = _TILE / max(height, width)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    place = Box(left, top, left + w, top + h)
+    canvas.image(place, _veiled(sample))
+    for (label, edges), number in zip(sample.boxes, sample.labels[: len(sample.boxes)], strict=True):
+        x0, y0, x1, y1 = (round(float(edge) * scale) for edge in np.clip(edges, 0, [width, height] * 2))
+        box = Box(left + x0, top + y0, left + max(x0 + 1, x1), top + max(y0 + 1, y1))
+        color = _COLORS[number % len(_COLORS)]
+        canvas.rect(box, outline=color, width=_LINE)
+        _label(canvas, label, box, place, color)
+    canvas.text((left, top + _TILE + 8), shorten(sample.caption, _TILE, size=16), size=16, color=FAINT)
+
+
+def _label(canvas: Canvas, label: str, box: Box, place: Box, color: str) -> None:
+    """The class on the box's upper edge, or below it where the image ends."""
+    text = shorten(label, 120, size=15)
+    above = box.top - 22 >= place.top
+    y = box.top - 22 if above else box.top
+    width = 10 + 9 * len(text)
+    canvas.rect(Box(box.left, y, box.left + width, y + 22), fill=color)
+    canvas.text((box.left + 5, y + 4), text, size=15, color="#000000", bold=True)
+
+
+def _veiled(sample: Sample) -> NDArray[np.uint8]:
+    """Pixels with the colours of classes over their masks."""
+    if not sample.masks:
+        return sample.pixels[..., 0] if sample.pixels.shape[2] == 1 else sample.pixels
+    pixels = as_rgb(sample.pixels).astype(np.float64)
+    for mask, number in zip(sample.masks, sample.labels, strict=True):
+        text = _COLORS[number % len(_COLORS)]
+        color = [int(text[at : at + 2], 16) for at in (1, 3, 5)]
+        pixels[mask] = (1 - _VEIL) * pixels[mask] + _VEIL * np.array(color)
+    return np.rint(pixels).astype(np.uint8)
