@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.canvas import Box, Canvas, shorten
+from cnncli.images.canvas import Box, Canvas, measure, shorten
 from cnncli.views.colors import as_rgb
 from cnncli.views.plot import FAINT, page_title
 
@@ -73,7 +73,7 @@ def _tile(canvas: Canvas, sample: Sample, left: int, top: int) -> None:
         color = _COLORS[number % len(_COLORS)]
         canvas.rect(box, outline=color, width=_LINE)
         _label(canvas, label, box, place, color)
-    canvas.text((left, top + _TILE + 8), shorten(sample.caption, _TILE, size=16), size=16, color=FAINT)
+    canvas.text((left, place.bottom + 8), shorten(sample.caption, _TILE, size=16), size=16, color=FAINT)
 
 
 def _label(canvas: Canvas, label: str, box: Box, place: Box, color: str) -> None:
@@ -81,9 +81,10 @@ def _label(canvas: Canvas, label: str, box: Box, place: Box, color: str) -> None
     text = shorten(label, 120, size=15)
     above = box.top - 22 >= place.top
     y = box.top - 22 if above else box.top
-    width = 10 + 9 * len(text)
-    canvas.rect(Box(box.left, y, box.left + width, y + 22), fill=color)
-    canvas.text((box.left + 5, y + 4), text, size=15, color="#000000", bold=True)
+    width = measure(text, size=15)[0] + 12
+    left = max(place.left, min(box.left, place.right - width))
+    canvas.rect(Box(left, y, left + width, y + 22), fill=color)
+    canvas.text((left + 5, y + 4), text, size=15, color="#000000", bold=True)
 
 
 def _veiled(sample: Sample) -> NDArray[np.uint8]:
