@@ -23,8 +23,8 @@ METHODS: dict[str, Method] = {
     ),
     "guided": Method(
         "guided backpropagation, which looks sharp but hardly depends on the weights",
-        "Known weakness: it hardly depends on what the network has learned (Adebayo et al., 2018; --view "
-        "sanity shows it), and shows edges whatever the class.",
+        "Known weakness: it hardly depends on what the network has learned (Adebayo et al., 2018), and shows "
+        "edges whatever the class.",
         guided.attribute,
     ),
     "integrated": Method(

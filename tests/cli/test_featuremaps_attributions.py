@@ -6,6 +6,7 @@ from small_networks import MEAN, STD, save_gray, save_seeded
 
 from cnncli.attribution.methods import METHODS
 from cnncli.nn import Inference
+from cnncli.views.featuremaps.attribution import overlaid, scale_for
 
 WORDS = ["featuremaps", "a.png", "-m", "net.safetensors", "-o", "o.png"]
 
@@ -47,6 +48,19 @@ def test_classes_stand_side_by_side_with_one_scale(run, net):
     assert first["gap"] <= 0.01
     assert first["sum"] == pytest.approx(first["difference"], rel=0.0101)
     assert "integrated gradients of stripes sum to the difference of outputs within" in done.err
+
+
+def test_single_pixels_do_not_hide_the_rest():
+    """One pixel a hundred times as strong as all others, which are seen in their colours all the same."""
+    heatmap = np.full((20, 20), 0.5, np.float32)
+    heatmap[:, :10] = -0.5
+    heatmap[3, 4] = 50
+    scale = scale_for([heatmap])
+    assert (scale.low, scale.high, scale.clipped) == (-0.5, 0.5, True)
+    pixels = overlaid(np.full((20, 20, 3), 128, np.uint8), heatmap, scale).astype(int)
+    assert pixels[0, 0, 2] > pixels[0, 0, 0] + 30  # blue
+    assert pixels[0, -1, 0] > pixels[0, -1, 2] + 30  # orange
+    assert scale_for([np.zeros((4, 4), np.float32)]).high == 1
 
 
 def test_gradcam_takes_a_layer(run, net):

@@ -10,13 +10,14 @@ from cnncli.attribution.methods import METHODS
 from cnncli.attribution.model import Attribution, How, Plans
 from cnncli.errors import OptionError
 from cnncli.nn import Graph, Node
-from cnncli.views.colors import Colors, ColorScale, scale_around
+from cnncli.views.colors import Colors, ColorScale
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.sections import Section, Tile
 
 _SIDE = 280  # pixels of a heatmap
 _STRONGEST = 0.9  # of a heatmap's colour, where the rest is the image
 _FAINT = 0.6  # exponent of the share of the colour: what is weak is seen too
+_SPANNED = 0.99  # share of the values that a scale spans
 _GROUND = 0.75  # how far the gray image is pulled to white
 _WORDS = {"mean": "mean colour", "blur": "the image blurred"}  # of baselines
 _READING = "Orange speaks for the class, blue against it; all classes share one scale. {}"
@@ -97,7 +98,7 @@ def _section(
     subject: Subject, title: str, targets: Sequence[int], found: Sequence[Attribution]
 ) -> tuple[Section, list[dict[str, Any]]]:
     """The heatmaps of one method, side by side, with one scale."""
-    scale = scale_around(np.stack([each.heatmap for each in found]))
+    scale = scale_for([each.heatmap for each in found])
     logits = subject.outputs
     tiles, records = [], []
     for target, each in zip(targets, found, strict=True):
@@ -107,6 +108,13 @@ def _section(
         sums = {"sum": float(f"{float(each.heatmap.sum(dtype=np.float64)):.6g}")}
         records.append({**said, **each.about, **sums, "scale": [scale.low, scale.high]})
     return Section(title, _lines(found[0].about), tuple(tiles), side=_SIDE, scale=scale), records
+
+
+def scale_for(heatmaps: Sequence[Floats]) -> ColorScale:
+    """One scale around 0 for all: single pixels of gradients are far beyond the rest, and are cut off."""
+    sizes = np.abs(np.concatenate([each.ravel() for each in heatmaps]).astype(np.float64))
+    reach = float(f"{float(np.quantile(sizes, _SPANNED)) or float(sizes.max()) or 1.0:.3g}")
+    return ColorScale(-reach, reach, clipped=float(sizes.max()) > reach * 1.005)
 
 
 def overlaid(picture: Colors, heatmap: Floats, scale: ColorScale) -> Colors:
