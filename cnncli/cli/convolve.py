@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,10 @@ from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
 from cnncli.records import replace
+
+if TYPE_CHECKING:
+    from cnncli.cli.explained import FilterRun
+    from cnncli.cli.explained_page import SharedPage
 
 LEAST_CLIPPED = 0.01  # share of pixels
 _AROUND = (
@@ -61,11 +65,12 @@ def run(settings: Settings) -> int:
     clipped: list[tuple[float, str]] = []
     gains: list[tuple[float, str]] = []
     notes = Notes()
+    shared = _shared_page(task, jobs)
 
     def work(job: Job, threads: int) -> Outcome:
         if job.source == STREAM:  # which can be read once only
-            return _convolve(job, task, threads)
-        return with_memory_retry(lambda: _convolve(job, task, threads), job.source)
+            return _convolve(job, task, threads, shared)
+        return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
 
     with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
         for job, outcome in outcomes:
@@ -84,6 +89,8 @@ def run(settings: Settings) -> int:
             report(f"warning: --mask {shown(settings.mask or '')} is black everywhere: nothing is filtered")
         notes.close()
         _advise(clipped if not task.clips else [], gains, alone=len(jobs) == 1)
+    if shared is not None:
+        shared.write()
     if not codes:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
@@ -113,7 +120,16 @@ def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, Cnncl
     return task, jobs, faults
 
 
-def _convolve(job: Job, task: Task, threads: int) -> Outcome:
+def _shared_page(task: Task, jobs: list[Job]) -> "SharedPage | None":
+    """The page on which several inputs are explained; one input's is written with its result."""
+    if task.explain is None or len(jobs) < 2:
+        return None
+    from cnncli.cli.explained_page import SharedPage
+
+    return SharedPage(Path(task.explain), [job.target for job in jobs])
+
+
+def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
     contents = read_stdin() if job.source == STREAM else Path(job.source)
@@ -145,11 +161,13 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         notes += notes_on_the_rest(job.target, result)
     page = None
     if task.explain is not None:
-        from cnncli.cli.explained import FilterRun, encode_explanation
+        from cnncli.cli.explained import FilterRun
 
         run = FilterRun(picture, task.filters, task.options, source, job.source, threads)
-        page = encode_explanation(run, Path(task.explain).suffix)
+        page = None if shared else _explanation(run, Path(task.explain).suffix)
     _write(job, data, task.explain, page)
+    if shared is not None:
+        shared.add(job.target, run)
     height, width, channels = result.frames[0].shape
     return Outcome(
         value={
@@ -165,6 +183,17 @@ def _convolve(job: Job, task: Task, threads: int) -> Outcome:
         notes=notes,
         gain=_gain(task, result, target),
     )
+
+
+def _explanation(run: "FilterRun", suffix: str) -> bytes:
+    """The file that explains the run on a single input."""
+    if suffix.lower() != ".html":
+        from cnncli.cli.explained import encode_explanation
+
+        return encode_explanation(run, suffix)
+    from cnncli.cli.explained_page import encode_page, page_picture
+
+    return encode_page([page_picture(run)], run)
 
 
 def _settled(task: Task, picture: Picture, source: Depth) -> Options:

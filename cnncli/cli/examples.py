@@ -46,6 +46,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli convolve b.png -k canny -o e.png --explain x.png",
             "Also draw how the filter works on this image.",
         ),
+        Example(
+            "cnncli convolve b.png -k sobel:x -o e.png --explain x.html",
+            "Explore the kernel on a page: move it, change its numbers.",
+        ),
     ),
     "predict": (
         Example(

@@ -85,7 +85,7 @@ def explain(run: FilterRun) -> Explanation:
     last, plain = chain[-1], _plain_options(run)
     channel = _GREEN if _keeps_colors(run) else 0
     read, image = _read_by_last(run, chain[:-1], replace(plain, roi=None), channel)
-    whole = _whole(run)
+    whole = whole_run(run)
     mapping = map_range(
         run.options,
         signed=whole.signed,
@@ -146,7 +146,7 @@ def _read_by_last(
     return read, image.pixels[:, :, channel]
 
 
-def _whole(run: FilterRun) -> Applied:
+def whole_run(run: FilterRun) -> Applied:
     """The run itself, with 8 bits."""
     return apply_filters(
         run.picture.frames[0],

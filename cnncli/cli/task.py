@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BITS = (8, 16, 32)
 #: Pixels a side that a dilated kernel may cover; the memory for its border grows with their square.
 LARGEST_EXTENT = 16_384
+#: Images on one page of --explain.
+MOST_EXPLAINED = 12
 _LONGEST_NAME = 100  # of kernels in the name of an output
 
 
@@ -290,16 +292,26 @@ def _is_terminal(target: str) -> bool:
 
 
 def _check_explanation(path: str, jobs: list[Job], kept: list[str]) -> None:
-    if os.path.splitext(path)[1].lower() not in (".png", ".gif"):  # noqa: PTH122
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    if suffix not in (".png", ".gif", ".html"):
         raise UsageError(
-            f"--explain is {shown(path)}; expected a file that ends in .png or .gif", "Add .png to its name."
+            f"--explain is {shown(path)}; expected a file that ends in .png, .gif or .html",
+            "Add .png to its name.",
         )
-    if len(jobs) != 1:
+    most = MOST_EXPLAINED if suffix == ".html" else 1
+    if not 1 <= len(jobs) <= most:
+        expected = "one" if most == 1 else f"1 to {most}"
         raise UsageError(
-            f"--explain is given with {len(jobs)} inputs; expected one",
-            "Explain one image, then filter the others.",
+            f"--explain is given with {len(jobs)} inputs; expected {expected}",
+            "Explain one image, then filter the others."
+            if most == 1
+            else "Explain some of them, then filter the others.",
         )
-    others = {"also the input": [jobs[0].source], "also the output": [jobs[0].target], "also read": kept}
+    others = {
+        "also an input" if len(jobs) > 1 else "also the input": [job.source for job in jobs],
+        "also an output" if len(jobs) > 1 else "also the output": [job.target for job in jobs],
+        "also read": kept,
+    }
     for role, files in others.items():
         if overwritten([path], files):
             raise UsageError(

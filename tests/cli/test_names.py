@@ -268,7 +268,8 @@ REFUSED = {
     "in place of a device": (["/dev/null", "--in-place"], "--in-place is given with standard input"),
     "in place without a suffix": (["noext", "--in-place"], "output"),
     "explanation of two": (["a.png", "b.png", "--explain", "x.png"], "given with 2 inputs"),
-    "explanation without picture": (["a.png", "--explain", "x.txt"], "ends in .png or .gif"),
+    "explanation without picture": (["a.png", "--explain", "x.txt"], "ends in .png, .gif or .html"),
+    "a page over a second input": (["a.png", "b.html", "--explain", "b.html"], "which is also an input"),
     "no suffix": (["a.png", "-o", "x"], "has no suffix"),
     "unknown suffix": (["a.png", "-o", "x.pmg"], "unknown suffix .pmg"),
 }
@@ -294,6 +295,14 @@ def test_refused_before_anything_is_written(run, photo, tmp_path, two_lines, nam
     if "--in-place" in arguments:
         assert "--format" not in done.err.splitlines()[1]
     assert snapshot(tmp_path) == before
+
+
+def test_a_page_explains_at_most_twelve_inputs(run, photo, two_lines):
+    names = [f"{i}.png" for i in range(13)]
+    for name in names:
+        photo(name)
+    done = run("convolve", *names, "--explain", "x.html", *BLUR)
+    assert "given with 13 inputs; expected 1 to 12" in two_lines(done, 2)
 
 
 def snapshot(folder):

@@ -130,7 +130,10 @@ class Settings:
     max_pixels: int | None = MAX_PIXELS
     explain: str | None = option(
         "--explain",
-        help="Also draw how the kernel works on this image: a .png, or an animated .gif.",
+        help=(
+            "Also show how the kernel works on this image: a picture (.png), an animation (.gif), or a "
+            "page to explore (.html), which takes several images."
+        ),
         metavar="FILE",
     )
     json: bool = JSON
