@@ -7,9 +7,13 @@ first line of the answer says whether names of files complete the word too: ``fi
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnncli.cli.options import COMMANDS, command
 from cnncli.cli.options.model import Option
+
+if TYPE_CHECKING:
+    from cnncli.nn import Node
 
 Answers = Iterator[tuple[str, str]]
 
@@ -30,6 +34,8 @@ _FILES = {
     "kernel",
     "spec",
 }
+#: Of them those that take no file in a command.
+_NO_FILES = {("featuremaps", "explain")}
 _FOLDERS = {"raw", "resume", "data", "folder", "gallery"}
 
 
@@ -160,7 +166,11 @@ def _values(parameter: Option, word: str, before: Sequence[str]) -> tuple[str, l
     name = parameter.name
     find = _WORDS.get((before[0], name)) or _WORDS.get(name)
     answers = [*_beginning(find(word, before), word)] if find else []
-    files = name in _FILES and not (name in ("kernel", "spec") and ":" in word)
+    files = (
+        name in _FILES
+        and (before[0], name) not in _NO_FILES
+        and not (name in ("kernel", "spec") and ":" in word)
+    )
     return ("files" if files else "folders" if name in _FOLDERS else "none"), answers
 
 
@@ -251,17 +261,31 @@ def _networks_or_shipped(word: str, before: Sequence[str]) -> Answers:
 def _layers(word: str, before: Sequence[str]) -> Answers:
     """The layers of the checkpoint that the line names, or of the model that ships."""
     del word
+    from cnncli.views.featuremaps.table import VIEWS
+
+    view = VIEWS[(_given(before, ("--view",)) or "maps").split(",")[0]]
+    yield from ((node.name, "") for node in _nodes(before) if view.has(node))
+
+
+def _convolutions(word: str, before: Sequence[str]) -> Answers:
+    """Those of these layers that are convolutions."""
+    del word
+    from cnncli.nn import Conv
+
+    yield from ((node.name, "") for node in _nodes(before) if isinstance(node.layer, Conv))
+
+
+def _nodes(before: Sequence[str]) -> "Iterable[Node]":
+    """The nodes of the network that a line names, or of the model that ships; none where there is none."""
     from cnncli.cli.trained import open_trained
     from cnncli.errors import CnncliError
-    from cnncli.views.featuremaps.table import VIEWS
 
     model = _given(before, ("--model", "-m"))
     try:
         _, graph = open_trained(str(Path(model).expanduser()) if model else None)
     except (CnncliError, RuntimeError):  # no network, or the home of nobody
-        return
-    view = VIEWS[(_given(before, ("--view",)) or "maps").split(",")[0]]
-    yield from ((name, "") for name, node in graph.nodes.items() if view.has(node))
+        return ()
+    return graph.nodes.values()
 
 
 def _targets(word: str, before: Sequence[str]) -> Answers:
@@ -337,6 +361,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "classes": _one_of("imagenet"),
     "interpolation": _one_of("bilinear", "bicubic", "lanczos", "nearest"),
     "layer": _layers,
+    ("featuremaps", "explain"): _convolutions,
     "view": _views,
     "target": _targets,
     "baseline": _one_of("mean", "blur"),

@@ -97,6 +97,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli featuremaps -m digits --view maximize --layer -1 --unit 3",
             "Make an input that a class answers to.",
         ),
+        Example(
+            "cnncli featuremaps samples/digits/7.png --explain conv2 -o unit.png",
+            "Work one value of a convolution out in numbers.",
+        ),
     ),
     "kernels": (
         Example("cnncli kernels", "List all names."),

@@ -53,6 +53,12 @@ class _Look(NamedTuple):
 
 def run(settings: Settings) -> int:
     """Run the command and return its exit code."""
+    if settings.explain is not None or settings.at is not None:
+        from cnncli.cli.featuremaps_explain import explain_unit
+
+        record, target, start = explain_unit(settings)
+        _say(record, settings, target, start=start)
+        return DONE
     start = perf_counter()
     inputs = settings.inputs or []
     views = _views(settings.view or ["maps"])

@@ -78,6 +78,8 @@ def test_layers_are_those_of_the_checkpoint(run):
     names = [each["name"] for each in done.results[0]["views"]["maps"]["layers"]]
     assert values("featuremaps", "a.png", "--layer", "") == names
     assert values("featuremaps", "-m", "missing", "--layer", "") == []
+    assert values("featuremaps", "a.png", "--explain", "") == [each for each in names if "conv" in each]
+    assert completions(["featuremaps", "a.png", "--explain", ""])[0] == "none"
 
 
 def test_files_are_left_to_the_shell():

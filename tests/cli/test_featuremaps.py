@@ -399,3 +399,49 @@ def test_it_shows_what_predict_answers(run, rng, tmp_path, digits):
     shares = np.exp(outputs - outputs.max())
     assert answered["predictions"][0]["label"] == CLASSES[int(outputs.argmax())]
     assert answered["predictions"][0]["probability"] == pytest.approx((shares / shares.sum()).max(), abs=1e-4)
+
+
+# --- one unit, explained ---------------------------------------------------------------------------
+
+
+def test_a_unit_is_explained_and_adds_up_to_its_map(run, net):
+    network, pixels = net
+    done = run(
+        "featuremaps",
+        "a.png",
+        "-m",
+        "net.safetensors",
+        "--explain",
+        "conv2:3",
+        "--at",
+        "2,1",
+        "-o",
+        "u.png",
+        "--json",
+    )
+    found = done.results[0]["explained"]
+    expected = expected_maps(network, pixels)
+    assert found["value"] == pytest.approx(expected["conv2"][1, 2, 3], abs=1e-5)
+    assert found["then"][0] == {"layer": "relu2", "value": pytest.approx(max(0, found["value"]))}
+    with Image.open("u.png") as page:
+        assert page.width == 1480
+    assert (
+        run("featuremaps", "a.png", "-m", "net.safetensors", "--explain", "conv1", "-o", "u.html").code == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--explain", "conv3"], "expected one of the network's convolutions: conv1, conv2"),
+        (["--explain", "relu1"], "expected one of the network's convolutions: conv1, conv2"),
+        (["--explain", "conv1:4"], "expected a unit from 0 to 3"),
+        (["--explain", "conv1:-1"], "expected a unit from 0 to 3"),
+        (["--explain", "conv1", "--at", "10,0"], "from 0,0 to 9,11"),
+        (["--explain", "conv1", "--view", "maps"], "--explain and --view are both given"),
+        (["--at", "1,1"], "--at is given without --explain"),
+    ],
+)
+def test_a_unit_that_does_not_exist_is_refused(run, net, two_lines, words, message):
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", *words, "-o", "u.png")
+    assert message in two_lines(done, 2)

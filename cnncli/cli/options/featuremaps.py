@@ -73,6 +73,19 @@ class Settings(NetworkSettings):
     seed: int = option(
         "--seed", help="Of maximize and smoothgrad: seed of the noise.", metavar="N", default=0
     )
+    explain: str | None = option(
+        "--explain",
+        help=(
+            "Work out one value of a convolution in numbers: patch, kernels of the strongest channels, "
+            "products, sum, bias, batch norm, ReLU, pooling.  [default: the unit that responds most]"
+        ),
+        metavar="LAYER[:UNIT]",
+    )
+    at: str | None = option(
+        "--at",
+        help="With --explain: column and row in the layer's map.  [default: where it responds most]",
+        metavar="X,Y",
+    )
     output: str | None = option(
         "--output",
         "-o",

@@ -6,6 +6,7 @@ _KINDS = {
     "BatchNorm": "batch norm",
     "LocalResponseNorm": "local response norm",
     "Relu": "ReLU: max(0, x)",
+    "Relu6": "ReLU6: min(6, max(0, x))",
     "LeakyRelu": "leaky ReLU",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
