@@ -25,7 +25,7 @@ from cnncli.files.faults import in_unicode
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.records import replace
 from cnncli.tasks.task import Decoded, are_finite
-from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Seen, Subject
+from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Seen, Subject, View
 from cnncli.views.featuremaps.table import VIEWS
 
 _PREDICTIONS = 5
@@ -54,11 +54,7 @@ class _Look(NamedTuple):
 def run(settings: Settings) -> int:
     """Run the command and return its exit code."""
     if settings.explain is not None or settings.at is not None:
-        from cnncli.cli.featuremaps_explain import explain_unit
-
-        record, target, start = explain_unit(settings)
-        _say(record, settings, target, start=start)
-        return DONE
+        return _explain(settings)
     start = perf_counter()
     inputs = settings.inputs or []
     views = _views(settings.view or ["maps"])
@@ -98,11 +94,41 @@ def run(settings: Settings) -> int:
     if explored:
         target = _write_explored(looks, settings, trained, outputs, read=read, layers=layers)
     else:
-        target = _write_page(looks[0], trained, outputs, read)
+        target = _write_page(looks[0], trained, outputs, read, rows)
     for look in looks:
         _say(look.record, look.source, settings, target, start=start)
     for note in () if settings.quiet else dict.fromkeys(_notes(looks, trained)):
         report(f"note: {note}")
+    return DONE
+
+
+def _explain(settings: Settings) -> int:
+    """Work one value of a convolution out."""
+    from cnncli.cli.featuremaps_explain import NAME, asked_unit, drawn_unit
+
+    start = perf_counter()
+    word, source = asked_unit(settings)
+    set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
+    layers = [word.replace(":", "-")]
+    outputs = outputs_of(settings.output, settings.raw, source=source, views=[NAME], layers=layers)
+    first = None if names_network(settings) else read_image(source)
+    trained = _trained(settings, first)
+    if trained.task.noun == "texts":
+        raise UsageError(
+            "--explain is given for a network of texts; expected one of images", "Leave --explain out."
+        )
+    try:
+        cores = thread_count(settings.threads)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    read = _read_files([source], trained)
+    outputs.check(read)
+    _, subject, changes = _subject(source, trained, cores, known=first)
+    row, drawing = drawn_unit(subject, word, settings.at)
+    look = _Look(source, subject.image, changes, _decoded(subject, [], source), {NAME: drawing})
+    target = _write_page(look, trained, outputs, read, {NAME: row})
+    _say(look.record, source, settings, target, start=start)
+    _report(look, trained, settings)
     return DONE
 
 
@@ -167,10 +193,13 @@ def _look(
 
 
 def _write_page(
-    look: _Look, trained: Trained, outputs: Outputs, read: Mapping[str, str | Path | None]
+    look: _Look,
+    trained: Trained,
+    outputs: Outputs,
+    read: Mapping[str, str | Path | None],
+    rows: Mapping[str, View],
 ) -> str:
-    """Write what views have drawn; returns where."""
-    rows = {view: VIEWS[view] for view in look.drawings}
+    """Write what views have drawn, ``rows`` being those of the views; returns where."""
     page = made_page(trained, look.seen, look.decoded, look.drawings, views=rows, changes=look.changes)
     return outputs.write(page, _arrays(look.drawings), read)
 

@@ -1,77 +1,50 @@
-"""``featuremaps --explain``: one value of a network's convolution, worked out in numbers."""
+"""``--explain LAYER[:UNIT]``: one value of a network's convolution, worked out in numbers."""
 
-from time import perf_counter
-
-from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.featuremaps_input import EXAMPLE, read_seen
-from cnncli.cli.featuremaps_outputs import outputs_of
-from cnncli.cli.featuremaps_page import made_page
-from cnncli.cli.messages import report
+from cnncli.cli.featuremaps_input import EXAMPLE
 from cnncli.cli.options.featuremaps import Settings
-from cnncli.cli.trained import load_trained, no_output
-from cnncli.core.threads import thread_count
-from cnncli.errors import CnncliError
-from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.nn import Conv, Graph, Node
-from cnncli.tasks.task import are_finite
-from cnncli.views.featuremaps.model import Subject, View
+from cnncli.views.featuremaps.model import Drawing, Subject, View
 from cnncli.views.featuremaps.unit import Place, unit_at
 from cnncli.views.featuremaps.unit_sections import draw_unit
 
-_PREDICTIONS = 5
+NAME = "explain"  # of the view, in records and file names
 
 
-def explain_unit(settings: Settings) -> tuple[dict[str, object], str, float]:
-    """Draw one unit; returns the record, where the page is, and when it was begun."""
-    start = perf_counter()
+def asked_unit(settings: Settings) -> tuple[str, str]:
+    """What ``--explain`` says, and the image.
+
+    Raises
+    ------
+    UsageError
+        Where something else is asked for too, or there is not one image.
+    """
     if settings.explain is None:
         raise UsageError("--at is given without --explain; expected both", "Add --explain LAYER.")
-    for name, given in (("--view", settings.view), ("--layer", settings.layer), ("--text", settings.text)):
+    for name, given in (
+        ("--view", settings.view),
+        ("--layer", settings.layer),
+        ("--all", settings.all),
+        ("--text", settings.text),
+    ):
         if given:
             raise UsageError(
                 f"--explain and {name} are both given; expected one of them", f"Leave {name} out."
             )
-    set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
-    if settings.input is None:
+    inputs = settings.inputs or []
+    if len(inputs) != 1:
         raise UsageError(
-            "no input is given; expected an image, or - for standard input", f"Run, for example: {EXAMPLE}"
+            f"--explain is given with {len(inputs)} inputs; expected one image, or - for standard input",
+            f"Run, for example: {EXAMPLE} --explain conv1",
         )
-    word = settings.explain
-    outputs = outputs_of(
-        settings.output,
-        settings.raw,
-        source=settings.input,
-        views=["explain"],
-        layers=[word.replace(":", "-")],
-    )
-    trained = load_trained(settings, quiet=settings.quiet)
-    if trained.task.noun == "texts":
-        raise UsageError(
-            "--explain is given for a network of texts; expected one of images", "Leave --explain out."
-        )
-    node, number = _chosen(trained.network.graph, word)
-    at = _place(settings.at, node)
-    read = {"input": settings.input, "checkpoint": trained.checkpoint.path}
-    outputs.check(read)
-    seen, changes = read_seen(settings.input, trained)
-    try:
-        threads = thread_count(settings.threads)
-    except CnncliError as error:
-        raise UsageError(error.message, error.hint) from error
-    subject = Subject(trained.checkpoint, trained.network, threads, seen)
-    unit = unit_at(subject, node.name, number, at)
-    logits = subject.outputs[None]
-    if not are_finite(logits).all():
-        raise no_output(settings.input)
-    (decoded,) = trained.task.decode(logits, top=_PREDICTIONS)
-    drawing = draw_unit(subject, unit)
-    views = {"explain": View("one unit", "One unit of {}", lambda *_: drawing)}
-    page = made_page(trained, seen, decoded, {"explain": drawing}, views=views, changes=changes)
-    target = outputs.write(page, drawing.arrays, read)
-    if changes and not settings.quiet:
-        report(f"note: the picture was {', '.join(changes)}, as the network expects it")
-    return {**decoded.record(), "explained": drawing.record}, target, start
+    return settings.explain, inputs[0]
+
+
+def drawn_unit(subject: Subject, word: str, at: str | None) -> tuple[View, Drawing]:
+    """Draw the unit that ``--explain`` and ``--at`` name; the row of its view, and what was drawn."""
+    node, number = _chosen(subject.graph, word)
+    drawing = draw_unit(subject, unit_at(subject, node.name, number, _place(at, node)))
+    return View("one value in numbers", "One unit of {}", lambda *_: drawing), drawing
 
 
 def _chosen(graph: Graph, word: str) -> tuple[Node, int | None]:

@@ -419,7 +419,7 @@ def test_a_unit_is_explained_and_adds_up_to_its_map(run, net):
         "u.png",
         "--json",
     )
-    found = done.results[0]["explained"]
+    found = done.results[0]["views"]["explain"]
     expected = expected_maps(network, pixels)
     assert found["value"] == pytest.approx(expected["conv2"][1, 2, 3], abs=1e-5)
     assert found["then"][0] == {"layer": "relu2", "value": pytest.approx(max(0, found["value"]))}
