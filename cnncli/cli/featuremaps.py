@@ -97,8 +97,7 @@ def run(settings: Settings) -> int:
         target = _write_page(looks[0], trained, outputs, read, rows)
     for look in looks:
         _say(look.record, look.source, settings, target, start=start)
-    for note in () if settings.quiet else dict.fromkeys(_notes(looks, trained)):
-        report(f"note: {note}")
+    _report(looks, trained, settings)
     return DONE
 
 
@@ -128,8 +127,14 @@ def _explain(settings: Settings) -> int:
     look = _Look(source, subject.image, changes, _decoded(subject, [], source), {NAME: drawing})
     target = _write_page(look, trained, outputs, read, {NAME: row})
     _say(look.record, source, settings, target, start=start)
-    _report(look, trained, settings)
+    _report([look], trained, settings)
     return DONE
+
+
+def _report(looks: Sequence[_Look], trained: Trained, settings: Settings) -> None:
+    """Say what the user is to know besides, each note once."""
+    for note in () if settings.quiet else dict.fromkeys(_notes(looks, trained)):
+        report(f"note: {note}")
 
 
 def _is_explored(views: Sequence[str], trained: Trained) -> bool:
