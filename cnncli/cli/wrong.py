@@ -104,7 +104,8 @@ def explained(arguments: Sequence[str], error: Any) -> UsageError:
     see = f"See: cnncli {arguments[0]} --help" if context is None else f"See: {context.command_path} --help"
     name = getattr(error, "option_name", None)
     if name is None or type(error).__name__ != "NoSuchOption":
-        return _in_our_words(error.format_message().rstrip("."), context, see)
+        message = error.format_message().rstrip(".")
+        return _unquoted_layers(arguments, message) or _in_our_words(message, context, see)
     known = [each for one in context.command.params for each in (*one.opts, *one.secondary_opts)]
     known = [each for each in known if each.startswith("-")]
     message = f"{context.command_path} has no option {name}"
@@ -113,6 +114,28 @@ def explained(arguments: Sequence[str], error: Any) -> UsageError:
     if _OPTIONS.get(name) in known:
         return UsageError(message, meant(_OPTIONS[name], see))
     return UsageError(message, did_you_mean(name, known, see))
+
+
+def _unquoted_layers(arguments: Sequence[str], message: str) -> UsageError | None:
+    """What to say where layers are written as several words; None where there are none."""
+    import shlex
+
+    found = re.fullmatch(r"Got unexpected extra argument\(?s?\)? \((.+)\)", message)
+    if found is None:
+        return None
+    from cnncli.models.grammar import is_layer
+
+    line = list(arguments)
+    layers = [is_layer(word) for word in line]
+    first = next((at for at, layer in enumerate(layers[1:], 1) if layer), len(line))
+    last = next((at for at in range(first, len(line)) if not layers[at]), len(line))
+    if " ".join(line[first + 1 : last]) != found[1]:
+        return None
+    whole = " ".join(line[first:last])
+    return UsageError(
+        f"the layers {whole} are {last - first} words; expected one",
+        f"Quote them: {shlex.join(['cnncli', *line[:first], whole, *line[last:]])}",
+    )
 
 
 def _in_our_words(message: str, context: Any, see: str) -> UsageError:

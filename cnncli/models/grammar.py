@@ -8,7 +8,8 @@ numbers after that are its other settings, in any order:
     conv32k5s2p1    kernel (k) 5, stride (s) 2, padding (p) 1; also dilation (d) and groups (g)
     dwconv          depthwise convolution, as many channels as its input; k, s, p, d as above
     bn              batch norm; a convolution directly before it has no bias
-    relu            max(0, x); also leaky (leaky0.2: slope below 0), sigmoid, tanh, silu, gelu
+    relu            max(0, x); relu6: at most 6; also leaky (leaky0.2: slope below 0), sigmoid, tanh,
+                    silu, gelu
     pool            max pooling, 2x2; pool3s2p1: window, stride (default: the window), padding
     avgpool         average pooling, 2x2; avgpool3s2p1: settings as for pool
     gap             global average pooling: the mean of each channel
@@ -39,6 +40,7 @@ WORDS = (
     "dwconv",
     "bn",
     "relu",
+    "relu6",
     "leaky",
     "sigmoid",
     "tanh",
@@ -309,7 +311,7 @@ _BUILDERS: dict[str, _Word] = {
     "conv": _Word("conv32: channels, or conv32-5: channels and kernel", "kspdg"),
     "dwconv": _Word("dwconv", "kspd"),
     "bn": _Word("bn", layer=nn.BatchNorm),
-    "relu": _Word("relu", layer=nn.Relu),
+    "relu": _Word("relu or relu6", layer=nn.Relu),
     "leaky": _Word("leaky or leaky0.1: slope"),
     "sigmoid": _Word("sigmoid", layer=nn.Sigmoid),
     "tanh": _Word("tanh", layer=nn.Tanh),
@@ -324,11 +326,19 @@ _BUILDERS: dict[str, _Word] = {
 }
 
 
+def is_layer(text: str) -> bool:
+    """Whether a text is a word that layers are written in, whatever its settings."""
+    found = _TOKEN.fullmatch(text)
+    return found is not None and found["name"] in _BUILDERS
+
+
 def _add_layers(graph: Graph, token: _Token, following: _Token | None, network: tuple[int, int]) -> None:
     """Add the layers that one word describes."""
     classes, seed = network
     plain = _BUILDERS[token.name].layer
-    if plain is not None:
+    if token.text == "relu6":
+        graph.add(nn.Relu6())
+    elif plain is not None:
         _refuse_number(token)
         graph.add(plain())
     elif token.name in ("conv", "dwconv"):

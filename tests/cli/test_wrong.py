@@ -88,10 +88,25 @@ def test_words_of_other_programs(run, two_lines, words, hint):
 
 
 @pytest.mark.parametrize(
+    ("line", "quoted"),
+    [
+        ("models conv8 relu fc", "models 'conv8 relu fc'"),
+        ("draw conv8 relu6 fc --json", "draw 'conv8 relu6 fc' --json"),
+        ("train mnist -m conv8 relu fc -b 8", "train mnist -m 'conv8 relu fc' -b 8"),
+    ],
+)
+def test_layers_without_quotes_are_quoted_in_the_hint(run, two_lines, line, quoted):
+    done = run(*line.split(" "))
+    assert "are 3 words; expected one" in two_lines(done, 2)
+    assert done.err.splitlines()[1] == f"hint: Quote them: cnncli {quoted}"
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("evaluate mnist b", "'b' is given besides the DATASET; expected nothing more"),
         ("formats a", "'a' is given; expected no argument"),
+        ("models resnet18 relu", "'relu' is given besides the MODEL; expected nothing more"),
         ("evaluate", "no DATASET is given; expected one"),
         ("predict -m", "-m has no value; expected one after it"),
         ("train mnist --no-splits=3", "--no-splits has a value; expected none"),

@@ -5,7 +5,7 @@ import pytest
 from cnncli.errors import CnncliError
 from cnncli.models.choice import build
 from cnncli.models.grammar import WORDS, looks_like_layers
-from cnncli.nn import AvgPool, BatchNorm, Conv, Dropout, Flatten, LeakyRelu, Linear, MaxPool
+from cnncli.nn import AvgPool, BatchNorm, Conv, Dropout, Flatten, LeakyRelu, Linear, MaxPool, Relu, Relu6
 
 SHAPE = (28, 28, 1)
 
@@ -99,6 +99,10 @@ def test_a_setting_may_stand_right_after_the_name(word, layer):
 def test_a_setting_right_after_the_name_is_checked(word, message):
     with pytest.raises(CnncliError, match=message):
         layers(f"{word} fc")
+
+
+def test_relu6_is_a_relu_that_ends_at_6():
+    assert layers("relu6 relu fc")[:2] == [Relu6(), Relu()]
 
 
 def test_numbers_of_leaky_and_dropout():
