@@ -16,9 +16,8 @@ All pitches, steps and offsets are in bytes.
 import numpy as np
 
 LOCAL = -1
-TABLE_BYTES = (
-    1152  # of scratch, before the tensors: addresses of a tile, remainders of rows, weights in transit
-)
+LISTED_PIXELS = 336  # at most, of a convolution: whole tiles on every target
+TABLE_BYTES = 5632  # of scratch, before the tensors: addresses of pixels, remainders of rows, weights in transit
 CACHE_LINE = 64
 
 
@@ -73,8 +72,7 @@ GATHER = np.dtype(
         ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block
         ("bias", "i8"),
         ("mode", "i8"),
-        ("images", "i8"),  # processed together: several images …
-        ("lines", "i8"),  # … or some lines of one
+        ("pixels", "i8"),  # listed together
     ],
     align=True,
 )

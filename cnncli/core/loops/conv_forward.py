@@ -2,99 +2,126 @@
 
 Forward, a segment is one row of the window: kw * C consecutive floats of NHWC. Backward, the same over the
 gradient of the output, with the kernel mirrored; with a stride, once for each phase of the stride, using
-only the taps that reach it, so that there are no multiplications by inserted zeros. Pixels are processed
-ROWS at a time, across the ends of rows and images.
+only the taps that reach it, so that there are no multiplications by inserted zeros. Pixels are listed some
+hundreds at a time, across the ends of rows and images, and every block of output channels goes over the list
+in register tiles: so a tile has nothing to find out, and the block's weights stay in the L1 cache.
 """
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.gemm import (
     ADD,
     BLOCK_BYTES,
+    HALF,
     NARROW,
     RELU,
     ROWS,
     SIX,
+    gemm_half,
     gemm_narrow,
     gemm_single,
+    gemm_single_narrow,
     gemm_tile,
+    rows_of,
 )
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import load_i64, record, store_i64
 
 JOB = nn_jobs.GATHER
+MOST = max(ROWS, HALF, NARROW)
+OUTPUTS = 8 * (nn_jobs.LISTED_PIXELS + MOST)  # bytes from the list of inputs to that of outputs
+assert 2 * OUTPUTS <= nn_jobs.TABLE_BYTES
 
 
 @inline
-def sweep(job, x, y, images, height, table, segments, panel, ahead, bias, mode, rows):
-    """Some lines of some images, for one block of output channels, in tiles of ``rows`` rows."""
+def list_pixels(job, x, y, first, count, table):
+    """Addresses of ``count`` output pixels from the ``first`` on, and of their inputs.
+
+    Beyond the end the last one is repeated, for a tile that has more rows.
+    """
     width = job.width
     x_step = job.x_step
     y_step = job.y_step
-    x_wrap = job.x_line - width * x_step
-    y_wrap = job.y_line - width * y_step
-    x_turn = job.x_image - height * job.x_line
-    y_turn = job.y_image - height * job.y_line
-    count = job.segment_count
-    left = images * height * width
-    column = 0
-    line = 0
-    while left > 0:
-        at = table
-        end = table + 8 * rows
-        while at < end:
-            for _ in range(min((end - at) // 8, width - column, left)):
-                store_i64(at, x)
-                store_i64(at + 8 * rows, y)
-                at += 8
-                x += x_step
-                y += y_step
-                column += 1
-                left -= 1
-            if left == 0:  # beyond the end, repeat the last pixel
-                while at < end:
-                    store_i64(at, x - x_step)
-                    store_i64(at + 8 * rows, y - y_step)
-                    at += 8
-            elif column == width:
-                column = 0
-                x += x_wrap
-                y += y_wrap
-                line += 1
-                if line == height:
-                    line = 0
-                    x += x_turn
-                    y += y_turn
-        if rows == ROWS:
-            gemm_tile(table, segments, count, panel, ahead, bias, mode, 0)
-        elif rows == NARROW:
-            gemm_narrow(table, segments, count, panel, ahead, bias, mode, 0)
+    row = first // width
+    column = first - row * width
+    image = row // job.height
+    line = row - image * job.height
+    at = table
+    end = table + 8 * count
+    while at < end:
+        x_at = x + image * job.x_image + line * job.x_line + column * x_step
+        y_at = y + image * job.y_image + line * job.y_line + column * y_step
+        for _ in range(min(width - column, (end - at) // 8)):
+            store_i64(at, x_at)
+            store_i64(at + OUTPUTS, y_at)
+            at += 8
+            x_at += x_step
+            y_at += y_step
+        column = 0
+        line += 1
+        if line == job.height:
+            line = 0
+            image += 1
+    for each in range(MOST):
+        store_i64(at + 8 * each, load_i64(at - 8))
+        store_i64(at + OUTPUTS + 8 * each, load_i64(at + OUTPUTS - 8))
+
+
+@inline
+def sweep(count, table, segments, segment_count, panel, ahead, bias, mode, shift, narrow):
+    """One block of output channels of the listed pixels."""
+    at = table
+    end = table + 8 * count
+    while at < end:
+        to = at + OUTPUTS
+        rows = NARROW if narrow else rows_of((end - at) // 8, ROWS, HALF)
+        if count == 1 and narrow:
+            gemm_single_narrow(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
+        elif count == 1:
+            gemm_single(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
+        elif narrow:
+            gemm_narrow(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
+        elif rows == ROWS:
+            gemm_tile(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
         else:
-            gemm_single(table, segments, count, panel, ahead, bias, mode, 0)
+            gemm_half(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
+        at += 8 * rows
 
 
 @inline
-def panel_number(job, each):
-    """Index of the each-th panel in order of use.
-
-    The last block of a group comes first: its unused lanes overwrite the next pixel, which is stored later.
-    """
-    group = each // job.panel_blocks
-    return (2 * group + 1) * job.panel_blocks - 1 - each
-
-
-@inline
-def panel_at(job, part, each):
-    """Address of the each-th panel of a part of the sums."""
+def panel_at(job, part, group, block):
+    """Address of a panel of a part of the sums."""
     segments = job.segments + 24 * part * job.segment_count
-    return job.panel + load_i64(segments + 16) + panel_number(job, each) * job.panel_pitch
+    return job.panel + load_i64(segments + 16) + (group * job.panel_blocks + block) * job.panel_pitch
 
 
 @inline
-def following(job, part, each):
-    """Address of the panel used after the each-th of a part of the sums; any address after the last."""
-    if each + 1 < job.groups * job.panel_blocks:
-        return panel_at(job, part, each + 1)
-    return panel_at(job, min(part + 1, job.sum_blocks - 1), 0)
+def following(job, part, group, block):
+    """Address of the panel used next; any address after the last."""
+    if block > 0:
+        return panel_at(job, part, group, block - 1)
+    if part + 1 < job.sum_blocks:
+        return panel_at(job, part + 1, group, job.panel_blocks - 1)
+    return panel_at(job, 0, min(group + 1, job.groups - 1), job.panel_blocks - 1)
+
+
+@inline
+def sum_up(job, group, count, table):
+    """One group of channels of the listed pixels, all parts of the sums."""
+    blocks = job.panel_blocks
+    for part in range(job.sum_blocks):
+        segments = job.segments + 24 * part * job.segment_count
+        mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
+        if part > 0 or job.mode & ADD:
+            mode |= ADD
+        # The last block comes first: its unused lanes overwrite the next pixel, which is stored later.
+        for each in range(blocks):
+            block = blocks - 1 - each
+            panel = panel_at(job, part, group, block)
+            ahead = following(job, part, group, block) - panel
+            bias = job.bias + (group * blocks + block) * BLOCK_BYTES
+            narrow = job.narrow != 0 and each == 0
+            shift = block * BLOCK_BYTES
+            sweep(count, table, segments, job.segment_count, panel, ahead, bias, mode, shift, narrow)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -103,35 +130,11 @@ def loop(job_pointer, scratch, lo, hi):
     chunk = lo // job.chunk
     x = place(job.x, job.x_chunk, scratch, chunk)
     y = place(job.y, job.y_chunk, scratch, chunk)
-    blocks = job.panel_blocks
-    image = 0
-    line = 0
-    while image < hi - lo:
-        images = min(job.images, hi - lo - image)
-        lines = min(job.lines, job.height - line)
-        x_here = x + image * job.x_image + line * job.x_line
-        y_here = y + image * job.y_image + line * job.y_line
-        for part in range(job.sum_blocks):
-            segments = job.segments + 24 * part * job.segment_count
-            mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
-            if part > 0 or job.mode & ADD:
-                mode |= ADD
-            for each in range(job.groups * blocks):
-                to = panel_number(job, each)
-                group = to // blocks
-                block = to - group * blocks
-                x_at = x_here + group * job.x_group
-                y_at = y_here + group * job.y_group + block * BLOCK_BYTES
-                panel = panel_at(job, part, each)
-                bias = job.bias + to * BLOCK_BYTES
-                rows = ROWS
-                if images * lines * job.width == 1:
-                    rows = 1
-                elif job.narrow and block == blocks - 1:
-                    rows = NARROW
-                ahead = following(job, part, each) - panel
-                sweep(job, x_at, y_at, images, lines, scratch, segments, panel, ahead, bias, mode, rows)
-        line += lines
-        if line == job.height:
-            line = 0
-            image += images
+    total = (hi - lo) * job.height * job.width
+    first = 0
+    while first < total:
+        count = min(job.pixels, total - first)
+        for group in range(job.groups):
+            list_pixels(job, x + group * job.x_group, y + group * job.y_group, first, count, scratch)
+            sum_up(job, group, count, scratch)
+        first += count

@@ -42,7 +42,7 @@ def spread(job, table):
         for row in range(job.window_y):
             for block in range(blocks):
                 shift = column * dx_step + row * dx_tap + block * BLOCK_BYTES
-                gemm_tile(table, segments, 1, panel, 0, bias, ADD, shift)
+                gemm_tile(table, table + 8 * ROWS, segments, 1, panel, 0, bias, ADD, shift)
                 panel += panel_pitch
         for r in range(ROWS):
             at = table + 8 * r

@@ -26,6 +26,7 @@ from cnncli.core.loops.gemm import (
     gemm_single,
     gemm_single_narrow,
     gemm_tile,
+    rows_of,
 )
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
@@ -35,7 +36,6 @@ from cnncli.core.loops.winograd import (
     SIDE,
     input_square,
     output_square_biased,
-    rows_of,
     square_peak,
     tile_origin,
     whole_square,
@@ -93,12 +93,13 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
                 x_at = x + tile * pitch
                 y_at = y + tile * output_pitch + block * BLOCK_BYTES
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
+                to = table + 8 * rows
                 if narrow:
-                    gemm_narrow(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_narrow(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 elif rows == ROWS:
-                    gemm_tile(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_tile(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 else:
-                    gemm_half(table, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_half(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
                 tile += rows
             panel += panel_bytes
 
@@ -144,9 +145,9 @@ def convolve_directly(job, src, dst, rows, columns, table):
                 panel = job.direct + block * 9 * job.channels * BLOCK_BYTES
                 bias = job.bias + block * BLOCK_BYTES
                 if job.narrow and block == job.panel_blocks - 1:
-                    gemm_single_narrow(table, job.window, 3, panel, 0, bias, job.mode, 0)
+                    gemm_single_narrow(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
                 else:
-                    gemm_single(table, job.window, 3, panel, 0, bias, job.mode, 0)
+                    gemm_single(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
 
 
 def loop(job_pointer, scratch, lo, hi):

@@ -22,6 +22,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.loops.rows import inline
 from cnncli.core.simd import (
     F32,
     I32,
@@ -51,6 +52,12 @@ BLOCK_BYTES = 4 * BLOCK
 ADD = 1  # add the sum to the outputs at the end, instead of starting from the bias
 RELU = 2
 SIX = 4  # with RELU: at most 6
+
+
+@inline
+def rows_of(left, most, half):
+    """Rows of the next register tile, ``most`` or ``half``, so that the last one wastes few."""
+    return half if left <= half or most < left <= 2 * half else most
 
 
 def at_offset(builder, base, bytes_):
@@ -165,11 +172,11 @@ def _over_pixels(builder, lines, line, pitches, steps, columns, step):
 
 def _gemm_tile(rows, vectors):
     @intrinsic
-    def tile(typing_context, table, segments, count, panel, ahead, bias, mode, shift):
+    def tile(typing_context, inputs, outputs, segments, count, panel, ahead, bias, mode, shift):
         def codegen(context, builder, signature, args):
-            table, segments, count, panel, ahead, bias, mode, shift = args
-            inputs = _words(builder, table, 0, rows)
-            outputs = [builder.add(word, shift) for word in _words(builder, table, rows, rows)]
+            inputs, outputs, segments, count, panel, ahead, bias, mode, shift = args
+            inputs = _words(builder, inputs, 0, rows)
+            outputs = [builder.add(word, shift) for word in _words(builder, outputs, 0, rows)]
             slots = _slots(builder, rows, vectors)
             start_sums(builder, slots, bias, mode)
 
@@ -183,7 +190,7 @@ def _gemm_tile(rows, vectors):
             _finish(builder, slots, outputs, mode)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 8), codegen
+        return types.void(*[types.intp] * 9), codegen
 
     return tile
 

@@ -38,9 +38,9 @@ def run_tile(job, scratch, tile, panel, bias, rows, used, width):
     for r in range(rows):
         store_i64(scratch + 8 * (rows + r), tile + r * BLOCK_BYTES)
     if rows == ROWS:
-        gemm_tile(scratch, job.segments, 1, panel, 0, bias, 0, 0)
+        gemm_tile(scratch, scratch + 8 * rows, job.segments, 1, panel, 0, bias, 0, 0)
     else:
-        gemm_narrow(scratch, job.segments, 1, panel, 0, bias, 0, 0)
+        gemm_narrow(scratch, scratch + 8 * rows, job.segments, 1, panel, 0, bias, 0, 0)
     zero = splat(ZERO)
     for r in range(used):
         maxima = load_i64(scratch + MAXIMA + 8 * r)

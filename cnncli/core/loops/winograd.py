@@ -255,12 +255,6 @@ def transform_input(src, row_pitch, pixel, rows, columns, buffer, dst, step):
 
 
 @inline
-def rows_of(left, most, half):
-    """Rows of the next register tile, ``most`` or ``half``, so that the last one wastes few."""
-    return half if left <= half or most < left <= 2 * half else most
-
-
-@inline
 def tile_origin(tile, height, width):
     """Image, row and column of the first output of a tile."""
     across = (width + OUTPUTS - 1) // OUTPUTS

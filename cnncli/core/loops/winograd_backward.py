@@ -15,6 +15,7 @@ from cnncli.core.loops.gemm import (
     outer_narrow,
     outer_narrow_half,
     outer_tile,
+    rows_of,
 )
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.loops.winograd import (
@@ -24,7 +25,6 @@ from cnncli.core.loops.winograd import (
     PLACES,
     SIDE,
     copy_patch,
-    rows_of,
     slope_square,
     sums_square,
     sums_square_added,

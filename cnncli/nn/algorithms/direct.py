@@ -71,7 +71,7 @@ def emit(
     late = relu and (gather.overlaps or (gather.sum_blocks > 1 and y.shape.channels % BLOCK != 0))
     if not late:
         job["mode"] |= RELUS[relu]
-    gather.split(job, tensor.image, rows.stride * tensor.row, y.shape)
+    gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
     cut = gather.parts(job, x, y, 1 if gather.overlaps else plan.parts(work))
     if len(cut) > 1:
@@ -122,7 +122,7 @@ def emit_input_gradient(
     job["x_step"], job["x_line"] = dy.pixel, dy.row
     job["y_step"], job["y_line"] = columns.stride * dx.pixel, rows.stride * dx.row
     job["mode"] = ADD if add else 0
-    gather.split(job, dy.image, dy.row, shape)
+    gather.list_together(job, dy.row)
     first = rows.first * dx.row + columns.first * dx.pixel
     plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
 

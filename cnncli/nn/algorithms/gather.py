@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.core.native import processor
 from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 PANEL_BYTES = 24 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
 IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
 MIN_LINES = 4  # lines of an image per thread
-PIXELS = 96  # processed together, at least, so that the last tile wastes little
+ROWS = processor()[3].gemm_rows
+PIXELS = 7 * ROWS  # processed together, at least, so that the last tile wastes little
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,10 @@ class Gather:
             bias=bias,
         )
 
-    def split(self, job: NDArray[np.void], image_bytes: int, line_bytes: int, shape: Shape) -> None:
-        """Choose how many images or lines are processed together."""
-        pixels = shape.height * shape.width
-        images = max(1, min(IMAGE_BYTES // max(image_bytes, 1), -(-PIXELS // pixels)))
-        least = -(-PIXELS // shape.width)
-        lines = shape.height if images > 1 else max(least, IMAGE_BYTES // max(line_bytes, 1))
-        job["images"], job["lines"] = images, min(shape.height, lines)
+    def list_together(self, job: NDArray[np.void], line_bytes: int) -> None:
+        """Choose how many pixels are listed together; a line of inputs has ``line_bytes``."""
+        affordable = IMAGE_BYTES * int(job["width"][0]) // max(line_bytes, 1)
+        job["pixels"] = max(PIXELS, min(affordable, nn_jobs.LISTED_PIXELS)) // ROWS * ROWS
 
     def parts(self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int) -> list[Part]:
         """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap."""
@@ -154,7 +153,7 @@ class Gather:
             part = job.copy()
             at, to = x[1], lo * 4 * BLOCK
             if by_lines:
-                part["height"], part["lines"] = hi - lo, min(int(job["lines"][0]), hi - lo)
+                part["height"] = hi - lo
                 at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
             else:
                 restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
