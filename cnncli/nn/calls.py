@@ -36,6 +36,7 @@ class Op:
     tensors: dict[str, tuple[Tensor, int]]
     tasks: list[tuple[int, int]] | None  # None: every chunk
     band: int | None = None  # operations of a phase with the same number form one task, in order
+    joined: bool = False  # one call for all samples, which are chunks of their own
 
 
 class Part(NamedTuple):
@@ -95,7 +96,7 @@ class Calls:
     chunks : Chunks
         How the batch is divided.
     threads : int
-        That share the work on a sample, where there is only one.
+        That share the work on a sample, where there is only one, or on all at once.
 
     Attributes
     ----------
@@ -148,7 +149,7 @@ class Calls:
 
     def chunk_scratch(self, floats: int) -> Tensor:
         """Scratch memory of ``floats`` for a whole chunk, not for each of its samples."""
-        return Tensor(Shape(1, 1, -(-floats // self.chunks.size)))
+        return Tensor(Shape(1, 1, -(-floats // self.chunks.size)), private=True)
 
     # --- weights in other orders ---
 
@@ -217,17 +218,19 @@ class Calls:
         if self.phases[-1]:
             self.phases.append([])
 
-    def parts(self, multiply_adds: int) -> int:
-        """Number of parts into which a layer's work on a sample is best split."""
-        return max(1, min(self._threads, multiply_adds // MIN_PART_WORK))
+    def parts(self, multiply_adds: int, *, joined: bool = False) -> int:
+        """Number of parts into which a layer's work on a sample, or on all of them, is best split."""
+        work = multiply_adds * self.chunks.batch if joined else multiply_adds
+        shared = joined or self.chunks.batch == 1  # else threads share samples, not the work on one
+        return max(1, min(self._threads, work // MIN_PART_WORK)) if shared else 1
 
-    def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
-        """Add concurrent calls that together compute one sample's output."""
+    def split(self, loop: str, parts: Sequence[Part], out: Tensor, *, joined: bool = False) -> None:
+        """Add concurrent calls that together compute one sample's output, or that of all samples."""
         self.barrier()
         bands = [part.lines for part in parts if part.lines is not None]
         self._split = Split(self.phases[-1], len(self.phases), bands, [out] if bands else [])
         self._index += 1
-        self._add_parts(loop, parts)
+        self._add_parts(loop, parts, joined=joined)
         self.barrier()
 
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
@@ -241,10 +244,10 @@ class Calls:
         self._add_parts(loop, [part_of(lo, hi) for lo, hi in split.bands])
         split.computed += tensors
 
-    def _add_parts(self, loop: str, parts: Sequence[Part]) -> None:
+    def _add_parts(self, loop: str, parts: Sequence[Part], *, joined: bool = False) -> None:
         """Add one part to each task of the split."""
         for number, part in enumerate(parts):
-            self._add(loop, part.job, part.tensors, [(0, 1)], band=number)
+            self._add(loop, part.job, part.tensors, [(0, 1)], band=number, joined=joined)
 
     def _add(
         self,
@@ -254,6 +257,7 @@ class Calls:
         tasks: list[tuple[int, int]] | None,
         *,
         band: int | None = None,
+        joined: bool = False,
     ) -> None:
         number, phase = len(self.phases), self.phases[-1]
         if band is not None and self._split is not None:
@@ -262,7 +266,7 @@ class Calls:
             self.barrier()
             number, phase = len(self.phases), self.phases[-1]
         placed = {name: each if isinstance(each, tuple) else (each, 0) for name, each in tensors.items()}
-        phase.append(Op(loop, job, placed, tasks, band))
+        phase.append(Op(loop, job, placed, tasks, band, joined))
         if band is None:  # the tasks of a split run concurrently: none may reuse memory that another reads
             self._index += 1
         for t, _ in placed.values():
@@ -286,7 +290,7 @@ def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
     """Calls of each task: parts of a sample, pieces of a whole-batch call, or the chunks of a slot."""
     if phase[0].band is not None:
         bands = {op.band for op in phase}
-        return [[Call(op.loop, op.job, 0, 1, False) for op in phase if op.band == band] for band in bands]
+        return [[_whole_call(op, chunks) for op in phase if op.band == band] for band in bands]
     if phase[0].tasks is not None:
         return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
     slots = [
@@ -298,3 +302,8 @@ def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
         for slot in range(chunks.slots)
     ]
     return [calls for calls in slots if calls]
+
+
+def _whole_call(op: Op, chunks: Chunks) -> Call:
+    """The call of a part: for the only sample, or for all of the batch."""
+    return Call(op.loop, op.job, 0, chunks.batch if op.joined else 1, op.joined)

@@ -98,11 +98,14 @@ class Emit(Protocol):
     def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
         """Transform weights at the start of the pass, after they are packed."""
 
-    def parts(self, multiply_adds: int) -> int:
-        """Number of parts into which the work on a sample is best split."""
+    def parts(self, multiply_adds: int, *, joined: bool = False) -> int:
+        """Number of parts into which the work on a sample, or on all of them, is best split."""
 
-    def split(self, loop: str, parts: Sequence[Part], out: Tensor) -> None:
-        """Add concurrent calls that together compute one sample's output."""
+    def joins(self, weights: int, values: int) -> bool:
+        """Whether all samples are computed in one call, as weights are more than a sample's values."""
+
+    def split(self, loop: str, parts: Sequence[Part], out: Tensor, *, joined: bool = False) -> None:
+        """Add concurrent calls that together compute one sample's output, or that of all samples."""
 
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
         """Add calls over lines of tensors, which may go on with the parts of a split."""

@@ -58,7 +58,7 @@ class Inference:
         self._outputs = {role: network.graph.output_of(role) for role in outputs}
         wanted = list(dict.fromkeys((*keep, *self._outputs.values())))
         graph = network.graph.pruned(wanted)
-        shares = batch == 1 and graph.multiply_adds >= MIN_SHARED_WORK  # threads work on the only sample
+        shares = graph.multiply_adds >= MIN_SHARED_WORK  # threads work on the same sample, or layer
         schedule = self._schedule = Schedule(
             network, graph, batch, keep=wanted, threads=workers if shares else 1
         )

@@ -37,11 +37,14 @@ class Tensor:
         Of one image.
     halo : (rows, columns)
         Rows and columns of zeros around it.
+    private : bool
+        Each call has one of its own: it is in the scratch memory of the thread that makes the call.
     """
 
     shape: Shape
     halo: Halo = (0, 0)
     external: int = 0  # address of an array outside the arena, one image after the other
+    private: bool = False
     view_of: Tensor | None = None  # the tensor whose memory this is, in another shape
     first: int = -1  # number of the call that touches it first …
     last: int = -1  # … and of the last one
@@ -56,7 +59,7 @@ class Tensor:
         t.first = call if t.first < 0 else t.first
         t.last = call
         t.phases.add(phase)
-        t.kept |= whole
+        t.kept |= whole and not t.private
 
     @property
     def pixel(self) -> int:
@@ -126,7 +129,7 @@ def lay_out(phases: Sequence[Sequence[Op]], chunks: Chunks) -> Layout:
         t.address += int(arena.ctypes.data) + t.lead
         t.chunk_pitch = chunk_bytes
     for op in ops:
-        _fill_in(op, chunks.size)
+        _fill_in(op, chunks)
     return Layout(arena, scratch_bytes)
 
 
@@ -159,13 +162,15 @@ def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
     return ((top // CACHE_LINE) | 1) * CACHE_LINE if top else 0
 
 
-def _fill_in(op: Op, chunk: int) -> None:
+def _fill_in(op: Op, chunks: Chunks) -> None:
     """Write the addresses and pitches of an operation's tensors into its record."""
+    if op.joined:
+        op.job["chunk"] = chunks.batch
     for name, (view, offset) in op.tensors.items():
         t = view.view_of or view
         op.job[name] = (t.external or t.address) + offset
-        op.job[f"{name}_chunk"] = t.image * chunk if t.external else t.chunk_pitch
-        op.job[f"{name}_image"] = t.image
+        op.job[f"{name}_chunk"] = t.image * chunks.size if t.external else t.chunk_pitch
+        op.job[f"{name}_image"] = t.chunk_pitch if op.joined else t.image
         op.job[f"{name}_row"] = view.row
 
 

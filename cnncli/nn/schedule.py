@@ -163,6 +163,13 @@ class Schedule(Calls):
             return 0, 0
         return stage.layer.output_halo(stage.input_shapes)
 
+    def joins(self, weights: int, values: int) -> bool:
+        """Whether all samples are computed in one call, as weights are more than a sample's values.
+
+        Sample by sample, values stay in the caches, and weights are read once for each.
+        """
+        return self._slots is None and self.chunks.count == self.chunks.batch > 1 and weights > values
+
     # --- parameters ---
 
     def weight(self, stage: Stage, parameter: str) -> int:

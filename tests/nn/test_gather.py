@@ -4,7 +4,8 @@ import numpy as np
 import oracle
 import pytest
 
-from cnncli.nn import Conv, Graph, Inference, Network
+from cnncli.core.nn_jobs import LISTED_PIXELS
+from cnncli.nn import Conv, Flatten, Graph, Inference, Linear, Network, Relu
 from cnncli.nn.layer import BLOCK
 
 
@@ -24,3 +25,33 @@ def test_a_sum_is_cut_where_its_weights_leave_the_cache(monkeypatch, longest, pa
     arrays = network.export()
     expected = oracle.conv(x.astype(np.float64), arrays["layer.weight"].astype(np.float64), 0)
     np.testing.assert_allclose(inference.run(x), expected + arrays["layer.bias"], atol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [3, BLOCK + 3])
+@pytest.mark.parametrize("extra", [-1, 0, 1, BLOCK])
+def test_pixels_are_listed_across_lines_and_images(outputs, extra):
+    """Lists that end within a line, at its end, and one pixel after it; two images in a chunk."""
+    graph = Graph((3, LISTED_PIXELS // 3 + extra + 1, 2))
+    graph.add(Conv(outputs, (1, 2)), name="layer")
+    network = Network(graph, seed=1)
+    x = np.random.default_rng(0).standard_normal((16, *graph.input_shape[:3]), np.float32)
+    arrays = network.export()
+    expected = oracle.conv(x.astype(np.float64), arrays["layer.weight"].astype(np.float64), 0)
+    found = Inference(network, 16, threads=2).run(x)
+    np.testing.assert_allclose(found, expected + arrays["layer.bias"], atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_weights_are_read_once_for_a_batch(threads):
+    """What has more weights than values is computed for all samples at once, with the bits of one alone."""
+    graph = Graph((8, 8, 2 * BLOCK))
+    graph.add(Conv(3 * BLOCK, 3, padding=1), Relu(), Conv(3 * BLOCK, 3, stride=2), names=("wide", "r", "far"))
+    graph.add(Conv(BLOCK + 2, 1), Flatten(), Linear(5 * BLOCK + 1), names=("odd", "flat", "fc"))
+    network = Network(graph, seed=1)
+    x = np.random.default_rng(0).standard_normal((5, 8, 8, 2 * BLOCK), np.float32)
+    alone, batch = Inference(network, 1, threads=threads), Inference(network, 5, threads=threads)
+    joined = {op.loop for phase in batch._schedule.phases for op in phase if op.joined}
+    assert joined == {"conv_winograd", "conv_forward"}
+    expected = np.concatenate([alone.run(each[None]) for each in x])
+    np.testing.assert_array_equal(batch.run(x), expected)
+    np.testing.assert_array_equal(batch.run(x[:2]), expected[:2])

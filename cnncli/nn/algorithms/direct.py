@@ -73,9 +73,10 @@ def emit(
         job["mode"] |= RELUS[relu]
     gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
-    cut = gather.parts(job, x, y, 1 if gather.overlaps else plan.parts(work))
-    if len(cut) > 1:
-        plan.split("conv_forward", cut, y)
+    joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
+    cut = gather.parts(job, x, y, plan.parts(work, joined=joined), joined=joined)
+    if cut:
+        plan.split("conv_forward", cut, y, joined=joined)
     else:
         plan.each_chunk("conv_forward", job, {"x": x, "y": y})
     if late:

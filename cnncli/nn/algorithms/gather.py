@@ -142,11 +142,16 @@ class Gather:
         affordable = IMAGE_BYTES * int(job["width"][0]) // max(line_bytes, 1)
         job["pixels"] = max(PIXELS, min(affordable, nn_jobs.LISTED_PIXELS)) // ROWS * ROWS
 
-    def parts(self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int) -> list[Part]:
-        """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap."""
-        by_lines = y.shape.height >= MIN_LINES * count
+    def parts(
+        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int, *, joined: bool
+    ) -> list[Part]:
+        """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap.
+
+        For all samples at once (``joined``) it is split by blocks, so that weights are read once.
+        """
+        by_lines = y.shape.height >= MIN_LINES * count and not joined
         spills = self.outputs % LANES != 0 or (self.outputs % BLOCK != 0 and not is_narrow(self.outputs))
-        if count == 1 or (spills and y.shape.height * y.shape.width > 1) or self.groups > 1:
+        if (count == 1 and not joined) or (spills and y.shape.height * y.shape.width > 1) or self.groups > 1:
             return []
         made = []
         for lo, hi in split_evenly(y.shape.height if by_lines else self.blocks, count):

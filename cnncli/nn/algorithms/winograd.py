@@ -93,9 +93,14 @@ def emit(
         direct=panel,
         window=plan.constant(np.array([[i * x[0].row, 3 * channels, 0] for i in range(3)], np.int64)),
     )
-    count = plan.parts(9 * channels * y.shape.size)
+    joined = plan.joins(PLACES * channels * outputs, x[0].shape.size + y.shape.size)
+    count = plan.parts(9 * channels * y.shape.size, joined=joined)
     # With few tiles, reading the weights dominates: then each thread reads those of its own outputs.
-    by_blocks = _tiles(y.shape) <= FEW_TILES and blocks >= count
+    by_blocks = joined or (_tiles(y.shape) <= FEW_TILES and blocks >= count)
+    scratch: dict[str, Tensor | tuple[Tensor, int]] = {
+        "inputs": plan.chunk_scratch(PLACES * TILES * padded),
+        "products": plan.chunk_scratch(PLACES * TILES * outputs + BUFFER),
+    }
     parts = []
     for lo, hi in (
         split_evenly(blocks, count) if by_blocks else split_evenly(y.shape.height, count, unit=TILE)
@@ -108,15 +113,10 @@ def emit(
         else:
             part["height"] = hi - lo
             at, to = x[1] + lo * x[0].row, lo * y.row
-        tensors: dict[str, Tensor | tuple[Tensor, int]] = {
-            "x": (x[0], at),
-            "y": (y, to),
-            "inputs": plan.chunk_scratch(PLACES * TILES * padded),
-            "products": plan.chunk_scratch(PLACES * TILES * outputs + BUFFER),
-        }
+        tensors = {"x": (x[0], at), "y": (y, to), **scratch}
         parts.append(Part(part, tensors, None if by_blocks else (lo, hi)))
-    if len(parts) > 1:
-        plan.split("conv_winograd", parts, y)
+    if joined or len(parts) > 1:
+        plan.split("conv_winograd", parts, y, joined=joined)
     else:
         plan.each_chunk("conv_winograd", parts[0].job, parts[0].tensors)
 
