@@ -170,20 +170,31 @@ def _over_pixels(builder, lines, line, pitches, steps, columns, step):
             step(along, builder.add(first, builder.mul(x, column_step)))
 
 
+def _fetch_rows_after(builder, table, rows, along):
+    """Prefetch a cache line of one of the rows that follow those of the tile: all of them in turn."""
+    turn = builder.and_(builder.shl(along, ir.Constant(I64, 1)), ir.Constant(I64, 8 * (LINE // 4 - 1)))
+    (row,) = _words(builder, builder.add(table, turn), rows, 1)
+    prefetch(builder, builder.add(row, along), level=2)
+
+
 def _gemm_tile(rows, vectors):
     @intrinsic
     def tile(typing_context, inputs, outputs, segments, count, panel, ahead, bias, mode, shift):
         def codegen(context, builder, signature, args):
-            inputs, outputs, segments, count, panel, ahead, bias, mode, shift = args
-            inputs = _words(builder, inputs, 0, rows)
+            table, outputs, segments, count, panel, ahead, bias, mode, shift = args
+            inputs = _words(builder, table, 0, rows)
             outputs = [builder.add(word, shift) for word in _words(builder, outputs, 0, rows)]
             slots = _slots(builder, rows, vectors)
             start_sums(builder, slots, bias, mode)
+            for output in outputs:
+                for line in range(0, vectors * VECTOR_BYTES, LINE):
+                    prefetch(builder, at_offset(builder, output, line), to_write=True)
 
             def step(along, column):
                 if vectors > 1:
                     for line in range(0, vectors * VECTOR_BYTES, LINE):
                         prefetch(builder, at_offset(builder, builder.add(column, ahead), line), level=2)
+                    _fetch_rows_after(builder, table, rows, along)
                 _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
 
             _over_segments(builder, segments, count, panel, BLOCK_BYTES, step)
