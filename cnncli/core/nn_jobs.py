@@ -17,7 +17,8 @@ import numpy as np
 
 LOCAL = -1
 LISTED_PIXELS = 336  # at most, of a convolution: whole tiles on every target
-TABLE_BYTES = 5632  # of scratch, before the tensors: addresses of pixels, remainders of rows, weights in transit
+# Of scratch, before the tensors: addresses of pixels, remainders of rows, weights in transit.
+TABLE_BYTES = 5632
 CACHE_LINE = 64
 
 

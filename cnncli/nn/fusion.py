@@ -1,7 +1,7 @@
 """The first pass: a graph is rewritten into stages, each of which computes one layer or several at once.
 
-`FOLDS`, `APPLIES` and `MASKS` say which layers can be computed along with which; a layer that stands in none
-of them is a stage of its own.
+`FOLDS`, `APPLIES` and `MASKS` say which layers can be computed along with which, and `_onto` which sums along
+with a summand; any other layer is a stage of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.layer import Layer
 from cnncli.nn.layers.activation import Relu, Relu6
-from cnncli.nn.layers.combine import Add
+from cnncli.nn.layers.combine import Add, Flatten
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
 from cnncli.nn.layers.linear import Linear
@@ -42,6 +42,8 @@ class Stage(Node):
     ----------
     norm : Node or None
         The batch norm that is folded into its weights.
+    adds : str
+        The stage onto whose output it adds its own, in the same memory; empty if there is none.
     relu : str
         Kind of the ReLU that it applies to its output; empty if there is none.
     masks : bool
@@ -51,6 +53,7 @@ class Stage(Node):
     """
 
     norm: Node | None = None
+    adds: str = ""
     relu: str = ""
     masks: bool = False
     masked: bool = False
@@ -122,9 +125,11 @@ def fuse(graph: Graph, *, training: bool, trained: Collection[str], keep: Collec
         before = made.stages[owner] if alone and ends.get(owner) == source else None
         learns = training and node.name in trained
         joined = before and (_with_norm(before, node, learns=learns) or _with_relu(before, node))
+        if isinstance(node.layer, Add) and not training and not trained:
+            joined = _onto(node, graph, made, keep)
         if joined:
             made.absorb(node.name, joined)
-            ends[owner] = node.name
+            ends[joined.name] = node.name
             continue
         stage = Stage(
             node.name,
@@ -148,8 +153,31 @@ def _with_norm(stage: Stage, node: Node, *, learns: bool) -> Stage | None:
     trained.
     """
     folds = isinstance(stage.layer, FOLDS) and isinstance(node.layer, BatchNorm)
-    free = stage.norm is None and not stage.relu and not learns
+    free = stage.norm is None and not stage.adds and not stage.relu and not learns
     return replace(stage, norm=node) if folds and free else None
+
+
+def _onto(node: Node, graph: Graph, made: FusedGraph, keep: Collection[str]) -> Stage | None:
+    """Let a convolution add its output onto the other summand, instead of storing it for a pass of its own.
+
+    It must be what is computed last, or the summand could change before it; and no one else may want either
+    of the two, or read the memory that changes: not the convolution itself, and no vector that is a view.
+    A backward pass would read both, so this is for inference alone.
+    """
+    last = next(reversed(made.stages.values()), None)
+    summands = [made.owners[source] for source in node.inputs]
+    if last is None or last.name not in summands or summands[0] == summands[1]:
+        return None
+    onto = summands[summands[0] == last.name]
+    able = isinstance(last.layer, Conv) and last.layer.accumulates(last.input_shapes)
+    if not able or last.adds or last.relu or onto not in made.stages or onto in last.inputs:
+        return None
+    if any(isinstance(each.layer, Flatten) for each in (made.stages[onto], *made.readers(onto))):
+        return None
+    known = {*made.owners, node.name}
+    layers = [name for name, owner in made.owners.items() if owner in summands]
+    wanted = any(name in keep or {each.name for each in graph.readers(name)} - known for name in layers)
+    return None if wanted else replace(last, adds=onto)
 
 
 def _with_relu(stage: Stage, node: Node) -> Stage | None:

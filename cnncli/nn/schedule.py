@@ -154,8 +154,9 @@ class Schedule(Calls):
         return self._slots is not None and name in self._trained
 
     def _value_halo(self, name: str) -> Halo:
-        readers = self.fused.readers(name)
-        return widest([reader.layer.input_halo(reader.input_shapes) for reader in readers])
+        halos = [reader.layer.input_halo(reader.input_shapes) for reader in self.fused.readers(name)]
+        later = [self._value_halo(stage.name) for stage in self.fused.stages.values() if stage.adds == name]
+        return widest(halos + later)
 
     def _gradient_halo(self, name: str) -> Halo:
         stage = self.fused.stages.get(name)
@@ -168,7 +169,7 @@ class Schedule(Calls):
 
         Sample by sample, values stay in the caches, and weights are read once for each.
         """
-        return self._slots is None and self.chunks.count == self.chunks.batch > 1 and weights > values
+        return not self._trained and self.chunks.count == self.chunks.batch > 1 and weights > values
 
     # --- parameters ---
 
@@ -213,7 +214,9 @@ class Schedule(Calls):
         self._input_job = self.phases[-1][-1].job
         zero_halo(self, self._values[INPUT])
         for stage in self.fused.stages.values():
-            self._values[stage.name] = Tensor(stage.shape, self._value_halo(stage.name))
+            self._values[stage.name] = self._values.get(stage.adds) or Tensor(
+                stage.shape, self._value_halo(stage.name)
+            )
             stage.layer.forward(self, stage)
             zero_halo(self, self.value(stage.name))
 

@@ -1,5 +1,6 @@
 """Which layers are computed along with which."""
 
+import numpy as np
 import pytest
 
 from cnncli.nn import (
@@ -10,14 +11,17 @@ from cnncli.nn import (
     Dropout,
     Flatten,
     Graph,
+    Inference,
     LeakyRelu,
     Linear,
     MaxPool,
+    Network,
     Relu,
     Relu6,
     Sigmoid,
 )
 from cnncli.nn.fusion import fuse
+from cnncli.nn.layer import BLOCK, LANES
 from cnncli.nn.layers.text import BoundedLinear
 
 
@@ -127,3 +131,92 @@ def test_a_gradient_from_elsewhere_too_is_masked_by_the_relu_itself():
     for _, made in (fused(graph, training=True, keep=["relu1"]), fused(twice, training=True)):
         assert not made.stages["conv1"].masked
         assert not made.stages["maxpool1"].masks
+
+
+RELU = (Relu(),)
+
+
+def residual(branch, *, skip=(), after=RELU):
+    """A graph whose sum joins a branch and its skip connection, which may have layers of its own."""
+    graph = Graph((6, 6, 3))
+    graph.add(Conv(4, 3, padding=1), Relu(), names=("start", "block"))
+    source = graph.add(*skip, inputs="block") if skip else "block"
+    graph.add(*branch, inputs="block", name="end")
+    graph.add(Add(), inputs=("end", source), name="sum")
+    graph.add(*after)
+    return graph
+
+
+BRANCH = Conv(4, 3, padding=1), Conv(4, 1)
+ONTO = {
+    "the block": (residual(BRANCH), "start"),
+    "a norm of its own before it": (residual((*BRANCH, BatchNorm())), "start"),
+    "a convolution": (residual(BRANCH, skip=(Conv(4, 1), BatchNorm())), "conv1"),
+    "a pooling": (residual(BRANCH, skip=(MaxPool(3, stride=1, padding=1),)), "maxpool1"),
+    "what the convolution reads": (residual((Conv(4, 1),)), ""),
+    "other kernels": (residual((Conv(4, 1), Conv(4, 3, padding=1))), ""),
+    "a ReLU before the sum": (residual((*BRANCH, Relu())), ""),
+    "another layer at the end": (residual((*BRANCH, Sigmoid())), ""),
+}
+
+
+@pytest.mark.parametrize("name", ONTO)
+def test_a_convolution_adds_onto_the_other_summand(name):
+    graph, onto = ONTO[name]
+    stages, made = fused(graph)
+    added = {stage.adds: stage.relu for stage in made.stages.values() if stage.adds}
+    assert added == ({onto: "relu"} if onto else {})
+    assert any({"end", "sum"} <= {*each} for each in stages) == bool(onto)
+    _, trained = fused(graph, training=True)
+    derived = fuse(graph, training=False, trained=set(graph.nodes), keep=())
+    assert not any(stage.adds for each in (trained, derived) for stage in each.stages.values())
+
+
+@pytest.mark.parametrize("keep", ["block", "end", "sum"])
+def test_summands_that_are_needed_are_not_added_to(keep):
+    _, made = fused(residual(BRANCH), keep=[keep])
+    assert any(stage.adds for stage in made.stages.values()) == (keep == "sum")
+
+
+@pytest.mark.parametrize("reader", [Conv(4, 3), Flatten()])
+def test_summands_that_are_read_later_are_not_added_to(reader):
+    graph = residual(BRANCH)
+    graph.add(reader, inputs="block")
+    assert not any(stage.adds for stage in fused(graph)[1].stages.values())
+
+
+def test_a_view_of_a_summand_is_not_added_to():
+    graph = Graph((6, 6, 3))
+    graph.add(Conv(4, 1), Flatten(), names=("block", "flat"))
+    graph.add(*BRANCH, inputs="block", name="end")
+    graph.add(Add(), inputs=("block", "end"))
+    graph.add(Linear(2), inputs="flat")
+    assert not any(stage.adds for stage in fused(graph)[1].stages.values())
+
+
+def test_a_norm_after_a_sum_is_not_folded_into_one_summand():
+    stages, made = fused(residual(BRANCH, after=(BatchNorm(), Relu())))
+    assert [stage.adds for stage in made.stages.values() if stage.layer == BatchNorm()] == [""]
+    assert ["batchnorm1", "relu1"] in stages
+
+
+@pytest.mark.parametrize("channels", [1, LANES, BLOCK, BLOCK + 3])
+@pytest.mark.parametrize("batch", [1, 3, 9])
+def test_sums_in_place_are_sums(channels, batch):
+    """Two residual blocks in one memory, with a halo for what reads it; sums of several parts."""
+    graph = Graph((9, 7, 3))
+    graph.add(Conv(channels, 3, padding=1), name="block0")
+    for at in (1, 2):
+        graph.add(Conv(224, 1), Relu(), Conv(channels, 1), BatchNorm(), name=f"branch{at}")
+        graph.add(Add(), inputs=(f"block{at - 1}", f"branch{at}"))
+        graph.add(*((Relu(),) if at == 1 else (Relu6(), Conv(5, 3, padding=1))), name=f"block{at}")
+    network = Network(graph, seed=3)
+    x = np.random.default_rng(0).standard_normal((batch, 9, 7, 3), np.float32)
+    apart = Inference(network, batch, threads=1, keep=[each for each in graph.nodes if "block" in each])
+    assert not any(stage.adds for stage in apart._schedule.fused.stages.values())
+    found = [Inference(network, batch, threads=threads) for threads in (1, 2, 3)]
+    assert sum(bool(stage.adds) for stage in found[0]._schedule.fused.stages.values()) == 2
+    first = found[0].run(x)
+    np.testing.assert_allclose(first, apart.run(x), rtol=1e-4, atol=1e-4)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.run(x), first)

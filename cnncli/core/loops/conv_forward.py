@@ -10,6 +10,7 @@ in register tiles: so a tile has nothing to find out, and the block's weights st
 from cnncli.core import nn_jobs
 from cnncli.core.loops.gemm import (
     ADD,
+    BIASED,
     BLOCK_BYTES,
     HALF,
     NARROW,
@@ -111,8 +112,7 @@ def sum_up(job, group, count, table):
     for part in range(job.sum_blocks):
         segments = job.segments + 24 * part * job.segment_count
         mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
-        if part > 0 or job.mode & ADD:
-            mode |= ADD
+        mode |= ADD if part > 0 else job.mode & (ADD | BIASED)
         # The last block comes first: its unused lanes overwrite the next pixel, which is stored later.
         for each in range(blocks):
             block = blocks - 1 - each

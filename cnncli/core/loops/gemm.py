@@ -52,6 +52,7 @@ BLOCK_BYTES = 4 * BLOCK
 ADD = 1  # add the sum to the outputs at the end, instead of starting from the bias
 RELU = 2
 SIX = 4  # with RELU: at most 6
+BIASED = 8  # with ADD: start from the bias nevertheless
 
 
 @inline
@@ -77,8 +78,9 @@ def has(builder, mode, bit):
 
 
 def start_sums(builder, slots, bias, mode):
-    """Initialise accumulators with the bias, or with 0 if the sums are added to the outputs."""
-    adding = has(builder, mode, ADD)
+    """Initialise accumulators with the bias, or with 0 if the sums are added to the outputs alone."""
+    bits = builder.and_(mode, ir.Constant(I64, ADD | BIASED))
+    adding = builder.icmp_signed("==", bits, ir.Constant(I64, ADD))
     for v in range(len(slots[0])):
         value = loaded(builder, at_offset(builder, bias, v * VECTOR_BYTES), VECTOR, 4)
         value = builder.select(adding, constant(0), value)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnncli.nn.memory import Tensor
     from cnncli.nn.window import Window
 
-ADD = 1  # modes of the register tile …
+ADD, BIASED = 1, 8  # modes of the register tile …
 RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
 
 
@@ -28,8 +28,8 @@ def emit(
     window: Window,
     *,
     groups: int,
-    panel: int,
-    bias: int,
+    weights: tuple[int, int],
+    adds: bool,
     relu: str,
 ) -> None:
     """Add a convolution of x, starting at an offset, into y.
@@ -46,12 +46,14 @@ def emit(
         Its sizes, strides and dilations.
     groups : int
         Of channels.
-    panel, bias : int
+    weights : (int, int)
         Addresses of the packed weights and biases.
+    adds : bool
+        Add to what y holds.
     relu : str
         Kind of the ReLU that is applied; empty for none.
     """
-    tensor, (rows, columns) = x[0], window
+    tensor, (rows, columns), (panel, bias) = x[0], window, weights
     each = tensor.shape.channels // groups
     joined = columns.dilation == 1 and groups == 1
     length = columns.size * each if joined else each
@@ -68,7 +70,10 @@ def emit(
     if gather.overlaps:
         repeat(plan, gather.pattern(plan, bias, y.shape.width), y)
         job["mode"] = ADD
-    late = relu and (gather.overlaps or (gather.sum_blocks > 1 and y.shape.channels % BLOCK != 0))
+    elif adds:
+        job["mode"] = ADD | BIASED
+    partial = adds or gather.sum_blocks > 1
+    late = relu and (gather.overlaps or (partial and y.shape.channels % BLOCK != 0))
     if not late:
         job["mode"] |= RELUS[relu]
     gather.list_together(job, rows.stride * tensor.row)

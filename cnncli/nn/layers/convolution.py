@@ -178,6 +178,10 @@ class Conv(Layer):
         one = inputs[0].height == inputs[0].width == 1 and not self._is_padded(inputs[0])
         return one and pair(self.kernel) == (1, 1) and self.groups == 1
 
+    def accumulates(self, inputs: Sequence[Shape]) -> bool:
+        """Whether it can add to what its output holds: sums over the channels of one pixel."""
+        return pair(self.kernel) == (1, 1) and self.groups == 1 and inputs[0].channels > 1
+
     def forward(self, plan: Emit, node: Stage) -> None:
         """By the algorithm that is fastest for the sizes."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
@@ -197,7 +201,16 @@ class Conv(Layer):
             pairs.emit(plan, placed, y, weight, lines=lines, bias=bias, mode=mode)
         else:
             window = self.window(x.shape)
-            direct.emit(plan, placed, y, window, groups=self.groups, panel=panel, bias=bias, relu=node.relu)
+            direct.emit(
+                plan,
+                placed,
+                y,
+                window,
+                groups=self.groups,
+                weights=(panel, bias),
+                adds=bool(node.adds),
+                relu=node.relu,
+            )
 
     def corner(self, x: Tensor) -> int:
         """Bytes from the first pixel of an input to the first tap of the first window."""

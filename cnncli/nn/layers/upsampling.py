@@ -247,6 +247,6 @@ class ConvTranspose(Layer):
             own = Tensor(dx.shape) if add else dx
             zeros = plan.constant(np.zeros(-(-x.shape.channels // BLOCK) * BLOCK, np.float32))
             panel = plan.weight(node, "weight")
-            direct.emit(plan, placed, own, window, groups=1, panel=panel, bias=zeros, relu="")
+            direct.emit(plan, placed, own, window, groups=1, weights=(panel, zeros), adds=False, relu="")
             if add:
                 copy(plan, own, dx, add=True)
