@@ -24,13 +24,14 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
     CnncliError
         Where ``--data`` has no images.
     """
+    values.within("--seed", settings.seed, 0)
     values.choice("--baseline", settings.baseline, BASELINES)
-    if settings.target and not METHODS.keys() & set(views):
+    if settings.target and not {*METHODS, "sanity"} & set(views):
         raise UsageError(
-            f"--target is given without a view of attributions; expected one of {', '.join(METHODS)}",
+            f"--target is given without a view of attributions; expected one of {', '.join(METHODS)}, sanity",
             "Add --view gradcam, for example.",
         )
-    if settings.baseline != "mean" and not {"integrated", "occlusion"} & set(views):
+    if settings.baseline != "mean" and not {"integrated", "occlusion", "sanity"} & set(views):
         raise UsageError(
             "--baseline is given without --view integrated or occlusion; expected one of them",
             "Leave --baseline out.",

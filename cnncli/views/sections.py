@@ -34,6 +34,8 @@ class Tile:
         What is said about it.
     rows, columns : tuple of str
         Names of its rows and columns, evenly spaced, where it is a table.
+    below : tuple of str
+        What is said under each column.
     """
 
     pixels: Pixels
@@ -41,6 +43,7 @@ class Tile:
     value: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -144,13 +144,16 @@ def _picture(tile: Tile) -> str:
 
 
 def _table(tile: Tile, side: int) -> str:
-    """A picture with names beside its rows and above its columns."""
+    """A picture with names beside its rows and above and below its columns."""
     width, height = tile_size(tile.pixels, side)
-    columns = "".join(f"<span>{escape(name)}</span>" for name in tile.columns)
+    columns, below = (
+        "".join(f"<span>{escape(name)}</span>" for name in names) for names in (tile.columns, tile.below)
+    )
     rows = "".join(f"<span>{escape(name)}</span>" for name in tile.rows)
     return (
         f'<div class="table"><i></i><div class="columns">{columns}</div><div class="rows">{rows}</div>'
-        f'<img class="bare" alt="" width="{width}" height="{height}" src="{_data(tile.pixels)}"></div>'
+        f'<img class="bare" alt="" width="{width}" height="{height}" src="{_data(tile.pixels)}">'
+        f'<i></i><div class="columns">{below}</div></div>'
     )
 
 

@@ -246,11 +246,13 @@ def _draw_table(canvas: Canvas, tile: Tile, at: tuple[int, int], side: int) -> i
         middle = y + (i + 0.5) * height / len(tile.rows)
         text = shorten(name, aside, size=_LABEL)
         canvas.text((x - 8, middle), text, size=_LABEL, color=FAINT, anchor="rm")
-    for j, name in enumerate(tile.columns):
-        middle = x + (j + 0.5) * width / len(tile.columns)
-        canvas.text((middle, y - 6), name, size=_LABEL, color=FAINT, anchor="ms")
     canvas.image(Box(x, y, x + width, y + height), tile.pixels)
-    return y + height
+    for texts, line in ((tile.columns, y - 6), (tile.below, y + height + 14)):
+        for j, text in enumerate(texts):
+            room = width / len(texts)
+            short = shorten(text, int(room), size=_LABEL)
+            canvas.text((x + (j + 0.5) * room, line), short, size=_LABEL, color=FAINT, anchor="ms")
+    return y + height + (20 if tile.below else 0)
 
 
 def _picture(canvas: Canvas, box: Box, tile: Tile) -> None:

@@ -5,6 +5,7 @@ import pytest
 from small_networks import MEAN, STD, save_gray, save_seeded
 
 from cnncli.attribution.methods import METHODS
+from cnncli.attribution.sanity import similarity
 from cnncli.nn import Inference
 from cnncli.views.featuremaps.attribution import overlaid, scale_for
 
@@ -83,6 +84,9 @@ def test_gradcam_takes_a_layer(run, net):
         (["--view", "guided", "--layer", "conv1"], "of the pixels of the image", "Leave --layer out"),
         (["--target", "day"], "without a view of attributions", "Add --view gradcam"),
         (["--view", "gradcam", "--baseline", "blur"], "--baseline is given without", "Leave --baseline out"),
+        (["--view", "sanity", "--layer", "conv1"], "goes through all layers", "Leave --layer out"),
+        (["--view", "sanity", "--target", "0", "--target", "1"], "is of one class", "Give one --target"),
+        (["--view", "smoothgrad", "--seed", "-1"], "--seed is -1; expected 0 or more", "Leave --seed out"),
         (["--view", "occlusion", "--baseline", "black"], "--baseline is 'black'", "--baseline"),
     ],
 )
@@ -91,3 +95,18 @@ def test_what_is_wrong_is_refused(run, net, words, message, hint):
     assert done.code == 2
     assert message in done.err
     assert hint in done.err
+
+
+def test_sanity_goes_through_the_layers_for_every_method(run, net):
+    done = run(*WORDS, "--view", "sanity", "--seed", "3", "--target", "day", "--json", "--raw", "arrays")
+    found = done.results[0]["views"]["sanity"]
+    assert (found["target"], found["seed"]) == ("day", 3)
+    assert [each["name"] for each in found["randomized"]][1:] == ["conv2", "conv1"]
+    assert found["randomized"][2]["layers"] == ["conv1", "batchnorm1"]
+    assert list(found["methods"]) == list(METHODS)
+    for name, method in found["methods"].items():
+        heatmaps = np.load(f"arrays/{name}.npy")
+        assert heatmaps.shape == (4, 12, 10)
+        for key, of in (("spearman", heatmaps), ("spearman_absolute", np.abs(heatmaps))):
+            wanted = [similarity(of[0], each).signed for each in of[1:]]
+            assert method[key] == pytest.approx(wanted, abs=1e-5)

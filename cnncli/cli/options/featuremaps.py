@@ -34,8 +34,9 @@ class Settings(NetworkSettings):
             "maps: feature maps of the layers; filters: the learned kernels; backprop: gradients of the "
             "loss at each stage; patches: parts of the images "
             "in --data that excite a unit most; maximize: inputs made to excite a unit; what speaks for a "
-            "class: gradcam, saliency, smoothgrad, guided, integrated, occlusion.  Several with commas, "
-            " or given several times.  [default: maps]"
+            "class: gradcam, saliency, smoothgrad, guided, integrated, occlusion; sanity: whether these "
+            "change while layers lose what they have learned.  Several with commas, or given several times.  "
+            "[default: maps]"
         ),
         metavar="WHAT",
     )
@@ -71,7 +72,7 @@ class Settings(NetworkSettings):
     )
     offline: bool = OFFLINE
     seed: int = option(
-        "--seed", help="Of maximize and smoothgrad: seed of the noise.", metavar="N", default=0
+        "--seed", help="Of maximize, smoothgrad and sanity: seed of what is random.", metavar="N", default=0
     )
     explain: str | None = option(
         "--explain",

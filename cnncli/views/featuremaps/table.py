@@ -1,7 +1,7 @@
 """The views of ``cnncli featuremaps``, by their names."""
 
 from cnncli.attribution.methods import METHODS
-from cnncli.views.featuremaps import attribution, backprop, filters, maps, maximize, patches
+from cnncli.views.featuremaps import attribution, backprop, filters, maps, maximize, patches, sanity
 from cnncli.views.featuremaps.model import View, of_stages
 
 #: A view is a module of this folder whose ``draw`` stands here.
@@ -59,4 +59,9 @@ VIEWS: dict[str, View] = {
         METHODS["integrated"].about, "Integrated gradients of {}", attribution.drawing_by("integrated")
     ),
     "occlusion": View(METHODS["occlusion"].about, "Occlusion of {}", attribution.drawing_by("occlusion")),
+    "sanity": View(
+        "whether attributions depend on what the network has learned",
+        "Attributions of {} while its layers forget",
+        sanity.draw,
+    ),
 }
