@@ -98,7 +98,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Make an input that a class answers to.",
         ),
         Example(
-            "cnncli featuremaps samples/digits/7.png --explain conv2 -o unit.png",
+            "cnncli featuremaps samples/digits/7.png --explain conv2",
             "Work one value of a convolution out in numbers.",
         ),
     ),
