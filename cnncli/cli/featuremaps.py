@@ -58,6 +58,8 @@ def run(settings: Settings) -> int:
     start = perf_counter()
     inputs = settings.inputs or []
     views = _views(settings.view or ["maps"])
+    if any(VIEWS[view].of_run for view in views):
+        return _history(settings, views, start=start)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     pictured = any(VIEWS[view].pictured for view in views)
     if not inputs and settings.text is None and pictured:
@@ -128,6 +130,15 @@ def _explain(settings: Settings) -> int:
     target = _write_page(look, trained, outputs, read, {NAME: row})
     _say(look.record, source, settings, target, start=start)
     _report([look], trained, settings)
+    return DONE
+
+
+def _history(settings: Settings, views: list[str], *, start: float) -> int:
+    """Look at what a run has recorded."""
+    from cnncli.cli.featuremaps_history import drawn_history
+
+    made = drawn_history(settings, views)
+    _say(made.drawing.record, made.run, settings, made.target, start=start)
     return DONE
 
 

@@ -71,19 +71,19 @@ class Outputs:
         self.check(read, pictures, [*arrays])
         target = self.target
         if not self.named and target != STREAM:
-            _made(Path(FOLDER))
+            made_folder(Path(FOLDER))
             target = str(write_numbered(Path(target), _png(page_canvas(page))))
         elif target == STREAM:
             write_stdout(_png(page_canvas(page)))
         elif not _is_folder(target):
             _write_file(Path(target), page)
         else:
-            folder = _made(Path(target))
+            folder = made_folder(Path(target))
             write_atomic(folder / pictures[0], _png(head_canvas(page)))
             for name, section in zip(pictures[1:], page.sections, strict=True):
                 write_atomic(folder / name, _png(section_canvas(section)))
         if self.raw is not None:
-            _write_arrays(self.raw, arrays)
+            write_arrays(self.raw, arrays)
         return target
 
     @property
@@ -96,7 +96,7 @@ class Outputs:
         self.check(read, arrays=[*arrays])
         write_atomic(Path(self.target), html.encode("utf-8", "backslashreplace"))
         if self.raw is not None:
-            _write_arrays(self.raw, arrays)
+            write_arrays(self.raw, arrays)
 
     def check(
         self, read: Mapping[str, str | Path | None], pictures: Sequence[str] = (), arrays: Sequence[str] = ()
@@ -200,7 +200,8 @@ def _png(canvas: Canvas) -> bytes:
     return encode_png(Picture((canvas.array(),)))
 
 
-def _made(folder: Path) -> Path:
+def made_folder(folder: Path) -> Path:
+    """A folder that is made where it is not there; CnncliError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -208,7 +209,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _write_arrays(raw: str, arrays: Arrays) -> None:
+def write_arrays(raw: str, arrays: Arrays) -> None:
     """One ``.npy`` for each layer, or all in an ``.npz``, float32."""
     as_floats = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     stream = io.BytesIO()
@@ -218,7 +219,7 @@ def _write_arrays(raw: str, arrays: Arrays) -> None:
         return
     for name, array in as_floats.items():
         path = Path(raw) / f"{name}.npy"
-        _made(path.parent)
+        made_folder(path.parent)
         stream = io.BytesIO()
         np.save(stream, array)
         write_atomic(path, stream.getvalue())

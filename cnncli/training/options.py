@@ -15,7 +15,19 @@ from cnncli.tasks import WORDS
 from cnncli.training.schedules import parse_schedule
 
 # Options that runs of the first release lack.
-_LATER = frozenset(("splits", "label_column", "path_column", "text_column", "vectors", "size", "fit", "task"))
+_LATER = frozenset(
+    (
+        "splits",
+        "label_column",
+        "path_column",
+        "text_column",
+        "vectors",
+        "size",
+        "fit",
+        "task",
+        "record_features",
+    )
+)
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
@@ -80,6 +92,8 @@ class TrainOptions:
         How images of other shapes are, of `FITS`. None: ``crop``, or as the checkpoint to start from has it.
     task : str or None
         What is to be learned of the data, a key of `tasks.WORDS`; None: what their targets say.
+    record_features : bool
+        Keep what the network has learned after every epoch.
     max_pixels : int or None
         Larger images are left out; None: `DEFAULT_MAX_PIXELS`.
     """
@@ -112,6 +126,7 @@ class TrainOptions:
     size: str | None = None
     fit: str | None = None
     task: str | None = None
+    record_features: bool = False
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:

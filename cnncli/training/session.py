@@ -34,6 +34,7 @@ from cnncli.training.loading import USUAL, Execution, is_known, list_as_written,
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
+from cnncli.training.recording import Recorder
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
@@ -89,9 +90,20 @@ class Session:
         self._seen = TrainedImages.of_run(dataset.train, val, test, before=earlier).as_text()
         self.trainer = Trainer(inputs, self.save)
         check_run(self.trainer, dataset)
+        self._recorder = (
+            Recorder(folder.path, self.trainer.shown_network, dataset, preprocessing, threads=inputs.threads)
+            if options.record_features
+            else None
+        )
 
     def save(self, state: State, epoch_ended: bool) -> None:
-        """Write the state, and after an epoch all that follows from it."""
+        """Write the state, and after an epoch all that follows from it.
+
+        What is recorded comes first: of every epoch in a state there is a record, and one of an epoch that a
+        kill takes back is written again with the same bits.
+        """
+        if epoch_ended and self._recorder is not None:
+            self._recorder.record(state.progress.history[-1])
         save_state(self.folder / "state.safetensors", state)
         if epoch_ended:
             self.write_derived(state)

@@ -92,20 +92,43 @@ def _subtitle(history: list[dict[str, Any]], watched: "Metric", best: int) -> st
 
 
 def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int, *, shares: bool) -> None:
+    chart = metric_chart(box, name, curves, shares=shares)
+    draw_frame(canvas, chart)
+    draw_curves(canvas, chart, curves)
+    if len(curves) > 1:
+        _mark_best(canvas, chart, curves[1], best)
+
+
+def metric_chart(box: Box, name: str, curves: list[Curve], *, shares: bool, ticks: int = 5) -> Chart:
+    """The frame of a chart of a metric by epoch.
+
+    Parameters
+    ----------
+    box : Box
+        Its place.
+    name : str
+        Of the metric.
+    curves : list of Curve
+        All that is drawn in it, by epochs from 1 on.
+    shares : bool
+        Values are shares, written in percent.
+    ticks : int
+        On each axis, about.
+    """
     values = [y for curve in curves for y in curve.points[1]]
     epochs = curves[0].points[0]
     low, high = min(values), max(values)
     if shares:
-        y = _share_scale(low, high)
+        y = _share_scale(low, high, ticks)
     elif low > 0 and high / low > _LOG_RANGE:
         y = log_scale(low, high)
     else:
-        y = linear_scale(0.0, high)
-    x = linear_scale(min(epochs), max(epochs), whole=True)
+        y = linear_scale(0.0, high, count=ticks)
+    x = linear_scale(min(epochs), max(epochs), count=ticks, whole=True)
     if x.low < 1 <= min(epochs):
         x = type(x)(min(epochs), x.high, (1, *(t for t in x.ticks if t > 1)))
     digits = next((n for n in range(3) if all(abs(round(t, n + 2) - t) < 1e-9 for t in y.ticks)), 3)
-    chart = Chart(
+    return Chart(
         box,
         type(x)(
             x.low,
@@ -118,10 +141,6 @@ def _draw(canvas: Canvas, box: Box, name: str, curves: list[Curve], best: int, *
         lambda v: f"{v:.0f}",
         (lambda v: f"{v:.{digits}%}") if shares else (lambda v: f"{v:g}"),
     )
-    draw_frame(canvas, chart)
-    draw_curves(canvas, chart, curves)
-    if len(curves) > 1:
-        _mark_best(canvas, chart, curves[1], best)
 
 
 def _mark_best(canvas: Canvas, chart: Chart, curve: Curve, best: int) -> None:
@@ -137,13 +156,13 @@ def _mark_best(canvas: Canvas, chart: Chart, curve: Curve, best: int) -> None:
     canvas.text((middle, chart.box.top - 3), text, size=14, color=FAINT, anchor="mb")
 
 
-def _share_scale(low: float, high: float) -> Scale:
+def _share_scale(low: float, high: float, ticks: int) -> Scale:
     """From a little below the least to the most; around a share that hardly changes."""
     low -= 0.05 * (high - low)
     if high - low < _LEAST_RANGE:
         low = min(max(0.0, (low + high - _LEAST_RANGE) / 2), 1 - _LEAST_RANGE)
         high = low + _LEAST_RANGE
-    return linear_scale(max(0.0, low), min(1.0, high))
+    return linear_scale(max(0.0, low), min(1.0, high), count=ticks)
 
 
 def rates_page(found: "FoundRate", *, title: str) -> Canvas:

@@ -13,7 +13,8 @@ class Settings(NetworkSettings):
     """What was said after ``cnncli featuremaps``."""
 
     inputs: list[str] | None = argument(
-        "An image or a text, or - for standard input; for an .html page also several images.",
+        "An image or a text, or - for standard input; for an .html page also several images; of --view "
+        "history a run.",
         metavar="[INPUT]...",
     )
     text: str | None = option(
@@ -35,7 +36,8 @@ class Settings(NetworkSettings):
             "loss at each stage; patches: parts of the images "
             "in --data that excite a unit most; maximize: inputs made to excite a unit; what speaks for a "
             "class: gradcam, saliency, smoothgrad, guided, integrated, occlusion; sanity: whether these "
-            "change while layers lose what they have learned.  Several with commas, or given several times.  "
+            "change while layers lose what they have learned; history: how a run with --record-features "
+            "learned, INPUT being its folder.  Several with commas, or given several times.  "
             "[default: maps]"
         ),
         metavar="WHAT",
@@ -91,8 +93,8 @@ class Settings(NetworkSettings):
         "--output",
         "-o",
         help=(
-            "A .png, a folder of pictures, - for stdout, or an .html page: one file to explore in a browser, "
-            "offline, in which maps and filters are computed anew for what you draw.  "
+            "A .png (of history also a .gif), a folder of pictures, - for stdout, or an .html page: one file "
+            "to explore in a browser, offline, in which maps and filters are computed anew for what you draw.  "
             "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
         ),
         metavar="OUT",

@@ -120,6 +120,13 @@ class Settings:
         help="For texts: vectors of words to start from, as word2vec or GloVe write them as text, also .gz.",
         metavar="FILE",
     )
+    record_features: bool = option(
+        "--record-features",
+        help=(
+            "After every epoch, keep the first kernels, some feature maps and the validation images as "
+            "points, for featuremaps RUN --view history."
+        ),
+    )
     resume: str | None = option(
         "--resume",
         help=(

@@ -13,6 +13,7 @@ from cnncli.models.stages import stages
 from cnncli.nn import Dropout, Flatten, Graph, Inference, Network, Node
 from cnncli.records import record
 from cnncli.training.checkpoint import Checkpoint
+from cnncli.training.recording import History
 from cnncli.views.colors import Colors, as_rgb
 from cnncli.views.sections import Section
 
@@ -161,6 +162,8 @@ class Request:
         What stands for nothing to see, of `cnncli.attribution.model.BASELINES`.
     pictures : Pictures or None
         A data set to look through.
+    history : History or None
+        What a run has recorded of its learning.
     seed : int
         Of what begins with noise.
     progress : callable
@@ -174,6 +177,7 @@ class Request:
     targets: tuple[str, ...] = ()
     baseline: str = "mean"
     pictures: Pictures | None = None
+    history: History | None = None
     seed: int = 0
     progress: Callable[[int, str], AbstractContextManager[Progress]] = Unseen()
 
@@ -194,6 +198,8 @@ class Drawing:
         How to read it.
     notes : sequence of str
         What the user is to know besides.
+    frames, seconds : sequence of ndarray, shape (h, w, 3), uint8, and of float
+        Of a view that moves, in place of sections: its frames, and how long each is seen.
     """
 
     sections: Sequence[Section]
@@ -201,6 +207,8 @@ class Drawing:
     arrays: Arrays
     reading: str = ""
     notes: Sequence[str] = ()
+    frames: Sequence[Colors] = ()
+    seconds: Sequence[float] = ()
 
 
 def changes_values(node: Node) -> bool:
@@ -243,6 +251,8 @@ class View(NamedTuple):
         It needs an image.
     explored : bool
         All that it draws is also in the page that is explored in a browser.
+    of_run : bool
+        It draws what a run has recorded, as frames.
     """
 
     about: str
@@ -254,3 +264,4 @@ class View(NamedTuple):
     runs: bool = False
     pictured: bool = True
     explored: bool = False
+    of_run: bool = False

@@ -1,7 +1,7 @@
 """The views of ``cnncli featuremaps``, by their names."""
 
 from cnncli.attribution.methods import METHODS
-from cnncli.views.featuremaps import attribution, backprop, filters, maps, maximize, patches, sanity
+from cnncli.views.featuremaps import attribution, backprop, filters, history, maps, maximize, patches, sanity
 from cnncli.views.featuremaps.model import View, of_stages
 
 #: A view is a module of this folder whose ``draw`` stands here.
@@ -63,5 +63,12 @@ VIEWS: dict[str, View] = {
         "whether attributions depend on what the network has learned",
         "Attributions of {} while its layers forget",
         sanity.draw,
+    ),
+    "history": View(
+        "how features are learned, epoch by epoch, of a run with --record-features",
+        "How {} learns",
+        history.draw,
+        pictured=False,
+        of_run=True,
     ),
 }
