@@ -103,17 +103,13 @@ class Recorder:
     Raises
     ------
     CnncliError
-        Where there is nothing to record: texts, masks, boxes, no validation split or no convolution.
+        As `check_recorded`.
     """
 
     def __init__(
         self, run: Path, network: Network, dataset: Dataset, preprocessing: Preprocessing, *, threads: int
     ) -> None:
-        targets = dataset.val.targets
-        if dataset.noun != "images" or not isinstance(targets, ClassLabels):
-            raise _nothing("networks that classify images", f"{dataset.name} has no classes of images")
-        if not len(targets):
-            raise _nothing("what validation images become", "the run has no validation images")
+        targets = check_recorded(dataset, network.graph)
         self._folder, self._network, self._dataset = run / FOLDER, network, dataset
         self._preprocessing, self._threads = preprocessing, threads
         graph = network.graph
@@ -182,6 +178,23 @@ class Recorder:
                 values = found[layer]
                 kept.append(values[here][..., _spaced(values.shape[-1], _MAPS)])
         return np.concatenate(features), [np.concatenate(kept) for kept in maps]
+
+
+def check_recorded(dataset: Dataset, graph: Graph) -> ClassLabels:
+    """The classes of the validation images.
+
+    Raises
+    ------
+    CnncliError
+        Where there is nothing to record: texts, masks, boxes, no validation split or no convolution.
+    """
+    targets = dataset.val.targets
+    if dataset.noun != "images" or not isinstance(targets, ClassLabels):
+        raise _nothing("networks that classify images", f"{dataset.name} has no classes of images")
+    if not len(targets):
+        raise _nothing("what validation images become", "the run has no validation images")
+    first_convolution(graph)
+    return targets
 
 
 def principal_plane(features: Floats) -> Floats:

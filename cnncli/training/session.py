@@ -34,7 +34,7 @@ from cnncli.training.loading import USUAL, Execution, is_known, list_as_written,
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
-from cnncli.training.recording import Recorder
+from cnncli.training.recording import Recorder, check_recorded
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
@@ -88,6 +88,8 @@ class Session:
         )
         val, test = digests_of(dataset.val), digests_of(dataset.test)
         self._seen = TrainedImages.of_run(dataset.train, val, test, before=earlier).as_text()
+        if options.record_features:
+            check_recorded(dataset, inputs.network.graph)
         self.trainer = Trainer(inputs, self.save)
         check_run(self.trainer, dataset)
         self._recorder = (

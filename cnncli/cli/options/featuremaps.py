@@ -94,8 +94,8 @@ class Settings(NetworkSettings):
         "-o",
         help=(
             "A .png (of history also a .gif), a folder of pictures, - for stdout, or an .html page: one file "
-            "to explore in a browser, offline, in which maps and filters are computed anew for what you draw.  "
-            "[default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
+            "to explore in a browser, offline, in which maps and filters are computed anew for what you "
+            "draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
         ),
         metavar="OUT",
     )

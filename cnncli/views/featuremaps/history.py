@@ -181,7 +181,7 @@ class _Pages:
             self._mark(label)(canvas, (box.right + 22, y), 6.0 if step > 18 else 4.5)
             name = shorten(self._classes[label], 155, size=min(15, step))
             canvas.text((box.right + 38, y), name, size=min(15, step), anchor="lm")
-        note = "principal axes of each epoch, turned towards the next"
+        note = "two principal axes (PCA); each epoch turned towards the next"
         canvas.text((box.left, box.bottom + 20), note, size=14, color=FAINT, anchor="ls")
 
     def _mark(self, label: int) -> Callable[[Canvas, tuple[float, float], float], None]:
