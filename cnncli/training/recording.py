@@ -151,7 +151,10 @@ class Recorder:
         except OSError as error:
             raise writing_fault(error, self._folder) from error
         metadata = {"format": _FORMAT, "dataset": self._dataset.name, "layers": json.dumps(self._layers)}
-        arrays = {"labels": self._labels, "pictures": self._read(self._chosen[self._pictured])}
+        arrays: dict[str, NDArray[Any]] = {
+            "labels": self._labels,
+            "pictures": self._read(self._chosen[self._pictured]),
+        }
         write_tensors(self._folder / _INPUTS, arrays, metadata)
 
     def _read(self, positions: NDArray[np.intp]) -> NDArray[np.uint8]:
