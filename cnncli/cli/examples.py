@@ -90,12 +90,12 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Draw the kernels that the network has learned.",
         ),
         Example(
-            "cnncli featuremaps -m imagenet --view patches --data samples",
-            "Find the parts of photographs that excite units most.",
+            "cnncli featuremaps --view patches --data mnist",
+            "Find the parts of digits that excite units most.",
         ),
         Example(
-            "cnncli featuremaps -m digits --view maximize --layer -1 --unit 3",
-            "Make an input that a class answers to.",
+            "cnncli featuremaps -m digits --view maximize --layer head",
+            "Make inputs that classes answer to.",
         ),
         Example(
             "cnncli featuremaps samples/digits/7.png --explain conv2",

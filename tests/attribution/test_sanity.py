@@ -9,7 +9,7 @@ from cnncli.attribution.methods import METHODS
 from cnncli.attribution.model import How
 from cnncli.attribution.sanity import cascade, similarity
 from cnncli.models.choice import build
-from cnncli.nn import BatchNorm, Conv, Flatten, Graph, Linear, Network, Relu
+from cnncli.nn import BatchNorm, Conv, Flatten, Graph, Inference, Linear, Network, Relu
 from cnncli.views.featuremaps.sanity import groups_of
 
 SIDE = 12
@@ -50,6 +50,16 @@ def test_layers_lose_their_weights_one_group_after_the_other(network):
     assert np.array_equal(same[3]["conv1.weight"], found[3]["conv1.weight"])
     assert not np.array_equal(other[3]["conv1.weight"], found[3]["conv1.weight"])
     assert all(np.array_equal(array, before[name]) for name, array in network.export().items())
+
+
+def test_what_is_asked_is_computed_with_the_weights_of_the_time(network, rng):
+    """Those of layers with norms too, which plans keep folded into convolutions."""
+    x = rng.standard_normal((2, SIDE, SIDE, 1), np.float32)
+    found = cascade(network, GROUPS, lambda plans: (plans.outputs(x), plans.network.export()), threads=1)
+    for outputs, arrays in found:
+        copy = Network(network.graph, scheme=None)
+        copy.load(arrays)
+        np.testing.assert_array_equal(outputs, Inference(copy, 2, threads=1).run(x))
 
 
 @pytest.mark.parametrize("seed", [0, 4])
