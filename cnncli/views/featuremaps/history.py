@@ -175,11 +175,14 @@ class _Pages:
         radius = 3.0 if len(points) > 300 else 4.0
         for (x, y), label in zip(at, self._history.labels, strict=True):
             self._mark(int(label))(canvas, (middle_x + float(x), middle_y - float(y)), radius)
-        step = min(26, box.height // max(1, len(self._legend)))
-        for row, label in enumerate(self._legend):
+        rows = [(label, self._classes[label]) for label in self._legend]
+        if not set(self._history.labels.tolist()) <= set(self._legend):
+            rows.append((-1, "others"))
+        step = min(26, box.height // len(rows))
+        for row, (label, words) in enumerate(rows):
             y = box.top + 12 + row * step
             self._mark(label)(canvas, (box.right + 22, y), 6.0 if step > 18 else 4.5)
-            name = shorten(self._classes[label], 155, size=min(15, step))
+            name = shorten(words, 155, size=min(15, step))
             canvas.text((box.right + 38, y), name, size=min(15, step), anchor="lm")
         note = "two principal axes (PCA); each epoch turned towards the next"
         canvas.text((box.left, box.bottom + 20), note, size=14, color=FAINT, anchor="ls")
