@@ -113,7 +113,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class Dice(Loss):
-    """One minus Dice's coefficient of the softmax, the mean over the classes, for each sample.
+    """One minus Dice's coefficient of the softmax, the mean over the classes that a sample has.
 
     With p the probabilities of a class and t its targets over all pixels of a sample, the coefficient is
     (2 sum(p t) + 1) / (sum(p) + sum(t) + 1).

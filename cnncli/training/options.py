@@ -33,7 +33,7 @@ _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 #: What a run without --epochs shows to the network, and the fewest and most epochs. Texts are learned by
 #: heart sooner, and an image with a target for each pixel teaches more.
-_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (10_000, 5, 100)}
+_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (40_000, 20, 100)}
 _TEXT_RATE = 0.2  # of the learning rate of images
 _PIXEL_BATCH = 16
 _STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:

@@ -111,7 +111,8 @@ def test_dice(classes, also):
         p = torch.softmax(z, -1) * counted
         t = torch.nn.functional.one_hot(torch.tensor(np.maximum(true, 0)), classes) * counted
         share = (2 * (p * t).sum((1, 2)) + 1) / (p.sum((1, 2)) + t.sum((1, 2)) + 1)
-        loss = 2 * (1 - share.mean(1)).mean()
+        there = t.sum((1, 2)) > 0
+        loss = 2 * (((1 - share) * there).sum(1) / there.sum(1)).mean()
         if also:
             loss = loss + also * torch.nn.functional.cross_entropy(
                 z.permute(0, 3, 1, 2), torch.tensor(true), ignore_index=UNCOUNTED

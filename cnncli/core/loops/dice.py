@@ -1,8 +1,8 @@
 """Dice's loss of the softmax over the pixels of a sample, and its gradient.
 
-With p the softmax and t the targets of a class over all pixels: 1 minus the mean over the classes of
-(2 sum(p t) + 1) / (sum(p) + sum(t) + 1). Pixels whose targets are all 0 do not count (Milletari et al.,
-V-Net, 2016).
+With p the softmax and t the targets of a class over all pixels: 1 minus the mean of
+(2 sum(p t) + 1) / (sum(p) + sum(t) + 1) over the classes that the sample has; for others there is nothing to
+overlap with. Pixels whose targets are all 0 do not count (Milletari et al., V-Net, 2016).
 """
 
 import numpy as np
@@ -67,14 +67,18 @@ def add_up(job, sums, dx, targets):
 @inline
 def judged(job, sums):
     """The loss, from the sums; they become, of each class, the two numbers that its slopes take."""
-    share = ONE / np.float32(job.outputs)
-    loss = ONE
+    there = 0
+    for c in range(job.outputs):
+        there += load_f32(sums + 12 * c + 8) > ZERO
+    share = ONE / np.float32(max(there, 1))
+    loss = ZERO
     for c in range(job.outputs):
         above = TWO * load_f32(sums + 12 * c) + ONE
         below = load_f32(sums + 12 * c + 4) + load_f32(sums + 12 * c + 8) + ONE
-        loss -= share * above / below
-        store_f32(sums + 12 * c, share * above / (below * below))
-        store_f32(sums + 12 * c + 4, share * TWO / below)
+        counts = share if load_f32(sums + 12 * c + 8) > ZERO else ZERO
+        loss += counts * (ONE - above / below)
+        store_f32(sums + 12 * c, counts * above / (below * below))
+        store_f32(sums + 12 * c + 4, counts * TWO / below)
     return loss
 
 
