@@ -12,6 +12,7 @@ from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.trained import Trained
 from cnncli.views.featuremaps.model import Pictures, Request
+from cnncli.views.featuremaps.table import VIEWS
 
 
 def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, threads: int) -> Request:
@@ -36,6 +37,7 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
             "--baseline is given without --view integrated or occlusion; expected one of them",
             "Leave --baseline out.",
         )
+    _check_views(settings, views)
     return Request(
         named=bool(settings.layer),
         every=settings.all,
@@ -46,6 +48,21 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
         seed=settings.seed,
         progress=partial(_progress, quiet=settings.quiet),
     )
+
+
+def _check_views(settings: Settings, views: Sequence[str]) -> None:
+    """Options that say something of some views only need one of them."""
+    of_layers = [view for view in VIEWS if view not in METHODS or view == "gradcam"]
+    for option, given, drawn in (
+        ("--unit", bool(settings.unit), ["patches", "maximize"]),
+        ("--seed", values.within("--seed", settings.seed, 0) != 0, ["maximize", "smoothgrad"]),
+        ("--all", settings.all, of_layers),
+    ):
+        if given and not set(drawn) & set(views):
+            raise UsageError(
+                f"{option} is given without a view that it changes; expected one of {', '.join(drawn)}",
+                f"Leave {option} out, or add --view {drawn[0]}.",
+            )
 
 
 def _words(text: str, trained: Trained) -> list[str]:
