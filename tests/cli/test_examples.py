@@ -47,7 +47,8 @@ def folder(tmp_path, rng):
     image, box = {"id": 1, "file_name": "photo.jpg", "width": 64, "height": 48}, [3, 4, 20, 30]
     objects = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box, "area": 600, "iscrowd": 0}]
     truth = {"images": [image], "annotations": objects, "categories": [{"id": 1, "name": "cat"}]}
-    (tmp_path / "annotations.json").write_text(json.dumps(truth))
+    for name in ("annotations.json", "truth.json"):
+        (tmp_path / name).write_text(json.dumps(truth))
     results = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9}]
     (tmp_path / "results.json").write_text(json.dumps(results))
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
