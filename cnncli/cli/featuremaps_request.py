@@ -55,7 +55,7 @@ def _check_views(settings: Settings, views: Sequence[str]) -> None:
     of_layers = [view for view in VIEWS if view not in METHODS or view == "gradcam"]
     for option, given, drawn in (
         ("--unit", bool(settings.unit), ["patches", "maximize"]),
-        ("--seed", values.within("--seed", settings.seed, 0) != 0, ["maximize", "smoothgrad"]),
+        ("--seed", values.within("--seed", settings.seed, 0) != 0, ["maximize", "smoothgrad", "sanity"]),
         ("--all", settings.all, of_layers),
     ):
         if given and not set(drawn) & set(views):
