@@ -15,7 +15,7 @@ from cnncli.cli.trained import MOST, Trained, load_trained, no_output
 from cnncli.data.prepare import Prepared, prepared_as, read_prepared, read_whole
 from cnncli.data.shipped import suiting
 from cnncli.errors import CnncliError
-from cnncli.files.faults import reading_fault, shown
+from cnncli.files.faults import input_fault
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.nn import Inference
 from cnncli.records import record, replace
@@ -87,20 +87,8 @@ class Networks:
             return item.fault
         try:
             return self._read(item)
-        except CnncliError as error:
-            return located(error, item.listed)
-        except OSError as error:
-            return located(reading_fault(error, item.name), item.listed)
-        except ValueError as error:  # a NUL byte in the name
-            fault = CnncliError(f"cannot read {shown(item.name)}: {error}", "Check the name.")
-            return located(fault, item.listed)
-        except MemoryError:  # a file that is as large as memory
-            fault = CnncliError(
-                f"{shown(item.name)}: there is not enough memory for it; expected an image that fits into "
-                "memory",
-                "Check what the file is.",
-            )
-            return located(fault, item.listed)
+        except (CnncliError, OSError, ValueError, MemoryError) as error:
+            return located(input_fault(error, item.name), item.listed)
 
     def _read(self, item: Input) -> Question:
         if item.name == STREAM:

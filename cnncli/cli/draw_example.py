@@ -13,7 +13,6 @@ from cnncli.cli.trained import load_named, no_output
 from cnncli.core.threads import thread_count
 from cnncli.data.prepare import read_file, read_prepared
 from cnncli.data.shipped import sample_path
-from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nearest import did_you_mean
 from cnncli.nn import INPUT, Inference, Network
@@ -61,10 +60,7 @@ def example_of(entry: Entry, settings: Settings, layers: Sequence[str]) -> Examp
         )
     network, preprocessing, classes = _network(entry)
     source = settings.image or str(_own_example(preprocessing))
-    try:
-        data = read_file(Path(source))
-    except ValueError as error:  # a NUL byte in the name
-        raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+    data = read_file(Path(source))
     prepared = read_prepared(data, preprocessing.input_spec, name=source)
     x = preprocessing.normalise(prepared.pixels[None])
     threads = thread_count(settings.threads)

@@ -18,7 +18,7 @@ from cnncli.cli.trained import Trained, load_trained, no_output
 from cnncli.data.prepare import InputSpec, read_prepared, read_whole
 from cnncli.data.shipped import MODELS, suiting
 from cnncli.errors import CnncliError
-from cnncli.files.faults import reading_fault, shown
+from cnncli.files.faults import input_fault, shown
 from cnncli.records import record, replace
 from cnncli.tasks.retrieval.embedding import Embedder, model_digest
 from cnncli.tasks.retrieval.gallery import Model
@@ -150,14 +150,8 @@ def read_image(name: str, spec: InputSpec, known: Container[str] = ()) -> Result
             return ReadImage(size, changed, digest)
         pixels = read_prepared(data, spec, name=name).pixels
         return ReadImage(size, changed, digest, pixels, data=kept)
-    except CnncliError as error:
-        return error
-    except OSError as error:
-        return reading_fault(error, name)
-    except ValueError as error:  # a NUL byte in the name
-        return CnncliError(f"cannot read {shown(name)}: {error}", "Check the name.")
-    except MemoryError:
-        return CnncliError(f"{shown(name)}: there is not enough memory for it", "Check what the file is.")
+    except (CnncliError, OSError, ValueError, MemoryError) as error:
+        return input_fault(error, name)
 
 
 def embedded(

@@ -10,7 +10,6 @@ from cnncli.cli.names import STREAM
 from cnncli.cli.streams import read_stdin
 from cnncli.cli.trained import Trained
 from cnncli.data.prepare import InputSpec, eight_bits, read_file, read_prepared
-from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
@@ -50,10 +49,7 @@ def read_image(source: str) -> Image:
     if source == STREAM:
         data, name = read_stdin(example=EXAMPLE), "standard input"
     else:
-        try:
-            data, name = read_file(Path(source)), source
-        except ValueError as error:  # a NUL byte in the name
-            raise CnncliError(f"cannot read {shown(source)}: {error}", "Check the name.") from error
+        data, name = read_file(Path(source)), source
     label = "standard input" if source == STREAM else shown(os.path.basename(source))  # noqa: PTH119
     return Image(source, name, label, data, read_picture(data, name=name, first=True))
 

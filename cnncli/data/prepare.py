@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
-from cnncli.files.faults import reading_fault, shown
+from cnncli.files.faults import input_fault, shown
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.resize import read_reduced, resized
@@ -193,8 +193,8 @@ def read_file(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise reading_fault(error, path) from error
+    except (OSError, ValueError) as error:  # a ValueError: a NUL byte in the name
+        raise input_fault(error, str(path)) from error
 
 
 def eight_bits(picture: Picture, input_spec: InputSpec) -> tuple[NDArray[np.uint8], int]:

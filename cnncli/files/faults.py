@@ -110,6 +110,20 @@ def reading_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
     return CnncliError(f"cannot read {shown(name)}: {what}", hint)
 
 
+def input_fault(error: Exception, name: str) -> CnncliError:
+    """The error for an input that could not be read, decoded or held, whatever was raised."""
+    if isinstance(error, CnncliError):
+        return error
+    if isinstance(error, OSError):
+        return reading_fault(error, name)
+    if isinstance(error, MemoryError):  # a file that is as large as memory
+        return CnncliError(
+            f"{shown(name)}: there is not enough memory for it; expected an image that fits into memory",
+            "Check what the file is.",
+        )
+    return CnncliError(f"cannot read {shown(name)}: {error}", "Check the name.")  # a NUL byte in it
+
+
 def writing_fault(error: OSError, name: str | os.PathLike[str]) -> CnncliError:
     """The error for an output that cannot be written."""
     known = _WRITING.get(error.errno or 0)
