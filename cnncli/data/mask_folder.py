@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key
 from cnncli.data.model import Skipped
+from cnncli.data.pixel_labels import UNLABELLED
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.formats import READ_SUFFIXES
 from cnncli.images.read import read_indices, read_size
 from cnncli.threaded import in_threads
 
-IGNORED = 255
-"""The number of pixels that belong to no class, as in Pascal VOC."""
 _IMAGES = ("JPEGImages", "images", "imgs", "img", "image")
 _MASKS = ("SegmentationClass", "SegmentationClassPNG", "masks", "mask", "labels", "annotations")
 _NAMES = ("class_names.txt", "classes.txt", "labels.txt")
@@ -32,7 +31,7 @@ class IndexMasks:
     paths : tuple of Path
         PNG files.
     classes : tuple of str
-        Names by number; `IGNORED` is none of them.
+        Names by number; `UNLABELLED` is none of them.
     """
 
     paths: tuple[Path, ...]
@@ -185,10 +184,10 @@ def _checked(image: Path, mask: Path | None, classes: int) -> tuple[tuple[int, i
     if numbers.shape != (height, width):
         there = f"{numbers.shape[1]}x{numbers.shape[0]}"
         raise CnncliError(f"its mask {shown(mask)} has {there} pixels; expected {width}x{height}", "Redo it.")
-    highest = int(numbers.max(initial=0, where=numbers != IGNORED))
-    if highest >= (classes or IGNORED):
-        last = (classes or IGNORED) - 1
-        raise CnncliError(f"its mask has class {highest}; expected 0 to {last}, or {IGNORED}", "Redo it.")
+    highest = int(numbers.max(initial=0, where=numbers != UNLABELLED))
+    if highest >= (classes or UNLABELLED):
+        last = (classes or UNLABELLED) - 1
+        raise CnncliError(f"its mask has class {highest}; expected 0 to {last}, or {UNLABELLED}", "Redo it.")
     return (height, width), highest
 
 

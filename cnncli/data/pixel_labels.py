@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from cnncli.data.identity import row_digests
 from cnncli.errors import CnncliError
+from cnncli.nn import UNCOUNTED
 from cnncli.text import listed
 
-UNLABELLED = 255  # in a map: a pixel that does not count
+UNLABELLED = 255  # in a map: a pixel that does not count, as in Pascal VOC
 Maps = NDArray[np.uint8]
 
 
@@ -68,7 +69,7 @@ class PixelLabels:
     def moved(self, moves: NDArray[np.float32] | None) -> NDArray[np.int64]:
         """(N, H, W) classes of the pixels of a batch, of which augmentation moved the images.
 
-        Each pixel has the label of the nearest one that it shows; -1 where it has none, or shows what lies
+        Each pixel has the label of the nearest one that it shows; `UNCOUNTED` where that has none, or lies
         beyond the image.
 
         Parameters
@@ -85,7 +86,7 @@ class PixelLabels:
             column, row = (np.where(inside, each, 0).astype(np.intp) for each in (x, y))
             maps = np.where(inside, maps[np.arange(len(maps))[:, None, None], row, column], UNLABELLED)
         labels = maps.astype(np.int64)
-        labels[labels == UNLABELLED] = -1
+        labels[labels == UNLABELLED] = UNCOUNTED
         return labels
 
     def check_learnable(self, dataset: str, warnings: Sequence[str]) -> None:
@@ -96,7 +97,7 @@ class PixelLabels:
         CnncliError
             Where there are fewer than two.
         """
-        present = np.flatnonzero(self._pixels())
+        present = np.flatnonzero(self.counts)
         if len(present) < 2:
             only = self.classes[int(present[0])] if len(present) else "none"
             why = "".join(f"; {each}" for each in warnings)
@@ -109,7 +110,7 @@ class PixelLabels:
         """Warnings about classes that cannot be learned or cannot be tested."""
         warnings = []
         absent, untested = (
-            [name for name, count in zip(self.classes, each._pixels(), strict=True) if not count]
+            [name for name, count in zip(self.classes, each.counts, strict=True) if not count]
             for each in (self, test)
         )
         if absent:
@@ -118,6 +119,7 @@ class PixelLabels:
             warnings.append(f"no test mask has {listed(untested)}: how well they are found is not measured")
         return tuple(warnings)
 
-    def _pixels(self) -> NDArray[np.int64]:
-        """(K,) of each class."""
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(K,) pixels of each class."""
         return np.bincount(self.maps.ravel(), minlength=256)[: len(self.classes)]

@@ -5,16 +5,15 @@ Legend: N images, K classes. Outputs (N, K) are before the softmax.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
 from cnncli.tasks.softmax import log_softmax, probabilities
-from cnncli.tasks.task import Metric, Tally, same_for_all
+from cnncli.tasks.task import Metric, OfClasses, Tally, same_for_all
 
 if TYPE_CHECKING:
     from cnncli.data.class_labels import ClassLabels
@@ -88,66 +87,22 @@ class LikeliestClasses:
 
 
 @dataclass(frozen=True)
-class Classification:
-    """One of K classes for an image.
+class Classification(OfClasses):
+    """One of K classes for an image."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-        K names, in the order of the outputs.
-    smoothing : float
-        Label smoothing: the share of each target that is spread over all classes, 0 to 1.
-    weights : tuple of float or None
-        How much each class counts in the loss.
-    """
-
-    classes: tuple[str, ...]
-    smoothing: float = 0.0
-    weights: tuple[float, ...] | None = None
     name: ClassVar[str] = "classification"
     noun: ClassVar[str] = "images"
-    output_noun: ClassVar[str] = "classes"
     is_dense: ClassVar[bool] = False
-    draws_bars: ClassVar[bool] = True
     watched: ClassVar[Metric] = Metric("accuracy")
 
     @classmethod
-    def of(cls, targets: "Targets") -> Self:
-        """Of the classes that labels are numbers of."""
-        return cls(_labels(targets).classes)
+    def classes_of(cls, targets: "Targets") -> tuple[str, ...]:
+        """The names that labels are numbers of."""
+        return _labels(targets).classes
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """The reverse of `settings`.
-
-        Raises
-        ------
-        MalformedError
-            Where ``classes`` are no names, or none.
-        """
-        classes = fields.texts("classes")
-        if not classes:
-            raise MalformedError("classes is empty; expected their names")
-        return cls(classes)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The names of the classes."""
-        return {"classes": self.classes}
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.classes
-
-    def difference(self, targets: "Targets") -> str:
-        """Say that labels are of other classes."""
-        from cnncli.text import listed
-
-        found = _labels(targets).classes
-        if found == self.classes:
-            return ""
-        return f"the classes are {listed(found)}, not {listed(self.classes)}"
+    def counts_of(self, targets: "Targets") -> Labels:
+        """(K,) images of each class."""
+        return np.bincount(_labels(targets).numbers, minlength=len(self.classes))
 
     def as_known(self, targets: "Targets", dataset: str) -> "ClassLabels":
         """Labels in the network's numbering.
@@ -185,16 +140,6 @@ class Classification:
 
         known = {class_name(name): row for row, name in enumerate(other.outputs)}
         return [known.get(class_name(name), -1) for name in self.classes]
-
-    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
-        """With label smoothing and class weights as the options say."""
-        weights = None
-        if options["class_weights"]:
-            from cnncli.tasks.class_weights import class_weights
-
-            counts = np.bincount(_labels(targets).numbers, minlength=len(self.classes))
-            weights = tuple(float(w) for w in class_weights(counts))
-        return replace(self, smoothing=options["smoothing"], weights=weights)
 
     def objective(self, outputs: Sequence[str]) -> "list[Term]":
         """Cross-entropy of the softmax, also of auxiliary heads."""

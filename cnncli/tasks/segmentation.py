@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError, OptionError
-from cnncli.nn import Dice, SoftmaxCrossEntropy
-from cnncli.tasks.class_weights import class_weights
+from cnncli.nn import UNCOUNTED, Dice, SoftmaxCrossEntropy
 from cnncli.tasks.softmax import log_softmax
-from cnncli.tasks.task import Metric, Tally, same_for_all
+from cnncli.tasks.task import Metric, OfClasses, Tally, same_for_all
 
 if TYPE_CHECKING:
     from cnncli.data.loader import Batch
@@ -69,66 +67,22 @@ class ClassMap:
 
 
 @dataclass(frozen=True)
-class Segmentation:
-    """One of K classes for each pixel of an image.
+class Segmentation(OfClasses):
+    """One of K classes for each pixel of an image."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-        K names, in the order of the outputs.
-    smoothing : float
-        Label smoothing of the cross-entropy, 0 to 1.
-    weights : tuple of float or None
-        How much each class counts in the cross-entropy.
-    """
-
-    classes: tuple[str, ...]
-    smoothing: float = 0.0
-    weights: tuple[float, ...] | None = None
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "images"
-    output_noun: ClassVar[str] = "classes"
     is_dense: ClassVar[bool] = True
-    draws_bars: ClassVar[bool] = True
     watched: ClassVar[Metric] = Metric("iou")
 
     @classmethod
-    def of(cls, targets: "Targets") -> Self:
-        """Of the classes that maps are numbers of."""
-        return cls(_maps(targets).classes)
+    def classes_of(cls, targets: "Targets") -> tuple[str, ...]:
+        """The names that maps are numbers of."""
+        return _maps(targets).classes
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """The reverse of `settings`.
-
-        Raises
-        ------
-        MalformedError
-            Where ``classes`` are no names, or none.
-        """
-        classes = fields.texts("classes")
-        if not classes:
-            raise MalformedError("classes is empty; expected their names")
-        return cls(classes)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The names of the classes."""
-        return {"classes": self.classes}
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.classes
-
-    def difference(self, targets: "Targets") -> str:
-        """Say that pixels are of other classes."""
-        from cnncli.text import listed
-
-        found = _maps(targets).classes
-        if found == self.classes:
-            return ""
-        return f"the classes are {listed(found)}, not {listed(self.classes)}"
+    def counts_of(self, targets: "Targets") -> Labels:
+        """(K,) pixels of each class."""
+        return _maps(targets).counts
 
     def as_known(self, targets: "Targets", dataset: str) -> "PixelLabels":
         """Maps in the network's numbering.
@@ -166,11 +120,7 @@ class Segmentation:
                 "mixup",
                 "Leave mixup out.",
             )
-        weights = None
-        if options["class_weights"]:
-            pixels = np.bincount(_maps(targets).maps.ravel(), minlength=256)[: len(self.classes)]
-            weights = tuple(float(w) for w in class_weights(pixels))
-        return replace(self, smoothing=options["smoothing"], weights=weights)
+        return super().trained_with(options, targets)
 
     def objective(self, outputs: Sequence[str]) -> "list[Term]":
         """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""
@@ -178,7 +128,7 @@ class Segmentation:
         return same_for_all(entropy, outputs) + same_for_all(Dice(), outputs)
 
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
-        """(n, H, W) true classes of the pixels as the images show them; -1 where there is none."""
+        """(n, H, W) true classes of the pixels as the images show them; `UNCOUNTED` where there is none."""
         return _maps(batch.targets).moved(batch.moves)
 
     def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
@@ -227,7 +177,7 @@ class Segmentation:
         from cnncli.tasks.segmentation_scores import counts_of
 
         pairs = zip(self.encode(batch).astype(np.int64), outputs.argmax(axis=-1), strict=True)
-        rows = [counts_of(true, seen, len(self.classes), ignored=-1) for true, seen in pairs]
+        rows = [counts_of(true, seen, len(self.classes), ignored=UNCOUNTED) for true, seen in pairs]
         return np.column_stack([np.array(rows), self.losses(outputs, batch)])
 
     def evaluation(

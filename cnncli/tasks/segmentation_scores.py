@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-IGNORED = 255
+from cnncli.data.pixel_labels import UNLABELLED
+
 _TOLERANCE = 0.0075  # of the image's diagonal
 
 
@@ -44,7 +45,7 @@ class SegmentationScores:
 
 
 def counts_of(
-    truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int, *, ignored: int = IGNORED
+    truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int, *, ignored: int = UNLABELLED
 ) -> NDArray[np.float64]:
     """(K * K + 2 K,) counts of an image, whose sums over images `scores_of` takes.
 

@@ -1,11 +1,13 @@
 """What training and the commands ask of a task. Legend: N images, K outputs of the network's head."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.checked import MalformedError
 
 if TYPE_CHECKING:
     from cnncli.checked import Fields
@@ -186,6 +188,83 @@ class Task(Protocol):
 
     def columns(self, top: int) -> list[str]:
         """Heads of the columns of CSV under which `Decoded.cells` stand."""
+
+
+@dataclass(frozen=True)
+class OfClasses:
+    """What tasks share that tell K classes apart, of images or of pixels.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        K names, in the order of the outputs.
+    smoothing : float
+        Label smoothing: the share of each target that is spread over all classes, 0 to 1.
+    weights : tuple of float or None
+        How much each class counts in the cross-entropy.
+    """
+
+    classes: tuple[str, ...]
+    smoothing: float = 0.0
+    weights: tuple[float, ...] | None = None
+    output_noun: ClassVar[str] = "classes"
+    draws_bars: ClassVar[bool] = True
+
+    @classmethod
+    def classes_of(cls, targets: "Targets") -> tuple[str, ...]:
+        """The names of the classes that targets are of."""
+        raise NotImplementedError
+
+    def counts_of(self, targets: "Targets") -> NDArray[np.int64]:
+        """(K,) how many targets are of each class."""
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, targets: "Targets") -> Self:
+        """Of the classes of these targets."""
+        return cls(cls.classes_of(targets))
+
+    @classmethod
+    def from_fields(cls, fields: "Fields") -> Self:
+        """The reverse of `settings`.
+
+        Raises
+        ------
+        MalformedError
+            Where ``classes`` are no names, or none.
+        """
+        classes = fields.texts("classes")
+        if not classes:
+            raise MalformedError("classes is empty; expected their names")
+        return cls(classes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The names of the classes."""
+        return {"classes": self.classes}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.classes
+
+    def difference(self, targets: "Targets") -> str:
+        """Say that targets are of other classes."""
+        from cnncli.text import listed
+
+        found = self.classes_of(targets)
+        if found == self.classes:
+            return ""
+        return f"the classes are {listed(found)}, not {listed(self.classes)}"
+
+    def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
+        """With label smoothing and class weights as the options say."""
+        weights = None
+        if options["class_weights"]:
+            from cnncli.tasks.class_weights import class_weights
+
+            weights = tuple(float(w) for w in class_weights(self.counts_of(targets)))
+        return replace(self, smoothing=options["smoothing"], weights=weights)
 
 
 def same_for_all(loss: "Loss", outputs: Sequence[str]) -> "list[Term]":
