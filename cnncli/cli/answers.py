@@ -19,7 +19,7 @@ from cnncli.files.faults import input_fault
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.nn import Inference
 from cnncli.records import record, replace
-from cnncli.tasks.task import Task, are_finite
+from cnncli.tasks.task import Task, are_finite, at_images
 
 _FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 
@@ -125,9 +125,9 @@ class Networks:
         self, trained: Trained, names: Sequence[str], pictures: Sequence[Prepared], top: int
     ) -> Iterator[Row]:
         pixels = np.stack([each.pixels for each in pictures])
-        outputs = self._inference(trained).run(trained.checkpoint.preprocessing.normalise(pixels))
+        outputs = self._inference(trained).run_all(trained.checkpoint.preprocessing.normalise(pixels))
         known = are_finite(outputs)
-        decoded = iter(trained.task.decode(outputs[known], top=top))
+        decoded = iter(trained.task.decode(at_images(outputs, known), top=top))
         faint = _are_faint(pixels, trained.checkpoint.preprocessing.std)
         for name, picture, finite, shaded in zip(names, pictures, known.tolist(), faint, strict=True):
             if not finite:

@@ -20,7 +20,6 @@ from cnncli.nn.gradient import Flow, Gradient, of_cross_entropy
 from cnncli.nn.weight_gradient import has_weights, weight_gradient
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.softmax import log_softmax
-from cnncli.tasks.task import are_finite
 from cnncli.text import printable
 from cnncli.views.architecture.example import SEED, Example
 
@@ -155,7 +154,7 @@ def _both_ways(
 
 def _shares(outputs: NDArray[np.float32], source: str) -> NDArray[np.float64]:
     """Logarithms of the classes' probabilities, (K,)."""
-    if not are_finite(outputs).all():
+    if not np.isfinite(outputs).all():
         raise no_output(source)
     shares: NDArray[np.float64] = log_softmax(outputs)[0]
     return shares

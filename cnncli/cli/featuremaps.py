@@ -282,8 +282,10 @@ def _source(settings: Settings) -> str:
 
 def _decoded(subject: Subject, names: list[str], source: str) -> Decoded:
     """What the network predicts of the image, computed with all that views will ask for."""
-    subject.activations(names)
-    outputs = subject.outputs[None]
+    graph = subject.graph
+    roles = subject.checkpoint.task.read(tuple(graph.outputs))
+    subject.activations([*names, *(graph.output_of(role) for role in roles)])
+    outputs = subject.read_outputs
     if not are_finite(outputs).all():
         raise no_output(source)
     (decoded,) = subject.checkpoint.task.decode(outputs, top=_PREDICTIONS)

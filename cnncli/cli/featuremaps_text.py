@@ -16,6 +16,7 @@ from cnncli.data.texts import LONGEST
 from cnncli.data.words import words_of
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.nn.graph import MAIN
 from cnncli.nn.layers.text import ConvOverTime, Embedding
 from cnncli.tasks.task import are_finite
 from cnncli.text import listed
@@ -107,11 +108,11 @@ def look_at(
     reader = TextReader(trained, threads=threads)
     words = words_of(text)[:LONGEST]
     plan = reader.plan(1, max(1, len(words)))
-    outputs = plan.run(reader.input.encoded([words], room=plan.network.graph.input_shape.width))
+    outputs = plan.run_all(reader.input.encoded([words], room=plan.network.graph.input_shape.width))
     if not are_finite(outputs).all():
         raise no_output("the text")
     (decoded,) = trained.task.decode(outputs, top=_NAMED)
-    found = _filters(trained, reader, words, int(outputs[0].argmax()))
+    found = _filters(trained, reader, words, int(outputs[MAIN][0].argmax()))
     names = [each.name for each in found]
     if unknown := [name for name in layers if name not in names]:
         raise UsageError(

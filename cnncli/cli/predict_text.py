@@ -19,7 +19,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, reading_fault, shown
 from cnncli.nn import Inference
 from cnncli.nn.layers.text import with_room
-from cnncli.tasks.task import are_finite
+from cnncli.tasks.task import are_finite, at_images
 from cnncli.tasks.text import TextInput
 
 _AT_ONCE = 64  # texts
@@ -136,9 +136,9 @@ class TextReader:
         if not words:
             return [_failed(text) for text in texts]
         plan = self.plan(len(words), min(LONGEST, max(map(len, words))))
-        outputs = plan.run(self.input.encoded(words, room=plan.network.graph.input_shape.width))
+        outputs = plan.run_all(self.input.encoded(words, room=plan.network.graph.input_shape.width))
         finite = are_finite(outputs)
-        decoded = iter(self._trained.task.decode(outputs[finite], top=top))
+        decoded = iter(self._trained.task.decode(at_images(outputs, finite), top=top))
         told = iter(zip(words, finite.tolist(), strict=True))
         return [
             _failed(text) if isinstance(text, CnncliError) else self._row(text, *next(told), decoded)

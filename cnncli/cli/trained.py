@@ -48,7 +48,8 @@ class Trained:
         if pictures != 1 and self.network.graph.multiply_adds < LIGHT:
             threads = 1
         size = batch_size(self.network.graph, threads)
-        return Inference(self.network, min(size, pictures or size), threads=threads)
+        roles = self.task.read(tuple(self.network.graph.outputs))
+        return Inference(self.network, min(size, pictures or size), threads=threads, outputs=roles)
 
 
 def load_trained(settings: NetworkSettings, *, quiet: bool = False) -> Trained:

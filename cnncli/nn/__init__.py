@@ -18,6 +18,7 @@ Build a graph, initialise its weights, train, predict::
                         threads=2, clip=0.0, frozen=())
     loss = step.run(images, labels, rate=0.05)          # images (N, H, W, C) float32, N up to 128
     step.outputs[:N], step.losses[:N]                   # of that step's samples, for the first term
+    step.all_outputs(N)                                 # {"main": …, "aux1": …}
     step.gradient_norm, step.memory, step.steps
     step.optimiser_state(), step.load_optimiser_state(arrays, steps=n)
 

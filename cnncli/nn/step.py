@@ -162,6 +162,10 @@ class TrainingStep:
         """Outputs of the first term in the last step, shape (batch, K)."""
         return self.terms[0].outputs
 
+    def all_outputs(self, samples: int) -> dict[str, Floats]:
+        """Outputs of the last step for its samples by role, each as `outputs` has those of the first term."""
+        return {each.term.output: each.outputs[:samples] for each in self.terms}
+
     @property
     def losses(self) -> Floats:
         """Losses of each sample in the first term, shape (batch,), before the mean."""

@@ -11,6 +11,8 @@ and is the only one to look:
 * training asks it for the width of the head (`outputs`), the objective (`loss`), a batch's targets for that
   (`encode`: mixup and moved pixels are in the batch), and the metrics of an epoch (`tally`, `metrics`), one
   of which is watched (`watched`: its name and which way is up);
+* a network may have several outputs, each with a role: the task says which of them it reads (`read`), and
+  gets them by role, in validation, evaluation and prediction; auxiliary heads only help training;
 * commands ask it to decode outputs (`decode`: JSON, cells of CSV, bars) and to score them (`evaluation`: a
   headline, a report, JSON). Pages are drawn by `views`; `cli/train_report` names them by task.
 

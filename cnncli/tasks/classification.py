@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.nn import SoftmaxCrossEntropy
+from cnncli.nn.graph import MAIN
 from cnncli.tasks.softmax import log_softmax, probabilities
-from cnncli.tasks.task import Metric, OfClasses, Tally, same_for_all
+from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 
 if TYPE_CHECKING:
     from cnncli.data.class_labels import ClassLabels
@@ -157,23 +158,23 @@ class Classification(OfClasses):
         shares[rows, _labels(batch.mixed).numbers] += 1 - batch.share
         return shares
 
-    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+    def losses(self, outputs: Outputs, batch: "Batch") -> NDArray[np.float64]:
         """(n,) cross-entropy without smoothing or weights."""
         labels = _labels(batch.targets).numbers
-        return np.asarray(-log_softmax(outputs)[np.arange(len(labels)), labels])
+        return np.asarray(-log_softmax(outputs[MAIN])[np.arange(len(labels)), labels])
 
-    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
+    def tally(self, outputs: Outputs, batch: "Batch") -> Tally:
         """How many have the largest output at their true class."""
-        return {"hits": int(np.count_nonzero(outputs.argmax(axis=1) == _labels(batch.targets).numbers))}
+        return {"hits": int(np.count_nonzero(outputs[MAIN].argmax(axis=1) == _labels(batch.targets).numbers))}
 
     def metrics(self, tally: Tally, images: int) -> dict[str, float]:
         """Accuracy: the share of images whose predicted class is the true one."""
         return {"accuracy": tally["hits"] / images}
 
-    def kept(self, outputs: Floats, batch: "Batch") -> Floats:
-        """All of the outputs."""
+    def kept(self, outputs: Outputs, batch: "Batch") -> Floats:
+        """All of the main output."""
         del batch
-        return outputs
+        return outputs[MAIN]
 
     def evaluation(self, indices: NDArray[np.intp], targets: "Targets", kept: Floats) -> "ClassEvaluation":
         """Judge predictions of classes."""
@@ -191,9 +192,9 @@ class Classification(OfClasses):
 
         return f"accuracy {accuracy_text(result['right'], result['images'])}"
 
-    def decode(self, outputs: Floats, *, top: int) -> "list[Decoded]":
+    def decode(self, outputs: Outputs, *, top: int) -> "list[Decoded]":
         """The likeliest classes of each image and their probabilities."""
-        found = predictions(probabilities(outputs), self.classes, top=top)
+        found = predictions(probabilities(outputs[MAIN]), self.classes, top=top)
         return [LikeliestClasses(each) for each in found]
 
     def columns(self, top: int) -> list[str]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError, OptionError
 from cnncli.nn import UNCOUNTED, Dice, SoftmaxCrossEntropy
+from cnncli.nn.graph import MAIN
 from cnncli.tasks.softmax import log_softmax
-from cnncli.tasks.task import Metric, OfClasses, Tally, same_for_all
+from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 
 if TYPE_CHECKING:
     from cnncli.data.loader import Batch
@@ -131,21 +132,22 @@ class Segmentation(OfClasses):
         """(n, H, W) true classes of the pixels as the images show them; `UNCOUNTED` where there is none."""
         return _maps(batch.targets).moved(batch.moves)
 
-    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+    def losses(self, outputs: Outputs, batch: "Batch") -> NDArray[np.float64]:
         """(n,) mean cross-entropy of the pixels that have a class."""
         labels = self.encode(batch).astype(np.intp)
         counted = labels >= 0
-        shares = log_softmax(outputs.reshape(-1, outputs.shape[-1])).reshape(outputs.shape)
+        main = outputs[MAIN]
+        shares = log_softmax(main.reshape(-1, main.shape[-1])).reshape(main.shape)
         at_label = np.take_along_axis(shares, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
         return np.asarray(
             -(at_label * counted).sum(axis=(1, 2)) / np.maximum(1, counted.sum(axis=(1, 2))), np.float64
         )
 
-    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
+    def tally(self, outputs: Outputs, batch: "Batch") -> Tally:
         """Of each class: pixels that are rightly found, that are found, and that are there."""
         labels = self.encode(batch).astype(np.intp).ravel()
         counted = labels >= 0
-        found = outputs.reshape(-1, outputs.shape[-1]).argmax(axis=1)[counted]
+        found = outputs[MAIN].reshape(-1, outputs[MAIN].shape[-1]).argmax(axis=1)[counted]
         true, count = labels[counted], len(self.classes)
         both = np.bincount(true[found == true], minlength=count)
         sums = {
@@ -172,11 +174,11 @@ class Segmentation(OfClasses):
             "pixel_accuracy": float(right.sum() / max(1.0, true.sum())),
         }
 
-    def kept(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+    def kept(self, outputs: Outputs, batch: "Batch") -> NDArray[np.float64]:
         """(n, …) of each image what `counts_of` it are, and the loss."""
         from cnncli.tasks.segmentation_scores import counts_of
 
-        pairs = zip(self.encode(batch).astype(np.int64), outputs.argmax(axis=-1), strict=True)
+        pairs = zip(self.encode(batch).astype(np.int64), outputs[MAIN].argmax(axis=-1), strict=True)
         rows = [counts_of(true, seen, len(self.classes), ignored=UNCOUNTED) for true, seen in pairs]
         return np.column_stack([np.array(rows), self.losses(outputs, batch)])
 
@@ -200,10 +202,10 @@ class Segmentation(OfClasses):
         images, pixels = f"{result['images']:,} images", f"{result['pixel_accuracy']:.2%}"
         return f"mean IoU {result['iou']:.2%} ({images}), pixels {pixels}"
 
-    def decode(self, outputs: Floats, *, top: int) -> "list[Decoded]":
+    def decode(self, outputs: Outputs, *, top: int) -> "list[Decoded]":
         """The likeliest class of each pixel."""
         del top
-        return [ClassMap(each.argmax(axis=-1).astype(np.int64), self.classes) for each in outputs]
+        return [ClassMap(each.argmax(axis=-1).astype(np.int64), self.classes) for each in outputs[MAIN]]
 
     def columns(self, top: int) -> list[str]:
         """``label, share, label_2, share_2, …``."""

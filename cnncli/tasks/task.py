@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cnncli.nn import Loss, Term
 
 Floats = NDArray[np.float32]
+Outputs = Mapping[str, Floats]
+"""What a network computed of n images by the role of the output, as in `Graph.outputs`."""
 Tally = dict[str, Any]
 AUXILIARY_WEIGHT = 0.3  # of the loss of an auxiliary head, of which inference knows nothing
 
@@ -146,6 +148,9 @@ class Task(Protocol):
     def rows_of(self, other: "Task") -> list[int]:
         """For each output the row of another task's head that means the same; -1 where there is none."""
 
+    def read(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """Of a network's outputs by role those that say what it predicts; others only help it to learn."""
+
     # Training
 
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
@@ -160,10 +165,10 @@ class Task(Protocol):
         One array for all terms of the objective, or one for each by the role of its output.
         """
 
-    def losses(self, outputs: Floats, batch: "Batch") -> NDArray[np.float64]:
+    def losses(self, outputs: Outputs, batch: "Batch") -> NDArray[np.float64]:
         """(n,) the plain loss of each image of a batch, as validation reports it."""
 
-    def tally(self, outputs: Floats, batch: "Batch") -> Tally:
+    def tally(self, outputs: Outputs, batch: "Batch") -> Tally:
         """Numbers from which `metrics` follow, of a batch; they add up over batches."""
 
     def metrics(self, tally: Tally, images: int) -> dict[str, float]:
@@ -171,7 +176,7 @@ class Task(Protocol):
 
     # Results
 
-    def kept(self, outputs: Floats, batch: "Batch") -> NDArray[Any]:
+    def kept(self, outputs: Outputs, batch: "Batch") -> NDArray[Any]:
         """(n, …) what an evaluation needs of the outputs for a batch: those, or counts made of them."""
 
     def evaluation(self, indices: NDArray[np.intp], targets: "Targets", kept: NDArray[Any]) -> Evaluation:
@@ -183,8 +188,8 @@ class Task(Protocol):
     def sentence(self, result: Mapping[str, Any]) -> str:
         """The headline again, from a result."""
 
-    def decode(self, outputs: Floats, *, top: int) -> list[Decoded]:
-        """Read outputs (N, K), which are finite; of likeliest things at most ``top``."""
+    def decode(self, outputs: Outputs, *, top: int) -> list[Decoded]:
+        """Read outputs, which are finite; of likeliest things at most ``top``."""
 
     def columns(self, top: int) -> list[str]:
         """Heads of the columns of CSV under which `Decoded.cells` stand."""
@@ -238,6 +243,13 @@ class OfClasses:
             raise MalformedError("classes is empty; expected their names")
         return cls(classes)
 
+    def read(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """The main output alone; auxiliary heads only help to learn."""
+        from cnncli.nn.graph import MAIN
+
+        del outputs
+        return (MAIN,)
+
     @property
     def settings(self) -> dict[str, Any]:
         """The names of the classes."""
@@ -283,6 +295,12 @@ def added(tally: Tally, more: Tally) -> Tally:
     return {name: tally.get(name, 0) + value for name, value in more.items()}
 
 
-def are_finite(outputs: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) whether a network's outputs for an image are finite: large weights overflow for some."""
-    return np.asarray(np.isfinite(outputs).all(axis=tuple(range(1, outputs.ndim))))
+def are_finite(outputs: Outputs) -> NDArray[np.bool_]:
+    """(N,) whether all of a network's outputs for an image are finite: large weights overflow for some."""
+    each = [np.isfinite(values).all(axis=tuple(range(1, values.ndim))) for values in outputs.values()]
+    return np.asarray(np.logical_and.reduce(each))
+
+
+def at_images(outputs: Outputs, which: NDArray[np.generic]) -> dict[str, Floats]:
+    """Outputs for some of the images, by their positions or as a mask."""
+    return {role: values[which] for role, values in outputs.items()}

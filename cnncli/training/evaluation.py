@@ -71,13 +71,15 @@ def kept_of(
     """
     from cnncli.nn import Inference
 
-    shape = network.graph.output_shape
-    size = max(1, min(batch, len(split), -(-_MOST_OUTPUTS // shape.size)))
+    graph = network.graph
+    roles = task.read(tuple(graph.outputs))
+    values = sum(graph.shape_of(graph.output_of(role)).size for role in roles)
+    size = max(1, min(batch, len(split), -(-_MOST_OUTPUTS // values)))
     loader = preprocessing.loader(split, size, threads=threads)
-    inference = Inference(network, size, threads=threads)
+    inference = Inference(network, size, threads=threads, outputs=roles)
     parts, lost = [], 0
     for part in loader.epoch(0):
-        outputs = inference.run(part.x)
+        outputs = inference.run_all(part.x)
         lost += int(np.count_nonzero(~are_finite(outputs)))
         parts.append(task.kept(outputs, part))
     if lost:
@@ -86,7 +88,7 @@ def kept_of(
             "values overflow on their way; expected finite outputs",
             "Train the network again with a lower --lr, or copy the checkpoint again from where it came.",
         )
-    return np.concatenate(parts) if parts else np.zeros((0, shape.size), np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, values), np.float32)
 
 
 def evaluated(kept: NDArray[Any], targets: "Targets", task: "Task") -> "Evaluation":

@@ -162,7 +162,9 @@ class Trainer:
         return self._validation.memory if self._validation else 0
 
     def _inference(self) -> Inference:
-        return Inference(self.shown_network, self.inputs.batch, threads=self.inputs.threads)
+        network, inputs = self.shown_network, self.inputs
+        roles = inputs.task.read(tuple(network.graph.outputs))
+        return Inference(network, inputs.batch, threads=inputs.threads, outputs=roles)
 
     def resume(self, state: State) -> None:
         """Go on from a state.
@@ -242,7 +244,7 @@ class Trainer:
         progress.batch += 1
         progress.step += 1
         progress.loss_sum += loss * count
-        progress.tally = added(progress.tally, task.tally(self.step.outputs[:count], batch))
+        progress.tally = added(progress.tally, task.tally(self.step.all_outputs(count), batch))
         progress.seen += count
         return StepReport(
             progress.epoch + 1,
@@ -303,7 +305,7 @@ class Trainer:
         task, tally = self.inputs.task, Tally()
         loss, seen = 0.0, 0
         for batch in loader.epoch(0):
-            outputs = inference.run(batch.x)
+            outputs = inference.run_all(batch.x)
             loss += float(task.losses(outputs, batch).sum())
             tally = added(tally, task.tally(outputs, batch))
             seen += len(batch)
@@ -320,8 +322,7 @@ class Trainer:
         np.copyto(network.weights, self._before[0])
         np.copyto(network.state, self._before[1])
         names = [name for name, node in network.graph.nodes.items() if not isinstance(node.layer, Flatten)]
-        inner = [name for name in names if name != network.graph.output]  # which is always kept
-        kept = Inference(network, len(batch), threads=self.inputs.threads, keep=inner)
+        kept = Inference(network, len(batch), threads=self.inputs.threads, keep=names, outputs=())
         peaks = {
             name: float(np.abs(values).max())
             for name, values in kept.activations(np.ascontiguousarray(batch.x)).items()

@@ -145,7 +145,7 @@ def _torch_accuracy(twin: Any, session: Session, part: str) -> float:
     with torch.no_grad():
         for batch in session.preprocessing.loader(getattr(session.dataset, part), 256).epoch(0):
             outputs = twin(torch.from_numpy(batch.x[:, 0, :, 0].astype(np.int64))).numpy()
-            hits += session.task.tally(outputs, batch)["hits"]
+            hits += session.task.tally({"main": outputs}, batch)["hits"]
             count += len(batch)
     twin.train()
     return hits / count

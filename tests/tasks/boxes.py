@@ -141,8 +141,11 @@ class Box:
         edges = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1) / np.float32(SIDE)
         return {"main": edges}
 
+    def read(self, outputs):
+        return tuple(outputs)
+
     def losses(self, outputs, batch):
-        return np.abs(outputs - self.encode(batch)["main"]).mean(axis=1).astype(np.float64)
+        return np.abs(outputs["main"] - self.encode(batch)["main"]).mean(axis=1).astype(np.float64)
 
     def tally(self, outputs, batch):
         return {"pixels": SIDE * float(self.losses(outputs, batch).sum())}
@@ -151,7 +154,7 @@ class Box:
         return {"error": tally["pixels"] / images}
 
     def kept(self, outputs, batch):
-        return outputs
+        return outputs["main"]
 
     def evaluation(self, indices, targets, kept):
         return BoxEvaluation(indices, targets.edges, SIDE * kept)
@@ -163,7 +166,7 @@ class Box:
         return f"error {result['error']:.3g} pixels"
 
     def decode(self, outputs, *, top):
-        return [Found(SIDE * row) for row in outputs]
+        return [Found(SIDE * row) for row in outputs["main"]]
 
     def columns(self, top):
         return list(EDGES)

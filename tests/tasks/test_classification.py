@@ -74,10 +74,10 @@ def test_answers_are_ordered():
 def test_the_task_counts_hits_and_losses(evaluation):
     task, labels = Classification(CLASSES, smoothing=0.1), ClassLabels(evaluation.labels, CLASSES)
     batch = Batch(np.empty((40, 1, 1, 1), np.float32), labels, np.arange(40))
-    tally = task.tally(evaluation.outputs, batch)
+    tally = task.tally({"main": evaluation.outputs}, batch)
     assert tally == {"hits": round(evaluation.accuracy * 40)}
     assert task.metrics(tally, 40) == {"accuracy": evaluation.accuracy}
-    assert task.losses(evaluation.outputs, batch).mean() == pytest.approx(evaluation.loss)
+    assert task.losses({"main": evaluation.outputs}, batch).mean() == pytest.approx(evaluation.loss)
     assert [term.loss.smoothing for term in task.objective(["main", "aux1"])] == [0.1, 0.1]
 
 

@@ -82,6 +82,7 @@ def judged(seed=0, count=7):
     outputs = random.standard_normal((count, 5, 6, 3)).astype(np.float32)
     outputs[..., 2] -= 100  # … nor found
     task = Segmentation(CLASSES)
+    outputs = {"main": outputs}
     return task, task.kept(outputs, batch(maps)), maps, outputs
 
 
@@ -90,7 +91,7 @@ def test_scores_against_scikit_learn():
     task, kept, maps, outputs = judged()
     found = task.evaluation(np.arange(len(maps)), PixelLabels(maps, CLASSES), kept)
     counted = maps != UNLABELLED
-    true, seen = maps[counted], outputs.argmax(-1)[counted]
+    true, seen = maps[counted], outputs["main"].argmax(-1)[counted]
     overlaps = metrics.jaccard_score(true, seen, average=None, labels=[0, 1])
     assert found.left_out == ["ring"]
     assert found.result()["iou"] == pytest.approx(overlaps.mean())
@@ -108,7 +109,7 @@ def test_a_union_is_over_the_whole_set():
     """Batches add up to the same number as all images at once, which the mean over images is not."""
     task, kept, maps, outputs = judged(count=8)
     whole = task.metrics(task.tally(outputs, batch(maps)), 8)
-    parts = [task.tally(outputs[at : at + 3], batch(maps[at : at + 3])) for at in (0, 3, 6)]
+    parts = [task.tally({"main": outputs["main"][at : at + 3]}, batch(maps[at : at + 3])) for at in (0, 3, 6)]
     added = {name: sum(part[name] for part in parts) for name in parts[0]}
     evaluation = task.evaluation(np.arange(8), PixelLabels(maps, CLASSES), kept)
     assert task.metrics(added, 8) == whole
@@ -120,7 +121,7 @@ def test_losses_are_those_of_pytorch():
     torch = pytest.importorskip("torch")
     task, _, maps, outputs = judged()
     labels = torch.tensor(np.where(maps == UNLABELLED, -1, maps.astype(np.int64)))
-    scores = torch.tensor(outputs.astype(np.float64)).permute(0, 3, 1, 2)
+    scores = torch.tensor(outputs["main"].astype(np.float64)).permute(0, 3, 1, 2)
     each = torch.nn.functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none").sum((1, 2))
     np.testing.assert_allclose(task.losses(outputs, batch(maps)), each / (labels >= 0).sum((1, 2)), rtol=1e-5)
 

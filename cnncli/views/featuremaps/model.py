@@ -110,6 +110,15 @@ class Subject:
         outputs = self.activations([self.graph.output])[self.graph.output]
         return outputs.reshape(-1) if outputs.shape[:2] == (1, 1) else outputs
 
+    @property
+    def read_outputs(self) -> Arrays:
+        """Outputs that the task reads, by role, as of a batch of this image: (1, K) or (1, H, W, K)."""
+        outputs = self.graph.outputs
+        roles = self.checkpoint.task.read(tuple(outputs))
+        arrays = self.activations([outputs[role] for role in roles])
+        each = ((role, arrays[outputs[role]][None]) for role in roles)
+        return {role: array.reshape(1, -1) if array.shape[1:3] == (1, 1) else array for role, array in each}
+
 
 class Progress(Protocol):
     """How far a view's work is."""
