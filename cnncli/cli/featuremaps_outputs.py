@@ -21,6 +21,7 @@ from cnncli.records import record
 from cnncli.views.featuremaps.model import Arrays
 from cnncli.views.sections import Page
 from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
+from cnncli.views.sections_screen import screen_canvas
 
 FOLDER = "featuremaps"  # of pages without -o
 _LONGEST_NAME = 60
@@ -72,9 +73,9 @@ class Outputs:
         target = self.target
         if not self.named and target != STREAM:
             made_folder(Path(FOLDER))
-            target = str(write_numbered(Path(target), _png(page_canvas(page))))
+            target = str(write_numbered(Path(target), _page_png(page)))
         elif target == STREAM:
-            write_stdout(_png(page_canvas(page)))
+            write_stdout(_page_png(page))
         elif not _is_folder(target):
             _write_file(Path(target), page)
         else:
@@ -189,11 +190,15 @@ def _is_archive(raw: str) -> bool:
 
 def _write_file(path: Path, page: Page) -> None:
     if path.suffix.lower() == ".png":
-        write_atomic(path, _png(page_canvas(page)))
+        write_atomic(path, _page_png(page))
         return
     from cnncli.views.sections_html import page_html
 
     write_atomic(path, page_html(page).encode("utf-8", "backslashreplace"))
+
+
+def _page_png(page: Page) -> bytes:
+    return _png(screen_canvas(page) if page.fits_screen else page_canvas(page))
 
 
 def _png(canvas: Canvas) -> bytes:

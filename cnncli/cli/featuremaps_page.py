@@ -48,7 +48,7 @@ def made_page(
     if len(drawings) == 1:
         ((view, drawing),) = drawings.items()
         title = views[view].title.format(network)
-        return Page(title, *head, tuple(drawing.sections), drawing.reading)
+        return Page(title, *head, tuple(drawing.sections), drawing.reading, drawing.fits_screen)
     sections: list[Section] = []
     for view, drawing in drawings.items():
         chapter = Chapter(views[view].title.format(network), drawing.reading)

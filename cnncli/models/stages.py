@@ -31,7 +31,8 @@ def stages(graph: Graph) -> list[Stage]:
 
     A stage ends where the maps become coarser, or the scope that holds the blocks (``layer1`` holds
     ``layer1.0`` and ``layer1.1``). What only pools belongs to the stage before it. Layers that compute lists
-    of values, at the end, belong to none.
+    of values, at the end, belong to none. A network that answers for each pixel, whose skips pass by all that
+    lies between (U-Net), has a stage for each outermost scope.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ def stages(graph: Graph) -> list[Stage]:
     list of Stage
         In the order of computation; empty for a network without maps.
     """
+    if graph.output_shape[:2] != (1, 1) and graph.scopes:
+        return _outermost(graph)
     fields = receptive_fields(graph)
     found: list[tuple[object, str, list[str]]] = []  # what tells stages apart, output, layers
     for node, layers, learned in _steps(graph.pruned([graph.output])):
@@ -62,6 +65,14 @@ def stages(graph: Graph) -> list[Stage]:
         Stage(scope if scope and scopes.count(scope) == 1 else output, output, tuple(held))
         for scope, (_, output, held) in zip(scopes, found, strict=True)
     ]
+
+
+def _outermost(graph: Graph) -> list[Stage]:
+    """A stage for each outermost scope, up to its last layer."""
+    held: dict[str, list[str]] = {}
+    for name in graph.pruned([graph.output]).nodes:
+        held.setdefault(name.partition(".")[0], []).append(name)
+    return [Stage(scope, names[-1], tuple(names)) for scope, names in held.items()]
 
 
 def features(graph: Graph) -> str | None:

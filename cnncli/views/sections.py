@@ -182,6 +182,8 @@ class Page:
         In the order of computation.
     note : str
         How to read it.
+    fits_screen : bool
+        Its sections are strips: as a picture it fits a screen.
     """
 
     title: str
@@ -190,6 +192,7 @@ class Page:
     predictions: tuple[BarRow, ...]
     sections: tuple[Section, ...]
     note: str = ""
+    fits_screen: bool = False
 
 
 def bar_range(bars: Sequence[BarRow]) -> tuple[float, float]:

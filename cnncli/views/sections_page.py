@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cnncli.images.canvas import INK, Box, Canvas, measure, shorten, wrap
+from cnncli.views.colors import ColorScale
 from cnncli.views.plot import BLUE, FAINT, GRID, ORANGE, page_title
 from cnncli.views.sections import (
     GAP,
@@ -82,7 +83,7 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
     for tile in page.pictures:
         width, height = tile_size(tile.pixels, _PICTURE)
         box = Box(x, top, x + width, top + height)
-        _picture(canvas, box, tile)
+        draw_picture(canvas, box, tile)
         wide = max(width, 250)
         text = canvas.paragraph((x, box.bottom + 10), tile.name, wide, size=15)
         if tile.value:
@@ -93,7 +94,7 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
         canvas.text((x, top), "predicted classes and their probabilities", size=15, color=FAINT)
         bottom = max(
             bottom,
-            _draw_bars(
+            draw_bars(
                 canvas,
                 (x, top + 30),
                 page.predictions,
@@ -121,7 +122,7 @@ def draw_section(canvas: Canvas, section: Section, top: int) -> int:
         parts = (section.bars,) if len(section.bars) <= 5 else (section.bars[:first], section.bars[first:])
         for number, bars in enumerate(parts):
             at = (left + number * (half + 60), top)
-            bottom = max(bottom, _draw_bars(canvas, at, bars, half, bar_range(section.bars)))
+            bottom = max(bottom, draw_bars(canvas, at, bars, half, bar_range(section.bars)))
     if section.tiles:
         bottom = _draw_tiles(canvas, section, (left, bottom + (20 if section.bars else 0)))
     if section.note:
@@ -162,23 +163,23 @@ def _draw_aside(canvas: Canvas, section: Section, top: int) -> int:
         for part in wrap(line, _ASIDE, size=small):
             y = canvas.text((_LEFT, y), part, size=small, color=FAINT).bottom + 2
     if section.scale is not None:
-        y = _draw_scale(canvas, section, y + gap)
+        y = draw_scale(canvas, section.scale, (_LEFT, y + gap), 176)
     if section.window is not None:
         y = _draw_window(canvas, section.window, y + 14)
     return y
 
 
-def _draw_scale(canvas: Canvas, section: Section, y: int) -> int:
-    assert section.scale is not None
-    ramp = Box(_LEFT, y, _LEFT + 176, y + 10)
-    canvas.image(ramp, section.scale.ramp(ramp.width))
+def draw_scale(canvas: Canvas, scale: ColorScale, at: tuple[int, int], width: int) -> int:
+    """A scale's colours and the values at its ends; returns the y below."""
+    ramp = Box(*at, at[0] + width, at[1] + 10)
+    canvas.image(ramp, scale.ramp(ramp.width))
     canvas.rect(ramp, outline="#c9d0d6")
-    labels = section.scale.labels()
+    labels = scale.labels()
     places = (ramp.left, ramp.center[0], ramp.right) if len(labels) == 3 else (ramp.left, ramp.right)
     anchors = "lmr" if len(labels) == 3 else "lr"
-    bottom = y
+    bottom = at[1]
     for x, text, anchor in zip(places, labels, anchors, strict=True):
-        box = canvas.text((x, y + 13), text, size=13, color=FAINT, anchor=f"{anchor}t")
+        box = canvas.text((x, ramp.bottom + 3), text, size=13, color=FAINT, anchor=f"{anchor}t")
         bottom = max(bottom, box.bottom)
     return bottom
 
@@ -221,7 +222,7 @@ def _draw_tiles(canvas: Canvas, section: Section, at: tuple[int, int]) -> int:
         row, column = divmod(number, columns)
         x, top = left + column * step, y + row * down
         box = Box(x, top, x + width, top + height)
-        _picture(canvas, box, tile)
+        draw_picture(canvas, box, tile)
         if tile.name:
             name = canvas.text((x, box.bottom + 4), tile.name, size=_LABEL)
             canvas.text((name.right + 6, box.bottom + 4), tile.value, size=_LABEL, color=FAINT)
@@ -255,28 +256,31 @@ def _draw_table(canvas: Canvas, tile: Tile, at: tuple[int, int], side: int) -> i
     return y + height + (20 if tile.below else 0)
 
 
-def _picture(canvas: Canvas, box: Box, tile: Tile) -> None:
+def draw_picture(canvas: Canvas, box: Box, tile: Tile) -> None:
+    """The pixels of a tile, with a thin frame."""
     canvas.image(box, tile.pixels)
     canvas.rect(box.grown(1), outline="#d5dbe0")
 
 
-def _draw_bars(
+def draw_bars(
     canvas: Canvas,
     at: tuple[int, int],
     bars: Sequence[BarRow],
     width: int,
     span: tuple[float, float],
+    *,
+    size: int = 16,
 ) -> int:
-    """Rows of name, bar from the zero line, and value; returns the y below."""
+    """Rows of name, bar from the zero line and value, in letters of ``size`` pixels; returns the y below."""
     x, y = at
-    name = min(220, max(measure(bar.name, size=16)[0] for bar in bars)) + 14
-    value = max(measure(bar.value, size=15)[0] for bar in bars) + 12
+    name = min(220, width // 2, max(measure(bar.name, size=size)[0] for bar in bars)) + 14
+    value = max(measure(bar.value, size=size - 1)[0] for bar in bars) + 12
     room = max(40, width - name - value)
     scale = room / ((span[1] - span[0]) or 1.0)
     for bar in bars:
         middle = y + 12
-        text = shorten(bar.name, name - 14, size=16)
-        canvas.text((x, middle), text, size=16, color=INK, anchor="lm")
+        text = shorten(bar.name, name - 14, size=size)
+        canvas.text((x, middle), text, size=size, color=INK, anchor="lm")
         track = Box(x + name, middle - 7, x + name + room, middle + 7)
         canvas.rect(track, fill=_TRACK)
         low, high = (max(-1.0, min(1.0, share)) for share in (min(0.0, bar.share), max(0.0, bar.share)))
@@ -286,7 +290,7 @@ def _draw_bars(
             Box(track.left + tips[0], track.top, track.left + tips[1], track.bottom),
             fill=_BELOW if bar.share < 0 else _ABOVE,
         )
-        canvas.text((x + width, middle), bar.value, size=15, color=FAINT, anchor="rm")
+        canvas.text((x + width, middle), bar.value, size=size - 1, color=FAINT, anchor="rm")
         y += 27
     if span[0] < 0:
         zero = x + name + round(-span[0] * scale)

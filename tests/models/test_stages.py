@@ -64,3 +64,11 @@ def test_everything_later_depends_on_the_output_alone(text):
     assert steps == sorted(steps)
     held = [name for stage in found for name in stage.layers]
     assert len(held) == len(set(held))
+
+
+def test_each_level_of_a_unet_is_a_stage_though_skips_pass_by_it():
+    found = stages(build("unet:width=0.25", (64, 64, 3), 5))
+    levels = [f"{way}{level}" for way in ("down", "up") for level in range(1, 5)]
+    assert [stage.name for stage in found] == ["inc", *levels, "outc"]
+    assert found[1].output == "down1.maxpool_conv.1.double_conv.5"
+    assert found[-1].layers == ("outc.conv",)

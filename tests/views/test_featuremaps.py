@@ -26,7 +26,8 @@ from cnncli.nn import (
 )
 from cnncli.views.colors import ColorScale, scale_of, short
 from cnncli.views.featuremaps.filters import has_kernels, kernel_sections, learned_arrays, overview
-from cnncli.views.featuremaps.maps import layer_maps, map_sections
+from cnncli.views.featuremaps.layer_maps import layer_maps
+from cnncli.views.featuremaps.maps import map_sections
 from cnncli.views.sections import ROOM, WIDTH, BarRow, Page, Section, Tile, Window, in_a_row, tile_size
 from cnncli.views.sections_html import page_html
 from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
@@ -178,7 +179,7 @@ def test_the_window_lies_on_the_strongest_value(layers):
     layer = next(each for each in found if each.node.name == "conv1")
     strongest = np.abs(values["conv1"][..., layer.order[0]])
     y, x = np.unravel_index(strongest.argmax(), strongest.shape)
-    left, top, right, bottom = layer.window
+    left, top, right, bottom = layer.window(int(layer.order[0]))
     assert left == pytest.approx(max(0, x - 1) / 12)
     assert right == pytest.approx(min(12, x + 2) / 12)
     assert top == pytest.approx(max(0, y - 1) / 16)

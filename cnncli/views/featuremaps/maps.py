@@ -1,77 +1,30 @@
 """Feature maps: the activations of each layer for one image, the strongest first."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnncli.models.fields import receptive_fields
-from cnncli.models.stages import Stage, features, stages
-from cnncli.nn import BatchNorm, Graph, Node, Relu
+from cnncli.models.stages import stages
+from cnncli.nn import BatchNorm, Graph, Relu
 from cnncli.views.colors import Colors, scale_around, scale_of, short
-from cnncli.views.featuremaps.frames import fitted, framed, size_within
-from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Subject, of_stages
+from cnncli.views.featuremaps.layer_maps import LayerMaps, layer_maps
+from cnncli.views.featuremaps.model import Arrays, Drawing, Request, Subject
+from cnncli.views.featuremaps.overview import READING, strips
 from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import ROOM, BarRow, Section, Tile, Window, in_a_row, scaled_size
 
-Floats = NDArray[np.float32]
 _LISTED = 10  # values of a list that are written out; all of them are in its strip
 _BAR_CELL = 24  # pixels of a value in a strip, at most
 _ROWS = 2  # of maps of a layer, unless it is named
 _SIDE, _NAMED_SIDE = 84, 168  # pixels of a map
 _EVERY = 24  # layers up to which all are drawn alike
-_STRIP_SIDE = 72  # of a map in the overview
-_OVERVIEW = (
-    "A row for each stage, from edges to parts: its strongest maps, each with its number and its mean "
-    "magnitude, and the input with the receptive field of the strongest value of the first of them. All maps "
-    "of a stage share one scale: dark to bright from 0 up, or blue for negative and orange for positive "
-    "values. --all draws every layer, --layer\u00a0NAME all maps of one. Sizes are height × width."
-)
 _READING = (
     "Under each map are its number and its mean magnitude; the strongest maps come first. All maps of a "
     "layer share one scale: dark to bright from 0 up, or blue for negative and orange for positive values. "
     "Bars of negative values are blue and extend to the left of the zero line. Sizes are height × width."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class LayerMaps:
-    """A layer and its activations for one image.
-
-    Attributes
-    ----------
-    node : Node
-        The layer.
-    values : ndarray, shape (H, W, C), float32
-        Its output.
-    field : (int, int)
-        Receptive field: rows and columns of the input that one value depends on, at most all.
-    responses : ndarray, shape (C,), float32
-        Mean magnitude of each map.
-    order : ndarray, shape (C,), intp
-        Maps by response, the strongest first.
-    window : (left, top, right, bottom)
-        Receptive field of the strongest value of the strongest map, as shares of the input.
-    """
-
-    node: Node
-    values: Floats
-    field: tuple[int, int]
-    responses: Floats
-    order: NDArray[np.intp]
-    window: tuple[float, float, float, float]
-
-    @property
-    def flat(self) -> bool:
-        """A list of values, not maps."""
-        return self.values.shape[:2] == (1, 1)
-
-    @property
-    def silent(self) -> int:
-        """Maps that are 0 everywhere."""
-        return int(np.count_nonzero(np.abs(self.values).max(axis=(0, 1)) == 0))
 
 
 def draw(subject: Subject, request: Request) -> Drawing:
@@ -80,10 +33,11 @@ def draw(subject: Subject, request: Request) -> Drawing:
     if not (request.named or request.every) and (found := stages(graph)):
         layers = layer_maps(graph, subject.activations(request.layers))
         return Drawing(
-            [_strip_section(layer, found, seen.rgb) for layer in layers],
+            strips(layers, found, seen.rgb),
             {"layers": [_about(each) for each in layers]},
             _arrays(subject, layers),
-            _OVERVIEW,
+            READING,
+            fits_screen=True,
         )
     brief = frozenset() if request.named else _inside_blocks(graph, request.layers)
     layers = layer_maps(graph, subject.activations(request.layers))
@@ -105,32 +59,8 @@ def draw(subject: Subject, request: Request) -> Drawing:
     )
 
 
-def overview(graph: Graph, names: Sequence[str]) -> Sequence[str]:
-    """The layers that stand for the stages of a network, and its last list of values."""
-    chosen = of_stages(graph, names)
-    last = features(graph)
-    return [name for name in names if name in chosen or name == last]
-
-
 def _arrays(subject: Subject, layers: Sequence[LayerMaps]) -> Arrays:
     return {"input": subject.seen.x, **{each.node.name: each.values for each in layers}}
-
-
-def _strip_section(layer: LayerMaps, found: Sequence[Stage], image: Colors) -> Section:
-    """One row: the input with the receptive field, then the strongest maps."""
-    number = next((n for n, stage in enumerate(found, 1) if stage.output == layer.node.name), None)
-    if number is None:
-        return replace(_list_section(layer, (), listed=0), note="", strip=True)
-    stage = found[number - 1]
-    size = size_within(layer.values.shape[1], layer.values.shape[0], _STRIP_SIDE)
-    scale = scale_of(layer.values)
-    height, width = layer.field
-    tiles = [Tile(framed(image, layer.window, size), f"{height} × {width}")]
-    for c in layer.order[: in_a_row(size[0]) - 1]:
-        colors = fitted(scale.colors(layer.values[..., c]), size)
-        tiles.append(Tile(colors, f"#{c}", short(float(layer.responses[c]))))
-    lines = (f"stage {number} of {len(found)}: {shape_words(layer.node.shape)}",)
-    return Section(stage.name, lines, tuple(tiles), side=_STRIP_SIDE, scale=scale, strip=True)
 
 
 def _inside_blocks(graph: Graph, names: Sequence[str]) -> frozenset[str]:
@@ -157,39 +87,6 @@ def _about(layer: LayerMaps) -> dict[str, Any]:
             {"map": int(c), "response": float(f"{float(layer.responses[c]):.6g}")} for c in layer.order
         ],
     }
-
-
-def layer_maps(graph: Graph, activations: Mapping[str, Floats]) -> list[LayerMaps]:
-    """Rank the maps of layers.
-
-    Parameters
-    ----------
-    graph : Graph
-        The network.
-    activations : mapping of str to ndarray, shape (H, W, C), float32
-        Outputs by layer, for one image.
-
-    Returns
-    -------
-    list of LayerMaps
-        In the order of computation.
-    """
-    fields = receptive_fields(graph)
-    height, width = graph.input_shape[:2]
-    found = []
-    for name, node in graph.nodes.items():
-        if name not in activations:
-            continue
-        values = activations[name].reshape(node.shape[:3])
-        responses = np.abs(values).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-        order = np.argsort(-responses, kind="stable")
-        strongest = np.abs(values[..., order[0]])
-        y, x = (int(i) for i in np.unravel_index(int(strongest.argmax()), strongest.shape))
-        rows, columns = fields[name]
-        (top, bottom), (left, right) = rows.span(y, height), columns.span(x, width)
-        field = (min(rows.size, height), min(columns.size, width))
-        found.append(LayerMaps(node, values, field, responses, order, (left, top, right, bottom)))
-    return found
 
 
 def map_sections(
@@ -244,17 +141,17 @@ def _map_section(layer: LayerMaps, image: Colors, *, rows: int | None, side: int
     if layer.silent:
         words.append(f"{layer.silent} of {count} maps {'is' if layer.silent == 1 else 'are'} 0 everywhere")
     caption = f"receptive field of the strongest activation, in map #{layer.order[0]}"
-    window = Window(image, layer.window, caption)
+    window = Window(image, layer.window(int(layer.order[0])), caption)
     return Section(
         layer.node.name, _lines(layer), tiles, side=side, scale=scale, window=window, note="; ".join(words)
     )
 
 
-def _list_section(layer: LayerMaps, classes: Sequence[str], *, listed: int = _LISTED) -> Section:
+def _list_section(layer: LayerMaps, classes: Sequence[str]) -> Section:
     """The largest values with bars; all of them in their order as a strip, where there are more."""
     values = layer.values.reshape(-1)
     named = len(values) == len(classes) and layer.node.name == "head"
-    order = np.argsort(-values if named else -np.abs(values), kind="stable")[:listed]
+    order = np.argsort(-values if named else -np.abs(values), kind="stable")[:_LISTED]
     reach = float(np.abs(values).max()) or 1.0
     bars = tuple(
         BarRow(classes[i] if named else f"#{i}", short(float(values[i])), float(values[i]) / reach)
@@ -264,8 +161,8 @@ def _list_section(layer: LayerMaps, classes: Sequence[str], *, listed: int = _LI
     scale = None
     side = ROOM
     note = "logits: the values before the softmax" if named else ""
-    if len(values) > listed:
-        scale = scale_around(values) if bars else scale_of(values)  # colours mean what those of bars do
+    if len(values) > _LISTED:
+        scale = scale_around(values)  # colours mean what those of bars do
         strip = _strip(scale.colors(values))
         tiles = (Tile(strip, ""),)
         side = min(ROOM, max(strip.shape[:2]))  # its own size: no wider than there is room

@@ -209,6 +209,8 @@ class Drawing:
         What the user is to know besides.
     frames, seconds : sequence of ndarray, shape (h, w, 3), uint8, and of float
         Of a view that moves, in place of sections: its frames, and how long each is seen.
+    fits_screen : bool
+        Its sections are strips that fit a screen together.
     """
 
     sections: Sequence[Section]
@@ -218,6 +220,7 @@ class Drawing:
     notes: Sequence[str] = ()
     frames: Sequence[Colors] = ()
     seconds: Sequence[float] = ()
+    fits_screen: bool = False
 
 
 def changes_values(node: Node) -> bool:

@@ -1,7 +1,17 @@
 """The views of ``cnncli featuremaps``, by their names."""
 
 from cnncli.attribution.methods import METHODS
-from cnncli.views.featuremaps import attribution, backprop, filters, history, maps, maximize, patches, sanity
+from cnncli.views.featuremaps import (
+    attribution,
+    backprop,
+    filters,
+    history,
+    maps,
+    maximize,
+    overview,
+    patches,
+    sanity,
+)
 from cnncli.views.featuremaps.model import View, of_stages
 
 #: A view is a module of this folder whose ``draw`` stands here.
@@ -10,7 +20,7 @@ VIEWS: dict[str, View] = {
         "what layers compute from the image",
         "Feature maps of {}",
         maps.draw,
-        usual=maps.overview,
+        usual=overview.overview,
         runs=True,
         explored=True,
     ),
