@@ -1,13 +1,15 @@
 """That costs and ratios are what they say: of known numbers, and of processes of known appetite."""
 
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from .model import Case, Contest, Cost, Goal
 from .pictures import photograph
-from .timing import Launcher, measure_case, summarise, typical
+from .timing import Launcher, measure_case, settle, summarise, typical
 
 MEGABYTE = 1 << 20
 
@@ -94,3 +96,17 @@ def test_photographs_are_the_same_every_time():
     assert np.array_equal(first, photograph(64, 48, 3, seed=5))
     assert not np.array_equal(first, photograph(64, 48, 3, seed=6))
     assert first.std() > 10
+
+
+def test_the_threads_of_others_are_asleep_before_a_block_is_timed():
+    spinning = threading.Event()
+
+    def spin():
+        end = time.perf_counter() + 0.15
+        while time.perf_counter() < end:
+            pass
+        spinning.set()
+
+    threading.Thread(target=spin).start()
+    settle()
+    assert spinning.is_set()
