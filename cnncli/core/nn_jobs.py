@@ -18,7 +18,7 @@ import numpy as np
 LOCAL = -1
 LISTED_PIXELS = 336  # at most, of a convolution: whole tiles on every target
 # Of scratch, before the tensors: addresses of pixels, remainders of rows, weights in transit.
-TABLE_BYTES = 5632
+TABLE_BYTES = 5888
 CACHE_LINE = 64
 
 

@@ -190,6 +190,13 @@ def test_a_long_sum_is_made_of_short_ones(samples, outputs):
     np.testing.assert_allclose(got, exact, rtol=1.2e-6)
 
 
+@pytest.mark.parametrize("inputs", [1, 3, 255, 257, 700])
+@pytest.mark.parametrize("outputs", [1, 8 * BLOCK, 8 * BLOCK + 1, 9 * BLOCK + LANES + 1, 17 * BLOCK - 1])
+def test_a_single_row_is_multiplied_by_several_panels_at_once(inputs, outputs):
+    got, exact = _sums(inputs, outputs, 1)
+    np.testing.assert_allclose(got, exact, rtol=1e-6)
+
+
 def test_gradients_over_many_pixels_are_made_of_short_sums():
     """The bias of a convolution, and a mean, of 90,000 positive values."""
     graph = Graph((300, 300, 1))

@@ -16,19 +16,21 @@ from cnncli.core.loops.gemm import (
     NARROW,
     RELU,
     ROWS,
+    SEVERAL,
     SIX,
     gemm_half,
     gemm_narrow,
+    gemm_several,
     gemm_single,
     gemm_single_narrow,
     gemm_tile,
     rows_of,
 )
 from cnncli.core.loops.rows import inline, place
-from cnncli.core.simd import load_i64, record, store_i64
+from cnncli.core.simd import LINE, load_i64, record, store_i64
 
 JOB = nn_jobs.GATHER
-MOST = max(ROWS, HALF, NARROW)
+MOST = 2 * max(ROWS, HALF, NARROW)  # pixels read beyond the listed ones: by the last tile, and as the next
 OUTPUTS = 8 * (nn_jobs.LISTED_PIXELS + MOST)  # bytes from the list of inputs to that of outputs
 assert 2 * OUTPUTS <= nn_jobs.TABLE_BYTES
 
@@ -37,7 +39,7 @@ assert 2 * OUTPUTS <= nn_jobs.TABLE_BYTES
 def list_pixels(job, x, y, first, count, table):
     """Addresses of ``count`` output pixels from the ``first`` on, and of their inputs.
 
-    Beyond the end the last one is repeated, for a tile that has more rows.
+    Beyond the end the last one is repeated, for a tile that has more rows and fetches those of the next.
     """
     width = job.width
     x_step = job.x_step
@@ -72,20 +74,19 @@ def sweep(count, table, segments, segment_count, panel, ahead, bias, mode, shift
     """One block of output channels of the listed pixels."""
     at = table
     end = table + 8 * count
+    other = LINE  # tiles take turns in fetching even and odd lines of the panel ahead
     while at < end:
         to = at + OUTPUTS
         rows = NARROW if narrow else rows_of((end - at) // 8, ROWS, HALF)
-        if count == 1 and narrow:
-            gemm_single_narrow(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
-        elif count == 1:
-            gemm_single(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
-        elif narrow:
+        if narrow:
             gemm_narrow(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
         elif rows == ROWS:
             gemm_tile(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
         else:
             gemm_half(at, to, segments, segment_count, panel, ahead, bias, mode, shift)
         at += 8 * rows
+        ahead += other
+        other = -other
 
 
 @inline
@@ -106,13 +107,19 @@ def following(job, part, group, block):
 
 
 @inline
+def mode_of(job, part):
+    """How the tiles of a part of the sums start and end."""
+    mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
+    return mode | (ADD if part > 0 else job.mode & (ADD | BIASED))
+
+
+@inline
 def sum_up(job, group, count, table):
     """One group of channels of the listed pixels, all parts of the sums."""
     blocks = job.panel_blocks
     for part in range(job.sum_blocks):
         segments = job.segments + 24 * part * job.segment_count
-        mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
-        mode |= ADD if part > 0 else job.mode & (ADD | BIASED)
+        mode = mode_of(job, part)
         # The last block comes first: its unused lanes overwrite the next pixel, which is stored later.
         for each in range(blocks):
             block = blocks - 1 - each
@@ -122,6 +129,30 @@ def sum_up(job, group, count, table):
             narrow = job.narrow != 0 and each == 0
             shift = block * BLOCK_BYTES
             sweep(count, table, segments, job.segment_count, panel, ahead, bias, mode, shift, narrow)
+
+
+@inline
+def sum_up_one(job, group, table):
+    """One group of channels of a single pixel: memory is the limit, and faster read at several places."""
+    blocks, pitch, count = job.panel_blocks, job.panel_pitch, job.segment_count
+    to = table + OUTPUTS
+    block = blocks
+    while block > 0:
+        narrow = job.narrow != 0 and block == blocks
+        several = block >= SEVERAL and not narrow
+        block -= SEVERAL if several else 1
+        bias = job.bias + (group * blocks + block) * BLOCK_BYTES
+        shift = block * BLOCK_BYTES
+        for part in range(job.sum_blocks):
+            segments = job.segments + 24 * part * count
+            mode = mode_of(job, part)
+            panel = panel_at(job, part, group, block)
+            if narrow:
+                gemm_single_narrow(table, to, segments, count, panel, 0, bias, mode, shift)
+            elif several:
+                gemm_several(table, to, segments, count, panel, pitch, bias, mode, shift)
+            else:
+                gemm_single(table, to, segments, count, panel, 0, bias, mode, shift)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -136,5 +167,8 @@ def loop(job_pointer, scratch, lo, hi):
         count = min(job.pixels, total - first)
         for group in range(job.groups):
             list_pixels(job, x + group * job.x_group, y + group * job.y_group, first, count, scratch)
-            sum_up(job, group, count, scratch)
+            if total == 1:
+                sum_up_one(job, group, scratch)
+            else:
+                sum_up(job, group, count, scratch)
         first += count

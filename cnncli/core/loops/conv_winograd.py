@@ -41,7 +41,7 @@ from cnncli.core.loops.winograd import (
     whole_square,
     window_peak,
 )
-from cnncli.core.simd import LANES, VECTOR_BYTES, record, store_i64, vload, vstore
+from cnncli.core.simd import LANES, LINE, VECTOR_BYTES, record, store_i64, vload, vstore
 
 JOB = nn_jobs.WINOGRAD
 LOWEST = np.float32(-np.inf)
@@ -87,6 +87,7 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
         panel = job.panel + place_ * job.panel_pitch
         for block in range(blocks):
             narrow = job.narrow and block == blocks - 1
+            ahead, other = panel_bytes, LINE
             tile = 0
             while tile < tiles:
                 rows = NARROW if narrow else rows_of(tiles - tile, ROWS, HALF)
@@ -95,12 +96,14 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
                 fill_table(table, x_at, y_at, tiles - tile, rows, pitch, output_pitch)
                 to = table + 8 * rows
                 if narrow:
-                    gemm_narrow(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_narrow(table, to, segments, 1, panel, ahead, no_bias, 0, 0)
                 elif rows == ROWS:
-                    gemm_tile(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_tile(table, to, segments, 1, panel, ahead, no_bias, 0, 0)
                 else:
-                    gemm_half(table, to, segments, 1, panel, panel_bytes, no_bias, 0, 0)
+                    gemm_half(table, to, segments, 1, panel, ahead, no_bias, 0, 0)
                 tile += rows
+                ahead += other
+                other = -other
             panel += panel_bytes
 
 

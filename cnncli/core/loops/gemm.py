@@ -7,12 +7,18 @@ limit. Rows can be anywhere: their addresses come from a table in scratch, first
 those of the outputs.
 
 A long sum is computed in parts, each starting at 0 and added to the output when it is done: a sum of
-36,777 products is 192 sums of 192, and rounding errors grow with the number and the length of the parts.
+65,536 products is 256 sums of 256, and rounding errors grow with the number and the length of the parts.
 
 The narrow tile has `NARROW` rows of one vector, for blocks that use no more: with 6 output channels and
 8 lanes it computes 8 lanes instead of 16. It has NARROW + 1 loads for NARROW multiply-adds, still within
 two loads per cycle. The single tile has one row, for a fully connected layer and one sample: there reading
-the weights from memory is the limit.
+the weights from memory is the limit, and memory is read faster at `SEVERAL` places at once: 20 GB/s instead
+of 14 on a Sapphire Rapids.
+
+A turn of the loop has `UNROLLED` steps, so that the addresses of the rows, which are more than the general
+registers, are loaded from the stack once for several steps. Besides, a turn fetches into the L2 cache what
+the next tile and the next panel need: lines of the panel, inputs of the next rows, and their outputs. Without
+the last, short sums wait for the lines that they write: 64 channels to 256 take 1.25 times as long.
 
 The tile of pairs is for gray images and at most half as many channels as lanes: a row is two neighbouring
 pixels, whose adjacent values are broadcast together; lane 2 k + p is channel k of pixel p.
@@ -44,6 +50,8 @@ ROWS = TARGET.gemm_rows
 VECTORS = 2
 HALF = TARGET.gemm_half_rows
 NARROW = TARGET.gemm_narrow_rows
+UNROLLED = 4  # steps of a sum in one turn of its loop
+SEVERAL = 1 << (ROWS.bit_length() - 1)  # panels that a single row is multiplied by at once
 PAIRS = 13  # rows of the tile of pairs: limited by the registers for their addresses
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
@@ -148,17 +156,26 @@ def _step(builder, slots, inputs, along, vectors, spread=_spread):
 
 
 def _over_segments(builder, segments, count, panel, step_bytes, step):
-    """``step(along, column)`` for each input of the segments, whose weights lie ``step_bytes`` apart."""
+    """``step(along, column, steps)`` for the inputs of the segments, `UNROLLED` of them at a time.
+
+    Weights of an input lie ``step_bytes`` after those of the one before.
+    """
     columns = cgutils.alloca_once_value(builder, panel)
     builder.store(panel, columns)
     with cgutils.for_range(builder, count) as segment:
         entry = builder.add(segments, builder.mul(segment.index, ir.Constant(I64, 24)))
         offset, length = _words(builder, entry, 0, 2)
         end = builder.add(offset, builder.mul(length, ir.Constant(I64, 4)))
+        whole = builder.and_(length, ir.Constant(I64, -UNROLLED))
+        middle = builder.add(offset, builder.mul(whole, ir.Constant(I64, 4)))
         first = builder.load(columns)
-        with cgutils.for_range_slice(builder, offset, end, ir.Constant(I64, 4)) as (along, t):
-            step(along, builder.add(first, builder.mul(t, ir.Constant(I64, step_bytes))))
-        builder.store(builder.add(first, builder.mul(length, ir.Constant(I64, step_bytes))), columns)
+        for start, stop, steps in ((offset, middle, UNROLLED), (middle, end, 1)):
+            with cgutils.for_range_slice(builder, start, stop, ir.Constant(I64, 4 * steps)) as (along, t):
+                column = builder.add(first, builder.mul(t, ir.Constant(I64, steps * step_bytes)))
+                step(along, column, t, steps)
+            first = builder.add(first, builder.mul(whole, ir.Constant(I64, step_bytes)))
+        after = builder.mul(length, ir.Constant(I64, step_bytes))
+        builder.store(builder.add(builder.load(columns), after), columns)
 
 
 def _over_pixels(builder, lines, line, pitches, steps, columns, step):
@@ -175,29 +192,41 @@ def _over_pixels(builder, lines, line, pitches, steps, columns, step):
 def _fetch_rows_after(builder, table, rows, along):
     """Prefetch a cache line of one of the rows that follow those of the tile: all of them in turn."""
     turn = builder.and_(builder.shl(along, ir.Constant(I64, 1)), ir.Constant(I64, 8 * (LINE // 4 - 1)))
-    (row,) = _words(builder, builder.add(table, turn), rows, 1)
-    prefetch(builder, builder.add(row, along), level=2)
+    for row in _words(builder, builder.add(table, turn), rows, UNROLLED):
+        prefetch(builder, builder.add(row, along), level=2)
+
+
+def _fetch_outputs_after(builder, table, rows, turn, shift):
+    """Prefetch the outputs of two of the rows that follow those of the tile."""
+    pair = builder.add(table, builder.mul(turn, ir.Constant(I64, 16)))
+    for row in _words(builder, pair, rows, 2):
+        for line in range(0, BLOCK_BYTES, LINE):
+            prefetch(builder, at_offset(builder, builder.add(row, shift), line), level=2)
 
 
 def _gemm_tile(rows, vectors):
     @intrinsic
     def tile(typing_context, inputs, outputs, segments, count, panel, ahead, bias, mode, shift):
         def codegen(context, builder, signature, args):
-            table, outputs, segments, count, panel, ahead, bias, mode, shift = args
+            table, out_table, segments, count, panel, ahead, bias, mode, shift = args
             inputs = _words(builder, table, 0, rows)
-            outputs = [builder.add(word, shift) for word in _words(builder, outputs, 0, rows)]
+            outputs = [builder.add(word, shift) for word in _words(builder, out_table, 0, rows)]
             slots = _slots(builder, rows, vectors)
             start_sums(builder, slots, bias, mode)
             for output in outputs:
                 for line in range(0, vectors * VECTOR_BYTES, LINE):
                     prefetch(builder, at_offset(builder, output, line), to_write=True)
 
-            def step(along, column):
-                if vectors > 1:
-                    for line in range(0, vectors * VECTOR_BYTES, LINE):
+            def step(along, column, turn, steps):
+                if vectors > 1 and steps > 1:
+                    for line in range(0, steps * BLOCK_BYTES, 2 * LINE):
                         prefetch(builder, at_offset(builder, builder.add(column, ahead), line), level=2)
                     _fetch_rows_after(builder, table, rows, along)
-                _step(builder, slots, inputs, along, _vectors(builder, column, vectors))
+                    with builder.if_then(builder.icmp_signed("<", turn, ir.Constant(I64, -(-rows // 2)))):
+                        _fetch_outputs_after(builder, out_table, rows, turn, shift)
+                for each in range(steps):
+                    columns = _vectors(builder, at_offset(builder, column, each * BLOCK_BYTES), vectors)
+                    _step(builder, slots, inputs, at_offset(builder, along, 4 * each), columns)
 
             _over_segments(builder, segments, count, panel, BLOCK_BYTES, step)
             _finish(builder, slots, outputs, mode)
@@ -206,6 +235,33 @@ def _gemm_tile(rows, vectors):
         return types.void(*[types.intp] * 9), codegen
 
     return tile
+
+
+@intrinsic
+def gemm_several(typing_context, table, outputs, segments, count, panel, pitch, bias, mode, shift):
+    """`gemm_single` for `SEVERAL` neighbouring blocks, whose panels start ``pitch`` bytes apart."""
+
+    def codegen(context, builder, signature, args):
+        table, outputs, segments, count, panel, pitch, bias, mode, shift = args
+        inputs = _words(builder, table, 0, 1)
+        outputs = [builder.add(word, shift) for word in _words(builder, outputs, 0, 1)]
+        slots = _slots(builder, 1, SEVERAL * VECTORS)
+        start_sums(builder, slots, bias, mode)
+
+        def step(along, column, turn, steps):
+            for each in range(steps):
+                at = at_offset(builder, column, each * BLOCK_BYTES)
+                columns = []
+                for _ in range(SEVERAL):
+                    columns += _vectors(builder, at, VECTORS)
+                    at = builder.add(at, pitch)
+                _step(builder, slots, inputs, at_offset(builder, along, 4 * each), columns)
+
+        _over_segments(builder, segments, count, panel, BLOCK_BYTES, step)
+        _finish(builder, slots, outputs, mode)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 9), codegen
 
 
 _HALF_VECTOR = ir.VectorType(F32, LANES // 2)
@@ -233,8 +289,10 @@ def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel)
         for row in slots:
             builder.store(start, row[0])
 
-        def step(along, column):
-            _step(builder, slots, inputs, along, _vectors(builder, column, 1), _spread_pair)
+        def step(along, column, turn, steps):
+            for each in range(steps):
+                columns = _vectors(builder, at_offset(builder, column, each * VECTOR_BYTES), 1)
+                _step(builder, slots, inputs, at_offset(builder, along, 4 * each), columns, _spread_pair)
 
         _over_segments(builder, segments, count, panel, VECTOR_BYTES, step)
         clip(builder, slots, mode)

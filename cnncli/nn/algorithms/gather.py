@@ -18,7 +18,7 @@ from cnncli.nn.memory import Tensor, split_evenly
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
 
-PANEL_BYTES = 24 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
+PANEL_BYTES = 32 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
 IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
 MIN_LINES = 4  # lines of an image per thread
 ROWS = processor()[3].gemm_rows
