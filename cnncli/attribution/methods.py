@@ -15,17 +15,20 @@ METHODS: dict[str, Method] = {
         "the gradient of a class's output with respect to each pixel",
         "Where a brighter pixel would raise the output (orange) or lower it (blue); noisy by nature.",
         saliency.attribute,
+        of_gradients=True,
     ),
     "smoothgrad": Method(
         "the mean gradient of noisy copies of the image",
         "As saliency, with noise averaged out.",
         smoothgrad.attribute,
+        of_gradients=True,
     ),
     "guided": Method(
         "guided backpropagation, which looks sharp but hardly depends on the weights",
         "Known weakness: it hardly depends on what the network has learned (Adebayo et al., 2018), and shows "
         "edges whatever the class.",
         guided.attribute,
+        of_gradients=True,
     ),
     "integrated": Method(
         "integrated gradients: what each pixel adds, from a baseline to the image",

@@ -114,7 +114,7 @@ class Plans:
 
     def outputs(self, images: Floats) -> Floats:
         """(N, K) of any number of images, before the softmax."""
-        batch = min(self.batch, len(images))
+        batch = 1 if len(images) == 1 else self.batch  # one plan for all numbers but one
         if batch not in self._inferences:
             self._inferences[batch] = Inference(self.network, batch, threads=self.threads)
         return self._inferences[batch].run(images)
@@ -138,11 +138,15 @@ class Method(NamedTuple):
         How to read it, with its weaknesses.
     attribute : callable
         Of `Plans`, an image (H, W, C), the index of a class, and `How`.
+    of_gradients : bool
+        Values are gradients: their magnitude says how much a pixel matters, their sign which way it would
+        have to change.
     """
 
     about: str
     reading: str
     attribute: Callable[[Plans, Floats, int, How], Attribution]
+    of_gradients: bool = False
 
 
 def of_pixels(values: Floats, about: dict[str, Any]) -> Attribution:
