@@ -336,6 +336,17 @@ def _augmentations(word: str, before: Sequence[str]) -> Answers:
     yield from ((f"{start}{each}", "") for each in words.split())
 
 
+def _attributions(word: str, before: Sequence[str]) -> Answers:
+    """Methods after a comma too."""
+    del before
+    from cnncli.attribution.methods import METHODS
+
+    start = word[: word.rfind(",") + 1]
+    if not start:
+        yield "all", "all of them"
+    yield from ((f"{start}{name}", method.about) for name, method in METHODS.items())
+
+
 def _one_of(*words: str) -> Callable[[str, Sequence[str]], Answers]:
     return lambda word, before: ((each, "") for each in words)
 
@@ -364,6 +375,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     ("featuremaps", "explain"): _convolutions,
     "view": _views,
     "target": _targets,
+    "attributions": _attributions,
     "baseline": _one_of("mean", "blur"),
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes"),
     "task": _one_of("classify", "segment"),

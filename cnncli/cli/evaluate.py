@@ -70,6 +70,13 @@ def run(settings: Settings) -> int:
         raise UsageError(
             "--strict is given without --predictions; expected both", "Leave --strict out for a network."
         )
+    if settings.attributions is not None:
+        from cnncli.cli.evaluate_attributions import run as run_attributions
+
+        return run_attributions(settings)
+    for word, given in (("--images", settings.images), ("--seed", settings.seed)):
+        if given is not None:
+            raise UsageError(f"{word} is given without --attributions; expected both", f"Leave {word} out.")
     from cnncli.cli.evaluate_text import as_json, as_text
 
     split, quiet = settings.split, settings.quiet

@@ -75,6 +75,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli evaluate truth.json --predictions results.json",
             "Score the boxes or masks of any detector as COCO does.",
         ),
+        Example(
+            "cnncli evaluate mnist --offline --attributions all",
+            "Compare attribution methods by number, beside the centre and chance.",
+        ),
     ),
     "featuremaps": (
         Example(

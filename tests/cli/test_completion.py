@@ -45,6 +45,8 @@ def test_kernels_and_their_parameters():
 def test_choices_are_those_that_the_commands_take():
     assert [*values("train", "--fit", "")] == list(FITS)
     assert values("featuremaps", "--view", "") == list(VIEWS)
+    assert values("evaluate", "mnist", "--attributions", "sal") == ["saliency"]
+    assert values("evaluate", "mnist", "--attributions", "all,gr") == ["all,gradcam"]
     assert values("convolve", "--bits", "") == [str(each) for each in BITS]
     assert values("evaluate", "") == list(NAMED)
     assert values("train", "-m", "") == ["auto", *MODELS]

@@ -155,6 +155,13 @@ def test_an_evaluation_is_of_the_test_texts(run, trained, tmp_path):
         assert next(csv.reader(file)) == ["row", "text", "label", "predicted", "probability"]
 
 
+def test_attributions_are_of_images(run, trained, two_lines):
+    done = run("evaluate", trained[1], "-m", trained[0], "--attributions", "all")
+    assert "a network that is one of texts; expected one that tells the class of an image" in two_lines(
+        done, 2
+    )
+
+
 def test_longer_texts_than_in_training_are_read_whole(run, trained, tmp_path):
     long = [f"{label}\t{'the film is of it ' * 9}{text}" for label, text in rows(40, seed=5)]
     (tmp_path / "long.tsv").write_text("\n".join(["label\ttext", *long]), encoding="utf-8")

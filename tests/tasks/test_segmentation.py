@@ -156,6 +156,8 @@ def test_a_run_learns_resumes_and_is_evaluated(known, capfd):
     scores = json.loads(capfd.readouterr().out)
     assert scores["iou"] > 0.9
     assert [each["label"] for each in scores["classes"]] == list(CLASSES)
+    assert run(["evaluate", "shapes", "-m", "whole", "--attributions", "all"]) == 2
+    assert "a network that is one for segmentation; expected one" in capfd.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

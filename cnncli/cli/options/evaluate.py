@@ -20,7 +20,7 @@ from cnncli.cli.options.shared import (
 @command(
     "Measure the accuracy of a trained network, or of detections.\n\n"
     "Also precision and recall of each class, calibration, and the confusion matrix; of detections "
-    "(--predictions), COCO's twelve figures.",
+    "(--predictions), COCO's twelve figures; how faithful attributions are (--attributions).",
     after="dataset",
 )
 class Settings(NetworkSettings):
@@ -54,6 +54,25 @@ class Settings(NetworkSettings):
     )
     strict: bool = option(
         "--strict", help="With --predictions: refuse wrong annotations instead of leaving them out."
+    )
+    attributions: str | None = option(
+        "--attributions",
+        help=(
+            "Instead of the accuracy measure how faithful attributions are, beside a Gaussian in the centre "
+            "and random maps: gradcam, saliency, smoothgrad, guided, integrated, occlusion (several between "
+            "commas), or all. DATASET may be a folder of images, too."
+        ),
+        metavar="METHOD,…",
+    )
+    images: int | None = option(
+        "--images",
+        help="With --attributions: on so many images, chosen by --seed.  [default: 100]",
+        metavar="N",
+    )
+    seed: int | None = option(
+        "--seed",
+        help="With --attributions: chooses images, and draws random maps and noise.  [default: 0]",
+        metavar="N",
     )
     splits: bool | None = SPLITS
     label_column: str | None = LABEL_COLUMN
