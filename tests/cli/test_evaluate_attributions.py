@@ -217,11 +217,15 @@ def test_an_image_that_cannot_be_read_is_left_out(run, data, tmp_path):
         ),
         (["--images", 3], "--images is given without --attributions; expected both"),
         (["--seed", 3], "--seed is given without --attributions; expected both"),
-        (["--predictions", "a.json", "--attributions", "all"], "--attributions is given with --predictions"),
     ],
 )
 def test_what_is_refused(run, data, two_lines, words, said):
     assert said in two_lines(run("evaluate", "pictures", "-m", "net.safetensors", *words), 2)
+
+
+def test_detections_of_other_programs_have_no_attributions(run, two_lines):
+    done = run("evaluate", "a.json", "--predictions", "b.json", "--attributions", "all")
+    assert "--attributions is given with --predictions" in two_lines(done, 2)
 
 
 def test_photographs_of_colour_and_bytes_from_elsewhere(run, rng, tmp_path, data):
