@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from cnncli import ending, modules
 from cnncli.core import cache, linker
 from cnncli.core.heap import LINE, aligned_part
-from cnncli.core.target import Target, choose_target
+from cnncli.core.target import Target, choose_target, held_to
 from cnncli.core.threads import spread
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
@@ -327,9 +327,11 @@ def _llvm() -> Any:
 
 def _target_machine() -> Any:
     llvm = _llvm()
+    architecture, _, features, target = processor()
+    level = held_to(target, architecture, frozenset(features.split()))
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=level or llvm.get_host_cpu_name(),
+        features="" if level else llvm.get_host_cpu_features().flatten(),
         opt=3,
         reloc="pic",
         codemodel="small",

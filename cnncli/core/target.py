@@ -1,7 +1,8 @@
 """The target processor of loops: vector width and size of register tiles.
 
-``CNNCLI_TARGET`` forces one of `TARGETS` by name. A forced target sets vector width and tile;
-instructions are always those of the actual processor, so that every target runs on every machine.
+``CNNCLI_TARGET`` forces one of `TARGETS` by name: its vector width and tiles and, where this processor has
+more, its instructions and registers. So what a laptop does can be measured on a server. A target that needs
+more than this processor has is computed with what there is, so that every target runs on every machine.
 """
 
 import os
@@ -32,6 +33,8 @@ class Target:
         The same for the remainder after whole tiles.
     gemm_narrow_rows : int
         The same for one vector each.
+    level : str
+        The x86-64 level, as LLVM names processors, with the instructions of the family; empty elsewhere.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Target:
     gemm_rows: int
     gemm_half_rows: int
     gemm_narrow_rows: int
+    level: str = ""
 
     def tap_chunk(self, sums: int) -> int:
         """Floats of a row that the filter loops process at a time, with ``sums`` sums at once."""
@@ -59,18 +63,40 @@ class Target:
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
 TARGETS = {
     "avx512": Target(
-        "avx512", lanes=16, tap_rows=4, tap_vectors=12, gemm_rows=14, gemm_half_rows=8, gemm_narrow_rows=12
+        "avx512",
+        lanes=16,
+        tap_rows=4,
+        tap_vectors=12,
+        gemm_rows=14,
+        gemm_half_rows=8,
+        gemm_narrow_rows=12,
+        level="x86-64-v4",
     ),
     "avx2": Target(
-        "avx2", lanes=8, tap_rows=2, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13
+        "avx2",
+        lanes=8,
+        tap_rows=2,
+        tap_vectors=6,
+        gemm_rows=6,
+        gemm_half_rows=4,
+        gemm_narrow_rows=13,
+        level="x86-64-v3",
     ),
     "neon": Target(
         "neon", lanes=4, tap_rows=2, tap_vectors=12, gemm_rows=8, gemm_half_rows=4, gemm_narrow_rows=13
     ),
     "sse": Target(
-        "sse", lanes=4, tap_rows=2, tap_vectors=6, gemm_rows=6, gemm_half_rows=4, gemm_narrow_rows=13
+        "sse",
+        lanes=4,
+        tap_rows=2,
+        tap_vectors=6,
+        gemm_rows=6,
+        gemm_half_rows=4,
+        gemm_narrow_rows=13,
+        level="x86-64-v2",
     ),
 }
+_LEVELS = ("x86-64-v4", "x86-64-v3", "x86-64-v2")  # each has all instructions of those that follow
 
 
 def choose_target(architecture: str, features: frozenset[str]) -> Target:
@@ -101,6 +127,23 @@ def choose_target(architecture: str, features: frozenset[str]) -> Target:
                 "Unset CNNCLI_TARGET to let the processor decide.",
             )
         return TARGETS[forced]
+    return _widest(architecture, features)
+
+
+def held_to(target: Target, architecture: str, features: frozenset[str]) -> str:
+    """The x86-64 level to which code for a target is held, as LLVM names processors.
+
+    Empty where it may use all instructions of the processor: for the target that fits it best, and for one
+    that needs more than it has, or another architecture.
+    """
+    own = _widest(architecture, features)
+    if not target.level or not own.level or _LEVELS.index(target.level) <= _LEVELS.index(own.level):
+        return ""
+    return target.level
+
+
+def _widest(architecture: str, features: frozenset[str]) -> Target:
+    """The target with the widest vectors that the processor has."""
     if architecture in ("aarch64", "arm64"):
         return TARGETS["neon"]
     if {"avx512f", "avx512bw", "avx512vl"} <= features:

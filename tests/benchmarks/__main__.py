@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnncli.core.threads import thread_count
 
-from . import cold, commands, filters, networks, peers, report, searching
+from . import cold, commands, filters, held, networks, peers, report, searching
 from .model import Case, Row
 from .timing import Launcher, measure_case
 
@@ -22,6 +22,8 @@ PHOTOGRAPHS, QUICK_PHOTOGRAPHS = 200, 20
 def main() -> int:
     """Run the benchmarks that were asked for; 1 if ours failed in any."""
     given = _parser().parse_args()
+    if given.isa:
+        held.hold(given.isa)
     threads = thread_count(given.threads)
     about = {"machine": peers.machine(threads), "versions": peers.versions()}
     for part in about.values():
@@ -66,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("wall", "cpu"),
         default="wall",
         help="what ratios compare: time passed, or time of the cores where others use them as well",
+    )
+    parser.add_argument(
+        "--isa",
+        choices=held.VARIABLES,
+        help=f"hold ours and the peers to these instructions; {', '.join(held.FREE)} cannot be held",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     shape = parser.add_mutually_exclusive_group()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .held import FREE, held
+
 LIBRARIES = {
     "OpenCV": ("opencv-python-headless", "opencv-python"),
     "scipy": ("scipy",),
@@ -176,8 +178,10 @@ def _library(*packages: str) -> str:
 
 def machine(threads: int) -> dict[str, str]:
     """What the numbers were measured on."""
+    isa = held()
     return {
         "processor": _processor(),
+        **({"instructions": f"{isa} (not {', '.join(FREE)})"} if isa else {}),
         "cores": str(os.cpu_count()),
         "threads": str(threads),
         "system": f"{platform.system()} {platform.machine()}",

@@ -1,5 +1,6 @@
 """Vectors of every width give the same answers, and become the instructions that they are meant for."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,25 @@ def test_the_width_is_the_targets():
 
     assert processor()[3].lanes == simd.LANES
     assert simd.VECTOR_BYTES == 4 * simd.LANES
+
+
+EMIT = """
+import importlib, sys
+from cnncli.core import native
+from cnncli.core.compiler import optimised
+for name in sys.argv[1:]:
+    module = importlib.import_module("cnncli.core.loops." + name)
+    print(native._target_machine().emit_assembly(optimised(module, "loop", native._target_machine())))
+"""
+LATER = {  # what only later processors know: registers, masks, broadcasts in an operand, instructions
+    "avx2": r"zmm|[xy]mm(1[6-9]|2\d|3[01])|%k[0-7]|\{1to\d",
+    "sse": r"[yz]mm|\tv[a-z]+(ps|pd|ss|sd|dqu|dq)\b",
+}
+
+
+@pytest.mark.skipif("avx512f" not in processor()[2].split(), reason="what is forced here is this processor's")
+@pytest.mark.parametrize("target", LATER)
+def test_a_forced_target_has_the_instructions_of_its_family(python, target):
+    assembly = python(EMIT, "conv_forward", "median_u8", "reduce", env={"CNNCLI_TARGET": target}).stdout
+    assert ("vfmadd" in assembly) == (target == "avx2")
+    assert not re.search(LATER[target], assembly)

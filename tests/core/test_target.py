@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnncli.core.target import TARGETS, choose_target
+from cnncli.core.target import TARGETS, choose_target, held_to
 from cnncli.errors import CnncliError
 
 SKYLAKE_X = frozenset({"sse2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"})
@@ -51,6 +51,21 @@ def test_a_bad_name_is_an_error(monkeypatch, name):
         CnncliError, match=f"CNNCLI_TARGET is '{name}'; expected one of avx512, avx2, neon, sse"
     ):
         choose_target("x86_64", ZEN3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "features", "levels"),
+    [
+        ("x86_64", SKYLAKE_X, {"avx2": "x86-64-v3", "sse": "x86-64-v2"}),
+        ("x86_64", ZEN3, {"sse": "x86-64-v2"}),
+        ("x86_64", SANDY_BRIDGE, {}),
+        ("aarch64", frozenset({"neon"}), {}),
+        ("riscv64", frozenset(), {}),
+    ],
+)
+def test_a_target_below_the_processor_is_held_to_its_own_instructions(architecture, features, levels):
+    for name, target in TARGETS.items():
+        assert held_to(target, architecture, features) == levels.get(name, "")
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
