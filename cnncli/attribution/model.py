@@ -161,7 +161,11 @@ def baseline_of(x: Floats, kind: str) -> Floats:
 
 def blurred(x: Floats) -> Floats:
     """An image (H, W, C) without what is smaller than about a tenth of it."""
-    sigma = _BLUR * max(x.shape[:2])
+    return smoothed(x, _BLUR * max(x.shape[:2]))
+
+
+def smoothed(x: Floats, sigma: float) -> Floats:
+    """Maps (H, W, C) smoothed by a Gaussian of ``sigma`` pixels, mirrored outside."""
     reach = max(1, round(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()

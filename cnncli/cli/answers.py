@@ -12,7 +12,8 @@ from cnncli.cli.options.shared import NetworkSettings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.streams import read_stdin
 from cnncli.cli.trained import MOST, Trained, load_trained, no_output
-from cnncli.data.prepare import Prepared, prepared_as, read_prepared, read_whole
+from cnncli.data.conversion import Taken, read_taken, taken
+from cnncli.data.prepare import read_whole
 from cnncli.data.shipped import suiting
 from cnncli.errors import CnncliError
 from cnncli.files.faults import input_fault
@@ -28,7 +29,7 @@ _FAINT = 0.1  # of the deviation of training images: less contrast than that is 
 class Question:
     """A picture as a network takes it, and the network."""
 
-    prepared: Prepared
+    picture: Taken
     trained: Trained
 
 
@@ -98,22 +99,22 @@ class Networks:
             with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
                 data, name = file.read(), item.name
         if self._asked is not None:
-            return Question(read_prepared(data, self._asked.input_spec, name=name), self._asked)
+            return Question(read_taken(data, self._asked.input_spec, name=name), self._asked)
 
         def read() -> Question:
-            picture = read_whole(data, name=name)
+            picture, size = read_whole(data, name=name)
             trained = self._named(suiting(picture))
-            return Question(prepared_as(picture, trained.input_spec, name=name), trained)
+            return Question(taken(picture, size, trained.input_spec, name=name), trained)
 
         return with_memory_retry(read, name)
 
     def rows(self, run: Run, top: int) -> list[Row]:
         """Answer several inputs; each network takes its pictures together."""
         rows: dict[int, Row] = {}
-        asked: dict[Trained, list[tuple[int, str, Prepared]]] = {}
+        asked: dict[Trained, list[tuple[int, str, Taken]]] = {}
         for place, (item, found) in enumerate(run):
             if isinstance(found, Question):
-                asked.setdefault(found.trained, []).append((place, item.name, found.prepared))
+                asked.setdefault(found.trained, []).append((place, item.name, found.picture))
             else:
                 rows[place] = Row(item.name, error=found)
         for trained, questions in asked.items():
@@ -122,9 +123,9 @@ class Networks:
         return [rows[place] for place in range(len(run))]
 
     def _answers(
-        self, trained: Trained, names: Sequence[str], pictures: Sequence[Prepared], top: int
+        self, trained: Trained, names: Sequence[str], pictures: Sequence[Taken], top: int
     ) -> Iterator[Row]:
-        pixels = np.stack([each.pixels for each in pictures])
+        pixels = np.stack([each.prepared.pixels for each in pictures])
         outputs = self._inference(trained).run_all(trained.checkpoint.preprocessing.normalise(pixels))
         known = are_finite(outputs)
         decoded = iter(trained.task.decode(at_images(outputs, known), top=top))
@@ -134,7 +135,8 @@ class Networks:
                 yield Row(name, error=no_output(name))
                 continue
             notes = ("faint",) if shaded else ()
-            yield Row(name, next(decoded), (*picture.changes, *notes), model=trained.shipped)
+            adapted = (*picture.prepared.changes, *notes)
+            yield Row(name, next(decoded), adapted, model=trained.shipped, conversion=picture.conversion)
 
 
 def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[bool]:

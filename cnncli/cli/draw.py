@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, UsageError
+from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM
 from cnncli.cli.network_entry import Entry, faults_of, find_entry, read_wanted
 from cnncli.cli.options.draw import Settings
@@ -60,6 +61,7 @@ def run(settings: Settings) -> int:
         from cnncli.cli.draw_example import example_of
 
         sheet = replace(sheet, example=example_of(entry, settings, sheet.tips))
+        _report_changes(settings, sheet.example)
     figure = draw(sheet, _heading(entry, table, sheet, style), STYLES[style])
     data = _encoded_film(figure, sheet, suffix) if settings.animate else _encoded(figure, suffix)
     if target == STREAM:
@@ -71,6 +73,14 @@ def run(settings: Settings) -> int:
     elif not settings.quiet:
         write_line(printable(target))
     return DONE
+
+
+def _report_changes(settings: Settings, example: Example | None) -> None:
+    """Say what was done to the picture of ``--image``."""
+    if settings.image is None or settings.quiet or example is None or example.taken is None:
+        return
+    if changes := example.taken.changes:
+        report(f"note: {example.name} was {', '.join(changes)}, as the network expects it")
 
 
 def _write_page(settings: Settings, entry: Entry, target: str) -> int:
@@ -297,4 +307,5 @@ def _example_json(entry: Entry, sheet: Sheet, example: Example) -> dict[str, Any
         {"label": in_unicode(label), "probability": round(share, 6)} for label, share in example.answers
     ]
     weights = "random" if entry.checkpoint is None else "trained"
-    return {"image": in_unicode(example.name), "weights": weights, "predictions": answers, **loss}
+    made = {} if example.taken is None else example.taken.record()
+    return {"image": in_unicode(example.name), **made, "weights": weights, "predictions": answers, **loss}

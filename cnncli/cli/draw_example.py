@@ -11,7 +11,8 @@ from cnncli.cli.network_entry import Entry
 from cnncli.cli.options.draw import Settings
 from cnncli.cli.trained import load_named, no_output
 from cnncli.core.threads import thread_count
-from cnncli.data.prepare import read_file, read_prepared
+from cnncli.data.conversion import read_taken
+from cnncli.data.prepare import read_file
 from cnncli.data.shipped import sample_path
 from cnncli.files.faults import shown
 from cnncli.nearest import did_you_mean
@@ -60,15 +61,15 @@ def example_of(entry: Entry, settings: Settings, layers: Sequence[str]) -> Examp
     network, preprocessing, classes = _network(entry)
     source = settings.image or str(_own_example(preprocessing))
     data = read_file(Path(source))
-    prepared = read_prepared(data, preprocessing.input_spec, name=source)
-    x = preprocessing.normalise(prepared.pixels[None])
+    taken = read_taken(data, preprocessing.input_spec, name=source)
+    x = preprocessing.normalise(taken.prepared.pixels[None])
     threads = thread_count(settings.threads)
-    name, pixels, drawn = printable(Path(source).name), _shown(prepared.pixels), settings.image is not None
+    name, pixels = printable(Path(source).name), _shown(taken.prepared.pixels)
     if not settings.backprop:
         inference = Inference(network, 1, threads=threads, keep=_kept(network, layers))
         found = {each: array[0] for each, array in inference.activations(x).items()}
         shares = _shares(found[network.graph.output].reshape(1, -1), source)
-        return Example(name, pixels, _answers(shares, classes), activations=found)
+        return Example(name, pixels, _answers(shares, classes), activations=found, taken=taken)
     flow, norms, number = _both_ways(network, x, layers, _true(entry, settings, classes), threads)
     shares = _shares(flow.outputs, source)
     return Example(
@@ -80,7 +81,8 @@ def example_of(entry: Entry, settings: Settings, layers: Sequence[str]) -> Examp
         {each: array[0] for each, array in flow.activations.items()},
         {each: float(np.linalg.norm(array)) for each, array in flow.gradients.items()},
         norms,
-        drawn,
+        settings.image is not None,
+        taken,
     )
 
 

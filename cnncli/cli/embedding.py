@@ -108,7 +108,7 @@ def suiting_model(files: Sequence[str], *, quiet: bool) -> str:
     for file in files[::step]:
         try:
             with open(file, "rb") as opened:  # noqa: PTH123
-                found.append(suiting(read_whole(opened.read(), name=file)))
+                found.append(suiting(read_whole(opened.read(), name=file)[0]))
         except (CnncliError, OSError, MemoryError):
             continue
         if found[-1] == "imagenet":

@@ -19,6 +19,7 @@ from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.streams import write_line
 from cnncli.cli.trained import Trained, load_trained, names_network, no_output
 from cnncli.core.threads import thread_count
+from cnncli.data.conversion import Taken
 from cnncli.data.shipped import suiting
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import in_unicode
@@ -40,15 +41,21 @@ class _Look(NamedTuple):
 
     source: str | None
     seen: Seen | None
-    changes: tuple[str, ...]
+    taken: Taken | None
     decoded: Decoded | None
     drawings: dict[str, Drawing]
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What was done to it, in words."""
+        return () if self.taken is None else self.taken.changes
 
     @property
     def record(self) -> dict[str, Any]:
         """For ``--json``."""
         said = {} if self.decoded is None else self.decoded.record()
-        return {**said, "views": {view: drawing.record for view, drawing in self.drawings.items()}}
+        made = {} if self.taken is None else self.taken.record()
+        return {**made, **said, "views": {view: drawing.record for view, drawing in self.drawings.items()}}
 
 
 def run(settings: Settings) -> int:
@@ -105,13 +112,15 @@ def run(settings: Settings) -> int:
 
 def _explain(settings: Settings) -> int:
     """Work one value of a convolution out."""
-    from cnncli.cli.featuremaps_explain import NAME, asked_unit, drawn_unit
+    from cnncli.cli.featuremaps_explain import FILMS, NAME, asked_unit, drawn_unit
 
     start = perf_counter()
     word, source = asked_unit(settings)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     layers = [word.replace(":", "-")]
-    outputs = outputs_of(settings.output, settings.raw, source=source, views=[NAME], layers=layers)
+    outputs = outputs_of(
+        settings.output, settings.raw, source=source, views=[NAME], layers=layers, films=FILMS
+    )
     first = None if names_network(settings) else read_image(source)
     trained = _trained(settings, first)
     if trained.task.noun == "texts":
@@ -124,10 +133,14 @@ def _explain(settings: Settings) -> int:
         raise UsageError(error.message, error.hint) from error
     read = _read_files([source], trained)
     outputs.check(read)
-    _, subject, changes = _subject(source, trained, cores, known=first)
-    row, drawing = drawn_unit(subject, word, settings.at)
-    look = _Look(source, subject.image, changes, _decoded(subject, [], source), {NAME: drawing})
-    target = _write_page(look, trained, outputs, read, {NAME: row})
+    _, subject, taken = _subject(source, trained, cores, known=first)
+    film = outputs.film(FILMS)
+    row, drawing = drawn_unit(subject, word, settings.at, moving=bool(film), quiet=settings.quiet)
+    look = _Look(source, subject.image, taken, _decoded(subject, [], source), {NAME: drawing})
+    if film:
+        target = outputs.write_film(drawing, film, read)
+    else:
+        target = _write_page(look, trained, outputs, read, {NAME: row})
     _say(look.record, source, settings, target, start=start)
     _report([look], trained, settings)
     return DONE
@@ -183,19 +196,19 @@ def _trained(settings: Settings, first: Image | None) -> Trained:
 
 def _subject(
     source: str | None, trained: Trained, threads: int, *, known: Image | None
-) -> tuple[str | None, Subject, tuple[str, ...]]:
-    """An image as the network takes it, and what was done to it."""
+) -> tuple[str | None, Subject, Taken | None]:
+    """An image as the network takes it."""
     if source is None:
-        return None, Subject(trained.checkpoint, trained.network, threads), ()
+        return None, Subject(trained.checkpoint, trained.network, threads), None
     image = known if known is not None and known.source == source else read_image(source)
-    seen, changes = seen_by(image, trained)
-    return source, Subject(trained.checkpoint, trained.network, threads, seen), changes
+    seen, taken = seen_by(image, trained)
+    return source, Subject(trained.checkpoint, trained.network, threads, seen), taken
 
 
 def _look(
     source: str | None,
     subject: Subject,
-    changes: tuple[str, ...],
+    taken: Taken | None,
     layers: Mapping[str, tuple[str, ...]],
     asked: Request,
 ) -> _Look:
@@ -205,7 +218,7 @@ def _look(
     drawings = {
         view: VIEWS[view].draw(subject, replace(asked, layers=names)) for view, names in layers.items()
     }
-    return _Look(source, subject.image, changes, decoded, drawings)
+    return _Look(source, subject.image, taken, decoded, drawings)
 
 
 def _write_page(

@@ -1,7 +1,13 @@
 """``--explain LAYER[:UNIT]``: one value of a network's convolution, worked out in numbers."""
 
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.featuremaps_input import EXAMPLE
+from cnncli.cli.featuremaps_layers import matching
+from cnncli.cli.featuremaps_request import shown_progress
 from cnncli.cli.options.featuremaps import Settings
 from cnncli.nn import Conv, Graph, Node
 from cnncli.views.featuremaps.model import Drawing, Subject, View
@@ -9,6 +15,7 @@ from cnncli.views.featuremaps.unit import Place, unit_at
 from cnncli.views.featuremaps.unit_sections import draw_unit
 
 NAME = "explain"  # of the view, in records and file names
+FILMS = (".gif", ".apng")
 
 
 def asked_unit(settings: Settings) -> tuple[str, str]:
@@ -40,10 +47,21 @@ def asked_unit(settings: Settings) -> tuple[str, str]:
     return settings.explain, inputs[0]
 
 
-def drawn_unit(subject: Subject, word: str, at: str | None) -> tuple[View, Drawing]:
-    """Draw the unit that ``--explain`` and ``--at`` name; the row of its view, and what was drawn."""
+def drawn_unit(
+    subject: Subject, word: str, at: str | None, *, moving: bool = False, quiet: bool = False
+) -> tuple[View, Drawing]:
+    """Draw the unit that ``--explain`` and ``--at`` name; the row of its view, and what was drawn.
+
+    With ``moving`` it has the frames of its film too.
+    """
     node, number = _chosen(subject.graph, word)
-    drawing = draw_unit(subject, unit_at(subject, node.name, number, _place(at, node)))
+    unit = unit_at(subject, node.name, number, _place(at, node))
+    drawing = draw_unit(subject, unit)
+    if moving:
+        from cnncli.views.featuremaps.unit_film import unit_film
+
+        frames, seconds = unit_film(subject, unit, partial(shown_progress, quiet=quiet))
+        drawing = replace(drawing, frames=frames, seconds=seconds)
     return View("one value in numbers", "One unit of {}", lambda *_: drawing), drawing
 
 
@@ -51,16 +69,12 @@ def _chosen(graph: Graph, word: str) -> tuple[Node, int | None]:
     """The convolution that ``LAYER[:UNIT]`` names, and the number of its map."""
     name, colon, unit = word.rpartition(":") if ":" in word else (word, "", "")
     convolutions = {each: node for each, node in graph.nodes.items() if isinstance(node.layer, Conv)}
-    node = convolutions.get(name)
-    if node is None:
-        from cnncli.nearest import did_you_mean
-
-        raise UsageError(
-            f"--explain is {word!r}; expected one of the network's convolutions: "
-            f"{', '.join(convolutions) or 'it has none'}",
-            did_you_mean(name, [*convolutions], form="--explain {}")
-            or "Name one, for example: --explain conv1",
-        )
+    meant = matching(graph, name)
+    found = [each for each in convolutions if each in meant]
+    if len(found) != 1:
+        raise _not_one(word, name, found or meant, convolutions)
+    name = found[0]
+    node = convolutions[name]
     if not colon:
         return node, None
     most = node.shape.channels - 1
@@ -70,6 +84,22 @@ def _chosen(graph: Graph, word: str) -> tuple[Node, int | None]:
             f"Write --explain {name} for the unit that responds most.",
         )
     return node, int(unit)
+
+
+def _not_one(word: str, name: str, found: Collection[str], convolutions: Collection[str]) -> UsageError:
+    """The error for what names another layer, several convolutions or nothing."""
+    from cnncli.nearest import did_you_mean
+
+    known = ", ".join(convolutions) or "it has none"
+    what = ""
+    if found and name not in found:
+        what = f", which is {next(iter(found))}" if len(found) == 1 else f", which names {len(found)} layers"
+    hint = did_you_mean(name, [*convolutions], form="--explain {}") if not found else ""
+    example = next((each for each in found if each in convolutions), next(iter(convolutions), ""))
+    return UsageError(
+        f"--explain is {word!r}{what}; expected one of the network's convolutions: {known}",
+        hint or (f"Name one, for example: --explain {example}" if example else "Leave --explain out."),
+    )
 
 
 def _place(text: str | None, node: Node) -> Place | None:

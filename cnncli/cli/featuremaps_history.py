@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.featuremaps_outputs import FOLDER, made_folder, write_arrays
+from cnncli.cli.featuremaps_outputs import FOLDER, encoded_film, made_folder, write_arrays
 from cnncli.cli.names import STREAM
 from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.streams import write_stdout
@@ -48,7 +48,7 @@ def drawn_history(settings: Settings, views: Sequence[str]) -> Moving:
     trained = load_trained(replace(settings, model=run), quiet=settings.quiet)
     subject = Subject(trained.checkpoint, trained.network, threads=1)
     drawing = VIEWS[NAME].draw(subject, Request(history=history))
-    data = _encoded(drawing, suffix)
+    data = encoded_film(drawing, suffix)
     if target == STREAM:
         write_stdout(data)
     elif settings.output is None:
@@ -101,15 +101,3 @@ def _target(settings: Settings, run: str) -> tuple[str, str]:
             "Name a file, for example: -o learning.gif",
         )
     return target, suffix
-
-
-def _encoded(drawing: Drawing, suffix: str) -> bytes:
-    if suffix == ".gif":
-        from cnncli.images.flipbook import encode_flipbook
-
-        return encode_flipbook(drawing.frames, drawing.seconds)
-    from cnncli.images.picture import Picture
-    from cnncli.images.png import encode_png
-
-    durations = tuple(1000 * each for each in drawing.seconds)
-    return encode_png(Picture(tuple(drawing.frames), durations=durations, loop=0), compress=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from cnncli.cli.names import STREAM
 from cnncli.cli.streams import read_stdin
 from cnncli.cli.trained import Trained
-from cnncli.data.prepare import InputSpec, eight_bits, read_file, read_prepared
+from cnncli.data.conversion import Taken, read_taken
+from cnncli.data.prepare import InputSpec, eight_bits, read_file
 from cnncli.files.faults import shown
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
@@ -54,12 +55,12 @@ def read_image(source: str) -> Image:
     return Image(source, name, label, data, read_picture(data, name=name, first=True))
 
 
-def seen_by(image: Image, trained: Trained) -> tuple[Seen, tuple[str, ...]]:
-    """An image as a network takes it, and what was done to it that the user might not expect."""
-    prepared = read_prepared(image.data, trained.input_spec, name=image.name)
-    x = trained.checkpoint.preprocessing.normalise(prepared.pixels[None])[0]
-    seen = Seen(image.label, _small(image.picture, trained.input_spec), prepared.pixels, x)
-    return seen, prepared.changes
+def seen_by(image: Image, trained: Trained) -> tuple[Seen, Taken]:
+    """An image as a network takes it, and what was done to it."""
+    found = read_taken(image.data, trained.input_spec, name=image.name)
+    pixels = found.prepared.pixels
+    x = trained.checkpoint.preprocessing.normalise(pixels[None])[0]
+    return Seen(image.label, _small(image.picture, trained.input_spec), pixels, x), found
 
 
 def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:

@@ -42,10 +42,9 @@ def chosen_layers(
         return {view: tuple(names) for view, names in known.items()}
     if not patterns:
         return {view: tuple(row.usual(graph, known[view])) for view, row in views.items()}
-    numbered = [name for name, node in graph.nodes.items() if changes_values(node)]
     wanted: set[str] = set()
     for pattern in patterns:
-        found = _matching(pattern, [*graph.nodes], numbered)
+        found = matching(graph, pattern)
         if not any(name in found for names in known.values() for name in names):
             raise _unknown(pattern, known, views)
         wanted |= found
@@ -60,8 +59,10 @@ def _known(graph: Graph, view: View) -> list[str]:
     return [name for name, node in graph.nodes.items() if view.has(node)]
 
 
-def _matching(pattern: str, names: Sequence[str], numbered: Sequence[str]) -> set[str]:
-    """The layers that a pattern means; a name that looks like a number is a name."""
+def matching(graph: Graph, pattern: str) -> set[str]:
+    """The layers that a name, a number or a glob means; a name that looks like a number is a name."""
+    names = [*graph.nodes]
+    numbered = [name for name, node in graph.nodes.items() if changes_values(node)]
     if pattern in names:
         return {pattern}
     try:

@@ -18,7 +18,7 @@ from cnncli.images.canvas import Canvas
 from cnncli.images.picture import Picture
 from cnncli.images.png import encode_png
 from cnncli.records import record
-from cnncli.views.featuremaps.model import Arrays
+from cnncli.views.featuremaps.model import Arrays, Drawing
 from cnncli.views.sections import Page
 from cnncli.views.sections_page import head_canvas, page_canvas, section_canvas
 from cnncli.views.sections_screen import screen_canvas
@@ -87,6 +87,19 @@ class Outputs:
             write_arrays(self.raw, arrays)
         return target
 
+    def film(self, suffixes: Sequence[str]) -> str:
+        """The suffix of the animation that it is, of some; empty for what does not move."""
+        suffix = os.path.splitext(self.target)[1].lower()  # noqa: PTH122
+        return suffix if suffix in suffixes and not _is_folder(self.target) else ""
+
+    def write_film(self, drawing: Drawing, suffix: str, read: Mapping[str, str | Path | None]) -> str:
+        """Write the frames of a drawing and its arrays; parameters, value and errors as of `write`."""
+        self.check(read, arrays=[*drawing.arrays])
+        write_atomic(Path(self.target), encoded_film(drawing, suffix))
+        if self.raw is not None:
+            write_arrays(self.raw, drawing.arrays)
+        return self.target
+
     @property
     def is_html(self) -> bool:
         """It is one file of HTML."""
@@ -127,7 +140,13 @@ class Outputs:
 
 
 def outputs_of(
-    output: str | None, raw: str | None, *, source: str, views: Sequence[str], layers: Sequence[str]
+    output: str | None,
+    raw: str | None,
+    *,
+    source: str,
+    views: Sequence[str],
+    layers: Sequence[str],
+    films: Sequence[str] = (),
 ) -> Outputs:
     """Where a page goes, checked before anything is read.
 
@@ -142,6 +161,8 @@ def outputs_of(
         Name of the input, ``-`` for standard input.
     views, layers : sequence of str
         That were asked for: they are in the name that is made up.
+    films : sequence of str
+        Suffixes of animations, where what is drawn can move.
 
     Raises
     ------
@@ -157,12 +178,23 @@ def outputs_of(
             "the page would go to the terminal; expected a file or a pipe", "Name an output with -o."
         )
     suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
-    if target != STREAM and suffix not in ("", *_PAGES) and not _is_folder(target):
+    if target != STREAM and suffix not in ("", *_PAGES, *films) and not _is_folder(target):
+        known = ", ".join((".png", ".html", *films))
         raise UsageError(
-            f"-o {shown(target)} ends in {suffix}; expected .png, .html or a folder",
+            f"-o {shown(target)} ends in {suffix}; expected {known} or a folder",
             "Name a file or a folder, for example: -o maps.png",
         )
     return Outputs(target, output is not None, raw)
+
+
+def encoded_film(drawing: Drawing, suffix: str) -> bytes:
+    """The frames of a drawing as a GIF, or for any other suffix as an animated PNG."""
+    if suffix == ".gif":
+        from cnncli.images.flipbook import encode_flipbook
+
+        return encode_flipbook(drawing.frames, drawing.seconds)
+    durations = tuple(1000 * each for each in drawing.seconds)
+    return encode_png(Picture(tuple(drawing.frames), durations=durations, loop=0), compress=True)
 
 
 def _default_name(source: str, views: Sequence[str], layers: Sequence[str]) -> str:

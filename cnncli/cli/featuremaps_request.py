@@ -46,7 +46,7 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
         baseline=settings.baseline,
         pictures=_pictures(settings, trained, views, threads=threads),
         seed=settings.seed,
-        progress=partial(_progress, quiet=settings.quiet),
+        progress=partial(shown_progress, quiet=settings.quiet),
     )
 
 
@@ -81,5 +81,6 @@ def _pictures(settings: Settings, trained: Trained, views: Sequence[str], *, thr
     return pictures_of(settings.data, trained, offline=settings.offline, threads=threads)
 
 
-def _progress(count: int, unit: str, *, quiet: bool) -> Any:
+def shown_progress(count: int, unit: str, *, quiet: bool) -> Any:
+    """A bar for so many items, as views ask for it."""
     return progress_bar(count, unit=unit, quiet=quiet)

@@ -16,6 +16,7 @@ from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import load_trained, names_network
 from cnncli.core.threads import thread_count
+from cnncli.data.conversion import Conversion
 from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, shown
 from cnncli.images.decoding_limits import set_max_pixels
@@ -31,6 +32,7 @@ class _Count:
     failed: int = 0
     codes: list[int] = field(default_factory=list)
     adapted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    converted: list[tuple[str, Conversion]] = field(default_factory=list)
     models: Counter[str] = field(default_factory=Counter)
 
 
@@ -88,7 +90,7 @@ def _listed(settings: Settings) -> Listing:
 
 def _conclude(count: _Count, readout: RowWriter, *, quiet: bool) -> None:
     """Say which networks were used, what was done to pictures, and how many failed."""
-    for note in () if quiet else (*_about_models(count), *_about_changes(count)):
+    for note in () if quiet else (*_about_models(count), *_about_changes(count), *_about_conversions(count)):
         report(note)
     if count.failed and readout.holds_errors:
         report_error(
@@ -142,6 +144,8 @@ def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, *, debug: boo
             count.models[row.model] += 1
         if row.adapted:
             count.adapted.append((row.name, row.adapted))
+        if row.conversion is not None:
+            count.converted.append((row.name, row.conversion))
         if row.error is not None:
             count.failed += 1
             if not readout.holds_errors:
@@ -172,6 +176,19 @@ def _about_models(count: _Count) -> Iterator[str]:
         yield "note: classified by digits, the network for small gray pictures; -m imagenet names photographs"
     elif photographs:
         yield "note: classified by imagenet, the network for photographs; -m digits reads digits of any size"
+
+
+def _about_conversions(count: _Count) -> Iterator[str]:
+    """What was done to pictures of other sizes and channels."""
+    if not count.converted:
+        return
+    name, first = count.converted[0]
+    if count.done == 1:
+        yield f"note: {shown(name)} was {first.words}, as the network expects it"
+        return
+    kinds = Counter(kind for _, each in count.converted for kind in each.kinds)
+    said = ", ".join(f"{number} {_were(number)} {kind}" for kind, number in kinds.items())
+    yield f"note: of {count.done} pictures {said}, as the network expects them"
 
 
 def _about_changes(count: _Count) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cnncli.checked import as_json
+from cnncli.data.conversion import Conversion
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.records import record
@@ -35,6 +36,8 @@ class Row:
         Why there is no prediction.
     model : str or None
         The network that ships which was chosen for it; None where one was asked for.
+    conversion : Conversion or None
+        From another size or number of channels.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Row:
     adapted: tuple[str, ...] = ()
     error: CnncliError | None = None
     model: str | None = None
+    conversion: Conversion | None = None
 
 
 class RowWriter(Protocol):
@@ -79,6 +83,8 @@ class JsonLines:
             value |= row.decoded.record()
         if row.model is not None:
             value["model"] = row.model
+        if row.conversion is not None:
+            value["converted"] = row.conversion.record()
         if row.adapted:
             value["adapted"] = row.adapted
         return as_json(value)

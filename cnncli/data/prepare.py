@@ -162,9 +162,9 @@ def prepared_as(picture: Picture, input_spec: InputSpec, *, name: str) -> Prepar
         raise CnncliError(f"{shown(name)}: {error.message}", error.hint) from error
 
 
-def read_whole(data: bytes, *, name: str) -> Picture:
-    """Decode an image file in all its pixels, for networks that are still to be chosen."""
-    return read_reduced(data, sys.maxsize, name=name)[0]
+def read_whole(data: bytes, *, name: str) -> tuple[Picture, tuple[int, int]]:
+    """Decode an image file in all its pixels, for networks that are still to be chosen; as `read_for`."""
+    return read_reduced(data, sys.maxsize, name=name)
 
 
 def read_for(data: bytes, input_spec: InputSpec, *, name: str) -> tuple[Picture, tuple[int, int]]:

@@ -43,15 +43,19 @@ def sample_path(name: str) -> Path:
 def suiting(picture: "Picture") -> str:
     """The model that ships which suits a picture: ``digits`` if it is small and gray, else ``imagenet``.
 
-    Small is up to `SMALL` pixels a side, as decoded; gray is one channel, or channels that are nearly equal
-    in every pixel.
+    Small is up to `SMALL` pixels a side, as decoded.
     """
+    small = max(picture.frames[0].shape[:2]) <= SMALL
+    return "digits" if small and is_gray(picture) else "imagenet"
+
+
+def is_gray(picture: "Picture") -> bool:
+    """Whether the channels of a picture, opacity aside, are one or nearly equal in every pixel."""
     frame = picture.frames[0]
-    if max(frame.shape[:2]) > SMALL:
-        return "imagenet"
     shades = frame[..., :-1] if picture.alpha else frame
-    gray = (shades.max(axis=2) - shades.min(axis=2) <= _TINGE * shades.max()).all()
-    return "digits" if gray else "imagenet"
+    if shades.shape[2] == 1:
+        return True
+    return bool((shades.max(axis=2) - shades.min(axis=2) <= _TINGE * shades.max()).all())
 
 
 def model_path(name: str) -> Path:

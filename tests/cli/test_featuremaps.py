@@ -136,7 +136,8 @@ def test_a_page_to_explore_has_several_inputs_and_begins_at_the_layer_that_was_n
     save_gray("b.png", rng, (30, 20))
     words = ["featuremaps", "a.png", "b.png", "-m", "net.safetensors", "-o", "out.html"]
     done = run(*words, "--layer", "maxpool1", "--json")
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
+    assert done.err == "note: b.png was resized and cropped from 20x30 to 10x12, as the network expects it\n"
     assert [result["input"] for result in done.results] == ["a.png", "b.png"]
     assert {result["output"] for result in done.results} == {"out.html"}
     data = page_data(tmp_path / "out.html")
@@ -310,7 +311,9 @@ def test_colour_and_a_digit_on_paper(run, rng, tmp_path):
     paper = np.full((60, 50), 230, np.uint8)
     paper[10:50, 20:26] = 10
     done = run("featuremaps", "-", "-m", "d.safetensors", "-o", "o.png", stdin=png(paper))
-    assert done.err.startswith("note: the picture was inverted, cropped, centred")
+    assert done.err.startswith(
+        "note: the picture was resized from 50x60 to 28x28, inverted, cropped, centred"
+    )
 
 
 @pytest.mark.parametrize(
@@ -435,9 +438,32 @@ def test_a_unit_is_explained_and_adds_up_to_its_map(run, net):
     )
 
 
+def test_the_window_of_a_unit_moves(run, net):
+    words = ["featuremaps", "a.png", "-m", "net.safetensors", "--explain", "conv2:3", "--at", "2,1"]
+    for name, kind in (("u.gif", "GIF"), ("u.apng", "PNG")):
+        done = run(*words, "-o", name, "--raw", "arrays", "--json")
+        assert (done.code, done.results[0]["output"]) == (0, name)
+        assert done.results[0]["views"]["explain"]["at"] == [2, 1]
+        with Image.open(name) as film:
+            # A map of 6 x 5 has fewer places than 5 rows of 7; the unit's own is the last frame.
+            assert (film.format, film.n_frames, film.width) == (kind, 5 * 5 + 1, 1000)
+    assert np.load("arrays/patch.npy").shape == (3, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("word", "layer"),
+    [("1", "conv1"), ("conv1", "conv1"), ("*v2", "conv2"), ("5:2", "conv2"), ("-4", "conv2")],
+)
+def test_a_unit_goes_by_number_and_pattern(run, net, word, layer):
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "--explain", word, "-o", "u.png", "--json")
+    assert done.results[0]["views"]["explain"]["layer"] == layer
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--explain", "2"], "--explain is '2', which is batchnorm1; expected one of the network's"),
+        (["--explain", "conv*"], "--explain is 'conv*', which names 2 layers; expected one of"),
         (["--explain", "conv3"], "expected one of the network's convolutions: conv1, conv2"),
         (["--explain", "relu1"], "expected one of the network's convolutions: conv1, conv2"),
         (["--explain", "conv1:4"], "expected a unit from 0 to 3"),

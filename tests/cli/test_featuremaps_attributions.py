@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy import ndimage
 from small_networks import MEAN, STD, save_gray, save_seeded
 
 from cnncli.attribution.methods import METHODS
@@ -62,6 +64,26 @@ def test_single_pixels_do_not_hide_the_rest():
     assert pixels[0, 0, 2] > pixels[0, 0, 0] + 30  # blue
     assert pixels[0, -1, 0] > pixels[0, -1, 2] + 30  # orange
     assert scale_for([np.zeros((4, 4), np.float32)]).high == 1
+
+
+def test_dots_of_large_images_are_smoothed_for_display_alone(run, tmp_path, rng):
+    save_seeded(tmp_path / "large.safetensors", shape=(70, 64, 3))
+    Image.fromarray(rng.integers(0, 256, (70, 64, 3)).astype(np.uint8)).save("large.png")
+    words = ["featuremaps", "large.png", "-m", "large.safetensors", "--view", "saliency", "--target", "0"]
+    (found,) = attributions(run(*words, "-o", "out", "--raw", "arrays", "--json"), "saliency")
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {
+        "00-input.png",
+        "01-saliency-smoothed.png",
+        "02-saliency.png",
+    }
+    heatmap = np.load("arrays/saliency-0.npy").astype(np.float64).sum(-1)
+    assert found["scale"][1] == pytest.approx(np.quantile(np.abs(heatmap), 0.99), rel=0.01)
+    sigma = 70 / 75
+    smooth = ndimage.gaussian_filter(np.abs(heatmap), sigma, mode="reflect", truncate=3)
+    assert found["smoothed"]["sigma"] == pytest.approx(sigma, abs=1e-3)
+    assert found["smoothed"]["scale"] == [0, pytest.approx(np.quantile(smooth, 0.99), rel=0.01)]
+    words[-3:] = ["occlusion", "--json"]
+    assert "smoothed" not in attributions(run(*words, "-o", "o.png"), "occlusion")[0]
 
 
 def test_gradcam_takes_a_layer(run, net):

@@ -80,7 +80,8 @@ class Settings(NetworkSettings):
         "--explain",
         help=(
             "Work out one value of a convolution in numbers: patch, kernels of the strongest channels, "
-            "products, sum, bias, batch norm, ReLU, pooling.  [default: the unit that responds most]"
+            "products, sum, bias, batch norm, ReLU, pooling; LAYER as for --layer.  [default: the unit that "
+            "responds most]"
         ),
         metavar="LAYER[:UNIT]",
     )
@@ -93,9 +94,9 @@ class Settings(NetworkSettings):
         "--output",
         "-o",
         help=(
-            "A .png (of history also a .gif), a folder of pictures, - for stdout, or an .html page: one file "
-            "to explore in a browser, offline, in which maps and filters are computed anew for what you "
-            "draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
+            "A .png (of history and --explain also a .gif), a folder of pictures, - for stdout, or an .html "
+            "page: one file to explore in a browser, offline, in which maps and filters are computed anew "
+            "for what you draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
         ),
         metavar="OUT",
     )

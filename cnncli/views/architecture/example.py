@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.conversion import Taken
 from cnncli.nn import Graph
 from cnncli.nn.layers.combine import Flatten
 from cnncli.views.architecture.cards import Card
@@ -38,6 +39,8 @@ class Example:
         Euclidean norms of the gradients of the loss: of a layer's output, and of its parameters.
     drawn : bool
         Its maps are drawn on the layers.
+    taken : Taken or None
+        What was done to the picture.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Example:
     outputs: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     drawn: bool = True
+    taken: Taken | None = None
 
 
 def layers_on(graph: Graph, card: Card) -> list[str]:

@@ -7,20 +7,26 @@ import numpy as np
 
 from cnncli.attribution.gradcam import chosen_layer
 from cnncli.attribution.methods import METHODS
-from cnncli.attribution.model import Attribution, How, Plans
+from cnncli.attribution.model import Attribution, How, Plans, smoothed
 from cnncli.errors import OptionError
 from cnncli.nn import Graph, Node
 from cnncli.views.colors import Colors, ColorScale
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.sections import Section, Tile
 
-_SIDE = 280  # pixels of a heatmap
+_SIDE, _LARGE = 280, 448  # pixels of a heatmap; of one or two of an image of many pixels
+_MANY = 64  # pixels of a side from which single ones are no longer seen
+_SIGMA = 1 / 75  # of the Gaussian that smooths them then, in units of the longer side
 _STRONGEST = 0.9  # of a heatmap's colour, where the rest is the image
 _FAINT = 0.6  # exponent of the share of the colour: what is weak is seen too
 _SPANNED = 0.99  # share of the values that a scale spans
 _GROUND = 0.75  # how far the gray image is pulled to white
 _WORDS = {"mean": "mean colour", "blur": "the image blurred"}  # of baselines
 _READING = "Orange speaks for the class, blue against it; all classes share one scale. {}"
+_SMOOTHED = (
+    " First how much there is of either in each neighbourhood: magnitudes, smoothed for the picture alone "
+    "(sums, --raw and the second picture have each pixel as it is)."
+)
 
 
 def has_maps(node: Node) -> bool:
@@ -51,12 +57,16 @@ def drawing_by(name: str) -> Callable[[Subject, Request], Drawing]:
             found = [METHODS[name].attribute(plans, subject.seen.x, target, how) for target in targets]
             title = name if len(layers) == 1 else f"{name}-{layer}"
             section, record = _section(subject, title, targets, found)
+            if _is_fine(found[0]):
+                smooth, scale = _smoothed_section(subject, title, targets, found)
+                sections.append(smooth)
+                record = [{**each, "smoothed": scale} for each in record]
             sections.append(section)
             records += record
             for target, each in zip(targets, found, strict=True):
                 arrays[f"{title}-{target}"] = each.values
                 notes += _notes(subject.classes[target], each)
-        reading = _READING.format(METHODS[name].reading)
+        reading = _READING.format(METHODS[name].reading) + (_SMOOTHED if len(sections) > len(layers) else "")
         return Drawing(sections, {"attributions": records}, arrays, reading, notes)
 
     return draw
@@ -107,7 +117,39 @@ def _section(
         said = {"target": subject.classes[target], "index": target, "output": float(f"{logits[target]:.6g}")}
         sums = {"sum": float(f"{float(each.heatmap.sum(dtype=np.float64)):.6g}")}
         records.append({**said, **each.about, **sums, "scale": [scale.low, scale.high]})
-    return Section(title, _lines(found[0].about), tuple(tiles), side=_SIDE, scale=scale), records
+    lines = _lines(found[0].about, scale)
+    return Section(title, lines, tuple(tiles), side=_side(found), scale=scale), records
+
+
+def _smoothed_section(
+    subject: Subject, title: str, targets: Sequence[int], found: Sequence[Attribution]
+) -> tuple[Section, dict[str, Any]]:
+    """How much there is in each neighbourhood, for or against a class; what was done, as JSON."""
+    sigma = _SIGMA * max(found[0].heatmap.shape)
+    maps = [smoothed(np.abs(each.heatmap)[..., None], sigma)[..., 0] for each in found]
+    around = scale_for(maps)
+    scale = ColorScale(0.0, around.high, around.clipped)
+    tiles = tuple(
+        Tile(overlaid(subject.seen.rgb, each, scale), subject.classes[target])
+        for target, each in zip(targets, maps, strict=True)
+    )
+    lines = ("magnitudes", f"smoothed for display, Gaussian of {sigma:.1f} pixels", *_lines({}, scale))
+    section = Section(f"{title}-smoothed", lines, tiles, side=_side(found), scale=scale)
+    return section, {"sigma": round(sigma, 3), "scale": [scale.low, scale.high]}
+
+
+def _is_fine(found: Attribution) -> bool:
+    """Whether each pixel of a large image has a value of its own: they change sign from one to the next."""
+    of_pixels = bool(found.values.shape[:2] == found.heatmap.shape)
+    return of_pixels and _is_large(found) and "window" not in found.about
+
+
+def _is_large(found: Attribution) -> bool:
+    return bool(max(found.heatmap.shape) >= _MANY)
+
+
+def _side(found: Sequence[Attribution]) -> int:
+    return _LARGE if _is_large(found[0]) and len(found) <= 2 else _SIDE
 
 
 def scale_for(heatmaps: Sequence[Floats]) -> ColorScale:
@@ -122,11 +164,11 @@ def overlaid(picture: Colors, heatmap: Floats, scale: ColorScale) -> Colors:
     gray = picture.astype(np.float64).mean(2, keepdims=True)
     ground = 255 - (255 - gray) * _GROUND
     share = np.clip(np.abs(heatmap.astype(np.float64)) / (scale.high or 1.0), 0, 1)[..., None]
-    part = _STRONGEST * share**_FAINT
+    part = _STRONGEST * (share**_FAINT if scale.signed else share)
     return np.asarray(np.rint(ground * (1 - part) + scale.colors(heatmap) * part), np.uint8)
 
 
-def _lines(about: dict[str, Any]) -> tuple[str, ...]:
+def _lines(about: dict[str, Any], scale: ColorScale) -> tuple[str, ...]:
     """What is said of a method's settings beside its heatmaps."""
     words = {
         "layer": "maps of {}",
@@ -138,7 +180,8 @@ def _lines(about: dict[str, Any]) -> tuple[str, ...]:
         "seed": "seed {}",
     }
     said = {**about, "baseline": _WORDS.get(about.get("baseline", ""), "")}
-    return tuple(form.format(said[key]) for key, form in words.items() if key in about)
+    cut = (f"colours end at the {100 * _SPANNED:.0f}th percentile",) if scale.clipped else ()
+    return (*(form.format(said[key]) for key, form in words.items() if key in about), *cut)
 
 
 def _notes(name: str, found: Attribution) -> list[str]:

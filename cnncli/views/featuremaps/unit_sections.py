@@ -15,6 +15,7 @@ from cnncli.views.featuremaps.words import kind_of, shape_words
 from cnncli.views.sections import BarRow, Section, Tile, Window
 
 CHANNELS = 8  # that are multiplied out; the others are one number
+SIGNS = "patch", "× kernel", "= products"
 _SIDE = 330  # pixels of a grid, at most
 _CELL = 58
 _MARK = "#d6214a"
@@ -92,7 +93,7 @@ def _channels(subject: Subject, unit: Unit, chosen: Sequence[int]) -> list[Secti
     patch, kernel = unit.patch[0, 0], unit.kernel[0, 0]
     rows = [
         (
-            f"{_name(subject, unit, c)}: {plain(float(patch[c]))} × {bracketed(float(kernel[c]))}",
+            f"{channel_name(subject, unit, c)}: {plain(float(patch[c]))} × {bracketed(float(kernel[c]))}",
             float(unit.sums[c]),
         )
         for c in chosen
@@ -103,35 +104,56 @@ def _channels(subject: Subject, unit: Unit, chosen: Sequence[int]) -> list[Secti
 
 def _channel(subject: Subject, unit: Unit, channel: int) -> Section:
     """One channel: patch, kernel, products."""
-    patch, kernel = unit.patch[:, :, channel], unit.kernel[:, :, channel]
-    products = unit.products[:, :, channel]
-    reach = float(np.abs(unit.patch).max()) or 1.0
-    tiles = (
-        Tile(_grid(patch, reach, unit), "patch"),
-        Tile(_grid(kernel, float(np.abs(unit.kernel).max()) or 1.0, unit), "× kernel"),
-        Tile(_grid(products, float(np.abs(unit.products).max()) or 1.0, unit), "= products"),
-    )
-    name = _name(subject, unit, channel)
+    grids = channel_grids(unit, channel)
+    tiles = tuple(Tile(grid, sign) for grid, sign in zip(grids, SIGNS, strict=True))
+    name = channel_name(subject, unit, channel)
     side = max(tiles[0].pixels.shape[:2])
     return Section(
         name,
-        (f"of {unit.node.inputs[0]}", f"sum of products: {plain(float(products.sum()))}"),
+        (f"of {unit.node.inputs[0]}", f"sum of products: {plain(float(unit.sums[channel]))}"),
         tiles,
         side=side,
     )
 
 
-def _name(subject: Subject, unit: Unit, channel: int) -> str:
+def channel_grids(
+    unit: Unit, channel: int, *, side: int = _SIDE, reach: float | None = None
+) -> tuple[Colors, Colors, Colors]:
+    """Patch, kernel and products of a channel as pictures.
+
+    Parameters
+    ----------
+    unit : Unit
+        What is explained.
+    channel : int
+        Of those that it reads.
+    side : int
+        Pixels of a picture, at most.
+    reach : float or None
+        The value of the patch with the strongest colour; None: its largest.
+    """
+    weight = float(np.abs(unit.kernel).max()) or 1.0
+    patch = reach or float(np.abs(unit.patch).max()) or 1.0
+    product = weight * reach if reach else float(np.abs(unit.products).max()) or 1.0
+    return (
+        _grid(unit.patch[:, :, channel], patch, unit, side),
+        _grid(unit.kernel[:, :, channel], weight, unit, side),
+        _grid(unit.products[:, :, channel], product, unit, side),
+    )
+
+
+def channel_name(subject: Subject, unit: Unit, channel: int) -> str:
+    """``channel 7``, or with its colour where the image is read."""
     channels = subject.graph.input_shape[2]
     if unit.node.inputs[0] == "input" and channels == 3 and unit.kernel.shape[2] == 3:
         return f"channel {channel}, {_COLORS[channel]}"
     return f"channel {unit.first + channel}"
 
 
-def _grid(values: Numbers, reach: float, unit: Unit) -> Colors:
+def _grid(values: Numbers, reach: float, unit: Unit, side: int) -> Colors:
     """A grid of numbers as a picture, as small as its numbers can be read; large ones without numbers."""
     height, width = values.shape
-    cell = min(_CELL, _SIDE // max(height, width))
+    cell = min(_CELL, side // max(height, width))
     cell = cell if cell >= SMALLEST_CELL else max(4, cell)
     canvas = Canvas(width * cell + 1, height * cell + 1, margin=0)
     faint = unit.outside if unit.outside.any() else None
@@ -142,7 +164,7 @@ def _grid(values: Numbers, reach: float, unit: Unit) -> Colors:
 
 def _sum(subject: Subject, unit: Unit, chosen: Sequence[int], rest: float) -> Section:
     """All sums and the bias, to the value of the layer."""
-    terms = [(_name(subject, unit, channel), float(unit.sums[channel])) for channel in chosen]
+    terms = [(channel_name(subject, unit, channel), float(unit.sums[channel])) for channel in chosen]
     others = unit.kernel.shape[2] - len(chosen)
     if others:
         terms.append((f"{others} other channels", rest))
