@@ -96,7 +96,8 @@ class Settings(NetworkSettings):
         help=(
             "A .png (of history and --explain also a .gif), a folder of pictures, - for stdout, or an .html "
             "page: one file to explore in a browser, offline, in which maps and filters are computed anew "
-            "for what you draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that name]"
+            "for what you draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that "
+            "name]"
         ),
         metavar="OUT",
     )
