@@ -33,7 +33,8 @@ def did_you_mean(
     """
     from difflib import get_close_matches
 
-    by_folded = {each.casefold(): each for each in known}
+    # A number is right or wrong, and no other is meant.
+    by_folded = {each.casefold(): each for each in known if not (word.isdecimal() and each.isdecimal())}
     near = get_close_matches(word.strip().casefold(), by_folded, 1) or _ends_of(word, by_folded)
     if not near:
         return otherwise

@@ -258,7 +258,7 @@ WARM = {
         "cli": "answers exit_codes listing messages names options options.model options.predict "
         "options.shared plain predict row_writers run streams trained values",
         "core": "cache workers heap linker luma native nn_jobs program target threads",
-        "data": "digits prepare shipped",
+        "data": "conversion digits prepare shipped",
         "files": "faults",
         "images": "decoding_limits formats picture png_read resize",
         "models": "architecture grammar",

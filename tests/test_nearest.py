@@ -29,6 +29,11 @@ def test_where_nothing_is_near_only_the_rest_is_said():
     assert did_you_mean("", ["sobel"]) == ""
 
 
+def test_no_number_is_meant_by_another():
+    assert did_you_mean("10", ["0", "1", "9", "100"], "Count from 0.") == "Count from 0."
+    assert did_you_mean("conv10", ["conv1", "fc"]) == "Did you mean conv1?"
+
+
 def test_what_is_certain():
     assert meant("-k gaussian:2", "List them.") == "Did you mean -k gaussian:2? List them."
 

@@ -12,7 +12,7 @@ from cnncli.cli.names import STREAM
 from cnncli.cli.network_entry import Entry, faults_of, find_entry, read_wanted
 from cnncli.cli.options.draw import Settings
 from cnncli.cli.streams import write_line, write_stdout
-from cnncli.files.atomic import write_atomic
+from cnncli.files.atomic import is_device, write_atomic
 from cnncli.files.faults import in_unicode
 from cnncli.models.summary import Summary, summary
 from cnncli.nearest import did_you_mean
@@ -128,7 +128,7 @@ def _target(settings: Settings) -> tuple[str, str]:
     """The file to write, or ``-``, and the ending that says its format."""
     formats = MOVING if settings.animate else FORMATS
     target = f"{_stem(settings.model)}{formats[0]}" if settings.output is None else settings.output
-    suffix = formats[0] if target == STREAM else Path(target).suffix.lower()
+    suffix = formats[0] if target == STREAM or is_device(target) else Path(target).suffix.lower()
     if suffix not in formats:
         what = "animation" if settings.animate else "figure"
         hint = "Give one of these endings: SVG and PDF stay sharp at any size."

@@ -9,7 +9,7 @@ from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.options.explain import Settings
 from cnncli.cli.streams import write_line, write_stdout
 from cnncli.core.threads import thread_count
-from cnncli.files.atomic import write_atomic
+from cnncli.files.atomic import is_device, write_atomic
 from cnncli.nearest import did_you_mean
 from cnncli.text import printable
 from cnncli.views.tour.lessons import LESSONS, Tour
@@ -52,7 +52,7 @@ def _step_named(step: str) -> str:
 
 
 def _write_page(names: list[str], tour: Tour, target: str, *, quiet: bool) -> int:
-    if not target.lower().endswith((".html", ".htm")):
+    if not target.lower().endswith((".html", ".htm")) and not is_device(target):
         raise UsageError(
             f"the page's file is {target!r}; expected a name that ends in .html", "Give -o tour.html."
         )

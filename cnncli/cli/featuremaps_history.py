@@ -10,7 +10,7 @@ from cnncli.cli.names import STREAM
 from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import load_trained, names_network
-from cnncli.files.atomic import write_atomic
+from cnncli.files.atomic import is_device, write_atomic
 from cnncli.files.faults import shown
 from cnncli.files.numbered import write_numbered
 from cnncli.records import record, replace
@@ -93,6 +93,8 @@ def _target(settings: Settings, run: str) -> tuple[str, str]:
             raise UsageError(
                 "the film would go to the terminal; expected a file or a pipe", "Name an output with -o."
             )
+        return target, ".gif"
+    if is_device(target):
         return target, ".gif"
     suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
     if suffix not in (".gif", ".png") or os.path.isdir(target):  # noqa: PTH112

@@ -11,7 +11,7 @@ import numpy as np
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, identity
 from cnncli.cli.streams import write_stdout
-from cnncli.files.atomic import write_atomic
+from cnncli.files.atomic import is_device, write_atomic
 from cnncli.files.faults import shown, writing_fault
 from cnncli.files.numbered import write_numbered
 from cnncli.images.canvas import Canvas
@@ -25,7 +25,8 @@ from cnncli.views.sections_screen import screen_canvas
 
 FOLDER = "featuremaps"  # of pages without -o
 _LONGEST_NAME = 60
-_PAGES = (".png", ".html", ".htm")
+_HTML = (".html", ".htm")
+_PAGES = (".png", *_HTML)
 
 
 @record
@@ -213,7 +214,7 @@ def _picture_names(page: Page) -> list[str]:
 
 def _is_folder(target: str) -> bool:
     suffix = os.path.splitext(target)[1]  # noqa: PTH122
-    return target.endswith(os.sep) or os.path.isdir(target) or not suffix  # noqa: PTH112
+    return target.endswith(os.sep) or os.path.isdir(target) or not (suffix or is_device(target))  # noqa: PTH112
 
 
 def _is_archive(raw: str) -> bool:
@@ -221,7 +222,7 @@ def _is_archive(raw: str) -> bool:
 
 
 def _write_file(path: Path, page: Page) -> None:
-    if path.suffix.lower() == ".png":
+    if path.suffix.lower() not in _HTML:
         write_atomic(path, _page_png(page))
         return
     from cnncli.views.sections_html import page_html

@@ -12,6 +12,7 @@ from cnncli.cli.names import STREAM, is_special, overwritten
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.outputs import Job, Naming
 from cnncli.errors import CnncliError
+from cnncli.files.atomic import is_device
 from cnncli.files.faults import shown
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, PlacedKernels
@@ -293,7 +294,7 @@ def _is_terminal(target: str) -> bool:
 
 def _check_explanation(path: str, jobs: list[Job], kept: list[str]) -> None:
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
-    if suffix not in (".png", ".gif", ".html"):
+    if suffix not in (".png", ".gif", ".html") and not is_device(path):
         raise UsageError(
             f"--explain is {shown(path)}; expected a file that ends in .png, .gif or .html",
             "Add .png to its name.",

@@ -25,6 +25,7 @@ from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
 from cnncli.data.random_numbers import shuffled
 from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
+from cnncli.files.atomic import is_device
 from cnncli.files.faults import in_unicode, shown
 from cnncli.images.picture import with_depth
 from cnncli.images.read import read_picture
@@ -76,7 +77,7 @@ def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> 
 
 def _page(name: str, read: list[str]) -> Path:
     """The file to be written."""
-    if Path(name).suffix.lower() != ".png" or overwritten([name], read):
+    if (Path(name).suffix.lower() != ".png" and not is_device(name)) or overwritten([name], read):
         raise UsageError(
             f"--look writes {shown(name)}; expected a file that ends in .png, and that is not read",
             "Name it with -o, such as -o page.png.",

@@ -46,6 +46,15 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
         pass
 
 
+def is_device(path: str) -> bool:
+    """Whether an output is a device or a pipe, such as ``/dev/null``, which takes any bytes."""
+    try:
+        kind = os.stat(path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+
+
 @contextlib.contextmanager
 def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
     """Write a file to disk, but give it its name only if the context ends without an exception.

@@ -15,6 +15,10 @@ _WRITING = {
         "your disk quota is used up",
         "Free some space, or write to another disk with -o.",
     ),
+    errno.EEXIST: (
+        "something that is no folder has that name",
+        "Name another folder.",
+    ),
     errno.EFBIG: (
         "the file would be larger than this system allows",
         "Raise the limit (see `ulimit -f`), or write a smaller format.",

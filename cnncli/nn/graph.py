@@ -245,6 +245,7 @@ class Graph:
 
     def _fresh_name(self, layer: "Layer") -> str:
         kind = type(layer).__name__.lower()
+        kind = f"{kind}_" if kind[-1].isdigit() else kind  # relu6_1
         number = 1
         while (name := f"{self._prefix}{kind}{number}") in self.nodes or name in self.scopes:
             number += 1

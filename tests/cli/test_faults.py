@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_networks import save_gray, save_seeded
 
 from cnncli.cli.exit_codes import UsageError, carry_out
 from cnncli.errors import CnncliError
@@ -390,3 +391,31 @@ def test_faults_of_writing_in_a_batch_name_their_file(run, photo, tmp_path):
         "error: cannot write out/a",
         "error: cannot write out/b",
     ]
+
+
+DEVICES = [
+    ["convolve", "a.png", "-k", "sobel"],
+    ["featuremaps", "a.png", "-m", "net.safetensors"],
+    ["draw", "net.safetensors"],
+    ["explain", "--step", "1"],
+]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("words", DEVICES, ids=[words[0] for words in DEVICES])
+def test_devices_are_written_to_whatever_their_names(run, tmp_path, rng, words):
+    save_gray("a.png", rng, (12, 10))
+    save_seeded(tmp_path / "net.safetensors")
+    assert run(*words, "-o", "/dev/null").code == 0
+    done = run(*words, "-o", "/dev/full")
+    assert done.code in (1, 2)
+    assert "error: cannot write /dev/full: the disk is full" in done.err
+
+
+def test_a_folder_is_not_made_where_a_file_stands(run, tmp_path, rng):
+    save_gray("a.png", rng, (12, 10))
+    save_seeded(tmp_path / "net.safetensors")
+    (tmp_path / "out").write_bytes(b"mine")
+    done = run("featuremaps", "a.png", "-m", "net.safetensors", "-o", "out")
+    assert "cannot write out: something that is no folder has that name" in done.err
+    assert (tmp_path / "out").read_bytes() == b"mine"

@@ -77,7 +77,7 @@ def test_what_is_computed_along_with_what(first, then, joined):
 
 def test_a_fully_connected_layer_takes_in_norm_and_relu():
     stages, made = fused(chain(Flatten(), Linear(4), BatchNorm(), Relu6(), Linear(2)))
-    assert stages == [["flatten1"], ["linear1", "batchnorm1", "relu61"], ["linear2"]]
+    assert stages == [["flatten1"], ["linear1", "batchnorm1", "relu6_1"], ["linear2"]]
     assert made.stages["linear2"].inputs == ("linear1",)
     assert made.stages["linear1"].norm.name == "batchnorm1"
 
