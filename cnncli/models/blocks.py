@@ -44,6 +44,12 @@ def in_eights(channels: float) -> int:
     return max(_MULTIPLE, int(channels + _MULTIPLE / 2) // _MULTIPLE * _MULTIPLE)
 
 
+def kept_in_eights(channels: float) -> int:
+    """The nearest multiple of 8, but not less than nine tenths."""
+    nearest = in_eights(channels)
+    return nearest if nearest >= 0.9 * channels else nearest + _MULTIPLE
+
+
 def is_small(input_shape: tuple[int, int, int]) -> bool:
     """Whether images are too small for a stem that quarters their resolution."""
     return min(input_shape[:2]) < SMALL

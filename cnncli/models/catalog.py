@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cnncli.models.alexnet import alexnet
+from cnncli.models.densenet import densenet
 from cnncli.models.efficientnet import SCALES, efficientnet_lite
 from cnncli.models.googlenet import googlenet
 from cnncli.models.grammar import parse
 from cnncli.models.lenet import lenet5
+from cnncli.models.mobilenet import mobilenet_v2
 from cnncli.models.resnet import resnet, small_resnet
 from cnncli.models.squeezenet import squeezenet
 from cnncli.models.textcnn import textcnn
@@ -85,6 +87,8 @@ class Model:
         Of a network for texts, how many different ones are usual: then ``builder`` takes ``words``.
     of : str
         What it has outputs for: ``images``, ``texts`` or ``pixels``.
+    published : str
+        Whose names and shapes its arrays have, so that published weights fit: ``torchvision`` or ``timm``.
     """
 
     about: str
@@ -97,6 +101,7 @@ class Model:
     drops: bool = False
     words: int = 0
     of: str = "images"
+    published: str = ""
 
     def graph(
         self, input_shape: Shape, classes: int, options: Mapping[str, Value], *, seed: int, words: int = 0
@@ -148,6 +153,7 @@ def _vgg(depth: int, *, norm: bool) -> Model:
         usual=_IMAGENET,
         options=_WIDTH,
         drops=True,
+        published="torchvision",
     )
 
 
@@ -162,6 +168,7 @@ def _resnet(depth: int, *, small: bool = False, squeeze: bool = False) -> Model:
         else "He, Zhang, Ren and Sun, Deep residual learning for image recognition",
         usual=_CIFAR if small else _IMAGENET,
         options=_WIDTH,
+        published="" if small else "timm" if squeeze else "torchvision",
     )
 
 
@@ -186,6 +193,7 @@ MODELS: dict[str, Model] = {
         usual=_IMAGENET,
         options={"lrn": None, **_WIDTH},
         drops=True,
+        published="torchvision",
     ),
     **{f"vgg{depth}": _vgg(depth, norm=False) for depth in (11, 13, 16, 19)},
     **{f"vgg{depth}-bn": _vgg(depth, norm=True) for depth in (11, 13, 16, 19)},
@@ -197,6 +205,7 @@ MODELS: dict[str, Model] = {
         usual=_IMAGENET,
         options={"aux": None, **_WIDTH},
         drops=True,
+        published="torchvision",
     ),
     **{f"resnet{depth}": _resnet(depth) for depth in (18, 34, 50, 101)},
     **{f"resnet{depth}": _resnet(depth, small=True) for depth in (20, 32, 56)},
@@ -211,9 +220,32 @@ MODELS: dict[str, Model] = {
             usual=_IMAGENET,
             options=_WIDTH,
             drops=True,
+            published="torchvision",
         )
         for version in ("1.0", "1.1")
     },
+    **{
+        f"densenet{depth}": Model(
+            f"{depth} layers, each of which reads the maps of all before it in its block",
+            builder=partial(densenet, depth=depth),
+            year=2016,
+            paper="Huang, Liu, van der Maaten and Weinberger, Densely connected convolutional networks",
+            usual=_IMAGENET,
+            options=_WIDTH,
+            published="torchvision",
+        )
+        for depth in (121, 169, 201)
+    },
+    "mobilenet-v2": Model(
+        "inverted residuals with linear bottlenecks, for phones",
+        builder=mobilenet_v2,
+        year=2018,
+        paper="Sandler et al., MobileNetV2: inverted residuals and linear bottlenecks",
+        usual=_IMAGENET,
+        options=_WIDTH,
+        drops=True,
+        published="torchvision",
+    ),
     "textcnn": Model(
         "for texts: windows of 3, 4 and 5 words; channels: vectors tuned, static or both; dim: of a vector",
         builder=textcnn,
@@ -242,6 +274,7 @@ MODELS: dict[str, Model] = {
             paper="Tan and Le, EfficientNet: rethinking model scaling for convolutional neural networks",
             usual=((scale.size, scale.size, 3), 1000),
             drops=True,
+            published="timm",
         )
         for number, scale in enumerate(SCALES)
     },

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from cnncli.models.blocks import in_eights
+from cnncli.models.blocks import kept_in_eights
 from cnncli.nn import Add, BatchNorm, Conv, Dropout, GlobalAvgPool, Graph, Linear, Relu6
 
 
@@ -70,7 +70,8 @@ def efficientnet_lite(
         blocks = stage.blocks if place in (0, last) else math.ceil(stage.blocks * scale.depth)
         for block in range(blocks):
             here = stage._replace(
-                stride=stage.stride if block == 0 else 1, channels=_rounded(stage.channels * scale.width)
+                stride=stage.stride if block == 0 else 1,
+                channels=kept_in_eights(stage.channels * scale.width),
             )
             with graph.scope(f"blocks.{place}.{block}", kind="InvertedResidual"):
                 _block(graph, here)
@@ -95,9 +96,3 @@ def _block(graph: Graph, stage: Stage) -> None:
         end = graph.add(narrow, _Norm(), names=("conv_pwl", "bn3"))
     if stage.stride == 1 and before == stage.channels:
         graph.add(Add(), name="add", inputs=(end, start))
-
-
-def _rounded(channels: float) -> int:
-    """The nearest multiple of 8, but not less than nine tenths."""
-    nearest = in_eights(channels)
-    return nearest if nearest >= 0.9 * channels else nearest + 8

@@ -1,5 +1,7 @@
 """The networks of `cnncli.models` in PyTorch, written from the papers; names are those of state dicts."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -221,3 +223,91 @@ def vgg(classes, stages, *, norm):
 def squeezed(channels):
     """A sixteenth, to the nearest multiple of 8."""
     return max(8, round(channels / 128) * 8)
+
+
+class Inverted(nn.Module):
+    """An inverted residual with ReLU6."""
+
+    def __init__(self, c, k, *, expansion, stride):
+        super().__init__()
+        wide, self.adds = c * expansion, stride == 1 and c == k
+        steps = [Six(c, wide, 1)] if expansion > 1 else []
+        steps += [Six(wide, wide, 3, stride=stride, padding=1, groups=wide), *conv_bn(wide, k, 1)]
+        self.conv = nn.Sequential(*steps)
+
+    def forward(self, x):
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+class Six(nn.Sequential):
+    """Convolution, batch norm, ReLU6."""
+
+    def __init__(self, c, k, size, **settings):
+        super().__init__(*conv_bn(c, k, size, **settings))
+
+    def forward(self, x):
+        return functional.relu6(super().forward(x))
+
+
+class MobileNetV2(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.features = nn.Sequential(
+            Six(3, 32, 3, stride=2, padding=1), Inverted(32, 16, expansion=1, stride=1)
+        )
+        c = 16
+        for k, strides in (
+            (24, (2, 1)),
+            (32, (2, 1, 1)),
+            (64, (2, 1, 1, 1)),
+            (96, (1, 1, 1)),
+            (160, (2, 1, 1)),
+        ):
+            for stride in strides:
+                self.features.append(Inverted(c, k, expansion=6, stride=stride))
+                c = k
+        self.features.append(Inverted(160, 320, expansion=6, stride=1)).append(Six(320, 1280, 1))
+        self.classifier = nn.Sequential(drop(), nn.Linear(1280, classes))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class Dense(nn.Module):
+    """A dense layer of 32 maps."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(c), nn.Conv2d(c, 128, 1, bias=False)
+        self.norm2, self.conv2 = nn.BatchNorm2d(128), nn.Conv2d(128, 32, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        new = self.conv1(functional.relu(self.norm1(x)))
+        return torch.cat([x, self.conv2(functional.relu(self.norm2(new)))], 1)
+
+
+class DenseNet(nn.Module):
+    def __init__(self, classes, blocks):
+        super().__init__()
+        conv, norm = conv_bn(3, 64, 7, stride=2, padding=3)
+        self.features, c = nn.ModuleDict({"conv0": conv, "norm0": norm}), 64
+        for block, layers in enumerate(blocks, 1):
+            dense = {f"denselayer{at + 1}": Dense(c + 32 * at) for at in range(layers)}
+            self.features[f"denseblock{block}"] = nn.Sequential(OrderedDict(dense))
+            c += 32 * layers
+            if block < len(blocks):
+                halved = {"norm": nn.BatchNorm2d(c), "conv": nn.Conv2d(c, c // 2, 1, bias=False)}
+                self.features[f"transition{block}"] = nn.ModuleDict(halved)
+                c //= 2
+        self.features["norm5"], self.classifier = nn.BatchNorm2d(c), nn.Linear(c, classes)
+
+    def forward(self, x):
+        layers = self.features
+        x = functional.relu(layers["norm0"](layers["conv0"](x)))
+        x = functional.max_pool2d(x, 3, 2, 1)
+        for block in range(1, 5):
+            x = layers[f"denseblock{block}"](x)
+            if block < 4:
+                between = layers[f"transition{block}"]
+                x = functional.avg_pool2d(between["conv"](functional.relu(between["norm"](x))), 2)
+        return self.classifier(functional.relu(layers["norm5"](x)).mean((2, 3)))

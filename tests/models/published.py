@@ -19,6 +19,8 @@ OURS = {
     "tv/googlenet(noaux)": ("googlenet", *PHOTOGRAPH),
     **{f"tv/resnet{n}": (f"resnet{n}", *PHOTOGRAPH) for n in (18, 34, 50, 101)},
     **{f"tv/squeezenet{n}_{m}": (f"squeezenet{n}.{m}", *PHOTOGRAPH) for n, m in ((1, 0), (1, 1))},
+    **{f"tv/densenet{n}": (f"densenet{n}", *PHOTOGRAPH) for n in (121, 169, 201)},
+    "tv/mobilenet_v2": ("mobilenet-v2", *PHOTOGRAPH),
     **{f"timm/seresnet{n}": (f"seresnet{n}", *PHOTOGRAPH) for n in (18, 34, 50)},
     **{f"cifar resnet{n} (opt A)": (f"resnet{n}", (32, 32, 3), 10) for n in (20, 32, 56)},
     "lenet5 28x28 pad2": ("lenet5", (28, 28, 1), 10),

@@ -22,6 +22,8 @@ CASES = {
     "vgg16-bn": (64, lambda: peers.vgg(CLASSES, (2, 2, 3, 3, 3), norm=True)),
     "googlenet:aux": (96, lambda: peers.GoogLeNet(CLASSES)),
     "squeezenet1.1": (64, lambda: peers.SqueezeNet(CLASSES)),
+    "densenet121": (64, lambda: peers.DenseNet(CLASSES, (6, 12, 24, 16))),
+    "mobilenet-v2": (64, lambda: peers.MobileNetV2(CLASSES)),
     "resnet18": (32, lambda: peers.ResNet(CLASSES, STAGES, (2, 2, 2, 2), small=True)),
     "resnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True)),
     "seresnet50": (64, lambda: peers.ResNet(CLASSES, STAGES, (3, 4, 6, 3), bottleneck=True, squeeze=True)),

@@ -1,6 +1,7 @@
 """Weights from elsewhere: names, shapes, classes and preprocessing become a checkpoint, or are refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -141,6 +142,16 @@ def test_vgg_of_timm_has_its_layers_as_convolutions(saved):
     same(load_weights(saved(held), "vgg11:width=0.05").checkpoint.arrays, ours)
 
 
+def test_densenet_was_published_with_dots_in_names(saved):
+    """As torchvision.models.densenet reads densenet121-a639ec97.pth."""
+    name = "densenet121:width=0.05"
+    ours = arrays_of(name)
+    held = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", each): ours[each] for each in ours}
+    assert "features.denseblock4.denselayer16.norm.2.running_var" in held
+    assert "features.transition1.norm.weight" in held
+    same(load_weights(saved(held), name).checkpoint.arrays, ours)
+
+
 # What is no such file
 
 
@@ -233,6 +244,8 @@ HALVES = ((0.5,) * 3, (0.5,) * 3)
     [
         ("resnet50", "resnet50-0676ba61.safetensors", (224, 256, "bilinear", *IMAGENET)),
         ("resnet50", "resnet50-11ad3fa6.safetensors", (224, 232, "bilinear", *IMAGENET)),
+        ("mobilenet-v2", "mobilenet_v2-b0353104.safetensors", (224, 256, "bilinear", *IMAGENET)),
+        ("mobilenet-v2", "mobilenet_v2-7ebf99e0.safetensors", (224, 232, "bilinear", *IMAGENET)),
         ("resnet101", "resnet101-cd907fc2.safetensors", (224, 232, "bilinear", *IMAGENET)),
         ("vgg16-bn", "w.safetensors", (224, 256, "bilinear", *IMAGENET)),
         ("googlenet:aux", "w.safetensors", (224, 256, "bilinear", *HALVES)),

@@ -1,5 +1,6 @@
 """Names of arrays from elsewhere, brought to those of our networks."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _COUNTER = "num_batches_tracked"  # of batch norms with a cumulative mean, which
 _AUXILIARY = tuple(f"{head}." for head in HEADS.values())
 #: timm's VGG has its fully connected layers as convolutions over whole maps.
 _VGG = {"pre_logits.fc1.": "classifier.0.", "pre_logits.fc2.": "classifier.3.", "head.fc.": "classifier.6."}
+#: torchvision's DenseNet was published when names of modules had dots: ``norm.1`` of what is ``norm1`` now.
+_DENSE = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.([12]\.)")
 _LEGACY = ("layer0.conv1.weight", "se_module.")  # in names of timm's legacy_seresnet
 
 
@@ -48,7 +51,7 @@ def _renamed(name: str) -> str:
     for theirs, our in _VGG.items():
         if name.startswith(theirs):
             return our + name.removeprefix(theirs)
-    return name
+    return _DENSE.sub(r"\1\2", name)
 
 
 def _flattened(name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -62,18 +62,15 @@ class Choices:
 _TORCHVISION = Published("torchvision", 224, *IMAGENET, short=256)
 _V2 = replace(_TORCHVISION, source="torchvision (IMAGENET1K_V2)", short=232)
 #: Files of torchvision's second recipe, by the digits that are part of their names.
-_V2_FILES = ("11ad3fa6", "cd907fc2")  # resnet50, resnet101
+_V2_FILES = ("11ad3fa6", "cd907fc2", "7ebf99e0")  # resnet50, resnet101, mobilenet_v2
 _TIMM = Published("timm", 224, *IMAGENET, crop_pct=CROP_PCT, interpolation="bicubic")
 _LITE = replace(_TIMM, mean=HALVES[0], std=HALVES[1])
-#: By the name of a model without its options.
-_PUBLISHED = {
-    **dict.fromkeys(("alexnet", "resnet18", "resnet34", "resnet50", "resnet101"), _TORCHVISION),
-    **dict.fromkeys(("squeezenet1.0", "squeezenet1.1"), _TORCHVISION),
-    **{f"vgg{depth}{norm}": _TORCHVISION for depth in (11, 13, 16, 19) for norm in ("", "-bn")},
+_OF = {"torchvision": _TORCHVISION, "timm": _TIMM}
+#: By the name of a model without its options, where it is not as others of its package.
+_APART = {
     # Its published weights come from TensorFlow: with them transform_input is on, which takes the mean and
     # deviation of ImageNet back and puts these in their place.
     "googlenet": replace(_TORCHVISION, source="torchvision (transform_input)", mean=HALVES[0], std=HALVES[1]),
-    **{f"seresnet{depth}": _TIMM for depth in (18, 34, 50)},
     "efficientnet-lite0": _LITE,
     "efficientnet-lite1": replace(_LITE, crop=240, crop_pct=0.882),
     "efficientnet-lite2": replace(_LITE, crop=260, crop_pct=0.89),
@@ -95,8 +92,8 @@ def published(model: str, file: str, channels: int) -> Published:
         Of its pictures: means and deviations are published for colour.
     """
     name = model.partition(":")[0]
-    usual = MODELS[name].usual[0][0] if name in MODELS else 0
-    found = _PUBLISHED.get(name, Published("", usual))
+    usual, package = (MODELS[name].usual[0][0], MODELS[name].published) if name in MODELS else (0, "")
+    found = _APART.get(name) or _OF.get(package) or Published("", usual)
     if found is _TORCHVISION and any(digits in file for digits in _V2_FILES):
         found = _V2
     return found if channels == len(found.mean) else replace(found, mean=(), std=())
