@@ -34,7 +34,7 @@ def main() -> int:
         everything = itertools.chain(
             filters.cases(threads),
             commands.cases(Path(folder), launcher, photographs=photographs),
-            networks.cases(threads, launcher),
+            networks.cases(Path(folder), launcher, threads),
             cold.cases(Path(folder), launcher),
             searching.cases(threads),
         )

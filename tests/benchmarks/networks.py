@@ -93,15 +93,17 @@ WORKS = {
 FASTER, LESS = Goal(1.2), Goal(1)
 
 
-def cases(threads: int, launcher: Launcher) -> Iterator[Case]:
+def cases(folder: Path, launcher: Launcher, threads: int) -> Iterator[Case]:
     """All rows about networks.
 
     Parameters
     ----------
-    threads : int
-        Of every side.
+    folder : Path
+        For models of ONNX Runtime whose memory is measured.
     launcher : Launcher
         Runs the processes whose memory is measured.
+    threads : int
+        Of every side.
     """
     for name, work in WORKS.items():
         if work.training is None:
@@ -109,14 +111,14 @@ def cases(threads: int, launcher: Launcher) -> Iterator[Case]:
         row, goal = f"{name}, batch {work.batch}", Goal(work.training)
         step = functools.partial(_training, work, threads)
         yield Case(TRAINING, row, "step", goal, step, images=work.batch)
-        memory = functools.partial(_memory, TRAINING, name, threads, launcher)
+        memory = functools.partial(_memory, TRAINING, name, threads, launcher, folder)
         yield Case(TRAINING, row, "peak memory", LESS, memory, clock="memory")
     for name, work in WORKS.items():
         for variant, count in (("one image", 1), ("a batch", work.batch)):
             prepare = functools.partial(_inference, work, count, threads)
             yield Case(INFERENCE, f"{name}, batch {work.batch}", variant, FASTER, prepare, images=count)
         if work.training is None:
-            memory = functools.partial(_memory, INFERENCE, name, threads, launcher)
+            memory = functools.partial(_memory, INFERENCE, name, threads, launcher, folder)
             yield Case(INFERENCE, f"{name}, batch {work.batch}", "peak memory", LESS, memory, clock="memory")
 
 
@@ -221,13 +223,26 @@ def torch_inference(torch: Any, module: Any, images: Floats, layout: str) -> Cal
     return infer
 
 
-def _memory(group: str, name: str, threads: int, launcher: Launcher) -> Contest:
+def _memory(group: str, name: str, threads: int, launcher: Launcher, folder: Path) -> Contest:
     """Whole processes that make three steps each: what they hold at most, the interpreter and imports too."""
 
-    def process(side: str) -> Callable[[], Cost]:
-        words = [sys.executable, "-m", "tests.benchmarks.steps", group, side, name, str(threads)]
-        return lambda: launcher.cost(words, cwd=ROOT)
+    def process(module: str, *words: object) -> Callable[[], Cost]:
+        argv = [sys.executable, "-m", f"tests.benchmarks.{module}", *map(str, words)]
+        return lambda: launcher.cost(argv, cwd=ROOT)
 
-    if peers.torch() is None:
-        return Contest(process("cnncli"), {}, missing=("PyTorch",))
-    return Contest(process("cnncli"), {peer: process(peer) for peer in LAYOUTS})
+    def steps(side: str) -> Callable[[], Cost]:
+        return process("steps", group, side, name, threads)
+
+    torch = peers.torch()
+    entrants = {peer: steps(peer) for peer in LAYOUTS} if torch else {}
+    missing = [] if torch else ["PyTorch"]
+    if group == INFERENCE:
+        work = WORKS[name]
+        model = twins.onnx_twin(work.network())
+        if model is None:
+            missing.append("ONNX Runtime")
+        else:
+            file = folder / "network.onnx"  # one at a time: those of photographs have up to 550 MB
+            file.write_bytes(model)
+            entrants["ONNX Runtime"] = process("onnx_steps", file, threads, work.batch, *work.shape)
+    return Contest(steps("cnncli"), entrants, missing=tuple(missing))

@@ -90,8 +90,11 @@ def onnx() -> Any:
     return onnx
 
 
-def onnxruntime(model: bytes | None, threads: int) -> Callable[[Any], Any] | None:
-    """From images (N, C, H, W) to outputs, by ONNX Runtime; None where it or the model is missing."""
+def onnxruntime(model: bytes | str | None, threads: int) -> Callable[[Any], Any] | None:
+    """From images (N, C, H, W) to outputs, by ONNX Runtime; None where it or the model is missing.
+
+    A model is its bytes, or the path of its file.
+    """
     try:
         import onnxruntime
     except ImportError:

@@ -20,6 +20,7 @@ from cnncli.data.holdout import TEST_DRAW, TEST_SHARE, choose_held_out
 from cnncli.data.load import load_dataset
 from cnncli.models.textcnn import MAPS, MAX_NORM, WINDOWS
 from cnncli.training.evaluation import evaluate
+from cnncli.training.loading import Execution
 from cnncli.training.options import TrainOptions
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.session import Session, begin
@@ -184,8 +185,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for cut in range(given.cuts):
             options = TrainOptions(dataset=table_of(cut, Path(folder)), seed=cut)
-            session = begin(options, dry=True, output=f"{folder}/run", threads=given.threads)
-            session.save = lambda state, ended: None  # type: ignore[method-assign]
+            session = begin(
+                options, dry=True, output=f"{folder}/run", execution=Execution(threads=given.threads)
+            )
             session.trainer._save = lambda state, ended: None
             accuracy, seconds = our_run(session)
             print(f"cut {cut}  cnncli   {accuracy:.2%}  {seconds:.1f} s", flush=True)
