@@ -5,6 +5,7 @@ anything is timed, they must agree: in the loss and every gradient of a first st
 """
 
 import functools
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import Fields
 from cnncli.models.choice import build
 from cnncli.nn import SGD, Graph, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
+from cnncli.nn.exchange import as_dict, from_dict
 
 from . import peers, twins
 from .model import Case, Contest, Cost, Goal
@@ -46,7 +49,7 @@ class Work:
     batch : int
         Images of a step.
     training : float or None
-        The goal of a training step; None where only inference is measured.
+        The goal of a training step; None where it is measured with another batch.
     classes : int
         Outputs.
     """
@@ -58,8 +61,12 @@ class Work:
     classes: int = CLASSES
 
     def graph(self) -> Graph:
-        """The layers."""
-        return build(self.model, self.shape, self.classes)
+        """The layers; nothing is dropped, as every side draws its own random numbers for that."""
+        layout = json.loads(json.dumps(as_dict(build(self.model, self.shape, self.classes))))
+        for layer in layout["layers"]:
+            if layer["kind"] == "dropout":
+                layer["rate"] = 0.0
+        return from_dict(Fields(layout))
 
     def network(self) -> Network:
         """The network with the weights that all start from."""
@@ -78,7 +85,7 @@ WORKS = {
     "VGG-small with BN": Work("vgg-small", (32, 32, 3), 128, 1.3),
     "ResNet-18 at 224": Work("resnet18", (224, 224, 3), 16, 1.2),
     **{
-        name: Work(model, (224, 224, 3), 8, classes=1000)
+        name: Work(model, (224, 224, 3), 8, None if model == "resnet18" else 1.2, classes=1000)
         for name, model in {
             "AlexNet": "alexnet",
             "VGG-16": "vgg16",
@@ -117,9 +124,8 @@ def cases(folder: Path, launcher: Launcher, threads: int) -> Iterator[Case]:
         for variant, count in (("one image", 1), ("a batch", work.batch)):
             prepare = functools.partial(_inference, work, count, threads)
             yield Case(INFERENCE, f"{name}, batch {work.batch}", variant, FASTER, prepare, images=count)
-        if work.training is None:
-            memory = functools.partial(_memory, INFERENCE, name, threads, launcher, folder)
-            yield Case(INFERENCE, f"{name}, batch {work.batch}", "peak memory", LESS, memory, clock="memory")
+        memory = functools.partial(_memory, INFERENCE, name, threads, launcher, folder)
+        yield Case(INFERENCE, f"{name}, batch {work.batch}", "peak memory", LESS, memory, clock="memory")
 
 
 def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
