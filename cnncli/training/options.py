@@ -53,7 +53,7 @@ class TrainOptions:
     batch_size : int or None
         Images of a step. None: by the number of images, 8 to 64.
     lr : float or None
-        Highest learning rate. None: what suits the optimiser and the batch.
+        Highest learning rate. None: what suits the optimiser, the batch and the network.
     opt, sched : str
         ``sgd``, ``adam``, ``adamw`` or ``rmsprop``; as `parse_schedule` takes it.
     weight_decay : float or None

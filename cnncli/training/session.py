@@ -34,6 +34,7 @@ from cnncli.training.loading import USUAL, Execution, is_known, list_as_written,
 from cnncli.training.loop import Trainer, TrainingInputs
 from cnncli.training.moved_paths import as_given
 from cnncli.training.options import TrainOptions
+from cnncli.training.rates import suited
 from cnncli.training.recording import Recorder, check_recorded
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
@@ -224,6 +225,9 @@ def begin(
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
     notes = made.notes
+    if options.lr is None:
+        settled, said = suited(settled, graph)
+        notes += said
     if start:
         notes += (*_transferred(network, start, task), *assumed)
     notes += made.load_vectors(network, start)

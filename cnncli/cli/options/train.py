@@ -49,7 +49,7 @@ class Settings:
         "--batch-size", "-b", help="Images per step.  [default: 8 to 64, by their number]", metavar="N"
     )
     lr: float | None = option(
-        "--lr", help="Highest learning rate.  [default: by the optimiser and the batch size]", metavar="RATE"
+        "--lr", help="Highest learning rate.  [default: by optimiser, batch size and network]", metavar="RATE"
     )
     opt: str | None = option(
         "--opt", help="Optimiser: adamw, adam, sgd or rmsprop.  [default: adamw]", metavar="NAME"
