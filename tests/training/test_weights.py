@@ -152,6 +152,23 @@ def test_densenet_was_published_with_dots_in_names(saved):
     same(load_weights(saved(held), name).checkpoint.arrays, ours)
 
 
+@pytest.mark.parametrize("name", [NARROW, "googlenet:width=0.05", "densenet121:width=0.05"])
+def test_networks_for_small_images_have_another_stem(name, saved):
+    path = saved(Network(build(name, (48, 48, 3), 3), seed=1).export())
+    with pytest.raises(CnncliError, match=r"is of .* for images with a side below 64 pixels, but") as fault:
+        load_weights(path, name)
+    assert fault.value.hint.startswith("Say --crop 32, ")
+    found = load_weights(path, name, choices=Choices(crop=32)).checkpoint
+    assert found.preprocessing.shape == (32, 32, 3)
+
+
+def test_what_train_cannot_be_told_is_said_to_weights(saved):
+    path = saved(arrays_of("lenet5"))
+    with pytest.raises(CnncliError, match="expected --mean and --std") as fault:
+        starting_point(str(path), "lenet5")
+    assert "for --init to cnncli weights" in fault.value.hint
+
+
 # What is no such file
 
 

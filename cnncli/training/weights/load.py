@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
+from cnncli.models.architecture import Architecture
+from cnncli.models.blocks import SMALL
 from cnncli.models.choice import architecture
 from cnncli.nn.graph import INPUT, Graph
 from cnncli.tasks.classification import Classification
@@ -15,12 +17,13 @@ from cnncli.training.weights import names
 from cnncli.training.weights.classes import Classes
 from cnncli.training.weights.compare import difference, fitting, head_of, misfit, shapes_of
 from cnncli.training.weights.config import Config, read_config
-from cnncli.training.weights.pixels import Choices, preprocessing, published, sentence
+from cnncli.training.weights.pixels import FOR_INIT, Choices, preprocessing, published, sentence
 
 _FILE, _CONFIG = "model.safetensors", "config.json"
 _PICKLED = (".bin", ".pth", ".pt")
 _SOME_PICTURE = (224, 224, 3)
 _USUAL_CLASSES = 1000
+_SMALL_SIDE = 32  # pixels
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,12 @@ def load_weights(
     wanted = shapes_of(plan.graph())
     fitted = names.without_auxiliary(arrays, wanted)
     if why := difference(fitted, wanted):
+        if plan.layers is None and _fits_small(plan, fitted):
+            raise CnncliError(
+                f"{shown(file)} is of {plan.name} for images with a side below {SMALL} pixels, but "
+                f"{'x'.join(map(str, pictures.size))} are cut out; expected --crop with their side",
+                f"Say --crop {_SMALL_SIDE}, or what they were trained on ({FOR_INIT}).",
+            )
         raise misfit(shown(file), plan.name, fitted, why)
     classes = _checked(classes, config, plan.classes)
     checkpoint = Checkpoint(
@@ -101,6 +110,15 @@ def load_weights(
     )
     notes = _notes(checkpoint, "" if config else known.source, choices, less=len(fitted) < len(arrays))
     return Weights(checkpoint, tuple(notes))
+
+
+def _fits_small(plan: Architecture, arrays: names.Arrays) -> bool:
+    """Whether arrays are those of the same network for small images, whose stem is another."""
+    try:
+        small = architecture(plan.name, (_SMALL_SIDE, _SMALL_SIDE, plan.input_shape[2]), plan.classes)
+    except OptionError:
+        return False
+    return not difference(arrays, shapes_of(small.graph()))
 
 
 def _notes(checkpoint: Checkpoint, assumed: str, choices: Choices | None, *, less: bool) -> Iterator[str]:

@@ -13,6 +13,8 @@ Floats = tuple[float, ...]
 IMAGENET: tuple[Floats, Floats] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALVES: tuple[Floats, Floats] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CROP_PCT = 0.875  # of timm where nothing else is said
+#: Where options about pictures are said for weights that ``train`` starts from, as it has none of them.
+FOR_INIT = "for --init to cnncli weights, which writes a checkpoint"
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def preprocessing(known: Published, choices: Choices, channels: int, model: str)
         raise OptionError(
             f"how pictures of {channels} channels are prepared for weights of {model} is not known; "
             f"expected {lacking}",
-            f"Give {lacking} as in training, in units of full scale: --mean 0.5 --std 0.25.",
+            f"Give {lacking} as in training, in units of full scale: --mean 0.5 --std 0.25 ({FOR_INIT}).",
         )
     short = choices.resize or known.short_side(crop)
     if not crop <= short <= LARGEST_SIDE:
