@@ -165,8 +165,8 @@ def _legend(measured: "Measured") -> list[str]:
     pointing = f"pointing: not measured: {without}"
     if not without:
         pointing = (
-            f"pointing (higher is better): share of {count:,} classes with boxes whose heatmap is highest in "
-            f"one of them, or at most {TOLERANCE:.0%} of the longer side beside it"
+            f"pointing (higher is better): share of the classes in an image ({count:,} in all) whose heatmap "
+            f"is highest on an object of theirs, or at most {TOLERANCE:.0%} of the longer side beside it"
         )
     return [
         f"insertion (higher is better), deletion (lower): area under the probability of the class while "

@@ -1,7 +1,7 @@
 """The images on which attributions are measured: a seeded choice of a data set's, or of a folder's."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,27 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli.evaluate_choice import choose
+from cnncli.cli.explained_boxes import AnnotatedFiles, boxes_of, known_labels, moved
 from cnncli.cli.names import find_inputs
 from cnncli.cli.options.evaluate import Settings
 from cnncli.cli.trained import Trained
 from cnncli.data.annotations import describes_objects
 from cnncli.data.assemble import LoadOptions
-from cnncli.data.classes import class_name
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.layout import Layout
 from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Skipped, Split
-from cnncli.data.objects import Objects
-from cnncli.data.prepare import read_file, read_prepared
+from cnncli.data.prepare import InputSpec, as_input, read_file, read_prepared
 from cnncli.data.random_numbers import shuffled
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.images.formats import READ_SUFFIXES
+from cnncli.images.picture import Picture
 from cnncli.records import replace
 
-Boxes = Mapping[int, NDArray[np.float64]]
 Pixels = NDArray[np.uint8]
-_SCENES = ("digit-scenes", "digit_scenes")
+_NAMED = 5  # annotations left out, that warnings name
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +44,13 @@ class ExplainedImage:
     read : callable
         Gives its pixels (H, W, C) as the network takes them.
     boxes : mapping of int to ndarray, shape (M, 4)
-        By the network's classes x, y, width and height of objects, in these pixels.
+        By the network's classes x, y, width and height of objects, in these pixels; of masks each pixel.
     """
 
     name: str
     number: int
     read: Callable[[], Pixels]
-    boxes: Boxes
+    boxes: Mapping[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,29 +101,12 @@ def explained_images(
     CnncliError
         Where the data cannot be read, or have none.
     """
-    paths = _pictures(settings.dataset)
-    if paths:
+    path = Path(settings.dataset)
+    if describes_objects(path):
+        return _of_annotations(settings, trained, path, count=count, seed=seed)
+    if paths := _pictures(settings.dataset):
         return _of_folder(settings, trained, paths, count=count, seed=seed)
-    found = _loaded(settings, trained, threads=threads)
-    choice = choose(found, trained, source=settings.dataset, split=settings.split)
-    splits = found.train, found.val, found.test
-    places = [
-        (split, int(place)) for split, chosen in zip(splits, choice.places, strict=True) for place in chosen
-    ]
-    numbers = _drawn(len(places), count, seed)
-    labels, without = _known_labels(found, trained)
-    return ExplainedImages(
-        name=found.name,
-        provenance=found.provenance,
-        split=choice.split,
-        reason=choice.reason,
-        among=len(places),
-        images=tuple(_of_split(*places[number], number, labels) for number in numbers),
-        without_boxes=without,
-        warnings=(*found.warnings, *choice.warnings),
-        skipped=found.skipped,
-        files=found.files,
-    )
+    return _of_dataset(settings, trained, count=count, seed=seed, threads=threads)
 
 
 def _drawn(among: int, count: int, seed: int) -> list[int]:
@@ -133,7 +115,7 @@ def _drawn(among: int, count: int, seed: int) -> list[int]:
 
 def _pictures(source: str) -> list[str]:
     """The images that lie in a folder itself, which is no data set of classes then."""
-    if not os.path.isdir(source) or describes_objects(Path(source)):  # noqa: PTH112
+    if not os.path.isdir(source):  # noqa: PTH112
         return []
     found, _ = find_inputs([source], recursive=False, files_from=None, null=False, suffixes=READ_SUFFIXES)
     return [each.path for each in found]
@@ -171,15 +153,71 @@ def _of_folder(
     )
 
 
+def _of_annotations(
+    settings: Settings, trained: Trained, path: Path, *, count: int, seed: int
+) -> ExplainedImages:
+    """Images that annotations name: only those that are chosen are read."""
+    files = AnnotatedFiles(path, settings.split)
+    name = path.resolve().name
+    labels, without = known_labels(files.targets, trained.task.outputs, name)
+    spec = replace(trained.input_spec, digits=False)  # digits that are cut out leave their boxes behind
+
+    def image(number: int) -> ExplainedImage:
+        def read() -> Pixels:
+            file = files.path(number)
+            return read_prepared(read_file(file), spec, name=str(file)).pixels
+
+        boxes = files.boxes(number, labels, spec)
+        return ExplainedImage(in_unicode(files.name(number)), number, read, boxes)
+
+    return ExplainedImages(
+        name=name,
+        provenance=f"{len(files):,} images with {files.form} annotations of {settings.dataset}",
+        split=settings.split,
+        reason="the images that are annotated",
+        among=len(files),
+        images=tuple(map(image, _drawn(len(files), count, seed))),
+        without_boxes=without,
+        warnings=tuple(f"left out: {each.sentence}" for each in files.skipped[:_NAMED]),
+        files=(path,) if path.is_file() else (),
+    )
+
+
+def _of_dataset(
+    settings: Settings, trained: Trained, *, count: int, seed: int, threads: int
+) -> ExplainedImages:
+    """Images of the split that the network is evaluated on."""
+    found = _loaded(settings, trained, threads=threads)
+    choice = choose(found, trained, source=settings.dataset, split=settings.split)
+    splits = found.train, found.val, found.test
+    places = [
+        (split, int(place)) for split, chosen in zip(splits, choice.places, strict=True) for place in chosen
+    ]
+    labels, without = known_labels(found.targets, trained.task.outputs, in_unicode(found.name))
+    return ExplainedImages(
+        name=found.name,
+        provenance=found.provenance,
+        split=choice.split,
+        reason=choice.reason,
+        among=len(places),
+        images=tuple(
+            _of_split(*places[number], number, labels, trained.input_spec)
+            for number in _drawn(len(places), count, seed)
+        ),
+        without_boxes=without,
+        warnings=(*found.warnings, *choice.warnings),
+        skipped=found.skipped,
+        files=found.files,
+    )
+
+
 def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
-    """The data set as the network takes its images, nothing held out, with boxes where it has some."""
-    spec, boxed = trained.input_spec, settings.dataset.strip().lower() in _SCENES
-    if boxed or describes_objects(Path(settings.dataset)):
-        spec = replace(spec, digits=False)  # digits that are cut out and centred leave their boxes
+    """The data set as the network takes its images, nothing held out; scenes are made at their usual size."""
+    scenes = settings.dataset.strip().lower().replace("_", "-") == "digit-scenes"
     return load_dataset(
         settings.dataset,
         LoadOptions(
-            image_options=ImageOptions(input_spec=spec),
+            image_options=ImageOptions(input_spec=None if scenes else trained.input_spec),
             offline=settings.offline,
             threads=threads,
             for_training=False,
@@ -190,44 +228,24 @@ def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
                 text_column=settings.text_column,
             ),
             whole=True,
-            task="detect" if boxed else None,
         ),
     )
 
 
-def _known_labels(found: Dataset, trained: Trained) -> tuple[dict[int, int], str]:
-    """The network's class for each class of boxes that it knows; or why there are none."""
-    targets = found.targets
-    if not isinstance(targets, Objects):
-        return {}, f"{in_unicode(found.name)} has no boxes"
-    known = {class_name(name): number for number, name in enumerate(trained.task.outputs)}
-    labels = {
-        label: known[class_name(name)]
-        for label, name in enumerate(targets.classes)
-        if class_name(name) in known
-    }
-    return labels, "" if labels else "the network knows none of the classes of the boxes"
+def _of_split(
+    split: Split, place: int, number: int, labels: dict[int, int], spec: InputSpec
+) -> ExplainedImage:
+    """An image of a split, brought to the network's input where it is not yet."""
+    height, width, _ = split.shape
+    same = split.shape == spec.shape
 
-
-def _of_split(split: Split, place: int, number: int, labels: Mapping[int, int]) -> ExplainedImage:
     def read() -> Pixels:
         out: Pixels = np.empty((1, *split.shape), np.uint8)
         split.read(np.array([place], np.intp), out)
-        return out.reshape(split.shape)
+        pixels = out.reshape(split.shape)
+        return pixels if same else as_input(Picture((pixels,)), spec.shape, spec.fit, spec.resize)
 
-    return ExplainedImage(split.name(place), number, read, dict(_boxes(split, place, labels)))
-
-
-def _boxes(split: Split, place: int, labels: Mapping[int, int]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """The boxes of an image, cut at its edges, by the network's classes."""
-    objects = split.targets
-    if not labels or not isinstance(objects, Objects):
-        return
-    here = objects.take(np.array([place], np.intp))
-    height, width = split.shape[:2]
-    low = np.maximum(here.boxes[:, :2], 0)
-    high = np.minimum(here.boxes[:, :2] + here.boxes[:, 2:], (width, height))
-    seen = (high > low).all(axis=1)
-    for label in sorted(set(here.labels[seen].tolist()) & labels.keys()):
-        of_label = seen & (here.labels == label)
-        yield labels[label], np.concatenate([low, high - low], axis=1)[of_label]
+    boxes = boxes_of(split.targets, place, labels)
+    return ExplainedImage(
+        split.name(place), number, read, boxes if same else moved(boxes, spec, width, height)
+    )

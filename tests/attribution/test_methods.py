@@ -54,6 +54,54 @@ def test_a_heatmap_is_signed_and_as_large_as_the_image(name, plans, x):
     assert np.abs(other.heatmap - found.heatmap).max() > 1e-3
 
 
+@pytest.fixture(scope="module")
+def by_pixel():
+    """Plans of a network whose output is a weighted sum of rectified pixels; the weights; an image."""
+    random = np.random.default_rng(3)
+    graph = Graph((SIDE, SIDE, 1))
+    graph.add(Conv(1, 1), Relu(), Flatten(), Linear(2))
+    network = Network(graph, seed=0)
+    weight = random.standard_normal((2, SIDE * SIDE)).astype(np.float32)
+    network.load(
+        {
+            "conv1.weight": np.ones_like(network.array("conv1.weight")),
+            "conv1.bias": np.zeros(1, np.float32),
+            "linear1.weight": weight,
+            "linear1.bias": np.zeros(2, np.float32),
+        }
+    )
+    x = random.standard_normal((SIDE, SIDE, 1)).astype(np.float32)
+    return Plans(network, threads=1), weight[1].reshape(SIDE, SIDE), x
+
+
+def test_gradients_of_a_weighted_sum_of_rectified_pixels_are_the_weights(by_pixel):
+    """Where a pixel is above 0; guided backpropagation holds back those that are below 0 themselves."""
+    plans, weight, x = by_pixel
+    there = x[..., 0] > 0
+    saliency, guided = (METHODS[name].attribute(plans, x, 1, How()) for name in ("saliency", "guided"))
+    np.testing.assert_allclose(saliency.values[..., 0], weight * there, atol=1e-6)
+    np.testing.assert_allclose(guided.values[..., 0], np.maximum(weight, 0) * there, atol=1e-6)
+
+
+def test_integrated_gradients_of_rectified_pixels_are_their_parts(by_pixel):
+    """At the baseline the gradient is 0, which counts as half of a step."""
+    plans, weight, x = by_pixel
+    found = METHODS["integrated"].attribute(plans, x, 1, How(steps=8))
+    parts = weight * np.maximum(x[..., 0], 0)
+    np.testing.assert_allclose(found.values[..., 0], parts * (1 - 0.5 / 8), atol=1e-5)
+
+
+def test_smoothgrad_is_the_share_of_noise_that_leaves_a_pixel_above_0(by_pixel):
+    """Pixels one deviation of the noise above 0 stay there for 84.1 % of it."""
+    plans, weight, _ = by_pixel
+    x = np.full((SIDE, SIDE, 1), 0.15, np.float32)
+    x[0, :2, 0] = 0, 1  # the range, of which the noise is 0.15
+    found = METHODS["smoothgrad"].attribute(plans, x, 1, How())
+    shares = found.values[1:, :, 0] / weight[1:]
+    assert shares.mean() == pytest.approx(0.841, abs=0.03)
+    assert shares.std() == pytest.approx((0.841 * 0.159 / 32) ** 0.5, rel=0.2)
+
+
 @pytest.mark.parametrize("baseline", ["mean", "blur"])
 def test_integrated_gradients_sum_to_the_difference(network, plans, x, baseline):
     found = METHODS["integrated"].attribute(plans, x, 2, How(baseline=baseline))
@@ -75,18 +123,20 @@ def test_steps_are_doubled_only_as_often_as_needed_and_are_those_of_the_trapezoi
         assert before.about["gap"] > 0.01
 
 
-@pytest.mark.parametrize("size", [(12, 12), (9, 13)])
-def test_occlusion_equals_brute_force(size):
+@pytest.mark.parametrize(("size", "baseline"), [((12, 12), "mean"), ((9, 13), "mean"), ((9, 13), "blur")])
+def test_occlusion_equals_brute_force(size, baseline):
     graph = Graph((*size, 1))
     graph.add(Conv(4, 3), Relu(), Flatten(), Linear(2))
     network = Network(graph, seed=1)
     x = np.random.default_rng(0).standard_normal((*size, 1), np.float32)
-    found = METHODS["occlusion"].attribute(Plans(network, threads=1), x, 1, How())
+    found = METHODS["occlusion"].attribute(Plans(network, threads=1), x, 1, How(baseline=baseline))
+    base = np.zeros_like(x) if baseline == "mean" else blurred(x)
     side, stride = found.about["window"], found.about["stride"]
     inference = Inference(network, 1, threads=1)
     wanted = np.zeros(size)
     falls = {
-        (row, column): inference.run(x[None])[0, 1] - inference.run(covered(x, row, column, side)[None])[0, 1]
+        (row, column): inference.run(x[None])[0, 1]
+        - inference.run(covered(x, base, row, column, side)[None])[0, 1]
         for row in occlusion.starts(size[0], side, stride)
         for column in occlusion.starts(size[1], side, stride)
     }
@@ -97,9 +147,10 @@ def test_occlusion_equals_brute_force(size):
     np.testing.assert_allclose(found.heatmap, wanted, atol=1e-5)
 
 
-def covered(x, row, column, side):
+def covered(x, base, row, column, side):
     made = x.copy()
-    made[row : row + side, column : column + side] = 0
+    window = slice(row, row + side), slice(column, column + side)
+    made[window] = base[window]
     return made
 
 

@@ -10,6 +10,9 @@ from small_networks import MEAN, STD, png, save_linear, save_seeded
 
 from cnncli.attribution.faithfulness import faithfulness
 from cnncli.attribution.model import How, Plans
+from cnncli.cli.explained_boxes import boxes_of, moved
+from cnncli.data.pixel_labels import PixelLabels
+from cnncli.data.prepare import InputSpec
 from cnncli.data.random_numbers import hashed, shuffled
 from cnncli.models.architecture import Architecture
 from cnncli.nn import Network
@@ -137,6 +140,93 @@ def test_words_say_who_beats_the_centre_and_who_does_not(run, corner):
     for each in FIGURES:
         assert f"{record[each]['mean']:.3f} ± {record[each]['error']:.3f}" in row
     assert (result["split"], result["not_better_than_centre"]) == ("all", {})
+
+
+@pytest.fixture
+def boxed(corner, tmp_path):
+    """Pictures of 24 x 48 pixels whose middle the network sees, at half the size, with boxes in three forms.
+
+    Dark: the upper left corner of what it sees. Bright: its lower right one, where it looks for nothing. A
+    second dark one lies outside of what it sees.
+    """
+    boxes = [(12, 0, 8, 8, 0), (28, 16, 8, 8, 1), (0, 0, 10, 10, 0)]
+    random = np.random.default_rng(1)
+    (tmp_path / "boxed" / "images").mkdir(parents=True)
+    (tmp_path / "boxed" / "labels").mkdir()
+    (tmp_path / "boxed" / "voc").mkdir()
+    images, annotations = [], []
+    for at in range(3):
+        picture = np.repeat(np.repeat(random.integers(90, 160, (12, 24)), 2, axis=0), 2, axis=1)
+        picture[:8, 12:20] = 20
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "boxed" / "images" / f"{at}.png")
+        images.append({"id": at, "file_name": f"{at}.png", "width": 48, "height": 24})
+        lines, xml = [], "<size><width>48</width><height>24</height></size>"
+        for x, y, w, h, label in boxes:
+            kind = {"image_id": at, "category_id": label, "bbox": [x, y, w, h]}
+            annotations.append({"id": len(annotations), "area": w * h, "iscrowd": 0, **kind})
+            lines.append(f"{label} {(x + w / 2) / 48} {(y + h / 2) / 24} {w / 48} {h / 24}")
+            corners = f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + w}</xmax><ymax>{y + h}</ymax>"
+            xml += f"<object><name>{('dark', 'bright')[label]}</name><bndbox>{corners}</bndbox></object>"
+        (tmp_path / "boxed" / "labels" / f"{at}.txt").write_text("\n".join(lines))
+        name = f"<filename>../images/{at}.png</filename>"
+        (tmp_path / "boxed" / "voc" / f"{at}.xml").write_text(f"<annotation>{name}{xml}</annotation>")
+    classes = [{"id": 0, "name": "dark"}, {"id": 1, "name": "bright"}]
+    coco = {"images": images, "annotations": annotations, "categories": classes}
+    (tmp_path / "boxed" / "coco.json").write_text(json.dumps(coco))
+    (tmp_path / "boxed" / "data.yaml").write_text("val: images\nnames: [dark, bright]\n")
+
+
+@pytest.mark.parametrize("form", ["coco.json", "data.yaml", "voc"])
+def test_the_pointing_game_is_played_where_boxes_are_known(run, boxed, form):
+    """Heatmaps of dark point at the corner at which the network looks; those of bright not at its box."""
+    words = [f"boxed/{form}", "-m", "corner.safetensors", "--attributions", "integrated,saliency", "--json"]
+    done = run("evaluate", *words)
+    assert done.code == 0, done.err
+    (result,) = done.results
+    assert (result["images"], result["classes_with_boxes"], result["without_boxes"]) == (3, 6, None)
+    for each in result["methods"][:2]:
+        assert (each["pointing"]["mean"], each["pointing"]["error"]) == (0.5, 0)
+    centre = result["methods"][2]["pointing"]
+    assert centre["mean"] == 0
+    assert result["methods"][0]["pointing"]["beside_centre"] == "better"
+    head = next(line for line in run("evaluate", *words[:-1]).lines if line.startswith("method"))
+    assert head.split() == ["method", "insertion", "deletion", "ROAD", "pointing"]
+
+
+def test_masks_say_where_classes_are_too(run, boxed, tmp_path):
+    (tmp_path / "boxed" / "masks").mkdir()
+    mask = np.zeros((24, 48), np.uint8)
+    mask[:8, 12:20], mask[16:, 28:36] = 1, 2
+    for at in range(3):
+        Image.fromarray(mask).save(tmp_path / "boxed" / "masks" / f"{at}.png")
+    (tmp_path / "boxed" / "classes.txt").write_text("ground\ndark\nbright\n")
+    for name in ("data.yaml", "coco.json"):
+        (tmp_path / "boxed" / name).unlink()
+    words = ["boxed", "-m", "corner.safetensors", "--split", "all", "--attributions", "integrated", "--json"]
+    done = run("evaluate", *words)
+    assert done.code == 0, done.err
+    (result,) = done.results
+    assert (result["images"], result["classes_with_boxes"]) == (3, 6)
+    assert result["methods"][0]["pointing"]["mean"] == 0.5
+
+
+def test_boxes_of_classes_that_the_network_does_not_know_are_none(run, boxed, data):
+    words = ["boxed/coco.json", "-m", "net.safetensors", "--attributions", "saliency"]
+    done = run("evaluate", *words)
+    assert "pointing: not measured: the network knows none of the classes that have boxes" in done.lines
+
+
+def test_pixels_of_masks_and_boxes_of_objects_are_where_the_network_sees_them():
+    """By hand: an input of 12 x 12 pixels shows the middle of 24 x 48 pixels at half the size."""
+    spec = InputSpec((12, 12, 1))
+    found = moved({1: np.array([[12, 0, 8, 8], [0, 0, 10, 10], [10, 20, 8, 8.0]])}, spec, 48, 24)
+    np.testing.assert_array_equal(found[1], [[0, 0, 4, 4], [0, 10, 3, 2]])
+    assert moved({1: np.array([[0, 0, 10, 10.0]])}, spec, 48, 24) == {}
+    maps = np.zeros((2, 3, 4), np.uint8)
+    maps[1, 2, 3] = maps[1, 0, 1] = 2
+    found = boxes_of(PixelLabels(maps, ("a", "b", "c")), 1, {2: 7, 1: 5})
+    assert found.keys() == {7}
+    np.testing.assert_array_equal(found[7], [[1, 0, 1, 1], [3, 2, 1, 1]])
 
 
 def test_a_method_that_loses_to_the_centre_says_in_what_and_by_how_much(run, corner, tmp_path):
