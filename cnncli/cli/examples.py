@@ -76,7 +76,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Score the boxes or masks of any detector as COCO does.",
         ),
         Example(
-            "cnncli evaluate mnist --offline --attributions all",
+            "cnncli evaluate samples/digits --attributions all",
             "Compare attribution methods by number, beside the centre and chance.",
         ),
     ),

@@ -67,12 +67,14 @@ def reason(line):
 
 
 def shortened(line):
-    """The same with one pass over the data that ship, where it would train for long or download."""
+    """The same with one pass over the data that ship, where it would train or measure for long, or download."""
     words = re.sub(r"\s+#.*", "", line)
     if re.search(r"cnncli (train|evaluate) (fashion-)?mnist", words):
         words += " --offline"
     if "cnncli train" in words and "--epochs" not in words:
         words += " --epochs 1"
+    if "--attributions" in words:
+        words += " --images 2"
     return re.sub(r"--epochs (?!1\b|2\b)\d+", "--epochs 1", words)
 
 
