@@ -67,7 +67,7 @@ def reason(line):
 
 
 def shortened(line):
-    """The same with one pass over the data that ship, where it would train or measure for long, or download."""
+    """The same with little of the data that ship, where it would train or measure for long, or download."""
     words = re.sub(r"\s+#.*", "", line)
     if re.search(r"cnncli (train|evaluate) (fashion-)?mnist", words):
         words += " --offline"
