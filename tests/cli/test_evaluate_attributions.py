@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from small_networks import MEAN, STD, png, save_linear, save_seeded
+from small_networks import MEAN, STD, png, save_seeded
 
 from cnncli.attribution.faithfulness import faithfulness
 from cnncli.attribution.model import How, Plans
@@ -15,7 +15,6 @@ from cnncli.data.pixel_labels import PixelLabels
 from cnncli.data.prepare import InputSpec
 from cnncli.data.random_numbers import hashed, shuffled
 from cnncli.models.architecture import Architecture
-from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.checkpoint import Checkpoint, save_checkpoint
@@ -100,23 +99,21 @@ def test_all_images_are_taken_where_there_are_fewer(run, data):
     ]  # fmt: skip
 
 
+def save_corner(path, weight):
+    """Write a checkpoint of one layer (2, 1, 12, 12) that takes gray of 127.5 for 0."""
+    architecture = Architecture("custom", "fc", (12, 12, 1), 2)
+    arrays = {"head.weight": weight.reshape(2, -1), "head.bias": np.zeros(2, np.float32)}
+    preprocessing = Preprocessing((12, 12), 1, (0.5,), (0.25,))
+    save_checkpoint(path, Checkpoint(arrays, Classification(("dark", "bright")), preprocessing, architecture))
+
+
 @pytest.fixture
 def corner(tmp_path, monkeypatch):
     """A network that looks at the upper left corner, and folders of images that are dark or bright there."""
     monkeypatch.chdir(tmp_path)
     weight = np.zeros((2, 1, 12, 12), np.float32)
     weight[0, 0, :4, :4], weight[1, 0, :4, :4] = -0.3, 0.3
-    architecture = Architecture("custom", "fc", (12, 12, 1), 2)
-    Network(architecture.graph(seed=0), seed=0)
-    save_checkpoint(
-        tmp_path / "corner.safetensors",
-        Checkpoint(
-            {"head.weight": weight.reshape(2, -1), "head.bias": np.zeros(2, np.float32)},
-            Classification(("dark", "bright")),
-            Preprocessing((12, 12), 1, (0.5,), (0.25,)),
-            architecture,
-        ),
-    )
+    save_corner(tmp_path / "corner.safetensors", weight)
     random = np.random.default_rng(0)
     for name, level in (("dark", 30), ("bright", 220)):
         (tmp_path / "corners" / name).mkdir(parents=True)
@@ -229,10 +226,18 @@ def test_pixels_of_masks_and_boxes_of_objects_are_where_the_network_sees_them():
     np.testing.assert_array_equal(found[7], [[1, 0, 1, 1], [3, 2, 1, 1]])
 
 
-def test_a_method_that_loses_to_the_centre_says_in_what_and_by_how_much(run, corner, tmp_path):
-    """Magnitudes of random weights do not say which pixels speak for a class, and which against it."""
-    save_linear(tmp_path / "noise.safetensors", np.random.default_rng(5), shape=(12, 12, 1), spread=0.02)
-    words = ["corners", "-m", "noise.safetensors", "--split", "all", "--attributions", "saliency"]
+def test_a_method_that_loses_to_the_centre_says_in_what_and_by_how_much(run, tmp_path):
+    """Gradients point at a rim that is always gray, so that its weights, though large, count for nothing."""
+    weight = np.full((2, 1, 12, 12), -0.3, np.float32)
+    weight[0], weight[1, 0, 2:10, 2:10], weight[1, 0, 4:8, 4:8] = 0, 0, 0.1
+    save_corner(tmp_path / "middle.safetensors", weight)
+    random = np.random.default_rng(0)
+    (tmp_path / "middles").mkdir()
+    for at in range(5):
+        image = np.full((12, 12), 128, np.uint8)
+        image[4:8, 4:8] = random.integers(200, 256, (4, 4))
+        Image.fromarray(image).save(tmp_path / "middles" / f"{at}.png")
+    words = ["middles", "-m", "middle.safetensors", "--attributions", "saliency"]
     (result,) = run("evaluate", *words, "--json").results
     lost = result["not_better_than_centre"]["saliency"]
     record = result["methods"][0]
@@ -245,9 +250,11 @@ def test_a_method_that_loses_to_the_centre_says_in_what_and_by_how_much(run, cor
         if figure not in lost:
             assert head not in said
         elif record[figure]["beside_centre"] == "worse":
+            assert by < 0
             assert f"worse in {head} by {-by:.3f} ± {error:.3f}" in said
         else:
             assert f"no better in {head} ({by:+.3f} ± {error:.3f})" in said
+    assert "worse in insertion by" in said
 
 
 def test_a_row_of_csv_for_each_image_and_method_and_a_page(run, data, tmp_path):
