@@ -30,6 +30,7 @@ FLOORS = {
     "tasks": 4,
     "training": 5,
     "views": 6,
+    "onnx": 6,
     "cli": 7,
 }
 GROUND = ("errors", "text", "nearest", "records", "ending", "modules", "threaded", "files")
@@ -54,7 +55,7 @@ ONLY = {
     "data": {"nn", "images", "core", "checked", *GROUND},  # checked: annotations are JSON from outside
 }
 # Distributions that one folder alone may import.
-OWNERS = {"numba": "core", "llvmlite": "core", "PIL": "images"}
+OWNERS = {"numba": "core", "llvmlite": "core", "PIL": "images", "onnx": "onnx", "onnxruntime": "onnx"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -276,7 +277,8 @@ WARM = {
     "--help": {
         "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
-        "options.convolve options.draw options.evaluate options.explain options.featuremaps "
+        "options.convolve options.draw options.evaluate options.explain options.export "
+        "options.featuremaps "
         "options.formats options.help options.kernels options.model options.models options.predict "
         "options.samples options.search options.shared options.train options.weights",
     },

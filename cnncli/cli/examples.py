@@ -203,6 +203,16 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Write them as a checkpoint, for -m of every command.",
         ),
     ),
+    "export": (
+        Example(
+            "cnncli export digits --verify",
+            "Write digits.onnx, and compare ONNX Runtime with us first.",
+        ),
+        Example(
+            "cnncli export imagenet --with-preprocessing",
+            "Let the model take photographs as they are.",
+        ),
+    ),
     "samples": (
         Example("cnncli samples", "Copy the images to the folder samples."),
         Example("cnncli samples pictures", "Copy them to another folder."),

@@ -19,6 +19,7 @@ COMMANDS = (
     "explain",
     "search",
     "weights",
+    "export",
     "formats",
     "train",
     "samples",

@@ -1,0 +1,200 @@
+"""A checkpoint as an ONNX model: layers, weights, classes and preprocessing in one file.
+
+Legend: N images or texts, C channels, H and W rows and columns, T words, K outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cnncli
+from cnncli.checked import as_json
+from cnncli.errors import CnncliError
+from cnncli.nn import Graph
+from cnncli.nn.graph import MAIN
+from cnncli.onnx.operators import Writer
+from cnncli.onnx.pictures import prepare
+from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.tasks.text import TextInput
+
+if TYPE_CHECKING:
+    from cnncli.training.checkpoint import Checkpoint
+
+FIRST_OPSET, LAST_OPSET = 13, 20  # what the operators mean here; later ones need IR 10
+USUAL_OPSET = 17
+_MOST_BYTES = (1 << 31) - 1  # of a message of Protocol Buffers
+INPUT, OUTPUT = "input", "output"
+
+
+def onnx_model(
+    checkpoint: Checkpoint, *, opset: int = USUAL_OPSET, with_preprocessing: bool = False
+) -> bytes:
+    """A checkpoint as a serialized ONNX model.
+
+    Its input is ``input``: images (N, C, H, W), float32, prepared as the metadata say; texts (N, T) of int64,
+    numbers of words and 0 behind the last; with preprocessing, pictures of uint8 (N, H, W, C). Its outputs
+    are ``output``, and those of other roles by their names: logits (N, K), or (N, K, H, W) for each pixel.
+    The metadata hold the task, what the outputs mean, and the preprocessing, as JSON.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network.
+    opset : int
+        Version of ONNX's operators, 13 to 20.
+    with_preprocessing : bool
+        Take in pictures as they are, and prepare them by operators.
+
+    Raises
+    ------
+    CnncliError
+        Where the package onnx is missing, the opset is not one of these, a layer or the preprocessing has no
+        operators, or the model is too large for a file of ONNX.
+    """
+    onnx = _package()
+    if not FIRST_OPSET <= opset <= LAST_OPSET:
+        raise CnncliError(
+            f"--opset is {opset}; expected {FIRST_OPSET} to {LAST_OPSET}",
+            f"Leave it out for {USUAL_OPSET}, which most runtimes load.",
+        )
+    network = checkpoint.network()
+    roles = checkpoint.task.read(tuple(network.graph.outputs))
+    graph = network.graph.pruned([network.graph.output_of(role) for role in roles])
+    texts = isinstance(checkpoint.preprocessing, TextInput)
+    if texts and with_preprocessing:
+        raise CnncliError(
+            "--with-preprocessing is given for a network that reads texts; expected one that sees pictures",
+            "Leave it out: the words and their numbers are in the model's metadata.",
+        )
+    writer = Writer(network.export(), "prepared" if with_preprocessing else INPUT)
+    taken = [_input_of(onnx, graph, texts=texts)]
+    if with_preprocessing:
+        taken = [prepare(writer, checkpoint.preprocessing, source=INPUT, prepared="prepared")]
+    for node in graph.nodes.values():
+        writer.write(node)
+    given = [_output_of(onnx, writer, graph, network.graph.output_of(role), role) for role in roles]
+    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in writer.arrays.items()]
+    made = onnx.helper.make_graph(writer.nodes, checkpoint.architecture.name, taken, given, arrays)
+    ids = [onnx.helper.make_opsetid("", opset)]
+    model = onnx.helper.make_model(
+        made,
+        opset_imports=ids,
+        ir_version=onnx.helper.find_min_ir_version_for(ids),
+        producer_name="cnncli",
+        producer_version=cnncli.__version__,
+    )
+    onnx.helper.set_model_props(model, _metadata(checkpoint))
+    if model.ByteSize() > _MOST_BYTES:
+        raise CnncliError(
+            f"the model has {model.ByteSize() / 1e9:.1f} GB; expected at most 2.1 GB in a file of ONNX",
+            "Export a narrower form of the network.",
+        )
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def difference(data: bytes, checkpoint: Checkpoint, *, with_preprocessing: bool = False) -> float:
+    """The largest difference of ONNX Runtime's outputs from ours, as a share of the largest of ours.
+
+    Both get the same seeded noise: prepared images, words, or pictures that the model prepares itself. Those
+    have the size to which they are resized, so that nothing is interpolated.
+
+    Raises
+    ------
+    CnncliError
+        Where the package onnxruntime is missing.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise CnncliError(
+            "the package onnxruntime is not installed; expected it to compare the model with this network",
+            "Install it with pip install onnxruntime, or leave --verify out.",
+        ) from error
+    from cnncli.nn import Inference
+
+    network, task = checkpoint.network(), checkpoint.task
+    roles = task.read(tuple(network.graph.outputs))
+    x, fed = _pictures(checkpoint.preprocessing) if with_preprocessing else _noise(checkpoint.preprocessing)
+    ours = Inference(network, len(x), outputs=roles).run_all(x)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for role, values in zip(roles, session.run([name_of(role) for role in roles], {INPUT: fed}), strict=True):
+        own = ours[role] if ours[role].ndim == 2 else ours[role].transpose(0, 3, 1, 2)
+        worst = max(worst, float(np.abs(values - own).max() / max(np.abs(own).max(), 1e-30)))
+    return worst
+
+
+def _noise(pictures: Preprocessing) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Two inputs of a network, and the same as the model takes them."""
+    random = np.random.default_rng(0)
+    shape = (2, *pictures.shape)
+    if not isinstance(pictures, TextInput):
+        x = random.standard_normal(shape).astype(np.float32)
+        return x, np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    x = random.integers(1, len(pictures.words) + 2, shape).astype(np.float32)
+    x[:, :, shape[2] // 2 + 1 :] = 0
+    return x, x[:, 0, :, 0].astype(np.int64)
+
+
+def _pictures(pictures: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Two inputs of a network, and the pictures that they are prepared from."""
+    height, width = pictures.size
+    sides = (height, width) if pictures.resize is None else (pictures.resize, pictures.resize)
+    taken = np.random.default_rng(0).integers(0, 256, (2, *sides, pictures.channels), np.uint8)
+    top, left = (round((side - inner) / 2) for side, inner in zip(sides, (height, width), strict=True))
+    return pictures.normalise(taken[:, top : top + height, left : left + width]), taken
+
+
+def name_of(role: str) -> str:
+    """The model's name of an output."""
+    return OUTPUT if role == MAIN else role
+
+
+def _package() -> Any:
+    try:
+        import onnx
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise CnncliError(
+            "the package onnx is not installed; expected it to write ONNX models",
+            "Install it with pip install 'cnncli[onnx]'.",
+        ) from error
+    return onnx
+
+
+def _input_of(onnx: Any, graph: Graph, *, texts: bool) -> Any:
+    height, width, channels = graph.input_shape[:3]
+    if texts:
+        return onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.INT64, ["N", "T"])
+    return onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["N", channels, height, width])
+
+
+def _output_of(onnx: Any, writer: Writer, graph: Graph, name: str, role: str) -> Any:
+    """An output under its name: of one pixel without its sides of 1, as `Inference` gives it."""
+    shape = graph.shape_of(name)
+    value = writer.flat(name) if shape[:2] == (1, 1) else writer.value(name)
+    if shape.origin is not None:  # flattened maps as they are: ours go pixel by pixel, those of ONNX by maps
+        rows, columns = shape.origin[:2]
+        sides = writer.constant(f"{name}/sides", [0, -1, rows, columns])
+        maps = writer.add("Reshape", [value, sides], f"{name}/maps")
+        pixels = writer.add("Transpose", [maps], f"{name}/pixels", perm=(0, 2, 3, 1))
+        value = writer.add("Flatten", [pixels], f"{name}/in order")
+    out = writer.add("Identity", [value], name_of(role))
+    sizes = [shape.channels] if shape[:2] == (1, 1) else [shape.channels, shape.height, shape.width]
+    return onnx.helper.make_tensor_value_info(out, onnx.TensorProto.FLOAT, ["N", *sizes])
+
+
+def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    task, architecture = checkpoint.task, checkpoint.architecture
+    return {
+        "cnncli.model": architecture.name,
+        "cnncli.task": task.name,
+        "cnncli.outputs": as_json(list(task.outputs)),
+        "cnncli.preprocessing": as_json(dataclasses.asdict(checkpoint.preprocessing)),
+    }
