@@ -204,6 +204,55 @@ def vstore(typing_context, address, value):
     return types.void(types.intp, vector), codegen
 
 
+def lanes_below(builder, count):
+    """Whether each lane's number is below a count."""
+    numbers = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
+    return builder.icmp_signed("<", numbers, splatted(builder, builder.trunc(count, I32)))
+
+
+def _masked(builder, name, result, arguments):
+    """Call an LLVM intrinsic that leaves out lanes of memory."""
+    kind = ir.FunctionType(result, [each.type for each in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.v{LANES}f32.p0")
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def vload_first(typing_context, address, count, fill):
+    """The first ``count`` float32 values from an address, the other lanes filled; nothing else is read."""
+
+    def codegen(context, builder, signature, args):
+        address, count, fill = args
+        given = pointer(builder, address, VECTOR), ir.Constant(I32, 4), lanes_below(builder, count), fill
+        return _masked(builder, "load", VECTOR, given)
+
+    return vector(types.intp, types.intp, vector), codegen
+
+
+@intrinsic
+def vstore_first(typing_context, address, count, value):
+    """Store the first ``count`` lanes; nothing else is written."""
+
+    def codegen(context, builder, signature, args):
+        address, count, value = args
+        to = pointer(builder, address, VECTOR)
+        given = value, to, ir.Constant(I32, 4), lanes_below(builder, count)
+        _masked(builder, "store", ir.VoidType(), given)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, vector), codegen
+
+
+@intrinsic
+def first_lanes(typing_context, a, count):
+    """The first ``count`` lanes, and 0 in the others."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(lanes_below(builder, args[1]), args[0], constant(0))
+
+    return vector(vector, types.intp), codegen
+
+
 @intrinsic
 def splat(typing_context, x):
     """A vector with ``x`` in all lanes."""
@@ -242,6 +291,42 @@ def fma_f32(typing_context, a, b, c):
         return fused(builder, *args)
 
     return types.float32(types.float32, types.float32, types.float32), codegen
+
+
+def _by_halves(builder, a, combine):
+    """One value of all lanes: the upper half is combined with the lower, again and again."""
+    count = LANES
+    while count > 1:
+        count //= 2
+        lower, upper = (
+            builder.shuffle_vector(a, a, ir.Constant(ir.VectorType(I32, count), [*range(at, at + count)]))
+            for at in (0, count)
+        )
+        a = combine(lower, upper)
+    return builder.extract_element(a, ir.Constant(I32, 0))
+
+
+@intrinsic
+def lane_max(typing_context, a):
+    """The greatest of the lanes, none of which is NaN."""
+
+    def codegen(context, builder, signature, args):
+        def greater(x, y):
+            return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+        return _by_halves(builder, args[0], greater)
+
+    return types.float32(vector), codegen
+
+
+@intrinsic
+def lane_total(typing_context, a):
+    """Sum of the lanes, by halves: in fewer steps than `lane_sum`, one after the other."""
+
+    def codegen(context, builder, signature, args):
+        return _by_halves(builder, args[0], builder.fadd)
+
+    return types.float32(vector), codegen
 
 
 @intrinsic

@@ -9,89 +9,112 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.functions import ONE, ZERO, vexp
-from cnncli.core.loops.losses import BUFFER, LOWEST, fetch, put
+from cnncli.core.loops.losses import LOWEST, highest_of
 from cnncli.core.loops.rows import inline, place
-from cnncli.core.simd import LANES, lane_sum, load_f32, record, splat, store_f32
+from cnncli.core.simd import (
+    LANES,
+    lane_total,
+    load_f32,
+    record,
+    splat,
+    store_f32,
+    vload_first,
+    vstore_first,
+)
 
 JOB = nn_jobs.LOSS
 TWO = np.float32(2)
 
 
 @inline
-def softmax(job, x, dx, targets, buffer):
+def softmax(job, x, dx, targets):
     """Write a pixel's softmax, or zeros where the pixel does not count."""
     count = job.outputs
-    highest = LOWEST
-    mass = ZERO
-    for i in range(count):
-        highest = max(highest, load_f32(x + 4 * i))
-        mass += load_f32(targets + 4 * i)
+    top = highest_of(x, count)
     total = splat(ZERO)
+    mass = splat(ZERO)
     for i in range(0, count, LANES):
-        share = vexp(fetch(x + 4 * i, count - i, buffer, LOWEST) - splat(highest))
-        total = total + share
-        put(dx + 4 * i, count - i, share, buffer)
-    factor = splat(mass / lane_sum(total))
+        total = total + vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
+        mass = mass + vload_first(targets + 4 * i, count - i, splat(ZERO))
+    factor = splat(lane_total(mass) / lane_total(total))
     for i in range(0, count, LANES):
-        put(dx + 4 * i, count - i, fetch(dx + 4 * i, count - i, buffer, ZERO) * factor, buffer)
+        share = vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
+        vstore_first(dx + 4 * i, count - i, share * factor)
 
 
 @inline
 def add_up(job, sums, dx, targets):
     """Sums over the pixels of a class: of p t, p and t. Each row's own first, which rounds less."""
-    for c in range(job.outputs):
-        both = ZERO
-        ours = ZERO
-        true = ZERO
+    zero = splat(ZERO)
+    for i in range(0, job.outputs, LANES):
+        count = job.outputs - i
+        both = zero
+        ours = zero
+        true = zero
         for row in range(job.height):
-            row_both = ZERO
-            row_ours = ZERO
-            row_true = ZERO
-            at = dx + row * job.dx_row + 4 * c
-            goal = targets + 4 * row * job.width * job.target_floats + 4 * c
+            row_both = zero
+            row_ours = zero
+            row_true = zero
+            at = dx + row * job.dx_row + 4 * i
+            goal = targets + 4 * row * job.width * job.target_floats + 4 * i
             for _ in range(job.width):
-                p, t = load_f32(at), load_f32(goal)
-                row_both += p * t
-                row_ours += p
-                row_true += t
+                p, t = vload_first(at, count, zero), vload_first(goal, count, zero)
+                row_both = row_both + p * t
+                row_ours = row_ours + p
+                row_true = row_true + t
                 at += 4 * job.outputs
                 goal += 4 * job.target_floats
-            both += row_both
-            ours += row_ours
-            true += row_true
-        store_f32(sums + 12 * c, both)
-        store_f32(sums + 12 * c + 4, ours)
-        store_f32(sums + 12 * c + 8, true)
+            both = both + row_both
+            ours = ours + row_ours
+            true = true + row_true
+        vstore_first(sums + 4 * i, count, both)
+        vstore_first(sums + 4 * (job.outputs + i), count, ours)
+        vstore_first(sums + 4 * (2 * job.outputs + i), count, true)
 
 
 @inline
 def judged(job, sums):
     """The loss, from the sums; they become, of each class, the two numbers that its slopes take."""
+    ours = 4 * job.outputs
+    true = 8 * job.outputs
     there = 0
     for c in range(job.outputs):
-        there += load_f32(sums + 12 * c + 8) > ZERO
+        there += load_f32(sums + true + 4 * c) > ZERO
     share = ONE / np.float32(max(there, 1))
     loss = ZERO
     for c in range(job.outputs):
-        above = TWO * load_f32(sums + 12 * c) + ONE
-        below = load_f32(sums + 12 * c + 4) + load_f32(sums + 12 * c + 8) + ONE
-        counts = share if load_f32(sums + 12 * c + 8) > ZERO else ZERO
+        at = sums + 4 * c
+        above = TWO * load_f32(at) + ONE
+        below = load_f32(at + ours) + load_f32(at + true) + ONE
+        counts = share if load_f32(at + true) > ZERO else ZERO
         loss += counts * (ONE - above / below)
-        store_f32(sums + 12 * c, counts * above / (below * below))
-        store_f32(sums + 12 * c + 4, counts * TWO / below)
+        store_f32(at, counts * above / (below * below))
+        store_f32(at + ours, counts * TWO / below)
     return loss
 
 
 @inline
 def descend(job, sums, dx, targets):
     """Turn a pixel's softmax into the slopes of its outputs: p (g - sum(g p)), g the slope by p."""
-    mean = ZERO
-    for c in range(job.outputs):
-        slope = load_f32(sums + 12 * c) - load_f32(sums + 12 * c + 4) * load_f32(targets + 4 * c)
-        mean += slope * load_f32(dx + 4 * c)
-    for c in range(job.outputs):
-        slope = load_f32(sums + 12 * c) - load_f32(sums + 12 * c + 4) * load_f32(targets + 4 * c)
-        store_f32(dx + 4 * c, job.scale * load_f32(dx + 4 * c) * (slope - mean))
+    zero = splat(ZERO)
+    total = zero
+    for i in range(0, job.outputs, LANES):
+        total = total + slope(job, sums, targets, i) * vload_first(dx + 4 * i, job.outputs - i, zero)
+    mean = splat(lane_total(total))
+    for i in range(0, job.outputs, LANES):
+        count = job.outputs - i
+        p = vload_first(dx + 4 * i, count, zero) * splat(job.scale)
+        vstore_first(dx + 4 * i, count, p * (slope(job, sums, targets, i) - mean))
+
+
+@inline
+def slope(job, sums, targets, i):
+    """A vector of slopes by the softmax of a pixel, from class i on."""
+    count = job.outputs - i
+    zero = splat(ZERO)
+    by_share = vload_first(sums + 4 * i, count, zero)
+    by_target = vload_first(sums + 4 * (job.outputs + i), count, zero)
+    return by_share - by_target * vload_first(targets + 4 * i, count, zero)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -107,7 +130,7 @@ def loop(job_pointer, scratch, lo, hi):
             row = pixel // job.width
             at = 4 * job.outputs * (pixel - row * job.width)
             goal = targets + 4 * pixel * job.target_floats
-            softmax(job, x + row * job.x_row + at, dx + row * job.dx_row + at, goal, scratch + BUFFER)
+            softmax(job, x + row * job.x_row + at, dx + row * job.dx_row + at, goal)
         add_up(job, sums, dx, targets)
         store_f32(job.losses + 4 * (lo + image), judged(job, sums))
         for pixel in range(job.height * job.width):

@@ -8,17 +8,19 @@ from cnncli.core.loops.rows import inline, place
 from cnncli.core.nn_jobs import LOSSES
 from cnncli.core.simd import (
     LANES,
-    VECTOR_BYTES,
+    first_lanes,
+    lane_max,
     lane_sum,
+    lane_total,
     load_f32,
     record,
     splat,
     store_f32,
     vabs,
-    vload,
+    vload_first,
     vmax,
     vmin,
-    vstore,
+    vstore_first,
     where_greater,
 )
 
@@ -27,61 +29,43 @@ SOFTMAX = np.intp(LOSSES["softmax"])
 SIGMOID = np.intp(LOSSES["sigmoid"])
 FOCAL = np.intp(LOSSES["focal"])
 LOWEST = np.float32(-np.inf)
+LEAST = np.float32(-3e38)
 HALF = np.float32(0.5)
-BUFFER = 512  # in scratch: a vector of outputs, one of targets, the lane numbers
 
 
 @inline
-def fetch(src, floats, buffer, fill):
-    """A vector of the row, lanes beyond its end filled."""
-    if floats >= LANES:
-        return vload(src)
-    vstore(buffer, splat(fill))
-    for i in range(floats):
-        store_f32(buffer + 4 * i, load_f32(src + 4 * i))
-    return vload(buffer)
+def highest_of(x, count):
+    """The greatest of a row of outputs, in all lanes."""
+    top = splat(LOWEST)
+    for i in range(0, count, LANES):
+        top = vmax(vload_first(x + 4 * i, count - i, splat(LOWEST)), top)
+    return splat(lane_max(top))
 
 
 @inline
-def put(dst, floats, value, buffer):
-    """Store the lanes that are in the row."""
-    if floats >= LANES:
-        vstore(dst, value)
-    else:
-        vstore(buffer, value)
-        for i in range(floats):
-            store_f32(dst + 4 * i, load_f32(buffer + 4 * i))
-
-
-@inline
-def softmax(job, x, dx, targets, buffer):
+def softmax(job, x, dx, targets):
     """Cross-entropy of the softmax, with a target weight for each class."""
     count = job.outputs
-    highest = LOWEST
-    for i in range(count):
-        value = load_f32(x + 4 * i)
-        highest = highest if highest > value else value
-    top = splat(highest)
+    top = highest_of(x, count)
     total = splat(ZERO)
     weight = splat(ZERO)
     chosen = splat(ZERO)
     for i in range(0, count, LANES):
-        value = fetch(x + 4 * i, count - i, buffer, LOWEST)
-        target = fetch(targets + 4 * i, count - i, buffer, ZERO)
-        total = total + vexp(value - top)
+        value = vload_first(x + 4 * i, count - i, splat(LOWEST)) - top
+        target = vload_first(targets + 4 * i, count - i, splat(ZERO))
+        total = total + vexp(value)
         weight = weight + target
         # Lanes beyond the row are infinite, and have no weight.
-        chosen = chosen + target * vmax(splat(np.float32(-3e38)), value - top)
-    whole = lane_sum(total)
-    mass = lane_sum(weight)
-    vstore(buffer, vlog(splat(whole)))
-    loss = mass * load_f32(buffer) - lane_sum(chosen)
+        chosen = chosen + target * vmax(splat(LEAST), value)
+    whole = lane_total(total)
+    mass = lane_total(weight)
+    loss = mass * lane_max(vlog(splat(whole))) - lane_total(chosen)
     factor = splat(mass / whole)
     for i in range(0, count, LANES):
-        value = fetch(x + 4 * i, count - i, buffer, LOWEST)
-        target = fetch(targets + 4 * i, count - i, buffer, ZERO)
-        put(dx + 4 * i, count - i, (vexp(value - top) * factor - target) * splat(job.scale), buffer)
-    return loss if highest == highest and whole == whole else highest + whole
+        value = vload_first(x + 4 * i, count - i, splat(LOWEST)) - top
+        target = vload_first(targets + 4 * i, count - i, splat(ZERO))
+        vstore_first(dx + 4 * i, count - i, (vexp(value) * factor - target) * splat(job.scale))
+    return loss if whole == whole else whole
 
 
 @inline
@@ -106,7 +90,7 @@ def focal(job, value, target):
 
 
 @inline
-def by_output(job, x, dx, targets, buffer):
+def by_output(job, x, dx, targets):
     """Losses that are a sum over outputs: sigmoid cross-entropy, focal loss, smooth L1."""
     count = job.outputs
     zero = splat(ZERO)
@@ -115,8 +99,8 @@ def by_output(job, x, dx, targets, buffer):
     scale = splat(job.scale * weight)
     total = zero
     for i in range(0, count, LANES):
-        value = fetch(x + 4 * i, count - i, buffer, ZERO)
-        target = fetch(targets + 4 * i, count - i, buffer, ZERO)
+        value = vload_first(x + 4 * i, count - i, zero)
+        target = vload_first(targets + 4 * i, count - i, zero)
         if job.kind == SIGMOID:
             small = vexp(zero - vabs(value))  # max(x, 0) - x t + log(1 + exp(-|x|))
             each = vmax(zero, value) - value * target + vlog(splat(ONE) + small)
@@ -131,10 +115,9 @@ def by_output(job, x, dx, targets, buffer):
             slope = where_greater(
                 vabs(gap), beta, where_greater(gap, zero, splat(ONE), splat(-ONE)), gap / beta
             )
-        put(dx + 4 * i, count - i, slope * scale, buffer)
+        vstore_first(dx + 4 * i, count - i, slope * scale)
         # The lanes beyond the row, where both are 0, would count log 2.
-        lanes = vload(buffer + 2 * VECTOR_BYTES)
-        total = total + where_greater(splat(np.float32(count - i)), lanes, each, zero)
+        total = total + first_lanes(each, count - i)
     return lane_sum(total) * weight
 
 
@@ -144,10 +127,7 @@ def loop(job_pointer, scratch, lo, hi):
     chunk = lo // job.chunk
     x = place(job.x, job.x_chunk, scratch, chunk)
     dx = place(job.dx, job.dx_chunk, scratch, chunk)
-    buffer = scratch + BUFFER
     pixel = 4 * job.outputs
-    for i in range(LANES):
-        store_f32(buffer + 2 * VECTOR_BYTES + 4 * i, np.float32(i))
     for image in range(hi - lo):
         targets = job.targets + 4 * (lo + image) * job.height * job.width * job.target_floats
         whole = 0.0
@@ -156,9 +136,9 @@ def loop(job_pointer, scratch, lo, hi):
             dx_at = dx + image * job.dx_image + row * job.dx_row
             for _ in range(job.width):
                 if job.kind == SOFTMAX:
-                    whole += softmax(job, x_at, dx_at, targets, buffer)
+                    whole += softmax(job, x_at, dx_at, targets)
                 else:
-                    whole += by_output(job, x_at, dx_at, targets, buffer)
+                    whole += by_output(job, x_at, dx_at, targets)
                 x_at += pixel
                 dx_at += pixel
                 targets += 4 * job.target_floats
