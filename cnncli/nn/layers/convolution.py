@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
     from cnncli.nn.fusion import Stage
     from cnncli.nn.memory import Tensor
+
+Algorithm = Literal["winograd", "depthwise", "pairs", "direct"]
 
 
 @dataclass(frozen=True)
@@ -188,14 +190,15 @@ class Conv(Layer):
         placed = x, self.corner(x)
         bias = plan.bias(node, self._padded_outputs(x.shape) if not self.bias else 0)
         panel, mode = plan.weight(node, "weight"), direct.RELUS[node.relu]
-        if self._uses_winograd(x.shape.channels, y.shape, samples=plan.chunks.size):
+        algorithm = self.algorithm(node.input_shapes, plan.chunks.size)
+        if algorithm == "winograd":
             later = node.relu == "relu6"  # these loops know no upper limit
             winograd.emit(plan, node.name, placed, y, panel=panel, bias=bias, mode=0 if later else mode)
             if later:
                 apply(plan, node.relu, y, y, y)
-        elif self._is_depthwise(x.shape):
+        elif algorithm == "depthwise":
             depthwise.emit(plan, placed, (y, 0), self._taps(x), panel=panel, bias=bias, mode=mode)
-        elif pairs.is_faster(x.shape, y.shape, pair(self.stride)):
+        elif algorithm == "pairs":
             weight = panel, self.order(node.input_shapes[0])
             lines = (pair(self.stride)[0], *pair(self.dilation))
             pairs.emit(plan, placed, y, weight, lines=lines, bias=bias, mode=mode)
@@ -211,6 +214,15 @@ class Conv(Layer):
                 adds=bool(node.adds),
                 relu=node.relu,
             )
+
+    def algorithm(self, inputs: Sequence[Shape], samples: int) -> Algorithm:
+        """The fastest way from inputs of these shapes to outputs, for so many samples at a time."""
+        x, y = inputs[0], self.shape(inputs)
+        if self._uses_winograd(x.channels, y, samples=samples):
+            return "winograd"
+        if self._is_depthwise(x):
+            return "depthwise"
+        return "pairs" if pairs.is_faster(x, y, pair(self.stride)) else "direct"
 
     def corner(self, x: Tensor) -> int:
         """Bytes from the first pixel of an input to the first tap of the first window."""
