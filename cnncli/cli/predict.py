@@ -55,6 +55,11 @@ def run(settings: Settings) -> int:
         trained = asked or load_trained(settings)
         return predict_texts(trained, checked(trained, settings, listing), settings, threads=cores)
     assert listing is not None
+    if asked is not None and asked.task.name == "segmentation":
+        from cnncli.cli.predict_masks import predict_masks
+
+        return predict_masks(asked, listing, settings, threads=cores)
+    _refuse_masks(settings)
     networks = Networks(asked, _number(listing), threads=cores)
     names = [each.name for each in listing.known]
 
@@ -75,6 +80,20 @@ def run(settings: Settings) -> int:
             _write(rows, readout, count, debug=settings.debug)
     _conclude(count, readout or writer(), quiet=quiet)
     return SOME_FAILED if count.failed else DONE
+
+
+def _refuse_masks(settings: Settings) -> None:
+    """Refuse options that only networks for masks heed."""
+    for word, given in (
+        ("-o", settings.output),
+        ("--masks", settings.masks),
+        ("--own-scale", settings.own_scale),
+    ):
+        if given:
+            raise UsageError(
+                f"{word} is given, but the network has one class for a whole picture; expected one for masks",
+                "Give a run of train --task segment with -m.",
+            )
 
 
 def _listed(settings: Settings) -> Listing:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from cnncli.checked import as_json
@@ -38,6 +39,8 @@ class Row:
         The network that ships which was chosen for it; None where one was asked for.
     conversion : Conversion or None
         From another size or number of channels.
+    files : mapping of str to str
+        What was written of it, and where.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Row:
     error: CnncliError | None = None
     model: str | None = None
     conversion: Conversion | None = None
+    files: Mapping[str, str] = MappingProxyType({})
 
 
 class RowWriter(Protocol):
@@ -81,6 +85,7 @@ class JsonLines:
             value["error"] = row.error.message
         elif row.decoded is not None:
             value |= row.decoded.record()
+        value |= {kind: in_unicode(path) for kind, path in row.files.items()}
         if row.model is not None:
             value["model"] = row.model
         if row.conversion is not None:

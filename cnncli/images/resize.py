@@ -50,6 +50,14 @@ def resized(
     return np.asarray(small).reshape(height, width, pixels.shape[2])
 
 
+def resized_values(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """(height, width) bilinear interpolation of values (H, W), antialiased where there become fewer."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
+
+
 def read_reduced(data: bytes, side: int, *, name: str) -> tuple[Picture, tuple[int, int]]:
     """Read an image of which only a small version is needed.
 

@@ -5,6 +5,7 @@ Legend: N images, H rows, W columns, K classes. Outputs (N, H, W, K) are before 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+_ROWS = 1024  # of a map at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +36,21 @@ class ClassMap:
 
     Attributes
     ----------
-    map : ndarray, shape (H, W), int64
+    map : ndarray, shape (H, W), uint8
         The likeliest class of each pixel.
     classes : tuple of str
         K names.
     """
 
-    map: Labels
+    map: NDArray[np.uint8]
     classes: tuple[str, ...]
 
-    @property
+    @cached_property
     def areas(self) -> list[tuple[str, int]]:
         """Classes that are seen, with their pixels, the largest first."""
-        counts = np.bincount(self.map.ravel(), minlength=len(self.classes))
+        counts = np.zeros(len(self.classes), np.int64)
+        for at in range(0, len(self.map), _ROWS):  # bincount makes numbers of 64 bits of them
+            counts += np.bincount(self.map[at : at + _ROWS].ravel(), minlength=len(self.classes))
         order = np.argsort(-counts, kind="stable")
         return [(self.classes[k], int(counts[k])) for k in order if counts[k]]
 
@@ -205,7 +209,7 @@ class Segmentation(OfClasses):
     def decode(self, outputs: Outputs, *, top: int) -> "list[Decoded]":
         """The likeliest class of each pixel."""
         del top
-        return [ClassMap(each.argmax(axis=-1).astype(np.int64), self.classes) for each in outputs[MAIN]]
+        return [ClassMap(each.argmax(axis=-1).astype(np.uint8), self.classes) for each in outputs[MAIN]]
 
     def columns(self, top: int) -> list[str]:
         """``label, share, label_2, share_2, …``."""

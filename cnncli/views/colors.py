@@ -27,6 +27,20 @@ _BELOW, _ZERO, _ABOVE = (31, 89, 166), (255, 255, 255), (217, 108, 13)
 AROUND = np.array(
     [(12, 44, 92), _BELOW, (142, 182, 224), _ZERO, (250, 190, 120), _ABOVE, (120, 52, 0)], np.float64
 )
+# Okabe and Ito's colours, which colour-blind people tell apart, without black.
+_OF_CLASSES = np.array(
+    [
+        (230, 159, 0),
+        (86, 180, 233),
+        (0, 158, 115),
+        (240, 228, 66),
+        (204, 121, 167),
+        (213, 94, 0),
+        (0, 114, 178),
+    ],
+    np.float64,
+)
+_LIGHTER, _DARKER = 0.55, 0.6  # of the way to white; times the colour: for classes beyond these
 _OUTLIERS = 0.998  # share of the values that the scale spans; what is beyond gets its end
 
 
@@ -96,6 +110,24 @@ def short(value: float) -> str:
     if "e" in text:
         text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
     return text.replace("-", "−")
+
+
+def class_color(number: int) -> tuple[int, int, int]:
+    """The colour of a class of things, from 0: seven, then lighter ones, then darker ones, and so on."""
+    turn, place = divmod(number, len(_OF_CLASSES))
+    color = _OF_CLASSES[place]
+    if turn % 3 == 1:
+        color = color + _LIGHTER * (255 - color)
+    elif turn % 3 == 2:
+        color = _DARKER * color
+    red, green, blue = (round(float(each)) for each in color)
+    return red, green, blue
+
+
+def mask_palette() -> Colors:
+    """(256, 3) colours of the numbers of a mask: black for class 0, white for 255, which is no class."""
+    things = [class_color(number) for number in range(254)]
+    return np.array([(0, 0, 0), *things, (255, 255, 255)], np.uint8)
 
 
 def as_rgb(pixels: NDArray[np.uint8]) -> Colors:

@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.canvas import Box, Canvas, measure, shorten
-from cnncli.views.colors import as_rgb
+from cnncli.views.colors import as_rgb, class_color, mask_palette
 from cnncli.views.plot import FAINT, page_title
 
 _COLUMNS, _TILE, _GAP, _CAPTION = 4, 256, 28, 34
 _LINE = 3
-# Okabe and Ito's colours, which colour-blind people tell apart, without black.
-_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 _VEIL = 0.45  # opacity of a mask
 
 
@@ -70,7 +68,7 @@ def _tile(canvas: Canvas, sample: Sample, left: int, top: int) -> None:
     for (label, edges), number in zip(sample.boxes, sample.labels[: len(sample.boxes)], strict=True):
         x0, y0, x1, y1 = (round(float(edge) * scale) for edge in np.clip(edges, 0, [width, height] * 2))
         box = Box(left + x0, top + y0, left + max(x0 + 1, x1), top + max(y0 + 1, y1))
-        color = _COLORS[number % len(_COLORS)]
+        color = "#{:02x}{:02x}{:02x}".format(*class_color(number))
         canvas.rect(box, outline=color, width=_LINE)
         _label(canvas, label, box, place, color)
     canvas.text((left, place.bottom + 8), shorten(sample.caption, _TILE, size=16), size=16, color=FAINT)
@@ -93,7 +91,5 @@ def _veiled(sample: Sample) -> NDArray[np.uint8]:
         return sample.pixels[..., 0] if sample.pixels.shape[2] == 1 else sample.pixels
     pixels = as_rgb(sample.pixels).astype(np.float64)
     for mask, number in zip(sample.masks, sample.labels, strict=True):
-        text = _COLORS[number % len(_COLORS)]
-        color = [int(text[at : at + 2], 16) for at in (1, 3, 5)]
-        pixels[mask] = (1 - _VEIL) * pixels[mask] + _VEIL * np.array(color)
+        pixels[mask] = (1 - _VEIL) * pixels[mask] + _VEIL * mask_palette()[number].astype(np.float64)
     return np.rint(pixels).astype(np.uint8)

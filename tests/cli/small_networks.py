@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image
 
 from cnncli.models.architecture import Architecture
-from cnncli.nn import Network
+from cnncli.nn import INPUT, Conv, GlobalAvgPool, Graph, Network, ScaleChannels
+from cnncli.nn.exchange import as_dict
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.tasks.segmentation import Segmentation
 from cnncli.training.checkpoint import Checkpoint, save_checkpoint
 
 CLASSES = ("night", "day", "stripes")
@@ -70,3 +72,28 @@ def png(pixels):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
+
+
+def save_for_masks(path, *, shape=(8, 8, 1), whole=False):
+    """Write a checkpoint of one 1x1 convolution that tells dark, gray and bright pixels apart.
+
+    With ``whole``, the mean of the image is added to each pixel first.
+    """
+    graph = Graph(shape)
+    if whole:
+        graph.add(ScaleChannels(), inputs=(INPUT, graph.add(GlobalAvgPool())))
+    head = graph.add(Conv(3, 1), name="head")
+    network = Network(graph, scheme=None)
+    # Of v, 0 to 1: the largest of 0, 3 v - 1 and 6 v - 3, which change places at 1/3 and 2/3.
+    slope, offset = np.array([0, 3, 6], np.float32), np.array([0, -1, -3], np.float32)
+    network.load({f"{head}.weight": slope.reshape(3, 1, 1, 1), f"{head}.bias": offset})
+    height, width, channels = shape
+    save_checkpoint(
+        path,
+        Checkpoint(
+            network.export(),
+            Segmentation(("dark", "gray", "bright")),
+            Preprocessing((height, width), channels, (0.0,), (1.0,)),
+            Architecture("custom", None, shape, 3, as_dict(graph)),
+        ),
+    )

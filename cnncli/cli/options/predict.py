@@ -35,6 +35,27 @@ class Settings(NetworkSettings):
         metavar="K",
         default=3,
     )
+    output: str | None = option(
+        "--output",
+        "-o",
+        help=(
+            "Of networks for masks: draw the classes over each picture, into a file, a folder, a template "
+            "such as 'out/{stem}-seen{ext}', or - for standard output."
+        ),
+        metavar="OUT",
+    )
+    masks: str | None = option(
+        "--masks",
+        help="Of networks for masks: write the number of each pixel's class as a PNG with a palette; as -o.",
+        metavar="OUT",
+    )
+    own_scale: bool = option(
+        "--own-scale",
+        help=(
+            "Of networks for masks: label pictures at their own scale, large ones in tiles.  [default: "
+            "resized as in training]"
+        ),
+    )
     csv: bool = option("--csv", help="Print comma-separated values with a header.")
     recursive: bool = RECURSIVE
     files_from: str | None = option(

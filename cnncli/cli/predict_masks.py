@@ -1,0 +1,195 @@
+"""``cnncli predict`` for networks for masks: areas of classes as rows, masks and overlays as files."""
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli import ending
+from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
+from cnncli.cli.listing import Input, Listing
+from cnncli.cli.messages import report
+from cnncli.cli.names import STREAM, Source, is_special, located
+from cnncli.cli.options.predict import Settings
+from cnncli.cli.outputs import Job, Naming, plan_outputs
+from cnncli.cli.progress import progress_bar
+from cnncli.cli.row_writers import Row, choose_row_writer
+from cnncli.cli.streams import read_stdin, write_stdout
+from cnncli.cli.trained import Trained
+from cnncli.data.prepare import read_whole
+from cnncli.errors import CnncliError
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import encoded, input_fault
+from cnncli.images.decoding_limits import with_memory_retry
+from cnncli.images.formats import SUFFIXES, format_for
+from cnncli.images.picture import Picture, on_white, with_depth
+from cnncli.tasks.labelling import Labeller
+from cnncli.tasks.segmentation import ClassMap, Segmentation
+
+_EXAMPLE = "cat photo.png | cnncli predict -m RUN"
+
+
+def predict_masks(trained: Trained, listing: Listing, settings: Settings, *, threads: int) -> int:
+    """Label the pixels of pictures, and return the exit code.
+
+    Raises
+    ------
+    UsageError
+        Where outputs cannot be named, or the network cannot label pictures at their own scale.
+    """
+    plan = _Outputs(listing, settings)
+    writer = choose_row_writer(
+        [each.name for each in listing.known],
+        trained.task,
+        json=settings.json,
+        csv=settings.csv,
+        top=settings.top,
+    )
+    _say(writer.header(), plan)
+    done = failed = 0
+    rows = closing(_rows(trained, listing, settings, plan, threads=threads))
+    count = None if listing.more else len(listing.known)
+    bar = progress_bar(count or 0, unit="images", quiet=settings.quiet or (count or 0) < 2)
+    with ending.saying(lambda: f"{done} labelled"), rows as answers, bar as progress:
+        for row in answers:
+            progress.clear()
+            done += 1
+            if row.error is not None:
+                failed += 1
+            if row.error is not None and not writer.holds_errors:
+                settle(row.error, debug=settings.debug)
+            else:
+                _say(writer.line(row), plan)
+            progress.draw(done)
+    return SOME_FAILED if failed else DONE
+
+
+class _Outputs:
+    """Where the pictures of each input go.
+
+    Attributes
+    ----------
+    streams : bool
+        One of them is standard output: rows go to standard error.
+    """
+
+    def __init__(self, listing: Listing, settings: Settings) -> None:
+        given = {"output": settings.output, "mask": settings.masks}
+        wanted = {kind: where for kind, where in given.items() if where is not None}
+        if wanted and listing.more:
+            raise UsageError(
+                "--files-from - is given with -o or --masks; expected names that are known from the start",
+                "Write the names to a file, and give that with --files-from.",
+            )
+        if len(wanted) > 1 and settings.output == settings.masks:
+            raise UsageError(
+                f"-o and --masks are both {settings.output}; expected two places", "Name another file."
+            )
+        self.streams = STREAM in wanted.values()
+        self._jobs: dict[str, dict[Input, Job]] = {}
+        for kind, where in wanted.items():
+            name = "overlay" if kind == "output" else "mask"
+            suffixes = frozenset(SUFFIXES) if kind == "output" else frozenset({".png"})
+            naming = Naming(kernel=name, suffix=None if kind == "output" else ".png", writable=suffixes)
+            sources = [Source(each.name, listed=each.listed) for each in listing.known]
+            jobs = plan_outputs(sources, where, in_place=False, naming=naming)
+            for job in jobs:
+                _check_suffix(job.target, suffixes, kind)
+            self._jobs[kind] = dict(zip(listing.known, jobs, strict=True))
+
+    def targets(self, item: Input) -> dict[str, str]:
+        """What is to be written of an input: ``output`` and ``mask``, and where."""
+        return {kind: jobs[item].target for kind, jobs in self._jobs.items()}
+
+
+def _check_suffix(target: str, suffixes: frozenset[str], kind: str) -> None:
+    suffix = Path(target).suffix.lower()
+    if target == STREAM or is_special(target) or suffix in suffixes:
+        return
+    if kind == "output":
+        format_for(target)  # says which there are
+    raise UsageError(
+        f"--masks writes {target}; expected a PNG, which keeps the numbers of classes",
+        "Give a folder (ending in /), or a name that ends in .png.",
+    )
+
+
+def _rows(
+    trained: Trained, listing: Listing, settings: Settings, plan: _Outputs, *, threads: int
+) -> Generator[Row, None, None]:
+    """The row of each input, when its pictures are written."""
+    task, preprocessing = trained.task, trained.checkpoint.preprocessing
+    assert isinstance(task, Segmentation)
+    try:
+        labeller = Labeller(trained.network, preprocessing, threads=threads, own_scale=settings.own_scale)
+    except CnncliError as error:
+        raise UsageError(error.message, error.hint) from error
+    for group in listing.groups():
+        for item in group:
+            try:
+                if item.fault is not None:
+                    raise item.fault
+                yield _answer(item, labeller, task, plan.targets(item))
+            except BrokenPipeError:
+                raise
+            except (CnncliError, OSError, ValueError, MemoryError) as error:
+                yield Row(item.name, error=located(input_fault(error, item.name), item.listed))
+
+
+def _answer(item: Input, labeller: Labeller, task: Segmentation, targets: dict[str, str]) -> Row:
+    """Label one picture, and write what is wanted of it."""
+    name = "standard input" if item.name == STREAM else item.name
+    data = read_stdin(example=_EXAMPLE) if item.name == STREAM else Path(item.name).read_bytes()
+    picture = read_whole(data, name=name)
+    found = ClassMap(with_memory_retry(lambda: labeller.labels(picture), name), task.classes)
+    if "mask" in targets:
+        from cnncli.images.indexed import encode_indexed
+        from cnncli.views.colors import mask_palette
+
+        _write(targets["mask"], encode_indexed(found.map, mask_palette()))
+    if "output" in targets:
+        _write(targets["output"], _overlay(picture, found, targets["output"]))
+    return Row(item.name, found, files=targets)
+
+
+def _overlay(picture: Picture, found: ClassMap, target: str) -> bytes:
+    from cnncli.images.encode import encode_picture
+    from cnncli.views.overlay import overlay_page
+
+    numbers = {name: number for number, name in enumerate(found.classes)}
+    areas = [(numbers[name], name, share) for name, share in found.bars()]
+    page = overlay_page(_shown(picture), found.map, areas).array()
+    format = "PNG" if target == STREAM or is_special(target) else format_for(target)
+    return encode_picture(Picture((page,)), format)
+
+
+def _shown(picture: Picture) -> NDArray[np.uint8]:
+    """The first frame as it is drawn: 8 bits, gray or colours."""
+    frame = np.asarray(with_depth(picture.frames[0], 8), np.uint8)
+    if picture.alpha:
+        frame = on_white(frame)
+    return frame if frame.shape[2] in (1, 3) else frame[..., :1]
+
+
+def _write(target: str, data: bytes) -> None:
+    if target == STREAM:
+        write_stdout(data)
+        return
+    folder = Path(target).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise input_fault(error, str(folder)) from error
+    write_atomic(Path(target), data)
+
+
+def _say(line: str | None, plan: _Outputs) -> None:
+    """A line for a reader: on standard output, unless that is a picture."""
+    if line is None:
+        return
+    if plan.streams:
+        report(line, exactly=True)
+    else:
+        write_stdout(encoded(f"{line}\n"))
