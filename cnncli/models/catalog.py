@@ -263,7 +263,7 @@ MODELS: dict[str, Model] = {
         year=2015,
         paper="Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation",
         usual=((128, 128, 3), 11),
-        options=_WIDTH,
+        options={**_WIDTH, "stride": Range(1, 2, whole=True), "scales": None},
         of="pixels",
     ),
     **{
