@@ -17,7 +17,8 @@ from cnncli.nn.exchange import as_dict
 _SIGNS = re.compile(r"[\s_.-]")
 _SPELLINGS = {_SIGNS.sub("", name): name for name in MODELS}  # vgg16_bn, ResNet-18, squeezenet1_1
 _DATA = {"images": "images", "texts": "texts", "pixels": "masks"}  # by what there are outputs for
-_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25"}
+_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25,scales"}
+_FINE = 96  # pixels of the shorter side below which masks need all of them from the start
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
@@ -137,6 +138,8 @@ def _read(text: str, input_shape: Shape, *, of: str = "images") -> tuple[str, di
     if name == "auto" and not colon:
         small = max(input_shape[:2]) <= _LARGE
         usual = _USUAL.get(of) or ("compact" if small else "resnet18")
+        if of == "pixels" and min(input_shape[:2]) >= _FINE and not any(side % 4 for side in input_shape[:2]):
+            usual += ",stride=2"
         name, colon, rest = usual.partition(":")
     if name in MODELS:
         return name, _options(name, rest) if colon else {}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cnncli.errors import CnncliError, OptionError
 from cnncli.nn import UNCOUNTED, Dice, SoftmaxCrossEntropy
 from cnncli.nn.graph import MAIN
+from cnncli.tasks.class_weights import class_weights
 from cnncli.tasks.softmax import log_softmax
 from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 
@@ -118,14 +119,22 @@ class Segmentation(OfClasses):
         return [known.get(name, -1) for name in self.classes]
 
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
-        """With label smoothing and class weights as the options say."""
+        """With label smoothing and class weights as the options say.
+
+        Without ``--class-weights`` a class weighs by the root of how rare it is: things are small beside what
+        is around them, and which thing it is would count too little.
+        """
         if "mixup" in options["augment"]:
             raise OptionError(
                 f"--augment is {options['augment']!r}, but images with masks cannot be blended; expected no "
                 "mixup",
                 "Leave mixup out.",
             )
-        return super().trained_with(options, targets)
+        found = super().trained_with(options, targets)
+        if found.weights is not None:
+            return found
+        weights = class_weights(self.counts_of(targets), power=0.5)
+        return replace(found, weights=tuple(map(float, weights)))
 
     def objective(self, outputs: Sequence[str]) -> "list[Term]":
         """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""

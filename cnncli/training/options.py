@@ -33,9 +33,10 @@ _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 #: What a run without --epochs shows to the network, and the fewest and most epochs. Texts are learned by
 #: heart sooner, and an image with a target for each pixel teaches more.
-_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (40_000, 20, 100)}
+_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (24_000, 12, 100)}
 _TEXT_RATE = 0.2  # of the learning rate of images
-_PIXEL_BATCH = 16
+_PIXEL_BATCH = 8
+_SMOOTHING = 0.05  # of the targets of images and texts; pixels have neighbours of other classes as it is
 _STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:
 _SMALLEST_BATCH, _USUAL_BATCH = 8, 64
 
@@ -60,8 +61,8 @@ class TrainOptions:
         Not applied to biases and norms. None: what suits the optimiser.
     momentum : float
         Of SGD (Nesterov's) and RMSprop.
-    smoothing : float
-        Share of each target spread over all classes.
+    smoothing : float or None
+        Share of each target spread over all classes. None: 0.05, and 0 where pixels are the targets.
     augment : str
         As `parse_augment` takes it.
     seed : int
@@ -107,7 +108,7 @@ class TrainOptions:
     sched: str = "one-cycle"
     weight_decay: float | None = None
     momentum: float = 0.9
-    smoothing: float = 0.05
+    smoothing: float | None = None
     augment: str = "auto"
     seed: int = 0
     val_split: float = 0.1
@@ -182,6 +183,7 @@ class TrainOptions:
             epochs=self.epochs or by_images,
             batch_size=batch,
             lr=self.lr or usual_rate(self.opt, min(batch, images), share),
+            smoothing=self.smoothing if self.smoothing is not None else _SMOOTHING * (of != "pixels"),
             weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
         )
 

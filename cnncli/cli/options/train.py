@@ -72,7 +72,10 @@ class Settings:
     )
     smoothing: float | None = option(
         "--smoothing",
-        help="Label smoothing: the share of each target that is spread over all classes.  [default: 0.05]",
+        help=(
+            "Label smoothing: the share of each target that is spread over all classes.  [default: 0.05; for "
+            "masks 0]"
+        ),
         metavar="S",
     )
     augment: str | None = option(
