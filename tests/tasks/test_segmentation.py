@@ -139,6 +139,19 @@ def test_masks_of_one_class_teach_nothing():
         PixelLabels(np.zeros((4, 2, 2), np.uint8), CLASSES).check_learnable("d", [])
 
 
+def test_classes_weigh_by_the_root_of_how_rare_they_are():
+    """Of 75 and 3 pixels one weighs five times the other; the mean over the pixels is 1."""
+    maps = np.repeat(np.array([0, 1, UNLABELLED], np.uint8), [75, 3, 22]).reshape(1, 10, 10)
+    targets = PixelLabels(maps, CLASSES)
+    options = {"augment": "none", "smoothing": 0.0, "class_weights": False}
+    weights = np.array(Segmentation(CLASSES).trained_with(options, targets).weights)
+    assert weights[1] / weights[0] == pytest.approx(5)
+    assert (75 * weights[0] + 3 * weights[1]) / 78 == pytest.approx(1)
+    assert weights[2] == 0
+    full = np.array(Segmentation(CLASSES).trained_with({**options, "class_weights": True}, targets).weights)
+    assert full.tolist() == pytest.approx([78 / (2 * 75), 78 / (2 * 3), 0])
+
+
 def train(*words):
     return run(["train", "shapes", "--threads", "1", "-q", "-b", "16", *words])
 

@@ -204,3 +204,10 @@ def test_schedules_that_are_none(text, what):
 
 def test_warm_up_longer_than_the_run():
     assert factors("cosine:warmup=99", epochs=2) == pytest.approx(np.arange(1, 21) / 20)
+
+
+@pytest.mark.parametrize(("of", "smoothing"), [("images", 0.05), ("texts", 0.05), ("pixels", 0.0)])
+def test_labels_are_smoothed_unless_they_are_of_pixels(of, smoothing):
+    assert TrainOptions(dataset="d").settled(100, of=of).smoothing == smoothing
+    for given in (0.0, 0.2):
+        assert TrainOptions(dataset="d", smoothing=given).settled(100, of=of).smoothing == given
