@@ -118,6 +118,10 @@ def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
             f"{shown(path)} is a pipe, a socket or a device; expected a regular file",
             "Write the data into a file first.",
         )
+    if load_options.task == "segment" and name.endswith(".json"):
+        from cnncli.data.masked_images import load_drawn
+
+        return load_drawn(path, load_options)
     if name.endswith(".npz"):
         from cnncli.data.npz import load_npz
 

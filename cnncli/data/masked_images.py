@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
+from cnncli.data.drawn_masks import DrawnMasks, read_drawn
 from cnncli.data.files import Files
 from cnncli.data.mask_folder import IndexMasks, read_masks
-from cnncli.data.model import Arrays, Dataset, Split
+from cnncli.data.model import Arrays, Dataset, Skipped, Split
 from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
 from cnncli.data.prepare import InputSpec, placement
 from cnncli.errors import CnncliError
@@ -29,20 +30,48 @@ def load_masked(folder: Path, load_options: LoadOptions) -> Dataset:
     """
     load_options.layout.refuse_splits(str(folder))
     found = read_masks(folder, threads=load_options.threads)
-    classes = found.masks.classes
-    if len(classes) > _MOST_CLASSES:
+    return _loaded(
+        folder, list(found.images), found.masks, found.skipped, load_options, files=found.masks.paths
+    )
+
+
+def load_drawn(path: Path, load_options: LoadOptions) -> Dataset:
+    """Load images with masks that COCO's annotations have, as `read_drawn` finds them.
+
+    Raises
+    ------
+    CnncliError
+        As of `read_drawn`, and where there are too many classes.
+    """
+    load_options.layout.refuse_columns(str(path))
+    load_options.layout.refuse_splits(str(path))
+    images, masks, skipped = read_drawn(path, threads=load_options.threads)
+    return _loaded(path, images, masks, skipped, load_options, files=(path,))
+
+
+def _loaded(
+    path: Path,
+    images: list[Path],
+    masks: IndexMasks | DrawnMasks,
+    skipped: tuple[Skipped, ...],
+    load_options: LoadOptions,
+    *,
+    files: tuple[Path, ...],
+) -> Dataset:
+    """Images with their masks in memory, in splits."""
+    count = len(masks.classes)
+    if count > _MOST_CLASSES:
         raise CnncliError(
-            f"masks of {shown(folder)} have {len(classes):,} classes; expected at most {_MOST_CLASSES}",
+            f"masks of {shown(path)} have {count:,} classes; expected at most {_MOST_CLASSES}",
             "Number the classes without gaps, from 0.",
         )
     description = DatasetDescription(
-        name=folder.resolve().name or "masks",
-        provenance=f"{len(found.images):,} images with masks of {len(classes)} classes in {shown(folder)}",
-        skipped=found.skipped,
-        files=found.masks.paths,
+        name=path.resolve().stem or "masks",
+        provenance=f"{len(images):,} images with masks of {count} classes in {shown(path)}",
+        skipped=skipped,
+        files=files,
     )
-    parts = {"train": (list(found.images), found.masks)}
-    dataset = from_files(description, parts, load_options)
+    dataset = from_files(description, {"train": (images, masks)}, load_options)
     assert dataset.input_spec is not None
     train, val, test = (
         _with_maps(split, dataset.input_spec, load_options.threads)
@@ -57,7 +86,7 @@ def load_masked(folder: Path, load_options: LoadOptions) -> Dataset:
 def _with_maps(split: Split, input_spec: InputSpec, threads: int) -> Split:
     """A split with the classes of its pixels in memory, as a network gets the images."""
     masks = split.targets
-    assert isinstance(masks, IndexMasks)
+    assert isinstance(masks, IndexMasks | DrawnMasks)
     assert isinstance(split, Arrays | Files)
     maps = np.empty((len(masks), *input_spec.shape[:2]), np.uint8)
 
