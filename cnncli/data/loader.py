@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class Batch:
     moves : ndarray, shape (n, 2, 3), float32, or None
         Where augmentation moved pixels: pixel (x, y) of ``x`` shows what lies at ``moves @ (x, y, 1)`` of the
         image as it was read. A target that has a place, such as a box, moves along (`moved_points`).
+    memory : dict
+        What a task has worked out of the targets, for all that it is asked of the batch.
     """
 
     x: NDArray[np.float32]
@@ -45,6 +48,7 @@ class Batch:
     mixed: Targets | None = None
     share: NDArray[np.float32] | None = None
     moves: NDArray[np.float32] | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)

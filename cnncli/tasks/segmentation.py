@@ -143,7 +143,10 @@ class Segmentation(OfClasses):
 
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
         """(n, H, W) true classes of the pixels as the images show them; `UNCOUNTED` where there is none."""
-        return _maps(batch.targets).moved(batch.moves)
+        if "labels" not in batch.memory:
+            batch.memory["labels"] = _maps(batch.targets).moved(batch.moves)
+        labels: NDArray[np.int64] = batch.memory["labels"]
+        return labels
 
     def losses(self, outputs: Outputs, batch: "Batch") -> NDArray[np.float64]:
         """(n,) mean cross-entropy of the pixels that have a class."""
@@ -175,15 +178,15 @@ class Segmentation(OfClasses):
 
         Classes that are neither there nor found are left out.
         """
+        from cnncli.tasks.segmentation_scores import overlaps
+
         del images
         right, found, true = (
             np.array([tally[f"{what} {k}"] for k in range(len(self.classes))], np.float64)
             for what in ("right", "found", "true")
         )
-        union = found + true - right
-        there = union > 0
         return {
-            "iou": float((right[there] / union[there]).mean()) if there.any() else 0.0,
+            "iou": overlaps(right, true, found)[1] or 0.0,
             "pixel_accuracy": float(right.sum() / max(1.0, true.sum())),
         }
 

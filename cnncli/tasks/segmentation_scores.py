@@ -87,15 +87,15 @@ def scores_of(sums: NDArray[np.float64], classes: int) -> SegmentationScores:
     confusion = sums[: classes**2].astype(np.int64).reshape(classes, classes)
     boundaries, images = sums[classes**2 :].reshape(2, classes)
     right, true, said = np.diag(confusion).astype(float), confusion.sum(axis=1), confusion.sum(axis=0)
-    union = true + said - right
-    iou, accuracy, boundary = (
+    iou, mean_iou = overlaps(right, true, said)
+    accuracy, boundary = (
         np.divide(above, below, out=np.full(classes, np.nan), where=below > 0)
-        for above, below in ((right, union), (right, true), (boundaries, images))
+        for above, below in ((right, true), (boundaries, images))
     )
-    there, pixels = union > 0, int(true.sum())
+    there, pixels = ~np.isnan(iou), int(true.sum())
     return SegmentationScores(
         confusion=confusion,
-        mean_iou=float(iou[there].mean()) if pixels else None,
+        mean_iou=mean_iou,
         pixel_accuracy=float(right.sum() / pixels) if pixels else None,
         iou=iou,
         accuracy=accuracy,
@@ -103,6 +103,21 @@ def scores_of(sums: NDArray[np.float64], classes: int) -> SegmentationScores:
         mean_boundary_f1=float(boundary[there].mean()) if pixels else None,
         absent=tuple(np.flatnonzero(~there).tolist()),
     )
+
+
+def overlaps(
+    right: NDArray[np.float64], true: NDArray[np.number], said: NDArray[np.number]
+) -> tuple[NDArray[np.float64], float | None]:
+    """Intersection over union of K classes, NaN of those in neither, and the mean of the others, if any.
+
+    Parameters
+    ----------
+    right, true, said : ndarray, shape (K,)
+        Pixels of each class that are rightly predicted, that are there, and that are predicted.
+    """
+    union = true + said - right
+    iou = np.divide(right, union, out=np.full(len(right), np.nan), where=union > 0)
+    return iou, float(np.nanmean(iou)) if union.any() else None
 
 
 def boundary_f1(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], radius: int) -> float:

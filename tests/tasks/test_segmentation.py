@@ -75,6 +75,12 @@ def test_what_lies_beyond_the_image_has_no_label():
     np.testing.assert_array_equal(moved, expected)
 
 
+def test_labels_of_a_batch_are_moved_once():
+    task = Segmentation(CLASSES)
+    part = batch(np.zeros((1, 3, 4), np.uint8), np.array([[[1, 0, 1], [0, 1, 0]]], np.float32))
+    assert task.encode(part) is task.encode(part)
+
+
 def judged(seed=0, count=7):
     random = np.random.default_rng(seed)
     maps = random.integers(0, 2, (count, 5, 6)).astype(np.uint8)  # no ring is there …
