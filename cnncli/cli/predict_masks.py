@@ -142,7 +142,7 @@ def _answer(item: Input, labeller: Labeller, task: Segmentation, targets: dict[s
     """Label one picture, and write what is wanted of it."""
     name = "standard input" if item.name == STREAM else item.name
     data = read_stdin(example=_EXAMPLE) if item.name == STREAM else Path(item.name).read_bytes()
-    picture = read_whole(data, name=name)
+    picture, _ = read_whole(data, name=name)
     found = ClassMap(with_memory_retry(lambda: labeller.labels(picture), name), task.classes)
     if "mask" in targets:
         from cnncli.images.indexed import encode_indexed
