@@ -2,7 +2,8 @@
 
 Legend: N samples, H rows, W columns, C input channels, K output channels. Activations are float32, NHWC,
 with a halo of zeros around each image where a convolution pads it. The batch is divided into chunks of
-``chunk`` samples; a loop is called for the samples lo to hi of one chunk.
+``chunk`` samples; a loop is called for the samples lo to hi of one chunk. Layers that compute the frames of
+clips one by one take a frame for a sample.
 
 A *tensor* is four numbers: the address of the first value inside the halo, and the bytes from one chunk,
 image and row to the next. A tensor that lives only while its chunk is processed is in the scratch of the
@@ -31,7 +32,14 @@ _CHUNK = [("chunk", "i8")]  # samples in a chunk
 
 # The calls of a step, and the progress of its threads. See loops/program.py.
 CALL = np.dtype(
-    [("function", "i8"), ("job", "i8"), ("lo", "i8"), ("hi", "i8"), ("samples", "i8")], align=True
+    [
+        ("function", "i8"),
+        ("job", "i8"),
+        ("lo", "i8"),
+        ("hi", "i8"),
+        ("samples", "i8"),  # items of one sample; 0: items are of the whole batch
+    ],
+    align=True,
 )
 TASK = np.dtype([("first", "i8"), ("count", "i8")], align=True)
 PHASE = np.dtype([("first", "i8"), ("count", "i8")], align=True)

@@ -32,15 +32,15 @@ class Call(NamedTuple):
         Its record.
     lo, hi : int
         Items of the job.
-    samples : bool
-        Whether items are samples: those beyond the current batch are skipped.
+    samples : int
+        Items of one sample: those beyond the current batch are skipped; 0 where items are of the whole batch.
     """
 
     loop: str
     job: NDArray[np.void]
     lo: int
     hi: int
-    samples: bool
+    samples: int
 
 
 class Program:

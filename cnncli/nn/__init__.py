@@ -45,7 +45,8 @@ threads; randomness inside a step (dropout) depends on the layer's `seed` and on
 Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `Relu6`, `LeakyRelu`, `Sigmoid`,
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
 `LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `PadChannels`, `ScaleChannels` (reads feature
-maps and one factor per channel), and for texts those of `cnncli.nn.layers.text`. Each has `shape(inputs)`,
+maps and one factor per channel), `Frames` and `Clip` (between them, the frames of a clip are computed one by
+one, and shapes are of a frame), and for texts those of `cnncli.nn.layers.text`. Each has `shape(inputs)`,
 `window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to
 `Node`s (name, layer, inputs, shape, input_shapes).
 
@@ -62,6 +63,7 @@ from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.inference import Inference
 from cnncli.nn.layer import Layer, Parameter
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnncli.nn.layers.clips import Clip, Frames
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
@@ -97,6 +99,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "BoxOverlap",
+    "Clip",
     "Concat",
     "Conv",
     "ConvTranspose",
@@ -104,6 +107,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Focal",
+    "Frames",
     "Gelu",
     "GlobalAvgPool",
     "Graph",

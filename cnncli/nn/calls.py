@@ -38,6 +38,11 @@ class Op:
     band: int | None = None  # operations of a phase with the same number form one task, in order
     joined: bool = False  # one call for all samples, which are chunks of their own
 
+    @property
+    def frames(self) -> int:
+        """Items of one sample: its frames, where they are computed one by one."""
+        return max((view.shape.frames for view, _ in self.tensors.values()), default=1)
+
 
 class Part(NamedTuple):
     """One thread's part of a layer's work on a sample.
@@ -125,9 +130,6 @@ class Calls:
     def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
         """A record with some of its fields filled in."""
         record = np.zeros(1, record_type)
-        assert record.dtype.names is not None
-        if "chunk" in record.dtype.names:
-            record["chunk"] = self.chunks.size
         for name, number in values.items():
             record[name] = number
         return record
@@ -292,18 +294,20 @@ def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
         bands = {op.band for op in phase}
         return [[_whole_call(op, chunks) for op in phase if op.band == band] for band in bands]
     if phase[0].tasks is not None:
-        return [[Call(op.loop, op.job, lo, hi, False)] for op in phase for lo, hi in op.tasks or []]
+        return [[Call(op.loop, op.job, lo, hi, 0)] for op in phase for lo, hi in op.tasks or []]
     slots = [
-        [
-            Call(op.loop, op.job, *chunks.samples(chunk), True)
-            for chunk in chunks.of_slot(slot)
-            for op in phase
-        ]
+        [_chunk_call(op, chunks.samples(chunk)) for chunk in chunks.of_slot(slot) for op in phase]
         for slot in range(chunks.slots)
     ]
     return [calls for calls in slots if calls]
 
 
+def _chunk_call(op: Op, samples: tuple[int, int]) -> Call:
+    """The call for a chunk: for its samples, or all of their frames."""
+    first, after = samples
+    return Call(op.loop, op.job, op.frames * first, op.frames * after, op.frames)
+
+
 def _whole_call(op: Op, chunks: Chunks) -> Call:
     """The call of a part: for the only sample, or for all of the batch."""
-    return Call(op.loop, op.job, 0, chunks.batch if op.joined else 1, op.joined)
+    return Call(op.loop, op.job, 0, chunks.batch if op.joined else 1, int(op.joined))

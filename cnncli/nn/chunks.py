@@ -47,9 +47,9 @@ class Chunks:
         return chunk * self.size, min((chunk + 1) * self.size, self.batch)
 
 
-def chunked(batch: int) -> Chunks:
-    """Divide a batch evenly, into chunks of at most `CHUNK` samples."""
+def chunked(batch: int, frames: int = 1) -> Chunks:
+    """Divide a batch evenly, into chunks of at most `CHUNK` samples, or of so many frames of clips."""
     slots = max(1, min(SLOTS, batch))
     samples = -(-batch // slots)
-    size = -(-samples // -(-samples // CHUNK))
+    size = -(-samples // -(-samples // max(1, CHUNK // frames)))
     return Chunks(batch, slots, size, -(-samples // size))

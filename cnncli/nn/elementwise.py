@@ -48,6 +48,19 @@ def copy(plan: Emit, source: Tensor, out: Tensor, *, add: bool = False) -> None:
     apply(plan, "copy", source, source, out, add=add)
 
 
+def copy_rows(plan: Emit, source: tuple[Tensor, int], out: tuple[Tensor, int], *, add: bool = False) -> None:
+    """Copy parts of tensors, each given with its first byte, into parts of the same shape, or add to them."""
+    shape = out[0].shape
+    job = plan.job(
+        nn_jobs.APPLY,
+        kind=nn_jobs.KINDS["copy"],
+        rows=shape.height,
+        floats=shape.width * shape.channels,
+        add=add,
+    )
+    plan.each_chunk("elementwise", job, {"a": source, "b": source, "out": out})
+
+
 def repeat(plan: Emit, row: int, out: Tensor) -> None:
     """Write the same row of values, given by its address, into all rows of a tensor."""
     floats = out.shape.width * out.shape.channels

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cnncli.nn.calls import Part, Tensors
     from cnncli.nn.chunks import Chunks
     from cnncli.nn.fusion import Stage
+    from cnncli.nn.graph import Shape
     from cnncli.nn.layer import Parameter
     from cnncli.nn.listed import ListedRows
     from cnncli.nn.memory import Tensor
@@ -26,16 +27,14 @@ class Emit(Protocol):
         How the batch is divided.
     slot_pitch : int
         Bytes from the gradient of a range of chunks to that of the next.
-    samples_address, step_address : int
-        Of int64, set before each step: its samples, and its number.
+    step_address : int
+        Of int64, set before each step: its number.
     """
 
     @property
     def chunks(self) -> Chunks: ...  # noqa: D102
     @property
     def slot_pitch(self) -> int: ...  # noqa: D102
-    @property
-    def samples_address(self) -> int: ...  # noqa: D102
     @property
     def step_address(self) -> int: ...  # noqa: D102
 
@@ -63,6 +62,9 @@ class Emit(Protocol):
         """Scratch memory of ``floats`` for a whole chunk, not for each of its samples."""
 
     # Addresses
+
+    def samples_address(self, shape: Shape) -> int:
+        """Of int64, set before each step: samples of a shape, or frames of its clips."""
 
     def weight(self, stage: Stage, parameter: str) -> int:
         """Of a parameter's packed rows."""

@@ -23,6 +23,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn.graph import MAIN, Graph
 from cnncli.nn.layer import Layer
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnncli.nn.layers.clips import Clip, Frames
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
@@ -38,11 +39,13 @@ LAYERS: dict[str, type[Layer]] = {
     "add": Add,
     "avgpool": AvgPool,
     "batchnorm": BatchNorm,
+    "clip": Clip,
     "concat": Concat,
     "conv": Conv,
     "convtranspose": ConvTranspose,
     "dropout": Dropout,
     "flatten": Flatten,
+    "frames": Frames,
     "gelu": Gelu,
     "globalavgpool": GlobalAvgPool,
     "leakyrelu": LeakyRelu,

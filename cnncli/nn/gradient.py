@@ -11,7 +11,7 @@ from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.calls import program
 from cnncli.nn.elementwise import copy
-from cnncli.nn.graph import INPUT, Shape
+from cnncli.nn.graph import INPUT
 from cnncli.nn.inference import MIN_SHARED_WORK, check_images, check_memory, too_large
 from cnncli.nn.memory import Tensor, lay_out
 from cnncli.nn.network import Floats, Network
@@ -105,18 +105,21 @@ class Gradient:
         schedule.forward()
         self._kept = {name: self._room(name) for name in dict.fromkeys((self.of, *keep))}
         for name, array in self._kept.items():
-            copy(schedule, schedule.value(name), _outside(array))
+            copy(schedule, schedule.value(name), self._outside(name, array))
         schedule.start_backward()
         self._gradients = {name: self._room(name) for name in dict.fromkeys(wrt)}
         self._start = self._room(self.of)
-        copy(schedule, _outside(self._start), schedule.gradient_target(self.of)[0])
-        kept = {name: _outside(array) for name, array in self._gradients.items()}
+        copy(schedule, self._outside(self.of, self._start), schedule.gradient_target(self.of)[0])
+        kept = {name: self._outside(name, array) for name, array in self._gradients.items()}
         schedule.backward(kept=kept, guided=guided)
         self._plan(workers)
         self.refresh()
 
     def _room(self, name: str) -> Floats:
-        return np.zeros((self.batch, *self.network.graph.shape_of(name)[:3]), np.float32)
+        return np.zeros((self.batch, *self.network.graph.shape_of(name).strip), np.float32)
+
+    def _outside(self, name: str, array: Floats) -> Tensor:
+        return Tensor(self.network.graph.shape_of(name), external=array.ctypes.data)
 
     def _plan(self, workers: int) -> None:
         forward, backward = self._schedule.passes()
@@ -163,10 +166,6 @@ class Gradient:
         self._start[:samples] = start(outputs).reshape(self._start[:samples].shape)
         self._backward.run(samples)
         return Flow(outputs, _copies(self._kept, samples), _copies(self._gradients, samples))
-
-
-def _outside(array: Floats) -> Tensor:
-    return Tensor(Shape(*array.shape[1:]), external=array.ctypes.data)
 
 
 def _copies(arrays: dict[str, Floats], samples: int) -> dict[str, Floats]:

@@ -21,20 +21,29 @@ class Shape(NamedTuple):
         H, W, C.
     origin : (H, W, C) or None
         For flattened feature maps: their shape, so that exported weights can follow PyTorch's order.
+    frames : int
+        How many of them a sample has: more than 1 where the frames of a clip are computed one by one.
     """
 
     height: int
     width: int
     channels: int
     origin: tuple[int, int, int] | None = None
+    frames: int = 1
 
     @property
     def size(self) -> int:
-        """Number of values in one sample."""
+        """Number of values in one sample, or one frame of it."""
         return self.height * self.width * self.channels
 
+    @property
+    def strip(self) -> tuple[int, int, int]:
+        """(H, W, C) of all of a sample: its frames lie one below the other."""
+        return self.frames * self.height, self.width, self.channels
+
     def __str__(self) -> str:
-        return str(self.channels) if self.height == self.width == 1 else "x".join(map(str, self[:3]))
+        one = str(self.channels) if self.height == self.width == 1 else "x".join(map(str, self[:3]))
+        return one if self.frames == 1 else f"{self.frames} frames of {one}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,11 @@ class Node:
         """Number of weights without biases and norms, computed without allocating them."""
         held = (*self.layer.parameters(self.input_shapes), *self.layer.state(self.input_shapes))
         return sum(each.size for each in held if len(each.shape) > 1)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the forward pass of one sample, all of its frames."""
+        return self.input_shapes[0].frames * self.layer.multiply_adds(self.input_shapes)
 
 
 def scopes_of(name: str) -> list[str]:
@@ -231,6 +245,8 @@ class Graph:
             )
         try:
             shape = layer.shape(shapes)
+            if not layer.sets_frames:
+                shape = shape._replace(frames=_common_frames(shapes))
         except CnncliError as fault:
             raise CnncliError(f"{name}: {fault.message}", fault.hint) from fault
         self._insert(Node(name, layer, sources, shape, shapes))
@@ -350,7 +366,18 @@ class Graph:
     @property
     def multiply_adds(self) -> int:
         """Of the forward pass of one sample."""
-        return sum(node.layer.multiply_adds(node.input_shapes) for node in self.nodes.values())
+        return sum(node.multiply_adds for node in self.nodes.values())
+
+
+def _common_frames(shapes: Sequence[Shape]) -> int:
+    """How many frames the inputs of a layer have: one number for all."""
+    counts = {x.frames for x in shapes}
+    if len(counts) > 1:
+        raise CnncliError(
+            f"inputs of {' and '.join(map(str, shapes))}; expected the same number of frames",
+            "Join the frames of all branches to clips, or of none.",
+        )
+    return counts.pop()
 
 
 def _checked(name: str) -> str:

@@ -66,7 +66,7 @@ class Inference:
         self._kept = {}
         for name in wanted:
             value = schedule.value(name)
-            self._kept[name] = np.zeros((batch, *value.shape[:3]), np.float32)
+            self._kept[name] = np.zeros((batch, *value.shape.strip), np.float32)
             copy(schedule, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
         phases, chunks = [phase for phase in schedule.phases if phase], schedule.chunks
         self._refresh = program(schedule.preparing(), chunks, threads=1, scratch_bytes=TABLE_BYTES)

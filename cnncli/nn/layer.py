@@ -191,6 +191,7 @@ class Layer:
 
     min_inputs: ClassVar[int] = 1
     max_inputs: ClassVar[int] = 1
+    sets_frames: ClassVar[bool] = False  # its output may have another number of frames than its input
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""
@@ -209,7 +210,7 @@ class Layer:
         return ()
 
     def multiply_adds(self, inputs: Sequence[Shape]) -> int:
-        """Multiply-adds of one sample."""
+        """Multiply-adds of one sample, or one frame of it."""
         return 0
 
     def input_halo(self, inputs: Sequence[Shape]) -> Halo:

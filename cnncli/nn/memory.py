@@ -31,10 +31,12 @@ SLACK = 256  # bytes after a tensor that vector loads and stores may touch
 class Tensor:
     """An activation or a gradient of a whole batch, image by image within each chunk.
 
+    An image is a sample, or one frame of it; the frames of a sample follow one another.
+
     Attributes
     ----------
     shape : Shape
-        Of one image.
+        Of one image, with how many of them a sample has.
     halo : (rows, columns)
         Rows and columns of zeros around it.
     private : bool
@@ -80,6 +82,11 @@ class Tensor:
             return 4 * self.shape.size
         lines = -(-(self.shape.height + 2 * self.halo[0]) * self.row // CACHE_LINE)
         return (lines | 1) * CACHE_LINE
+
+    @property
+    def sample(self) -> int:
+        """Bytes from one sample to the next: all of its frames."""
+        return self.image * (self.view_of or self).shape.frames
 
     @property
     def lead(self) -> int:
@@ -150,8 +157,8 @@ def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
     """
     placed: list[tuple[int, int, Tensor]] = []
     top = 0
-    for t in sorted(tensors, key=lambda t: -t.image):
-        size = -(-(t.image * chunk + SLACK) // CACHE_LINE) * CACHE_LINE
+    for t in sorted(tensors, key=lambda t: -t.sample):
+        size = -(-(t.sample * chunk + SLACK) // CACHE_LINE) * CACHE_LINE
         start = 0
         for lo, hi, other in sorted(placed, key=lambda each: each[0]):
             if other.first <= t.last and t.first <= other.last and start < hi and lo < start + size:
@@ -164,13 +171,14 @@ def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
 
 def _fill_in(op: Op, chunks: Chunks) -> None:
     """Write the addresses and pitches of an operation's tensors into its record."""
-    if op.joined:
-        op.job["chunk"] = chunks.batch
+    if "chunk" in (op.job.dtype.names or ()):
+        op.job["chunk"] = chunks.batch if op.joined else op.frames * chunks.size
     for name, (view, offset) in op.tensors.items():
         t = view.view_of or view
         op.job[name] = (t.external or t.address) + offset
-        op.job[f"{name}_chunk"] = t.image * chunks.size if t.external else t.chunk_pitch
-        op.job[f"{name}_image"] = t.chunk_pitch if op.joined else t.image
+        op.job[f"{name}_chunk"] = t.sample * chunks.size if t.external else t.chunk_pitch
+        # A call for whole clips steps over all the frames of one.
+        op.job[f"{name}_image"] = t.chunk_pitch if op.joined else t.sample // op.frames
         op.job[f"{name}_row"] = view.row
 
 

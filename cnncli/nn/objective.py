@@ -53,6 +53,11 @@ class PlannedTerm:
         self.term = term
         self.node = graph.output_of(term.output)
         self._shape = graph.shape_of(self.node)
+        if self._shape.frames > 1:
+            raise CnncliError(
+                f"output {term.output!r} has {self._shape}; expected one answer for each clip",
+                "Join the frames to clips before the output.",
+            )
         height, width, channels = self._shape[:3]
         term.loss.check(channels)
         flat = (batch, channels) if height == width == 1 else (batch, height, width, channels)

@@ -17,7 +17,7 @@ from cnncli.nn.chunks import chunked
 from cnncli.nn.elementwise import apply, copy, zero_halo
 from cnncli.nn.folding import FoldedWeights
 from cnncli.nn.fusion import Stage, fuse
-from cnncli.nn.graph import INPUT, Graph
+from cnncli.nn.graph import INPUT, Graph, Shape
 from cnncli.nn.layers.activation import Relu
 from cnncli.nn.layers.combine import Flatten
 from cnncli.nn.memory import Tensor, widest
@@ -77,7 +77,9 @@ class Schedule(Calls):
         slots: Slots | None = None,
         threads: int = 1,
     ) -> None:
-        super().__init__(chunked(batch), threads=threads)
+        self._frames = most_frames(graph)
+        # Threads share clips, not the work on the frames of one.
+        super().__init__(chunked(batch, self._frames), threads=threads if self._frames == 1 else 1)
         self.network = network
         self._slots = slots
         self.fused = fuse(graph, training=slots is not None, trained=trained, keep=keep)
@@ -89,7 +91,7 @@ class Schedule(Calls):
         self.listed: list[ListedRows] = []
         self._values: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
-        self._samples = self.hold(np.zeros(1, np.int64))
+        self._samples: dict[int, NDArray[np.int64]] = {}
         self._step = self.hold(np.zeros(1, np.int64))
         self.used_slots = self.hold(np.ones(1, np.int64))
         self.slot_pitch = 0
@@ -98,10 +100,11 @@ class Schedule(Calls):
             self.hold(slots.memory)
             self.hold(slots.squares)
 
-    @property
-    def samples_address(self) -> int:
-        """Of the number of samples in the step."""
-        return int(self._samples.ctypes.data)
+    def samples_address(self, shape: Shape) -> int:
+        """Of the number of samples of a shape in the step: of all frames of its clips, if it has several."""
+        if shape.frames not in self._samples:
+            self._samples[shape.frames] = self.hold(np.zeros(1, np.int64))
+        return int(self._samples[shape.frames].ctypes.data)
 
     @property
     def step_address(self) -> int:
@@ -169,7 +172,8 @@ class Schedule(Calls):
 
         Sample by sample, values stay in the caches, and weights are read once for each.
         """
-        return not self._trained and self.chunks.count == self.chunks.batch > 1 and weights > values
+        free = not self._trained and self._frames == 1
+        return free and self.chunks.count == self.chunks.batch > 1 and weights > values
 
     # --- parameters ---
 
@@ -262,7 +266,8 @@ class Schedule(Calls):
         """Set the values that change from step to step."""
         self._input_job["a"] = self._input_job["b"] = images.ctypes.data
         self._step[0] = step
-        self._samples[0] = samples
+        for frames, held in self._samples.items():
+            held[0] = frames * samples
         self.used_slots[0] = -(-samples // (self.chunks.size * self.chunks.per_slot))
         for rows in self.listed:
             rows.start(images)
@@ -271,6 +276,11 @@ class Schedule(Calls):
     def memory(self) -> int:
         """Bytes that it holds, without the arena."""
         return sum(array.nbytes for array in self.held) + self.folded.memory
+
+
+def most_frames(graph: Graph) -> int:
+    """The most frames of a sample that are computed one by one; 1 where samples are no clips."""
+    return max((node.shape.frames for node in graph.nodes.values()), default=1)
 
 
 def trained_layers(graph: Graph, frozen: Collection[str], *, also: Collection[str] = ()) -> set[str]:

@@ -67,6 +67,15 @@ def branches():
     return graph
 
 
+def clips():
+    """A graph that computes frames of clips one by one."""
+    graph = nn.Graph((3 * 9, 7, 3))
+    graph.add(nn.Frames(3), nn.Conv(17, 3, padding=1), nn.BatchNorm(), nn.Relu(), nn.MaxPool(2))
+    graph.add(nn.Conv(40, 3, padding=1), nn.LocalResponseNorm(3), nn.Dropout(0.2), nn.GlobalAvgPool())
+    graph.add(nn.Clip(), nn.Conv(9, (1, 3), padding="same"), nn.Relu(), nn.MaxPool((1, 3)), nn.Linear(5))
+    return graph
+
+
 def run(graph, batch, threads):
     """Two steps of training, then inference by one and by many."""
     keeper = Keeper()
@@ -100,7 +109,9 @@ def main():
     for batch in (1, 5):
         print("branches", batch, flush=True)
         run(branches(), batch, 2)
-    print(f"{len(cases) + 2} cases")
+    print("clips", 5, flush=True)
+    run(clips(), 5, 2)
+    print(f"{len(cases) + 3} cases")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ from cnncli.nn import (
     Add,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     ConvTranspose,
     Dropout,
     Flatten,
+    Frames,
     Gelu,
     GlobalAvgPool,
     Graph,
@@ -53,6 +55,7 @@ def every_layer():
     graph.add(AvgPool((2, 3), None, 0, ceil=True, count_padding=False), Relu(), Dropout(0.25, 2**63 + 1))
     graph.add(ConvTranspose(3, (2, 1), (2, 1)), Upsample((1, 2), "bilinear"))
     graph.add(AdaptiveAvgPool((2, 3)), PadChannels(1, 2))
+    graph.add(Frames(2), GlobalAvgPool(), Clip())
     graph.add(Flatten(), Linear(4), name="head")
     return graph
 

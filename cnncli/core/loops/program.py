@@ -105,8 +105,9 @@ def loop(job_pointer, scratch, lo, hi):
             while each < end:
                 start = load_i64(each + 16)
                 stop = load_i64(each + 24)
-                if load_i64(each + 32):
-                    stop = min(stop, samples)
+                items = load_i64(each + 32)
+                if items:
+                    stop = min(stop, items * samples)
                 if start < stop:
                     call(load_i64(each), load_i64(each + 8), scratch, start, stop)
                 each += CALL_BYTES

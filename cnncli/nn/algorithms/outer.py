@@ -85,6 +85,6 @@ def emit_dense(plan: Emit, x: Tensor, dy: Tensor, dweight: int) -> None:
         taps=taps,
         panel_blocks=-(-dy.shape.channels // BLOCK),
         dweight=dweight,
-        samples=plan.samples_address,
+        samples=plan.samples_address(x.shape),
     )
     plan.after_all_chunks("dense_backward", job, -(-taps // ROWS), {"x": x, "dy": dy})

@@ -190,7 +190,7 @@ class Conv(Layer):
         placed = x, self.corner(x)
         bias = plan.bias(node, self._padded_outputs(x.shape) if not self.bias else 0)
         panel, mode = plan.weight(node, "weight"), direct.RELUS[node.relu]
-        algorithm = self.algorithm(node.input_shapes, plan.chunks.size)
+        algorithm = self.algorithm(node.input_shapes, x.shape.frames * plan.chunks.size)
         if algorithm == "winograd":
             later = node.relu == "relu6"  # these loops know no upper limit
             winograd.emit(plan, node.name, placed, y, panel=panel, bias=bias, mode=0 if later else mode)
@@ -281,7 +281,7 @@ class Conv(Layer):
         weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
         if self._is_depthwise(dx.shape):
             depthwise.emit_input_gradient(plan, weight, phases, dy, dx, add=add)
-        elif self._uses_winograd(dy.shape.channels, dx.shape, samples=plan.chunks.size):
+        elif self._uses_winograd(dy.shape.channels, dx.shape, samples=dx.shape.frames * plan.chunks.size):
             panel, zeros = direct.pack_mirrored(plan, weight, phases, groups=1)
             at = phases[0].offsets[0] * dy.row + phases[1].offsets[0] * dy.pixel
             mode = direct.ADD if add else 0
@@ -302,7 +302,7 @@ class Conv(Layer):
         dweight = plan.weight_gradient(node, "weight")
         dense = self._is_dense(node.input_shapes)
         elsewhere = True
-        if self._uses_winograd(x.shape.channels, dy.shape, samples=plan.chunks.size):
+        if self._uses_winograd(x.shape.channels, dy.shape, samples=x.shape.frames * plan.chunks.size):
             winograd.emit_weight_gradient(plan, placed, dy, dweight)
         elif self._is_depthwise(x.shape):
             depthwise.emit_weight_gradient(plan, placed, dy, self._taps(x), dweight)

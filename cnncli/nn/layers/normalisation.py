@@ -107,7 +107,7 @@ class BatchNorm(Layer):
             width=x.width,
             channels=x.channels,
             padded=padded,
-            samples=plan.samples_address,
+            samples=plan.samples_address(x),
             factors=plan.buffer(f"{node.name} factors", 4 * padded * plan.chunks.count, np.float32),
             epsilon=self.epsilon,
             momentum=self.momentum,

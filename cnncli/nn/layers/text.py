@@ -231,7 +231,7 @@ class ConvOverTime(Layer):
             job["sums"] = plan.buffer(f"{node.name}.sums", weight.size, np.float32)
             job["dweight"] = plan.weight_gradient(node, "weight")
             job["dbias"] = plan.weight_gradient(node, "bias")
-            job["samples"] = plan.samples_address
+            job["samples"] = plan.samples_address(node.shape)
             tensors = {"x": plan.value(source), "dy": dy}
             plan.after_all_chunks("over_time_weights", job, weight.blocks, tensors)
         if plan.needs_gradient(source):
