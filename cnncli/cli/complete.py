@@ -377,7 +377,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "target": _targets,
     "attributions": _attributions,
     "baseline": _one_of("mean", "blur"),
-    "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes"),
+    "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes", "digit-motions"),
     "task": _one_of("classify", "segment"),
     "split": _one_of("test", "train", "val", "all"),
     "opt": _one_of("adamw", "adam", "sgd", "rmsprop"),

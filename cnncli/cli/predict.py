@@ -43,12 +43,16 @@ def run(settings: Settings) -> int:
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     if settings.json and settings.csv:
         raise UsageError("--json and --csv are both given; expected one of them", "Leave one out.")
-    listing = None if settings.text else _listed(settings)
     try:
         cores = thread_count(settings.threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     asked = load_trained(settings, quiet=quiet) if names_network(settings) else None
+    if asked is not None and asked.task.noun == "clips" and not settings.text:
+        from cnncli.cli.predict_video import predict_clips
+
+        return predict_clips(asked, settings, threads=cores)
+    listing = None if settings.text else _listed(settings)
     if settings.text or (asked is not None and asked.task.noun == "texts"):
         from cnncli.cli.predict_text import checked, predict_texts
 

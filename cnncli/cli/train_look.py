@@ -17,8 +17,9 @@ from cnncli.cli.page_files import write_page
 from cnncli.cli.streams import write_line
 from cnncli.data.annotations import AnnotationOptions, describes_objects, read_annotations
 from cnncli.data.augment import parse_augment
+from cnncli.data.clips import Clips
 from cnncli.data.file_lookup import FileLookup
-from cnncli.data.loader import Batch, Loader
+from cnncli.data.loader import Batch
 from cnncli.data.model import Dataset, level_counts
 from cnncli.data.objects import Annotated
 from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
@@ -29,9 +30,11 @@ from cnncli.files.atomic import is_device
 from cnncli.files.faults import in_unicode, shown
 from cnncli.images.picture import with_depth
 from cnncli.images.read import read_picture
+from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.augmentation import settled_augment
 from cnncli.training.loading import Execution, load
 from cnncli.views.colors import as_rgb
+from cnncli.views.film import as_sheets
 from cnncli.views.samples import Sample, samples_page
 
 if TYPE_CHECKING:
@@ -55,17 +58,17 @@ def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> 
         annotated = read_annotations(source, AnnotationOptions())
         name, read = source.stem, [source] if source.is_file() else []
         samples = _annotated_samples(annotated, options.seed)
-        total, words = len(annotated.names), "none"
+        total, words, noun = len(annotated.names), "none", "images"
         warnings: tuple[str, ...] = tuple(f"left out: {each.sentence}" for each in annotated.skipped[:_COUNT])
     else:
         dataset = load(options, execution)
         name, read, warnings = dataset.name, list(dataset.files), dataset.warnings
         batch, words = _batch(dataset, options, execution.threads)
-        samples, total = _samples(batch), len(dataset.train)
+        samples, total, noun = _samples(batch, dataset.shape), len(dataset.train), dataset.noun
     path = _page(settings.output or f"{name}-look.png", [str(each) for each in read])
     for line in () if settings.quiet else warnings:
         report(f"warning: {in_unicode(line)}")
-    title = f"{len(samples)} of {total:,} images of {in_unicode(name)}"
+    title = f"{len(samples)} of {total:,} {noun} of {in_unicode(name)}"
     subtitle = "as they are" if words == "none" else f"augmented as in training: {words}"
     write_page(path, samples_page(samples, title=title, subtitle=subtitle))
     if settings.json:
@@ -96,14 +99,27 @@ def _batch(dataset: Dataset, options: "TrainOptions", threads: int) -> tuple[Bat
     words, _ = settled_augment(options.augment, dataset, counts, threads=threads)
     augment = parse_augment(words, dataset=dataset.known, shape=dataset.shape)
     count = min(_COUNT, len(dataset.train))
-    loader = Loader(dataset.train, count, augment=augment, seed=options.seed, shuffle=True, threads=threads)
+    height, width, channels = dataset.shape
+    made = Preprocessing((height, width), channels, (0.0,) * channels, (1.0,) * channels)
+    if isinstance(dataset.train, Clips):
+        from cnncli.tasks.video import ClipInput, window_of
+
+        made = ClipInput.of(made, window_of(dataset.train, options.frames, options.frame_step))
+    loader = made.loader(
+        dataset.train, count, augment=augment, seed=options.seed, shuffle=True, threads=threads
+    )
     return next(iter(loader.epoch(0))), words
 
 
-def _samples(batch: Batch) -> list[Sample]:
-    """Images of a batch with their classes, or the classes of their pixels where augmentation moved them."""
+def _samples(batch: Batch, shape: tuple[int, int, int]) -> list[Sample]:
+    """Images of a batch with their classes, or the classes of their pixels where augmentation moved them.
+
+    ``shape`` is of an image, or of a frame: frames of clips are drawn side by side.
+    """
     pixels = np.rint(np.clip(batch.x, 0, 1) * 255).astype(np.uint8)
     targets: Any = batch.targets
+    if pixels.shape[1:] != shape:
+        pixels = as_sheets(pixels, shape)
     if not isinstance(targets, PixelLabels):
         return [Sample(image, text) for image, text in zip(pixels, targets.texts(), strict=True)]
     samples = []

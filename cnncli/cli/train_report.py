@@ -32,6 +32,9 @@ PAGES = {
     "classification": Pages(
         ("confusion_matrix.png", "reliability.png", "misclassified.csv", "misclassified.png"), _class_pages
     ),
+    "video": Pages(
+        ("confusion_matrix.png", "reliability.png", "misclassified.csv", "misclassified.png"), _class_pages
+    ),
     "text": Pages(("confusion_matrix.png", "reliability.png", "misclassified.csv"), _text_pages),
 }
 """By the name of a task; one without a row writes none."""

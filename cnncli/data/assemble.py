@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.arrays import Raw, open_arrays
+from cnncli.data.clips import Clips
 from cnncli.data.copies import conflicts, copies_across, copies_within
 from cnncli.data.files import FileDigests, Files, decodable, decode_all
 from cnncli.data.holdout import TEST_DRAW, TEST_SEED, TEST_SHARE, VAL_DRAW, choose_held_out
@@ -208,10 +209,10 @@ def from_files(
     return _divided(replace(opened, input_spec=input_spec, adapted=image_facts.adapted), splits, load_options)
 
 
-def from_texts(
-    description: DatasetDescription, parts: Mapping[str, Texts], load_options: LoadOptions
+def from_splits(
+    description: DatasetDescription, parts: Mapping[str, Texts | Clips], load_options: LoadOptions
 ) -> Dataset:
-    """Make a dataset of texts.
+    """Make a dataset of texts or of clips.
 
     Parameters
     ----------
@@ -388,7 +389,7 @@ def _check(description: DatasetDescription, splits: dict[str, Split], load_optio
 def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     """A split of the images at ``positions`` of another split, in this order."""
     targets = split.targets.take(positions)
-    if isinstance(split, Texts):
+    if isinstance(split, Texts | Clips):
         return split.take(positions, label)
     digests, keys = digests_of(split)[positions], keys_of(split)[positions]
     if isinstance(split, Files):

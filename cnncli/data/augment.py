@@ -13,8 +13,8 @@ from cnncli.errors import OptionError
 
 Shape = tuple[int, int, int]
 #: What images show: things on a plain ground, which are not the same when mirrored; photographs with an up
-#: and a down; photographs without, as of textures.
-Kind = Literal["drawings", "upright", "textures"]
+#: and a down; photographs without, as of textures; clips, in which directions may tell classes apart.
+Kind = Literal["drawings", "upright", "textures", "clips"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +119,15 @@ PRESETS: dict[str, Augment] = {
     # By whole pixels: turning and scaling would blur the edges, which masks follow. Digits that are mirrored
     # into the picture would have no labels.
     "digit-scenes": Augment(shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, border="edge"),
+    "digit-motions": Augment(shift=0.06, rotate=10, scale=0.1, border="edge"),
     "cifar10": Augment(crop=4, flip=0.5, erase=0.25, border="reflect"),
 }
 
 DRAWINGS = Augment(shift=0.08, rotate=8, scale=0.1, border="edge")
 # Whole pixels: turning and scaling interpolate, which blurs the fine texture that tells photographs apart.
 GRAY_PHOTOGRAPHS = Augment(shift=0.1, flip=0.5, brightness=0.2, contrast=0.2, border="reflect")
+# Not mirrored: what moves left would move right.
+CLIPS = Augment(shift=0.08, scale=0.15, brightness=0.2, contrast=0.2, border="edge")
 COLOR_PHOTOGRAPHS = Augment(
     crop=0.5, flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, border="reflect"
 )
@@ -143,7 +146,7 @@ def parse_augment(
         The known collection that it is (`Dataset.known`), by which ``auto`` chooses.
     shape : (H, W, C) or None
         Of the images; with it, what cannot apply to them is refused.
-    kind : {"drawings", "upright", "textures"}
+    kind : {"drawings", "upright", "textures", "clips"}
         What the images show, by which ``auto`` chooses.
 
     Returns
@@ -185,6 +188,8 @@ def _preset(dataset: str, shape: Shape | None, kind: Kind) -> Augment:
     """What suits a dataset: by its name, else gentle changes that hardly any photograph minds."""
     if dataset in PRESETS:
         return PRESETS[dataset]
+    if kind == "clips":
+        return CLIPS
     if shape is not None and shape[2] == 1:
         found = DRAWINGS if kind == "drawings" else GRAY_PHOTOGRAPHS
     elif shape is not None and min(shape[:2]) < 48:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays, from_splits
 from cnncli.data.class_labels import ClassLabels, Numbers
 from cnncli.data.download import Remote, fetch_all
 from cnncli.data.holdout import shipped_test
@@ -17,6 +17,7 @@ from cnncli.data.image_facts import ImageOptions
 from cnncli.data.labels import number_labels
 from cnncli.data.model import Dataset, Images
 from cnncli.data.npz import as_images
+from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
 from cnncli.data.split_names import joined
 from cnncli.data.unpacking import opened
@@ -24,6 +25,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 
 _TRAINING_SCENES, _TEST_SCENES = 2_000, 500
+_TRAINING_CLIPS, _TEST_CLIPS = 3_200, 800
 REVIEWS_ABOUT = (
     "10,072 movie reviews of a sentence each from vaderSentiment (C. J. Hutto, MIT): "
     "4,996 positive, 5,076 negative"
@@ -210,11 +212,11 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
 
     Sides are 128 pixels unless ``--size`` says otherwise. Digits of test scenes are the test digits.
     """
-    from cnncli.data.digit_scenes import PHOTOGRAPHS, SIDE, Scenes, make_scenes
+    from cnncli.data.digit_scenes import LARGEST, PHOTOGRAPHS, SIDE, SMALLEST, Scenes, make_scenes
     from cnncli.data.pixel_labels import PixelLabels
     from cnncli.images.read import read_picture
 
-    side = _side_of_scenes(load_options)
+    side = _made_side("digit-scenes", (SMALLEST, SIDE, LARGEST), load_options)
     with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
         digits, labels = file["x"], file["y"].astype(np.int64)
     held = shipped_test(labels)
@@ -242,15 +244,51 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
     return from_arrays(found, parts, replace(load_options, image_options=given))
 
 
-def _side_of_scenes(load_options: LoadOptions) -> int:
-    from cnncli.data.digit_scenes import LARGEST, SIDE, SMALLEST
+def load_motions(load_options: LoadOptions) -> Dataset:
+    """Make clips of the digits that ship, each of which moves, grows, shrinks or turns.
 
+    Sides are 32 pixels unless ``--size`` says otherwise. Digits of test clips are the test digits. 0 is left
+    out: many are round, and how those turn cannot be seen.
+    """
+    from cnncli.data.clips import ClipLabels, Clips
+    from cnncli.data.digit_motions import FRAMES, LARGEST, MOTIONS, SIDE, SMALLEST, make_motions
+    from cnncli.data.identity import row_digests
+
+    side = _made_side("digit-motions", (SMALLEST, SIDE, LARGEST), load_options)
+    with np.load(sample_path("mnist_5k.npz"), allow_pickle=False) as file:
+        digits, kinds = file["x"], file["y"].astype(np.int64)
+    held = shipped_test(kinds)
+
+    def made(part: str, count: int, seed: int, there: NDArray[np.bool_]) -> Clips:
+        frames, labels = make_motions(count, side, seed=seed, digits=digits[there & (kinds > 0)])
+        names = [f"{part}[{number}]" for number in range(count)]
+        first, counts = FRAMES * np.arange(count), np.full(count, FRAMES)
+        digests = row_digests(frames)
+        targets = ClipLabels(labels, MOTIONS)
+        flat = frames.reshape(-1, side, side, 1)
+        return Clips(flat, first, counts, targets, names, digests, digests, part)
+
+    size = "" if side == SIDE else f" at {side}x{side} pixels"
+    found = DatasetDescription(
+        name="digit-motions",
+        provenance=f"{_TRAINING_CLIPS + _TEST_CLIPS:,} clips{size} of {FRAMES} frames of the digits that "
+        f"ship with cnncli, moving, growing, shrinking and turning, {_TEST_CLIPS} of them for testing",
+        known="digit-motions",
+        input_spec=InputSpec((side, side, 1)),
+    )
+    parts = {"train": made("train", _TRAINING_CLIPS, 1, ~held), "test": made("test", _TEST_CLIPS, 2, held)}
+    return from_splits(found, parts, load_options)
+
+
+def _made_side(name: str, sides: tuple[int, int, int], load_options: LoadOptions) -> int:
+    """Pixels of a side of images that are made, whose smallest, usual and largest are given."""
+    smallest, usual, largest = sides
     asked = load_options.image_options
-    height, width = asked.input_spec.shape[:2] if asked.input_spec else asked.size or (SIDE, SIDE)
-    if height != width or not SMALLEST <= height <= LARGEST:
+    height, width = asked.input_spec.shape[:2] if asked.input_spec else asked.size or (usual, usual)
+    if height != width or not smallest <= height <= largest:
         raise CnncliError(
-            f"digit-scenes of {width}x{height} pixels; expected squares of {SMALLEST} to {LARGEST}",
-            f"Give --size {SIDE}, or leave it out.",
+            f"{name} of {width}x{height} pixels; expected squares of {smallest} to {largest}",
+            f"Give --size {usual}, or leave it out.",
         )
     return height
 

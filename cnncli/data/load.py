@@ -10,6 +10,7 @@ from cnncli.data.known_datasets import (
     FASHION_MNIST,
     load_collection,
     load_mnist,
+    load_motions,
     load_reviews,
     load_scenes,
 )
@@ -24,13 +25,15 @@ NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
     "cifar10": lambda load_options: load_collection(CIFAR10, load_options),
     "movie-reviews": load_reviews,
     "digit-scenes": load_scenes,
+    "digit-motions": load_motions,
 }
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
 ALIASES |= {"movie_reviews": "movie-reviews", "reviews": "movie-reviews", "digit_scenes": "digit-scenes"}
+ALIASES |= {"digit_motions": "digit-motions"}
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
-    "Give mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes, a folder of class folders or of IDX "
-    "files, an .npz, or a .csv or .tsv."
+    "Give mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes, digit-motions, a folder of class "
+    "folders or of IDX files, an .npz, or a .csv or .tsv."
 )
 
 
@@ -104,6 +107,12 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
             from cnncli.data.masked_images import load_masked
 
             return load_masked(path, load_options)
+    from cnncli.data.clip_folder import holds_clips
+
+    if holds_clips(path):
+        from cnncli.data.clip_folder import load_clips
+
+        return load_clips(path, load_options)
     arrays = load_idx_folder(path, load_options) or load_cifar_folder(path, load_options)
     if arrays is None:
         return load_folder(path, load_options)

@@ -1,6 +1,6 @@
 """Batches of a split: in order or shuffled, augmented, normalised, reproducible bit by bit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,9 @@ class Batch:
         image as it was read. A target that has a place, such as a box, moves along (`moved_points`).
     memory : dict
         What a task has worked out of the targets, for all that it is asked of the batch.
+    views : int
+        How many inputs there are of each target, one after the other: ``x`` has n times as many. What a
+        network says of a target is the mean of its outputs for them.
     """
 
     x: NDArray[np.float32]
@@ -49,6 +52,16 @@ class Batch:
     share: NDArray[np.float32] | None = None
     moves: NDArray[np.float32] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
+    views: int = 1
+
+    def averaged(self, outputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Outputs for the n targets, by role, of those for all inputs."""
+        if self.views == 1:
+            return dict(outputs)
+        return {
+            role: values.reshape(len(self), self.views, *values.shape[1:]).mean(axis=1)
+            for role, values in outputs.items()
+        }
 
     def __len__(self) -> int:
         return len(self.indices)

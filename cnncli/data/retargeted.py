@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.clips import Clips
 from cnncli.data.model import Images, Shape, Split
 from cnncli.data.targets import Targets
 from cnncli.data.texts import Texts
@@ -44,4 +45,4 @@ class Retargeted:
 
 def retargeted(split: Split, targets: Targets) -> Split:
     """A split with other targets."""
-    return replace(split, targets=targets) if isinstance(split, Texts) else Retargeted(split, targets)
+    return replace(split, targets=targets) if isinstance(split, Texts | Clips) else Retargeted(split, targets)

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from cnncli.data.assemble import DatasetDescription, LoadOptions, from_texts
+from cnncli.data.assemble import DatasetDescription, LoadOptions, from_splits
 from cnncli.data.class_labels import TextLabels
 from cnncli.data.classes import case_warnings, class_name, class_of_label, is_missing, ordered
 from cnncli.data.column_values import column_values, fitted, is_number
@@ -170,7 +170,7 @@ def load_texts(sheet: Sheet, load_options: LoadOptions) -> Dataset:
         skipped=tuple(rows.skipped),
         files=(sheet.path,),
     )
-    return from_texts(description, parts, load_options)
+    return from_splits(description, parts, load_options)
 
 
 def _make_plan(sheet: Sheet, layout: Layout) -> _Plan:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cnncli.models.alexnet import alexnet
+from cnncli.models.clipcnn import BACKBONES, clipcnn
 from cnncli.models.densenet import densenet
 from cnncli.models.efficientnet import SCALES, efficientnet_lite
 from cnncli.models.googlenet import googlenet
@@ -85,8 +86,10 @@ class Model:
         Whether it has dropout: then ``builder`` takes a ``seed``.
     words : int
         Of a network for texts, how many different ones are usual: then ``builder`` takes ``words``.
+    frames : int
+        Of a network for clips, how many of each are usual: then ``builder`` takes ``frames``.
     of : str
-        What it has outputs for: ``images``, ``texts`` or ``pixels``.
+        What it has outputs for: ``images``, ``texts``, ``pixels`` or ``clips``.
     published : str
         Whose names and shapes its arrays have, so that published weights fit: ``torchvision`` or ``timm``.
     """
@@ -100,13 +103,21 @@ class Model:
     options: Mapping[str, Limits] = field(default_factory=dict)
     drops: bool = False
     words: int = 0
+    frames: int = 0
     of: str = "images"
     published: str = ""
 
     def graph(
-        self, input_shape: Shape, classes: int, options: Mapping[str, Value], *, seed: int, words: int = 0
+        self,
+        input_shape: Shape,
+        classes: int,
+        options: Mapping[str, Value],
+        *,
+        seed: int,
+        words: int = 0,
+        frames: int = 0,
     ) -> Graph:
-        """Its layers for images of a shape, or texts of so many words, and a number of classes.
+        """Its layers for images of a shape, texts of so many words or clips of frames, and some classes.
 
         Raises
         ------
@@ -118,6 +129,8 @@ class Model:
         given: dict[str, Value] = dict(options)
         if self.words:
             given["words"] = words or self.words
+        if self.frames:
+            given["frames"] = frames or self.frames
         if self.drops:
             given["seed"] = seed
         return self.builder(input_shape, classes, **given)
@@ -265,6 +278,15 @@ MODELS: dict[str, Model] = {
         usual=((128, 128, 3), 11),
         options={**_WIDTH, "stride": Range(1, 2, whole=True), "scales": None},
         of="pixels",
+    ),
+    "clipcnn": Model(
+        "for clips: features of each frame, then convolutions over time; backbone: what a frame goes through",
+        builder=clipcnn,
+        usual=((8 * 32, 32, 1), 8),
+        options={"backbone": BACKBONES},
+        drops=True,
+        frames=8,
+        of="clips",
     ),
     **{
         f"efficientnet-lite{number}": Model(

@@ -6,6 +6,7 @@ kernels: ``googlenet:aux``, ``vgg16:width=0.25``.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from cnncli.errors import CnncliError, OptionError
 from cnncli.models.architecture import Architecture
@@ -16,8 +17,9 @@ from cnncli.nn.exchange import as_dict
 
 _SIGNS = re.compile(r"[\s_.-]")
 _SPELLINGS = {_SIGNS.sub("", name): name for name in MODELS}  # vgg16_bn, ResNet-18, squeezenet1_1
-_DATA = {"images": "images", "texts": "texts", "pixels": "masks"}  # by what there are outputs for
-_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25,scales"}
+#: By what there are outputs for.
+_DATA = {"images": "images", "texts": "texts", "pixels": "masks", "clips": "clips"}
+_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25,scales", "clips": "clipcnn"}
 _FINE = 96  # pixels of the shorter side below which masks need all of them from the start
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
@@ -30,6 +32,7 @@ def architecture(
     *,
     seed: int = 0,
     words: int = 0,
+    frames: int = 0,
     of: str = "images",
 ) -> Architecture:
     """Read the value of ``-m``, and build the network.
@@ -46,6 +49,8 @@ def architecture(
         Of dropout; weights have a seed of their own, in `Network`.
     words : int
         How many different ones texts have; 0 for images.
+    frames : int
+        How many of a clip are read at once; 0 for images.
     of : str
         What it has outputs for, as `Model.of` has it.
 
@@ -57,7 +62,8 @@ def architecture(
     name, options = _read(text, input_shape, of=of)
     _check_data(name, text, of)
     layers = " ".join(text.split()) if name == "custom" else MODELS[name].string(input_shape)
-    graph = _built(name, options, text, input_shape, classes, seed=seed, words=words)
+    sizes = {"words": words, "frames": frames}
+    graph = _built(name, options, text, input_shape, classes, seed=seed, sizes=sizes)
     return Architecture(_spelled(name, options), layers, input_shape, classes, as_dict(graph))
 
 
@@ -88,14 +94,14 @@ def _built(
     classes: int,
     *,
     seed: int,
-    words: int = 0,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Graph:
     """The graph of what `_read` found in a text."""
     if name == "custom":
         return parse(" ".join(text.split()), input_shape, classes, seed=seed)
     model = MODELS[name]
     try:
-        return model.graph(input_shape, classes, options, seed=seed, words=words)
+        return model.graph(input_shape, classes, options, seed=seed, **sizes)
     except OptionError:
         raise
     except CnncliError as fault:

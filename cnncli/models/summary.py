@@ -89,7 +89,7 @@ def summary(graph: Graph) -> Summary:
                 type(node.layer).__name__,
                 node.shape,
                 sum(each.size for each in node.layer.parameters(node.input_shapes)),
-                node.layer.multiply_adds(node.input_shapes),
+                node.multiply_adds,
                 (min(field[0].size, height), min(field[1].size, width)),
             )
         )
@@ -120,8 +120,9 @@ def activations_at_once(graph: Graph) -> int:
             last[owners.get(each, INPUT)] = place
     changes = [0] * (len(graph.nodes) + 1)
     for name, place in first.items():
-        changes[place] += graph.nodes[name].shape.size
-        changes[last[name] + 1] -= graph.nodes[name].shape.size
+        size = graph.nodes[name].shape.frames * graph.nodes[name].shape.size
+        changes[place] += size
+        changes[last[name] + 1] -= size
     most = now = 0
     for change in changes:
         now += change

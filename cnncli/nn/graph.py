@@ -364,6 +364,11 @@ class Graph:
         return self.shape_of(self.output)
 
     @property
+    def frames(self) -> int:
+        """The most frames of a sample that are computed one by one; 1 where samples are no clips."""
+        return max((node.shape.frames for node in self.nodes.values()), default=1)
+
+    @property
     def multiply_adds(self) -> int:
         """Of the forward pass of one sample."""
         return sum(node.multiply_adds for node in self.nodes.values())

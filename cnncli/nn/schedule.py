@@ -77,7 +77,7 @@ class Schedule(Calls):
         slots: Slots | None = None,
         threads: int = 1,
     ) -> None:
-        self._frames = most_frames(graph)
+        self._frames = graph.frames
         # Threads share clips, not the work on the frames of one.
         super().__init__(chunked(batch, self._frames), threads=threads if self._frames == 1 else 1)
         self.network = network
@@ -276,11 +276,6 @@ class Schedule(Calls):
     def memory(self) -> int:
         """Bytes that it holds, without the arena."""
         return sum(array.nbytes for array in self.held) + self.folded.memory
-
-
-def most_frames(graph: Graph) -> int:
-    """The most frames of a sample that are computed one by one; 1 where samples are no clips."""
-    return max((node.shape.frames for node in graph.nodes.values()), default=1)
 
 
 def trained_layers(graph: Graph, frozen: Collection[str], *, also: Collection[str] = ()) -> set[str]:

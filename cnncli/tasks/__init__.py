@@ -48,13 +48,20 @@ def _segmentation() -> "type[Task]":
     return Segmentation
 
 
+def _video() -> "type[Task]":
+    from cnncli.tasks.video import VideoClassification
+
+    return VideoClassification
+
+
 TASKS: "dict[str, Callable[[], type[Task]]]" = {
     "classification": _classification,
     "text": _text,
     "segmentation": _segmentation,
+    "video": _video,
 }
 """Name of each task to what imports it: a command needs only its own."""
-WORDS = {"classify": ("classification", "text"), "segment": ("segmentation",)}
+WORDS = {"classify": ("classification", "text", "video"), "segment": ("segmentation",)}
 """What users write after ``--task``, and the tasks that it may be."""
 
 

@@ -69,11 +69,16 @@ class Preprocessing:
         """What `prepared` takes, to make inputs of pictures."""
         resize = self.resize_for()
         if not self.scales:
-            return InputSpec(self.shape, self.fit, self.digits, resize=resize)
+            return InputSpec(self.picture_shape, self.fit, self.digits, resize=resize)
         from cnncli.images.levels import Scale
 
         scales = {kind: Scale(*numbers) for kind, numbers in self.scales.items()}
-        return InputSpec(self.shape, self.fit, self.digits, scales, resize)
+        return InputSpec(self.picture_shape, self.fit, self.digits, scales, resize)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a picture."""
+        return (*self.size, self.channels)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from cnncli.training.pixels import shows_drawings
 _REASONS: dict[Kind, str] = {
     "drawings": "drawings on a plain ground, which are not to be mirrored",
     "upright": "photographs with an up and a down: mirrored left and right",
+    "clips": "clips, which are not to be mirrored: directions may tell classes apart",
     "textures": "photographs without an up and a down: mirrored and turned by quarters",
 }
 
@@ -55,6 +56,8 @@ def settled_augment(
 
 def kind_of(dataset: Dataset, counts: NDArray[np.int64], *, threads: int = 1) -> Kind:
     """What the training images show; colour drawings are mirrored as photographs are."""
+    if dataset.noun == "clips":
+        return "clips"
     drawn = shows_drawings(counts)
     if drawn and dataset.shape[2] == 1:
         return "drawings"

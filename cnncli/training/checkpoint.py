@@ -31,6 +31,7 @@ NUMBERED = "numbered"  # outputs whose names nobody knows
 _OTHERS = ("format", "images")  # which are no JSON, or are read when they are needed
 _FIRST_TASK = "classification"  # of checkpoints of the first release, which do not name theirs
 _MOST_CLASSES = 1_000_000
+_LARGEST_INPUT = 256 * LARGEST_SIDE  # rows of a clip's frames, one below the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Checkpoint:
     task : Task
         What its outputs mean.
     preprocessing : Preprocessing
-        Of pictures or texts.
+        Of pictures, texts or clips.
     architecture : Architecture
         Of the network.
     training : dict
@@ -240,13 +241,17 @@ def task_of(fields: Fields) -> Task:
 
 
 def preprocessing_of(fields: Fields) -> Preprocessing:
-    """The reverse of ``dataclasses.asdict`` for what makes inputs of pictures or texts.
+    """The reverse of ``dataclasses.asdict`` for what makes inputs of pictures, texts or clips.
 
     Raises
     ------
     MalformedError
         Where a value is missing, of another type or out of range.
     """
+    if "frames" in fields:
+        from cnncli.tasks.video import ClipInput
+
+        return ClipInput.from_fields(fields)
     if "words" not in fields:
         return Preprocessing.from_fields(fields)
     from cnncli.tasks.text import TextInput
@@ -262,7 +267,7 @@ def architecture_of(fields: Fields) -> Architecture:
     MalformedError
         Where a value is missing, of another type or out of range.
     """
-    height, width, channels = fields.wholes("input_shape", 3, 1, LARGEST_SIDE)
+    height, width, channels = fields.wholes("input_shape", 3, 1, _LARGEST_INPUT)
     return Architecture(
         fields.text("name"),
         fields.optional_text("layers"),

@@ -79,7 +79,7 @@ def kept_of(
     inference = Inference(network, size, threads=threads, outputs=roles)
     parts, lost = [], 0
     for part in loader.epoch(0):
-        outputs = inference.run_all(part.x)
+        outputs = part.averaged(inference.run_all(part.x))
         lost += int(np.count_nonzero(~are_finite(outputs)))
         parts.append(task.kept(outputs, part))
     if lost:

@@ -25,9 +25,9 @@ class RunInputs:
     options : TrainOptions
         With the augmentation that suits the data, and a model that suits the vectors.
     preprocessing : Preprocessing
-        Of pictures or texts.
-    words : int
-        Numbers of words; 0 for pictures.
+        Of pictures, texts or clips.
+    words, frames : int
+        Numbers of words, and frames of a window; 0 for pictures.
     warnings, notes : tuple of str
         What is odd about the data, and what was chosen for them.
     vectors : WordVectors or None
@@ -37,6 +37,7 @@ class RunInputs:
     options: TrainOptions
     preprocessing: Preprocessing
     words: int = 0
+    frames: int = 0
     warnings: tuple[str, ...] = ()
     vectors: "WordVectors | None" = None
     notes: tuple[str, ...] = ()
@@ -84,7 +85,15 @@ def inputs_of(dataset: Dataset, start: Checkpoint | None, options: TrainOptions,
             f"expected weights for {dataset.noun}",
             "Leave --init out, or give another checkpoint.",
         )
-    return (_of_texts if dataset.noun == "texts" else _of_pictures)(dataset, start, options, threads)
+    makers = {"texts": _of_texts, "clips": _of_clips}
+    if dataset.noun != "clips":
+        for flag, value in (("--frames", options.frames), ("--frame-step", options.frame_step)):
+            if value is not None:
+                raise OptionError(
+                    f"{flag} is for clips, but the data are {dataset.noun}; expected no {flag}",
+                    f"Leave {flag} out.",
+                )
+    return makers.get(dataset.noun, _of_pictures)(dataset, start, options, threads)
 
 
 def _of_pictures(
@@ -104,6 +113,25 @@ def _of_pictures(
     )
     augment, notes = settled_augment(options.augment, dataset, counts, threads=threads)
     return RunInputs(options.at(augment=augment), preprocessing, warnings=warnings, notes=notes)
+
+
+def _of_clips(dataset: Dataset, start: Checkpoint | None, options: TrainOptions, threads: int) -> RunInputs:
+    """Frames as pictures become inputs, and a window of them."""
+    from cnncli.data.clips import Clips
+    from cnncli.tasks.video import ClipInput, window_of
+
+    made = _of_pictures(dataset, start, options, threads)
+    assert isinstance(dataset.train, Clips)
+    if start is not None and isinstance(start.preprocessing, ClipInput):
+        known = start.preprocessing
+        frames, step = options.frames or known.frames, options.frame_step or known.step
+        window = window_of(dataset.train, frames, step)
+    else:
+        window = window_of(dataset.train, options.frames, options.frame_step)
+    apart = "" if window.step == 1 else f", {window.step} apart"
+    note = f"the network reads {window.frames} frame{'s'[: window.frames > 1]} of a clip at once{apart}"
+    preprocessing = ClipInput.of(made.preprocessing, window)
+    return replace(made, preprocessing=preprocessing, frames=window.frames, notes=(note, *made.notes))
 
 
 def _of_texts(dataset: Dataset, start: Checkpoint | None, options: TrainOptions, threads: int) -> RunInputs:
@@ -131,4 +159,4 @@ def _of_texts(dataset: Dataset, start: Checkpoint | None, options: TrainOptions,
     options = options.at(augment="none")
     if vectors is not None and start is None:
         options = options.at(model=vectors.fitted(options.model))
-    return RunInputs(options, preprocessing, len(preprocessing.vocabulary), (), vectors)
+    return RunInputs(options, preprocessing, len(preprocessing.vocabulary), vectors=vectors)

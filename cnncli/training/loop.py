@@ -305,7 +305,7 @@ class Trainer:
         task, tally = self.inputs.task, Tally()
         loss, seen = 0.0, 0
         for batch in loader.epoch(0):
-            outputs = inference.run_all(batch.x)
+            outputs = batch.averaged(inference.run_all(batch.x))
             loss += float(task.losses(outputs, batch).sum())
             tally = added(tally, task.tally(outputs, batch))
             seen += len(batch)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.data.augment import parse_augment
+from cnncli.data.clips import LONGEST
 from cnncli.data.layout import Layout
 from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
@@ -26,6 +27,8 @@ _LATER = frozenset(
         "fit",
         "task",
         "record_features",
+        "frames",
+        "frame_step",
     )
 )
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
@@ -33,7 +36,12 @@ _RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
 _DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
 #: What a run without --epochs shows to the network, and the fewest and most epochs. Texts are learned by
 #: heart sooner, and an image with a target for each pixel teaches more.
-_SHOWN = {"images": (86_400, 18, 100), "texts": (48_000, 4, 30), "pixels": (24_000, 12, 100)}
+_SHOWN = {
+    "images": (86_400, 18, 100),
+    "texts": (48_000, 4, 30),
+    "pixels": (24_000, 12, 100),
+    "clips": (40_000, 8, 60),
+}
 _TEXT_RATE = 0.2  # of the learning rate of images
 _PIXEL_BATCH = 8
 _SMOOTHING = 0.05  # of the targets of images and texts; pixels have neighbours of other classes as it is
@@ -93,6 +101,8 @@ class TrainOptions:
         How images of other shapes are, of `FITS`. None: ``crop``, or as the checkpoint to start from has it.
     task : str or None
         What is to be learned of the data, a key of `tasks.WORDS`; None: what their targets say.
+    frames, frame_step : int or None
+        Of clips: how many frames are read at once, and from one of them to the next. None: by the clips.
     record_features : bool
         Keep what the network has learned after every epoch.
     max_pixels : int or None
@@ -129,6 +139,8 @@ class TrainOptions:
     task: str | None = None
     record_features: bool = False
     max_pixels: int | None = None
+    frames: int | None = None
+    frame_step: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, with the option's name."""
@@ -144,6 +156,8 @@ class TrainOptions:
         _within("--ema", self.ema, 0, 0.999999)
         _within("--clip", self.clip, 0, 1e12)
         _within("--max-pixels", self.max_pixels, 1, 2**62, whole=True)
+        _within("--frames", self.frames, 1, LONGEST, whole=True)
+        _within("--frame-step", self.frame_step, 1, 100_000, whole=True)
         _one_of("--opt", self.opt, _OPTIMISERS)
         if self.fit is not None:
             _one_of("--fit", self.fit, FITS)
@@ -172,7 +186,7 @@ class TrainOptions:
         images : int
             For training.
         of : str
-            What there are targets for: ``images``, ``texts`` or ``pixels``.
+            What there are targets for: ``images``, ``texts``, ``clips`` or ``pixels``.
         """
         seen, fewest, most = _SHOWN[of]
         by_images = min(most, max(fewest, -(-seen // max(1, images))))

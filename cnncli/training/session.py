@@ -217,6 +217,7 @@ def begin(
         len(task.outputs),
         seed=settled.seed,
         words=made.words,
+        frames=made.frames,
         of="pixels" if task.is_dense else task.noun,
     )
     if start and options.model == "auto":

@@ -19,8 +19,8 @@ NETWORK = (
 )
 MODEL = option("--model", "-m", help=f"{NETWORK}  [default: digits]", metavar="CHECKPOINT")
 DATASET = argument(
-    "mnist, fashion-mnist, cifar10, movie-reviews or digit-scenes; a folder of class folders or of IDX "
-    "files; an .npz; a .csv or .tsv (path,label or text,label).",
+    "mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes or digit-motions; a folder of class folders "
+    "or of IDX files; an .npz; a .csv or .tsv (path,label or text,label).",
     metavar="DATASET",
 )
 SPLITS = option(

@@ -16,7 +16,7 @@ from cnncli.cli.options.shared import (
 
 
 @command(
-    "Train a network on folders or tables of images, or on tables of texts.\n\n"
+    "Train a network on folders or tables of images, on tables of texts, or on folders of clips.\n\n"
     "Checkpoints, learning curves and misclassified images are written to a folder."
 )
 class Settings:
@@ -28,7 +28,8 @@ class Settings:
         "-m",
         help=(
             "compact, lenet5, resnet18 or another of the README's models, or layers: 'conv32 relu "
-            "conv64 relu pool fc128 relu dropout0.5 fc'; textcnn for texts.  [default: auto, by the data]"
+            "conv64 relu pool fc128 relu dropout0.5 fc'; textcnn for texts, clipcnn for clips.  "
+            "[default: auto, by the data]"
         ),
         metavar="MODEL",
     )
@@ -37,7 +38,7 @@ class Settings:
     )
     task: str | None = option(
         "--task",
-        help="What to learn: classify images or texts, segment images.  [default: by the data]",
+        help="What to learn: classify images, texts or clips, segment images.  [default: by the data]",
         metavar="WORD",
     )
     epochs: int | None = option(
@@ -122,6 +123,14 @@ class Settings:
         "--vectors",
         help="For texts: vectors of words to start from, as word2vec or GloVe write them as text, also .gz.",
         metavar="FILE",
+    )
+    frames: int | None = option(
+        "--frames", help="For clips: frames that the network reads at once.  [default: 8]", metavar="N"
+    )
+    frame_step: int | None = option(
+        "--frame-step",
+        help="For clips: from one of these frames to the next.  [default: so that they span a clip]",
+        metavar="N",
     )
     record_features: bool = option(
         "--record-features",

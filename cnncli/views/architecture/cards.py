@@ -12,11 +12,13 @@ from cnncli.nn import (
     Add,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     ConvTranspose,
     Dropout,
     Flatten,
+    Frames,
     GlobalAvgPool,
     Layer,
     Linear,
@@ -59,6 +61,8 @@ _FAMILIES: dict[type[Layer], str] = {
     Concat: COMBINE,
     ScaleChannels: COMBINE,
     PadChannels: COMBINE,
+    Frames: COMBINE,
+    Clip: COMBINE,
 }
 _SMALL = 4  # layers of a block that is opened rather than shown as one, if they make a single card
 

@@ -1,0 +1,139 @@
+"""Folders of clips: animations, videos and folders of frames hold the same, and what is wrong is listed."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.clip_folder import holds_clips
+from cnncli.data.image_facts import ImageOptions
+from cnncli.data.load import load_dataset
+from cnncli.errors import CnncliError
+
+WHOLE = LoadOptions(whole=True, for_training=False)
+
+
+def frames_of(number, count=5, side=12, channels=1):
+    """Frames whose pixels all have one level, which tells clip and frame."""
+    levels = 30 * number + 7 * np.arange(count)
+    return np.broadcast_to(levels[:, None, None, None], (count, side, side, channels)).astype(np.uint8)
+
+
+def write(path, frames):
+    """A clip in the form that its suffix says; without one, a folder of frames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = [Image.fromarray(np.repeat(each, 3, axis=2)) for each in frames]
+    if not path.suffix:
+        path.mkdir()
+        for number, picture in enumerate(pictures, 8):
+            picture.save(path / f"frame_{number}.png")
+    elif path.suffix == ".avi":
+        video(path, pictures)
+    else:
+        settings = {"lossless": True} if path.suffix == ".webp" else {}
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, **settings)
+
+
+def video(path, pictures):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *pictures[0].size, "bgr0"
+        for picture in pictures:
+            out.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        out.mux(stream.encode())
+
+
+def folder(root, suffix, counts=((5, 3), (4,))):
+    number = 0
+    for label, clips in zip(("fall", "rise"), counts, strict=True):
+        for count in clips:
+            write(root / label / f"clip{number}{suffix}", frames_of(number, count))
+            number += 1
+    return root
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", "", ".avi"])
+def test_all_forms_hold_the_same_frames(tmp_path, suffix):
+    root = folder(tmp_path / "clips", suffix)
+    assert holds_clips(root)
+    dataset = load_dataset(str(root), WHOLE)
+    clips = dataset.train
+    assert (dataset.noun, dataset.targets.task, dataset.shape) == ("clips", "video", (12, 12, 1))
+    assert clips.targets.texts() == ["fall", "fall", "rise"]
+    assert clips.counts.tolist() == [5, 3, 4]
+    expected = np.concatenate([frames_of(0, 5), frames_of(1, 3), frames_of(2, 4)])
+    np.testing.assert_array_equal(clips.frames, expected)
+    assert [name.endswith(f"clip{at}{suffix}") for at, name in enumerate(clips.names)] == [True] * 3
+
+
+def test_splits_above_the_classes(tmp_path):
+    folder(tmp_path / "clips" / "train", ".gif")
+    folder(tmp_path / "clips" / "test", ".gif", ((5,), (6,)))
+    dataset = load_dataset(str(tmp_path / "clips"), WHOLE)
+    assert (len(dataset.train), len(dataset.test), dataset.given) == (3, 2, ("train", "test"))
+
+
+def test_images_are_no_clips(tmp_path):
+    for label in ("cat", "dog"):
+        for number in range(3):
+            path = tmp_path / "stills" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(frames_of(number)[0][..., 0]).save(path)
+            inner = tmp_path / "deeper" / label / "album" / f"picture{number**3 + 1}.png"
+            inner.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(frames_of(number)[0][..., 0]).save(inner)
+    assert not holds_clips(tmp_path / "stills")
+    assert not holds_clips(tmp_path / "deeper")
+    assert not holds_clips(tmp_path / "stills" / "cat")
+
+
+def test_what_cannot_be_used_is_listed_with_its_reason(tmp_path):
+    root = folder(tmp_path / "clips", "", ((5, 5), (4, 4)))
+    write(root / "fall" / "short", frames_of(9, 1))
+    (root / "fall" / "empty").mkdir()
+    write(root / "rise" / "mixed", frames_of(5))
+    Image.fromarray(np.zeros((9, 12), np.uint8)).save(root / "rise" / "mixed" / "frame_10.png")
+    write(root / "rise" / "cut", frames_of(6))
+    path = root / "rise" / "cut" / "frame_11.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    dataset = load_dataset(str(root), WHOLE)
+    reasons = {each.path.rpartition("/")[2]: each.reason for each in dataset.skipped}
+    assert len(dataset.train) == 4
+    assert set(reasons) == {"short", "empty", "mixed", "cut"}
+    assert "it has 1 frame; expected 2 or more" in reasons["short"]
+    assert "has no frames" in reasons["empty"]
+    assert "frame 3 has 12x9 pixels, those before it 12x12" in reasons["mixed"]
+    assert "frame_11.png is damaged or truncated" in reasons["cut"]
+    assert any("4 files cannot be used" in each for each in dataset.warnings)
+
+
+def test_a_video_that_ends_early_is_listed(tmp_path):
+    root = folder(tmp_path / "clips", ".avi", ((40, 5), (4,)))
+    cut = root / "fall" / "clip0.avi"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    (root / "fall" / "noise.mp4").write_bytes(b"\0\1\2" * 500)
+    dataset = load_dataset(str(root), WHOLE)
+    reasons = {each.path.rpartition("/")[2]: each.reason for each in dataset.skipped}
+    assert set(reasons) == {"clip0.avi", "noise.mp4"}
+    assert all("is damaged or truncated" in each for each in reasons.values())
+
+
+def test_without_the_library_a_video_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    (tmp_path / "clips" / "fall").mkdir(parents=True)
+    (tmp_path / "clips" / "fall" / "a.mp4").write_bytes(b"x")
+    dataset = load_dataset(str(folder(tmp_path / "clips", ".gif")), WHOLE)
+    assert "PyAV, which decodes them, is not installed" in dataset.skipped[0].reason
+
+
+def test_frames_are_brought_to_a_size(tmp_path):
+    root = folder(tmp_path / "clips", ".gif")
+    asked = LoadOptions(image_options=ImageOptions(size=(8, 6)), whole=True)
+    assert load_dataset(str(root), asked).shape == (8, 6, 1)
+
+
+def test_more_than_memory_holds_is_refused(tmp_path):
+    root = folder(tmp_path / "clips", ".gif")
+    with pytest.raises(CnncliError, match="the frames of 3 clips take more than 0 MiB"):
+        load_dataset(str(root), LoadOptions(memory=1000))
