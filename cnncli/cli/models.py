@@ -134,7 +134,9 @@ def _head(entry: Entry, changes: str) -> Iterator[str]:
         yield f"Input   texts of up to {shape.width:,} words, {entry.classes:,} classes"
     else:
         color = "gray" if shape.channels == 1 else "in colour"
-        yield f"Input   {shape.height}x{shape.width} {color}, {entry.classes:,} classes"
+        of = "" if entry.graph.frames == 1 else f"clips of {entry.graph.frames} frames of "
+        size = f"{shape.height // entry.graph.frames}x{shape.width}"
+        yield f"Input   {of}{size} {color}, {entry.classes:,} classes"
 
 
 def _option(name: str, limits: Limits) -> str:
@@ -169,6 +171,8 @@ def _command(entry: Entry) -> str:
         return (
             f"cnncli {'train reviews.tsv' if entry.checkpoint is None else 'predict --text TEXT'} -m {name}"
         )
+    if entry.graph.frames > 1:
+        return f"cnncli {'train clips/' if entry.checkpoint is None else 'predict clip.gif'} -m {name}"
     if entry.checkpoint is not None:
         return f"cnncli predict photo.jpg -m {name}"
     size = entry.graph.input_shape
