@@ -266,7 +266,7 @@ WARM = {
         "nn": (
             "algorithms algorithms.depthwise algorithms.direct algorithms.gather algorithms.outer "
             "algorithms.pairs algorithms.scatter algorithms.winograd calls chunks elementwise exchange "
-            "folding fusion graph inference init layer layers layers.activation layers.combine "
+            "folding fusion graph inference init layer layers layers.activation layers.clips layers.combine "
             "layers.convolution layers.dropout layers.linear layers.normalisation layers.pooling "
             "layers.upsampling losses memory network objective optimisers schedule schedules slots step "
             "window"
