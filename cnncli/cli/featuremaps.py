@@ -81,12 +81,15 @@ def run(settings: Settings) -> int:
     first = read_image(inputs[0]) if inputs and not names_network(settings) else None
     trained = _trained(settings, first)
     of_text = settings.text is not None or trained.task.noun == "texts"
-    explored = not of_text and outputs.is_html and _is_explored(views, trained)
+    of_clip = not of_text and trained.task.noun == "clips" and inputs
+    explored = not of_text and not of_clip and outputs.is_html and _is_explored(views, trained)
     _check_count(settings, explored=explored)
     try:
         cores = thread_count(settings.threads)
         if of_text:
             return _of_text(settings, trained, outputs, views=views, threads=cores, start=start)
+        if of_clip:
+            return _of_clip(settings, trained, outputs, views=views, threads=cores, start=start)
         rows = {view: VIEWS[view] for view in views}
         layers = chosen_layers(trained.network.graph, settings.layer or [], rows, every=settings.all)
         asked = request_of(settings, trained, views, threads=cores)
@@ -123,9 +126,10 @@ def _explain(settings: Settings) -> int:
     )
     first = None if names_network(settings) else read_image(source)
     trained = _trained(settings, first)
-    if trained.task.noun == "texts":
+    if trained.task.noun != "images":
         raise UsageError(
-            "--explain is given for a network of texts; expected one of images", "Leave --explain out."
+            f"--explain is given for a network of {trained.task.noun}; expected one of images",
+            "Leave --explain out.",
         )
     try:
         cores = thread_count(settings.threads)
@@ -325,6 +329,22 @@ def _of_text(
     text = given_text(settings.text, source)
     seen = look_at(text, trained, settings.layer or [], views=views, threads=threads)
     read = {"input": source, "checkpoint": trained.checkpoint.path}
+    target = outputs.write(seen.page, seen.arrays, read)
+    _say(seen.record, source, settings, target, start=start)
+    for note in () if settings.quiet else seen.notes:
+        report(note)
+    return DONE
+
+
+def _of_clip(
+    settings: Settings, trained: Trained, outputs: Outputs, *, views: list[str], threads: int, start: float
+) -> int:
+    """Look at a clip."""
+    from cnncli.cli.featuremaps_clip import look_at_clip
+
+    (source,) = settings.inputs or []
+    seen = look_at_clip(source, trained, settings.layer or [], views=views, threads=threads)
+    read = {"input": source if Path(source).is_file() else None, "checkpoint": trained.checkpoint.path}
     target = outputs.write(seen.page, seen.arrays, read)
     _say(seen.record, source, settings, target, start=start)
     for note in () if settings.quiet else seen.notes:

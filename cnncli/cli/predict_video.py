@@ -269,7 +269,7 @@ class ClipReader:
         times: list[float | None] = []
         base = 0  # number of the first frame that is held
         most = self._span + (_AT_ONCE - 1) * self._hop + 1
-        for frame in _frames(name):
+        for frame in frames_named(name):
             pixels.append(prepared_as(frame.picture, self._spec, name=name).pixels)
             times.append(frame.seconds)
             if len(pixels) == most:  # one more than the windows take: none of them is the last
@@ -327,7 +327,8 @@ def _end(times: Sequence[float | None], after: int) -> float | None:
     return last + last - (times[-2] or 0.0)
 
 
-def _frames(name: str) -> Iterator[Frame]:
+def frames_named(name: str) -> Iterator[Frame]:
+    """The frames of a clip that is named, or of standard input for ``-``; errors as of `frames_of`."""
     if name != STREAM:
         path = Path(name)
         return frames_of(path, name=name, is_video=is_video_file(path))

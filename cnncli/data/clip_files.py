@@ -115,7 +115,7 @@ def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:
         with source.open("rb") as file:
             yield from _of_video(file, name)
         return
-    av, count = _library(name), 0
+    av, count, passed = _library(name), 0, 0
     try:
         with av.open(source) as container:
             if not container.streams.video:
@@ -126,11 +126,13 @@ def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:
             for frame in container.decode(stream):
                 yield Frame(_picture(frame), None if frame.time is None else float(frame.time))
                 count += 1
+                # A frame that stays is not stored again: the time says how many have gone by.
+                passed = max(count, _number(frame, stream.average_rate))
             said = stream.frames
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise _damaged(name, str(error), count) from error
-    if count < said - _MISSING:
-        raise _damaged(name, f"it ends after {count:,} of {said:,} frames", count)
+    if passed < said - _MISSING:
+        raise _damaged(name, f"it ends after {passed:,} of {said:,} frames", count)
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -140,6 +142,11 @@ def _check_size(name: str, width: int, height: int) -> None:
             f"{shown(name)} has frames of {width:,}x{height:,} pixels; expected at most {most:,} in all",
             "Raise --max-pixels if you trust the file.",
         )
+
+
+def _number(frame: Any, rate: Any) -> int:
+    """Which frame it is, by its time."""
+    return 0 if frame.time is None or not rate else 1 + round(float(frame.time) * float(rate))
 
 
 def _picture(frame: Any) -> Picture:

@@ -40,7 +40,7 @@ _SHOWN = {
     "images": (86_400, 18, 100),
     "texts": (48_000, 4, 30),
     "pixels": (24_000, 12, 100),
-    "clips": (40_000, 8, 60),
+    "clips": (40_000, 10, 60),
 }
 _TEXT_RATE = 0.2  # of the learning rate of images
 _PIXEL_BATCH = 8
