@@ -65,7 +65,7 @@ def test_classes_of_pixels_move_with_the_pixels(rng):
     split = Arrays(images, PixelLabels(maps, ("ground", "coin")))
     augment = Augment(flip=0.5, vflip=0.5, shift=5, border="black")
     (batch,) = Loader(split, 6, augment=augment, seed=5).epoch(0)
-    for sample in _samples(batch):
+    for sample in _samples(batch, split.shape):
         assert samples_page([sample], title="", subtitle="").array().ndim == 3
         assert sample.caption == "coin"
         (mask,) = sample.masks
