@@ -36,9 +36,10 @@ def onnx_model(
     """A checkpoint as a serialized ONNX model.
 
     Its input is ``input``: images (N, C, H, W), float32, prepared as the metadata say; texts (N, T) of int64,
-    numbers of words and 0 behind the last; with preprocessing, pictures of uint8 (N, H, W, C). Its outputs
-    are ``output``, and those of other roles by their names: logits (N, K), or (N, K, H, W) for each pixel.
-    The metadata hold the task, what the outputs mean, and the preprocessing, as JSON.
+    numbers of words and 0 behind the last; clips as images of their frames, one below the other; with
+    preprocessing, pictures of uint8 (N, H, W, C). Its outputs are ``output``, and those of other roles by
+    their names: logits (N, K), or (N, K, H, W) for each pixel. The metadata hold the task, what the outputs
+    mean, and the preprocessing, as JSON.
 
     Parameters
     ----------
@@ -65,10 +66,12 @@ def onnx_model(
     roles = checkpoint.task.read(tuple(network.graph.outputs))
     graph = network.graph.pruned([network.graph.output_of(role) for role in roles])
     texts = isinstance(checkpoint.preprocessing, TextInput)
-    if texts and with_preprocessing:
+    noun = checkpoint.task.noun
+    if noun != "images" and with_preprocessing:
+        what = "the words and their numbers are" if texts else "how frames are prepared is"
         raise CnncliError(
-            "--with-preprocessing is given for a network that reads texts; expected one that sees pictures",
-            "Leave it out: the words and their numbers are in the model's metadata.",
+            f"--with-preprocessing is given for a network that reads {noun}; expected one that sees pictures",
+            f"Leave it out: {what} in the model's metadata.",
         )
     writer = Writer(network.export(), "prepared" if with_preprocessing else INPUT)
     taken = [_input_of(onnx, graph, texts=texts)]

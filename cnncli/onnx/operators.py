@@ -17,6 +17,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn import Layer
 from cnncli.nn.graph import INPUT, Node
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnncli.nn.layers.clips import Clip, Frames
 from cnncli.nn.layers.combine import Add, Concat, Flatten, PadChannels, ScaleChannels
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
@@ -348,6 +349,23 @@ def _places(window: Window) -> dict[str, Any]:
     }
 
 
+def _frames(writer: Writer, node: Node) -> None:
+    """(N, C, T * H, W) strips to (N * T, C, H, W) frames."""
+    name, (height, width, channels) = node.name, node.shape[:3]
+    apart = writer.constant(f"{name}/apart", [0, channels, node.shape.frames, height, width])
+    frames = writer.add("Reshape", [writer.maps(node.inputs[0]), apart], f"{name}/frames")
+    ordered = writer.add("Transpose", [frames], f"{name}/ordered", perm=(0, 2, 1, 3, 4))
+    writer.end(node, "Reshape", [ordered, writer.constant(f"{name}/images", [-1, channels, height, width])])
+
+
+def _clip(writer: Writer, node: Node) -> None:
+    """(N * T, C) features of frames to (N, C, 1, T)."""
+    name, (_, frames, channels) = node.name, node.shape[:3]
+    apart = writer.constant(f"{name}/apart", [-1, 1, frames, channels])
+    clips = writer.add("Reshape", [writer.flat(node.inputs[0]), apart], f"{name}/clips")
+    writer.end(node, "Transpose", [clips], perm=(0, 3, 1, 2))
+
+
 def _embedding(writer: Writer, node: Node) -> None:
     """(N, C, T) word vectors."""
     rows = writer.add("Gather", [writer.weight(node, "weight"), writer.value(INPUT)], f"{node.name}/rows")
@@ -380,6 +398,7 @@ OPERATORS: dict[type[Layer], Callable[[Writer, Node], None]] = {
     AvgPool: _average_pool,
     BatchNorm: _batch_norm,
     BoundedLinear: _linear,
+    Clip: _clip,
     Concat: _plain("Concat", axis=1),
     Conv: _convolution,
     ConvOverTime: _over_time,
@@ -387,6 +406,7 @@ OPERATORS: dict[type[Layer], Callable[[Writer, Node], None]] = {
     Dropout: _same,
     Embedding: _embedding,
     Flatten: _flatten,
+    Frames: _frames,
     Gelu: _gelu,
     GlobalAvgPool: _global_pool,
     LeakyRelu: _leaky,

@@ -8,6 +8,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from cnncli.data.clips import Window  # noqa: E402
 from cnncli.data.prepare import prepared  # noqa: E402
 from cnncli.data.shipped import model_path  # noqa: E402
 from cnncli.errors import CnncliError  # noqa: E402
@@ -48,6 +49,7 @@ from cnncli.tasks.classification import Classification  # noqa: E402
 from cnncli.tasks.preprocessing import Preprocessing  # noqa: E402
 from cnncli.tasks.segmentation import Segmentation  # noqa: E402
 from cnncli.tasks.text import TextClassification, TextInput  # noqa: E402
+from cnncli.tasks.video import ClipInput, VideoClassification  # noqa: E402
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint  # noqa: E402
 
 MOST = 5e-6  # of the largest output
@@ -150,6 +152,16 @@ def test_models_that_ship(name):
     about = onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map
     assert json.loads(about["cnncli.outputs"]) == list(net.task.outputs)
     assert json.loads(about["cnncli.preprocessing"])["size"] == list(net.preprocessing.size)
+
+
+def test_clips():
+    made = architecture("clipcnn", (4 * 12, 12, 1), 3, frames=4, of="clips")
+    given = ClipInput.of(Preprocessing((12, 12), 1, (0.5,), (0.2,)), Window(4))
+    weights = Network(made.graph(), seed=1).export()
+    net = Checkpoint(weights, VideoClassification(tuple("abc")), given, made)
+    assert difference(onnx_model(net), net) < MOST
+    with pytest.raises(CnncliError, match="for a network that reads clips"):
+        onnx_model(net, with_preprocessing=True)
 
 
 @pytest.mark.parametrize("channels", ["tuned", "both"])
