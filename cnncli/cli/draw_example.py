@@ -18,9 +18,11 @@ from cnncli.files.faults import shown
 from cnncli.nearest import did_you_mean
 from cnncli.nn import INPUT, Inference, Network
 from cnncli.nn.gradient import Flow, Gradient, of_cross_entropy
+from cnncli.nn.graph import MAIN
 from cnncli.nn.weight_gradient import has_weights, weight_gradient
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.softmax import log_softmax
+from cnncli.tasks.task import AUXILIARY_WEIGHT
 from cnncli.text import printable
 from cnncli.views.architecture.example import SEED, Example
 
@@ -132,13 +134,47 @@ def _kept(network: Network, layers: Sequence[str]) -> list[str]:
 def _both_ways(
     network: Network, x: NDArray[np.float32], layers: Sequence[str], true: int | None, threads: int
 ) -> tuple[Flow, dict[str, float], int]:
-    """Forward, the loss, and back: what flows, norms of the gradients of weights, and the true class."""
-    reached = network.graph.pruned([network.graph.output]).nodes
+    """Forward, the loss, and back: what flows, norms of the gradients of weights, and the true class.
+
+    The loss is that of training: the cross-entropy of the main output, and a share of that of each auxiliary
+    head.
+    """
+    graph = network.graph
+    flows = []
+    for role, output in graph.outputs.items():
+        flow, true = _back_from(network, x, layers, output=output, true=true, threads=threads)
+        flows.append((1.0 if role == MAIN else AUXILIARY_WEIGHT, flow))
+    gradients: dict[str, NDArray[np.float32]] = {}
+    for weight, flow in flows:
+        for name, array in flow.gradients.items():
+            gradients[name] = gradients.get(name, np.float32(0)) + np.float32(weight) * array
+    values = {INPUT: x} | {name: array for _, flow in flows for name, array in flow.activations.items()}
+    norms = {}
+    for name, node in graph.nodes.items():
+        if name in gradients and has_weights(node):
+            slopes = weight_gradient(node, values[node.inputs[0]][0], gradients[name][0])
+            norms[name] = float(np.linalg.norm(slopes))
+    assert true is not None
+    del values[INPUT]
+    return Flow(flows[0][1].outputs, values, gradients), norms, true
+
+
+def _back_from(
+    network: Network,
+    x: NDArray[np.float32],
+    layers: Sequence[str],
+    *,
+    output: str,
+    true: int | None,
+    threads: int,
+) -> tuple[Flow, int]:
+    """What flows forward to an output, and back from its cross-entropy for the true or predicted class."""
+    reached = network.graph.pruned([output]).nodes
     weighted = {each: node for each, node in reached.items() if has_weights(node)}
     read = [node.inputs[0] for node in weighted.values() if node.inputs[0] != INPUT]
     inner = [each for each in layers if each in reached]
     keep, wrt = (list(dict.fromkeys([*inner, *more])) for more in (read, weighted))
-    gradient = Gradient(network, 1, keep=keep, wrt=wrt, threads=threads)
+    gradient = Gradient(network, 1, of=output, keep=keep, wrt=wrt, threads=threads)
     chosen: list[int] = []
 
     def start(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,12 +182,7 @@ def _both_ways(
         return of_cross_entropy(chosen)(outputs)
 
     flow = gradient.run(x, start)
-    values = {**flow.activations, INPUT: x}
-    norms = {}
-    for name, node in weighted.items():
-        slopes = weight_gradient(node, values[node.inputs[0]][0], flow.gradients[name][0])
-        norms[name] = float(np.linalg.norm(slopes))
-    return flow, norms, chosen[0]
+    return flow, chosen[0]
 
 
 def _shares(outputs: NDArray[np.float32], source: str) -> NDArray[np.float64]:

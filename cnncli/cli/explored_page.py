@@ -7,7 +7,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nn import Network
 from cnncli.training.checkpoint import Checkpoint
-from cnncli.views.explore.network import can_explore
+from cnncli.views.explore.network import can_explore, unknown_to_pages
 from cnncli.views.explore.page import Shown, Subject, network_page
 
 
@@ -29,9 +29,10 @@ def explored_page(
     """
     task = checkpoint.task
     if task.noun != "images" or not can_explore(network.graph):
+        unknown = ", ".join(unknown_to_pages(network.graph)) or f"outputs for {task.noun}"
         raise CnncliError(
-            f"the network for {task.noun} has layers or outputs that a page does not know; expected one "
-            "that gives one list of outputs for an image",
+            f"the network has what a page to explore does not compute: {unknown}; expected one that gives "
+            "one list of outputs for an image",
             "Draw it as a figure: -o NAME.svg.",
         )
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from cnncli.models.architecture import Architecture
+from cnncli.models.choice import architecture
 from cnncli.nn import INPUT, Conv, GlobalAvgPool, Graph, Network, ScaleChannels
 from cnncli.nn.exchange import as_dict
 from cnncli.tasks.classification import Classification
@@ -37,8 +38,8 @@ def save_linear(path, rng, *, shape=SHAPE, classes=CLASSES, digits=False, spread
 
 def save_seeded(path, *, layers="conv4 bn relu pool conv6 relu gap fc", shape=(12, 10, 1), classes=CLASSES):
     """Write a checkpoint of a small convolutional network with its first weights; the network."""
-    architecture = Architecture("custom", layers, shape, len(classes))
-    network = Network(architecture.graph(seed=3), seed=3)
+    model = Architecture("custom", layers, shape, len(classes))
+    network = Network(model.graph(seed=3), seed=3)
     channels = shape[2]
     save_checkpoint(
         path,
@@ -46,10 +47,18 @@ def save_seeded(path, *, layers="conv4 bn relu pool conv6 relu gap fc", shape=(1
             network.export(),
             Classification(tuple(classes)),
             Preprocessing(shape[:2], channels, (MEAN,) * channels, (STD,) * channels),
-            architecture,
+            model,
         ),
     )
     return network
+
+
+def save_dense(path):
+    """Write a checkpoint of a small U-Net, which has outputs for each of 32 x 32 pixels."""
+    model = architecture("unet:width=0.05", (32, 32, 1), len(CLASSES), of="pixels")
+    weights = Network(model.graph(), seed=3).export()
+    pre = Preprocessing((32, 32), 1, (MEAN,), (STD,))
+    save_checkpoint(path, Checkpoint(weights, Segmentation(CLASSES), pre, model))
 
 
 def probabilities(pixels, weight, bias):

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 import cnncli
+from cnncli.data.prepare import InputSpec, read_prepared
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
+from cnncli.nn.gradient import Gradient, of_cross_entropy
 
 SAMPLES = Path(cnncli.__file__).parent.parent / "samples"
 
@@ -106,6 +108,27 @@ def test_norms_are_those_of_finite_differences(run, tmp_path):
     assert fc["output"] == pytest.approx(np.linalg.norm(slopes), rel=1e-3)
     assert pool["output"] == pytest.approx(np.linalg.norm(weights[2].T @ slopes), rel=1e-3)
     assert pool["weights"] is None
+
+
+def test_auxiliary_heads_send_three_tenths_of_their_loss_back(run, tmp_path):
+    name, shape = "googlenet:aux,width=0.1", (64, 64, 3)
+    out = str(tmp_path / "x.svg")
+    words = ["draw", name, "--size", "64", "--classes", "4", "--backprop", "--target", "1", "--all"]
+    words += ["--json", "-o", out]
+    cards = json.loads(run(*words).out)["cards"]
+    norms = {each: card["gradient_norms"] for card in cards for each in card["names"]}
+    network = Network(architecture(name, shape, 4).graph(), seed=0)
+    source = read_prepared((SAMPLES / "chelsea.png").read_bytes(), InputSpec(shape), name="chelsea.png")
+    x = ((source.pixels[None] / 255 - 0.5) / 0.25).astype(np.float32)
+    for role in ("aux1", "aux2"):
+        head = network.graph.outputs[role]
+        read = network.graph.nodes[head].inputs[0]
+        found = Gradient(network, 1, of=head, wrt=(head,), keep=(read,)).run(x, of_cross_entropy([1]))
+        shares = np.exp(found.outputs[0].astype(np.float64))
+        slopes = 0.3 * (shares / shares.sum() - np.eye(4)[1])
+        assert norms[head]["output"] == pytest.approx(np.linalg.norm(slopes), rel=1e-4)
+        slopes = np.outer(slopes, found.activations[read])
+        assert norms[head]["weights"] == pytest.approx(np.linalg.norm(slopes), rel=1e-3)
 
 
 def test_json_has_the_insides_of_blocks(run, tmp_path):

@@ -44,9 +44,17 @@ _WINDOWED = frozenset(("conv", "maxpool", "avgpool", "globalavgpool", "adaptivea
 
 def can_explore(graph: Graph) -> bool:
     """Whether a page can show a network: one list of outputs, and kinds of layers that scripts know."""
+    return not unknown_to_pages(graph)
+
+
+def unknown_to_pages(graph: Graph) -> list[str]:
+    """What a network has that no page computes, in words; nothing of those that can be explored."""
     main = graph.pruned([graph.output])
-    kinds = {type(node.layer).__name__.lower() for node in main.nodes.values()}
-    return graph.output_shape[:2] == (1, 1) and kinds <= KINDS
+    unknown = (
+        kind_of(node) for node in main.nodes.values() if type(node.layer).__name__.lower() not in KINDS
+    )
+    dense = () if graph.output_shape[:2] == (1, 1) else ("outputs for each pixel",)
+    return [*dense, *dict.fromkeys(unknown)]
 
 
 def precision(graph: Graph, parameters: int) -> str | None:

@@ -17,6 +17,8 @@ _KINDS = {
     "Concat": "concatenation of branches",
     "PadChannels": "channels of zeros appended",
     "ScaleChannels": "each map multiplied by a factor",
+    "ConvTranspose": "transposed convolution",
+    "Upsample": "upsampling",
     "Dropout": "dropout: inactive outside training",
     "Flatten": "flattened to a vector",
 }
