@@ -27,6 +27,7 @@ FOLDER = "features"
 _INPUTS, _FORMAT = "inputs.safetensors", "cnncli features 1"
 _POINTS, _PICTURES, _MAPS = 1_000, 3, 4
 _BATCH = 32
+_KEPT = 1 << 27  # bytes of images that are kept from epoch to epoch: 128 MiB
 _LAYERS = 2  # whose maps are kept
 _SIDE = 7  # pixels of maps in which something is seen, at least
 _SAID = ("train_", "val_")  # what of an epoch's metrics is kept: the time it took differs from run to run
@@ -120,6 +121,7 @@ class Recorder:
         _, first = np.unique(self._labels, return_index=True)
         self._pictured = np.sort(first)[:_PICTURES]
         self._inference: Inference | None = None
+        self._kept: NDArray[np.uint8] | None = None
 
     def record(self, row: dict[str, Any]) -> None:
         """Write the file of an epoch, whose metrics are ``row``.
@@ -162,6 +164,16 @@ class Recorder:
         self._dataset.val.read(positions, pixels, threads=self._threads)
         return pixels
 
+    def _images(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Some of the chosen images, kept from the first epoch on as far as `_KEPT` goes."""
+        if self._kept is None:
+            most = _KEPT // int(np.prod(self._dataset.val.shape))
+            self._kept = self._read(self._chosen[:most])
+        held = self._kept[start:stop]
+        if len(held) == stop - start:
+            return held
+        return np.concatenate([held, self._read(self._chosen[start + len(held) : stop])])
+
     def _activations(self) -> tuple[Floats, list[Floats]]:
         """(N, D) what the head reads of all images, and some maps of the pictured ones for each layer."""
         keep = {*self._layers, self._before_head}
@@ -174,7 +186,8 @@ class Recorder:
         features, maps = [], [[] for _ in self._layers]  # type: tuple[list[Floats], list[list[Floats]]]
         for start in range(0, len(self._chosen), self._inference.batch):
             part = self._chosen[start : start + self._inference.batch]
-            found = self._inference.activations(self._preprocessing.normalise(self._read(part)))
+            pixels = self._images(start, start + len(part))
+            found = self._inference.activations(self._preprocessing.normalise(pixels))
             features.append(found[self._before_head].reshape(len(part), -1))
             here = self._pictured[(self._pictured >= start) & (self._pictured < start + len(part))] - start
             for kept, layer in zip(maps, self._layers, strict=True):

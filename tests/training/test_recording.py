@@ -1,6 +1,7 @@
 """What --record-features keeps: filters as in the checkpoint, points as of a singular value decomposition."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from training_helpers import Watcher, never
 
 from cnncli.errors import CnncliError
 from cnncli.nn import Inference
+from cnncli.training import recording
 from cnncli.training.checkpoint import load_checkpoint
-from cnncli.training.recording import principal_plane, read_history
+from cnncli.training.recording import Recorder, principal_plane, read_history
 
 
 def trained(run):
@@ -117,3 +119,40 @@ def test_damaged_records(session, tmp_path, broken):
         first.write_bytes((first.parent / "inputs.safetensors").read_bytes())
     with pytest.raises(CnncliError, match=r"000001\.safetensors"):
         read_history(tmp_path / "run")
+
+
+class Counted:
+    """Images that count how often each is read."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.targets = images, images.shape, images.targets
+        self.reads = np.zeros(len(images), int)
+
+    def read(self, indices, out, *, threads=1):
+        self.reads[indices] += 1
+        self.images.read(indices, out, threads=threads)
+
+
+def test_images_are_read_once_as_far_as_memory_goes(session, tmp_path, monkeypatch):
+    run = trained(session(epochs=1, record_features=True))
+    checkpoint = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    one = int(np.prod(run.dataset.val.shape))
+    records = []
+    for most, epochs in ((recording._KEPT, 3), (5 * one, 3)):
+        images = Counted(run.dataset.val)
+        folder = tmp_path / str(most)
+        folder.mkdir()
+        data = replace(run.dataset, val=images)
+        recorder = Recorder(folder, checkpoint.network(), data, checkpoint.preprocessing, threads=1)
+        monkeypatch.setattr(recording, "_KEPT", most)
+        for epoch in range(1, epochs + 1):
+            recorder.record({"epoch": epoch})
+        records.append(record_of(folder))
+        often = np.sort(images.reads)
+        if most == 5 * one:  # those beyond are read in each epoch; three are shown beside
+            assert often[0] == 1
+            assert np.count_nonzero(often >= epochs) == len(often) - 5
+        else:
+            assert often[-1] == 2
+            assert np.count_nonzero(often == 2) == 3
+    assert records[0] == records[1]
