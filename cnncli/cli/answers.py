@@ -104,7 +104,7 @@ class Networks:
         def read() -> Question:
             picture, size = read_whole(data, name=name)
             trained = self._named(suiting(picture))
-            return Question(taken(picture, size, trained.input_spec, name=name), trained)
+            return Question(taken(data, picture, size, trained.input_spec, name=name), trained)
 
         return with_memory_retry(read, name)
 

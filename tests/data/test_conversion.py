@@ -44,6 +44,16 @@ def test_what_is_done_is_said(came, spec, words):
     assert said["to"] == dict(zip(("height", "width", "channels"), spec.shape, strict=True))
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp", "tiff"])
+def test_of_several_frames_the_first_is_taken(kind):
+    frames = [Image.fromarray(np.full((8, 9, 3), (value, 0, 90), np.uint8)) for value in (0, 120, 250)]
+    stream = io.BytesIO()
+    frames[0].save(stream, kind, save_all=True, append_images=frames[1:])
+    found = read_taken(stream.getvalue(), InputSpec((8, 9, 3)), name=f"a.{kind}")
+    assert found.changes == ("taken by its first frame of 3",)
+    assert found.record()["converted"]["from"]["frames"] == 3
+
+
 def test_gray_in_three_channels_is_gray():
     pixels = np.repeat(np.arange(72, dtype=np.uint8).reshape(8, 9, 1), 3, axis=2)
     stream = io.BytesIO()
