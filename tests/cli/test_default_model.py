@@ -21,12 +21,14 @@ def test_each_picture_is_answered_as_by_its_network_alone(run):
     asked = [run("predict", *paths, "-m", name, "--json").results for name, paths in NAMED]
     for result in (each for pair in asked for each in pair):
         assert "model" not in result
-    found = [{name: each[name] for name in ("input", "predictions")} for each in done.results]
+    found = [{name: each[name] for name in each if name != "model"} for each in done.results]
     assert found == [asked[0][0], asked[1][0], asked[0][1], asked[1][1]]
-    assert done.err == (
+    models, conversions = done.err.splitlines()
+    assert models == (
         "note: classified by digits: 2 small gray pictures; by imagenet, for photographs: 2 others; "
-        "-m takes one network for all\n"
+        "-m takes one network for all"
     )
+    assert "of 4 pictures 2 were resized" in conversions
 
 
 NAMED = (("digits", DIGITS), ("imagenet", PHOTOGRAPHS))
