@@ -47,6 +47,7 @@ def test_predict(run, photo, network):
     assert done.err == (
         "note: w.safetensors: pictures are prepared as by torchvision, but for the options: short side to 70 "
         "(bicubic), middle 64x64, mean 0.4, deviation 0.25\n"
+        "note: a.png was resized and cropped from 131x90 to 64x64, as the network expects it\n"
     )
     found = {each["label"]: each["probability"] for each in done.results[0]["predictions"]}
     wanted = dict(zip(("ant", "bee", "cat"), shares_of(network, "a.png"), strict=True))
