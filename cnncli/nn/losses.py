@@ -25,11 +25,14 @@ class Loss:
     ----------
     weighted : bool
         Rows of targets have one more number, the weight of the sample or pixel; 0: it does not count.
+    least : float
+        What the mean divides by at least; where it would be 0, nothing counts.
     """
 
     loop: ClassVar[str] = "losses"
     kind: ClassVar[int] = 0
     weighted: bool = False
+    least: ClassVar[float] = 0.0
     alpha: float = 0.0
     beta: float = 1.0
 
@@ -55,7 +58,7 @@ class Loss:
         Returns
         -------
         float
-            Factor of each sample's loss in the mean.
+            What the mean divides the sum of the losses by, 0 or more: samples, pixels or their weights.
         """
         raise NotImplementedError
 
@@ -108,7 +111,7 @@ class SoftmaxCrossEntropy(Loss):
             out += self.smoothing / classes * counted
         if self.class_weights is not None:
             out *= weights
-        return 1 / total if total > 0 else 0.0
+        return total
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Dice(Loss):
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Targets are class indices (N, H, W); a pixel of class `UNCOUNTED` does not count."""
         _one_hot(targets, out)
-        return 1 / len(out)
+        return float(len(out))
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class SigmoidCrossEntropy(Loss):
         """Targets (…, K), 0 to 1, and after them the weight, if rows have one."""
         _check_rows(targets, out)
         out[:] = targets
-        return _mean_of(out, self.weighted)
+        return _count_of(out, self.weighted)
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class Focal(Loss):
     alpha: float = 0.25
     gamma: float = 2.0
     weighted: bool = True
+    least = 1.0
     kind = LOSSES["focal"]
 
     @property
@@ -172,7 +176,7 @@ class Focal(Loss):
         _check_rows(targets, out)
         out[:] = targets
         found = out[..., :-1] * out[..., -1:] if self.weighted else out
-        return 1 / max(1.0, float(np.sum(found, dtype=np.float64)))
+        return float(np.sum(found, dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ class SmoothL1(Loss):
         """Targets (…, K), and after them the weight, if rows have one."""
         _check_rows(targets, out)
         out[:] = targets
-        return _mean_of(out, self.weighted)
+        return _count_of(out, self.weighted)
 
 
 @dataclass(frozen=True)
@@ -220,16 +224,15 @@ class BoxOverlap(Loss):
         """Targets (…, 5): left, top, right, bottom, weight."""
         _check_rows(targets, out)
         out[:] = targets
-        total = float(np.sum(out[..., -1], dtype=np.float64))
-        return 1 / total if total > 0 else 0.0
+        return float(np.sum(out[..., -1], dtype=np.float64))
 
 
-def _mean_of(rows: Floats, weighted: bool) -> float:
-    """The factor of a mean over all outputs, each of the weight of its row."""
+def _count_of(rows: Floats, weighted: bool) -> float:
+    """All outputs, each of the weight of its row."""
     if not weighted:
-        return 1.0 / rows.size
-    total = float(np.sum(rows[..., -1], dtype=np.float64)) * (rows.shape[-1] - 1)
-    return 1 / total if total > 0 else 0.0
+        return float(rows.size)
+    weights = float(np.sum(rows[..., -1], dtype=np.float64))
+    return weights * int(rows.shape[-1] - 1)
 
 
 def _one_hot(labels: NDArray[np.generic], out: Floats) -> Floats:

@@ -31,11 +31,15 @@ class Term:
         Its mean over the batch is minimised.
     weight : float
         Factor of that mean in the sum, such as 0.3 for an auxiliary head.
+    group : str
+        Terms of one group have one mean, over all that counts in any of them: what a detector finds at its
+        coarse scale counts as much as at its fine one. Empty: a mean of its own.
     """
 
     output: str
     loss: Loss
     weight: float = 1.0
+    group: str = ""
 
 
 class PlannedTerm:
@@ -91,8 +95,8 @@ class PlannedTerm:
         if add:
             copy(schedule, own, dx, add=True)
 
-    def start(self, targets: Targets, samples: int) -> None:
-        """Set the targets of a step."""
+    def start(self, targets: Targets, samples: int) -> float:
+        """Set the targets of a step; returns what the mean of this term alone divides by."""
         if isinstance(targets, Mapping):
             if self.term.output not in targets:
                 raise CnncliError(
@@ -101,12 +105,26 @@ class PlannedTerm:
                     "Give targets for each output of the objective, or one array for all.",
                 )
             targets = targets[self.term.output]
-        self._scale = self.term.weight * self.term.loss.prepare(targets, self._targets[:samples])
+        return self.term.loss.prepare(targets, self._targets[:samples])
+
+    def set_factor(self, factor: float) -> None:
+        """Set the factor of each sample's loss in the mean, before the weight."""
+        self._scale = self.term.weight * factor
         self._job["scale"] = self._scale
 
     def value(self, samples: int) -> float:
         """Weight times the mean loss of the last step."""
         return float(np.sum(self.losses[:samples], dtype=np.float64) * self._scale)
+
+
+def start_all(terms: Sequence[PlannedTerm], targets: Targets, samples: int) -> None:
+    """Set the targets of a step, and what the means divide by: of a group, by all that counts in it."""
+    counts = [term.start(targets, samples) for term in terms]
+    groups = [(term.term.group, 0 if term.term.group else at) for at, term in enumerate(terms)]
+    for term, group in zip(terms, groups, strict=True):
+        total = sum(count for count, each in zip(counts, groups, strict=True) if each == group)
+        divisor = max(term.term.loss.least, total)
+        term.set_factor(1 / divisor if divisor > 0 else 0.0)
 
 
 def planned(objective: Sequence[Term], graph: Graph, batch: int) -> list[PlannedTerm]:

@@ -14,7 +14,7 @@ from cnncli.nn.chunks import chunked
 from cnncli.nn.inference import check_images
 from cnncli.nn.memory import lay_out, pieces
 from cnncli.nn.network import Floats, Network
-from cnncli.nn.objective import Targets, Term, planned
+from cnncli.nn.objective import Targets, Term, planned, start_all
 from cnncli.nn.optimisers import Optimiser
 from cnncli.nn.schedule import Schedule, trained_layers
 from cnncli.nn.slots import Slots
@@ -189,8 +189,7 @@ class TrainingStep:
             Weighted sum of the mean losses of the batch before the step.
         """
         samples = check_images(images, self.network, self.batch)
-        for term in self.terms:
-            term.start(targets, samples)
+        start_all(self.terms, targets, samples)
         self.steps += 1
         for job in self._optimise:
             job["rate"] = rate
