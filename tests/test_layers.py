@@ -14,6 +14,7 @@ FLOORS = {
     "checked": 0.5,
     "text": 0,
     "nearest": 0,
+    "table": 0,
     "errors": 0.5,
     "records": 0,
     "ending": 0,
@@ -33,12 +34,13 @@ FLOORS = {
     "onnx": 6,
     "cli": 7,
 }
-GROUND = ("errors", "text", "nearest", "records", "ending", "modules", "threaded", "files")
+GROUND = ("errors", "text", "nearest", "table", "records", "ending", "modules", "threaded", "files")
 # Narrower than "everything on a lower floor".
 ONLY = {
     "checked": {"text"},
     "text": set(),
     "nearest": set(),
+    "table": set(),
     "errors": {"text"},
     "records": set(),
     "ending": set(),

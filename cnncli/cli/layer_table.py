@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from cnncli.cli.columns import table_lines
 from cnncli.models.tree import Part
+from cnncli.table import table_lines
 from cnncli.text import amount
 
 _HEADING = ("layer", "", "output", "parameters", "mult-adds", "rec. field")

@@ -6,7 +6,6 @@ from itertools import groupby, starmap
 from shutil import get_terminal_size
 
 from cnncli.checked import as_json
-from cnncli.cli.columns import table_lines
 from cnncli.cli.exit_codes import DONE
 from cnncli.cli.layer_table import layer_lines
 from cnncli.cli.messages import wrapped
@@ -26,6 +25,7 @@ from cnncli.models.catalog import Limits, Range
 from cnncli.models.summary import Summary, summary
 from cnncli.models.tree import Part, tree
 from cnncli.nn.graph import MAIN
+from cnncli.table import table_lines
 from cnncli.text import amount, printable
 
 _HANG = " " * 8  # of what follows a heading such as "Paper"

@@ -148,7 +148,7 @@ def _record(score: Retrieval) -> dict[str, Any]:
 
 def _table(scores: Mapping[str, Retrieval], names: Mapping[str, str]) -> Sequence[str]:
     """Lines of the scores: recall at k is the share of queries with their class among the k nearest."""
-    from cnncli.cli.columns import table_lines
+    from cnncli.table import table_lines
 
     rows = [["", "mAP", *(f"recall@{k}" for k in CUTS)]]
     for each, score in scores.items():
