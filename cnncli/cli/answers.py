@@ -13,24 +13,25 @@ from cnncli.cli.row_writers import Row
 from cnncli.cli.streams import read_stdin
 from cnncli.cli.trained import MOST, Trained, load_trained, no_output
 from cnncli.data.conversion import Taken, read_taken, taken
-from cnncli.data.prepare import read_whole
+from cnncli.data.prepare import InputSpec, as_gray, prepared_as, read_whole
 from cnncli.data.shipped import suiting
 from cnncli.errors import CnncliError
 from cnncli.files.faults import input_fault
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.nn import Inference
 from cnncli.records import record, replace
-from cnncli.tasks.task import Task, are_finite, at_images
+from cnncli.tasks.task import Outputs, Task, are_finite, at_images
 
 _FAINT = 0.1  # of the deviation of training images: less contrast than that is none to a network
 
 
 @record(eq=False)
 class Question:
-    """A picture as a network takes it, and the network."""
+    """A picture as a network takes it, the network, and the picture in its own size where it is needed."""
 
     picture: Taken
     trained: Trained
+    whole: NDArray[np.uint8] | None = None
 
 
 Run = Sequence[tuple[Input, Question | CnncliError]]
@@ -47,10 +48,23 @@ class Networks:
         How many there are, if that is known.
     threads : int
         To use.
+    wholly : bool
+        Pictures are to be drawn on: rows hold them.
+    tiles : bool
+        A detector is to look at them in tiles, in their own size.
     """
 
-    def __init__(self, asked: Trained | None, pictures: int | None, *, threads: int) -> None:
+    def __init__(
+        self,
+        asked: Trained | None,
+        pictures: int | None,
+        *,
+        threads: int,
+        wholly: bool = False,
+        tiles: bool = False,
+    ) -> None:
         self._asked, self._pictures, self._threads = asked, pictures, threads
+        self._wholly, self._tiles = wholly or tiles, tiles
         self._lock = Lock()
         self._shipped: dict[str, Trained] = {}
         self._inferences: dict[Trained, Inference] = {}
@@ -98,6 +112,9 @@ class Networks:
             # To make a Path takes a tenth of the time of a small image.
             with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
                 data, name = file.read(), item.name
+        if self._asked is not None and self._wholly:
+            asked = self._asked
+            return with_memory_retry(lambda: _whole(data, asked, name), name)
         if self._asked is not None:
             return Question(read_taken(data, self._asked.input_spec, name=name), self._asked)
 
@@ -111,32 +128,70 @@ class Networks:
     def rows(self, run: Run, top: int) -> list[Row]:
         """Answer several inputs; each network takes its pictures together."""
         rows: dict[int, Row] = {}
-        asked: dict[Trained, list[tuple[int, str, Taken]]] = {}
+        asked: dict[Trained, list[tuple[int, str, Question]]] = {}
         for place, (item, found) in enumerate(run):
-            if isinstance(found, Question):
-                asked.setdefault(found.trained, []).append((place, item.name, found.picture))
-            else:
+            if not isinstance(found, Question):
                 rows[place] = Row(item.name, error=found)
-        for trained, questions in asked.items():
-            places, names, pictures = zip(*questions, strict=True)
-            rows |= zip(places, self._answers(trained, names, pictures, top), strict=True)
+            elif self._tiles:
+                rows[place] = self._in_tiles(item.name, found)
+            else:
+                asked.setdefault(found.trained, []).append((place, item.name, found))
+        for trained, each in asked.items():
+            places, names, questions = zip(*each, strict=True)
+            rows |= zip(places, self._answers(trained, names, questions, top), strict=True)
         return [rows[place] for place in range(len(run))]
 
+    def _in_tiles(self, name: str, question: Question) -> Row:
+        """What a detector finds in a picture of any size."""
+        trained, pixels = question.trained, question.whole
+        assert pixels is not None
+        preprocessing, inference = trained.checkpoint.preprocessing, self._inference(trained)
+        seen = pixels if preprocessing.channels == 3 else as_gray(pixels)
+
+        def run(tiles: NDArray[np.uint8]) -> Outputs:
+            outputs = inference.run_all(preprocessing.normalise(tiles))
+            if not are_finite(outputs).all():
+                raise no_output(name)
+            return outputs
+
+        try:
+            found = trained.task.decode_tiles(seen, preprocessing.size, run)  # type: ignore[attr-defined]
+        except CnncliError as fault:
+            return Row(name, error=fault)
+        return Row(name, found, size=question.picture.prepared.size, pixels=pixels)
+
     def _answers(
-        self, trained: Trained, names: Sequence[str], pictures: Sequence[Taken], top: int
+        self, trained: Trained, names: Sequence[str], questions: Sequence[Question], top: int
     ) -> Iterator[Row]:
-        pixels = np.stack([each.prepared.pixels for each in pictures])
+        pixels = np.stack([each.picture.prepared.pixels for each in questions])
         outputs = self._inference(trained).run_all(trained.checkpoint.preprocessing.normalise(pixels))
         known = are_finite(outputs)
         decoded = iter(trained.task.decode(at_images(outputs, known), top=top))
         faint = _are_faint(pixels, trained.checkpoint.preprocessing.std)
-        for name, picture, finite, shaded in zip(names, pictures, known.tolist(), faint, strict=True):
+        for name, question, finite, shaded in zip(names, questions, known.tolist(), faint, strict=True):
             if not finite:
                 yield Row(name, error=no_output(name))
                 continue
-            notes = ("faint",) if shaded else ()
-            adapted = (*picture.prepared.changes, *notes)
-            yield Row(name, next(decoded), adapted, model=trained.shipped, conversion=picture.conversion)
+            picture = question.picture
+            adapted = (*picture.prepared.changes, *(("faint",) if shaded else ()))
+            size = picture.prepared.size
+            yield Row(
+                name,
+                next(decoded).seen_in(trained.input_spec, size),
+                adapted,
+                model=trained.shipped,
+                conversion=picture.conversion,
+                size=size,
+                pixels=question.whole,
+            )
+
+
+def _whole(data: bytes, trained: Trained, name: str) -> Question:
+    """A picture as the network takes it, and in colours in its own size."""
+    picture, (width, height) = read_whole(data, name=name)
+    own = InputSpec((height, width, 3), "stretch", scales=trained.input_spec.scales)
+    found = taken(data, picture, (width, height), trained.input_spec, name=name)
+    return Question(found, trained, prepared_as(picture, own, name=name).pixels)
 
 
 def _are_faint(pixels: NDArray[np.uint8], deviations: Sequence[float]) -> list[bool]:

@@ -13,11 +13,11 @@ from cnncli.attribution.imputation import NOISE
 from cnncli.attribution.methods import METHODS
 from cnncli.attribution.pointing import TOLERANCE
 from cnncli.attribution.removal import SHARES, STEPS, Removal
-from cnncli.cli.columns import table_lines
 from cnncli.cli.evaluate_choice import WORDS
 from cnncli.cli.messages import columns_of, wrapped
 from cnncli.data.split_names import joined
 from cnncli.files.faults import in_unicode, shown
+from cnncli.table import table_lines
 
 if TYPE_CHECKING:
     from cnncli.cli.evaluate_attributions import Measured

@@ -30,6 +30,7 @@ from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.tasks import FINDS_BOXES, word_of
 from cnncli.tasks.task import Evaluation
 from cnncli.tasks.text import TextInput
 from cnncli.training.evaluation import evaluated, kept_of
@@ -66,10 +67,6 @@ def run(settings: Settings) -> int:
         from cnncli.cli.evaluate_predictions import run as run_predictions
 
         return run_predictions(settings)
-    if settings.strict:
-        raise UsageError(
-            "--strict is given without --predictions; expected both", "Leave --strict out for a network."
-        )
     if settings.attributions is not None:
         from cnncli.cli.evaluate_attributions import run as run_attributions
 
@@ -84,9 +81,16 @@ def run(settings: Settings) -> int:
         values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     trained = load_trained(settings, quiet=quiet)
+    if settings.strict and trained.task.outputs_of not in FINDS_BOXES:
+        raise UsageError(
+            "--strict is given without --predictions, for a network that finds no boxes; expected one or the "
+            "other",
+            "Leave --strict out for such a network.",
+        )
     try:
         cores = thread_count(settings.threads)
         found = _loaded(settings, trained, threads=cores)
+        _check_task(found, trained)
         targets = [trained.task.as_known(each.targets, found.name) for each in _splits(found)]
         choice = choose(found, trained, source=settings.dataset, split=split)
     except CnncliError as error:
@@ -121,8 +125,21 @@ def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
                 text_column=settings.text_column,
             ),
             whole=True,
+            task=word_of(trained.task.name),
+            strict=settings.strict,
         ),
     )
+
+
+def _check_task(dataset: Dataset, trained: Trained) -> None:
+    """Refuse data whose targets are of another kind than the network's."""
+    own, given = word_of(trained.task.name), word_of(dataset.targets.task)
+    if own != given:
+        raise CnncliError(
+            f"{in_unicode(dataset.name)} is to {given}, but the network was trained to {own}; expected data "
+            f"to {own}",
+            "Name another data set, or a network that was trained on such data with -m.",
+        )
 
 
 def _splits(dataset: Dataset) -> tuple[Split, Split, Split]:

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 from cnncli import checked
-from cnncli.cli.columns import table_lines
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
 from cnncli.cli.messages import columns_of, report, wrapped
 from cnncli.cli.options.evaluate import Settings
@@ -21,19 +20,11 @@ from cnncli.data.objects import Annotated
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.tasks.detection_scores import DetectionScores, detection_scores
+from cnncli.tasks.detection_table import LEGEND, table_of
 from cnncli.text import listed
 
 _TAKEN = ("dataset", "predictions", "split", "strict", "json", "quiet", "threads", "debug")
 _NAMED = 5  # left out, that a warning names
-_CLASS = 24  # characters of a class's name
-_ROWS = (
-    ("AP", "IoU 0.50 to 0.95", ("ap", "ap_small", "ap_medium", "ap_large")),
-    ("AP50", "IoU 0.50", ("ap50",)),
-    ("AP75", "IoU 0.75", ("ap75",)),
-    ("AR1", "1 detection", ("ar_1",)),
-    ("AR10", "10 detections", ("ar_10",)),
-    ("AR100", "100 detections", ("ar_100", "ar_small", "ar_medium", "ar_large")),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,12 +161,8 @@ def _as_text(compared: _Compared, settings: Settings) -> str:
         f"{' and '.join(compared.scores)}",
     ]
     for by, scores in compared.scores.items():
-        lines += ["", *_table(by, scores, columns), "", *_classes(scores, objects.classes, columns)]
-    lines += [
-        "",
-        "AP: mean average precision; AR: mean recall with so many detections of a class in an image; small: "
-        "below 32x32 pixels, large: above 96x96; -: no such objects",
-    ]
+        lines += ["", *table_of(scores, objects.classes, by=by, columns=columns)]
+    lines += ["", LEGEND]
     return "\n".join(wrapped(lines, columns))
 
 
@@ -183,27 +170,3 @@ def _count(number: int, noun: str) -> str:
     """A number of things, in the singular or the plural."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
-
-
-def _table(by: str, scores: DetectionScores, columns: int | None) -> list[str]:
-    """COCO's twelve figures."""
-    figures = scores.figures()
-    rows = [[by, "", "all", "small", "medium", "large"]]
-    for name, meaning, keys in _ROWS:
-        cells = [_cell(figures[key]) for key in keys]
-        rows.append([name, meaning, *cells, *[""] * (4 - len(cells))])
-    return table_lines(rows, columns=columns, by_worth=(0, 2, 3, 4, 5, 1), right=(2, 3, 4, 5))
-
-
-def _classes(scores: DetectionScores, classes: tuple[str, ...], columns: int | None) -> list[str]:
-    """A row for each class that has objects."""
-    rows = [["class", "objects", "AP", "AP50", "AP75", "AR100"]]
-    for k, name in enumerate(map(shown, classes)):
-        if scores.objects[k]:
-            short = name if len(name) <= _CLASS else f"{name[: _CLASS - 1]}…"
-            rows.append([short, f"{scores.objects[k]:,}", *map(_cell, scores.of_class(k).values())])
-    return table_lines(rows, columns=columns, by_worth=(0, 2, 3, 1, 4, 5), right=(1, 2, 3, 4, 5))
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

@@ -20,6 +20,7 @@ from cnncli.data.conversion import Conversion
 from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, shown
 from cnncli.images.decoding_limits import set_max_pixels
+from cnncli.tasks import FINDS_BOXES
 
 _EXAMPLE = "cnncli predict digit.png, or: cat digit.png | cnncli predict"
 
@@ -63,8 +64,17 @@ def run(settings: Settings) -> int:
         from cnncli.cli.predict_masks import predict_masks
 
         return predict_masks(asked, listing, settings, threads=cores)
-    _refuse_masks(settings)
-    networks = Networks(asked, _number(listing), threads=cores)
+    files = None
+    if asked is not None and asked.task.outputs_of in FINDS_BOXES:
+        from cnncli.cli.predict_boxes import BoxFiles
+
+        files = BoxFiles(settings, asked, listing.known, alone=_number(listing) == 1)
+    else:
+        _refuse_others(settings)
+    wholly = settings.output is not None
+    networks = Networks(
+        asked, _number(listing), threads=cores, wholly=wholly, tiles=settings.own_scale and files is not None
+    )
     names = [each.name for each in listing.known]
 
     def writer(rows: Sequence[Row] = ()) -> RowWriter:
@@ -81,22 +91,29 @@ def run(settings: Settings) -> int:
     with ending.saying(lambda: f"{count.done} classified"), classified as runs:
         for rows in runs:
             readout = readout or writer(rows)
+            if files is not None:
+                files.add(rows)
             _write(rows, readout, count, debug=settings.debug)
+    if files is not None:
+        files.finish()
     _conclude(count, readout or writer(), quiet=quiet)
     return SOME_FAILED if count.failed else DONE
 
 
-def _refuse_masks(settings: Settings) -> None:
-    """Refuse options that only networks for masks heed."""
+def _refuse_others(settings: Settings) -> None:
+    """Refuse options that only networks for masks or boxes heed."""
     for word, given in (
         ("-o", settings.output),
         ("--masks", settings.masks),
         ("--own-scale", settings.own_scale),
+        ("--yolo", settings.yolo),
+        ("--coco", settings.coco),
     ):
         if given:
             raise UsageError(
-                f"{word} is given, but the network has one class for a whole picture; expected one for masks",
-                "Give a run of train --task segment with -m.",
+                f"{word} is given, but the network has one class for a whole picture; expected one for masks "
+                "or boxes",
+                "Give a run of train --task segment or --task detect with -m.",
             )
 
 

@@ -13,6 +13,11 @@ from cnncli.files.faults import in_unicode, shown
 from cnncli.records import record
 from cnncli.tasks.task import Decoded, Task
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _NAME_WIDTH = 28  # of names that are not known yet
 _LEAST_NAME = 16  # characters of names that a bar leaves
 _LABEL_WIDTH = 16  # at most, of the labels after the first
@@ -41,6 +46,10 @@ class Row:
         From another size or number of channels.
     files : mapping of str to str
         What was written of it, and where.
+    size : (H, W)
+        Of the picture as its file has it.
+    pixels : ndarray, shape (H, W, 3), uint8, or None
+        The picture, where it is to be drawn on.
     """
 
     name: str
@@ -50,6 +59,8 @@ class Row:
     model: str | None = None
     conversion: Conversion | None = None
     files: Mapping[str, str] = MappingProxyType({})
+    size: tuple[int, int] = (0, 0)
+    pixels: "NDArray[np.uint8] | None" = None
 
 
 class RowWriter(Protocol):

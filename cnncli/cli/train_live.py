@@ -91,7 +91,7 @@ class LiveDisplay:
         self.console = console
         self._loss: float | None = None
         self.watched, self.noun = trainer.inputs.task.watched, trainer.inputs.task.noun
-        self._metric: float | None = None
+        self._done: StepReport | None = None
         self._rate = 0.0
         self._begun = time.monotonic()
         self._first = trainer.progress.step
@@ -113,7 +113,7 @@ class LiveDisplay:
         self.losses.append(self._loss)
         if len(self.losses) > 4000:  # the plot has fewer columns than that
             self.losses = [sum(pair) / 2 for pair in zip(self.losses[::2], self.losses[1::2], strict=False)]
-        self._metric = done.metrics[self.watched.name]
+        self._done = done
         self._rate, self._step = done.rate, done.step
         self._images += done.images
         share = done.batch / done.batches
@@ -172,14 +172,14 @@ class LiveDisplay:
         ]
 
     def _numbers(self) -> Text:
-        if self._loss is None or self._metric is None:
+        if self._loss is None or self._done is None:
             return Text("starting", style="dim")
         seconds = max(1e-6, time.monotonic() - self._begun)
         done = self._step - self._first
         left = (self.epochs * self.batches - self._step) * seconds / done if done else 0.0
         parts = [
             f"loss {self._loss:.4f}",
-            f"{self.watched.name} {self.watched.text(self._metric)}",
+            f"{self.watched.name} {self.watched.text(self._done.metrics[self.watched.name])}",
             f"lr {self._rate:.2g}",
             f"{self._images / seconds:,.0f} {self.noun}/s",
             f"{clock(left)} left",

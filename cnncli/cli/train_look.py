@@ -1,7 +1,4 @@
-"""``cnncli train DATA --look``: a page of samples, as training would see them, before anything is trained.
-
-Annotations of objects, for which no network is trained yet, are drawn on their images as they are.
-"""
+"""``cnncli train DATA --look``: a page of samples, as training would see them, before anything is trained."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,25 +12,20 @@ from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.page_files import write_page
 from cnncli.cli.streams import write_line
-from cnncli.data.annotations import AnnotationOptions, describes_objects, read_annotations
 from cnncli.data.augment import parse_augment
 from cnncli.data.clips import Clips
-from cnncli.data.file_lookup import FileLookup
 from cnncli.data.loader import Batch
 from cnncli.data.model import Dataset, level_counts
-from cnncli.data.objects import Annotated
+from cnncli.data.objects import Objects
 from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
-from cnncli.data.random_numbers import shuffled
 from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import is_device
 from cnncli.files.faults import in_unicode, shown
-from cnncli.images.picture import with_depth
-from cnncli.images.read import read_picture
+from cnncli.tasks.detection_targets import corners_of, placed
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.augmentation import settled_augment
 from cnncli.training.loading import Execution, load
-from cnncli.views.colors import as_rgb
 from cnncli.views.film import as_sheets
 from cnncli.views.samples import Sample, samples_page
 
@@ -53,22 +45,13 @@ def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> 
     CnncliError
         Where the data cannot be read, or are texts.
     """
-    source = Path(options.dataset)
-    if describes_objects(source):
-        annotated = read_annotations(source, AnnotationOptions())
-        name, read = source.stem, [source] if source.is_file() else []
-        samples = _annotated_samples(annotated, options.seed)
-        total, words, noun = len(annotated.names), "none", "images"
-        warnings: tuple[str, ...] = tuple(f"left out: {each.sentence}" for each in annotated.skipped[:_COUNT])
-    else:
-        dataset = load(options, execution)
-        name, read, warnings = dataset.name, list(dataset.files), dataset.warnings
-        batch, words = _batch(dataset, options, execution.threads)
-        samples, total, noun = _samples(batch, dataset.shape), len(dataset.train), dataset.noun
-    path = _page(settings.output or f"{name}-look.png", [str(each) for each in read])
-    for line in () if settings.quiet else warnings:
+    dataset = load(options, execution)
+    batch, words = _batch(dataset, options, execution.threads)
+    samples = _samples(batch, dataset.shape)
+    path = _page(settings.output or f"{dataset.name}-look.png", [str(each) for each in dataset.files])
+    for line in () if settings.quiet else dataset.warnings:
         report(f"warning: {in_unicode(line)}")
-    title = f"{len(samples)} of {total:,} {noun} of {in_unicode(name)}"
+    title = f"{len(samples)} of {len(dataset.train):,} {dataset.noun} of {in_unicode(dataset.name)}"
     subtitle = "as they are" if words == "none" else f"augmented as in training: {words}"
     write_page(path, samples_page(samples, title=title, subtitle=subtitle))
     if settings.json:
@@ -118,6 +101,8 @@ def _samples(batch: Batch, shape: tuple[int, int, int]) -> list[Sample]:
     """
     pixels = np.rint(np.clip(batch.x, 0, 1) * 255).astype(np.uint8)
     targets: Any = batch.targets
+    if isinstance(targets, Objects):
+        return _with_boxes(pixels, placed(batch, targets))
     if pixels.shape[1:] != shape:
         pixels = as_sheets(pixels, shape)
     if not isinstance(targets, PixelLabels):
@@ -130,40 +115,14 @@ def _samples(batch: Batch, shape: tuple[int, int, int]) -> list[Sample]:
     return samples
 
 
-def _annotated_samples(annotated: Annotated, seed: int) -> list[Sample]:
-    """Some of the annotated images with their boxes.
-
-    Raises
-    ------
-    CnncliError
-        Where an image is not there.
-    """
-    folder = annotated.source if annotated.source.is_dir() else annotated.source.parent
-    lookup, objects = FileLookup(folder), annotated.objects
-    captions, samples = objects.texts(), []
-    for at in shuffled(len(annotated.names), seed)[:_COUNT]:
-        here = range(int(objects.first[at]), int(objects.first[at + 1]))
-        labels = [int(objects.labels[each]) for each in here]
-        corners = [
-            np.concatenate([box[:2], box[:2] + box[2:]]) for box in objects.boxes[here.start : here.stop]
-        ]
-        names = [objects.classes[k] for k in labels]
-        boxes = list(zip(names, corners, strict=True))
-        samples.append(Sample(_pixels(annotated.names[at], lookup), captions[at] or "nothing", boxes, labels))
-    if not samples:
-        raise CnncliError(f"{shown(annotated.source)} has no images; expected some", "Check the file.")
+def _with_boxes(pixels: NDArray[np.uint8], objects: Objects) -> list[Sample]:
+    """Images with the boxes of what is to be found, where augmentation moved it."""
+    samples = []
+    for at, image in enumerate(pixels):
+        here = objects.take(np.array([at], np.intp))
+        shown_boxes = np.flatnonzero(~here.crowd)
+        corners = corners_of(here.boxes)
+        boxes = [(here.classes[here.labels[each]], corners[each]) for each in shown_boxes]
+        labels = [int(here.labels[each]) for each in shown_boxes]
+        samples.append(Sample(image, here.texts()[0] or "nothing", boxes, labels))
     return samples
-
-
-def _pixels(name: str, lookup: FileLookup) -> NDArray[np.uint8]:
-    """An image that annotations name, beside them or in a folder below."""
-    usual = (Path(name), *(lookup.folder / inner / name for inner in _INNER))
-    path = next((each for each in usual if each.is_file()), None) or lookup.find(name)
-    if not isinstance(path, Path):
-        what = "is not there" if path is None else "may be one of several files"
-        raise CnncliError(
-            f"{shown(name)} {what}; expected it in {shown(lookup.folder)} or below",
-            "Put the images beside their annotations, or into a folder images there.",
-        )
-    frame = read_picture(path, first=True).frames[0]
-    return as_rgb(np.asarray(with_depth(frame[..., : 3 if frame.shape[2] > 2 else 1], 8), np.uint8))

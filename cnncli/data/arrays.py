@@ -48,7 +48,7 @@ def open_arrays(
     height, width, channels = next(iter(parts.values())).shape[1:]
     input_spec = image_options.input_spec or InputSpec(
         (*(image_options.size or (height, width)), image_options.channels or channels),
-        image_options.fit,
+        image_options.fit or "crop",
         scales=scales_of(image_facts),
         resize=image_options.resize,
     )

@@ -60,6 +60,8 @@ class LoadOptions:
     task : str or None
         What is to be learned of data that have targets for several tasks, such as ``segment``; None: what is
         usual for them.
+    strict : bool
+        Refuse annotations of which one cannot be used, instead of listing it.
     """
 
     image_options: ImageOptions = field(default_factory=ImageOptions)
@@ -73,6 +75,7 @@ class LoadOptions:
     layout: Layout = AS_FOUND
     whole: bool = False
     task: str | None = None
+    strict: bool = False
 
 
 USUAL = LoadOptions()

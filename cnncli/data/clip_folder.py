@@ -159,7 +159,7 @@ def _frame_spec(found: Sequence[Found], load_options: LoadOptions) -> InputSpec:
     if max(width, height) > _LARGEST_SIDE:
         width = height = _USUAL_SIDE
     size = asked.size or (height, width)
-    return InputSpec((*size, asked.channels or (3 if colour else 1)), asked.fit)
+    return InputSpec((*size, asked.channels or (3 if colour else 1)), asked.fit or "crop")
 
 
 def _decoded(

@@ -7,7 +7,7 @@ from cnncli.data.shipped import is_gray
 from cnncli.errors import CnncliError
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.picture import Picture
-from cnncli.records import record
+from cnncli.records import record, replace
 
 GRAY, COLORS, SIZE = "made gray", "repeated as red, green and blue", "resized"
 FRAME = "taken by its first frame"
@@ -118,7 +118,8 @@ def taken(data: bytes, picture: Picture, size: tuple[int, int], input_spec: Inpu
     """Prepare the decoded picture of a file; parameters and errors as of `prepared_as`."""
     frames = _frames_of(data, name) if picture.format in _SEVERAL else 1
     conversion = conversion_of(picture, size, input_spec, frames=frames)
-    return Taken(prepared_as(picture, input_spec, name=name), conversion)
+    prepared = prepared_as(picture, input_spec, name=name)
+    return Taken(replace(prepared, size=size[::-1]), conversion)
 
 
 def _frames_of(data: bytes, name: str) -> int:

@@ -17,7 +17,7 @@ SIDE = 128  # pixels of a scene, usually
 SMALLEST, LARGEST = 32, 256
 BACKGROUND = 0  # in a map of classes; digit d is d + 1
 PHOTOGRAPHS = ("brick.png", "camera.png", "chelsea.png", "coins.png", "grass.png", "gravel.png")
-_MOST = 5  # digits of a scene
+MOST = 5  # digits of a scene, usually
 _TRIES = 8  # places that are tried for a digit
 _SHARED = 0.1  # of the smaller box that two may have in common
 _SIZES = 0.25, 0.5  # of a digit's square, in sides of the scene
@@ -59,7 +59,14 @@ class Scenes:
 
 
 def make_scenes(
-    count: int, side: int, *, seed: int, digits: Bytes, labels: NDArray[np.int64], grounds: list[Bytes]
+    count: int,
+    side: int,
+    *,
+    seed: int,
+    digits: Bytes,
+    labels: NDArray[np.int64],
+    grounds: list[Bytes],
+    most: int = MOST,
 ) -> Scenes:
     """Make scenes.
 
@@ -75,8 +82,10 @@ def make_scenes(
         What they are, 0 to 9.
     grounds : list of ndarray, shape (h, w, 3), uint8
         Photographs of at least ``side`` pixels a side.
+    most : int
+        Digits of a scene, 1 or more.
     """
-    plans = [_Plan(seed, number, side, len(digits), grounds) for number in range(count)]
+    plans = [_Plan(seed, number, side, (len(digits), most), grounds) for number in range(count)]
     patches = _opacities(digits, [each for plan in plans for each in plan.digits], side)
     images = np.empty((count, side, side, 3), np.uint8)
     maps = np.full((count, side, side), BACKGROUND, np.uint8)
@@ -132,14 +141,16 @@ class _Digit:
 class _Plan:
     """What is drawn by lot for a scene: its ground and its digits."""
 
-    def __init__(self, seed: int, scene: int, side: int, digits: int, grounds: list[Bytes]) -> None:
+    def __init__(
+        self, seed: int, scene: int, side: int, digits: tuple[int, int], grounds: list[Bytes]
+    ) -> None:
         self._numbers = iter(uniform(seed, scene, np.arange(_NUMBERS)).tolist())
         photograph = grounds[self._below(len(grounds))]
         top, left = (self._below(size - side + 1) for size in photograph.shape[:2])
         part = photograph[top : top + side, left : left + side]
         self.ground = part[:, ::-1] if self._unit() < 0.5 else part
         self.tint = np.array([self._between(0.6, 1.1) for _ in range(3)], np.float32)
-        self.digits = [self._digit(square, digits) for square in self._squares(side)]
+        self.digits = [self._digit(square, digits[0]) for square in self._squares(side, digits[1])]
 
     def _unit(self) -> float:
         return float(next(self._numbers))
@@ -150,10 +161,10 @@ class _Plan:
     def _below(self, count: int) -> int:
         return int(self._unit() * count)
 
-    def _squares(self, side: int) -> list[tuple[float, float, float]]:
+    def _squares(self, side: int, most: int) -> list[tuple[float, float, float]]:
         """x, y and size of the digits' squares; the first always finds a place, others may be left out."""
         taken: list[tuple[float, float, float]] = []
-        for _ in range(1 + self._below(_MOST)):
+        for _ in range(1 + self._below(most)):
             for _ in range(_TRIES):
                 size = side * self._between(*_SIZES)
                 square = self._between(0, side - size), self._between(0, side - size), size

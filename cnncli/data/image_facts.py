@@ -41,8 +41,9 @@ class ImageOptions:
     ----------
     size : (H, W) or None
         None keeps their own size where they are small and all equal, else 64x64.
-    fit : str
-        How images of other shapes are fitted to the size, one of `FITS`.
+    fit : str or None
+        How images of other shapes are fitted to the size, one of `FITS`; None: as is usual with the data,
+        which is ``crop``, but ``pad`` where objects at the edge would be lost.
     channels : int or None
         1 (gray) or 3 (RGB); None decides by the images.
     resize : Resize or None
@@ -52,7 +53,7 @@ class ImageOptions:
     """
 
     size: tuple[int, int] | None = None
-    fit: str = "crop"
+    fit: str | None = None
     channels: int | None = None
     resize: Resize | None = None
     input_spec: InputSpec | None = None
@@ -159,7 +160,7 @@ def choose_input_spec(
     size = next(iter(image_facts.sizes))[::-1] if small else (_USUAL, _USUAL)
     scales = scales_of(image_facts, sure=sure)
     shape = (*(image_options.size or size), channels)
-    return InputSpec(shape, image_options.fit, scales=scales, resize=image_options.resize)
+    return InputSpec(shape, image_options.fit or "crop", scales=scales, resize=image_options.resize)
 
 
 def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:

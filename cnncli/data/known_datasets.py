@@ -4,6 +4,7 @@ import os
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,13 @@ from cnncli.data.npz import as_images
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
 from cnncli.data.split_names import joined
+from cnncli.data.targets import Targets
 from cnncli.data.unpacking import opened
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+
+if TYPE_CHECKING:
+    from cnncli.data.digit_scenes import Scenes
 
 _TRAINING_SCENES, _TEST_SCENES = 2_000, 500
 _TRAINING_CLIPS, _TEST_CLIPS = 3_200, 800
@@ -208,12 +213,13 @@ def load_shipped_digits(load_options: LoadOptions, why: str = "") -> Dataset:
 
 
 def load_scenes(load_options: LoadOptions) -> Dataset:
-    """Make scenes of the digits that ship, over photographs that ship, with the class of each pixel.
+    """Make scenes of the digits that ship, over photographs that ship.
 
+    Targets are the class of each pixel, or with ``--task detect`` the box of each digit, or with ``localize``
+    the class and the box of the only one.
     Sides are 128 pixels unless ``--size`` says otherwise. Digits of test scenes are the test digits.
     """
-    from cnncli.data.digit_scenes import LARGEST, PHOTOGRAPHS, SIDE, SMALLEST, Scenes, make_scenes
-    from cnncli.data.pixel_labels import PixelLabels
+    from cnncli.data.digit_scenes import LARGEST, MOST, PHOTOGRAPHS, SIDE, SMALLEST, make_scenes
     from cnncli.images.read import read_picture
 
     side = _made_side("digit-scenes", (SMALLEST, SIDE, LARGEST), load_options)
@@ -225,12 +231,17 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
     ]
     grounds = [np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames]
 
-    def made(count: int, seed: int, there: NDArray[np.bool_]) -> Scenes:
+    def made(count: int, seed: int, there: NDArray[np.bool_]) -> "Scenes":
         return make_scenes(
-            count, side, seed=seed, digits=digits[there], labels=labels[there], grounds=grounds
+            count,
+            side,
+            seed=seed,
+            digits=digits[there],
+            labels=labels[there],
+            grounds=grounds,
+            most=1 if load_options.task == "localize" else MOST,
         )
 
-    classes = ("background", *MNIST.classes)
     scenes = {"train": made(_TRAINING_SCENES, 1, ~held), "test": made(_TEST_SCENES, 2, held)}
     size = "" if side == SIDE else f" at {side}x{side} pixels"
     found = DatasetDescription(
@@ -239,9 +250,28 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
         f"cnncli over photographs that ship, {_TEST_SCENES} of them for testing",
         known="digit-scenes",
     )
-    parts = {part: (each.images, PixelLabels(each.maps, classes)) for part, each in scenes.items()}
+    parts = {part: (each.images, _targets_of(each, load_options.task)) for part, each in scenes.items()}
     given = ImageOptions(size=(side, side), input_spec=load_options.image_options.input_spec)
     return from_arrays(found, parts, replace(load_options, image_options=given))
+
+
+def _targets_of(scenes: "Scenes", task: str | None) -> Targets:
+    """What is to be learned of scenes."""
+    if task in ("detect", "localize"):
+        from cnncli.data.objects import Objects, OneObject
+
+        objects = Objects(
+            first=np.searchsorted(scenes.scene, np.arange(len(scenes.images) + 1)).astype(np.int64),
+            boxes=scenes.boxes.astype(np.float64),
+            labels=scenes.digits,
+            crowd=np.asarray((scenes.boxes[:, 2:] <= 0).any(axis=1)),
+            areas=scenes.boxes[:, 2:].prod(axis=1).astype(np.float64),
+            classes=MNIST.classes,
+        )
+        return OneObject.largest(objects) if task == "localize" else objects
+    from cnncli.data.pixel_labels import PixelLabels
+
+    return PixelLabels(scenes.maps, ("background", *MNIST.classes))
 
 
 def load_motions(load_options: LoadOptions) -> Dataset:

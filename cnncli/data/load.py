@@ -30,10 +30,13 @@ NAMED: dict[str, Callable[[LoadOptions], Dataset]] = {
 ALIASES = {"fashion_mnist": "fashion-mnist", "fashionmnist": "fashion-mnist", "cifar-10": "cifar10"}
 ALIASES |= {"movie_reviews": "movie-reviews", "reviews": "movie-reviews", "digit_scenes": "digit-scenes"}
 ALIASES |= {"digit_motions": "digit-motions"}
+OF_OBJECTS = ("detect", "localize")
+"""Words after ``--task`` that ask for objects with boxes."""
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
     "Give mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes, digit-motions, a folder of class "
-    "folders or of IDX files, an .npz, or a .csv or .tsv."
+    "folders or of IDX files, an .npz, a .csv or .tsv, or boxes: COCO's .json, YOLO's data.yaml, a folder of "
+    "Pascal VOC."
 )
 
 
@@ -96,10 +99,13 @@ def _check(load_options: LoadOptions) -> None:
 
 
 def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
+    from cnncli.data.annotations import describes_objects
     from cnncli.data.folder import load_folder
     from cnncli.data.known_datasets import load_cifar_folder, load_idx_folder
 
     load_options.layout.refuse_columns(str(path))
+    if load_options.task in (None, *OF_OBJECTS) and describes_objects(path):
+        return _load_objects(path, load_options)
     if load_options.task != "classify":
         from cnncli.data.mask_folder import holds_masks
 
@@ -118,6 +124,13 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
         return load_folder(path, load_options)
     load_options.layout.refuse_splits(str(path))
     return arrays
+
+
+def _load_objects(path: Path, load_options: LoadOptions) -> Dataset:
+    from cnncli.data.boxed_images import load_boxed
+
+    load_options.layout.refuse_columns(str(path))
+    return load_boxed(path, load_options)
 
 
 def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
@@ -141,11 +154,9 @@ def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
         from cnncli.data.tables import load_table
 
         return load_table(path, load_options)
+    from cnncli.data.annotations import describes_objects
+
+    if describes_objects(path):
+        return _load_objects(path, load_options)
     suffix = path.suffix or "none"
-    if suffix == ".json":
-        raise CnncliError(
-            f"{shown(path)} has the suffix .json; expected images with a class each",
-            "To score detections against annotations of COCO, say "
-            "cnncli evaluate ANNOTATIONS.json --predictions RESULTS.json.",
-        )
     raise CnncliError(f"{shown(path)} has the suffix {suffix}; expected .npz, .csv or .tsv", _FORMS)

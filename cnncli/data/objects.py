@@ -43,6 +43,8 @@ class Objects:
         Names.
     masks : Masks or None
         Of the M objects.
+    sizes : ndarray, shape (N, 2), int64, or None
+        Height and width of the images as their files have them, where boxes are in pixels of something else.
     """
 
     first: Ints
@@ -52,6 +54,7 @@ class Objects:
     areas: Floats
     classes: tuple[str, ...]
     masks: Masks | None = None
+    sizes: Ints | None = None
     task = "detection"
     noun = "images"
     groups = None
@@ -85,12 +88,10 @@ class Objects:
         counts = np.diff(self.first)[positions]
         first = np.concatenate([[0], np.cumsum(counts)])
         at = np.repeat(self.first[:-1][positions] - first[:-1], counts) + np.arange(first[-1])
-        return self._at(at, first)
-
-    def _at(self, at: NDArray[np.intp], first: Ints) -> Self:
         return replace(
             self,
             first=first,
+            sizes=None if self.sizes is None else self.sizes[positions],
             boxes=self.boxes[at],
             labels=self.labels[at],
             crowd=self.crowd[at],
@@ -111,6 +112,9 @@ class Objects:
             crowd=np.concatenate([each.crowd for each in every]),
             areas=np.concatenate([each.areas for each in every]),
             masks=masks[0].joined(masks[1:]) if len(masks) == len(every) else None,
+            sizes=None
+            if self.sizes is None
+            else np.concatenate([each.sizes for each in every if each.sizes is not None]),
         )
 
     def texts(self) -> list[str]:
@@ -146,6 +150,36 @@ class Objects:
             return ()
         more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         return (f"no training image has {', '.join(missing[:_NAMED])}{more}, which test images have",)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OneObject(Objects):
+    """One object in each of N images, to be named and found; images without one teach nothing."""
+
+    task = "localization"
+
+    @property
+    def known(self) -> Bools:
+        """(N,) whether there is one."""
+        return np.diff(self.first) > 0
+
+    @classmethod
+    def largest(cls, objects: Objects) -> Self:
+        """Of each image the largest object that is no crowd."""
+        order = np.lexsort((-objects.areas, objects.crowd, objects.images))
+        firsts = np.unique(objects.images[order], return_index=True)[1]
+        chosen = order[firsts]
+        chosen = chosen[~objects.crowd[chosen]]
+        counts = np.bincount(objects.images[chosen], minlength=len(objects))
+        return cls(
+            first=np.concatenate([[0], np.cumsum(counts)]),
+            boxes=objects.boxes[chosen],
+            labels=objects.labels[chosen],
+            crowd=objects.crowd[chosen],
+            areas=objects.areas[chosen],
+            classes=objects.classes,
+            sizes=objects.sizes,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

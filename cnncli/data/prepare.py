@@ -14,7 +14,7 @@ from cnncli.files.faults import input_fault, shown
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.resize import read_reduced, resized
-from cnncli.records import record
+from cnncli.records import record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,11 +102,14 @@ class Prepared:
         Any of ``inverted``, ``cropped``, ``centred``, ``clipped``.
     clipped : int
         Number of the image's values beyond black or white.
+    size : (H, W)
+        Of the image as its file has it.
     """
 
     pixels: NDArray[np.uint8]
     changes: tuple[str, ...] = ()
     clipped: int = 0
+    size: tuple[int, int] = (0, 0)
 
 
 def prepared(picture: Picture, input_spec: InputSpec) -> Prepared:
@@ -148,8 +151,8 @@ def read_prepared(data: bytes, input_spec: InputSpec, *, name: str) -> Prepared:
     """
 
     def read() -> Prepared:
-        picture, _ = read_for(data, input_spec, name=name)
-        return prepared_as(picture, input_spec, name=name)
+        picture, (width, height) = read_for(data, input_spec, name=name)
+        return replace(prepared_as(picture, input_spec, name=name), size=(height, width))
 
     return with_memory_retry(read, name)
 
@@ -299,6 +302,45 @@ def placement(input_spec: InputSpec, width: int, height: int) -> Placement:
     scale = max(rows / height, columns / width)
     high, wide = max(rows, round(height * scale)), max(columns, round(width * scale))
     return Placement(wide, high, (wide - columns) // 2, (high - rows) // 2)
+
+
+def moved_in(
+    boxes: NDArray[np.float64], input_spec: InputSpec, sizes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Boxes of images where a network's input shows them.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (M, 4)
+        x, y, width and height in pixels of the image.
+    input_spec : InputSpec
+        How images are prepared.
+    sizes : ndarray, shape (M, 2)
+        Height and width of the image of each box.
+    """
+    scales, shifts = _frames(input_spec, sizes)
+    return np.concatenate([boxes[:, :2] * scales + shifts, boxes[:, 2:] * scales], axis=1)
+
+
+def moved_out(
+    boxes: NDArray[np.float64], input_spec: InputSpec, sizes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Boxes of a network's input where the image has them: the inverse of `moved_in`."""
+    scales, shifts = _frames(input_spec, sizes)
+    return np.concatenate([(boxes[:, :2] - shifts) / scales, boxes[:, 2:] / scales], axis=1)
+
+
+def _frames(
+    input_spec: InputSpec, sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pixels of the input in a pixel of each image, along x and y, and where the image begins."""
+    different, which = np.unique(sizes, axis=0, return_inverse=True)
+    scales, shifts = np.empty((2, len(different), 2))
+    for at, (height, width) in enumerate(different.tolist()):
+        place = placement(input_spec, width, height)
+        scales[at] = place.wide / width, place.high / height
+        shifts[at] = -place.left, -place.top
+    return scales[which], shifts[which]
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

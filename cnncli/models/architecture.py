@@ -54,9 +54,7 @@ class Architecture:
         if self.layout is None:
             return self._of_the_first_release(seed)
         graph = from_dict(Fields(self.layout, "layout"))
-        places, outputs = graph.output_shape[:2], graph.output_shape.channels
-        answers = places in ((1, 1), self.input_shape[:2]) and outputs == self.classes
-        if graph.input_shape[:3] != self.input_shape or not answers:
+        if graph.input_shape[:3] != self.input_shape or graph.output_shape.channels != self.classes:
             raise MalformedError("input or output of its layers does not match its preprocessing and classes")
         return graph
 

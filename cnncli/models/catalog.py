@@ -8,10 +8,12 @@ from functools import partial
 from cnncli.models.alexnet import alexnet
 from cnncli.models.clipcnn import BACKBONES, clipcnn
 from cnncli.models.densenet import densenet
+from cnncli.models.detector import SMALL, detector_on
 from cnncli.models.efficientnet import SCALES, efficientnet_lite
 from cnncli.models.googlenet import googlenet
 from cnncli.models.grammar import parse
 from cnncli.models.lenet import lenet5
+from cnncli.models.localizer import localizer_on
 from cnncli.models.mobilenet import mobilenet_v2
 from cnncli.models.resnet import resnet, small_resnet
 from cnncli.models.squeezenet import squeezenet
@@ -301,3 +303,24 @@ MODELS: dict[str, Model] = {
         for number, scale in enumerate(SCALES)
     },
 }
+
+
+_ON = {"on": (SMALL, *(name for name, model in MODELS.items() if model.of == "images"))}
+MODELS["detector"] = Model(
+    "for boxes: a pyramid and a head at two or three scales on another network",
+    builder=partial(detector_on, models=MODELS),
+    year=2019,
+    paper="Tian et al., FCOS: fully convolutional one-stage object detection",
+    usual=((128, 128, 3), 10),
+    options={**_ON, "neck": Range(8, 512, whole=True), **_WIDTH},
+    of="boxes",
+)
+MODELS["localizer"] = Model(
+    "for one box: a class and a box from the last maps of another network",
+    builder=partial(localizer_on, models=MODELS),
+    year=2013,
+    paper="Sermanet et al., OverFeat: integrated recognition, localization and detection",
+    usual=((128, 128, 3), 10),
+    options={**_ON, **_WIDTH},
+    of="box",
+)

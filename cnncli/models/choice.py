@@ -18,8 +18,21 @@ from cnncli.nn.exchange import as_dict
 _SIGNS = re.compile(r"[\s_.-]")
 _SPELLINGS = {_SIGNS.sub("", name): name for name in MODELS}  # vgg16_bn, ResNet-18, squeezenet1_1
 #: By what there are outputs for.
-_DATA = {"images": "images", "texts": "texts", "pixels": "masks", "clips": "clips"}
-_USUAL = {"texts": "textcnn", "pixels": "unet:width=0.25,scales", "clips": "clipcnn"}
+_DATA = {
+    "images": "images",
+    "texts": "texts",
+    "pixels": "masks",
+    "clips": "clips",
+    "boxes": "boxes",
+    "box": "boxes, one in each image",
+}
+_USUAL = {
+    "texts": "textcnn",
+    "pixels": "unet:width=0.25,scales",
+    "clips": "clipcnn",
+    "boxes": "detector:neck=48",
+    "box": "localizer",
+}
 _FINE = 96  # pixels of the shorter side below which masks need all of them from the start
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model

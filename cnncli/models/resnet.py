@@ -56,7 +56,9 @@ def resnet(
         for number in range(blocks):
             stride = 2 if stage and number == 0 else 1
             with graph.scope(f"layer{stage + 1}.{number}", kind=kind):
-                _block(graph, channels, stride=stride, bottleneck=depth >= _BOTTLENECKED, squeeze=squeeze)
+                basic_block(
+                    graph, channels, stride=stride, bottleneck=depth >= _BOTTLENECKED, squeeze=squeeze
+                )
     graph.add(GlobalAvgPool(), Linear(classes), names=("avgpool", "fc"))
     return graph
 
@@ -77,12 +79,12 @@ def small_resnet(
         stage, place = divmod(number, blocks)
         stride = 2 if stage and place == 0 else 1
         with graph.scope(f"l.{number}", kind="BasicBlock"):
-            _block(graph, widened(16 << stage, width), stride=stride, squeeze=squeeze, option_a=True)
+            basic_block(graph, widened(16 << stage, width), stride=stride, squeeze=squeeze, option_a=True)
     graph.add(GlobalAvgPool(), Linear(classes), names=("avgpool", "linear"))
     return graph
 
 
-def _block(
+def basic_block(
     graph: Graph,
     channels: int,
     *,

@@ -54,15 +54,43 @@ def _video() -> "type[Task]":
     return VideoClassification
 
 
+def _detection() -> "type[Task]":
+    from cnncli.tasks.detection import Detection
+
+    return Detection
+
+
+def _localization() -> "type[Task]":
+    from cnncli.tasks.localization import Localization
+
+    return Localization
+
+
 TASKS: "dict[str, Callable[[], type[Task]]]" = {
     "classification": _classification,
     "text": _text,
     "segmentation": _segmentation,
     "video": _video,
+    "detection": _detection,
+    "localization": _localization,
 }
 """Name of each task to what imports it: a command needs only its own."""
-WORDS = {"classify": ("classification", "text", "video"), "segment": ("segmentation",)}
+WORDS = {
+    "classify": ("classification", "text", "video"),
+    "segment": ("segmentation",),
+    "detect": ("detection",),
+    "localize": ("localization",),
+}
 """What users write after ``--task``, and the tasks that it may be."""
+
+
+FINDS_BOXES = ("boxes", "box")
+"""What tasks have outputs for that find boxes."""
+
+
+def word_of(name: str) -> str | None:
+    """What users write after ``--task`` for a task; None where there is no word for it."""
+    return next((word for word, names in WORDS.items() if name in names), None)
 
 
 def task_named(name: str) -> "type[Task]":

@@ -19,6 +19,7 @@ from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 if TYPE_CHECKING:
     from cnncli.data.class_labels import ClassLabels
     from cnncli.data.loader import Batch
+    from cnncli.data.prepare import InputSpec
     from cnncli.data.targets import Targets
     from cnncli.nn import Term
     from cnncli.tasks.class_evaluation import ClassEvaluation
@@ -82,6 +83,11 @@ class LikeliestClasses:
         """Labels, each with its probability after it."""
         return [cell for each in self.predictions for cell in (each.label, f"{each.probability:.6f}")]
 
+    def seen_in(self, input_spec: "InputSpec", size: tuple[int, int]) -> "LikeliestClasses":
+        """The same: classes have no place."""
+        del input_spec, size
+        return self
+
     def bars(self) -> list[tuple[str, float]]:
         """Labels and their probabilities."""
         return [(each.label, each.probability) for each in self.predictions]
@@ -93,7 +99,6 @@ class Classification(OfClasses):
 
     name: ClassVar[str] = "classification"
     noun: ClassVar[str] = "images"
-    is_dense: ClassVar[bool] = False
     watched: ClassVar[Metric] = Metric("accuracy")
 
     @classmethod

@@ -117,6 +117,49 @@ def detection_scores(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Detections beside objects, of all sizes: numbers that add up over batches of images.
+
+    Attributes
+    ----------
+    labels, scores : ndarray, shape (D,)
+        Class of each detection that counts, and how sure it is.
+    right : ndarray, shape (T, D), bool
+        Whether it is of an object, at each threshold of overlap.
+    objects : ndarray, shape (K,), int64
+        That were to be found.
+    """
+
+    labels: Ints
+    scores: Floats
+    right: NDArray[np.bool_]
+    objects: Ints
+
+
+def matches_of(objects: "Objects", found: "Detections") -> Matches:
+    """Match detections with objects by their boxes; those of crowds are left out."""
+    assert found.boxes is not None
+    classes, kept = len(objects.classes), _surest(found)
+    asked = np.lexsort((objects.labels, objects.images))
+    pairs = _pairs(
+        found.images[kept] * np.int64(classes) + found.labels[kept],
+        (objects.images * np.int64(classes) + objects.labels)[asked],
+    )
+    crowd = objects.crowd[asked]
+    overlaps, _ = _box_overlap(found.boxes[kept], objects.boxes[asked], crowd, pairs)
+    result = _matched(pairs, overlaps, crowd, np.repeat(crowd[None], len(_AREAS), axis=0), 1)[0]
+    counts = ~(result == FOUND["ignored"]).any(axis=0)
+    right = (result == FOUND["object"])[:, counts]
+    number = np.bincount(objects.labels[~objects.crowd], minlength=classes)
+    return Matches(found.labels[kept][counts], found.scores[kept][counts], right, number)
+
+
+def precision_of(right: NDArray[np.bool_], objects: int) -> Floats:
+    """(T,) average precision of a class, of detections (T, D) of it from the surest on."""
+    return _curve(right, ~right, objects)[0]
+
+
 def _surest(found: "Detections") -> NDArray[np.intp]:
     """The 100 surest detections of each class in each image, by image and class; ties as they were read."""
     order = np.lexsort((-found.scores, found.labels, found.images))

@@ -21,6 +21,7 @@ from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 if TYPE_CHECKING:
     from cnncli.data.loader import Batch
     from cnncli.data.pixel_labels import PixelLabels
+    from cnncli.data.prepare import InputSpec
     from cnncli.data.targets import Targets
     from cnncli.nn import Term
     from cnncli.tasks.map_evaluation import MapEvaluation
@@ -67,6 +68,11 @@ class ClassMap:
         """Labels, each with its share of the image after it."""
         return [cell for name, pixels in self.areas for cell in (name, f"{pixels / self.map.size:.6f}")]
 
+    def seen_in(self, input_spec: "InputSpec", size: tuple[int, int]) -> "ClassMap":
+        """The same: its pixels are those of the network's input."""
+        del input_spec, size
+        return self
+
     def bars(self) -> list[tuple[str, float]]:
         """Labels and their shares of the image."""
         return [(name, pixels / self.map.size) for name, pixels in self.areas]
@@ -78,7 +84,7 @@ class Segmentation(OfClasses):
 
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "images"
-    is_dense: ClassVar[bool] = True
+    outputs_of: ClassVar[str] = "pixels"
     watched: ClassVar[Metric] = Metric("iou")
 
     @classmethod

@@ -12,8 +12,9 @@ from cnncli.checked import MalformedError
 if TYPE_CHECKING:
     from cnncli.checked import Fields
     from cnncli.data.loader import Batch
+    from cnncli.data.prepare import InputSpec
     from cnncli.data.targets import Targets
-    from cnncli.nn import Loss, Term
+    from cnncli.nn import Graph, Loss, Network, Term
 
 Floats = NDArray[np.float32]
 Outputs = Mapping[str, Floats]
@@ -67,6 +68,9 @@ class Decoded(Protocol):
     def cells(self) -> list[str]:
         """Its cells of a row of CSV, under `Task.columns`; there may be fewer."""
 
+    def seen_in(self, input_spec: "InputSpec", size: tuple[int, int]) -> "Decoded":
+        """The same in pixels of the image, of this height and width, that was prepared for the network."""
+
     def bars(self) -> list[tuple[str, float]]:
         """What tables and pages draw as bars: names with shares of 0 to 1, the largest first."""
 
@@ -102,8 +106,8 @@ class Task(Protocol):
     """What it is of, in the plural: ``images``, ``texts``."""
     output_noun: ClassVar[str]
     """What outputs are, in the plural: ``classes``."""
-    is_dense: ClassVar[bool]
-    """Whether a network has its outputs for each pixel, not for each image."""
+    outputs_of: ClassVar[str]
+    """What a network has outputs for, as `Model.of` says it: ``images``, ``texts``, ``pixels``, ``boxes``."""
     draws_bars: ClassVar[bool]
     """Whether `Decoded.bars` has any."""
     watched: ClassVar[Metric]
@@ -148,10 +152,16 @@ class Task(Protocol):
     def rows_of(self, other: "Task") -> list[int]:
         """For each output the row of another task's head that means the same; -1 where there is none."""
 
+    def accepts(self, graph: "Graph") -> bool:
+        """Whether outputs of a network are such that this task can read them."""
+
     def read(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Of a network's outputs by role those that say what it predicts; others only help it to learn."""
 
     # Training
+
+    def begin(self, network: "Network") -> None:
+        """Change first weights of a new network where the objective needs others than usual."""
 
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
         """The same with the objective that a run's options ask for, on training images of these targets."""
@@ -213,6 +223,7 @@ class OfClasses:
     smoothing: float = 0.0
     weights: tuple[float, ...] | None = None
     output_noun: ClassVar[str] = "classes"
+    outputs_of: ClassVar[str] = "images"
     draws_bars: ClassVar[bool] = True
 
     @classmethod
@@ -242,6 +253,15 @@ class OfClasses:
         if not classes:
             raise MalformedError("classes is empty; expected their names")
         return cls(classes)
+
+    def accepts(self, graph: "Graph") -> bool:
+        """Whether there is a value for each class, of an image or of each of its pixels."""
+        places = graph.input_shape[:2] if self.outputs_of == "pixels" else (1, 1)
+        return graph.output_shape[:3] == (*places, len(self.classes))
+
+    def begin(self, network: "Network") -> None:
+        """Leave all as it is."""
+        del network
 
     def read(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """The main output alone; auxiliary heads only help to learn."""
@@ -292,7 +312,7 @@ def same_for_all(loss: "Loss", outputs: Sequence[str]) -> "list[Term]":
 
 def added(tally: Tally, more: Tally) -> Tally:
     """The sum of two tallies."""
-    return {name: tally.get(name, 0) + value for name, value in more.items()}
+    return tally | {name: tally.get(name, 0) + value for name, value in more.items()}
 
 
 def are_finite(outputs: Outputs) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ class TextClassification(Classification):
 
     name: ClassVar[str] = "text"
     noun: ClassVar[str] = "texts"
+    outputs_of: ClassVar[str] = "texts"
 
 
 @dataclass(frozen=True)

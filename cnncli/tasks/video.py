@@ -31,6 +31,7 @@ class VideoClassification(Classification):
 
     name: ClassVar[str] = "video"
     noun: ClassVar[str] = "clips"
+    outputs_of: ClassVar[str] = "clips"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """What augmentation a run has: as it was asked for, or what suits the training images, and why."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.augment import PRESETS, Kind, parse_augment
 from cnncli.data.model import Dataset
+from cnncli.tasks import FINDS_BOXES, task_named
 from cnncli.training.orientation import is_upright
 from cnncli.training.pixels import shows_drawings
 
@@ -50,6 +53,10 @@ def settled_augment(
         else:
             kind = kind_of(dataset, counts, threads=threads)
             notes = (f"augment auto: {_REASONS[kind]}",)
+        if task_named(dataset.targets.task).outputs_of in FINDS_BOXES:
+            chosen = parse_augment(text, dataset=dataset.known, shape=dataset.shape, kind=kind)
+            upright = replace(chosen, rotate=0.0, shear=0.0) if chosen else None
+            return upright.text if upright else "none", (f"{notes[0]}; boxes stay upright",)
     chosen = parse_augment(text, dataset=dataset.known, shape=dataset.shape, kind=kind)
     return chosen.text if chosen else "none", notes
 

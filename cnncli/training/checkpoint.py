@@ -97,8 +97,7 @@ class Checkpoint:
         """
         with self._located():
             graph = self.architecture.graph(seed=seed)
-            places = graph.input_shape[:2] if self.task.is_dense else (1, 1)
-            if graph.output_shape[:2] != places:
+            if not self.task.accepts(graph):
                 raise MalformedError(
                     f"its layers end in {graph.output_shape}, which is not what {self.task.name} needs"
                 )

@@ -39,6 +39,7 @@ class Execution:
 
 USUAL = Execution()
 _FOR_TASK = {"classify": "a folder of images for each class", "segment": "digit-scenes"}
+_FOR_TASK |= dict.fromkeys(("detect", "localize"), "digit-scenes, or annotations of COCO, YOLO or Pascal VOC")
 
 
 def is_known(source: str) -> bool:
@@ -62,7 +63,7 @@ def load(
         LoadOptions(
             image_options=ImageOptions(
                 size=options.input_size or (start.size if start else None),
-                fit=options.fit or (start.fit if start else "crop"),
+                fit=options.fit or (start.fit if start else None),
                 channels=start.channels if start else None,
                 resize=start.resize_for(options.input_size) if start and not options.fit else None,
                 input_spec=input_spec,
@@ -75,6 +76,7 @@ def load(
             layout=options.layout,
             whole=whole,
             task=options.task,
+            strict=options.strict,
         ),
     )
     learned = dataset.targets.task

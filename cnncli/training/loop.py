@@ -27,7 +27,7 @@ _ALIKE = (
 
 @dataclass(frozen=True)
 class StepReport:
-    """What an observer is told after a step; metrics are of the epoch so far."""
+    """What an observer is told after a step; the tally is of the epoch so far."""
 
     epoch: int
     batch: int
@@ -35,8 +35,15 @@ class StepReport:
     step: int
     loss: float
     rate: float
-    metrics: dict[str, float]
     images: int
+    seen: int
+    tally: Tally
+    task: Task
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the epoch so far; not every observer asks, and precision takes its time."""
+        return self.task.metrics(self.tally, self.seen)
 
 
 class Observer(Protocol):
@@ -253,8 +260,10 @@ class Trainer:
             progress.step,
             loss,
             rate,
-            task.metrics(progress.tally, progress.seen),
             count,
+            progress.seen,
+            progress.tally,
+            task,
         )
 
     def _end_epoch(self, observer: Observer) -> None:

@@ -12,7 +12,7 @@ from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
 from cnncli.models.choice import check_model
 from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
-from cnncli.tasks import WORDS
+from cnncli.tasks import FINDS_BOXES, WORDS
 from cnncli.training.schedules import parse_schedule
 
 # Options that runs of the first release lack.
@@ -29,6 +29,7 @@ _LATER = frozenset(
         "record_features",
         "frames",
         "frame_step",
+        "strict",
     )
 )
 _OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
@@ -41,9 +42,11 @@ _SHOWN = {
     "texts": (48_000, 4, 30),
     "pixels": (24_000, 12, 100),
     "clips": (40_000, 10, 60),
+    "boxes": (46_000, 20, 150),
+    "box": (46_000, 20, 100),
 }
 _TEXT_RATE = 0.2  # of the learning rate of images
-_PIXEL_BATCH = 8
+_BATCHES = {"pixels": 8, **dict.fromkeys(FINDS_BOXES, 16)}  # at most
 _SMOOTHING = 0.05  # of the targets of images and texts; pixels have neighbours of other classes as it is
 _STEPS = 20  # of an epoch that a run without --batch-size has, within these batches:
 _SMALLEST_BATCH, _USUAL_BATCH = 8, 64
@@ -103,6 +106,8 @@ class TrainOptions:
         What is to be learned of the data, a key of `tasks.WORDS`; None: what their targets say.
     frames, frame_step : int or None
         Of clips: how many frames are read at once, and from one of them to the next. None: by the clips.
+    strict : bool
+        Refuse annotations of which one cannot be used.
     record_features : bool
         Keep what the network has learned after every epoch.
     max_pixels : int or None
@@ -137,6 +142,7 @@ class TrainOptions:
     size: str | None = None
     fit: str | None = None
     task: str | None = None
+    strict: bool = False
     record_features: bool = False
     max_pixels: int | None = None
     frames: int | None = None
@@ -191,7 +197,7 @@ class TrainOptions:
         seen, fewest, most = _SHOWN[of]
         by_images = min(most, max(fewest, -(-seen // max(1, images))))
         share = _TEXT_RATE if of == "texts" else 1.0
-        batch = self.batch_size or min(usual_batch(images), _PIXEL_BATCH if of == "pixels" else _USUAL_BATCH)
+        batch = self.batch_size or min(usual_batch(images), _BATCHES.get(of, _USUAL_BATCH))
         return replace(
             self,
             epochs=self.epochs or by_images,

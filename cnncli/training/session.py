@@ -200,7 +200,7 @@ def begin(
     dataset = load(options, execution, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
     learned = task_named(dataset.targets.task)
-    settled = options.settled(len(dataset.train), of="pixels" if learned.is_dense else dataset.noun)
+    settled = options.settled(len(dataset.train), of=learned.outputs_of)
     if not is_known(options.dataset):  # found again from wherever the run is resumed
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
@@ -218,13 +218,14 @@ def begin(
         seed=settled.seed,
         words=made.words,
         frames=made.frames,
-        of="pixels" if task.is_dense else task.noun,
+        of=task.outputs_of,
     )
     if start and options.model == "auto":
         model = replace(model, name=start.architecture.name)
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     network = Network(graph, seed=settled.seed)
+    task.begin(network)
     notes = made.notes
     if options.lr is None:
         settled, said = suited(settled, graph)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.canvas import Box, Canvas, measure, shorten
-from cnncli.views.colors import as_rgb, class_color, mask_palette
+from cnncli.images.canvas import Box, Canvas, shorten
+from cnncli.views.colors import as_rgb, mask_palette
+from cnncli.views.objects import draw_box
 from cnncli.views.plot import FAINT, page_title
 
 _COLUMNS, _TILE, _GAP, _CAPTION = 4, 256, 28, 34
-_LINE = 3
 _VEIL = 0.45  # opacity of a mask
 
 
@@ -66,23 +66,8 @@ def _tile(canvas: Canvas, sample: Sample, left: int, top: int) -> None:
     place = Box(left, top, left + w, top + h)
     canvas.image(place, _veiled(sample))
     for (label, edges), number in zip(sample.boxes, sample.labels[: len(sample.boxes)], strict=True):
-        x0, y0, x1, y1 = (round(float(edge) * scale) for edge in np.clip(edges, 0, [width, height] * 2))
-        box = Box(left + x0, top + y0, left + max(x0 + 1, x1), top + max(y0 + 1, y1))
-        color = "#{:02x}{:02x}{:02x}".format(*class_color(number))
-        canvas.rect(box, outline=color, width=_LINE)
-        _label(canvas, label, box, place, color)
+        draw_box(canvas, label, edges, place=place, scale=scale, number=number)
     canvas.text((left, place.bottom + 8), shorten(sample.caption, _TILE, size=16), size=16, color=FAINT)
-
-
-def _label(canvas: Canvas, label: str, box: Box, place: Box, color: str) -> None:
-    """The class on the box's upper edge, or below it where the image ends."""
-    text = shorten(label, 120, size=15)
-    above = box.top - 22 >= place.top
-    y = box.top - 22 if above else box.top
-    width = measure(text, size=15)[0] + 12
-    left = max(place.left, min(box.left, place.right - width))
-    canvas.rect(Box(left, y, left + width, y + 22), fill=color)
-    canvas.text((left + 5, y + 4), text, size=15, color="#000000", bold=True)
 
 
 def _veiled(sample: Sample) -> NDArray[np.uint8]:

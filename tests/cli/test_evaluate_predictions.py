@@ -79,7 +79,7 @@ def test_strict_refuses_the_first(run, files, two_lines):
         (["results.json", "--predictions", "annotations.json"], "holds results, and --predictions"),
         (["annotations.json", "--predictions", "annotations.json"], "holds no list"),
         (["mnist", "--predictions", "results.json"], "mnist is not there; expected annotations of objects"),
-        (["annotations.json"], "has the suffix .json"),
+        (["annotations.json"], "a.jpg is not there"),
         (
             ["annotations.json", "--predictions", "results.json", "--split", "val"],
             "annotations.json has no splits",

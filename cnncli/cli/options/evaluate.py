@@ -53,7 +53,7 @@ class Settings(NetworkSettings):
         metavar="RESULTS.json",
     )
     strict: bool = option(
-        "--strict", help="With --predictions: refuse wrong annotations instead of leaving them out."
+        "--strict", help="Of boxes and masks: refuse wrong annotations instead of leaving them out."
     )
     attributions: str | None = option(
         "--attributions",

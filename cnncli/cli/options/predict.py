@@ -39,8 +39,8 @@ class Settings(NetworkSettings):
         "--output",
         "-o",
         help=(
-            "Of networks for masks: draw the classes over each picture, into a file, a folder, a template "
-            "such as 'out/{stem}-seen{ext}', or - for standard output."
+            "Of networks for masks or boxes: draw classes or boxes over each picture, into a file, a folder, "
+            "or for masks a template such as 'out/{stem}-seen{ext}', or - for standard output."
         ),
         metavar="OUT",
     )
@@ -49,11 +49,24 @@ class Settings(NetworkSettings):
         help="Of networks for masks: write the number of each pixel's class as a PNG with a palette; as -o.",
         metavar="OUT",
     )
+    yolo: str | None = option(
+        "--yolo",
+        help="Of networks for boxes: write a text file of YOLO's lines for each picture into this folder.",
+        metavar="FOLDER",
+    )
+    coco: str | None = option(
+        "--coco",
+        help=(
+            "Of networks for boxes: write COCO's results, a list of boxes, as JSON; ids are numbers that "
+            "pictures are named by, or their names, and classes from 1."
+        ),
+        metavar="FILE",
+    )
     own_scale: bool = option(
         "--own-scale",
         help=(
-            "Of networks for masks: label pictures at their own scale, large ones in tiles.  [default: "
-            "resized as in training]"
+            "Of networks for masks or detectors: look at pictures at their own scale, large ones in tiles.  "
+            "[default: resized as in training]"
         ),
     )
     csv: bool = option("--csv", help="Print comma-separated values with a header.")

@@ -38,7 +38,10 @@ class Settings:
     )
     task: str | None = option(
         "--task",
-        help="What to learn: classify images, texts or clips, segment images.  [default: by the data]",
+        help=(
+            "What to learn: classify images, texts or clips, segment, detect, localize.  "
+            "[default: by the data]"
+        ),
         metavar="WORD",
     )
     epochs: int | None = option(
@@ -132,6 +135,7 @@ class Settings:
         help="For clips: from one of these frames to the next.  [default: so that they span a clip]",
         metavar="N",
     )
+    strict: bool = option("--strict", help="Of boxes: refuse wrong annotations instead of leaving them out.")
     record_features: bool = option(
         "--record-features",
         help=(

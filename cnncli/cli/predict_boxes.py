@@ -1,0 +1,162 @@
+"""``cnncli predict`` with a detector: images with labelled boxes drawn, and files of YOLO and COCO."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnncli.checked import as_json
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.listing import Input
+from cnncli.cli.names import STREAM, overwritten
+from cnncli.cli.options.predict import Settings
+from cnncli.cli.row_writers import Row
+from cnncli.cli.trained import Trained
+from cnncli.errors import CnncliError
+from cnncli.files.atomic import write_atomic
+from cnncli.files.faults import in_unicode, shown, writing_fault
+from cnncli.files.numbered import write_numbered
+
+if TYPE_CHECKING:
+    from cnncli.tasks.detection_results import Things
+
+_DRAWN = (".png", ".jpg", ".jpeg")
+
+
+class BoxFiles:
+    """What is written of boxes besides the rows.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the command.
+    trained : Trained
+        The network that was asked for.
+    inputs : sequence of Input
+        Those that are known.
+    alone : bool
+        There is one image.
+
+    Raises
+    ------
+    UsageError
+        Where the network cannot give what was asked for, or an output cannot be written.
+    """
+
+    def __init__(self, settings: Settings, trained: Trained, inputs: Sequence[Input], *, alone: bool) -> None:
+        _check_network(settings, trained)
+        self._output = None if settings.output is None else Path(settings.output)
+        self._yolo = None if settings.yolo is None else Path(settings.yolo)
+        self._coco = None if settings.coco is None else Path(settings.coco)
+        self._results: list[dict[str, Any]] = []
+        self._classes = trained.task.outputs
+        self._is_file = (
+            self._output is not None and self._output.suffix.lower() in _DRAWN and not self._output.is_dir()
+        )
+        if self._is_file and not alone:
+            raise UsageError(
+                f"-o is {shown(self._output or '')}, a file, for several images; expected a folder",
+                "Name a folder with -o.",
+            )
+        files = [str(each) for each in (self._output, self._coco) if each is not None]
+        if both := overwritten(files, [each.name for each in inputs]):
+            raise UsageError(
+                f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
+                "Choose another name.",
+            )
+        folders = [self._yolo, None if self._is_file else self._output]
+        for folder in folders:
+            if folder is not None:
+                _make(folder)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write what there is of some images."""
+        for row in rows:
+            if row.decoded is None:
+                continue
+            things: Things = row.decoded  # type: ignore[assignment]
+            if self._output is not None:
+                self._draw(row, things, self._output)
+            if self._yolo is not None:
+                write_numbered(self._yolo / f"{_stem(row.name)}.txt", self._lines(row, things).encode())
+            if self._coco is not None:
+                self._results += self._rows(row, things)
+
+    def finish(self) -> None:
+        """Write what is of all images."""
+        if self._coco is not None:
+            write_atomic(self._coco, as_json(self._results).encode() + b"\n")
+
+    def _draw(self, row: Row, things: "Things", output: Path) -> None:
+        """Draw boxes on an image."""
+        from cnncli.images.encode import encode_picture
+        from cnncli.images.formats import format_for
+        from cnncli.images.picture import Picture
+        from cnncli.views.objects import drawn
+
+        assert row.pixels is not None
+        order = [self._classes.index(each.label) for each in things.things]
+        boxes = [(f"{each.label} {each.score:.2f}", _corners(each.box)) for each in things.things]
+        picture = Picture((drawn(row.pixels, boxes, order),))
+        data = encode_picture(picture, format_for(output if self._is_file else Path("drawn.png")))
+        if self._is_file:
+            write_atomic(output, data)
+        else:
+            write_numbered(output / f"{_stem(row.name)}.png", data)
+
+    def _lines(self, row: Row, things: "Things") -> str:
+        """``class cx cy w h score``, in shares of the image's sides."""
+        height, width = row.size
+        lines = []
+        for each in things.things:
+            x, y, w, h = each.box
+            shares = (x + w / 2) / width, (y + h / 2) / height, w / width, h / height
+            texts = [f"{share:.6f}" for share in shares]
+            lines.append(" ".join([str(self._classes.index(each.label)), *texts, f"{each.score:.6f}"]) + "\n")
+        return "".join(lines)
+
+    def _rows(self, row: Row, things: "Things") -> list[dict[str, Any]]:
+        """Results as COCO has them."""
+        stem = _stem(row.name)
+        image = int(stem) if stem.isdecimal() and len(stem) < 16 else in_unicode(Path(row.name).name)
+        return [
+            {
+                "image_id": image,
+                "category_id": self._classes.index(each.label) + 1,
+                "bbox": [round(edge, 2) for edge in each.box],
+                "score": round(each.score, 6),
+            }
+            for each in things.things
+        ]
+
+
+def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:
+    x, y, width, height = box
+    return x, y, x + width, y + height
+
+
+def _stem(name: str) -> str:
+    return "stdin" if name == STREAM else Path(name).stem
+
+
+def _check_network(settings: Settings, trained: Trained) -> None:
+    """Refuse what a network without masks, or for one box, cannot give."""
+    if settings.masks is not None:
+        raise UsageError(
+            "--masks is given, but the network finds boxes; expected one for masks",
+            "Give a run of train --task segment with -m.",
+        )
+    if settings.own_scale and trained.task.outputs_of != "boxes":
+        raise UsageError(
+            "--own-scale is given, but the network finds one box in a whole picture; expected a detector",
+            "Leave --own-scale out.",
+        )
+
+
+def _make(folder: Path) -> None:
+    """A folder that is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_fault(error, folder) from error
+    if not folder.is_dir():
+        raise CnncliError(f"{shown(folder)} is no folder; expected one", "Choose another name.")

@@ -1,0 +1,140 @@
+"""Large images in overlapping tiles: where they lie, and one box for what several of them show.
+
+Legend: T tiles of H x W pixels, D detections. Boxes are x0, y0, x1, y1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.suppression import suppressed
+from cnncli.tasks.detected import OVERLAP, Found
+
+Floats = NDArray[np.float32]
+_NEAR = 2.0  # pixels from the edge of a tile within which a box ends there, and may go on beyond
+_SAME = 0.5  # of a box that ends at a seam which another box of its class covers: they are one thing
+_JOINED = 0.3  # overlap, within the two tiles' common part, of boxes that end at a seam and are one thing
+
+
+def tiles_of(height: int, width: int, tile: tuple[int, int]) -> list[tuple[int, int]]:
+    """Top and left of tiles that cover an image; next ones share half of themselves, so that what is at most
+    half as large as a tile lies whole within one.
+    """
+    rows, columns = (_starts(size, side) for size, side in zip((height, width), tile, strict=True))
+    return [(row, column) for row in rows for column in columns]
+
+
+def _starts(size: int, side: int) -> list[int]:
+    """Where tiles of a side begin along an axis, evenly spaced, the last so that it ends with the image."""
+    count = 1 if size <= side else 1 + -(-(size - side) // max(1, side // 2))
+    return [round(at) for at in np.linspace(0, max(0, size - side), count)]
+
+
+def joined(
+    parts: Sequence[Found], places: Sequence[tuple[int, int]], size: tuple[int, int], tile: tuple[int, int]
+) -> Found:
+    """What the tiles of an image show, each thing once.
+
+    A box that ends at an edge of its tile where the image goes on is a part of something. Where another tile
+    shows it whole, that counts; else the parts become one box.
+
+    Parameters
+    ----------
+    parts : sequence of Found
+        Of each tile, of one image.
+    places : sequence of (int, int)
+        Top and left of each tile.
+    size, tile : (H, W)
+        Of the image and of a tile.
+    """
+    boxes = [
+        part.boxes + np.array([left, top] * 2, np.float32)
+        for part, (top, left) in zip(parts, places, strict=True)
+    ]
+    cut = [_is_cut(part.boxes, place, size, tile) for part, place in zip(parts, places, strict=True)]
+    limits = np.array([size[1], size[0]] * 2, np.float32)
+    every = Found(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.clip(np.concatenate(boxes), 0, limits),
+        np.concatenate([part.scores for part in parts]),
+    )
+    is_cut = np.concatenate(cut)
+    every, is_cut = _sized(every, is_cut)
+    whole = _suppressed(every.at(~is_cut))
+    rest = every.at(is_cut)
+    rest = rest.at(~_covered(rest, whole))
+    merged = _suppressed(_merged(rest))
+    every = Found(
+        np.concatenate([whole.images, merged.images]),
+        np.concatenate([whole.labels, merged.labels]),
+        np.concatenate([whole.boxes, merged.boxes]),
+        np.concatenate([whole.scores, merged.scores]),
+    )
+    return every.at(np.argsort(-every.scores, kind="stable"))
+
+
+def _sized(found: Found, is_cut: NDArray[np.bool_]) -> tuple[Found, NDArray[np.bool_]]:
+    """Those that have an area."""
+    there = np.asarray((found.boxes[:, :2] < found.boxes[:, 2:]).all(axis=1))
+    return found.at(there), is_cut[there]
+
+
+def _is_cut(
+    boxes: Floats, place: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Whether boxes of a tile end at one of its edges beyond which the image goes on."""
+    (top, left), (height, width), (high, wide) = place, size, tile
+    beyond = [left > 0, top > 0, left + wide < width, top + high < height]
+    at_edge = np.concatenate([boxes[:, :2] <= _NEAR, boxes[:, 2:] >= np.array([wide, high]) - _NEAR], axis=1)
+    return np.asarray((at_edge & np.array(beyond)).any(axis=1))
+
+
+def _suppressed(found: Found) -> Found:
+    return found.at(suppressed(found.boxes, found.scores, found.labels, threshold=OVERLAP))
+
+
+def _common(one: Floats, other: Floats) -> Floats:
+    """(A, B) pixels that boxes have in common."""
+    low, high = (
+        np.maximum(one[:, None, :2], other[None, :, :2]),
+        np.minimum(one[:, None, 2:], other[None, :, 2:]),
+    )
+    return np.asarray(np.maximum(high - low, 0).prod(axis=2), np.float32)
+
+
+def _areas(boxes: Floats) -> Floats:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.float32)
+
+
+def _covered(parts: Found, whole: Found) -> NDArray[np.bool_]:
+    """Whether a part lies mostly within a whole thing of its class."""
+    share = _common(parts.boxes, whole.boxes) / np.maximum(_areas(parts.boxes)[:, None], 1e-6)
+    same = parts.labels[:, None] == whole.labels
+    return np.asarray(((share > _SAME) & same).any(axis=1))
+
+
+def _merged(parts: Found) -> Found:
+    """Parts of one class that overlap become the box around them, as sure as the surest."""
+    common, areas = _common(parts.boxes, parts.boxes), _areas(parts.boxes)
+    smaller = np.minimum(areas[:, None], areas)
+    linked = (common > _JOINED * smaller) & (parts.labels[:, None] == parts.labels)
+    group = np.arange(len(areas))
+    for _ in range(len(areas)):  # the least number goes to all that are linked
+        least = np.where(linked, group, len(areas)).min(axis=1, initial=len(areas))
+        if (least == group).all():
+            break
+        group = least
+    firsts = np.unique(group)
+    members = [group == first for first in firsts]
+    boxes = [
+        np.concatenate([parts.boxes[here, :2].min(axis=0), parts.boxes[here, 2:].max(axis=0)])
+        for here in members
+    ]
+    return Found(
+        parts.images[firsts],
+        parts.labels[firsts],
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array([parts.scores[here].max() for here in members], np.float32),
+    )

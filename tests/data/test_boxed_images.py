@@ -1,0 +1,136 @@
+"""Data sets of images with boxes, of three forms: boxes as a network sees the images, and wrong ones."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.load import load_dataset
+from cnncli.errors import CnncliError
+from cnncli.tasks.detection_targets import corners_of
+
+WIDE, HIGH = 80, 40
+COUNT = 12
+
+
+def written(folder):
+    """Images with one bright box each, and the boxes."""
+    (folder / "images").mkdir(parents=True)
+    random, boxes = np.random.default_rng(1), []
+    for at in range(COUNT):
+        image = random.integers(0, 60, (HIGH, WIDE, 3)).astype(np.uint8)
+        (x, y), (w, h) = random.integers(2, 20, 2), random.integers(10, 18, 2)
+        image[y : y + h, x : x + w] = 250
+        Image.fromarray(image).save(folder / "images" / f"{at:03d}.png")
+        boxes.append([int(each) for each in (x, y, w, h)])
+    return boxes
+
+
+def as_coco(folder, boxes):
+    annotations = [
+        {
+            "id": at,
+            "image_id": at + 7,
+            "category_id": 3 + 2 * (at % 2),
+            "bbox": box,
+            "iscrowd": 0,
+            "area": box[2] * box[3],
+        }
+        for at, box in enumerate(boxes)
+    ]
+    images = [
+        {"id": at + 7, "file_name": f"{at:03d}.png", "width": WIDE, "height": HIGH} for at in range(COUNT)
+    ]
+    categories = [{"id": 3, "name": "cat"}, {"id": 5, "name": "dog"}]
+    said = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "boxes.json").write_text(json.dumps(said))
+    return folder / "boxes.json"
+
+
+def as_yolo(folder, boxes):
+    (folder / "labels").mkdir()
+    for at, (x, y, w, h) in enumerate(boxes):
+        line = f"{at % 2} {(x + w / 2) / WIDE} {(y + h / 2) / HIGH} {w / WIDE} {h / HIGH}\n"
+        (folder / "labels" / f"{at:03d}.txt").write_text(line)
+    (folder / "data.yaml").write_text("train: images\nval: images\nnames: [cat, dog]\n")
+    return folder / "data.yaml"
+
+
+def as_voc(folder, boxes):
+    (folder / "Annotations").mkdir()
+    for at, (x, y, w, h) in enumerate(boxes):
+        edges = f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + w}</xmax><ymax>{y + h}</ymax>"
+        thing = f"<object><name>{('cat', 'dog')[at % 2]}</name><bndbox>{edges}</bndbox></object>"
+        size = f"<size><width>{WIDE}</width><height>{HIGH}</height></size>"
+        text = f"<annotation><filename>{at:03d}.png</filename>{size}{thing}</annotation>"
+        (folder / "Annotations" / f"{at:03d}.xml").write_text(text)
+    return folder
+
+
+FORMS = {"COCO": as_coco, "YOLO": as_yolo, "Pascal VOC": as_voc}
+
+
+@pytest.mark.parametrize("fit", [None, "crop", "stretch"])
+@pytest.mark.parametrize("form", FORMS)
+def test_boxes_are_where_the_network_sees_the_things(tmp_path, form, fit):
+    source = FORMS[form](tmp_path, written(tmp_path))
+    options = LoadOptions(whole=True)
+    options = LoadOptions(whole=True, image_options=options.image_options.__class__(size=(64, 64), fit=fit))
+    dataset = load_dataset(str(source), options)
+    train = dataset.train
+    assert len(train) == COUNT
+    assert train.targets.classes == ("cat", "dog")
+    assert train.targets.labels.tolist() == [at % 2 for at in range(COUNT)]
+    assert dataset.input_spec.fit == (fit or "pad")
+    assert form in dataset.provenance
+    for image, (x0, y0, x1, y1) in zip(train.images, corners_of(train.targets.boxes), strict=True):
+        rows, columns = np.nonzero(image[..., 0] > 150)
+        if x0 > 0:  # not cut off
+            edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            np.testing.assert_allclose([x0, y0, x1, y1], edges, atol=1)
+
+
+def test_what_cannot_be_used_is_listed_or_refused(tmp_path):
+    path = as_coco(tmp_path, written(tmp_path))
+    said = json.loads(path.read_text())
+    said["annotations"][0]["bbox"] = [200, 5, 10, 10]
+    said["annotations"][1]["bbox"] = [20, 5, -10, 10]
+    said["annotations"][2]["category_id"] = 99
+    said["annotations"][3]["bbox"] = [70.5, 5, 10, 10]  # half a pixel too far
+    said["images"][4]["width"] = 79
+    said["images"][5]["file_name"] = "missing.png"
+    path.write_text(json.dumps(said))
+    dataset = load_dataset(str(path), LoadOptions(whole=True))
+    reasons = " | ".join(each.sentence for each in dataset.skipped)
+    for text in ("outside", "inverted", "99", "80x40 pixels; expected 79x40", "missing.png is not there"):
+        assert text in reasons
+    assert len(dataset.train) == COUNT - 2  # images without a box teach what is nothing
+    assert len(dataset.train.targets.labels) == COUNT - 5
+    assert any("1 box reaches beyond" in note for note in dataset.notes)
+    with pytest.raises(CnncliError, match="--strict"):
+        load_dataset(str(path), LoadOptions(whole=True, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1, 2]", "COCO"),
+        ('{"images": [], "annotations": [], "categories": []}', "image"),
+        ('{"images": [{"id": 1, "width": 9e99, "height": 1}], "annotations": [], "categories": []}', "width"),
+        ("{" * 100_000, "JSON"),
+    ],
+)
+def test_hostile_files_are_refused_in_words(tmp_path, content, said):
+    path = tmp_path / "boxes.json"
+    path.write_text(content)
+    with pytest.raises(CnncliError, match=said):
+        load_dataset(str(path))
+
+
+def test_without_boxes_there_is_nothing_to_learn(tmp_path):
+    path = as_coco(tmp_path, written(tmp_path))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    with pytest.raises(CnncliError, match="no object in"):
+        load_dataset(str(path))
