@@ -37,7 +37,7 @@ _FOCAL = Focal(alpha=0.5)
 _SIDES = SmoothL1(beta=0.1, weighted=True)
 _USUAL_SIDE, _FAINT = 0.5, 0.1  # of the first boxes; of the weights that change them
 _BINS = 50  # of the logarithm of the odds, in which scores are counted for the precision of an epoch
-_SURE = 0.3  # score from which predictions name a thing
+_SURE = 0.4  # score from which predictions name a thing
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class Detection(OfClasses):
         return sentence(result)
 
     def decode(self, outputs: Outputs, *, top: int) -> "list[Decoded]":
-        """Things that are found with a score of 0.3 or more."""
+        """Things that are found with a score of 0.4 or more."""
         from cnncli.tasks.detection_results import things_of
 
         del top
