@@ -176,4 +176,5 @@ def _library(name: str) -> "ModuleType":
             "Install it with: pip install 'cnncli[video]', or save the clip as GIF or as a folder of frames.",
         ) from error
     av.logging.set_level(None)
-    return av
+    library: ModuleType = av
+    return library

@@ -24,7 +24,8 @@ from cnncli.images.formats import READ_SUFFIXES
 from cnncli.images.read import read_size
 from cnncli.threaded import in_threads
 
-_HINT = "Arrange them as FOLDER/CLASS/clip.mp4, or FOLDER/CLASS/clip/0001.png."
+_HINT = "Arrange them as FOLDER/CLASS/clip.mp4, or FOLDER/CLASS/clip/0001.png (with --task video)."
+FRAMES_HINT = "numbered images in folders below the classes are images; --task video reads them as clips"
 _LOOKED_AT = 3  # images of a folder, to find out whether they are animations
 _FEWEST = 2  # frames of a clip
 _LARGEST_SIDE, _USUAL_SIDE = 96, 64  # frames of one size up to the first keep it; others get the second
@@ -43,18 +44,27 @@ class Found:
 
 
 def holds_clips(root: Path) -> bool:
-    """Whether class folders hold videos, animations or numbered frames, rather than images."""
-    tops = _folders(root)
-    folders = [each for top in tops for each in (_folders(top) if split_of(top.name) else [top])]
+    """Whether class folders hold videos or animations, rather than images."""
+    folders = _class_folders(root)
     if not folders:
         return False
     suffixes = set().union(*(_suffixes(folder) for folder in folders))
     if suffixes & VIDEOS:
         return True
-    if not suffixes & READ_SUFFIXES:
-        return all(_holds_frames(folder) for folder in folders)
     some = _some_images(folders) if suffixes & ANIMATED else []
     return bool(some) and all(map(_is_animation, some))
+
+
+def holds_frames(root: Path) -> bool:
+    """Whether class folders hold folders of numbered images: frames of clips, or images in subfolders."""
+    folders = _class_folders(root)
+    if not folders or set().union(*(_suffixes(folder) for folder in folders)) & READ_SUFFIXES:
+        return False
+    return all(_holds_frames(folder) for folder in folders)
+
+
+def _class_folders(root: Path) -> list[Path]:
+    return [each for top in _folders(root) for each in (_folders(top) if split_of(top.name) else [top])]
 
 
 def load_clips(root: Path, load_options: LoadOptions) -> Dataset:

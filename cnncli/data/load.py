@@ -113,15 +113,16 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
             from cnncli.data.masked_images import load_masked
 
             return load_masked(path, load_options)
-    from cnncli.data.clip_folder import holds_clips
+    from cnncli.data.clip_folder import FRAMES_HINT, holds_clips, holds_frames, load_clips
 
-    if holds_clips(path):
-        from cnncli.data.clip_folder import load_clips
-
+    if load_options.task == "video" or (load_options.task is None and holds_clips(path)):
         return load_clips(path, load_options)
     arrays = load_idx_folder(path, load_options) or load_cifar_folder(path, load_options)
     if arrays is None:
-        return load_folder(path, load_options)
+        dataset = load_folder(path, load_options)
+        if load_options.task is None and holds_frames(path):
+            return replace(dataset, notes=(*dataset.notes, FRAMES_HINT))
+        return dataset
     load_options.layout.refuse_splits(str(path))
     return arrays
 

@@ -68,11 +68,23 @@ def stages(graph: Graph) -> list[Stage]:
 
 
 def _outermost(graph: Graph) -> list[Stage]:
-    """A stage for each outermost scope, up to its last layer."""
+    """A stage for each outermost scope, and for each run of layers of one coarseness outside scopes."""
+    fields = receptive_fields(graph)
     held: dict[str, list[str]] = {}
+    run: tuple[str, tuple[float, float]] | None = None  # name and coarseness of the run that goes on
     for name in graph.pruned([graph.output]).nodes:
-        held.setdefault(name.partition(".")[0], []).append(name)
-    return [Stage(scope, names[-1], tuple(names)) for scope, names in held.items()]
+        scope, dot, _ = name.partition(".")
+        if dot:
+            run = None
+        else:
+            step = _step_of(fields[name])
+            run = run if run is not None and run[1] == step else (name, step)
+            scope = run[0]
+        held.setdefault(scope, []).append(name)
+    return [
+        Stage(scope if names[-1].startswith(f"{scope}.") else names[-1], names[-1], tuple(names))
+        for scope, names in held.items()
+    ]
 
 
 def features(graph: Graph) -> str | None:

@@ -76,10 +76,11 @@ TASKS: "dict[str, Callable[[], type[Task]]]" = {
 }
 """Name of each task to what imports it: a command needs only its own."""
 WORDS = {
-    "classify": ("classification", "text", "video"),
+    "classify": ("classification", "text"),
     "segment": ("segmentation",),
     "detect": ("detection",),
     "localize": ("localization",),
+    "video": ("video",),
 }
 """What users write after ``--task``, and the tasks that it may be."""
 

@@ -36,7 +36,7 @@ GROUP = typer.main.get_command(app)
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """What the examples name: photographs, classes of them, scanned digits, weights, boxes of others."""
+    """What the examples name: photographs, classes of them, scans, clips, weights, boxes of others."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     (tmp_path / "scans").mkdir()
     shutil.copy(ROOT / "samples/digits/7.png", tmp_path / "scans/page.png")
@@ -51,6 +51,8 @@ def folder(tmp_path, rng):
         (tmp_path / name).write_text(json.dumps(truth))
     results = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9}]
     (tmp_path / "results.json").write_text(json.dumps(results))
+    write_instances(tmp_path, rng)
+    write_clips(tmp_path, rng)
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     save_file(arrays, tmp_path / "w.safetensors")
     for level, name in ((60, "cat"), (190, "dog")):
@@ -59,6 +61,34 @@ def folder(tmp_path, rng):
             pixels = np.clip(rng.normal(level, 20, (24, 24, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.jpg")
     return tmp_path
+
+
+def write_instances(root, rng):
+    """Twelve pictures with a polygon each."""
+    images, objects = [], []
+    for number in range(1, 13):
+        name = f"picture{number}.png"
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(root / name)
+        images.append({"id": number, "file_name": name, "width": 32, "height": 32})
+        shape = {"bbox": [4, 4, 20, 20], "area": 400, "segmentation": [[4, 4, 24, 4, 24, 24, 4, 24]]}
+        objects.append({"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, **shape})
+    truth = {"images": images, "annotations": objects, "categories": [{"id": 1, "name": "cat"}]}
+    (root / "instances.json").write_text(json.dumps(truth))
+
+
+def write_clips(root, rng):
+    """Eight clips of each of two classes, as animations and as folders of frames, and one more."""
+    for at, (number, label) in enumerate((number, label) for number in range(8) for label in ("up", "down")):
+        frames = [Image.fromarray(each) for each in rng.integers(0, 256, (6, 16, 16), dtype=np.uint8)]
+        clip = root / "clips" / label / f"{number}.gif"
+        inner = root / "frames" / label / f"clip{number}"
+        inner.mkdir(parents=True)
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        frames[0].save(clip, save_all=True, append_images=frames[1:], duration=100)
+        for place, frame in enumerate(frames):
+            frame.save(inner / f"{place:04}.png")
+        if not at:
+            shutil.copy(clip, root / "clip.gif")
 
 
 def reason(line):

@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from cnncli.data.assemble import LoadOptions
-from cnncli.data.clip_folder import holds_clips
+from cnncli.data.clip_folder import holds_clips, holds_frames
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
 
-WHOLE = LoadOptions(whole=True, for_training=False)
+WHOLE = LoadOptions(whole=True, for_training=False, task="video")
 
 
 def frames_of(number, count=5, side=12, channels=1):
@@ -56,7 +56,8 @@ def folder(root, suffix, counts=((5, 3), (4,))):
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", "", ".avi"])
 def test_all_forms_hold_the_same_frames(tmp_path, suffix):
     root = folder(tmp_path / "clips", suffix)
-    assert holds_clips(root)
+    assert holds_clips(root) == bool(suffix)
+    assert holds_frames(root) == (not suffix)
     dataset = load_dataset(str(root), WHOLE)
     clips = dataset.train
     assert (dataset.noun, dataset.targets.task, dataset.shape) == ("clips", "video", (12, 12, 1))
@@ -84,7 +85,7 @@ def test_images_are_no_clips(tmp_path):
             inner.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(frames_of(number)[0][..., 0]).save(inner)
     assert not holds_clips(tmp_path / "stills")
-    assert not holds_clips(tmp_path / "deeper")
+    assert not holds_frames(tmp_path / "deeper")
     assert not holds_clips(tmp_path / "stills" / "cat")
 
 

@@ -118,7 +118,8 @@ def test_every_kind(tmp_path, kind, memory):
     learned = load_folder(tmp_path, LoadOptions(memory=memory))
     assert not learned.warnings
     input_spec = network_of(learned)
-    judged = load_dataset(str(tmp_path), LoadOptions(image_options=ImageOptions(input_spec=input_spec)))
+    as_images = LoadOptions(image_options=ImageOptions(input_spec=input_spec), task="classify")
+    judged = load_dataset(str(tmp_path), as_images)  # without the task, animations are clips
     inputs = everything(learned), everything(judged)
     assert inputs[0].keys() == inputs[1].keys() == expected.keys()
     for name, pixels in expected.items():

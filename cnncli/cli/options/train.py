@@ -39,7 +39,7 @@ class Settings:
     task: str | None = option(
         "--task",
         help=(
-            "What to learn: classify images, texts or clips, segment, detect, localize.  "
+            "What to learn: classify (images or texts), segment, detect, localize, video.  "
             "[default: by the data]"
         ),
         metavar="WORD",
