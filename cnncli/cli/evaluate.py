@@ -11,6 +11,7 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.evaluate_choice import SPLITS, EvaluationImages, choose
+from cnncli.cli.evaluated_data import load_evaluated
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
 from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
@@ -19,10 +20,7 @@ from cnncli.cli.streams import write_stdout
 from cnncli.cli.train_report import files_of, write_test_files
 from cnncli.cli.trained import Trained, batch_size, load_trained
 from cnncli.core.threads import thread_count
-from cnncli.data.assemble import LoadOptions, picked
-from cnncli.data.image_facts import ImageOptions
-from cnncli.data.layout import Layout
-from cnncli.data.load import load_dataset
+from cnncli.data.assemble import picked
 from cnncli.data.model import Dataset, Split
 from cnncli.data.retargeted import retargeted
 from cnncli.data.targets import Targets
@@ -111,23 +109,12 @@ def run(settings: Settings) -> int:
 
 def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
     """The data set as the network takes its images, nothing held out."""
-    return load_dataset(
-        settings.dataset,
-        LoadOptions(
-            image_options=ImageOptions(input_spec=trained.checkpoint.preprocessing.input_spec),
-            offline=settings.offline,
-            threads=threads,
-            for_training=False,
-            layout=Layout(
-                splits=settings.splits,
-                label_column=settings.label_column,
-                path_column=settings.path_column,
-                text_column=settings.text_column,
-            ),
-            whole=True,
-            task=word_of(trained.task.name),
-            strict=settings.strict,
-        ),
+    return load_evaluated(
+        settings,
+        trained.checkpoint.preprocessing.input_spec,
+        threads=threads,
+        task=word_of(trained.task.name),
+        strict=settings.strict,
     )
 
 

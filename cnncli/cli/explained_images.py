@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli.evaluate_choice import choose
+from cnncli.cli.evaluated_data import load_evaluated
 from cnncli.cli.explained_boxes import AnnotatedFiles, boxes_of, known_labels, moved
 from cnncli.cli.names import find_inputs
 from cnncli.cli.options.evaluate import Settings
 from cnncli.cli.trained import Trained
 from cnncli.data.annotations import describes_objects
-from cnncli.data.assemble import LoadOptions
-from cnncli.data.image_facts import ImageOptions
-from cnncli.data.layout import Layout
-from cnncli.data.load import load_dataset
 from cnncli.data.model import Dataset, Skipped, Split
 from cnncli.data.prepare import InputSpec, as_input, read_file, read_prepared
 from cnncli.data.random_numbers import shuffled
@@ -214,22 +211,7 @@ def _of_dataset(
 def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:
     """The data set as the network takes its images, nothing held out; scenes are made at their usual size."""
     scenes = settings.dataset.strip().lower().replace("_", "-") == "digit-scenes"
-    return load_dataset(
-        settings.dataset,
-        LoadOptions(
-            image_options=ImageOptions(input_spec=None if scenes else trained.input_spec),
-            offline=settings.offline,
-            threads=threads,
-            for_training=False,
-            layout=Layout(
-                splits=settings.splits,
-                label_column=settings.label_column,
-                path_column=settings.path_column,
-                text_column=settings.text_column,
-            ),
-            whole=True,
-        ),
-    )
+    return load_evaluated(settings, None if scenes else trained.input_spec, threads=threads)
 
 
 def _of_split(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import CnncliError, OptionError
+from cnncli.errors import OptionError
 from cnncli.models.detector import BOXES, CLASSES, strides_for
 from cnncli.nn import BoxOverlap, Focal, SmoothL1, Term
 from cnncli.tasks.detected import Found, found_in, strides_of
@@ -67,17 +67,8 @@ class Detection(OfClasses):
         CnncliError
             Where the network does not know one of the classes.
         """
-        from cnncli.files.faults import in_unicode
-
         found = objects_in(targets)
-        missing = [name for name in found.classes if name not in self.classes]
-        if missing:
-            raise CnncliError(
-                f"{in_unicode(dataset)} has objects of {in_unicode(missing[0])}; expected classes of the "
-                f"network: {', '.join(map(in_unicode, self.classes))}",
-                "Give the checkpoint that was trained on such objects with -m.",
-            )
-        numbers = np.array([self.classes.index(name) for name in found.classes], np.int64)
+        numbers = np.array(self.numbers_of(found.classes, dataset, "objects"), np.int64)
         return replace(found, labels=numbers[found.labels], classes=self.classes)
 
     def rows_of(self, other: "Task") -> list[int]:

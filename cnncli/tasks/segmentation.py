@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import CnncliError, OptionError
+from cnncli.errors import OptionError
 from cnncli.nn import UNCOUNTED, Dice, SoftmaxCrossEntropy
 from cnncli.nn.graph import MAIN
 from cnncli.tasks.class_weights import class_weights
@@ -105,18 +105,10 @@ class Segmentation(OfClasses):
             Where the network does not know one of the classes.
         """
         from cnncli.data.pixel_labels import UNLABELLED
-        from cnncli.files.faults import in_unicode
 
         found = _maps(targets)
-        missing = [name for name in found.classes if name not in self.classes]
-        if missing:
-            raise CnncliError(
-                f"{in_unicode(dataset)} has masks of {in_unicode(missing[0])}; expected classes of the "
-                f"network: {', '.join(map(in_unicode, self.classes))}",
-                "Give the checkpoint that was trained on such masks with -m.",
-            )
         numbers = np.full(256, UNLABELLED, np.uint8)
-        numbers[: len(found.classes)] = [self.classes.index(name) for name in found.classes]
+        numbers[: len(found.classes)] = self.numbers_of(found.classes, dataset, "masks")
         return replace(found, maps=numbers[found.maps], classes=self.classes)
 
     def rows_of(self, other: "Task") -> list[int]:

@@ -289,6 +289,26 @@ class OfClasses:
             return ""
         return f"the classes are {listed(found)}, not {listed(self.classes)}"
 
+    def numbers_of(self, classes: Sequence[str], dataset: str, noun: str) -> list[int]:
+        """The network's numbers of a data set's classes; ``noun`` is what it has of them, in the plural.
+
+        Raises
+        ------
+        CnncliError
+            Where the network does not know one of them.
+        """
+        from cnncli.errors import CnncliError
+        from cnncli.files.faults import in_unicode
+
+        missing = [name for name in classes if name not in self.classes]
+        if missing:
+            raise CnncliError(
+                f"{in_unicode(dataset)} has {noun} of {in_unicode(missing[0])}; expected classes of the "
+                f"network: {', '.join(map(in_unicode, self.classes))}",
+                f"Give the checkpoint that was trained on such {noun} with -m.",
+            )
+        return [self.classes.index(name) for name in classes]
+
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
         """With label smoothing and class weights as the options say."""
         weights = None
