@@ -6,6 +6,7 @@ Legend: N images or texts, C channels, H and W rows and columns, T words, K outp
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 import cnncli
 from cnncli.checked import as_json
 from cnncli.errors import CnncliError
-from cnncli.nn import Graph
+from cnncli.nn import Graph, Network
 from cnncli.nn.graph import MAIN
 from cnncli.onnx.operators import Writer
 from cnncli.onnx.pictures import prepare
@@ -56,32 +57,75 @@ def onnx_model(
         Where the package onnx is missing, the opset is not one of these, a layer or the preprocessing has no
         operators, or the model is too large for a file of ONNX.
     """
-    onnx = _package()
-    if not FIRST_OPSET <= opset <= LAST_OPSET:
-        raise CnncliError(
-            f"--opset is {opset}; expected {FIRST_OPSET} to {LAST_OPSET}",
-            f"Leave it out for {USUAL_OPSET}, which most runtimes load.",
-        )
-    network = checkpoint.network()
-    roles = checkpoint.task.read(tuple(network.graph.outputs))
-    graph = network.graph.pruned([network.graph.output_of(role) for role in roles])
-    texts = isinstance(checkpoint.preprocessing, TextInput)
-    noun = checkpoint.task.noun
+    network, pictures, noun = checkpoint.network(), checkpoint.preprocessing, checkpoint.task.noun
+    texts = isinstance(pictures, TextInput)
     if noun != "images" and with_preprocessing:
         what = "the words and their numbers are" if texts else "how frames are prepared is"
         raise CnncliError(
             f"--with-preprocessing is given for a network that reads {noun}; expected one that sees pictures",
             f"Leave it out: {what} in the model's metadata.",
         )
-    writer = Writer(network.export(), "prepared" if with_preprocessing else INPUT)
-    taken = [_input_of(onnx, graph, texts=texts)]
-    if with_preprocessing:
-        taken = [prepare(writer, checkpoint.preprocessing, source=INPUT, prepared="prepared")]
+    return network_model(
+        network,
+        checkpoint.task.read(tuple(network.graph.outputs)),
+        name=checkpoint.architecture.name,
+        opset=opset,
+        texts=texts,
+        pictures=pictures if with_preprocessing else None,
+        metadata=_metadata(checkpoint),
+    )
+
+
+def network_model(
+    network: Network,
+    roles: Sequence[str] = (MAIN,),
+    *,
+    name: str,
+    opset: int = USUAL_OPSET,
+    texts: bool = False,
+    pictures: Preprocessing | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
+    """A network as a serialized ONNX model, as `onnx_model` describes it.
+
+    Parameters
+    ----------
+    network : Network
+        Layers and weights.
+    roles : sequence of str
+        The outputs that it has; layers that only others need are left out.
+    name : str
+        Of the graph.
+    opset : int
+        Version of ONNX's operators, 13 to 20.
+    texts : bool
+        It reads numbers of words.
+    pictures : Preprocessing or None
+        What the model is to do with pictures itself.
+    metadata : mapping or None
+        Texts by name.
+
+    Raises
+    ------
+    CnncliError
+        As of `onnx_model`.
+    """
+    onnx = _package()
+    if not FIRST_OPSET <= opset <= LAST_OPSET:
+        raise CnncliError(
+            f"--opset is {opset}; expected {FIRST_OPSET} to {LAST_OPSET}",
+            f"Leave it out for {USUAL_OPSET}, which most runtimes load.",
+        )
+    graph = network.graph.pruned([network.graph.output_of(role) for role in roles])
+    writer = Writer(network.export(), INPUT if pictures is None else "prepared")
+    taken = _input_of(onnx, graph, texts=texts)
+    if pictures is not None:
+        taken = prepare(writer, pictures, source=INPUT, prepared="prepared")
     for node in graph.nodes.values():
         writer.write(node)
     given = [_output_of(onnx, writer, graph, network.graph.output_of(role), role) for role in roles]
-    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in writer.arrays.items()]
-    made = onnx.helper.make_graph(writer.nodes, checkpoint.architecture.name, taken, given, arrays)
+    arrays = [onnx.numpy_helper.from_array(array, each) for each, array in writer.arrays.items()]
+    made = onnx.helper.make_graph(writer.nodes, name, [taken], given, arrays)
     ids = [onnx.helper.make_opsetid("", opset)]
     model = onnx.helper.make_model(
         made,
@@ -90,7 +134,7 @@ def onnx_model(
         producer_name="cnncli",
         producer_version=cnncli.__version__,
     )
-    onnx.helper.set_model_props(model, _metadata(checkpoint))
+    onnx.helper.set_model_props(model, dict(metadata or {}))
     if model.ByteSize() > _MOST_BYTES:
         raise CnncliError(
             f"the model has {model.ByteSize() / 1e9:.1f} GB; expected at most 2.1 GB in a file of ONNX",

@@ -3,7 +3,7 @@
 Our weights have PyTorch's names and layouts, so they are loaded as they are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from cnncli.nn import (
     INPUT,
     AdaptiveAvgPool,
     BatchNorm,
-    Concat,
     Conv,
     Dropout,
     Graph,
@@ -22,7 +21,6 @@ from cnncli.nn import (
     Network,
     Node,
     PadChannels,
-    Relu6,
 )
 from cnncli.nn.window import pair
 
@@ -154,99 +152,8 @@ def as_torch(images: NDArray[np.float32]) -> Any:
 
 def onnx_twin(network: Network) -> bytes | None:
     """The network at inference as an ONNX model for any batch; None where ``onnx`` is missing."""
-    onnx = peers.onnx()
-    if onnx is None:
+    if peers.onnx() is None:
         return None
-    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    graph, arrays = network.graph, network.export()
-    nodes = [each for node in graph.nodes.values() for each in _onnx_nodes(helper, node)]
-    height, width, channels = graph.input_shape[:3]
-    classes = graph.output_shape.size
-    made = helper.make_graph(
-        nodes,
-        "twin",
-        [helper.make_tensor_value_info(INPUT, floats, ["N", channels, height, width])],
-        [helper.make_tensor_value_info(graph.output, floats, ["N", classes])],
-        [onnx.numpy_helper.from_array(np.array(array), name) for name, array in arrays.items()],
-    )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    from cnncli.onnx.model import network_model
 
-
-def _onnx_nodes(helper: Any, node: Node) -> list[Any]:
-    """The operators of a layer; means of maps keep their two sides of 1, which a matrix product drops."""
-    name = node.name
-    kind, attributes, parameters = _onnx_words(node)
-    inputs = [*node.inputs, *(f"{name}.{parameter}" for parameter in parameters)]
-    if isinstance(node.layer, Linear):
-        flat = f"{name}.flat"
-        before = [helper.make_node("Flatten", [inputs[0]], [flat])]
-        return [*before, helper.make_node(kind, [flat, *inputs[1:]], [name], name, **attributes)]
-    if isinstance(node.layer, Relu6):
-        limits = [f"{name}.low", f"{name}.high"]
-        constants = [
-            helper.make_node("Constant", [], [limit], value_float=value)
-            for limit, value in zip(limits, (0.0, 6.0), strict=True)
-        ]
-        return [*constants, helper.make_node(kind, [*inputs, *limits], [name], name)]
-    if isinstance(node.layer, PadChannels):
-        pads = (0, node.layer.before, 0, 0, 0, node.layer.after, 0, 0)
-        constant = helper.make_node("Constant", [], [f"{name}.pads"], value_ints=pads)
-        return [constant, helper.make_node(kind, [*inputs, f"{name}.pads"], [name], name)]
-    return [helper.make_node(kind, inputs, [name], name, **attributes)]
-
-
-def _onnx_words(node: Node) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
-    """Operator, attributes and parameters of a layer."""
-    layer: Any = node.layer
-    x = node.input_shapes[0]
-    weights = ("weight", "bias") if getattr(layer, "bias", False) else ("weight",)
-    match layer:
-        case Conv():
-            return (
-                "Conv",
-                {
-                    "kernel_shape": pair(layer.kernel),
-                    "strides": pair(layer.stride),
-                    "dilations": pair(layer.dilation),
-                    "pads": [each[end] for end in (0, 1) for each in layer.paddings(x)],
-                    "group": layer.groups,
-                },
-                weights,
-            )
-        case Linear():
-            return "Gemm", {"transB": 1}, weights
-        case BatchNorm():
-            values = ("weight", "bias", "running_mean", "running_var")
-            return "BatchNormalization", {"epsilon": layer.epsilon}, values
-        case MaxPool():
-            stride = layer.size if layer.stride is None else layer.stride
-            return (
-                "MaxPool",
-                {
-                    "kernel_shape": pair(layer.size),
-                    "strides": pair(stride),
-                    "pads": (*pair(layer.padding), *pair(layer.padding)),
-                    "ceil_mode": int(layer.ceil),
-                },
-                (),
-            )
-        case AdaptiveAvgPool():
-            sizes = [pixels // count for pixels, count in zip(x[:2], pair(layer.size), strict=True)]
-            return "AveragePool", {"kernel_shape": sizes, "strides": sizes}, ()
-        case PadChannels():
-            return "Pad", {}, ()
-        case Concat():
-            return "Concat", {"axis": 1}, ()
-    kinds = {
-        "Relu": "Relu",
-        "Relu6": "Clip",
-        "Sigmoid": "Sigmoid",
-        "Flatten": "Flatten",
-        "GlobalAvgPool": "GlobalAveragePool",
-        "Add": "Add",
-        "ScaleChannels": "Mul",
-        "Dropout": "Identity",
-    }
-    return kinds[type(layer).__name__], {}, ()
+    return network_model(network, name="twin")
