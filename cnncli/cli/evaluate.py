@@ -28,7 +28,7 @@ from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown, writing_fault
 from cnncli.images.decoding_limits import set_max_pixels
-from cnncli.tasks import FINDS_BOXES, word_of
+from cnncli.tasks import word_of
 from cnncli.tasks.task import Evaluation
 from cnncli.tasks.text import TextInput
 from cnncli.training.evaluation import evaluated, kept_of
@@ -79,12 +79,6 @@ def run(settings: Settings) -> int:
         values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     trained = load_trained(settings, quiet=quiet)
-    if settings.strict and trained.task.outputs_of not in FINDS_BOXES:
-        raise UsageError(
-            "--strict is given without --predictions, for a network that finds no boxes; expected one or the "
-            "other",
-            "Leave --strict out for such a network.",
-        )
     try:
         cores = thread_count(settings.threads)
         found = _loaded(settings, trained, threads=cores)

@@ -76,6 +76,11 @@ class Measured:
 def run(settings: Settings) -> int:
     """Run the command and return its exit code: 1 where images could not be read."""
     methods = _methods(settings.attributions or "")
+    if settings.strict:
+        raise UsageError(
+            "--strict is given with --attributions; expected one of them",
+            "Leave --strict out: what is left out is named.",
+        )
     values.choice("--split", settings.split, SPLITS)
     wanted = IMAGES if settings.images is None else settings.images
     values.within("--images", wanted, 1)

@@ -61,7 +61,7 @@ class LoadOptions:
         What is to be learned of data that have targets for several tasks, such as ``segment``; None: what is
         usual for them.
     strict : bool
-        Refuse annotations of which one cannot be used, instead of listing it.
+        Refuse data of which something cannot be used, instead of leaving it out and listing it.
     """
 
     image_options: ImageOptions = field(default_factory=ImageOptions)

@@ -71,9 +71,9 @@ def load_dataset(source: str, load_options: LoadOptions = USUAL) -> Dataset:
         load_options.layout.refuse_splits(source)
         dataset = NAMED[name](load_options)
         if not path.exists():
-            return dataset
+            return _whole(dataset, load_options)
         which = f"{shown(source)} is taken as the known data set; the local one is ./{shown(source)}"
-        return replace(dataset, warnings=(*dataset.warnings, which))
+        return _whole(replace(dataset, warnings=(*dataset.warnings, which)), load_options)
     if not path.exists():
         from cnncli.nearest import did_you_mean
 
@@ -81,7 +81,19 @@ def load_dataset(source: str, load_options: LoadOptions = USUAL) -> Dataset:
             f"{shown(source)} is neither a known data set nor a file or folder",
             _FORMS if "/" in source else did_you_mean(name, NAMED, _FORMS),
         )
-    return _load_folder(path, load_options) if path.is_dir() else _load_file(path, load_options)
+    return _whole((_load_folder if path.is_dir() else _load_file)(path, load_options), load_options)
+
+
+def _whole(dataset: Dataset, load_options: LoadOptions) -> Dataset:
+    """The data set; where it has to be strict, only one of which nothing is left out."""
+    if not load_options.strict or not dataset.skipped:
+        return dataset
+    first, *others = dataset.skipped
+    more = f" (and {len(others):,} more)" if others else ""
+    raise CnncliError(
+        f"{first.sentence}{more}; expected nothing but usable data (--strict)",
+        "Correct it, or leave --strict out to go on without it.",
+    )
 
 
 def _check(load_options: LoadOptions) -> None:

@@ -107,7 +107,7 @@ class TrainOptions:
     frames, frame_step : int or None
         Of clips: how many frames are read at once, and from one of them to the next. None: by the clips.
     strict : bool
-        Refuse annotations of which one cannot be used.
+        Refuse data of which something cannot be used.
     record_features : bool
         Keep what the network has learned after every epoch.
     max_pixels : int or None

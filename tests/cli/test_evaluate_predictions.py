@@ -85,7 +85,7 @@ def test_strict_refuses_the_first(run, files, two_lines):
             "annotations.json has no splits",
         ),
         (["annotations.json", "--predictions", "results.json", "-m", "digits"], "--model is given with"),
-        (["mnist", "--strict"], "--strict is given without --predictions"),
+        (["mnist", "--strict", "--attributions", "saliency"], "--strict is given with --attributions"),
     ],
 )
 def test_what_fits_not_together(run, files, two_lines, words, message):

@@ -53,7 +53,7 @@ class Settings(NetworkSettings):
         metavar="RESULTS.json",
     )
     strict: bool = option(
-        "--strict", help="Of boxes and masks: refuse wrong annotations instead of leaving them out."
+        "--strict", help="Refuse data of which something cannot be used, instead of leaving that out."
     )
     attributions: str | None = option(
         "--attributions",

@@ -135,7 +135,9 @@ class Settings:
         help="For clips: from one of these frames to the next.  [default: so that they span a clip]",
         metavar="N",
     )
-    strict: bool = option("--strict", help="Of boxes: refuse wrong annotations instead of leaving them out.")
+    strict: bool = option(
+        "--strict", help="Refuse data of which something cannot be used, instead of leaving that out."
+    )
     record_features: bool = option(
         "--record-features",
         help=(
