@@ -16,6 +16,7 @@ from cnncli.data.shipped import sample_path
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 
 from . import peers, twins
+from .limits import limit_of_command
 from .model import Case, Contest, Cost, Goal
 from .timing import Launcher
 
@@ -56,7 +57,11 @@ def _predict(folder: Path, launcher: Launcher) -> Contest:
     answers = [_label(argv) for argv in (ours, theirs)]
     if answers[0] != answers[1]:
         raise ArithmeticError(f"cnncli answers {answers[0]!r}, PyTorch {answers[1]!r}")
-    return Contest(_measure(launcher, ours), {"PyTorch script": _measure(launcher, theirs)})
+    return Contest(
+        _measure(launcher, ours),
+        {"PyTorch script": _measure(launcher, theirs)},
+        limit=functools.partial(limit_of_command, launcher, 1),
+    )
 
 
 def _save_for_torch(checkpoint: Checkpoint, path: Path) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cnncli.core.threads import available_cores
+
 from . import peers
 from .filters import HEIGHT, WIDTH, difference, weights_of_any_kernel
-from .model import Case, Contest, Cost, Goal
+from .limits import limit_of_command
+from .model import Case, Contest, Cost, Goal, Limit
 from .pictures import photograph, save
 from .timing import Launcher
 
@@ -149,7 +152,7 @@ def _one(work: Work, folder: Path, launcher: Launcher, name: str, size: tuple[in
             return {}
         return {"OpenCV script": difference(_pixels(target("cnncli")), _pixels(target("OpenCV")))}
 
-    return _race(launcher, ours, commands, compare)
+    return _race(launcher, ours, commands, compare, _limit(launcher, [source], target("cnncli")))
 
 
 def _many(work: Work, folder: Path, launcher: Launcher, count: int) -> Contest:
@@ -173,7 +176,7 @@ def _many(work: Work, folder: Path, launcher: Launcher, count: int) -> Contest:
         "OpenCV script": _opencv_script(work, sources, targets["opencv"]),
     }
     ours = [*peers.cnncli(), "convolve", *sources, "-k", work.kernel, "-o", targets["cnncli"]]
-    return _race(launcher, ours, commands, dict)
+    return _race(launcher, ours, commands, dict, _limit(launcher, sources, targets["cnncli"]))
 
 
 def _graphicsmagick_many(work: Work, inputs: Path, sources: list[Path], target: Path) -> Argv | None:
@@ -230,13 +233,25 @@ def _race(
     ours: Argv,
     commands: Mapping[str, Argv | None],
     compare: Callable[[], Mapping[str, str]],
+    limit: Callable[[], Limit],
 ) -> Contest:
     return Contest(
         _measure(launcher, ours),
         {name: _measure(launcher, argv) for name, argv in commands.items() if argv is not None},
         compare,
         tuple(name for name, argv in commands.items() if argv is None),
+        limit,
     )
+
+
+def _limit(launcher: Launcher, sources: list[Path], target: Path) -> Callable[[], Limit]:
+    """Of a command that wrote a file, or a folder of them, with as many threads as there are cores."""
+
+    def limit() -> Limit:
+        written = sorted(target.iterdir()) if target.is_dir() else [target]
+        return limit_of_command(launcher, available_cores(), sources, written)
+
+    return limit
 
 
 def _measure(launcher: Launcher, argv: Argv, env: Mapping[str, str] | None = None) -> Callable[[], Cost]:
@@ -249,7 +264,11 @@ def _pixels(path: Path) -> np.ndarray:
 
 
 def _help(launcher: Launcher) -> Contest:
-    return Contest(_measure(launcher, [*peers.cnncli(), "--help"]), {})
+    return Contest(
+        _measure(launcher, [*peers.cnncli(), "--help"]),
+        {},
+        limit=functools.partial(limit_of_command, launcher, 1),
+    )
 
 
 def _first(folder: Path, launcher: Launcher) -> Contest:

@@ -25,7 +25,8 @@ from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
 from cnncli.filters.spec import parse_spec
 
-from . import peers
+from . import amounts, peers
+from .limits import limit_of
 from .model import Case, Contest, Goal
 from .pictures import photograph
 from .timing import timed_block
@@ -246,14 +247,16 @@ def _contest(match: Match, variant: str, threads: int) -> Contest:
     ours = functools.partial(
         run_filter, match.filter, surface, Options(correlate=True, border=Border(match.border))
     )
+    limit = functools.partial(limit_of, amounts.of_filter(match.filter, source, surface.out), threads)
     cv2 = peers.opencv(threads)
     if cv2 is None:
-        return Contest(timed_block(lambda: ours(threads=threads)), {}, missing=("OpenCV",))
+        return Contest(timed_block(lambda: ours(threads=threads)), {}, missing=("OpenCV",), limit=limit)
     theirs = _zeros(source.shape, surface.out.dtype)
     return Contest(
         timed_block(lambda: ours(threads=threads)),
         {"OpenCV": timed_block(lambda: match.opencv(cv2, source, theirs))},
         lambda: {"OpenCV": difference(surface.out, theirs)},
+        limit=limit,
     )
 
 
@@ -285,6 +288,7 @@ def _large(size: int, variant: str, threads: int) -> Contest:
         entrants,
         lambda: {name: difference(surface.out, answer) for name, answer in answers.items()},
         tuple(missing),
+        functools.partial(limit_of, amounts.of_filter(filter, source, surface.out), threads),
     )
 
 

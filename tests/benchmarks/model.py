@@ -14,6 +14,7 @@ class Cost:
     memory: int | None = None
 
 
+SHARE = 0.9  # of the limit: the goal where a row's own lies beyond it
 Clock = Literal["wall", "cpu", "memory"]
 Measure = Callable[[], Cost]
 
@@ -40,6 +41,14 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """The least seconds that a row can take on this machine, and why."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
 class Contest:
     """Ours and the peers, ready to run.
 
@@ -54,12 +63,15 @@ class Contest:
         ("" where it is the same within one level).
     missing : tuple of str
         Peers that are not here.
+    limit : callable or None
+        Measures what this machine allows at best.
     """
 
     ours: Measure
     peers: Mapping[str, Measure]
     compare: Callable[[], Mapping[str, str]] = dict
     missing: tuple[str, ...] = ()
+    limit: Callable[[], Limit] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,25 @@ class Row:
     missing: tuple[str, ...] = ()
     repeats: int = 0
     fault: str = ""
+    limit: Limit | None = None
+
+    @property
+    def goal(self) -> Goal:
+        """The case's, or `SHARE` of what the limit allows where that is less."""
+        goal, fastest = self.case.goal, self.fastest
+        if self.limit is None:
+            return goal
+        ratio, seconds = goal.ratio, goal.seconds
+        if ratio is not None and fastest is not None:
+            ratio = min(ratio, SHARE * fastest.cost.wall / self.limit.seconds)
+        if seconds is not None:
+            seconds = max(seconds, self.limit.seconds / SHARE)
+        return Goal(ratio, seconds)
+
+    def share(self, cost: Cost) -> float:
+        """Of the limit, that an entrant reaches."""
+        assert self.limit is not None
+        return self.limit.seconds / cost.wall
 
     @property
     def fastest(self) -> Measured | None:
@@ -127,7 +158,7 @@ class Row:
         """``ok``, ``short``, or ``failed`` where ours did not run."""
         if self.ours is None:
             return "failed"
-        goal, fastest = self.case.goal, self.fastest
+        goal, fastest = self.goal, self.fastest
         short = goal.seconds is not None and self.ours.wall > goal.seconds
         if goal.ratio is not None and fastest is not None:
             short = short or fastest.ratio < goal.ratio

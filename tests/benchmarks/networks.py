@@ -20,7 +20,8 @@ from cnncli.models.choice import build
 from cnncli.nn import SGD, Graph, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 from cnncli.nn.exchange import as_dict, from_dict
 
-from . import peers, twins
+from . import amounts, peers, twins
+from .limits import limit_of
 from .model import Case, Contest, Cost, Goal
 from .timing import Launcher, timed_block
 
@@ -185,7 +186,13 @@ def _training(work: Work, threads: int) -> Contest:
                 f"the gradient of {name} by {peer}", gradients[name], parameter.grad.numpy(), AGREE_GRADIENT
             )
         entrants[peer] = timed_block(step)
-    return Contest(timed_block(ours), entrants, missing=() if entrants else ("PyTorch",))
+    amount = amounts.of_training(network.graph, work.batch)
+    return Contest(
+        timed_block(ours),
+        entrants,
+        missing=() if entrants else ("PyTorch",),
+        limit=functools.partial(limit_of, amount, threads),
+    )
 
 
 def _agree(what: str, ours: NDArray[Any], theirs: NDArray[Any], share: float = AGREE) -> None:
@@ -216,6 +223,7 @@ def _inference(work: Work, count: int, threads: int) -> Contest:
         timed_block(lambda: inference.run(images)),
         {peer: timed_block(entrant) for peer, entrant in entrants.items()},
         missing=missing,
+        limit=functools.partial(limit_of, amounts.of_inference(network.graph, count), threads),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .model import Cost, Measured, Row
+from .model import SHARE, Cost, Measured, Row
 
 MEGABYTE = 1 << 20
 
@@ -15,11 +15,16 @@ def line(row: Row) -> str:
     parts = [f"{row.verdict:7} {row.case.name:48}"]
     if row.ours is None:
         return f"{parts[0]} {row.fault}"
-    parts.append(f"ours {_cost(row.ours)}   goal {row.case.goal}   {row.repeats} repeats")
+    parts.append(f"ours {_cost(row.ours)}   goal {_goal(row)}   {row.repeats} repeats")
+    if row.limit:
+        parts.append(
+            f"\n          limit {_seconds(row.limit.seconds)}: {row.limit.why}; ours {_share(row, row.ours)}"
+        )
     for peer in sorted(row.peers, key=lambda peer: peer.ratio):
         spread = f"{peer.ratio:6.2f}x ({peer.low:.2f} to {peer.high:.2f})"
+        limit = f"   {_share(row, peer.cost)}" if row.limit else ""
         difference = f"   {peer.difference}" if peer.difference else ""
-        parts.append(f"\n          {peer.peer:16} {_cost(peer.cost)}   {spread}{difference}")
+        parts.append(f"\n          {peer.peer:16} {_cost(peer.cost)}   {spread}{limit}{difference}")
     parts += [f"\n          {name:16} missing" for name in row.missing]
     return " ".join(parts)
 
@@ -42,6 +47,8 @@ def _record(row: Row) -> dict[str, Any]:
         "work": row.case.work,
         "variant": row.case.variant,
         "goal": asdict(row.case.goal),
+        "reachable": asdict(row.goal),
+        "limit": asdict(row.limit) if row.limit else None,
         "verdict": row.verdict,
         "ours": asdict(row.ours) if row.ours else None,
         "peers": [asdict(peer) for peer in row.peers],
@@ -66,7 +73,7 @@ def _table(rows: Sequence[Row]) -> Iterable[str]:
     yield "| --- |" + " --- |" * (len(variants) + 1)
     for work in dict.fromkeys(row.case.work for row in rows):
         cells = {row.case.variant or variants[0]: row for row in rows if row.case.work == work}
-        goals = dict.fromkeys(str(cells[variant].case.goal) for variant in variants if variant in cells)
+        goals = dict.fromkeys(_goal(cells[variant]) for variant in variants if variant in cells)
         shown = [_cell(cells[variant]) if variant in cells else "" for variant in variants]
         yield "| " + " | ".join([work, *shown, "; ".join(goals)]) + " |"
 
@@ -75,6 +82,8 @@ def _cell(row: Row) -> str:
     if row.ours is None:
         return "failed"
     own = _own(row, row.ours)
+    if row.limit:
+        own += f", {_share(row, row.ours)}"
     return f"{_ratio(row.fastest)} ({own})" if row.fastest else own
 
 
@@ -83,6 +92,20 @@ def _own(row: Row, cost: Cost) -> str:
     if row.case.clock == "memory":
         return _megabytes(cost.memory or 0)
     return f"{row.case.images / cost.wall:,.0f}/s" if row.case.images else _seconds(cost.wall)
+
+
+def _goal(row: Row) -> str:
+    """The goal; where the limit is nearer, that, and how it comes about."""
+    if row.goal == row.case.goal or row.limit is None:
+        return str(row.case.goal)
+    if row.goal.ratio == row.case.goal.ratio or row.fastest is None:
+        return f"{row.goal} = {_seconds(row.limit.seconds)} / {SHARE}, not {row.case.goal}"
+    times = f"{_seconds(row.fastest.cost.wall)} / {_seconds(row.limit.seconds)}"
+    return f"{row.goal} = {SHARE} * {times}, not {row.case.goal}"
+
+
+def _share(row: Row, cost: Cost) -> str:
+    return f"{row.share(cost):.0%}"
 
 
 def _ratio(peer: Measured) -> str:

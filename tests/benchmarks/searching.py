@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cnncli.core.heap import aligned_empty
 from cnncli.core.search import nearest
 
-from . import peers
+from . import amounts, peers
+from .limits import limit_of
 from .model import Case, Contest, Goal
 from .timing import timed_block
 
@@ -67,7 +68,8 @@ def _contest(count: int, threads: int) -> Contest:
         }
 
     missing = tuple(name for name, search in searches.items() if search is None)
-    return Contest(ours, entrants, compare, missing)
+    limit = functools.partial(limit_of, amounts.of_search(ROWS, WIDTH, count), threads)
+    return Contest(ours, entrants, compare, missing, limit)
 
 
 def _by_numpy(rows: Floats, queries: Floats) -> Positions:

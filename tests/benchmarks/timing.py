@@ -97,12 +97,16 @@ def measure_case(case: Case, *, seconds: float, least: int = LEAST, clock: Clock
     repeats = max(least, min(MOST, int(seconds / once)))
     if case.clock == "memory":  # which hardly differs from one process to the next
         repeats = MEMORY_REPEATS
+    limits = [contest.limit()] if contest.limit else []
     ours, peers = _repeat(contest, repeats)
+    if contest.limit:  # again, as others may have been busy for a moment
+        limits.append(contest.limit())
+    limit = min(limits, key=lambda limit: limit.seconds, default=None)
     measured = [
         summarise(name, ours, costs, clock=case.clock or clock, difference=differences.get(name, ""))
         for name, costs in peers.items()
     ]
-    return Row(case, typical(ours), tuple(measured), contest.missing, repeats)
+    return Row(case, typical(ours), tuple(measured), contest.missing, repeats, limit=limit)
 
 
 def _repeat(contest: Contest, repeats: int) -> tuple[list[Cost], dict[str, list[Cost]]]:
