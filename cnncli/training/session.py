@@ -1,6 +1,6 @@
 """A session: from options, or from a run's folder, to a trainer that is ready to go."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import Architecture
 from cnncli.models.choice import architecture
-from cnncli.nn import Network
+from cnncli.nn import Graph, Network
 from cnncli.tasks import task_named
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.task import Metric, Task
@@ -28,7 +28,7 @@ from cnncli.training.checkpoint import (
     task_of,
 )
 from cnncli.training.folder import RunFolder
-from cnncli.training.inputs import inputs_of
+from cnncli.training.inputs import RunInputs, inputs_of
 from cnncli.training.listing import ImageList, list_of
 from cnncli.training.loading import USUAL, Execution, is_known, list_as_written, load, load_same
 from cnncli.training.loop import Trainer, TrainingInputs
@@ -138,6 +138,12 @@ class Session:
         checkpoint = Checkpoint(arrays, self.task, self.preprocessing, self.model, record, images=self._seen)
         save_checkpoint(self.folder / name, checkpoint)
 
+    def write_first(self, given: str) -> None:
+        """Write what a run's folder begins with: the first state, the list of images, ``config.json``."""
+        save_state(self.folder / "state.safetensors", self.trainer.state())
+        self.folder.write_list(self.images)
+        self.describe(given)
+
     def describe(self, given: str) -> None:
         """Write ``config.json``; ``given`` is what the user calls the data."""
         config = {
@@ -158,6 +164,26 @@ class Session:
         network = Network(self.trainer.inputs.network.graph, scheme=None)
         network.load(self.trainer.best)
         return network
+
+    def take_up(self, state: State) -> None:
+        """Go on from a state that was written.
+
+        Raises
+        ------
+        CnncliError
+            Where it is of another run.
+        """
+        try:
+            self.trainer.resume(state)
+        except CnncliError as fault:
+            raise CnncliError(
+                f"{shown(self.folder / 'state.safetensors')} is no state of this run: {fault.message}",
+                "Restore it from a copy, or start again; --init starts from the weights of best.safetensors.",
+            ) from fault
+        if not self.trainer.over:
+            state.progress.result = None  # of the run as it was before it was prolonged
+        if state.progress.batch == 0 and state.progress.epoch and state.progress.result is None:
+            self.write_derived(state)  # a kill may have come between the state and these
 
     def finish(self, result: dict[str, Any]) -> None:
         """Note that the run is over and what the test split said; the last thing that is written."""
@@ -205,35 +231,17 @@ def begin(
         settled = settled.at(dataset=str(Path(options.dataset).absolute()))
         dataset = as_given(dataset, options.dataset, settled.dataset)
     made = inputs_of(dataset, start, settled, threads)
-    settled, preprocessing = made.options, made.preprocessing
+    settled = made.options
     dataset = replace(dataset, warnings=(*dataset.warnings, *made.warnings))
     task = learned.of(dataset.targets)
-    layers = settled.model
-    if start and layers == "auto":
-        layers = start.architecture.layers or start.architecture.name
-    model = architecture(
-        layers,
-        preprocessing.shape,
-        len(task.outputs),
-        seed=settled.seed,
-        words=made.words,
-        frames=made.frames,
-        of=task.outputs_of,
-    )
-    if start and options.model == "auto":
-        model = replace(model, name=start.architecture.name)
+    model = _chosen_model(made, task, start, as_started=options.model == "auto")
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
-    network = Network(graph, seed=settled.seed)
-    task.begin(network)
-    notes = made.notes
-    if options.lr is None:
-        settled, said = suited(settled, graph)
-        notes += said
-    if start:
-        notes += (*_transferred(network, start, task), *assumed)
-    notes += made.load_vectors(network, start)
-    inputs = _training_inputs(network, dataset, preprocessing, options=settled, task=task, threads=threads)
+    settled, slowed = suited(settled, graph) if options.lr is None else (settled, ())
+    network, started = _first_network(graph, made, task, start)
+    inputs = _training_inputs(
+        network, dataset, made.preprocessing, options=settled, task=task, threads=threads
+    )
     place = RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)
     try:
@@ -242,24 +250,48 @@ def begin(
             settled,
             dataset=dataset,
             model=model,
-            preprocessing=preprocessing,
+            preprocessing=made.preprocessing,
             inputs=inputs,
             images=images,
             earlier=start.seen if start else None,
-            notes=notes,
+            notes=(*made.notes, *slowed, *assumed, *started),
         )
-    except (CnncliError, MemoryError) as fault:
+        if kept and not dry:
+            session.write_first(options.dataset)
+    except CnncliError:  # also of a disk that is full
         folder.discard()
-        raise fault if isinstance(fault, CnncliError) else too_large(inputs.batch) from fault
-    if kept and not dry:
-        try:
-            save_state(folder / "state.safetensors", session.trainer.state())
-            folder.write_list(images)
-            session.describe(options.dataset)
-        except CnncliError:  # a disk that is full
-            folder.discard()
-            raise
+        raise
+    except MemoryError as fault:
+        folder.discard()
+        raise too_large(inputs.batch) from fault
     return session
+
+
+def _chosen_model(made: RunInputs, task: Task, start: Checkpoint | None, *, as_started: bool) -> Architecture:
+    """The model that the options name, or that of the weights to start from, for these inputs and outputs."""
+    layers = made.options.model
+    if start and layers == "auto":
+        layers = start.architecture.layers or start.architecture.name
+    model = architecture(
+        layers,
+        made.preprocessing.shape,
+        len(task.outputs),
+        seed=made.options.seed,
+        words=made.words,
+        frames=made.frames,
+        of=task.outputs_of,
+    )
+    return replace(model, name=start.architecture.name) if start and as_started else model
+
+
+def _first_network(
+    graph: Graph, made: RunInputs, task: Task, start: Checkpoint | None
+) -> tuple[Network, tuple[str, ...]]:
+    """A network with the weights that training begins with, and where they come from."""
+    network = Network(graph, seed=made.options.seed)
+    task.begin(network)
+    taken = _transferred(network, start, task) if start else ()
+    return network, (*taken, *made.load_vectors(network, start))
 
 
 def resume(
@@ -289,64 +321,86 @@ def resume(
         Where the folder holds no run, or the data have changed.
     """
     folder = RunFolder.existing(path)
-    config, changes = folder.read_config(), changes or Changes()
-    try:
-        options = TrainOptions.from_fields(config.fields("options"))
-        model = architecture_of(config.fields("model"))
-        preprocessing = preprocessing_of(config.fields("preprocessing"))
-        facts = config.fields("data")
-        name, known, provenance = facts.text("name"), facts.text("known"), facts.text("provenance")
-        task = task_of(facts)
-        given, plans = config.text("given"), config.wholes("plans", None, 1, 1_000_000)
-        earlier = TrainedImages.from_text(config.text("earlier")) if "earlier" in config else None
-        images = list_as_written(folder, facts)
-        graph = model.graph(seed=options.seed)
-    except MalformedError as error:
-        raise folder.no_run(error) from error
+    run, changes = _read(folder), changes or Changes()
     state = load_state(folder / "state.safetensors")
-    options, plans = changes.prolonged(options, plans, state.progress)
+    options, plans = changes.prolonged(run.options, run.plans, state.progress)
+    given = run.given
     if changes.data is not None:
         moved = changes.data if is_known(changes.data) else str(Path(changes.data).absolute())
         options, given = options.at(dataset=moved), changes.data
     dataset = load_same(
         options.at(offline=options.offline or offline),
-        preprocessing.input_spec,
-        images,
-        task,
+        run.preprocessing.input_spec,
+        run.images,
+        run.task,
         folder=folder,
         execution=execution,
     )
     dataset = replace(
-        as_given(dataset, given, options.dataset), name=name, known=known, provenance=provenance
+        as_given(dataset, given, options.dataset), name=run.name, known=run.known, provenance=run.provenance
     )
-    network = Network(graph, seed=options.seed)
+    network = Network(run.graph, seed=options.seed)
     inputs = _training_inputs(
-        network, dataset, preprocessing, options=options, task=task, threads=execution.threads
+        network, dataset, run.preprocessing, options=options, task=run.task, threads=execution.threads
     )
     session = Session(
         folder,
         options,
         dataset=dataset,
-        model=model,
-        preprocessing=preprocessing,
+        model=run.model,
+        preprocessing=run.preprocessing,
         inputs=replace(inputs, plans=plans),
-        images=images,
-        earlier=earlier,
+        images=run.images,
+        earlier=run.earlier,
     )
-    try:
-        session.trainer.resume(state)
-    except CnncliError as fault:
-        raise CnncliError(
-            f"{shown(folder / 'state.safetensors')} is no state of this run: {fault.message}",
-            "Restore it from a copy, or start again; --init starts from the weights of best.safetensors.",
-        ) from fault
+    session.take_up(state)
     if changes:
         session.describe(given)
-    if not session.trainer.over:
-        state.progress.result = None  # of the run as it was before it was prolonged
-    if state.progress.batch == 0 and state.progress.epoch and state.progress.result is None:
-        session.write_derived(state)  # a kill may have come between the state and these
     return session
+
+
+@dataclass(frozen=True, eq=False)
+class _WrittenRun:
+    """What a run's folder says of it."""
+
+    options: TrainOptions
+    model: Architecture
+    graph: Graph
+    preprocessing: Preprocessing
+    task: Task
+    images: ImageList
+    name: str
+    known: str
+    provenance: str
+    given: str
+    plans: tuple[int, ...]
+    earlier: TrainedImages | None
+
+
+def _read(folder: RunFolder) -> _WrittenRun:
+    config = folder.read_config()
+    try:
+        options, model = (
+            TrainOptions.from_fields(config.fields("options")),
+            architecture_of(config.fields("model")),
+        )
+        facts = config.fields("data")
+        return _WrittenRun(
+            options,
+            model,
+            graph=model.graph(seed=options.seed),
+            preprocessing=preprocessing_of(config.fields("preprocessing")),
+            task=task_of(facts),
+            images=list_as_written(folder, facts),
+            name=facts.text("name"),
+            known=facts.text("known"),
+            provenance=facts.text("provenance"),
+            given=config.text("given"),
+            plans=config.wholes("plans", None, 1, 1_000_000),
+            earlier=TrainedImages.from_text(config.text("earlier")) if "earlier" in config else None,
+        )
+    except MalformedError as error:
+        raise folder.no_run(error) from error
 
 
 def _transferred(network: Network, start: Checkpoint, task: Task) -> tuple[str, ...]:
