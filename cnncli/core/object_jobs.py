@@ -62,7 +62,13 @@ SUPPRESS = np.dtype(
         ("threshold", "f8"),  # overlap above which a box goes
         ("slack", "f4"),  # the threshold's factor in float32, a little less
         ("kept", "i8"),  # written, bytes: 1 for boxes that stay
-        ("longest", "i8"),  # boxes of the largest group, and a vector more
+        (
+            "longest",
+            "i8",
+        ),  # places of the largest group: of its boxes, and up to a vector more for each strip
+        ("strips", "i8"),  # into which the left edges of boxes fall
+        ("spans", "i8"),  # of each box its strip, and the first and last in which one may overlap it too much
+        ("starts", "i8"),  # of each group, the places at which its strips begin, and the end of the last
     ],
     align=True,
 )

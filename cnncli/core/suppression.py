@@ -8,6 +8,9 @@ from cnncli.core.object_jobs import SUPPRESS
 
 _SLACK = 1e-4  # of the threshold: float32 errs by less
 _ROWS = 5
+_IN_STRIP = 128  # boxes of the largest group for each strip, about …
+_MOST_STRIPS = 64  # … with at most so many
+_NEAR = 1e-6  # of all edges' range: how near a strip's border counts as beyond it; float64 errs by less
 
 
 def suppressed(
@@ -77,12 +80,43 @@ def _kept(
     edges[2:4] = np.nextafter(edges[2:4], np.float32(np.inf))
     edges[4] = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     kept = np.zeros(len(boxes), np.uint8)
-    longest = int(np.diff(first).max()) + lanes
+    strips = int(np.clip(np.diff(first).max() // _IN_STRIP, 1, _MOST_STRIPS))
+    spans = _spans(boxes, threshold, strips)
+    starts = _starts(spans[:, 0], first, strips, lanes)
+    longest = int(starts[:, -1].max()) + lanes
     longest += longest % 2  # the numbers behind the rows are aligned
     job = np.zeros(1, SUPPRESS)
     job["edges"], job["pitch"], job["boxes"] = edges.ctypes.data, edges.strides[0], boxes.ctypes.data
     job["first"], job["kept"], job["longest"] = first.ctypes.data, kept.ctypes.data, longest
+    job["strips"], job["spans"], job["starts"] = strips, spans.ctypes.data, starts.ctypes.data
     job["threshold"], job["slack"] = threshold, threshold * (1 - _SLACK)  # … nor more that is not
-    scratch = 4 * _ROWS * longest + 8 * longest
+    scratch = 4 * _ROWS * longest + 8 * longest + 8 * strips
     native.run("suppress", job, len(first) - 1, threads=threads, scratch_bytes=scratch)
     return kept.astype(bool)
+
+
+def _spans(boxes: NDArray[np.float64], threshold: float, strips: int) -> NDArray[np.int64]:
+    """(N, 3) of each box the strip of its left edge, and the first and last of boxes that may overlap it.
+
+    Where two share more than a part t of what both cover, they share more than t of the width of either, so
+    that the narrower has at least t of the other's width w: one that begins before a box does so by less than
+    w (1 - t) / t, one that begins after it by less than w (1 - t).
+    """
+    left, width = boxes[:, 0], boxes[:, 2] - boxes[:, 0]
+    low, high = float(left.min()), float(boxes[:, 2].max())
+    reach = width * (1 - threshold)
+    margin = _NEAR * (high - low)
+    before = np.minimum(reach / max(threshold, 1e-9), high - low)
+    edges = np.stack([left, left - before - margin, left + reach + margin], axis=1)
+    scale = strips / (high - low) if high > low else 0.0
+    return np.clip((edges - low) * scale, 0, strips - 1).astype(np.int64)
+
+
+def _starts(strip: NDArray[np.int64], first: NDArray[np.int64], strips: int, lanes: int) -> NDArray[np.int64]:
+    """(G, strips + 1) of each group where the places of its strips begin, in whole vectors."""
+    groups = len(first) - 1
+    group = np.repeat(np.arange(groups), np.diff(first))
+    counts = np.bincount(group * strips + strip, minlength=groups * strips).reshape(groups, strips)
+    starts = np.zeros((groups, strips + 1), np.int64)
+    np.cumsum(-(-counts // lanes) * lanes, axis=1, out=starts[:, 1:])
+    return starts

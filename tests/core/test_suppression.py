@@ -46,6 +46,26 @@ def test_it_is_the_plain_loop(rng, count, threshold, whole):
     )
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("size", [4, 40, 400])
+def test_many_boxes_of_all_widths(rng, threshold, size):
+    """In strips by their left edges: one that is wide may begin far from a box that it overlaps."""
+    boxes = random_boxes(rng, 1000, 100, size) * np.array([1, 0.2, 1, 0.2])
+    scores = rng.random(1000)
+    low, high = (
+        np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
+        np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
+    )
+    common = np.maximum(high - low, 0).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    above = common / (areas[:, None] + areas - common) > threshold
+    kept = []
+    for i in np.argsort(-scores):
+        if not above[i, kept].any():
+            kept.append(int(i))
+    assert suppressed(boxes, scores, threshold=threshold).tolist() == kept
+
+
 def test_small_boxes_far_from_the_origin(rng):
     """float32 cannot tell their edges apart there; the decision is made in float64."""
     boxes = random_boxes(rng, 60, 2, 2) + 1e7
