@@ -34,12 +34,13 @@ def softmax(job, x, dx, targets):
     total = splat(ZERO)
     mass = splat(ZERO)
     for i in range(0, count, LANES):
-        total = total + vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
+        share = vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
+        vstore_first(dx + 4 * i, count - i, share)  # kept, as it is needed again
+        total = total + share
         mass = mass + vload_first(targets + 4 * i, count - i, splat(ZERO))
     factor = splat(lane_total(mass) / lane_total(total))
     for i in range(0, count, LANES):
-        share = vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
-        vstore_first(dx + 4 * i, count - i, share * factor)
+        vstore_first(dx + 4 * i, count - i, vload_first(dx + 4 * i, count - i, splat(ZERO)) * factor)
 
 
 @inline

@@ -53,7 +53,9 @@ def softmax(job, x, dx, targets):
     for i in range(0, count, LANES):
         value = vload_first(x + 4 * i, count - i, splat(LOWEST)) - top
         target = vload_first(targets + 4 * i, count - i, splat(ZERO))
-        total = total + vexp(value)
+        share = vexp(value)  # kept in dx, as it is needed again
+        vstore_first(dx + 4 * i, count - i, share)
+        total = total + share
         weight = weight + target
         # Lanes beyond the row are infinite, and have no weight.
         chosen = chosen + target * vmax(splat(LEAST), value)
@@ -62,9 +64,9 @@ def softmax(job, x, dx, targets):
     loss = mass * lane_max(vlog(splat(whole))) - lane_total(chosen)
     factor = splat(mass / whole)
     for i in range(0, count, LANES):
-        value = vload_first(x + 4 * i, count - i, splat(LOWEST)) - top
+        share = vload_first(dx + 4 * i, count - i, splat(ZERO))
         target = vload_first(targets + 4 * i, count - i, splat(ZERO))
-        vstore_first(dx + 4 * i, count - i, (vexp(value) * factor - target) * splat(job.scale))
+        vstore_first(dx + 4 * i, count - i, (share * factor - target) * splat(job.scale))
     return loss if whole == whole else whole
 
 
