@@ -402,7 +402,8 @@ def picked(split: Split, positions: NDArray[np.intp], label: str) -> Split:
     if np.array_equal(positions, np.arange(len(split))):
         return split
     names = [split.name(int(at)) for at in positions]
-    return Arrays(split.images[positions], targets, names, label, digests, keys)
+    renewed = split.renewed if label == "train" else None
+    return Arrays(split.images[positions], targets, names, label, digests, keys, renewed)
 
 
 def shape_text(shape: Shape) -> str:

@@ -116,9 +116,8 @@ _EXAMPLE = "Write it as in --augment shift=2,rotate=10,flip; --augment auto pick
 PRESETS: dict[str, Augment] = {
     "mnist": Augment(shift=2, rotate=14, scale=0.15, shear=12, border="black"),
     "fashion-mnist": Augment(shift=1, flip=0.5, border="black"),
-    # By whole pixels: turning and scaling would blur the edges, which masks follow. Digits that are mirrored
-    # into the picture would have no labels.
-    "digit-scenes": Augment(shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, border="edge"),
+    # Every epoch has scenes of its own, in which all that could be changed is drawn by lot as it is.
+    "digit-scenes": Augment(),
     "digit-motions": Augment(shift=0.06, rotate=10, scale=0.1, border="edge"),
     "cifar10": Augment(crop=4, flip=0.5, erase=0.25, border="reflect"),
 }

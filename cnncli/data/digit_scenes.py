@@ -59,7 +59,7 @@ class Scenes:
 
 
 def make_scenes(
-    count: int,
+    numbers: NDArray[np.int64],
     side: int,
     *,
     seed: int,
@@ -72,8 +72,10 @@ def make_scenes(
 
     Parameters
     ----------
-    count, side : int
-        Scenes, and pixels of each side.
+    numbers : ndarray, shape (N,), int64
+        Of the scenes: each is the same whichever others are made.
+    side : int
+        Pixels of each side.
     seed : int
         Decides everything.
     digits : ndarray, shape (D, 28, 28), uint8
@@ -85,10 +87,10 @@ def make_scenes(
     most : int
         Digits of a scene, 1 or more.
     """
-    plans = [_Plan(seed, number, side, (len(digits), most), grounds) for number in range(count)]
+    plans = [_Plan(seed, number, side, (len(digits), most), grounds) for number in numbers.tolist()]
     patches = _opacities(digits, [each for plan in plans for each in plan.digits], side)
-    images = np.empty((count, side, side, 3), np.uint8)
-    maps = np.full((count, side, side), BACKGROUND, np.uint8)
+    images = np.empty((len(plans), side, side, 3), np.uint8)
+    maps = np.full((len(plans), side, side), BACKGROUND, np.uint8)
     rows: list[tuple[int, int, tuple[float, ...]]] = []
     for number, plan in enumerate(plans):
         image = plan.ground.astype(np.float32) * plan.tint
@@ -208,10 +210,11 @@ def _paint(image: Floats, objects: NDArray[np.int8], opacity: Floats, digit: _Di
 
 def _opacities(digits: Bytes, drawn: list[_Digit], side: int) -> Iterator[Floats]:
     """Opacity, 0 to 1, of each drawn digit in a patch of pixels that holds its square."""
-    padded = np.pad(digits, ((0, 0), (1, 2), (1, 2)))
     edge = int(side * _SIZES[1]) + 2
     for at in range(0, len(drawn), _AT_ONCE):
-        yield from _turned(padded, drawn[at : at + _AT_ONCE], edge)
+        here = drawn[at : at + _AT_ONCE]
+        padded = np.pad(digits[[each.which for each in here]], ((0, 0), (1, 2), (1, 2)))
+        yield from _turned(padded, here, edge)
 
 
 def _turned(padded: Bytes, drawn: list[_Digit], edge: int) -> Floats:
@@ -227,7 +230,7 @@ def _turned(padded: Bytes, drawn: list[_Digit], edge: int) -> Floats:
     row, column = (np.clip(each + middle, 0, last).astype(np.float32) for each in (row, column))
     i, j = row.astype(np.intp), column.astype(np.intp)
     below, right = row - i, column - j
-    base = (np.array([d.which for d in drawn])[:, None, None] * padded.shape[1] + i) * padded.shape[2] + j
+    base = (np.arange(len(drawn))[:, None, None] * padded.shape[1] + i) * padded.shape[2] + j
     flat = padded.ravel()
     upper = flat[base] * (1 - right) + flat[base + 1] * right
     lower = flat[base + padded.shape[2]] * (1 - right) + flat[base + padded.shape[2] + 1] * right

@@ -16,7 +16,7 @@ from cnncli.data.holdout import shipped_test
 from cnncli.data.idx import find_idx, read_idx, without_labels
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.labels import number_labels
-from cnncli.data.model import Dataset, Images
+from cnncli.data.model import Arrays, Dataset, Images
 from cnncli.data.npz import as_images
 from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import sample_path
@@ -217,7 +217,8 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
 
     Targets are the class of each pixel, or with ``--task detect`` the box of each digit, or with ``localize``
     the class and the box of the only one.
-    Sides are 128 pixels unless ``--size`` says otherwise. Digits of test scenes are the test digits.
+    Sides are 128 pixels unless ``--size`` says otherwise. Digits of test scenes are the test digits. Each
+    epoch of a training has scenes of its own, those of validation and test are always the same.
     """
     from cnncli.data.digit_scenes import LARGEST, MOST, PHOTOGRAPHS, SIDE, SMALLEST, make_scenes
     from cnncli.images.read import read_picture
@@ -231,9 +232,9 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
     ]
     grounds = [np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames]
 
-    def made(count: int, seed: int, there: NDArray[np.bool_]) -> "Scenes":
+    def made(numbers: NDArray[np.int64], seed: int, there: NDArray[np.bool_]) -> "Scenes":
         return make_scenes(
-            count,
+            numbers,
             side,
             seed=seed,
             digits=digits[there],
@@ -242,17 +243,28 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
             most=1 if load_options.task == "localize" else MOST,
         )
 
-    scenes = {"train": made(_TRAINING_SCENES, 1, ~held), "test": made(_TEST_SCENES, 2, held)}
+    def renewed(epoch: int, places: NDArray[np.intp]) -> tuple[Images, Targets]:
+        scenes = made(epoch * _TRAINING_SCENES + places, 1, ~held)
+        return scenes.images, _targets_of(scenes, load_options.task)
+
+    scenes = {
+        "train": made(np.arange(_TRAINING_SCENES), 1, ~held),
+        "test": made(np.arange(_TEST_SCENES), 2, held),
+    }
     size = "" if side == SIDE else f" at {side}x{side} pixels"
     found = DatasetDescription(
         name="digit-scenes",
         provenance=f"{_TRAINING_SCENES + _TEST_SCENES:,} scenes{size} of the 5,000 digits that ship with "
         f"cnncli over photographs that ship, {_TEST_SCENES} of them for testing",
+        notes=("every epoch trains on new scenes; those of validation and test stay the same",),
         known="digit-scenes",
     )
     parts = {part: (each.images, _targets_of(each, load_options.task)) for part, each in scenes.items()}
     given = ImageOptions(size=(side, side), input_spec=load_options.image_options.input_spec)
-    return from_arrays(found, parts, replace(load_options, image_options=given))
+    dataset = from_arrays(found, parts, replace(load_options, image_options=given))
+    train = dataset.train
+    assert isinstance(train, Arrays)
+    return replace(dataset, train=replace(train, renewed=renewed))
 
 
 def _targets_of(scenes: "Scenes", task: str | None) -> Targets:

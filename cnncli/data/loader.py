@@ -72,7 +72,8 @@ class Loader:
 
     The content of a batch depends only on the split, ``batch_size``, ``seed``, the epoch and the batch's
     number. Images in memory are rendered between the steps, because a step uses all cores anyway; images in
-    files are read and decoded ahead, a limited number of blocks.
+    files are read and decoded ahead, and those that are made for each epoch are made ahead, a limited number
+    of blocks.
 
     Parameters
     ----------
@@ -138,10 +139,12 @@ class Loader:
         blocks = [
             order[at : at + self._block] for at in range(first * self._batch_size, order.size, self._block)
         ]
-        if isinstance(self._split, Arrays):
+        split = self._split
+        if isinstance(split, Arrays) and (split.renewed is None or number == 0):
             self._provide_buffers(1)
             for indices in blocks:
-                yield from self._rendered(self._split.images, indices, indices, epoch=number, buffer=0)
+                targets = split.targets.take(indices)
+                yield from self._rendered(split.images, indices, indices, targets, epoch=number, buffer=0)
         else:
             yield from self._streamed(blocks, number)
 
@@ -158,13 +161,13 @@ class Loader:
         images: NDArray[np.uint8],
         sources: NDArray[np.intp],
         indices: NDArray[np.intp],
+        all_targets: Targets,
         *,
         epoch: int,
         buffer: int,
     ) -> list[Batch]:
         """The batches of a block. ``sources`` are positions in ``images``, ``indices`` those in the split."""
         augment, size = self._augment, self._batch_size
-        all_targets = self._split.targets.take(indices)
         if augment is None:
             samples = plain_samples(sources)
         else:
@@ -191,17 +194,25 @@ class Loader:
         return batches
 
     def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:
-        """Batches of blocks that a thread reads, decodes and renders in advance."""
+        """Batches of blocks that a thread reads and decodes, or makes, and renders in advance."""
         # One block is trained on, `_AHEAD` wait, one is being made, and one may not have been released yet.
         self._provide_buffers(_AHEAD + 3)
 
         def made(turn: int) -> list[Batch]:
             indices, buffer = blocks[turn], turn % len(self._buffers)
-            raw = self._raw[buffer][: len(indices)]
-            self._split.read(indices, raw, threads=self._threads)
+            images, targets = self._read(indices, epoch, buffer)
             sources = np.arange(len(indices), dtype=np.intp)
-            return self._rendered(raw, sources, indices, epoch=epoch, buffer=buffer)
+            return self._rendered(images, sources, indices, targets, epoch=epoch, buffer=buffer)
 
         with closing(in_order(range(len(blocks)), made, threads=1, ahead=_AHEAD + 2)) as ready:
             for _, batches in ready:
                 yield from batches
+
+    def _read(self, indices: NDArray[np.intp], epoch: int, buffer: int) -> tuple[NDArray[np.uint8], Targets]:
+        """Images of an epoch and their targets, from files or made."""
+        split = self._split
+        if isinstance(split, Arrays) and split.renewed is not None:
+            return split.renewed(epoch, indices)
+        raw = self._raw[buffer][: len(indices)]
+        split.read(indices, raw, threads=self._threads)
+        return raw, split.targets.take(indices)

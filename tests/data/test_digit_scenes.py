@@ -1,5 +1,7 @@
 """Scenes of digits: their boxes, maps and digits against each other, and the same bits for a seed."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from cnncli.data.digit_scenes import make_scenes
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.known_datasets import load_scenes
 from cnncli.data.load import load_dataset
+from cnncli.data.loader import Loader
 from cnncli.errors import CnncliError
 
 GROUND = np.full((80, 90, 3), 100, np.uint8)
@@ -24,7 +27,8 @@ def ring():
 def scenes(count=40, side=64, seed=5, digits=None):
     digits = np.stack([ring(), np.ascontiguousarray(ring().T)]) if digits is None else digits
     labels = np.array([3, 7])[: len(digits)]
-    return make_scenes(count, side, seed=seed, digits=digits, labels=labels, grounds=[GROUND])
+    numbers = np.arange(count) if isinstance(count, int) else np.array(count)
+    return make_scenes(numbers, side, seed=seed, digits=digits, labels=labels, grounds=[GROUND])
 
 
 def test_boxes_are_around_what_maps_show():
@@ -59,6 +63,7 @@ def test_a_seed_decides_every_scene():
     assert one.images.tobytes() == again.images.tobytes() == more.images[:6].tobytes()
     np.testing.assert_array_equal(one.boxes, more.boxes[more.scene < 6])
     assert scenes(6, seed=6).images.tobytes() != one.images.tobytes()
+    assert scenes([5, 2]).images.tobytes() == one.images[[5, 2]].tobytes()
 
 
 def test_an_upright_digit_lies_where_its_square_says():
@@ -77,6 +82,30 @@ def test_the_known_data_set():
     assert dataset.targets.task == "segmentation"
     assert dataset.targets.classes == ("background", *"0123456789")
     assert set(np.unique(dataset.test.targets.maps)) == set(range(11))
+
+
+@pytest.mark.parametrize("task", ["segment", "detect", "localize"])
+def test_every_epoch_trains_on_scenes_of_its_own(task):
+    """Of any place in any order the same, and what is to be learned belongs to what is seen."""
+    options = ImageOptions(size=(32, 32))
+    dataset = load_dataset("digit-scenes", LoadOptions(image_options=options, task=task))
+    assert any("every epoch trains on new scenes" in note for note in dataset.notes)
+    assert dataset.val.renewed is None
+    assert dataset.test.renewed is None
+    seen = [kept(next(Loader(dataset.train, 8).epoch(number))) for number in range(3)]
+    assert len(set(seen)) == 3
+    of_second = [kept(each) for each in itertools.islice(Loader(dataset.train, 8).epoch(1), 3)]
+    assert of_second[0] == seen[1]
+    resumed = next(Loader(dataset.train, 8).epoch(1, first=2))
+    assert kept(resumed) == of_second[2]
+    images, targets = dataset.train.renewed(1, np.array([17]))
+    np.testing.assert_allclose(resumed.x[1], images[0] / 255, rtol=1e-6)
+    assert targets.identities.tolist() == resumed.targets.identities[1:2].tolist()
+
+
+def kept(batch):
+    """All of a batch that a step is given, as bytes."""
+    return batch.x.tobytes(), batch.targets.identities.tobytes(), batch.indices.tobytes()
 
 
 @pytest.mark.parametrize("size", [(64, 32), (16, 16), (512, 512)])
