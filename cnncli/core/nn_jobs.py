@@ -82,6 +82,8 @@ GATHER = np.dtype(
         ("bias", "i8"),
         ("mode", "i8"),
         ("pixels", "i8"),  # listed together
+        *tensor("edge"),  # where the last pixel is computed, if what its stores spill over is another's …
+        ("edge_floats", "i8"),  # … and its channels, which are then copied; else 0
     ],
     align=True,
 )
@@ -275,6 +277,7 @@ POOL = np.dtype(
         ("masked", "i8"),  # 1: x is the output of a ReLU, whose gradient is applied too
         ("add", "i8"),  # 1: to what dx holds
         ("channels", "i8"),
+        ("pixel", "i8"),  # bytes from one pixel to the next
         ("x_height", "i8"),
         ("x_width", "i8"),
         ("height", "i8"),
@@ -459,6 +462,8 @@ SCALE = np.dtype(
         ("height", "i8"),
         ("width", "i8"),
         ("channels", "i8"),
+        ("add", "i8"),  # 1: to what y holds
+        ("relu", "i8"),  # 1: applied to y
         ("backward", "i8"),
         ("want_dx", "i8"),
         ("want_dscale", "i8"),

@@ -17,10 +17,11 @@ from cnncli.core import native, nn_jobs
 from cnncli.core.program import Call, Program
 from cnncli.nn.chunks import Chunks
 from cnncli.nn.graph import Shape
-from cnncli.nn.memory import SLACK, Tensor, pieces
+from cnncli.nn.memory import SLACK, Tensor, pieces, split_evenly
 
 PIECE_ROWS = 256  # rows of a parameter in one task
 MIN_PART_WORK = 300_000  # multiply-adds of a part that outweigh synchronisation
+VALUE_WORK = 10  # multiply-adds that take as long as reading and writing a value
 FINAL_TASKS = 64  # into which a whole-batch call is split
 PACK_FLOATS = 1 << 14  # in one task
 
@@ -236,15 +237,39 @@ class Calls:
         self.barrier()
 
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
-        """Add calls over lines of tensors: to the tasks of a split, if each can continue with its lines."""
-        split = self._split
-        just_added = split is not None and not self.phases[-1] and self.phases[-2] is split.phase
-        if split is None or not just_added or not split.covers(*tensors):
-            whole = part_of(0, tensors[-1].shape.height)
-            self.each_chunk(loop, whole.job, whole.tensors)
+        """Add calls over lines of tensors.
+
+        They go to the tasks of a split, if each can continue with its lines; else they are a split of their
+        own, if that is worth it.
+        """
+        split, out = self._last_split(), tensors[-1]
+        if split is not None and split.covers(*tensors):
+            self._add_parts(loop, [part_of(lo, hi) for lo, hi in split.bands])
+            split.computed += tensors
             return
-        self._add_parts(loop, [part_of(lo, hi) for lo, hi in split.bands])
-        split.computed += tensors
+        count = min(self.parts(VALUE_WORK * out.shape.size), out.shape.height)
+        parts = [part_of(lo, hi) for lo, hi in split_evenly(out.shape.height, count)]
+        if len(parts) > 1:
+            self.split(loop, parts, out)
+        else:
+            self.each_chunk(loop, parts[0].job, parts[0].tensors)
+
+    def around(self, loop: str, part_of: Callable[[int, int], Part], tensor: Tensor) -> None:
+        """Add calls around the values of a tensor, which may be made while those are computed.
+
+        Part by part as in `by_lines`; after a split of another kind, one task makes them all.
+        """
+        split = self._last_split()
+        if split is not None and split.bands == [] and self.chunks.batch == 1:
+            whole = part_of(0, tensor.shape.height)
+            self._add(loop, whole.job, whole.tensors, [(0, 1)], band=0)
+            return
+        self.by_lines(loop, part_of, tensor)
+
+    def _last_split(self) -> Split | None:
+        """The split that was just added, if no other call was added since."""
+        split = self._split
+        return split if split and not self.phases[-1] and self.phases[-2] is split.phase else None
 
     def _add_parts(self, loop: str, parts: Sequence[Part], *, joined: bool = False) -> None:
         """Add one part to each task of the split."""

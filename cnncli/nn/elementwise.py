@@ -90,4 +90,4 @@ def zero_halo(plan: Emit, tensor: Tensor) -> None:
         part["lines_below"] *= hi == tensor.shape.height
         return Part(part, {"out": (tensor, lo * tensor.row)}, (lo, hi))
 
-    plan.by_lines("frame", part_of, tensor)
+    plan.around("frame", part_of, tensor)

@@ -110,7 +110,10 @@ class Emit(Protocol):
         """Add concurrent calls that together compute one sample's output, or that of all samples."""
 
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
-        """Add calls over lines of tensors, which may go on with the parts of a split."""
+        """Add calls over lines of tensors, the last of which they write."""
+
+    def around(self, loop: str, part_of: Callable[[int, int], Part], tensor: Tensor) -> None:
+        """Add calls around the values of a tensor, which may be made while those are computed."""
 
     def barrier(self) -> None:
         """Let later calls wait for the results of all chunks."""

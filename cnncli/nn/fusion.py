@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cnncli.nn.graph import INPUT, Graph, Node, Shape
 from cnncli.nn.layer import Layer
 from cnncli.nn.layers.activation import Relu, Relu6
-from cnncli.nn.layers.combine import Add, Flatten
+from cnncli.nn.layers.combine import Add, Flatten, ScaleChannels
 from cnncli.nn.layers.convolution import Conv
 from cnncli.nn.layers.dropout import Dropout
 from cnncli.nn.layers.linear import Linear
@@ -27,6 +27,7 @@ APPLIES: dict[type[Layer], tuple[type[Relu], ...]] = {
     Linear: (Relu, Relu6),
     BatchNorm: (Relu, Relu6),
     Add: (Relu,),
+    ScaleChannels: (Relu,),
 }
 #: Layers whose backward pass can apply the gradient of what they read.
 MASKS: dict[type[Layer], type[Relu]] = {MaxPool: Relu}
@@ -158,10 +159,10 @@ def _with_norm(stage: Stage, node: Node, *, learns: bool) -> Stage | None:
 
 
 def _onto(node: Node, graph: Graph, made: FusedGraph, keep: Collection[str]) -> Stage | None:
-    """Let a convolution add its output onto the other summand, instead of storing it for a pass of its own.
+    """Let a layer add its output onto the other summand, instead of storing it for a pass of its own.
 
     It must be what is computed last, or the summand could change before it; and no one else may want either
-    of the two, or read the memory that changes: not the convolution itself, and no vector that is a view.
+    of the two, or read the memory that changes: not the layer itself, and no vector that is a view.
     A backward pass would read both, so this is for inference alone.
     """
     last = next(reversed(made.stages.values()), None)
@@ -169,7 +170,7 @@ def _onto(node: Node, graph: Graph, made: FusedGraph, keep: Collection[str]) -> 
     if last is None or last.name not in summands or summands[0] == summands[1]:
         return None
     onto = summands[summands[0] == last.name]
-    able = isinstance(last.layer, Conv) and last.layer.accumulates(last.input_shapes)
+    able = isinstance(last.layer, Conv | ScaleChannels) and last.layer.accumulates(last.input_shapes)
     if not able or last.adds or last.relu or onto not in made.stages or onto in last.inputs:
         return None
     if any(isinstance(each.layer, Flatten) for each in (made.stages[onto], *made.readers(onto))):

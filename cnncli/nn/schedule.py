@@ -215,7 +215,8 @@ class Schedule(Calls):
         dense = Tensor(self.fused.input_shape, external=1)
         self._values[INPUT] = Tensor(self.fused.input_shape, self._value_halo(INPUT))
         copy(self, dense, self._values[INPUT])
-        self._input_job = self.phases[-1][-1].job
+        copies = [op for phase in self.phases for op in phase]
+        self._input_jobs = [(op.job, op.tensors["a"][1]) for op in copies]
         zero_halo(self, self._values[INPUT])
         for stage in self.fused.stages.values():
             self._values[stage.name] = self._values.get(stage.adds) or Tensor(
@@ -264,7 +265,8 @@ class Schedule(Calls):
 
     def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
         """Set the values that change from step to step."""
-        self._input_job["a"] = self._input_job["b"] = images.ctypes.data
+        for job, offset in self._input_jobs:
+            job["a"] = job["b"] = images.ctypes.data + offset
         self._step[0] = step
         for frames, held in self._samples.items():
             held[0] = frames * samples

@@ -10,6 +10,7 @@ from cnncli.nn import (
     Conv,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     Graph,
     Inference,
     LeakyRelu,
@@ -18,7 +19,9 @@ from cnncli.nn import (
     Network,
     Relu,
     Relu6,
+    ScaleChannels,
     Sigmoid,
+    Tanh,
 )
 from cnncli.nn.fusion import fuse
 from cnncli.nn.layer import BLOCK, LANES
@@ -198,6 +201,31 @@ def test_a_norm_after_a_sum_is_not_folded_into_one_summand():
     stages, made = fused(residual(BRANCH, after=(BatchNorm(), Relu())))
     assert [stage.adds for stage in made.stages.values() if stage.layer == BatchNorm()] == [""]
     assert ["batchnorm1", "relu1"] in stages
+
+
+@pytest.mark.parametrize("channels", [1, LANES, LANES + 1, BLOCK, BLOCK + 3])
+@pytest.mark.parametrize("after", [(), (Relu(),), (Relu6(),)])
+def test_a_scale_is_added_onto_the_other_summand(channels, after):
+    graph = Graph((9, 7, 3))
+    graph.add(Conv(channels, 1), Tanh(), name="block")
+    graph.add(Conv(channels, 3, padding=1), name="maps")
+    graph.add(GlobalAvgPool(), Conv(channels, 1), name="gate")
+    graph.add(ScaleChannels(), inputs=("maps", "gate"), name="scale")
+    graph.add(Add(), inputs=("scale", "block"), name="sum")
+    if after:
+        graph.add(*after)
+    network = Network(graph, seed=3)
+    x = np.random.default_rng(0).standard_normal((2, 9, 7, 3), np.float32)
+    apart = Inference(network, 2, threads=1, keep=["block", "maps", "gate"])
+    values = {name: array.astype(np.float64) for name, array in apart.activations(x).items()}
+    expected = values["maps"] * values["gate"] + values["block"]
+    if after:
+        expected = np.clip(expected, 0, 6 if after == (Relu6(),) else None)
+    found = Inference(network, 2, threads=1)
+    stages = found._schedule.fused.stages
+    assert stages["scale"].adds == "block"
+    assert stages["scale"].relu == ("relu" if after == (Relu(),) else "")
+    np.testing.assert_allclose(found.run(x), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, LANES, BLOCK, BLOCK + 3])

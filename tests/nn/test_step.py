@@ -5,15 +5,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from cnncli.core.program import Program
 from cnncli.errors import CnncliError
 from cnncli.models.choice import build
 from cnncli.nn import (
     SGD,
     Adam,
     AdamW,
+    Add,
     AvgPool,
     Conv,
     Flatten,
+    GlobalAvgPool,
     Graph,
     Inference,
     Linear,
@@ -22,11 +25,15 @@ from cnncli.nn import (
     Relu,
     Relu6,
     RMSprop,
+    ScaleChannels,
+    Sigmoid,
     Silu,
     SoftmaxCrossEntropy,
     Term,
     TrainingStep,
 )
+from cnncli.nn.calls import _tasks
+from cnncli.nn.layer import LANES
 
 
 def small_graph():
@@ -182,6 +189,58 @@ def test_threads_that_share_a_depthwise_convolution_change_no_bit(monkeypatch, s
         assert each.run(images).tobytes() == expected.tobytes()
         shared = [op for phase in each._schedule.phases for op in phase if op.band is not None]
         assert "depthwise" in {op.loop for op in shared}
+
+
+def in_another_order(inference, image):
+    """The output where the last part of each layer is computed first."""
+    phases, chunks = [phase for phase in inference._schedule.phases if phase], inference._schedule.chunks
+    tasks = [_tasks(phase, chunks)[::-1] for phase in phases]
+    program = Program(tasks, threads=1, scratch_bytes=len(inference._program._scratch[0]))
+    inference._schedule.start(image[None], 1, 0)
+    program.run(1)
+    return next(iter(inference._kept.values()))[0].copy()
+
+
+@pytest.mark.parametrize("channels", [7, 24, 31, 33, 40, 56])
+def test_threads_that_share_lines_spill_over_no_pixel_of_another(monkeypatch, channels):
+    """Stores of whole vectors reach beyond the last pixel of a thread's lines, where the next one's begin."""
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
+    graph = Graph((21, 5, 3))
+    graph.add(Conv(channels, 1), Relu(), name="block")
+    graph.add(Conv(48, 1), Conv(channels, 1), name="branch")
+    graph.add(Add(), inputs=("branch", "block"))
+    network = Network(graph, seed=1)
+    image = np.random.default_rng(0).standard_normal((21, 5, 3), np.float32)
+    expected = Inference(network, 1, threads=1).run(image[None])[0]
+    for threads in (2, 3, 5):
+        shared = Inference(network, 1, threads=threads)
+        assert shared.run(image[None])[0].tobytes() == expected.tobytes()
+        assert in_another_order(shared, image).tobytes() == expected.tobytes()
+        ops = [op for phase in shared._schedule.phases for op in phase if op.loop == "conv_forward"]
+        assert channels != 31 or any(op.job["edge_floats"][0] for op in ops)  # spills on any processor
+
+
+@pytest.mark.parametrize("channels", [32, 40])
+def test_threads_that_squeeze_and_excite_one_picture_change_no_bit(monkeypatch, channels):
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
+    graph = Graph((13, 9, 3))
+    graph.add(Conv(channels, 3, padding=1), Relu(), name="block")
+    graph.add(Conv(channels, 3, padding=1), name="maps")
+    graph.add(GlobalAvgPool(), Conv(16, 1), Relu(), Conv(channels, 1), Sigmoid(), name="gate")
+    graph.add(ScaleChannels(), inputs=("maps", "gate"), name="scale")
+    graph.add(Add(), inputs=("scale", "block"))
+    graph.add(Relu(), Conv(5, 3, padding=1))
+    network = Network(graph, seed=1)
+    image = np.random.default_rng(0).standard_normal((13, 9, 3), np.float32)
+    expected = Inference(network, 1, threads=1).run(image[None])[0]
+    for threads in (2, 3):
+        shared = Inference(network, 1, threads=threads)
+        assert shared.run(image[None])[0].tobytes() == expected.tobytes()
+        assert in_another_order(shared, image).tobytes() == expected.tobytes()
+        loops = {op.loop for phase in shared._schedule.phases for op in phase if op.band is not None}
+        assert {"scale_channels", "pooling"} <= loops or channels % LANES
 
 
 def test_a_layer_after_blocks_of_channels_takes_all_lines(monkeypatch):

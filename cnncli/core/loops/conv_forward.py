@@ -27,7 +27,7 @@ from cnncli.core.loops.gemm import (
     rows_of,
 )
 from cnncli.core.loops.rows import inline, place
-from cnncli.core.simd import LINE, load_i64, record, store_i64
+from cnncli.core.simd import LINE, load_f32, load_i64, record, store_f32, store_i64
 
 JOB = nn_jobs.GATHER
 MOST = 2 * max(ROWS, HALF, NARROW)  # pixels read beyond the listed ones: by the last tile, and as the next
@@ -155,19 +155,41 @@ def sum_up_one(job, group, table):
                 gemm_single(table, to, segments, count, panel, 0, bias, mode, shift)
 
 
+@inline
+def copy_floats(src, dst, floats):
+    """Copy the values of a pixel."""
+    for i in range(0, 4 * floats, 4):
+        store_f32(dst + i, load_f32(src + i))
+
+
+@inline
+def sum_up_to_edge(job, count, table, edge):
+    """`sum_up` of pixels whose last one is computed elsewhere, as its stores spill over another's pixel."""
+    last = table + OUTPUTS + 8 * (count - 1)
+    own = load_i64(last)
+    copy_floats(own, edge, job.edge_floats)
+    for each in range(MOST + 1):
+        store_i64(last + 8 * each, edge)
+    sum_up(job, 0, count, table)
+    copy_floats(edge, own, job.edge_floats)
+
+
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
     chunk = lo // job.chunk
     x = place(job.x, job.x_chunk, scratch, chunk)
     y = place(job.y, job.y_chunk, scratch, chunk)
+    edge = place(job.edge, job.edge_chunk, scratch, chunk)
     total = (hi - lo) * job.height * job.width
     first = 0
     while first < total:
         count = min(job.pixels, total - first)
         for group in range(job.groups):
             list_pixels(job, x + group * job.x_group, y + group * job.y_group, first, count, scratch)
-            if total == 1:
+            if job.edge_floats and first + count == total:
+                sum_up_to_edge(job, count, scratch, edge)
+            elif total == 1:
                 sum_up_one(job, group, scratch)
             else:
                 sum_up(job, group, count, scratch)

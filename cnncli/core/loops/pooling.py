@@ -20,10 +20,10 @@ def combined(average, total, at):
 @inline
 def forward(job, x, y, x0, x1, y0, y1, size):
     """One output pixel: the window's columns x0 to x1 and rows y0 to y1."""
-    pixel = 4 * job.channels
+    pixel = job.pixel
     row_pitch = job.x_row
     average = job.average
-    for c in range(0, pixel, VECTOR_BYTES):
+    for c in range(0, 4 * job.channels, VECTOR_BYTES):
         total = splat(ZERO if average else LOWEST)
         whole = splat(ZERO)  # of the previous rows: a sum of short sums has less rounding error
         for row in range(y0, y1):
@@ -89,7 +89,7 @@ def loop(job_pointer, scratch, lo, hi):
     chunk = lo // job.chunk
     x = place(job.x, job.x_chunk, scratch, chunk)
     y = place(job.y, job.y_chunk, scratch, chunk)
-    pixel = 4 * job.channels
+    pixel = job.pixel
     for image in range(hi - lo):
         for row in range(job.height):
             if job.halves:

@@ -13,6 +13,7 @@ from cnncli.core.simd import (
     splat,
     store_f32,
     vload,
+    vmax,
     vstore,
     where_greater,
 )
@@ -20,6 +21,34 @@ from cnncli.core.simd import (
 JOB = nn_jobs.SCALE
 LANE_NUMBERS = 512  # in scratch: 0, 1, 2 …, then one vector
 BUFFER = 640
+
+
+@inline
+def scale(job, x, scales, y, lanes):
+    """The pixels of an image; what y holds is added, and a ReLU applied, as the job says."""
+    pixel = 4 * job.channels
+    zero = splat(np.float32(0))
+    whole = pixel // VECTOR_BYTES * VECTOR_BYTES
+    kept = splat(np.float32(job.channels % LANES)) - lanes
+    for row in range(job.height):
+        src = x + row * job.x_row
+        dst = y + row * job.y_row
+        for _ in range(job.width):
+            for c in range(0, whole, VECTOR_BYTES):
+                value = vload(src + c) * vload(scales + c)
+                if job.add:
+                    value = vload(dst + c) + value
+                vstore(dst + c, vmax(zero, value) if job.relu else value)
+            if whole < pixel:  # lanes that are not kept are those of the next pixel
+                value = vload(src + whole) * vload(scales + whole)
+                before = vload(dst + whole)
+                if job.add:
+                    value = before + value
+                if job.relu:
+                    value = vmax(zero, value)
+                vstore(dst + whole, where_greater(kept, zero, value, before))
+            src += pixel
+            dst += pixel
 
 
 @inline
@@ -53,17 +82,16 @@ def loop(job_pointer, scratch, lo, hi):
         dx = place(job.dx, job.dx_chunk, scratch, chunk) + image * job.dx_image
         scales = place(job.scale, job.scale_chunk, scratch, chunk) + image * job.scale_image
         dscales = place(job.dscale, job.dscale_chunk, scratch, chunk) + image * job.dscale_image
-        for each in range(job.height * blocks):
+        if not job.backward:
+            scale(job, x, scales, y, lanes)
+        for each in range(job.height * blocks if job.want_dx else 0):
             # Last channels first: their unused lanes overwrite the next pixel.
             row = each // blocks
             c = (blocks - 1 - (each - row * blocks)) * VECTOR_BYTES
             factor = vload(scales + c)
             kept = splat(np.float32(job.channels - c // 4)) - lanes
-            if not job.backward:
-                scale_row(x + row * job.x_row + c, y + row * job.y_row + c, factor, width, pixel, 0, kept)
-            elif job.want_dx:
-                to = dx + row * job.dx_row + c
-                scale_row(y + row * job.y_row + c, to, factor, width, pixel, job.add_dx, kept)
+            to = dx + row * job.dx_row + c
+            scale_row(y + row * job.y_row + c, to, factor, width, pixel, job.add_dx, kept)
         if job.want_dscale:
             for c in range(0, pixel, VECTOR_BYTES):
                 total = splat(np.float32(0))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.nn.algorithms.gather import AxisPhase, Gather
+from cnncli.nn.calls import VALUE_WORK
 from cnncli.nn.elementwise import apply, repeat
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
@@ -78,8 +79,11 @@ def emit(
         job["mode"] |= RELUS[relu]
     gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
+    if y.shape.height * y.shape.width == 1:
+        work *= VALUE_WORK  # each weight is read for one multiply-add
     joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
-    cut = gather.parts(job, x, y, plan.parts(work, joined=joined), joined=joined)
+    edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
+    cut = gather.parts(job, x, y, count=plan.parts(work, joined=joined), edge=edge)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
     else:

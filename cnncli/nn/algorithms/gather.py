@@ -143,15 +143,18 @@ class Gather:
         job["pixels"] = max(PIXELS, min(affordable, nn_jobs.LISTED_PIXELS)) // ROWS * ROWS
 
     def parts(
-        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, count: int, *, joined: bool
+        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, *, count: int, edge: Tensor | None
     ) -> list[Part]:
         """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap.
 
-        For all samples at once (``joined``) it is split by blocks, so that weights are read once.
+        For all samples at once, without ``edge``, it is split by blocks, so that weights are read once. What
+        the stores of a part's last pixel spill over belongs to the next part: it is computed in ``edge``.
         """
-        by_lines = y.shape.height >= MIN_LINES * count and not joined
-        spills = self.outputs % LANES != 0 or (self.outputs % BLOCK != 0 and not is_narrow(self.outputs))
-        if (count == 1 and not joined) or (spills and y.shape.height * y.shape.width > 1) or self.groups > 1:
+        by_lines = edge is not None and y.shape.height >= MIN_LINES * count
+        spilled = self.blocks * BLOCK - LANES * is_narrow(self.outputs) - self.outputs
+        beyond = spilled and y.shape.height * y.shape.width > 1
+        shared = by_lines and spilled <= self.outputs  # by the last pixel alone
+        if (count == 1 and edge is not None) or (beyond and not shared) or self.groups > 1:
             return []
         made = []
         for lo, hi in split_evenly(y.shape.height if by_lines else self.blocks, count):
@@ -159,10 +162,14 @@ class Gather:
             at, to = x[1], lo * 4 * BLOCK
             if by_lines:
                 part["height"] = hi - lo
+                part["edge_floats"] = self.outputs if spilled else 0
                 at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
             else:
                 restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
-            made.append(Part(part, {"x": (x[0], at), "y": (y, to)}, (lo, hi) if by_lines else None))
+            tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y, to)}
+            if edge is not None and part["edge_floats"]:
+                tensors["edge"] = edge
+            made.append(Part(part, tensors, (lo, hi) if by_lines else None))
         return made
 
     def pattern(self, plan: Emit, bias: int, width: int) -> int:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
+from cnncli.nn.calls import Part
 from cnncli.nn.elementwise import apply, copy
 from cnncli.nn.graph import Shape
-from cnncli.nn.layer import Layer, refuse_flattened
+from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import Tensor
 
 if TYPE_CHECKING:
@@ -202,11 +203,26 @@ class ScaleChannels(Layer):
         return inputs[0]
 
     def forward(self, plan: Emit, node: Stage) -> None:
-        """One pass."""
+        """One pass, which adds to what the output holds, and applies a ReLU, where these are fused."""
         x, scale = (plan.value(source) for source in node.inputs)
-        plan.each_chunk(
-            "scale_channels", self._job(plan, node), {"x": x, "scale": scale, "y": plan.value(node.name)}
-        )
+        y = plan.value(node.name)
+        job = self._job(plan, node)
+        job["add"], job["relu"] = bool(node.adds), bool(node.relu)
+
+        def part_of(lo: int, hi: int) -> Part:
+            part = job.copy()
+            part["height"] = hi - lo
+            return Part(part, {"x": (x, lo * x.row), "scale": scale, "y": (y, lo * y.row)}, (lo, hi))
+
+        if x.shape.channels % LANES:  # stores reach into the next pixel
+            whole = part_of(0, x.shape.height)
+            plan.each_chunk("scale_channels", whole.job, whole.tensors)
+        else:
+            plan.by_lines("scale_channels", part_of, x, y)
+
+    def accumulates(self, inputs: Sequence[Shape]) -> bool:
+        """It can add to what its output holds."""
+        return True
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """One pass for both inputs, of those that need a gradient."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
-from cnncli.nn.calls import Part
+from cnncli.nn.calls import VALUE_WORK, Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import split_evenly
@@ -42,11 +42,18 @@ class Pool(Layer):
             plan.each_chunk("pooling", job, {"x": x, "y": y})
 
     def _parts(self, plan: Emit, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
-        """The record split by lines; empty if stores overlap, or windows depend on the whole height."""
+        """The record split by lines, or a single pixel by channels; empty if stores overlap.
+
+        It is not split by lines if windows depend on the whole height.
+        """
         rows, columns = self.window(x.shape)
+        if y.shape.channels % LANES != 0:
+            return []
+        if y.shape.height == y.shape.width == 1:
+            return self._parts_of_channels(plan, job, x, y)
         count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
         counted = self.adaptive or (self.average and (rows.before or rows.after))
-        if count == 1 or y.shape.channels % LANES != 0 or counted:
+        if count == 1 or counted:
             return []
         made = []
         for lo, hi in split_evenly(y.shape.height, count):
@@ -55,6 +62,14 @@ class Pool(Layer):
             part["height"], part["x_height"] = hi - lo, x.shape.height - top
             part["padding_y"] = max(0, rows.before - lo * rows.stride)
             made.append(Part(part, {"x": (x, top * x.row), "y": (y, lo * y.row)}, (lo, hi)))
+        return made
+
+    def _parts_of_channels(self, plan: Emit, job: NDArray[np.void], x: Tensor, y: Tensor) -> list[Part]:
+        made = []
+        for lo, hi in split_evenly(x.shape.channels, plan.parts(VALUE_WORK * x.shape.size), unit=LANES):
+            part = job.copy()
+            part["channels"] = hi - lo
+            made.append(Part(part, {"x": (x, 4 * lo), "y": (y, 4 * lo)}, None))
         return made
 
     def backward(self, plan: Emit, node: Stage) -> None:
@@ -82,6 +97,7 @@ class Pool(Layer):
             average=self.average,
             adaptive=self.adaptive,
             channels=x.channels,
+            pixel=4 * x.channels,
             x_height=x.height,
             x_width=x.width,
             height=y.height,
