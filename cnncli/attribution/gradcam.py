@@ -1,33 +1,40 @@
 """Grad-CAM: the maps of a layer, weighed by the mean gradient of a class's output in each.
 
-Source: Selvaraju et al., Grad-CAM, 2017. They leave out what is below 0; here the sign stays.
+What is said of a place, such as a box or a region, is explained place by place: each position of the maps is
+weighed by its own gradient, for the mean over all would also light up what is alike elsewhere.
+
+Sources: Selvaraju et al., Grad-CAM, 2017, who leave out what is below 0; here the sign stays. Draelos and
+Carin, Use HiResCAM instead of Grad-CAM, 2020, and Zhao and Chan, ODAM: gradient-based instance-specific
+visual explanations for object detection, 2023, for places.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, enlarged
+from cnncli.attribution.model import Aim, Attribution, Floats, How, Plans, Target, enlarged
 from cnncli.errors import CnncliError
 from cnncli.nearest import did_you_mean
-from cnncli.nn import Add, BatchNorm, Concat, Conv, Dropout, Graph, Node, ScaleChannels
-from cnncli.nn.gradient import of_class
+from cnncli.nn import INPUT, Add, BatchNorm, Concat, Conv, Dropout, Graph, Node, ScaleChannels
 from cnncli.nn.layers.activation import Activation
 
 _GOES_ON = (Activation, Add, BatchNorm, Concat, Dropout, ScaleChannels)  # belongs to the layer before
+_FEWEST = 8  # pixels a side of maps in which one sees where something is
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """Where the layer's maps speak for the class, (h, w) enlarged to the image."""
     graph = plans.network.graph
     layer = how.layer or chosen_layer(graph)
     if how.layer is not None:
         _check(graph, layer)
-    flow = plans.gradient(1, wrt=(layer,), keep=(layer,)).run(x[None], of_class(target))
-    weights = flow.gradients[layer][0].mean((0, 1), dtype=np.float64)
-    values = np.asarray(flow.activations[layer][0] @ weights, np.float32)
-    shape = list(flow.activations[layer].shape[1:])
-    return Attribution(values[..., None], enlarged(values, *x.shape[:2]), {"layer": layer, "shape": shape})
+    flow = plans.flow(x[None], target, wrt=(layer,), keep=(layer,))
+    maps, slopes = flow.activations[layer][0], flow.gradients[layer][0].astype(np.float64)
+    if not (of_place := isinstance(target, Aim)):
+        slopes = slopes.mean((0, 1))
+    values = np.asarray((maps * slopes).sum(-1), np.float32)
+    about = {"layer": layer, "shape": list(maps.shape), **({"by_position": True} if of_place else {})}
+    return Attribution(values[..., None], enlarged(values, *x.shape[:2]), about)
 
 
 def layers_with_maps(graph: Graph) -> list[str]:
@@ -39,7 +46,8 @@ def chosen_layer(graph: Graph) -> str:
     """The last convolution whose maps have more than one pixel, with what belongs to it.
 
     That is its norm and activation, and the sum, the concatenation or the scaling in which its block ends,
-    but no pooling.
+    but no pooling. Where outputs are maps themselves, it is one of those before maps are enlarged again,
+    of 8 pixels a side or more, and as many as outputs have, if they have fewer than the input.
 
     Raises
     ------
@@ -47,8 +55,8 @@ def chosen_layer(graph: Graph) -> str:
         Where there is no such convolution.
     """
     pruned = graph.pruned((graph.output,))
-    maps = _with_maps(graph)
-    convolutions = [node for node in maps if isinstance(node.layer, Conv)]
+    places = _places(pruned)
+    convolutions = [node for node in places.values() if isinstance(node.layer, Conv)]
     if not convolutions:
         raise CnncliError(
             "the network has no convolution with maps of more than one pixel; expected one for Grad-CAM",
@@ -59,11 +67,34 @@ def chosen_layer(graph: Graph) -> str:
         after = [
             each
             for each in pruned.readers(node.name)
-            if isinstance(each.layer, _GOES_ON) and each.shape[:2] == node.shape[:2]
+            if isinstance(each.layer, _GOES_ON) and each.name in places and each.shape[:2] == node.shape[:2]
         ]
         if len(after) != 1:
             return node.name
         (node,) = after
+
+
+def _places(pruned: Graph) -> dict[str, Node]:
+    """The layers among which Grad-CAM chooses, by name."""
+    found = _with_maps(pruned)
+    height, width = pruned.output_shape[:2]
+    if height * width > 1:
+        least = min(_FEWEST, *pruned.input_shape[:2])
+        if height < pruned.input_shape.height:
+            least = max(least, min(height, width))
+        before = _not_enlarged(pruned) - {pruned.output}
+        found = [node for node in found if node.name in before and min(node.shape[:2]) >= least]
+    return {node.name: node for node in found}
+
+
+def _not_enlarged(graph: Graph) -> set[str]:
+    """The layers that only see maps which no layer has enlarged."""
+    found = {INPUT}
+    for node in graph.nodes.values():
+        axes = node.layer.window(node.input_shapes[0])
+        if found.issuperset(node.inputs) and all(axis.upsampled == 1 for axis in axes):
+            found.add(node.name)
+    return found
 
 
 def _with_maps(graph: Graph) -> list[Node]:

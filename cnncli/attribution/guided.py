@@ -6,13 +6,12 @@ Source: Springenberg et al., Striving for simplicity, 2015. Adebayo et al., Sani
 
 from __future__ import annotations
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, of_pixels
+from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, of_pixels
 from cnncli.nn import INPUT
-from cnncli.nn.gradient import of_class
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """Where ReLUs that speak for the class were active."""
     del how
-    flow = plans.gradient(1, guided=True).run(x[None], of_class(target))
+    flow = plans.flow(x[None], target, guided=True)
     return of_pixels(flow.gradients[INPUT][0], {})

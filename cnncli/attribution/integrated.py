@@ -8,23 +8,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, baseline_of, of_pixels
+from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, baseline_of, of_pixels
 from cnncli.nn import INPUT
-from cnncli.nn.gradient import of_class
 
 FIRST = 16  # steps
 LAST = 4096
 GAP = 0.01  # of the difference of outputs that the sum may miss
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """What each value adds to the difference of the output from that of the baseline.
 
     Steps are doubled until the values sum to that difference within 1 %: by the trapezoidal rule, in which
     every gradient computed before stays in use.
     """
     base = baseline_of(x, how.baseline)
-    high, low = plans.outputs(np.stack([x, base]))[:, target].astype(float)
+    high, low = plans.values(np.stack([x, base]), target)
     steps = how.steps or FIRST
     path = (np.arange(steps + 1)) / steps
     total = _gradients(plans, (x, base), path, target, how, ends=True)
@@ -43,7 +42,7 @@ def _gradients(
     plans: Plans,
     ends_of: tuple[Floats, Floats],
     path: NDArray[np.float64],
-    target: int,
+    target: Target,
     how: How,
     *,
     ends: bool,
@@ -58,7 +57,7 @@ def _gradients(
     with how.progress(len(path), "steps") as bar:
         for done in range(0, len(path), batch):
             places = path[done : done + batch, None, None, None].astype(np.float32)
-            flow = plans.gradient(batch).run(base + places * (x - base), of_class(target))
+            flow = plans.flow(base + places * (x - base), target, batch=batch)
             total += np.tensordot(weights[done : done + batch], flow.gradients[INPUT].astype(float), 1)
             bar.draw(done + len(places))
     return total

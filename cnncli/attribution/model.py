@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.nn import INPUT, Inference, Network
-from cnncli.nn.gradient import Gradient
+from cnncli.nn.gradient import Flow, Gradient, of_class
 from cnncli.records import record
 
 Floats = NDArray[np.float32]
@@ -19,6 +19,30 @@ BASELINES = ("mean", "blur")
 _LARGEST = 1 << 21  # values of the widest layer in a batch: 8 MB
 _MOST = 32  # images of a batch
 _BLUR = 0.08  # sigma of a blurred image, in units of its longer side
+
+
+@record
+class Aim:
+    """A number to be explained: a weighted sum of what a layer computes of an image.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the layer.
+    weights : ndarray, shape (h, w, K), float32
+        Of its outputs.
+    """
+
+    layer: str
+    weights: Floats
+
+    def start(self, outputs: Floats) -> Floats:
+        """The gradient of the number with respect to the layer's outputs (N, h, w, K), or (N, K)."""
+        return np.broadcast_to(self.weights.reshape(outputs.shape[1:]), outputs.shape)
+
+
+Target = int | Aim
+"""What is explained: the main output's value of a class, by its number, or any other number."""
 
 
 class _Unseen:
@@ -92,7 +116,7 @@ class Plans:
         self.network = network
         self.threads = threads
         self._gradients: dict[object, Gradient] = {}
-        self._inferences: dict[int, Inference] = {}
+        self._inferences: dict[tuple[int, str | None], Inference] = {}
 
     @property
     def batch(self) -> int:
@@ -101,23 +125,45 @@ class Plans:
         widest = max([graph.input_shape.size, *(node.shape.size for node in graph.nodes.values())])
         return max(2, min(_MOST, _LARGEST // widest))
 
-    def gradient(
-        self, batch: int, *, wrt: Collection[str] = (INPUT,), keep: Collection[str] = (), guided: bool = False
-    ) -> Gradient:
-        """As `Gradient`, of the main output."""
-        key = batch, tuple(wrt), tuple(keep), guided
+    def flow(
+        self,
+        images: Floats,
+        target: Target,
+        *,
+        batch: int | None = None,
+        wrt: Collection[str] = (INPUT,),
+        keep: Collection[str] = (),
+        guided: bool = False,
+    ) -> Flow:
+        """What flows through the network, and back from the target; ``batch`` images fit in at most."""
+        layer = target.layer if isinstance(target, Aim) else None
+        count = len(images) if batch is None else batch
+        key = count, tuple(wrt), tuple(keep), guided, layer
         if key not in self._gradients:
             self._gradients[key] = Gradient(
-                self.network, batch, wrt=wrt, keep=keep, guided=guided, threads=self.threads
+                self.network, count, of=layer, wrt=wrt, keep=keep, guided=guided, threads=self.threads
             )
-        return self._gradients[key]
+        start = target.start if isinstance(target, Aim) else of_class(target)
+        return self._gradients[key].run(images, start)
 
     def outputs(self, images: Floats) -> Floats:
         """(N, K) of any number of images, before the softmax."""
+        return self._inference(images, None).run(images)
+
+    def values(self, images: Floats, target: Target) -> NDArray[np.float64]:
+        """(N,) the number that is explained, of any number of images that `batch` allows."""
+        if not isinstance(target, Aim):
+            return self.outputs(images)[:, target].astype(np.float64)
+        found = self._inference(images, target.layer).activations(images)[target.layer]
+        return np.asarray(np.tensordot(found.astype(np.float64), target.weights, 3), np.float64)
+
+    def _inference(self, images: Floats, layer: str | None) -> Inference:
         batch = 1 if len(images) == 1 else self.batch  # one plan for all numbers but one
-        if batch not in self._inferences:
-            self._inferences[batch] = Inference(self.network, batch, threads=self.threads)
-        return self._inferences[batch].run(images)
+        key = batch, layer
+        if key not in self._inferences:
+            keep = () if layer is None else (layer,)
+            self._inferences[key] = Inference(self.network, batch, threads=self.threads, keep=keep)
+        return self._inferences[key]
 
     def refresh(self) -> None:
         """Load the network's current weights into all plans."""
@@ -137,7 +183,7 @@ class Method(NamedTuple):
     reading : str
         How to read it, with its weaknesses.
     attribute : callable
-        Of `Plans`, an image (H, W, C), the index of a class, and `How`.
+        Of `Plans`, an image (H, W, C), the `Target`, and `How`.
     of_gradients : bool
         Values are gradients: their magnitude says how much a pixel matters, their sign which way it would
         have to change.
@@ -145,7 +191,7 @@ class Method(NamedTuple):
 
     about: str
     reading: str
-    attribute: Callable[[Plans, Floats, int, How], Attribution]
+    attribute: Callable[[Plans, Floats, Target, How], Attribution]
     of_gradients: bool = False
 
 

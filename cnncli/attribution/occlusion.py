@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, baseline_of
+from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, baseline_of
 
 WINDOWS = 7  # along the longer side, without overlap
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """Each pixel: the mean fall of the output over the windows that cover it."""
     side, stride = window_of(x)
     base = baseline_of(x, how.baseline)
     rows, columns = (starts(size, side, stride) for size in x.shape[:2])
     places = [(row, column) for row in rows for column in columns]
-    before = float(plans.outputs(x[None])[0, target])
+    before = float(plans.values(x[None], target)[0])
     total, covered = np.zeros(x.shape[:2]), np.zeros(x.shape[:2])
     with how.progress(len(places), "windows") as bar:
         for done in range(0, len(places), plans.batch):
@@ -27,7 +27,7 @@ def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
             for image, (row, column) in zip(images, part, strict=True):
                 window = slice(row, row + side), slice(column, column + side)
                 image[window] = base[window]
-            falls = before - plans.outputs(images)[:, target].astype(float)
+            falls = before - plans.values(images, target)
             for fall, (row, column) in zip(falls, part, strict=True):
                 total[row : row + side, column : column + side] += fall
                 covered[row : row + side, column : column + side] += 1

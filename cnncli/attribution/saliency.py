@@ -6,13 +6,12 @@ largest magnitude over colours; here the sign stays, and colours are summed.
 
 from __future__ import annotations
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, of_pixels
+from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, of_pixels
 from cnncli.nn import INPUT
-from cnncli.nn.gradient import of_class
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """How much the output would rise with each value of the input."""
     del how
-    flow = plans.gradient(1).run(x[None], of_class(target))
+    flow = plans.flow(x[None], target)
     return of_pixels(flow.gradients[INPUT][0], {})

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnncli.attribution.model import Attribution, Floats, How, Plans, of_pixels
+from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, of_pixels
 from cnncli.nn import INPUT
-from cnncli.nn.gradient import of_class
 
 SAMPLES = 32
 NOISE = 0.15  # standard deviation, in units of the range of the image's values
 
 
-def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
+def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     """As saliency, with noise averaged out."""
     random = np.random.default_rng(how.seed)
     sigma = NOISE * float(x.max() - x.min())
@@ -25,7 +24,7 @@ def attribute(plans: Plans, x: Floats, target: int, how: How) -> Attribution:
         for done in range(0, SAMPLES, batch):
             count = min(batch, SAMPLES - done)
             noise = random.standard_normal((count, *x.shape), np.float32) * np.float32(sigma)
-            flow = plans.gradient(batch).run(x + noise, of_class(target))
+            flow = plans.flow(x + noise, target, batch=batch)
             total += flow.gradients[INPUT].sum(0, dtype=np.float64)
             bar.draw(done + count)
     mean = np.asarray(total / SAMPLES, np.float32)

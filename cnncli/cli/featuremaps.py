@@ -327,7 +327,8 @@ def _decoded(subject: Subject, names: list[str], source: str) -> Decoded:
     if not are_finite(outputs).all():
         raise no_output(source)
     (decoded,) = subject.checkpoint.task.decode(outputs, top=_PREDICTIONS)
-    return decoded
+    image = subject.seen
+    return decoded.seen_in(subject.checkpoint.preprocessing.input_spec, image.size or image.pixels.shape[:2])
 
 
 def _arrays(drawings: Mapping[str, Drawing]) -> Arrays:

@@ -60,7 +60,8 @@ def seen_by(image: Image, trained: Trained) -> tuple[Seen, Taken]:
     found = read_taken(image.data, trained.input_spec, name=image.name)
     pixels = found.prepared.pixels
     x = trained.checkpoint.preprocessing.normalise(pixels[None])[0]
-    return Seen(image.label, _small(image.picture, trained.input_spec), pixels, x), found
+    size = image.picture.size[::-1]
+    return Seen(image.label, _small(image.picture, trained.input_spec), pixels, x, size), found
 
 
 def _small(picture: Picture, input_spec: InputSpec) -> NDArray[np.uint8]:

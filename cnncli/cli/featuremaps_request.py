@@ -27,11 +27,13 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
     """
     values.within("--seed", settings.seed, 0)
     values.choice("--baseline", settings.baseline, BASELINES)
-    if settings.target and not {*METHODS, "sanity"} & set(views):
-        raise UsageError(
-            f"--target is given without a view of attributions; expected one of {', '.join(METHODS)}, sanity",
-            "Add --view gradcam, for example.",
-        )
+    for word, given in (("--target", settings.target), ("--region", settings.region)):
+        if given and not {*METHODS, "sanity"} & set(views):
+            raise UsageError(
+                f"{word} is given without a view of attributions; expected one of {', '.join(METHODS)}, "
+                "sanity",
+                "Add --view gradcam, for example.",
+            )
     if settings.baseline != "mean" and not {"integrated", "occlusion", "sanity"} & set(views):
         raise UsageError(
             "--baseline is given without --view integrated or occlusion; expected one of them",
@@ -43,6 +45,7 @@ def request_of(settings: Settings, trained: Trained, views: Sequence[str], *, th
         every=settings.all,
         units=tuple(word for each in settings.unit or () for word in _words(each, trained)),
         targets=tuple(settings.target or ()),
+        region=_region(settings.region),
         baseline=settings.baseline,
         pictures=_pictures(settings, trained, views, threads=threads),
         seed=settings.seed,
@@ -63,6 +66,20 @@ def _check_views(settings: Settings, views: Sequence[str]) -> None:
                 f"{option} is given without a view that it changes; expected one of {', '.join(drawn)}",
                 f"Leave {option} out, or add --view {drawn[0]}.",
             )
+
+
+def _region(text: str | None) -> tuple[float, float, float, float] | None:
+    """x, y, width and height."""
+    found = values.numbers("--region", text)
+    if found is None:
+        return None
+    if len(found) != 4 or min(found[2:]) <= 0:
+        raise UsageError(
+            f"--region is {text!r}; expected x, y, width and height, in pixels of the image",
+            "Write, for example: --region 10,20,64,48",
+        )
+    x, y, width, height = found
+    return x, y, width, height
 
 
 def _words(text: str, trained: Trained) -> list[str]:

@@ -3,7 +3,7 @@
 Legend: n images, D detections in all, K classes. Boxes are x0, y0, x1, y1 in pixels of the network's input.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,16 +33,28 @@ class Found:
         Where it is.
     scores : ndarray, shape (D,), float32
         How sure, `LEAST` to 1.
+    points : ndarray, shape (D,), int64
+        Which point of the maps says so: row by row, those of the finest scale first.
     """
 
     images: Ints
     labels: Ints
     boxes: Floats
     scores: Floats
+    points: Ints
 
     def at(self, which: NDArray[np.generic]) -> "Found":
         """Some of them, by position or as a mask."""
-        return Found(self.images[which], self.labels[which], self.boxes[which], self.scores[which])
+        return Found(*(each[which] for each in self._columns))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Found]") -> "Found":
+        """Those of several."""
+        return cls(*(np.concatenate(each) for each in zip(*(part._columns for part in parts), strict=True)))
+
+    @property
+    def _columns(self) -> "tuple[Ints, Ints, Floats, Floats, Ints]":
+        return self.images, self.labels, self.boxes, self.scores, self.points
 
 
 def strides_of(outputs: Mapping[str, object]) -> tuple[int, ...]:
@@ -65,8 +77,7 @@ def found_in(outputs: Mapping[str, Floats], *, least: float = LEAST, most: int =
     strides = strides_of(outputs)
     _, height, width, classes = outputs[f"{CLASSES}{strides[0]}"].shape
     size = np.array([width, height] * 2, np.float32) * strides[0]
-    parts = [_candidates(outputs, stride, least, size) for stride in strides]
-    every = Found(*(np.concatenate(each) for each in zip(*map(_columns, parts), strict=True)))
+    every = Found.joined([_candidates(outputs, stride, least, size) for stride in strides])
     groups = every.images * classes + every.labels
     stay = every.at(suppressed(every.boxes, every.scores, groups, threshold=OVERLAP))
     return surest(stay, most)
@@ -79,8 +90,14 @@ def surest(found: Found, most: int) -> Found:
     return ordered.at(np.arange(len(starts)) - starts < most)
 
 
-def _columns(found: Found) -> tuple[Ints, Ints, Floats, Floats]:
-    return found.images, found.labels, found.boxes, found.scores
+def point_at(outputs: Mapping[str, Floats], number: int) -> tuple[str, int, int]:
+    """The role of the map of classes that a point is of, its row and its column."""
+    for stride in strides_of(outputs):
+        _, height, width, _ = outputs[f"{CLASSES}{stride}"].shape
+        if number < height * width:
+            return f"{CLASSES}{stride}", *divmod(number, width)
+        number -= height * width
+    raise IndexError(number)
 
 
 def _candidates(outputs: Mapping[str, Floats], stride: int, least: float, size: Floats) -> Found:
@@ -90,6 +107,7 @@ def _candidates(outputs: Mapping[str, Floats], stride: int, least: float, size: 
     image, row, column, label = np.nonzero(values >= np.float32(np.log(least / (1 - least))))
     logits = values[image, row, column, label]
     place = (row * width + column) * classes + label
+    finer = [outputs[f"{CLASSES}{each}"].shape for each in strides_of(outputs) if each < stride]
     if len(logits) > _CANDIDATES:
         order = np.lexsort((place, -logits, image))
         starts = np.searchsorted(image[order], image[order])
@@ -103,5 +121,6 @@ def _candidates(outputs: Mapping[str, Floats], stride: int, least: float, size: 
     boxes = np.clip(boxes, 0, size)
     good = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
     scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    every = Found(image.astype(np.int64), label.astype(np.int64), boxes, scores.astype(np.float32))
+    points = sum(shape[1] * shape[2] for shape in finer) + row * width + column
+    every = Found(image, label, boxes, scores.astype(np.float32), points.astype(np.int64))
     return every.at(good)

@@ -59,6 +59,7 @@ def joined(
         np.concatenate([part.labels for part in parts]),
         np.clip(np.concatenate(boxes), 0, limits),
         np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.points for part in parts]),
     )
     is_cut = np.concatenate(cut)
     every, is_cut = _sized(every, is_cut)
@@ -66,12 +67,7 @@ def joined(
     rest = every.at(is_cut)
     rest = rest.at(~_covered(rest, whole))
     merged = _suppressed(_merged(rest))
-    every = Found(
-        np.concatenate([whole.images, merged.images]),
-        np.concatenate([whole.labels, merged.labels]),
-        np.concatenate([whole.boxes, merged.boxes]),
-        np.concatenate([whole.scores, merged.scores]),
-    )
+    every = Found.joined([whole, merged])
     return every.at(np.argsort(-every.scores, kind="stable"))
 
 
@@ -137,4 +133,5 @@ def _merged(parts: Found) -> Found:
         parts.labels[firsts],
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array([parts.scores[here].max() for here in members], np.float32),
+        parts.points[firsts],
     )

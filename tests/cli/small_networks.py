@@ -10,6 +10,7 @@ from cnncli.models.choice import architecture
 from cnncli.nn import INPUT, Conv, GlobalAvgPool, Graph, Network, ScaleChannels
 from cnncli.nn.exchange import as_dict
 from cnncli.tasks.classification import Classification
+from cnncli.tasks.detection import Detection
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.segmentation import Segmentation
 from cnncli.training.checkpoint import Checkpoint, save_checkpoint
@@ -59,6 +60,14 @@ def save_dense(path):
     weights = Network(model.graph(), seed=3).export()
     pre = Preprocessing((32, 32), 1, (MEAN,), (STD,))
     save_checkpoint(path, Checkpoint(weights, Segmentation(CLASSES), pre, model))
+
+
+def save_detector(path):
+    """Write a checkpoint of a small detector with its first weights, for 32 x 32 pixels."""
+    model = architecture("detector:neck=8", (32, 32, 1), len(CLASSES), of="boxes")
+    weights = Network(model.graph(seed=3), seed=3).export()
+    pre = Preprocessing((32, 32), 1, (MEAN,), (STD,))
+    save_checkpoint(path, Checkpoint(weights, Detection(CLASSES), pre, model))
 
 
 def probabilities(pixels, weight, bias):

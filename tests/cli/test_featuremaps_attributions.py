@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
-from small_networks import MEAN, STD, save_gray, save_seeded
+from small_networks import MEAN, STD, save_dense, save_detector, save_gray, save_seeded
 
 from cnncli.attribution.methods import METHODS
 from cnncli.attribution.sanity import similarity
@@ -132,3 +132,42 @@ def test_sanity_goes_through_the_layers_for_every_method(run, net):
         for key, of in (("spearman", heatmaps), ("spearman_absolute", np.abs(heatmaps))):
             wanted = [similarity(of[0], each).signed for each in of[1:]]
             assert method[key] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("view", ["gradcam", "occlusion"])
+@pytest.mark.parametrize("save", [save_detector, save_dense])
+def test_boxes_and_pixels_of_a_class_are_explained(run, rng, tmp_path, save, view):
+    """In pixels of the file, which is twice as large as the network's input."""
+    save(tmp_path / "net.safetensors")
+    save_gray("a.png", rng, (64, 64))
+    line = [*WORDS, "--view", view, "--target", "day", "--region", "20,24,30,28", "--json"]
+    (result,) = run(*line).results
+    found = result["views"][view]
+    found = found["attributions"][0]
+    assert found["target"] == "day"
+    if save is save_dense:
+        assert found["box"] == [20, 24, 30, 28]
+        assert found["pixels"] <= 15 * 14
+    else:
+        x, y, width, height = found["box"]
+        assert 0 < found["score"] < 1
+        assert (x < 50, y < 52, x + width > 20, y + height > 24) == (True,) * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--view", "saliency", "--region", "1,2,3"], "--region is '1,2,3'; expected x, y, width and height"),
+        (["--view", "saliency", "--region", "1,2,0,4"], "--region is '1,2,0,4'"),
+        (["--view", "saliency", "--region", "1,2,3,4"], "says one thing of a whole image"),
+        (["--region", "1,2,3,4"], "--region is given without a view of attributions"),
+    ],
+)
+def test_regions_that_mean_nothing(run, net, two_lines, words, message):
+    assert message in two_lines(run(*WORDS, *words), 2)
+
+
+def test_backprop_is_of_one_class(run, rng, tmp_path, two_lines):
+    save_dense(tmp_path / "net.safetensors")
+    save_gray("a.png", rng, (32, 32))
+    assert "--view backprop is of one class of an image" in two_lines(run(*WORDS, "--view", "backprop"), 2)

@@ -54,9 +54,18 @@ class Settings(NetworkSettings):
         "--target",
         help=(
             "Of attributions: the class, by name or number; given several times, side by side with one "
-            "scale.  [default: the predicted class]"
+            "scale. Of a network that finds boxes: its surest one; of masks: the pixels seen as that class.  "
+            "[default: the predicted class]"
         ),
         metavar="CLASS",
+    )
+    region: str | None = option(
+        "--region",
+        help=(
+            "Of attributions: what the network says there, in pixels of INPUT: the box that overlaps most, "
+            "or the class of most pixels that is not class 0."
+        ),
+        metavar="X,Y,W,H",
     )
     baseline: str = option(
         "--baseline",

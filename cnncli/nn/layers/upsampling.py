@@ -237,11 +237,12 @@ class ConvTranspose(Layer):
         x, dy = plan.value(source), plan.gradient(node.name)
         mirror = self._mirror(x.shape)
         placed, window = (dy, mirror.corner(dy)), mirror.window(dy.shape)
-        dweight = plan.weight_gradient(node, "weight")
-        outer.emit(plan, placed, x, window, groups=(1, 1), dweight=dweight, dbias=0, pairs=False)
-        if self.bias:
-            dbias = plan.weight_gradient(node, "bias")
-            outer.emit(plan, (dy, 0), dy, POINT, groups=(1, 1), dweight=0, dbias=dbias, pairs=False)
+        if plan.is_trained(node.name):
+            dweight = plan.weight_gradient(node, "weight")
+            outer.emit(plan, placed, x, window, groups=(1, 1), dweight=dweight, dbias=0, pairs=False)
+            if self.bias:
+                dbias = plan.weight_gradient(node, "bias")
+                outer.emit(plan, (dy, 0), dy, POINT, groups=(1, 1), dweight=0, dbias=dbias, pairs=False)
         if plan.needs_gradient(source):
             dx, add = plan.gradient_target(source)
             own = Tensor(dx.shape) if add else dx

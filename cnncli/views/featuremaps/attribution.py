@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.attribution.gradcam import chosen_layer
 from cnncli.attribution.methods import METHODS
 from cnncli.attribution.model import Attribution, How, Plans, smoothed
+from cnncli.data.prepare import InputSpec, moved_in, moved_out
 from cnncli.errors import OptionError
 from cnncli.nn import Graph, Node
+from cnncli.tasks.aims import Box, Explained, explained
 from cnncli.views.colors import Colors, ColorScale
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.sections import Section, Tile
@@ -20,6 +23,7 @@ _SIGMA = 1 / 75  # of the Gaussian that smooths them then, in units of the longe
 _STRONGEST = 0.9  # of a heatmap's colour, where the rest is the image
 _FAINT = 0.6  # exponent of the share of the colour: what is weak is seen too
 _SPANNED = 0.99  # share of the values that a scale spans
+_DIGITS = 2  # of a pixel
 _GROUND = 0.75  # how far the gray image is pulled to white
 _WORDS = {"mean": "mean colour", "blur": "the image blurred"}  # of baselines
 _READING = "Orange speaks for the class, blue against it; all classes share one scale. {}"
@@ -48,13 +52,13 @@ def drawing_by(name: str) -> Callable[[Subject, Request], Drawing]:
             raise OptionError(
                 f"--layer is given; --view {name} is of the pixels of the image", "Leave --layer out."
             )
-        targets = targets_of(subject, request.targets)
+        targets = targets_of(subject, request)
         layers = request.layers if name == "gradcam" else (None,)
         sections, records, arrays, notes = [], [], {}, []
         plans = Plans(subject.network, threads=subject.threads)
         for layer in layers:
             how = How(layer=layer, baseline=request.baseline, seed=request.seed, progress=request.progress)
-            found = [METHODS[name].attribute(plans, subject.seen.x, target, how) for target in targets]
+            found = [METHODS[name].attribute(plans, subject.seen.x, each.target, how) for each in targets]
             title = name if len(layers) == 1 else f"{name}-{layer}"
             section, record = _section(subject, title, targets, found)
             if _is_fine(found[0]):
@@ -64,25 +68,48 @@ def drawing_by(name: str) -> Callable[[Subject, Request], Drawing]:
             sections.append(section)
             records += record
             for target, each in zip(targets, found, strict=True):
-                arrays[f"{title}-{target}"] = each.values
-                notes += _notes(subject.classes[target], each)
+                arrays[f"{title}-{target.label}"] = each.values
+                notes += _notes(subject.classes[target.label], each)
+        notes += [each.note for each in targets if each.note]
         reading = _READING.format(METHODS[name].reading) + (_SMOOTHED if len(sections) > len(layers) else "")
         return Drawing(sections, {"attributions": records}, arrays, reading, notes)
 
     return draw
 
 
-def targets_of(subject: Subject, words: Sequence[str]) -> list[int]:
-    """Indices of the classes that words name, by name or number; without any, the predicted class.
+def targets_of(subject: Subject, request: Request) -> list[Explained]:
+    """What is explained: the classes that words name, by name or number; without any, what is predicted.
 
     Raises
     ------
     OptionError
-        Where there is no such class.
+        Where there is no such class, or nothing of it.
     """
-    if not words:
-        return [int(subject.outputs.argmax())]
-    return list(dict.fromkeys(_index(word, subject.classes) for word in words))
+    named: list[int | None] = [_index(word, subject.classes) for word in request.targets]
+    region = None if request.region is None else _moved(moved_in, request.region, subject)
+    return [
+        explained(subject.checkpoint.task, subject.graph, subject.read_outputs, label, region)
+        for label in dict.fromkeys(named or [None])
+    ]
+
+
+def place_of(subject: Subject, target: Explained) -> dict[str, Any]:
+    """What is to be said of a target besides its class, as JSON: its box in pixels of the file, and more."""
+    if target.box is None:
+        return target.record
+    box = _moved(moved_out, target.box, subject)
+    return {**target.record, "box": [round(edge, _DIGITS) for edge in box]}
+
+
+def _moved(
+    how: Callable[[NDArray[np.float64], InputSpec, NDArray[np.int64]], NDArray[np.float64]],
+    box: Box,
+    subject: Subject,
+) -> Box:
+    """A box of the file in pixels of the network's input, or the other way round."""
+    sizes = np.array([subject.seen.size or subject.seen.pixels.shape[:2]], np.int64)
+    x, y, width, height = how(np.array([box]), subject.checkpoint.preprocessing.input_spec, sizes)[0].tolist()
+    return x, y, width, height
 
 
 def _index(word: str, classes: Sequence[str]) -> int:
@@ -105,16 +132,20 @@ def _index(word: str, classes: Sequence[str]) -> int:
 
 
 def _section(
-    subject: Subject, title: str, targets: Sequence[int], found: Sequence[Attribution]
+    subject: Subject, title: str, targets: Sequence[Explained], found: Sequence[Attribution]
 ) -> tuple[Section, list[dict[str, Any]]]:
     """The heatmaps of one method, side by side, with one scale."""
     scale = scale_for([each.heatmap for each in found])
-    logits = subject.outputs
     tiles, records = [], []
     for target, each in zip(targets, found, strict=True):
-        pixels = overlaid(subject.seen.rgb, each.heatmap, scale)
-        tiles.append(Tile(pixels, subject.classes[target], f"output {logits[target]:.3g}"))
-        said = {"target": subject.classes[target], "index": target, "output": float(f"{logits[target]:.6g}")}
+        name = subject.classes[target.label]
+        tiles.append(Tile(_overlaid(subject, target, each.heatmap, scale), name, target.said))
+        said = {
+            "target": name,
+            "index": target.label,
+            "output": float(f"{target.value:.6g}"),
+            **place_of(subject, target),
+        }
         sums = {"sum": float(f"{float(each.heatmap.sum(dtype=np.float64)):.6g}")}
         records.append({**said, **each.about, **sums, "scale": [scale.low, scale.high]})
     lines = _lines(found[0].about, scale)
@@ -122,7 +153,7 @@ def _section(
 
 
 def _smoothed_section(
-    subject: Subject, title: str, targets: Sequence[int], found: Sequence[Attribution]
+    subject: Subject, title: str, targets: Sequence[Explained], found: Sequence[Attribution]
 ) -> tuple[Section, dict[str, Any]]:
     """How much there is in each neighbourhood, for or against a class; what was done, as JSON."""
     sigma = _SIGMA * max(found[0].heatmap.shape)
@@ -130,7 +161,7 @@ def _smoothed_section(
     around = scale_for(maps)
     scale = ColorScale(0.0, around.high, around.clipped)
     tiles = tuple(
-        Tile(overlaid(subject.seen.rgb, each, scale), subject.classes[target])
+        Tile(_overlaid(subject, target, each, scale), subject.classes[target.label])
         for target, each in zip(targets, maps, strict=True)
     )
     lines = ("magnitudes", f"smoothed for display, Gaussian of {sigma:.1f} pixels", *_lines({}, scale))
@@ -168,10 +199,25 @@ def overlaid(picture: Colors, heatmap: Floats, scale: ColorScale) -> Colors:
     return np.asarray(np.rint(ground * (1 - part) + scale.colors(heatmap) * part), np.uint8)
 
 
+def _overlaid(subject: Subject, target: Explained, heatmap: Floats, scale: ColorScale) -> Colors:
+    """A heatmap over the image, with the outline of the place that it is of."""
+    pixels = overlaid(subject.seen.rgb, heatmap, scale)
+    if target.box is not None:
+        height, width = heatmap.shape
+        x, y, wide, high = target.box
+        left, right = (min(max(round(each), 0), width) for each in (x, x + wide))
+        top, bottom = (min(max(round(each), 0), height) for each in (y, y + high))
+        inner = pixels[top + 1 : bottom - 1, left + 1 : right - 1].copy()
+        pixels[top:bottom, left:right] = 0
+        pixels[top + 1 : bottom - 1, left + 1 : right - 1] = inner
+    return pixels
+
+
 def _lines(about: dict[str, Any], scale: ColorScale) -> tuple[str, ...]:
     """What is said of a method's settings beside its heatmaps."""
     words = {
         "layer": "maps of {}",
+        "by_position": "each position by its own gradient",
         "baseline": "baseline: {}",
         "steps": "{} steps",
         "window": "window of {} pixels",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cnncli.errors import OptionError
 from cnncli.models.stages import stages
 from cnncli.nn import INPUT, Graph, Node
 from cnncli.nn.gradient import Flow, Gradient, of_cross_entropy
@@ -28,6 +29,12 @@ _READING = (
 def draw(subject: Subject, request: Request) -> Drawing:
     """Draw what layers compute, and the gradients of the loss with respect to it and to their weights."""
     graph = subject.graph
+    if subject.outputs.ndim > 1:
+        raise OptionError(
+            "--view backprop is of one class of an image; expected a network that has one, not one for each "
+            "place",
+            "See --view gradcam, which explains a box or the pixels of a class.",
+        )
     label = int(subject.outputs.argmax())
     held = {layer: _weighted(graph, layer) for layer in request.layers}
     every = list(dict.fromkeys(node.name for nodes in held.values() for node in nodes))

@@ -35,12 +35,15 @@ class Seen:
         As the network takes it.
     x : ndarray, shape (H, W, C), float32
         The same, normalised.
+    size : (int, int) or None
+        Height and width of its file; None: those of ``pixels``.
     """
 
     name: str
     picture: Colors
     pixels: NDArray[np.uint8]
     x: Floats
+    size: tuple[int, int] | None = None
 
     @property
     def rgb(self) -> Colors:
@@ -167,6 +170,8 @@ class Request:
         Numbers of the units to draw, or names of classes; none: the first ones of each layer.
     targets : tuple of str
         Classes whose attributions are drawn, by name or number; none: the predicted one.
+    region : (x, y, width, height) or None
+        The part of the picture of which attributions are, in pixels of its file.
     baseline : str
         What stands for nothing to see, of `cnncli.attribution.model.BASELINES`.
     pictures : Pictures or None
@@ -184,6 +189,7 @@ class Request:
     every: bool = False
     units: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    region: tuple[float, float, float, float] | None = None
     baseline: str = "mean"
     pictures: Pictures | None = None
     history: History | None = None

@@ -7,14 +7,14 @@ import numpy as np
 
 from cnncli.attribution.gradcam import layers_with_maps
 from cnncli.attribution.methods import METHODS
-from cnncli.attribution.model import Attribution, How, Plans
+from cnncli.attribution.model import Attribution, How, Plans, Target
 from cnncli.attribution.sanity import Similarity, cascade, similarity
 from cnncli.errors import OptionError
 from cnncli.models.stages import stages
 from cnncli.nn import Conv, Graph
 from cnncli.nn.weight_gradient import has_weights
 from cnncli.views.colors import Colors
-from cnncli.views.featuremaps.attribution import scale_for, targets_of
+from cnncli.views.featuremaps.attribution import place_of, scale_for, targets_of
 from cnncli.views.featuremaps.frames import fitted, size_within
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.featuremaps.units import mosaic
@@ -39,17 +39,19 @@ def draw(subject: Subject, request: Request) -> Drawing:
         raise OptionError(
             "--layer is given; --view sanity goes through all layers", "Leave --layer out, or give --all."
         )
-    targets = targets_of(subject, request.targets)
-    if len(targets) > 1:
+    if len(request.targets) > 1:
         raise OptionError(
-            f"--target is given {len(targets)} times; --view sanity is of one class", "Give one --target."
+            f"--target is given {len(request.targets)} times; --view sanity is of one class",
+            "Give one --target.",
         )
+    (target,) = targets_of(subject, request)
     groups = groups_of(subject.graph, every=request.every)
-    found = _found(subject, request, targets[0], groups)
-    name = subject.classes[targets[0]]
+    found = _found(subject, request, target.target, groups)
+    name = subject.classes[target.label]
     record = {
         "target": name,
-        "index": targets[0],
+        "index": target.label,
+        **place_of(subject, target),
         "seed": request.seed,
         "randomized": [{"name": each, "layers": layers} for each, layers in groups.items()],
     }
@@ -89,7 +91,7 @@ def groups_of(graph: Graph, *, every: bool = False) -> dict[str, list[str]]:
 
 
 def _found(
-    subject: Subject, request: Request, target: int, groups: Mapping[str, Sequence[str]]
+    subject: Subject, request: Request, target: Target, groups: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Attribution]]:
     """Heatmaps by method: of the network as it is, and after each group of layers."""
     how = How(baseline=request.baseline, seed=request.seed, steps=_STEPS)
