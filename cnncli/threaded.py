@@ -18,7 +18,7 @@ nobody waits for a helper that comes too late.
 
 import _thread
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -215,3 +215,19 @@ def in_order(
         while begun:
             first, task = begun.popleft()
             yield first, task.result()
+
+
+def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """The items of an iterator, each made by a thread while the one before it is used.
+
+    Raises
+    ------
+    BaseException
+        What the iterator raises, in its place. Close the generator if it is left before its end.
+    """
+    with Pool(1) as pool:
+        task = pool.begin(lambda: next(items, None))
+        while (item := task.result()) is not None:
+            task = pool.begin(lambda: next(items, None))
+            yield item
+            del item

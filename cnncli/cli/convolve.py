@@ -1,6 +1,5 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -9,26 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnncli.cli import values
 from cnncli.cli.batch import Outcome, run_batch
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
-from cnncli.cli.metadata_notes import Notes, kept_metadata, notes_on_losses
-from cnncli.cli.names import STREAM, find_inputs, is_special, located
+from cnncli.cli.metadata_notes import Notes, notes_on_losses
+from cnncli.cli.names import STREAM, find_inputs, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.outputs import Job, plan_outputs
+from cnncli.cli.result_form import (
+    becomes_bytes,
+    called,
+    facts_of_picture,
+    gray_notes,
+    has_bands,
+    input_notes,
+    make_folder,
+    reported,
+    result_depths,
+    result_format,
+    result_gain,
+    result_picture,
+    settled_options,
+    whole_notes,
+)
 from cnncli.cli.streams import read_stdin, write_line, write_stdout
-from cnncli.cli.task import Task, check_outputs, depth_of, kept_files, naming_of, read_task
+from cnncli.cli.task import Task, check_outputs, kept_files, naming_of, read_task
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import drafted, write_atomic
 from cnncli.files.faults import in_unicode, shown
 from cnncli.filters.apply import Applied, Depth, apply_filters
-from cnncli.filters.mapping import FULL_SCALE
-from cnncli.filters.options import Options
 from cnncli.images.decoding_limits import with_memory_retry
-from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses, timing_losses
-from cnncli.images.formats import FORMATS, READ_SUFFIXES, format_for
+from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses
+from cnncli.images.formats import READ_SUFFIXES
+from cnncli.images.large import LargePicture, open_large
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
 from cnncli.records import replace
@@ -38,10 +51,6 @@ if TYPE_CHECKING:
     from cnncli.cli.explained_page import SharedPage
 
 LEAST_CLIPPED = 0.01  # share of pixels
-_AROUND = (
-    "the weights sum to 0, so that responses are shown around mid-gray; "
-    "--range abs shows their size, --range clip those above 0"
-)
 
 
 def run(settings: Settings) -> int:
@@ -132,25 +141,31 @@ def _shared_page(task: Task, jobs: list[Job]) -> "SharedPage | None":
 def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
-    contents = read_stdin() if job.source == STREAM else Path(job.source)
+    if job.source == STREAM:
+        contents: bytes | Path = read_stdin()
+        why = "standard input can be read once only"
+    else:
+        contents = Path(job.source)
+        outcome = _in_bands(job, task, threads)
+        if isinstance(outcome, Outcome):
+            return outcome
+        why = outcome
     picture = read_picture(contents, max_pixels=task.max_pixels, bands=True)
-    format = _format(job, task, picture)
+    format = result_format(job, task, picture)
     check_frames(picture, format)
-    if task.explain is not None and _has_bands(picture):
+    if task.explain is not None and has_bands(picture):
         raise CnncliError(
-            f"--explain: {_called(job.source)} has {picture.channels} channels; expected gray or RGB",
+            f"--explain: {called(job.source)} has {picture.channels} channels; expected gray or RGB",
             "Explain the kernel on another picture.",
         )
-    source, target, notes = _depths(picture, format, task, job.result)
-    notes += [f"note: {_called(job.source)}: {each}" for each in picture.notes]
-    notes += _losses(job, picture, format)
-    task = replace(task, options=_settled(task, picture, source))
+    facts = facts_of_picture(picture, top=becomes_bytes(picture, format, task))
+    source, target, notes = result_depths(picture, format, task, job.result, facts)
+    notes = [*whole_notes(job, picture, why), *notes, *input_notes(job, picture, format)]
+    task = replace(task, options=settled_options(task, picture, source))
     applied = _applied(job, picture, task, (source, target), threads, rgbx=format in KEEPS_FOUR_BYTES)
-    if applied[0].signed and not target.raw and task.around_gray:
-        notes.append(f"note: {_shown_result(job)}: {_AROUND}")
-    result = replace(picture, frames=tuple(each.pixels for each in applied), format=format)
-    same_type = (source.dtype, source.white) == (target.dtype, target.white)
-    result = replace(result, metadata=kept_metadata(picture, result, task, same_type=same_type))
+    notes += gray_notes(job, task, target, signed=applied[0].signed)
+    frames = tuple(each.pixels for each in applied)
+    result = result_picture(picture, frames, format, task, (source, target))
     data, lost = encode_with_losses(
         result, format, quality=task.quality, compress=task.compress, threads=threads
     )
@@ -168,21 +183,20 @@ def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -
     _write(job, data, task.explain, page)
     if shared is not None:
         shared.add(job.target, run)
-    height, width, channels = result.frames[0].shape
-    return Outcome(
-        value={
-            "width": width,
-            "height": height,
-            "channels": channels,
-            "dtype": str(result.frames[0].dtype),
-            "kernel": task.spec,
-            "plan": " | ".join(str(plan) for plan in applied[0].plans),
-            "clipped": sum(each.clipped for each in applied) / len(applied),
-            "seconds": round(perf_counter() - start, 6),
-        },
-        notes=notes,
-        gain=_gain(task, result, target),
-    )
+    clipped = sum(each.clipped for each in applied) / len(applied)
+    value = reported(result, task, applied[0].plans, clipped=clipped, start=start)
+    return Outcome(value=value, notes=notes, gain=result_gain(task, result, target))
+
+
+def _in_bands(job: Job, task: Task, threads: int) -> Outcome | str:
+    """Filter and write a large picture in bands; else why not, no words if it is small."""
+    large = open_large(Path(job.source), max_pixels=task.max_pixels)
+    if not isinstance(large, LargePicture):
+        return large or ""
+    from cnncli.cli.convolve_bands import convolve_in_bands
+
+    with closing(large):
+        return convolve_in_bands(job, task, large, threads)
 
 
 def _explanation(run: "FilterRun", suffix: str) -> bytes:
@@ -196,20 +210,9 @@ def _explanation(run: "FilterRun", suffix: str) -> bytes:
     return encode_page([page_picture(run)], run)
 
 
-def _settled(task: Task, picture: Picture, source: Depth) -> Options:
-    """The options in the units, and with the tone curve, of a picture."""
-    options = replace(task.options, bias=values.level("--bias", task.bias, source.white))
-    if not options.linear:
-        return options
-    from cnncli.filters.curves import curve_of
-
-    return replace(options, curve=curve_of(picture.metadata))
-
-
 def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
     """Write the result, which may replace the input, and the explanation, if there is one: both or none."""
-    if job.announced:
-        _make_folder(Path(job.target).parent)
+    make_folder(job)
     beside = nullcontext() if explain is None or page is None else drafted(Path(explain), page)
     with beside:
         if job.target == STREAM:
@@ -233,16 +236,11 @@ def _applied(
         return apply_in_area(frame, task.filters, task.options, task.part, threads=threads, **how)
 
     # Where colours are weighed together, channels that are no colours are filtered each by itself.
-    alone = _has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
+    alone = has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
     try:
         return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image
-        raise UsageError(f"{_called(job.source)}: {error.message}", error.hint) from error
-
-
-def _has_bands(picture: Picture) -> bool:
-    """Whether a picture has channels that are neither gray nor RGB."""
-    return picture.channels - picture.alpha not in (1, 3)
+        raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error
 
 
 def _each_channel(frame: Pixels, filtered: Callable[[Pixels], Applied]) -> Applied:
@@ -250,105 +248,6 @@ def _each_channel(frame: Pixels, filtered: Callable[[Pixels], Applied]) -> Appli
     parts = [filtered(np.ascontiguousarray(frame[..., at : at + 1])) for at in range(frame.shape[2])]
     pixels = np.concatenate([part.pixels for part in parts], axis=2)
     return replace(parts[0], pixels=pixels, clipped=sum(part.clipped for part in parts) / len(parts))
-
-
-def _called(source: str) -> str:
-    return "standard input" if source == STREAM else shown(source)
-
-
-def _format(job: Job, task: Task, picture: Picture) -> str:
-    """What is written: as asked; by the file's suffix; to a stream, as it came, or PNG if it cannot be.
-
-    What replaces an input keeps its format, whatever the suffix: a PNG called .jpg would lose by it.
-    """
-    if task.format is not None:
-        return task.format
-    if job.target == STREAM or is_special(job.target):
-        return picture.format if picture.format in FORMATS else "PNG"
-    format = format_for(job.target)
-    if not _is_misnamed(job, picture, format):
-        return format
-    if picture.format not in FORMATS:
-        raise CnncliError(
-            f"--in-place: {shown(job.source)} holds {picture.format}, which cannot be written; "
-            f"expected {format}, as its suffix says",
-            "Leave --in-place out, and name the output with -o.",
-        )
-    return picture.format
-
-
-def _is_misnamed(job: Job, picture: Picture, format: str) -> bool:
-    """Whether an input that is replaced holds another format than its suffix says."""
-    netpbm = {"PPM", "PGM", "PBM", "PFM"}  # one format to a reader
-    same = format == picture.format or (format in netpbm and picture.format in netpbm)
-    return job.replaces and not same
-
-
-def _losses(job: Job, picture: Picture, format: str) -> list[str]:
-    """What has to be said about the format."""
-    where = _shown_result(job)
-    notes = []
-    if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
-        notes.append(f"note: {shown(job.source)} holds {format}, whatever its suffix says, and keeps it")
-    notes += [f"note: {where}: {each}" for each in timing_losses(picture, format)]
-    return notes
-
-
-def _depths(picture: Picture, format: str, task: Task, target: str) -> tuple[Depth, Depth, list[str]]:
-    """What the numbers of input and output mean, and what has to be said about it."""
-    dtype = picture.frames[0].dtype
-    array = picture.format == "NPY"
-    source = Depth(dtype, _white(picture), raw=array)
-    if format == "NPY" and task.bits in (None, 32):
-        return source, Depth(depth_of(32), source.white, raw=True), []
-    where = "standard output" if target == STREAM else shown(target)
-    deep = FULL_SCALE[dtype] if array else source.white  # floats of a file keep their scale
-    said = []
-    if deep != FULL_SCALE[dtype]:
-        said.append(f"note: {where}: floats of the input reach beyond 1, so that white is {deep:g}")
-    if task.bits is not None:
-        chosen = depth_of(task.bits)
-        return source, Depth(chosen, deep if chosen == dtype else FULL_SCALE[chosen]), said
-    depths, bits = FORMATS[format].depths, dtype.itemsize * 8
-    if bits not in depths and 8 in depths:
-        more = "--bits 16 keeps more" if 16 in depths else f"{format} holds no more"
-        note = f"note: {where} is written with 8 of {bits} bits; {more}"
-        return source, Depth(depth_of(8), 255.0), [*said, note, *_dark(picture, where)]
-    return source, Depth(dtype, deep), said
-
-
-def _white(picture: Picture) -> float:
-    """White of a picture whose numbers are kept as they are; that of floats depends on them."""
-    if picture.dtype != np.float32:
-        return picture.full_scale
-    from cnncli.images.levels import picture_white
-
-    return picture_white(picture)
-
-
-def _dark(picture: Picture, where: str) -> list[str]:
-    """What has to be said where 16 bits that hold 12 or fewer become 8 by their type."""
-    if picture.frames[0].dtype != np.uint16:
-        return []
-    from cnncli.images.levels import MOST_OF_12_BITS
-
-    shades = (each[..., :-1] if picture.alpha else each for each in picture.frames)
-    top = max(int(each.max()) for each in shades)
-    if not 0 < top <= MOST_OF_12_BITS:
-        return []
-    return [f"note: {where} is almost black, pixels reach {top:,} of 65,535; --range stretch brightens them"]
-
-
-def _make_folder(folder: Path) -> None:
-    """The folder of an output that a template or a folder names."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        what = (getattr(error, "strerror", None) or str(error)).lower()
-        raise CnncliError(
-            f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
-            "Choose another name with -o.",
-        ) from error
 
 
 def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
@@ -379,19 +278,6 @@ def _tell(line: str, target: str | None) -> None:
         report(line, exactly=True)
     else:
         write_line(line)
-
-
-def _shown_result(job: Job) -> str:
-    return "standard output" if job.target == STREAM else shown(job.result)
-
-
-def _gain(task: Task, result: Picture, target: Depth) -> float:
-    """By how much a result may be brighter, where there are people to be told."""
-    if target.raw or not sys.stderr.isatty():
-        return 1
-    from cnncli.cli.advice import gain_of
-
-    return gain_of(task, result, target.white)
 
 
 def _advise(clipped: list[tuple[float, str]], gains: list[tuple[float, str]], *, alone: bool) -> None:

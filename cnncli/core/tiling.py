@@ -41,6 +41,9 @@ class Surface:
     absolute, scale, bias
         Mapping of a response: ``(|r| if absolute else r) * scale + bias``, then rounded and
         clamped to the type of ``out``.
+    rows : int or None
+        Rows of the whole output, where ``out`` holds some of them only; None: it holds all. Tiles are those
+        of the whole, so that results do not depend on how it is divided.
     """
 
     src: NDArray[np.generic]
@@ -54,6 +57,12 @@ class Surface:
     absolute: bool = False
     scale: float = 1.0
     bias: float = 0.0
+    rows: int | None = None
+
+    @property
+    def whole_rows(self) -> int:
+        """Rows of the whole output."""
+        return int(self.out.shape[0]) if self.rows is None else self.rows
 
     @property
     def channels(self) -> int:
@@ -119,7 +128,7 @@ def lay_out(
         With the fields of `TILES` set. Tiles depend only on the image and the kernel, not on the number of
         threads, so results do not either.
     """
-    height, width, channels = surface.out.shape
+    height, width, channels = surface.whole_rows, *surface.out.shape[1:]
     stride_x, stride_y = surface.stride
     extent_x, extent_y = extent
     target = processor()[3]
@@ -148,7 +157,7 @@ def lay_out(
         if narrow_end and stride_x == 1:
             inside = min(inner_hi - extent_x + 1, width) - lead
             tile_width = _whole_width(width - lead, inside, tile_width, max(unit // channels, 1))
-    tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-height // tile_height)
+    tiles_x, tiles_y = 1 + -(-(width - lead) // tile_width), -(-surface.out.shape[0] // tile_height)
     record = np.zeros(1, kind)
     loaded_rows = (tile_height - 1) * stride_y + extent_y
     if slides:
@@ -169,7 +178,7 @@ def lay_out(
         "out_type": _out_type(surface.out),
         "out_pitch": surface.out.strides[0],
         "out_width": width,
-        "out_height": height,
+        "out_height": surface.out.shape[0],
         "stride_x": stride_x,
         "stride_y": stride_y,
         "absolute": int(surface.absolute),

@@ -5,8 +5,8 @@ images: stride, mode, dilation, border, anchor and normalisation apply to each f
 and the region of interest only to the last response.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,17 @@ from cnncli.core import native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.core.tiling import Surface, is_rgbx
-from cnncli.errors import CnncliError
-from cnncli.filters.borders import Axis
 from cnncli.filters.color import from_linear, to_linear
 from cnncli.filters.execute import run_direct
-from cnncli.filters.mapping import Mapping, map_range, to_pixels
+from cnncli.filters.mapping import Mapping, map_range, response_ends, to_pixels
 from cnncli.filters.model import Filter, Geometry, Plan
 from cnncli.filters.options import Options
 from cnncli.filters.rgbx import as_rgbx, empty_rgbx
-from cnncli.filters.run import footprint, run_filter
+from cnncli.filters.run import axis_of, footprint, run_filter, window_of
 from cnncli.records import record, replace
+
+if TYPE_CHECKING:
+    from cnncli.filters.spans import Span, Stage
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -46,6 +47,8 @@ class Applied:
         Fraction of the colour samples that were outside the range of the output, 0 to 1.
     signed : bool
         Whether the response is centred on zero.
+    ends : (low, high) or None
+        Of a part that measures: its smallest and largest response, None if none is finite.
     """
 
     pixels: Pixels
@@ -53,6 +56,7 @@ class Applied:
     plans: tuple[Plan, ...]
     clipped: float
     signed: bool
+    ends: tuple[float, float] | None = None
 
 
 @record
@@ -62,6 +66,29 @@ class Depth:
     dtype: np.dtype[Any]
     white: float
     raw: bool = False
+
+
+@record(eq=False)
+class Part:
+    """Rows of a result, of a frame of which only the rows under their windows lie in memory.
+
+    Attributes
+    ----------
+    stages, spans : tuple
+        From `cnncli.filters.spans`, one of each for every filter of the chain.
+    opaque : bool
+        Whether the whole frame has no opacity but white.
+    measures : bool
+        Find the ends of the responses instead of pixels.
+    ends : (low, high) or None
+        Of the responses of the whole frame, which ``--range stretch`` maps to black and white.
+    """
+
+    stages: "tuple[Stage, ...]"
+    spans: "tuple[Span, ...]"
+    opaque: bool = True
+    measures: bool = False
+    ends: tuple[float, float] | None = None
 
 
 def apply_filters(
@@ -74,6 +101,7 @@ def apply_filters(
     target: Depth,
     threads: int,
     rgbx: bool = False,
+    part: Part | None = None,
 ) -> Applied:
     """Filter one frame.
 
@@ -93,6 +121,8 @@ def apply_filters(
         Threads to use; the result does not depend on it.
     rgbx : bool
         Whether to return 8-bit colour as RGBX, four bytes per pixel, as Pillow stores it.
+    part : Part or None
+        The rows of the result to compute from a frame that holds some rows only; None: all from all.
 
     Returns
     -------
@@ -110,21 +140,14 @@ def apply_filters(
             frame, filters, uncropped, alpha=alpha, source=source, target=target, threads=threads
         )
         return replace(whole, pixels=_cut(whole.pixels, options.roi))
-    signed, span = _response_range(chain, source.white, biased=options.bias != 0)
-    gray = filters_luma(filters, options)
-    mapping = map_range(
-        options, signed=signed, span=span, out=target.dtype, raw=target.raw, white=target.white
-    )
+    run = _Run(chain, options, source, threads=threads, part=part)
+    signed, mapping = response_mapping(chain, options, source, target)
+    opacity = None
+    if alpha and not (part.opaque if part else is_opaque(frame, source.white)):
+        opacity = frame[:, :, -1:]
     color = frame[:, :, :-1] if alpha else frame
-    opacity = frame[:, :, -1:] if alpha else None
-    if opacity is not None and _is_opaque(opacity, source.white):
-        opacity = None
-    fill = options.border.value
-    if options.linear:
-        fill = float(to_linear(np.array([fill], np.float32), source.white, options.curve)[0])
-    run = _Run(chain, options, source, threads=threads, fill=fill)
     run.prepare(frame.shape)
-    luma = (LUMINANCE if options.linear else LUMA) if gray and color.shape[2] == 3 else None
+    luma = luma_weights(filters, options, color.shape[2])
     if options.linear:
         color = to_linear(color, source.white, options.curve)
     if opacity is None and not options.linear and mapping.direct:
@@ -133,12 +156,44 @@ def apply_filters(
         responses, opacity = run.in_float32(color, opacity, luma)
         if options.linear and not signed:
             responses = from_linear(responses, source.white, options.curve)
+        if part and part.measures:
+            ends = response_ends(responses, mapping)
+            return Applied(responses, alpha, tuple(run.plans), 0.0, signed, ends)
+        if part and part.ends:
+            mapping = replace(mapping, ends=part.ends)
         pixels, clipped = to_pixels(responses, mapping, target.dtype)
     share = clipped / max(1, pixels.size)
     if alpha:
         pixels = np.concatenate([pixels, _opacity_pixels(opacity, pixels, target)], axis=2)
     pixels = as_rgbx(pixels, threads=threads) if rgbx else np.ascontiguousarray(pixels)
     return Applied(pixels, alpha, tuple(run.plans), share, signed)
+
+
+def response_mapping(
+    chain: Sequence[Filter], options: Options, source: Depth, target: Depth
+) -> tuple[bool, Mapping]:
+    """Whether a chain's response is centred on zero, and how it becomes pixels."""
+    signed, span = _response_range(chain, source.white, biased=options.bias != 0)
+    return signed, map_range(
+        options, signed=signed, span=span, out=target.dtype, raw=target.raw, white=target.white
+    )
+
+
+def luma_weights(
+    filters: Sequence[Filter], options: Options, colors: int
+) -> tuple[float, float, float] | None:
+    """The weights that make gray of so many colours, if luma is filtered."""
+    if colors != 3 or not filters_luma(filters, options):
+        return None
+    return LUMINANCE if options.linear else LUMA
+
+
+def border_fill(options: Options, source: Depth) -> float:
+    """The value of a constant border, in linear light if that is filtered."""
+    fill = options.border.value
+    if not options.linear:
+        return fill
+    return float(to_linear(np.array([fill], np.float32), source.white, options.curve)[0])
 
 
 def filters_luma(filters: Sequence[Filter], options: Options) -> bool:
@@ -158,8 +213,9 @@ def _response_range(chain: Sequence[Filter], white: float, *, biased: bool) -> t
     return signed, span
 
 
-def _is_opaque(opacity: Pixels, white: float) -> bool:
-    return bool(np.min(opacity) >= white)
+def is_opaque(frame: Pixels, white: float) -> bool:
+    """Whether no pixel of a frame, whose last channel is opacity, is transparent."""
+    return bool(np.min(frame[..., -1]) >= white)
 
 
 def _opacity_pixels(opacity: Floats | None, pixels: Pixels, target: Depth) -> Pixels:
@@ -196,14 +252,22 @@ class _Run:
     """Runs one chain over one frame, and collects the plans that were used."""
 
     def __init__(
-        self, chain: list[Filter], options: Options, source: Depth, *, threads: int, fill: float
+        self, chain: list[Filter], options: Options, source: Depth, *, threads: int, part: Part | None
     ) -> None:
         self.chain = chain
         self.options = options
         self.source = source
         self.threads = threads
-        self.fill = fill
+        self.fill = border_fill(options, source)
         self.plans: list[Plan] = []
+        self.part = part
+        self.span: Span | None = None  # of the filter that runs
+
+    def filters(self) -> Iterator[tuple[int, Filter, bool]]:
+        """Number and filter, and whether it is the last, of all of the chain, as they run."""
+        for number, filter in enumerate(self.chain):
+            self.span = self.part.spans[number] if self.part else None
+            yield number, filter, number == len(self.chain) - 1
 
     def prepare(self, shape: tuple[int, ...]) -> None:
         """Compile all loops of the chain together, if it needs more than one."""
@@ -212,7 +276,8 @@ class _Run:
         loops: list[str] = []
         for number, filter in enumerate(self.chain):
             floats = number > 0 or self.source.dtype == np.float32
-            loops += filter.loops(filter.plan(self.geometry(shape, floats=floats)))
+            size = self.part.stages[number].result if self.part else shape
+            loops += filter.loops(filter.plan(self.geometry(size, floats=floats)))
         native.prepare(loops, processes=self.threads)
 
     def geometry(self, shape: tuple[int, ...], *, floats: bool) -> Geometry:
@@ -231,11 +296,8 @@ class _Run:
         """All filters on the colours; the last one writes the type of the result."""
         clipped = 0
         shown = _Store(target.dtype, rgbx, *mapping.folded())
-        for number, filter in enumerate(self.chain):
-            if number < len(self.chain) - 1:
-                color, _ = self.run_one(filter, color, luma)
-            else:
-                color, clipped = self.run_one(filter, color, luma, store=shown, last=True)
+        for _, filter, last in self.filters():
+            color, clipped = self.run_one(filter, color, luma, store=shown if last else _RAW, last=last)
             luma = None
         return color, clipped
 
@@ -244,8 +306,8 @@ class _Run:
     ) -> tuple[Floats, Floats | None]:
         """All filters, in float32: the last response, and opacity from 0 to 1 if there is any."""
         if opacity is None:
-            for number, filter in enumerate(self.chain):
-                color, _ = self.run_one(filter, color, luma, last=number == len(self.chain) - 1)
+            for _, filter, last in self.filters():
+                color, _ = self.run_one(filter, color, luma, last=last)
                 luma = None
             return np.asarray(color, np.float32), None
         from cnncli.filters.opacity import CoveredFrame
@@ -254,11 +316,11 @@ class _Run:
         values = np.asarray(color, np.float32)
         if luma:
             values = np.asarray(values @ np.array(luma, np.float32)[:, None], np.float32)
-        for number, filter in enumerate(self.chain):
+        for number, filter, last in self.filters():
             done = len(self.plans)
-            last = number == len(self.chain) - 1
             values, cover = CoveredFrame(self, values, cover, last).filtered(filter)
-            self.plans[done:] = [self.plan_of(filter, values.shape)]
+            shape = self.part.stages[number].result if self.part else values.shape
+            self.plans[done:] = [self.plan_of(filter, shape)]
         return values, cover
 
     def plan_of(self, filter: Filter, shape: tuple[int, ...]) -> Plan:
@@ -293,26 +355,23 @@ class _Run:
         store: _Store = _RAW,
     ) -> Surface:
         """The frame with its border, and memory for the filter's response."""
-        options = self.options
-        extent, anchor = footprint(filter, options)
+        options, span = self.options, self.span
         roi = options.roi if last else None
-        maps, counts = [], []
-        for axis, (size, name) in enumerate(((color.shape[1], "width"), (color.shape[0], "height"))):
-            line = Axis(size, extent[axis], anchor[axis])
-            dense = line.positions(options.mode)[1]
-            if dense < 1:
-                raise CnncliError(
-                    f"--mode valid: the kernel of {filter.name} has a {name} of {extent[axis]} pixels, "
-                    f"the image {size}; expected a kernel that lies inside the image",
-                    "Use --mode same, or a smaller kernel.",
-                )
-            whole = -(-dense // options.stride[axis])
-            window = _window(roi, axis, whole) if roi else None
+        maps, counts, rows = [], [], 0
+        for axis, size in enumerate((color.shape[1], span.height if span else color.shape[0])):
+            line, whole = axis_of(filter, options, axis, size)
+            window = window_of(roi, axis, whole) if roi else (0, whole)
+            below = 0
+            if axis == 1 and span:
+                rows, below = window[1], span.below
+                window = (window[0] + span.start, span.count)
             positions, count = line.input_map(
-                options.mode, options.border.mode, stride=options.stride[axis], window=window
+                options.mode, options.border.mode, stride=options.stride[axis], window=window, below=below
             )
             maps.append(positions)
             counts.append(count)
+        if span and span.first:
+            maps[1] = np.where(maps[1] < 0, maps[1], maps[1] - span.first)
         if not is_rgbx(color):
             color = np.ascontiguousarray(color)
         channels = 1 if luma else color.shape[2]
@@ -321,6 +380,7 @@ class _Run:
             out=_output_array((counts[1], counts[0], channels), store),
             xmap=maps[0],
             ymap=maps[1],
+            rows=rows if span else None,
             fill=self.fill,
             luma=luma,
             stride=options.stride,
@@ -351,18 +411,5 @@ class _Run:
 
 def _cut(pixels: Pixels, roi: tuple[int, int, int, int]) -> Pixels:
     """Crop a region of an image."""
-    (left, width), (top, height) = (_window(roi, axis, pixels.shape[1 - axis]) for axis in (0, 1))
+    (left, width), (top, height) = (window_of(roi, axis, pixels.shape[1 - axis]) for axis in (0, 1))
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
-
-
-def _window(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int, int]:
-    """The part of an axis that a region covers."""
-    first, count = roi[axis], roi[axis + 2]
-    if first < 0 or count < 1 or first + count > whole:
-        side = ("width", "height")[axis]
-        raise CnncliError(
-            f"--roi is {','.join(map(str, roi))}; expected X,Y,W,H inside the result, "
-            f"whose {side} is {whole}",
-            "Give a region of at least one pixel that lies inside.",
-        )
-    return first, count

@@ -150,7 +150,13 @@ class Axis:
         return 0, self.size - self.extent + 1
 
     def input_map(
-        self, mode: OutputMode, border: BorderMode, *, stride: int = 1, window: tuple[int, int] | None = None
+        self,
+        mode: OutputMode,
+        border: BorderMode,
+        *,
+        stride: int = 1,
+        window: tuple[int, int] | None = None,
+        below: int = 0,
     ) -> tuple[IndexMap, int]:
         """The index map of the padded input, and the number of outputs.
 
@@ -162,12 +168,14 @@ class Axis:
             Steps between outputs.
         window : (first, count) or None
             Restrict the outputs to these.
+        below : int
+            Positions that are added at the end, which no output's kernel covers.
         """
         start, dense = self.positions(mode)
         count = max(0, -(-dense // stride))
         first = 0
         if window is not None:
             first, count = window[0], min(window[1], count - window[0])
-        length = (count - 1) * stride + self.extent
+        length = (count - 1) * stride + self.extent + below
         positions = np.arange(length, dtype=np.intp) + (start + first * stride)
         return index_map(positions, self.size, border), count

@@ -165,16 +165,27 @@ def run_box(shape: tuple[int, ...], weight: float, surface: Surface, *, threads:
     return run_on_rgb(lambda rgb: _run_box(name, shape, weight, rgb, threads), surface, threads=threads)
 
 
-def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface, threads: int) -> int:
-    height, width = shape
+def box_rows(shape: tuple[int, ...], surface: Surface) -> int:
+    """Rows of an output that share running sums of floats; sums of bytes are exact wherever they begin."""
+    name = box_loop(shape, surface)
+    return int(_box_job(name, shape, surface).record["tile_height"][0]) if name == "box" else 1
+
+
+def _box_job(name: str, shape: tuple[int, ...], surface: Surface) -> TileJob:
     of_bytes = name != "box"
-    job = lay_out(
+    return lay_out(
         jobs.BOX,
         surface,
-        extent=(width, height),
+        extent=(shape[1], shape[0]),
         tile_rows=BOX_TILE_ROWS if of_bytes else TILE_ROWS,
         in_place=np.uint8 if of_bytes else None,
     )
+
+
+def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface, threads: int) -> int:
+    height, width = shape
+    of_bytes = name != "box"
+    job = _box_job(name, shape, surface)
     job.record["box_width"], job.record["box_height"] = width, height
     job.record["loaded_rows"] = job.loaded_rows
     job.record["scale"] *= np.float32(abs(weight) if surface.absolute else weight)  # |sum| comes first

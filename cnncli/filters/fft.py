@@ -7,15 +7,17 @@ windows whose largest magnitude is in the highest band are computed by a transfo
 values of that band, which no remaining window contains, are set to 0, and so on downwards.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import run_direct
-from cnncli.filters.model import Weights
+from cnncli.filters.model import Blocks, Weights
 from cnncli.filters.overflow import as_float32
-from cnncli.filters.transforms import fft_cost, run_tiles
+from cnncli.filters.transforms import fft_cost, grid_of, run_tiles
 from cnncli.records import replace
 
 Floats = NDArray[np.float32]
@@ -66,6 +68,16 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     return clipped
 
 
+def fft_blocks(kernel: tuple[int, int], surface: Surface) -> Blocks:
+    """The rows that `run_fft` transforms together, for a kernel of a shape (kh, kw)."""
+    rows, below = 1, 0
+    for channels in {min(surface.channels, MAX_CHANNELS), surface.channels % MAX_CHANNELS} - {0}:
+        grid = grid_of(kernel, replace(surface, out=surface.out[..., :channels]))
+        rows = math.lcm(rows, grid.tile[0] * grid.together)
+        below = max(below, grid.size[0] - kernel[0] - (grid.tile[0] - 1) * surface.stride[1])
+    return Blocks(rows, below)
+
+
 def _run_channel_groups(weights: Weights, surface: Surface, threads: int) -> int:
     """Convolve more channels than a transform supports, a few at a time."""
     clipped = 0
@@ -89,6 +101,7 @@ def part_of(surface: Surface, rows: slice, columns: slice, extent: tuple[int, ..
         out=surface.out[rows, columns],
         xmap=surface.xmap[first_x:last_x],
         ymap=surface.ymap[first_y:last_y],
+        rows=None,
     )
 
 

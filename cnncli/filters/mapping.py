@@ -27,6 +27,8 @@ class Mapping:
         Clip float output to 0 … limit; None: no clipping.
     pre_scale, pre_bias
         The user's scale and bias, applied to r before ``absolute`` and ``stretch``.
+    ends : (low, high) or None
+        What ``stretch`` maps to black and white; None: those of the responses that are mapped.
     """
 
     absolute: bool = False
@@ -36,6 +38,7 @@ class Mapping:
     limit: float | None = None
     pre_scale: float = 1.0
     pre_bias: float = 0.0
+    ends: tuple[float, float] | None = None
 
     @property
     def direct(self) -> bool:
@@ -107,16 +110,9 @@ def to_pixels(
     clipped : int
         Samples that were clipped by more than rounding.
     """
-    values = responses
-    if mapping.pre_scale != 1:
-        values *= np.float32(mapping.pre_scale)
-    if mapping.pre_bias:
-        values += np.float32(mapping.pre_bias)
-    if mapping.absolute:
-        np.abs(values, out=values)
+    values = _scaled(responses, mapping)
     if mapping.stretch:
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        low, high = mapping.ends or _ends(values) or (0.0, 0.0)
         values -= np.float32(low)
         values *= np.float32(mapping.scale / (high - low) if high > low else 0.0)
     else:
@@ -133,3 +129,24 @@ def to_pixels(
     np.rint(values, out=values)
     np.clip(values, 0, white, out=values)
     return values.astype(out), clipped
+
+
+def response_ends(responses: NDArray[np.float32], mapping: Mapping) -> tuple[float, float] | None:
+    """The smallest and the largest finite response, which are overwritten, as ``stretch`` takes them."""
+    return _ends(_scaled(responses, mapping))
+
+
+def _scaled(responses: NDArray[np.float32], mapping: Mapping) -> NDArray[np.float32]:
+    """Responses, which are overwritten, with the user's scale and bias, and their magnitudes."""
+    if mapping.pre_scale != 1:
+        responses *= np.float32(mapping.pre_scale)
+    if mapping.pre_bias:
+        responses += np.float32(mapping.pre_bias)
+    if mapping.absolute:
+        np.abs(responses, out=responses)
+    return responses
+
+
+def _ends(values: NDArray[np.float32]) -> tuple[float, float] | None:
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None

@@ -47,6 +47,23 @@ class Geometry:
 TYPICAL = Geometry()
 
 
+@record
+class Blocks:
+    """Rows of a result that are computed together, so that their bits depend on where a block begins.
+
+    Attributes
+    ----------
+    rows : int
+        A part of a result has the bits of the whole if it begins at a multiple of this and ends at one, or
+        at the end.
+    below : int
+        Padded rows of the source that are read beyond those of the part's windows, where there are any.
+    """
+
+    rows: int = 1
+    below: int = 0
+
+
 @record(eq=False)
 class Plan:
     """A method of computing a filter: the cheapest of several with the same result.
@@ -161,9 +178,19 @@ class Filter:
         return self.reach
 
     @property
+    def why_whole(self) -> str:
+        """Why rows of a picture cannot be filtered without all others, behind its name; empty: they can."""
+        return "decides by pixels far away" if self.from_whole else ""
+
+    @property
     def is_angle(self) -> bool:
         """Whether responses are directions, in radians."""
         return False
+
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether transparent pixels take the colours around them, from as far as need be."""
+        return type(self).with_opacity is Filter.with_opacity
 
     @property
     def homogeneous(self) -> bool:
@@ -197,6 +224,18 @@ class Filter:
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """The native functions that a plan runs, if known in advance."""
         return ()
+
+    def blocks(self, placed: PlacedKernels, plan: Plan, surface: "Surface", *, dilation: int) -> Blocks:
+        """The rows of a whole result that are computed together.
+
+        Parameters
+        ----------
+        placed, plan, dilation
+            As for `run`.
+        surface : Surface
+            Of the whole result; only shapes and types are read.
+        """
+        return Blocks()
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: "Surface", *, dilation: int, threads: int

@@ -118,7 +118,7 @@ class CoveredFrame:
         largest = _largest(run, filter, self.cover, last=last)
         responses = []
         for weights in kernels:
-            kernel = filter if isinstance(filter, Linear) else _kernel(filter, weights)
+            kernel = filter if isinstance(filter, Linear) else as_linear(filter, weights)
             (placed_kernels,) = place_kernels(kernel, run.options).kernels
             seen, _ = run.run_one(kernel, product, None, last=last)
             covered, _ = run.run_one(kernel, self.cover, None, last=last, white=1.0)
@@ -158,7 +158,8 @@ def _largest(run: FilterRunner, filter: Filter, cover: Floats, *, last: bool) ->
     for axis, extent in enumerate(place_kernels(filter, run.options).kernels[0].shape):
         whole = _running_maximum(whole, extent, step, axis)
     across, down = surface.stride
-    return np.asarray(whole[::down, ::across], np.float32)
+    height, width = surface.out.shape[:2]
+    return np.asarray(whole[::down, ::across][:height, :width], np.float32)
 
 
 def _running_maximum(values: Floats, cells: int, step: int, axis: int) -> Floats:
@@ -173,7 +174,7 @@ def _running_maximum(values: Floats, cells: int, step: int, axis: int) -> Floats
     return np.moveaxis(values[:length], 0, axis)
 
 
-def _kernel(filter: Filter, weights: Weights) -> Linear:
+def as_linear(filter: Filter, weights: Weights) -> Linear:
     """One of a filter's kernels as a linear filter."""
     return Linear(name=filter.name, spec=filter.spec, weights=weights)
 

@@ -3,7 +3,9 @@
 import numpy as np
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.model import Filter, Geometry, Plan
+from cnncli.errors import CnncliError
+from cnncli.filters.borders import Axis
+from cnncli.filters.model import Blocks, Filter, Geometry, Plan
 from cnncli.filters.options import Options, place_kernels
 
 
@@ -18,6 +20,48 @@ def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[
     return ((kw - 1) * step + 1, (kh - 1) * step + 1), (placed.anchor[0] * step, placed.anchor[1] * step)
 
 
+def axis_of(filter: Filter, options: Options, axis: int, size: int) -> tuple[Axis, int]:
+    """The filter along an axis (0: x, 1: y) of a picture, and the size of its whole result.
+
+    Raises
+    ------
+    CnncliError
+        Where ``--mode valid`` leaves nothing.
+    """
+    extent, anchor = footprint(filter, options)
+    line = Axis(size, extent[axis], anchor[axis])
+    dense = line.positions(options.mode)[1]
+    if dense < 1:
+        raise CnncliError(
+            f"--mode valid: the kernel of {filter.name} has a {('width', 'height')[axis]} of {extent[axis]} "
+            f"pixels, the image {size}; expected a kernel that lies inside the image",
+            "Use --mode same, or a smaller kernel.",
+        )
+    return line, -(-dense // options.stride[axis])
+
+
+def window_of(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int, int]:
+    """The part of an axis that a region covers."""
+    first, count = roi[axis], roi[axis + 2]
+    if first < 0 or count < 1 or first + count > whole:
+        side = ("width", "height")[axis]
+        raise CnncliError(
+            f"--roi is {','.join(map(str, roi))}; expected X,Y,W,H inside the result, "
+            f"whose {side} is {whole}",
+            "Give a region of at least one pixel that lies inside.",
+        )
+    return first, count
+
+
+def blocks_of(filter: Filter, surface: Surface, options: Options) -> Blocks:
+    """The rows of a whole result that `run_filter` computes together."""
+    placed = place_kernels(filter, options)
+    floats = surface.src.dtype == np.float32
+    geometry = Geometry(options.dilation, options.stride, surface.out.shape[:2], floats)
+    plan = filter.plan(geometry, placed.kernels)
+    return filter.blocks(placed, plan, surface, dilation=options.dilation)
+
+
 def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: int) -> tuple[Plan, int]:
     """Run one filter over a surface by the cheapest plan.
 
@@ -30,8 +74,8 @@ def run_filter(filter: Filter, surface: Surface, options: Options, *, threads: i
     """
     placed = place_kernels(filter, options)
     floats = surface.src.dtype == np.float32
-    geometry = Geometry(options.dilation, options.stride, surface.out.shape[:2], floats)
-    plan = filter.plan(geometry, placed.kernels)
+    shape = (surface.whole_rows, surface.out.shape[1])
+    plan = filter.plan(Geometry(options.dilation, options.stride, shape, floats), placed.kernels)
 
     def run(surface: Surface) -> tuple[Plan, int]:
         return filter.run(placed, plan, surface, dilation=options.dilation, threads=threads)

@@ -14,6 +14,7 @@ from cnncli.core import jobs
 from cnncli.core.native import processor, run
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
+from cnncli.records import record
 
 _MIN_SIDE = 16  # rows or columns of a tile: radix-4 passes at both ends, in vectors of up to 16
 _MAX_SIDE = 1024  # unless the kernel needs more
@@ -53,29 +54,59 @@ def run_tiles(
     left_out : list of (rows, columns)
         Parts of the output that were not written: skipped tiles, and those not finite.
     """
-    kh, kw = weights.shape
-    height, width, channels = surface.out.shape
-    stride_x, stride_y = surface.stride
-    size = _tile_size((kh, kw), ((height - 1) * stride_y + 1, (width - 1) * stride_x + 1), channels)
-    spectrum = _spectrum(weights, size)
-    rows, columns = size
-    tile = (
-        _even_part(height, (rows - kh) // stride_y + 1, 1),
-        _even_part(width, (columns - kw) // stride_x + 1, _MULTIPLE),
-    )
-    job, scratch_bytes = _describe(surface, (kw, kh), size, tile)
+    grid = grid_of(weights.shape, surface)
+    job, scratch_bytes = _describe(surface, weights.shape, grid)
     job.record["kernel_sum"] = weights.sum()
-    job.point("spectrum", spectrum)
+    job.point("spectrum", _spectrum(weights, grid.size))
     tile_count = int(job.record["tile_count"][0])
     left_out = np.zeros(tile_count, np.uint8)
     job.point("left_out", left_out)
     if checks:
-        _set_checks(job, weights, size)
+        _set_checks(job, weights, grid.size)
     items = -(-tile_count // int(job.record["group"][0]))
     scratches = run("fft", job.record, items, threads=threads, scratch_bytes=scratch_bytes)
     clipped = sum(int(scratch[:8].view(np.int64)[0]) for scratch in scratches)
-    tiles_x = -(-width // tile[1])
-    return clipped, _joined_parts(left_out.reshape(-1, tiles_x), tile, (height, width))
+    return clipped, _joined_parts(left_out.reshape(-1, grid.across), grid, surface.out.shape[:2])
+
+
+@record
+class Grid:
+    """The tiles of an output.
+
+    Attributes
+    ----------
+    size, tile : (rows, columns)
+        Loaded and stored by a tile.
+    across : int
+        Tiles side by side.
+    group : int
+        Tiles processed together.
+    """
+
+    size: tuple[int, int]
+    tile: tuple[int, int]
+    across: int
+    group: int
+
+    @property
+    def together(self) -> int:
+        """Rows of tiles until groups begin at the left again."""
+        return 2 if self.group == 2 and self.across % 2 else 1
+
+
+def grid_of(kernel: tuple[int, ...], surface: Surface) -> Grid:
+    """The tiles of a surface's whole output, for a kernel of a shape (kh, kw)."""
+    kh, kw = kernel
+    height, width, channels = surface.whole_rows, *surface.out.shape[1:]
+    stride_x, stride_y = surface.stride
+    size = _tile_size((kh, kw), ((height - 1) * stride_y + 1, (width - 1) * stride_x + 1), channels)
+    tile = (
+        _even_part(height, (size[0] - kh) // stride_y + 1, 1),
+        _even_part(width, (size[1] - kw) // stride_x + 1, _MULTIPLE),
+    )
+    across = -(-width // tile[1])
+    group = 2 if channels % 2 and across * -(-height // tile[0]) > 1 else 1
+    return Grid(size, tile, across, group)
 
 
 def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
@@ -95,15 +126,16 @@ def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
 
 
 def _joined_parts(
-    left_out: NDArray[np.uint8], tile: tuple[int, int], shape: tuple[int, int]
+    left_out: NDArray[np.uint8], grid: Grid, shape: tuple[int, ...]
 ) -> list[tuple[slice, slice]]:
-    """Rows and columns of skipped tiles: neighbours in a row joined, and then equal rows."""
+    """Rows and columns of skipped tiles: neighbours in a row joined, and then equal rows of a block."""
+    tile = grid.tile
     parts: dict[tuple[int, int], list[list[int]]] = {}
     for number, row in enumerate(left_out):
         edges = np.flatnonzero(np.diff(row, prepend=0, append=0))
         for start, end in edges.reshape(-1, 2).tolist():
             runs = parts.setdefault((start, end), [])
-            if runs and runs[-1][1] == number:
+            if runs and runs[-1][1] == number and number % grid.together:
                 runs[-1][1] = number + 1
             else:
                 runs.append([number, number + 1])
@@ -174,16 +206,13 @@ def _even_part(length: int, most: int, multiple: int) -> int:
     return rounded if rounded <= most else part
 
 
-def _describe(
-    surface: Surface, extent: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
-) -> tuple[TileJob, int]:
-    """The job for tiles of ``size`` loaded and ``tile`` stored rows and columns, and its scratch bytes."""
-    rows, columns = size
-    tile_height, tile_width = tile
-    height, width, channels = surface.out.shape
-    job = lay_out(jobs.FFT, surface, extent=extent)
-    tiles_x, tile_count = -(-width // tile_width), -(-width // tile_width) * -(-height // tile_height)
-    group = 2 if channels % 2 and tile_count > 1 else 1
+def _describe(surface: Surface, kernel: tuple[int, ...], grid: Grid) -> tuple[TileJob, int]:
+    """The job for a kernel of a shape (kh, kw), and its scratch bytes."""
+    rows, columns = grid.size
+    tile_height, tile_width = grid.tile
+    channels, group = surface.channels, grid.group
+    job = lay_out(jobs.FFT, surface, extent=(kernel[1], kernel[0]))
+    tile_count = grid.across * -(-surface.out.shape[0] // tile_height)
     pairs = (group * channels + 1) // 2
     lanes = processor()[3].lanes
     row_bytes, strip_bytes = 4 * columns + _SLACK, rows * 8 * lanes + _STRIP_SLACK
@@ -194,7 +223,7 @@ def _describe(
     pair_bytes = columns // lanes * strip_bytes
     peaks_at = strips_at + pairs * pair_bytes
     numbers = {
-        "tiles_x": tiles_x,
+        "tiles_x": grid.across,
         "tile_width": tile_width,
         "tile_height": tile_height,
         "rows": rows,
@@ -228,7 +257,7 @@ def _spectrum(weights: Weights, size: tuple[int, int]) -> NDArray[np.float32]:
     kh, kw = weights.shape
     kernel = (weights / (rows * columns)).astype(np.float32)[:, :, None]
     surface = Surface(src=kernel, out=np.zeros((1, 1, 1), np.float32), xmap=np.arange(kw), ymap=np.arange(kh))
-    job, scratch_bytes = _describe(surface, (kw, kh), size, (1, 1))
+    job, scratch_bytes = _describe(surface, (kh, kw), Grid(size, (1, 1), 1, 1))
     spectrum = np.empty(2 * rows * columns, np.float32)
     job.record["prepares"] = 1
     job.point("spectrum", spectrum)

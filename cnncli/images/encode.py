@@ -6,6 +6,7 @@ import io
 import math
 import os
 import struct
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from cnncli.errors import CnncliError
 from cnncli.images.formats import FORMATS, SUFFIXES, WriteSupport
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
+from cnncli.images.row_source import blank
 from cnncli.records import replace
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ _MOST_PLAYS = {"GIF": 65_536, "WEBP": 65_535}
 KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that hold any number of channels.
 KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
+#: Formats that are written while their rows are made.
+BAND_FORMATS = frozenset({"NPY", "PPM", "PGM", "PBM", "PAM"})
 #: Fewest pixels of a JPEG that is encoded in strips; below, one thread ends before others have started.
 LEAST_PIXELS = 1 << 21
 
@@ -112,13 +116,64 @@ def encode_with_losses(
     _check_support(picture, format, support)
     if picture.alpha and not support.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
-    lost: list[str] = []
-    if not picture.metadata.is_empty:
-        from cnncli.images.metadata_fitting import fitted_metadata
-
-        metadata, lost = fitted_metadata(picture, format)
-        picture = replace(picture, metadata=metadata)
+    picture, lost = _with_fitting_metadata(picture, format)
     return _encoded(picture, format, quality=quality, compress=compress, threads=threads), lost
+
+
+def _with_fitting_metadata(picture: Picture, format: str) -> tuple[Picture, list[str]]:
+    """An image with the metadata that a format keeps, and names of what it does not."""
+    if picture.metadata.is_empty:
+        return picture, []
+    from cnncli.images.metadata_fitting import fitted_metadata
+
+    metadata, lost = fitted_metadata(picture, format)
+    return replace(picture, metadata=metadata), lost
+
+
+def encode_bands(
+    picture: Picture, format: str, bands: Iterable[Pixels], *, compress: bool = False, threads: int = 1
+) -> tuple[Iterator[bytes | memoryview], list[str]]:
+    """Encode an image of one frame whose pixels come in bands of rows; see `BAND_FORMATS`.
+
+    Parameters
+    ----------
+    picture : Picture
+        Its frame has shape and type of the whole, and no pixels.
+    format, compress, threads
+        As for `encode_with_losses`.
+    bands : iterable of ndarray
+        Rows from the top to the bottom; read as the file is written.
+
+    Returns
+    -------
+    pieces, lost
+        Of the file, which is the same as of all rows at once; and as from `encode_with_losses`.
+
+    Raises
+    ------
+    CnncliError
+        As `encode_with_losses`.
+    """
+    _check_support(picture, format, FORMATS[format])
+    if picture.alpha and not FORMATS[format].alpha:
+        height, width, channels = picture.frames[0].shape
+        picture = replace(picture, frames=(blank((height, width, channels - 1), picture.dtype),), alpha=False)
+        bands = map(on_white, bands)
+    picture, lost = _with_fitting_metadata(picture, format)
+    return _pieces(picture, format, bands, compress=compress, threads=threads), lost
+
+
+def _pieces(
+    picture: Picture, format: str, bands: Iterable[Pixels], *, compress: bool, threads: int
+) -> Iterator[bytes | memoryview]:
+    """The pieces of a file of one frame."""
+    if format == "NPY":
+        from cnncli.images.npy import npy_pieces
+
+        return npy_pieces(picture, bands)
+    from cnncli.images.pnm import pnm_pieces
+
+    return pnm_pieces(picture.frames[0].shape, picture.dtype, format, bands)
 
 
 def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bool, threads: int) -> bytes:
@@ -132,9 +187,7 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
 
         return encode_tiff(picture, compress=compress)
     if format == "NPY":
-        from cnncli.images.npy import encode_npy
-
-        return encode_npy(picture.frames[0])
+        return b"".join(_pieces(picture, format, picture.frames, compress=compress, threads=threads))
     if format == "GIF":
         from cnncli.images.gif_write import encode_gif
 

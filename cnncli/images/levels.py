@@ -289,14 +289,35 @@ def picture_white(picture: Picture) -> float:
     array = picture.format == "NPY"
     extents = []
     for frame in picture.frames:
-        shades = frame if array or not picture.alpha else frame[..., :-1]
         if picture.alpha and not array and float(frame[..., -1].max()) <= 1:
             return 1.0  # opacity shows the scale
+        shades = _shades(picture, frame)
         largest = float(np.max(np.abs(shades), initial=0.0, where=np.isfinite(shades)))
         if largest > 1:
             finite = shades[np.isfinite(shades)]
             extents.append(value_range_of(finite, highlights=not array))
     return float_white(combined_range(extents)) if extents else 1.0
+
+
+def white_of_bands(picture: Picture, bands: Iterable[Pixels]) -> float:
+    """`picture_white` of a picture of one frame of floats, given band by band."""
+    array = picture.format == "NPY"
+    within_one, extents = picture.alpha and not array, []
+    for rows in bands:
+        within_one = within_one and float(rows[..., -1].max()) <= 1
+        shades = _shades(picture, rows)
+        finite = shades[np.isfinite(shades)]
+        if finite.size:
+            extents.append(value_range_of(finite, highlights=not array))
+    if within_one or not extents:
+        return 1.0
+    whole = combined_range(extents)
+    return float_white(whole) if max(-whole.low, whole.high) > 1 else 1.0
+
+
+def _shades(picture: Picture, frame: Pixels) -> Pixels:
+    """What of a frame is looked at for its white: an array's channels may all be measurements."""
+    return frame if picture.format == "NPY" or not picture.alpha else frame[..., :-1]
 
 
 def to_bytes(shades: Pixels, scale: Scale) -> NDArray[np.uint8]:

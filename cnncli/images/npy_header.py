@@ -95,17 +95,22 @@ def read_array(stream: IO[bytes] | io.BufferedIOBase) -> NDArray[np.generic]:
     header = read_header(stream)
     data = _read(stream, header.nbytes)
     if len(data) < header.nbytes:
-        raise CnncliError(
-            f"it is truncated: {len(data):,} bytes of numbers where shape {header.shape} of {header.dtype} "
-            f"needs {header.nbytes:,}",
-            "Save it again with numpy.save, or copy it again.",
-        )
+        raise truncated(len(data), header)
     flat = np.frombuffer(data, header.dtype) if data else np.empty(0, header.dtype)
     if header.dtype.kind == "U" and data:
         letters = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
         if (largest := int(letters.max())) > _LAST_LETTER:
             raise _damaged(f"its text holds the letter {largest:#x}; expected at most {_LAST_LETTER:#x}")
     return flat.reshape(header.shape, order="F" if header.by_column else "C")
+
+
+def truncated(there: int, header: Header) -> CnncliError:
+    """The error for a file with too few bytes of numbers."""
+    return CnncliError(
+        f"it is truncated: {there:,} bytes of numbers where shape {header.shape} of {header.dtype} "
+        f"needs {header.nbytes:,}",
+        "Save it again with numpy.save, or copy it again.",
+    )
 
 
 def _read(stream: IO[bytes] | io.BufferedIOBase, count: int) -> bytes | bytearray:

@@ -137,5 +137,5 @@ def read_pnm(data: bytes, max_pixels: int, *, first: bool) -> Picture:
         decoded.append((pixels, header.alpha))
         at = None if first else pnm.following(data, end)
     frames, alpha = unified(decoded)
-    format = "PFM" if frames[0].dtype == np.float32 else "PAM" if alpha else "PPM"
-    return Picture(frames, alpha, format, notes=() if first else pnm.remarks(data, end))
+    notes = () if first else pnm.remarks(data, end)
+    return Picture(frames, alpha, pnm.format_of(frames[0], alpha=alpha), notes=notes)

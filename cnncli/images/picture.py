@@ -156,6 +156,25 @@ class Picture:
         return bool(self.durations)
 
 
+@record
+class Facts:
+    """What depends on all pixels of a picture.
+
+    Attributes
+    ----------
+    white : float
+        As ``picture_white``.
+    opaque : bool
+        Whether no pixel is transparent.
+    top : float
+        The largest value but opacity; 0 where nothing is to be known of it.
+    """
+
+    white: float
+    opaque: bool
+    top: float
+
+
 def with_depth(pixels: Pixels, bits: int) -> Pixels:
     """Convert the depth of pixels: full scale stays full scale, values are rounded to the nearest.
 

@@ -4,12 +4,17 @@ Pillow reads only the first image, reduces PPM of more than 8 bits, and supports
 Source: the netpbm manual pages pbm(5), pgm(5), ppm(5), pam(5), and Paul Debevec's description of PFM.
 """
 
+import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.picture import Pixels
+from cnncli.images.limits import check_size
+from cnncli.images.picture import Picture, Pixels
+from cnncli.images.row_source import RowSource, blank, read_numbers
 from cnncli.images.trailing_bytes import trailing_notes
 from cnncli.records import record
 
@@ -177,16 +182,61 @@ def decode(data: bytes, header: Header) -> tuple[Pixels, int]:
     end = end_of(data, header)
     if end > len(data):
         raise _truncated(f"{len(data) - header.start} bytes", end - header.start)
-    raw = memoryview(data)[header.start : end]
-    if header.kind == b"4":
-        rows = np.frombuffer(raw, np.uint8).reshape(header.height, -1)
-        bits = np.unpackbits(rows, axis=1, count=header.width)
-        return (1 - bits).reshape(shape) * np.uint8(255), end
+    dtype = _stored_type(header)
+    raw = np.frombuffer(memoryview(data)[header.start : end], dtype)
+    return _decoded(raw.reshape(header.height, -1), header), end
+
+
+def _stored_type(header: Header) -> np.dtype[Any]:
+    """The type of the numbers of a binary image; bytes of eight pixels for PBM."""
     if header.kind in b"fF":
-        samples = np.frombuffer(raw, "<f4" if header.largest < 0 else ">f4").astype(np.float32)
-        return np.ascontiguousarray(samples.reshape(shape)[::-1]), end
-    values = np.frombuffer(raw, ">u2" if header.largest > 255 else np.uint8)
-    return _scaled(values, header).reshape(shape), end
+        return np.dtype("<f4" if header.largest < 0 else ">f4")
+    return np.dtype(">u2" if header.largest > 255 else np.uint8)
+
+
+def _decoded(raw: Pixels, header: Header) -> Pixels:
+    """Stored rows of a binary image, in the order in which they are stored, as pixels (n, W, C)."""
+    shape = (len(raw), header.width, header.channels)
+    if header.kind == b"4":
+        bits = np.unpackbits(raw, axis=1, count=header.width)
+        return (1 - bits).reshape(shape) * np.uint8(255)
+    if header.kind in b"fF":  # from the bottom to the top
+        return np.ascontiguousarray(raw.astype(np.float32).reshape(shape)[::-1])
+    return _scaled(raw, header).reshape(shape)
+
+
+def pnm_rows(stream: IO[bytes], max_pixels: int) -> RowSource | str:
+    """The rows of a PNM file; a reason where they cannot be read without all others."""
+    header = read_header(stream.read(_HEADER_BYTES + 1))
+    size = (header.width, header.height)
+    check_size((*size, 1), max_pixels)
+    if header.kind in b"123":
+        return "its numbers are written as text"
+    row, kind = _row_bytes(header), _stored_type(header)
+    end, length = header.start + row * header.height, stream.seek(0, os.SEEK_END)
+    if end > length:
+        raise _truncated(f"{length - header.start} bytes", end - header.start)
+    stream.seek(end)
+    rest = stream.read(_PIECE)
+    if following(rest, 0) is not None:
+        return "it holds several images"
+    notes = trailing_notes(length - end, rest[:_HEADER_BYTES]) if rest.strip() else ()
+
+    def fill(out: Pixels, first: int) -> None:
+        at = header.height - first - len(out) if header.kind in b"fF" else first
+        stream.seek(header.start + at * row)
+        out[:] = _decoded(read_numbers(stream, (len(out), row // kind.itemsize), kind), header)
+
+    shape = (header.height, header.width, header.channels)
+    pixels = blank(shape, _decoded(np.zeros((0, row // kind.itemsize), kind), header).dtype)
+    return RowSource(
+        Picture((pixels,), header.alpha, format_of(pixels, alpha=header.alpha), notes=notes), fill
+    )
+
+
+def format_of(pixels: Pixels, *, alpha: bool) -> str:
+    """The format that holds an image: PFM, PAM or PPM."""
+    return "PFM" if pixels.dtype == np.float32 else "PAM" if alpha else "PPM"
 
 
 def _scaled(values: Pixels, header: Header) -> Pixels:
@@ -276,22 +326,45 @@ def encode_pnm(pixels: Pixels, format: str) -> bytes:
     CnncliError
         Where PBM would have to hold anything but black and white.
     """
-    height, width, channels = pixels.shape
+    return b"".join(pnm_pieces(pixels.shape, pixels.dtype, format, [pixels]))
+
+
+def pnm_pieces(
+    shape: tuple[int, ...], dtype: np.dtype[Any], format: str, bands: Iterable[Pixels]
+) -> Iterator[bytes | memoryview]:
+    """As `encode_pnm`, of bands of rows; PFM, which begins with the last row, takes one band only."""
+    height, width, channels = shape
     if format == "PFM":
-        head = f"{'PF' if channels == 3 else 'Pf'}\n{width} {height}\n-1.0\n"
-        return head.encode() + pixels[::-1].astype("<f4").tobytes()
+        yield f"{'PF' if channels == 3 else 'Pf'}\n{width} {height}\n-1.0\n".encode()
+        for pixels in bands:
+            yield pixels[::-1].astype("<f4").tobytes()
+        return
     if format == "PBM":
-        if not np.isin(pixels, (0, 255)).all():
-            raise CnncliError(
-                "a .pbm holds only black and white; this image has other grays",
-                "Write a .pgm or .png.",
-            )
-        return f"P4\n{width} {height}\n".encode() + np.packbits(pixels[..., 0] == 0, axis=1).tobytes()
-    largest = np.iinfo(pixels.dtype).max
+        yield f"P4\n{width} {height}\n".encode()
+        for pixels in bands:
+            yield np.packbits(_bits(pixels), axis=1).tobytes()
+        return
+    yield _head(shape, np.iinfo(dtype).max, format)
+    for pixels in bands:
+        ordered = pixels.astype(pixels.dtype.newbyteorder(">"), order="C", copy=False)
+        yield ordered.view(np.uint8).data.cast("B")
+
+
+def _head(shape: tuple[int, ...], largest: int, format: str) -> bytes:
+    """The header of PGM, PPM or PAM."""
+    height, width, channels = shape
     if format == "PAM":
         words = ("GRAYSCALE", "GRAYSCALE_ALPHA", "RGB", "RGB_ALPHA")[channels - 1]
         size = f"WIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL {largest}\n"
-        head = f"P7\n{size}TUPLTYPE {words}\nENDHDR\n"
-        return head.encode() + pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()
-    head = f"{'P6' if channels == 3 else 'P5'}\n{width} {height}\n{largest}\n"
-    return head.encode() + pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()
+        return f"P7\n{size}TUPLTYPE {words}\nENDHDR\n".encode()
+    return f"{'P6' if channels == 3 else 'P5'}\n{width} {height}\n{largest}\n".encode()
+
+
+def _bits(pixels: Pixels) -> Pixels:
+    """Rows of 1 for black and 0 for white."""
+    if not np.isin(pixels, (0, 255)).all():
+        raise CnncliError(
+            "a .pbm holds only black and white; this image has other grays",
+            "Write a .pgm or .png.",
+        )
+    return np.asarray(pixels[..., 0] == 0)

@@ -72,9 +72,9 @@ def read_picture(
     label = _label(source, name)
     if max_pixels is None:
         max_pixels = decoding_limits.max_pixels()
-    with _naming_errors(label), _opened(source) as stream:
-        prefix = _prefix(stream)
-        format, plugin = _identified(stream, prefix, label)
+    with naming_errors(label), _opened(source) as stream:
+        prefix = first_part(stream)
+        format, plugin = identified(stream, prefix, label)
         picture = _read(stream, (format, plugin), prefix, _ReadOptions(max_pixels, first))
         if not bands and picture.channels - picture.alpha not in (1, 3):
             raise CnncliError(
@@ -137,9 +137,9 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
         Where it cannot be read or is not an image.
     """
     label = _label(source, name)
-    with _naming_errors(label), _opened(source) as stream:
-        prefix = _prefix(stream)
-        format, plugin = _identified(stream, prefix, label)
+    with naming_errors(label), _opened(source) as stream:
+        prefix = first_part(stream)
+        format, plugin = identified(stream, prefix, label)
         if format == "NPY":
             from cnncli.images import npy
 
@@ -183,8 +183,8 @@ def read_indices(path: Path) -> NDArray[np.integer]:
         Where it cannot be read, or has colours instead of numbers.
     """
     label = shown(path)
-    with _naming_errors(label), _opened(path) as stream:
-        format, plugin = _identified(stream, _prefix(stream), label)
+    with naming_errors(label), _opened(path) as stream:
+        format, plugin = identified(stream, first_part(stream), label)
         image = open_image(stream, plugin, format) if format == "PNG" else None
         if image is None or not (image.mode in ("P", "L", "1") or image.mode.startswith("I;16")):
             raise CnncliError(
@@ -222,8 +222,8 @@ def _buffered(stream: IO[bytes]) -> io.BufferedIOBase:
 
 
 @contextlib.contextmanager
-def _naming_errors(label: str) -> Iterator[None]:
-    """Turn exceptions into errors that name the file."""
+def naming_errors(label: str) -> Iterator[None]:
+    """Turn exceptions in reading a file into errors that name it."""
     try:
         yield
     except CnncliError as error:
@@ -264,13 +264,14 @@ def _damaged(label: str, error: BaseException) -> CnncliError:
     )
 
 
-def _prefix(stream: IO[bytes]) -> bytes:
+def first_part(stream: IO[bytes]) -> bytes:
+    """The beginning of a file, long enough for its format to be seen."""
     prefix = stream.read(_PREFIX)
     stream.seek(0)
     return prefix
 
 
-def _identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]:
+def identified(stream: IO[bytes], prefix: bytes, label: str) -> tuple[str, str]:
     """Identify the format and Pillow's plugin for it."""
     if not prefix:
         raise CnncliError(f"{label} is empty; expected an image", "Check how the file was made.")

@@ -17,6 +17,7 @@ from cnncli.filters.execute import (
 from cnncli.filters.model import (
     SHARED_TAP,
     TYPICAL,
+    Blocks,
     Combined,
     Floats,
     Geometry,
@@ -87,6 +88,15 @@ class Bank(Combined):
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """One for all banks, or the transform."""
         return ("fft",) if plan.way == "bank-fft" else ("responses",)
+
+    def blocks(self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int) -> Blocks:
+        """Tiles of transforms."""
+        if plan.way != "bank-fft":
+            return Blocks()
+        from cnncli.filters.fft import fft_blocks
+
+        kh, kw = placed.kernels[0].shape
+        return fft_blocks(((kh - 1) * dilation + 1, (kw - 1) * dilation + 1), surface)
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int

@@ -40,6 +40,13 @@ class Bilateral(Windowed):
 
     weighs_colors = True
 
+    @property
+    def why_whole(self) -> str:
+        """A grid has an axis for the colours of the whole picture."""
+        from cnncli.filters.bilateral_grid import large_window
+
+        return "with so large a window sorts all of its colours" if large_window(self) else ""
+
     def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
         """``bilateral``: exact, unless the pixels allow a grid."""
         return Plan("bilateral", f"{self.size} x {self.size}")

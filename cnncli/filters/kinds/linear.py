@@ -7,11 +7,12 @@ import numpy as np
 
 from cnncli.core.native import processor
 from cnncli.core.tiling import Surface
-from cnncli.filters.execute import run_box, run_direct, run_separable
+from cnncli.filters.execute import box_rows, run_box, run_direct, run_separable
 from cnncli.filters.model import (
     LONE_TAP,
     SHARED_TAP,
     TYPICAL,
+    Blocks,
     Filter,
     Floats,
     Geometry,
@@ -72,6 +73,17 @@ class Linear(Filter):
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """The method is the function."""
         return (plan.way,)
+
+    def blocks(self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int) -> Blocks:
+        """Tiles of running sums and of transforms."""
+        kh, kw = placed.kernels[0].shape
+        if plan.way == "box":
+            return Blocks(box_rows((kh, kw), surface))
+        if plan.way == "fft":
+            from cnncli.filters.fft import fft_blocks
+
+            return fft_blocks(((kh - 1) * dilation + 1, (kw - 1) * dilation + 1), surface)
+        return Blocks()
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int

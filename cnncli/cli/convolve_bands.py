@@ -1,0 +1,148 @@
+"""``cnncli convolve`` of a large picture: read, filtered and written in bands of rows."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from cnncli.cli.batch import Outcome
+from cnncli.cli.exit_codes import UsageError
+from cnncli.cli.metadata_notes import notes_on_losses
+from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.outputs import Job
+from cnncli.cli.result_form import (
+    called,
+    gray_notes,
+    has_bands,
+    input_notes,
+    make_folder,
+    reported,
+    result_depths,
+    result_format,
+    result_gain,
+    result_picture,
+    settled_options,
+)
+from cnncli.cli.streams import write_stdout
+from cnncli.cli.task import Task
+from cnncli.core.heap import keep_freed_memory
+from cnncli.errors import CnncliError
+from cnncli.files.atomic import write_atomic
+from cnncli.filters.apply import Applied
+from cnncli.filters.bands import BandedFilters
+from cnncli.images.encode import BAND_FORMATS, check_frames, encode_bands
+from cnncli.images.large import LargePicture, facts_of
+from cnncli.images.picture import Pixels
+from cnncli.images.row_source import blank
+from cnncli.records import replace
+from cnncli.threaded import one_ahead
+
+_SAMPLED = 1 << 16  # pixels of a result that are kept to measure its brightness
+_PIECE = 1 << 20
+
+
+def why_whole(large: LargePicture, task: Task, format: str) -> str:
+    """Why a picture has to lie in memory as a whole, by what is asked for; empty where it has not."""
+    if task.part is not None:
+        return "--mask and --inside keep the rest of it"
+    if task.explain is not None:
+        return "--explain shows how the kernel works on it"
+    if format not in BAND_FORMATS:
+        return f"{format} is written in one piece"
+    if has_bands(large.picture) and any(filter.weighs_colors for filter in task.filters):
+        return f"its {large.picture.channels} channels are filtered one by one"
+    return ""
+
+
+def convolve_in_bands(job: Job, task: Task, large: LargePicture, threads: int) -> Outcome | str:
+    """Filter a large picture and write its result, band by band.
+
+    Returns
+    -------
+    Outcome or str
+        Words: why it has to be filtered in one piece.
+    """
+    start = perf_counter()
+    picture = large.picture
+    format = result_format(job, task, picture)
+    check_frames(picture, format)
+    if why := why_whole(large, task, format):
+        return why
+    facts = facts_of(large)
+    source, target, notes = result_depths(picture, format, task, job.result, facts)
+    notes += input_notes(job, picture, format)
+    task = replace(task, options=settled_options(task, picture, source))
+    shape = picture.frames[0].shape
+    filters = BandedFilters(
+        task.filters, task.options, shape, picture.alpha, source, target, opaque=facts.opaque
+    )
+    if why := filters.why_whole():
+        return why
+    try:
+        size = filters.stages()[-1].result
+    except CnncliError as error:  # an option that does not fit the size of this image
+        raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error
+    frame = blank((*size, filters.colors + picture.alpha), target.dtype)
+    result = result_picture(picture, (frame,), format, task, (source, target))
+    seen = _Seen(frame)
+    keep_freed_memory()
+    with ExitStack() as running:
+        bands = running.enter_context(closing(filters.over(large.rows, threads=threads)))
+        if threads > 1:
+            bands = running.enter_context(closing(one_ahead(bands)))
+        pieces, lost = encode_bands(
+            result, format, map(seen.pixels, bands), compress=task.compress, threads=threads
+        )
+        _write(job, pieces)
+    notes += gray_notes(job, task, target, signed=seen.first.signed)
+    notes += notes_on_losses(job, picture, task, lost)
+    value = reported(result, task, seen.first.plans, clipped=seen.clipped / max(1, seen.samples), start=start)
+    sampled = replace(result, frames=(np.concatenate(seen.sampled),))
+    return Outcome(value=value, notes=notes, gain=result_gain(task, sampled, target))
+
+
+class _Seen:
+    """What is kept of the bands of a result: counts, and a few pixels."""
+
+    def __init__(self, frame: Pixels) -> None:
+        self.step = max(1, int((frame.shape[0] * frame.shape[1] / _SAMPLED) ** 0.5))
+        self.rows = self.clipped = self.samples = 0
+        self.sampled: list[Pixels] = []
+        self.first: Applied
+
+    def pixels(self, band: Applied) -> Pixels:
+        """The pixels of the next band."""
+        if not self.rows:
+            self.first = replace(band, pixels=band.pixels[:0])
+        height, width, channels = band.pixels.shape
+        samples = height * width * (channels - band.alpha)
+        self.clipped += round(band.clipped * samples)
+        self.samples += samples
+        self.sampled.append(band.pixels[-self.rows % self.step :: self.step, :: self.step].copy())
+        self.rows += height
+        return band.pixels
+
+
+def _write(job: Job, pieces: Iterator[bytes | memoryview]) -> None:
+    """Write a result as its pieces come: to a pipe when the last one is there."""
+    make_folder(job)
+    if job.target == STREAM:
+        for piece in _spooled(pieces):
+            write_stdout(piece)
+    else:
+        piped = is_special(job.target) and job.target != os.devnull
+        write_atomic(Path(job.target), _spooled(pieces) if piped else pieces)
+
+
+def _spooled(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:
+    """Pieces that wait in a file without a name until all are there."""
+    with tempfile.TemporaryFile() as file:
+        for piece in pieces:
+            file.write(piece)
+        file.seek(0)
+        while piece := file.read(_PIECE):
+            yield piece
