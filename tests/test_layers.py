@@ -244,7 +244,7 @@ WARM = {
     "convolve": {
         "": "ending errors modules records text threaded",
         "cli": "batch convolve exit_codes messages metadata_notes names options options.convolve "
-        "options.model options.shared outputs plain run streams task values",
+        "options.model options.shared outputs plain result_form run streams task values",
         "files": "atomic drafts faults",
         "core": "cache heap jobs linker luma native target threads tiling",
         "filters": (
@@ -252,8 +252,8 @@ WARM = {
             "run rgbx spec"
         ),
         "images": (
-            "arrow png_chunks decode decoding_limits encode formats limits metadata metadata_reading "
-            "opening picture pillow_pixels png read trailing_bytes"
+            "arrow png_chunks decode decoding_limits encode formats large limits metadata metadata_reading "
+            "opening picture pillow_pixels png read row_source trailing_bytes"
         ),
     },
     "predict": {

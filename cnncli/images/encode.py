@@ -39,7 +39,7 @@ KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that hold any number of channels.
 KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
 #: Formats that are written while their rows are made.
-BAND_FORMATS = frozenset({"NPY", "PPM", "PGM", "PBM", "PAM"})
+BAND_FORMATS = frozenset({"TIFF", "NPY", "PPM", "PGM", "PBM", "PAM"})
 #: Fewest pixels of a JPEG that is encoded in strips; below, one thread ends before others have started.
 LEAST_PIXELS = 1 << 21
 
@@ -171,6 +171,10 @@ def _pieces(
         from cnncli.images.npy import npy_pieces
 
         return npy_pieces(picture, bands)
+    if format == "TIFF":
+        from cnncli.images.tiff_write import tiff_pieces
+
+        return tiff_pieces(picture, [bands], compress=compress, threads=threads)
     from cnncli.images.pnm import pnm_pieces
 
     return pnm_pieces(picture.frames[0].shape, picture.dtype, format, bands)
@@ -185,7 +189,7 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
     if format == "TIFF":
         from cnncli.images.tiff_write import encode_tiff
 
-        return encode_tiff(picture, compress=compress)
+        return encode_tiff(picture, compress=compress, threads=threads)
     if format == "NPY":
         return b"".join(_pieces(picture, format, picture.frames, compress=compress, threads=threads))
     if format == "GIF":

@@ -11,6 +11,7 @@ import numpy as np
 from cnncli.files.faults import shown
 from cnncli.images import decoding_limits
 from cnncli.images.formats import sniffed
+from cnncli.images.limits import check_size
 from cnncli.images.picture import Facts, Pixels
 from cnncli.images.read import first_part, naming_errors
 from cnncli.images.row_source import RowSource
@@ -31,9 +32,23 @@ def _pnm(stream: IO[bytes], max_pixels: int) -> RowSource | str:
     return pnm_rows(stream, max_pixels)
 
 
+def _tiff(stream: IO[bytes], max_pixels: int) -> RowSource | str:
+    from cnncli.images.pages import Slices
+    from cnncli.images.tiff import read_pages, silence_libtiff
+    from cnncli.images.tiff_rows import tiff_rows
+
+    data = Slices(stream)
+    (page, *more), _ = read_pages(data, most=2)
+    if more:
+        return "it has several pages"
+    check_size((page.width, page.height, -(-page.samples // 4)), max_pixels)
+    silence_libtiff()
+    return tiff_rows(data, page)
+
+
 #: Bytes of pixels in a byte of a file, at most.
-_LEAST_SHARE = {"NPY": 1, "PPM": 8}
-_SOURCES: dict[str, Callable[[IO[bytes], int], RowSource | str]] = {"NPY": _npy, "PPM": _pnm}
+_LEAST_SHARE = {"NPY": 1, "PPM": 8, "TIFF": 2000}
+_SOURCES: dict[str, Callable[[IO[bytes], int], RowSource | str]] = {"NPY": _npy, "PPM": _pnm, "TIFF": _tiff}
 
 
 class LargePicture:

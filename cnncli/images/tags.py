@@ -253,8 +253,10 @@ def read_tree(data: Slices, header: Header, directory: Directory) -> dict[int, D
     return found
 
 
-def pack_directory(directory: Directory, below: dict[int, Directory], *, order: str, at: int) -> bytes:
-    """Lay out a classic directory, its long values and the directories below it.
+def pack_directory(
+    directory: Directory, below: dict[int, Directory], *, order: str, at: int, big: bool = False
+) -> bytes:
+    """Lay out a directory, its long values and the directories below it.
 
     Parameters
     ----------
@@ -266,27 +268,31 @@ def pack_directory(directory: Directory, below: dict[int, Directory], *, order: 
         ``<`` or ``>``; every raw value is in this order already.
     at : int
         Offset of the result in its file, an even number.
+    big : bool
+        Whether the file is a BigTIFF.
 
     Returns
     -------
     bytes
-        An even number of bytes. The offset of the next directory, at ``2 + 12 * entries``, is 0.
+        An even number of bytes. The offset of the next directory, behind the entries, is 0.
     """
+    counts, (fields, inline), offsets = (("H", ("HHI", 4), "I"), ("Q", ("HHQ", 8), "Q"))[big]
+    size = struct.calcsize(f"={fields}") + inline
     entries = {tag: field for tag, field in directory.items() if tag not in _POINTERS}
     inner = {INTEROPERABILITY_DIRECTORY} & below.keys() if EXIF_DIRECTORY in below else set()
     pointers = [tag for tag in _POINTERS if tag in below and tag not in inner]
-    behind = at + 2 + 12 * (len(entries) + len(pointers)) + 4
+    behind = at + struct.calcsize(f"={counts}{offsets}") + size * (len(entries) + len(pointers))
     tail = bytearray()
     for tag in pointers:
         entries[tag] = entry(4, behind + len(tail), order=order)
         under = {key: below[key] for key in inner} if tag == EXIF_DIRECTORY else {}
-        tail += pack_directory(below[tag], under, order=order, at=behind + len(tail))
-    head = bytearray(struct.pack(order + "H", len(entries)))
+        tail += pack_directory(below[tag], under, order=order, at=behind + len(tail), big=big)
+    head = bytearray(struct.pack(order + counts, len(entries)))
     for tag, field in sorted(entries.items()):
-        head += struct.pack(order + "HHI", tag, field.type, field.count)
-        if len(field.raw) <= 4:
-            head += field.raw.ljust(4, b"\0")
+        head += struct.pack(order + fields, tag, field.type, field.count)
+        if len(field.raw) <= inline:
+            head += field.raw.ljust(inline, b"\0")
         else:
-            head += struct.pack(order + "I", behind + len(tail))
+            head += struct.pack(order + offsets, behind + len(tail))
             tail += field.raw + b"\0" * (len(field.raw) % 2)
-    return bytes(head + b"\0\0\0\0" + tail)
+    return bytes(head + bytes(inline) + tail)

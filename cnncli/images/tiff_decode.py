@@ -167,7 +167,7 @@ def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> l
     packed = page.first(COMPRESSION, 1) != 1
     counts = page.places.get(TILE_BYTES if tiled else STRIP_BYTES)
     if counts is None or len(counts) < len(sizes) * part[1] or not counts.any():
-        counts = _up_to_the_next(offsets, len(data)) if packed else np.tile(sizes, part[1])
+        counts = up_to_the_next(offsets, len(data)) if packed else np.tile(sizes, part[1])
     counts = counts[share]
     if np.any(counts > len(data)) or np.any(offsets[share] + counts > len(data)):
         raise BrokenTagsError("the file is truncated")
@@ -184,7 +184,7 @@ def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> l
     return [known[place] for place in zip(offsets[share].tolist(), counts.tolist(), strict=True)]
 
 
-def _up_to_the_next(offsets: Places, length: int) -> Places:
+def up_to_the_next(offsets: Places, length: int) -> Places:
     """Unstated sizes of strips: each extends to the start of the next one, or to the end of the file."""
     order = np.argsort(offsets, kind="stable")
     ends = np.append(offsets[order][1:], np.uint64(length))
