@@ -14,11 +14,12 @@ from cnncli.images import large
 from cnncli.images.encode import encode_picture
 from cnncli.images.picture import GeoField, Metadata, Picture
 
-PEAK = """
-import resource, sys
+PEAK = r"""
+import re, sys
+from pathlib import Path
 from cnncli.cli.run import run
 code = run(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 sys.exit(code)
 """
 
