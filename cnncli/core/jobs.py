@@ -152,7 +152,9 @@ FFT = np.dtype(
         ("block_columns", "i8"),
         ("sampled_rows", "i8"),  # one of so many rows of a block is checked
         ("floor", "f4"),  # magnitude below which no higher accuracy is needed
-        ("reach", "f8"),  # the largest sum of squares of a pair, over the square of a window's magnitude
+        ("reach", "f8"),  # the largest sum of squares of a pair, over the square of a window's magnitude …
+        ("dark_reach", "f8"),  # … or over that of the least value that is not 0, if then …
+        ("dark", "f4"),  # … outputs below this times the root mean square become 0
     ],
     align=True,
 )

@@ -35,7 +35,8 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
     """Correlate a surface with a kernel of any size.
 
     The error of each output is at most 1e-4 of sum |weights| times the largest magnitude under the
-    kernel's nonzero weights, regardless of other values; or, for an integer output, at most 0.02 levels
+    kernel's nonzero weights, regardless of other values; 1e-3 where that magnitude is less than 1/32 of the
+    root mean square around it, and none where it is 0; or, for an integer output, at most 0.02 levels
     before rounding. A value that is not finite affects all outputs whose kernel covers it, as in a sum of
     products. Intermediate sums do not overflow if the result fits into float32.
 

@@ -21,9 +21,13 @@ _MAX_SIDE = 1024  # unless the kernel needs more
 _MULTIPLE = 16  # a tile's width is a multiple of this, so that rows are stored in whole vectors
 _CACHED_POINTS = 65536  # complex float32 in half a megabyte, the L2 cache of a core
 _DIRECT_SECONDS = 0.031e-9  # of direct convolution: a multiply-add of one thread
-_OFFSET_BYTES = 128  # for the offsets of a group's planes, at most 6, and a vector
+_OFFSET_BYTES = 192  # for the offsets of a group's planes, at most 6, what is dark, and two vectors
 BOUND = 1e-4  # of sum |weights| times the largest magnitude in a window: maximum error of an output
 MIN_FRACTION = 1 / 32  # of a tile's root mean square: smallest peak of a window for which that holds
+# Where a window is darker than that, or black: the smallest value that is not 0, as small as in any picture
+# of 8 bits, and what rounding leaves of sum |weights| times the root mean square at most, below which outputs
+# become 0. Both errors together are less than 1e-3 of the window's own magnitude.
+DARK_FRACTION, ROUNDING = 1 / 256, 1.5e-6
 _SAMPLES = 4  # rows of a block that are checked
 _LEVELS = 0.02  # of an integer output: an error hidden by rounding
 _LARGEST_FLOOR = 1e30
@@ -120,7 +124,10 @@ def _set_checks(job: TileJob, weights: Weights, size: tuple[int, int]) -> None:
     record["checks"], record["block_rows"], record["block_columns"] = 1, *blocks
     record["sampled_rows"] = max(1, blocks[0] // _SAMPLES)
     record["reach"] = size[0] * size[1] / MIN_FRACTION**2
-    if surface.out.dtype != np.float32:
+    if surface.out.dtype == np.float32:
+        record["dark_reach"] = size[0] * size[1] / DARK_FRACTION**2
+        record["dark"] = ROUNDING * float(np.abs(weights).sum())
+    else:
         unit = BOUND * float(np.abs(weights).sum()) * abs(surface.scale)
         record["floor"] = min(_LEVELS / unit, _LARGEST_FLOOR) if unit else _LARGEST_FLOOR
 

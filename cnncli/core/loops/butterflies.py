@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.elements import INTEGERS
 from cnncli.core.simd import (
     F32,
     I32,
@@ -29,6 +30,7 @@ from cnncli.core.simd import (
 )
 
 POINT_BYTES = 2 * VECTOR_BYTES
+_EVERY_BIT = ir.Constant(INTEGERS, [-1] * LANES)
 
 
 def _plus(builder, a, b):
@@ -210,16 +212,29 @@ def multiply_spectrum(typing_context, base, count, spectrum):
 
 @intrinsic
 def first_butterflies(
-    typing_context, rows, pitch, strips, dst, strip_bytes, gap, turns, offset_a, offset_b, peaks, squares
+    typing_context,
+    rows,
+    pitch,
+    strips,
+    dst,
+    strip_bytes,
+    gap,
+    turns,
+    offset_a,
+    offset_b,
+    peaks,
+    squares,
+    lowest,
 ):
     """Four real rows and the following four of the imaginary parts, minus an offset each, into strips.
 
-    The squares of the inputs are added to a vector at ``squares``. If ``peaks`` is not 0, it is the address
-    of as many rows of running maxima of the magnitudes.
+    The squares of the inputs are added to a vector at ``squares``. If ``lowest`` is not 0, it is the address
+    of running minima of the magnitudes' bits less 1, which for 0 are the largest number. If ``peaks`` is not
+    0 either, it is the address of as many rows of running maxima of the magnitudes.
     """
 
     def codegen(context, builder, signature, args):
-        rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets, peaks, squares = args
+        rows, pitch, strips, dst, strip_bytes, gap, turns, *offsets, peaks, squares, lowest = args
         offsets = [splatted(builder, offset) for offset in offsets]
         factors = _turns(builder, turns, 3)
         places = [builder.add(rows, builder.mul(pitch, ir.Constant(I64, row))) for row in range(8)]
@@ -227,8 +242,12 @@ def first_butterflies(
         totals = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(2)]
         for total in totals:
             builder.store(constant(0), total)
+        least = cgutils.alloca_once_value(builder, _EVERY_BIT)
+        none = ir.Constant(I64, 0)
 
-        def emit(measures):
+        def emit(compares, measures):
+            if compares:
+                builder.store(loaded(builder, lowest, _EVERY_BIT.type, 4), least)
             with cgutils.for_range(builder, strips) as strip:
                 shift = builder.mul(strip.index, ir.Constant(I64, VECTOR_BYTES))
                 values = [loaded(builder, builder.add(place, shift), VECTOR, 4) for place in places]
@@ -236,6 +255,9 @@ def first_butterflies(
                 for row, part in enumerate(parts):
                     total = totals[row % 2]
                     builder.store(fused(builder, part, part, builder.load(total)), total)
+                if compares:
+                    for value in values:
+                        _keep_lower(builder, least, value)
                 if measures:
                     for place, value in zip(kept, values, strict=True):
                         _keep_larger(builder, builder.add(place, shift), value)
@@ -245,24 +267,39 @@ def first_butterflies(
                     _put(builder, to, point)
                     to = builder.add(to, gap)
 
-        with builder.if_else(builder.icmp_signed("!=", peaks, ir.Constant(I64, 0))) as (measured, plain):
-            with measured:
-                emit(True)
+            if compares:
+                stored(builder, lowest, builder.load(least), 4)
+
+        with builder.if_else(builder.icmp_signed("!=", lowest, none)) as (compared, plain):
+            with compared, builder.if_else(builder.icmp_signed("!=", peaks, none)) as (measured, rest):
+                with measured:
+                    emit(True, True)
+                with rest:
+                    emit(True, False)
             with plain:
-                emit(False)
+                emit(False, False)
         total = loaded(builder, squares, VECTOR, 4)
         for each in totals:
             total = builder.fadd(total, builder.load(each))
         stored(builder, squares, total, 4)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 7, types.float32, types.float32, types.intp, types.intp), codegen
+    return types.void(*[types.intp] * 7, types.float32, types.float32, *[types.intp] * 3), codegen
+
+
+def _magnitude_bits(builder, value):
+    return builder.and_(builder.bitcast(value, INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES))
+
+
+def _keep_lower(builder, least, value):
+    """Update running minima of the bits of magnitudes less 1."""
+    bits, before = builder.add(_magnitude_bits(builder, value), _EVERY_BIT), builder.load(least)
+    builder.store(builder.select(builder.icmp_unsigned("<", bits, before), bits, before), least)
 
 
 def _keep_larger(builder, address, value):
     """Update a vector of running maxima in memory with the magnitudes of another."""
-    integers = ir.VectorType(I32, LANES)
-    bits = builder.and_(builder.bitcast(value, integers), ir.Constant(integers, [0x7FFFFFFF] * LANES))
+    bits = _magnitude_bits(builder, value)
     magnitude, before = builder.bitcast(bits, VECTOR), loaded(builder, address, VECTOR, 4)
     larger = builder.select(builder.fcmp_ordered(">", magnitude, before), magnitude, before)
     stored(builder, address, larger, 4)

@@ -14,8 +14,10 @@ Rounding errors spread over a tile and its partner: the error of an output is a 
 square of both, even where the window contains much smaller values. So when rows are loaded, their squares
 are summed, and the largest magnitude of each block of pixels is recorded, with blocks so small that every
 window contains a whole one (only some rows of a block are checked, which can only make it smaller). If the
-minimum of these is too small compared with the sum, or anything is not finite, the tiles are skipped and
-reported to the caller.
+minimum of these is too small compared with the sum, the least value that is not 0 counts instead: the
+magnitude of any window is at least that, or 0, and the answer of such a black window is 0 if small outputs
+are set to 0. If that is too small as well, or anything is not finite, the tiles are skipped and reported to
+the caller.
 
 Source: A. V. Oppenheim, R. W. Schafer, Discrete-Time Signal Processing, section 8.7.3 (overlap-save).
 """
@@ -35,16 +37,31 @@ from cnncli.core.loops.butterflies import (
     transpose_blocks,
     weave_channels,
 )
-from cnncli.core.loops.integers import clear, load_u8, store_8
+from cnncli.core.loops.integers import clear, load_u8, load_u32, store_8, store_32
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
-from cnncli.core.simd import LANES, VECTOR_BYTES, load_f32, load_i64, record, store_f32
+from cnncli.core.simd import (
+    LANES,
+    VECTOR_BYTES,
+    load_f32,
+    record,
+    root_f64,
+    splat,
+    store_f32,
+    vabs,
+    vload,
+    vstore,
+    where_greater,
+)
 
 JOB = jobs.FFT
 ZERO = np.float32(0)
 INFINITE = np.float32(np.inf)
 LEAST = np.float32(1e-25)  # magnitude below which squares and products are not normal float32
-MAGNITUDES = 0x7FFFFFFF7FFFFFFF  # bits of two floats without their signs
-SQUARES = 64  # offset in bytes of a vector of sums of squares from the planes' offsets
+INFINITE_BITS = 0x7F800000  # the least value of a tile that is black
+# Bytes from the planes' offsets to the magnitudes up to which outputs of a pair become 0, and to the vectors
+# of sums of squares and of the least magnitudes.
+DARK, SQUARES, LOWEST = 32, 64, 128
+OFFSET_SHARE = 1 / 256  # of its square, as it is added once and takes part in no transform
 
 
 @inline
@@ -54,8 +71,10 @@ def _load_pair(job, first, planes, pair, scratch, strips):
     line, rows = scratch + job.line_at, scratch + job.rows_at
     gap = job.rows // 4
     offset_a = offset_b = ZERO
-    squares = scratch + HEADER_BYTES + SQUARES
+    squares, lowest = scratch + HEADER_BYTES + SQUARES, scratch + HEADER_BYTES + LOWEST
     clear(squares, VECTOR_BYTES)
+    for lane in range(LANES):
+        store_32(lowest + 4 * lane, -1)
     peaks, least = scratch + job.peaks_at, INFINITE
     for j in range(gap):
         for i in range(8):
@@ -86,30 +105,36 @@ def _load_pair(job, first, planes, pair, scratch, strips):
         first_butterflies(
             rows, pitch, columns // LANES, strips + j * POINT_BYTES, job.strip_bytes, gap * POINT_BYTES,
             job.turns + 24 * j, offset_a, offset_b,
-            peaks if job.checks and j % job.sampled_rows == 0 else 0, squares,
+            peaks if j % job.sampled_rows == 0 else 0, squares, lowest if job.checks else 0,
         )  # fmt: skip
         if job.checks and (j + 1) % job.block_rows == 0:
             least = _least_of_blocks(job, first, planes, pair, j, peaks, least)
     if job.checks:
-        total = 0.0
-        for lane in range(LANES):
-            total += np.float64(load_f32(squares + 4 * lane))
-        magnitude = np.float64(max(least, job.floor))
-        if not (total <= job.reach * magnitude * magnitude and magnitude >= LEAST):
-            black = total == 0.0 and offset_a == ZERO and offset_b == ZERO and _is_nothing(job, strips)
-            if not black:
-                _leave_out(job, first, planes, pair)
+        _check_pair(job, first, planes, pair, scratch, least, offset_a, offset_b)
 
 
 @inline
-def _is_nothing(job, strips):
-    """Whether all loaded values are 0, not only their squares in float32."""
-    bits = 0
-    for strip in range(job.columns // LANES):
-        first = strips + strip * job.strip_bytes
-        for at in range(0, job.rows * POINT_BYTES, 8):
-            bits |= load_i64(first + at) & MAGNITUDES
-    return bits == 0
+def _check_pair(job, first, planes, pair, scratch, least, offset_a, offset_b):
+    """Skip a pair of planes in which rounding errors could matter; note up to where its outputs become 0."""
+    squares, lowest = scratch + HEADER_BYTES + SQUARES, scratch + HEADER_BYTES + LOWEST
+    total = 0.0
+    bits = INFINITE_BITS
+    for lane in range(LANES):
+        total += np.float64(load_f32(squares + 4 * lane))
+        bits = min(bits, load_u32(lowest + 4 * lane) + 1)
+    store_32(lowest, bits)
+    dark = scratch + HEADER_BYTES + DARK + 4 * pair
+    store_f32(dark, ZERO)
+    magnitude = np.float64(max(least, job.floor))
+    if total <= job.reach * magnitude * magnitude and magnitude >= LEAST:
+        return
+    offset = np.float64(max(abs(offset_a), abs(offset_b)))
+    total += job.rows * job.columns * OFFSET_SHARE * offset * offset
+    value = np.float64(load_f32(lowest))
+    if total <= job.dark_reach * value * value and value >= LEAST:
+        store_f32(dark, np.float32(job.dark * root_f64(total / (job.rows * job.columns))))
+        return
+    _leave_out(job, first, planes, pair)
 
 
 @inline
@@ -193,6 +218,9 @@ def _store_group(job, first, planes, scratch):
                 job.kept, job.turns + 24 * j, rows + 8 * pair * pitch, pitch,
                 load_f32(offsets) * job.kernel_sum, load_f32(offsets + 4) * job.kernel_sum,
             )  # fmt: skip
+            _blacken(
+                rows + 8 * pair * pitch, pitch, job.kept, load_f32(scratch + HEADER_BYTES + DARK + 4 * pair)
+            )
             # A value that is not finite affects all of a transform, so one sample of each plane is enough.
             sample = load_f32(rows + 8 * pair * pitch) + load_f32(rows + (8 * pair + 4) * pitch)
             if j == 0 and job.left_out and sample - sample != ZERO:
@@ -212,6 +240,17 @@ def _store_group(job, first, planes, scratch):
                 weave_channels(row, 4 * pitch, channels, line, job.kept)
                 width = min(job.tile_width, job.out_width - x0)
                 store_row(job, row if channels == 1 else line, y0 + y, x0, width, scratch)
+
+
+@inline
+def _blacken(rows, pitch, strips, most):
+    """Set outputs of a pair's rows below a magnitude to 0; what is not a number stays."""
+    if most > ZERO:
+        limit, zero = splat(most), splat(ZERO)
+        for row in range(8):
+            for at in range(rows + row * pitch, rows + row * pitch + strips * VECTOR_BYTES, VECTOR_BYTES):
+                value = vload(at)
+                vstore(at, where_greater(limit, vabs(value), zero, value))
 
 
 def loop(job_pointer, scratch, lo, hi):
