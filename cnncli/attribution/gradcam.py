@@ -10,6 +10,8 @@ visual explanations for object detection, 2023, for places.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cnncli.attribution.model import Aim, Attribution, Floats, How, Plans, Target, enlarged
@@ -54,15 +56,11 @@ def chosen_layer(graph: Graph) -> str:
     CnncliError
         Where there is no such convolution.
     """
+    if missing := lacks(graph):
+        raise CnncliError(f"{missing}; expected one for Grad-CAM", "Use another method, such as integrated.")
     pruned = graph.pruned((graph.output,))
     places = _places(pruned)
-    convolutions = [node for node in places.values() if isinstance(node.layer, Conv)]
-    if not convolutions:
-        raise CnncliError(
-            "the network has no convolution with maps of more than one pixel; expected one for Grad-CAM",
-            "Use another method, such as integrated.",
-        )
-    node = convolutions[-1]
+    node = _convolutions(places)[-1]
     while True:
         after = [
             each
@@ -72,6 +70,17 @@ def chosen_layer(graph: Graph) -> str:
         if len(after) != 1:
             return node.name
         (node,) = after
+
+
+def lacks(graph: Graph) -> str | None:
+    """Why a network has no Grad-CAM; None where it has."""
+    if _convolutions(_places(graph.pruned((graph.output,)))):
+        return None
+    return "the network has no convolution with maps of more than one pixel"
+
+
+def _convolutions(places: Mapping[str, Node]) -> list[Node]:
+    return [node for node in places.values() if isinstance(node.layer, Conv)]
 
 
 def _places(pruned: Graph) -> dict[str, Node]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from cnncli.attribution import gradcam, guided, integrated, occlusion, saliency, smoothgrad
 from cnncli.attribution.model import Method
+from cnncli.nn import Graph
 
 METHODS: dict[str, Method] = {
     "gradcam": Method(
         "where the maps of the last convolution speak for a class",
         "Maps of a deep layer are coarse: a position stands for a large part of the image.",
         gradcam.attribute,
+        lacks=gradcam.lacks,
     ),
     "saliency": Method(
         "the gradient of a class's output with respect to each pixel",
@@ -41,3 +43,9 @@ METHODS: dict[str, Method] = {
         occlusion.attribute,
     ),
 }
+
+
+def usable(graph: Graph) -> tuple[dict[str, Method], dict[str, str]]:
+    """The methods that can be used with a network, and of the others why not."""
+    reasons = {name: reason for name, method in METHODS.items() if (reason := method.lacks(graph))}
+    return {name: method for name, method in METHODS.items() if name not in reasons}, reasons

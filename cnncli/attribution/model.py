@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.nn import INPUT, Inference, Network
+from cnncli.nn import INPUT, Graph, Inference, Network
 from cnncli.nn.gradient import Flow, Gradient, of_class
 from cnncli.records import record
 
@@ -43,6 +43,14 @@ class Aim:
 
 Target = int | Aim
 """What is explained: the main output's value of a class, by its number, or any other number."""
+
+
+def value_of(target: Target, outputs: Floats) -> NDArray[np.float64]:
+    """(N,) the number that is explained, from what the network or the target's layer computes of N images."""
+    if not isinstance(target, Aim):
+        return outputs[:, target].astype(np.float64)
+    rows = outputs.reshape(len(outputs), -1).astype(np.float64)
+    return np.asarray(rows @ target.weights.ravel().astype(np.float64), np.float64)
 
 
 class _Unseen:
@@ -89,7 +97,7 @@ class How:
     seed : int
         Of noise.
     steps : int or None
-        Of integrated gradients; None: doubled until they are enough.
+        Of integrated gradients, of equal length; None: as many as are enough, halved where they miss most.
     progress : callable
         Of a number of items and their name in the plural: a context that shows how far the work is.
     """
@@ -153,9 +161,8 @@ class Plans:
     def values(self, images: Floats, target: Target) -> NDArray[np.float64]:
         """(N,) the number that is explained, of any number of images that `batch` allows."""
         if not isinstance(target, Aim):
-            return self.outputs(images)[:, target].astype(np.float64)
-        found = self._inference(images, target.layer).activations(images)[target.layer]
-        return np.asarray(np.tensordot(found.astype(np.float64), target.weights, 3), np.float64)
+            return value_of(target, self.outputs(images))
+        return value_of(target, self._inference(images, target.layer).activations(images)[target.layer])
 
     def _inference(self, images: Floats, layer: str | None) -> Inference:
         batch = 1 if len(images) == 1 else self.batch  # one plan for all numbers but one
@@ -173,6 +180,11 @@ class Plans:
             inference.refresh()
 
 
+def _nothing(graph: Graph) -> None:
+    """What a method lacks that can be used with every network."""
+    del graph
+
+
 class Method(NamedTuple):
     """A method.
 
@@ -187,12 +199,15 @@ class Method(NamedTuple):
     of_gradients : bool
         Values are gradients: their magnitude says how much a pixel matters, their sign which way it would
         have to change.
+    lacks : callable
+        Of a network's graph: why the method cannot be used with it; None where it can.
     """
 
     about: str
     reading: str
     attribute: Callable[[Plans, Floats, Target, How], Attribution]
     of_gradients: bool = False
+    lacks: Callable[[Graph], str | None] = _nothing
 
 
 def of_pixels(values: Floats, about: dict[str, Any]) -> Attribution:

@@ -54,6 +54,7 @@ def as_json(measured: "Measured", trained: "Trained", model: str | None) -> str:
             "classes_with_boxes": sum(boxes),
             "without_boxes": images.without_boxes or None,
             "methods": [_record(measured, name) for name in measured.methods],
+            "unusable": measured.unusable,
             "not_better_than_centre": dict(_losers(measured)),
             "skipped": len(measured.skipped),
             "seconds": round(measured.seconds, 3),
@@ -181,7 +182,9 @@ def _legend(measured: "Measured") -> list[str]:
 
 
 def _verdicts(measured: "Measured") -> Iterator[str]:
-    """In words which methods do not beat the centre, and in what."""
+    """In words which methods cannot be used, and which do not beat the centre, and in what."""
+    for name, reason in measured.unusable.items():
+        yield f"{name} is left out: {reason}"
     if len(measured.found) < 2:
         yield "of one image no standard error is known, and so not which methods beat the centre"
         return

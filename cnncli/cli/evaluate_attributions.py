@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.attribution.faithfulness import CENTRE, RANDOM, Faithfulness, faithfulness
-from cnncli.attribution.methods import METHODS
+from cnncli.attribution.methods import METHODS, usable
 from cnncli.attribution.model import How, Plans
 from cnncli.cli import values
 from cnncli.cli.attribution_files import FILES, write_files
@@ -46,6 +46,8 @@ class Measured:
     ----------
     methods : tuple of str
         Those that were asked for, and then `CENTRE` and `RANDOM`.
+    unusable : dict of str to str
+        Why others that were asked for cannot be used with the network.
     images : ExplainedImages
         That were chosen.
     names : tuple of str
@@ -61,6 +63,7 @@ class Measured:
     """
 
     methods: tuple[str, ...]
+    unusable: dict[str, str]
     images: ExplainedImages
     names: tuple[str, ...]
     found: tuple[Faithfulness, ...]
@@ -75,7 +78,7 @@ class Measured:
 
 def run(settings: Settings) -> int:
     """Run the command and return its exit code: 1 where images could not be read."""
-    methods = _methods(settings.attributions or "")
+    words = _words(settings.attributions or "")
     if settings.strict:
         raise UsageError(
             "--strict is given with --attributions; expected one of them",
@@ -89,6 +92,7 @@ def run(settings: Settings) -> int:
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     trained = load_trained(settings, quiet=settings.quiet)
     _check(trained)
+    methods, unusable = _chosen(words, trained)
     try:
         threads = thread_count(settings.threads)
         images = explained_images(settings, trained, count=wanted, seed=seed, threads=threads)
@@ -97,7 +101,9 @@ def run(settings: Settings) -> int:
     folder = None if settings.output is None else _made(Path(settings.output), images, trained)
     for line in () if settings.quiet else images.warnings:
         report(f"warning: {in_unicode(line)}")
-    measured = _measured(methods, images, trained, seed=seed, threads=threads, quiet=settings.quiet)
+    measured = _measured(
+        (methods, unusable), images, trained, seed=seed, threads=threads, quiet=settings.quiet
+    )
     for line in () if settings.quiet else _left_out(measured.skipped):
         report(line)
     if folder is not None:
@@ -110,12 +116,20 @@ def run(settings: Settings) -> int:
     return SOME_FAILED if measured.skipped else DONE
 
 
-def _methods(text: str) -> tuple[str, ...]:
-    """Methods in the order in which they were asked for, each once."""
+def _words(text: str) -> list[str]:
+    """Names of methods, and `ALL`."""
     words = [word.strip() for word in text.split(",")]
     for word in words:
         values.choice("--attributions", word, (*METHODS, ALL))
-    return tuple(METHODS) if ALL in words else tuple(dict.fromkeys(words))
+    return words
+
+
+def _chosen(words: list[str], trained: Trained) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Methods in the order in which they were asked for, each once; of `ALL` those that the network lacks."""
+    if ALL not in words:
+        return tuple(dict.fromkeys(words)), {}
+    methods, unusable = usable(trained.network.graph)
+    return tuple(methods), unusable
 
 
 def _check(trained: Trained) -> None:
@@ -147,7 +161,7 @@ def _made(folder: Path, images: ExplainedImages, trained: Trained) -> Path:
 
 
 def _measured(
-    methods: tuple[str, ...],
+    chosen: tuple[tuple[str, ...], dict[str, str]],
     images: ExplainedImages,
     trained: Trained,
     *,
@@ -163,6 +177,7 @@ def _measured(
         Where none can be read, or a method cannot be used with the network.
     """
     start = perf_counter()
+    methods, unusable = chosen
     plans = Plans(trained.network, threads=threads)
     every = (*methods, CENTRE, RANDOM)
     names, found, skipped = [], [], [*images.skipped]
@@ -197,6 +212,7 @@ def _measured(
         )
     return Measured(
         methods=every,
+        unusable=unusable,
         images=images,
         names=tuple(names),
         found=tuple(found),

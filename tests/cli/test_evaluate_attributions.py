@@ -123,6 +123,23 @@ def corner(tmp_path, monkeypatch):
             Image.fromarray(image).save(tmp_path / "corners" / name / f"{at}.png")
 
 
+def test_all_leaves_out_what_a_network_without_convolutions_cannot_have_and_says_so(run, corner):
+    words = "corners -m corner.safetensors --split all --images 2 --attributions all".split()
+    done = run("evaluate", *words)
+    assert done.code == 0, done.err
+    text = " ".join(" ".join(done.lines).split())
+    assert "gradcam is left out: the network has no convolution with maps of more than one pixel" in text
+    (result,) = run("evaluate", *words, "--json").results
+    assert [each["method"] for each in result["methods"]] == [
+        "saliency", "smoothgrad", "guided", "integrated", "occlusion", "centre", "random",
+    ]  # fmt: skip
+    assert list(result["unusable"]) == ["gradcam"]
+    words[-1] = "gradcam"
+    refused = run("evaluate", *words)
+    assert (refused.code, refused.lines) == (1, [])
+    assert "no convolution with maps of more than one pixel; expected one for Grad-CAM" in refused.err
+
+
 def test_words_say_who_beats_the_centre_and_who_does_not(run, corner):
     words = ["corners", "-m", "corner.safetensors", "--split", "all"]
     done = run("evaluate", *words, "--attributions", "integrated")

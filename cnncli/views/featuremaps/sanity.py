@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from cnncli.attribution.gradcam import layers_with_maps
-from cnncli.attribution.methods import METHODS
+from cnncli.attribution.methods import METHODS, usable
 from cnncli.attribution.model import Attribution, How, Plans, Target
 from cnncli.attribution.sanity import Similarity, cascade, similarity
 from cnncli.errors import OptionError
 from cnncli.models.stages import stages
-from cnncli.nn import Conv, Graph
+from cnncli.nn import Graph
 from cnncli.nn.weight_gradient import has_weights
 from cnncli.views.colors import Colors
 from cnncli.views.featuremaps.attribution import place_of, scale_for, targets_of
@@ -95,7 +94,7 @@ def _found(
 ) -> list[dict[str, Attribution]]:
     """Heatmaps by method: of the network as it is, and after each group of layers."""
     how = How(baseline=request.baseline, seed=request.seed, steps=_STEPS)
-    names = [name for name in METHODS if name != "gradcam" or _has_maps(subject.graph)]
+    names, _ = usable(subject.graph)
     x = subject.seen.x
     with request.progress(len(names) * (len(groups) + 1), "heatmaps") as bar:
         done = 0
@@ -110,11 +109,6 @@ def _found(
             return made
 
         return cascade(subject.network, [*groups.values()], ask, seed=request.seed, threads=subject.threads)
-
-
-def _has_maps(graph: Graph) -> bool:
-    """Whether there is a layer for Grad-CAM."""
-    return any(isinstance(graph.nodes[name].layer, Conv) for name in layers_with_maps(graph))
 
 
 def _section(
