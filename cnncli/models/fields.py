@@ -36,29 +36,49 @@ class Field:
 
 
 def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
-    """Receptive fields of all layers, (rows, columns), by name; after upsampling, what they have at most."""
+    """Receptive fields of all layers, (rows, columns), by name; after upsampling, what they have at most.
+
+    That of a layer with several inputs holds those of all of them.
+    """
     fields = {INPUT: (Field(1, 0.0, 1), Field(1, 0.0, 1))}
     for node in graph.nodes.values():
         sources = [fields[source] for source in node.inputs]
+        joined = [
+            _joined([source[axis] for source in sources], [shape[axis] for shape in node.input_shapes])
+            for axis in (0, 1)
+        ]
         rows, columns = node.layer.window(node.input_shapes[0])
-        fields[node.name] = (
-            _after(rows, [rows_of for rows_of, _ in sources]),
-            _after(columns, [columns_of for _, columns_of in sources]),
-        )
+        fields[node.name] = _after(rows, joined[0]), _after(columns, joined[1])
     return fields
 
 
-def _after(window: Axis, sources: list[Field]) -> Field:
-    """The field after a window, along one axis; of several inputs the widest field counts."""
-    widest = max(sources, key=lambda field: field.size)
+def _joined(sources: list[Field], pixels: list[int]) -> Field:
+    """The field that holds those of several inputs along an axis, which need not have the same middle.
+
+    A value that all positions of a map share, as the factors of squeeze-and-excitation, adds its field to each.
+    """
+    first = sources[0]
+    if len(sources) == 1:
+        return first
+    lows, highs = [], []
+    for field, count in zip(sources, pixels, strict=True):
+        moved = (pixels[0] - 1) * first.step if count < pixels[0] else 0
+        lows.append(field.first - (field.size - 1) / 2 - moved)
+        highs.append(field.first + (field.size - 1) / 2)
+    low, high = min(lows), max(highs)
+    return Field(ceil(high - low) + 1, (low + high) / 2, first.step)
+
+
+def _after(window: Axis, source: Field) -> Field:
+    """The field after a window, along one axis."""
     reach = float(window.extent - 1)
     middle = reach / 2 - window.before
     if window.upsampled > 1:
         reach, middle = reach / window.upsampled, -middle / window.upsampled
     return Field(
-        widest.size + ceil(reach * widest.step),
-        widest.first + middle * widest.step,
-        _whole(sources[0].step * window.stride / window.upsampled),
+        source.size + ceil(reach * source.step),
+        source.first + middle * source.step,
+        _whole(source.step * window.stride / window.upsampled),
     )
 
 
