@@ -55,7 +55,7 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
 def _joined(sources: list[Field], pixels: list[int]) -> Field:
     """The field that holds those of several inputs along an axis, which need not have the same middle.
 
-    A value that all positions of a map share, as the factors of squeeze-and-excitation, adds its field to each.
+    A value that all positions of a map share, as a factor of squeeze-and-excitation, adds its field to each.
     """
     first = sources[0]
     if len(sources) == 1:

@@ -124,7 +124,8 @@ def corner(tmp_path, monkeypatch):
 
 
 def test_all_leaves_out_what_a_network_without_convolutions_cannot_have_and_says_so(run, corner):
-    words = "corners -m corner.safetensors --split all --images 2 --attributions all".split()
+    words = ["corners", "-m", "corner.safetensors", "--split", "all", "--images", "2"]
+    words += ["--attributions", "all"]
     done = run("evaluate", *words)
     assert done.code == 0, done.err
     text = " ".join(" ".join(done.lines).split())

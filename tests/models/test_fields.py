@@ -1,4 +1,4 @@
-"""Receptive fields hold all pixels that a value depends on, in networks whose branches are padded unevenly."""
+"""Receptive fields hold all pixels that a value depends on, where branches are padded unevenly."""
 
 import numpy as np
 import pytest
