@@ -43,10 +43,8 @@ def receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field]]:
     fields = {INPUT: (Field(1, 0.0, 1), Field(1, 0.0, 1))}
     for node in graph.nodes.values():
         sources = [fields[source] for source in node.inputs]
-        joined = [
-            _joined([source[axis] for source in sources], [shape[axis] for shape in node.input_shapes])
-            for axis in (0, 1)
-        ]
+        sizes = [(shape.height, shape.width) for shape in node.input_shapes]
+        joined = [_joined([each[at] for each in sources], [each[at] for each in sizes]) for at in (0, 1)]
         rows, columns = node.layer.window(node.input_shapes[0])
         fields[node.name] = _after(rows, joined[0]), _after(columns, joined[1])
     return fields
