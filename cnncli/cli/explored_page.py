@@ -10,6 +10,9 @@ from cnncli.training.checkpoint import Checkpoint
 from cnncli.views.explore.network import can_explore, unknown_to_pages
 from cnncli.views.explore.page import Shown, Subject, network_page
 
+_ANSWERS = {"pixels": "pixels", "boxes": "places"}
+"""What a page shows as the answer, by `Task.outputs_of`."""
+
 
 def explored_page(
     checkpoint: Checkpoint,
@@ -31,11 +34,16 @@ def explored_page(
     if task.noun != "images" or not can_explore(network.graph):
         unknown = ", ".join(unknown_to_pages(network.graph)) or f"outputs for {task.noun}"
         raise CnncliError(
-            f"the network has what a page to explore does not compute: {unknown}; expected one that gives "
-            "one list of outputs for an image",
+            f"the network has what a page to explore does not compute: {unknown}; expected one for images",
             "Draw it as a figure: -o NAME.svg.",
         )
     where = f"from {shown(os.path.basename(checkpoint.path or ''))}"  # noqa: PTH119
     about = f"{network.size:,} parameters {where}, {len(task.outputs):,} {task.output_noun}"
-    subject = Subject(f"Inside {checkpoint.architecture.name}", about, task.outputs, checkpoint.preprocessing)
+    subject = Subject(
+        f"Inside {checkpoint.architecture.name}",
+        about,
+        task.outputs,
+        checkpoint.preprocessing,
+        _ANSWERS.get(task.outputs_of, "classes"),
+    )
     return network_page(network, subject, inputs, start=start, whole=whole, threads=threads)

@@ -1,6 +1,5 @@
 """``cnncli featuremaps``: what a trained network sees in an image, and what it has learned, drawn."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -104,15 +103,12 @@ def run(settings: Settings) -> int:
         looks = [_look(*subject, layers, asked) for subject in subjects]
     except OptionError as error:
         raise UsageError(error.message, error.hint) from error
-    still = _why_still(views, trained) if outputs.is_html else ""
     if explored:
         target = _write_explored(looks, settings, trained, outputs, read=read, layers=layers)
     else:
-        target = _write_page(looks[0], trained, outputs, read, rows, still=still)
+        target = _write_page(looks[0], trained, outputs, read, rows)
     for look in looks:
         _say(look.record, look.source, settings, target, start=start)
-    if still and not settings.quiet:
-        report(f"note: {still}")
     _report(looks, trained, settings)
     return DONE
 
@@ -176,16 +172,6 @@ def _is_explored(views: Sequence[str], trained: Trained) -> bool:
     return all(VIEWS[view].explored for view in views) and can_explore(trained.network.graph)
 
 
-def _why_still(views: Sequence[str], trained: Trained) -> str:
-    """Why a page of views that could be explored is still: what the network has that no page computes."""
-    from cnncli.views.explore.network import unknown_to_pages
-
-    unknown = unknown_to_pages(trained.network.graph)
-    if not unknown or not all(VIEWS[view].explored for view in views):
-        return ""
-    return f"the page is still, as no page computes what the network has: {', '.join(unknown)}"
-
-
 def _check_count(settings: Settings, *, explored: bool) -> None:
     """Several images fit on no page but that which is explored."""
     count = len(settings.inputs or [])
@@ -245,16 +231,9 @@ def _write_page(
     outputs: Outputs,
     read: Mapping[str, str | Path | None],
     rows: Mapping[str, View],
-    *,
-    still: str = "",
 ) -> str:
-    """Write what views have drawn, ``rows`` being those of the views; returns where.
-
-    ``still`` says on the page why it cannot be explored.
-    """
+    """Write what views have drawn, ``rows`` being those of the views; returns where."""
     page = made_page(trained, look.seen, look.decoded, look.drawings, views=rows, changes=look.changes)
-    if still:
-        page = dataclasses.replace(page, note=f"{page.note} {still[0].upper()}{still[1:]}.".lstrip())
     return outputs.write(page, _arrays(look.drawings), read)
 
 

@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_networks import CLASSES, MEAN, STD, png, save_dense, save_gray, save_linear, save_seeded
+from small_networks import (
+    CLASSES,
+    MEAN,
+    STD,
+    png,
+    save_dense,
+    save_detector,
+    save_gray,
+    save_linear,
+    save_seeded,
+)
 
 LAYERS = ["conv1", "batchnorm1", "relu1", "maxpool1", "conv2", "relu2", "globalavgpool1", "head"]
 
@@ -478,13 +488,12 @@ def test_a_unit_that_does_not_exist_is_refused(run, net, two_lines, words, messa
     assert message in two_lines(done, 2)
 
 
-def test_a_page_that_cannot_be_explored_says_why(run, rng, tmp_path):
-    save_dense(tmp_path / "dense.safetensors")
+def test_pages_of_masks_and_boxes_are_explored(run, rng, tmp_path):
     save_gray("a.png", rng, (32, 32))
-    words = ["featuremaps", "a.png", "-m", "dense.safetensors"]
-    unknown = "outputs for each pixel, transposed convolution"
-    why = f"page is still, as no page computes what the network has: {unknown}"
-    done = run(*words, "-o", "page.html")
-    assert (done.code, done.err) == (0, f"note: the {why}\n")
-    assert f"The {why}." in (tmp_path / "page.html").read_text()
-    assert "still" not in run(*words, "-o", "page.png").err
+    for name, save, answer in (("dense", save_dense, "pixels"), ("boxes", save_detector, "places")):
+        save(tmp_path / f"{name}.safetensors")
+        done = run("featuremaps", "a.png", "-m", f"{name}.safetensors", "-o", "page.html")
+        assert (done.code, done.err) == (0, "")
+        html = (tmp_path / "page.html").read_text()
+        assert f'"answer":"{answer}"' in html.replace(": ", ":")
+        assert ("the scores of the finest scale" in html) == (answer == "places")

@@ -22,6 +22,7 @@ from cnncli.nn import (
     BatchNorm,
     Concat,
     Conv,
+    ConvTranspose,
     Dropout,
     Flatten,
     Gelu,
@@ -40,10 +41,12 @@ from cnncli.nn import (
     Sigmoid,
     Silu,
     Tanh,
+    Upsample,
 )
 from cnncli.nn.gradient import Gradient, of_class
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.checkpoint import load_checkpoint
+from cnncli.views.colors import mask_palette
 from cnncli.views.explore.network import KINDS
 from cnncli.views.explore.page import Shown, Subject, network_page
 
@@ -63,6 +66,8 @@ def every_layer():
     scaled = graph.add(ScaleChannels(), inputs=(both, factors))
     joined = graph.add(Concat(), LocalResponseNorm(5, alpha=0.5), inputs=(scaled, two))
     graph.add(Conv(16, 3, groups=16, padding=((1, 0), (0, 1))), Tanh(), PadChannels(1, 2), inputs=joined)
+    graph.add(ConvTranspose(6, (2, 3), stride=(2, 1), padding=(0, 1)), Upsample((1, 2)), MaxPool(2))
+    graph.add(Upsample((2, 3), "bilinear"), ConvTranspose(18, 3, stride=2, padding=1, bias=False))
     graph.add(MaxPool(3, stride=2, ceil=True), AvgPool((3, 2), stride=2, padding=1, count_padding=False))
     graph.add(AvgPool(2, stride=1, padding=1), AdaptiveAvgPool((3, 2)), Flatten(), BatchNorm(), Dropout(0.5))
     graph.add(Linear(12), Relu(), Linear(len(CLASSES)), name="head")
@@ -151,6 +156,74 @@ def test_gradients_of_every_layer_are_those_of_the_command(opened, tmp_path, rng
         most = float(np.abs(right).max())
         assert most > 0, name
         assert found[name] == pytest.approx(right, abs=1e-4 * most), name
+
+
+def dense(rng):
+    """A small U-Net: a class for each pixel."""
+    graph = Graph((12, 8, 1))
+    skip = graph.add(Conv(4, 3, padding=1), BatchNorm(), Relu())
+    low = graph.add(MaxPool(2), Conv(6, 3, padding=1), Relu(), inputs=skip)
+    up, smooth = graph.add(ConvTranspose(4, 2, 2), inputs=low), graph.add(Upsample(2, "bilinear"), inputs=low)
+    graph.add(Concat(), Conv(len(CLASSES), 1), inputs=(skip, up, smooth), name="score")
+    return random_network(graph, rng)
+
+
+def test_each_pixel_is_answered_as_by_the_command(opened, tmp_path, rng):
+    network = dense(rng)
+    (given,) = shown_inputs(network.graph, rng)
+    how = preprocessing_of(network.graph)
+    subject = Subject("Masks", "of tests", CLASSES, how, "pixels")
+    (tmp_path / "a.html").write_text(network_page(network, subject, [given]), "utf-8")
+    outputs = outputs_of(network, how, given.pixels)["score"]
+    areas = np.bincount(outputs.argmax(0).ravel(), minlength=len(CLASSES))
+    target = int(areas[1:].argmax()) + 1
+    x = how.normalise(given.pixels[None])
+    of_class_pixels = (outputs.argmax(0) == target) / areas[target]
+
+    def start(found):
+        made = np.zeros_like(found)
+        made[0, ..., target] = of_class_pixels
+        return made
+
+    slopes = Gradient(network, 1, threads=1).run(x, start).gradients["input"][0]
+    with opened(tmp_path / "a.html") as page:
+        found = page.eval_on_selector_all(
+            "#answer [data-class]", "all => all.map(each => [each.dataset.class, each.dataset.value])"
+        )
+        assert {int(k): float(share) for k, share in found} == pytest.approx(
+            {k: area / areas.sum() for k, area in enumerate(areas) if area}
+        )
+        assert page.evaluate("explore.state.target") == target
+        page.click("#backward")
+        gradients = values_of(page, "explore.state.gradients")["input"]
+        shade = page.evaluate(
+            "Array.from(document.querySelector('.veil').getContext('2d').getImageData(0, 0, 8, 12).data)"
+        )
+        page.click(".card[aria-label^='convtranspose']")
+        shown = numbers(page, "#value")[0]
+        summed = numbers(page, "#sum")[0]
+    assert gradients == pytest.approx(slopes.transpose(2, 0, 1), abs=1e-4 * float(np.abs(slopes).max()))
+    veiled = np.array(shade).reshape(12, 8, 4)
+    assert np.array_equal(veiled[..., 3] > 0, outputs.argmax(0) > 0)
+    assert np.array_equal(veiled[outputs.argmax(0) == target][0, :3], mask_palette()[target])
+    assert summed == pytest.approx(shown, abs=1e-5)
+
+
+def test_the_places_where_classes_score_highest_are_framed(opened, tmp_path, rng):
+    network = dense(rng)
+    (given,) = shown_inputs(network.graph, rng)
+    how = preprocessing_of(network.graph)
+    subject = Subject("Boxes", "of tests", CLASSES, how, "places")
+    (tmp_path / "a.html").write_text(network_page(network, subject, [given]), "utf-8")
+    outputs = outputs_of(network, how, given.pixels)["score"].reshape(len(CLASSES), -1)
+    shares = 1 / (1 + np.exp(-outputs.max(1).astype(float)))
+    with opened(tmp_path / "a.html") as page:
+        found = page.eval_on_selector_all(
+            "#answer [data-class]", "all => all.map(each => [each.dataset.class, each.dataset.value])"
+        )
+        framed = page.eval_on_selector_all(".place", "all => all.map(each => each.textContent)")
+    assert {int(k): float(share) for k, share in found} == pytest.approx(dict(enumerate(shares)), abs=1e-4)
+    assert framed == [name for name, share in zip(CLASSES, shares, strict=True) if share > 0.5]
 
 
 def small_network(rng):

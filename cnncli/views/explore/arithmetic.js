@@ -33,7 +33,7 @@ function stepsOf(node, k, y, x, how) {
   return steps;
 }
 
-const needsWeights = (node) => node.kind === 'conv' || node.kind === 'linear';
+const needsWeights = ({ kind }) => kind === 'conv' || kind === 'convtranspose' || kind === 'linear';
 
 /** What a layer makes of one value of map `k`. */
 function pointValue(node, value, k) {
@@ -163,26 +163,70 @@ function tableOf(values, rows, columns, scale, id, title, dotted = []) {
 function explainLinear(node, k, y, x, { values }) {
   const read = values.get(node.inputs[0]);
   const { weight, bias } = weightsOf(node);
-  const products = Float32Array.from(read, (value, i) => value * weight[k * read.length + i]);
+  const terms = Array.from(read, (value, i) => (
+    { name: () => placeOf(node.inputs[0], i), value, weight: weight[k * read.length + i] }));
+  return [...termsOf(terms, bias && bias[k], 'inputs, each times its weight').steps,
+    node.name === NET.output ? softmaxStep(values, k) : null];
+}
+
+/** A sum of many products, the largest in a table: {steps, result}. A term is {name(), value, weight}. */
+function termsOf(terms, bias, what) {
+  const products = Float32Array.from(terms, ({ value, weight }) => value * weight);
   const order = [...products.keys()].sort((a, b) => Math.abs(products[b]) - Math.abs(products[a]));
-  const shown = order.slice(0, TERMS), scale = scaleAround(products);
+  const scale = scaleAround(products);
   const sum = products.reduce((a, b) => a + b, 0);
   const rest = order.slice(TERMS).reduce((total, i) => total + products[i], 0);
-  const lines = shown.map((i) => {
+  const lines = order.slice(0, TERMS).map((i) => {
     const cell = el('td', { 'data-value': products[i] }, short(products[i]));
     const { ground, ink } = inkOn(products[i], scale);
     Object.assign(cell.style, { background: ground, color: ink });
-    return el('tr', {}, el('td', {}, placeOf(node.inputs[0], i)), el('td', {}, short(read[i])),
-      el('td', {}, short(weight[k * read.length + i])), cell);
+    return el('tr', {}, el('td', {}, terms[i].name()), el('td', {}, short(terms[i].value)),
+      el('td', {}, short(terms[i].weight)), cell);
   });
   const heads = ['input', 'value', 'weight', 'product'].map((text) => el('th', { scope: 'col' }, text));
-  return [el('p', { class: 'faint' }, `${read.length.toLocaleString('en')} inputs, each times its weight; the largest `
-    + 'products first.'), el('div', { class: 'scroll' }, el('table', { class: 'numbers', id: 'products' },
-    el('thead', {}, el('tr', {}, heads)), el('tbody', {}, lines))),
-  order.length > TERMS ? el('p', {}, `${order.length - TERMS} more products: ${short(rest)}`) : null,
-  el('p', { class: 'step', id: 'sum', 'data-value': sum + (bias ? bias[k] : 0) }, `sum of all: ${short(sum)}`,
-    bias ? ` + bias ${short(bias[k])} = ${short(sum + bias[k])}` : ''),
-  node.name === NET.output ? softmaxStep(values, k) : null];
+  const result = sum + (bias || 0);
+  const steps = [el('p', { class: 'faint' }, `${terms.length.toLocaleString('en')} ${what}; the largest products first.`),
+    el('div', { class: 'scroll' }, el('table', { class: 'numbers', id: 'products' },
+      el('thead', {}, el('tr', {}, heads)), el('tbody', {}, lines))),
+    order.length > TERMS ? el('p', {}, `${order.length - TERMS} more products: ${short(rest)}`) : null,
+    el('p', { class: 'step', id: 'sum', 'data-value': result }, `sum of all: ${short(sum)}`,
+      bias === undefined ? '' : ` + bias ${short(bias)} = ${short(result)}`)];
+  return { steps, result };
+}
+
+/** The inputs that add their kernels to one output of a transposed convolution. */
+function explainTransposed(node, k, y, x, how) {
+  const read = how.values.get(node.inputs[0]), [C, H, W] = read.shape;
+  const { weight, bias } = weightsOf(node);
+  const [rows, columns] = node.window, terms = [];
+  for (let c = 0; c < C; c++) {
+    for (let i = 0; i < rows.size; i++) {
+      for (let j = 0; j < columns.size; j++) {
+        const v = (y + rows.before - i) / rows.stride, u = (x + columns.before - j) / columns.stride;
+        if (!Number.isInteger(v) || !Number.isInteger(u) || v < 0 || v >= H || u < 0 || u >= W) continue;
+        terms.push({ name: () => `map ${c}, row ${v}, column ${u}`, value: read[(c * H + v) * W + u],
+          weight: weight[((c * node.shape[0] + k) * rows.size + i) * columns.size + j] });
+      }
+    }
+  }
+  const found = termsOf(terms, bias && bias[k], `inputs whose ${rows.size} × ${columns.size} kernels reach this place, each `
+    + 'times the weight that falls on it');
+  how.result = found.result;
+  return found.steps;
+}
+
+function explainUpsample(node, k, y, x, { values }) {
+  const read = values.get(node.inputs[0]), [, H, W] = read.shape, parts = [];
+  let total = 0;
+  for (const row of readsOf(node, y, node.factor[0], H)) {
+    for (const column of readsOf(node, x, node.factor[1], W)) {
+      const value = read[(k * H + row.at) * W + column.at], share = row.share * column.share;
+      total += share * value;
+      parts.push(share === 1 ? `row ${row.at}, column ${column.at} of ${node.inputs[0]}`
+        : `${short(share)} × ${short(value)}`);
+    }
+  }
+  return said(`${parts.join(' + ')} = ${short(total)}`);
 }
 
 /** Which value an input of a fully connected layer is: of flattened maps, the map and the place in it. */
@@ -257,7 +301,7 @@ const explainPoint = (node, k, y, x, { values }) =>
   [pointStep(node, values.get(node.inputs[0])[indexOf(node.shape, k, y, x)], k)];
 
 const EXPLAINED = {
-  conv: explainConv, linear: explainLinear, maxpool: explainPool, avgpool: explainPool, globalavgpool: explainPool,
+  conv: explainConv, convtranspose: explainTransposed, upsample: explainUpsample, linear: explainLinear, maxpool: explainPool, avgpool: explainPool, globalavgpool: explainPool,
   adaptiveavgpool: explainPool, add: explainAdd, scalechannels: explainScale, concat: explainConcat,
   padchannels: explainConcat, flatten: explainFlatten, localresponsenorm: explainResponse,
 };

@@ -17,6 +17,27 @@ function convBackward(node, dout, xs, [source], { weight }) {
   return [dx];
 }
 
+function convtransposeBackward(node, dout, xs, [source], { weight }) {
+  const [, height, width] = node.shape;
+  const [, H, W] = source;
+  const dx = zeros(source);
+  const [{ stride: sy }, { stride: sx }] = node.window;
+  eachTransposedTap(node, weight, source, (c, k, w, row, column) => {
+    for (let v = row.first; v < row.end; v++) {
+      let from = (k * height + v * sy + row.offset) * width + column.first * sx + column.offset;
+      const to = (c * H + v) * W;
+      for (let at = to + column.first; at < to + column.end; at++, from += sx) dx[at] += w * dout[from];
+    }
+  });
+  return [dx];
+}
+
+function upsampleBackward(node, dout, xs, [source]) {
+  const dx = zeros(source);
+  eachRead(node, source, (from, to, share) => { dx[to] += share * dout[from]; });
+  return [dx];
+}
+
 function linearBackward(node, dout, [x], [source], { weight }) {
   const dx = zeros(source);
   for (let k = 0; k < dout.length; k++) {
@@ -90,7 +111,7 @@ function scaledBackward(node, dout, [x, factors], [source, flat]) {
 const passed = (node, dout, xs, ins) => ins.map((shape) => changed(shape, dout, (value) => value));
 
 const BACKWARD = {
-  conv: convBackward, linear: linearBackward, batchnorm: normBackward, maxpool: maxpoolBackward,
+  conv: convBackward, convtranspose: convtransposeBackward, upsample: upsampleBackward, linear: linearBackward, batchnorm: normBackward, maxpool: maxpoolBackward,
   avgpool: avgpoolBackward, globalavgpool: avgpoolBackward, adaptiveavgpool: avgpoolBackward,
   localresponsenorm: responsenormBackward, add: passed, concat: joinedBackward, padchannels: joinedBackward,
   scalechannels: scaledBackward, flatten: passed, dropout: passed,

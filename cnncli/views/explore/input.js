@@ -10,11 +10,12 @@ function inputPanel() {
   }
   parts.choices = choices;
   parts.input = el('canvas', { 'aria-hidden': 'true' });
+  parts.places = el('div', { 'aria-hidden': 'true' });
   parts.field = el('div', { class: 'field', 'aria-hidden': 'true' });
   parts.over = el('div', {
     class: 'over', tabindex: '0', role: 'application', id: 'input',
     onpointermove: pointAt, onpointerdown: pointAt, onkeydown: (event) => arrowsOnInput(event),
-  }, parts.input, parts.field);
+  }, parts.input, parts.places, parts.field);
   parts.caption = el('figcaption', {});
   parts.answer = el('div', { class: 'bars', id: 'answer', 'aria-live': 'polite' });
   parts.time = el('p', { class: 'faint' });
@@ -22,7 +23,8 @@ function inputPanel() {
   return el('section', { 'aria-label': 'Input and answer', class: 'inputs' },
     choices.length > 1 ? el('div', { class: 'row', role: 'group', 'aria-label': 'Inputs' }, choices) : null,
     el('div', { class: 'head' }, padPanel(), parts.original, el('figure', {}, parts.over, parts.caption),
-      el('div', { class: 'answer' }, el('h2', {}, 'Answer'), parts.answer, parts.time)));
+      el('div', { class: 'answer' }, el('h2', {}, 'Answer'),
+        ANSWER_WORDS[DATA.answer] ? el('p', { class: 'faint' }, ANSWER_WORDS[DATA.answer]) : null, parts.answer, parts.time)));
 }
 
 function padPanel() {
@@ -81,14 +83,29 @@ function showInput() {
 
 function showAnswer() {
   const outputs = state.values.get(NET.output);
-  const shares = softmax(outputs);
-  const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, 5);
-  parts.answer.replaceChildren(...order.flatMap((k) => {
+  parts.answer.replaceChildren(...answered(outputs).flatMap(({ k, share, said: words, color }) => {
     const bar = el('span', { class: 'bar' });
-    bar.style.width = `${100 * shares[k]}%`;
+    bar.style.width = `${100 * share}%`;
+    if (color) bar.style.background = color;
     return [el('b', {}, DATA.classes[k]), el('span', { class: 'track' }, bar),
-      el('span', { 'data-class': k, 'data-value': shares[k] }, percent(shares[k]))];
+      el('span', { 'data-class': k, 'data-value': share }, words)];
   }));
+  if (DATA.answer === 'pixels') parts.places.replaceChildren(veilOf(outputs));
+  if (DATA.answer === 'places') framePlaces(outputs);
   parts.time.textContent = LIVE ? `computed in this page in ${Math.max(1, Math.round(state.milliseconds))} ms`
     : 'computed by cnncli when the page was written';
+}
+
+/** Frames on the input where classes score more than one half. */
+function framePlaces(outputs) {
+  const { best } = readingOf(outputs);
+  parts.places.replaceChildren(...best.flatMap(({ at, value }, k) => {
+    if (value <= 0) return [];
+    const place = el('div', { class: 'place' }, DATA.classes[k]);
+    Object.assign(place.style, {
+      left: `${(100 * (at % OUT_W)) / OUT_W}%`, top: `${(100 * Math.floor(at / OUT_W)) / OUT_H}%`,
+      width: `${100 / OUT_W}%`, height: `${100 / OUT_H}%`,
+    });
+    return [place];
+  }));
 }

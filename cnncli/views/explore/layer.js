@@ -9,7 +9,7 @@ function chooseLayer(name) {
 
 /** The map that responds most, and the place where it does. */
 function startingUnit(values) {
-  if (state.layer === NET.output) return values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+  if (state.layer === NET.output) return predictedOf(values);
   return strongest(values)[0];
 }
 

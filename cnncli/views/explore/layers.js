@@ -82,6 +82,72 @@ function pointwise(node, x, [C, H, W], weight, out) {
   return out;
 }
 
+/** Call `visit(channel in, channel out, weight, rows, columns)` for each weight of a transposed convolution; rows
+ * and columns say which inputs add to outputs: input `at` to output `at * stride + offset`. */
+function eachTransposedTap(node, weight, [C, H, W], visit) {
+  const [K, height, width] = node.shape;
+  const [rows, columns] = node.window;
+  const reach = (axis, count, outputs) => Array.from({ length: axis.size }, (_, tap) => {
+    const offset = tap - axis.before;
+    const first = Math.max(0, Math.ceil(-offset / axis.stride));
+    const end = Math.min(count, Math.floor((outputs - 1 - offset) / axis.stride) + 1);
+    return { offset, first, end: Math.max(first, end) };
+  });
+  const down = reach(rows, H, height), across = reach(columns, W, width);
+  for (let c = 0, at = 0; c < C; c++) {
+    for (let k = 0; k < K; k++) {
+      for (let i = 0; i < rows.size; i++) {
+        for (let j = 0; j < columns.size; j++) visit(c, k, weight[at++], down[i], across[j]);
+      }
+    }
+  }
+}
+
+function convtranspose(node, [x], [source], { weight, bias }) {
+  const [K, height, width] = node.shape;
+  const [, H, W] = source;
+  const out = zeros(node.shape);
+  if (bias) for (let k = 0; k < K; k++) out.fill(bias[k], k * height * width, (k + 1) * height * width);
+  const [{ stride: sy }, { stride: sx }] = node.window;
+  eachTransposedTap(node, weight, source, (c, k, w, row, column) => {
+    for (let v = row.first; v < row.end; v++) {
+      let to = (k * height + v * sy + row.offset) * width + column.first * sx + column.offset;
+      const from = (c * H + v) * W;
+      for (let at = from + column.first; at < from + column.end; at++, to += sx) out[to] += w * x[at];
+    }
+  });
+  return out;
+}
+
+/** Where along an axis an output of an upsampling reads: the places and their shares. */
+function readsOf(node, place, factor, pixels) {
+  if (node.mode === 'nearest') return [{ at: Math.floor(place / factor), share: 1 }];
+  const middle = Math.min(pixels - 1, Math.max(0, (place + 0.5) / factor - 0.5));
+  const at = Math.floor(middle), share = middle - at;
+  return share > 0 ? [{ at, share: 1 - share }, { at: at + 1, share }] : [{ at, share: 1 }];
+}
+
+/** Call `visit(index of the output, index of the input, share)` for all of an upsampling. */
+function eachRead(node, [C, H, W], visit) {
+  const [, height, width] = node.shape, [rows, columns] = node.factor;
+  const down = Array.from({ length: height }, (_, y) => readsOf(node, y, rows, H));
+  const across = Array.from({ length: width }, (_, x) => readsOf(node, x, columns, W));
+  for (let c = 0, at = 0; c < C; c++) {
+    for (const row of down) {
+      for (const column of across) {
+        for (const y of row) for (const x of column) visit(at, (c * H + y.at) * W + x.at, y.share * x.share);
+        at++;
+      }
+    }
+  }
+}
+
+function upsample(node, [x], [source]) {
+  const out = zeros(node.shape);
+  eachRead(node, source, (to, from, share) => { out[to] += share * x[from]; });
+  return out;
+}
+
 function linear(node, [x], _, { weight, bias }) {
   const out = zeros(node.shape);
   for (let k = 0; k < out.length; k++) {
@@ -231,7 +297,7 @@ function scaled(node, [x, factors], [[, H, W]]) {
 const same = (node, [x]) => mapped(node, x, (value) => value);
 
 const FORWARD = {
-  conv, linear, batchnorm: norm, maxpool, avgpool, globalavgpool: avgpool, adaptiveavgpool: avgpool,
+  conv, convtranspose, upsample, linear, batchnorm: norm, maxpool, avgpool, globalavgpool: avgpool, adaptiveavgpool: avgpool,
   localresponsenorm: responsenorm, add: (node, [a, b]) => mapped(node, a, (value, i) => value + b[i]),
   concat: joined, padchannels: joined, scalechannels: scaled, flatten: same, dropout: same,
 };

@@ -39,7 +39,7 @@ function tileOf(node, c, shown, view) {
   return el('button', {
     type: 'button', class: 'tile', 'data-unit': c, 'aria-pressed': String(current), tabindex: current ? '0' : '-1',
     'aria-label': `map ${c}, mean magnitude ${short(shown.found[c])}`, onclick: () => view.choose(c),
-  }, el('span', { class: 'pair' }, pictures), el('span', { class: 'small' }, `#${c}  ${short(shown.found[c])}`));
+  }, el('span', { class: 'pair' }, pictures), el('span', { class: 'small' }, `${node.name === NET.output ? DATA.classes[c] : `#${c}`}  ${short(shown.found[c])}`));
 }
 
 /** Values on a canvas of about `side` pixels, whole enlargements where they are few. */

@@ -33,12 +33,10 @@ function forward(x) {
   return values;
 }
 
-/** Gradients of one output (before the softmax) with respect to the outputs of all layers, by name. */
+/** Gradients of what is read of a class (before the softmax) with respect to the outputs of all layers, by name. */
 function backward(values, target) {
   const gradients = new Map();
-  const start = zeros(shapeOf(NET.output));
-  start[target] = 1;
-  gradients.set(NET.output, start);
+  gradients.set(NET.output, startOf(values.get(NET.output), target));
   for (const node of [...NET.nodes].reverse()) {
     const dout = gradients.get(node.name);
     if (!dout) continue;

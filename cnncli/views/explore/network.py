@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cnncli.models.fields import Field, receptive_fields
 from cnncli.models.words import words_of
-from cnncli.nn import INPUT, BatchNorm, Dropout, Graph, Network, Node, Shape
-from cnncli.nn.window import Axis
+from cnncli.nn import INPUT, BatchNorm, ConvTranspose, Dropout, Graph, Network, Node, Shape, Upsample
+from cnncli.nn.window import Axis, pair, window_of
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.views.explore.frame import packed
 from cnncli.views.featuremaps.words import kind_of
@@ -23,7 +23,17 @@ EXACT, ROUNDED = 1_000_000, 6_000_000
 MOST_WORK = 1_600_000_000  # multiply-adds of an input that a page may take: about 3 s in a browser
 #: Kinds of layers that a page computes.
 KINDS = frozenset(
-    {"conv", "linear", "batchnorm", "localresponsenorm", "maxpool", "avgpool", "globalavgpool"}
+    {
+        "conv",
+        "convtranspose",
+        "upsample",
+        "linear",
+        "batchnorm",
+        "localresponsenorm",
+        "maxpool",
+        "avgpool",
+        "globalavgpool",
+    }
     | {"adaptiveavgpool", "add", "concat", "padchannels", "scalechannels", "flatten", "dropout"}
     | {"relu", "relu6", "leakyrelu", "sigmoid", "tanh", "silu", "gelu"}
 )
@@ -43,18 +53,16 @@ _WINDOWED = frozenset(("conv", "maxpool", "avgpool", "globalavgpool", "adaptivea
 
 
 def can_explore(graph: Graph) -> bool:
-    """Whether a page can show a network: one list of outputs, and kinds of layers that scripts know."""
+    """Whether a page can show a network: scripts know all its kinds of layers."""
     return not unknown_to_pages(graph)
 
 
 def unknown_to_pages(graph: Graph) -> list[str]:
     """What a network has that no page computes, in words; nothing of those that can be explored."""
-    main = graph.pruned([graph.output])
-    unknown = (
-        kind_of(node) for node in main.nodes.values() if type(node.layer).__name__.lower() not in KINDS
+    nodes = graph.pruned([graph.output]).nodes.values()
+    return list(
+        dict.fromkeys(kind_of(node) for node in nodes if type(node.layer).__name__.lower() not in KINDS)
     )
-    dense = () if graph.output_shape[:2] == (1, 1) else ("outputs for each pixel",)
-    return [*dense, *dict.fromkeys(unknown)]
 
 
 def precision(graph: Graph, parameters: int) -> str | None:
@@ -142,6 +150,12 @@ def _node(node: Node, fields: tuple[Field, Field]) -> dict[str, Any]:
         found["window"] = [_axis(axis) for axis in node.layer.window(node.input_shapes[0])]
     if isinstance(node.layer, Dropout):
         return found
+    if isinstance(node.layer, ConvTranspose):
+        layer = node.layer
+        found["window"] = [_axis(axis) for axis in window_of(layer.kernel, layer.stride, layer.padding)]
+        return found
+    if isinstance(node.layer, Upsample):
+        return found | {"factor": list(pair(node.layer.factor)), "mode": node.layer.mode}
     settings = {name: getattr(node.layer, name) for name in _SETTINGS if hasattr(node.layer, name)}
     return found | {name: value for name, value in settings.items() if isinstance(value, int | float)}
 

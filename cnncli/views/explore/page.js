@@ -14,7 +14,7 @@ function backPanel() {
     return el('p', { class: 'faint' }, 'The backward pass takes weights, which are not in the page of a network so large.');
   }
   return el('div', { class: 'row' }, parts.back, el('label', {}, 'from the output of ', parts.target), el('span',
-    { class: 'faint' }, 'shows beside each map how the output changes with each of its values: the gradient.'));
+    { class: 'faint' }, `shows beside each map how ${DENSE ? BACK_WORDS[DATA.answer] : 'the output'} changes with each of its values: the gradient.`));
 }
 
 function turnBack(on) {

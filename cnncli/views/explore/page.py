@@ -16,6 +16,7 @@ from cnncli.models.summary import summary
 from cnncli.nn import INPUT, Conv, Graph, Inference, Network
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.softmax import probabilities
+from cnncli.views.colors import mask_palette
 from cnncli.views.explore.diagram import diagrams, ends
 from cnncli.views.explore.frame import packed, page, picture
 from cnncli.views.explore.network import EXACT, network_data, precision, rounded
@@ -24,6 +25,7 @@ _SCRIPTS = (
     "layers.js",
     "gradients.js",
     "network.js",
+    "answers.js",
     "prepare.js",
     "diagram.js",
     "maps.js",
@@ -35,8 +37,14 @@ _SCRIPTS = (
     "layer.js",
     "page.js",
 )
+_GROUND = [138, 147, 156]  # of the background in the list of classes of pixels
 _FINE = 64  # pixels of an input up to which the pad has four times as many
 _STORED = 64_000_000  # bytes of stored maps of all inputs
+
+_MAIN_ALONE = (
+    "The page has the layers that lead to {}, the scores of the finest scale. Sizes of boxes and other "
+    "scales are not in it: cnncli predict gives the boxes."
+)
 
 Floats = NDArray[np.float32]
 
@@ -75,12 +83,15 @@ class Subject:
         Names of its outputs.
     preprocessing : Preprocessing
         How its inputs are made.
+    answer : str
+        What its outputs say: ``classes`` of an image, ``pixels`` (the class of each), or ``places`` (scores).
     """
 
     title: str
     subtitle: str
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    answer: str = "classes"
 
 
 def network_page(
@@ -133,7 +144,9 @@ def network_page(
         )
         notes.append(_too_large(network))
     elif kind == "float16":
-        notes.append(_rounding(network, inputs, subject.preprocessing, threads))
+        notes.append(_rounding(network, inputs, subject, threads))
+    if subject.answer == "places":
+        notes.append(_MAIN_ALONE.format(graph.output))
     return page(
         subject.title,
         data={
@@ -142,6 +155,8 @@ def network_page(
             "notes": notes,
             "network": network_data(network, graph, subject.preprocessing),
             "classes": list(subject.classes),
+            "answer": subject.answer,
+            "palette": [_GROUND, *mask_palette()[1 : len(subject.classes)].tolist()],
             "diagrams": drawn,
             "inputs": shown,
             "pad": _pad(subject.preprocessing),
@@ -200,8 +215,11 @@ def _add_maps(
     for each, given in zip(shown, inputs, strict=True):
         x = preprocessing.normalise(given.pixels[None])
         found = inference.activations(x)
-        each["maps"] = {name: _stored(array[0]) for name, array in found.items()}
-        taken += sum(len(str(part.get("image", ""))) for part in each["maps"].values())
+        each["maps"] = {
+            name: _exact(array[0]) if name == inference.network.graph.output else _stored(array[0])
+            for name, array in found.items()
+        }
+        taken += sum(len(str(part.get("image", part.get("exact")))) for part in each["maps"].values())
         if taken > _STORED:
             raise CnncliError(
                 f"the maps of {len(inputs)} pictures take over {_STORED:,} bytes of a page; expected less",
@@ -213,7 +231,7 @@ def _stored(values: Floats) -> dict[str, Any]:
     """Maps (H, W, C) side by side in one gray picture, with the values of black and white."""
     height, width, channels = values.shape
     if height * width == 1:
-        return {"exact": packed(values.reshape(-1))}
+        return _exact(values)
     low, high = float(min(0.0, values.min())), float(values.max())
     span = (high - low) or 1.0
     levels = np.rint((values - low) * (255 / span)).astype(np.uint8)
@@ -226,6 +244,10 @@ def _stored(values: Floats) -> dict[str, Any]:
     return {"image": image, "low": low, "high": low + span, "columns": columns}
 
 
+def _exact(values: Floats) -> dict[str, Any]:
+    return {"exact": packed(np.ascontiguousarray(values.transpose(2, 0, 1)).reshape(-1))}
+
+
 def _too_large(network: Network) -> str:
     return (
         f"The network has {network.size:,} parameters and takes {network.graph.multiply_adds:,} "
@@ -235,7 +257,7 @@ def _too_large(network: Network) -> str:
     )
 
 
-def _rounding(network: Network, inputs: Sequence[Shown], preprocessing: Preprocessing, threads: int) -> str:
+def _rounding(network: Network, inputs: Sequence[Shown], subject: Subject, threads: int) -> str:
     """What rounding the weights to 16 bits changes, measured for the inputs."""
     said = f"The network has more than {EXACT:,} parameters: the page has its kernels rounded to 16 bits."
     if not inputs:
@@ -243,10 +265,17 @@ def _rounding(network: Network, inputs: Sequence[Shown], preprocessing: Preproce
     other = Network(network.graph, scheme=None)
     other.load({name: each.astype(np.float32) for name, each in rounded(network.export(), "float16").items()})
     images = np.stack([each.pixels for each in inputs])
+    x = subject.preprocessing.normalise(images)
     one, two = (
-        probabilities(Inference(each, 1, threads=threads).run(preprocessing.normalise(images)))
-        for each in (network, other)
+        _shares(Inference(each, 1, threads=threads).run(x), subject.answer) for each in (network, other)
     )
     most = float(np.abs(one - two).max())
     changes = f"at most {most:.1g}" if most > 0 else "nothing"
     return f"{said} That changes probabilities of these pictures by {changes}."
+
+
+def _shares(outputs: Floats, answer: str) -> NDArray[np.float64]:
+    """Probabilities of an image's classes, or of those of each place."""
+    if answer == "places":
+        return np.asarray(0.5 * (1 + np.tanh(outputs.astype(np.float64) / 2)))
+    return probabilities(outputs.reshape(-1, outputs.shape[-1]))

@@ -18,9 +18,9 @@ async function compute() {
   else state.values = await storedMaps(input);
   state.milliseconds = performance.now() - start;
   const outputs = state.values.get(NET.output);
-  if (outputs && state.target === null) state.target = outputs.indexOf(Math.max(...outputs));
+  if (outputs && state.target === null) state.target = predictedOf(outputs);
   if (outputs && !parts.target.dataset.chosen) {
-    state.target = outputs.indexOf(Math.max(...outputs));
+    state.target = predictedOf(outputs);
     parts.target.value = state.target;
   }
   passBack();
