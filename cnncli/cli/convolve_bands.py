@@ -53,6 +53,8 @@ def why_whole(large: LargePicture, task: Task, format: str) -> str:
         return "--explain shows how the kernel works on it"
     if format not in BAND_FORMATS:
         return f"{format} is written in one piece"
+    if format == "PNG" and task.compress:
+        return "--compress tries two ways to write a PNG"
     if has_bands(large.picture) and any(filter.weighs_colors for filter in task.filters):
         return f"its {large.picture.channels} channels are filtered one by one"
     return ""

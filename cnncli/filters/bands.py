@@ -26,7 +26,7 @@ Read = Callable[[int, int], Pixels]
 """Rows ``start`` to ``stop`` of a picture, (stop - start, W, C)."""
 
 #: Bytes of a band: its rows, its result, and what lies between them.
-BAND_BYTES = 72 << 20
+BAND_BYTES = 128 << 20
 _FEWEST = 16  # rows of a band, whatever they take
 # Bytes per sample besides source and result: responses of one filter, those of opacity, of linear light.
 _RESPONSES, _COVERED, _LINEAR = 12, 48, 24

@@ -39,7 +39,7 @@ KEEPS_FOUR_BYTES = frozenset({"JPEG"})
 #: Formats that hold any number of channels.
 KEEPS_CHANNELS = frozenset({"TIFF", "NPY"})
 #: Formats that are written while their rows are made.
-BAND_FORMATS = frozenset({"TIFF", "NPY", "PPM", "PGM", "PBM", "PAM"})
+BAND_FORMATS = frozenset({"TIFF", "PNG", "NPY", "PPM", "PGM", "PBM", "PAM"})
 #: Fewest pixels of a JPEG that is encoded in strips; below, one thread ends before others have started.
 LEAST_PIXELS = 1 << 21
 
@@ -171,6 +171,10 @@ def _pieces(
         from cnncli.images.npy import npy_pieces
 
         return npy_pieces(picture, bands)
+    if format == "PNG":
+        from cnncli.images.png import png_pieces
+
+        return png_pieces(picture, bands, threads=threads)
     if format == "TIFF":
         from cnncli.images.tiff_write import tiff_pieces
 

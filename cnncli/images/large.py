@@ -2,6 +2,7 @@
 
 import contextlib
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -12,12 +13,13 @@ from cnncli.files.faults import shown
 from cnncli.images import decoding_limits
 from cnncli.images.formats import sniffed
 from cnncli.images.limits import check_size
+from cnncli.images.opening import IN_BANDS
 from cnncli.images.picture import Facts, Pixels
 from cnncli.images.read import first_part, naming_errors
 from cnncli.images.row_source import RowSource
 
 #: Bytes of pixels from which on a picture is read in bands.
-LEAST_BYTES = 64 << 20
+LEAST_BYTES = IN_BANDS
 
 
 def _npy(stream: IO[bytes], max_pixels: int) -> RowSource | str:
@@ -46,9 +48,27 @@ def _tiff(stream: IO[bytes], max_pixels: int) -> RowSource | str:
     return tiff_rows(data, page)
 
 
+def _png(stream: IO[bytes], max_pixels: int) -> RowSource | str:
+    from cnncli.images.png_rows import png_rows
+
+    return png_rows(stream, max_pixels)
+
+
+def _is_small_png(start: bytes, least: int) -> bool:
+    """Whether a PNG is small by its first bytes, so that it need not be opened to see that."""
+    width, height, depth, kind = struct.unpack(">IIBB", start[16:26].ljust(10, b"\0"))
+    return bool(width * height * _MOST_CHANNELS.get(kind, 1) * (2 if depth == 16 else 1) < least)
+
+
+_MOST_CHANNELS = {2: 3, 3: 4, 4: 2, 6: 4}  # by the colour type of a PNG
 #: Bytes of pixels in a byte of a file, at most.
-_LEAST_SHARE = {"NPY": 1, "PPM": 8, "TIFF": 2000}
-_SOURCES: dict[str, Callable[[IO[bytes], int], RowSource | str]] = {"NPY": _npy, "PPM": _pnm, "TIFF": _tiff}
+_LEAST_SHARE = {"NPY": 1, "PPM": 8, "TIFF": 2000, "PNG": 10_000}
+_SOURCES: dict[str, Callable[[IO[bytes], int], RowSource | str]] = {
+    "NPY": _npy,
+    "PPM": _pnm,
+    "TIFF": _tiff,
+    "PNG": _png,
+}
 
 
 class LargePicture:
@@ -121,7 +141,10 @@ def open_large(
         if not stat.S_ISREG(status.st_mode):
             return "it is not a file in which one can go back"
         stream = opened.enter_context(path.open("rb"))
-        known = sniffed(first_part(stream))
+        start = first_part(stream)
+        known = sniffed(start)
+        if known is not None and known[0] == "PNG" and _is_small_png(start, least):
+            return None
         if known is None or status.st_size < least // _LEAST_SHARE.get(known[0], least):
             return None
         if known[0] not in _SOURCES:

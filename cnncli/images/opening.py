@@ -30,6 +30,8 @@ MOST_TEXT, MOST_TEXTS = (
 )  # bytes to which one text of a PNG, and all of its texts, may decompress
 _PLAIN_PNG = ("L", "RGB", "RGBA")  # raw modes that need nothing but decoding
 _LETTERS = 1 << 24  # pixels, more than any rendered line of text has
+#: Bytes of pixels from which on pictures whose rows can be read one after another are read in bands.
+IN_BANDS = 64 << 20
 _LEAST_AHEAD = 1 << 16  # bytes of a single file; smaller ones are decoded before a thread would start
 _MOST_AHEAD = 100_000_000  # pixels, below every default limit
 _MOST_OF_MANY, _MOST_FILES = 25_000_000, 100  # total pixels, and files: more than can be decoded in time
@@ -100,7 +102,8 @@ class _AheadDecoder:
         with path.open("rb") as stream:
             image = open_image(stream, *_FORMATS[path.suffix.lower()])
             self._pixel_budget -= image.width * image.height
-            if self._pixel_budget < 0 or not _is_plain(image):
+            size = image.width * image.height * len(image.getbands())
+            if self._pixel_budget < 0 or not _is_plain(image) or (size >= IN_BANDS and image.format == "PNG"):
                 return
             # In one piece: between pieces, the thread would wait for the interpreter lock.
             image.decodermaxblock = path.stat().st_size

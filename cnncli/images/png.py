@@ -8,7 +8,7 @@ Source: W3C, Portable Network Graphics (PNG) Specification, Third Edition.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class _Effort:
     header: bytes
 
 
+_TOGETHER = 16  # pieces that are filtered and compressed before the next
+_OF_CHUNK = 32  # pieces of an IDAT chunk, which cannot be longer than 2 GiB
 _FAST = _Effort(1, zlib.Z_RLE, 1 << 20, b"\x78\x01")
 #: Levels 8 and 9 take 4 to 8 times as long as 7 on smooth images, and save 4 %.
 _SMALL = _Effort(7, zlib.Z_FILTERED, 1 << 23, b"\x78\xda")
@@ -58,15 +60,11 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
     bytes
         The file.
     """
-    first = picture.frames[0]
-    height, width, channels = first.shape
-    depth = first.dtype.itemsize * 8
-    out = [_SIGNATURE]
-    out += _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0))
-    for kind, body in _metadata_chunks(picture.metadata):
-        out += _chunk(kind, body)
+    if not picture.animated and not compress:
+        return b"".join(png_pieces(picture, picture.frames, threads=threads))
+    out = _head(picture)
     if not picture.animated:
-        out += _chunk(b"IDAT", _deflated(first, compress=compress, threads=threads))
+        out += _chunk(b"IDAT", _deflated(picture.frames[0], compress=compress, threads=threads))
     else:
         # An animation without a number of plays, as in some GIFs, is played once; 0 means endless.
         plays = 1 if picture.loop is None else picture.loop
@@ -75,6 +73,56 @@ def encode_png(picture: Picture, *, compress: bool = False, threads: int = 1) ->
             out += _chunk(kind, body)
     out += _chunk(b"IEND", b"")
     return b"".join(out)
+
+
+def png_pieces(picture: Picture, bands: Iterable[Pixels], *, threads: int = 1) -> Iterator[bytes]:
+    """As `encode_png` of a still image without ``compress``, whose pixels come in bands of rows."""
+    height, width, channels = picture.frames[0].shape
+    step = channels * picture.dtype.itemsize
+    yield b"".join(_head(picture))
+    for body in _bodies(_filtered(bands, step), height * (width * step + 1), threads):
+        yield from _chunk(b"IDAT", body)
+    yield from _chunk(b"IEND", b"")
+
+
+def _head(picture: Picture) -> list[bytes]:
+    """Signature, header and metadata."""
+    height, width, channels = picture.frames[0].shape
+    depth = picture.dtype.itemsize * 8
+    out = [_SIGNATURE]
+    out += _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0))
+    for kind, body in _metadata_chunks(picture.metadata):
+        out += _chunk(kind, body)
+    return out
+
+
+def _filtered(bands: Iterable[Pixels], step: int) -> Iterator[Rows]:
+    """Rows of bands, filtered, as many at a time as pieces are compressed together."""
+    for band in bands:
+        count = max(1, _TOGETHER * _FAST.piece // max(1, band[:1].nbytes))
+        for at in range(0, len(band), count):
+            part = band[at : at + count]
+            big = np.ascontiguousarray(part, dtype=part.dtype.newbyteorder(">"))
+            yield _sub_filter(big.view(np.uint8).reshape(len(part), part.shape[1] * step), step)
+
+
+def _bodies(filtered: Iterable[Rows], total: int, threads: int) -> Iterator[bytes]:
+    """The contents of IDAT chunks for rows of ``total`` bytes, of `_OF_CHUNK` pieces each."""
+    check, done, body, count = 1, 0, [_FAST.header], 0
+    waiting = bytearray()
+    for rows in filtered:
+        check = zlib.adler32(rows.data, check)
+        waiting += rows.data.cast("B")
+        done += rows.nbytes
+        ready = len(waiting) if done == total else len(waiting) // _FAST.piece * _FAST.piece
+        for packed in _packed(waiting[:ready], _FAST, last=done == total, threads=threads):
+            body.append(packed)
+            count += 1
+            if count % _OF_CHUNK == 0:
+                yield b"".join(body)
+                body = []
+        del waiting[:ready]
+    yield b"".join([*body, struct.pack(">I", check)])
 
 
 def _chunk(kind: bytes, body: bytes) -> list[bytes]:
@@ -188,16 +236,21 @@ def _deflated(frame: Pixels, *, compress: bool, threads: int) -> bytes:
 
 def _stream(rows: Rows, effort: _Effort, threads: int) -> bytes:
     """Compress rows to a zlib stream of independent pieces, which are shared among threads."""
-    whole = rows.data.cast("B")
+    packed = _packed(rows.data.cast("B"), effort, last=True, threads=threads)
+    return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(rows.data))])
+
+
+def _packed(rows: memoryview | bytearray, effort: _Effort, *, last: bool, threads: int) -> list[bytes]:
+    """Compressed pieces of a stream, which may end with the last of them."""
+    whole = memoryview(rows)
     pieces = [whole[at : at + effort.piece] for at in range(0, len(whole), effort.piece)]
 
     def pack(index: int) -> bytes:
         packer = zlib.compressobj(effort.level, zlib.DEFLATED, -15, 9, effort.strategy)
-        end = zlib.Z_FINISH if index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
+        end = zlib.Z_FINISH if last and index == len(pieces) - 1 else zlib.Z_SYNC_FLUSH
         return packer.compress(pieces[index]) + packer.flush(end)
 
-    packed = in_threads(pack, len(pieces), threads=threads)
-    return b"".join([effort.header, *packed, struct.pack(">I", zlib.adler32(whole))])
+    return in_threads(pack, len(pieces), threads=threads)
 
 
 def _sub_filter(flat: Rows, step: int) -> Rows:

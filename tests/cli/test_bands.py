@@ -73,6 +73,7 @@ INPUTS = {
     "half.npy": npy((samples(90, 70, 2) / 255).astype(np.float16)),
     "flags.npy": npy(samples(90, 70) > 99),
     "seven.npy": npy(samples(90, 70, 7)),
+    "color.png": encode_picture(Picture((samples(90, 70, 4),), alpha=True), "PNG"),
     "strips.tif": encode_picture(Picture((samples(90, 70, 4),), alpha=True), "TIFF"),
     "packed.tif": encode_picture(
         Picture((samples(900, 170, 3),), metadata=Metadata(dpi=(300.0, 300.0), geo=GEO)),
@@ -108,6 +109,9 @@ COMMANDS = [
     ("deep.ppm", "out.tif", "-k sobel --compress"),
     ("strips.tif", "out.tif", "-k gaussian"),
     ("packed.tif", "out.tif", "-k box:5"),
+    ("color.png", "out.png", "-k gaussian"),
+    ("color.png", "out.tif", "-k sobel"),
+    ("gray.pgm", "out.png", "-k box:3 --bits 16"),
     ("strips.tif", "-", "-k median:3 --range stretch"),
 ]
 
@@ -199,7 +203,7 @@ def test_damaged_files_leave_nothing(run, in_bands, tmp_path, name, data, said):
 
 
 def test_a_picture_larger_than_the_memory_for_it(tmp_path):
-    height, width = 6000, 20_000
+    height, width = 3500, 20_000
     with (tmp_path / "in.pgm").open("wb") as file:
         file.write(f"P5\n{width} {height}\n255\n".encode())
         file.truncate(file.tell() + height * width)

@@ -1,7 +1,9 @@
 """Rows that are read as they are wanted: the pixels, metadata and faults of files read in one piece."""
 
+import contextlib
 import itertools
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -76,10 +78,77 @@ def test_strips_as_tall_as_the_page_are_cut(rng, tmp_path):
     assert_as_whole(tmp_path / "in.tif", steps=(37,))
 
 
+def png(array, depth, kind, *, filters=(0, 1, 2, 3, 4), chunks=(), piece=1000, interlaced=0):
+    """A PNG of rows of bytes (H, bytes), each by the next of some filters, from plain loops."""
+    size = max(1, {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] * depth // 8)
+    height, length = array.shape
+    raw, above = bytearray(), bytes(length)
+    for number, row in enumerate(array.tolist()):
+        chosen = filters[number % len(filters)]
+        raw.append(chosen)
+        for x, value in enumerate(row):
+            a, c = (row[x - size], above[x - size]) if x >= size else (0, 0)
+            b = above[x]
+            p = a + b - c
+            paeth = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+            raw.append((value - (0, a, b, (a + b) // 2, paeth)[chosen]) & 255)
+        above = row
+    packed = zlib.compress(bytes(raw))
+    width = length * 8 // depth // {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlaced)
+    parts = [(b"IHDR", head), *chunks]
+    parts += [(b"IDAT", packed[at : at + piece]) for at in range(0, len(packed), piece)]
+    out = b"\x89PNG\r\n\x1a\n"
+    for name, body in [*parts, (b"IEND", b"")]:
+        out += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return out
+
+
+COLORS = (b"PLTE", bytes(range(255, -1, -1)) * 3)
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "chunks"),
+    [(1, 0, []), (2, 0, []), (4, 0, []), (8, 0, []), (16, 0, []), (8, 2, []), (16, 2, []), (8, 4, []),
+     (16, 4, []), (8, 6, []), (16, 6, []), (8, 3, [COLORS]), (4, 3, [COLORS]), (1, 3, [COLORS]),
+     (8, 3, [COLORS, (b"tRNS", bytes(range(99)))]), (8, 0, [(b"pHYs", struct.pack(">IIB", 3000, 4000, 1))])],
+)  # fmt: skip
+def test_png(rng, tmp_path, depth, kind, chunks):
+    array = rng.integers(0, 256, (43, 48), np.uint8)
+    (tmp_path / "in.png").write_bytes(png(array, depth, kind, chunks=chunks))
+    assert_as_whole(tmp_path / "in.png")
+
+
+def test_what_of_a_png_is_decoded_in_one_piece(rng, tmp_path):
+    path = tmp_path / "in.png"
+    array = rng.integers(0, 256, (43, 48), np.uint8)
+    path.write_bytes(png(array, 8, 0, chunks=[(b"tRNS", b"\0\7")]))
+    assert open_large(path, least=0) == "one of its colours is transparent"
+    path.write_bytes(png(array, 8, 0, interlaced=1))
+    assert open_large(path, least=0) == "it is interlaced"
+    frames = [Image.fromarray(array), Image.fromarray(255 - array)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert open_large(path, least=0) == "it is an animation"
+
+
+def test_damaged_png(rng, tmp_path):
+    path = tmp_path / "in.png"
+    data = png(rng.integers(0, 256, (43, 48), np.uint8), 8, 0)
+    path.write_bytes(data[:-900])
+    assert "it stops inside its pixels" in refused(path)
+    path.write_bytes(data[:1500] + bytes([data[1500] ^ 1]) + data[1501:])
+    assert "damaged or truncated" in refused(path)
+    path.write_bytes(data[:-17] + bytes([data[-17] ^ 1]) + data[-16:])
+    assert "damaged or truncated" in refused(path)
+    path.write_bytes(data[:16] + struct.pack(">II", 10**6, 10**6) + data[24:])
+    assert "at most 500,000,000 pixels" in refused(path)
+
+
 def all_rows(path):
     large = open_large(path, least=0)
     assert isinstance(large, LargePicture)
-    return large.rows(0, large.picture.frames[0].shape[0])
+    with contextlib.closing(large):
+        return large.rows(0, large.picture.frames[0].shape[0])
 
 
 def refused(path):
@@ -115,12 +184,12 @@ def test_hostile_tiff(tmp_path):
 
 @pytest.mark.parametrize(
     ("format", "compress", "compressed"),
-    [("TIFF", False, False), ("TIFF", True, False), ("TIFF", False, True), ("PGM", False, False),
-     ("PPM", False, False), ("NPY", False, False)],
+    [("PNG", False, False), ("TIFF", False, False), ("TIFF", True, False), ("TIFF", False, True),
+     ("PGM", False, False), ("PPM", False, False), ("NPY", False, False)],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_files_are_the_same_in_bands(rng, format, compress, compressed, dtype):
-    if dtype == "float32" and format in ("PGM", "PPM"):
+    if dtype == "float32" and format in ("PNG", "PGM", "PPM"):
         return
     frame = (rng.random((300, 421, 1 if format == "PGM" else 3)) * 255).astype(dtype)
     metadata = Metadata(dpi=(72.0, 99.0), compressed=compressed)
@@ -130,6 +199,16 @@ def test_files_are_the_same_in_bands(rng, format, compress, compressed, dtype):
         empty = Picture((blank(frame.shape, frame.dtype),), metadata=metadata)
         pieces, _ = encode_bands(empty, format, bands, compress=compress, threads=2)
         assert b"".join(pieces) == whole
+
+
+def test_a_png_of_several_chunks(rng):
+    frame = rng.integers(0, 4, (4000, 9000, 1), np.uint8)
+    data = encode_picture(Picture((frame,)), "PNG")
+    assert data.count(b"IDAT") == 2
+    bands = (frame[at : at + 300] for at in range(0, len(frame), 300))
+    pieces, _ = encode_bands(Picture((blank(frame.shape, frame.dtype),)), "PNG", bands)
+    assert b"".join(pieces) == data
+    assert np.array_equal(read_picture(data).frames[0], frame)
 
 
 def test_large_tiff_is_big(tmp_path):
