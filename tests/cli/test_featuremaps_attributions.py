@@ -1,5 +1,7 @@
 """Attributions as featuremaps draws them: classes by name, one scale, the record, the arrays, and errors."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -117,6 +119,15 @@ def test_what_is_wrong_is_refused(run, net, words, message, hint):
     assert done.code == 2
     assert message in done.err
     assert hint in done.err
+
+
+def test_sanity_of_many_pixels_is_drawn_smoothed_and_says_so(run, rng, tmp_path):
+    save_seeded(tmp_path / "large.safetensors", layers="conv4 relu gap fc", shape=(72, 64, 1))
+    save_gray("large.png", rng, (72, 64))
+    done = run("featuremaps", "large.png", "-m", "large.safetensors", "--view", "sanity", "-o", "page.html")
+    assert done.code == 0, done.err
+    html = Path("page.html").read_text()
+    assert html.count("magnitudes, smoothed for display, Gaussian of 1.0 pixels") == 5  # all but occlusion
 
 
 def test_sanity_goes_through_the_layers_for_every_method(run, net):

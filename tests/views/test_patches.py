@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnncli.models.architecture import Architecture
-from cnncli.nn import Inference, Network
+from cnncli.nn import Inference, Network, Shape
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.training.checkpoint import Checkpoint
@@ -120,3 +120,15 @@ def test_a_unit_that_is_never_above_0_has_none(subject, rng):
     drawing = patches.draw(subject, Request(layers=("relu1",), pictures=Images(pixels)))
     assert [len(unit["patches"]) > 0 for unit in drawing.record["layers"][0]["units"]] == [True, False]
     assert drawing.sections[0].note == "never above 0: #1"
+
+
+def test_a_veil_lies_over_what_a_unit_does_not_respond_to():
+    pixels = np.full((8, 8, 1), 100, np.uint8)
+    values = np.zeros((2, 2), np.float32)
+    values[0, 1] = 4
+    patch = patches.Patch(4.0, "a", (0, 1), (0, 0, 8, 8), pixels, values)
+    seen = patches._lit(patch, Shape(8, 8, 1))
+    assert np.array_equal(seen[:3, 5:], np.full((3, 3, 3), 100))
+    veiled = round(100 * (1 - patches._VEIL) + 255 * patches._VEIL)
+    assert np.array_equal(seen[:, :3], np.full((8, 3, 3), veiled))
+    assert np.array_equal(seen[5:], np.full((3, 8, 3), veiled))

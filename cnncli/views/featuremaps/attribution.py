@@ -61,7 +61,7 @@ def drawing_by(name: str) -> Callable[[Subject, Request], Drawing]:
             found = [METHODS[name].attribute(plans, subject.seen.x, each.target, how) for each in targets]
             title = name if len(layers) == 1 else f"{name}-{layer}"
             section, record = _section(subject, title, targets, found)
-            if _is_fine(found[0]):
+            if is_fine(found[0]):
                 smooth, scale = _smoothed_section(subject, title, targets, found)
                 sections.append(smooth)
                 record = [{**each, "smoothed": scale} for each in record]
@@ -156,20 +156,33 @@ def _smoothed_section(
     subject: Subject, title: str, targets: Sequence[Explained], found: Sequence[Attribution]
 ) -> tuple[Section, dict[str, Any]]:
     """How much there is in each neighbourhood, for or against a class; what was done, as JSON."""
-    sigma = _SIGMA * max(found[0].heatmap.shape)
-    maps = [smoothed(np.abs(each.heatmap)[..., None], sigma)[..., 0] for each in found]
+    maps = [neighbourhoods(each.heatmap) for each in found]
     around = scale_for(maps)
     scale = ColorScale(0.0, around.high, around.clipped)
     tiles = tuple(
         Tile(_overlaid(subject, target, each, scale), subject.classes[target.label])
         for target, each in zip(targets, maps, strict=True)
     )
-    lines = ("magnitudes", f"smoothed for display, Gaussian of {sigma:.1f} pixels", *_lines({}, scale))
+    lines = ("magnitudes", smoothing_words(found[0].heatmap), *_lines({}, scale))
     section = Section(f"{title}-smoothed", lines, tiles, side=_side(found), scale=scale)
-    return section, {"sigma": round(sigma, 3), "scale": [scale.low, scale.high]}
+    return section, {"sigma": round(_sigma(maps[0]), 3), "scale": [scale.low, scale.high]}
 
 
-def _is_fine(found: Attribution) -> bool:
+def neighbourhoods(heatmap: Floats) -> Floats:
+    """How much there is in each neighbourhood, for or against: magnitudes, smoothed for the eye."""
+    return smoothed(np.abs(heatmap)[..., None], _sigma(heatmap))[..., 0]
+
+
+def smoothing_words(heatmap: Floats) -> str:
+    """What `neighbourhoods` does to a heatmap besides."""
+    return f"smoothed for display, Gaussian of {_sigma(heatmap):.1f} pixels"
+
+
+def _sigma(heatmap: Floats) -> float:
+    return float(_SIGMA * max(heatmap.shape))
+
+
+def is_fine(found: Attribution) -> bool:
     """Whether each pixel of a large image has a value of its own: they change sign from one to the next."""
     of_pixels = bool(found.values.shape[:2] == found.heatmap.shape)
     return of_pixels and _is_large(found) and "window" not in found.about

@@ -18,8 +18,8 @@ from cnncli.views.featuremaps.model import Drawing, Floats, Progress, Request, S
 from cnncli.views.featuremaps.units import FieldMap, layer_lines, unit_name, units_of
 from cnncli.views.sections import Section, Tile
 
-_UNITS, _NAMED_UNITS = 6, 18  # of a layer
-_SIDE, _NAMED_SIDE = 88, 172  # pixels of a picture
+_UNITS, _NAMED_UNITS = 8, 18  # of a layer
+_SIDE, _NAMED_SIDE = 120, 172  # pixels of a picture
 STEPS = 96
 _RATE = 0.06  # of Adam, in units of white
 _BETAS, _EPSILON = (0.9, 0.99), 1e-8

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.attribution.model import enlarged
 from cnncli.errors import OptionError
-from cnncli.nn import Inference
+from cnncli.nn import Inference, Shape
+from cnncli.views.colors import as_rgb
 from cnncli.views.featuremaps.frames import fitted, size_within
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.featuremaps.units import (
@@ -20,18 +22,25 @@ from cnncli.views.featuremaps.units import (
     unit_name,
     units_of,
 )
-from cnncli.views.sections import Section, Tile
+from cnncli.views.sections import GAP, ROOM, Section, Tile
 
 _UNITS, _NAMED_UNITS = 2, 12  # of a layer
 _COUNT = 13  # patches of a unit: those of a row
-_SIDE = 72  # pixels of a patch
+_SIDE, _LARGE = 72, 128  # pixels of a patch; of the patches of a row that has room
+_WHOLE = (
+    0.8  # of the image that a receptive field covers, from which a patch says no more where its unit looks
+)
+_LIT = 0.5  # of a unit's maximum: where its map has as much, no veil lies over the image
+_VEIL = 0.72  # of white over the rest
+_LABELS = 60  # pixels of the numbers of units beside their rows
 _OVERLAP = 0.3  # of the smaller of two patches of one image, at most
 _MOST = 64  # images of a batch
 _VALUES = 1 << 22  # of a batch, of all layers that are kept: 16 MB
 _READING = (
     "A row for each unit, numbered at the left: the patches of the images that excite it most, the "
     "strongest first, each as large as the unit's receptive field and gray where that reaches beyond the "
-    "image. Patches of one image hardly overlap. Sizes are height × width."
+    "image. Where that is all but the whole image, the parts of it are left light at which the unit has half "
+    "of its maximum or more. Patches of one image hardly overlap. Sizes are height × width."
 )
 
 
@@ -51,6 +60,8 @@ class Patch:
         The receptive field in the network's input, clipped at its border.
     pixels : ndarray, shape (h, w, C), uint8
         What lies there.
+    values : ndarray, shape (rows, columns), float32
+        The unit's map of the image.
     """
 
     value: float
@@ -58,6 +69,7 @@ class Patch:
     place: tuple[int, int]
     box: Box
     pixels: NDArray[np.uint8]
+    values: Floats
 
 
 def draw(subject: Subject, request: Request) -> Drawing:
@@ -146,7 +158,8 @@ def _better(
             box = fields.box(row, column)
             left, top, right, bottom = box
             part = pixels[number, top:bottom, left:right].copy()
-            found.append(Patch(float(values[number, row, column]), names[number], (row, column), box, part))
+            value, seen = float(values[number, row, column]), values[number].copy()
+            found.append(Patch(value, names[number], (row, column), box, part, seen))
     return sorted(found, key=lambda patch: -patch.value)[:count]
 
 
@@ -166,9 +179,15 @@ def _section(
 ) -> Section:
     name, lines = layer_lines(subject.graph, layer)
     height, width = FieldMap(subject.graph, layer).size
-    size = size_within(width, height, _SIDE)
+    longest = max((len(found[layer, unit]) for unit in units), default=0) or 1
+    whole = subject.graph.input_shape
+    size = size_within(width, height, min(_LARGE, max(_SIDE, (ROOM - _LABELS) // longest - GAP)))
+    lit = height * width >= _WHOLE * whole.height * whole.width
     rows = [
-        [fitted(framed_patch(each.pixels, each.box, (height, width)), size) for each in found[layer, unit]]
+        [
+            fitted(framed_patch(_lit(each, whole) if lit else each.pixels, each.box, (height, width)), size)
+            for each in found[layer, unit]
+        ]
         for unit in units
     ]
     picture = mosaic(rows, size=size)
@@ -177,6 +196,21 @@ def _section(
     note = f"never above 0: {', '.join(silent)}" if silent else ""
     tile = Tile(picture, "", rows=labels)
     return Section(name, lines, (tile,), side=max(picture.shape[:2]), note=note, strip=True)
+
+
+def _lit(patch: Patch, whole: Shape) -> NDArray[np.uint8]:
+    """A patch with a veil over what the unit does not respond to.
+
+    Source: Zhou et al., Object detectors emerge in deep scene CNNs, 2015: a unit's map, enlarged, cut at a share
+    of its maximum.
+    """
+    left, top, right, bottom = patch.box
+    if patch.values.size == 1:
+        return patch.pixels
+    seen = enlarged(patch.values, whole.height, whole.width)[top:bottom, left:right]
+    veil = _VEIL * (seen < _LIT * patch.value)[..., None]
+    rgb = as_rgb(patch.pixels).astype(np.float64)
+    return np.asarray(np.rint(rgb * (1 - veil) + 255 * veil), np.uint8)
 
 
 def _about(

@@ -12,8 +12,15 @@ from cnncli.errors import OptionError
 from cnncli.models.stages import stages
 from cnncli.nn import Graph
 from cnncli.nn.weight_gradient import has_weights
-from cnncli.views.colors import Colors
-from cnncli.views.featuremaps.attribution import place_of, scale_for, targets_of
+from cnncli.views.colors import Colors, ColorScale
+from cnncli.views.featuremaps.attribution import (
+    is_fine,
+    neighbourhoods,
+    place_of,
+    scale_for,
+    smoothing_words,
+    targets_of,
+)
 from cnncli.views.featuremaps.frames import fitted, size_within
 from cnncli.views.featuremaps.model import Drawing, Floats, Request, Subject
 from cnncli.views.featuremaps.units import mosaic
@@ -119,21 +126,32 @@ def _section(
 ) -> Section:
     """A method's heatmaps side by side."""
     room = min(_LARGEST, ROOM // len(steps) - 4)
-    pictures = [_picture(each.heatmap, room) for each in steps]
+    fine = is_fine(steps[0])
+    pictures = [_picture(each.heatmap, room, fine=fine) for each in steps]
     size = pictures[0].shape[1], pictures[0].shape[0]
     below = ("1", *(f"{_short(each.signed)} ({_short(each.absolute)})" for each in alike[1:]))
     tile = Tile(mosaic([pictures], size=size), "", columns=tuple(names), below=below)
     about = steps[0].about
-    lines = tuple(f"{about[key]} {key}" for key in ("steps", "samples", "windows") if key in about)
-    return Section(method, lines, (tile,), side=max(tile.pixels.shape[:2]), strip=True)
+    lines = [f"{about[key]} {key}" for key in ("steps", "samples", "windows") if key in about]
+    if fine:
+        lines.append(f"magnitudes, {smoothing_words(steps[0].heatmap)}")
+    return Section(method, tuple(lines), (tile,), side=max(tile.pixels.shape[:2]), strip=True)
 
 
-def _picture(heatmap: Floats, side: int) -> Colors:
-    """A heatmap on a scale of its own; small ones in whole enlargements."""
+def _picture(heatmap: Floats, side: int, *, fine: bool) -> Colors:
+    """A heatmap on a scale of its own; small ones in whole enlargements.
+
+    Of ``fine`` ones, in which single pixels cannot be seen, how much there is in each neighbourhood.
+    """
     height, width = heatmap.shape
     longest = max(height, width)
     side = side // longest * longest or side
-    return fitted(scale_for([heatmap]).colors(heatmap), size_within(width, height, side))
+    if fine:
+        heatmap = neighbourhoods(heatmap)
+    scale = scale_for([heatmap])
+    if fine:
+        scale = ColorScale(0.0, scale.high, scale.clipped)
+    return fitted(scale.colors(heatmap), size_within(width, height, side))
 
 
 def _short(value: float | None) -> str:
