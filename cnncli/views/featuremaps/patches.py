@@ -27,9 +27,7 @@ from cnncli.views.sections import GAP, ROOM, Section, Tile
 _UNITS, _NAMED_UNITS = 2, 12  # of a layer
 _COUNT = 13  # patches of a unit: those of a row
 _SIDE, _LARGE = 72, 128  # pixels of a patch; of the patches of a row that has room
-_WHOLE = (
-    0.8  # of the image that a receptive field covers, from which a patch says no more where its unit looks
-)
+_WHOLE = 0.8  # of the image: a receptive field that covers as much does not say where its unit looks
 _LIT = 0.5  # of a unit's maximum: where its map has as much, no veil lies over the image
 _VEIL = 0.72  # of white over the rest
 _LABELS = 60  # pixels of the numbers of units beside their rows
@@ -39,8 +37,8 @@ _VALUES = 1 << 22  # of a batch, of all layers that are kept: 16 MB
 _READING = (
     "A row for each unit, numbered at the left: the patches of the images that excite it most, the "
     "strongest first, each as large as the unit's receptive field and gray where that reaches beyond the "
-    "image. Where that is all but the whole image, the parts of it are left light at which the unit has half "
-    "of its maximum or more. Patches of one image hardly overlap. Sizes are height × width."
+    "image. Where that is all but the whole image, a veil lies over what the unit does not respond to with "
+    "half of its maximum or more. Patches of one image hardly overlap. Sizes are height × width."
 )
 
 
@@ -201,8 +199,8 @@ def _section(
 def _lit(patch: Patch, whole: Shape) -> NDArray[np.uint8]:
     """A patch with a veil over what the unit does not respond to.
 
-    Source: Zhou et al., Object detectors emerge in deep scene CNNs, 2015: a unit's map, enlarged, cut at a share
-    of its maximum.
+    Source: Zhou et al., Object detectors emerge in deep scene CNNs, 2015: a unit's map, enlarged, cut at a
+    share of its maximum.
     """
     left, top, right, bottom = patch.box
     if patch.values.size == 1:
