@@ -12,7 +12,7 @@ from cnncli.files.faults import reading_fault, shown
 from cnncli.images import decoding_limits
 from cnncli.images.formats import READ_SUFFIXES
 from cnncli.images.picture import Picture
-from cnncli.images.read import read_picture
+from cnncli.images.read import read_frames, read_picture
 from cnncli.records import record
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Frame:
 
 
 def frames_of(source: Path | IO[bytes], *, name: str, is_video: bool) -> Iterator[Frame]:
-    """The frames of a clip, one after the other; those of videos and folders are not kept.
+    """The frames of a clip, one after the other; none of them is kept.
 
     Parameters
     ----------
@@ -103,11 +103,10 @@ def _in_folder(folder: Path) -> Iterator[Frame]:
 
 
 def _of_animation(source: Path | bytes, name: str) -> Iterator[Frame]:
-    picture = read_picture(source, name=name)
-    starts = np.cumsum([0.0, *picture.durations[:-1]]).tolist() if picture.animated else None
-    for number, pixels in enumerate(picture.frames):
-        seconds = None if starts is None else starts[number] / 1000
-        yield Frame(Picture((pixels,), picture.alpha, picture.format), seconds)
+    milliseconds = 0.0
+    for picture in read_frames(source, name=name):
+        yield Frame(picture, milliseconds / 1000 if picture.durations else None)
+        milliseconds += sum(picture.durations)
 
 
 def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:

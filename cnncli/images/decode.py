@@ -13,6 +13,8 @@ from cnncli.images.picture import Pixels
 from cnncli.images.pillow_pixels import pixels_in_place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
@@ -227,6 +229,20 @@ def animation_frames(
     CnncliError
         For animated PNG of 16 bits, which Pillow would reduce to 8.
     """
+    frames: list[Pixels] = []
+    durations: list[float] = []
+    loop = image.info.get("loop")
+    for frame, milliseconds in moving_frames(image, first=first):
+        loop = image.info.get("loop", loop)
+        frames.append(frame)
+        durations.append(milliseconds)
+    if first:
+        durations = []
+    return with_one_opacity(frames), tuple(durations), None if loop is None else int(loop)
+
+
+def moving_frames(image: ImageFile, *, first: bool = False) -> Iterator[tuple[Pixels, float]]:
+    """The frames of an animation one after the other, with milliseconds; errors as of `animation_frames`."""
     if image.tile and str(image.tile[0].args).endswith("16B"):
         raise CnncliError(
             "it is an animated PNG of 16 bits, whose frames could only be read as 8 bits",
@@ -234,19 +250,13 @@ def animation_frames(
         )
     start = 1 if getattr(image, "default_image", False) else 0
     count = start + 1 if first else int(getattr(image, "n_frames", 1))
-    frames: list[Pixels] = []
-    durations: list[float] = []
-    loop = image.info.get("loop")
     for index in range(start, count):
         image.seek(index)
         image.load()
-        loop = image.info.get("loop", loop)
         frame = np.asarray(image.convert("RGBA"))
-        frames.append(np.ascontiguousarray(frame[..., :3]) if frame[..., 3].min() == 255 else frame)
-        durations.append(float(image.info.get("duration", 0) or 0))
-    if first:
-        durations = []
-    return with_one_opacity(frames), tuple(durations), None if loop is None else int(loop)
+        opaque = frame[..., 3].min() == 255
+        pixels = np.ascontiguousarray(frame[..., :3]) if opaque else frame
+        yield pixels, float(image.info.get("duration", 0) or 0)
 
 
 def with_one_opacity(frames: list[Pixels]) -> tuple[Pixels, ...]:

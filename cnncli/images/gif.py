@@ -223,10 +223,10 @@ def composed(data: bytes, layout: Layout) -> tuple[Pixels, ...]:
     ValueError
         Where codes are invalid, or too few for a frame.
     """
-    return with_one_opacity(list(_shown(data, layout)))
+    return with_one_opacity(list(shown(data, layout)))
 
 
-def _shown(data: bytes, layout: Layout) -> Iterator[Pixels]:
+def shown(data: bytes, layout: Layout) -> Iterator[Pixels]:
     """The canvas after each frame: RGB where it is fully covered, else RGBA."""
     width, height = layout.size
     canvas = np.zeros((height, width, 4), np.uint8)

@@ -19,7 +19,7 @@ from cnncli.images.limits import check_size, too_many
 from cnncli.images.metadata import apply_orientation
 from cnncli.images.metadata_reading import read_metadata, read_orientation
 from cnncli.images.opening import configure_pillow, decoded_ahead, open_image
-from cnncli.images.picture import Picture
+from cnncli.images.picture import Picture, Pixels
 from cnncli.images.trailing_bytes import notes_at_end
 from cnncli.records import record, replace
 
@@ -83,6 +83,74 @@ def read_picture(
                 "Pick the channels first, for example with gdal_translate -b 1 -b 2 -b 3, or numpy.",
             )
         return picture
+
+
+def read_frames(source: Path | bytes, *, name: str | None = None) -> Iterator[Picture]:
+    """Read the frames of an animation, each as a picture with its duration; none of them is kept.
+
+    Images that are no animation are read as by `read_picture`, frame by frame.
+
+    Raises
+    ------
+    CnncliError
+        As by `read_picture`, also after some frames; of pixels only those of one frame are counted.
+    """
+    label = _label(source, name)
+    with naming_errors(label), _opened(source) as stream:
+        prefix = first_part(stream)
+        format, plugin = identified(stream, prefix, label)
+        data = stream.read()
+        if format == "GIF":
+            yield from _gif_frames(data, plugin, label)
+        elif format in decode.ANIMATED:
+            yield from _moving_frames(data, (format, plugin), label)
+        else:
+            yield from _still_frames(data, label)
+
+
+def _still_frames(data: bytes, label: str) -> Iterator[Picture]:
+    picture = read_picture(data, name=label)
+    for pixels in picture.frames:
+        yield Picture((pixels,), picture.alpha, picture.format)
+
+
+def _moment(pixels: Pixels, format: str, milliseconds: float) -> Picture:
+    return Picture((pixels,), pixels.shape[2] == 4, format, durations=(milliseconds,))
+
+
+def _gif_frames(data: bytes, plugin: str, label: str) -> Iterator[Picture]:
+    from cnncli.images import gif
+
+    layout = gif.read_layout(data)
+    if len(layout.frames) < 2:
+        yield from _still_frames(data, label)
+        return
+    if layout.cut:
+        raise EOFError("it stops inside a frame")
+    orientation = _orientation(data, ("GIF", plugin), layout.size)
+    for frame, pixels in zip(layout.frames, gif.shown(data, layout), strict=True):
+        yield _moment(apply_orientation(pixels, orientation), "GIF", frame.milliseconds)
+
+
+def _moving_frames(data: bytes, known: tuple[str, str], label: str) -> Iterator[Picture]:
+    format, plugin = known
+    configure_pillow(decoding_limits.max_pixels())
+    image = open_image(io.BytesIO(data), plugin, format)
+    if _frame_count(image) < 2:
+        yield from _still_frames(data, label)
+        return
+    orientation = _orientation(data, known, image.size)
+    for pixels, milliseconds in decode.moving_frames(image):
+        yield _moment(apply_orientation(pixels, orientation), format, milliseconds)
+
+
+def _orientation(data: bytes, known: tuple[str, str], size: tuple[int, int]) -> int:
+    """The orientation of an animation, after a look at its size."""
+    most = decoding_limits.max_pixels()
+    check_size((*size, 1), most)
+    configure_pillow(most)
+    stream = io.BytesIO(data)
+    return read_orientation(open_image(stream, known[1], known[0]), stream)
 
 
 @record

@@ -1,6 +1,7 @@
 """Exported models, run by ONNX Runtime: the same outputs for every layer, network, task and preprocessing."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from cnncli.nn import (  # noqa: E402
     Gelu,
     GlobalAvgPool,
     Graph,
+    Inference,
     LeakyRelu,
     Linear,
     LocalResponseNorm,
@@ -43,9 +45,11 @@ from cnncli.nn import (  # noqa: E402
     Upsample,
 )
 from cnncli.nn.exchange import as_dict  # noqa: E402
-from cnncli.onnx.model import FIRST_OPSET, LAST_OPSET, difference, onnx_model  # noqa: E402
+from cnncli.onnx.model import FIRST_OPSET, LAST_OPSET, difference, name_of, onnx_model  # noqa: E402
 from cnncli.onnx.operators import OPERATORS  # noqa: E402
 from cnncli.tasks.classification import Classification  # noqa: E402
+from cnncli.tasks.detection import Detection  # noqa: E402
+from cnncli.tasks.localization import Localization  # noqa: E402
 from cnncli.tasks.preprocessing import Preprocessing  # noqa: E402
 from cnncli.tasks.segmentation import Segmentation  # noqa: E402
 from cnncli.tasks.text import TextClassification, TextInput  # noqa: E402
@@ -152,6 +156,38 @@ def test_models_that_ship(name):
     about = onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map
     assert json.loads(about["cnncli.outputs"]) == list(net.task.outputs)
     assert json.loads(about["cnncli.preprocessing"])["size"] == list(net.preprocessing.size)
+
+
+@pytest.mark.parametrize(
+    ("model", "of", "task", "roles"),
+    [
+        ("detector:neck=8", "boxes", Detection, {"classes8", "boxes8", "classes16", "boxes16"}),
+        ("localizer", "box", Localization, {"output", "box"}),
+    ],
+)
+def test_boxes(model, of, task, roles):
+    """All outputs that boxes are read from, and from them the same things at the same places."""
+    graph = architecture(model, (64, 64, 3), 3, of=of).graph()
+    net = checkpoint(graph, task(("a", "b", "c")))
+    sure = {name: array + name.endswith(("classes.bias", "boxes.bias")) for name, array in net.arrays.items()}
+    net = replace(net, arrays=sure)
+    data = onnx_model(net)
+    assert difference(data, net) < MOST
+    session = onnxruntime.InferenceSession(data)
+    assert {each.name for each in session.get_outputs()} == roles
+    random = np.random.default_rng(1)
+    x = net.preprocessing.normalise(random.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8))
+    names = net.task.read(tuple(graph.outputs))
+    fed = {session.get_inputs()[0].name: x.transpose(0, 3, 1, 2)}
+    theirs = session.run([name_of(name) for name in names], fed)
+    theirs = [each.transpose(0, 2, 3, 1) if each.ndim == 4 else each for each in theirs]
+    ours = Inference(net.network(), 2, outputs=names).run_all(x)
+    decoded = (net.task.decode(outputs, top=3) for outputs in (ours, dict(zip(names, theirs, strict=True))))
+    for one, other in zip(*decoded, strict=True):
+        assert one.things
+        for a, b in zip(one.things, other.things, strict=True):
+            assert a.label == b.label
+            np.testing.assert_allclose((a.score, *a.box), (b.score, *b.box), atol=1e-3)
 
 
 def test_clips():

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 from cnncli.errors import CnncliError
 from cnncli.images.encode import encode_picture
 from cnncli.images.picture import Picture
-from cnncli.images.read import read_picture, read_size
+from cnncli.images.read import read_frames, read_picture, read_size
 
 DURATIONS = (30.0, 120.0, 70.0)
 
@@ -200,3 +200,42 @@ for kind, value in ((3, struct.pack("<HH", 6, 0)), (4, struct.pack("<I", 6)), (1
 def test_no_orientation_ends_the_process_in_animated_avif(python):
     """Pillow's writer crashes where EXIF says that several frames are to be turned."""
     assert python(ORIENTED_AVIF).stdout.split("\n") == ["2 (12, 8)"] * 6 + [""]
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_frames_one_by_one_are_those_of_the_whole(format, channels, tmp_path):
+    """Also where each shows only what has changed, and the canvas is cleared between them."""
+    frames = [Image.fromarray(each) for each in few_colors(channels, count=5)]
+    path = tmp_path / f"a.{format.lower()}"
+    settings = {"lossless": True} if format == "WEBP" else {"disposal": 2} if format == "GIF" else {}
+    frames[0].save(
+        path, format, save_all=True, append_images=frames[1:], duration=[20, 30, 50, 70, 110], **settings
+    )
+    whole = read_picture(path)
+    found = list(read_frames(path))
+    assert [each.durations for each in found] == [(one,) for one in whole.durations]
+    for one, whole_one in zip(found, whole.frames, strict=True):
+        (alone,) = one.frames
+        opaque = np.full_like(alone[..., :1], 255)
+        padded = alone if one.alpha or not whole.alpha else np.concatenate([alone, opaque], axis=2)
+        np.testing.assert_array_equal(padded, whole_one)
+
+
+def test_frames_of_what_is_no_animation(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 3), 7).save(path)
+    (one,) = read_frames(path)
+    assert (one.durations, one.frames[0].shape) == ((), (3, 4, 1))
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+def test_frames_of_a_damaged_animation(format, tmp_path):
+    frames = [
+        Image.fromarray(np.random.default_rng(at).integers(0, 256, (9, 8, 3), np.uint8)) for at in range(4)
+    ]
+    path = tmp_path / "a.bin"
+    frames[0].save(path, format, save_all=True, append_images=frames[1:])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(CnncliError, match=r"a\.bin is damaged or truncated"):
+        list(read_frames(path))
