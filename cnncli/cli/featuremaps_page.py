@@ -48,13 +48,20 @@ def made_page(
     if len(drawings) == 1:
         ((view, drawing),) = drawings.items()
         title = views[view].title.format(network)
-        return Page(title, *head, tuple(drawing.sections), drawing.reading, drawing.fits_screen)
+        return Page(
+            title,
+            *head,
+            tuple(drawing.sections),
+            drawing.reading,
+            drawing.fits_screen,
+            trained.task.bars_show,
+        )
     sections: list[Section] = []
     for view, drawing in drawings.items():
         chapter = Chapter(views[view].title.format(network), drawing.reading)
         first, *others = drawing.sections
         sections += [replace(first, chapter=chapter), *others]
-    return Page(f"Inside {network}", *head, tuple(sections))
+    return Page(f"Inside {network}", *head, tuple(sections), measure=trained.task.bars_show)
 
 
 def _subtitle(trained: Trained, seen: Seen | None) -> str:

@@ -22,7 +22,7 @@ _NAME_WIDTH = 28  # of names that are not known yet
 _LEAST_NAME = 16  # characters of names that a bar leaves
 _LABEL_WIDTH = 16  # at most, of the labels after the first
 _BAR = 10  # cells
-_HEADING, _SHARE = "probability", 7  # what stands over it, and its characters
+_SHARE = 7  # characters of a share
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -156,23 +156,33 @@ class Table:
         Of the terminal.
     styled : bool
         The label stands out.
+    heading : str
+        What stands over the shares.
     """
 
     holds_errors = False
 
-    def __init__(self, names: Sequence[str], labels: Sequence[str], *, columns: int, styled: bool) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        labels: Sequence[str],
+        *,
+        columns: int,
+        styled: bool,
+        heading: str = "probability",
+    ) -> None:
         widest = max(map(len, map(shown, names)), default=_NAME_WIDTH)
         self._label = max(5, min(max(len(shown(label)) for label in labels), columns // 3))
         beside = self._label + 2 + 2
         self._barred = beside + _SHARE + 2 + _BAR + min(widest, _LEAST_NAME) <= columns
-        beside += _SHARE + 2 + _BAR if self._barred else len(_HEADING)
+        beside += _SHARE + 2 + _BAR if self._barred else max(_SHARE, len(heading))
         self._name = max(5, min(widest, columns // 2, columns - beside))
         self._columns, self._used = columns, self._name + beside
-        self._styled = styled
+        self._styled, self._heading = styled, heading
 
     def header(self) -> str | None:
         """Names of the columns."""
-        text = f"{'input':{self._name}}  {'label':{self._label}}  {_HEADING}"
+        text = f"{'input':{self._name}}  {'label':{self._label}}  {self._heading}"
         return f"\x1b[1m{text}\x1b[0m" if self._styled else text
 
     def line(self, row: Row) -> str:
@@ -199,14 +209,14 @@ def choose_row_writer(names: Sequence[str], task: Task, *, json: bool, csv: bool
         return JsonLines()
     if csv:
         return Csv(task.columns(top))
-    if not sys.stdout.isatty() or not task.draws_bars:
+    if not sys.stdout.isatty() or not task.bars_show:
         return Columns()
     try:
         columns = os.get_terminal_size(1).columns or 80
     except OSError:
         columns = 80
     styled = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return Table(names, task.outputs, columns=columns, styled=styled)
+    return Table(names, task.outputs, columns=columns, styled=styled, heading=task.bars_show)
 
 
 def _quoted(field: str) -> str:

@@ -47,7 +47,7 @@ class Detection(OfClasses):
     name: ClassVar[str] = "detection"
     noun: ClassVar[str] = "images"
     outputs_of: ClassVar[str] = "boxes"
-    draws_bars: ClassVar[bool] = False
+    bars_show: ClassVar[str] = ""
     watched: ClassVar[Metric] = Metric("map")
 
     @classmethod

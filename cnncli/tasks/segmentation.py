@@ -85,6 +85,7 @@ class Segmentation(OfClasses):
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "images"
     outputs_of: ClassVar[str] = "pixels"
+    bars_show: ClassVar[str] = "area"
     watched: ClassVar[Metric] = Metric("iou")
 
     @classmethod

@@ -108,8 +108,8 @@ class Task(Protocol):
     """What outputs are, in the plural: ``classes``."""
     outputs_of: ClassVar[str]
     """What a network has outputs for, as `Model.of` says it: ``images``, ``texts``, ``pixels``, ``boxes``."""
-    draws_bars: ClassVar[bool]
-    """Whether `Decoded.bars` has any."""
+    bars_show: ClassVar[str]
+    """What the shares of `Decoded.bars` are, such as ``probability``; empty where there are none."""
     watched: ClassVar[Metric]
     """The metric that decides which epoch is the best and when patience ends."""
 
@@ -224,7 +224,7 @@ class OfClasses:
     weights: tuple[float, ...] | None = None
     output_noun: ClassVar[str] = "classes"
     outputs_of: ClassVar[str] = "images"
-    draws_bars: ClassVar[bool] = True
+    bars_show: ClassVar[str] = "probability"
 
     @classmethod
     def classes_of(cls, targets: "Targets") -> tuple[str, ...]:

@@ -177,13 +177,15 @@ class Page:
     pictures : tuple of Tile
         The image as it came, and as the network gets it.
     predictions : tuple of BarRow
-        The predicted classes with their probabilities.
+        The predicted classes with their shares.
     sections : tuple of Section
         In the order of computation.
     note : str
         How to read it.
     fits_screen : bool
         Its sections are strips: as a picture it fits a screen.
+    measure : str
+        What the shares of the predicted classes are.
     """
 
     title: str
@@ -193,6 +195,7 @@ class Page:
     sections: tuple[Section, ...]
     note: str = ""
     fits_screen: bool = False
+    measure: str = "probability"
 
 
 def bar_range(bars: Sequence[BarRow]) -> tuple[float, float]:

@@ -91,7 +91,7 @@ def _draw_head(canvas: Canvas, page: Page) -> int:
         bottom = max(bottom, text.bottom)
         x += wide + 44
     if page.predictions:
-        canvas.text((x, top), "predicted classes and their probabilities", size=15, color=FAINT)
+        canvas.text((x, top), f"predicted classes by {page.measure}", size=15, color=FAINT)
         bottom = max(
             bottom,
             draw_bars(

@@ -63,7 +63,7 @@ def _draw_head(canvas: Canvas, page: Page) -> None:
     y = canvas.paragraph((_MARGIN, y + 8), page.subtitle, _HEAD, size=14, color=FAINT).bottom + 20
     y = _draw_pictures(canvas, page.pictures, y) + 24
     if page.predictions:
-        text = canvas.text((_MARGIN, y), "predicted classes, their probabilities", size=14, color=FAINT)
+        text = canvas.text((_MARGIN, y), f"predicted classes by {page.measure}", size=14, color=FAINT)
         at = (_MARGIN, text.bottom + 8)
         y = draw_bars(canvas, at, page.predictions, _HEAD, bar_range(page.predictions), size=14) + 16
     if page.note:

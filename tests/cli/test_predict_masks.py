@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.cli.row_writers import Table
+from cnncli.tasks.segmentation import Segmentation
 from cnncli.views.colors import mask_palette
 from tests.cli.small_networks import png, save_for_masks
 
@@ -114,3 +116,9 @@ def test_networks_of_whole_images_have_no_own_scale(run, gray, tmp_path):
 def test_networks_for_whole_pictures_draw_no_masks(run, gray):
     done = run("predict", "a.png", "--masks", "m.png")
     assert (done.code, "one class for a whole picture" in done.err) == (2, True)
+
+
+def test_shares_of_pixels_are_no_probabilities():
+    heading = Segmentation(("ground", "cat")).bars_show
+    table = Table(["a.png"], ["ground", "cat"], columns=60, styled=False, heading=heading)
+    assert table.header().split() == ["input", "label", "area"]

@@ -109,7 +109,7 @@ class Box:
     noun: ClassVar[str] = "images"
     output_noun: ClassVar[str] = "edges"
     outputs_of: ClassVar[str] = "images"
-    draws_bars: ClassVar[bool] = False
+    bars_show: ClassVar[str] = ""
     watched: ClassVar[Metric] = Metric("error", higher_is_better=False, is_share=False)
     outputs: ClassVar[tuple[str, ...]] = EDGES
     settings: ClassVar[dict] = {}

@@ -44,6 +44,7 @@ THINGS = [(8, 1, 2, 0, 1.5, 6), (16, 2, 3, 2, 2.5, 8), (8, 6, 1, 2, 0.5, 7)]
         (2, None, 1),
         (None, (4, 44, 16, 16), 2),  # the one that is there, though others are surer
         (2, (0, 40, 30, 24), 2),
+        (None, (14, 6, 36, 28), 0),  # that which overlaps most, though it also touches a surer one
         (None, (0, 0, 64, 64), 1),  # that which covers most of it
     ],
 )
