@@ -326,6 +326,25 @@ class Graph:
             name = node.inputs[0]
         return output
 
+    def heads(self, role: str = MAIN) -> list[str]:
+        """All layers that an output's numbers come from: `head`, and others where values are summed.
+
+        Raises
+        ------
+        CnncliError
+            If there is no output of this role.
+        """
+        found, rest = list[str](), [self.output_of(role)]
+        while rest:
+            node = self.nodes.get(rest.pop(0))
+            if node is None or node.name in found:
+                continue
+            if node.layer.parameters(node.input_shapes):
+                found.append(node.name)
+            else:
+                rest += node.inputs
+        return found
+
     def pruned(self, names: Sequence[str]) -> "Graph":
         """The graph of only those nodes that the given ones depend on; its main output is the first.
 

@@ -135,7 +135,8 @@ class Network:
         CnncliError
             If one is missing or has another shape.
         """
-        heads = tuple(f"{self.graph.head(role)}." for role in self.graph.outputs)
+        graph = self.graph
+        heads = tuple(f"{name}." for role in graph.outputs for name in graph.heads(role))
         skipped = []
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             found = arrays.get(name)

@@ -424,8 +424,9 @@ def _trained_before(dataset: Dataset, earlier: TrainedImages | None, watched: Me
 
 
 def _frozen(network: Network) -> frozenset[str]:
-    head = f"{network.graph.head()}."
-    return frozenset(name for name in network.parameters if not name.startswith(head))
+    graph = network.graph
+    heads = tuple(f"{name}." for role in graph.outputs for name in graph.heads(role))
+    return frozenset(name for name in network.parameters if not name.startswith(heads))
 
 
 def _training_inputs(

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
+from cnncli.models.localizer import BOX
 from cnncli.nn import Network
 from cnncli.tasks.task import Task
 from cnncli.text import listed
@@ -77,14 +78,17 @@ def transfer_weights(network: Network, start: Checkpoint, task: Task) -> str:
 def _matched_head(
     network: Network, start: Checkpoint, rows: list[int], arrays: dict[str, NDArray[np.generic]]
 ) -> bool:
-    """Put the head's rows into the order of the network's outputs; False where another head is needed."""
-    head = f"{network.graph.head()}."
+    """Put the rows of heads into the order of the network's outputs; False where another head is needed."""
+    graph = network.graph
+    roles = [role for role in graph.outputs if not role.startswith(BOX)]
+    heads = tuple(f"{name}." for role in roles for name in graph.heads(role))
     taken = [place for place, row in enumerate(rows) if row >= 0]
     matched = {}
     for name, own in network.export().items():
-        if name.startswith(head):
+        if name.startswith(heads):
             held = start.arrays.get(name)
             if held is None or held.shape[1:] != own.shape[1:] or len(held) != len(start.task.outputs):
+                arrays.update({each: own for each, own in network.export().items() if each.startswith(heads)})
                 return False
             own[taken] = held[[rows[place] for place in taken]]
             matched[name] = own

@@ -9,7 +9,10 @@ from cnncli.errors import CnncliError
 from cnncli.models.choice import architecture
 from cnncli.nn import Network
 from cnncli.tasks.classification import Classification
+from cnncli.tasks.detection import Detection
+from cnncli.tasks.localization import Localization
 from cnncli.tasks.preprocessing import Preprocessing
+from cnncli.tasks.segmentation import Segmentation
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 from cnncli.training.trained_images import PARTS, TrainedImages
 from cnncli.training.transfer import transfer_weights
@@ -60,6 +63,40 @@ def test_a_head_of_another_width(tmp_path):
     mine = Network(architecture("conv4 relu flatten fc", (4, 4, 1), 3).graph(), seed=2)
     held = start(text="conv4 relu flatten fc")
     assert "its head is new, of another shape" in transfer_weights(mine, held, Classification(BEFORE))
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "task"),
+    [
+        ("unet:width=0.0625,scales", "pixels", Segmentation),  # classes are summed over five scales
+        ("detector:width=0.25,neck=8", "boxes", Detection),  # and found at two
+        ("localizer:width=0.25", "box", Localization),
+    ],
+)
+@pytest.mark.parametrize("classes", [("bee", "ant", "cow"), ("dog", "ant")])
+def test_heads_of_every_task(text, of, task, classes):
+    """Rows by name in each head of classes, whatever their order or number; all else is as it was."""
+    before = architecture(text, (32, 32, 1), len(BEFORE), of=of)
+    held = Checkpoint(
+        {name: array + 0.5 for name, array in Network(before.graph(), seed=1).export().items()},
+        task(BEFORE),
+        Preprocessing((32, 32), 1, (0.0,), (1.0,)),
+        before,
+    )
+    mine = Network(architecture(text, (32, 32, 1), len(classes), of=of).graph(), seed=2)
+    fresh = mine.export()
+    assert "with the head's rows for " in transfer_weights(mine, held, task(classes))
+    heads = 0
+    for name, array in mine.export().items():
+        layer = name.split(".")[-2]
+        if len(array) == len(classes) and (layer in ("classes", "conv") or layer.startswith("score")):
+            heads += name.endswith("weight")
+            for row, label in enumerate(classes):
+                source, at = (held.arrays, BEFORE.index(label)) if label in BEFORE else (fresh, row)
+                assert np.array_equal(array[row], source[name][at]), (name, label)
+        else:
+            assert np.array_equal(array, held.arrays[name]), name
+    assert heads == {"pixels": 5, "boxes": 2, "box": 1}[of]
 
 
 def marks(*values):
