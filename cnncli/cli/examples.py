@@ -185,6 +185,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Draw training samples as augmentation changes them.",
         ),
         Example(
+            "cnncli train digit-scenes --task detect --look -o s.png",
+            "Draw scenes with boxes; without --look a detector learns to find them.",
+        ),
+        Example(
+            "cnncli train digit-motions --look -o clips.png",
+            "Draw frames of clips; without --look a network learns what moves where.",
+        ),
+        Example(
             "cnncli train movie-reviews --epochs 1 -o runs/reviews",
             "Train TextCNN on the reviews that ship; reviews.tsv may be yours.",
         ),

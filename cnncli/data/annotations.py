@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.coco import parse_annotations, read_json
+from cnncli.data.labelme import labelme_files, read_labelme
 from cnncli.data.objects import Annotated
 from cnncli.data.voc import read_voc, voc_files
 from cnncli.data.yolo import read_yolo
@@ -11,7 +12,8 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 
 _FORMS = (
-    "Give COCO's annotations (a .json), the data.yaml of YOLO, or a folder with the XML files of Pascal VOC."
+    "Give COCO's annotations (a .json), the data.yaml of YOLO, or a folder of Pascal VOC (.xml files) or of "
+    "labelme (.json files)."
 )
 _SPLITS = ("train", "val", "test")
 
@@ -64,6 +66,8 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
         )
     if path.suffix.lower() == ".json":
         return parse_annotations(read_json(path), path, masks=how.masks, threads=how.threads, **same)
+    if path.is_dir() and labelme_files(path):
+        return read_labelme(path, masks=how.masks, threads=how.threads, **same)
     if path.is_dir() and voc_files(path):
         if how.masks:
             raise CnncliError(
@@ -78,5 +82,5 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
 def describes_objects(path: Path) -> bool:
     """Tell whether a path is one of annotations of objects, by the names of its files."""
     if path.is_dir():
-        return (path / "data.yaml").is_file() or bool(voc_files(path))
+        return (path / "data.yaml").is_file() or bool(voc_files(path)) or bool(labelme_files(path))
     return path.suffix.lower() in (".json", ".yaml", ".yml")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from cnncli.files.faults import shown
 from cnncli.images.read import read_size
 
 BACKGROUND = "background"
+_GROUND = ("background", "_background_")  # what other programs call it
 _INNER = ("", "images", "JPEGImages")  # where images lie
 
 
@@ -28,7 +30,8 @@ class DrawnMasks:
     Attributes
     ----------
     objects : Objects
-        With masks. Number k of their classes is class k + 1 of the pixels: 0 is what no object covers.
+        With masks. Their classes are classes 1, 2 and so on of the pixels: 0 is what no object covers, and
+        objects of a class that is called background.
     sizes : ndarray, shape (N, 2), int64
         Height and width of the images.
     """
@@ -45,16 +48,23 @@ class DrawnMasks:
     @property
     def classes(self) -> tuple[str, ...]:
         """The background, and the classes of the objects."""
-        return (BACKGROUND, *self.objects.classes)
+        return (BACKGROUND, *(name for name in self.objects.classes if name.casefold() not in _GROUND))
+
+    @property
+    def _numbers(self) -> list[int]:
+        """The class of the pixels for each class of objects."""
+        things = [name.casefold() not in _GROUND for name in self.objects.classes]
+        return [count if thing else 0 for count, thing in zip(accumulate(things), things, strict=True)]
 
     def read(self, index: int) -> NDArray[np.integer]:
         """(H, W) classes of an image's pixels; smaller objects lie over larger ones, crowds have no class."""
         objects = self.objects
         assert objects.masks is not None
         labels = np.zeros(tuple(self.sizes[index].tolist()), np.uint8)
+        numbers = self._numbers
         here = np.arange(objects.first[index], objects.first[index + 1])
         for at in here[np.argsort(-objects.masks.areas[here], kind="stable")]:
-            number = UNLABELLED if objects.crowd[at] else int(objects.labels[at]) + 1
+            number = UNLABELLED if objects.crowd[at] else numbers[objects.labels[at]]
             labels[objects.masks.dense(int(at))] = number
         return labels
 
@@ -105,7 +115,7 @@ def read_drawn(path: Path, *, threads: int) -> tuple[list[Path], DrawnMasks, tup
         As of `read_annotations`, and where no image is found.
     """
     annotated = read_annotations(path, AnnotationOptions(masks=True, threads=threads))
-    lookup = FileLookup(path.parent)
+    lookup = FileLookup(path if path.is_dir() else path.parent)
     found, skipped = {}, list(annotated.skipped)
     for at, name in enumerate(annotated.names):
         try:

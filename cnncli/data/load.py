@@ -36,7 +36,7 @@ _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _FORMS = (
     "Give mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes, digit-motions, a folder of class "
     "folders or of IDX files, an .npz, a .csv or .tsv, or boxes: COCO's .json, YOLO's data.yaml, a folder of "
-    "Pascal VOC."
+    "Pascal VOC or labelme."
 )
 
 
@@ -125,6 +125,12 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
             from cnncli.data.masked_images import load_masked
 
             return load_masked(path, load_options)
+        from cnncli.data.labelme import labelme_files
+
+        if load_options.task == "segment" and labelme_files(path):
+            from cnncli.data.masked_images import load_drawn
+
+            return load_drawn(path, load_options)
     from cnncli.data.clip_folder import FRAMES_HINT, holds_clips, holds_frames, load_clips
 
     if load_options.task == "video" or (load_options.task is None and holds_clips(path)):

@@ -112,6 +112,7 @@ def test_without_a_box_it_is_the_masks():
         ({"size": [30, 40], "counts": [2**63 - 1, 2**63 - 1, 1202]}, "covers 18,446,744"),
         ({"size": [30, 40], "counts": [2**64]}, "beyond 64 bits"),
         ({"size": [30, 40], "counts": [1300, -100]}, "a run of -100 pixels"),
+        ({"size": [30, 40], "counts": [600, -1, 601]}, "a run of -1 pixels"),
         ({"size": [30, 40], "counts": {"a": 1}}, "no list of whole numbers"),
         ([[0, 0, 1, 1]], "three or more corners"),
         ([[0, 0, 1, 1, 1e9, 1]], "far outside the image"),
@@ -123,9 +124,21 @@ def test_masks_that_cannot_be_used(mask, reason):
         annotated({**OBJECT, "segmentation": mask}, masks=True, strict=True)
 
 
-@pytest.mark.parametrize("text", ["o", "oooooooooo0", "é", " ", "00000"])
-def test_texts_of_counts_that_are_none(text):
-    with pytest.raises(WrongMaskError):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("o", "ends within a number"),
+        ("oooooooooo0", "more than 40 bits"),
+        ("oooooooo0", "more than 40 bits"),
+        ("ooooooo0", "covers"),
+        ("é", "mean nothing"),
+        (" ", "mean nothing"),
+        ("p", "mean nothing"),  # one beyond the last character
+        ("00000", "covers 0 pixels"),
+    ],
+)
+def test_texts_of_counts_that_are_none(text, reason):
+    with pytest.raises(WrongMaskError, match=reason):
         runs_of_rle(text, 30, 40)
 
 

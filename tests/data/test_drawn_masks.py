@@ -67,6 +67,20 @@ def test_smaller_objects_lie_over_larger_ones_and_crowds_have_no_class(tmp_path)
     np.testing.assert_array_equal(masks.read(0), expected)
 
 
+def test_objects_called_background_are_what_no_object_covers(tmp_path):
+    """As labelme writes them, as class 0 of its annotations."""
+    path = write(
+        tmp_path, [annotation(1, 0, 7, rectangle(4, 5, 7, 8)), annotation(2, 0, 9, rectangle(2, 3, 9, 10))]
+    )
+    path.write_text(path.read_text().replace('"cat"', '"_background_"'))
+    _, masks, _ = read_drawn(path, threads=1)
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[2:9, 3:10] = 1
+    expected[4:7, 5:8] = 0
+    assert masks.classes == ("background", "dog")
+    np.testing.assert_array_equal(masks.read(0), expected)
+
+
 def test_images_that_cannot_be_used_are_listed(tmp_path):
     far = {"size": [HEIGHT, WIDTH], "counts": [5, 10_000_000]}
     annotations = [annotation(n, n, 7, rectangle(2, 3, 9, 10)) for n in range(4)]

@@ -20,7 +20,8 @@ NETWORK = (
 MODEL = option("--model", "-m", help=f"{NETWORK}  [default: digits]", metavar="CHECKPOINT")
 DATASET = argument(
     "mnist, fashion-mnist, cifar10, movie-reviews, digit-scenes or digit-motions; a folder of class folders "
-    "or of IDX files; an .npz; a .csv or .tsv (path,label or text,label).",
+    "(of images or clips) or of IDX files; an .npz; a .csv or .tsv (path,label or text,label); boxes and "
+    "masks: COCO's .json, YOLO's data.yaml, a folder of Pascal VOC or labelme, or of images/ and masks/.",
     metavar="DATASET",
 )
 SPLITS = option(
