@@ -194,3 +194,32 @@ def test_a_file_that_memory_does_not_hold_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("cnncli.data.coco.available_memory", lambda: 5000)
     with pytest.raises(CnncliError, match=r"a.json has 1.01 kB, which take 8.11 kB of memory"):
         read_json(path)
+
+
+def test_areas_are_those_that_are_given_or_those_of_masks():
+    square = [[3, 5, 1, 5, 1, 2, 3, 2]]
+    row = {"image_id": 1, "category_id": 7, "segmentation": square}
+    found = annotated(row, {**row, "area": 0}, {**row, "area": 2.5}, {**row, "area": -1}, masks=True)
+    assert found.objects.areas.tolist() == [6, 0, 2.5, 6]
+    boxes = annotated({**OBJECT, "area": 0}, {**OBJECT, "area": None}).objects
+    assert boxes.areas.tolist() == [0, boxes.boxes[1, 2] * boxes.boxes[1, 3]]
+
+
+def test_a_polygons_box_begins_at_its_least_corner():
+    row = {"image_id": 1, "category_id": 7, "segmentation": [[9, 5, 3, 4, 5, 8], [12, 2, 13, 2, 13, 3]]}
+    assert annotated(row).objects.boxes.tolist() == [[3, 2, 10, 6]]
+
+
+def test_masks_up_to_the_last_pixel():
+    corner = {"image_id": 1, "category_id": 7, "segmentation": [[35, 25, 40, 25, 40, 30, 35, 30]]}
+    masks = annotated(corner, masks=True).objects.masks
+    expected = np.zeros((30, 40), bool)
+    expected[25:, 35:] = True
+    np.testing.assert_array_equal(masks.dense(0), expected)
+    assert masks.boxes.tolist() == [[35, 25, 5, 5]]
+
+
+def test_only_boxes_that_are_clipped_count_as_clipped():
+    found = annotated({**OBJECT, "bbox": [-0.5, 0, 5, 5]}, {**OBJECT, "bbox": [30, 20, 20, 5]})
+    assert (found.clipped, len(found.skipped)) == (1, 1)
+    assert found.objects.boxes.tolist() == [[0, 0, 4.5, 5]]

@@ -56,6 +56,8 @@ def test_polygons_are_masks_with_their_boxes(read):
         ("0 0.5 0.5 0.1 cat", "no number"),
         ("0 0.5 0.5 0.1 nan", "shares of the image's sides"),
         ("0 20 10 4 4", "shares of the image's sides"),
+        ("0 0.5 0.5 2.1 0.1", "shares of the image's sides"),
+        ("0 -2.1 0.5 0.1 0.1", "shares of the image's sides"),
         ("0 0.5 0.5 -0.1 0.1", "inverted"),
         ("0 0.5 0.5 0 0.1", "no area"),
         ("0 0.9 0.5 0.4 0.1", "reaches 4 pixels beyond"),
