@@ -1,10 +1,14 @@
 """Folders of clips: animations, videos and folders of frames hold the same, and what is wrong is listed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnncli.data.assemble import LoadOptions
+from cnncli.data.clip_files import _picture
+from cnncli.data.clip_files import frames_of as frames_of_file
 from cnncli.data.clip_folder import holds_clips, holds_frames
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import load_dataset
@@ -138,3 +142,30 @@ def test_more_than_memory_holds_is_refused(tmp_path):
     root = folder(tmp_path / "clips", ".gif")
     with pytest.raises(CnncliError, match="the frames of 3 clips take more than 0 MiB"):
         load_dataset(str(root), LoadOptions(memory=1000))
+
+
+def test_videos_that_end_too_early_are_damaged_wherever_they_are_cut(tmp_path):
+    """Also between two frames, where FFmpeg says nothing."""
+    path = tmp_path / "a.avi"
+    write(path, frames_of(1, 12))
+    data = path.read_bytes()
+    at = [data.find(b"00dc", start) for start in range(0, len(data), 50)]
+    starts = sorted({each for each in at if each > 0})[2:9]
+    assert len(starts) > 4
+    for end in starts:
+        path.write_bytes(data[:end])
+        with pytest.raises(CnncliError, match="is damaged or truncated"):
+            list(frames_of_file(path, name="a.avi", is_video=True))
+
+
+@pytest.mark.parametrize(("rotation", "place"), [(0, (0, 0)), (90, (-1, 0)), (-90, (0, -1)), (180, (-1, -1))])
+def test_frames_are_turned_as_their_display_matrix_says(rotation, place):
+    """By degrees counterclockwise, as PyAV has them: the upper left pixel goes to the lower left for 90."""
+    pixels = np.zeros((4, 6), np.uint8)
+    pixels[0, 0] = 200
+    frame = SimpleNamespace(
+        format=SimpleNamespace(name="gray"), rotation=rotation, to_ndarray=lambda format: pixels
+    )
+    (shown,) = _picture(frame).frames
+    assert shown[*place, 0] == 200
+    assert shown.shape[:2] == ((6, 4) if abs(rotation) == 90 else (4, 6))

@@ -118,3 +118,13 @@ def test_what_goes_beyond_it_is_refused(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(CnncliError, match=r"a.yaml: line \d"):
         read_yaml(tmp_path / "a.yaml")
+
+
+def test_labels_lie_where_the_last_folder_images_is(tmp_path):
+    root = tmp_path / "images" / "mine"
+    for folder in ("images/val", "labels/val"):
+        (root / folder).mkdir(parents=True)
+    Image.new("L", (40, 20)).save(root / "images/val/a.png")
+    (root / "labels/val/a.txt").write_text("1 0.5 0.5 0.25 0.5")
+    (root / "data.yaml").write_text(f"val: images/val\n{NAMES}")
+    assert read_yolo(root / "data.yaml", "val").objects.boxes.tolist() == [[15, 5, 10, 10]]
