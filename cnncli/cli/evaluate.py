@@ -227,7 +227,7 @@ def _remarks(predictions: Predictions, trained: Trained) -> list[str]:
         lines.append(f"warning: {len(dataset.skipped) - 5} more {dataset.noun} are left out")
     count = len(predictions.evaluation)
     sentences = {
-        "digits": "turned to light digits on dark ground, as the network expects them",
+        "digits": "inverted, cropped or centred: the network expects light digits on dark ground, centred",
         "gray": "turned gray, as the network takes them",
         "colour": "gray and are taken as colour",
         "clipped": "clipped: they hold numbers beyond the black or white of the training images",

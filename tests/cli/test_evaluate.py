@@ -201,7 +201,7 @@ def test_digits_on_paper_are_turned(run, rng, tmp_path):
     plain = run("evaluate", "light.npz", "-m", "d.safetensors", "--json")
     paper = run("evaluate", "paper.npz", "-m", "d.safetensors", "--json")
     assert plain.err == ""
-    assert "note: 24 of 24 images were turned" in paper.err
+    assert "note: 24 of 24 images were inverted, cropped or centred" in paper.err
     for key in ("accuracy", "confusion"):
         assert plain.results[0][key] == paper.results[0][key]
 

@@ -120,3 +120,11 @@ def test_ranges_do_not_depend_on_how_frames_come(model, tmp_path, monkeypatch):
     assert all(one[1] + 1 == other[0] for one, other in pairwise(streamed))
     seen = np.concatenate([np.full(last - first + 1, label) for first, last, label, _ in streamed])
     assert (seen == (np.array(levels) > 128)).mean() > 0.9
+
+
+def test_each_part_of_a_clip_is_around_the_middle_of_its_window(model, tmp_path):
+    """Windows of four frames begin at every other one; the first and the last part reach to the ends."""
+    path = str(clip(tmp_path / "a.webp", *[20] * 11))
+    reader = ClipReader(load_trained(NetworkSettings(model=str(model))), threads=1)
+    parts = [(each.first, each.last) for each in reader._windows(path)]
+    assert parts == [(0, 2), (3, 4), (5, 6), (7, 7), (8, 10)]

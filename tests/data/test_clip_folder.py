@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cnncli.data.assemble import LoadOptions
-from cnncli.data.clip_files import _picture
+from cnncli.data.clip_files import _picture, frame_files
 from cnncli.data.clip_files import frames_of as frames_of_file
 from cnncli.data.clip_folder import holds_clips, holds_frames
 from cnncli.data.image_facts import ImageOptions
@@ -169,3 +169,10 @@ def test_frames_are_turned_as_their_display_matrix_says(rotation, place):
     (shown,) = _picture(frame).frames
     assert shown[*place, 0] == 200
     assert shown.shape[:2] == ((6, 4) if abs(rotation) == 90 else (4, 6))
+
+
+def test_frames_come_by_the_last_number_of_their_names(tmp_path):
+    for name in ("take2_10.png", "take2_9.png", "take2_100.png", "take10_1.png", "cover.png"):
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    found = [each.name for each in frame_files(tmp_path)]
+    assert found == ["cover.png", "take10_1.png", "take2_9.png", "take2_10.png", "take2_100.png"]
