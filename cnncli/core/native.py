@@ -43,6 +43,7 @@ LOOPS = {
     "box_bytes": "cnncli.core.loops.box_bytes",
     "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",
     "box_losses": "cnncli.core.loops.box_losses",
+    "confusions": "cnncli.core.loops.confusions",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",
     "conv_pairs": "cnncli.core.loops.conv_pairs",

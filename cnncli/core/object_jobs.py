@@ -1,4 +1,4 @@
-"""Records of the loops about objects in images: their outlines, overlaps, matches and suppression.
+"""Records of the loops about objects in images: their outlines, overlaps, matches, suppression and pixels.
 
 Legend: a *mask* is its runs of pixels, column by column; boxes are x0, y0, x1, y1 in pixels. Addresses are of
 int64 or float64 unless said.
@@ -69,6 +69,21 @@ SUPPRESS = np.dtype(
         ("strips", "i8"),  # into which the left edges of boxes fall
         ("spans", "i8"),  # of each box its strip, and the first and last in which one may overlap it too much
         ("starts", "i8"),  # of each group, the places at which its strips begin, and the end of the last
+    ],
+    align=True,
+)
+
+# Pixels by their class and the one that they are taken for.
+CONFUSIONS = np.dtype(
+    [
+        ("values", "i8"),  # address of float32: of each sample, of each pixel, one for each class
+        (
+            "labels",
+            "i8",
+        ),  # of each sample, of each pixel its class; others than 0 to classes - 1 do not count
+        ("counts", "i8"),  # added to: of each sample, classes x classes
+        ("pixels", "i8"),  # of a sample
+        ("classes", "i8"),
     ],
     align=True,
 )

@@ -88,28 +88,25 @@ class SoftmaxCrossEntropy(Loss):
         A pixel of class `UNCOUNTED` does not count.
         """
         classes = out.shape[-1]
+        weights = None if self.class_weights is None else np.asarray(self.class_weights, np.float32)
+        if weights is not None and len(weights) != classes:
+            raise CnncliError(
+                f"there are {len(weights)} class weights; expected {classes}, one for each class",
+                "Give as many weights as classes.",
+            )
         labels = targets.ndim < out.ndim
         if labels:
-            counted = _one_hot(targets, out)
+            counts = _one_hot(targets, out)
+            total = float(counts.sum() if weights is None else counts @ weights.astype(np.float64))
         else:
             _check_rows(targets, out)
-            counted = np.ones((*out.shape[:-1], 1), np.float32)
             out[:] = targets
-        total = float(np.sum(counted, dtype=np.float64))
-        if self.class_weights is not None:
-            if len(self.class_weights) != classes:
-                raise CnncliError(
-                    f"there are {len(self.class_weights)} class weights; expected {classes}, one for each "
-                    "class",
-                    "Give as many weights as classes.",
-                )
-            weights = np.asarray(self.class_weights, np.float32)
-            if labels:
-                total = float(np.sum(out @ weights, dtype=np.float64))
+            total = float(out[..., 0].size)
         if self.smoothing:
+            counted = (targets.astype(np.intp) >= 0)[..., None] if labels else np.float32(1)
             out *= 1 - self.smoothing
-            out += self.smoothing / classes * counted
-        if self.class_weights is not None:
+            out += np.float32(self.smoothing / classes) * counted
+        if weights is not None:
             out *= weights
         return total
 
@@ -235,8 +232,8 @@ def _count_of(rows: Floats, weighted: bool) -> float:
     return weights * int(rows.shape[-1] - 1)
 
 
-def _one_hot(labels: NDArray[np.generic], out: Floats) -> Floats:
-    """Fill in the shares of classes; returns 1 where a sample or pixel counts, (…, 1)."""
+def _one_hot(labels: NDArray[np.generic], out: Floats) -> NDArray[np.int64]:
+    """Fill in the shares of classes; returns how many samples or pixels each class has, (K,)."""
     pixels = out.ndim > 2
     if labels.shape != out.shape[:-1]:
         raise CnncliError(
@@ -244,11 +241,12 @@ def _one_hot(labels: NDArray[np.generic], out: Floats) -> Floats:
             "Give one class for each pixel." if pixels else "Give one class for each sample.",
         )
     _check_labels(labels, out.shape[-1], lowest=UNCOUNTED if pixels else 0)
-    known = labels.astype(np.intp)[..., None]
-    counted = (known >= 0).astype(np.float32)
+    classes, known = out.shape[-1], labels.astype(np.intp).ravel()
+    rows = np.arange(known.size) if known.min(initial=0) >= 0 else np.flatnonzero(known >= 0)
+    known = known[rows]
     out[:] = 0
-    np.put_along_axis(out, np.maximum(known, 0), counted, axis=-1)
-    return counted
+    out.reshape(-1)[rows * classes + known] = 1
+    return np.bincount(known, minlength=classes)
 
 
 def _check_labels(labels: NDArray[np.generic], classes: int, *, lowest: int) -> None:

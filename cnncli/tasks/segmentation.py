@@ -160,17 +160,11 @@ class Segmentation(OfClasses):
 
     def tally(self, outputs: Outputs, batch: "Batch") -> Tally:
         """Of each class: pixels that are rightly found, that are found, and that are there."""
-        labels = self.encode(batch).astype(np.intp).ravel()
-        counted = labels >= 0
-        found = outputs[MAIN].reshape(-1, outputs[MAIN].shape[-1]).argmax(axis=1)[counted]
-        true, count = labels[counted], len(self.classes)
-        both = np.bincount(true[found == true], minlength=count)
-        sums = {
-            "right": both,
-            "found": np.bincount(found, minlength=count),
-            "true": np.bincount(true, minlength=count),
-        }
-        return {f"{what} {k}": int(sums[what][k]) for what in sums for k in range(count)}
+        from cnncli.core.confusions import confusions
+
+        pairs = confusions(outputs[MAIN], self.encode(batch).astype(np.int64, copy=False)).sum(axis=0)
+        sums = {"right": np.diag(pairs), "found": pairs.sum(axis=0), "true": pairs.sum(axis=1)}
+        return {f"{what} {k}": int(sums[what][k]) for what in sums for k in range(len(self.classes))}
 
     def metrics(self, tally: Tally, images: int) -> dict[str, float]:
         """Mean over the classes of the intersection over union, and the share of pixels that are right.
