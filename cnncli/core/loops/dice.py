@@ -127,14 +127,20 @@ def loop(job_pointer, scratch, lo, hi):
         dx = place(job.dx, job.dx_chunk, scratch, chunk) + image * job.dx_image
         targets = job.targets + 4 * (lo + image) * job.height * job.width * job.target_floats
         sums = job.sums + 4 * (lo + image) * nn_jobs.DICE_SUMS * job.outputs
-        for pixel in range(job.height * job.width):
-            row = pixel // job.width
-            at = 4 * job.outputs * (pixel - row * job.width)
-            goal = targets + 4 * pixel * job.target_floats
-            softmax(job, x + row * job.x_row + at, dx + row * job.dx_row + at, goal)
+        goal = targets
+        for row in range(job.height):
+            at, to = x + row * job.x_row, dx + row * job.dx_row
+            for _ in range(job.width):
+                softmax(job, at, to, goal)
+                at += 4 * job.outputs
+                to += 4 * job.outputs
+                goal += 4 * job.target_floats
         add_up(job, sums, dx, targets)
         store_f32(job.losses + 4 * (lo + image), judged(job, sums))
-        for pixel in range(job.height * job.width):
-            row = pixel // job.width
-            at = 4 * job.outputs * (pixel - row * job.width)
-            descend(job, sums, dx + row * job.dx_row + at, targets + 4 * pixel * job.target_floats)
+        goal = targets
+        for row in range(job.height):
+            to = dx + row * job.dx_row
+            for _ in range(job.width):
+                descend(job, sums, to, goal)
+                to += 4 * job.outputs
+                goal += 4 * job.target_floats
