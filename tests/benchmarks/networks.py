@@ -19,6 +19,7 @@ from cnncli.checked import Fields
 from cnncli.models.choice import build
 from cnncli.nn import SGD, Graph, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 from cnncli.nn.exchange import as_dict, from_dict
+from cnncli.nn.graph import MAIN
 
 from . import amounts, peers, twins
 from .limits import limit_of
@@ -69,6 +70,11 @@ class Work:
                 layer["rate"] = 0.0
         return from_dict(Fields(layout))
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The outputs that are asked for: of a detector its maps, of which the main output is one."""
+        return tuple(role for role in self.graph().outputs if role != MAIN) or (MAIN,)
+
     def network(self) -> Network:
         """The network with the weights that all start from."""
         return Network(self.graph(), seed=1)
@@ -100,6 +106,10 @@ WORKS = {
             "EfficientNet-Lite0": "efficientnet-lite0",
         }.items()
     },
+    # As digit-scenes are learned with them.
+    "detector": Work("detector:neck=64,width=1.5", (128, 128, 3), 8),
+    "segmenter": Work("segmenter:width=1.5", (128, 128, 3), 8, classes=11),
+    "U-Net": Work("unet:width=0.25", (128, 128, 3), 8, classes=11),
 }
 FASTER, LESS = Goal(1.2), Goal(1)
 
@@ -206,18 +216,19 @@ def _agree(what: str, ours: NDArray[Any], theirs: NDArray[Any], share: float = A
 def _inference(work: Work, count: int, threads: int) -> Contest:
     network = work.network()
     images, _ = work.images(count)
-    inference = Inference(network, count, threads=threads)
+    inference = Inference(network, count, threads=threads, outputs=work.roles)
     outputs = inference.run(images)
     entrants: dict[str, Callable[[], object]] = {}
     torch = peers.torch(threads)
     for peer, layout in LAYOUTS.items() if torch else ():
         entrants[peer] = torch_inference(torch, twins.torch_twin(network), images, layout)
-    runtime = peers.onnxruntime(twins.onnx_twin(network), threads)
+    runtime = peers.onnxruntime(twins.onnx_twin(network, work.roles), threads)
     if runtime is not None:
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         entrants["ONNX Runtime"] = lambda: runtime(planes)
     for peer, entrant in entrants.items():
-        _agree(f"the outputs of {peer}", outputs, np.asarray(entrant()))
+        theirs = np.asarray(entrant())
+        _agree(f"the outputs of {peer}", outputs, theirs if theirs.ndim < 4 else np.moveaxis(theirs, 1, -1))
     missing = tuple(name for name, held in (("PyTorch", torch), ("ONNX Runtime", runtime)) if held is None)
     return Contest(
         timed_block(lambda: inference.run(images)),
@@ -255,7 +266,7 @@ def _memory(group: str, name: str, threads: int, launcher: Launcher, folder: Pat
     missing = [] if torch else ["PyTorch"]
     if group == INFERENCE:
         work = WORKS[name]
-        model = twins.onnx_twin(work.network())
+        model = twins.onnx_twin(work.network(), work.roles)
         if model is None:
             missing.append("ONNX Runtime")
         else:

@@ -36,7 +36,7 @@ def _inference(work: Work, side: str, threads: int) -> Callable[[], object]:
     """Of a batch."""
     images, _ = work.images(work.batch)
     if side == "cnncli":
-        inference = Inference(work.network(), work.batch, threads=threads)
+        inference = Inference(work.network(), work.batch, threads=threads, outputs=work.roles)
         return lambda: inference.run(images)
     module = twins.torch_module(work.graph())
     return torch_inference(peers.torch(threads), module, images, LAYOUTS[side])

@@ -14,6 +14,7 @@ from cnncli.nn import (
     AdaptiveAvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dropout,
     Graph,
     Linear,
@@ -21,7 +22,9 @@ from cnncli.nn import (
     Network,
     Node,
     PadChannels,
+    Upsample,
 )
+from cnncli.nn.graph import MAIN
 from cnncli.nn.window import pair
 
 from . import peers
@@ -54,10 +57,13 @@ def torch_module(graph: Graph) -> Any:
             self.steps = [(_placed(torch, self, node), node.inputs, node.name) for node in nodes]
 
         def forward(self, images: Any) -> Any:
+            return self.by_role(images)[MAIN]
+
+        def by_role(self, images: Any) -> dict[str, Any]:
             values = {INPUT: images}
             for module, inputs, name in self.steps:
-                values[name] = out = module(*(values[each] for each in inputs))
-            return out
+                values[name] = module(*(values[each] for each in inputs))
+            return {role: values[name] for role, name in graph.outputs.items()}
 
     return Twin()
 
@@ -88,6 +94,11 @@ def _module(torch: Any, node: Node) -> Any:
             return nn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil)
         case AdaptiveAvgPool():
             return nn.AdaptiveAvgPool2d(layer.size)
+        case ConvTranspose():
+            sizes = (pair(each) for each in (layer.kernel, layer.stride, layer.padding))
+            return nn.ConvTranspose2d(x.channels, layer.out_channels, *sizes, bias=layer.bias)
+        case Upsample():
+            return nn.Upsample(scale_factor=pair(layer.factor), mode=layer.mode)
         case PadChannels():
             return nn.ZeroPad3d((0, 0, 0, 0, layer.before, layer.after))
         case Dropout():
@@ -150,10 +161,10 @@ def as_torch(images: NDArray[np.float32]) -> Any:
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
-def onnx_twin(network: Network) -> bytes | None:
+def onnx_twin(network: Network, roles: tuple[str, ...] = (MAIN,)) -> bytes | None:
     """The network at inference as an ONNX model for any batch; None where ``onnx`` is missing."""
     if peers.onnx() is None:
         return None
     from cnncli.onnx.model import network_model
 
-    return network_model(network, name="twin")
+    return network_model(network, roles, name="twin")
