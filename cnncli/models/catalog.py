@@ -16,6 +16,7 @@ from cnncli.models.lenet import lenet5
 from cnncli.models.localizer import localizer_on
 from cnncli.models.mobilenet import mobilenet_v2
 from cnncli.models.resnet import resnet, small_resnet
+from cnncli.models.segmenter import segmenter_on
 from cnncli.models.squeezenet import squeezenet
 from cnncli.models.textcnn import textcnn
 from cnncli.models.unet import unet
@@ -323,4 +324,13 @@ MODELS["localizer"] = Model(
     usual=((128, 128, 3), 10),
     options={**_ON, **_WIDTH},
     of="box",
+)
+MODELS["segmenter"] = Model(
+    "for masks: maps of another network at all scales, joined from the coarsest to the finest",
+    builder=partial(segmenter_on, models=MODELS),
+    year=2019,
+    paper="Kirillov et al., Panoptic feature pyramid networks",
+    usual=((128, 128, 3), 11),
+    options={**_ON, "neck": Range(8, 512, whole=True), **_WIDTH},
+    of="pixels",
 )

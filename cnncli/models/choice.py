@@ -30,10 +30,13 @@ _USUAL = {
     "texts": "textcnn",
     "pixels": "unet:width=0.25,scales",
     "clips": "clipcnn",
-    "boxes": "detector:neck=48",
+    "boxes": "detector:neck=64,width=1.5",
     "box": "localizer",
 }
-_FINE = 96  # pixels of the shorter side below which masks need all of them from the start
+_FINE, _HALVED = (
+    96,
+    32,
+)  # pixels of the shorter side, and what sides are multiples of, for a pyramid for masks
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
@@ -157,8 +160,9 @@ def _read(text: str, input_shape: Shape, *, of: str = "images") -> tuple[str, di
     if name == "auto" and not colon:
         small = max(input_shape[:2]) <= _LARGE
         usual = _USUAL.get(of) or ("compact" if small else "resnet18")
-        if of == "pixels" and min(input_shape[:2]) >= _FINE and not any(side % 4 for side in input_shape[:2]):
-            usual += ",stride=2"
+        sides = input_shape[:2]
+        if of == "pixels" and min(sides) >= _FINE and not any(side % _HALVED for side in sides):
+            usual = "segmenter:width=1.5"
         name, colon, rest = usual.partition(":")
     if name in MODELS:
         return name, _options(name, rest) if colon else {}

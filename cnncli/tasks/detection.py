@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 _RARE = 0.01  # the score that points begin with, for nearly all of them show nothing
-_BOXES_WEIGH = 0.5  # as much as classes do
-_SIDES_WEIGH = 0.2
+_BOXES_WEIGH = 1.0  # as much as classes do
+_SIDES_WEIGH = 0.5
 _FOCAL = Focal(alpha=0.5)
 _SIDES = SmoothL1(beta=0.1, weighted=True)
 _USUAL_SIDE, _FAINT = 0.5, 0.1  # of the first boxes; of the weights that change them

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import CnncliError
-from cnncli.models.choice import architecture, build
+from cnncli.models.choice import build
 from cnncli.models.summary import summary
 from cnncli.nn import SGD, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 
@@ -112,15 +112,3 @@ def test_values_and_gradients_are_those_of_pytorch(options, how):
     for name, parameter in theirs.named_parameters():
         slope = parameter.grad.numpy()
         np.testing.assert_allclose(found[name], slope, rtol=2e-3, atol=2e-5 + 1e-3 * np.abs(slope).max())
-
-
-@pytest.mark.parametrize(
-    ("shape", "name"),
-    [
-        ((64, 64, 3), "unet:width=0.25,scales"),
-        ((128, 128, 3), "unet:width=0.25,scales,stride=2"),
-        ((128, 130, 3), "unet:width=0.25,scales"),
-    ],
-)
-def test_masks_of_large_images_start_with_a_stride(shape, name):
-    assert architecture("auto", shape, 4, of="pixels").name == name

@@ -107,6 +107,15 @@ def test_tiles_in_both_directions():
     np.testing.assert_array_equal(out, whole(tiles.network, image, tiles.padded(301, 257)))
 
 
+def test_tiles_of_a_pyramid_for_masks():
+    network = Network(build("segmenter:width=0.25", (32, 32, 1), 3), seed=2)
+    tiles = TiledNetwork(network, threads=1, side=1)
+    image = np.random.default_rng(2).normal(size=(90, 9 * tiles.margin, 1)).astype(np.float32)
+    out, count = tiled(tiles, image)
+    assert count > 1
+    np.testing.assert_array_equal(out, whole(network, image, tiles.padded(*image.shape[:2])))
+
+
 def test_memory_for_a_tile_is_bounded():
     """Of the largest network, a tile's widest layer takes 256 MB or what three margins take."""
     tiles = TiledNetwork(Network(build("unet:width=0.5", (64, 64, 3), 2), scheme=None), threads=1)

@@ -200,7 +200,7 @@ def test_losses_of_images_are_those_of_pytorch():
             for i, j in np.argwhere(boxes[image, ..., 4]):
                 overlap += 1 - giou(outputs[f"boxes{stride}"][image, i, j], boxes[image, i, j])
                 points += 1
-        expected.append((focal + 0.5 * overlap) / max(1, points))
+        expected.append((focal + overlap) / max(1, points))
     np.testing.assert_allclose(Detection(CLASSES).losses(outputs, batch), expected, rtol=1e-6)
 
 
@@ -232,7 +232,7 @@ def test_scales_share_one_mean():
     outputs = {role: step.all_outputs(6)[role] for role in task.read(tuple(network.graph.outputs))}
     sums = (task.losses(outputs, batch) * np.maximum(1, points)).sum()
     sides = sum(_distance(outputs[f"boxes{stride}"], each[1]) for stride, each in targets.items())
-    assert loss == pytest.approx(sums / points.sum() + 0.2 * sides / (4 * points.sum()), rel=1e-5)
+    assert loss == pytest.approx(sums / points.sum() + 0.5 * sides / (4 * points.sum()), rel=1e-5)
     assert task.read(("main", "classes8", "boxes8")) == ("classes8", "boxes8")
 
 
