@@ -36,6 +36,7 @@ from cnncli.core.threads import spread
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
 LOOPS = {
+    "arithmetic": "cnncli.core.loops.arithmetic",
     "augment": "cnncli.core.loops.augment",
     "bilateral": "cnncli.core.loops.bilateral",
     "bilateral_grid": "cnncli.core.loops.bilateral_grid",
@@ -98,6 +99,8 @@ LOOPS = {
     "slices": "cnncli.core.loops.slices",
     "spacing": "cnncli.core.loops.spacing",
     "suppress": "cnncli.core.loops.suppress",
+    "take": "cnncli.core.loops.take",
+    "take_backward": "cnncli.core.loops.take_backward",
     "winograd_backward": "cnncli.core.loops.winograd_backward",
     "winograd_weights": "cnncli.core.loops.winograd_weights",
 }

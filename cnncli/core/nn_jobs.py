@@ -250,6 +250,69 @@ KINDS = {
     "relu6 backward": 17,
 }
 
+# Elementwise arithmetic and functions of networks from elsewhere: of a and b, backward with c besides.
+ARITHMETIC = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("a"),
+        *tensor("b"),
+        *tensor("c"),  # the gradient of the output, in kinds of two tensors
+        *tensor("out"),
+        *ROWS,
+        ("kind", "i8"),  # a value of ARITHMETIC_KINDS
+        ("add", "i8"),  # 1: to what out holds
+        ("alpha", "f4"),
+        ("beta", "f4"),
+    ],
+    align=True,
+)
+ARITHMETIC_KINDS = {
+    "difference": 0,
+    "quotient": 1,
+    "quotient backward": 2,
+    "maximum": 3,
+    "maximum backward": 4,
+    "minimum": 5,
+    "minimum backward": 6,
+    "exponential": 7,
+    "logarithm": 8,
+    "root": 9,
+    "root backward": 10,
+    "absolute": 11,
+    "absolute backward": 12,
+    "error": 13,
+    "error backward": 14,
+    "clamp": 15,
+    "clamp backward": 16,
+    "hard sigmoid": 17,
+    "hard sigmoid backward": 18,
+    "elu": 19,
+    "elu backward": 20,
+    "softplus": 21,
+    "softplus backward": 22,
+    "power": 23,
+    "power backward": 24,
+    "negative": 25,
+}
+
+# Values of an image from places of another: pixel p and channel c of y are from outer[p] + inner[c] in x.
+TAKE = np.dtype(
+    [
+        *_CHUNK,
+        *tensor("x"),  # dense
+        *tensor("y"),
+        ("height", "i8"),  # of y
+        ("width", "i8"),
+        ("channels", "i8"),
+        ("outer", "i8"),  # address of intp for each pixel of y, in bytes; below 0: fill
+        ("inner", "i8"),  # and for each of its channels
+        ("run", "i8"),  # 1: channels follow one another in x, and none is filled
+        ("size", "i8"),  # of x, in floats
+        ("fill", "f4"),
+    ],
+    align=True,
+)
+
 # Zeros around the images of a tensor.
 FRAME = np.dtype(
     [

@@ -64,20 +64,45 @@ LAYERS: dict[str, type[Layer]] = {
 _KINDS = {layer: kind for kind, layer in LAYERS.items()}
 OF_TEXTS = ("boundedlinear", "convovertime", "embedding")
 """Kinds of `cnncli.nn.layers.text.LAYERS`, which networks for images need not import."""
+FROM_ELSEWHERE = (
+    "absolute",
+    "affine",
+    "clamp",
+    "constant",
+    "divide",
+    "elu",
+    "errorfunction",
+    "exponential",
+    "hardsigmoid",
+    "logarithm",
+    "maximum",
+    "minimum",
+    "multiply",
+    "power",
+    "resize",
+    "softplus",
+    "squareroot",
+    "subtract",
+    "take",
+    "view",
+)
+"""Kinds of `cnncli.nn.layers.elsewhere.LAYERS`, of which imported networks are made."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # what a graph checks besides
 _KIND = re.compile(r"[A-Za-z0-9_ -]{1,60}")  # of a block
 _MAX_LAYERS = 10_000
 _MAX_OUTPUTS = 100
 _MAX_DEPTH = 16  # of scopes within scopes
+_MAX_STEPS = 32  # of a view, along one axis
 _MAX_SIZE = 1 << 20  # of any size in pixels or channels; reading images has its own limits
 _MAX_WHOLE = (1 << 64) - 1  # of the seed of a dropout
-_LARGEST = {"seed": _MAX_WHOLE, "words": 1 << 24}
+_LARGEST = {"seed": _MAX_WHOLE, "words": 1 << 24, "start": 1 << 40}
 #: Ranges of settings that are not sizes; layers check their sizes themselves.
 _RANGES = {
     "rate": (0.0, 1 - 2**-24),
     "momentum": (0.0, 1.0),
     "epsilon": (1e-12, 1.0),
     "max_norm": (1e-6, 1e6),
+    **dict.fromkeys(("low", "high", "fill"), (-3.5e38, 3.5e38)),
 }
 _RANGE = (-1e6, 1e6)
 
@@ -173,9 +198,16 @@ def _of_texts() -> dict[str, type[Layer]]:
     return text.LAYERS
 
 
+def _from_elsewhere() -> dict[str, type[Layer]]:
+    from cnncli.nn.layers import elsewhere
+
+    return elsewhere.LAYERS
+
+
 def _kind_of(layer: Layer) -> str:
     kind = _KINDS.get(type(layer))
-    return kind or next(kind for kind, each in _of_texts().items() if each is type(layer))
+    others = {**_of_texts(), **_from_elsewhere()}.items() if kind is None else ()
+    return kind or next(kind for kind, each in others if each is type(layer))
 
 
 def _settings(layer: Layer) -> dict[str, Any]:
@@ -188,9 +220,9 @@ def _plain(value: Any) -> Any:
 
 def _layer(row: Fields) -> Layer:
     kind = row.text("kind")
-    layers = _of_texts() if kind in OF_TEXTS else LAYERS
+    layers = _of_texts() if kind in OF_TEXTS else _from_elsewhere() if kind in FROM_ELSEWHERE else LAYERS
     if kind not in layers:
-        known = ", ".join(sorted((*LAYERS, *OF_TEXTS)))
+        known = ", ".join(sorted((*LAYERS, *OF_TEXTS, *FROM_ELSEWHERE)))
         raise MalformedError(f"there is no layer of kind {kind!r}; expected one of {known}")
     wanted = dataclasses.fields(layers[kind])  # type: ignore[arg-type]
     row.only({"name", "kind", "inputs", *(field.name for field in wanted)})
@@ -221,11 +253,27 @@ def _padding_or_word(row: Fields, name: str) -> Any:
     return row.text(name) if isinstance(row.raw()[name], str) else _padding(row, name)
 
 
+def _lines(row: Fields, name: str) -> Any:
+    return row.wholes(name, None, -1, _MAX_SIZE)
+
+
+def _steps(row: Fields, name: str) -> Any:
+    value = row.raw()[name]
+    if not isinstance(value, list) or len(value) > _MAX_STEPS:
+        raise MalformedError(f"{name} is no list of at most {_MAX_STEPS} steps")
+    pairs = [Fields({name: each}).wholes(name, 2, -_LARGEST["start"], _LARGEST["start"]) for each in value]
+    if any(not 1 <= count <= _MAX_SIZE for count, _ in pairs):
+        raise MalformedError(f"{name} has a count that is not from 1 to {_MAX_SIZE:,}")
+    return tuple(pairs)
+
+
 #: How a setting is read, by its type annotation in the layer.
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "bool": Fields.flag,
     "int": lambda row, name: row.whole(name, 0, _LARGEST.get(name, _MAX_SIZE)),
     "str": Fields.text,
+    "Lines": _lines,
+    "Steps": _steps,
     "float": lambda row, name: row.number(name, *_RANGES.get(name, _RANGE)),
     "Pair": _pair,
     "Pair | None": _optional_pair,

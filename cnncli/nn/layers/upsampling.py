@@ -29,8 +29,41 @@ if TYPE_CHECKING:
 MODES = ("nearest", "bilinear")
 
 
+class Resampling(Layer):
+    """A layer whose outputs are weighted sums of rows and of columns of the input."""
+
+    def tables(self, x: Shape) -> list[NDArray[np.float32]]:
+        """(outputs, inputs) how much of each row is in each row of the output; the same of columns."""
+        raise NotImplementedError
+
+    def forward(self, plan: Emit, node: Stage) -> None:
+        """One pass over the output."""
+        x, y = plan.value(node.inputs[0]), plan.value(node.name)
+        job = _resampling(plan, y.shape, self.tables(x.shape))
+        count = min(plan.parts(4 * y.shape.size), y.shape.height)
+        if count == 1:
+            plan.each_chunk("resample", job, {"x": x, "y": y})
+            return
+        parts = []
+        for lo, hi in split_evenly(y.shape.height, count):
+            part = job.copy()
+            part["height"] = hi - lo
+            part["row_ends"] += 8 * lo
+            parts.append(Part(part, {"x": x, "y": (y, lo * y.row)}, (lo, hi)))
+        plan.split("resample", parts, y)
+
+    def backward(self, plan: Emit, node: Stage) -> None:
+        """One pass over the input, by the tables the other way round."""
+        dy = plan.gradient(node.name)
+        dx, add = plan.gradient_target(node.inputs[0])
+        tables = [weights.T for weights in self.tables(dx.shape)]
+        job = _resampling(plan, dx.shape, tables)
+        job["add"] = add
+        plan.each_chunk("resample", job, {"x": dy, "y": dx})
+
+
 @dataclass(frozen=True)
-class Upsample(Layer):
+class Upsample(Resampling):
     """Feature maps enlarged by a whole factor, as PyTorch's ``Upsample`` with ``align_corners=False``.
 
     Attributes
@@ -68,35 +101,7 @@ class Upsample(Layer):
         )
         return rows, columns
 
-    def forward(self, plan: Emit, node: Stage) -> None:
-        """One pass over the output."""
-        x, y = plan.value(node.inputs[0]), plan.value(node.name)
-        tables = [
-            _taps(pixels, f, self.mode) for pixels, f in zip(x.shape[:2], pair(self.factor), strict=True)
-        ]
-        job = _resampling(plan, y.shape, tables)
-        count = min(plan.parts(4 * y.shape.size), y.shape.height)
-        if count == 1:
-            plan.each_chunk("resample", job, {"x": x, "y": y})
-            return
-        parts = []
-        for lo, hi in split_evenly(y.shape.height, count):
-            part = job.copy()
-            part["height"] = hi - lo
-            part["row_ends"] += 8 * lo
-            parts.append(Part(part, {"x": x, "y": (y, lo * y.row)}, (lo, hi)))
-        plan.split("resample", parts, y)
-
-    def backward(self, plan: Emit, node: Stage) -> None:
-        """One pass over the input, by the tables the other way round."""
-        dy = plan.gradient(node.name)
-        dx, add = plan.gradient_target(node.inputs[0])
-        tables = [weights.T for weights in self._tables(dx.shape)]
-        job = _resampling(plan, dx.shape, tables)
-        job["add"] = add
-        plan.each_chunk("resample", job, {"x": dy, "y": dx})
-
-    def _tables(self, x: Shape) -> list[NDArray[np.float32]]:
+    def tables(self, x: Shape) -> list[NDArray[np.float32]]:
         """Of rows and of columns."""
         sizes = zip(x[:2], pair(self.factor), strict=True)
         return [_taps(pixels, factor, self.mode) for pixels, factor in sizes]
