@@ -92,7 +92,7 @@ def _write_page(settings: Settings, entry: Entry, target: str) -> int:
         Where there are no weights, or options shape figures.
     """
     from cnncli.cli.explored_page import explored_page
-    from cnncli.training.checkpoint import load_checkpoint
+    from cnncli.cli.trained import load_named
 
     if entry.checkpoint is None or entry.checkpoint.path is None:
         raise UsageError(
@@ -109,7 +109,7 @@ def _write_page(settings: Settings, entry: Entry, target: str) -> int:
             raise UsageError(
                 f"{option} is given with a page; expected it with a figure", f"Leave {option} out."
             )
-    checkpoint = load_checkpoint(entry.checkpoint.path)
+    checkpoint = load_named(entry.name)
     with faults_of("draw"):
         html = explored_page(checkpoint, checkpoint.network(), whole=settings.all)
     write_atomic(Path(target), html.encode("utf-8", "backslashreplace"))

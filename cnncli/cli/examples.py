@@ -210,6 +210,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "cnncli weights w.safetensors -m resnet18 -o n.safetensors",
             "Write them as a checkpoint, for -m of every command.",
         ),
+        Example(
+            "cnncli weights net.onnx --mean 0.5 --std 0.25 -o net.safetensors",
+            "Make a checkpoint of a model of ONNX, with what it does not say.",
+        ),
     ),
     "export": (
         Example(

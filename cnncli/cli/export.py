@@ -30,7 +30,10 @@ def run(settings: Settings) -> int:
         Where ONNX Runtime's outputs are not ours.
     """
     checkpoint = load_named(settings.model)
-    target = settings.output or f"{Path(settings.model).name.removesuffix('.safetensors')}.onnx"
+    target = (
+        settings.output
+        or f"{Path(settings.model).name.removesuffix('.safetensors').removesuffix('.onnx')}.onnx"
+    )
     if target != STREAM and checkpoint.path and overwritten([target], [str(checkpoint.path)]):
         raise UsageError(
             f"the output {shown(target)} is also read; expected another file", "Choose another name with -o."

@@ -21,6 +21,7 @@ from cnncli.cli.network_entry import (
 )
 from cnncli.cli.options.models import Settings
 from cnncli.cli.streams import write_line
+from cnncli.models.architecture import IMPORTED
 from cnncli.models.catalog import Limits, Range
 from cnncli.models.summary import Summary, summary
 from cnncli.models.tree import Part, tree
@@ -120,7 +121,8 @@ def _network(entry: Entry, *, json: bool, fold: bool) -> Iterator[str]:
 def _head(entry: Entry, changes: str) -> Iterator[str]:
     model, checkpoint = entry.model, entry.checkpoint
     name = entry.name if checkpoint is None else f"{entry.name} ({entry.architecture})"
-    yield f"{name}: {model.about if model else 'layers of your own'}"
+    own = "a model of ONNX" if entry.architecture == IMPORTED else "layers of your own"
+    yield f"{name}: {model.about if model else own}"
     if checkpoint is not None and isinstance(provenance := checkpoint.training.get("provenance"), str):
         yield f"Trained {provenance}"
     if model and model.paper:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnncli.training.loop import Observer
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import Session
+    from cnncli.training.weights.load import Weights
 
 _FREE = ("offline", "epochs", "data")  # what may be said of a run beside --resume
 #: How the command is carried out, as opposed to what it computes.
@@ -173,8 +174,29 @@ def _begun(settings: Settings, asked: dict[str, Any], threads: int) -> "Session"
             output=settings.output,
             kept=not settings.find_lr,
             dry=settings.dry_run,
+            start=_start(options.init),
             execution=Execution(threads=threads, report=show_progress),
         )
+
+
+def _start(init: str | None) -> "Weights | None":
+    """A model of ONNX as the weights to start from; others are read where the run begins.
+
+    Raises
+    ------
+    OptionError
+        Where it cannot be read.
+    """
+    from cnncli.data.shipped import is_onnx
+
+    if init is None or not is_onnx(init):
+        return None
+    from cnncli.onnx.imported import load_onnx
+
+    try:
+        return load_onnx(Path(init))
+    except CnncliError as fault:
+        raise OptionError(f"--init: {fault.message}", fault.hint) from fault
 
 
 def _check_new(settings: Settings, asked: dict[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.options.shared import NetworkSettings
 from cnncli.data.prepare import InputSpec
-from cnncli.data.shipped import model_path
+from cnncli.data.shipped import is_onnx, model_path
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.nn import Graph, Inference, Network
@@ -87,14 +88,23 @@ def names_network(settings: NetworkSettings) -> bool:
 def open_trained(name: str | None) -> tuple[Checkpoint, Graph]:
     """A checkpoint and its layers, without looking at its weights; errors as of `load_trained`."""
     with _faults_of(name):
-        checkpoint = open_checkpoint(model_path(DEFAULT if name is None else name))
+        path = model_path(DEFAULT if name is None else name)
+        checkpoint = imported(path, described=True) if is_onnx(path) else open_checkpoint(path)
         return checkpoint, checkpoint.graph()
 
 
 def load_named(name: str) -> Checkpoint:
     """A checkpoint with its weights; errors as of `load_trained`."""
     with _faults_of(name):
-        return load_checkpoint(model_path(name))
+        path = model_path(name)
+        return imported(path) if is_onnx(path) else load_checkpoint(path)
+
+
+def imported(path: Path, *, described: bool = False) -> Checkpoint:
+    """A model of ONNX as a checkpoint, of which nothing is said but what it says itself."""
+    from cnncli.onnx.imported import load_onnx
+
+    return load_onnx(path, described=described).checkpoint
 
 
 @contextmanager
@@ -111,6 +121,10 @@ def _faults_of(name: str | None) -> Iterator[None]:
 
 
 def _checkpoint(settings: NetworkSettings, *, quiet: bool) -> Checkpoint:
+    if settings.model is not None and is_onnx(settings.model) and settings.weights is None:
+        from cnncli.cli.elsewhere import checkpoint_of_onnx
+
+        return checkpoint_of_onnx(settings.model, settings, quiet=quiet)
     if all(name == "model" or getattr(settings, name) is None for name in fields(NetworkSettings)):
         return load_checkpoint(model_path(DEFAULT if settings.model is None else settings.model))
     from cnncli.cli.elsewhere import checkpoint_elsewhere

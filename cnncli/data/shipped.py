@@ -61,3 +61,8 @@ def is_gray(picture: "Picture") -> bool:
 def model_path(name: str) -> Path:
     """The checkpoint that a name stands for: one of `MODELS`, else a path (``./imagenet`` is one)."""
     return sample_path(MODELS[name]) if name in MODELS else Path(name)
+
+
+def is_onnx(path: str | Path) -> bool:
+    """Whether a path is that of a model of ONNX, by its name."""
+    return str(path).lower().endswith(".onnx")

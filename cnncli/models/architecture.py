@@ -9,6 +9,7 @@ from cnncli.nn import Graph
 from cnncli.nn.exchange import from_dict
 
 Shape = tuple[int, int, int]
+IMPORTED = "imported"  # name of networks from elsewhere, which are their layout alone
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,35 @@ class Architecture:
             return BUILDERS[self.name](self.input_shape, self.classes)
         except CnncliError as fault:
             raise OptionError(f"{self.name} does not fit its images: {fault.message}", fault.hint) from fault
+
+
+def for_classes(known: Architecture, input_shape: Shape, classes: int) -> Architecture:
+    """The same layers for another number of classes: the head has as many outputs.
+
+    Raises
+    ------
+    OptionError
+        Where the layers are for other images, or what follows the head is for its number of outputs alone.
+    """
+    if known.input_shape != input_shape:
+        before, now = ("x".join(map(str, each)) for each in (known.input_shape, input_shape))
+        raise OptionError(
+            f"the imported network takes images of {before}; expected {now}, the data's",
+            "Leave --size, --gray and --color out.",
+        )
+    head = known.graph().head()
+    layout: dict[str, Any] = {**(known.layout or {})}
+    sizes = {"linear": "out_features", "conv": "out_channels", "convtranspose": "out_channels"}
+    layout["layers"] = [
+        {**each, sizes[each["kind"]]: classes} if each["name"] == head and each["kind"] in sizes else each
+        for each in layout["layers"]
+    ]
+    made = Architecture(known.name, None, input_shape, classes, layout)
+    try:
+        made.graph()
+    except (MalformedError, CnncliError) as fault:
+        raise OptionError(
+            f"the imported network cannot be given {classes} classes: {fault}",
+            f"Train it for {known.classes} classes, or another network.",
+        ) from fault
+    return made

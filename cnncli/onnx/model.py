@@ -16,8 +16,9 @@ import cnncli
 from cnncli.checked import as_json
 from cnncli.errors import CnncliError
 from cnncli.nn import Graph, Network
-from cnncli.nn.graph import MAIN
-from cnncli.onnx.operators import Writer
+from cnncli.nn.graph import MAIN, Node
+from cnncli.onnx.operators import OPERATORS, Writer
+from cnncli.onnx.package import onnx_package
 from cnncli.onnx.pictures import prepare
 from cnncli.tasks.preprocessing import Preprocessing
 from cnncli.tasks.text import TextInput
@@ -110,7 +111,7 @@ def network_model(
     CnncliError
         As of `onnx_model`.
     """
-    onnx = _package()
+    onnx = onnx_package("write")
     if not FIRST_OPSET <= opset <= LAST_OPSET:
         raise CnncliError(
             f"--opset is {opset}; expected {FIRST_OPSET} to {LAST_OPSET}",
@@ -122,7 +123,7 @@ def network_model(
     if pictures is not None:
         taken = prepare(writer, pictures, source=INPUT, prepared="prepared")
     for node in graph.nodes.values():
-        writer.write(node)
+        _write(writer, node)
     given = [_output_of(onnx, writer, graph, network.graph.output_of(role), role) for role in roles]
     arrays = [onnx.numpy_helper.from_array(array, each) for each, array in writer.arrays.items()]
     made = onnx.helper.make_graph(writer.nodes, name, [taken], given, arrays)
@@ -142,6 +143,28 @@ def network_model(
         )
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def _write(writer: Writer, node: Node) -> None:
+    """Write a layer.
+
+    Raises
+    ------
+    CnncliError
+        Where ONNX has nothing for it or its settings.
+    """
+    writes = OPERATORS.get(type(node.layer))
+    if writes is None:
+        from cnncli.onnx import operators_elsewhere
+
+        writes = operators_elsewhere.OPERATORS.get(type(node.layer))
+    if writes is None:
+        raise CnncliError(
+            f"the layer {node.name} is a {type(node.layer).__name__}, for which there is no operator; "
+            "expected layers of images or texts",
+            "Name the network in a report.",
+        )
+    writes(writer, node)
 
 
 def difference(data: bytes, checkpoint: Checkpoint, *, with_preprocessing: bool = False) -> float:
@@ -200,19 +223,6 @@ def _pictures(pictures: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.
 def name_of(role: str) -> str:
     """The model's name of an output."""
     return OUTPUT if role == MAIN else role
-
-
-def _package() -> Any:
-    try:
-        import onnx
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise CnncliError(
-            "the package onnx is not installed; expected it to write ONNX models",
-            "Install it with pip install 'cnncli[onnx]'.",
-        ) from error
-    return onnx
 
 
 def _input_of(onnx: Any, graph: Graph, *, texts: bool) -> Any:

@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import CnncliError
 from cnncli.nn import Layer
 from cnncli.nn.graph import INPUT, Node
 from cnncli.nn.layers.activation import Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
@@ -54,23 +53,6 @@ class Writer:
         self._values = {INPUT: source}
         self._flat: set[str] = set()
         self._written: set[str] = set()
-
-    def write(self, node: Node) -> None:
-        """Write a layer.
-
-        Raises
-        ------
-        CnncliError
-            Where ONNX has nothing for its settings.
-        """
-        writes = OPERATORS.get(type(node.layer))
-        if writes is None:
-            raise CnncliError(
-                f"the layer {node.name} is a {type(node.layer).__name__}, for which there is no operator; "
-                "expected layers of images or texts",
-                "Name the network in a report.",
-            )
-        writes(self, node)
 
     def value(self, name: str) -> str:
         """The ONNX value of a layer's output."""
@@ -126,43 +108,43 @@ class Writer:
         self._values[node.name] = self._values[node.inputs[0]]
 
 
-def _alike(writer: Writer, node: Node) -> tuple[list[str], bool]:
+def alike(writer: Writer, node: Node) -> tuple[list[str], bool]:
     """The inputs of a layer, all flat or all maps, and which."""
     flat = all(writer.is_flat(writer.value(name)) for name in node.inputs)
     return [writer.value(name) if flat else writer.maps(name) for name in node.inputs], flat
 
 
-def _plain(kind: str, **attributes: Any) -> Callable[[Writer, Node], None]:
+def plain(kind: str, **attributes: Any) -> Callable[[Writer, Node], None]:
     """A layer that is one operator of all its inputs."""
 
     def write(writer: Writer, node: Node) -> None:
-        inputs, flat = _alike(writer, node)
+        inputs, flat = alike(writer, node)
         writer.end(node, kind, inputs, flat=flat, **attributes)
 
     return write
 
 
 def _relu6(writer: Writer, node: Node) -> None:
-    inputs, flat = _alike(writer, node)
+    inputs, flat = alike(writer, node)
     limits = [writer.constant(name, value, np.float32) for name, value in (("zero", 0.0), ("six", 6.0))]
     writer.end(node, "Clip", [*inputs, *limits], flat=flat)
 
 
 def _leaky(writer: Writer, node: Node) -> None:
     layer = cast(LeakyRelu, node.layer)
-    inputs, flat = _alike(writer, node)
+    inputs, flat = alike(writer, node)
     writer.end(node, "LeakyRelu", inputs, flat=flat, alpha=float(layer.slope))
 
 
 def _silu(writer: Writer, node: Node) -> None:
-    (x,), flat = _alike(writer, node)
+    (x,), flat = alike(writer, node)
     gate = writer.add("Sigmoid", [x], f"{node.name}/gate", flat=flat)
     writer.end(node, "Mul", [x, gate], flat=flat)
 
 
 def _gelu(writer: Writer, node: Node) -> None:
     """x / 2 (1 + erf(x / sqrt(2)))."""
-    (x,), flat = _alike(writer, node)
+    (x,), flat = alike(writer, node)
     name = node.name
     numbers = (("root", math.sqrt(0.5)), ("one", 1.0), ("half", 0.5))
     root, one, half = (writer.constant(each, number, np.float32) for each, number in numbers)
@@ -230,7 +212,7 @@ def _upsample(writer: Writer, node: Node) -> None:
 
 
 def _batch_norm(writer: Writer, node: Node) -> None:
-    inputs, flat = _alike(writer, node)
+    inputs, flat = alike(writer, node)
     names = ("weight", "bias", "running_mean", "running_var")
     values = [writer.weight(node, name) for name in names]
     writer.end(
@@ -276,7 +258,7 @@ def _average_pool(writer: Writer, node: Node) -> None:
             _means(axis, pixels, layer.count_padding)
             for axis, pixels in zip((rows, columns), x[:2], strict=True)
         ]
-        _mean_by(writer, node, *tables)
+        by_matrices(writer, node, *tables)
         return
     count = int(layer.count_padding)
     writer.end(
@@ -294,11 +276,13 @@ def _adaptive_pool(writer: Writer, node: Node) -> None:
         size = (x.height // y.height, x.width // y.width)
         writer.end(node, "AveragePool", [writer.maps(node.inputs[0])], kernel_shape=size, strides=size)
         return
-    _mean_by(writer, node, *(_parts(*sizes) for sizes in zip(x[:2], y[:2], strict=True)))
+    by_matrices(writer, node, *(_parts(*sizes) for sizes in zip(x[:2], y[:2], strict=True)))
 
 
-def _mean_by(writer: Writer, node: Node, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
-    """Means as two products: rows (h, H) times maps times columns (w, W) transposed."""
+def by_matrices(
+    writer: Writer, node: Node, rows: NDArray[np.floating], columns: NDArray[np.floating]
+) -> None:
+    """Weighted sums as two products: rows (h, H) times maps times columns (w, W) transposed."""
     first = writer.constant(f"{node.name}/rows", rows, np.float32)
     second = writer.constant(f"{node.name}/columns", columns.T, np.float32)
     across = writer.add("MatMul", [writer.maps(node.inputs[0]), second], f"{node.name}/across")
@@ -394,12 +378,12 @@ def _same(writer: Writer, node: Node) -> None:
 
 OPERATORS: dict[type[Layer], Callable[[Writer, Node], None]] = {
     AdaptiveAvgPool: _adaptive_pool,
-    Add: _plain("Add"),
+    Add: plain("Add"),
     AvgPool: _average_pool,
     BatchNorm: _batch_norm,
     BoundedLinear: _linear,
     Clip: _clip,
-    Concat: _plain("Concat", axis=1),
+    Concat: plain("Concat", axis=1),
     Conv: _convolution,
     ConvOverTime: _over_time,
     ConvTranspose: _transposed,
@@ -414,11 +398,11 @@ OPERATORS: dict[type[Layer], Callable[[Writer, Node], None]] = {
     LocalResponseNorm: _response_norm,
     MaxPool: _max_pool,
     PadChannels: _pad_channels,
-    Relu: _plain("Relu"),
+    Relu: plain("Relu"),
     Relu6: _relu6,
     ScaleChannels: _scale,
-    Sigmoid: _plain("Sigmoid"),
+    Sigmoid: plain("Sigmoid"),
     Silu: _silu,
-    Tanh: _plain("Tanh"),
+    Tanh: plain("Tanh"),
     Upsample: _upsample,
 }

@@ -299,8 +299,8 @@ _READERS: dict[type, Callable[[Fields, str], Any]] = {
 }
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read ``--size``: ``N`` for N x N pixels, or ``WxH``.
+def parse_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
+    """Read ``--size``, or another option of its kind: ``N`` for N x N pixels, or ``WxH``.
 
     Returns
     -------
@@ -319,8 +319,8 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise CnncliError(
-            f"--size is {text!r}; expected a side, or width x height, of 1 to {MAX_SIDE:,} pixels",
-            "Use --size 64, or --size 96x64.",
+            f"{option} is {text!r}; expected a side, or width x height, of 1 to {MAX_SIDE:,} pixels",
+            f"Use {option} 64, or {option} 96x64.",
         )
     return height, width
 

@@ -11,7 +11,7 @@ from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
-from cnncli.models.architecture import Architecture
+from cnncli.models.architecture import IMPORTED, Architecture, for_classes
 from cnncli.models.choice import architecture
 from cnncli.nn import Graph, Network
 from cnncli.tasks import task_named
@@ -39,6 +39,7 @@ from cnncli.training.recording import Recorder, check_recorded
 from cnncli.training.state import State, load_state, save_state
 from cnncli.training.trained_images import TrainedImages
 from cnncli.training.transfer import starting_point, transfer_weights
+from cnncli.training.weights.load import Weights
 
 
 class Session:
@@ -197,6 +198,7 @@ def begin(
     output: str | None = None,
     kept: bool = True,
     dry: bool = False,
+    start: Weights | None = None,
     execution: Execution = USUAL,
 ) -> Session:
     """Prepare a new run; its folder is made when all else is found to be in order.
@@ -211,6 +213,8 @@ def begin(
         The run is to be trained: its description and first state are written.
     dry : bool
         Nothing is written, the folder is not even made.
+    start : Weights or None
+        What ``options.init`` names, where it has been read already, as a model of ONNX.
     execution : Execution
         Threads, and who is told.
 
@@ -221,8 +225,21 @@ def begin(
     CnncliError
         Where the dataset or the folder is at fault.
     """
-    threads = execution.threads
-    start, assumed = starting_point(options.init, options.model)
+    known = (start.checkpoint, start.notes) if start else starting_point(options.init, options.model)
+    return _begun(options, known, output=output, kept=kept, dry=dry, execution=execution)
+
+
+def _begun(
+    options: TrainOptions,
+    known: tuple[Checkpoint | None, tuple[str, ...]],
+    *,
+    output: str | None,
+    kept: bool,
+    dry: bool,
+    execution: Execution,
+) -> Session:
+    """The run of `begin`, from a checkpoint and notes on it."""
+    (start, assumed), threads = known, execution.threads
     dataset = load(options, execution, start=start.preprocessing if start else None)
     images = list_of(dataset, options.dataset, threads=threads)
     learned = task_named(dataset.targets.task)
@@ -270,6 +287,8 @@ def begin(
 def _chosen_model(made: RunInputs, task: Task, start: Checkpoint | None, *, as_started: bool) -> Architecture:
     """The model that the options name, or that of the weights to start from, for these inputs and outputs."""
     layers = made.options.model
+    if start and layers == "auto" and start.architecture.name == IMPORTED:
+        return for_classes(start.architecture, made.preprocessing.shape, len(task.outputs))
     if start and layers == "auto":
         layers = start.architecture.layers or start.architecture.name
     model = architecture(

@@ -15,6 +15,8 @@ from safetensors.numpy import save_file
 from cnncli.cli.app import app
 from cnncli.cli.examples import EXAMPLES
 from cnncli.models.choice import build
+from cnncli.nn import Network
+from cnncli.onnx.model import network_model
 from cnncli.training.weights.compare import shapes_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,6 +57,8 @@ def folder(tmp_path, rng):
     write_clips(tmp_path, rng)
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     save_file(arrays, tmp_path / "w.safetensors")
+    small = Network(build("lenet5", (28, 28, 1), 10))
+    (tmp_path / "net.onnx").write_bytes(network_model(small, name="lenet5"))
     for level, name in ((60, "cat"), (190, "dog")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(20):

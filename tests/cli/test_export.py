@@ -16,7 +16,7 @@ def test_a_model_is_compared_and_written(run, tmp_path):
     model = onnx.load(tmp_path / "digits.onnx")
     onnx.checker.check_model(model)
     assert model.ir_version <= 9
-    assert run("export", "digits.onnx", "-o", "again.onnx").code == 2
+    assert run("export", "digits.safetensors", "-o", "again.onnx").code == 2
 
 
 def test_standard_output_takes_a_model(run):

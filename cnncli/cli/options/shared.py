@@ -14,8 +14,8 @@ QUIET = option("--quiet", "-q", help="Print errors only: no warnings, no progres
 THREADS = option("--threads", help="Threads to use.  [default: all cores]", metavar="N")
 DEBUG = option("--debug", help="Show a traceback when something fails.")
 NETWORK = (
-    "A .safetensors that cnncli train wrote, a run's folder, or a model that ships: digits, "
-    "or imagenet for photographs; with --weights a network's name, such as resnet18."
+    "A .safetensors that cnncli train wrote, a run's folder, a model of ONNX (.onnx), or a model that ships: "
+    "digits, or imagenet for photographs; with --weights a network's name, such as resnet18."
 )
 MODEL = option("--model", "-m", help=f"{NETWORK}  [default: digits]", metavar="CHECKPOINT")
 DATASET = argument(
@@ -64,7 +64,7 @@ class NetworkSettings:
         "--weights",
         help=(
             "Weights of torchvision or timm for the network -m names: a .safetensors, or a folder of "
-            "model.safetensors and config.json."
+            "model.safetensors and config.json; or a model of ONNX, without -m."
         ),
         metavar="FILE|FOLDER",
     )
@@ -85,8 +85,8 @@ class NetworkSettings:
     resize: int | None = option(
         "--resize", help="Resize the short side of pictures to N pixels for them.", metavar="N"
     )
-    crop: int | None = option(
-        "--crop", help="Cut N x N pixels out of the middle then: the input of the network.", metavar="N"
+    crop: str | None = option(
+        "--crop", help="Cut N x N pixels out of the middle then: the input of the network.", metavar="N|WxH"
     )
     interpolation: str | None = option(
         "--interpolation", help="How to resize: bilinear, bicubic, lanczos or nearest.", metavar="HOW"

@@ -5,7 +5,7 @@ from cnncli.cli.options.shared import DEBUG, JSON_OBJECT, QUIET, NetworkSettings
 
 
 @command(
-    "Turn weights of torchvision or timm into a checkpoint.\n\n"
+    "Turn weights of torchvision or timm, or a model of ONNX, into a checkpoint.\n\n"
     "Every command takes it with -m, and needs to be told no more. Without -o, only say whether the weights "
     "fit their network, and how pictures are prepared for them."
 )
@@ -13,7 +13,7 @@ class Settings(NetworkSettings):
     """What was said after ``cnncli weights``."""
 
     weights: str = argument(
-        "A .safetensors, or a folder of model.safetensors and config.json.",
+        "A .safetensors, a folder of model.safetensors and config.json, or a model of ONNX (.onnx).",
         metavar="FILE|FOLDER",
         required=True,
     )

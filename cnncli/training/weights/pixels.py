@@ -52,13 +52,17 @@ class Published:
 
 @dataclass(frozen=True)
 class Choices:
-    """What ``--mean``, ``--std``, ``--resize``, ``--crop`` and ``--interpolation`` say; None: not given."""
+    """What ``--mean``, ``--std``, ``--resize``, ``--crop`` and ``--interpolation`` say; None: not given.
+
+    ``crop`` is the side of a square, ``size`` (H, W) of any rectangle.
+    """
 
     mean: Floats | None = None
     std: Floats | None = None
     resize: int | None = None
     crop: int | None = None
     interpolation: str | None = None
+    size: tuple[int, int] | None = None
 
 
 _TORCHVISION = Published("torchvision", 224, *IMAGENET, short=256)
@@ -126,15 +130,21 @@ def preprocessing(known: Published, choices: Choices, channels: int, model: str)
     return Preprocessing(
         (crop, crop),
         channels,
-        _of_each("--mean", mean, channels, 0),
-        _of_each("--std", std, channels, SMALLEST_STD),
+        each_channel("--mean", mean, channels, 0),
+        each_channel("--std", std, channels, SMALLEST_STD),
         resize=short,
         interpolation=choices.interpolation or known.interpolation,
     )
 
 
-def _of_each(option: str, values: Floats, channels: int, low: float) -> Floats:
-    """One value for each channel, within bounds."""
+def each_channel(option: str, values: Floats, channels: int, low: float) -> Floats:
+    """One value for each channel, within bounds.
+
+    Raises
+    ------
+    OptionError
+        Where there are others than one, or one for each, or one is out of bounds.
+    """
     if len(values) not in (1, channels):
         raise OptionError(
             f"{option} has {len(values)} values; expected one for all channels, or {channels}, one for each",
