@@ -17,7 +17,9 @@ from cnncli.errors import CnncliError
 from cnncli.onnx.read import Operator
 
 Array = NDArray[Any]
-MOST = 1 << 28  # values of a result
+MOST = 1 << 27  # values of a result
+_SLOW = ("AveragePool", "Conv", "ConvTranspose", "LRN", "MaxPool", "Resize", "Upsample")  # loops of Python
+_MOST_SLOW = 1 << 18  # values that they read, and make
 #: Operators whose results may be larger than all that they read.
 _GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike")
 #: Operators that are folded. Others of constants alone are refused, such as those of random numbers.
@@ -132,8 +134,9 @@ def _check_size(operator: Operator, inputs: Sequence[Array | None]) -> None:
         count = max(count, _grown(operator, given))
     elif operator.kind in ("MatMul", "Gemm", "Gather"):
         count = max(count, prod(sizes[:2]))
-    if count > MOST:
-        raise _fault(operator, f"would make {count:,} values of constants; expected at most {MOST:,}")
+    most = _MOST_SLOW if operator.kind in _SLOW else MOST
+    if max(count, sum(sizes) if operator.kind in _SLOW else 0) > most:
+        raise _fault(operator, f"would make {count:,} values of constants; expected at most {most:,}")
 
 
 def _grown(operator: Operator, given: Sequence[Array]) -> int:

@@ -15,6 +15,7 @@ from cnncli.nn.layers.activation import Sigmoid, Silu
 from cnncli.nn.layers.arithmetic import Affine, Multiply
 from cnncli.nn.layers.views import Take
 from cnncli.nn.window import Sides, sides
+from cnncli.onnx.naming import in_whole_scopes
 
 Arrays = dict[str, NDArray[Any]]
 #: Layers whose weights can take in a factor, and their axis of outputs.
@@ -60,15 +61,19 @@ class _Simplified:
 
     def build(self, outputs: Sequence[str]) -> tuple[Graph, Arrays, list[str]]:
         """The graph of what is left."""
-        names = [self._now.get(name, name) for name in outputs]
+        named = in_whole_scopes({name: inputs for name, (_, inputs) in self._layers.items()})
+        named[INPUT] = INPUT
+        names = [named[self._now.get(name, name)] for name in outputs]
         graph = Graph(self._graph.input_shape[:3])
         for name, (layer, inputs) in self._layers.items():
-            graph.add(layer, inputs=inputs, name=name)
+            graph.add(layer, inputs=[named[each] for each in inputs], name=named[name])
         graph.set_output(names[0])
         needed = graph.pruned(names)
-        kept = {
-            name: array for name, array in self._arrays.items() if name.rpartition(".")[0] in needed.nodes
-        }
+        kept = {}
+        for full, array in self._arrays.items():
+            owner, _, of = full.rpartition(".")
+            if named.get(owner) in needed.nodes:
+                kept[f"{named[owner]}.{of}"] = array
         return needed, kept, names
 
     def _alone(self, node: Node) -> bool:

@@ -21,7 +21,7 @@ from cnncli.nn.layers.combine import Flatten
 from cnncli.nn.layers.views import Take, View
 from cnncli.onnx.fold import fold
 from cnncli.onnx.layout import Dims, Places, Value, merged, placed, reshaped, steps_of, value_of, view_of
-from cnncli.onnx.naming import name_for
+from cnncli.onnx.naming import beside, name_for
 from cnncli.onnx.read import Model, Operator
 
 Array = NDArray[Any]
@@ -31,7 +31,9 @@ _HINT = "Simplify the model first, such as with onnxsim, or report it."
 #: Layers that stand beside the one that an operator is, which has its name.
 _BESIDE = (View, Take, Flatten, Constant, Affine)
 MOST_LAYERS = 10_000
-_MOST_OF_ONE = 1 << 30  # values of a layer's output
+_MOST_OF_ONE = 1 << 30  # values of a layer's output …
+_MOST_MOVED = 1 << 26  # … and of one that is read by tables of places
+_MOST_MADE = 1 << 28  # values of folded constants
 
 
 class Translation:
@@ -66,6 +68,7 @@ class Translation:
         self.values[name] = taken
         self.before_softmax: dict[str, tuple[str, Value]] = {}
         self._operator: Operator | None = None
+        self._made = 0  # values of folded constants
         self._read = {name for each in model.operators for name in each.inputs} | set(model.outputs)
 
     def run(self) -> None:
@@ -87,8 +90,16 @@ class Translation:
                     raise unknown(operator, OPERATORS)
                 results = self._checked(operator, reads)
             else:
-                results = fold(operator, [None if isinstance(e, Value) else e for e in inputs], self.opset)
+                results = self._folded(operator, [None if isinstance(e, Value) else e for e in inputs])
             self._keep(operator, results)
+
+    def _folded(self, operator: Operator, inputs: list[Array | None]) -> list[Array]:
+        """The outputs of an operator of constants, of which only so many values are made in all."""
+        results = fold(operator, inputs, self.opset)
+        self._made += sum(each.size for each in results) if inputs else 0
+        if self._made > _MOST_MADE:
+            raise self.fault(f"makes more than {_MOST_MADE:,} values of constants, with those before it")
+        return results
 
     def _checked(self, operator: Operator, reads: Any) -> Sequence[Given | None]:
         """What a family makes of an operator; faults of shapes and types name it."""
@@ -173,12 +184,16 @@ class Translation:
         assert operator is not None
         if len(self.graph.nodes) >= MOST_LAYERS:
             raise self.fault(f"would be layer {MOST_LAYERS + 1:,}; expected at most {MOST_LAYERS:,}")
-        name = None if isinstance(layer, _BESIDE) else name_for(operator, tuple(arrays), self.graph)
+        name = name_for(operator, tuple(arrays), self.graph)
+        if isinstance(layer, _BESIDE):
+            name = beside(name, type(layer).__name__.lower(), self.graph)
         made = self.graph.add(layer, inputs=sources or (INPUT,), name=name)
-        if self.graph.shape_of(made).size > _MOST_OF_ONE:
-            raise self.fault(
-                f"gives {self.graph.shape_of(made).size:,} values; expected at most {_MOST_OF_ONE:,}"
-            )
+        size, most = (
+            self.graph.shape_of(made).size,
+            _MOST_MOVED if isinstance(layer, View | Take) else _MOST_OF_ONE,
+        )
+        if size > most:
+            raise self.fault(f"gives {size:,} values; expected at most {most:,}")
         for each, array in weights.items():
             self.arrays[f"{made}.{each}"] = np.ascontiguousarray(array, np.float32)
         return made

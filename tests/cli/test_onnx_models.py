@@ -1,5 +1,6 @@
 """Models of ONNX as the network that a command takes."""
 
+import json
 import sys
 
 import numpy as np
@@ -66,6 +67,8 @@ def test_training_starts_from_one(run, tmp_path):
     few = np.isin(picks[labels], (3, 5))
     kept = np.flatnonzero(few)[::5]
     np.savez(tmp_path / "few.npz", images=picks[first][kept], labels=picks[labels][kept])
+    judged = run("evaluate", "few.npz", "-m", "d.onnx", "--json")
+    assert json.loads(judged.out)["accuracy"] > 0.9
     done = run("train", "few.npz", "--init", "d.onnx", "--epochs", 1, "-o", "run", "-b", 32, "--json", "-q")
     assert done.code == 0, done.err
     made = load_checkpoint(tmp_path / "run" / "best.safetensors")

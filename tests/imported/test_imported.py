@@ -250,6 +250,26 @@ def test_numbers_go_into_weights(tmp_path):
     assert [each["kind"] for each in layers] == ["conv", "silu", "globalavgpool"]
 
 
+def test_scopes_are_blocks(tmp_path):
+    """PyTorch's newer exporter names convolutions by their modules, and what is between them otherwise."""
+    weights = {f"a.{n}.weight": random.standard_normal((3, 3, 1, 1)).astype(np.float32) for n in (0, 1)}
+    weights |= {f"b.{n}.weight": random.standard_normal((3, 3, 1, 1)).astype(np.float32) for n in (0, 1)}
+    nodes = [
+        node("Conv", "x a.0.weight", "p"),
+        helper.make_node("Relu", ["p"], ["q"], "between"),
+        node("Conv", "q a.1.weight", "r"),
+        node("Conv", "r b.0.weight", "s"),
+        node("Conv", "s b.1.weight", "t"),
+        node("GlobalAveragePool", "t", "u"),
+        node("Flatten", "u", "y"),
+    ]
+    path = written(tmp_path / "m.onnx", nodes, weights)
+    graph = load_onnx(path, choices=SAID).checkpoint.graph()
+    assert [*graph.nodes][:5] == ["a_0", "between", "a_1", "b.0", "b.1"]
+    assert [*graph.scopes] == ["b"]
+    agree(path)
+
+
 def test_gradients_reach_all_weights_of_an_imported_network(tmp_path):
     """It trains: the loss of a few samples falls, for another number of classes."""
     path = small(
@@ -292,6 +312,14 @@ BAD = {
     "odd reshape": ([node("Reshape", "x seven", "y")], "expected dims that divide it"),
     "huge constant": ([node("ConstantOfShape", "huge", "c"), node("Add", "x c", "y")], "would make"),
     "huge tile": ([node("Tile", "x huge", "y")], "expected at most"),
+    "many constants": (
+        [
+            *(node("ConstantOfShape", "large", f"c{n}") for n in range(8)),
+            *(node("Add", "x c0" if not n else f"d{n} c{n}", f"d{n + 1}") for n in range(8)),
+            node("Relu", "d8", "y"),
+        ],
+        "values of constants, with those before it",
+    ),
     "maps": (
         [node("MaxPool", "x", "y", kernel_shape=(2, 2))],
         "expected one number for each of 2 or more classes",
@@ -312,6 +340,7 @@ def test_models_that_are_refused(tmp_path, name):
         "w": random.standard_normal((4, 3, 3, 3)).astype(np.float32),
         "five": np.ones((4, 5, 3, 3), np.float32),
         "seven": np.array([7, -1]),
+        "large": np.array([1 << 26]),
         "huge": np.array([1 << 20, 1 << 20, 1 << 20, 1 << 20]),
     }
     written(tmp_path / "m.onnx", nodes, weights)
