@@ -128,3 +128,13 @@ def test_each_part_of_a_clip_is_around_the_middle_of_its_window(model, tmp_path)
     reader = ClipReader(load_trained(NetworkSettings(model=str(model))), threads=1)
     parts = [(each.first, each.last) for each in reader._windows(path)]
     assert parts == [(0, 2), (3, 4), (5, 6), (7, 7), (8, 10)]
+
+
+def test_a_range_has_the_sum_of_its_windows(model, tmp_path):
+    path = str(clip(tmp_path / "a.webp", 20, 30, 60, 90, 100, 110, 60, 20, 40, 10))
+    reader = ClipReader(load_trained(NetworkSettings(model=str(model))), threads=1)
+    outputs = np.array([each.outputs for each in reader._windows(path)], np.float64)
+    assert np.ptp(outputs, axis=0).min() > 0.5
+    (only,) = reader.ranges(path)
+    assert only.windows == len(outputs)
+    np.testing.assert_allclose(only.outputs, outputs.sum(axis=0), rtol=1e-5)

@@ -197,10 +197,10 @@ def test_a_file_that_memory_does_not_hold_is_not_read(tmp_path, monkeypatch):
 
 
 def test_areas_are_those_that_are_given_or_those_of_masks():
-    square = [[3, 5, 1, 5, 1, 2, 3, 2]]
-    row = {"image_id": 1, "category_id": 7, "segmentation": square}
+    corner = [[1, 2, 5, 2, 5, 4, 3, 4, 3, 8, 1, 8]]  # 16 pixels in a box of 24
+    row = {"image_id": 1, "category_id": 7, "segmentation": corner}
     found = annotated(row, {**row, "area": 0}, {**row, "area": 2.5}, {**row, "area": -1}, masks=True)
-    assert found.objects.areas.tolist() == [6, 0, 2.5, 6]
+    assert found.objects.areas.tolist() == [16, 0, 2.5, 16]
     boxes = annotated({**OBJECT, "area": 0}, {**OBJECT, "area": None}).objects
     assert boxes.areas.tolist() == [0, boxes.boxes[1, 2] * boxes.boxes[1, 3]]
 

@@ -20,7 +20,8 @@ from cnncli.nn import (
     Sigmoid,
     Upsample,
 )
-from cnncli.nn.tiles import TiledNetwork, resized
+from cnncli.nn.tiles import TiledNetwork, _read, resized
+from cnncli.nn.window import Axis
 
 
 def random_unet(random, side=32):
@@ -158,3 +159,33 @@ def test_outputs_that_are_not_of_pixels_are_refused():
     graph.add(Conv(4, 3, 2, padding=1))
     with pytest.raises(CnncliError, match="expected one for each pixel"):
         TiledNetwork(Network(graph), threads=1)
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        Axis(3, before=1, after=1),
+        Axis(5, stride=2, before=2, after=2),
+        Axis(3, stride=3, before=0, dilation=2),
+        Axis(2, before=1, dilation=3),
+        Axis(4, before=1, after=1, upsampled=2),
+        Axis(2, upsampled=3),
+        Axis(5, before=2, after=2, upsampled=3),
+        Axis(6, before=1, upsampled=4),
+    ],
+)
+def test_which_inputs_outputs_depend_on(axis):
+    """Tap by tap: of a window over inputs, and of one in outputs that an input adds to."""
+    taps = [tap * axis.dilation for tap in range(axis.size)]
+    for first, last in ((0, 1), (5, 9), (12, 13), (7, 30)):
+        if axis.upsampled == 1:
+            seen = {out * axis.stride - axis.before + tap for out in range(first, last) for tap in taps}
+        else:
+            seen = {
+                at
+                for at in range(-20, 60)
+                for tap in taps
+                if first <= at * axis.upsampled - axis.before + tap < last
+            }
+        if seen:
+            assert _read(axis, first, last) == (min(seen), max(seen) + 1)

@@ -1,0 +1,105 @@
+"""What a detector's maps say, against loops over all points and pairs of boxes; parts at seams of tiles."""
+
+import numpy as np
+import pytest
+
+from cnncli.tasks.detected import Found, found_in, point_at
+from cnncli.tasks.detection_targets import UNIT
+from cnncli.tasks.detection_tiles import joined
+
+SIDE, CLASSES, IMAGES = 32, 2, 3
+
+
+@pytest.fixture
+def maps():
+    """Maps of two scales, whose points find large boxes that overlap each other a lot."""
+    random = np.random.default_rng(6)
+    outputs = {}
+    for stride in (8, 16):
+        count = SIDE // stride
+        outputs[f"classes{stride}"] = random.normal(-1, 2, (IMAGES, count, count, CLASSES)).astype(np.float32)
+        sides = random.uniform(6, 14, (IMAGES, count, count, 4)) / (UNIT * stride)
+        outputs[f"boxes{stride}"] = sides.astype(np.float32)
+    return outputs
+
+
+def overlap(a, b):
+    shared = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    areas = [(each[2] - each[0]) * (each[3] - each[1]) for each in (a, b)]
+    return shared / (sum(areas) - shared)
+
+
+def by_loops(outputs, least, most):
+    """Rows (image, class, score, box) of each image, the surest first."""
+    found = []
+    for image in range(IMAGES):
+        every = []
+        for stride in (8, 16):
+            values, sides = outputs[f"classes{stride}"][image], outputs[f"boxes{stride}"][image]
+            for row, column, label in np.ndindex(values.shape):
+                score = 1 / (1 + np.exp(-float(values[row, column, label])))
+                x, y = (column + 0.5) * stride, (row + 0.5) * stride
+                left, top, right, bottom = (float(each) * UNIT * stride for each in sides[row, column])
+                box = [max(0, x - left), max(0, y - top), min(SIDE, x + right), min(SIDE, y + bottom)]
+                if score >= least:
+                    every.append((image, label, score, box))
+        kept = []
+        for one in sorted(every, key=lambda each: -each[2]):
+            if all(one[1] != other[1] or overlap(one[3], other[3]) <= 0.6 for other in kept):
+                kept.append(one)
+        found += kept[:most]
+    return found
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.05, 100), (0.4, 100), (0.05, 5)])
+def test_all_points_and_pairs(maps, least, most):
+    found, expected = found_in(maps, least=least, most=most), by_loops(maps, least, most)
+    assert len({label for _, label, _, _ in expected}) == CLASSES
+    assert found.images.tolist() == [each[0] for each in expected]
+    assert found.labels.tolist() == [each[1] for each in expected]
+    np.testing.assert_allclose(found.scores, [each[2] for each in expected], rtol=1e-5)
+    np.testing.assert_allclose(found.boxes, [each[3] for each in expected], atol=1e-3)
+    for image, label, score, number in zip(
+        found.images, found.labels, found.scores, found.points, strict=True
+    ):
+        role, row, column = point_at(maps, int(number))
+        assert score == pytest.approx(1 / (1 + np.exp(-maps[role][image, row, column, label])), rel=1e-5)
+
+
+def of_tile(*rows):
+    """What one tile shows: (label, score, x0, y0, x1, y1)."""
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    zeros = np.zeros(len(table), np.int64)
+    return Found(
+        zeros,
+        table[:, 0].astype(np.int64),
+        table[:, 2:].astype(np.float32),
+        table[:, 1].astype(np.float32),
+        zeros,
+    )
+
+
+@pytest.mark.parametrize(
+    ("whole", "label", "expected"),
+    [
+        ((47, 10, 80, 20), 0, 1),  # it covers 17 of 24 columns of the part: they are one thing
+        ((55, 10, 80, 20), 0, 2),  # 9 of 24: two things
+        ((47, 10, 80, 20), 1, 2),  # another class
+        ((47, 16, 80, 26), 0, 2),  # 17 of 24 columns, but 4 of 10 rows
+    ],
+)
+def test_a_part_at_a_seam_that_another_tile_shows_whole(whole, label, expected):
+    """Tiles begin at columns 0 and 32 of an image of 64x96; the first shows a part that ends at its edge."""
+    x0, y0, x1, y1 = whole
+    parts = [of_tile((0, 0.9, 40, 10, 64, 20)), of_tile((label, 0.8, x0 - 32, y0, x1 - 32, y1))]
+    found = joined(parts, [(0, 0), (0, 32)], (64, 96), (64, 64))
+    assert len(found.labels) == expected
+    assert [*whole] in found.boxes.tolist()
+
+
+def test_parts_of_one_thing_become_one_box():
+    """It ends at the seam in both tiles; as sure as the surer part."""
+    parts = [of_tile((1, 0.7, 10, 30, 64, 40)), of_tile((1, 0.9, 0, 29, 50, 41))]
+    found = joined(parts, [(0, 0), (0, 32)], (64, 96), (64, 64))
+    assert (found.labels.tolist(), found.boxes.tolist()) == ([1], [[10, 29, 82, 41]])
+    assert found.scores.tolist() == [np.float32(0.9)]
