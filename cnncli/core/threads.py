@@ -3,6 +3,7 @@
 import _thread
 import ctypes
 import itertools
+import operator
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -77,17 +78,29 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         except BaseException as fault:  # noqa: BLE001 - handed to the caller below
             faults.append(fault)
 
+    # Low-level threads: ``threading`` waits until a thread runs, which takes longer than a small image. Each
+    # starts the next one, while the others work, and only if that still finds a range: with 64 threads the
+    # work is often done before all could have begun.
+    ends: list[_thread.LockType] = []
+
+    def start_another(worker: int) -> None:
+        if worker < workers and operator.length_hint(ranges) >= worker:
+            ended = _thread.allocate_lock()
+            ended.acquire()
+            ends.append(ended)
+            _thread.start_new_thread(help_out, (worker, ended))
+
     def help_out(worker: int, ended: _thread.LockType) -> None:
+        try:
+            start_another(worker + 1)
+        except BaseException as fault:  # noqa: BLE001 - as above
+            faults.append(fault)
         drain(worker)
         ended.release()
 
-    # Low-level threads: ``threading`` waits until a thread runs, which takes longer than a small image.
-    ends = [_thread.allocate_lock() for _ in range(1, workers)]
-    for worker, ended in enumerate(ends, 1):
-        ended.acquire()
-        _thread.start_new_thread(help_out, (worker, ended))
+    start_another(1)
     drain(0)
-    for ended in ends:
+    for ended in ends:  # those of threads that are started meanwhile are added before their starter's is free
         ended.acquire()
     if faults:
         raise faults[0]

@@ -12,7 +12,7 @@ TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the ta
 TILE_ROWS = 32
 STREAMED_BYTES = 32 << 20  # of an output: the size of most last-level caches
 SLIDING_EXTENTS = 16  # maximum height of a tile, in heights of the kernel
-SLIDING_TILES = 32  # minimum number of tiles of an image: enough for all threads
+SLIDING_TILES, TILES_PER_THREAD = 32, 8  # minimum number of tiles of an image: enough for all threads
 MIN_ADVANCE = 32  # rows that a tile processes before it moves rows up
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: part of the L2 cache
 
@@ -94,7 +94,7 @@ def lay_out(
     extent: tuple[int, int],
     tile_rows: int = TILE_ROWS,
     row_bytes_factor: int = 1,
-    slides: bool = False,
+    slides: int = 0,
     in_place: type[np.generic] | None = None,
     unit: int | None = None,
 ) -> TileJob:
@@ -112,9 +112,10 @@ def lay_out(
         Output rows of a tile, unless a tall kernel requires more or memory allows fewer.
     row_bytes_factor : int
         Scratch rows of the loop for each loaded row.
-    slides : bool
-        Whether the loop moves the rows that it still needs up when scratch is full, so that a tile may be
-        taller than scratch. Fewer rows are then loaded more than once.
+    slides : int
+        If not 0, the loop moves the rows that it still needs up when scratch is full, so that a tile may be
+        taller than scratch, and fewer rows are loaded more than once; but there are so many tiles at least,
+        where the kernel's height allows it.
     in_place : type or None
         Type of samples that the loop can read in place. If the source has this type, the first tile of a
         row is only as wide as its border requires.
@@ -125,8 +126,8 @@ def lay_out(
     Returns
     -------
     TileJob
-        With the fields of `TILES` set. Tiles depend only on the image and the kernel, not on the number of
-        threads, so results do not either.
+        With the fields of `TILES` set. Tiles of loops that do not slide depend only on the image and the
+        kernel; a loop that slides computes each pixel alike in whatever tile.
     """
     height, width, channels = surface.whole_rows, *surface.out.shape[1:]
     stride_x, stride_y = surface.stride
@@ -146,7 +147,7 @@ def lay_out(
     )
     if slides:
         tallest = max(tile_height, SLIDING_EXTENTS * extent_y)
-        tile_height = min(tallest, max(tile_height, -(-width // tile_width) * height // SLIDING_TILES))
+        tile_height = min(tallest, max(tile_height, -(-width // tile_width) * height // slides))
     if tile_height < height:
         tile_height = max(together, tile_height - tile_height % together)
     inner_lo, inner_hi = _inner(surface.xmap)
@@ -197,6 +198,11 @@ def lay_out(
     for name in ("src", "out", "xmap", "ymap"):
         job.point(name, getattr(surface, name))
     return job
+
+
+def sliding_tiles(threads: int) -> int:
+    """Minimum number of tiles for so many threads, for `lay_out`."""
+    return max(SLIDING_TILES, TILES_PER_THREAD * threads)
 
 
 def _whole_width(columns: int, inside: int, most: int, unit: int) -> int:

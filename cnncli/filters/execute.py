@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
-from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out
+from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out, sliding_tiles
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Floats, Weights
 from cnncli.filters.rgbx import run_on_rgb
@@ -134,7 +134,12 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     kw = rows.shape[1]
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
     job = lay_out(
-        jobs.SEPARABLE, surface, extent=extent, row_bytes_factor=rank, slides=True, in_place=np.float32
+        jobs.SEPARABLE,
+        surface,
+        extent=extent,
+        row_bytes_factor=rank,
+        slides=sliding_tiles(threads),
+        in_place=np.float32,
     )
     room = rows_read(job)
     job.record["rank"], job.record["plane"] = rank, room * job.pitch

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from cnncli.records import record
 
-SLOTS = 8  # ranges of chunks, each with its own gradient: at most so many threads work on a batch
+# Ranges of chunks, each with its own gradient: at most so many threads work on a batch. Batches that fill
+# more have more, in powers of two.
+SLOTS, MOST_SLOTS = 8, 64
 CHUNK = 16  # samples, at most
 
 
@@ -49,7 +51,10 @@ class Chunks:
 
 def chunked(batch: int, frames: int = 1) -> Chunks:
     """Divide a batch evenly, into chunks of at most `CHUNK` samples, or of so many frames of clips."""
-    slots = max(1, min(SLOTS, batch))
+    slots = SLOTS
+    while slots < MOST_SLOTS and batch >= 2 * slots * CHUNK:
+        slots *= 2
+    slots = max(1, min(slots, batch))
     samples = -(-batch // slots)
     size = -(-samples // -(-samples // max(1, CHUNK // frames)))
     return Chunks(batch, slots, size, -(-samples // size))

@@ -4,7 +4,7 @@ from cnncli.core.available import available_memory
 from cnncli.data.model import Arrays, Dataset
 from cnncli.errors import OptionError
 from cnncli.nn import Graph
-from cnncli.nn.chunks import SLOTS
+from cnncli.nn.chunks import chunked
 from cnncli.training.loop import Trainer
 
 _RENDERED = 1 << 22  # bytes of pictures that a loader renders in one go, or a batch
@@ -28,7 +28,7 @@ def check_weights(graph: Graph, batch: int) -> None:
         (size for size, node in zip(sizes, graph.nodes.values(), strict=True) if node.shape[:2] != (1, 1)),
         default=0,
     )
-    _check(_LEAST_COPIES * sum(sizes) + min(batch, SLOTS) * slots, batch)
+    _check(_LEAST_COPIES * sum(sizes) + chunked(batch).slots * slots, batch)
 
 
 def check_run(trainer: Trainer, dataset: Dataset) -> None:

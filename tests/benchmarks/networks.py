@@ -142,16 +142,21 @@ def cases(folder: Path, launcher: Launcher, threads: int) -> Iterator[Case]:
         yield Case(INFERENCE, f"{name}, batch {work.batch}", "peak memory", LESS, memory, clock="memory")
 
 
-def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
-    """A training step of ours on the same images every time; it answers the loss."""
-    network = work.network()
-    step = TrainingStep(
+def training_step(network: Network, batch: int, threads: int) -> TrainingStep:
+    """A training step of ours."""
+    return TrainingStep(
         network,
-        work.batch,
+        batch,
         objective=[Term("main", SoftmaxCrossEntropy())],
         optimiser=SGD(momentum=MOMENTUM),
         threads=threads,
     )
+
+
+def our_step(work: Work, threads: int) -> tuple[Network, Callable[[], float]]:
+    """A training step of ours on the same images every time; it answers the loss."""
+    network = work.network()
+    step = training_step(network, work.batch, threads)
     images, labels = work.images(work.batch)
     return network, lambda: step.run(images, labels, rate=RATE)
 

@@ -128,6 +128,25 @@ def test_every_item_is_done_once(count, threads):
     assert workers <= set(range(max(1, threads)))
 
 
+def test_each_thread_starts_the_next_while_there_is_work():
+    """Twelve meet in their first range: nobody waits until the caller has started all."""
+    met, workers = threading.Barrier(12, timeout=20), set()
+
+    def work(worker, lo, hi):
+        if worker not in workers:
+            workers.add(worker)
+            met.wait()
+
+    spread(work, 1000, 12)
+    assert workers == set(range(12))
+
+
+def test_no_thread_is_started_for_work_that_is_done():
+    started = set()
+    spread(lambda worker, lo, hi: started.add(worker), 3, 64)
+    assert max(started) <= 2
+
+
 def test_shares_get_smaller_so_that_all_threads_end_together():
     shares = []
     spread(lambda worker, lo, hi: shares.append(hi - lo), 1000, 2)

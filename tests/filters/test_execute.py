@@ -11,7 +11,7 @@ from surfaces import BORDERS, DTYPES, SCIPY_MODES, filtered, random_image, run_w
 from cnncli.core import jobs, tiling
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
-from cnncli.core.tiling import lay_out
+from cnncli.core.tiling import SLIDING_TILES, lay_out
 from cnncli.filters.execute import run_direct, run_responses
 
 WAYS = ["direct", "separable", "box", "fft"]
@@ -102,7 +102,7 @@ def test_rows_move_up_in_tiles_taller_than_scratch(rng, kernel_shape, stride, di
     weights = kernel(rng, kernel_shape, "separable")
     extent = [(side - 1) * dilation + 1 for side in kernel_shape]
     surface = surface_over(image, kernel_shape, dilation=dilation, stride=stride)
-    job = lay_out(jobs.SEPARABLE, surface, extent=(extent[1], extent[0]), slides=True)
+    job = lay_out(jobs.SEPARABLE, surface, extent=(extent[1], extent[0]), slides=SLIDING_TILES)
     assert job.loaded_rows < (job.record["tile_height"][0] - 1) * stride[1] + extent[0]
     run_way("separable", weights, surface, dilation=dilation)
     expected = scipys(image, spread_out(weights, dilation))[:: stride[1], :: stride[0]]

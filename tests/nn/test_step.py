@@ -57,11 +57,11 @@ def batch(samples=21, seed=0):
     return random.standard_normal((samples, 12, 12, 1), np.float32), random.integers(0, 4, samples)
 
 
-def trained(threads, *, steps=3, samples=21, **settings):
+def trained(threads, *, steps=3, samples=21, size=21, **settings):
     network = Network(small_graph(), seed=3)
     step = TrainingStep(
         network,
-        21,
+        size,
         objective=[Term("main", SoftmaxCrossEntropy())],
         optimiser=SGD(),
         threads=threads,
@@ -78,6 +78,13 @@ def test_threads_change_no_bit(samples):
         more = trained(threads, samples=samples)
         assert more[0].weights.tobytes() == one[0].weights.tobytes()
         assert more[1] == one[1]
+
+
+def test_a_large_batch_has_work_for_more_than_eight_threads_and_changes_no_bit():
+    assert trained(13, steps=0, size=256)[2]._program.threads == 13
+    one, two = (trained(threads, steps=1, samples=250, size=256) for threads in (1, 2))
+    assert two[0].weights.tobytes() == one[0].weights.tobytes()
+    assert two[1] == one[1]
 
 
 def gradient(size, images, labels):

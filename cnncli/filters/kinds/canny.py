@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
-from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out, sliding_tiles
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of, write_number
 from cnncli.filters.execute import clipped_in, dense_shape, rows_read, set_factors
@@ -170,7 +170,7 @@ def _find_ridges(filter: Canny, view: Surface, threads: int) -> None:
     size = gaussian_size(filter.sigma)
     taps = gaussian_taps(filter.sigma, size)[None]
     view = replace(view, stride=(1, 1), absolute=False, scale=1.0, bias=0.0)
-    job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=True)
+    job = lay_out(jobs.RIDGES, view, extent=(size + 2 * _HALO,) * 2, slides=sliding_tiles(threads))
     set_factors(job, taps, taps)
     for name, threshold in (("low", filter.low), ("high", filter.high)):
         # The loop compares with >; with the next smaller number that is >= the threshold.
