@@ -77,7 +77,7 @@ const classColor = (k) => `rgb(${DATA.palette[k].join(', ')})`;
 /** What the answer's heading says of it. */
 const ANSWER_WORDS = {
   classes: '', pixels: 'share of the pixels that are of each class; they lie over the input in the same colours, but the background',
-  places: 'the highest score of each class in any place, of its main output; the frames are these places',
+  places: 'the highest score of each class in any place, of the main output; places of more than 50 % are framed',
 };
 
 /** What is read of a class, from which the backward pass starts. */
