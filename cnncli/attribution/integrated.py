@@ -5,15 +5,18 @@ Source: Sundararajan, Taly and Yan, Axiomatic attribution for deep networks, 201
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.attribution.model import Attribution, Floats, How, Plans, Target, baseline_of, of_pixels, value_of
 from cnncli.nn import INPUT
+from cnncli.nn.gradient import Flow
 
 FIRST = 64  # steps, of equal length: fewer miss what single pixels add, however well the sum fits
 LAST = 4096
-KEPT = 1 << 29  # bytes of gradients that are kept: 890 steps at 224x224
+KEPT = 1 << 28  # bytes of gradients that are kept, 440 at 224x224: more are computed again at the end
 GAP = 0.01  # of the difference of outputs that the sum may miss
 STRAY = 0.15  # of the way that the output goes that single steps may miss, to either side
 
@@ -29,11 +32,10 @@ def attribute(plans: Plans, x: Floats, target: Target, how: How) -> Attribution:
     steps = how.steps or FIRST
     path = _Path(plans, x, baseline_of(x, how.baseline), target)
     path.look(np.arange(steps + 1) / steps, how)
-    most = min(LAST, max(FIRST, KEPT // x.nbytes))
-    while not (how.steps or path.is_fine() or path.steps >= most):
-        path.look(path.middles(min(max(plans.batch, path.steps // 4), most - path.steps)), how)
+    while not (how.steps or path.is_fine() or path.steps >= LAST):
+        path.look(path.middles(min(max(plans.batch, path.steps // 4), LAST - path.steps)), how)
     about = {"baseline": how.baseline, "steps": path.steps, "gap": float(f"{path.gap:.3g}")}
-    return of_pixels(path.values(), {**about, "difference": float(f"{path.difference:.6g}")})
+    return of_pixels(path.values(how), {**about, "difference": float(f"{path.difference:.6g}")})
 
 
 class _Path:
@@ -51,6 +53,7 @@ class _Path:
         self._plans, self._base, self._target = plans, base, target
         self._line = x - base
         self._gradients: list[Floats] = []  # in the order of `places`
+        self._kept = True  # they are few enough
         self.places, self.outputs, self.slopes = np.empty(0), np.empty(0), np.empty(0)
 
     @property
@@ -84,29 +87,43 @@ class _Path:
 
     def look(self, places: NDArray[np.float64], how: How) -> None:
         """Run forward and back at places of the path."""
-        batch = self._plans.batch
-        values, found = [], []
-        with how.progress(len(places), "steps") as bar:
-            for done in range(0, len(places), batch):
-                shares = places[done : done + batch, None, None, None].astype(np.float32)
-                flow = self._plans.flow(self._base + shares * self._line, self._target, batch=batch)
-                values.append(value_of(self._target, flow.outputs))
-                found += [*flow.gradients[INPUT]]
-                bar.draw(done + len(shares))
-        slopes = [np.vdot(each.astype(np.float64), self._line) for each in found]
+        values, slopes, found = [], [], []
+        keeps = self._kept and (len(self.places) + len(places)) * self._line.nbytes <= KEPT
+        for flow in self._flows(places, how):
+            gradients = flow.gradients[INPUT]
+            values.append(value_of(self._target, flow.outputs))
+            slopes += [np.vdot(each.astype(np.float64), self._line) for each in gradients]
+            found += [*gradients] if keeps else []
         every = np.concatenate([self.places, places])
         order = np.argsort(every, kind="stable")
         self.places = every[order]
         self.outputs = np.concatenate([self.outputs, *values])[order]
         self.slopes = np.concatenate([self.slopes, slopes])[order]
-        gradients = [*self._gradients, *found]
-        self._gradients = [gradients[at] for at in order]
+        self._kept = keeps
+        self._gradients = [(*self._gradients, *found)[at] for at in order] if keeps else []
 
-    def values(self) -> Floats:
+    def _flows(self, places: NDArray[np.float64], how: How) -> Iterator[Flow]:
+        """What flows at places of the path, in batches."""
+        batch = self._plans.batch
+        with how.progress(len(places), "steps") as bar:
+            for done in range(0, len(places), batch):
+                shares = places[done : done + batch, None, None, None].astype(np.float32)
+                yield self._plans.flow(self._base + shares * self._line, self._target, batch=batch)
+                bar.draw(done + len(shares))
+
+    def values(self, how: How) -> Floats:
         """(H, W, C) what each value adds, by the trapezoidal rule."""
         lengths = np.diff(self.places, prepend=0.0, append=1.0)
         weights = (lengths[1:] + lengths[:-1]) / 2
         total = np.zeros(self._line.shape)
-        for weight, each in zip(weights, self._gradients, strict=True):
+        for weight, each in zip(weights, self._every_gradient(how), strict=True):
             total += weight * each
         return np.asarray(total * self._line, np.float32)
+
+    def _every_gradient(self, how: How) -> Iterator[Floats]:
+        """In the order of the places."""
+        if self._kept:
+            yield from self._gradients
+            return
+        for flow in self._flows(self.places, how):
+            yield from flow.gradients[INPUT]

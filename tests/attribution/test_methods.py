@@ -149,7 +149,17 @@ def test_unequal_steps_are_those_of_the_trapezoidal_rule(plans, network, x):
         (end - start) * (one.astype(float) + two) / 2
         for start, end, one, two in zip(places, places[1:], slopes, slopes[1:], strict=False)
     )
-    np.testing.assert_allclose(path.values(), wanted * x, atol=1e-6)
+    np.testing.assert_allclose(path.values(How()), wanted * x, atol=1e-6)
+
+
+def test_gradients_that_are_not_kept_are_computed_again_to_the_same_bits(plans, x, monkeypatch):
+    kept = METHODS["integrated"].attribute(plans, x, 2, How())
+    monkeypatch.setattr(integrated, "KEPT", 70 * x.nbytes)
+    again = METHODS["integrated"].attribute(plans, x, 2, How())
+    assert again.values.tobytes() == kept.values.tobytes()
+    assert again.about == kept.about
+    monkeypatch.setattr(integrated, "KEPT", 0)
+    assert METHODS["integrated"].attribute(plans, x, 2, How()).values.tobytes() == kept.values.tobytes()
 
 
 @pytest.mark.parametrize(("size", "baseline"), [((12, 12), "mean"), ((9, 13), "mean"), ((9, 13), "blur")])
