@@ -58,14 +58,29 @@ def frames_of(source: Path | IO[bytes], *, name: str, is_video: bool) -> Iterato
     Raises
     ------
     CnncliError
-        Where it cannot be read or has no frames; also after some frames, where the rest is damaged.
+        Where it cannot be read or has no frames; also after some frames, where the rest is damaged, or of
+        another size.
     """
     if isinstance(source, Path) and source.is_dir():
-        yield from _in_folder(source)
+        frames = _in_folder(source)
     elif is_video:
-        yield from _of_video(source, name)
+        frames = _of_video(source, name)
     else:
-        yield from _of_animation(source if isinstance(source, Path) else source.read(), name)
+        frames = _of_animation(source if isinstance(source, Path) else source.read(), name)
+    size = None
+    for number, frame in enumerate(frames, 1):
+        if size not in (None, frame.picture.size):
+            raise CnncliError(
+                f"{shown(name)}: frame {number} has {_by(frame.picture.size)} pixels, those before it "
+                f"{_by(size)}; expected frames of one size",
+                "Save the clip again with frames of one size.",
+            )
+        size = frame.picture.size
+        yield frame
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    return "x".join(map(str, size or ()))
 
 
 def is_video_file(path: Path) -> bool:

@@ -216,15 +216,8 @@ def _frames(path: Path, spec: InputSpec) -> Bytes:
     CnncliError
         Where it cannot be read to its end, has one frame, or frames of several sizes.
     """
-    frames, size = [], None
+    frames = []
     for frame in frames_of(path, name=str(path), is_video=is_video_file(path)):
-        if size not in (None, frame.picture.size):
-            raise CnncliError(
-                f"frame {len(frames) + 1} has {_by(frame.picture.size)} pixels, those before it {_by(size)}; "
-                "expected frames of one size",
-                "Save the clip again with frames of one size.",
-            )
-        size = frame.picture.size
         frames.append(prepared_as(frame.picture, spec, name=str(path)).pixels)
     if len(frames) < _FEWEST:
         count = f"{len(frames)} frame{'s'[: len(frames) != 1]}"
@@ -232,10 +225,6 @@ def _frames(path: Path, spec: InputSpec) -> Bytes:
             f"it has {count}; expected {_FEWEST} or more, so that something can move", "Leave it out."
         )
     return np.stack(frames)
-
-
-def _by(size: tuple[int, int] | None) -> str:
-    return "x".join(map(str, size or ()))
 
 
 def _parts(

@@ -38,7 +38,11 @@ class Execution:
 
 
 USUAL = Execution()
-_FOR_TASK = {"classify": "a folder of images for each class", "segment": "digit-scenes"}
+_FOR_TASK = {
+    "classify": "a folder of images for each class",
+    "segment": "digit-scenes",
+    "video": "digit-motions",
+}
 _FOR_TASK |= dict.fromkeys(("detect", "localize"), "digit-scenes, or annotations of COCO, YOLO or Pascal VOC")
 
 

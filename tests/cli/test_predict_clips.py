@@ -138,3 +138,14 @@ def test_a_range_has_the_sum_of_its_windows(model, tmp_path):
     (only,) = reader.ranges(path)
     assert only.windows == len(outputs)
     np.testing.assert_allclose(only.outputs, outputs.sum(axis=0), rtol=1e-5)
+
+
+def test_frames_of_other_sizes_are_no_clip(run, model, tmp_path):
+    (tmp_path / "frames").mkdir()
+    for number in range(7):
+        Image.new("L", (SIDE + number // 6, SIDE), 40).save(tmp_path / f"frames/{number}.png")
+    done = run("predict", "frames", "-m", model, "--json")
+    assert done.code == 1
+    assert done.results[0]["error"] == (
+        "frames: frame 7 has 13x12 pixels, those before it 12x12; expected frames of one size"
+    )

@@ -134,3 +134,9 @@ def test_without_boxes_there_is_nothing_to_learn(tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
     with pytest.raises(CnncliError, match="no object in"):
         load_dataset(str(path))
+
+
+def test_images_of_one_small_size_keep_it_but_for_what_maps_need(tmp_path):
+    """Sides of 80 and 40 pixels become 96 and 64, multiples of 32, with black around."""
+    path = as_coco(tmp_path, written(tmp_path))
+    assert load_dataset(str(path), LoadOptions(whole=True)).train.shape == (64, 96, 3)
