@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cnncli import ending
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, settle
-from cnncli.cli.messages import report_error
+from cnncli.cli.messages import report, report_error
 from cnncli.cli.names import STREAM, find_inputs, wanted_names
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Csv, JsonLines, Row, choose_row_writer
@@ -146,10 +146,11 @@ def predict_clips(trained: Trained, settings: Settings, *, threads: int) -> int:
 
 def _lines(name: str, reader: "ClipReader", writer: Any, settings: Settings) -> Iterator[str | CnncliError]:
     """The lines of a clip, and at the end what was wrong with it, if anything was."""
-    trained, parts = reader.trained, []
+    trained, parts, last = reader.trained, [], 0
     told = sys.stdout.isatty() and not settings.csv
     try:
         for part in reader.ranges(name):
+            last = part.last
             if isinstance(writer, JsonLines):
                 parts.append(part)
                 continue
@@ -162,6 +163,8 @@ def _lines(name: str, reader: "ClipReader", writer: Any, settings: Settings) -> 
         return
     if parts:
         yield _as_json(name, parts, trained, settings.top)
+    if not last and not settings.quiet:
+        report(f"note: {shown(name)} has one frame, in which nothing moves: what is said of it is a guess")
 
 
 def _write(line: str | None) -> None:

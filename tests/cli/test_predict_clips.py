@@ -103,6 +103,8 @@ def test_a_clip_of_one_frame_and_damaged_ones(run, model, film, tmp_path):
     assert "cut.webp is damaged or truncated" in cut["error"]
     assert "no such file" in none["error"]
     assert "2 of 3 clips could not be read" in done.err
+    assert done.err.count("has one frame, in which nothing moves") == 1
+    assert "note: one.gif has one frame" in done.err
 
 
 def test_ranges_do_not_depend_on_how_frames_come(model, tmp_path, monkeypatch):
