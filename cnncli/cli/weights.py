@@ -47,6 +47,7 @@ def _as_text(checkpoint: Checkpoint, output: str | None) -> list[str]:
 
 def _as_json(checkpoint: Checkpoint, weights: str, output: str | None) -> str:
     pictures = checkpoint.preprocessing
+    height, width = pictures.size
     return as_json(
         {
             "input": in_unicode(weights),
@@ -56,7 +57,7 @@ def _as_json(checkpoint: Checkpoint, weights: str, output: str | None) -> str:
             "classes": len(checkpoint.task.outputs),
             "named": not checkpoint.is_numbered,
             "resize": pictures.resize,
-            "crop": pictures.size[0],
+            "crop": width if width == height else [width, height],
             "interpolation": pictures.interpolation,
             "mean": pictures.mean,
             "std": pictures.std,

@@ -12,6 +12,7 @@ from cnncli.models.choice import build
 from cnncli.models.summary import summary
 from cnncli.nn.blocks import outline
 from cnncli.nn.exchange import LAYERS
+from cnncli.nn.layers import elsewhere
 from cnncli.nn.layers.combine import Flatten
 from cnncli.views.architecture.backward import TERMS
 from cnncli.views.architecture.cards import cards
@@ -117,7 +118,7 @@ def test_all_layers_of_all_blocks_are_readable(back):
 
 
 def test_every_layer_of_the_catalog_has_a_term():
-    assert set(LAYERS.values()) - {Flatten} <= set(TERMS)
+    assert {*LAYERS.values(), *elsewhere.LAYERS.values()} - {Flatten} <= set(TERMS)
 
 
 def test_a_small_network_says_the_chain_rule_at_each_layer(tmp_path):

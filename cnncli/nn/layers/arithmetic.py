@@ -14,6 +14,7 @@ from cnncli.errors import CnncliError
 from cnncli.nn.elementwise import apply, copy
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import Layer, Parameter, refuse_flattened, vector_parameter
+from cnncli.nn.window import Window, whole
 
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
@@ -346,6 +347,10 @@ class Constant(Layer):
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """As set."""
         return Shape(self.height, self.width, self.channels)
+
+    def window(self, x: Shape) -> Window:
+        """The whole input: it is for images of one size."""
+        return whole(x.height, x.width)
 
     def state(self, inputs: Sequence[Shape]) -> tuple[Parameter, ...]:
         """value (H * W * C,), row by row and pixel by pixel; training leaves it as it is."""

@@ -164,6 +164,9 @@ def sentence(found: Preprocessing) -> str:
         ", ".join(f"{value:.4g}" for value in (values[:1] if len(set(values)) == 1 else values))
         for values in (found.mean, found.std)
     )
-    side = found.size[0]
-    resized = f"short side to {found.resize} ({found.interpolation}), middle {side}x{side}"
+    height, width = found.size
+    resized = f"short side to {found.resize} ({found.interpolation}), middle {width}x{height}"
+    if found.resize is None:
+        how = {"crop": "cut", "pad": "padded", "stretch": "stretched"}[found.fit]
+        resized = f"resized and {how} to {width}x{height}"
     return f"{resized}, mean {mean}, deviation {std}"

@@ -34,9 +34,30 @@ from cnncli.nn import (
     Tanh,
     Upsample,
 )
+from cnncli.nn.layers.arithmetic import (
+    Absolute,
+    Affine,
+    Clamp,
+    Constant,
+    Divide,
+    Elu,
+    ErrorFunction,
+    Exponential,
+    HardSigmoid,
+    Logarithm,
+    Maximum,
+    Minimum,
+    Multiply,
+    Power,
+    Softplus,
+    SquareRoot,
+    Subtract,
+)
 from cnncli.nn.layers.combine import Flatten
 from cnncli.nn.layers.pooling import GlobalAvgPool
+from cnncli.nn.layers.resize import Resize
 from cnncli.nn.layers.text import BoundedLinear, ConvOverTime, Embedding
+from cnncli.nn.layers.views import Take, View
 from cnncli.views.architecture.cards import Card
 
 BACK = "#b3261e"  # colour of all that goes back
@@ -46,7 +67,19 @@ _FULLY = (
 )
 _EVENLY = ("dLoss/dinput = dLoss/doutput shared evenly over the window",)
 _SMOOTH = ("dLoss/dinput = dLoss/doutput · slope of the curve at the input",)
+_MOVED = ("dLoss/dinput = sum of dLoss/doutput where each value was read",)
+_SHARED = ("dLoss/dinput = dLoss/doutput where this input was chosen, half of it where both are equal",)
 TERMS: dict[type[Layer], tuple[str, ...]] = {
+    **dict.fromkeys((Absolute, Clamp, Elu, ErrorFunction, Exponential, HardSigmoid), _SMOOTH),
+    **dict.fromkeys((Logarithm, Power, Softplus, SquareRoot), _SMOOTH),
+    **dict.fromkeys((Take, View), _MOVED),
+    **dict.fromkeys((Maximum, Minimum), _SHARED),
+    Affine: ("dLoss/dinput = dLoss/doutput · scale",),
+    Constant: ("nothing goes back: its values are fixed",),
+    Divide: ("dLoss/dinput = dLoss/doutput / divisor", "dLoss/ddivisor = -dLoss/doutput · output / divisor"),
+    Multiply: ("dLoss/dinput = dLoss/doutput · the other input",),
+    Resize: ("dLoss/dinput = sum of dLoss/doutput where the pixel went, by its shares",),
+    Subtract: ("dLoss/dinput = dLoss/doutput, its negative for the second input",),
     Conv: (
         "dLoss/dw = sum over x,y of dLoss/doutput(x,y) · doutput(x,y)/dw",
         "dLoss/dinput = flipped kernel slid over dLoss/doutput",
