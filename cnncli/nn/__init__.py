@@ -46,8 +46,9 @@ Layers: `Conv` (also along one axis, with kernel (1, k)), `Linear`, `Relu`, `Rel
 `Tanh`, `Silu`, `Gelu`, `MaxPool`, `AvgPool`, `GlobalAvgPool`, `AdaptiveAvgPool`, `BatchNorm`,
 `LocalResponseNorm`, `Dropout`, `Flatten`, `Add`, `Concat`, `PadChannels`, `ScaleChannels` (reads feature
 maps and one factor per channel), `Frames` and `Clip` (between them, the frames of a clip are computed one by
-one, and shapes are of a frame), and for texts those of `cnncli.nn.layers.text`. Each has `shape(inputs)`,
-`window(shape)`, `parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to
+one, and shapes are of a frame), for texts those of `cnncli.nn.layers.text`, and in networks from elsewhere
+those of `cnncli.nn.layers.elsewhere`. Each has `shape(inputs)`, `window(shape)`,
+`parameters(inputs)` and `multiply_adds(inputs)`; `graph.nodes` maps names to
 `Node`s (name, layer, inputs, shape, input_shapes).
 
 A step is planned in passes, each in a module: `fusion` rewrites the graph into stages, `schedule` lets their

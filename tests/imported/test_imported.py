@@ -101,7 +101,7 @@ def agree(path, shape=(3, 8, 8)):
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "resnet20", "seresnet20", "squeezenet1.1", "unet", "googlenet:width=0.25"]
+    "name", ["lenet5", "resnet20", "seresnet20", "squeezenet1.1", "unet:width=0.25", "googlenet:width=0.25"]
 )
 def test_what_we_export_comes_back(tmp_path, name):
     side, pixels = (
