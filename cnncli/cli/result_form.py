@@ -31,6 +31,9 @@ _AROUND = (
 )
 
 
+_WORTH_SAYING = 4  # times the least bytes of a large picture: photographs of 24 megapixels are usual
+
+
 def called(source: str) -> str:
     """The input's name in messages."""
     return "standard input" if source == STREAM else shown(source)
@@ -153,7 +156,7 @@ def input_notes(job: Job, picture: Picture, format: str) -> list[str]:
 def whole_notes(job: Job, picture: Picture, why: str) -> list[str]:
     """What has to be said about a large picture that lies in memory as a whole, and why."""
     size = sum(frame.nbytes for frame in picture.frames)
-    if not why or size < large.LEAST_BYTES:
+    if not why or size < _WORTH_SAYING * large.LEAST_BYTES:
         return []
     return [f"note: {called(job.source)} lies in memory as a whole, {size / 1e6:,.0f} MB: {why}"]
 
