@@ -48,8 +48,8 @@ def chosen_layer(graph: Graph) -> str:
     """The last convolution whose maps have more than one pixel, with what belongs to it.
 
     That is its norm and activation, and the sum, the concatenation or the scaling in which its block ends,
-    but no pooling. Where outputs are maps themselves, it is one of those before maps are enlarged again,
-    of 8 pixels a side or more, and as many as outputs have, if they have fewer than the input.
+    but no pooling. Where outputs are maps themselves, it is one of the coarsest before maps are enlarged
+    again, of 8 pixels a side or more, and as many as outputs have, if they have fewer than the input.
 
     Raises
     ------
@@ -93,6 +93,8 @@ def _places(pruned: Graph) -> dict[str, Node]:
             least = max(least, min(height, width))
         before = _not_enlarged(pruned) - {pruned.output}
         found = [node for node in found if node.name in before and min(node.shape[:2]) >= least]
+        sizes = [node.shape.height * node.shape.width for node in found if isinstance(node.layer, Conv)]
+        found = [node for node in found if node.shape.height * node.shape.width == min(sizes, default=0)]
     return {node.name: node for node in found}
 
 

@@ -79,6 +79,7 @@ def test_gradients_through_maps_that_are_enlarged():
         ("detector:neck=8", 64, "neck.lateral8"),  # maps of 8x8, as many points as the finest scale has
         ("unet:width=0.125", 64, "down3"),  # 8x8, before maps are enlarged again
         ("unet:width=0.125", 128, "down4"),
+        ("segmenter", 128, "level8.deeper"),  # 8x8, what deeper maps give to the next level
     ],
 )
 def test_the_layer_that_is_chosen(model, side, layer):
