@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cnncli.models.fields import Field, receptive_fields
-from cnncli.nn import INPUT, Dropout, Flatten, Graph, Node
+from cnncli.nn import INPUT, Concat, Dropout, Flatten, Graph, Node
 from cnncli.records import record
 
 
@@ -76,13 +76,19 @@ def _outermost(graph: Graph) -> list[Stage]:
         scope, dot, _ = name.partition(".")
         if dot:
             run = None
+        elif held and isinstance(graph.nodes[name].layer, Concat):
+            scope = next(reversed(held))  # it only puts maps together, which were computed before
         else:
             step = _step_of(fields[name])
             run = run if run is not None and run[1] == step else (name, step)
             scope = run[0]
         held.setdefault(scope, []).append(name)
     return [
-        Stage(scope if names[-1].startswith(f"{scope}.") else names[-1], names[-1], tuple(names))
+        Stage(
+            scope if any(each.startswith(f"{scope}.") for each in names) else names[-1],
+            names[-1],
+            tuple(names),
+        )
         for scope, names in held.items()
     ]
 

@@ -47,7 +47,7 @@ def page_of(sections):
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "2conv", "resnet20", "googlenet", "vgg11", "efficientnet-lite0", "unet"]
+    "name", ["lenet5", "2conv", "resnet20", "googlenet", "vgg11", "efficientnet-lite0", "unet", "segmenter"]
 )
 def test_it_fits_a_screen(name, rng):
     canvas = screen_canvas(page_of(sections_of(name, rng)))
