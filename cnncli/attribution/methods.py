@@ -9,9 +9,9 @@ from cnncli.nn import Graph
 METHODS: dict[str, Method] = {
     "gradcam": Method(
         "where the maps of the last convolution speak for a class",
-        "Maps of a deep layer are coarse: a position stands for a large part of the image. They are stretched "
-        "over all of it, as by the authors: where convolutions have no padding, outer positions lie too far "
-        "out.",
+        "Maps of a deep layer are coarse: a position stands for a large part of the image. They are "
+        "stretched over all of it, as by the authors: where convolutions have no padding, outer positions "
+        "lie too far out.",
         gradcam.attribute,
         lacks=gradcam.lacks,
     ),
