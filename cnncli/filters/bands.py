@@ -27,7 +27,7 @@ Read = Callable[[int, int], Pixels]
 
 #: Bytes of a band: its rows, its result, and what lies between them.
 BAND_BYTES = 128 << 20
-_FEWEST = 16  # rows of a band, whatever they take
+_FEWEST, _MOST = 16, 1 << 16  # rows of a band, whatever they take: each has a place in index maps
 # Bytes per sample besides source and result: responses of one filter, those of opacity, of linear light.
 _RESPONSES, _COVERED, _LINEAR = 12, 48, 24
 
@@ -150,4 +150,4 @@ class BandedFilters:
         height = stages[-1].result[0]
         middle = (height // 2, height // 2 + 1)
         around = max(span.count for span in spans_for(stages, self.options, middle)[0])
-        return max(_FEWEST, BAND_BYTES // row - around)
+        return min(_MOST, max(_FEWEST, BAND_BYTES // row - around))
