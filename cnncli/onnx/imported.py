@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 from cnncli.models.architecture import IMPORTED, Architecture
+from cnncli.nn import Add, AvgPool, BatchNorm, Conv, ConvTranspose, Graph, Inference, Linear, Network
 from cnncli.nn.exchange import as_dict
+from cnncli.nn.graph import INPUT
+from cnncli.nn.layers.arithmetic import Clamp, Logarithm
+from cnncli.nn.layers.pooling import GlobalAvgPool
 from cnncli.onnx.layout import Value, value_of
 from cnncli.onnx.read import Dims, Model, read_model
 from cnncli.onnx.simplify import simplified
@@ -24,6 +33,16 @@ from cnncli.training.weights.classes import Classes
 from cnncli.training.weights.load import Weights
 from cnncli.training.weights.pixels import Choices, each_channel
 
+_SCORES = (
+    Conv,
+    Linear,
+    ConvTranspose,
+    BatchNorm,
+    GlobalAvgPool,
+    AvgPool,
+    Add,
+)  # layers whose outputs are any numbers
+_OF_ONE, _LEAST = 1e-3, 1e-30  # how far sums of shares may be from 1, and what stands for 0 in a logarithm
 _REALS, _BYTES = (1, 10, 11), 2  # types of an input: float32, float16, float64; uint8
 _GIVEN = "where a command has no such option: to cnncli weights, which writes a checkpoint"
 
@@ -78,6 +97,9 @@ class _Import:
         output = self._output(t)
         graph, arrays, (last,) = simplified(t.graph, t.arrays, [output.node])
         graph.set_output(last)
+        if _gives_shares(graph, arrays):
+            graph.add(Clamp(low=_LEAST), Logarithm(), inputs=[last], names=("shares", "logarithms"))
+            self._notes.append("its outputs are shares of 1, of which logarithms are taken")
         shape = graph.input_shape[:3]
         task = self._task(output, shape)
         layout = Architecture(
@@ -272,6 +294,17 @@ class _Import:
                 f"Give --resize {max(height, width)} or more.",
             )
         return replace(made, resize=short, interpolation=choices.interpolation or made.interpolation)
+
+
+def _gives_shares(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether outputs sum up to 1, by other operators than Softmax: tried, but of layers of any numbers."""
+    if graph.output == INPUT or isinstance(graph.nodes[graph.output].layer, _SCORES):
+        return False
+    network = Network(graph, scheme=None)
+    network.load(arrays)
+    x = np.random.default_rng(0).standard_normal((1, *graph.input_shape[:3])).astype(np.float32)
+    out = Inference(network, 1).run(x)
+    return bool((out >= 0).all() and (np.abs(out.sum(axis=-1) - 1) < _OF_ONE).all())
 
 
 def _axes(lead: list[int | None], height: int, width: int, channels: int) -> tuple[tuple[int], ...]:

@@ -139,6 +139,27 @@ def test_a_softmax_at_the_end_is_left_to_us(tmp_path):
     }
 
 
+def test_shares_by_other_operators_are_found(tmp_path):
+    """As older converters write a softmax."""
+    end = [node("Exp", "h", "e"), node("ReduceSum", "e axes", "s"), node("Div", "e s", "y")]
+    path = small(tmp_path / "m.onnx", end=end)
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axes"))
+    onnx.save(model, path)
+    x = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(np.exp(ours(path, x)), theirs(path, x), rtol=1e-5)
+    assert "shares of 1" in " ".join(load_onnx(path, choices=SAID).notes)
+
+
+def test_a_softmax_of_pixels_is_left_to_us(tmp_path):
+    weights = {"w": random.standard_normal((4, 3, 3, 3)).astype(np.float32)}
+    nodes = [node("Conv", "x w", "a", pads=(1, 1, 1, 1)), node("Softmax", "a", "y", axis=1)]
+    path = written(tmp_path / "m.onnx", nodes, weights)
+    made = load_onnx(path, choices=SAID).checkpoint
+    assert [each["kind"] for each in made.architecture.layout["layers"]] == ["conv"]
+    assert isinstance(made.task, Segmentation)
+
+
 def test_a_sigmoid_at_the_end_is_told(tmp_path):
     path = small(tmp_path / "m.onnx", end=[node("Sigmoid", "h", "y")])
     assert "judges each class by itself" in " ".join(load_onnx(path, choices=SAID).notes)

@@ -69,7 +69,7 @@ def softmax(t: Translation, op: Operator) -> Value:
     total, like = t.repeated(total, x.dims, less if op.kind == "LogSoftmax" else powers)
     layer = Subtract() if op.kind == "LogSoftmax" else Divide()
     found = _like(t.add(layer, like.node, total.node), like)
-    if prod(x.dims[at] for at in axes) == prod(x.dims):
+    if {part for at in axes for part in x.groups[at]} == set(x.places[2]):
         t.before_softmax[found.node] = (op.kind, x)
     return found
 
