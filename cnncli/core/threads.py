@@ -87,8 +87,8 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
         if worker < workers and operator.length_hint(ranges) >= worker:
             ended = _thread.allocate_lock()
             ended.acquire()
-            ends.append(ended)
             _thread.start_new_thread(help_out, (worker, ended))
+            ends.append(ended)  # only now: where no thread can be started, none ends
 
     def help_out(worker: int, ended: _thread.LockType) -> None:
         try:

@@ -1,5 +1,6 @@
 """Cores that may be used, and work that is spread over them."""
 
+import _thread
 import os
 import threading
 import time
@@ -214,3 +215,19 @@ def test_a_fault_of_another_thread_reaches_the_caller():
 
     with pytest.raises(ValueError, match="worker one"):
         spread(work, 1000, 2)
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_threads_that_cannot_be_started_end_the_work_with_a_fault(monkeypatch, started):
+    """A limit on processes: nothing waits for a thread that never was."""
+    begin, begun = _thread.start_new_thread, []
+
+    def limited(*arguments):
+        if len(begun) == started:
+            raise RuntimeError("can't start new thread")
+        begun.append(arguments)
+        return begin(*arguments)
+
+    monkeypatch.setattr(_thread, "start_new_thread", limited)
+    with pytest.raises(RuntimeError, match="can't start"):
+        spread(lambda *_: time.sleep(0.001), 1000, 4)
