@@ -211,7 +211,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Write them as a checkpoint, for -m of every command.",
         ),
         Example(
-            "cnncli weights net.onnx --mean 0.5 --std 0.25 -o net.safetensors",
+            "cnncli weights net.onnx --mean 0 --std 1 -o n.safetensors",
             "Make a checkpoint of a model of ONNX, with what it does not say.",
         ),
     ),
