@@ -107,6 +107,23 @@ def test_bad_images_are_named_and_skipped(run, photos, tmp_path):
     assert "11 images" in done.lines[0]
 
 
+# Keeps the vectors of six to eleven images, however many come at once, and then waits to be killed.
+STOPPED = """
+import sys, time
+from cnncli.cli.run import run
+from cnncli.tasks.retrieval.indexing import Indexing
+
+keep = Indexing.keep
+
+def keep_some(self, vectors):
+    keep(self, dict(list(vectors.items())[:6]))
+    time.sleep(600 * (self._count > 5))
+
+Indexing.keep = keep_some
+run(sys.argv[1:])
+"""
+
+
 def test_killed_it_goes_on_and_the_gallery_is_the_same(start, run, photos, tmp_path):
     four = np.asarray(Image.open(DIGITS[4]))
     for number in range(1, 25):
@@ -115,9 +132,7 @@ def test_killed_it_goes_on_and_the_gallery_is_the_same(start, run, photos, tmp_p
     assert index(run, "photos")[1]["embedded"] == 34
     shutil.move(tmp_path / "gallery", tmp_path / "right")
     left = tmp_path / "gallery/unfinished.vectors"
-    slow = "import time, cnncli.tasks.retrieval.indexing as i; keep = i.Indexing.keep\n"
-    slow += "i.Indexing.keep = lambda *a: (keep(*a), time.sleep(0.2))\n"
-    (tmp_path / "slow.py").write_text(slow + "import sys; from cnncli.cli.run import run; run(sys.argv[1:])")
+    (tmp_path / "slow.py").write_text(STOPPED)
     process = start(line=f"exec {os.sys.executable} slow.py search index photos -o gallery --threads 1")
     while process.poll() is None and not (left.exists() and left.stat().st_size > 1000):
         time.sleep(0.01)
