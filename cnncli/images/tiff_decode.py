@@ -161,30 +161,42 @@ def _check_places(page: Page, needed: int) -> None:
 
 def _pieces(data: Slices, page: Page, sizes: Places, part: tuple[int, int]) -> list[bytes]:
     """The strips or tiles of one plane as stored; those that share their bytes are one object."""
-    tiled = TILE_OFFSETS in page.places
-    offsets = page.places[TILE_OFFSETS if tiled else STRIP_OFFSETS]
     share = slice(part[0] * len(sizes), (part[0] + 1) * len(sizes))
-    packed = page.first(COMPRESSION, 1) != 1
-    counts = page.places.get(TILE_BYTES if tiled else STRIP_BYTES)
-    if counts is None or len(counts) < len(sizes) * part[1] or not counts.any():
-        counts = up_to_the_next(offsets, len(data)) if packed else np.tile(sizes, part[1])
-    counts = counts[share]
-    if np.any(counts > len(data)) or np.any(offsets[share] + counts > len(data)):
-        raise BrokenTagsError("the file is truncated")
-    if not packed:  # extra bytes of a strip do not belong to the image
-        counts = np.minimum(counts, sizes)
+    offsets, counts = places_in(data, page, np.tile(sizes, part[1]), share)
     known: dict[tuple[int, int], bytes] = {}
     budget = 2 * len(data)
-    for start, count in zip(offsets[share].tolist(), counts.tolist(), strict=True):
+    for start, count in zip(offsets.tolist(), counts.tolist(), strict=True):
         if (start, count) not in known:
             budget -= count
             if budget < 0:
                 raise BrokenTagsError("its strips lie over each other")
             known[start, count] = data[start : start + count]
-    return [known[place] for place in zip(offsets[share].tolist(), counts.tolist(), strict=True)]
+    return [known[place] for place in zip(offsets.tolist(), counts.tolist(), strict=True)]
 
 
-def up_to_the_next(offsets: Places, length: int) -> Places:
+def places_in(data: Slices, page: Page, sizes: Places, share: slice = slice(None)) -> tuple[Places, Places]:
+    """Offsets and lengths of a share of all pieces, of which ``sizes`` are the bytes of samples.
+
+    Those of pieces that are not compressed are at most their sizes: extra bytes do not belong to the image.
+
+    Raises
+    ------
+    BrokenTagsError
+        Where they do not lie inside the file.
+    """
+    tiled = TILE_OFFSETS in page.places
+    offsets = page.places[TILE_OFFSETS if tiled else STRIP_OFFSETS]
+    packed = page.first(COMPRESSION, 1) != 1
+    counts = page.places.get(TILE_BYTES if tiled else STRIP_BYTES)
+    if counts is None or len(counts) < len(sizes) or not counts.any():
+        counts = _up_to_the_next(offsets, len(data)) if packed else sizes
+    offsets, counts = offsets[: len(sizes)][share], counts[: len(sizes)][share]
+    if np.any(counts > len(data)) or np.any(offsets + counts > len(data)):
+        raise BrokenTagsError("the file is truncated")
+    return offsets, counts if packed else np.minimum(counts, sizes[share])
+
+
+def _up_to_the_next(offsets: Places, length: int) -> Places:
     """Unstated sizes of strips: each extends to the start of the next one, or to the end of the file."""
     order = np.argsort(offsets, kind="stable")
     ends = np.append(offsets[order][1:], np.uint64(length))

@@ -25,7 +25,7 @@ from cnncli.images.tiff import (
     Places,
     pages_metadata,
 )
-from cnncli.images.tiff_decode import check_page, decode_page, up_to_the_next
+from cnncli.images.tiff_decode import check_page, decode_page, places_in
 from cnncli.records import replace
 
 _AT_ONCE = 1 << 22  # bytes of samples that are decoded at a time, about
@@ -81,9 +81,13 @@ class _Pieces:
         there, needed = len(offsets), self.planes * self.down * self.across
         if there < needed:
             raise BrokenTagsError(f"it has {there} strips or tiles of pixels where {needed} are needed")
-        offsets, counts = _checked_places(data, page, self._sizes(page, tiled=tiled), self.names)
-        if not tiled and page.first(COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
-            offsets, counts = self._split(page.height, offsets, counts)
+        sizes = self._sizes(page, tiled=tiled)
+        offsets, counts = places_in(data, page, sizes)
+        if page.first(COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+            if np.any(counts < sizes):
+                raise BrokenTagsError("it has too few bytes of pixels")
+            if not tiled:
+                offsets, counts = self._split(page.height, offsets, counts)
         self.page = replace(page, tags={**page.tags, STRIP_ROWS: (self.rows,)})
         self.offsets, self.counts = (
             each.reshape(self.planes, self.down, self.across) for each in (offsets, counts)
@@ -148,18 +152,3 @@ class _Pieces:
             rows = self.held[at : at + len(out) - done]
             out[done : done + len(rows)] = rows
             done += len(rows)
-
-
-def _checked_places(data: Slices, page: Page, sizes: Places, names: tuple[int, int]) -> tuple[Places, Places]:
-    """Offsets and lengths of all pieces, which lie inside the file."""
-    offsets = page.places[names[0]]
-    packed = page.first(COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
-    counts = page.places.get(names[1])
-    if counts is None or len(counts) < len(sizes) or not counts.any():
-        counts = up_to_the_next(offsets, len(data)) if packed else sizes
-    offsets, counts = offsets[: len(sizes)], counts[: len(sizes)]
-    if np.any(counts > len(data)) or np.any(offsets + counts > len(data)):
-        raise BrokenTagsError("the file is truncated")
-    if not packed and np.any(counts < sizes):
-        raise BrokenTagsError("it has too few bytes of pixels")
-    return offsets, counts if packed else sizes

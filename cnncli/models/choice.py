@@ -33,10 +33,7 @@ _USUAL = {
     "boxes": "detector:neck=64,width=1.5",
     "box": "localizer",
 }
-_FINE, _HALVED = (
-    96,
-    32,
-)  # pixels of the shorter side, and what sides are multiples of, for a pyramid for masks
+_FINE, _HALVED = 96, 32  # least pixels of the shorter side, and what sides divide by, for a pyramid for masks
 _LARGE = 128  # auto chooses a residual network above this side
 _SIDES = (*range(4, 64, 4), *range(64, 257, 32))  # tried where images are too small for a model
 
