@@ -160,6 +160,13 @@ def _load_paths(sheet: Sheet, head: list[Row], lookup: FileLookup, load_options:
             f"Write paths relative to the table's folder ({shown(lookup.folder)}). "
             f"It was read with {plan.columns_used}.",
         )
+    if not parts:
+        raise CnncliError(
+            f"no row of {shown(sheet.path)} can be used: {rows.unlabelled:,} without a label, "
+            f"{rows.without_split:,} without a split, {len(rows.conflicting):,} images with several labels; "
+            "expected an image, its label and its split in each",
+            f"Check that rows have as many columns as the first. It was read with {plan.columns_used}.",
+        )
     classes = ordered(label for files in parts.values() for _, label in files)
     numbers = {name: at for at, name in enumerate(classes)}
     class_names = tuple(shown(name) for name in classes)

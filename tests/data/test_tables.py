@@ -210,6 +210,13 @@ def test_numbers_are_no_names_of_files_where_others_are(load, tmp_path):
     assert "images by column 2 (id), classes by column 1 (label)" in dataset.provenance
 
 
+def test_tables_of_which_no_row_can_be_used(paths, load):
+    """A column without a name in the head moves all others: every row lacks its split."""
+    columns = {"path": paths[:3], "": ["0"] * 3, "label": ["train"] * 3, "split": [""] * 3}
+    with pytest.raises(CnncliError, match=r"can be used: 0 without a label, 3 without a split, 0 images"):
+        load(columns)
+
+
 def test_pipes_are_no_images(paths, load, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     dataset = load({"path": ["pipe.png", *paths[1:]], "label": LABELS})
