@@ -205,6 +205,8 @@ class Annotated:
         taken as written, that reach beyond it.
     skipped : tuple of Skipped
         What could not be used.
+    notes : tuple of str
+        What the user might not expect.
     """
 
     source: Path
@@ -216,6 +218,7 @@ class Annotated:
     class_at: Mapping[Hashable, int]
     clipped: int = 0
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
