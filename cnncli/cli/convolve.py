@@ -1,19 +1,21 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnncli.cli.batch import Outcome, run_batch
+from cnncli.cli.batch import Executor, Outcome, run_batch
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, located
 from cnncli.cli.options.convolve import Settings
+from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, plan_outputs
 from cnncli.cli.result_form import (
     becomes_bytes,
@@ -76,12 +78,11 @@ def run(settings: Settings) -> int:
     notes = Notes()
     shared = _shared_page(task, jobs)
 
-    def work(job: Job, threads: int) -> Outcome:
-        if job.source == STREAM:  # which can be read once only
-            return _convolve(job, task, threads, shared)
-        return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
-
-    with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
+    work = partial(_attempted, task, shared)
+    with (
+        _executor(settings) as executor,
+        closing(run_batch(jobs, work, cores, quiet=quiet, executor=executor)) as outcomes,
+    ):
         for job, outcome in outcomes:
             if outcome.error is not None:
                 fault = located(outcome.error, job.listed)
@@ -104,6 +105,42 @@ def run(settings: Settings) -> int:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
     return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
+
+
+@contextmanager
+def _executor(settings: Settings) -> Iterator[Executor | None]:
+    """What works on pictures elsewhere; None: this machine does."""
+    if not names_cluster(settings):
+        yield None
+        return
+    from cnncli.cli.cluster.connection import connected
+    from cnncli.cli.cluster.jobs import Elsewhere
+
+    _refuse_on_cluster(settings)
+    with connected(settings) as cluster, Elsewhere(cluster) as executor:
+        yield executor
+
+
+def _refuse_on_cluster(settings: Settings) -> None:
+    """Refuse what one machine alone can do."""
+    if settings.in_place:
+        raise UsageError(
+            "--in-place is given with a Dask scheduler, which runs work again where a worker dies, and would "
+            "filter a result once more; expected other files for results",
+            "Name a folder with -o, or leave the scheduler out.",
+        )
+    if settings.explain is not None:
+        raise UsageError(
+            "--explain is given with a Dask scheduler; expected it for work on this machine",
+            "Explain one of the images without the scheduler.",
+        )
+
+
+def _attempted(task: Task, shared: "SharedPage | None", job: Job, threads: int) -> Outcome:
+    """Filter one input, once more alone where memory does not suffice."""
+    if job.source == STREAM:  # which can be read once only
+        return _convolve(job, task, threads, shared)
+    return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
 
 
 def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, CnncliError]]]:
@@ -218,7 +255,7 @@ def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> No
         if job.target == STREAM:
             write_stdout(data)
         else:
-            write_atomic(Path(job.target), data)
+            write_atomic(Path(job.target), data, same_stays=job.again)
 
 
 def _applied(

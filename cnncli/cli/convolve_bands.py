@@ -137,7 +137,7 @@ def _write(job: Job, pieces: Iterator[bytes | memoryview]) -> None:
             write_stdout(piece)
     else:
         piped = is_special(job.target) and job.target != os.devnull
-        write_atomic(Path(job.target), _spooled(pieces) if piped else pieces)
+        write_atomic(Path(job.target), _spooled(pieces) if piped else pieces, same_stays=job.again)
 
 
 def _spooled(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:

@@ -31,6 +31,8 @@ class Job:
         Whether the result replaces the input.
     listed : str
         Where a list names the input, as ``names.txt:17``; empty where none does.
+    again : bool
+        The work may have been done before, by a worker that died then: the same result is left as it stands.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Job:
     announced: bool = False
     replaces: bool = False
     listed: str = ""
+    again: bool = False
 
     @property
     def result(self) -> str:

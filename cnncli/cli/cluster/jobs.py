@@ -1,0 +1,96 @@
+"""Batches of `run_batch` on a cluster: each picture read, filtered and written by a worker."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from cnncli.cli.batch import Outcome, Work, outcome_of
+from cnncli.cli.cluster.connection import HERE, Cluster
+from cnncli.cli.cluster.places import Marker, Markers, Seen, check_folder, check_input, renamed, seen
+from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.outputs import Job
+from cnncli.cli.result_form import make_folder
+from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
+from cnncli.records import record, replace
+
+
+@record
+class _Sent:
+    """A job for any machine: with whole paths, and what tells whether they mean the same there."""
+
+    job: Job
+    input: Seen | None
+    marker: Marker
+
+
+class Elsewhere:
+    """Runs jobs on a cluster; as a context. Those of streams and devices are done here.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Connected.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._markers = cluster, Markers()
+
+    def __enter__(self) -> "Elsewhere":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._markers.__exit__()
+
+    def __call__(
+        self, jobs: Sequence[Job], work: Work[Job], threads: int, stopping: list[int]
+    ) -> Iterator[tuple[Job, Outcome]]:
+        """As the executors of `run_batch`."""
+        done = self._cluster.each(jobs, self._sent, partial(_filtered, work), stopping)
+        with closing(done) as results:
+            for job, found in results:
+                if found is HERE:
+                    if not stopping:
+                        yield job, outcome_of(work, job, threads)
+                elif isinstance(found, CnncliError):
+                    what = f"cannot filter {shown(job.source)}: {found.message}"
+                    yield job, Outcome(error=type(found)(what, found.hint))
+                elif found is not None:
+                    yield job, _as_given(job, found)
+
+    def _sent(self, job: Job) -> _Sent | None:
+        """A job for a worker, once the folder of its output is there; None for streams and devices."""
+        if any(path == STREAM or is_special(path) for path in (job.source, job.target)):
+            return None
+        make_folder(job)
+        source, target = os.path.abspath(job.source), os.path.abspath(job.target)  # noqa: PTH100
+        marker = self._markers.of(os.path.dirname(target))  # noqa: PTH120
+        return _Sent(replace(job, source=source, target=target, again=True), seen(source), marker)
+
+
+def _filtered(work: Work[Job], sent: Sequence[_Sent]) -> Iterator[Outcome]:
+    """On a worker: outcomes that can be sent back."""
+    for each in sent:
+        outcome = outcome_of(partial(_checked, work), each, 1)
+        error = outcome.error
+        if error is not None and not isinstance(error, (CnncliError, OSError, MemoryError)):
+            error = RuntimeError(f"{type(error).__name__}: {error}")
+        yield replace(outcome, error=error)
+
+
+def _checked(work: Work[Job], sent: _Sent, threads: int) -> Outcome:
+    """The outcome of a job whose files are those of the machine where the command was given."""
+    check_input(sent.job.source, sent.input)
+    check_folder(sent.marker)
+    return work(sent.job, threads)
+
+
+def _as_given(job: Job, outcome: Outcome) -> Outcome:
+    """An outcome that calls files as the user does."""
+    names = [(os.path.abspath(each), each) for each in (job.source, job.target)]  # noqa: PTH100
+    error = outcome.error
+    if isinstance(error, CnncliError):
+        error = type(error)(renamed(error.message, names), renamed(error.hint, names))
+    return replace(outcome, error=error, notes=[renamed(note, names) for note in outcome.notes])
