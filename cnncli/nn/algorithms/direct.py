@@ -83,7 +83,7 @@ def emit(
         work *= VALUE_WORK  # each weight is read for one multiply-add
     joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
     edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
-    cut = gather.parts(job, x, y, count=plan.parts(work, joined=joined), edge=edge)
+    cut = gather.parts(job, x, (y, 0), count=plan.parts(work, joined=joined), edge=edge)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
     else:
@@ -101,6 +101,7 @@ def emit_input_gradient(
     *,
     groups: int,
     add: bool,
+    shares: int = 1,
 ) -> None:
     """Add the gradient of one phase of the stride: pixels of dx that are reached by the same taps.
 
@@ -118,6 +119,8 @@ def emit_input_gradient(
         Of channels.
     add : bool
         Add to dx instead of overwriting it.
+    shares : int
+        Tasks of the split that was just added, each of which goes on with its lines; 1: of every chunk.
     """
     rows, columns = phases
     outputs, each = dy.shape.channels // groups, dx.shape.channels // groups
@@ -134,7 +137,11 @@ def emit_input_gradient(
     job["mode"] = ADD if add else 0
     gather.list_together(job, dy.row)
     first = rows.first * dx.row + columns.first * dx.pixel
-    plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+    if shares == 1:
+        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+    else:
+        edge = plan.chunk_scratch(gather.blocks * BLOCK)
+        plan.go_on("conv_forward", gather.parts(job, (dy, 0), (dx, first), count=shares, edge=edge))
 
 
 def pack_mirrored(
