@@ -49,6 +49,7 @@ from cnncli.images.read import read_picture
 from cnncli.records import replace
 
 if TYPE_CHECKING:
+    from cnncli.cli.convolve_bands import Elsewhere as Bands
     from cnncli.cli.explained import FilterRun
     from cnncli.cli.explained_page import SharedPage
 
@@ -80,7 +81,7 @@ def run(settings: Settings) -> int:
 
     work = partial(_attempted, task, shared)
     with (
-        _executor(settings) as executor,
+        _executor(settings, task) as executor,
         closing(run_batch(jobs, work, cores, quiet=quiet, executor=executor)) as outcomes,
     ):
         for job, outcome in outcomes:
@@ -108,7 +109,7 @@ def run(settings: Settings) -> int:
 
 
 @contextmanager
-def _executor(settings: Settings) -> Iterator[Executor | None]:
+def _executor(settings: Settings, task: Task) -> Iterator[Executor | None]:
     """What works on pictures elsewhere; None: this machine does."""
     if not names_cluster(settings):
         yield None
@@ -117,7 +118,8 @@ def _executor(settings: Settings) -> Iterator[Executor | None]:
     from cnncli.cli.cluster.jobs import Elsewhere
 
     _refuse_on_cluster(settings)
-    with connected(settings) as cluster, Elsewhere(cluster) as executor:
+    in_bands = partial(_in_bands_elsewhere, task)
+    with connected(settings) as cluster, Elsewhere(cluster, in_bands, task.max_pixels) as executor:
         yield executor
 
 
@@ -175,7 +177,14 @@ def _shared_page(task: Task, jobs: list[Job]) -> "SharedPage | None":
     return SharedPage(Path(task.explain), [job.target for job in jobs])
 
 
-def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -> Outcome:
+def _in_bands_elsewhere(task: Task, elsewhere: "Bands", job: Job, threads: int) -> Outcome:
+    """Filter one large input whose bands others work on."""
+    return with_memory_retry(lambda: _convolve(job, task, threads, None, elsewhere), job.source)
+
+
+def _convolve(
+    job: Job, task: Task, threads: int, shared: "SharedPage | None", elsewhere: "Bands | None" = None
+) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
     if job.source == STREAM:
@@ -183,7 +192,7 @@ def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -
         why = "standard input can be read once only"
     else:
         contents = Path(job.source)
-        outcome = _in_bands(job, task, threads)
+        outcome = _in_bands(job, task, threads, elsewhere)
         if isinstance(outcome, Outcome):
             return outcome
         why = outcome
@@ -225,7 +234,7 @@ def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -
     return Outcome(value=value, notes=notes, gain=result_gain(task, result, target))
 
 
-def _in_bands(job: Job, task: Task, threads: int) -> Outcome | str:
+def _in_bands(job: Job, task: Task, threads: int, elsewhere: "Bands | None") -> Outcome | str:
     """Filter and write a large picture in bands; else why not, no words if it is small."""
     large = open_large(Path(job.source), max_pixels=task.max_pixels)
     if not isinstance(large, LargePicture):
@@ -233,7 +242,7 @@ def _in_bands(job: Job, task: Task, threads: int) -> Outcome | str:
     from cnncli.cli.convolve_bands import convolve_in_bands
 
     with closing(large):
-        return convolve_in_bands(job, task, large, threads)
+        return convolve_in_bands(job, task, large, threads, elsewhere)
 
 
 def _explanation(run: "FilterRun", suffix: str) -> bytes:

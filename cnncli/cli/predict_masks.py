@@ -33,8 +33,8 @@ from cnncli.tasks.labelling import Labeller
 from cnncli.tasks.segmentation import ClassMap, Segmentation
 
 if TYPE_CHECKING:
-    from cnncli.cli.cluster.networks import Named, SeenPicture
-    from cnncli.cli.cluster.places import Marker
+    from cnncli.cli.cluster.networks import Named
+    from cnncli.cli.cluster.places import Marker, SeenPicture
 
 _EXAMPLE = "cat photo.png | cnncli predict -m RUN"
 

@@ -16,6 +16,7 @@ from PIL import Image
 distributed = pytest.importorskip("distributed")
 
 from cnncli.cli.cluster import connection  # noqa: E402
+from cnncli.cli.cluster.bands import BandsElsewhere  # noqa: E402
 from cnncli.cli.cluster.places import Marker, Seen, check_folder, check_input, renamed  # noqa: E402
 from cnncli.errors import CnncliError  # noqa: E402
 from tests.cli.small_networks import save_dense, save_seeded  # noqa: E402
@@ -203,6 +204,47 @@ def test_a_gallery_is_that_of_one_machine(run, album, machines, tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     again = run(*words, "-o", "b", "--scheduler", machines.address, "--json")
     assert again.results[0]["unchanged"] == 61
+
+
+# Bands of one picture
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "shared"),
+    [
+        ("a.pgm", ("-k", "laplacian", "--range", "stretch"), 1),
+        ("a.npy", ("-k", "box:31", "--stride", "3"), 1),
+        ("small.pgm", ("-k", "sobel"), 0),
+    ],
+)
+def test_bands_of_a_large_picture_are_shared(run, machines, tmp_path, monkeypatch, name, words, shared):
+    side = 8200 if name != "small.pgm" else 90
+    pixels = np.add.outer(np.arange(side) ** 2 // 7, np.arange(side) * 3).astype(np.uint8)
+    if name.endswith("npy"):
+        np.save(tmp_path / name, pixels)
+    else:
+        (tmp_path / name).write_bytes(b"P5\n%d %d\n255\n" % (side, side) + pixels.tobytes())
+    begun = []
+    bands = BandsElsewhere.__call__
+    monkeypatch.setattr(
+        BandsElsewhere, "__call__", lambda *given: begun.append(len(given[3])) or bands(*given)
+    )
+    here = run("convolve", name, *words, "-o", "here.pgm", "--json")
+    there = run("convolve", name, *words, "-o", "there.pgm", "--json", "--scheduler", machines.address)
+    assert (here.code, there.code, there.err) == (0, 0, here.err)
+    assert (tmp_path / "here.pgm").read_bytes() == (tmp_path / "there.pgm").read_bytes()
+    assert [row | {"output": ""} for row in told(there)] == [row | {"output": ""} for row in told(here)]
+    assert (len(begun) > 0) == bool(shared)
+    assert all(count > 3 for count in begun) or "--stride" in words
+
+
+def test_a_damaged_large_picture_is_told_as_by_one_machine(run, machines, tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P5\n9000 9000\n255\n" + bytes(70_000_000))
+    here = run("convolve", "a.pgm", "-k", "sobel", "-o", "b.pgm")
+    there = run("convolve", "a.pgm", "-k", "sobel", "-o", "b.pgm", "--scheduler", machines.address)
+    assert (there.code, there.err) == (here.code, here.err)
+    assert here.code == 1
+    assert not (tmp_path / "b.pgm").exists()
 
 
 # Who dies

@@ -88,6 +88,8 @@ class Cluster:
         send: Callable[[Item], Any],
         share: Share,
         stopping: Sequence[int] = (),
+        *,
+        alone: bool = False,
     ) -> Generator[tuple[Item, Any], None, None]:
         """Have items worked on, and give what became of them in order.
 
@@ -102,6 +104,8 @@ class Cluster:
             What is done with what is sent; it and its results can be pickled.
         stopping : sequence of int
             A signal, as soon as there is one: items in work are ended, and no others begun.
+        alone : bool
+            Results are large: a task has one, and few of them lie here at a time.
 
         Yields
         ------
@@ -126,16 +130,17 @@ class Cluster:
                 known[number] = HERE
             else:
                 sent.append(what)
-        with closing(self._in_order(self._batches(sent), share, stopping)) as done:
+        batches = [[each] for each in sent] if alone else self._batches(sent)
+        with closing(self._in_order(batches, share, stopping, alone=alone)) as done:
             results = (each for batch, found in done for each in _spread(found, len(batch)))
             for number, item in enumerate(items):
                 yield item, known[number] if number in known else next(results, None)
 
     def _in_order(
-        self, batches: Sequence[Sequence[Any]], share: Share, stopping: Sequence[int]
+        self, batches: Sequence[Sequence[Any]], share: Share, stopping: Sequence[int], *, alone: bool
     ) -> Generator[tuple[Sequence[Any], list[Any] | CnncliError], None, None]:
         """Batches, and the results of the first items of each (of all, unless a signal came), or an error."""
-        run = _Run(self._client, self._command, share, batches)
+        run = _Run(self._client, self._command, share, batches, alone=alone)
         try:
             yield from run.results(stopping, quiet=self._quiet)
         finally:
@@ -153,8 +158,11 @@ def _spread(found: list[Any] | CnncliError, count: int) -> Iterator[Any]:
 class _Run:
     """Tasks in work."""
 
-    def __init__(self, client: Any, command: str, share: Share, batches: Sequence[Sequence[Any]]) -> None:
+    def __init__(
+        self, client: Any, command: str, share: Share, batches: Sequence[Sequence[Any]], *, alone: bool
+    ) -> None:
         self._client, self._command, self._batches, self._share = client, command, batches, share
+        self._alone = alone
         self._waiting = deque(range(len(batches)))
         self._begun: dict[int, Any] = {}
         self._ended: SimpleQueue[int] = SimpleQueue()
@@ -186,16 +194,22 @@ class _Run:
 
     def _begin(self) -> None:
         """Give the scheduler as much as its workers do in a while, and no signal has come."""
-        if self._stopped or not self._waiting or len(self._begun) > self._most // 2:
+        if self._stopped or not self._waiting or self._held > self._most // 2:
             return
-        self._most = max(16, _TASKS_AHEAD * _threads_of(self._client))
-        while self._waiting and len(self._begun) < self._most:
+        threads = _threads_of(self._client)
+        self._most = 2 * threads + 1 if self._alone else max(16, _TASKS_AHEAD * threads)
+        while self._waiting and self._held < self._most:
             number = self._waiting.popleft()
             call = _Call(carry_out, __version__, self._command, self._share, self._batches[number])
             key = f"cnncli-{self._command}-{number}"
             future = self._client.submit(pickle.loads, pickle.dumps(call), key=key, pure=False)
             self._begun[number] = future
             future.add_done_callback(lambda _, number=number: self._ended.put(number))
+
+    @property
+    def _held(self) -> int:
+        """Batches in work; where results are large, with those that wait for their turn."""
+        return len(self._begun) + (len(self._found) if self._alone else 0)
 
     def _take(self) -> None:
         """Take what has come to its end, or wait a moment."""

@@ -1,12 +1,13 @@
 """Batches of `run_batch` on a cluster: each picture read, filtered and written by a worker."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
 
 from cnncli.cli.batch import Outcome, Work, outcome_of
+from cnncli.cli.cluster.bands import BandsElsewhere, is_shareable
 from cnncli.cli.cluster.connection import HERE, Cluster
 from cnncli.cli.cluster.places import Marker, Markers, Seen, check_folder, check_input, renamed, seen
 from cnncli.cli.names import STREAM, is_special
@@ -33,10 +34,19 @@ class Elsewhere:
     ----------
     cluster : Cluster
         Connected.
+    in_bands : callable
+        ``in_bands(elsewhere, job, threads)`` is ``work(job, threads)`` with the bands of a large picture done
+        by ``elsewhere``, as of `convolve_in_bands`.
+    max_pixels : int
+        Larger pictures are refused.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self, cluster: Cluster, in_bands: Callable[[Any, Job, int], Outcome], max_pixels: int
+    ) -> None:
         self._cluster, self._markers = cluster, Markers()
+        self._in_bands, self._max_pixels = in_bands, max_pixels
+        self._shared: set[Job] = set()
 
     def __enter__(self) -> "Elsewhere":
         return self
@@ -48,26 +58,47 @@ class Elsewhere:
         self, jobs: Sequence[Job], work: Work[Job], threads: int, stopping: list[int]
     ) -> Iterator[tuple[Job, Outcome]]:
         """As the executors of `run_batch`."""
+        if len(jobs) < self._cluster.threads or len(jobs) == 1:
+            self._shared = {job for job in jobs if self._is_shared(job)}
         done = self._cluster.each(jobs, self._sent, partial(_filtered, work), stopping)
         with closing(done) as results:
             for job, found in results:
                 if found is HERE:
                     if not stopping:
-                        yield job, outcome_of(work, job, threads)
+                        yield job, outcome_of(self._here(job, work, stopping), job, threads)
                 elif isinstance(found, CnncliError):
                     what = f"cannot filter {shown(job.source)}: {found.message}"
                     yield job, Outcome(error=type(found)(what, found.hint))
                 elif found is not None:
                     yield job, _as_given(job, found)
 
+    def _is_shared(self, job: Job) -> bool:
+        """Whether a picture is so large that all workers have a part of it."""
+        try:
+            return _is_of_files(job) and is_shareable(job.source, self._max_pixels)
+        except CnncliError:  # as its own work says
+            return False
+
+    def _here(self, job: Job, work: Work[Job], stopping: Sequence[int]) -> Work[Job]:
+        """What is done with a job by this machine, or from here."""
+        if job not in self._shared:
+            return work
+        bands = BandsElsewhere(self._cluster, job.source, self._max_pixels, stopping)
+        return partial(self._in_bands, bands)
+
     def _sent(self, job: Job) -> _Sent | None:
         """A job for a worker, once the folder of its output is there; None for streams and devices."""
-        if any(path == STREAM or is_special(path) for path in (job.source, job.target)):
+        if job in self._shared or not _is_of_files(job):
             return None
         make_folder(job)
         source, target = os.path.abspath(job.source), os.path.abspath(job.target)  # noqa: PTH100
         marker = self._markers.of(os.path.dirname(target))  # noqa: PTH120
         return _Sent(replace(job, source=source, target=target, again=True), seen(source), marker)
+
+
+def _is_of_files(job: Job) -> bool:
+    """Whether another machine can do a job: not from or to a stream or a device of this one."""
+    return not any(path == STREAM or is_special(path) for path in (job.source, job.target))
 
 
 def _filtered(work: Work[Job], sent: Sequence[_Sent]) -> Iterator[Outcome]:

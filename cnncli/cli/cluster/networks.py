@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cnncli.cli.answers import Networks
 from cnncli.cli.cluster.connection import Cluster
-from cnncli.cli.cluster.places import Seen, check_input, renamed, seen
+from cnncli.cli.cluster.places import Seen, SeenPicture, check_input, renamed, seen
 from cnncli.cli.cluster.worker import where
 from cnncli.cli.embedding import Embedding, ReadImage, Result, load_embedding, read_image, with_vectors
 from cnncli.cli.listing import Input
@@ -112,14 +112,6 @@ class Asked:
     max_pixels: int | None
     wholly: bool
     tiles: bool
-
-
-@record
-class SeenPicture:
-    """An input for any machine: its whole path, and the file as seen where the command was given."""
-
-    path: str
-    input: Seen | None
 
 
 def picture_of(item: Input) -> SeenPicture | None:

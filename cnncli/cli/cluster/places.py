@@ -25,6 +25,14 @@ class Seen:
     changed: int
 
 
+@record
+class SeenPicture:
+    """An input for any machine: its whole path, and the file as seen where the command was given."""
+
+    path: str
+    input: Seen | None
+
+
 def seen(path: str) -> Seen | None:
     """A file as this machine sees it; None where it does not."""
     try:
