@@ -1,6 +1,5 @@
 """Data sets of images with boxes: those of COCO, YOLO and Pascal VOC, as a network gets the images."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from cnncli.data.annotated_images import annotations_by_split, files_of
 from cnncli.data.annotations import AnnotationOptions
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
 from cnncli.data.files import Files
+from cnncli.data.image_facts import size_of_places
 from cnncli.data.model import Arrays, Dataset, Skipped, Split
 from cnncli.data.objects import Annotated, Objects, OneObject
 from cnncli.data.prepare import InputSpec, moved_in
 from cnncli.files.faults import shown
 
-_USUAL = 256  # pixels a side that images are brought to, unless all are of one smaller size
 _MULTIPLE = 32  # of the sides, so that maps of all scales of a detector fit
 
 
@@ -42,7 +41,8 @@ def load_boxed(path: Path, load_options: LoadOptions) -> Dataset:
         found[part] = paths, OneObject.largest(objects) if load_options.task == "localize" else objects
     first = next(iter(parts.values()))
     options = load_options.image_options
-    fitted = replace(options, fit=options.fit or "pad", size=options.size or _size_for(found))
+    sizes = np.concatenate([each.sizes for _, each in found.values() if each.sizes is not None])
+    fitted = replace(options, fit=options.fit or "pad", size=options.size or size_of_places(sizes, _MULTIPLE))
     count = sum(len(paths) for paths, _ in found.values())
     boxes_there = sum(len(each.labels) for _, each in found.values())
     noun = "class" if len(first.objects.classes) == 1 else "classes"
@@ -67,15 +67,6 @@ def load_boxed(path: Path, load_options: LoadOptions) -> Dataset:
 
 def _sized(annotated: Annotated) -> Objects:
     return replace(annotated.objects, sizes=annotated.sizes, masks=None)
-
-
-def _size_for(found: Mapping[str, tuple[Sequence[Path], Objects]]) -> tuple[int, int]:
-    """Height and width to bring images to: their own where all have it and it is small, else a square."""
-    sizes = np.concatenate([each.sizes for _, each in found.values() if each.sizes is not None])
-    if len(sizes) and (sizes == sizes[0]).all() and sizes[0].max() <= _USUAL:
-        height, width = (-(-int(side) // _MULTIPLE) * _MULTIPLE for side in sizes[0])
-        return height, width
-    return _USUAL, _USUAL
 
 
 def _in_input(split: Split, input_spec: InputSpec) -> Split:

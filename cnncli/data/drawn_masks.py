@@ -83,10 +83,11 @@ def read_drawn(path: Path, *, whole: bool = False, threads: int) -> MaskedFiles:
         As of `read_annotations`, and where no image is found.
     """
     found = annotations_by_split(path, AnnotationOptions(masks=True, threads=threads), whole=whole)
-    parts, skipped = {}, []
+    parts, skipped, sizes = {}, [], []
     for part, annotated in found.items():
         images, kept, missing = files_of(annotated)
         skipped += [*annotated.skipped, *missing]
+        sizes.append(annotated.sizes[kept])
         if images:
             masks = list(drawn_masks(annotated))
             parts[part] = images, PixelLabels.of([masks[at] for at in kept], pixel_classes(annotated))
@@ -96,7 +97,8 @@ def read_drawn(path: Path, *, whole: bool = False, threads: int) -> MaskedFiles:
             f"no image of {shown(path)} can be used{first}; expected its images beside it or below",
             "Put the images beside their annotations, or into a folder images there.",
         )
-    return MaskedFiles(parts, tuple(skipped), tuple({each.source for each in found.values()}))
+    files = tuple({each.source for each in found.values()})
+    return MaskedFiles(parts, tuple(skipped), files, np.concatenate(sizes))
 
 
 def pixel_classes(annotated: Annotated) -> tuple[str, ...]:

@@ -69,11 +69,11 @@ def read_masks(folder: Path, *, threads: int = 1) -> MaskedFiles:
     images, notes, missing = _listed(images, sets, folder)
     names = _names(folder)
     faults: list[str] = [""] * len(images)
-    highest = np.zeros(len(images), np.int64)
+    sizes, highest = np.zeros((len(images), 2), np.int64), np.zeros(len(images), np.int64)
 
     def one(at: int) -> None:
         try:
-            highest[at] = _highest(images[at], masks.get(images[at].stem), len(names))
+            sizes[at], highest[at] = _checked(images[at], masks.get(images[at].stem), len(names))
         except CnncliError as fault:
             faults[at] = fault.message
 
@@ -92,7 +92,8 @@ def read_masks(folder: Path, *, threads: int = 1) -> MaskedFiles:
         pairs = [usable[stem] for stem in stems if stem in usable]
         if pairs:
             parts[part] = [image for image, _ in pairs], PixelLabels.of([mask for _, mask in pairs], classes)
-    return MaskedFiles(parts, tuple(skipped), tuple(mask.path for _, mask in usable.values()), notes)
+    files = tuple(mask.path for _, mask in usable.values())
+    return MaskedFiles(parts, tuple(skipped), files, sizes[kept], notes)
 
 
 def _listed(
@@ -119,8 +120,8 @@ def holds_masks(folder: Path) -> bool:
     return not found[0].isdisjoint(found[1])
 
 
-def _highest(image: Path, mask: Path | None, classes: int) -> int:
-    """The highest class of an image's mask."""
+def _checked(image: Path, mask: Path | None, classes: int) -> tuple[tuple[int, int], int]:
+    """Height and width of an image, and the highest class of its mask."""
     if mask is None:
         raise CnncliError("it has no mask of its name", "Add one.")
     width, height, _ = read_size(image)
@@ -132,7 +133,7 @@ def _highest(image: Path, mask: Path | None, classes: int) -> int:
     if highest >= (classes or UNLABELLED):
         last = (classes or UNLABELLED) - 1
         raise CnncliError(f"its mask has class {highest}; expected 0 to {last}, or {UNLABELLED}", "Redo it.")
-    return highest
+    return (height, width), highest
 
 
 def _inner(folder: Path, names: Sequence[str], what: str, suffixes: "frozenset[str] | set[str]") -> Path:

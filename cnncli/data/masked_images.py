@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
 from cnncli.data.drawn_masks import read_drawn
 from cnncli.data.files import Files
+from cnncli.data.image_facts import size_of_places
 from cnncli.data.mask_folder import read_masks
 from cnncli.data.model import Arrays, Dataset, Split
 from cnncli.data.pixel_labels import UNLABELLED, MaskedFiles, PixelLabels
@@ -62,7 +63,10 @@ def _loaded(path: Path, found: MaskedFiles, load_options: LoadOptions) -> Datase
         files=found.files,
         notes=found.notes,
     )
-    dataset = from_files(description, found.parts, load_options)
+    options = load_options.image_options
+    if options.input_spec is None:
+        options = replace(options, size=options.size or size_of_places(found.sizes))
+    dataset = from_files(description, found.parts, replace(load_options, image_options=options))
     assert dataset.input_spec is not None
     train, val, test = (
         _with_maps(split, dataset.input_spec, load_options.threads)

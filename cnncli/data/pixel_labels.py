@@ -179,6 +179,8 @@ class MaskedFiles:
         Images and masks that cannot be used.
     files : tuple of Path
         Files of masks and annotations.
+    sizes : ndarray, shape (N, 2), int64
+        Heights and widths of all of these images.
     notes : tuple of str
         What the user might not expect.
     """
@@ -186,4 +188,5 @@ class MaskedFiles:
     parts: Mapping[str, tuple[list[Path], PixelLabels]]
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...]
+    sizes: NDArray[np.int64]
     notes: tuple[str, ...] = ()
