@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli.listing import Input
-from cnncli.cli.names import STREAM, located
+from cnncli.cli.names import STREAM, is_address, located
 from cnncli.cli.options.shared import NetworkSettings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.streams import read_stdin
@@ -108,6 +108,10 @@ class Networks:
     def _read(self, item: Input) -> Question:
         if item.name == STREAM:
             data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
+        elif is_address(item.name):
+            from cnncli.cli.addresses import read_address
+
+            data, name = read_address(item.name), item.name
         else:
             # To make a Path takes a tenth of the time of a small image.
             with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123

@@ -13,7 +13,7 @@ from cnncli.cli.batch import Executor, Outcome, run_batch
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, notes_on_losses
-from cnncli.cli.names import STREAM, find_inputs, located
+from cnncli.cli.names import STREAM, find_inputs, is_address, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, plan_outputs
@@ -187,16 +187,22 @@ def _convolve(
 ) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
+    name = None
     if job.source == STREAM:
         contents: bytes | Path = read_stdin()
         why = "standard input can be read once only"
+    elif is_address(job.source):
+        from cnncli.cli.addresses import read_address
+
+        contents, name = read_address(job.source), job.source
+        why = "what has an address is read whole"
     else:
         contents = Path(job.source)
         outcome = _in_bands(job, task, threads, elsewhere)
         if isinstance(outcome, Outcome):
             return outcome
         why = outcome
-    picture = read_picture(contents, max_pixels=task.max_pixels, bands=True)
+    picture = read_picture(contents, max_pixels=task.max_pixels, name=name, bands=True)
     format = result_format(job, task, picture)
     check_frames(picture, format)
     if task.explain is not None and has_bands(picture):
@@ -263,6 +269,10 @@ def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> No
     with beside:
         if job.target == STREAM:
             write_stdout(data)
+        elif is_address(job.target):
+            from cnncli.cli.addresses import write_address
+
+            write_address(job.target, data)
         else:
             write_atomic(Path(job.target), data, same_stays=job.again)
 

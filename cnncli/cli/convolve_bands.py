@@ -13,7 +13,7 @@ import numpy as np
 from cnncli.cli.batch import Outcome
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.metadata_notes import notes_on_losses
-from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.names import STREAM, is_address, is_special
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import (
     called,
@@ -53,12 +53,14 @@ Elsewhere = Callable[
 """Filters bands of a picture, by their rows, and gives them in order."""
 
 
-def why_whole(large: LargePicture, task: Task, format: str) -> str:
+def why_whole(large: LargePicture, task: Task, job: Job, format: str) -> str:
     """Why a picture has to lie in memory as a whole, by what is asked for; empty where it has not."""
     if task.part is not None:
         return "--mask and --inside keep the rest of it"
     if task.explain is not None:
         return "--explain shows how the kernel works on it"
+    if is_address(job.target):
+        return "what has an address is written whole"
     if format not in BAND_FORMATS:
         return f"{format} is written in one piece"
     if format == "PNG" and task.compress:
@@ -82,7 +84,7 @@ def convolve_in_bands(
     picture = large.picture
     format = result_format(job, task, picture)
     check_frames(picture, format)
-    if why := why_whole(large, task, format):
+    if why := why_whole(large, task, job, format):
         return why
     facts = facts_of(large)
     source, target, notes = result_depths(picture, format, task, job.result, facts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.listing import Input
-from cnncli.cli.names import STREAM, overwritten
+from cnncli.cli.names import STREAM, is_address, overwritten
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import Trained
@@ -57,6 +57,12 @@ class BoxFiles:
                 f"-o is {shown(self._output or '')}, a file, for several images; expected a folder",
                 "Name a folder with -o.",
             )
+        for place in (settings.output, settings.yolo, settings.coco):
+            if place is not None and is_address(place):
+                raise UsageError(
+                    f"{shown(place)} is an address; expected a path for files of boxes",
+                    "Write them here, and copy them there.",
+                )
         files = [str(each) for each in (self._output, self._coco) if each is not None]
         if both := overwritten(files, [each.name for each in inputs]):
             raise UsageError(

@@ -13,7 +13,7 @@ from cnncli import ending
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Input, Listing
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM, Source, is_special, located
+from cnncli.cli.names import STREAM, Source, is_address, is_special, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, Naming, plan_outputs
@@ -167,7 +167,7 @@ def _rows_elsewhere(
     """The row of each input, whose pictures are written by the workers of a cluster; of streams here."""
     from cnncli.cli.cluster.connection import HERE, connected
     from cnncli.cli.cluster.networks import as_given, named, picture_of
-    from cnncli.cli.cluster.places import Markers
+    from cnncli.cli.cluster.places import Markers, in_full
 
     trained, labeller = how
     task = trained.task
@@ -179,10 +179,11 @@ def _rows_elsewhere(
         picture = picture_of(item)
         if picture is None or any(target == STREAM or is_special(target) for target in targets.values()):
             return None
-        whole = {kind: str(Path(target).absolute()) for kind, target in targets.items()}
-        for target in whole.values():
-            _make_folder(Path(target).parent)
-        return _Sent(picture, whole, tuple(markers.of(str(Path(each).parent)) for each in whole.values()))
+        whole = {kind: in_full(target) for kind, target in targets.items()}
+        folders = {Path(target).parent for target in whole.values() if not is_address(target)}
+        for folder in folders:
+            _make_folder(folder)
+        return _Sent(picture, whole, tuple(markers.of(str(folder)) for folder in folders))
 
     items = [item for group in listing.groups() for item in group]
     share = partial(_labelled, named(settings, trained), settings.own_scale, settings.max_pixels)
@@ -238,8 +239,7 @@ def _answer(
 ) -> Row:
     """Label one picture, and write what is wanted of it."""
     name = "standard input" if item.name == STREAM else item.name
-    data = read_stdin(example=_EXAMPLE) if item.name == STREAM else Path(item.name).read_bytes()
-    picture, _ = read_whole(data, name=name)
+    picture, _ = read_whole(_read(item.name), name=name)
     found = ClassMap(with_memory_retry(lambda: labeller.labels(picture), name), task.classes)
     if "mask" in targets:
         from cnncli.images.indexed import encode_indexed
@@ -249,6 +249,16 @@ def _answer(
     if "output" in targets:
         _write(targets["output"], _overlay(picture, found, targets["output"]), again=again)
     return Row(item.name, found, files=targets)
+
+
+def _read(name: str) -> bytes:
+    if name == STREAM:
+        return read_stdin(example=_EXAMPLE)
+    if is_address(name):
+        from cnncli.cli.addresses import read_address
+
+        return read_address(name)
+    return Path(name).read_bytes()
 
 
 def _overlay(picture: Picture, found: ClassMap, target: str) -> bytes:
@@ -273,6 +283,11 @@ def _shown(picture: Picture) -> NDArray[np.uint8]:
 def _write(target: str, data: bytes, *, again: bool) -> None:
     if target == STREAM:
         write_stdout(data)
+        return
+    if is_address(target):
+        from cnncli.cli.addresses import write_address
+
+        write_address(target, data)
         return
     _make_folder(Path(target).parent)
     write_atomic(Path(target), data, same_stays=again)

@@ -145,6 +145,15 @@ def test_streams_and_devices_are_done_here(run, album, machines, tmp_path):
     assert (tmp_path / "stdin-e.png").exists()
 
 
+def test_workers_read_and_write_addresses(run, album, machines, tmp_path):
+    album(2)
+    words = (f"file://{tmp_path}/in", "memory://gone.png", "-k", "sobel", "-o", f"file://{tmp_path}/out/")
+    done = run("convolve", *words, "--scheduler", machines.address)
+    assert done.lines == [f"file://{tmp_path}/out/p000{number}-sobel.png" for number in (0, 1)]
+    assert "cannot read memory://gone.png: no such file" in done.err
+    assert len(contents(tmp_path / "out")) == 2
+
+
 def test_a_worker_is_named_by_dask_s_variable(run, album, machines, monkeypatch, tmp_path):
     album(3)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", machines.address)

@@ -9,8 +9,8 @@ from typing import Any
 from cnncli.cli.batch import Outcome, Work, outcome_of
 from cnncli.cli.cluster.bands import BandsElsewhere, is_shareable
 from cnncli.cli.cluster.connection import HERE, Cluster
-from cnncli.cli.cluster.places import Marker, Markers, Seen, check_folder, check_input, renamed, seen
-from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.cluster.places import Marker, Markers, Seen, check_folder, check_input, in_full, renamed, seen
+from cnncli.cli.names import STREAM, is_address, is_special
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import make_folder
 from cnncli.errors import CnncliError
@@ -24,7 +24,7 @@ class _Sent:
 
     job: Job
     input: Seen | None
-    marker: Marker
+    marker: Marker | None
 
 
 class Elsewhere:
@@ -75,7 +75,8 @@ class Elsewhere:
     def _is_shared(self, job: Job) -> bool:
         """Whether a picture is so large that all workers have a part of it."""
         try:
-            return _is_of_files(job) and is_shareable(job.source, self._max_pixels)
+            local = _is_of_files(job) and not is_address(job.source)
+            return local and is_shareable(job.source, self._max_pixels)
         except CnncliError:  # as its own work says
             return False
 
@@ -91,8 +92,8 @@ class Elsewhere:
         if job in self._shared or not _is_of_files(job):
             return None
         make_folder(job)
-        source, target = os.path.abspath(job.source), os.path.abspath(job.target)  # noqa: PTH100
-        marker = self._markers.of(os.path.dirname(target))  # noqa: PTH120
+        source, target = in_full(job.source), in_full(job.target)
+        marker = None if is_address(target) else self._markers.of(os.path.dirname(target))  # noqa: PTH120
         return _Sent(replace(job, source=source, target=target, again=True), seen(source), marker)
 
 
@@ -114,13 +115,14 @@ def _filtered(work: Work[Job], sent: Sequence[_Sent]) -> Iterator[Outcome]:
 def _checked(work: Work[Job], sent: _Sent, threads: int) -> Outcome:
     """The outcome of a job whose files are those of the machine where the command was given."""
     check_input(sent.job.source, sent.input)
-    check_folder(sent.marker)
+    if sent.marker is not None:
+        check_folder(sent.marker)
     return work(sent.job, threads)
 
 
 def _as_given(job: Job, outcome: Outcome) -> Outcome:
     """An outcome that calls files as the user does."""
-    names = [(os.path.abspath(each), each) for each in (job.source, job.target)]  # noqa: PTH100
+    names = [(in_full(each), each) for each in (job.source, job.target)]
     error = outcome.error
     if isinstance(error, CnncliError):
         error = type(error)(renamed(error.message, names), renamed(error.hint, names))

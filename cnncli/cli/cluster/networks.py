@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cnncli.cli.answers import Networks
 from cnncli.cli.cluster.connection import Cluster
-from cnncli.cli.cluster.places import Seen, SeenPicture, check_input, renamed, seen
+from cnncli.cli.cluster.places import Seen, SeenPicture, check_input, in_full, renamed, seen
 from cnncli.cli.cluster.worker import where
 from cnncli.cli.embedding import Embedding, ReadImage, Result, load_embedding, read_image, with_vectors
 from cnncli.cli.listing import Input
@@ -126,7 +126,7 @@ def picture_of(item: Input) -> SeenPicture | None:
         raise item.fault
     if item.name == STREAM:
         return None
-    path = os.path.abspath(item.name)  # noqa: PTH100
+    path = in_full(item.name)
     return SeenPicture(path, seen(path))
 
 
@@ -145,7 +145,7 @@ def rows_elsewhere(
 
 def as_given(error: CnncliError, name: str) -> CnncliError:
     """An error that calls a file as the user does."""
-    names = [(os.path.abspath(name), name)]  # noqa: PTH100
+    names = [(in_full(name), name)]
     return type(error)(renamed(error.message, names), renamed(error.hint, names))
 
 

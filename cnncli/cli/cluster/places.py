@@ -8,6 +8,7 @@ from typing import Any
 
 from cnncli import ending
 from cnncli.cli.cluster.worker import where
+from cnncli.cli.names import is_address
 from cnncli.errors import CnncliError
 from cnncli.files.drafts import open_draft
 from cnncli.files.faults import shown, writing_fault
@@ -88,6 +89,11 @@ def check_folder(marker: Marker) -> None:
         "system",
         _HINT,
     )
+
+
+def in_full(path: str) -> str:
+    """A path from the root of the file system; an address as it is."""
+    return path if is_address(path) else os.path.abspath(path)  # noqa: PTH100
 
 
 class Markers:
