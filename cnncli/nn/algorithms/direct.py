@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ADD, BIASED = 1, 8  # modes of the register tile …
 RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
+TURNS = 4  # parts of a fully connected layer for each thread: memory may serve one faster than another
 
 
 def emit(
@@ -79,11 +80,15 @@ def emit(
         job["mode"] |= RELUS[relu]
     gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
-    if y.shape.height * y.shape.width == 1:
+    single = y.shape.height * y.shape.width == 1
+    if single:
         work *= VALUE_WORK  # each weight is read for one multiply-add
     joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
     edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
-    cut = gather.parts(job, x, (y, 0), count=plan.parts(work, joined=joined), edge=edge)
+    count = plan.parts(work, joined=joined)
+    if single and count > 1:
+        count *= TURNS
+    cut = gather.parts(job, x, (y, 0), count=count, edge=edge)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
     else:
