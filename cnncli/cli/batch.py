@@ -37,12 +37,10 @@ class Outcome:
 
 
 Work = Callable[[Item, int], Outcome]
-Executor = Callable[[Sequence[Any], Work[Any], int, list[int]], Iterator[tuple[Any, Outcome]]]
-"""Works on items, with so many threads, until a signal is noted, and gives outcomes in order."""
 
 
 def run_batch(
-    items: Sequence[Item], work: Work[Item], threads: int, *, quiet: bool, executor: Executor | None = None
+    items: Sequence[Item], work: Work[Item], threads: int, *, quiet: bool
 ) -> Generator[tuple[Item, Outcome], None, None]:
     """Work on items, several at a time where there are several.
 
@@ -59,8 +57,6 @@ def run_batch(
         Threads in all.
     quiet : bool
         No progress bar.
-    executor : callable or None
-        Works on other machines; ``work`` can be pickled then. None: threads of this process.
 
     Yields
     ------
@@ -74,9 +70,9 @@ def run_batch(
     BrokenPipeError
         If the reader of an output is gone.
     """
-    if len(items) < 2 and executor is None:
+    if len(items) < 2:
         for item in items:
-            yield item, outcome_of(work, item, threads)
+            yield item, _outcome(work, item, threads)
         return
     from cnncli.cli.progress import progress_bar
     from cnncli.cli.stopping import orderly_stop
@@ -84,7 +80,7 @@ def run_batch(
     keep_freed_memory()
     done = 0
     with orderly_stop() as stopping, progress_bar(len(items), unit="images", quiet=quiet) as bar:
-        results = executor or (_in_turn if threads == 1 else _overlapped)
+        results = _in_turn if threads == 1 else _overlapped
         for item, outcome in results(items, work, threads, stopping):
             done += 1
             bar.clear()
@@ -101,7 +97,7 @@ def _in_turn(
     for item in items:
         if stopping:
             return
-        yield item, outcome_of(work, item, threads)
+        yield item, _outcome(work, item, threads)
 
 
 def _overlapped(
@@ -111,7 +107,7 @@ def _overlapped(
     workers = min(threads, len(items))
 
     def attempt(item: Item) -> Outcome | None:
-        return None if stopping else outcome_of(work, item, threads // workers)
+        return None if stopping else _outcome(work, item, threads // workers)
 
     with closing(in_order(items, attempt, threads=workers, ahead=workers * AHEAD)) as outcomes:
         for item, outcome in outcomes:
@@ -119,8 +115,7 @@ def _overlapped(
                 yield item, outcome
 
 
-def outcome_of(work: Work[Item], item: Item, threads: int) -> Outcome:
-    """What becomes of an item; BrokenPipeError alone is raised."""
+def _outcome(work: Work[Item], item: Item, threads: int) -> Outcome:
     try:
         return work(item, threads)
     except BrokenPipeError:

@@ -196,6 +196,8 @@ def _kernels(word: str, before: Sequence[str]) -> Answers:
     *given, last = rest.split(",")
     start = f"{head}:" + "".join(f"{part}," for part in given)
     taken = {part.partition("=")[0] for part in given}
+    if not given:
+        yield from ((f"{head}:{form}:", ", ".join(names)) for form, names in entry.forms.items())
     name, equals, _ = last.partition("=")
     for each in entry.parameters:
         if equals and each.name == name:

@@ -218,6 +218,33 @@ MEDIAN_WEIGHTED = np.dtype(
     align=True,
 )
 
+# Smallest or largest values under a flat structuring element, a set of runs of pixels. A *slot* is a row of
+# extremes of so many neighbours: 0 the loaded row, then temporary ones, then planes, which are kept for as
+# many rows as the element is high. Offsets and lengths in bytes.
+MORPHOLOGY = np.dtype(
+    [
+        *TILES,
+        ("dilates", "i8"),  # 1: the largest, 0: the smallest
+        ("height", "i8"),  # rows under the element
+        ("temporary", "i8"),  # number of temporary slots
+        ("planes", "i8"),
+        ("stage_count", "i8"),
+        ("stages", "i8"),  # address of intp: slot, length beyond the tile's, parts; slot and offset of each
+        ("chord_count", "i8"),
+        ("chords", "i8"),  # address of intp: plane, row and offset of each run
+        ("blocks", "i8"),  # 1: a column of one plane, in blocks as tall as the element
+        ("kept_rows", "i8"),  # of each plane
+        ("row_bytes", "i8"),
+        ("table_bytes", "i8"),
+        ("direct", "i8"),  # 1: results are floats of the output as they are
+        ("streams", "i8"),  # 1: stores bypass the caches
+        ("minus", "i8"),  # 1: the base minus the result, 2: the result minus the base, 0: neither
+        ("base", "i8"),  # address of rows as long as the output's, of the type that is compared
+        ("base_pitch", "i8"),
+    ],
+    align=True,
+)
+
 # Ridges of the gradient magnitude of the image under a row of taps, then a column of them; a pixel above
 # `low` is weak, above `high` strong.
 RIDGES_RING = 8  # rows of each kind that are kept in scratch

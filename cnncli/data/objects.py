@@ -45,8 +45,6 @@ class Objects:
         Of the M objects.
     sizes : ndarray, shape (N, 2), int64, or None
         Height and width of the images as their files have them, where boxes are in pixels of something else.
-    numbers : tuple of int or None
-        What annotations call the classes, where those are numbers (COCO's ``category_id``).
     """
 
     first: Ints
@@ -57,7 +55,6 @@ class Objects:
     classes: tuple[str, ...]
     masks: Masks | None = None
     sizes: Ints | None = None
-    numbers: tuple[int, ...] | None = None
     task = "detection"
     noun = "images"
     groups = None
@@ -182,7 +179,6 @@ class OneObject(Objects):
             areas=objects.areas[chosen],
             classes=objects.classes,
             sizes=objects.sizes,
-            numbers=objects.numbers,
         )
 
 
@@ -209,8 +205,6 @@ class Annotated:
         taken as written, that reach beyond it.
     skipped : tuple of Skipped
         What could not be used.
-    notes : tuple of str
-        What the user might not expect.
     """
 
     source: Path
@@ -222,7 +216,6 @@ class Annotated:
     class_at: Mapping[Hashable, int]
     clipped: int = 0
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

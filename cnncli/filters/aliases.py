@@ -10,18 +10,6 @@ from cnncli.nearest import did_you_mean, meant
 _MAX_LENGTH = 80  # characters of a SPEC to examine
 _SIGNS = " =:(_-"
 _LIST = "List all names with: cnncli kernels"
-_MORPHOLOGY = (
-    "erode",
-    "dilate",
-    "erosion",
-    "dilation",
-    "open",
-    "close",
-    "tophat",
-    "morphology",
-    "min",
-    "max",
-)
 #: Names in ImageMagick, OpenCV, Pillow, GIMP and scikit-image (normalised, without hyphens), and the value
 #: of ``-k`` that does the same here.
 _ALIASES = {
@@ -42,6 +30,11 @@ _ALIASES = {
     **dict.fromkeys(("oilpaint", "oilpainting", "oilify", "paint"), "kuwahara"),
     **dict.fromkeys(("lensblur", "bokeh"), "disk"),
     **dict.fromkeys(("sharpness", "edgeenhance", "detail", "enhance", "highpass"), "sharpen"),
+    **dict.fromkeys(("morphologyex", "morphology", "morph"), "open:disk:3, erode, dilate or close"),
+    **dict.fromkeys(("minfilter", "greyerosion", "binaryerosion"), "erode"),
+    **dict.fromkeys(("maxfilter", "greydilation", "binarydilation"), "dilate"),
+    **dict.fromkeys(("greyopening", "binaryopening"), "open"),
+    **dict.fromkeys(("greyclosing", "binaryclosing"), "close"),
     **dict.fromkeys(("harris", "cornerharris"), "corner"),
     **dict.fromkeys(
         ("threshold", "binarize", "otsu"), "zero-crossings or -k canny, which give black and white"
@@ -71,8 +64,6 @@ def suggest_spec(text: str) -> str:
     if spec:
         return meant(f"-k {spec}", _LIST)
     word = plain(re.split(r"[:=(]", text, maxsplit=1)[0])
-    if word in _MORPHOLOGY:
-        return f"Use another program for erosion and dilation; cnncli has the median. {_LIST}"
     known = _ALIASES.get(word.replace("-", ""))
     if known:
         return meant(f"-k {known}", _LIST)

@@ -21,7 +21,7 @@ from cnncli.filters.mapping import Mapping, map_range, response_ends, to_pixels
 from cnncli.filters.model import Filter, Geometry, Plan
 from cnncli.filters.options import Options
 from cnncli.filters.rgbx import as_rgbx, empty_rgbx
-from cnncli.filters.run import axis_of, footprint, run_filter, window_of
+from cnncli.filters.run import axis_of, border_of, footprint, run_filter, window_of
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
@@ -357,6 +357,7 @@ class _Run:
         """The frame with its border, and memory for the filter's response."""
         options, span = self.options, self.span
         roi = options.roi if last else None
+        border, leaves_out = border_of(filter, options)
         maps, counts, rows = [], [], 0
         for axis, size in enumerate((color.shape[1], span.height if span else color.shape[0])):
             line, whole = axis_of(filter, options, axis, size)
@@ -366,7 +367,7 @@ class _Run:
                 rows, below = window[1], span.below
                 window = (window[0] + span.start, span.count)
             positions, count = line.input_map(
-                options.mode, options.border.mode, stride=options.stride[axis], window=window, below=below
+                options.mode, border, stride=options.stride[axis], window=window, below=below
             )
             maps.append(positions)
             counts.append(count)
@@ -381,7 +382,7 @@ class _Run:
             xmap=maps[0],
             ymap=maps[1],
             rows=rows if span else None,
-            fill=self.fill,
+            fill=np.nan if leaves_out else self.fill,
             luma=luma,
             stride=options.stride,
             full_scale=self.source.white,
@@ -403,7 +404,8 @@ class _Run:
         """One filter on all channels: its response, and how many samples were clipped."""
         surface = self.surface(filter, color, luma, last=last, store=store)
         if white is not None:  # of opacity: a constant border is opaque
-            surface = replace(surface, fill=white, full_scale=white)
+            fill = surface.fill if np.isnan(surface.fill) else white
+            surface = replace(surface, fill=fill, full_scale=white)
         plan, clipped = run_filter(filter, surface, self.options, threads=self.threads)
         self.plans.append(plan)
         return surface.out, clipped

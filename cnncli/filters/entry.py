@@ -243,6 +243,9 @@ class Entry:
         The summary is one line.
     parameters : tuple of Parameter
         In the order of values given without a name.
+    forms : mapping
+        Where the first parameter is a choice that may be left out: for each of its values, the parameters
+        whose values follow it without a name. A colon separates values too, as in ``open:disk:5``.
     build : callable
         Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range.
     source : str
@@ -258,6 +261,18 @@ class Entry:
     build: Callable[..., Filter]
     source: str
     example: Example
+    forms: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+    def order(self, first: str) -> tuple[str, ...]:
+        """Names of the values that are given without one, of which this is the first."""
+        if not self.forms:
+            return tuple(parameter.name for parameter in self.parameters)
+        shape = self.parameters[0]
+        word = plain(first)
+        word = shape.synonyms.get(word, word)
+        if word in self.forms:
+            return (shape.name, *self.forms[word])
+        return self.forms[shape.default] if read_number(first.strip()) is not None else (shape.name,)
 
     def parameter(self, word: str) -> Parameter:
         """Find a parameter by name or alias.

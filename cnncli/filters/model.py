@@ -160,6 +160,7 @@ class Filter:
     from_whole = False  # a pixel depends on results far away: a region is cut out of the whole result
     weighs_colors = False  # all colours of a pixel decide together
     explained = ""  # a sentence: what is done with the pixels under the window
+    leaves_out = False  # pixels beyond the edge do not count where the border mirrors the image
     edge_map = False  # the response is full scale on an edge, 0 elsewhere
 
     @property

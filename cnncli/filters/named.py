@@ -1,5 +1,6 @@
 """Named kernels: the module that describes each, imported on first use, and how one is found and built."""
 
+import re
 from importlib import import_module
 
 from cnncli.errors import CnncliError
@@ -40,6 +41,9 @@ MODULES: dict[str, str] = {
     "bilateral": "kinds.bilateral",
     "canny": "kinds.canny",
     "kuwahara": "kinds.kuwahara",
+    **dict.fromkeys(
+        ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"), "kinds.morphology"
+    ),
 }
 
 ALIASES: dict[str, str] = {
@@ -76,6 +80,22 @@ ALIASES: dict[str, str] = {
     "line-detection": "line",
     "corners": "corner",
     "corner-detection": "corner",
+    "erosion": "erode",
+    "minimum": "erode",
+    "min": "erode",
+    "dilation": "dilate",
+    "maximum": "dilate",
+    "max": "dilate",
+    "opening": "open",
+    "closing": "close",
+    "top-hat": "tophat",
+    "white-tophat": "tophat",
+    "black-hat": "blackhat",
+    "black-tophat": "blackhat",
+    "bottomhat": "blackhat",
+    "bottom-hat": "blackhat",
+    "morphological-gradient": "morph-gradient",
+    "morphgradient": "morph-gradient",
 }
 
 
@@ -119,17 +139,19 @@ def values_of(entry: Entry, text: str) -> dict[str, Value]:
     values: dict[str, Value] = {}
     hint = see(entry.name)
     named = False
-    for index, part in enumerate(text.split(",")):
+    parts = re.split("[:,]", text) if entry.forms else text.split(",")
+    order = entry.order(parts[0])
+    for index, part in enumerate(parts):
         word, equals, value = part.partition("=")
         if not part.strip() or (equals and not (word.strip() and value.strip())):
             raise CnncliError(f"{entry.name}: parameter {index + 1} is {part!r}; expected name=value", hint)
         if equals:
             named = True
             parameter = entry.parameter(word)
-        elif named or index >= len(entry.parameters):
+        elif named or index >= len(order):
             raise CnncliError(f"{entry.name}: {part.strip()!r} has no name; expected name=value", hint)
         else:
-            parameter, value = entry.parameters[index], part
+            parameter, value = entry.parameter(order[index]), part
         key = parameter.name.replace("-", "_")
         if key in values:
             raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)

@@ -9,6 +9,8 @@ derivatives, pairs and banks)  by its opacity, relative to the window's largest
 one cell, under the anchor     as without opacity                                          unchanged
 median                         median weighted by opacity: always an existing value        its own median
 bilateral                      means weighted by opacity, distance and difference          unchanged
+erosion, dilation and both     extremes of what is visible                                 filtered too
+their differences (top hats)   the same                                                    unchanged
 all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
-from cnncli.filters.borders import Axis
+from cnncli.filters.borders import Axis, BorderMode
 from cnncli.filters.model import Blocks, Filter, Geometry, Plan
 from cnncli.filters.options import Options, place_kernels
 
@@ -18,6 +18,17 @@ def footprint(filter: Filter, options: Options) -> tuple[tuple[int, int], tuple[
     kh, kw = placed.kernels[0].shape
     step = options.dilation
     return ((kw - 1) * step + 1, (kh - 1) * step + 1), (placed.anchor[0] * step, placed.anchor[1] * step)
+
+
+def border_of(filter: Filter, options: Options) -> tuple[BorderMode, bool]:
+    """How pixels beyond the edge are filled for a filter, and whether they do not count at all.
+
+    A mirrored border shows a window about its middle nothing that it does not hold. With ``--mode full``,
+    windows may lie outside.
+    """
+    mode = options.border.mode
+    leaves_out = filter.leaves_out and mode in ("reflect", "reflect101") and options.mode != "full"
+    return ("constant" if leaves_out else mode), leaves_out
 
 
 def axis_of(filter: Filter, options: Options, axis: int, size: int) -> tuple[Axis, int]:

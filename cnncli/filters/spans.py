@@ -9,7 +9,7 @@ import numpy as np
 from cnncli.core.tiling import Surface
 from cnncli.filters.model import Blocks, Combined, Filter
 from cnncli.filters.options import Options
-from cnncli.filters.run import axis_of, blocks_of, window_of
+from cnncli.filters.run import axis_of, blocks_of, border_of, window_of
 from cnncli.images.row_source import blank
 from cnncli.records import record
 
@@ -167,9 +167,10 @@ def spans_for(
 def _source_rows(stage: Stage, options: Options, span: Span) -> tuple[int, int]:
     """The rows of the source under the windows of a span: the first, and one behind the last."""
     axis, _ = axis_of(stage.filter, options, 1, stage.source[0])
+    border, _ = border_of(stage.filter, options)
     window = (stage.top + span.start, span.count)
     positions, _ = axis.input_map(
-        options.mode, options.border.mode, stride=options.stride[1], window=window, below=span.below
+        options.mode, border, stride=options.stride[1], window=window, below=span.below
     )
     seen = positions[positions >= 0]
     return (int(seen.min()), int(seen.max()) + 1) if seen.size else (0, 1)

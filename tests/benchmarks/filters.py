@@ -20,6 +20,7 @@ from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.linear import Linear
+from cnncli.filters.kinds.morphology import Morphology
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
@@ -83,6 +84,11 @@ def cases(threads: int) -> Iterator[Case]:
     for size in (3, 5, 9, 15):
         only = "u8" if size > 5 else ""  # OpenCV has no larger one of floats
         yield from _matched(f"median {size}x{size}", OWN_FUNCTION, _median(size), threads, only=only)
+    for size in (3, 5, 15, 31):
+        yield from _matched(f"erode {size}x{size}", OWN_FUNCTION, _morphology(f"erode:{size}"), threads)
+    yield from _matched("dilate, disk of radius 5", OWN_FUNCTION, _morphology("dilate:disk:5"), threads)
+    yield from _matched("open, 5x5", OWN_FUNCTION, _morphology("open:5"), threads)
+    yield from _matched("tophat, disk of radius 15", OWN_FUNCTION, _morphology("tophat:disk:15"), threads)
     yield from _matched("bilateral 9x9", OWN_FUNCTION, _bilateral(9), threads)
     yield from _matched("Canny, sigma 1.4", OWN_FUNCTION, _canny(), threads, only="u8 gray")
     for size in (63, 127):
@@ -207,6 +213,17 @@ def _median(size: int) -> Match:
         parse_spec(f"median:size={size}"),
         lambda cv2, image, out: cv2.medianBlur(image, size, dst=out),
         border="replicate",
+    )
+
+
+def _morphology(spec: str) -> Match:
+    """Beyond the edge lies what neither side counts."""
+    filter = parse_spec(spec)
+    assert isinstance(filter, Morphology)
+    cells, kind = filter.cells.astype(np.uint8), f"MORPH_{filter.operation.upper()}"
+    return Match(
+        filter,
+        lambda cv2, image, out: cv2.morphologyEx(image, getattr(cv2, kind), cells, dst=out),
     )
 
 

@@ -532,6 +532,8 @@ CHAINS = {
     "repeated": (["box:3"], {"repeat": 5, "stride": (1, 1)}),
     "median inside": (["median:5"], {"mode": "valid"}),
     "bilateral around": (["bilateral:sigma=1,size=5"], {"mode": "full", "stride": (2, 3)}),
+    "closed inside": (["close:disk:2"], {"mode": "valid", "stride": (3, 2)}),
+    "dilated around": (["dilate:line:5:30"], {"mode": "full"}),
     "kuwahara inside": (["kuwahara"], {"mode": "valid", "stride": (3, 2)}),
 }
 
@@ -617,7 +619,8 @@ def test_what_opacity_does_is_said(run, photo):
 
 
 @pytest.mark.parametrize(
-    "kernel", ["box:3", "bilateral", "laplacian", "gabor-bank", "median", "canny", "kuwahara"]
+    "kernel",
+    ["box:3", "bilateral", "laplacian", "gabor-bank", "median", "canny", "kuwahara", "open", "tophat:disk:2"],
 )
 def test_nan_and_infinity_are_explained(run, photo, kernel):
     values = photo("a.npy", (40, 50), np.float32)

@@ -1,8 +1,10 @@
 """Plain loops in float64: what a filter answers at one pixel."""
 
+import functools
 import math
 
 import numpy as np
+from scipy import ndimage
 
 from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.kinds.bilateral import Bilateral
@@ -11,6 +13,7 @@ from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.kuwahara import Kuwahara
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
+from cnncli.filters.kinds.morphology import Morphology
 from cnncli.filters.kinds.zero_crossings import ZeroCrossings
 from cnncli.filters.model import Filter
 
@@ -40,6 +43,23 @@ def window(patch, x, y, size):
 def sobel_magnitude(patch, x, y):
     weights = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4
     return math.hypot(response(weights, patch, x, y), response(weights.T, patch, x, y))
+
+
+def morphology(operation, image, cells):
+    """By scipy; pixels outside do not count."""
+    low = functools.partial(ndimage.minimum_filter, footprint=cells, mode="constant", cval=np.inf)
+    high = functools.partial(ndimage.maximum_filter, footprint=cells, mode="constant", cval=-np.inf)
+    image = image.astype(np.float64)
+    found = {
+        "erode": lambda: low(image),
+        "dilate": lambda: high(image),
+        "open": lambda: high(low(image)),
+        "close": lambda: low(high(image)),
+        "tophat": lambda: image - high(low(image)),
+        "blackhat": lambda: low(high(image)) - image,
+        "morph-gradient": lambda: high(image) - low(image),
+    }
+    return found[operation]()
 
 
 def answer(found: Filter, patch, x, y):
@@ -72,6 +92,8 @@ def answer(found: Filter, patch, x, y):
                 if (i >= 0 if right else i <= 0) and (j >= 0 if down else j <= 0):
                     corners[corner].append(value)
         return float(np.mean(min(corners, key=np.var)))
+    if isinstance(found, Morphology):
+        return morphology(found.operation, np.array(patch), found.cells)[y, x]
     if isinstance(found, ZeroCrossings):
         # The jump over the edge to the left of this pixel.
         here, left = (response(found.weights, patch, at, y) for at in (x, x - 1))

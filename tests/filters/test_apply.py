@@ -223,7 +223,18 @@ def test_strides_and_modes_hold_for_each_filter(rng):
 
 
 @pytest.mark.parametrize(
-    "spec", ["gaussian:sigma=2", "sharpen", "sobel", "median:5", "kirsch", "canny", "bilateral", "kuwahara"]
+    "spec",
+    [
+        "gaussian:sigma=2",
+        "sharpen",
+        "sobel",
+        "median:5",
+        "kirsch",
+        "canny",
+        "bilateral",
+        "kuwahara",
+        "open:disk:2",
+    ],
 )
 @pytest.mark.parametrize("how", [{}, {"stride": (2, 3)}, {"border": Border("wrap")}])
 @pytest.mark.parametrize("roi", [(0, 0, 1, 1), (3, 2, 15, 9), (19, 12, 1, 1)])

@@ -58,7 +58,9 @@ def test_a_threshold_beside_opacity(rng):
 # A region
 
 
-@pytest.mark.parametrize("spec", ["gaussian:sigma=2", "sobel", "median:5", "canny", "bilateral", "kuwahara"])
+@pytest.mark.parametrize(
+    "spec", ["gaussian:sigma=2", "sobel", "median:5", "canny", "bilateral", "kuwahara", "open:disk:2"]
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize(("channels", "alpha"), [(1, False), (3, False), (4, True)])
 def test_inside_is_filtered_and_the_rest_stays_bit_for_bit(rng, spec, dtype, channels, alpha):

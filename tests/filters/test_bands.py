@@ -21,7 +21,8 @@ DEPTHS = {
 SPECS = [
     "0.3 1 -2; 2 -1 0.25", "1 2 1; 2 4 2; 1 2 1", "gaussian:sigma=2", "box:3", "box:40", "sobel",
     "sobel:output=direction", "kirsch", "frei-chen", "gabor", "unsharp:threshold=0.1", "median:3", "median:7",
-    "median:15", "bilateral:5", "kuwahara:5",
+    "median:15", "bilateral:5", "kuwahara:5", "erode:3", "dilate:disk:4", "close:square:13",
+    "tophat:line:9:30", "morph-gradient:disk:2",
 ]  # fmt: skip
 CHAINS = list(permutations(["gaussian:sigma=1", "box:40", "disk:radius=20"], 2))
 

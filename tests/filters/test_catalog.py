@@ -75,6 +75,10 @@ VARIANTS = {
     "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
     "kuwahara": ["size=7"],
     "canny": ["sigma=2", "low=0.01", "high=0.4"],
+    **{
+        name: ["shape=disk,radius=2", "size=5", "size=3,size-y=7", "shape=cross", "length=8,angle=30"]
+        for name in ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient")
+    },
 }
 SPECS = [*NAMES, *(f"{name}:{variant}" for name, variants in VARIANTS.items() for variant in variants)]
 
@@ -201,7 +205,8 @@ def test_aliases_lead_to_names_and_hide_none():
 def test_detectors_answer_in_gray_and_blurs_in_colour():
     colored = {name for name in NAMES if not parse_spec(name).gray}
     blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral", "kuwahara"}
-    assert colored == blurs | {"identity", "sharpen", "unsharp", "emboss"}
+    morphology = {"erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"}
+    assert colored == blurs | morphology | {"identity", "sharpen", "unsharp", "emboss"}
 
 
 @pytest.mark.parametrize("spec", SPECS)

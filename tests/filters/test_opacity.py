@@ -174,7 +174,18 @@ def test_the_same_opacity_everywhere_changes_no_colour(rng, name):
 
 
 @pytest.mark.parametrize(
-    "spec", ["sharpen", "sobel", "laplacian", "kirsch", "canny:low=0.01,high=0.02", "bilateral", "kuwahara"]
+    "spec",
+    [
+        "sharpen",
+        "sobel",
+        "laplacian",
+        "kirsch",
+        "canny:low=0.01,high=0.02",
+        "bilateral",
+        "kuwahara",
+        "morph-gradient",
+        "tophat",
+    ],
 )
 def test_a_shape_of_one_colour_has_no_edges(spec):
     """Its outline is one of opacity, which stays as it is."""

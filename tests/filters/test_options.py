@@ -112,7 +112,7 @@ def test_a_sum_of_zero_cannot_be_divided_by(weights, how):
         place_kernels(matrix(weights), Options(normalize=how))
 
 
-@pytest.mark.parametrize("spec", ["median:3", "bilateral", "canny", "zero-crossings", "kuwahara"])
+@pytest.mark.parametrize("spec", ["median:3", "bilateral", "canny", "zero-crossings", "kuwahara", "erode"])
 @pytest.mark.parametrize(
     ("name", "fields"),
     [

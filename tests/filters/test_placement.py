@@ -48,7 +48,17 @@ def test_first_pixel_and_steps(mode, stride, roi, repeat):
 
 
 def test_units():
-    same = ("gaussian:sigma=2", "box:size=5", "median:size=3", "bilateral", "kuwahara", "identity", "sharpen")
+    same = (
+        "gaussian:sigma=2",
+        "box:size=5",
+        "median:size=3",
+        "bilateral",
+        "kuwahara",
+        "identity",
+        "sharpen",
+        "open",
+        "dilate:disk:2",
+    )
     others = ("sobel", "laplacian", "canny", "1 1; 1 1")
     assert all(keeps_values([parse_spec(spec)], Options()) for spec in same)
     assert not any(keeps_values([parse_spec(spec)], Options()) for spec in others)

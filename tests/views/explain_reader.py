@@ -14,6 +14,7 @@ WORDS = (
     "weighted by opacity",
     "number ",
     "smallest",
+    "largest",
     "neighbours along",
     "no edge",
     "an edge",
@@ -171,6 +172,16 @@ def read_lines(working, ends):
             least, now = known[m[1]]
             assert least == min(known[each][0] for each in known if " " in each)
             assert now == m[2]
+        elif m := re.fullmatch(f"(smallest|largest) of ([^…]*): ({NUMBER})", line):
+            seen = [value(each) for each in m[2].split()]
+            now = m[3]
+            assert value(now) == (min(seen) if m[1] == "smallest" else max(seen))
+            known[m[1]] = now
+        elif m := re.fullmatch(f"the difference: ({NUMBER}) - ({NUMBER}) = ({NUMBER})", line):
+            assert now in (m[1], m[2])
+            assert known.get("smallest", m[2]) in (m[1], m[2])
+            now = m[3]
+            agrees(now, value(m[1]) - value(m[2]))
         elif m := re.fullmatch(f"a change of ({NUMBER}), threshold ({NUMBER}): (.*)", line):
             assert (value(m[1]) < value(m[2])) == (m[3] == "the pixel stays")
             if m[3] == "the pixel stays":

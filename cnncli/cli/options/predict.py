@@ -10,8 +10,6 @@ from cnncli.cli.options.shared import (
     NULL,
     QUIET,
     RECURSIVE,
-    SCHEDULER,
-    SCHEDULER_FILE,
     TEXT,
     THREADS,
     NetworkSettings,
@@ -83,6 +81,4 @@ class Settings(NetworkSettings):
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS
-    scheduler: str | None = SCHEDULER
-    scheduler_file: str | None = SCHEDULER_FILE
     debug: bool = DEBUG

@@ -1,16 +1,7 @@
 """What can be said after ``cnncli search``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import (
-    DEBUG,
-    JSON,
-    MAX_PIXELS,
-    MODEL,
-    QUIET,
-    SCHEDULER,
-    SCHEDULER_FILE,
-    THREADS,
-)
+from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, QUIET, THREADS
 
 
 @command(
@@ -63,6 +54,4 @@ class Settings:
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS
-    scheduler: str | None = SCHEDULER
-    scheduler_file: str | None = SCHEDULER_FILE
     debug: bool = DEBUG

@@ -10,6 +10,7 @@ from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.kuwahara import Kuwahara
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
+from cnncli.filters.kinds.morphology import Morphology
 from cnncli.filters.kinds.unsharp import Unsharp
 from cnncli.filters.kinds.zero_crossings import ZeroCrossings
 from cnncli.filters.model import Filter
@@ -23,6 +24,7 @@ from cnncli.views.explain.kinds import (
     kuwahara,
     linear,
     median,
+    morphology,
     plain,
     zero_crossings,
 )
@@ -58,6 +60,7 @@ LOOKS: dict[type[Filter], Look] = {
     Median: Look(median.caption, median.draw, median.work_out),
     Bilateral: Look(bilateral.caption, bilateral.draw, bilateral.work_out),
     Kuwahara: Look(kuwahara.caption, kuwahara.draw, kuwahara.work_out),
+    Morphology: Look(plain.caption, morphology.draw, plain.work_out),
     Canny: Look(canny.caption, canny.draw, canny.work_out),
     ZeroCrossings: Look(zero_crossings.caption, zero_crossings.draw, zero_crossings.work_out),
 }
