@@ -20,6 +20,9 @@ class CnncliError(Exception):
         self.message, self.hint = brief(message), brief(hint)
         super().__init__(self.message)
 
+    def __reduce__(self) -> "tuple[type[CnncliError], tuple[str, str]]":
+        return type(self), (self.message, self.hint)  # from one process to another
+
 
 class OptionError(CnncliError):
     """What an option was given means nothing, or nothing that fits the rest: the command itself is wrong."""

@@ -25,7 +25,7 @@ PLACES = {
 }
 NAMES = ("hint", "otherwise")
 PROGRAMS = (
-    *("cnncli", "pip", "magick", "oiiotool", "gs", "rsvg-convert", "pdftoppm", "ffmpeg"),
+    *("cnncli", "pip", "dask", "magick", "oiiotool", "gs", "rsvg-convert", "pdftoppm", "ffmpeg"),
     *("gunzip", "bunzip2", "unxz", "unzstd"),
 )
 #: A sentence, or one that ends with words to type, which a full stop would be taken for a part of.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.cli.listing import Input
-from cnncli.cli.names import STREAM, located
+from cnncli.cli.names import STREAM, is_address, located
 from cnncli.cli.options.shared import NetworkSettings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.streams import read_stdin
@@ -51,7 +51,7 @@ class Networks:
     wholly : bool
         Pictures are to be drawn on: rows hold them.
     tiles : bool
-        A detector is to look at them in tiles, in their own size.
+        A detector is to look at them in tiles, in their own size: rows hold them too.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Networks:
         tiles: bool = False,
     ) -> None:
         self._asked, self._pictures, self._threads = asked, pictures, threads
-        self._wholly, self._tiles = wholly or tiles, tiles
+        self.wholly, self.tiles = wholly or tiles, tiles
         self._lock = Lock()
         self._shipped: dict[str, Trained] = {}
         self._inferences: dict[Trained, Inference] = {}
@@ -108,11 +108,15 @@ class Networks:
     def _read(self, item: Input) -> Question:
         if item.name == STREAM:
             data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
+        elif is_address(item.name):
+            from cnncli.cli.addresses import read_address
+
+            data, name = read_address(item.name), item.name
         else:
             # To make a Path takes a tenth of the time of a small image.
             with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
                 data, name = file.read(), item.name
-        if self._asked is not None and self._wholly:
+        if self._asked is not None and self.wholly:
             asked = self._asked
             return with_memory_retry(lambda: _whole(data, asked, name), name)
         if self._asked is not None:
@@ -132,7 +136,7 @@ class Networks:
         for place, (item, found) in enumerate(run):
             if not isinstance(found, Question):
                 rows[place] = Row(item.name, error=found)
-            elif self._tiles:
+            elif self.tiles:
                 rows[place] = self._in_tiles(item.name, found)
             else:
                 asked.setdefault(found.trained, []).append((place, item.name, found))

@@ -37,10 +37,12 @@ class Outcome:
 
 
 Work = Callable[[Item, int], Outcome]
+Executor = Callable[[Sequence[Any], Work[Any], int, list[int]], Iterator[tuple[Any, Outcome]]]
+"""Works on items, with so many threads, until a signal is noted, and gives outcomes in order."""
 
 
 def run_batch(
-    items: Sequence[Item], work: Work[Item], threads: int, *, quiet: bool
+    items: Sequence[Item], work: Work[Item], threads: int, *, quiet: bool, executor: Executor | None = None
 ) -> Generator[tuple[Item, Outcome], None, None]:
     """Work on items, several at a time where there are several.
 
@@ -57,6 +59,8 @@ def run_batch(
         Threads in all.
     quiet : bool
         No progress bar.
+    executor : callable or None
+        Works on other machines; ``work`` can be pickled then. None: threads of this process.
 
     Yields
     ------
@@ -70,9 +74,9 @@ def run_batch(
     BrokenPipeError
         If the reader of an output is gone.
     """
-    if len(items) < 2:
+    if len(items) < 2 and executor is None:
         for item in items:
-            yield item, _outcome(work, item, threads)
+            yield item, outcome_of(work, item, threads)
         return
     from cnncli.cli.progress import progress_bar
     from cnncli.cli.stopping import orderly_stop
@@ -80,7 +84,7 @@ def run_batch(
     keep_freed_memory()
     done = 0
     with orderly_stop() as stopping, progress_bar(len(items), unit="images", quiet=quiet) as bar:
-        results = _in_turn if threads == 1 else _overlapped
+        results = executor or (_in_turn if threads == 1 else _overlapped)
         for item, outcome in results(items, work, threads, stopping):
             done += 1
             bar.clear()
@@ -97,7 +101,7 @@ def _in_turn(
     for item in items:
         if stopping:
             return
-        yield item, _outcome(work, item, threads)
+        yield item, outcome_of(work, item, threads)
 
 
 def _overlapped(
@@ -107,7 +111,7 @@ def _overlapped(
     workers = min(threads, len(items))
 
     def attempt(item: Item) -> Outcome | None:
-        return None if stopping else _outcome(work, item, threads // workers)
+        return None if stopping else outcome_of(work, item, threads // workers)
 
     with closing(in_order(items, attempt, threads=workers, ahead=workers * AHEAD)) as outcomes:
         for item, outcome in outcomes:
@@ -115,7 +119,8 @@ def _overlapped(
                 yield item, outcome
 
 
-def _outcome(work: Work[Item], item: Item, threads: int) -> Outcome:
+def outcome_of(work: Work[Item], item: Item, threads: int) -> Outcome:
+    """What becomes of an item; BrokenPipeError alone is raised."""
     try:
         return work(item, threads)
     except BrokenPipeError:

@@ -1,19 +1,21 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnncli.cli.batch import Outcome, run_batch
+from cnncli.cli.batch import Executor, Outcome, run_batch
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, notes_on_losses
-from cnncli.cli.names import STREAM, find_inputs, located
+from cnncli.cli.names import STREAM, find_inputs, is_address, located
 from cnncli.cli.options.convolve import Settings
+from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, plan_outputs
 from cnncli.cli.result_form import (
     becomes_bytes,
@@ -47,6 +49,7 @@ from cnncli.images.read import read_picture
 from cnncli.records import replace
 
 if TYPE_CHECKING:
+    from cnncli.cli.convolve_bands import Elsewhere as Bands
     from cnncli.cli.explained import FilterRun
     from cnncli.cli.explained_page import SharedPage
 
@@ -76,12 +79,11 @@ def run(settings: Settings) -> int:
     notes = Notes()
     shared = _shared_page(task, jobs)
 
-    def work(job: Job, threads: int) -> Outcome:
-        if job.source == STREAM:  # which can be read once only
-            return _convolve(job, task, threads, shared)
-        return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
-
-    with closing(run_batch(jobs, work, cores, quiet=quiet)) as outcomes:
+    work = partial(_attempted, task, shared)
+    with (
+        _executor(settings, task) as executor,
+        closing(run_batch(jobs, work, cores, quiet=quiet, executor=executor)) as outcomes,
+    ):
         for job, outcome in outcomes:
             if outcome.error is not None:
                 fault = located(outcome.error, job.listed)
@@ -104,6 +106,43 @@ def run(settings: Settings) -> int:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
     return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
+
+
+@contextmanager
+def _executor(settings: Settings, task: Task) -> Iterator[Executor | None]:
+    """What works on pictures elsewhere; None: this machine does."""
+    if not names_cluster(settings):
+        yield None
+        return
+    from cnncli.cli.cluster.connection import connected
+    from cnncli.cli.cluster.jobs import Elsewhere
+
+    _refuse_on_cluster(settings)
+    in_bands = partial(_in_bands_elsewhere, task)
+    with connected(settings) as cluster, Elsewhere(cluster, in_bands, task.max_pixels) as executor:
+        yield executor
+
+
+def _refuse_on_cluster(settings: Settings) -> None:
+    """Refuse what one machine alone can do."""
+    if settings.in_place:
+        raise UsageError(
+            "--in-place is given with a Dask scheduler, which runs work again where a worker dies, and would "
+            "filter a result once more; expected other files for results",
+            "Name a folder with -o, or leave the scheduler out.",
+        )
+    if settings.explain is not None:
+        raise UsageError(
+            "--explain is given with a Dask scheduler; expected it for work on this machine",
+            "Explain one of the images without the scheduler.",
+        )
+
+
+def _attempted(task: Task, shared: "SharedPage | None", job: Job, threads: int) -> Outcome:
+    """Filter one input, once more alone where memory does not suffice."""
+    if job.source == STREAM:  # which can be read once only
+        return _convolve(job, task, threads, shared)
+    return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
 
 
 def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, CnncliError]]]:
@@ -138,19 +177,32 @@ def _shared_page(task: Task, jobs: list[Job]) -> "SharedPage | None":
     return SharedPage(Path(task.explain), [job.target for job in jobs])
 
 
-def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -> Outcome:
+def _in_bands_elsewhere(task: Task, elsewhere: "Bands", job: Job, threads: int) -> Outcome:
+    """Filter one large input whose bands others work on."""
+    return with_memory_retry(lambda: _convolve(job, task, threads, None, elsewhere), job.source)
+
+
+def _convolve(
+    job: Job, task: Task, threads: int, shared: "SharedPage | None", elsewhere: "Bands | None" = None
+) -> Outcome:
     """Filter one input and write its result."""
     start = perf_counter()
+    name = None
     if job.source == STREAM:
         contents: bytes | Path = read_stdin()
         why = "standard input can be read once only"
+    elif is_address(job.source):
+        from cnncli.cli.addresses import read_address
+
+        contents, name = read_address(job.source), job.source
+        why = "what has an address is read whole"
     else:
         contents = Path(job.source)
-        outcome = _in_bands(job, task, threads)
+        outcome = _in_bands(job, task, threads, elsewhere)
         if isinstance(outcome, Outcome):
             return outcome
         why = outcome
-    picture = read_picture(contents, max_pixels=task.max_pixels, bands=True)
+    picture = read_picture(contents, max_pixels=task.max_pixels, name=name, bands=True)
     format = result_format(job, task, picture)
     check_frames(picture, format)
     if task.explain is not None and has_bands(picture):
@@ -188,7 +240,7 @@ def _convolve(job: Job, task: Task, threads: int, shared: "SharedPage | None") -
     return Outcome(value=value, notes=notes, gain=result_gain(task, result, target))
 
 
-def _in_bands(job: Job, task: Task, threads: int) -> Outcome | str:
+def _in_bands(job: Job, task: Task, threads: int, elsewhere: "Bands | None") -> Outcome | str:
     """Filter and write a large picture in bands; else why not, no words if it is small."""
     large = open_large(Path(job.source), max_pixels=task.max_pixels)
     if not isinstance(large, LargePicture):
@@ -196,7 +248,7 @@ def _in_bands(job: Job, task: Task, threads: int) -> Outcome | str:
     from cnncli.cli.convolve_bands import convolve_in_bands
 
     with closing(large):
-        return convolve_in_bands(job, task, large, threads)
+        return convolve_in_bands(job, task, large, threads, elsewhere)
 
 
 def _explanation(run: "FilterRun", suffix: str) -> bytes:
@@ -217,8 +269,12 @@ def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> No
     with beside:
         if job.target == STREAM:
             write_stdout(data)
+        elif is_address(job.target):
+            from cnncli.cli.addresses import write_address
+
+            write_address(job.target, data)
         else:
-            write_atomic(Path(job.target), data)
+            write_atomic(Path(job.target), data, same_stays=job.again)
 
 
 def _applied(

@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -12,7 +13,7 @@ import numpy as np
 from cnncli.cli.batch import Outcome
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.metadata_notes import notes_on_losses
-from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.names import STREAM, is_address, is_special
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import (
     called,
@@ -32,7 +33,7 @@ from cnncli.cli.task import Task
 from cnncli.core.heap import keep_freed_memory
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
-from cnncli.filters.apply import Applied
+from cnncli.filters.apply import Applied, Part
 from cnncli.filters.bands import BandedFilters
 from cnncli.images.encode import BAND_FORMATS, check_frames, encode_bands
 from cnncli.images.large import LargePicture, facts_of
@@ -43,14 +44,23 @@ from cnncli.threaded import one_ahead
 
 _SAMPLED = 1 << 16  # pixels of a result that are kept to measure its brightness
 _PIECE = 1 << 20
+_SENT = 1 << 24  # bytes of a band that another machine sends
+
+Elsewhere = Callable[
+    [BandedFilters, Part, Sequence[tuple[int, int]]],
+    Generator[Applied, None, None],
+]
+"""Filters bands of a picture, by their rows, and gives them in order."""
 
 
-def why_whole(large: LargePicture, task: Task, format: str) -> str:
+def why_whole(large: LargePicture, task: Task, job: Job, format: str) -> str:
     """Why a picture has to lie in memory as a whole, by what is asked for; empty where it has not."""
     if task.part is not None:
         return "--mask and --inside keep the rest of it"
     if task.explain is not None:
         return "--explain shows how the kernel works on it"
+    if is_address(job.target):
+        return "what has an address is written whole"
     if format not in BAND_FORMATS:
         return f"{format} is written in one piece"
     if format == "PNG" and task.compress:
@@ -60,8 +70,10 @@ def why_whole(large: LargePicture, task: Task, format: str) -> str:
     return ""
 
 
-def convolve_in_bands(job: Job, task: Task, large: LargePicture, threads: int) -> Outcome | str:
-    """Filter a large picture and write its result, band by band.
+def convolve_in_bands(
+    job: Job, task: Task, large: LargePicture, threads: int, elsewhere: Elsewhere | None = None
+) -> Outcome | str:
+    """Filter a large picture and write its result, band by band; on other machines where there are some.
 
     Returns
     -------
@@ -72,7 +84,7 @@ def convolve_in_bands(job: Job, task: Task, large: LargePicture, threads: int) -
     picture = large.picture
     format = result_format(job, task, picture)
     check_frames(picture, format)
-    if why := why_whole(large, task, format):
+    if why := why_whole(large, task, job, format):
         return why
     facts = facts_of(large)
     source, target, notes = result_depths(picture, format, task, job.result, facts)
@@ -93,8 +105,8 @@ def convolve_in_bands(job: Job, task: Task, large: LargePicture, threads: int) -
     seen = _Seen(frame)
     keep_freed_memory()
     with ExitStack() as running:
-        bands = running.enter_context(closing(filters.over(large.rows, threads=threads)))
-        if threads > 1:
+        bands = running.enter_context(closing(_bands(filters, large, threads, elsewhere)))
+        if threads > 1 and elsewhere is None:
             bands = running.enter_context(closing(one_ahead(bands)))
         pieces, lost = encode_bands(
             result, format, map(seen.pixels, bands), compress=task.compress, threads=threads
@@ -105,6 +117,17 @@ def convolve_in_bands(job: Job, task: Task, large: LargePicture, threads: int) -
     value = reported(result, task, seen.first.plans, clipped=seen.clipped / max(1, seen.samples), start=start)
     sampled = replace(result, frames=(np.concatenate(seen.sampled),))
     return Outcome(value=value, notes=notes, gain=result_gain(task, sampled, target))
+
+
+def _bands(
+    filters: BandedFilters, large: LargePicture, threads: int, elsewhere: Elsewhere | None
+) -> Generator[Applied, None, None]:
+    """The filtered bands of a picture, from the top."""
+    if elsewhere is None:
+        return filters.over(large.rows, threads=threads)
+    _, width = filters.stages()[-1].result
+    row = width * (filters.colors + filters.alpha) * filters.target.dtype.itemsize
+    return filters.run_by(partial(elsewhere, filters), height=max(1, _SENT // row))
 
 
 class _Seen:
@@ -137,7 +160,7 @@ def _write(job: Job, pieces: Iterator[bytes | memoryview]) -> None:
             write_stdout(piece)
     else:
         piped = is_special(job.target) and job.target != os.devnull
-        write_atomic(Path(job.target), _spooled(pieces) if piped else pieces)
+        write_atomic(Path(job.target), _spooled(pieces) if piped else pieces, same_stays=job.again)
 
 
 def _spooled(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:

@@ -181,7 +181,7 @@ def embedded(
     with closing(runs), progress_bar(len(names), unit="images", quiet=quiet) as bar:
         done = 0
         for run in runs:
-            results = _with_vectors(run, embedder)
+            results = with_vectors(run, embedder)
             bar.clear()
             yield results
             for _ in run:
@@ -189,7 +189,7 @@ def embedded(
                 bar.draw(done)
 
 
-def _with_vectors(run: Sequence[tuple[str, Result]], embedder: Embedder) -> list[tuple[str, Result]]:
+def with_vectors(run: Sequence[tuple[str, Result]], embedder: Embedder) -> list[tuple[str, Result]]:
     """Embed those that have pixels, in batches."""
     results = dict(enumerate(run))
     waiting = [

@@ -102,6 +102,7 @@ def _remarks(compared: _Compared) -> Iterator[str]:
                 len(skipped) - _NAMED, "annotation" if skipped is annotated.skipped else "detection"
             )
             yield f"warning: left out as well: {more}"
+    yield from (f"note: {in_unicode(each)}" for each in annotated.notes)
     if annotated.clipped:
         noun = "box reaches" if annotated.clipped == 1 else "boxes reach"
         yield f"note: {annotated.clipped:,} annotated {noun} beyond the image; taken as written, as COCO does"

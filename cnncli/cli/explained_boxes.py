@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.annotated_images import image_path
 from cnncli.data.annotations import AnnotationOptions, read_annotations
 from cnncli.data.classes import class_name
 from cnncli.data.file_lookup import FileLookup
@@ -73,15 +74,7 @@ class AnnotatedFiles:
         CnncliError
             Where it is not there, or may be one of several.
         """
-        name = self.name(at)
-        found = Path(name) if Path(name).is_file() else self._lookup.find(name)
-        if isinstance(found, Path):
-            return found
-        what = "is not there" if found is None else "may be one of several files"
-        raise CnncliError(
-            f"{shown(name)} {what}; expected it in {shown(self._lookup.folder)} or below",
-            "Put the images beside their annotations, or into a folder images there.",
-        )
+        return image_path(self.name(at), self._lookup)
 
     def boxes(self, at: int, labels: dict[int, int], spec: InputSpec) -> Boxes:
         """Boxes of an image where the network's input shows them."""

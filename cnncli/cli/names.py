@@ -136,6 +136,11 @@ def expanded(
     name: str, suffixes: frozenset[str], *, recursive: bool
 ) -> tuple[list[Source], list[CnncliError]]:
     """A file as it is; a folder as its images, and what went wrong with it."""
+    if is_address(name):
+        from cnncli.cli.addresses import found_at
+
+        files, faults = found_at(name, suffixes, recursive=recursive)
+        return [Source(*each) for each in files], faults
     if name != STREAM and os.path.isdir(name):
         return _in_folder(name, suffixes, recursive=recursive)
     return [Source(name)], []
@@ -201,6 +206,12 @@ def identity(path: str) -> object:
     except (OSError, ValueError):
         return os.path.realpath(path)
     return status.st_dev, status.st_ino
+
+
+def is_address(path: str) -> bool:
+    """Whether an input or output is an address, such as ``s3://bucket/a.png``, and no path."""
+    scheme, separator, _ = path.partition("://")
+    return bool(separator) and scheme.isascii() and scheme.isalnum() and not os.path.exists(path)
 
 
 def is_stream(path: str) -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.names import STREAM, Source, identity, is_special, is_stream
+from cnncli.cli.names import STREAM, Source, identity, is_address, is_special, is_stream
 from cnncli.files.faults import shown
 from cnncli.records import record, replace
 
@@ -31,6 +31,8 @@ class Job:
         Whether the result replaces the input.
     listed : str
         Where a list names the input, as ``names.txt:17``; empty where none does.
+    again : bool
+        The work may have been done before, by a worker that died then: the same result is left as it stands.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Job:
     announced: bool = False
     replaces: bool = False
     listed: str = ""
+    again: bool = False
 
     @property
     def result(self) -> str:
@@ -83,6 +86,11 @@ def plan_outputs(
         if any(is_stream(source.path) for source in inputs):
             raise UsageError(
                 "--in-place is given with standard input; expected files", "Leave --in-place out."
+            )
+        if address := next((source.path for source in inputs if is_address(source.path)), None):
+            raise UsageError(
+                f"--in-place is given with {shown(address)}; expected files that have a path",
+                "Name an output with -o.",
             )
         jobs = [Job(source.path, os.path.realpath(source.path), replaces=True) for source in inputs]
     else:
@@ -131,7 +139,7 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
     if output is None:
         if source.below is None and is_stream(path):
             return _passed_on(path, count)
-        return Job(path, naming.beside(path, os.path.dirname(path)), announced=True)
+        return Job(path, naming.beside(_plain_name(path), os.path.dirname(path)), announced=True)
     if output == STREAM:
         if count > 1:
             raise UsageError(
@@ -139,7 +147,7 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
                 "Give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
             )
         return Job(path, STREAM)
-    file = "stdin" if path == STREAM else path
+    file = _plain_name(path)
     if "{" in output:
         stem, ext = naming.parts(file)
         fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
@@ -153,7 +161,8 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
         or os.path.isdir(output)
         or (many and not os.path.splitext(output)[1] and not is_special(output))
     ):
-        folder = os.path.normpath(os.path.join(output, source.below or ""))
+        folder = os.path.join(output, source.below or "")
+        folder = _plain_address(folder) if is_address(output) else os.path.normpath(folder)
         return Job(path, naming.beside(file, folder), announced=True)
     if count > 1:
         raise UsageError(
@@ -161,6 +170,20 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
             "Give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
+
+
+def _plain_name(path: str) -> str:
+    """What the name of an output is made of."""
+    if path == STREAM:
+        return "stdin"
+    return path.partition("?")[0] if is_address(path) else path
+
+
+def _plain_address(folder: str) -> str:
+    """An address of a folder without ``.`` and empty parts."""
+    scheme, separator, rest = folder.partition("://")
+    first, *parts = rest.split("/")
+    return scheme + separator + "/".join([first, *(part for part in parts if part not in ("", "."))])
 
 
 def _passed_on(path: str, count: int) -> Job:

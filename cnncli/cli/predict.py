@@ -11,10 +11,12 @@ from cnncli.cli.answers import Networks
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Listing, list_inputs
 from cnncli.cli.messages import report, report_error
+from cnncli.cli.names import located
 from cnncli.cli.options.predict import Settings
+from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
 from cnncli.cli.streams import write_stdout
-from cnncli.cli.trained import load_trained, names_network
+from cnncli.cli.trained import Trained, load_trained, names_network
 from cnncli.core.threads import thread_count
 from cnncli.data.conversion import Conversion
 from cnncli.errors import CnncliError
@@ -49,6 +51,12 @@ def run(settings: Settings) -> int:
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     asked = load_trained(settings, quiet=quiet) if names_network(settings) else None
+    far = names_cluster(settings)
+    if far and (settings.text or (asked is not None and asked.task.noun != "images")):
+        raise UsageError(
+            f"a Dask scheduler is named for {'texts' if asked is None else asked.task.noun}; expected images",
+            "Leave the scheduler out; DASK_SCHEDULER_ADDRESS names one, too.",
+        )
     if asked is not None and asked.task.noun == "clips" and not settings.text:
         from cnncli.cli.predict_video import predict_clips
 
@@ -87,7 +95,10 @@ def run(settings: Settings) -> int:
     # Columns follow from the network; where none was asked for, from the one that answers first.
     readout = None if asked is None else writer()
     count = _Count()
-    classified = closing(_classified(listing, networks, (cores, top), count=count, quiet=quiet))
+    if far:
+        classified = closing(_classified_elsewhere(listing, networks, asked, settings, count=count))
+    else:
+        classified = closing(_classified(listing, networks, (cores, top), count=count, quiet=quiet))
     with ending.saying(lambda: f"{count.done} classified"), classified as runs:
         for rows in runs:
             readout = readout or writer(rows)
@@ -160,6 +171,39 @@ def _classified(
             rows = networks.rows(run, top)
             progress.clear()
             yield rows
+            progress.draw(count.done)
+
+
+def _classified_elsewhere(
+    listing: Listing, networks: Networks, trained: Trained | None, settings: Settings, *, count: _Count
+) -> Generator[list[Row], None, None]:
+    """Rows in order, made by the workers of a cluster; that of standard input here."""
+    from cnncli.cli.cluster.connection import HERE, connected
+    from cnncli.cli.cluster.networks import Asked, named, rows_elsewhere
+    from cnncli.cli.progress import progress_bar
+
+    items = [item for group in listing.groups() for item in group]
+    asked = Asked(
+        named(settings, trained),
+        settings.top,
+        settings.max_pixels,
+        wholly=networks.wholly,
+        tiles=networks.tiles,
+    )
+    bar = progress_bar(len(items), unit="images", quiet=settings.quiet or _shares_terminal())
+    with (
+        connected(settings) as cluster,
+        bar as progress,
+        closing(rows_elsewhere(cluster, items, asked)) as results,
+    ):
+        for item, found in results:
+            progress.clear()
+            if found is HERE:
+                yield networks.rows([(item, networks.question(item))], settings.top)
+            elif isinstance(found, CnncliError):
+                yield [Row(item.name, error=located(found, item.listed))]
+            else:
+                yield [found]
             progress.draw(count.done)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.listing import Input
-from cnncli.cli.names import STREAM, overwritten
+from cnncli.cli.names import STREAM, is_address, overwritten
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import Trained
@@ -49,6 +49,8 @@ class BoxFiles:
         self._coco = None if settings.coco is None else Path(settings.coco)
         self._results: list[dict[str, Any]] = []
         self._classes = trained.task.outputs
+        numbers: Sequence[int] | None = getattr(trained.task, "numbers", None)
+        self._numbers = numbers or range(1, len(self._classes) + 1)
         self._is_file = (
             self._output is not None and self._output.suffix.lower() in _DRAWN and not self._output.is_dir()
         )
@@ -57,6 +59,12 @@ class BoxFiles:
                 f"-o is {shown(self._output or '')}, a file, for several images; expected a folder",
                 "Name a folder with -o.",
             )
+        for place in (settings.output, settings.yolo, settings.coco):
+            if place is not None and is_address(place):
+                raise UsageError(
+                    f"{shown(place)} is an address; expected a path for files of boxes",
+                    "Write them here, and copy them there.",
+                )
         files = [str(each) for each in (self._output, self._coco) if each is not None]
         if both := overwritten(files, [each.name for each in inputs]):
             raise UsageError(
@@ -116,12 +124,12 @@ class BoxFiles:
 
     def _rows(self, row: Row, things: "Things") -> list[dict[str, Any]]:
         """Results as COCO has them."""
-        stem = _stem(row.name)
-        image = int(stem) if stem.isdecimal() and len(stem) < 16 else in_unicode(Path(row.name).name)
+        stem, name = _stem(row.name), in_unicode(Path(row.name).name)
         return [
             {
-                "image_id": image,
-                "category_id": self._classes.index(each.label) + 1,
+                "image_id": int(stem) if stem.isdecimal() and len(stem) < 16 else name,
+                "file_name": name,
+                "category_id": self._numbers[self._classes.index(each.label)],
                 "bbox": [round(edge, 2) for edge in each.box],
                 "score": round(each.score, 6),
             }

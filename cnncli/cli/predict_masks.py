@@ -1,8 +1,10 @@
 """``cnncli predict`` for networks for masks: areas of classes as rows, masks and overlays as files."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,9 @@ from cnncli import ending
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Input, Listing
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM, Source, is_special, located
+from cnncli.cli.names import STREAM, Source, is_address, is_special, located
 from cnncli.cli.options.predict import Settings
+from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, Naming, plan_outputs
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.row_writers import Row, choose_row_writer
@@ -22,11 +25,16 @@ from cnncli.data.prepare import read_whole
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import encoded, input_fault
-from cnncli.images.decoding_limits import with_memory_retry
+from cnncli.images.decoding_limits import set_max_pixels, with_memory_retry
 from cnncli.images.formats import SUFFIXES, format_for
 from cnncli.images.picture import Picture, on_white, with_depth
+from cnncli.records import record, replace
 from cnncli.tasks.labelling import Labeller
 from cnncli.tasks.segmentation import ClassMap, Segmentation
+
+if TYPE_CHECKING:
+    from cnncli.cli.cluster.networks import Named
+    from cnncli.cli.cluster.places import Marker, SeenPicture
 
 _EXAMPLE = "cat photo.png | cnncli predict -m RUN"
 
@@ -120,38 +128,137 @@ def _rows(
     trained: Trained, listing: Listing, settings: Settings, plan: _Outputs, *, threads: int
 ) -> Generator[Row, None, None]:
     """The row of each input, when its pictures are written."""
-    task, preprocessing = trained.task, trained.checkpoint.preprocessing
+    task = trained.task
     assert isinstance(task, Segmentation)
     try:
-        labeller = Labeller(trained.network, preprocessing, threads=threads, own_scale=settings.own_scale)
+        labeller = _labeller(trained, own_scale=settings.own_scale, threads=threads)
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
+    if names_cluster(settings):
+        yield from _rows_elsewhere((trained, labeller), listing, settings, plan)
+        return
     for group in listing.groups():
         for item in group:
-            try:
-                if item.fault is not None:
-                    raise item.fault
-                yield _answer(item, labeller, task, plan.targets(item))
-            except BrokenPipeError:
-                raise
-            except (CnncliError, OSError, ValueError, MemoryError) as error:
-                yield Row(item.name, error=located(input_fault(error, item.name), item.listed))
+            yield _row(item, labeller, task, plan.targets(item))
 
 
-def _answer(item: Input, labeller: Labeller, task: Segmentation, targets: dict[str, str]) -> Row:
+def _labeller(trained: Trained, *, own_scale: bool, threads: int) -> Labeller:
+    preprocessing = trained.checkpoint.preprocessing
+    return Labeller(trained.network, preprocessing, threads=threads, own_scale=own_scale)
+
+
+def _row(
+    item: Input, labeller: Labeller, task: Segmentation, targets: dict[str, str], *, again: bool = False
+) -> Row:
+    """Label one picture, and write what is wanted of it; or why that cannot be done."""
+    try:
+        if item.fault is not None:
+            raise item.fault
+        return _answer(item, labeller, task, targets, again=again)
+    except BrokenPipeError:
+        raise
+    except (CnncliError, OSError, ValueError, MemoryError) as error:
+        return Row(item.name, error=located(input_fault(error, item.name), item.listed))
+
+
+def _rows_elsewhere(
+    how: tuple[Trained, Labeller], listing: Listing, settings: Settings, plan: _Outputs
+) -> Generator[Row, None, None]:
+    """The row of each input, whose pictures are written by the workers of a cluster; of streams here."""
+    from cnncli.cli.cluster.connection import HERE, connected
+    from cnncli.cli.cluster.networks import as_given, named, picture_of
+    from cnncli.cli.cluster.places import Markers, in_full
+
+    trained, labeller = how
+    task = trained.task
+    assert isinstance(task, Segmentation)
+    markers = Markers()
+
+    def send(item: Input) -> _Sent | None:
+        targets = plan.targets(item)
+        picture = picture_of(item)
+        if picture is None or any(target == STREAM or is_special(target) for target in targets.values()):
+            return None
+        whole = {kind: in_full(target) for kind, target in targets.items()}
+        folders = {Path(target).parent for target in whole.values() if not is_address(target)}
+        for folder in folders:
+            _make_folder(folder)
+        return _Sent(picture, whole, tuple(markers.of(str(folder)) for folder in folders))
+
+    items = [item for group in listing.groups() for item in group]
+    share = partial(_labelled, named(settings, trained), settings.own_scale, settings.max_pixels)
+    with connected(settings) as cluster, markers, closing(cluster.each(items, send, share)) as results:
+        for item, found in results:
+            if found is HERE:
+                yield _row(item, labeller, task, plan.targets(item))
+            elif isinstance(found, Row):
+                error = found.error and located(as_given(found.error, item.name), item.listed)
+                files = plan.targets(item) if found.error is None else {}
+                yield replace(found, name=item.name, error=error, files=files)
+            else:
+                yield Row(item.name, error=located(found, item.listed))
+
+
+@record
+class _Sent:
+    """A picture for a worker, where its results go, and what those folders are known by."""
+
+    picture: "SeenPicture"
+    targets: dict[str, str]
+    markers: tuple["Marker", ...]
+
+
+def _labelled(
+    network: "Named", own_scale: bool, max_pixels: int | None, sent: Sequence[_Sent]
+) -> Iterator[Row]:
+    """On a worker: the rows of pictures."""
+    from cnncli.cli.cluster.networks import kept, same_trained
+    from cnncli.cli.cluster.places import check_folder, check_input
+
+    set_max_pixels(max_pixels)
+
+    def make() -> tuple[Segmentation, Labeller]:
+        trained = same_trained(network)
+        assert isinstance(trained.task, Segmentation)
+        return trained.task, _labeller(trained, own_scale=own_scale, threads=1)
+
+    task, labeller = kept((network, own_scale), make)
+    for each in sent:
+        try:
+            check_input(each.picture.path, each.picture.input)
+            for marker in each.markers:
+                check_folder(marker)
+        except CnncliError as error:
+            yield Row(each.picture.path, error=error)
+            continue
+        yield _row(Input(each.picture.path), labeller, task, each.targets, again=True)
+
+
+def _answer(
+    item: Input, labeller: Labeller, task: Segmentation, targets: dict[str, str], *, again: bool
+) -> Row:
     """Label one picture, and write what is wanted of it."""
     name = "standard input" if item.name == STREAM else item.name
-    data = read_stdin(example=_EXAMPLE) if item.name == STREAM else Path(item.name).read_bytes()
-    picture, _ = read_whole(data, name=name)
+    picture, _ = read_whole(_read(item.name), name=name)
     found = ClassMap(with_memory_retry(lambda: labeller.labels(picture), name), task.classes)
     if "mask" in targets:
         from cnncli.images.indexed import encode_indexed
         from cnncli.views.colors import mask_palette
 
-        _write(targets["mask"], encode_indexed(found.map, mask_palette()))
+        _write(targets["mask"], encode_indexed(found.map, mask_palette()), again=again)
     if "output" in targets:
-        _write(targets["output"], _overlay(picture, found, targets["output"]))
+        _write(targets["output"], _overlay(picture, found, targets["output"]), again=again)
     return Row(item.name, found, files=targets)
+
+
+def _read(name: str) -> bytes:
+    if name == STREAM:
+        return read_stdin(example=_EXAMPLE)
+    if is_address(name):
+        from cnncli.cli.addresses import read_address
+
+        return read_address(name)
+    return Path(name).read_bytes()
 
 
 def _overlay(picture: Picture, found: ClassMap, target: str) -> bytes:
@@ -173,16 +280,24 @@ def _shown(picture: Picture) -> NDArray[np.uint8]:
     return frame if frame.shape[2] in (1, 3) else frame[..., :1]
 
 
-def _write(target: str, data: bytes) -> None:
+def _write(target: str, data: bytes, *, again: bool) -> None:
     if target == STREAM:
         write_stdout(data)
         return
-    folder = Path(target).parent
+    if is_address(target):
+        from cnncli.cli.addresses import write_address
+
+        write_address(target, data)
+        return
+    _make_folder(Path(target).parent)
+    write_atomic(Path(target), data, same_stays=again)
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise input_fault(error, str(folder)) from error
-    write_atomic(Path(target), data)
 
 
 def _say(line: str | None, plan: _Outputs) -> None:

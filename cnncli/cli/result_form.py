@@ -10,7 +10,7 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.metadata_notes import kept_metadata
-from cnncli.cli.names import STREAM, is_special
+from cnncli.cli.names import STREAM, is_address, is_special
 from cnncli.cli.outputs import Job
 from cnncli.cli.task import Task, depth_of
 from cnncli.errors import CnncliError
@@ -218,7 +218,7 @@ def result_gain(task: Task, result: Picture, target: Depth) -> float:
 
 def make_folder(job: Job) -> None:
     """Make the folder of an output that a template or a folder names."""
-    if not job.announced:
+    if not job.announced or is_address(job.target):
         return
     folder = Path(job.target).parent
     try:

@@ -12,7 +12,7 @@ from cnncli.images.decoding_limits import set_max_pixels
 
 #: Each action and the options that only some actions have.
 ACTIONS = {
-    "index": ("output", "model"),
+    "index": ("output", "model", "scheduler", "scheduler_file"),
     "query": ("gallery", "output", "model", "top", "within", "duplicates", "approximate"),
     "evaluate": ("model",),
 }

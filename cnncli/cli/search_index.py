@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +23,12 @@ from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report_error
 from cnncli.cli.names import expanded
 from cnncli.cli.options.search import Settings
+from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.streams import write_line
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
 from cnncli.images.formats import READ_SUFFIXES
-from cnncli.records import record
+from cnncli.records import record, replace
 from cnncli.tasks.retrieval.gallery import Gallery, Image, Model, is_gallery, open_gallery
 from cnncli.tasks.retrieval.indexing import Indexing, belongs, reserved, unchanged
 
@@ -236,11 +237,8 @@ def _index(
     images = {file.name: same[file.name] for file in found.files if file.name in same}
     count.same = len(images) + len(found.kept)
 
-    def read(name: str) -> ReadImage | CnncliError:
-        return read_image(name, embedding.trained.input_spec, indexing.places)
-
     by_name = {file.name: file for file in new}
-    runs = embedded([*by_name], read, embedding.embedder, threads=threads, quiet=settings.quiet)
+    runs = _embedded([*by_name], indexing, embedding, settings, threads=threads)
 
     def saying() -> str:
         return f"{count.embedded} images are embedded; the same command goes on from there"
@@ -259,6 +257,38 @@ def _index(
         count.dropped = sum((image.folder, image.below) not in held for image in before.images)
     every = [*(images[file.name] for file in found.files if file.name in images), *found.kept]
     return sorted(every, key=lambda image: image.folder)
+
+
+def _embedded(
+    names: Sequence[str], indexing: Indexing, embedding: Embedding, settings: Settings, *, threads: int
+) -> Generator[list[tuple[str, Result]], None, None]:
+    """Images as vectors, in order, made here or by the workers of a cluster."""
+    if names_cluster(settings):
+        yield from _embedded_elsewhere(names, indexing, embedding, settings)
+        return
+
+    def read(name: str) -> Result:
+        return read_image(name, embedding.trained.input_spec, indexing.places)
+
+    yield from embedded(names, read, embedding.embedder, threads=threads, quiet=settings.quiet)
+
+
+def _embedded_elsewhere(
+    names: Sequence[str], indexing: Indexing, embedding: Embedding, settings: Settings
+) -> Generator[list[tuple[str, Result]], None, None]:
+    """As `_embedded`, on a cluster; of files of one content the first alone keeps its vector."""
+    from cnncli.cli.cluster.connection import connected
+    from cnncli.cli.cluster.networks import embedded_elsewhere
+    from cnncli.cli.progress import progress_bar
+
+    with connected(settings) as cluster, progress_bar(len(names), unit="images", quiet=settings.quiet) as bar:
+        found = embedded_elsewhere(cluster, names, embedding, [*indexing.places], settings.max_pixels)
+        with closing(found) as results:
+            for done, (name, each) in enumerate(results, 1):
+                bar.clear()
+                known = isinstance(each, ReadImage) and each.digest in indexing.places
+                yield [(name, replace(each, vector=None) if known else each)]
+                bar.draw(done)
 
 
 def _keep(run: Sequence[tuple[str, Result]], indexing: Indexing, count: _Count) -> None:

@@ -1,11 +1,13 @@
 """Annotations of objects in any form that is read, told apart by what their files are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cnncli.data.coco import parse_annotations, read_json
+from cnncli.data.image_sets import image_sets
 from cnncli.data.labelme import labelme_files, read_labelme
 from cnncli.data.objects import Annotated
+from cnncli.data.plain_yaml import read_yaml
 from cnncli.data.voc import read_voc, voc_files
 from cnncli.data.yolo import read_yolo
 from cnncli.errors import CnncliError
@@ -16,6 +18,7 @@ _FORMS = (
     "labelme (.json files)."
 )
 _SPLITS = ("train", "val", "test")
+_BY_DEFAULT = ("val", "test", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,8 @@ class AnnotationOptions:
     Attributes
     ----------
     split : str or None
-        Of data that have several: "train", "val" (None as well) or "test".
+        Of data that have several: "train", "val" or "test"; None: the first of val, test and train that there
+        is.
     masks : bool
         Read masks, and leave objects without one out.
     strict : bool
@@ -52,18 +56,23 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
         Where they are of no known form, cannot be read, or `how` refuses something.
     """
     same = {"strict": how.strict, "as_written": how.as_written}
-    described = path / "data.yaml" if (path / "data.yaml").is_file() else path
-    if described.suffix.lower() in (".yaml", ".yml"):
-        if how.split not in (None, *_SPLITS):
-            raise CnncliError(
-                f"--split is {how.split!r}; expected train, val or test",
-                "Evaluate one split after the other.",
-            )
-        return read_yolo(described, how.split or "val", masks=how.masks, **same)
-    if how.split is not None:
+    splits = annotated_splits(path)
+    if how.split is not None and not splits:
         raise CnncliError(
-            f"--split is given, but {shown(path)} has no splits; expected data.yaml", "Leave --split out."
+            f"--split is given, but {shown(path)} has no splits; expected data.yaml or ImageSets/Main",
+            "Leave --split out.",
         )
+    if how.split not in (None, *_SPLITS):
+        raise CnncliError(
+            f"--split is {how.split!r}; expected train, val or test", "Evaluate one split after the other."
+        )
+    if how.split is None and splits:
+        usual = next(split for split in _BY_DEFAULT if split in splits)
+        found = read_annotations(path, replace(how, split=usual))
+        return replace(found, notes=(*found.notes, f"these are of the split {usual}; --split names another"))
+    described = _description(path)
+    if described:
+        return read_yolo(described, how.split or "val", masks=how.masks, threads=how.threads, **same)
     if path.suffix.lower() == ".json":
         return parse_annotations(read_json(path), path, masks=how.masks, threads=how.threads, **same)
     if path.is_dir() and labelme_files(path):
@@ -71,12 +80,33 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
     if path.is_dir() and voc_files(path):
         if how.masks:
             raise CnncliError(
-                f"{shown(path)} has boxes of Pascal VOC; expected masks, as the predictions have",
-                "Predict boxes, or give COCO's annotations.",
+                f"{shown(path)} has boxes of Pascal VOC; expected masks",
+                "Give COCO's annotations, or masks as PNG files in SegmentationClass.",
             )
-        return read_voc(path, **same)
+        return read_voc(path, how.split, **same)
     what = "is a folder without them" if path.is_dir() else "is none" if path.exists() else "is not there"
     raise CnncliError(f"{shown(path)} {what}; expected annotations of objects", _FORMS)
+
+
+def annotated_splits(path: Path) -> tuple[str, ...]:
+    """The splits that annotations are divided into: those of data.yaml, or of Pascal VOC's ImageSets/Main.
+
+    Raises
+    ------
+    CnncliError
+        Where what says so cannot be read.
+    """
+    described = _description(path)
+    if described:
+        there = read_yaml(described)
+        return tuple(part for part in _SPLITS if there.get(part) or (part == "val" and there.get("valid")))
+    return tuple(image_sets(path, "Main")) if path.is_dir() and voc_files(path) else ()
+
+
+def _description(path: Path) -> Path | None:
+    """The data.yaml of a folder, or that a path is."""
+    described = path / "data.yaml" if (path / "data.yaml").is_file() else path
+    return described if described.suffix.lower() in (".yaml", ".yml") else None
 
 
 def describes_objects(path: Path) -> bool:

@@ -1,8 +1,8 @@
 """Annotations in COCO's JSON: boxes, polygons, run-length encoded masks, crowds."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -162,8 +162,8 @@ def parse_annotations(
         form="COCO",
         names=tuple(name for name, _, _ in images),
         sizes=np.array([size for _, *size in images], np.int64).reshape(-1, 2),
-        objects=found.objects(len(images), classes, drawn),
-        image_at=image_at,
+        objects=replace(found.objects(len(images), classes, drawn), numbers=_numbers(class_at)),
+        image_at=_by_name_too(image_at, images),
         class_at=class_at,
         clipped=found.clipped,
         skipped=tuple(found.skipped),
@@ -199,7 +199,9 @@ class Places:
         """
         if not isinstance(row, dict):
             raise WrongBoxError("it is no object with names and values")
-        image = _position(row, "image_id", self.image_at)
+        named = row.get("file_name")  # which our own results have: a number may be that of a file's name
+        known = isinstance(named, str) and named in self.image_at
+        image = _position(row, "file_name" if known else "image_id", self.image_at)
         label = _position(row, "category_id", self.class_at)
         _, height, width = self.images[image]
         return image, height, width, label
@@ -279,6 +281,24 @@ def _images(rows: list[Fields]) -> tuple[list[tuple[str, int, int]], dict[Hashab
             )
         )
     return images, at
+
+
+def _by_name_too(
+    image_at: dict[Hashable, int], images: Sequence[tuple[str, int, int]]
+) -> dict[Hashable, int]:
+    """Positions of images also by names of their files, with and without folder and suffix, if one has it."""
+    names: dict[Hashable, list[int]] = {}
+    for at, (name, _, _) in enumerate(images):
+        path = PurePosixPath(name)
+        for each in {name, path.name, path.stem}:
+            names.setdefault(each, []).append(at)
+    return {**{name: at for name, (at, *others) in names.items() if not others}, **image_at}
+
+
+def _numbers(class_at: Mapping[Hashable, int]) -> tuple[int, ...] | None:
+    """The ids of the classes, where all of them are numbers."""
+    numbers = [key for key in class_at if isinstance(key, int)]
+    return tuple(numbers) if len(numbers) == len(class_at) else None
 
 
 def _classes(rows: list[Fields]) -> tuple[tuple[str, ...], dict[Hashable, int]]:

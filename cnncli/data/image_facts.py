@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.data.prepare import InputSpec, Prepared, Resize, read_file
 from cnncli.errors import CnncliError
@@ -24,6 +25,7 @@ from cnncli.images.resize import read_reduced
 
 _LOOKED_AT = 32
 _SMALL = 96  # images of one size up to this many pixels a side keep their size
+_DETAILED = 256  # pixels a side where places of things are learned, unless all are of one smaller size
 _USUAL = 64  # other images are resized to this: enough detail to classify, and fast on a CPU
 _FEWEST = 8  # of 256 levels that images with values up to 1 must use, or else they are on another scale
 _NAMED = 3  # images that are named in a message
@@ -161,6 +163,24 @@ def choose_input_spec(
     scales = scales_of(image_facts, sure=sure)
     shape = (*(image_options.size or size), channels)
     return InputSpec(shape, image_options.fit or "crop", scales=scales, resize=image_options.resize)
+
+
+def size_of_places(sizes: NDArray[np.int64], multiple: int = 1) -> tuple[int, int]:
+    """Height and width to bring images to of which places are learned.
+
+    Their own where all have it and it is small, filled up to a multiple; else a square.
+
+    Parameters
+    ----------
+    sizes : ndarray, shape (N, 2)
+        Heights and widths of the images.
+    multiple : int
+        Of the sides.
+    """
+    if len(sizes) and (sizes == sizes[0]).all() and sizes[0].max() <= _DETAILED:
+        height, width = (-(-int(side) // multiple) * multiple for side in sizes[0])
+        return height, width
+    return _DETAILED, _DETAILED
 
 
 def scales_of(image_facts: ImageFacts, *, sure: bool = True) -> dict[str, Scale]:

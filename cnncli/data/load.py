@@ -125,9 +125,7 @@ def _load_folder(path: Path, load_options: LoadOptions) -> Dataset:
             from cnncli.data.masked_images import load_masked
 
             return load_masked(path, load_options)
-        from cnncli.data.labelme import labelme_files
-
-        if load_options.task == "segment" and labelme_files(path):
+        if load_options.task == "segment" and describes_objects(path):
             from cnncli.data.masked_images import load_drawn
 
             return load_drawn(path, load_options)
@@ -159,7 +157,7 @@ def _load_file(path: Path, load_options: LoadOptions) -> Dataset:
             f"{shown(path)} is a pipe, a socket or a device; expected a regular file",
             "Write the data into a file first.",
         )
-    if load_options.task == "segment" and name.endswith(".json"):
+    if load_options.task == "segment" and name.endswith((".json", ".yaml", ".yml")):
         from cnncli.data.masked_images import load_drawn
 
         return load_drawn(path, load_options)

@@ -1,16 +1,17 @@
 """Images with masks beside them: PNG files whose numbers are classes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.identity import file_key
+from cnncli.data.image_sets import image_sets
+from cnncli.data.lines import read_lines
 from cnncli.data.model import Skipped
-from cnncli.data.pixel_labels import UNLABELLED
+from cnncli.data.pixel_labels import UNLABELLED, MaskedFiles, PixelLabels
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.images.formats import READ_SUFFIXES
@@ -22,118 +23,50 @@ _MASKS = ("SegmentationClass", "SegmentationClassPNG", "masks", "mask", "labels"
 _NAMES = ("class_names.txt", "classes.txt", "labels.txt")
 
 
-@dataclass(frozen=True, eq=False)
-class IndexMasks:
-    """The class of each pixel of N images, in files, as targets of the images.
+@dataclass(frozen=True)
+class MaskFile:
+    """A PNG file whose numbers are classes: a `Mask`."""
 
-    Attributes
-    ----------
-    paths : tuple of Path
-        PNG files.
-    classes : tuple of str
-        Names by number; `UNLABELLED` is none of them.
-    """
-
-    paths: tuple[Path, ...]
-    classes: tuple[str, ...]
-    task = "segmentation"
-    noun = "images"
-    groups = None
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, index: int) -> NDArray[np.integer]:
-        """(H, W) numbers of classes of an image, as its file has it."""
-        return read_indices(self.paths[index])
+    path: Path
 
     @property
-    def known(self) -> NDArray[np.bool_]:
-        """(N,) all True."""
-        return np.ones(len(self), np.bool_)
+    def identity(self) -> int:
+        """Equal where files are."""
+        return file_key(self.path.read_bytes())
 
-    @property
-    def identities(self) -> NDArray[np.uint64]:
-        """(N,) equal where files are."""
-        return np.array([file_key(path.read_bytes()) for path in self.paths], np.uint64)
+    def read(self) -> NDArray[np.integer]:
+        """(H, W) numbers of classes, as the file has them."""
+        return read_indices(self.path)
 
-    def take(self, positions: NDArray[np.intp]) -> Self:
-        """Those at these positions, in this order."""
-        return replace(self, paths=tuple(self.paths[at] for at in positions))
-
-    def joined(self, others: Sequence[Self]) -> Self:
-        """These, and after them others."""
-        return replace(self, paths=tuple(path for each in (self, *others) for path in each.paths))
-
-    def texts(self) -> list[str]:
-        """Names of the files."""
-        return [shown(path) for path in self.paths]
-
-    def check_learnable(self, dataset: str, warnings: Sequence[str]) -> None:
-        """Refuse a single class.
-
-        Raises
-        ------
-        CnncliError
-            Where there are fewer than two.
-        """
-        if len(self.classes) < 2:
-            raise CnncliError(
-                f"{dataset} has masks of one class; expected two or more"
-                + "".join(f"; {w}" for w in warnings[:1]),
-                "Number the background 0 and the others from 1.",
-            )
-
-    def problems(self, test: Self) -> tuple[str, ...]:
-        """None: what images show is known only when they are read."""
-        del test
-        return ()
+    def text(self) -> str:
+        """Name of the file."""
+        return shown(self.path)
 
 
-@dataclass(frozen=True, eq=False)
-class Segmented:
-    """A folder of images with masks.
-
-    Attributes
-    ----------
-    images : tuple of Path
-        Files of the N images.
-    sizes : ndarray, shape (N, 2), int64
-        Their heights and widths.
-    masks : IndexMasks
-        Of the images.
-    skipped : tuple of Skipped
-        Images and masks that cannot be used.
-    """
-
-    images: tuple[Path, ...]
-    sizes: NDArray[np.int64]
-    masks: IndexMasks
-    skipped: tuple[Skipped, ...]
-
-
-def read_masks(folder: Path, *, strict: bool = False, threads: int = 1) -> Segmented:
+def read_masks(folder: Path, *, threads: int = 1) -> MaskedFiles:
     """Read a folder with images in one folder, and masks of the same names in another.
 
     Names of the classes stand in class_names.txt, a line each from class 0; else they are the numbers that
-    occur. All masks are read once.
+    occur. All masks are read once. ``ImageSets/Segmentation`` divides the images, where it is there.
 
     Parameters
     ----------
     folder : Path
         With ``JPEGImages`` and ``SegmentationClass``, ``images`` and ``masks`` or the like.
-    strict : bool
-        Refuse images without masks, masks of other sizes and the like instead of listing them.
     threads : int
         That read masks.
 
     Raises
     ------
     CnncliError
-        Where there are no such folders or no image has a mask, or `strict` refuses one.
+        Where there are no such folders, or no image has a mask.
     """
     images = _files(_inner(folder, _IMAGES, "images", READ_SUFFIXES), READ_SUFFIXES)
     masks = {path.stem: path for path in _files(_inner(folder, _MASKS, "masks", {".png"}), {".png"})}
+    alone = sorted(masks.keys() - {path.stem for path in images})
+    skipped = [Skipped(shown(masks[stem]), "there is no image of this name") for stem in alone]
+    sets = image_sets(folder, "Segmentation")
+    images, notes, missing = _listed(images, sets, folder)
     names = _names(folder)
     faults: list[str] = [""] * len(images)
     sizes, highest = np.zeros((len(images), 2), np.int64), np.zeros(len(images), np.int64)
@@ -145,25 +78,37 @@ def read_masks(folder: Path, *, strict: bool = False, threads: int = 1) -> Segme
             faults[at] = fault.message
 
     in_threads(one, len(images), threads=threads)
-    skipped = [Skipped(shown(path), why) for path, why in zip(images, faults, strict=True) if why]
-    alone = sorted(masks.keys() - {path.stem for path in images})
-    skipped += [Skipped(shown(masks[stem]), "there is no image of this name") for stem in alone]
+    skipped += [Skipped(shown(path), why) for path, why in zip(images, faults, strict=True) if why]
+    skipped += missing
     kept = [at for at, why in enumerate(faults) if not why]
-    if skipped and (strict or not kept):
-        more = f" (and {len(skipped) - 1:,} more)" if len(skipped) > 1 else ""
-        raise CnncliError(
-            f"{skipped[0].sentence}{more}; expected a mask of its size for each image",
-            "Correct them." if not kept else "Correct them, or leave --strict out to go on without them.",
-        )
     if not kept:
-        raise CnncliError(f"{shown(folder)} has no images; expected some", "Check the folder.")
+        first = skipped[0].sentence if skipped else f"{shown(folder)} has no images"
+        more = f" (and {len(skipped) - 1:,} more)" if len(skipped) > 1 else ""
+        raise CnncliError(f"{first}{more}; expected a mask of its size for each image", "Correct them.")
     classes = names or tuple(map(str, range(int(highest[kept].max()) + 1)))
-    return Segmented(
-        tuple(images[at] for at in kept),
-        sizes[kept],
-        IndexMasks(tuple(masks[images[at].stem] for at in kept), classes),
-        tuple(skipped),
-    )
+    usable = {images[at].stem: (images[at], MaskFile(masks[images[at].stem])) for at in kept}
+    parts = {}
+    for part, stems in (sets or {"train": tuple(usable)}).items():
+        pairs = [usable[stem] for stem in stems if stem in usable]
+        if pairs:
+            parts[part] = [image for image, _ in pairs], PixelLabels.of([mask for _, mask in pairs], classes)
+    files = tuple(mask.path for _, mask in usable.values())
+    return MaskedFiles(parts, tuple(skipped), files, sizes[kept], notes)
+
+
+def _listed(
+    images: list[Path], sets: Mapping[str, Sequence[str]], folder: Path
+) -> tuple[list[Path], tuple[str, ...], list[Skipped]]:
+    """The images that lists name, how many they leave out, and names that are none of an image."""
+    if not sets:
+        return images, (), []
+    there, wanted = {path.stem for path in images}, set().union(*sets.values())
+    where = shown(folder / "ImageSets/Segmentation")
+    missing = [Skipped(name, f"{where} names it, and there is no such image") for name in wanted - there]
+    listed = [path for path in images if path.stem in wanted]
+    unlisted = len(images) - len(listed)
+    notes = (f"{unlisted:,} images are in no list of {where}: left out",) if unlisted else ()
+    return listed, notes, sorted(missing, key=lambda each: each.path)
 
 
 def holds_masks(folder: Path) -> bool:
@@ -211,5 +156,4 @@ def _names(folder: Path) -> tuple[str, ...]:
     path = next((folder / name for name in _NAMES if (folder / name).is_file()), None)
     if path is None:
         return ()
-    lines = path.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
-    return tuple(line.strip() for line in lines if line.strip() and line.strip() != "__ignore__")
+    return tuple(line for line in read_lines(path) if line and line != "__ignore__")

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_files
-from cnncli.data.drawn_masks import DrawnMasks, read_drawn
+from cnncli.data.drawn_masks import read_drawn
 from cnncli.data.files import Files
-from cnncli.data.mask_folder import IndexMasks, read_masks
-from cnncli.data.model import Arrays, Dataset, Skipped, Split
-from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
+from cnncli.data.image_facts import size_of_places
+from cnncli.data.mask_folder import read_masks
+from cnncli.data.model import Arrays, Dataset, Split
+from cnncli.data.pixel_labels import UNLABELLED, MaskedFiles, PixelLabels
 from cnncli.data.prepare import InputSpec, placement
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -29,14 +30,11 @@ def load_masked(folder: Path, load_options: LoadOptions) -> Dataset:
         As of `read_masks`, and where there are too many classes.
     """
     load_options.layout.refuse_splits(str(folder))
-    found = read_masks(folder, threads=load_options.threads)
-    return _loaded(
-        folder, list(found.images), found.masks, found.skipped, load_options, files=found.masks.paths
-    )
+    return _loaded(folder, read_masks(folder, threads=load_options.threads), load_options)
 
 
 def load_drawn(path: Path, load_options: LoadOptions) -> Dataset:
-    """Load images with masks that COCO's annotations have, as `read_drawn` finds them.
+    """Load images with masks that annotations have, as `read_drawn` finds them.
 
     Raises
     ------
@@ -45,33 +43,30 @@ def load_drawn(path: Path, load_options: LoadOptions) -> Dataset:
     """
     load_options.layout.refuse_columns(str(path))
     load_options.layout.refuse_splits(str(path))
-    images, masks, skipped = read_drawn(path, threads=load_options.threads)
-    return _loaded(path, images, masks, skipped, load_options, files=(path,))
+    found = read_drawn(path, whole=load_options.whole, threads=load_options.threads)
+    return _loaded(path, found, load_options)
 
 
-def _loaded(
-    path: Path,
-    images: list[Path],
-    masks: IndexMasks | DrawnMasks,
-    skipped: tuple[Skipped, ...],
-    load_options: LoadOptions,
-    *,
-    files: tuple[Path, ...],
-) -> Dataset:
+def _loaded(path: Path, found: MaskedFiles, load_options: LoadOptions) -> Dataset:
     """Images with their masks in memory, in splits."""
-    count = len(masks.classes)
+    count = len(next(iter(found.parts.values()))[1].classes)
     if count > _MOST_CLASSES:
         raise CnncliError(
             f"masks of {shown(path)} have {count:,} classes; expected at most {_MOST_CLASSES}",
             "Number the classes without gaps, from 0.",
         )
+    images = sum(len(paths) for paths, _ in found.parts.values())
     description = DatasetDescription(
         name=path.resolve().stem or "masks",
-        provenance=f"{len(images):,} images with masks of {count} classes in {shown(path)}",
-        skipped=skipped,
-        files=files,
+        provenance=f"{images:,} images with masks of {count} classes in {shown(path)}",
+        skipped=found.skipped,
+        files=found.files,
+        notes=found.notes,
     )
-    dataset = from_files(description, {"train": (images, masks)}, load_options)
+    options = load_options.image_options
+    if options.input_spec is None:
+        options = replace(options, size=options.size or size_of_places(found.sizes))
+    dataset = from_files(description, found.parts, replace(load_options, image_options=options))
     assert dataset.input_spec is not None
     train, val, test = (
         _with_maps(split, dataset.input_spec, load_options.threads)
@@ -86,12 +81,12 @@ def _loaded(
 def _with_maps(split: Split, input_spec: InputSpec, threads: int) -> Split:
     """A split with the classes of its pixels in memory, as a network gets the images."""
     masks = split.targets
-    assert isinstance(masks, IndexMasks | DrawnMasks)
+    assert isinstance(masks, PixelLabels)
     assert isinstance(split, Arrays | Files)
     maps = np.empty((len(masks), *input_spec.shape[:2]), np.uint8)
 
     def one(at: int) -> None:
-        maps[at] = as_map(masks.read(at), input_spec)
+        maps[at] = as_map(masks.maps[at].read(), input_spec)
 
     in_threads(one, len(masks), threads=threads)
     return replace(split, targets=PixelLabels(maps, masks.classes))

@@ -84,6 +84,12 @@ class Masks:
         runs = np.repeat(self.first[:-1][positions] - first[:-1], counts) + np.arange(first[-1])
         return type(self)(self.sizes[positions], self.starts[runs], self.ends[runs], first)
 
+    def between(self, start: int, end: int) -> Self:
+        """Those from one position to another, whose runs are shared."""
+        runs = slice(self.first[start], self.first[end])
+        first = self.first[start : end + 1] - self.first[start]
+        return type(self)(self.sizes[start:end], self.starts[runs], self.ends[runs], first)
+
     def joined(self, others: Sequence[Self]) -> Self:
         """These, and after them others."""
         every = (self, *others)

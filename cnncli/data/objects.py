@@ -45,6 +45,8 @@ class Objects:
         Of the M objects.
     sizes : ndarray, shape (N, 2), int64, or None
         Height and width of the images as their files have them, where boxes are in pixels of something else.
+    numbers : tuple of int or None
+        What annotations call the classes, where those are numbers (COCO's ``category_id``).
     """
 
     first: Ints
@@ -55,6 +57,7 @@ class Objects:
     classes: tuple[str, ...]
     masks: Masks | None = None
     sizes: Ints | None = None
+    numbers: tuple[int, ...] | None = None
     task = "detection"
     noun = "images"
     groups = None
@@ -179,6 +182,7 @@ class OneObject(Objects):
             areas=objects.areas[chosen],
             classes=objects.classes,
             sizes=objects.sizes,
+            numbers=objects.numbers,
         )
 
 
@@ -205,6 +209,8 @@ class Annotated:
         taken as written, that reach beyond it.
     skipped : tuple of Skipped
         What could not be used.
+    notes : tuple of str
+        What the user might not expect.
     """
 
     source: Path
@@ -216,6 +222,7 @@ class Annotated:
     class_at: Mapping[Hashable, int]
     clipped: int = 0
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

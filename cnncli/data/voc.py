@@ -1,11 +1,12 @@
 """Annotations of Pascal VOC: an XML file for each image."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.data.image_sets import image_sets
 from cnncli.data.objects import Annotated, Found, WrongBoxError
 from cnncli.data.safe_xml import Element, read_xml
 from cnncli.errors import CnncliError
@@ -15,18 +16,22 @@ _HIGHEST = 1_000_000  # pixels a side
 _OWN = "The VOC"  # databases whose pixels are numbered from 1, and whose boxes end with their last pixel
 
 
-def read_voc(folder: Path, *, strict: bool = False, as_written: bool = False) -> Annotated:
+def read_voc(
+    folder: Path, split: str | None = None, *, strict: bool = False, as_written: bool = False
+) -> Annotated:
     """Read a folder of XML files, or of ``Annotations`` with them.
 
     Edges are taken in pixels from 0, as labelImg, labelme and CVAT write them. In Pascal's own files (whose
     source is ``The VOC2007 Database`` and the like) they are the first and the last pixel, counted from 1.
     What is marked ``difficult`` counts as a crowd: finding it is neither right nor wrong. Classes are those
-    that occur, in the order of the alphabet.
+    that occur, in the order of the alphabet, whatever the split.
 
     Parameters
     ----------
     folder : Path
         Where they are.
+    split : str or None
+        Only the images that ``ImageSets/Main`` lists for it; None: all.
     strict, as_written : bool
         As in `Found`.
 
@@ -36,15 +41,22 @@ def read_voc(folder: Path, *, strict: bool = False, as_written: bool = False) ->
         Where there are none, or `strict` refuses something.
     """
     found = Found(strict, as_written)
+    files = {path.stem: path for path in _files(folder)}
+    wanted, notes = _wanted(folder, split, files, found)
     images: list[tuple[str, int, int]] = []
     rows: list[tuple[int, Path, int, Element, bool]] = []
     image_at: dict[Hashable, int] = {}
-    for path in _files(folder):
+    names: set[str | None] = set()
+    for stem, path in files.items():
         try:
             root = read_xml(path)
             size = _size(root)
         except (CnncliError, WrongBoxError) as fault:
-            found.skip(shown(path), str(fault))
+            if stem in wanted:
+                found.skip(shown(path), str(fault))
+            continue
+        names |= {each.get("name") for each in root.all("object")}
+        if stem not in wanted:
             continue
         at = len(images)
         name = root.get("filename") or path.stem
@@ -52,7 +64,7 @@ def read_voc(folder: Path, *, strict: bool = False, as_written: bool = False) ->
         image_at |= dict.fromkeys((path.stem, name, *([int(path.stem)] if path.stem.isdecimal() else [])), at)
         own = (root.get("source", "database") or "").startswith(_OWN)
         rows += [(at, path, number, each, own) for number, each in enumerate(root.all("object"), 1)]
-    classes = sorted({label for _, _, _, each, _ in rows if (label := each.get("name"))})
+    classes = sorted(label for label in names if label)
     class_at: dict[Hashable, int] = {label: at for at, label in enumerate(classes)}
     for at, path, number, each, own in rows:
         try:
@@ -74,7 +86,27 @@ def read_voc(folder: Path, *, strict: bool = False, as_written: bool = False) ->
         class_at=class_at,
         clipped=found.clipped,
         skipped=tuple(found.skipped),
+        notes=notes,
     )
+
+
+def _wanted(
+    folder: Path, split: str | None, files: Mapping[str, Path], found: Found
+) -> tuple[Collection[str], tuple[str, ...]]:
+    """Stems of the files of a split, and how many files are in no split."""
+    if split is None:
+        return files.keys(), ()
+    sets, where = image_sets(folder, "Main"), shown(folder / "ImageSets/Main")
+    if split not in sets:
+        raise CnncliError(
+            f"{where} has no {split}; expected one of {', '.join(sets)}", "Choose another --split."
+        )
+    for name in sets[split]:
+        if name not in files:
+            found.skip(name, f"{where}/{split}.txt names it, and it has no XML file")
+    unlisted = len(files.keys() - set().union(*sets.values()))
+    notes = (f"{unlisted:,} XML files are in no list of {where}: left out",) if unlisted else ()
+    return frozenset(sets[split]), notes
 
 
 def voc_files(folder: Path) -> list[Path]:

@@ -1,30 +1,40 @@
 """Annotations of YOLO: data.yaml, folders of images, and a text file with the boxes of each."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.data.lines import read_lines
+from cnncli.data.masks import Masks
 from cnncli.data.objects import Annotated, Found, WrongBoxError
 from cnncli.data.plain_yaml import Plain, read_yaml
-from cnncli.data.polygons import masks_of_polygons
+from cnncli.data.polygons import Outlines
+from cnncli.data.rle import WrongMaskError
 from cnncli.errors import CnncliError
-from cnncli.files.faults import reading_fault, shown
+from cnncli.files.faults import shown
 from cnncli.images.formats import READ_SUFFIXES
 from cnncli.images.read import read_size
 from cnncli.text import listed
 
 _MOST_CLASSES = 100_000
-_MOST_BYTES = 64 << 20
 
 
 def read_yolo(
-    path: Path, split: str = "val", *, masks: bool = False, strict: bool = False, as_written: bool = False
+    path: Path,
+    split: str = "val",
+    *,
+    masks: bool = False,
+    strict: bool = False,
+    as_written: bool = False,
+    threads: int = 1,
 ) -> Annotated:
     """Read one split of a data set.
 
     Lines of label files are ``class cx cy w h``, in shares of the image's sides, or ``class x y x y …``, the
-    corners of a polygon. An image without such a file has no objects.
+    corners of a polygon. Where data.yaml has ``kpt_shape``, points of a body follow each box and are not
+    read. An image without such a file has no objects.
 
     Parameters
     ----------
@@ -36,6 +46,8 @@ def read_yolo(
         Read polygons as masks, and leave objects without one out.
     strict, as_written : bool
         As in `Found`.
+    threads : int
+        That draw polygons.
 
     Raises
     ------
@@ -47,7 +59,8 @@ def read_yolo(
     found = Found(strict, as_written)
     names: list[str] = []
     sizes: list[tuple[int, int]] = []
-    shapes: list[list[list[float]]] = []
+    outlines = Outlines() if masks else None
+    points = bool(described.get("kpt_shape"))
     image_at: dict[Hashable, int] = {}
     for image in _images(described, path, split):
         try:
@@ -59,14 +72,14 @@ def read_yolo(
         names.append(str(image))
         sizes.append((height, width))
         image_at |= dict.fromkeys((stem, image.name, *([int(stem)] if stem.isdecimal() else [])), at)
-        _read_labels(_labels_of(image), at, sizes, len(classes), found, shapes if masks else None)
-    of_objects = [sizes[at] for at in found.images]
+        _Labels(len(classes), found, outlines, points).read(_labels_of(image), at, (height, width))
+    drawn = Masks.of(outlines.sizes, outlines.drawn(threads=threads)) if outlines is not None else None
     return Annotated(
         source=path,
         form="YOLO",
         names=tuple(names),
         sizes=np.array(sizes, np.int64).reshape(-1, 2),
-        objects=found.objects(len(names), classes, masks_of_polygons(shapes, of_objects) if masks else None),
+        objects=found.objects(len(names), classes, drawn),
         image_at=image_at,
         class_at={key: at for at, name in enumerate(classes) for key in (at, name)},
         clipped=found.clipped,
@@ -124,8 +137,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _of_list(path: Path) -> list[Path]:
     """Images that a file names, a line each."""
-    lines = [line.strip() for line in _text(path).splitlines()]
-    return [path.parent / line for line in lines if line]
+    return [path.parent / line for line in read_lines(path) if line]
 
 
 def _labels_of(image: Path) -> Path:
@@ -137,62 +149,61 @@ def _labels_of(image: Path) -> Path:
     return Path(*parts)
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise CnncliError(
-                f"{shown(path)} is larger than {_MOST_BYTES >> 20} MiB; expected lines of one image",
-                "Check what wrote the file.",
-            )
-        return path.read_text(encoding="utf-8-sig", errors="backslashreplace")
-    except OSError as error:
-        raise reading_fault(error, path) from error
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """What becomes of the lines of label files.
 
+    Attributes
+    ----------
+    classes : int
+        How many there are.
+    found : Found
+        Where objects go.
+    outlines : Outlines or None
+        Where polygons go, if they are masks.
+    points : bool
+        Points of a body follow each box.
+    """
 
-def _read_labels(  # noqa: PLR0917 - what a line becomes, and where it goes
-    path: Path,
-    image: int,
-    sizes: list[tuple[int, int]],
-    classes: int,
-    found: Found,
-    shapes: list[list[list[float]]] | None,
-) -> None:
-    """Note the objects of one image."""
-    if not path.is_file():
-        return
-    height, width = sizes[image]
-    for number, line in _lines(_text(path)):
-        try:
-            label, values = _numbers(line, classes)
-            polygon = np.array(values).reshape(-1, 2) * [width, height] if len(values) > 4 else None
-            if polygon is None:
-                x, y, w, h = values
-                box = ((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
-            else:
-                (x, y), (right, bottom) = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
-                box = (x, y, right - x, bottom - y)
-            if shapes is not None and polygon is None:
+    classes: int
+    found: Found
+    outlines: Outlines | None
+    points: bool
+
+    def read(self, path: Path, image: int, size: tuple[int, int]) -> None:
+        """Note the objects of one image."""
+        for number, line in enumerate(read_lines(path), 1) if path.is_file() else ():
+            try:
+                if line:
+                    self._note(line, image, size)
+            except (WrongBoxError, WrongMaskError) as fault:
+                self.found.skip(f"{shown(path)}: line {number}", str(fault))
+
+    def _note(self, line: str, image: int, size: tuple[int, int]) -> None:
+        height, width = size
+        label, values = _numbers(line, self.classes, points=self.points)
+        if len(values) == 4:
+            if self.outlines is not None:
                 raise WrongBoxError("it has no polygon")
-            box = found.fitted(box, width, height)
-        except WrongBoxError as fault:
-            found.skip(f"{shown(path)}: line {number}", str(fault))
-            continue
-        found.add(image, box, label)
-        if shapes is not None and polygon is not None:
-            shapes.append([polygon.ravel().tolist()])
+            x, y, w, h = values
+            box = ((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
+            self.found.add(image, self.found.fitted(box, width, height), label)
+            return
+        polygon = np.array(values).reshape(-1, 2) * [width, height]
+        (x, y), (right, bottom) = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
+        box = self.found.fitted((x, y, right - x, bottom - y), width, height)
+        if self.outlines is not None:
+            self.outlines.add(polygon.ravel().tolist(), height, width)
+        self.found.add(image, box, label)
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
-
-
-def _numbers(line: str, classes: int) -> tuple[int, list[float]]:
-    """The class of a line and the numbers after it."""
+def _numbers(line: str, classes: int, *, points: bool) -> tuple[int, list[float]]:
+    """The class of a line and the numbers after it; only the box where points follow it."""
     first, *rest = line.split()
     try:
-        values = [float(each) for each in rest]
+        values = [float(each) for each in (rest[:4] if points else rest)]
     except ValueError:
-        raise WrongBoxError(f"{line.strip()!r:.40} has something that is no number") from None
+        raise WrongBoxError(f"{line!r:.40} has something that is no number") from None
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         raise WrongBoxError(f"it has {len(values)} numbers after the class; expected 4, or corners x y")
     if not (first.isdecimal() and len(first) < 8 and int(first) < classes):

@@ -16,10 +16,11 @@ Data = bytes | Iterable[bytes | memoryview]
 """The content of a file: bytes, or an iterable of pieces that is consumed once."""
 
 _OWN_STREAM = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|thread-self|\d+)/fd/\d+")
+_PIECE = 1 << 20
 _STREAM_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
-def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
+def write_atomic(path: Path, data: Data, *, durable: bool = False, same_stays: bool = False) -> None:
     """Write a file completely or not at all.
 
     The bytes are written to a temporary file in the same folder, which is then renamed. An
@@ -34,6 +35,8 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
         The content.
     durable : bool
         Return only when the file would survive a power failure.
+    same_stays : bool
+        An existing file of the same bytes is left as it is, with its time.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def write_atomic(path: Path, data: Data, *, durable: bool = False) -> None:
     BrokenPipeError
         Where the reader of a pipe is gone.
     """
-    with drafted(path, data, durable=durable):
+    with drafted(path, data, durable=durable, same_stays=same_stays):
         pass
 
 
@@ -56,14 +59,14 @@ def is_device(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
+def drafted(path: Path, data: Data, *, durable: bool = False, same_stays: bool = False) -> Iterator[None]:
     """Write a file to disk, but give it its name only if the context ends without an exception.
 
     So of two files that belong together, neither appears without the other.
 
     Parameters
     ----------
-    path, data, durable
+    path, data, durable, same_stays
         As for `write_atomic`.
 
     Raises
@@ -78,7 +81,7 @@ def drafted(path: Path, data: Data, *, durable: bool = False) -> Iterator[None]:
         with _writing(path):
             if draft is None:
                 _write_directly(path, data)
-            else:
+            elif not (same_stays and draft.stands_already()):
                 draft.publish()
     finally:
         if draft is not None:
@@ -150,6 +153,22 @@ class _Draft:
         self._end()
         if self.durable:
             _sync_folder(self.target.parent)
+
+    def stands_already(self) -> bool:
+        """Whether the file that has the name has these bytes."""
+        try:
+            with (
+                Path(self.path).open("rb", buffering=0) as draft,
+                self.target.open("rb", buffering=0) as other,
+            ):
+                if os.fstat(draft.fileno()).st_size != os.fstat(other.fileno()).st_size:
+                    return False
+                while piece := draft.read(_PIECE):
+                    if other.read(_PIECE) != piece:
+                        return False
+        except FileNotFoundError:
+            return False
+        return True
 
     def drop(self) -> None:
         """Delete the file, unless it has been published."""

@@ -24,6 +24,8 @@ from cnncli.records import record, replace
 
 Read = Callable[[int, int], Pixels]
 """Rows ``start`` to ``stop`` of a picture, (stop - start, W, C)."""
+Run = Callable[[Part, Sequence[tuple[int, int]]], Generator[Applied, None, None]]
+"""Filters bands of a result, by their rows, and gives them in order."""
 
 #: Bytes of a band: its rows, its result, and what lies between them.
 BAND_BYTES = 128 << 20
@@ -105,6 +107,28 @@ class BandedFilters:
         threads : int
             Threads to use; the result does not depend on it.
         height : int or None
+            As for `run_by`.
+
+        Yields
+        ------
+        Applied
+            Of consecutive rows.
+        """
+
+        def run(part: Part, ranges: Sequence[tuple[int, int]]) -> Generator[Applied, None, None]:
+            for rows in ranges:
+                yield self.band(part, rows, read, threads=threads)
+
+        yield from self.run_by(run, height=height)
+
+    def run_by(self, run: Run, *, height: int | None = None) -> Generator[Applied, None, None]:
+        """The result, band by band from the top, whoever filters the bands.
+
+        Parameters
+        ----------
+        run : callable
+            Filters bands, each as `band` does; called twice for ``--range stretch``.
+        height : int or None
             Rows of a band, about; None: as many as `BAND_BYTES` hold.
 
         Yields
@@ -118,27 +142,30 @@ class BandedFilters:
         together = stages[-1].blocks.rows
         step = max(1, step // together) * together
         if response_mapping(self.chain, self.options, self.source, self.target)[1].stretch:
-            measured = self._parts(replace(part, measures=True), read, step, threads)
+            measured = run(replace(part, measures=True), self._ranges(stages, step))
             known = [each.ends for each in measured if each.ends is not None]
             ends = (min(low for low, _ in known), max(high for _, high in known)) if known else (0.0, 0.0)
             part = replace(part, ends=ends)
-        yield from self._parts(part, read, step, threads)
+        yield from run(part, self._ranges(stages, step))
 
-    def _parts(self, part: Part, read: Read, step: int, threads: int) -> Generator[Applied, None, None]:
-        count = part.stages[-1].result[0]
-        for start in range(0, count, step):
-            stop = min(start + step, count)
-            spans, (first, end) = spans_for(part.stages, self.options, (start, stop))
-            yield apply_filters(
-                read(first, end),
-                self.filters,
-                self.options,
-                alpha=self.alpha,
-                source=self.source,
-                target=self.target,
-                threads=threads,
-                part=replace(part, spans=spans),
-            )
+    def band(self, part: Part, rows: tuple[int, int], read: Read, *, threads: int) -> Applied:
+        """Some rows of the result, of all that they are computed from."""
+        spans, (first, end) = spans_for(part.stages, self.options, rows)
+        return apply_filters(
+            read(first, end),
+            self.filters,
+            self.options,
+            alpha=self.alpha,
+            source=self.source,
+            target=self.target,
+            threads=threads,
+            part=replace(part, spans=spans),
+        )
+
+    @staticmethod
+    def _ranges(stages: Sequence[Stage], step: int) -> list[tuple[int, int]]:
+        count = stages[-1].result[0]
+        return [(start, min(start + step, count)) for start in range(0, count, step)]
 
     def _rows_of_band(self, stages: Sequence[Stage]) -> int:
         """Rows whose memory, with that of the rows around them, is `BAND_BYTES`."""

@@ -236,6 +236,13 @@ class Calls:
         self._add_parts(loop, parts, joined=joined)
         self.barrier()
 
+    def go_on(self, loop: str, parts: Sequence[Part]) -> None:
+        """Add one call to each task of the split that was just added."""
+        split = self._last_split()
+        if split is None or len(split.bands) != len(parts):
+            raise ValueError(f"{len(parts)} parts of {loop}; expected one for each task of the last split")
+        self._add_parts(loop, parts)
+
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
         """Add calls over lines of tensors.
 

@@ -63,11 +63,16 @@ def copy_rows(plan: Emit, source: tuple[Tensor, int], out: tuple[Tensor, int], *
 
 def repeat(plan: Emit, row: int, out: Tensor) -> None:
     """Write the same row of values, given by its address, into all rows of a tensor."""
+    whole = repeated(plan, row, out, (0, out.shape.height))
+    plan.each_chunk("elementwise", whole.job, whole.tensors)
+
+
+def repeated(plan: Emit, row: int, out: Tensor, lines: tuple[int, int]) -> Part:
+    """The part of `repeat` for some rows."""
+    first, last = lines
     floats = out.shape.width * out.shape.channels
-    job = plan.job(
-        nn_jobs.APPLY, kind=nn_jobs.KINDS["copy"], rows=out.shape.height, floats=floats, a=row, b=row
-    )
-    plan.each_chunk("elementwise", job, {"out": out})
+    job = plan.job(nn_jobs.APPLY, kind=nn_jobs.KINDS["copy"], rows=last - first, floats=floats, a=row, b=row)
+    return Part(job, {"out": (out, first * out.row)}, lines)
 
 
 def zero_halo(plan: Emit, tensor: Tensor) -> None:

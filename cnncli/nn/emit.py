@@ -109,6 +109,9 @@ class Emit(Protocol):
     def split(self, loop: str, parts: Sequence[Part], out: Tensor, *, joined: bool = False) -> None:
         """Add concurrent calls that together compute one sample's output, or that of all samples."""
 
+    def go_on(self, loop: str, parts: Sequence[Part]) -> None:
+        """Add one call to each task of the split that was just added."""
+
     def by_lines(self, loop: str, part_of: Callable[[int, int], Part], *tensors: Tensor) -> None:
         """Add calls over lines of tensors, the last of which they write."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.checked import MalformedError
 from cnncli.errors import OptionError
 from cnncli.models.detector import BOXES, CLASSES, strides_for
 from cnncli.nn import BoxOverlap, Focal, SmoothL1, Term
@@ -19,6 +20,7 @@ from cnncli.tasks.detection_targets import placed, targets_of
 from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally
 
 if TYPE_CHECKING:
+    from cnncli.checked import Fields
     from cnncli.data.coco_results import Detections
     from cnncli.data.loader import Batch
     from cnncli.data.objects import Objects
@@ -42,13 +44,46 @@ _SURE = 0.4  # score from which predictions name a thing
 
 @dataclass(frozen=True)
 class Detection(OfClasses):
-    """Things of K classes in an image, with their boxes."""
+    """Things of K classes in an image, with their boxes.
 
+    Attributes
+    ----------
+    numbers : tuple of int or None
+        What the annotations that it learned from call the classes, as in `Objects`.
+    """
+
+    numbers: tuple[int, ...] | None = None
     name: ClassVar[str] = "detection"
     noun: ClassVar[str] = "images"
     outputs_of: ClassVar[str] = "boxes"
     bars_show: ClassVar[str] = ""
     watched: ClassVar[Metric] = Metric("map")
+
+    @classmethod
+    def of(cls, targets: "Targets") -> Self:
+        """Of the classes of these targets."""
+        return cls(cls.classes_of(targets), numbers=objects_in(targets).numbers)
+
+    @classmethod
+    def from_fields(cls, fields: "Fields") -> Self:
+        """The reverse of `settings`; networks of before have no numbers.
+
+        Raises
+        ------
+        MalformedError
+            Where ``classes`` are no names, or ``numbers`` are not one for each.
+        """
+        found, numbers = super().from_fields(fields), fields.raw().get("numbers")
+        if numbers is None:
+            return found
+        if not isinstance(numbers, list) or [type(each) for each in numbers] != [int] * len(found.classes):
+            raise MalformedError("numbers are not a whole number for each class")
+        return replace(found, numbers=tuple(numbers))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The names of the classes, and their numbers where they have some."""
+        return super().settings | ({} if self.numbers is None else {"numbers": self.numbers})
 
     @classmethod
     def classes_of(cls, targets: "Targets") -> tuple[str, ...]:

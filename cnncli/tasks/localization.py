@@ -5,7 +5,7 @@ Legend: n images, K classes. Outputs are values of the classes (n, K) before the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -66,7 +66,7 @@ class Localization(Detection):
             raise OptionError(
                 "images have several things; expected one in each", "Leave --task localize out, to detect."
             )
-        return type(self)(self.classes, smoothing=options["smoothing"])
+        return replace(self, smoothing=options["smoothing"])
 
     def objective(self, outputs: Sequence[str]) -> list[Term]:
         """Cross-entropy of the classes, smooth L1 of the sides and the overlap of the boxes."""

@@ -36,7 +36,7 @@ def main() -> int:
             commands.cases(Path(folder), launcher, photographs=photographs),
             networks.cases(Path(folder), launcher, threads),
             cold.cases(Path(folder), launcher),
-            searching.cases(threads),
+            searching.cases(Path(folder), threads),
         )
         for row in _measured(everything, given):
             rows.append(row)

@@ -75,8 +75,10 @@ class Work:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The outputs that are asked for: of a detector its maps, of which the main output is one."""
-        return tuple(role for role in self.graph().outputs if role != MAIN) or (MAIN,)
+        """The outputs that are asked for, each once: the main output of a detector is one of its maps."""
+        outputs = self.graph().outputs
+        others = tuple(role for role in outputs if role != MAIN)
+        return others if outputs[MAIN] in map(outputs.get, others) else (MAIN, *others)
 
     def network(self) -> Network:
         """The network with the weights that all start from."""
@@ -112,6 +114,7 @@ WORKS = {
     },
     # As digit-scenes are learned with them.
     "detector": Work("detector:neck=64,width=1.5", (128, 128, 3), 8),
+    "localizer": Work("localizer", (128, 128, 3), 8),
     "segmenter": Work("segmenter:width=1.5", (128, 128, 3), 8, classes=11),
     "U-Net": Work("unet:width=0.25", (128, 128, 3), 8, classes=11),
 }

@@ -1,11 +1,14 @@
 """The nearest of a million vectors of 512 floats (2 GB), exactly, against NumPy, faiss and usearch.
 
 All sides read the same array in memory and give the ten largest dot products of each query, with the same
-number of threads where they can be told (NumPy's linear algebra cannot, once it is loaded).
+number of threads where they can be told (NumPy's linear algebra cannot, once it is loaded). Two rows map the
+array from a file each time, as a gallery is: one with its pages in memory, one without (cold).
 """
 
 import functools
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,8 @@ from cnncli.core.search import nearest
 
 from . import amounts, peers
 from .limits import limit_of
-from .model import Case, Contest, Goal
-from .timing import timed_block
+from .model import Case, Contest, Cost, Goal
+from .timing import settle, timed, timed_block
 
 ROWS, WIDTH, TOP = 1_000_000, 512, 10
 GROUP = "search"
@@ -27,12 +30,23 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.integer[Any]]
 
 
-def cases(threads: int) -> Iterator[Case]:
-    """A row for one query, and one for eight that share the reading."""
+def cases(folder: Path, threads: int) -> Iterator[Case]:
+    """Rows for one query, for eight that share the reading, and for one in a file that is mapped anew.
+
+    Parameters
+    ----------
+    folder : Path
+        For the file of 2 GB.
+    threads : int
+        Of every side.
+    """
     for queries, goal in ((1, ONE), (8, SEVERAL)):
         work = f"{ROWS:,} vectors of {WIDTH}"
         variant = "1 query" if queries == 1 else f"{queries} queries"
         yield Case(GROUP, work, variant, goal, functools.partial(_contest, queries, threads))
+    for variant, dropped in (("1 query, mapped", False), ("1 query, cold", True)):
+        prepare = functools.partial(_mapped_contest, folder / "vectors.f32", threads, dropped=dropped)
+        yield Case(GROUP, work, variant, SEVERAL, prepare)
 
 
 @functools.cache
@@ -46,21 +60,62 @@ def vectors() -> Floats:
     return rows
 
 
+Search = Callable[[Floats, Floats], Positions]
+
+
 def _contest(count: int, threads: int) -> Contest:
     rows = vectors()
     queries = np.ascontiguousarray(rows[:: ROWS // count][:count])
+    return _between(lambda search: timed_block(lambda: search(rows, queries)), count, threads)
+
+
+def _mapped_contest(path: Path, threads: int, *, dropped: bool) -> Contest:
+    """One query in a file that is mapped anew; its pages are ``dropped`` from memory before."""
+    if not path.is_file():
+        vectors().tofile(path)
+    queries = np.array(vectors()[:1])
+
+    def measured(search: Search) -> Callable[[], Cost]:
+        once = timed(lambda: search(np.memmap(path, np.float32, "r", shape=(ROWS, WIDTH)), queries))
+
+        def measure() -> Cost:
+            if dropped:
+                _drop(path)
+            settle()
+            return once()
+
+        return measure
+
+    return _between(measured, 1, threads)
+
+
+def _drop(path: Path) -> None:
+    """Let the system forget a file's pages."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _between(measured: Callable[[Search], Callable[[], Cost]], count: int, threads: int) -> Contest:
+    """A contest of all sides, each measured in the same way."""
     found: dict[str, Positions] = {}
-    searches: dict[str, Callable[[], Positions] | None] = {
-        "numpy": lambda: _by_numpy(rows, queries),
-        "faiss": _faiss(rows, queries, threads),
-        "usearch": _usearch(rows, queries, threads),
+    searches: dict[str, Search | None] = {
+        "numpy": _by_numpy,
+        "faiss": _faiss(threads),
+        "usearch": _usearch(threads),
     }
 
-    def timed(name: str, search: Callable[[], Positions]) -> Any:
-        return timed_block(lambda: found.update({name: search()}))
+    def noted(name: str, search: Search) -> Search:
+        def run(rows: Floats, queries: Floats) -> Positions:
+            found[name] = search(rows, queries)
+            return found[name]
 
-    ours = timed("ours", lambda: nearest(rows, queries, TOP, threads=threads)[1])
-    entrants = {name: timed(name, search) for name, search in searches.items() if search is not None}
+        return run
+
+    ours = measured(noted("ours", lambda rows, queries: nearest(rows, queries, TOP, threads=threads)[1]))
+    entrants = {
+        name: measured(noted(name, search)) for name, search in searches.items() if search is not None
+    }
 
     def compare() -> dict[str, str]:
         return {
@@ -79,20 +134,22 @@ def _by_numpy(rows: Floats, queries: Floats) -> Positions:
     return np.take_along_axis(best, order, 1)
 
 
-def _faiss(rows: Floats, queries: Floats, threads: int) -> Callable[[], Positions] | None:
+def _faiss(threads: int) -> Search | None:
     faiss = peers.faiss(threads)
     if faiss is None:
         return None
     # Its index would hold a copy of the array; this is the search beneath it.
-    return lambda: np.asarray(faiss.knn(queries, rows, TOP, metric=faiss.METRIC_INNER_PRODUCT)[1])
+    return lambda rows, queries: np.asarray(
+        faiss.knn(queries, rows, TOP, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    )
 
 
-def _usearch(rows: Floats, queries: Floats, threads: int) -> Callable[[], Positions] | None:
+def _usearch(threads: int) -> Search | None:
     usearch = peers.usearch()
     if usearch is None:
         return None
 
-    def search() -> Positions:
+    def search(rows: Floats, queries: Floats) -> Positions:
         kind = usearch.MetricKind.IP
         found = usearch.search(rows, queries, TOP, kind, exact=True, threads=threads)
         return np.atleast_2d(np.asarray(found.keys)).astype(np.int64)

@@ -62,12 +62,13 @@ def save_dense(path):
     save_checkpoint(path, Checkpoint(weights, Segmentation(CLASSES), pre, model))
 
 
-def save_detector(path):
+def save_detector(path, task=None):
     """Write a checkpoint of a small detector with its first weights, for 32 x 32 pixels."""
+    task = task or Detection(CLASSES)
     model = architecture("detector:neck=8", (32, 32, 1), len(CLASSES), of="boxes")
     weights = Network(model.graph(seed=3), seed=3).export()
     pre = Preprocessing((32, 32), 1, (MEAN,), (STD,))
-    save_checkpoint(path, Checkpoint(weights, Detection(CLASSES), pre, model))
+    save_checkpoint(path, Checkpoint(weights, task, pre, model))
 
 
 def probabilities(pixels, weight, bias):

@@ -4,15 +4,21 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cnncli.checked import Fields, MalformedError
 from cnncli.cli.listing import Input
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.predict_boxes import BoxFiles
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import load_trained
+from cnncli.data.coco import parse_annotations
+from cnncli.data.coco_results import parse_results
 from cnncli.data.prepare import InputSpec
 from cnncli.tasks import WORDS
+from cnncli.tasks.detection import Detection
 from cnncli.tasks.detection_results import Thing, Things
+from cnncli.views.colors import class_color
 from tests.cli.small_networks import save_detector
 
 THINGS = Things(
@@ -37,10 +43,59 @@ def test_boxes_are_written_as_yolo_and_coco_have_them(tmp_path, monkeypatch):
     ]
     assert lines == [[2, 0.3, 0.5, 0.4, 0.2, 0.75], [0, 0.5, 0.5, 1, 1, 0.5]]
     assert json.loads((tmp_path / "found.json").read_text()) == [
-        {"image_id": 12, "category_id": 3, "bbox": [10, 20, 40, 10], "score": 0.75},
-        {"image_id": 12, "category_id": 1, "bbox": [0, 0, 100, 50], "score": 0.5},
+        {"image_id": 12, "file_name": "12.png", "category_id": 3, "bbox": [10, 20, 40, 10], "score": 0.75},
+        {"image_id": 12, "file_name": "12.png", "category_id": 1, "bbox": [0, 0, 100, 50], "score": 0.5},
     ]
-    assert (tmp_path / "drawn.png").is_file()
+    check_drawn(np.asarray(Image.open(tmp_path / "drawn.png")))
+
+
+def check_drawn(drawn):
+    """Lines of the class's colour on the edges, labels above or inside, and the picture everywhere else."""
+    assert drawn.shape == (5 * 50, 5 * 100, 3)  # the fifth of 480 pixels or more
+    elsewhere = np.ones(drawn.shape[:2], bool)
+    for (left, top, right, bottom), number in (((0, 0, 500, 250), 0), ((50, 100, 250, 150), 2)):
+        middle, beside, color = (left + right) // 2 + 40, (top + bottom) // 2 + 5, class_color(number)
+        for row, column in ((top, middle), (bottom - 1, middle), (beside, left), (beside, right - 1)):
+            assert tuple(drawn[row, column]) == color, (row, column)
+        lines = np.zeros_like(elsewhere)
+        lines[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1] = True
+        lines[top + 4 : bottom - 4, left + 4 : right - 4] = False
+        elsewhere &= ~lines
+        label_top = top - 22 if top >= 22 else top
+        label = drawn[label_top + 1 : label_top + 21, left + 1 : left + 60]
+        assert (label == color).all(axis=2).mean() > 0.5  # letters are black
+        assert (label < 60).all(axis=2).any()
+        elsewhere[label_top : label_top + 23, left : left + 125] = False
+    assert elsewhere.mean() > 0.8
+    assert (drawn[elsewhere] == 90).all()
+
+
+def test_results_name_images_and_classes_as_the_annotations_do(tmp_path, monkeypatch):
+    """Whose ids have gaps, and are others than the numbers in the names of files."""
+    monkeypatch.chdir(tmp_path)
+    images = [{"id": 40 + at, "file_name": f"in/{at:02}.png", "width": 100, "height": 50} for at in (1, 2)]
+    kinds = [{"id": 7 * at + 11, "name": name} for at, name in enumerate(("night", "day", "stripes"))]
+    objects = [{"image_id": 42, "category_id": 25, "bbox": [10, 20, 40, 10]}]
+    said = {"images": images, "annotations": objects, "categories": kinds}
+    annotated = parse_annotations(said, tmp_path / "a.json")
+    task = Detection.of(annotated.objects)
+    again = Detection.from_fields(Fields(json.loads(json.dumps(task.settings))))
+    assert (task, again.numbers) == (again, (11, 18, 25))
+    save_detector(tmp_path / "net.safetensors", task)
+    settings = Settings(inputs=["02.png"], model="net.safetensors", coco="found.json")
+    files = BoxFiles(settings, load_trained(settings), [Input("02.png")], alone=True)
+    files.add([Row("02.png", THINGS, size=(50, 100), pixels=None)])
+    files.finish()
+    rows = json.loads((tmp_path / "found.json").read_text())
+    assert [row["category_id"] for row in rows] == [25, 11]
+    found = parse_results(rows, tmp_path / "found.json", annotated)
+    assert (found.skipped, found.images.tolist(), found.labels.tolist()) == ((), [1, 1], [2, 0])
+
+
+@pytest.mark.parametrize("numbers", [[1, 2], "123", [1, 2, "3"], [1, 2, True]])
+def test_numbers_that_are_not_one_for_each_class(numbers):
+    with pytest.raises(MalformedError, match="a whole number for each class"):
+        Detection.from_fields(Fields({"classes": ["a", "b", "c"], "numbers": numbers}))
 
 
 def test_boxes_in_the_black_around_a_picture_are_left_out():

@@ -46,6 +46,13 @@ def write(folder, annotations, count=1):
     return path
 
 
+def undivided(path):
+    """Images, masks, and what is left out."""
+    found = read_drawn(path, threads=1)
+    assert set(found.parts) == {"train"}
+    return *found.parts["train"], found.skipped
+
+
 def test_smaller_objects_lie_over_larger_ones_and_crowds_have_no_class(tmp_path):
     crowd = np.zeros((HEIGHT, WIDTH), bool)
     crowd[8:11, 10:15] = True
@@ -57,14 +64,14 @@ def test_smaller_objects_lie_over_larger_ones_and_crowds_have_no_class(tmp_path)
             annotation(3, 0, 7, runs(crowd), crowd=1),
         ],
     )
-    (image,), masks, skipped = read_drawn(path, threads=1)
+    (image,), masks, skipped = undivided(path)
     expected = np.zeros((HEIGHT, WIDTH), np.uint8)
     expected[2:9, 3:10] = 1
     expected[8:11, 10:15] = UNLABELLED
     expected[4:7, 5:8] = 2
     assert masks.classes == ("background", "cat", "dog")
     assert (image.name, skipped) == ("0.png", ())
-    np.testing.assert_array_equal(masks.read(0), expected)
+    np.testing.assert_array_equal(masks.maps[0].read(), expected)
 
 
 def test_objects_called_background_are_what_no_object_covers(tmp_path):
@@ -73,12 +80,12 @@ def test_objects_called_background_are_what_no_object_covers(tmp_path):
         tmp_path, [annotation(1, 0, 7, rectangle(4, 5, 7, 8)), annotation(2, 0, 9, rectangle(2, 3, 9, 10))]
     )
     path.write_text(path.read_text().replace('"cat"', '"_background_"'))
-    _, masks, _ = read_drawn(path, threads=1)
+    _, masks, _ = undivided(path)
     expected = np.zeros((HEIGHT, WIDTH), np.uint8)
     expected[2:9, 3:10] = 1
     expected[4:7, 5:8] = 0
     assert masks.classes == ("background", "dog")
-    np.testing.assert_array_equal(masks.read(0), expected)
+    np.testing.assert_array_equal(masks.maps[0].read(), expected)
 
 
 def test_images_that_cannot_be_used_are_listed(tmp_path):
@@ -87,9 +94,9 @@ def test_images_that_cannot_be_used_are_listed(tmp_path):
     path = write(tmp_path, [*annotations, annotation(9, 0, 7, far)], count=4)
     (tmp_path / "images/1.png").unlink()
     Image.new("RGB", (WIDTH + 1, HEIGHT)).save(tmp_path / "images/2.png")
-    images, masks, skipped = read_drawn(path, threads=1)
+    images, masks, skipped = undivided(path)
     assert [each.name for each in images] == ["0.png", "3.png"]
-    assert (masks.read(1) == 1).sum() == 49
+    assert (masks.maps[1].read() == 1).sum() == 49
     reasons = " ".join(each.sentence for each in skipped)
     for reason in ("is not there", "has 17x12 pixels; expected 16x12"):
         assert reason in reasons

@@ -93,11 +93,12 @@ def test_what_is_to_be_ignored_has_no_class(tmp_path):
     folder = write(
         tmp_path / "d", shape("cat", SQUARE), shape("__ignore__", [[20, 20], [30, 28]], "rectangle")
     )
-    _, masks, skipped = read_drawn(folder, threads=1)
+    found = read_drawn(folder, threads=1)
+    (_, masks), skipped = found.parts["train"], found.skipped
     expected = np.zeros(SIZE, np.uint8)
     expected[3:9, 2:12], expected[20:28, 20:30] = 1, 255
     assert (masks.classes, skipped) == (("background", "cat"), ())
-    np.testing.assert_array_equal(masks.read(0), expected)
+    np.testing.assert_array_equal(masks.maps[0].read(), expected)
     assert read_labelme(folder).objects.texts() == ["cat"]
 
 
@@ -114,13 +115,13 @@ def test_boxes_are_those_of_its_own_converter():
 @pytest.mark.parametrize("example", ["semantic_segmentation", "video_annotation"])
 def test_masks_are_those_of_its_own_converter(example):
     """All but pixels on outlines, which it also counts, and where one thing lies over another."""
-    images, masks, _ = read_drawn(EXAMPLES / example / "data_annotated", threads=2)
+    images, masks = read_drawn(EXAMPLES / example / "data_annotated", threads=2).parts["train"]
     voc = EXAMPLES / example / "data_dataset_voc"
     names = [name.strip() for name in (voc / "class_names.txt").read_text().splitlines()]
     names = ["background", *names[1:]]
     for at, image in enumerate(images):
         theirs = read_indices(voc / f"SegmentationClassPNG/{image.stem}.png").astype(int)
-        ours = masks.read(at).astype(int)
+        ours = masks.maps[at].read().astype(int)
         renamed = np.full(256, 255)
         renamed[: len(masks.classes)] = [names.index(name) for name in masks.classes]
         assert (renamed[ours] == theirs).mean() > 0.985, image

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.load import load_dataset
 from cnncli.data.mask_folder import read_masks
 from cnncli.errors import CnncliError
 
@@ -34,11 +36,11 @@ def folder(tmp_path, rng):
 
 def test_numbers_are_read_as_they_are_stored(folder):
     path, numbers = folder
-    found = read_masks(path, strict=True)
-    assert [each.stem for each in found.images] == ["deep", "gray", "palette"]
-    assert (found.masks.classes, found.sizes.tolist()) == (("0", "1", "2"), [[7, 9]] * 3)
-    for at in range(3):
-        np.testing.assert_array_equal(found.masks.read(at), numbers)
+    images, masks = read_masks(path).parts["train"]
+    assert [each.stem for each in images] == ["deep", "gray", "palette"]
+    assert masks.classes == ("0", "1", "2")
+    for mask in masks.maps:
+        np.testing.assert_array_equal(mask.read(), numbers)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -49,8 +51,8 @@ def test_few_bits_are_numbers_too(folder, bits):
     small.putpalette([0, 0, 0] * 256)
     small.putdata(few.ravel().tolist())
     small.save(path / "masks/palette.png", bits=bits)
-    found = read_masks(path)
-    np.testing.assert_array_equal(found.masks.read(2), few)
+    _, masks = read_masks(path).parts["train"]
+    np.testing.assert_array_equal(masks.maps[2].read(), few)
 
 
 def test_names_of_classes(folder):
@@ -59,7 +61,7 @@ def test_names_of_classes(folder):
     with pytest.raises(CnncliError, match="its mask has class 2; expected 0 to 1, or 255"):
         read_masks(path)
     (path / "class_names.txt").write_text("ground\ncat\ndog\n")
-    assert read_masks(path).masks.classes == ("ground", "cat", "dog")
+    assert read_masks(path).parts["train"][1].classes == ("ground", "cat", "dog")
 
 
 def broken(path, what):
@@ -92,9 +94,9 @@ def test_what_cannot_be_used_is_listed_or_refused(folder, what, reason):
     found = read_masks(path, threads=2)
     (skipped,) = found.skipped
     assert reason in skipped.sentence
-    assert len(found.images) == (3 if what == "alone" else 2)
+    assert len(found.parts["train"][0]) == (3 if what == "alone" else 2)
     with pytest.raises(CnncliError, match=reason):
-        read_masks(path, strict=True)
+        load_dataset(str(path), LoadOptions(strict=True))
 
 
 def test_folders_that_are_none(tmp_path):
@@ -104,6 +106,7 @@ def test_folders_that_are_none(tmp_path):
 
 @pytest.mark.skipif(not LABELME.is_dir(), reason="Debian's labelme-examples is not installed")
 def test_masks_that_another_program_wrote():
-    found = read_masks(LABELME, strict=True)
-    assert (len(found.masks.classes), found.masks.classes[15]) == (21, "person")
-    assert np.unique(found.masks.read(0)).tolist() == [0, 5, 15, 255]
+    found = read_masks(LABELME)
+    _, masks = found.parts["train"]
+    assert (len(masks.classes), masks.classes[15], found.skipped) == (21, "person", ())
+    assert np.unique(masks.maps[0].read()).tolist() == [0, 5, 15, 255]

@@ -1,5 +1,8 @@
 """Images with masks: what a network gets of a mask lies where it gets the image."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -101,3 +104,34 @@ def test_masks_of_one_class(tmp_path):
         Image.fromarray(np.zeros((40, 50), np.uint8)).save(path)
     with pytest.raises(CnncliError, match="masks of one class only, ground"):
         loaded(folder)
+
+
+def test_lists_of_images_are_the_splits(tmp_path):
+    folder = write(tmp_path / "d", 12)
+    lists = folder / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    for name, numbers in (("train", (0, 2, 4, 6, 8)), ("val", (1, 3, 77)), ("trainval", range(12))):
+        (lists / f"{name}.txt").write_text("\n".join(map(str, numbers)))
+    dataset = loaded(folder)
+    assert dataset.given == ("train", "val")
+    assert [Path(dataset.train.name(at)).stem for at in range(len(dataset.train))]
+    there = {part: {Path(getattr(dataset, part).name(at)).stem for at in range(len(getattr(dataset, part)))}
+             for part in ("train", "val", "test")}  # fmt: skip
+    assert there["train"] | there["test"] == set("02468")
+    assert there["val"] == set("13")
+    assert [each.path for each in dataset.skipped] == ["77"]
+    assert any("5 images are in no list" in note for note in dataset.notes)
+    with pytest.raises(CnncliError, match=r"77.*--strict"):
+        loaded(folder, strict=True)
+
+
+def test_copies_with_other_masks_are_told_from_true_copies(tmp_path):
+    """Masks that are files, and masks that are drawn: equal where what they say is equal."""
+    folder = write(tmp_path / "d", 12)
+    for kind in ("images", "masks"):
+        shutil.copy(folder / kind / "0.png", folder / kind / "copy.png")
+    shutil.copy(folder / "images/1.png", folder / "images/other.png")
+    Image.fromarray(np.eye(40, 50, dtype=np.uint8)).save(folder / "masks/other.png")
+    found = loaded(folder)
+    assert sum(map(len, (found.train, found.val, found.test))) == 12
+    assert any("equal content have different labels" in each and "other" in each for each in found.warnings)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.data.annotated_images import annotations_by_split
+from cnncli.data.annotations import AnnotationOptions, annotated_splits, read_annotations
+from cnncli.data.image_sets import image_sets
 from cnncli.data.safe_xml import read_xml
 from cnncli.data.voc import read_voc
 from cnncli.errors import CnncliError
@@ -112,3 +115,55 @@ def test_files_that_another_program_wrote():
     found = read_voc(LABELME, strict=True)
     assert found.objects.texts() == ["person ×2", "person ×4", "bus ×2, car"]
     assert found.objects.boxes[0].tolist() == [191.0, 107.36900369003689, 122.0, 222.00000000000006]
+
+
+def listed(folder, **lists):
+    """Write lists of ImageSets/Main."""
+    (folder / "ImageSets/Main").mkdir(parents=True, exist_ok=True)
+    for name, words in lists.items():
+        (folder / f"ImageSets/Main/{name}.txt").write_text("\n".join(words))
+
+
+def test_lists_of_images_are_the_splits(read, tmp_path):
+    read(*(voc(("cat" if at < 4 else "dog", (1, 1, 9, 9), 0)) for at in range(6)))
+    listed(tmp_path, train=["000", "002  1", ""], val=["004 -1", "009"], cat_train=["005 1"])
+    assert annotated_splits(tmp_path) == ("train", "val")
+    found = annotations_by_split(tmp_path, AnnotationOptions(), whole=False)
+    assert {part: [key for key in each.image_at if isinstance(key, str) and len(key) == 3]
+            for part, each in found.items()} == {"train": ["000", "002"], "val": ["004"]}  # fmt: skip
+    assert [each.objects.classes for each in found.values()] == [("cat", "dog")] * 2
+    assert [each.sentence for each in found["val"].skipped] == [
+        f"009: {tmp_path}/ImageSets/Main/val.txt names it, and it has no XML file"
+    ]
+    assert "3 XML files are in no list" in found["train"].notes[0]
+    usual = read_annotations(tmp_path, AnnotationOptions())
+    assert (len(usual.names), usual.notes[-1]) == (1, "these are of the split val; --split names another")
+    with pytest.raises(CnncliError, match="Main has no test; expected one of train, val"):
+        read_annotations(tmp_path, AnnotationOptions(split="test"))
+    with pytest.raises(CnncliError, match="009"):
+        read_annotations(tmp_path, AnnotationOptions(split="val", strict=True))
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({"trainval": "ab", "test": "c"}, {"train": "ab", "test": "c"}),
+        ({"trainval": "abc", "val": "b"}, {"train": "ac", "val": "b"}),
+        ({"trainval": "abc", "train": "ab"}, {"train": "ab", "val": "c"}),
+        ({"trainval": "abc", "train": "ab", "val": "c"}, {"train": "ab", "val": "c"}),
+        ({"test": "ab"}, {"test": "ab"}),
+        ({"train": "", "val": "a"}, {"val": "a"}),
+        ({}, {}),
+    ],
+)
+def test_what_trainval_leaves(tmp_path, lists, expected):
+    listed(tmp_path, **lists)
+    assert image_sets(tmp_path, "Main") == {part: tuple(names) for part, names in expected.items()}
+
+
+def test_lists_without_images_to_learn_from_are_refused(read, tmp_path):
+    read(voc(("cat", (1, 1, 9, 9), 0)))
+    listed(tmp_path, test=["000"])
+    with pytest.raises(CnncliError, match="has test; expected train"):
+        annotations_by_split(tmp_path, AnnotationOptions(), whole=False)
+    assert set(annotations_by_split(tmp_path, AnnotationOptions(), whole=True)) == {"test"}

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.load import load_dataset
 from cnncli.data.plain_yaml import read_yaml
 from cnncli.data.yolo import read_yolo
 from cnncli.errors import CnncliError
@@ -128,3 +130,56 @@ def test_labels_lie_where_the_last_folder_images_is(tmp_path):
     (root / "labels/val/a.txt").write_text("1 0.5 0.5 0.25 0.5")
     (root / "data.yaml").write_text(f"val: images/val\n{NAMES}")
     assert read_yolo(root / "data.yaml", "val").objects.boxes.tolist() == [[15, 5, 10, 10]]
+
+
+SQUARE = "0 0.1 0.2 0.5 0.2 0.5 0.7 0.1 0.7"
+
+
+def test_polygons_are_boxes_and_masks(read):
+    text = f"{SQUARE}\n1 0.5 0.5 0.25 0.5\n"
+    found = read(text)
+    np.testing.assert_allclose(found.objects.boxes, [[4, 4, 16, 10], [15, 5, 10, 10]])
+    found = read(text, masks=True)
+    (skipped,) = found.skipped
+    assert skipped.sentence.endswith("line 2: it has no polygon")
+    expected = np.zeros((20, 40), bool)
+    expected[4:14, 4:20] = True
+    np.testing.assert_array_equal(found.objects.masks.dense(0), expected)
+
+
+def test_polygons_far_outside_are_listed_even_as_written(read):
+    far = "0 -1.9 0.2 0.5 0.2 0.5 0.7"
+    for masks in (False, True):
+        found = read(f"{SQUARE}\n{far}\n", masks=masks, as_written=masks)
+        assert [each.path[-6:] for each in found.skipped] == ["line 2"]
+
+
+def test_points_of_a_body_are_not_corners(read):
+    """Lines of pose data: a box, then x, y and visibility of each point."""
+    text = "0 0.5 0.5 0.5 0.5 0.1 0.1 2 0.9 0.9 1\n"
+    found = read(text, yaml=f"val: images/val\nkpt_shape: [2, 3]\n{NAMES}")
+    assert found.objects.boxes.tolist() == [[10, 5, 20, 10]]
+
+
+def test_masks_of_polygons_are_trained_on(tmp_path):
+    random = np.random.default_rng(5)
+    for part in ("train", "val"):
+        for kind in ("images", "labels"):
+            (tmp_path / kind / part).mkdir(parents=True)
+        for at in range(4):
+            pixels = random.integers(0, 90, (32, 32, 3)).astype(np.uint8)
+            top, left = random.integers(0, 16, 2)
+            pixels[top : top + 16, left : left + 16] = 250
+            Image.fromarray(pixels).save(tmp_path / f"images/{part}/{at}.png")
+            corners = np.array([[left, top], [left + 16, top], [left + 16, top + 16], [left, top + 16]]) / 32
+            line = " ".join(map(str, corners.ravel()))
+            (tmp_path / f"labels/{part}/{at}.txt").write_text(f"{at % 2} {line}\n")
+    (tmp_path / "data.yaml").write_text(f"train: images/train\nval: images/val\n{NAMES}")
+    for source in (tmp_path, tmp_path / "data.yaml"):
+        dataset = load_dataset(str(source), LoadOptions(task="segment", whole=True))
+        assert dataset.targets.classes == ("background", "cat", "dog")
+        assert (len(dataset.train), len(dataset.val), dataset.given) == (4, 4, ("train", "val"))
+        for split in (dataset.train, dataset.val):
+            light = split.images[..., 0] > 200
+            np.testing.assert_array_equal(split.targets.maps > 0, light)
+            assert [int(each.max()) for each in split.targets.maps] == [1, 2, 1, 2]

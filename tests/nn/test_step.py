@@ -14,7 +14,9 @@ from cnncli.nn import (
     AdamW,
     Add,
     AvgPool,
+    Concat,
     Conv,
+    ConvTranspose,
     Flatten,
     GlobalAvgPool,
     Graph,
@@ -31,6 +33,7 @@ from cnncli.nn import (
     SoftmaxCrossEntropy,
     Term,
     TrainingStep,
+    Upsample,
 )
 from cnncli.nn.calls import _tasks
 from cnncli.nn.layer import LANES
@@ -226,6 +229,29 @@ def test_threads_that_share_lines_spill_over_no_pixel_of_another(monkeypatch, ch
         assert in_another_order(shared, image).tobytes() == expected.tobytes()
         ops = [op for phase in shared._schedule.phases for op in phase if op.loop == "conv_forward"]
         assert channels != 31 or any(op.job["edge_floats"][0] for op in ops)  # spills on any processor
+
+
+@pytest.mark.parametrize("channels", [1, 11, 16, 33])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (4, 2, 1), (3, 2, 0), (3, 1, 1)])
+def test_threads_that_enlarge_one_picture_change_no_bit(monkeypatch, channels, kernel, stride, padding):
+    monkeypatch.setattr("cnncli.nn.inference.MIN_SHARED_WORK", 0)
+    monkeypatch.setattr("cnncli.nn.calls.MIN_PART_WORK", 1)
+    graph = Graph((21, 6, 5))
+    start = graph.add(Conv(12, 3, padding=1))
+    up = graph.add(ConvTranspose(channels, kernel, stride, padding), inputs=start, name="up")
+    wide = graph.add(Upsample(stride, "bilinear"), inputs=start, name="wide")
+    if graph.shape_of(up)[:2] == graph.shape_of(wide)[:2]:
+        graph.add(Concat(), inputs=(wide, up), name="joined")
+    network = Network(graph, seed=1)
+    image = np.random.default_rng(0).standard_normal((21, 6, 5), np.float32)
+    expected = Inference(network, 1, threads=1).run(image[None])[0]
+    for threads in (2, 3, 5):
+        shared = Inference(network, 1, threads=threads)
+        assert shared.run(image[None])[0].tobytes() == expected.tobytes()
+        assert in_another_order(shared, image).tobytes() == expected.tobytes()
+        bands = [op.loop for phase in shared._schedule.phases for op in phase if op.band == 1]
+        if channels == 16 and stride**2 * bands.count("slices"):
+            assert bands.count("conv_forward") == 1 + stride**2
 
 
 @pytest.mark.parametrize("channels", [32, 40])

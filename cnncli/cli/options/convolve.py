@@ -1,7 +1,17 @@
 """What can be said after ``cnncli convolve``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, NULL, QUIET, RECURSIVE, THREADS
+from cnncli.cli.options.shared import (
+    DEBUG,
+    JSON,
+    MAX_PIXELS,
+    NULL,
+    QUIET,
+    RECURSIVE,
+    SCHEDULER,
+    SCHEDULER_FILE,
+    THREADS,
+)
 
 
 @command("Filter images with edge, blur and custom kernels.")
@@ -139,4 +149,6 @@ class Settings:
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS
+    scheduler: str | None = SCHEDULER
+    scheduler_file: str | None = SCHEDULER_FILE
     debug: bool = DEBUG

@@ -10,6 +10,8 @@ from cnncli.cli.options.shared import (
     NULL,
     QUIET,
     RECURSIVE,
+    SCHEDULER,
+    SCHEDULER_FILE,
     TEXT,
     THREADS,
     NetworkSettings,
@@ -81,4 +83,6 @@ class Settings(NetworkSettings):
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS
+    scheduler: str | None = SCHEDULER
+    scheduler_file: str | None = SCHEDULER_FILE
     debug: bool = DEBUG

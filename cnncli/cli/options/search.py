@@ -1,7 +1,16 @@
 """What can be said after ``cnncli search``."""
 
 from cnncli.cli.options.model import argument, command, option
-from cnncli.cli.options.shared import DEBUG, JSON, MAX_PIXELS, MODEL, QUIET, THREADS
+from cnncli.cli.options.shared import (
+    DEBUG,
+    JSON,
+    MAX_PIXELS,
+    MODEL,
+    QUIET,
+    SCHEDULER,
+    SCHEDULER_FILE,
+    THREADS,
+)
 
 
 @command(
@@ -54,4 +63,6 @@ class Settings:
     json: bool = JSON
     quiet: bool = QUIET
     threads: int | None = THREADS
+    scheduler: str | None = SCHEDULER
+    scheduler_file: str | None = SCHEDULER_FILE
     debug: bool = DEBUG

@@ -1,5 +1,8 @@
 """Options that several commands have, each with one meaning."""
 
+import os
+from typing import Any
+
 from cnncli.cli.options.model import argument, group, option
 
 RECURSIVE = option("--recursive", "-r", help="Read folders with all their subfolders.")
@@ -13,6 +16,20 @@ JSON = option("--json", help="Print one JSON object per line, one for each resul
 QUIET = option("--quiet", "-q", help="Print errors only: no warnings, no progress.")
 THREADS = option("--threads", help="Threads to use.  [default: all cores]", metavar="N")
 DEBUG = option("--debug", help="Show a traceback when something fails.")
+SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"  # as Dask's own clients heed it
+SCHEDULER = option(
+    "--scheduler",
+    help=(
+        "Work on the machines of a Dask cluster, whose workers see the same files: its scheduler, such as "
+        f"tcp://host:8786.  [default: ${SCHEDULER_VARIABLE}; else this machine alone]"
+    ),
+    metavar="ADDRESS",
+)
+SCHEDULER_FILE = option(
+    "--scheduler-file",
+    help="The file that dask scheduler --scheduler-file wrote, in place of an address.",
+    metavar="FILE",
+)
 NETWORK = (
     "A .safetensors that cnncli train wrote, a run's folder, a model of ONNX (.onnx), or a model that ships: "
     "digits, or imagenet for photographs; with --weights a network's name, such as resnet18."
@@ -110,3 +127,9 @@ class FormSettings:
         help="Images in gray or in colour.  [default: the published network's, or gray]",
         off=("--color",),
     )
+
+
+def names_cluster(settings: Any) -> bool:
+    """Whether a command is to work on a Dask cluster, by its options or Dask's variable."""
+    named = settings.scheduler is not None or settings.scheduler_file is not None
+    return named or bool(os.environ.get(SCHEDULER_VARIABLE))

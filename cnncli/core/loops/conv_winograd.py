@@ -82,8 +82,8 @@ def multiply(job, inputs, products, tiles, output_pitch, table):
     blocks, pitch, segments, no_bias = job.panel_blocks, job.input_pitch, job.segments, job.zeros
     panel_bytes = job.channels * BLOCK_BYTES
     for place_ in range(PLACES):
-        x = inputs + place_ * job.tiles * pitch
-        y = products + place_ * job.tiles * output_pitch
+        x = inputs + place_ * job.input_step
+        y = products + place_ * job.output_step
         panel = job.panel + place_ * job.panel_pitch
         for block in range(blocks):
             narrow = job.narrow and block == blocks - 1
@@ -163,12 +163,12 @@ def loop(job_pointer, scratch, lo, hi):
     products = place(job.products, job.products_chunk, scratch, chunk)
     pixel = 4 * job.channels
     output_pixel = job.panel_blocks * BLOCK_BYTES - (VECTOR_BYTES if job.narrow else 0)
-    buffer = products + PLACES * job.tiles * output_pixel
+    buffer = products + PLACES * job.output_step
     height = job.height
     width = job.width
     total = (hi - lo) * ((height + OUTPUTS - 1) // OUTPUTS) * ((width + OUTPUTS - 1) // OUTPUTS)
-    input_step = job.tiles * job.input_pitch
-    output_step = job.tiles * output_pixel
+    input_step = job.input_step
+    output_step = job.output_step
     done = 0
     while done < total:
         tiles = min(job.tiles, total - done)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ADD, BIASED = 1, 8  # modes of the register tile …
 RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
+TURNS = 4  # parts of a fully connected layer for each thread: memory may serve one faster than another
 
 
 def emit(
@@ -79,11 +80,15 @@ def emit(
         job["mode"] |= RELUS[relu]
     gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
-    if y.shape.height * y.shape.width == 1:
+    single = y.shape.height * y.shape.width == 1
+    if single:
         work *= VALUE_WORK  # each weight is read for one multiply-add
     joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
     edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
-    cut = gather.parts(job, x, y, count=plan.parts(work, joined=joined), edge=edge)
+    count = plan.parts(work, joined=joined)
+    if single and count > 1:
+        count *= TURNS
+    cut = gather.parts(job, x, (y, 0), count=count, edge=edge)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
     else:
@@ -101,6 +106,7 @@ def emit_input_gradient(
     *,
     groups: int,
     add: bool,
+    shares: int = 1,
 ) -> None:
     """Add the gradient of one phase of the stride: pixels of dx that are reached by the same taps.
 
@@ -118,6 +124,8 @@ def emit_input_gradient(
         Of channels.
     add : bool
         Add to dx instead of overwriting it.
+    shares : int
+        Tasks of the split that was just added, each of which goes on with its lines; 1: of every chunk.
     """
     rows, columns = phases
     outputs, each = dy.shape.channels // groups, dx.shape.channels // groups
@@ -134,7 +142,11 @@ def emit_input_gradient(
     job["mode"] = ADD if add else 0
     gather.list_together(job, dy.row)
     first = rows.first * dx.row + columns.first * dx.pixel
-    plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+    if shares == 1:
+        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+    else:
+        edge = plan.chunk_scratch(gather.blocks * BLOCK)
+        plan.go_on("conv_forward", gather.parts(job, (dy, 0), (dx, first), count=shares, edge=edge))
 
 
 def pack_mirrored(

@@ -68,6 +68,11 @@ def reach(phases: list[AxisPhase], size: int) -> int:
     return most
 
 
+def spill(outputs: int) -> int:
+    """Floats beyond a pixel's outputs that the stores of its last block reach."""
+    return -(-outputs // BLOCK) * BLOCK - LANES * is_narrow(outputs) - outputs
+
+
 def restrict_blocks(job: NDArray[np.void], lo: int, hi: int, *, panel_bytes: int) -> None:
     """Restrict a record to the output blocks ``lo`` to ``hi``, each with a panel of ``panel_bytes``."""
     job["narrow"] *= hi == job["panel_blocks"]
@@ -143,30 +148,37 @@ class Gather:
         job["pixels"] = max(PIXELS, min(affordable, nn_jobs.LISTED_PIXELS)) // ROWS * ROWS
 
     def parts(
-        self, job: NDArray[np.void], x: tuple[Tensor, int], y: Tensor, *, count: int, edge: Tensor | None
+        self,
+        job: NDArray[np.void],
+        x: tuple[Tensor, int],
+        y: tuple[Tensor, int],
+        *,
+        count: int,
+        edge: Tensor | None,
     ) -> list[Part]:
         """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap.
 
         For all samples at once, without ``edge``, it is split by blocks, so that weights are read once. What
         the stores of a part's last pixel spill over belongs to the next part: it is computed in ``edge``.
         """
-        by_lines = edge is not None and y.shape.height >= MIN_LINES * count
-        spilled = self.blocks * BLOCK - LANES * is_narrow(self.outputs) - self.outputs
-        beyond = spilled and y.shape.height * y.shape.width > 1
+        height = int(job["height"][0])
+        by_lines = edge is not None and height >= MIN_LINES * count
+        spilled = spill(self.outputs)
+        beyond = spilled and height * int(job["width"][0]) > 1
         shared = by_lines and spilled <= self.outputs  # by the last pixel alone
         if (count == 1 and edge is not None) or (beyond and not shared) or self.groups > 1:
             return []
         made = []
-        for lo, hi in split_evenly(y.shape.height if by_lines else self.blocks, count):
+        for lo, hi in split_evenly(height if by_lines else self.blocks, count):
             part = job.copy()
-            at, to = x[1], lo * 4 * BLOCK
+            at, to = x[1], y[1] + lo * 4 * BLOCK
             if by_lines:
                 part["height"] = hi - lo
                 part["edge_floats"] = self.outputs if spilled else 0
-                at, to = x[1] + lo * int(job["x_line"][0]), lo * int(job["y_line"][0])
+                at, to = x[1] + lo * int(job["x_line"][0]), y[1] + lo * int(job["y_line"][0])
             else:
                 restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
-            tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y, to)}
+            tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y[0], to)}
             if edge is not None and part["edge_floats"]:
                 tensors["edge"] = edge
             made.append(Part(part, tensors, (lo, hi) if by_lines else None))

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
+from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.nn.algorithms.gather import restrict_blocks
 from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
@@ -27,7 +28,9 @@ ROWS = processor()[3].gemm_rows
 HALF = processor()[3].gemm_half_rows
 PLACES = 36  # values of a transformed tile
 TILE = 4  # outputs on a side
-TILES = 48 // ROWS * ROWS  # processed together: whole register tiles
+TILES = 48 // ROWS * ROWS  # processed together, at most: whole register tiles …
+MOST_TILES = 64  # … where weights are many, as they are read once for all of them
+TURN_ROWS = 4  # rows of a register tile that take as long as another turn of tiles
 BUFFER = 2 * 36 * 16  # floats, on the widest processor
 SUM_TILES = 64  # over which a register tile of the weights' gradient sums
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
@@ -59,6 +62,26 @@ def _tiles(shape: Shape) -> int:
     return -(-shape.height // TILE) * -(-shape.width // TILE)
 
 
+def tiles_together(total: int, *, weights: int) -> int:
+    """How many of all tiles are best processed together, so that the last ones waste little."""
+    most = TILES if weights <= SMALL_WEIGHTS else MOST_TILES
+
+    def cost(tiles: int) -> int:
+        whole, rest = divmod(total, tiles)
+        return whole * (_rows(tiles) + TURN_ROWS) + (_rows(rest) + TURN_ROWS if rest else 0)
+
+    return min(range(min(total, most), 0, -1), key=cost)
+
+
+def _rows(tiles: int) -> int:
+    """Rows of the register tiles that so many tiles fill, as `gemm.rows_of` chooses them."""
+    rows = 0
+    while tiles > 0:
+        each = HALF if tiles <= HALF or ROWS < tiles <= 2 * HALF else ROWS
+        rows, tiles = rows + each, tiles - each
+    return rows
+
+
 def emit(
     plan: Emit, name: str, x: tuple[Tensor, int], y: Tensor, *, panel: int, bias: int, mode: int
 ) -> None:
@@ -82,7 +105,6 @@ def emit(
         input_pitch=4 * padded,
         panel_blocks=blocks,
         narrow=is_narrow(outputs),
-        tiles=TILES,
         panel=weights,
         panel_pitch=channels * blocks * 4 * BLOCK,
         y_pixel=y.pixel,
@@ -97,14 +119,19 @@ def emit(
     count = plan.parts(9 * channels * y.shape.size, joined=joined)
     # With few tiles, reading the weights dominates: then each thread reads those of its own outputs.
     by_blocks = joined or (_tiles(y.shape) <= FEW_TILES and blocks >= count)
+    cut = split_evenly(blocks, count) if by_blocks else split_evenly(y.shape.height, count, unit=TILE)
+    lines = y.shape.height if by_blocks else cut[0][1]
+    images = plan.chunks.batch if joined else plan.chunks.size
+    tiles = tiles_together(images * _tiles(Shape(lines, y.shape.width, 1)), weights=channels * outputs)
+    job["tiles"] = tiles
+    # A line more, so that a tile's values, which are written together, do not compete for a cache set.
+    job["input_step"], job["output_step"] = (4 * tiles * each + CACHE_LINE for each in (padded, outputs))
     scratch: dict[str, Tensor | tuple[Tensor, int]] = {
-        "inputs": plan.chunk_scratch(PLACES * TILES * padded),
-        "products": plan.chunk_scratch(PLACES * TILES * outputs + BUFFER),
+        "inputs": plan.chunk_scratch(PLACES * int(job["input_step"][0]) // 4),
+        "products": plan.chunk_scratch(PLACES * int(job["output_step"][0]) // 4 + BUFFER),
     }
     parts = []
-    for lo, hi in (
-        split_evenly(blocks, count) if by_blocks else split_evenly(y.shape.height, count, unit=TILE)
-    ):
+    for lo, hi in cut:
         part = job.copy()
         at, to = x[1], lo * 4 * BLOCK
         if by_blocks:

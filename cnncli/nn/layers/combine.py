@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,9 +112,8 @@ class Concat(Layer):
         y = plan.value(node.name)
         at = 0
         for source in node.inputs:
-            x = plan.value(source)
-            plan.each_chunk("slices", _slice(plan, x, x.pixel, y.pixel), {"x": x, "y": (y, at)})
-            at += x.pixel
+            plan.by_lines("slices", partial(_part, plan, plan.value(source), (y, at)), y)
+            at += plan.value(source).pixel
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """Each branch gets the gradient of its channels."""
@@ -168,6 +168,14 @@ class PadChannels(Layer):
         job = _slice(plan, dx, dy.pixel, dx.pixel)
         job["add"] = add
         plan.each_chunk("slices", job, {"x": (dy, 4 * self.before), "y": dx})
+
+
+def _part(plan: Emit, x: Tensor, to: tuple[Tensor, int], lo: int, hi: int) -> Part:
+    """Some lines of a branch, copied to a place in each pixel of the output."""
+    y, at = to
+    job = _slice(plan, x, x.pixel, y.pixel)
+    job["height"] = hi - lo
+    return Part(job, {"x": (x, lo * x.row), "y": (y, at + lo * y.row)}, (lo, hi))
 
 
 def _slice(plan: Emit, part: Tensor, x_pixel: int, y_pixel: int) -> NDArray[np.void]:

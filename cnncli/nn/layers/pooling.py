@@ -51,7 +51,8 @@ class Pool(Layer):
             return []
         if y.shape.height == y.shape.width == 1:
             return self._parts_of_channels(plan, job, x, y)
-        count = min(plan.parts(y.shape.size * rows.size * columns.size), y.shape.height)
+        work = max(VALUE_WORK * x.shape.size, y.shape.size * rows.size * columns.size)
+        count = min(plan.parts(work), y.shape.height)
         counted = self.adaptive or (self.average and (rows.before or rows.after))
         if count == 1 or counted:
             return []

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.algorithms import direct, outer
-from cnncli.nn.algorithms.gather import reach
-from cnncli.nn.calls import Part
-from cnncli.nn.elementwise import copy, repeat
+from cnncli.nn.algorithms.gather import MIN_LINES, reach, spill
+from cnncli.nn.calls import VALUE_WORK, Part
+from cnncli.nn.elementwise import copy, repeat, repeated
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, refuse_flattened, vector_parameter
 from cnncli.nn.layers.convolution import Conv
@@ -40,7 +40,7 @@ class Resampling(Layer):
         """One pass over the output."""
         x, y = plan.value(node.inputs[0]), plan.value(node.name)
         job = _resampling(plan, y.shape, self.tables(x.shape))
-        count = min(plan.parts(4 * y.shape.size), y.shape.height)
+        count = min(plan.parts(VALUE_WORK * y.shape.size), y.shape.height)
         if count == 1:
             plan.each_chunk("resample", job, {"x": x, "y": y})
             return
@@ -229,12 +229,28 @@ class ConvTranspose(Layer):
         blocks = -(-self.out_channels // BLOCK)
         bias = plan.bias(node, 0 if self.bias else blocks * BLOCK)
         offsets = vector_parameter("bias", self.out_channels).offsets()
-        repeat(plan, plan.pack(bias, np.tile(offsets, y.shape.width)), y)
+        row = plan.pack(bias, np.tile(offsets, y.shape.width))
         mirror = self._mirror(x.shape)
+        bands = self._bands(plan, mirror, node)
+        if len(bands) == 1:
+            repeat(plan, row, y)
+        else:
+            plan.split("elementwise", [repeated(plan, row, y, lines) for lines in bands], y)
         weight = plan.weight(node, "weight"), mirror.order(y.shape)
         for rows, columns in product(*(mirror.phases(y.shape, axis) for axis in range(2))):
             if rows.count and columns.count:
-                direct.emit_input_gradient(plan, weight, (rows, columns), x, y, groups=1, add=True)
+                direct.emit_input_gradient(
+                    plan, weight, (rows, columns), x, y, groups=1, add=True, shares=len(bands)
+                )
+
+    def _bands(self, plan: Emit, mirror: Conv, node: Stage) -> list[tuple[int, int]]:
+        """Lines of the output that threads share: as many of each phase of the stride, or all in one."""
+        height, stride = node.shape.height, pair(self.stride)[0]
+        lines = height // stride
+        count = min(plan.parts(self.multiply_adds(node.input_shapes)), lines // MIN_LINES)
+        if count <= 1 or height % stride or spill(self.out_channels) > self.out_channels:
+            return [(0, height)]
+        return [(stride * lo, stride * hi) for lo, hi in split_evenly(lines, count)]
 
     def backward(self, plan: Emit, node: Stage) -> None:
         """The sums of outer products the other way round, then the mirrored convolution."""
