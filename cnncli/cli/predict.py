@@ -11,7 +11,7 @@ from cnncli.cli.answers import Networks
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Listing, list_inputs
 from cnncli.cli.messages import report, report_error
-from cnncli.cli.names import located
+from cnncli.cli.names import STREAM, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
@@ -89,7 +89,7 @@ def run(settings: Settings) -> int:
         chosen = choose_row_writer(
             names, networks.task(rows, top), json=settings.json, csv=settings.csv, top=top
         )
-        _flush([chosen.header()])
+        _flush([chosen.header()], settings)
         return chosen
 
     # Columns follow from the network; where none was asked for, from the one that answers first.
@@ -104,7 +104,7 @@ def run(settings: Settings) -> int:
             readout = readout or writer(rows)
             if files is not None:
                 files.add(rows)
-            _write(rows, readout, count, debug=settings.debug)
+            _write(rows, readout, count, settings)
     if files is not None:
         files.finish()
     _conclude(count, readout or writer(), quiet=quiet)
@@ -219,8 +219,8 @@ def _shares_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, *, debug: bool) -> None:
-    """Write rows to standard output, now, and faults to standard error."""
+def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, settings: Settings) -> None:
+    """Write rows, now, and faults to standard error."""
     lines: list[str | None] = []
     for row in rows:
         count.done += 1
@@ -233,18 +233,20 @@ def _write(rows: Sequence[Row], readout: RowWriter, count: _Count, *, debug: boo
         if row.error is not None:
             count.failed += 1
             if not readout.holds_errors:
-                _flush(lines)
-                settle(row.error, debug=debug)
+                _flush(lines, settings)
+                settle(row.error, debug=settings.debug)
                 continue
         lines.append(readout.line(row))
-    _flush(lines)
+    _flush(lines, settings)
 
 
-def _flush(lines: list[str | None]) -> None:
-    """Write lines and forget them."""
+def _flush(lines: list[str | None], settings: Settings) -> None:
+    """Write lines and forget them: to standard error, where boxes go to standard output."""
     text = "".join(f"{line}\n" for line in lines if line is not None)
     lines.clear()
-    if text:
+    if text and STREAM in (settings.output, settings.coco):
+        report(*text.splitlines(), exactly=True)
+    elif text:
         write_stdout(encoded(text))
 
 

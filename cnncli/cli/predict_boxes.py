@@ -10,10 +10,11 @@ from cnncli.cli.listing import Input
 from cnncli.cli.names import STREAM, is_address, overwritten
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.row_writers import Row
+from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
-from cnncli.files.faults import in_unicode, shown, writing_fault
+from cnncli.files.faults import in_unicode, reading_fault, shown, writing_fault
 from cnncli.files.numbered import write_numbered
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class BoxFiles:
     alone : bool
         There is one image.
 
+    Attributes
+    ----------
+    streams : bool
+        The image or COCO's results go to standard output, and rows to standard error.
+
     Raises
     ------
     UsageError
@@ -51,21 +57,21 @@ class BoxFiles:
         self._classes = trained.task.outputs
         numbers: Sequence[int] | None = getattr(trained.task, "numbers", None)
         self._numbers = numbers or range(1, len(self._classes) + 1)
-        self._is_file = (
+        self.streams = STREAM in (settings.output, settings.coco)
+        self._is_file = settings.output == STREAM or (
             self._output is not None and self._output.suffix.lower() in _DRAWN and not self._output.is_dir()
         )
         if self._is_file and not alone:
-            raise UsageError(
-                f"-o is {shown(self._output or '')}, a file, for several images; expected a folder",
-                "Name a folder with -o.",
-            )
+            what = "standard output" if settings.output == STREAM else f"{shown(self._output or '')}, a file,"
+            raise UsageError(f"-o is {what} for several images; expected a folder", "Name a folder with -o.")
+        _check_streams(settings)
         for place in (settings.output, settings.yolo, settings.coco):
             if place is not None and is_address(place):
                 raise UsageError(
                     f"{shown(place)} is an address; expected a path for files of boxes",
                     "Write them here, and copy them there.",
                 )
-        files = [str(each) for each in (self._output, self._coco) if each is not None]
+        files = [str(each) for each in (self._output, self._coco) if each is not None and str(each) != STREAM]
         if both := overwritten(files, [each.name for each in inputs]):
             raise UsageError(
                 f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
@@ -85,14 +91,14 @@ class BoxFiles:
             if self._output is not None:
                 self._draw(row, things, self._output)
             if self._yolo is not None:
-                write_numbered(self._yolo / f"{_stem(row.name)}.txt", self._lines(row, things).encode())
+                _write_label(self._yolo / f"{_stem(row.name)}.txt", self._lines(row, things).encode())
             if self._coco is not None:
                 self._results += self._rows(row, things)
 
     def finish(self) -> None:
         """Write what is of all images."""
         if self._coco is not None:
-            write_atomic(self._coco, as_json(self._results).encode() + b"\n")
+            _write(self._coco, as_json(self._results).encode() + b"\n")
 
     def _draw(self, row: Row, things: "Things", output: Path) -> None:
         """Draw boxes on an image."""
@@ -105,9 +111,11 @@ class BoxFiles:
         order = [self._classes.index(each.label) for each in things.things]
         boxes = [(f"{each.label} {each.score:.2f}", _corners(each.box)) for each in things.things]
         picture = Picture((drawn(row.pixels, boxes, order),))
-        data = encode_picture(picture, format_for(output if self._is_file else Path("drawn.png")))
+        data = encode_picture(
+            picture, format_for(output if output.suffix and self._is_file else Path("drawn.png"))
+        )
         if self._is_file:
-            write_atomic(output, data)
+            _write(output, data)
         else:
             write_numbered(output / f"{_stem(row.name)}.png", data)
 
@@ -144,6 +152,46 @@ def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:
 
 def _stem(name: str) -> str:
     return "stdin" if name == STREAM else Path(name).stem
+
+
+def _check_streams(settings: Settings) -> None:
+    """Refuse two things on standard output, and a folder there."""
+    if settings.output == settings.coco == STREAM:
+        raise UsageError(
+            "-o and --coco are both -, standard output; expected two places", "Name a file for one of them."
+        )
+    if settings.yolo == STREAM:
+        raise UsageError(
+            "--yolo is -, but writes a file for each picture; expected a folder", "Name a folder."
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    if str(path) == STREAM:
+        write_stdout(data)
+    else:
+        write_atomic(path, data)
+
+
+def _write_label(path: Path, data: bytes) -> None:
+    """Write a file of labels, which no other picture and no earlier work has.
+
+    Raises
+    ------
+    CnncliError
+        Where there are others: those of people are not overwritten, and other names belong to no picture.
+    """
+    try:
+        held = path.read_bytes() if path.exists() else data
+    except OSError as error:
+        raise reading_fault(error, path) from error
+    if held != data:
+        raise CnncliError(
+            f"{shown(path)} is there, and holds other labels; expected a folder without labels of these "
+            "pictures, each of which has a name of its own",
+            "Name another folder with --yolo.",
+        )
+    write_atomic(path, data)
 
 
 def _check_network(settings: Settings, trained: Trained) -> None:

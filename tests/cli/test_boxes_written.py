@@ -112,3 +112,48 @@ def test_every_task_refuses_data_of_another(run, tmp_path, two_lines, word):
     done = run("train", data, "--task", word, "--dry-run")
     assert done.code != 0
     assert f"--task is {word}" in two_lines(done, done.code)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A picture, and a detector that finds something in it."""
+    save_detector(tmp_path / "net.safetensors")
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "7.png")
+    return (tmp_path / "7.png").read_bytes()
+
+
+def test_a_pipe_gives_a_drawn_picture_and_rows_beside_it(run, picture, tmp_path):
+    done = run("predict", "-m", "net.safetensors", "-o", "-", "--json", stdin=picture)
+    assert (done.code, done.image.shape) == (0, (480, 480, 3))
+    assert json.loads(done.err.splitlines()[0])["input"] == "-"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7.png", "net.safetensors"]
+
+
+def test_results_go_to_a_pipe(run, picture):
+    done = run("predict", "7.png", "-m", "net.safetensors", "--coco", "-", "--csv")
+    assert (done.code, isinstance(json.loads(done.out), list)) == (0, True)
+    assert done.err.startswith("input,")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["7.png", "-o", "-", "--coco", "-"], "both -, standard output"),
+        (["7.png", "--yolo", "-"], "--yolo is -"),
+        (["7.png", "7.png", "-o", "-"], "-o is standard output for several images"),
+    ],
+)
+def test_what_standard_output_cannot_hold(run, picture, tmp_path, two_lines, words, said):
+    assert said in two_lines(run("predict", "-m", "net.safetensors", *words), 2)
+    assert not (tmp_path / "-").exists()
+
+
+def test_labels_of_others_are_not_overwritten(run, picture, tmp_path, two_lines):
+    """Nor get they a name that belongs to no picture."""
+    words = ["predict", "7.png", "-m", "net.safetensors", "--yolo", "labels"]
+    assert run(*words).code == run(*words).code == 0
+    (tmp_path / "labels/7.txt").write_text("0 0.5 0.5 1 1\n")
+    assert "labels/7.txt is there, and holds other labels" in two_lines(run(*words, "-q"), 1)
+    assert [path.name for path in (tmp_path / "labels").iterdir()] == ["7.txt"]
+    assert (tmp_path / "labels/7.txt").read_text() == "0 0.5 0.5 1 1\n"
