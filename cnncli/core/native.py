@@ -77,6 +77,7 @@ LOOPS = {
     "morphology_f32": "cnncli.core.loops.morphology_f32",
     "morphology_u16": "cnncli.core.loops.morphology_u16",
     "morphology_u8": "cnncli.core.loops.morphology_u8",
+    "mirror": "cnncli.core.loops.mirror",
     "nearest": "cnncli.core.loops.nearest",
     "norm_backward": "cnncli.core.loops.norm_backward",
     "norm_forward": "cnncli.core.loops.norm_forward",

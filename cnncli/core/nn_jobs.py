@@ -405,7 +405,21 @@ LOSS = np.dtype(
 LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2, "focal": 3}
 DICE_SUMS = 3
 
-# Weights for the gradient to the input: those of the forward pass in another order.
+# Weights for the gradient to the input. An item is a block of inputs and one tap.
+MIRROR = np.dtype(
+    [
+        ("src", "i8"),  # those of the forward pass, [group][block of K][taps][C][block]
+        ("out", "i8"),  # [group][block of C][used][K][block]
+        ("order", "i8"),  # address of int64: the taps that are used
+        ("used", "i8"),
+        ("taps", "i8"),
+        ("inputs", "i8"),  # C and K of one group
+        ("outputs", "i8"),
+    ],
+    align=True,
+)
+
+# Weights in another order.
 PACK = np.dtype([("src", "i8"), ("order", "i8"), ("out", "i8")], align=True)
 
 # The sum of a gradient's slots. An item is a row of a panel.

@@ -17,6 +17,7 @@ from cnncli.core import native, nn_jobs
 from cnncli.core.program import Call, Program
 from cnncli.nn.chunks import Chunks
 from cnncli.nn.graph import Shape
+from cnncli.nn.layer import BLOCK
 from cnncli.nn.memory import SLACK, Tensor, pieces, split_evenly
 
 PIECE_ROWS = 256  # rows of a parameter in one task
@@ -103,6 +104,8 @@ class Calls:
         How the batch is divided.
     threads : int
         That share the work on a sample, where there is only one, or on all at once.
+    apart : bool
+        Each sample is computed by one thread, even where there is only one.
 
     Attributes
     ----------
@@ -112,8 +115,9 @@ class Calls:
         Arrays whose addresses are in the calls' records.
     """
 
-    def __init__(self, chunks: Chunks, *, threads: int = 1) -> None:
+    def __init__(self, chunks: Chunks, *, threads: int = 1, apart: bool = False) -> None:
         self.chunks = chunks
+        self._apart = apart
         self.phases: list[list[Op]] = [[]]
         self.held: list[NDArray[Any]] = []
         self._threads = threads
@@ -166,6 +170,30 @@ class Calls:
             out=out.ctypes.data,
         )
         self._packs.append(Op("pack", job, {}, pieces(order.size, PACK_FLOATS)))
+        return int(out.ctypes.data)
+
+    def mirror(
+        self, source: int, taps: Sequence[int], *, of: int, groups: int, inputs: int, outputs: int
+    ) -> int:
+        """Address of weights for the gradient of the input, in panels of inputs, made as `pack` does.
+
+        Of the taps, ``of`` in all, ``taps`` are used, in this order; inputs and outputs are those of a group.
+        """
+        items = groups * -(-inputs // BLOCK) * len(taps)
+        out = self.hold(native.aligned_zeros(4 * BLOCK * outputs * max(items, 1)))
+        job = self.job(
+            nn_jobs.MIRROR,
+            src=source,
+            out=out.ctypes.data,
+            order=self.constant(np.array(taps, np.int64)),
+            used=len(taps),
+            taps=of,
+            inputs=inputs,
+            outputs=outputs,
+        )
+        if items:
+            size = max(1, PACK_FLOATS // (BLOCK * outputs))
+            self._packs.append(Op("mirror", job, {}, pieces(items, size)))
         return int(out.ctypes.data)
 
     def transform(self, loop: str, job: NDArray[np.void], items: int) -> None:
@@ -224,7 +252,9 @@ class Calls:
     def parts(self, multiply_adds: int, *, joined: bool = False) -> int:
         """Number of parts into which a layer's work on a sample, or on all of them, is best split."""
         work = multiply_adds * self.chunks.batch if joined else multiply_adds
-        shared = joined or self.chunks.batch == 1  # else threads share samples, not the work on one
+        shared = joined or (
+            self.chunks.batch == 1 and not self._apart
+        )  # else threads share samples, not the work on one
         return max(1, min(self._threads, work // MIN_PART_WORK)) if shared else 1
 
     def split(self, loop: str, parts: Sequence[Part], out: Tensor, *, joined: bool = False) -> None:

@@ -84,6 +84,11 @@ class Emit(Protocol):
     def pack(self, source: int, order: NDArray[np.intp]) -> int:
         """Of weights in another order, copied at the start of every step; -1 leaves a zero."""
 
+    def mirror(
+        self, source: int, taps: Sequence[int], *, of: int, groups: int, inputs: int, outputs: int
+    ) -> int:
+        """Of weights for the gradient of the input, made at the start of every step."""
+
     # Calls
 
     def job(self, record_type: np.dtype[np.void], /, **values: float) -> NDArray[np.void]:
@@ -103,7 +108,7 @@ class Emit(Protocol):
     def parts(self, multiply_adds: int, *, joined: bool = False) -> int:
         """Number of parts into which the work on a sample, or on all of them, is best split."""
 
-    def joins(self, weights: int, values: int) -> bool:
+    def joins(self, weights: int, values: int, *, single: bool = False) -> bool:
         """Whether all samples are computed in one call, as weights are more than a sample's values."""
 
     def split(self, loop: str, parts: Sequence[Part], out: Tensor, *, joined: bool = False) -> None:

@@ -52,7 +52,8 @@ class Schedule(Calls):
         Where gradients of parameters go; None: layers behave as in inference, and only what flows through
         them has gradients.
     threads : int
-        That share the work on a single sample. One thread computes each output: no bit changes.
+        That share the work on a single sample, or of a layer on all. One thread computes each output: no bit
+        changes.
 
     Attributes
     ----------
@@ -78,8 +79,10 @@ class Schedule(Calls):
         threads: int = 1,
     ) -> None:
         self._frames = graph.frames
-        # Threads share clips, not the work on the frames of one.
-        super().__init__(chunked(batch, self._frames), threads=threads if self._frames == 1 else 1)
+        # Threads share clips, not the work on the frames of one, and in training samples.
+        super().__init__(
+            chunked(batch, self._frames), threads=threads if self._frames == 1 else 1, apart=slots is not None
+        )
         self.network = network
         self._slots = slots
         self.fused = fuse(graph, training=slots is not None, trained=trained, keep=keep)
@@ -167,12 +170,13 @@ class Schedule(Calls):
             return 0, 0
         return stage.layer.output_halo(stage.input_shapes)
 
-    def joins(self, weights: int, values: int) -> bool:
+    def joins(self, weights: int, values: int, *, single: bool = False) -> bool:
         """Whether all samples are computed in one call, as weights are more than a sample's values.
 
-        Sample by sample, values stay in the caches, and weights are read once for each.
+        Sample by sample, values stay in the caches, and weights are read once for each. Where layers are
+        trained, only those of a ``single`` pixel are joined.
         """
-        free = not self._trained and self._frames == 1
+        free = (single or not self._trained) and self._frames == 1
         return free and self.chunks.count == self.chunks.batch > 1 and weights > values
 
     # --- parameters ---

@@ -84,7 +84,10 @@ class TrainingStep:
         graph = network.graph.pruned(kept)
         nodes = trained_layers(graph, frozen)
         slots = Slots(network, chunked(batch).slots, nodes)
-        schedule = self._schedule = Schedule(network, graph, batch, keep=kept, trained=nodes, slots=slots)
+        workers = available_cores() if threads is None else threads
+        schedule = self._schedule = Schedule(
+            network, graph, batch, keep=kept, trained=nodes, slots=slots, threads=workers
+        )
         schedule.forward()
         for term in self.terms:
             term.emit(schedule)
@@ -101,7 +104,6 @@ class TrainingStep:
         self._limit_norms(updated)
         phases = [phase for each in schedule.passes() for phase in each]
         layout = lay_out(phases, schedule.chunks)
-        workers = available_cores() if threads is None else threads
         self._memory = schedule.memory + layout.arena.nbytes + workers * layout.scratch_bytes
         self._arena = layout.arena
         self._program = program(

@@ -1,4 +1,4 @@
-"""Weights in another order: panels for the gradient to the input."""
+"""Weights in any other order, weight by weight."""
 
 import numpy as np
 

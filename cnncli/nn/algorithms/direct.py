@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.nn.algorithms.gather import AxisPhase, Gather
 from cnncli.nn.calls import VALUE_WORK
@@ -81,13 +80,9 @@ def emit(
     gather.list_together(job, rows.stride * tensor.row)
     work = y.shape.size * rows.size * columns.size * each
     single = y.shape.height * y.shape.width == 1
-    if single:
-        work *= VALUE_WORK  # each weight is read for one multiply-add
-    joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size)
+    joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size, single=single)
     edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
-    count = plan.parts(work, joined=joined)
-    if single and count > 1:
-        count *= TURNS
+    count = _shares_of_one(plan, work, joined=joined) if single else plan.parts(work, joined=joined)
     cut = gather.parts(job, x, (y, 0), count=count, edge=edge)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
@@ -97,9 +92,15 @@ def emit(
         apply(plan, relu, y, y, y)
 
 
+def _shares_of_one(plan: Emit, work: int, *, joined: bool) -> int:
+    """Parts of a layer of a single pixel: each weight is read for one multiply-add of a sample."""
+    count = plan.parts(VALUE_WORK * work, joined=joined)
+    return TURNS * count if count > 1 else 1
+
+
 def emit_input_gradient(
     plan: Emit,
-    weight: tuple[int, NDArray[np.intp]],
+    weight: tuple[int, tuple[int, ...]],
     phases: tuple[AxisPhase, AxisPhase],
     dy: Tensor,
     dx: Tensor,
@@ -114,8 +115,8 @@ def emit_input_gradient(
     ----------
     plan : Emit
         The step to add it to.
-    weight : (address, order)
-        The layer's packed weights, and the offset of each of (K, C / groups, kh, kw).
+    weight : (address, shape)
+        The layer's packed weights, and (K, C / groups, kh, kw).
     phases : (AxisPhase, AxisPhase)
         Of rows and of columns.
     dy, dx : Tensor
@@ -142,7 +143,12 @@ def emit_input_gradient(
     job["mode"] = ADD if add else 0
     gather.list_together(job, dy.row)
     first = rows.first * dx.row + columns.first * dx.pixel
-    if shares == 1:
+    weights, single = gather.taps * each, dy.shape[:2] == dx.shape[:2] == (1, 1)
+    if single and groups == 1 and plan.joins(weights, dy.shape.size + dx.shape.size, single=True):
+        count = _shares_of_one(plan, weights, joined=True)
+        parts = gather.parts(job, (dy, 0), (dx, first), count=count, edge=None)
+        plan.split("conv_forward", parts, dx, joined=True)
+    elif shares == 1:
         plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
     else:
         edge = plan.chunk_scratch(gather.blocks * BLOCK)
@@ -151,20 +157,14 @@ def emit_input_gradient(
 
 def pack_mirrored(
     plan: Emit,
-    weight: tuple[int, NDArray[np.intp]],
+    weight: tuple[int, tuple[int, ...]],
     phases: tuple[AxisPhase, AxisPhase],
     *,
     groups: int,
 ) -> tuple[int, int]:
     """Addresses of a phase's weights, in a panel for the gradient of the input, and of zeros as biases."""
-    address, order = weight
-    outputs, each = order.shape[0] // groups, order.shape[1]
-    taps = [(i, j) for i in phases[0].taps for j in phases[1].taps]
+    address, (outputs, each, kh, kw) = weight
+    taps = [i * kw + j for i in phases[0].taps for j in phases[1].taps]
+    packed = plan.mirror(address, taps, of=kh * kw, groups=groups, inputs=each, outputs=outputs // groups)
     blocks = -(-each // BLOCK)
-    panel = np.full((groups, blocks * BLOCK, len(taps), outputs), -1, np.intp)
-    grouped = order.reshape(groups, outputs, *order.shape[1:])
-    for position, (i, j) in enumerate(taps):
-        panel[:, :each, position] = grouped[..., i, j].transpose(0, 2, 1)
-    panel = panel.reshape(groups, blocks, BLOCK, -1)
-    packed = plan.pack(address, np.ascontiguousarray(panel.transpose(0, 1, 3, 2)))
     return packed, plan.constant(np.zeros(groups * blocks * BLOCK, np.float32))

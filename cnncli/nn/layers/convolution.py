@@ -278,9 +278,11 @@ class Conv(Layer):
     ) -> None:
         """One phase of the stride: pixels of dx that are reached by the same taps."""
         dy, dx, add = tensors
-        weight = plan.weight(node, "weight"), self.order(node.input_shapes[0])
+        shape = (self.out_channels, dx.shape.channels // self.groups, *pair(self.kernel))
+        weight = plan.weight(node, "weight"), shape
         if self._is_depthwise(dx.shape):
-            depthwise.emit_input_gradient(plan, weight, phases, dy, dx, add=add)
+            placed = weight[0], self.order(node.input_shapes[0])
+            depthwise.emit_input_gradient(plan, placed, phases, dy, dx, add=add)
         elif self._uses_winograd(dy.shape.channels, dx.shape, samples=dx.shape.frames * plan.chunks.size):
             panel, zeros = direct.pack_mirrored(plan, weight, phases, groups=1)
             at = phases[0].offsets[0] * dy.row + phases[1].offsets[0] * dy.pixel

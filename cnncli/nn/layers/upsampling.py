@@ -236,7 +236,7 @@ class ConvTranspose(Layer):
             repeat(plan, row, y)
         else:
             plan.split("elementwise", [repeated(plan, row, y, lines) for lines in bands], y)
-        weight = plan.weight(node, "weight"), mirror.order(y.shape)
+        weight = plan.weight(node, "weight"), (x.shape.channels, self.out_channels, *pair(self.kernel))
         for rows, columns in product(*(mirror.phases(y.shape, axis) for axis in range(2))):
             if rows.count and columns.count:
                 direct.emit_input_gradient(
