@@ -59,8 +59,8 @@ class Settings(NetworkSettings):
     coco: str | None = option(
         "--coco",
         help=(
-            "Of networks for boxes: write COCO's results, a list of boxes, as JSON; ids are numbers that "
-            "pictures are named by, or their names, and classes from 1."
+            "Of networks for boxes: write COCO's results, a list of boxes, as JSON (- is standard output); ids "
+            "are numbers that pictures are named by, or their names, and those that classes were learned with."
         ),
         metavar="FILE",
     )
