@@ -12,6 +12,7 @@ from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.page_files import write_page
 from cnncli.cli.streams import write_line
+from cnncli.cli.train_summary import MOST_SKIPPED
 from cnncli.data.augment import parse_augment
 from cnncli.data.clips import Clips
 from cnncli.data.loader import Batch
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from cnncli.training.options import TrainOptions
 
 _COUNT = 12
-_INNER = ("", "images", "JPEGImages")  # where images lie
 
 
 def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> int:
@@ -49,7 +49,8 @@ def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> 
     batch, words = _batch(dataset, options, execution.threads)
     samples = _samples(batch, dataset.shape)
     path = _page(settings.output or f"{dataset.name}-look.png", [str(each) for each in dataset.files])
-    for line in () if settings.quiet else dataset.warnings:
+    left_out = [f"left out: {each.sentence}" for each in dataset.skipped[:MOST_SKIPPED]]
+    for line in () if settings.quiet else (*dataset.warnings, *left_out):
         report(f"warning: {in_unicode(line)}")
     title = f"{len(samples)} of {len(dataset.train):,} {dataset.noun} of {in_unicode(dataset.name)}"
     subtitle = "as they are" if words == "none" else f"augmented as in training: {words}"

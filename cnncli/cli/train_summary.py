@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 40
 _INDENT = " " * 9  # of what follows a heading such as "data"
-_MOST_SKIPPED = 5  # files that are named with the reason
+MOST_SKIPPED = 5  # files that are named with the reason
 
 
 def summary_lines(session: "Session", stream: TextIO) -> list[str]:
@@ -25,7 +25,7 @@ def summary_lines(session: "Session", stream: TextIO) -> list[str]:
     graph = trainer.inputs.network.graph
     table = summary(graph)
     head = [f"data     {dataset.provenance}", *(f"         {note}" for note in dataset.notes)]
-    head += [f"         left out: {each.sentence}" for each in dataset.skipped[:_MOST_SKIPPED]]
+    head += [f"         left out: {each.sentence}" for each in dataset.skipped[:MOST_SKIPPED]]
     shape = "x".join(map(str, dataset.shape))
     if dataset.noun == "texts":
         shape = f"up to {trainer.inputs.network.graph.input_shape.width:,} words"

@@ -47,6 +47,20 @@ def test_it_draws_and_trains_nothing(run, data, tmp_path, dataset, page):
     assert (fact["output"], fact["augment"]) == ("p.png", "none")
 
 
+def test_it_says_what_is_left_out_and_why(run, data, tmp_path):
+    said = json.loads((tmp_path / "boxes.json").read_text())
+    said["annotations"][2]["bbox"] = [4, 4, -20, 12]
+    (tmp_path / "boxes.json").write_text(json.dumps(said))
+    done = run("train", "boxes.json", "--look")
+    assert (
+        done.code,
+        "annotation 3 (3.png): box 4,4,-20,12 (x, y, width, height) is inverted" in done.err,
+    ) == (
+        0,
+        True,
+    )
+
+
 def test_a_box_is_drawn_around_its_object(data, tmp_path):
     """Images of 40x30 are fitted into 64x32; in a tile of 256 the orange edge is 20 x 12 of their pixels."""
     dataset = load_dataset(str(tmp_path / "boxes.json"), LoadOptions(whole=True))

@@ -59,8 +59,9 @@ class Settings(NetworkSettings):
     coco: str | None = option(
         "--coco",
         help=(
-            "Of networks for boxes: write COCO's results, a list of boxes, as JSON (- is standard output); ids "
-            "are numbers that pictures are named by, or their names, and those that classes were learned with."
+            "Of networks for boxes: write COCO's results, a list of boxes, as JSON (- is standard output); "
+            "ids are numbers that pictures are named by, or their names, and those that classes were learned "
+            "with."
         ),
         metavar="FILE",
     )
