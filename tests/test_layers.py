@@ -279,7 +279,7 @@ WARM = {
     "--help": {
         "": "ending errors records",
         "cli": "app examples exit_codes help_pages messages plain run options options.cnncli "
-        "options.convolve options.draw options.evaluate options.explain options.export "
+        "options.compare options.convolve options.draw options.evaluate options.explain options.export "
         "options.featuremaps "
         "options.formats options.help options.kernels options.model options.models options.predict "
         "options.samples options.search options.shared options.train options.weights",

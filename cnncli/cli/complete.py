@@ -33,6 +33,8 @@ _FILES = {
     "predictions",
     "kernel",
     "spec",
+    "first",
+    "second",
 }
 #: Of them those that take no file in a command.
 _NO_FILES = {("featuremaps", "explain")}
@@ -358,6 +360,9 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "kernel": _kernels,
     "spec": _kernels,
     "border": _borders,
+    "window": _one_of("uniform", "gaussian"),
+    "low": _one_of("ssim=", "psnr="),
+    "high": _one_of("mse=", "mae=", "largest=", "differing="),
     "mode": _one_of("same", "valid", "full"),
     "normalize": _one_of("none", "sum", "abs", "auto"),
     "range_": _one_of("clip", "abs", "offset", "stretch", "none"),

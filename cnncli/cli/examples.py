@@ -51,6 +51,20 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Explore the kernel on a page: move it, change its numbers.",
         ),
     ),
+    "compare": (
+        Example(
+            "cnncli compare samples/digits/[17].png",
+            "Print MSE, PSNR, SSIM and the like of two pictures.",
+        ),
+        Example(
+            "cnncli compare samples/digits/[17].png -o d.png",
+            "Also write a picture of where they differ.",
+        ),
+        Example(
+            "cnncli compare samples/digits samples/digits --min ssim=1",
+            "Compare pictures of the same name; exit with 1 below.",
+        ),
+    ),
     "predict": (
         Example(
             "cnncli predict samples/digits/*.png", "Classify digits with the model that ships with cnncli."

@@ -10,6 +10,7 @@ from cnncli.cli.options.model import Command
 
 COMMANDS = (
     "convolve",
+    "compare",
     "predict",
     "evaluate",
     "featuremaps",
