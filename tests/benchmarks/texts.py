@@ -4,6 +4,9 @@ Each cut holds out another fifth of the reviews, by their words, for the test. B
 in each split and batch, the same vocabulary, network, recipe and number of steps; first values differ. Steps
 are timed on the same batches, one after the other. Seconds are of the processor, so that a busy machine does
 not count.
+
+``--speed`` trains nothing: it times one text, a batch of `TEXTS` and a step of as many on the clock, with the
+same weights, whose outputs must agree; ratios are medians of interleaved pairs.
 """
 
 import argparse
@@ -11,21 +14,28 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.holdout import TEST_DRAW, TEST_SHARE, choose_held_out
 from cnncli.data.load import load_dataset
 from cnncli.models.textcnn import MAPS, MAX_NORM, WINDOWS
+from cnncli.nn import Inference
 from cnncli.training.evaluation import evaluate
 from cnncli.training.loading import Execution
 from cnncli.training.options import TrainOptions
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.session import Session, begin
 
+from .timing import timed_block
+
 TIMED = 30  # steps
+TEXTS, PAIRS = 64, 7  # of a batch; repeats of what is timed on the clock
+AGREE = 1e-4  # of the largest output
 
 
 class _Silent:
@@ -162,6 +172,63 @@ def step_times(session: Session, threads: int) -> Iterator[tuple[str, float]]:
     yield "PyTorch", _timed(lambda at: twin(batches[at].x, labels[at], 1e-3))
 
 
+def speeds(session: Session, threads: int) -> Iterator[tuple[str, float, float]]:
+    """What is done, our milliseconds on the clock, and how many times as long PyTorch takes."""
+    import torch
+
+    network = session.trainer.step.network
+    twin = twin_of(len(session.preprocessing.words) + 2, 300)  # type: ignore[attr-defined]
+    ours = {_name_of(name): torch.from_numpy(np.array(array)) for name, array in network.export().items()}
+    twin.load_state_dict(ours)
+    step = torch_step(twin, session.options)
+    batch = next(iter(session.preprocessing.loader(session.dataset.train, TEXTS).epoch(0)))
+    for name, count in (("one text", 1), (f"batch of {TEXTS}", TEXTS)):
+        texts = np.ascontiguousarray(batch.x[:count])
+        inference, theirs = Inference(network, count, threads=threads), _torch_inference(twin, texts)
+        wanted = theirs()
+        apart = float(np.abs(inference.run(texts) - wanted).max())
+        if not apart <= AGREE * float(np.abs(wanted).max()):
+            raise ArithmeticError(f"{name}: outputs are {apart:.2g} apart")
+        yield name, *_paired(lambda plan=inference, x=texts: plan.run(x), theirs)
+    labels = session.task.encode(batch)
+    yield (
+        f"step of {TEXTS}",
+        *_paired(
+            lambda: session.trainer.step.run(batch.x, labels, rate=1e-3),
+            lambda: step(batch.x, labels, 1e-3),
+        ),
+    )
+
+
+def _name_of(name: str) -> str:
+    """The twin's name of one of our parameters: convolutions are numbered there."""
+    layer, _, parameter = name.partition(".")
+    width = layer.removeprefix("conv")
+    return name if width == layer else f"convolutions.{WINDOWS.index(int(width))}.{parameter}"
+
+
+def _torch_inference(twin: Any, texts: NDArray[np.float32]) -> Callable[[], Any]:
+    import torch
+
+    numbers = torch.from_numpy(texts[:, 0, :, 0].astype(np.int64))
+
+    def infer() -> Any:
+        twin.eval()
+        with torch.inference_mode():
+            outputs = twin(numbers).numpy()
+        twin.train()
+        return outputs
+
+    return infer
+
+
+def _paired(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Our median in milliseconds, and the median of the ratios of the other's time to ours."""
+    blocks = timed_block(ours), timed_block(theirs)
+    costs = [[block().wall for block in blocks] for _ in range(PAIRS + 1)][1:]
+    return 1e3 * median(own for own, _ in costs), median(other / own for own, other in costs)
+
+
 def _timed(step: Callable[[int], object]) -> float:
     for at in range(3):
         step(at)
@@ -177,6 +244,7 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=3, help="how many (default 3)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--alone", action="store_true", help="leave PyTorch out")
+    parser.add_argument("--speed", action="store_true", help="time one text, a batch and a step only")
     given = parser.parse_args()
     if not given.alone:
         import torch
@@ -188,6 +256,10 @@ def main() -> None:
             session = begin(
                 options, dry=True, output=f"{folder}/run", execution=Execution(threads=given.threads)
             )
+            if given.speed:
+                for what, own, ratio in speeds(session, given.threads):
+                    print(f"{what:12} {own:.3g} ms, PyTorch {ratio:.2f} times as long", flush=True)
+                return
             session.trainer._save = lambda state, ended: None
             accuracy, seconds = our_run(session)
             print(f"cut {cut}  cnncli   {accuracy:.2%}  {seconds:.1f} s", flush=True)
