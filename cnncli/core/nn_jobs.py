@@ -84,6 +84,8 @@ GATHER = np.dtype(
         ("pixels", "i8"),  # listed together
         *tensor("edge"),  # where the last pixel is computed, if what its stores spill over is another's …
         ("edge_floats", "i8"),  # … and its channels, which are then copied; else 0
+        *tensor("copies"),  # of the inputs of listed pixels, for one part of the sums …
+        ("copy_pitch", "i8"),  # … and bytes from one to the next, if they are copied; else 0
     ],
     align=True,
 )

@@ -192,7 +192,7 @@ def test_a_long_sum_is_made_of_short_ones(samples, outputs):
 
 @pytest.mark.parametrize("inputs", [1, 3, 255, 257, 700])
 @pytest.mark.parametrize("outputs", [1, 8 * BLOCK, 8 * BLOCK + 1, 9 * BLOCK + LANES + 1, 17 * BLOCK - 1])
-def test_a_single_row_is_multiplied_by_several_panels_at_once(inputs, outputs):
+def test_a_single_row_of_any_length_and_number_of_outputs(inputs, outputs):
     got, exact = _sums(inputs, outputs, 1)
     np.testing.assert_allclose(got, exact, rtol=1e-6)
 

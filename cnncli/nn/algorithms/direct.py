@@ -83,11 +83,12 @@ def emit(
     joined = plan.joins(gather.taps * outputs, tensor.shape.size + y.shape.size, single=single)
     edge = None if joined else plan.chunk_scratch(gather.blocks * BLOCK)
     count = _shares_of_one(plan, work, joined=joined) if single else plan.parts(work, joined=joined)
-    cut = gather.parts(job, x, (y, 0), count=count, edge=edge)
+    copies = gather.copies(plan, job)
+    cut = gather.parts(job, x, (y, 0), count=count, edge=edge, copies=copies)
     if cut:
         plan.split("conv_forward", cut, y, joined=joined)
     else:
-        plan.each_chunk("conv_forward", job, {"x": x, "y": y})
+        plan.each_chunk("conv_forward", job, {"x": x, "y": y, **copies})
     if late:
         apply(plan, relu, y, y, y)
 
@@ -143,16 +144,18 @@ def emit_input_gradient(
     job["mode"] = ADD if add else 0
     gather.list_together(job, dy.row)
     first = rows.first * dx.row + columns.first * dx.pixel
+    copies = gather.copies(plan, job)
     weights, single = gather.taps * each, dy.shape[:2] == dx.shape[:2] == (1, 1)
     if single and groups == 1 and plan.joins(weights, dy.shape.size + dx.shape.size, single=True):
         count = _shares_of_one(plan, weights, joined=True)
-        parts = gather.parts(job, (dy, 0), (dx, first), count=count, edge=None)
+        parts = gather.parts(job, (dy, 0), (dx, first), count=count, edge=None, copies=copies)
         plan.split("conv_forward", parts, dx, joined=True)
     elif shares == 1:
-        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first)})
+        plan.each_chunk("conv_forward", job, {"x": dy, "y": (dx, first), **copies})
     else:
         edge = plan.chunk_scratch(gather.blocks * BLOCK)
-        plan.go_on("conv_forward", gather.parts(job, (dy, 0), (dx, first), count=shares, edge=edge))
+        parts = gather.parts(job, (dy, 0), (dx, first), count=shares, edge=edge, copies=copies)
+        plan.go_on("conv_forward", parts)
 
 
 def pack_mirrored(

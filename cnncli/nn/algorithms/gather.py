@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.core.native import processor
+from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES, is_narrow, vector_parameter
@@ -22,7 +25,11 @@ PANEL_BYTES = 32 * 1024  # weights that a tile's sum runs over at once: most of 
 IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
 MIN_LINES = 4  # lines of an image per thread
 ROWS = processor()[3].gemm_rows
+MOST_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
 PIXELS = 7 * ROWS  # processed together, at least, so that the last tile wastes little
+SETS_BYTES = 4096  # that far apart, two lines share a set of the L1 cache
+MIN_BLOCKS = 4  # of outputs, for which a copy of the inputs pays
+MIN_INPUTS = 64  # of a part of a sum
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,23 @@ class Gather:
         affordable = IMAGE_BYTES * int(job["width"][0]) // max(line_bytes, 1)
         job["pixels"] = max(PIXELS, min(affordable, nn_jobs.LISTED_PIXELS)) // ROWS * ROWS
 
+    def copies(self, plan: Emit, job: NDArray[np.void]) -> dict[str, Tensor]:
+        """Memory for copies of inputs, if these would compete for a set of the L1 cache; the record says so.
+
+        They are made for some hundreds of pixels and one part of their sums at a time.
+        """
+        competing = int(job["x_step"][0]) % SETS_BYTES == 0 and int(job["width"][0]) > 1
+        length = max(min(each, PANEL_BYTES // (4 * BLOCK)) for _, each in self.segments)
+        whole = all(each % LANES == 0 for _, each in self.segments)
+        if (
+            not (competing and whole and length >= MIN_INPUTS and self.blocks >= MIN_BLOCKS)
+            or self.groups > 1
+        ):
+            return {}
+        job["copy_pitch"] = PANEL_BYTES // BLOCK + CACHE_LINE
+        table = CACHE_LINE + 8 * (nn_jobs.LISTED_PIXELS + 2 * MOST_ROWS)
+        return {"copies": plan.chunk_scratch((table + int(job["pixels"][0] * job["copy_pitch"][0])) // 4)}
+
     def parts(
         self,
         job: NDArray[np.void],
@@ -155,6 +179,7 @@ class Gather:
         *,
         count: int,
         edge: Tensor | None,
+        copies: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> list[Part]:
         """The record split by lines, or by blocks of channels if lines are few; empty if stores overlap.
 
@@ -178,7 +203,7 @@ class Gather:
                 at, to = x[1] + lo * int(job["x_line"][0]), y[1] + lo * int(job["y_line"][0])
             else:
                 restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
-            tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y[0], to)}
+            tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y[0], to), **copies}
             if edge is not None and part["edge_floats"]:
                 tensors["edge"] = edge
             made.append(Part(part, tensors, (lo, hi) if by_lines else None))
