@@ -397,6 +397,7 @@ LOSS = np.dtype(
         ("weighted", "i8"),  # 1: there is one
         ("losses", "i8"),  # address of float32, one for each sample: the sum over its pixels
         ("sums", "i8"),  # address of float32 for each sample, `DICE_SUMS` for each output: of Dice's loss
+        ("shift", "i8"),  # address of float32, one for each output: what the softmax adds to it
         ("kind", "i8"),  # a value of LOSSES
         ("scale", "f4"),  # of a sample in the gradient
         ("alpha", "f4"),

@@ -45,6 +45,10 @@ class Loss:
             If it is such a number.
         """
 
+    def shift(self, outputs: int) -> Floats:
+        """(outputs,) what the softmax adds to each."""
+        return np.zeros(outputs, np.float32)
+
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Fill in the targets that the native loop reads.
 
@@ -74,13 +78,23 @@ class SoftmaxCrossEntropy(Loss):
     class_weights : tuple of float or None
         One for each class. For labels the mean is weighted by the samples' classes; for class probabilities
         (mixup) each probability is multiplied by its class's weight, and the mean is over the samples.
+    adjusted : bool
+        Outputs get the logarithm of their class's weight before the softmax, classes of weight 0 none. So
+        rare classes teach more, and yet outputs become the logarithms of how likely the classes are: weights
+        alone make networks see rare classes where frequent ones are likelier. Source: Menon et al.,
+        Long-tail learning via logit adjustment, 2021, section 4, with weights for frequencies.
 
     Both match PyTorch's ``cross_entropy``, for class indices and for probabilities.
     """
 
     smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    adjusted: bool = False
     kind = LOSSES["softmax"]
+
+    def shift(self, outputs: int) -> Floats:
+        """Logarithms of the weights, where the loss is adjusted."""
+        return _logarithms(self.class_weights if self.adjusted else None, outputs)
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Targets are class indices (N,) or (N, H, W), or class probabilities (N, K) as made by mixup.
@@ -117,9 +131,19 @@ class Dice(Loss):
 
     With p the probabilities of a class and t its targets over all pixels of a sample, the coefficient is
     (2 sum(p t) + 1) / (sum(p) + sum(t) + 1).
+
+    Attributes
+    ----------
+    class_weights : tuple of float or None
+        Of an adjusted cross-entropy beside it: both are of the same softmax.
     """
 
+    class_weights: tuple[float, ...] | None = None
     loop = "dice"
+
+    def shift(self, outputs: int) -> Floats:
+        """Logarithms of the weights."""
+        return _logarithms(self.class_weights, outputs)
 
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
         """Targets are class indices (N, H, W); a pixel of class `UNCOUNTED` does not count."""
@@ -222,6 +246,12 @@ class BoxOverlap(Loss):
         _check_rows(targets, out)
         out[:] = targets
         return float(np.sum(out[..., -1], dtype=np.float64))
+
+
+def _logarithms(weights: tuple[float, ...] | None, outputs: int) -> Floats:
+    """(outputs,) of weights; 0 of those of 0, and where there are none."""
+    known = np.asarray(weights or np.ones(outputs), np.float32)
+    return np.log(np.where(known > 0, known, np.float32(1)))
 
 
 def _count_of(rows: Floats, weighted: bool) -> float:

@@ -69,6 +69,7 @@ class PlannedTerm:
         self.losses = np.zeros(batch, np.float32)
         self.outputs = np.zeros(flat, np.float32)
         self._sums = np.zeros((batch, channels, nn_jobs.DICE_SUMS), np.float32)
+        self._shift = term.loss.shift(channels)
         self._scale = 0.0
 
     def emit(self, schedule: Schedule) -> None:
@@ -85,6 +86,7 @@ class PlannedTerm:
             weighted=loss.weighted,
             losses=self.losses.ctypes.data,
             sums=self._sums.ctypes.data,
+            shift=self._shift.ctypes.data,
             kind=loss.kind,
             alpha=loss.alpha,
             beta=loss.beta,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnncli.data.pixel_labels import PixelLabels
     from cnncli.data.prepare import InputSpec
     from cnncli.data.targets import Targets
-    from cnncli.nn import Term
+    from cnncli.nn import Network, Term
     from cnncli.tasks.map_evaluation import MapEvaluation
     from cnncli.tasks.task import Decoded, Task
 
@@ -80,8 +80,15 @@ class ClassMap:
 
 @dataclass(frozen=True)
 class Segmentation(OfClasses):
-    """One of K classes for each pixel of an image."""
+    """One of K classes for each pixel of an image.
 
+    Attributes
+    ----------
+    adjusted : bool
+        Classes count by their weights, and are yet seen as often as they are likely.
+    """
+
+    adjusted: bool = False
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "images"
     outputs_of: ClassVar[str] = "pixels"
@@ -121,7 +128,8 @@ class Segmentation(OfClasses):
         """With label smoothing and class weights as the options say.
 
         Without ``--class-weights`` a class weighs by the root of how rare it is: things are small beside what
-        is around them, and which thing it is would count too little.
+        is around them, and which thing it is would count too little. What is seen is to be the likeliest
+        class all the same (`SoftmaxCrossEntropy.adjusted`), or edges would be seen too far out.
         """
         if "mixup" in options["augment"]:
             raise OptionError(
@@ -133,12 +141,29 @@ class Segmentation(OfClasses):
         if found.weights is not None:
             return found
         weights = class_weights(self.counts_of(targets), power=0.5)
-        return replace(found, weights=tuple(map(float, weights)))
+        return replace(found, weights=tuple(map(float, weights)), adjusted=True)
+
+    def begin(self, network: "Network") -> None:
+        """Let all classes begin alike in the loss, where it is adjusted, and the outputs as far apart."""
+        dice = self._dice()
+        if dice.class_weights is None:
+            return
+        arrays = network.export()
+        for role in network.graph.outputs:
+            bias = f"{network.graph.head(role)}.bias"
+            if bias in arrays:
+                arrays[bias] -= dice.shift(len(self.classes))
+        network.load(arrays)
+
+    def _dice(self) -> Dice:
+        return Dice(self.weights if self.adjusted else None)
 
     def objective(self, outputs: Sequence[str]) -> "list[Term]":
         """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""
-        entropy = SoftmaxCrossEntropy(smoothing=self.smoothing, class_weights=self.weights)
-        return same_for_all(entropy, outputs) + same_for_all(Dice(), outputs)
+        entropy = SoftmaxCrossEntropy(
+            smoothing=self.smoothing, class_weights=self.weights, adjusted=self.adjusted
+        )
+        return same_for_all(entropy, outputs) + same_for_all(self._dice(), outputs)
 
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
         """(n, H, W) true classes of the pixels as the images show them; `UNCOUNTED` where there is none."""

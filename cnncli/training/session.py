@@ -255,7 +255,8 @@ def _begun(
     graph = model.graph()
     check_weights(graph, min(settled.batch_size or 1, len(dataset.train)))
     settled, slowed = suited(settled, graph) if options.lr is None else (settled, ())
-    network, started = _first_network(graph, made, task, start)
+    trained = task.trained_with(settled.as_dict(), dataset.targets)
+    network, started = _first_network(graph, made, trained, start)
     inputs = _training_inputs(
         network, dataset, made.preprocessing, options=settled, task=task, threads=threads
     )

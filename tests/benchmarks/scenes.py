@@ -166,6 +166,7 @@ def total_loss(torch: Any, terms: list[Term], outputs: Mapping[str, Any], target
 
 def _entropy(torch: Any, loss: SoftmaxCrossEntropy, out: Any, labels: Any) -> tuple[Any, Any]:
     weights = None if loss.class_weights is None else torch.tensor(loss.class_weights, dtype=torch.float32)
+    out = out + torch.from_numpy(loss.shift(out.shape[-1]))
     out, labels = out.reshape(-1, out.shape[-1]), labels.reshape(-1).long()
     total = torch.nn.functional.cross_entropy(
         out, labels, weights, ignore_index=-1, label_smoothing=loss.smoothing, reduction="sum"
@@ -175,7 +176,7 @@ def _entropy(torch: Any, loss: SoftmaxCrossEntropy, out: Any, labels: Any) -> tu
 
 
 def _dice(torch: Any, loss: Dice, out: Any, labels: Any) -> tuple[Any, Any]:
-    del loss
+    out = out + torch.from_numpy(loss.shift(out.shape[-1]))
     known = (labels >= 0)[..., None]
     true = torch.nn.functional.one_hot(labels.clamp(min=0).long(), out.shape[-1]) * known
     ours = out.softmax(-1) * known

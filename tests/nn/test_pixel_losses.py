@@ -100,6 +100,52 @@ def test_cross_entropy_of_classes(classes, smoothing, weighted):
     agrees(trained([(loss, 1.0)], true, outputs=classes), theirs)
 
 
+def dice_of(torch, z, true):
+    """One minus Dice's coefficient, by the formula."""
+    counted = (true >= 0)[..., None]
+    p = torch.softmax(z, -1) * counted
+    t = torch.nn.functional.one_hot(true.clamp(min=0), z.shape[-1]) * counted
+    share = (2 * (p * t).sum((1, 2)) + 1) / (p.sum((1, 2)) + t.sum((1, 2)) + 1)
+    there = t.sum((1, 2)) > 0
+    return (((1 - share) * there).sum(1) / there.sum(1)).mean()
+
+
+@pytest.mark.parametrize("classes", [2, 11, 16, 35])
+def test_adjusted_losses(classes):
+    """Both are of outputs to which the logarithms of the weights are added; a weight of 0 adds nothing."""
+    weigh = np.linspace(0.5, 20, classes)
+    weigh[-1] = 0
+    given = tuple(weigh.tolist())
+    true = labels(classes - 1)  # what weighs nothing does not occur
+    losses = [(SoftmaxCrossEntropy(class_weights=given, adjusted=True), 1.0), (Dice(given), 0.5)]
+
+    def theirs(torch, z):
+        moved = z + torch.tensor(np.log([*weigh[:-1], 1]))
+        goal = torch.tensor(true)
+        entropy = torch.nn.functional.cross_entropy(
+            moved.permute(0, 3, 1, 2), goal, torch.tensor(weigh), ignore_index=UNCOUNTED
+        )
+        return entropy + 0.5 * dice_of(torch, moved, goal)
+
+    agrees(trained(losses, true, outputs=classes), theirs)
+
+
+def test_adjusted_outputs_are_how_likely_classes_are():
+    """At the least of the loss, whatever the weights: without adjustment rare classes would seem likelier."""
+    likely, weigh = np.array([0.6, 0.3, 0.1]), np.array([0.4, 1.0, 5.0])
+    true = np.repeat(np.arange(3), [60, 30, 10]).reshape(1, 10, 10)
+    for adjusted, wanted in ((True, likely), (False, weigh * likely / (weigh @ likely))):
+        graph = Graph((10, 10, 1))
+        graph.add(Conv(3, 1), name="head")
+        network = Network(graph)
+        loss = SoftmaxCrossEntropy(class_weights=tuple(weigh.tolist()), adjusted=adjusted)
+        step = TrainingStep(network, 1, objective=[Term("main", loss)], optimiser=SGD(momentum=0), threads=1)
+        for _ in range(400):
+            step.run(np.zeros((1, 10, 10, 1), np.float32), true, rate=2.0)
+        bias = network.array("head.bias")
+        np.testing.assert_allclose(np.exp(bias) / np.exp(bias).sum(), wanted, rtol=1e-3)
+
+
 @pytest.mark.parametrize("classes", [2, 11, 35])
 @pytest.mark.parametrize("also", [0.0, 0.5])
 def test_dice(classes, also):
@@ -107,12 +153,7 @@ def test_dice(classes, also):
     losses = [(Dice(), 2.0)] + ([(SoftmaxCrossEntropy(), also)] if also else [])
 
     def theirs(torch, z):
-        counted = torch.tensor(true >= 0)[..., None]
-        p = torch.softmax(z, -1) * counted
-        t = torch.nn.functional.one_hot(torch.tensor(np.maximum(true, 0)), classes) * counted
-        share = (2 * (p * t).sum((1, 2)) + 1) / (p.sum((1, 2)) + t.sum((1, 2)) + 1)
-        there = t.sum((1, 2)) > 0
-        loss = 2 * (((1 - share) * there).sum(1) / there.sum(1)).mean()
+        loss = 2 * dice_of(torch, z, torch.tensor(true))
         if also:
             loss = loss + also * torch.nn.functional.cross_entropy(
                 z.permute(0, 3, 1, 2), torch.tensor(true), ignore_index=UNCOUNTED

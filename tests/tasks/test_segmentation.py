@@ -13,8 +13,11 @@ from cnncli.data.augment import Augment
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.pixel_labels import UNLABELLED, PixelLabels
 from cnncli.errors import CnncliError
+from cnncli.models.choice import architecture
 from cnncli.tasks.segmentation import Segmentation
 from cnncli.training.checkpoint import load_checkpoint
+from cnncli.training.options import TrainOptions
+from cnncli.training.session import begin
 
 CLASSES = ("ground", "square", "ring")
 COUNT, SIDE = 160, 16
@@ -130,6 +133,38 @@ def test_losses_are_those_of_pytorch():
     scores = torch.tensor(outputs["main"].astype(np.float64)).permute(0, 3, 1, 2)
     each = torch.nn.functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none").sum((1, 2))
     np.testing.assert_allclose(task.losses(outputs, batch(maps)), each / (labels >= 0).sum((1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["unet:width=0.25,scales", "unet:width=0.05"])
+def test_rare_classes_count_more_and_seem_no_likelier(known, model):
+    """The loss adds what the first outputs lack, so that all classes begin alike in it."""
+    session = begin(TrainOptions(dataset="shapes", task="segment", model=model), dry=True)
+    inputs = session.trainer.inputs
+    counts = session.dataset.train.targets.counts
+    weights = counts**-0.5 * counts.sum() / np.sqrt(counts).sum()
+    np.testing.assert_allclose(inputs.task.weights, weights, rtol=1e-5)
+    entropy, dice = (term.loss for term in inputs.task.objective(("main",)))
+    np.testing.assert_allclose(entropy.shift(3), np.log(weights), atol=1e-5)
+    np.testing.assert_allclose(dice.shift(3), np.log(weights), atol=1e-5)
+    bias = inputs.network.array(f"{inputs.network.graph.head()}.bias")
+    np.testing.assert_allclose(bias, -np.log(weights), atol=1e-5)
+
+
+def test_class_weights_are_meant_as_they_are(known):
+    """Who asks for them wants rare classes to be seen more often."""
+    session = begin(TrainOptions(dataset="shapes", task="segment", class_weights=True), dry=True)
+    entropy, dice = (term.loss for term in session.trainer.inputs.task.objective(("main",)))
+    assert entropy.class_weights is not None
+    assert not entropy.shift(3).any()
+    assert not dice.shift(3).any()
+
+
+def test_the_default_recipe_on_scenes():
+    """What the README's figures were measured with: so many scenes in an epoch, and 11 classes."""
+    options = TrainOptions(dataset="digit-scenes", task="segment").settled(1793, of="pixels")
+    assert (options.epochs, options.batch_size, options.lr, options.opt) == (21, 16, 0.013, "adamw")
+    assert options.sched == "one-cycle"
+    assert architecture("auto", (128, 128, 3), 11, of="pixels").name == "segmenter:width=1.5"
 
 
 def test_numbers_of_another_data_set_become_the_network_s():

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.functions import ONE, ZERO, vexp
-from cnncli.core.loops.losses import LOWEST, highest_of
+from cnncli.core.loops.losses import highest_of, shifted
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import (
     LANES,
@@ -30,11 +30,11 @@ TWO = np.float32(2)
 def softmax(job, x, dx, targets):
     """Write a pixel's softmax, or zeros where the pixel does not count."""
     count = job.outputs
-    top = highest_of(x, count)
+    top = highest_of(job, x)
     total = splat(ZERO)
     mass = splat(ZERO)
     for i in range(0, count, LANES):
-        share = vexp(vload_first(x + 4 * i, count - i, splat(LOWEST)) - top)
+        share = vexp(shifted(job, x, i) - top)
         vstore_first(dx + 4 * i, count - i, share)  # kept, as it is needed again
         total = total + share
         mass = mass + vload_first(targets + 4 * i, count - i, splat(ZERO))

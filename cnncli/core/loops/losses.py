@@ -34,24 +34,31 @@ HALF = np.float32(0.5)
 
 
 @inline
-def highest_of(x, count):
-    """The greatest of a row of outputs, in all lanes."""
+def shifted(job, x, i):
+    """Outputs from number i on, with what is added to each; the least there is beyond the row."""
+    left = job.outputs - i
+    return vload_first(x + 4 * i, left, splat(LOWEST)) + vload_first(job.shift + 4 * i, left, splat(ZERO))
+
+
+@inline
+def highest_of(job, x):
+    """The greatest of a row of outputs, shifted, in all lanes."""
     top = splat(LOWEST)
-    for i in range(0, count, LANES):
-        top = vmax(vload_first(x + 4 * i, count - i, splat(LOWEST)), top)
+    for i in range(0, job.outputs, LANES):
+        top = vmax(shifted(job, x, i), top)
     return splat(lane_max(top))
 
 
 @inline
 def softmax(job, x, dx, targets):
-    """Cross-entropy of the softmax, with a target weight for each class."""
+    """Cross-entropy of the softmax of outputs and what is added to them, with a weight for each class."""
     count = job.outputs
-    top = highest_of(x, count)
+    top = highest_of(job, x)
     total = splat(ZERO)
     weight = splat(ZERO)
     chosen = splat(ZERO)
     for i in range(0, count, LANES):
-        value = vload_first(x + 4 * i, count - i, splat(LOWEST)) - top
+        value = shifted(job, x, i) - top
         target = vload_first(targets + 4 * i, count - i, splat(ZERO))
         share = vexp(value)  # kept in dx, as it is needed again
         vstore_first(dx + 4 * i, count - i, share)
