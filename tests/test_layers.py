@@ -58,6 +58,7 @@ ONLY = {
 }
 # Distributions that one folder alone may import.
 OWNERS = {"numba": "core", "llvmlite": "core", "PIL": "images", "onnx": "onnx", "onnxruntime": "onnx"}
+OWNERS |= {"mpi4py": "core", "distributed": "cli", "fsspec": "cli"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 

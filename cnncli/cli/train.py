@@ -1,5 +1,6 @@
 """``cnncli train``: from options to a run, and what a run leaves behind."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -14,12 +15,15 @@ from cnncli.cli.messages import report
 from cnncli.cli.options.train import Settings
 from cnncli.cli.stopping import orderly_stop
 from cnncli.cli.streams import write_line
+from cnncli.core.ranks import are_several
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
-from cnncli.records import fields
+from cnncli.records import fields, replace
 
 if TYPE_CHECKING:
+    from cnncli.core.ranks import Ranks
     from cnncli.data.model import Report
+    from cnncli.training.loading import Execution
     from cnncli.training.loop import Observer
     from cnncli.training.options import TrainOptions
     from cnncli.training.session import Session
@@ -40,6 +44,21 @@ def run(settings: Settings) -> int:
     Stopped
         After Ctrl-C: the state is saved.
     """
+    if are_several():
+        from cnncli.cli.train_together import train_together
+
+        alone = settings.look or settings.find_lr or settings.dry_run
+        return train_together(
+            lambda ranks: _session(settings, ranks),
+            lambda session: _carry_out(session, settings),
+            (lambda: _alone(settings)) if alone else None,
+            debug=settings.debug,
+        )
+    return _alone(settings)
+
+
+def _alone(settings: Settings) -> int:
+    """Do all of it in this process."""
     if settings.look:
         return _look(settings)
     session = _session(settings)
@@ -67,9 +86,11 @@ def _carry_out(session: "Session", settings: Settings) -> int:
 
             report(*summary_lines(session, sys.stderr), *epoch_legend(session, sys.stderr))
         with orderly_stop() as signals, _display(session, settings) as observer:
+            if (ranks := session.trainer.inputs.ranks) is not None:
+                ranks.signals = lambda: bool(signals)
             over = session.trainer.run(_Keeping(session, observer), lambda: bool(signals))
     if not over:
-        raise Stopped(signals[0], _how_to_go_on(session))
+        raise Stopped(signals[0] if signals else signal.SIGTERM, _how_to_go_on(session))
     if session.trainer.progress.epoch < session.trainer.epochs and not settings.quiet:
         report(_stopped_early(session))
     return _finish(session, settings)
@@ -111,14 +132,25 @@ def _options(asked: dict[str, Any]) -> "TrainOptions":
         raise UsageError(error.message, error.hint) from error
 
 
-def _session(settings: Settings) -> "Session":
+def _session(settings: Settings, ranks: "Ranks | None" = None) -> "Session":
     """The run that was asked for, ready to go: a new one, or one that goes on."""
+    from cnncli.training.loading import Execution
+
     threads = _cores(settings)
+    if ranks is not None and settings.threads is None:
+        threads = ranks.threads(threads)
     asked = _asked(settings)
+    how = replace(settings, quiet=True) if ranks is not None and not ranks.leads else settings
+    with _loading(how) as show_progress:
+        execution = Execution(threads=threads, report=show_progress, ranks=ranks)
+        return _prepared(settings, asked, execution)
+
+
+def _prepared(settings: Settings, asked: dict[str, Any], execution: "Execution") -> "Session":
     try:
         if settings.resume is not None:
-            return _resumed(settings, settings.resume, asked, threads)
-        return _begun(settings, asked, threads)
+            return _resumed(settings, settings.resume, asked, execution)
+        return _begun(settings, asked, execution)
     except OptionError as error:
         raise UsageError(error.message, error.hint) from error
 
@@ -134,10 +166,9 @@ def _cores(settings: Settings) -> int:
     return settings.threads or available_cores()
 
 
-def _resumed(settings: Settings, run: str, asked: dict[str, Any], threads: int) -> "Session":
+def _resumed(settings: Settings, run: str, asked: dict[str, Any], execution: "Execution") -> "Session":
     """A run that goes on."""
     from cnncli.training.changes import Changes
-    from cnncli.training.loading import Execution
     from cnncli.training.session import resume
 
     others = [name for name in asked if name not in _FREE]
@@ -150,33 +181,26 @@ def _resumed(settings: Settings, run: str, asked: dict[str, Any], threads: int) 
             f"--resume goes on with the options of its run; {what} stands beside it",
             f"Leave {what} out, or start a new run from its weights: --init {run}/last.safetensors.",
         )
-    with _loading(settings) as show_progress:
-        return resume(
-            run,
-            changes=Changes(settings.data, settings.epochs),
-            offline=settings.offline,
-            execution=Execution(threads=threads, report=show_progress),
-        )
+    changes = Changes(settings.data, settings.epochs)
+    return resume(run, changes=changes, offline=settings.offline, execution=execution)
 
 
-def _begun(settings: Settings, asked: dict[str, Any], threads: int) -> "Session":
+def _begun(settings: Settings, asked: dict[str, Any], execution: "Execution") -> "Session":
     """A new run."""
-    from cnncli.training.loading import Execution
     from cnncli.training.session import begin
 
     _check_new(settings, asked)
     options = _options(asked)
     _check_momentum(options, asked)
     _check_output(options, settings)
-    with _loading(settings) as show_progress:
-        return begin(
-            options,
-            output=settings.output,
-            kept=not settings.find_lr,
-            dry=settings.dry_run,
-            start=_start(options.init),
-            execution=Execution(threads=threads, report=show_progress),
-        )
+    return begin(
+        options,
+        output=settings.output,
+        kept=not settings.find_lr,
+        dry=settings.dry_run,
+        start=_start(options.init),
+        execution=execution,
+    )
 
 
 def _start(init: str | None) -> "Weights | None":

@@ -87,6 +87,7 @@ class Program:
         self._scratch = [native.aligned_zeros(max(scratch_bytes, CACHE_LINE)) for _ in range(self.threads)]
         self._place = [scratch[:16].view(np.int64) for scratch in self._scratch]
         self._turn = 0
+        self._span = (0, len(phases))
         self._job = np.zeros(1, PROGRAM)
         self._job["calls"] = self._calls.ctypes.data
         self._job["tasks"] = self._tasks.ctypes.data
@@ -99,8 +100,17 @@ class Program:
         self._address = self._job.ctypes.data
         self._scratch_addresses = [scratch.ctypes.data for scratch in self._scratch]
 
-    def run(self, samples: int) -> None:
-        """Run the step for the first ``samples`` samples of the batch."""
+    def run(self, samples: int, *, phases: tuple[int, int] | None = None) -> None:
+        """Run the step for the first ``samples`` samples of the batch.
+
+        Parameters
+        ----------
+        samples : int
+            Of the batch.
+        phases : (first, after) or None
+            Some of them alone, behind those that have been run before; None: all.
+        """
+        self._span = phases or (0, self._phase_count)
         self._job["samples"] = samples
         self._counters[:] = 0
         self._turn += 1
@@ -118,12 +128,13 @@ class Program:
         """Run as one of the threads of the current step, from its start to its end."""
         place = self._place[worker]
         turn = int(self._gate[0])
-        place[0] = 0
+        first, after = self._span
+        place[0] = first
         while True:
             # A late thread must not continue in the next step from its position in the last one.
             place[1] = turn
-            self._function(self._address, self._scratch_addresses[worker], 0, self._phase_count)
-            if place[0] >= self._phase_count:
+            self._function(self._address, self._scratch_addresses[worker], first, after)
+            if place[0] >= after:
                 return
             _yield_thread()
 

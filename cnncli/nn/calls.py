@@ -346,12 +346,22 @@ def program(
     also: Sequence[str] = (),
 ) -> Program:
     """The native program of phases whose tensors have addresses."""
-    tasks = [_tasks(phase, chunks) for phase in phases]
+    tasks = [tasks_of(phase, chunks, range(chunks.slots)) for phase in phases]
     return Program(tasks, threads=threads, scratch_bytes=scratch_bytes, also=also)
 
 
-def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
-    """Calls of each task: parts of a sample, pieces of a whole-batch call, or the chunks of a slot."""
+def tasks_of(phase: Sequence[Op], chunks: Chunks, own: range) -> list[list[Call]]:
+    """Calls of each task: parts of a sample, pieces of a whole-batch call, or the chunks of a slot.
+
+    Parameters
+    ----------
+    phase : sequence of Op
+        Their tensors have addresses.
+    chunks : Chunks
+        How the batch is divided.
+    own : range
+        Slots whose chunks are worked on.
+    """
     if phase[0].band is not None:
         bands = {op.band for op in phase}
         return [[_whole_call(op, chunks) for op in phase if op.band == band] for band in bands]
@@ -359,7 +369,7 @@ def _tasks(phase: Sequence[Op], chunks: Chunks) -> list[list[Call]]:
         return [[Call(op.loop, op.job, lo, hi, 0)] for op in phase for lo, hi in op.tasks or []]
     slots = [
         [_chunk_call(op, chunks.samples(chunk)) for chunk in chunks.of_slot(slot) for op in phase]
-        for slot in range(chunks.slots)
+        for slot in own
     ]
     return [calls for calls in slots if calls]
 

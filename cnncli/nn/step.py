@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.program import Program
 from cnncli.core.threads import available_cores
 from cnncli.nn.calls import PIECE_ROWS, program
 from cnncli.nn.chunks import chunked
@@ -18,6 +20,10 @@ from cnncli.nn.objective import Targets, Term, planned, start_all
 from cnncli.nn.optimisers import Optimiser
 from cnncli.nn.schedule import Schedule, trained_layers
 from cnncli.nn.slots import Slots
+
+if TYPE_CHECKING:
+    from cnncli.core.ranks import Ranks
+    from cnncli.nn.sharing import SharedStep
 
 
 class TrainingStep:
@@ -48,6 +54,9 @@ class TrainingStep:
         initial values. Otherwise the momentum applies from the first step, as in PyTorch by default.
     also : sequence of str
         Native loops that the caller will need as well, compiled along with those of the step.
+    ranks : Ranks or None
+        Processes that share the step: each is given the same batches, and works on a part of their samples.
+        The bits are those of one process.
 
     Attributes
     ----------
@@ -69,6 +78,7 @@ class TrainingStep:
         frozen: Collection[str] = (),
         cumulative_statistics: bool = False,
         also: Sequence[str] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         self.network = network
         self._cumulative_statistics = cumulative_statistics
@@ -106,9 +116,18 @@ class TrainingStep:
         layout = lay_out(phases, schedule.chunks)
         self._memory = schedule.memory + layout.arena.nbytes + workers * layout.scratch_bytes
         self._arena = layout.arena
-        self._program = program(
-            phases, schedule.chunks, threads=workers, scratch_bytes=layout.scratch_bytes, also=also
-        )
+        if ranks is None:
+            self._shared: SharedStep | None = None
+            self._program = program(
+                phases, schedule.chunks, threads=workers, scratch_bytes=layout.scratch_bytes, also=also
+            )
+        else:
+            from cnncli.nn.sharing import SharedStep
+
+            self._shared = SharedStep(ranks, schedule, network, slots, self.terms)
+            self._program = Program(
+                self._shared.tasks(), threads=workers, scratch_bytes=layout.scratch_bytes, also=also
+            )
         self.refresh()
 
     def refresh(self) -> None:
@@ -201,7 +220,10 @@ class TrainingStep:
             for job, momentum in self._schedule.norms:
                 job["momentum"] = max(momentum, 1 / self.steps)
         self._schedule.start(images, samples, self.steps)
-        self._program.run(samples)
+        if self._shared is None:
+            self._program.run(samples)
+        else:
+            self._shared.run(self._program, samples)
         return sum(term.value(samples) for term in self.terms)
 
     @property

@@ -90,6 +90,11 @@ class RunFolder:
         folder.refuse_run()
         return folder
 
+    @classmethod
+    def followed(cls, wanted: str | None, *, dataset: str, model: str) -> "RunFolder":
+        """The folder of a run that another process makes and writes."""
+        return cls(Path(wanted or "runs", f"{_plain(dataset)}-{_plain(model)}"))
+
     def refuse_run(self) -> None:
         """Raise CnncliError where a run lies here already."""
         if (self / "config.json").exists():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from cnncli.checked import Fields
+from cnncli.core.ranks import Ranks
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import ALIASES, NAMED, load_dataset
@@ -31,10 +32,18 @@ class Execution:
         To use.
     report : callable or None
         Told about downloads and decoding.
+    ranks : Ranks or None
+        Processes that share each step.
     """
 
     threads: int = 1
     report: Report | None = None
+    ranks: Ranks | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether another process writes what comes of it."""
+        return self.ranks is not None and not self.ranks.leads
 
 
 USUAL = Execution()

@@ -1,13 +1,14 @@
 """The training loop: steps, epochs, validation, the best weights, and a state after every stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.ranks import OthersGoneError, Ranks
 from cnncli.data.loader import Batch, Loader
 from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
@@ -80,6 +81,8 @@ class TrainingInputs:
         Parameters that stay as they are.
     plans : tuple of int
         Epochs at which earlier plans ended, where the run was prolonged.
+    ranks : Ranks or None
+        Processes that share each step; each has a trainer, and they go through the same states.
     """
 
     network: Network
@@ -91,6 +94,7 @@ class TrainingInputs:
     threads: int
     frozen: frozenset[str] = field(default_factory=frozenset)
     plans: tuple[int, ...] = ()
+    ranks: Ranks | None = None
 
 
 class Trainer:
@@ -127,6 +131,7 @@ class Trainer:
             frozen=inputs.frozen,
             cumulative_statistics=True,
             also=[RENDER_LOOP],
+            ranks=inputs.ranks,
         )
         self.average = WeightAverage(network, options.ema) if options.ema else None
         self._schedule = prolonged(
@@ -210,14 +215,32 @@ class Trainer:
         ------
         CnncliError
             Where the loss is not a number any more; the last saved state stays.
+        OthersGoneError
+            Where another process that shared the steps is gone; the state before the step is saved.
         """
-        while not self.over:
-            if not self._epoch(observer, stop):
-                self._save(self.state(), False)
-                return False
-            self._end_epoch(observer)
+        try:
+            while not self.over:
+                if not self._epoch(observer, stop):
+                    self._save(self.state(), False)
+                    self._agree()
+                    return False
+                self._end_epoch(observer)
+        except OthersGoneError:
+            self._save(self.state(), False)
+            raise
+        self._agree()
         self._validation = None  # the test needs the memory
         return True
+
+    def _agree(self) -> None:
+        """From here on, all processes do the same without asking."""
+        if self.inputs.ranks is not None:
+            self.inputs.ranks.agreed = True
+
+    def _stops(self, stop: Callable[[], bool]) -> bool:
+        """Whether this process or another is to stop."""
+        ranks = self.inputs.ranks
+        return stop() if ranks is None else bool(ranks.highest(int(stop())))
 
     def _epoch(self, observer: Observer, stop: Callable[[], bool]) -> bool:
         progress, loader = self.progress, self.inputs.train
@@ -228,7 +251,7 @@ class Trainer:
             now = time.monotonic()
             progress.seconds, clock = progress.seconds + now - clock, now
             observer.on_step(report)
-            if stop():
+            if self._stops(stop):
                 batches.close()  # type: ignore[attr-defined]
                 return False
             if now - saved > _SAVE_SECONDS:
@@ -242,8 +265,13 @@ class Trainer:
         rate = (options.lr or 0.0) * self._schedule(progress.step)
         np.copyto(self._before[0], network.weights)
         np.copyto(self._before[1], network.state)
-        loss = self.step.run(batch.x, task.encode(batch), rate=rate)
+        try:
+            loss = self.step.run(batch.x, task.encode(batch), rate=rate)
+        except OthersGoneError:  # which no step raises that has changed a weight
+            np.copyto(network.state, self._before[1])
+            raise
         if not np.isfinite(loss):
+            self._agree()
             raise self._diverged(batch, loss)
         if self.average:
             self.average.follow(network)
@@ -313,17 +341,34 @@ class Trainer:
         inference.refresh()
         task, tally = self.inputs.task, Tally()
         loss, seen = 0.0, 0
-        for batch in loader.epoch(0):
-            outputs = batch.averaged(inference.run_all(batch.x))
-            loss += float(task.losses(outputs, batch).sum())
-            tally = added(tally, task.tally(outputs, batch))
-            seen += len(batch)
+        for batch_loss, batch_tally, count in self._validated(inference, loader):
+            loss += batch_loss
+            tally = added(tally, batch_tally)
+            seen += count
         if not np.isfinite(loss):
+            self._agree()
             raise CnncliError(
                 f"the validation loss is {loss} after epoch {self.progress.epoch + 1}; expected a number",
                 "Train again with a lower --lr, or with --clip 1.",
             )
         return {"val_loss": loss / seen, **_named("val", task.metrics(tally, seen))}
+
+    def _validated(self, inference: Inference, loader: Loader) -> Iterator[tuple[float, Tally, int]]:
+        """Loss, tally and size of each batch in order, whichever process has worked on it."""
+        task, ranks = self.inputs.task, self.inputs.ranks
+        rank, size = (0, 1) if ranks is None else (ranks.rank, ranks.size)
+
+        def own() -> Iterator[tuple[float, Tally, int]]:
+            for number, batch in enumerate(loader.epoch(0)):
+                if number % size == rank:
+                    outputs = batch.averaged(inference.run_all(batch.x))
+                    yield float(task.losses(outputs, batch).sum()), task.tally(outputs, batch), len(batch)
+
+        if ranks is None:
+            yield from own()
+            return
+        found = ranks.each([*own()])
+        yield from (found[number % size][number // size] for number in range(len(loader)))
 
     def _diverged(self, batch: Batch, loss: float) -> CnncliError:
         """Find the layer in which values left the numbers, with the weights from before the step."""

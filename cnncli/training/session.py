@@ -96,9 +96,15 @@ class Session:
         check_run(self.trainer, dataset)
         self._recorder = (
             Recorder(folder.path, self.trainer.shown_network, dataset, preprocessing, threads=inputs.threads)
-            if options.record_features
+            if options.record_features and not self._follows
             else None
         )
+
+    @property
+    def _follows(self) -> bool:
+        """Whether another process writes the run."""
+        ranks = self.trainer.inputs.ranks
+        return ranks is not None and not ranks.leads
 
     def save(self, state: State, epoch_ended: bool) -> None:
         """Write the state, and after an epoch all that follows from it.
@@ -106,6 +112,8 @@ class Session:
         What is recorded comes first: of every epoch in a state there is a record, and one of an epoch that a
         kill takes back is written again with the same bits.
         """
+        if self._follows:
+            return
         if epoch_ended and self._recorder is not None:
             self._recorder.record(state.progress.history[-1])
         save_state(self.folder / "state.safetensors", state)
@@ -114,6 +122,8 @@ class Session:
 
     def write_derived(self, state: State) -> None:
         """Write what follows from the state of an epoch's end."""
+        if self._follows:
+            return
         progress = state.progress
         self.write_checkpoint("last.safetensors", state.averaged or state.weights, progress.epoch)
         if progress.best_epoch:
@@ -147,6 +157,8 @@ class Session:
 
     def describe(self, given: str) -> None:
         """Write ``config.json``; ``given`` is what the user calls the data."""
+        if self._follows:
+            return
         config = {
             "version": __version__,
             "options": self.options.as_dict(),
@@ -258,9 +270,9 @@ def _begun(
     trained = task.trained_with(settled.as_dict(), dataset.targets)
     network, started = _first_network(graph, made, trained, start)
     inputs = _training_inputs(
-        network, dataset, made.preprocessing, options=settled, task=task, threads=threads
+        network, dataset, made.preprocessing, options=settled, task=task, execution=execution
     )
-    place = RunFolder.planned if dry else RunFolder.create
+    place = RunFolder.followed if execution.follows else RunFolder.planned if dry else RunFolder.create
     folder = place(output, dataset=dataset.name, model=model.name)
     try:
         session = Session(
@@ -274,7 +286,7 @@ def _begun(
             earlier=start.seen if start else None,
             notes=(*made.notes, *slowed, *assumed, *started),
         )
-        if kept and not dry:
+        if kept and not dry and not execution.follows:
             session.write_first(options.dataset)
     except CnncliError:  # also of a disk that is full
         folder.discard()
@@ -340,7 +352,7 @@ def resume(
     CnncliError
         Where the folder holds no run, or the data have changed.
     """
-    folder = RunFolder.existing(path)
+    folder = RunFolder(Path(path)) if execution.follows else RunFolder.existing(path)
     run, changes = _read(folder), changes or Changes()
     state = load_state(folder / "state.safetensors")
     options, plans = changes.prolonged(run.options, run.plans, state.progress)
@@ -361,7 +373,7 @@ def resume(
     )
     network = Network(run.graph, seed=options.seed)
     inputs = _training_inputs(
-        network, dataset, run.preprocessing, options=options, task=run.task, threads=execution.threads
+        network, dataset, run.preprocessing, options=options, task=run.task, execution=execution
     )
     session = Session(
         folder,
@@ -456,9 +468,9 @@ def _training_inputs(
     *,
     options: TrainOptions,
     task: Task,
-    threads: int,
+    execution: Execution,
 ) -> TrainingInputs:
-    count = len(dataset.train)
+    count, threads = len(dataset.train), execution.threads
     task = task.trained_with(options.as_dict(), dataset.targets)
     batch = min(options.batch_size or 1, count)
     augment = parse_augment(options.augment, dataset=dataset.known, shape=dataset.shape)
@@ -473,7 +485,7 @@ def _training_inputs(
     )
     val = preprocessing.loader(dataset.val, batch, threads=threads) if len(dataset.val) else None
     frozen = _frozen(network) if options.freeze else frozenset()
-    return TrainingInputs(network, task, train, val, options, batch, threads, frozen)
+    return TrainingInputs(network, task, train, val, options, batch, threads, frozen, ranks=execution.ranks)
 
 
 def _facts(dataset: Dataset, task: Task) -> dict[str, Any]:
