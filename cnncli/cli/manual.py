@@ -1,6 +1,6 @@
 """Man pages, made from what ``--help`` is made of.
 
-``python -m cnncli.cli.manual FOLDER`` writes all of them; building a wheel does so too (`build_manual`).
+``python -m cnncli.cli.manual FOLDER`` writes all of them; building a wheel does so too (``hatch_build.py``).
 """
 
 import re

@@ -49,7 +49,20 @@ def read_cached(path: Path) -> bytes | None:
             content = file.read()
     except OSError:
         return None
-    digest_end = len(MAGIC) + 32
+    return _payload(path, content)
+
+
+def read_shipped(path: Path) -> bytes | None:
+    """Read the payload of a file of the package, trusted as its modules are; None as `read_cached`."""
+    try:
+        return _payload(path, path.read_bytes())
+    except OSError:
+        return None
+
+
+def _payload(path: Path, content: bytes) -> bytes | None:
+    """What a file holds, or None if it is damaged or another file's."""
+    digest_end = len(MAGIC) + DIGEST_BYTES
     payload = content[digest_end:]
     if content[: len(MAGIC)] != MAGIC or _digest(path, payload) != content[len(MAGIC) : digest_end]:
         return None

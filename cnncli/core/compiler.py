@@ -118,6 +118,7 @@ def optimised(module: ModuleType, symbol: str, machine: llvm.TargetMachine) -> l
         rf"^define (?:linkonce_odr )?(?=.*@)(?!.*@{symbol}\()", "define internal ", ir, flags=re.MULTILINE
     )
     parsed = llvm.parse_assembly(ir)
+    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
     passes = llvm.create_pass_builder(machine, tuning)

@@ -9,9 +9,10 @@ thread, and items ``lo`` to ``hi`` of the job are processed: tiles of an image, 
 releases the interpreter lock. Native functions only compute: they do not allocate, raise or check; the
 caller that fills in the job has checked it.
 
-The module with a native function's body is imported, and Numba with it, only to compile. The cache is
-keyed by everything that determines the machine code: the sources of this package, the versions of Numba,
-llvmlite and Python, and the processor's name and features.
+The module with a native function's body is imported, and Numba with it, only to compile. Code that came
+with the package is taken where it fits the processor (`shipped`). The cache is keyed by everything that
+determines the machine code: the sources of this package, the versions of Numba, llvmlite and Python, and the
+processor's name and features.
 """
 
 import contextlib
@@ -31,6 +32,8 @@ from numpy.typing import NDArray
 from cnncli import ending, modules
 from cnncli.core import cache, linker
 from cnncli.core.heap import LINE, aligned_part
+from cnncli.core.platforms import Platform, fitting
+from cnncli.core.shipped import shipped_code, sources
 from cnncli.core.target import Target, choose_target, held_to
 from cnncli.core.threads import spread
 
@@ -113,6 +116,7 @@ NativeFunction = Callable[[int, int, int, int], None]
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t)
 _lock = threading.Lock()
 _keep_alive: list[object] = []  # engines own the machine code
+_compiled_for: Platform | None = None  # instead of this processor
 
 
 def run(
@@ -178,9 +182,7 @@ def prepare(names: Sequence[str], *, processes: int) -> None:
         Processes to spread the work over, this one included.
     """
     folder = cache.cache_folder()
-    missing = [
-        name for name in dict.fromkeys(names) if folder is not None and not _path(folder, name).exists()
-    ]
+    missing = [name for name in dict.fromkeys(names) if folder is not None and not _is_there(folder, name)]
     helpers = min(processes, len(missing)) - 1
     if helpers < 1 or not sys.executable:
         return
@@ -215,14 +217,16 @@ def compile_missing(names: Sequence[str]) -> None:
     if folder is None:
         return
     for name in names:
-        path = _path(folder, name)
-        if not path.exists() and not cache.is_being_compiled(path):
+        if not _is_there(folder, name) and not cache.is_being_compiled(_path(folder, name)):
             native_function(name)
 
 
 @functools.cache
 def processor() -> tuple[str, str, str, Target]:
     """Architecture, model and features, from the Linux kernel if possible, and the chosen target."""
+    if _compiled_for is not None:
+        features = " ".join(sorted(_compiled_for.features))
+        return _compiled_for.architecture, _compiled_for.name, features, _compiled_for.target
     told = _linux_processor()
     if told is None:
         llvm = _llvm()
@@ -231,6 +235,19 @@ def processor() -> tuple[str, str, str, Target]:
         told = llvm.get_process_triple().split("-")[0], llvm.get_host_cpu_name(), present
     architecture, model, features = told
     return architecture, model, features, choose_target(architecture, frozenset(features.split()))
+
+
+def compile_for(platform: Platform) -> None:
+    """Let this process, which has loaded no loop yet, compile for other processors, to ship the code."""
+    global _compiled_for  # noqa: PLW0603 - vectors have one length in a process
+    _compiled_for = platform
+    forget()
+
+
+def _platform() -> Platform | None:
+    """The platform whose code fits this processor, if there is one."""
+    architecture, _, features, target = processor()
+    return fitting(architecture, frozenset(features.split()), target)
 
 
 def _linux_processor() -> tuple[str, str, str] | None:
@@ -272,19 +289,27 @@ def _load_by_llvm(code: bytes, name: str) -> int:
 
 
 def _cached_code(name: str) -> bytes:
-    """The code of a loop, from the cache or compiled and then cached."""
+    """The code of a loop, from the package or the cache, or compiled and then cached."""
+    shipped = shipped_code(name, _platform())
+    if shipped is not None:
+        return shipped
     folder = cache.cache_folder()
     if folder is None:
-        return _compile(name)
+        return compiled(name)
     path = _path(folder, name)
     code = cache.read_cached(path)
     if code is None:
         with cache.compiling(path):
             code = cache.read_cached(path)
             if code is None:
-                code = _compile(name)
+                code = compiled(name)
                 cache.keep(path, code)
     return code
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a loop needs no compilation."""
+    return _path(folder, name).exists() or shipped_code(name, _platform()) is not None
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -292,7 +317,8 @@ def _path(folder: Path, name: str) -> Path:
     return folder / "native" / f"{name}-{_key()}.o"
 
 
-def _compile(name: str) -> bytes:
+def compiled(name: str) -> bytes:
+    """Compile a loop: a block, or an object file where the linker makes none for the processor."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"compiling {name} for this processor (once) …", file=sys.stderr, flush=True)
     from cnncli.core.compiler import compile_loop
@@ -309,10 +335,9 @@ def _symbol(name: str) -> str:
 def _key() -> str:
     """Digest of everything that determines the machine code."""
     facts = (_version("llvmlite"), _version("numba"), sys.version_info[:2], processor())
-    core = Path(__file__).parent
     told = [repr(facts).encode()]
-    for source in sorted([*core.glob("*.py"), *core.glob("loops/*.py")]):
-        told += [source.name.encode(), source.read_bytes()]
+    for name, content in sources():
+        told += [name.encode(), content]
     return cache.digest(b"\0".join(told)).hex()[:32]
 
 
@@ -335,6 +360,12 @@ def _llvm() -> Any:
 
 def _target_machine() -> Any:
     llvm = _llvm()
+    if _compiled_for is not None:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        return llvm.Target.from_triple(_compiled_for.triple).create_target_machine(
+            cpu=_compiled_for.cpu, opt=3, reloc="pic", codemodel="small", jit=True
+        )
     architecture, _, features, target = processor()
     level = held_to(target, architecture, frozenset(features.split()))
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(

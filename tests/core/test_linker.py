@@ -65,4 +65,29 @@ def test_objects_of_other_kinds_are_left(other):
 
 
 def test_objects_for_other_processors_are_left(code):
-    assert linker.link(code[:18] + struct.pack("<H", 183) + code[20:]) is None  # aarch64
+    assert linker.link(code[:18] + struct.pack("<H", 243) + code[20:]) is None  # RISC-V
+
+
+# What GNU ld 2.40 makes of these instructions at these places: adrp x0; add x1, x0; ldr q2, x3 and w4, ldrh
+# w5 and ldrb w6, [x0]; bl and b, forward and back; a word.
+@pytest.mark.parametrize(
+    ("relocation", "unresolved", "symbol", "place", "resolved"),
+    [
+        (275, 0x90000000, 0x15130, 0x0, 0xB00000A0),
+        (277, 0x91000001, 0x15130, 0x4, 0x9104C001),
+        (299, 0x3DC00002, 0x15130, 0x8, 0x3DC04C02),
+        (286, 0xF9400003, 0x15130, 0xC, 0xF9409803),
+        (285, 0xB9400004, 0x15130, 0x10, 0xB9413004),
+        (284, 0x79400005, 0x15130, 0x14, 0x79426005),
+        (278, 0x39400006, 0x15130, 0x18, 0x3944C006),
+        (283, 0x94000000, 0x3120, 0x1C, 0x94000C41),
+        (282, 0x14000000, 0x3120, 0x20, 0x14000C40),
+        (283, 0x94000000, 0x0, 0x24, 0x97FFFFF7),
+        (261, 0, 0x15130, 0x28, 0x15108),
+    ],
+)
+def test_instructions_of_arm_refer_to_what_the_system_linker_lets_them(
+    relocation, unresolved, symbol, place, resolved
+):
+    word = linker._MACHINES[183].patches[relocation](unresolved, symbol, place)
+    assert word & 0xFFFFFFFF == resolved
