@@ -36,6 +36,7 @@ from cnncli.core.platforms import Platform, fitting
 from cnncli.core.shipped import shipped_code, sources
 from cnncli.core.target import Target, choose_target, held_to
 from cnncli.core.threads import spread
+from cnncli.errors import CnncliError
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
 LOOPS = {
@@ -318,10 +319,22 @@ def _path(folder: Path, name: str) -> Path:
 
 
 def compiled(name: str) -> bytes:
-    """Compile a loop: a block, or an object file where the linker makes none for the processor."""
+    """Compile a loop: a block, or an object file where the linker makes none for the processor.
+
+    Raises
+    ------
+    CnncliError
+        If Numba, which only compiling needs, is not installed.
+    """
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"compiling {name} for this processor (once) …", file=sys.stderr, flush=True)
-    from cnncli.core.compiler import compile_loop
+    try:
+        from cnncli.core.compiler import compile_loop
+    except ModuleNotFoundError as missing:
+        raise CnncliError(
+            f"{missing.name} is not installed, and cnncli came without machine code for this processor",
+            "Install what compiles it: pip install numba",
+        ) from missing
 
     code = compile_loop(LOOPS[name], _symbol(name), _target_machine())
     return linker.link(code) or code

@@ -20,7 +20,8 @@ from cnncli.nn.graph import INPUT
 from cnncli.nn.layers.arithmetic import Clamp, Logarithm
 from cnncli.nn.layers.pooling import GlobalAvgPool
 from cnncli.onnx.layout import Value, value_of
-from cnncli.onnx.read import Dims, Model, read_model
+from cnncli.onnx.model import PREPARED_NOTE
+from cnncli.onnx.read import Dims, Model, from_value, read_model
 from cnncli.onnx.simplify import simplified
 from cnncli.onnx.translation import Translation
 from cnncli.tasks.classification import Classification
@@ -84,7 +85,9 @@ class _Import:
     """A model on its way to a checkpoint."""
 
     def __init__(self, model: Model, choices: Choices, classes: Classes | None, *, described: bool) -> None:
-        self._model, self._choices, self._classes = model, choices, classes
+        # A model of ours that prepares pictures itself: the metadata say the same, as do all commands.
+        self._model = from_value(model, model.metadata.get(PREPARED_NOTE, ""))
+        self._choices, self._classes = choices, classes
         self._described = described
         self._notes: list[str] = []
         self._known = self._metadata()

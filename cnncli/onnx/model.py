@@ -30,6 +30,8 @@ FIRST_OPSET, LAST_OPSET = 13, 20  # what the operators mean here; later ones nee
 USUAL_OPSET = 17
 _MOST_BYTES = (1 << 31) - 1  # of a message of Protocol Buffers
 INPUT, OUTPUT = "input", "output"
+PREPARED = "prepared"  # the network's input in a model that prepares pictures itself
+PREPARED_NOTE = "cnncli.prepared"  # names it, in the metadata
 
 
 def onnx_model(
@@ -73,7 +75,7 @@ def onnx_model(
         opset=opset,
         texts=texts,
         pictures=pictures if with_preprocessing else None,
-        metadata=_metadata(checkpoint),
+        metadata=_metadata(checkpoint) | ({PREPARED_NOTE: PREPARED} if with_preprocessing else {}),
     )
 
 
@@ -118,10 +120,10 @@ def network_model(
             f"Leave it out for {USUAL_OPSET}, which most runtimes load.",
         )
     graph = network.graph.pruned([network.graph.output_of(role) for role in roles])
-    writer = Writer(network.export(), INPUT if pictures is None else "prepared")
+    writer = Writer(network.export(), INPUT if pictures is None else PREPARED)
     taken = _input_of(onnx, graph, texts=texts)
     if pictures is not None:
-        taken = prepare(writer, pictures, source=INPUT, prepared="prepared")
+        taken = prepare(writer, pictures, source=INPUT, prepared=PREPARED)
     for node in graph.nodes.values():
         _write(writer, node)
     given = [_output_of(onnx, writer, graph, network.graph.output_of(role), role) for role in roles]

@@ -117,6 +117,26 @@ def read_model(path: Path) -> Model:
     return model_of(model, path)
 
 
+def from_value(model: Model, name: str) -> Model:
+    """The part of a model behind a value that an operator gives, of real numbers; all of it where none does.
+
+    Parameters
+    ----------
+    model : Model
+        With one input.
+    name : str
+        Of the value, (N, C, H, W), which becomes the input, of any size.
+    """
+    if not any(name in each.outputs for each in model.operators if name):
+        return model
+    needed, kept = set(model.outputs), []
+    for each in reversed(model.operators):
+        if name not in each.outputs and needed & set(each.outputs):
+            needed |= set(each.inputs)
+            kept.append(each)
+    return replace(model, inputs={name: (_FLOAT, (None,) * 4)}, operators=tuple(reversed(kept)))
+
+
 def model_of(model: Any, path: Path) -> Model:
     """The records of a message, whose external data lie beside a path.
 

@@ -122,6 +122,28 @@ def test_code_of_another_loop_under_its_name_is_not_run(built, tmp_path):
     assert run(RUN, folder, cache=tmp_path / "cache")[1] == "compiled"
 
 
+NO_COMPILER = f"""
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+sys.path[:0] = [{str(ROOT)!r}]
+from cnncli.__main__ import main
+sys.argv[1:] = ["convolve", {str(ROOT / "samples" / "coins.png")!r}, "-k", "sobel", "-o", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_without_code_and_compiler_the_error_says_what_to_install(tmp_path):
+    env = {**os.environ, "CNNCLI_CACHE_DIR": str(tmp_path / "cache")}
+    out = tmp_path / "edges.png"
+    done = subprocess.run(
+        [sys.executable, "-c", NO_COMPILER, str(out)], check=False, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "llvmlite is not installed, and cnncli came without machine code for this processor" in done.stderr
+    assert "pip install numba" in done.stderr
+    assert not out.exists()
+
+
 # Which processor fits
 
 ZEN4 = PLATFORMS["x86-64-v4"].features | {"avx512_vnni", "sse2"}

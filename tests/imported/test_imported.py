@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +125,33 @@ def test_what_we_export_comes_back(tmp_path, name):
     assert difference(onnx_model(again), again) < MOST
     layers = [node.layer for node in graph.pruned([graph.output]).nodes.values()]
     assert len(again.graph().nodes) <= len(layers)
+
+
+@pytest.mark.parametrize("resize", [None, 40])
+def test_a_model_that_prepares_pictures_itself_comes_back_as_its_network(tmp_path, resize):
+    made = architecture("lenet5", (28, 28, 3), 4, of="images")
+    pictures = Preprocessing((28, 28), 3, (0.4, 0.5, 0.6), (0.2,) * 3, resize=resize)
+    net = Checkpoint(Network(made.graph(), seed=1).export(), Classification(tuple("abcd")), pictures, made)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(onnx_model(net, with_preprocessing=True))
+    assert onnx.load(path).graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8
+    again = load_onnx(path).checkpoint
+    assert (again.task, again.preprocessing) == (net.task, pictures)
+    x = random.standard_normal((2, 28, 28, 3)).astype(np.float32)
+    before, after = (Inference(each.network(), 2).run(x) for each in (net, again))
+    np.testing.assert_allclose(after, before, atol=MOST * np.abs(before).max())
+
+
+def test_a_note_of_a_value_that_is_not_there_changes_nothing(tmp_path):
+    path = small(tmp_path / "m.onnx", last="y", **{"cnncli.prepared": "h2"})
+    agree(path)
+
+
+def test_a_classifier_of_text_lines_of_another_maker():
+    path = Path(__file__).parent / "text_angle" / "model.onnx"
+    x = random.standard_normal((2, 3, 48, 192)).astype(np.float32)
+    powers = np.exp(ours(path, x, replace(SAID, size=(48, 192))))
+    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), theirs(path, x), atol=MOST)
 
 
 # What it says of itself
