@@ -1,10 +1,11 @@
 """Build a release and install it as users do, with no network: ``python -m tests.release [FOLDER]``.
 
-It builds the sdist and, from it, the wheel with machine code; collects what the wheel depends on; and installs it
-into fresh virtual environments of the Pythons given, with pip, pipx and uvx, from these files alone. There the first
-filter, prediction and training have to work without Numba, compile nothing, and give the bytes that sources give.
+It builds the sdist and, from it, the wheel with machine code; collects what the wheel depends on; and
+installs it into fresh virtual environments of the Pythons given, with pip, pipx and uvx, from these files
+alone. There the first filter, prediction and training have to work without Numba, compile nothing, and give
+the bytes that sources give.
 
-Needs ``pip install '.[release]'``. The files stay in FOLDER (``dist``), to be published after all else passed.
+Needs ``pip install '.[release]'``. The files stay in FOLDER (``dist``), to be published when all else passed.
 """
 
 import argparse
@@ -81,8 +82,7 @@ def try_uvx(python: str, files: Path, folder: Path, expected: bytes) -> None:
     """An environment for one command."""
     shutil.rmtree(folder, ignore_errors=True)
     env = {**offline(files, folder), "UV_CACHE_DIR": f"{folder}/uv", "UV_PYTHON": python}
-    uvx = [sys.executable, "-m", "uv", "tool", "run", "--offline", "--no-index", "--find-links", str(files)]
-    try_commands([*uvx, "cnncli"], folder, env, expected)
+    try_commands([sys.executable, "-m", "uv", "tool", "run", "cnncli"], folder, env, expected)
 
 
 def try_commands(cnncli: Sequence[object], folder: Path, env: Mapping[str, str], expected: bytes) -> None:
@@ -105,12 +105,14 @@ def filtered(cnncli: Sequence[object], out: Path, env: Mapping[str, str]) -> byt
 
 
 def offline(files: Path, folder: Path) -> dict[str, str]:
-    """The environment of an installer that finds nothing but these files, and of a user who has compiled nothing."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "PYTHON"))}
-    return kept | {
+    """The environment of an installer that finds these files alone, and of a user without compiled code."""
+    others = ("PIP_", "UV_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)} | {
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(files),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_OFFLINE": "1",
+        "UV_FIND_LINKS": str(files),
         "CNNCLI_CACHE_DIR": str(folder / "cache"),
     }
 

@@ -194,7 +194,7 @@ def test_a_long_sum_is_made_of_short_ones(samples, outputs):
 @pytest.mark.parametrize("outputs", [1, 8 * BLOCK, 8 * BLOCK + 1, 9 * BLOCK + LANES + 1, 17 * BLOCK - 1])
 def test_a_single_row_of_any_length_and_number_of_outputs(inputs, outputs):
     got, exact = _sums(inputs, outputs, 1)
-    np.testing.assert_allclose(got, exact, rtol=1e-6)
+    np.testing.assert_allclose(got, exact, rtol=1.2e-6)
 
 
 def test_gradients_over_many_pixels_are_made_of_short_sums():
