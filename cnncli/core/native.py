@@ -331,8 +331,9 @@ def compiled(name: str) -> bytes:
     try:
         from cnncli.core.compiler import compile_loop
     except ModuleNotFoundError as missing:
+        package = (missing.name or "numba").partition(".")[0]
         raise CnncliError(
-            f"{missing.name} is not installed, and cnncli came without machine code for this processor",
+            f"{package} is not installed, and cnncli came without machine code for this processor",
             "Install what compiles it: pip install numba",
         ) from missing
 
