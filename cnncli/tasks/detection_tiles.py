@@ -3,7 +3,7 @@
 Legend: T tiles of H x W pixels, D detections. Boxes are x0, y0, x1, y1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from cnncli.core.suppression import suppressed
 from cnncli.tasks.detected import OVERLAP, Found
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_AT_ONCE = 64  # boxes whose overlaps with others are looked at together
 _NEAR = 2.0  # pixels from the edge of a tile within which a box ends there, and may go on beyond
 _SAME = 0.5  # of a box that ends at a seam which another box of its class covers: they are one thing
 _JOINED = 0.3  # overlap, within the two tiles' common part, of boxes that end at a seam and are one thing
@@ -104,34 +106,68 @@ def _areas(boxes: Floats) -> Floats:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.float32)
 
 
+def _blocks(one: Found, other: Found) -> Iterator[tuple[Ints, Ints]]:
+    """Positions of some of the one, and of all others of their classes that they may overlap.
+
+    One after the other they hold little, however many boxes an image has.
+    """
+    order = np.lexsort((one.boxes[:, 1], one.labels))
+    for at in range(0, len(order), _AT_ONCE):
+        here = order[at : at + _AT_ONCE]
+        labels, boxes = one.labels[here], one.boxes[here]
+        alike = (other.labels >= labels.min()) & (other.labels <= labels.max())
+        beside = (other.boxes[:, 1] < boxes[:, 3].max()) & (other.boxes[:, 3] > boxes[:, 1].min())
+        yield here, np.flatnonzero(alike & beside)
+
+
 def _covered(parts: Found, whole: Found) -> NDArray[np.bool_]:
     """Whether a part lies mostly within a whole thing of its class."""
-    share = _common(parts.boxes, whole.boxes) / np.maximum(_areas(parts.boxes)[:, None], 1e-6)
-    same = parts.labels[:, None] == whole.labels
-    return np.asarray(((share > _SAME) & same).any(axis=1))
+    covered = np.zeros(len(parts.labels), np.bool_)
+    for here, there in _blocks(parts, whole):
+        share = _common(parts.boxes[here], whole.boxes[there])
+        share /= np.maximum(_areas(parts.boxes[here])[:, None], 1e-6)
+        same = parts.labels[here][:, None] == whole.labels[there]
+        covered[here] = ((share > _SAME) & same).any(axis=1)
+    return covered
 
 
 def _merged(parts: Found) -> Found:
     """Parts of one class that overlap become the box around them, as sure as the surest."""
-    common, areas = _common(parts.boxes, parts.boxes), _areas(parts.boxes)
-    smaller = np.minimum(areas[:, None], areas)
-    linked = (common > _JOINED * smaller) & (parts.labels[:, None] == parts.labels)
-    group = np.arange(len(areas))
-    for _ in range(len(areas)):  # the least number goes to all that are linked
-        least = np.where(linked, group, len(areas)).min(axis=1, initial=len(areas))
+    one, other = _linked(parts)
+    group = np.arange(len(parts.labels))
+    while True:  # the least number goes to all that are linked
+        least = group.copy()
+        np.minimum.at(least, one, group[other])
+        np.minimum.at(least, other, group[one])
+        least = least[least]
         if (least == group).all():
             break
         group = least
-    firsts = np.unique(group)
-    members = [group == first for first in firsts]
-    boxes = [
-        np.concatenate([parts.boxes[here, :2].min(axis=0), parts.boxes[here, 2:].max(axis=0)])
-        for here in members
-    ]
+    order = np.argsort(group, kind="stable")
+    firsts, starts = np.unique(group[order], return_index=True)
+    if not len(firsts):
+        return parts
+    low = np.minimum.reduceat(parts.boxes[order, :2], starts)
+    high = np.maximum.reduceat(parts.boxes[order, 2:], starts)
     return Found(
         parts.images[firsts],
         parts.labels[firsts],
-        np.array(boxes, np.float32).reshape(-1, 4),
-        np.array([parts.scores[here].max() for here in members], np.float32),
+        np.concatenate([low, high], axis=1),
+        np.maximum.reduceat(parts.scores[order], starts),
         parts.points[firsts],
     )
+
+
+def _linked(parts: Found) -> tuple[Ints, Ints]:
+    """Pairs of parts of one class that overlap, each once."""
+    areas = _areas(parts.boxes)
+    pairs = [np.empty((2, 0), np.int64)]
+    for here, there in _blocks(parts, parts):
+        smaller = np.minimum(areas[here][:, None], areas[there])
+        same = parts.labels[here][:, None] == parts.labels[there]
+        linked = (_common(parts.boxes[here], parts.boxes[there]) > _JOINED * smaller) & same
+        linked &= here[:, None] < there
+        rows, columns = np.nonzero(linked)
+        pairs.append(np.stack([here[rows], there[columns]]))
+    one, other = np.concatenate(pairs, axis=1)
+    return one, other

@@ -1,11 +1,13 @@
 """What a detector's maps say, against loops over all points and pairs of boxes; parts at seams of tiles."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from cnncli.tasks.detected import Found, found_in, point_at
 from cnncli.tasks.detection_targets import UNIT
-from cnncli.tasks.detection_tiles import joined
+from cnncli.tasks.detection_tiles import _covered, _merged, joined
 
 SIDE, CLASSES, IMAGES = 32, 2, 3
 
@@ -103,3 +105,56 @@ def test_parts_of_one_thing_become_one_box():
     found = joined(parts, [(0, 0), (0, 32)], (64, 96), (64, 64))
     assert (found.labels.tolist(), found.boxes.tolist()) == ([1], [[10, 29, 82, 41]])
     assert found.scores.tolist() == [np.float32(0.9)]
+
+
+def test_many_parts_are_joined_as_a_search_through_all_of_them_does():
+    """Components of the graph of overlapping parts, found one by one; of more parts than a block has."""
+    random = np.random.default_rng(7)
+    corners = random.integers(0, 400, (500, 2)).astype(np.float32)
+    boxes = np.concatenate([corners, corners + random.integers(4, 30, (500, 2))], axis=1).astype(np.float32)
+    labels, scores = random.integers(0, 3, 500), random.random(500).astype(np.float32)
+    parts = Found(np.zeros(500, np.int64), labels, boxes, scores, np.arange(500))
+
+    def linked(a, b):
+        low, high = np.maximum(boxes[a, :2], boxes[b, :2]), np.minimum(boxes[a, 2:], boxes[b, 2:])
+        smaller = min((boxes[k, 2:] - boxes[k, :2]).prod() for k in (a, b))
+        return labels[a] == labels[b] and np.maximum(high - low, 0).prod() > 0.3 * smaller
+
+    left, expected = set(range(500)), []
+    while left:
+        group, new = set(), {min(left)}
+        while new:
+            group |= new
+            new = {b for b in left - group if any(linked(a, b) for a in new)}
+        left -= group
+        here = sorted(group)
+        box = [*boxes[here, :2].min(axis=0), *boxes[here, 2:].max(axis=0)]
+        expected.append((here[0], labels[here[0]], scores[here].max(), box))
+    found = _merged(parts)
+    assert 100 < len(expected) < 400
+    assert found.points.tolist() == [first for first, *_ in expected]
+    assert found.labels.tolist() == [label for _, label, *_ in expected]
+    np.testing.assert_array_equal(found.scores, [score for *_, score, _ in expected])
+    np.testing.assert_array_equal(found.boxes, [box for *_, box in expected])
+
+
+def test_memory_of_many_boxes_in_tiles_stays_small():
+    """Twenty thousand parts: all pairs of them at once would take gigabytes."""
+    random = np.random.default_rng(3)
+    corners = random.integers(0, 5000, (20_000, 2)).astype(np.float32)
+    boxes = np.concatenate([corners, corners + 20], axis=1)
+    count = len(boxes)
+    parts = Found(
+        np.zeros(count, np.int64),
+        np.zeros(count, np.int64),
+        boxes,
+        np.ones(count, np.float32),
+        np.arange(count),
+    )
+    tracemalloc.start()
+    try:
+        _merged(parts)
+        _covered(parts, parts)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
