@@ -6,10 +6,12 @@ are timed on the same batches, one after the other. Seconds are of the processor
 not count.
 
 ``--speed`` trains nothing: it times one text, a batch of `TEXTS` and a step of as many on the clock, with the
-same weights, whose outputs must agree; ratios are medians of interleaved pairs.
+same weights, whose outputs must agree; ratios are medians of interleaved pairs. ``--memory SIDE`` says what a
+process holds at most that makes three steps of one side, on noise.
 """
 
 import argparse
+import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +25,9 @@ from numpy.typing import NDArray
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.holdout import TEST_DRAW, TEST_SHARE, choose_held_out
 from cnncli.data.load import load_dataset
+from cnncli.models.choice import build
 from cnncli.models.textcnn import MAPS, MAX_NORM, WINDOWS
-from cnncli.nn import Inference
+from cnncli.nn import AdamW, Inference, Network, SoftmaxCrossEntropy, Term, TrainingStep
 from cnncli.training.evaluation import evaluate
 from cnncli.training.loading import Execution
 from cnncli.training.options import TrainOptions
@@ -229,6 +232,30 @@ def _paired(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[f
     return 1e3 * median(own for own, _ in costs), median(other / own for own, other in costs)
 
 
+def peak_memory(side: str, threads: int) -> int:
+    """Bytes that this process holds at most once three steps are made, by ``cnncli`` or ``PyTorch``."""
+    shape = (1, 64, 1)
+    graph = build("textcnn", shape, 2)
+    (table, *_) = graph.nodes["embedding"].layer.parameters(graph.nodes["embedding"].input_shapes)
+    rng = np.random.default_rng(0)
+    texts = rng.integers(1, table.shape[0], (TEXTS, *shape)).astype(np.float32)
+    labels = rng.integers(0, 2, TEXTS)
+    if side == "cnncli":
+        terms = [Term("main", SoftmaxCrossEntropy())]
+        made = TrainingStep(
+            Network(graph, seed=1), TEXTS, objective=terms, optimiser=AdamW(), threads=threads
+        )
+        for _ in range(3):
+            made.run(texts, labels, rate=1e-3)
+    else:
+        step = torch_step(
+            twin_of(*table.shape), TrainOptions(dataset="", lr=1e-3, weight_decay=0.0, smoothing=0.0)
+        )
+        for _ in range(3):
+            step(texts, labels, 1e-3)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _timed(step: Callable[[int], object]) -> float:
     for at in range(3):
         step(at)
@@ -244,8 +271,12 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=3, help="how many (default 3)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--alone", action="store_true", help="leave PyTorch out")
+    parser.add_argument("--memory", choices=("cnncli", "PyTorch"), help="of three steps of one side only")
     parser.add_argument("--speed", action="store_true", help="time one text, a batch and a step only")
     given = parser.parse_args()
+    if given.memory:
+        print(f"{peak_memory(given.memory, given.threads) / 1e6:.0f} MB")
+        return
     if not given.alone:
         import torch
 
