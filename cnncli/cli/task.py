@@ -254,6 +254,13 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
         _check_bits(task.bits, format)
     if task.explain is not None:
         _check_explanation(task.explain, jobs, kept)
+        last = task.filters[-1]
+        if not last.explained_alone:
+            raise UsageError(
+                f"--explain is given for {last.name}, which maps a pixel by all of the picture; "
+                "expected a kernel that works on windows",
+                "Leave --explain out, or explain the kernels before it.",
+            )
 
 
 def _format_of(job: Job, task: Task) -> str:

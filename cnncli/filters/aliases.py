@@ -13,10 +13,9 @@ _LIST = "List all names with: cnncli kernels"
 #: Names in ImageMagick, OpenCV, Pillow, GIMP and scikit-image (normalised, without hyphens), and the value
 #: of ``-k`` that does the same here.
 _ALIASES = {
-    **dict.fromkeys(("gray", "grey", "grayscale", "greyscale", "luma", "desaturate"), "identity --gray"),
     **dict.fromkeys(("none", "copy", "noop", "original"), "identity"),
-    **dict.fromkeys(("negate", "invert", "inverse", "negative"), "identity --scale -1 --bias 100%"),
-    **dict.fromkeys(("autocontrast", "autolevel", "stretch", "contraststretch"), "identity --range stretch"),
+    **dict.fromkeys(("autolevel", "stretch", "rescale", "rescaleintensity"), "normalize"),
+    **dict.fromkeys(("equalizehist",), "equalize"),
     **dict.fromkeys(
         ("edge", "edges", "edgedetect", "edgedetection", "findedges", "gradient", "magnitude"), "sobel"
     ),
@@ -36,9 +35,8 @@ _ALIASES = {
     **dict.fromkeys(("greyopening", "binaryopening"), "open"),
     **dict.fromkeys(("greyclosing", "binaryclosing"), "close"),
     **dict.fromkeys(("harris", "cornerharris"), "corner"),
-    **dict.fromkeys(
-        ("threshold", "binarize", "otsu"), "zero-crossings or -k canny, which give black and white"
-    ),
+    **dict.fromkeys(("otsu", "thresholdotsu"), "threshold:otsu"),
+    **dict.fromkeys(("adaptivethreshold", "thresholdlocal"), "threshold:adaptive"),
     **dict.fromkeys(
         ("resize", "thumbnail", "downsample", "half"), "box:size=3 --stride 2, for half the size"
     ),

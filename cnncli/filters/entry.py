@@ -159,6 +159,9 @@ class Parameter:
         if self.kind == "choice":
             return self._choose(text, kernel)
         value = read_number(text)
+        if self.kind == "number" and text.endswith("%") and self.low >= -1 and self.high <= 1:
+            share = read_number(text[:-1])
+            value = None if share is None else share / 100
         wrong = value is None or not self.low <= value <= self.high
         if value is not None and self.kind != "number" and not wrong:
             wrong = value != int(value) or (self.kind == "odd" and int(value) % 2 == 0)
@@ -272,7 +275,8 @@ class Entry:
         word = shape.synonyms.get(word, word)
         if word in self.forms:
             return (shape.name, *self.forms[word])
-        return self.forms[shape.default] if read_number(first.strip()) is not None else (shape.name,)
+        number = read_number(first.strip().removesuffix("%"))
+        return self.forms[shape.default] if number is not None else (shape.name,)
 
     def parameter(self, word: str) -> Parameter:
         """Find a parameter by name or alias.

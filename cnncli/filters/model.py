@@ -159,6 +159,7 @@ class Filter:
     stages = 1  # native functions that run one after another; several are compiled at once
     from_whole = False  # a pixel depends on results far away: a region is cut out of the whole result
     weighs_colors = False  # all colours of a pixel decide together
+    explained_alone = True  # a window is enough to work a pixel out
     explained = ""  # a sentence: what is done with the pixels under the window
     leaves_out = False  # pixels beyond the edge do not count where the border mirrors the image
     edge_map = False  # the response is full scale on an edge, 0 elsewhere

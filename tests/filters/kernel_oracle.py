@@ -11,6 +11,7 @@ from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.kuwahara import Kuwahara
+from cnncli.filters.kinds.levels import Levels
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
 from cnncli.filters.kinds.morphology import Morphology
@@ -62,6 +63,20 @@ def morphology(operation, image, cells):
     return found[operation]()
 
 
+def level(name, patch, here):
+    """By the definitions, of a patch whose white is 1."""
+    values = np.sort(np.unique(patch))
+    counts = [np.count_nonzero(patch <= value) - np.count_nonzero(patch == values[0]) for value in values]
+    return {
+        "invert": lambda: 1 - here,
+        "gamma": lambda: math.sqrt(here),
+        "gray": lambda: here,
+        "threshold": lambda: float(here > 0.5),
+        "normalize": lambda: (here - values[0]) / (values[-1] - values[0]),
+        "equalize": lambda: counts[list(values).index(here)] / counts[-1],
+    }[name]()
+
+
 def answer(found: Filter, patch, x, y):
     """Answer for every kind of filter."""
     if isinstance(found, Linear):
@@ -92,6 +107,8 @@ def answer(found: Filter, patch, x, y):
                 if (i >= 0 if right else i <= 0) and (j >= 0 if down else j <= 0):
                     corners[corner].append(value)
         return float(np.mean(min(corners, key=np.var)))
+    if isinstance(found, Levels):
+        return level(found.name, np.array(patch), patch[y][x])
     if isinstance(found, Morphology):
         return morphology(found.operation, np.array(patch), found.cells)[y, x]
     if isinstance(found, ZeroCrossings):

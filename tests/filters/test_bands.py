@@ -23,6 +23,7 @@ SPECS = [
     "sobel:output=direction", "kirsch", "frei-chen", "gabor", "unsharp:threshold=0.1", "median:3", "median:7",
     "median:15", "bilateral:5", "kuwahara:5", "erode:3", "dilate:disk:4", "close:square:13",
     "tophat:line:9:30", "morph-gradient:disk:2",
+    "invert", "gamma:2", "threshold:0.4", "threshold:adaptive:9:0.02",
 ]  # fmt: skip
 CHAINS = list(permutations(["gaussian:sigma=1", "box:40", "disk:radius=20"], 2))
 

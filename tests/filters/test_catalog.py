@@ -75,6 +75,9 @@ VARIANTS = {
     "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
     "kuwahara": ["size=7"],
     "canny": ["sigma=2", "low=0.01", "high=0.4"],
+    "gamma": ["gamma=0.5"],
+    "normalize": ["cutoff=0.01"],
+    "threshold": ["method=otsu", "level=0.25", "method=adaptive,size=5", "method=adaptive,offset=0.1"],
     **{
         name: ["shape=disk,radius=2", "size=5", "size=3,size-y=7", "shape=cross", "length=8,angle=30"]
         for name in ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient")
@@ -205,6 +208,7 @@ def test_aliases_lead_to_names_and_hide_none():
 def test_detectors_answer_in_gray_and_blurs_in_colour():
     colored = {name for name in NAMES if not parse_spec(name).gray}
     blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral", "kuwahara"}
+    blurs |= {"normalize", "equalize", "gamma", "invert"}
     morphology = {"erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"}
     assert colored == blurs | morphology | {"identity", "sharpen", "unsharp", "emboss"}
 
@@ -214,7 +218,12 @@ def test_span_and_sign(spec):
     found = parse_spec(spec)
     directional = "output=direction" in spec
     assert found.span == (math.pi if directional else None)
-    if isinstance(found, Linear) and found.gray and "polarity" not in spec and found.name != "outline":
+    if (
+        isinstance(found, Linear)
+        and found.gray
+        and "polarity" not in spec
+        and found.name not in ("outline", "threshold")
+    ):
         assert found.signed is True
 
 

@@ -34,6 +34,7 @@ def way(weights: Weights, dilation=1, stride=(1, 1), shape=PHOTO):
         ("bilateral", "bilateral"),
         ("canny", "canny"),
         ("kuwahara", "kuwahara"),
+        ("normalize", "levels"),
         ("open:disk:5", "morphology"),
     ],
 )

@@ -21,7 +21,8 @@ from cnncli.views.explain.window import Sheet
 from cnncli.views.explain.worked import work_out
 
 SPECS = [
-    *CATALOG,
+    *(name for name in CATALOG if parse_spec(name).explained_alone),
+    "threshold:adaptive:5:0.02",
     "box:size=4",
     "gaussian:sigma=0.6",
     "gaussian:sigma=3",

@@ -1,0 +1,552 @@
+"""Levels: each pixel's value is mapped by itself, by a curve that may depend on all values of the picture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.luma import LUMA
+from cnncli.core.threads import spread
+from cnncli.core.tiling import Surface
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.execute import run_direct, store_responses, unmapped
+from cnncli.filters.mapping import FULL_SCALE, to_pixels
+from cnncli.filters.mapping import Mapping as Mapped
+from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.filters.rgbx import as_rgb
+from cnncli.records import record
+
+if TYPE_CHECKING:
+    from cnncli.filters.opacity import CoveredFrame
+
+Numbers = NDArray[np.float64]
+Curve = Callable[[Numbers], Numbers]
+_BINS, _OTSU_BINS = 1 << 16, 256  # of a histogram of floats
+
+
+@record(eq=False)
+class Values:
+    """The values of a picture and how often each occurs; white is ``white``.
+
+    Attributes
+    ----------
+    levels, counts : ndarray, shape (N,)
+        In rising order: each integer, or the middles of bins of floats.
+    ends : (low, high)
+        The smallest and the largest.
+    edges : ndarray, shape (N + 1,), or None
+        Of bins.
+    """
+
+    levels: Numbers
+    counts: Numbers
+    ends: tuple[float, float]
+    white: float
+    edges: Numbers | None = None
+
+    def place(self, values: Numbers) -> NDArray[np.intp]:
+        """Where values are counted; beyond the ends at the nearest."""
+        if self.edges is None:
+            return np.clip(values, 0, self.levels.size - 1).astype(np.intp)
+        return np.clip(np.searchsorted(self.edges, values, side="right") - 1, 0, self.levels.size - 1)
+
+
+@record(kw_only=True, eq=False)
+class Levels(Filter):
+    """Base class of filters that map each pixel by itself."""
+
+    by_all = False  # the curve depends on all values
+
+    @property
+    def from_whole(self) -> bool:  # type: ignore[override]
+        """Whether all pixels are needed."""
+        return self.by_all
+
+    @property
+    def explained_alone(self) -> bool:  # type: ignore[override]
+        """Whether a window is enough to work a pixel out."""
+        return not self.by_all
+
+    def curve(self, values: Values) -> Curve:
+        """The curve of a picture; without `by_all`, of any picture with this white."""
+        raise NotImplementedError(f"{type(self).__name__} has no curve")
+
+    def told(self, values: Values, here: float) -> str:
+        """In words, how a pixel is mapped."""
+        raise NotImplementedError(f"{type(self).__name__} is not told")
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """Values change."""
+        return 0.0
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """``levels``: by a table of integers, or value by value."""
+        return Plan("levels", "by all values of the picture" if self.by_all else "")
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Map all pixels."""
+        return plan, run_levels(self, surface, threads=threads)
+
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
+        """Only colours that can be seen count; opacity stays."""
+        after = frame.unchanged_cover(self)
+        values = frame.run.unfiltered(self, frame.color, last=frame.last)
+        seen = frame.color[frame.cover[..., 0] > 0] if self.by_all else frame.color[:0, 0]
+        return self.respond(values, seen, frame.run.white), after
+
+    def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
+        """Map values (H, W, C) by the curve of the colours that are seen, (N, C)."""
+        found = values_of(seen, white)
+        return np.asarray(self.curve(found)(np.asarray(values, np.float64)), np.float32)
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """The pixel, by the curve of the patch."""
+        found = values_of(np.array(patch, np.float64).reshape(-1, 1), white)
+        here = float(patch[len(patch) // 2][len(patch[0]) // 2])
+        return [self.told(found, here)], float(self.curve(found)(np.array([here]))[0])
+
+
+def values_of(pixels: NDArray[Any], white: float) -> Values:
+    """The values of pixels of any shape and type, without NaN and infinities."""
+    if pixels.dtype.kind == "u":
+        counts = np.bincount(pixels.ravel(), minlength=int(white) + 1).astype(np.float64)
+        levels = np.arange(counts.size, dtype=np.float64)
+        seen = np.flatnonzero(counts)
+        ends = (float(seen[0]), float(seen[-1])) if seen.size else (0.0, 0.0)
+        return Values(levels, counts, ends, white)
+    flat = pixels[np.isfinite(pixels)]
+    if not flat.size:
+        return Values(np.zeros(1), np.zeros(1), (0.0, 0.0), white)
+    ends = float(flat.min()), float(flat.max())
+    counts, edges = np.histogram(flat, _BINS, range=ends)
+    return Values((edges[:-1] + edges[1:]) / 2, counts.astype(np.float64), ends, white, edges)
+
+
+def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
+    """Map all pixels of a surface; integers by a table.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    apart = surface.channels == 1 or not filter.weighs_colors
+    if surface.luma is not None or surface.src.dtype == np.float32 or not apart:
+        plain = unmapped(surface)
+        run_direct(np.ones((1, 1)), plain, dilation=1, threads=threads)
+        values = np.asarray(plain.out, np.float32)
+        seen = values.reshape(-1, values.shape[2]) if filter.by_all else values[:0, 0]
+        return store_responses(filter.respond(values, seen, surface.full_scale), surface)
+    src = as_rgb(surface.src, threads=threads)
+    pixels = src[_every(surface.ymap, surface.stride[1])][:, _every(surface.xmap, surface.stride[0])]
+    found = values_of(pixels if filter.by_all else src[:0, 0], surface.full_scale)
+    levels = np.arange(int(surface.full_scale) + 1, dtype=np.float64)
+    responses = filter.curve(found)(levels).astype(np.float32)
+    mapping = Mapped(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
+    table, clips = to_pixels(responses.copy(), mapping, surface.out.dtype)
+    beyond = _beyond(responses, mapping, surface.out.dtype) if clips else None
+    clipped = [0] * threads
+
+    def work(worker: int, lo: int, hi: int) -> None:
+        surface.out[lo:hi] = table[pixels[lo:hi]]
+        if beyond is not None:
+            clipped[worker] += int(np.count_nonzero(beyond[pixels[lo:hi]]))
+
+    spread(work, len(pixels), max(1, min(threads, len(pixels))))
+    return sum(clipped)
+
+
+def _beyond(responses: Floats, mapping: Mapped, out: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Which responses an integer type clips by more than rounding."""
+    values = np.abs(responses) if mapping.absolute else responses
+    values = values * np.float32(mapping.scale) + np.float32(mapping.bias)
+    return np.asarray((values < -0.5) | (values > FULL_SCALE[out] + 0.5))
+
+
+def _every(positions: NDArray[np.intp], stride: int) -> slice:
+    """The rows or columns of a map without border, as a slice."""
+    return slice(int(positions[0]), int(positions[-1]) + 1, stride)
+
+
+@record(kw_only=True, eq=False)
+class Invert(Levels):
+    """White minus the pixel."""
+
+    explained = "White minus the pixel: dark becomes bright."
+
+    def curve(self, values: Values) -> Curve:
+        """White minus the value."""
+        return lambda levels: values.white - levels
+
+    def told(self, values: Values, here: float) -> str:
+        """The difference."""
+        from cnncli.filters.worked import show
+
+        return f"as {show(values.white)} minus {show(here)}: {show(values.white - here)}"
+
+
+@record(kw_only=True, eq=False)
+class Gamma(Levels):
+    """Powers of the share of white: the exponent is 1 over gamma."""
+
+    gamma: float
+
+    explained = "The pixel's share of white, to the power of 1 over gamma: above 1 it becomes brighter."
+
+    def curve(self, values: Values) -> Curve:
+        """Values below 0 stay 0."""
+        return lambda levels: values.white * np.maximum(levels / values.white, 0) ** (1 / self.gamma)
+
+    def told(self, values: Values, here: float) -> str:
+        """The power."""
+        from cnncli.filters.worked import show
+
+        result = show(float(self.curve(values)(np.array([here]))[0]))
+        white = show(values.white)
+        return f"as {white} × ({show(here)} ÷ {white})^(1 ÷ {show(self.gamma)}): {result}"
+
+
+@record(kw_only=True, eq=False)
+class Gray(Levels):
+    """The luma of colours, and gray as it is."""
+
+    explained = "0.299 red + 0.587 green + 0.114 blue: what is seen above is gray already."
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """Gray stays gray."""
+        return 1.0
+
+    def curve(self, values: Values) -> Curve:
+        """Luma is made before."""
+        return lambda levels: levels
+
+    def told(self, values: Values, here: float) -> str:
+        """The pixel."""
+        from cnncli.filters.worked import show
+
+        return f"as it is: {show(here)}"
+
+
+@record(kw_only=True, eq=False)
+class Threshold(Levels):
+    """White above a level, which is a share of white, black at it and below."""
+
+    level: float
+
+    explained = "White where the pixel is above the level, black elsewhere."
+
+    def level_of(self, values: Values) -> float:
+        """The level in units of the image."""
+        return self.level * values.white
+
+    def curve(self, values: Values) -> Curve:
+        """A step; what is no number is black."""
+        # In float32, as pixels are.
+        level = np.float32(self.level_of(values))
+        return lambda levels: np.where(levels > level, values.white, 0.0)
+
+    def told(self, values: Values, here: float) -> str:
+        """The comparison."""
+        from cnncli.filters.worked import show
+
+        level = float(np.float32(self.level_of(values)))
+        result = values.white if here > level else 0.0
+        return (
+            f"as {show(here)} is {'above' if result else 'not above'} the level {show(level)}: {show(result)}"
+        )
+
+
+@record(kw_only=True, eq=False)
+class Otsu(Threshold):
+    """The level between two groups of values that differ most."""
+
+    by_all = True
+    explained = (
+        "White above the level that splits all values into two groups that differ most (Otsu's method)."
+    )
+
+    def level_of(self, values: Values) -> float:
+        """The last value of the darker group; the first of equally good ones.
+
+        Source: N. Otsu: A Threshold Selection Method from Gray-Level Histograms, 1979, eq. 14.
+        """
+        levels, counts = _binned(values)
+        if levels.size < 2:
+            return float(levels[0]) if levels.size else 0.0
+        below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dark = np.cumsum(counts * levels) / below
+            bright = np.cumsum((counts * levels)[::-1])[::-1] / above
+            apart = below[:-1] * above[1:] * (dark[:-1] - bright[1:]) ** 2
+        return float(levels[int(np.nanargmax(apart))])
+
+
+def _binned(values: Values) -> tuple[Numbers, Numbers]:
+    """A histogram: whole levels as they are, floats in 256 bins."""
+    low, high = values.ends
+    if values.edges is None:
+        present = values.counts > 0
+        return values.levels[present], values.counts[present]
+    edges = np.linspace(low, high, _OTSU_BINS + 1)
+    return (edges[:-1] + edges[1:]) / 2, values.counts.reshape(_OTSU_BINS, -1).sum(axis=1)
+
+
+@record(kw_only=True, eq=False)
+class Normalize(Levels):
+    """The smallest value becomes black, the largest white, all channels alike.
+
+    Attributes
+    ----------
+    cutoff : float
+        Share of the values at either end that may be clipped.
+    """
+
+    cutoff: float
+
+    by_all = True
+    clips = True
+    explained = "All values are stretched so that the smallest becomes black and the largest white."
+
+    def ends(self, values: Values) -> tuple[float, float]:
+        """The values that become black and white."""
+        if self.cutoff == 0 or not values.counts.any():
+            return values.ends
+        share = np.cumsum(values.counts) / values.counts.sum()
+        low = int(np.searchsorted(share, self.cutoff, side="right"))
+        high = int(np.searchsorted(share, 1 - self.cutoff, side="left"))
+        return float(values.levels[low]), float(values.levels[high])
+
+    def curve(self, values: Values) -> Curve:
+        """A straight line; a flat picture stays as it is."""
+        low, high = self.ends(values)
+        if high <= low:
+            return lambda levels: levels
+        return lambda levels: np.clip((levels - low) * (values.white / (high - low)), 0, values.white)
+
+    def told(self, values: Values, here: float) -> str:
+        """The ends and the result."""
+        from cnncli.filters.worked import show
+
+        low, high = self.ends(values)
+        result = float(self.curve(values)(np.array([here]))[0])
+        return f"as {show(low)} becomes 0 and {show(high)} {show(values.white)}, {show(here)}: {show(result)}"
+
+
+@record(kw_only=True, eq=False)
+class Equalize(Levels):
+    """Every level as often as any other, as far as there are levels; colours change as their luma does."""
+
+    by_all = True
+    weighs_colors = True
+    explained = "Levels are spread so that each is about as frequent; colours change as their luma does."
+
+    def curve(self, values: Values) -> Curve:
+        """The share of values up to a level, those of the darkest left out; a flat picture stays."""
+        counts = values.counts
+        first = int(np.argmax(counts > 0))
+        rest = counts.sum() - counts[first]
+        if rest <= 0:
+            return lambda levels: levels
+        shares = np.maximum(np.cumsum(counts) - counts[first], 0) / rest
+        return lambda levels: np.where(np.isnan(levels), levels, values.white * shares[values.place(levels)])
+
+    def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
+        """Map luma, and add its change to all colours."""
+        if values.shape[2] != 3:
+            return super().respond(values, seen, white)
+        luma = np.asarray(values @ np.array(LUMA, np.float32), np.float32)
+        counted = np.asarray(seen @ np.array(LUMA, np.float32), np.float32)
+        mapped = self.curve(values_of(counted, white))(luma.astype(np.float64))
+        return np.asarray(values + (mapped - luma)[..., None], np.float32)
+
+    def told(self, values: Values, here: float) -> str:
+        """The share."""
+        from cnncli.filters.worked import show
+
+        result = show(float(self.curve(values)(np.array([here]))[0]))
+        return f"as the share of values up to {show(here)}: {result}"
+
+
+def invert() -> Filter:
+    """Make the inversion of all levels."""
+    return Invert(name="invert", spec="invert")
+
+
+def gamma(*, gamma: float = 2.2) -> Filter:
+    """Make a gamma correction."""
+    return Gamma(name="gamma", spec=spec_of("gamma", gamma=gamma), gamma=gamma)
+
+
+def gray() -> Filter:
+    """Make the conversion to gray."""
+    return Gray(name="gray", spec="gray", gray=True)
+
+
+def normalize(*, cutoff: float = 0.0) -> Filter:
+    """Make a stretch of all levels."""
+    return Normalize(name="normalize", spec=spec_of("normalize", cutoff=cutoff), cutoff=cutoff, clips=True)
+
+
+def equalize() -> Filter:
+    """Make the equalization of a histogram."""
+    return Equalize(name="equalize", spec="equalize", clips=True)
+
+
+def threshold(
+    *, method: str = "level", level: float | None = None, size: int | None = None, offset: float | None = None
+) -> Filter:
+    """Make a threshold.
+
+    Raises
+    ------
+    CnncliError
+        If a parameter belongs to another method.
+    """
+    given = {"level": level, "size": size, "offset": offset}
+    for name, value in given.items():
+        if value is not None and name not in FORMS[method]:
+            raise CnncliError(
+                f"threshold: {name}={write_number(value)} is given for {method}; expected "
+                f"{' and '.join(FORMS[method]) or 'nothing'} behind it",
+                "Write threshold:0.5, threshold:otsu, or threshold:adaptive:15:0.03.",
+            )
+    how: dict[str, Any] = {"name": "threshold", "signed": False, "gray": True}
+    if method == "otsu":
+        return Otsu(spec=spec_of("threshold", method=method), level=0.0, **how)
+    if method == "level":
+        chosen = 0.5 if level is None else level
+        return Threshold(spec=spec_of("threshold", method=method, level=chosen), level=chosen, **how)
+    from cnncli.filters.kinds.adaptive import Adaptive
+
+    side, below = 15 if size is None else size, 0.0 if offset is None else offset
+    spec = spec_of("threshold", method=method, size=side, offset=below)
+    return Adaptive(spec=spec, weights=freeze(np.full((side, side), 1 / side**2)), offset=below, **how)
+
+
+#: The methods of a threshold, and what follows each without a name.
+FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"level": ("level",), "otsu": (), "adaptive": ("size", "offset")}
+)
+
+INVERT = Entry(
+    name="invert",
+    family="levels",
+    summary="white minus the image: a negative",
+    build=invert,
+    source="R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, section 3.2",
+    example=Example(spec="invert", patch=((0.2,),), expected=0.8, note="1 - 0.2"),
+)
+
+GAMMA = Entry(
+    name="gamma",
+    family="levels",
+    summary="gamma correction: above 1 brightens (ImageMagick's; 1/G is scikit-image's)",
+    parameters=(
+        Parameter(
+            name="gamma", meaning="1 over the exponent", default="2.2", low=0.01, high=100, aliases=("g",)
+        ),
+    ),
+    build=gamma,
+    source="C. Poynton: Digital Video and HD, 2nd ed., 2012, ch. 27",
+    example=Example(spec="gamma:gamma=2", patch=((0.25,),), expected=0.5, note="the square root of 0.25"),
+)
+
+GRAY = Entry(
+    name="gray",
+    family="levels",
+    summary="luma of colours, made before the first kernel of a chain",
+    build=gray,
+    source="ITU-R Recommendation BT.601-7, 2011, section 2.5.1",
+    example=Example(spec="gray", patch=((0.3,),), expected=0.3, note="gray stays gray"),
+)
+
+THRESHOLD = Entry(
+    name="threshold",
+    family="levels",
+    summary="white above a level, else black: fixed, by Otsu, or by the mean around",
+    parameters=(
+        Parameter(
+            name="method",
+            meaning="how the level is chosen",
+            default="level",
+            kind="choice",
+            choices=tuple(FORMS),
+            synonyms={"fixed": "level", "local": "adaptive", "mean": "adaptive", "auto": "otsu"},
+        ),
+        Parameter(
+            name="level",
+            meaning="share of white, as 0.5 or 50%",
+            default="0.5 as a level",
+            low=0,
+            high=1,
+            aliases=("value", "thresh"),
+        ),
+        Parameter(
+            name="size",
+            meaning="columns and rows of the mean, for adaptive",
+            default="15 of adaptive",
+            kind="odd",
+            low=3,
+            high=MAX_WINDOW,
+            aliases=("blocksize", "block-size"),
+        ),
+        Parameter(
+            name="offset",
+            meaning="share of white that the level lies below the mean, for adaptive",
+            default="0 of adaptive",
+            low=-1,
+            high=1,
+            aliases=("c",),
+        ),
+    ),
+    forms=FORMS,
+    build=threshold,
+    source="N. Otsu: A Threshold Selection Method from Gray-Level Histograms, 1979",
+    example=Example(
+        spec="threshold:method=level,level=0.5", patch=((0.6,),), expected=1.0, note="0.6 is above 0.5"
+    ),
+)
+
+NORMALIZE = Entry(
+    name="normalize",
+    family="levels",
+    summary="stretch: the smallest value becomes black, the largest white",
+    parameters=(
+        Parameter(
+            name="cutoff",
+            meaning="share of the values clipped at either end, as 0.01 or 1%",
+            default="0",
+            low=0,
+            high=0.49,
+        ),
+    ),
+    build=normalize,
+    source="R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, section 3.2",
+    example=Example(
+        spec="normalize:cutoff=0",
+        patch=((0.2, 0.4, 0.6),),
+        expected=0.5,
+        note="0.4 lies in the middle between 0.2, which becomes 0, and 0.6",
+    ),
+)
+
+EQUALIZE = Entry(
+    name="equalize",
+    family="levels",
+    summary="histogram equalization, of the luma of colours",
+    build=equalize,
+    source="R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, section 3.3",
+    example=Example(
+        spec="equalize",
+        patch=((0.25, 0.5, 0.75),),
+        expected=0.5,
+        note="of the two values above the darkest, one is not above 0.5",
+    ),
+)
+
+ENTRIES = {entry.name: entry for entry in (INVERT, GAMMA, GRAY, THRESHOLD, NORMALIZE, EQUALIZE)}

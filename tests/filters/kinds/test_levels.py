@@ -1,0 +1,218 @@
+"""Levels against OpenCV, scikit-image and scipy."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from surfaces import DTYPES, random_image
+
+from cnncli.errors import CnncliError
+from cnncli.filters.apply import Depth, apply_filters
+from cnncli.filters.bands import BandedFilters
+from cnncli.filters.options import Options
+from cnncli.filters.spec import parse_spec
+
+WHITE = {np.uint8: 255.0, np.uint16: 65535.0, np.float32: 1.0}
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def applied(frame, *specs, alpha=False, out=None, threads=2, **options):
+    depth = Depth(frame.dtype, WHITE[frame.dtype.type])
+    target = depth if out is None else Depth(np.dtype(out), WHITE[out])
+    how = {"alpha": alpha, "source": depth, "target": target, "threads": threads}
+    return apply_filters(frame, [parse_spec(each) for each in specs], Options(**options), **how).pixels
+
+
+def rounded(values, dtype):
+    return values.astype(dtype) if dtype == np.float32 else np.rint(values).astype(dtype)
+
+
+def photo(rng, dtype=np.uint8, shape=(60, 70, 1)):
+    """Dark and bright areas with noise."""
+    blobs = ndimage.gaussian_filter(rng.normal(size=shape), (6, 6, 0)) > 0
+    levels = np.clip(0.25 + 0.4 * blobs + rng.normal(0, 0.06, shape), 0, 1)
+    return rounded(levels * WHITE[dtype], dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_invert_and_gamma(rng, dtype, channels):
+    image, white = random_image(rng, (20, 31, channels), dtype), WHITE[dtype]
+    np.testing.assert_array_equal(applied(image, "invert"), rounded(np.float32(white) - image, dtype))
+    found = applied(image, "gamma:2.2").astype(np.float64)
+    want = white * (image / white) ** (1 / 2.2)
+    np.testing.assert_allclose(found, want, rtol=1e-6, atol=0 if dtype == np.float32 else 0.501)
+
+
+def test_gamma_is_scikit_images_of_the_inverse(rng):
+    exposure = pytest.importorskip("skimage.exposure")
+    image = random_image(rng, (20, 31, 1))
+    np.testing.assert_allclose(applied(image, "gamma:2"), exposure.adjust_gamma(image, 0.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gray_is_luma(rng, dtype):
+    image = random_image(rng, (20, 31, 3), dtype)
+    found = applied(image, "gray")
+    assert found.shape == (20, 31, 1)
+    np.testing.assert_allclose(
+        found[..., 0], image @ LUMA, rtol=1e-5, atol=0 if dtype == np.float32 else 0.51
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("text", ["threshold:0.25", "threshold:25%", "threshold:level=0.25", "binarize:0.25"])
+def test_a_level(rng, dtype, text):
+    image, white = random_image(rng, (20, 31, 1), dtype), WHITE[dtype]
+    image[3, 4] = 0.25 * white
+    np.testing.assert_array_equal(applied(image, text), np.where(image > 0.25 * white, white, 0))
+
+
+def test_a_level_beyond_one_is_asked_about():
+    with pytest.raises(CnncliError, match="level=128") as caught:
+        parse_spec("threshold:128")
+    assert "level=0.5, which is 128 of 255" in caught.value.hint
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_otsu_is_scikit_images(rng, dtype):
+    filters = pytest.importorskip("skimage.filters")
+    image = photo(rng, dtype)
+    level = filters.threshold_otsu(image)
+    np.testing.assert_array_equal(applied(image, "threshold:otsu"), np.where(image > level, WHITE[dtype], 0))
+
+
+def test_otsu_of_floats_and_colours(rng):
+    filters = pytest.importorskip("skimage.filters")
+    image = photo(rng, np.float32)
+    np.testing.assert_array_equal(applied(image, "threshold:otsu"), image > filters.threshold_otsu(image))
+    color = photo(rng, np.uint8, (60, 70, 3))
+    gray = (color @ LUMA)[..., None]
+    np.testing.assert_array_equal(applied(color, "threshold:otsu") > 0, gray > filters.threshold_otsu(gray))
+
+
+def test_otsu_is_opencvs(rng):
+    cv2 = pytest.importorskip("cv2")
+    image = photo(rng)
+    _, theirs = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    np.testing.assert_array_equal(applied(image, "threshold:otsu")[..., 0], theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0, 0.05, -0.02])
+def test_adaptive_compares_with_the_mean_around(rng, dtype, offset):
+    image, white = photo(rng, dtype), WHITE[dtype]
+    mean = ndimage.uniform_filter(image.astype(np.float64), (9, 9, 0), mode="mirror") - offset * white
+    found = applied(image, f"threshold:adaptive:9:{offset}")
+    sure = np.abs(image - mean) > 1e-4 * white
+    assert sure.mean() > 0.99
+    np.testing.assert_array_equal(found[sure], np.where(image > mean, white, 0)[sure])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normalize_is_scikit_images(rng, dtype):
+    exposure = pytest.importorskip("skimage.exposure")
+    image = photo(rng, dtype, (40, 50, 3))
+    want = exposure.rescale_intensity(image.astype(np.float64), out_range=(0, WHITE[dtype]))
+    np.testing.assert_allclose(
+        applied(image, "normalize"), want, rtol=1e-5, atol=0 if dtype == np.float32 else 0.501
+    )
+
+
+def test_normalize_with_a_cutoff_clips_that_share(rng):
+    image = photo(rng, np.float32, (100, 100, 1))
+    found = applied(image, "normalize:1%")
+    assert np.count_nonzero(found == 0) == pytest.approx(100, abs=2)
+    assert np.count_nonzero(found == 1) == pytest.approx(100, abs=2)
+
+
+def test_equalize_is_opencvs(rng):
+    cv2 = pytest.importorskip("cv2")
+    image = photo(rng)
+    np.testing.assert_allclose(applied(image, "equalize")[..., 0], cv2.equalizeHist(image), atol=1)
+    assert (applied(image, "equalize")[..., 0] == cv2.equalizeHist(image)).mean() > 0.99
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_equalized_levels_are_about_as_frequent(rng, dtype):
+    found = applied(photo(rng, dtype, (200, 200, 1)), "equalize") / WHITE[dtype]
+    counts, _ = np.histogram(found, 10, (0, 1))
+    np.testing.assert_allclose(counts, 4000, rtol=0.02)
+
+
+def test_equalized_colours_change_as_their_luma(rng):
+    image = photo(rng, np.float32, (40, 50, 3))
+    found = applied(image, "equalize", range="none")
+    change = found - image
+    np.testing.assert_allclose(change, np.repeat(change[..., :1], 3, axis=2), atol=1e-6)
+    gray = (image @ LUMA.astype(np.float32))[..., None].astype(np.float32)
+    np.testing.assert_allclose((found @ LUMA)[..., None], applied(gray, "equalize"), atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu", "invert"])
+def test_flat_and_odd_pictures(spec):
+    for image in (np.full((5, 6, 1), 90, np.uint8), np.full((5, 6, 1), np.nan, np.float32)):
+        assert applied(image, spec).shape == image.shape
+    flat = applied(np.full((5, 6, 1), 90, np.uint8), spec)
+    assert (flat == {"threshold:otsu": 0, "invert": 165}.get(spec, 90)).all()
+
+
+@pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu", "gamma:2", "invert"])
+def test_colours_that_cannot_be_seen_do_not_count(rng, spec):
+    frame = np.dstack([photo(rng, np.uint8, (40, 50, 3)), np.full((40, 50), 255, np.uint8)])
+    frame[:20, :, :3], frame[:20, :, 3] = 255, 0
+    found = applied(frame, spec, alpha=True)
+    np.testing.assert_array_equal(found[..., -1], frame[..., 3])
+    assert not found[:20, :, :-1].any()
+    seen = applied(np.ascontiguousarray(frame[20:, :, :3]), spec)
+    apart = np.abs(found[20:, :, :-1].astype(int) - seen.astype(int))
+    assert apart.max() <= (1 if spec != "threshold:otsu" else 0)
+
+
+@pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu"])
+def test_a_region_is_that_of_the_whole(rng, spec):
+    image = photo(rng, np.uint8, (40, 50, 3))
+    np.testing.assert_array_equal(applied(image, spec, roi=(5, 7, 20, 11)), applied(image, spec)[7:18, 5:25])
+
+
+def test_what_needs_all_pixels_says_so():
+    depth = Depth(np.dtype(np.uint8), 255.0)
+    for spec, why in (
+        ("threshold:otsu", "decides by pixels far away"),
+        ("invert", ""),
+        ("threshold:0.5", ""),
+    ):
+        banded = BandedFilters((parse_spec(spec),), Options(), (9, 9, 1), False, depth, depth)
+        assert why in banded.why_whole()
+
+
+def test_a_chain_in_one_line(rng):
+    image = photo(rng, np.uint8, (60, 70, 3))
+    found = applied(image, "median:3", "threshold:otsu", "open:disk:5")
+    assert set(np.unique(found)) <= {0, 255}
+    assert found.shape == (60, 70, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("threshold:otsu:5", "'5' has no name"),
+        ("threshold:method=otsu,level=0.5", "level=0.5 is given for otsu; expected nothing behind it"),
+        ("threshold:adaptive:4", "size=4; expected a whole odd number"),
+        ("normalize:60%", "cutoff=60%; expected a number from 0 to 0.49"),
+        ("gamma:0", "gamma=0; expected a number from 0.01"),
+    ],
+)
+def test_what_may_not_be_written(text, message):
+    with pytest.raises(CnncliError, match=message):
+        parse_spec(text)
+
+
+def test_integers_and_floats_of_the_result(rng):
+    image = random_image(rng, (9, 9, 1), np.uint8)
+    np.testing.assert_allclose(applied(image, "invert", out=np.float32), (255.0 - image) / 255, atol=1e-6)
+    depth = Depth(np.dtype(np.uint8), 255.0)
+    done = apply_filters(
+        image, [parse_spec("invert")], Options(scale=2.0), alpha=False, source=depth, target=depth, threads=2
+    )
+    np.testing.assert_array_equal(done.pixels, np.minimum(2 * (255 - image.astype(int)), 255))
+    assert done.clipped == np.mean(2 * (255 - image.astype(int)) > 255)
