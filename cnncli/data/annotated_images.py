@@ -82,12 +82,16 @@ def files_of(
 def image_path(name: str, lookup: FileLookup) -> Path:
     """The file of an image that annotations name: beside them, or in a folder below.
 
+    A file of that name in the current folder is another one, unless the name says the way to the annotations.
+
     Raises
     ------
     CnncliError
         Where it is not there, or may be one of several.
     """
-    usual = (Path(name), *(lookup.folder / inner / name for inner in _INNER))
+    usual = [lookup.folder / inner / name for inner in _INNER]
+    if Path(name).is_relative_to(lookup.folder):
+        usual.append(Path(name))
     path = next((each for each in usual if each.is_file()), None) or lookup.find(name)
     if path is None or isinstance(path, AmbiguousName):
         what = "is not there" if path is None else "may be one of several files"

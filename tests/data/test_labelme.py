@@ -102,6 +102,18 @@ def test_what_is_to_be_ignored_has_no_class(tmp_path):
     assert read_labelme(folder).objects.texts() == ["cat"]
 
 
+def test_an_image_of_that_name_in_the_current_folder_is_another_one(tmp_path, monkeypatch):
+    folder = write(tmp_path / "d", shape("cat", SQUARE))
+    Image.new("RGB", SIZE[::-1], "white").save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for named in (folder, Path("d")):
+        ((images, _),) = read_drawn(named, threads=1).parts.values()
+        assert [image.resolve() for image in images] == [folder / "a.png"]
+    (folder / "a.png").unlink()
+    with pytest.raises(CnncliError, match="is not there"):
+        read_drawn(folder, threads=1)
+
+
 @installed
 def test_boxes_are_those_of_its_own_converter():
     ours = read_labelme(EXAMPLES / "bbox_detection/data_annotated", strict=True)
