@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FIRST_OPSET, LAST_OPSET = 13, 20  # what the operators mean here; later ones need IR 10
 USUAL_OPSET = 17
 _MOST_BYTES = (1 << 31) - 1  # of a message of Protocol Buffers
+_WAYS = 3  # in which the last digits of an input are moved
 INPUT, OUTPUT = "input", "output"
 PREPARED = "prepared"  # the network's input in a model that prepares pictures itself
 PREPARED_NOTE = "cnncli.prepared"  # names it, in the metadata
@@ -198,6 +199,31 @@ def difference(data: bytes, checkpoint: Checkpoint, *, with_preprocessing: bool 
     for role, values in zip(roles, session.run([name_of(role) for role in roles], {INPUT: fed}), strict=True):
         own = ours[role] if ours[role].ndim == 2 else ours[role].transpose(0, 3, 1, 2)
         worst = max(worst, float(np.abs(values - own).max() / max(np.abs(own).max(), 1e-30)))
+    return worst
+
+
+def sensitivity(checkpoint: Checkpoint) -> float:
+    """How far the outputs move, as a share of the largest, where numbers of an image move to the next float.
+
+    The largest of a few random ways; 0 for texts, whose numbers are of words. Norms that divide by small
+    deviations enlarge what rounding makes.
+    """
+    if isinstance(checkpoint.preprocessing, TextInput):
+        return 0.0
+    from cnncli.nn import Inference
+
+    network = checkpoint.network()
+    roles = checkpoint.task.read(tuple(network.graph.outputs))
+    x, _ = _noise(checkpoint.preprocessing)
+    inference = Inference(network, len(x), outputs=roles)
+    before = {role: values.copy() for role, values in inference.run_all(x).items()}
+    random = np.random.default_rng(1)
+    worst = 0.0
+    for _ in range(_WAYS):
+        ends = np.where(random.random(x.shape) < 0.5, -np.inf, np.inf).astype(np.float32)
+        for role, values in inference.run_all(np.nextafter(x, ends)).items():
+            largest = max(float(np.abs(before[role]).max()), 1e-30)
+            worst = max(worst, float(np.abs(values - before[role]).max()) / largest)
     return worst
 
 

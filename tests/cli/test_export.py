@@ -19,6 +19,35 @@ def test_a_model_is_compared_and_written(run, tmp_path):
     assert run("export", "digits.safetensors", "-o", "again.onnx").code == 2
 
 
+@pytest.mark.parametrize(("roundings", "code"), [(8, 0), (0, 2)])
+def test_a_network_may_differ_by_what_the_last_digit_of_its_input_makes(run, monkeypatch, roundings, code):
+    from cnncli.cli import export
+
+    monkeypatch.setattr(export, "MOST_APART", 1e-12)
+    monkeypatch.setattr(export, "ROUNDINGS", roundings)
+    done = run("export", "digits", "--verify")
+    assert done.code == code
+    said = (
+        "rounding, and the last digit of its input moves them by" if code == 0 else "; expected at most 1e-12"
+    )
+    assert said in done.err
+
+
+def test_the_last_digit_of_the_input_moves_a_product_by_its_own_share():
+    """Through one fully connected layer, a float that moves by its last digit moves by 2^-24 to 2^-23."""
+    from cnncli.models.choice import architecture
+    from cnncli.nn import Network
+    from cnncli.onnx.model import sensitivity
+    from cnncli.tasks.classification import Classification
+    from cnncli.tasks.preprocessing import Preprocessing
+    from cnncli.training.checkpoint import Checkpoint
+
+    made = architecture("flatten fc", (1, 1, 1), 2, of="images")
+    pictures = Preprocessing((1, 1), 1, (0.0,), (1.0,))
+    net = Checkpoint(Network(made.graph(), seed=1).export(), Classification(("a", "b")), pictures, made)
+    assert 2**-25 < sensitivity(net) < 2**-22
+
+
 def test_standard_output_takes_a_model(run):
     done = run("export", "digits", "-o", "-")
     assert onnx.load_from_string(done.out).producer_name == "cnncli"
