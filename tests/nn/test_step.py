@@ -35,7 +35,7 @@ from cnncli.nn import (
     TrainingStep,
     Upsample,
 )
-from cnncli.nn.calls import _tasks
+from cnncli.nn.calls import tasks_of
 from cnncli.nn.layer import LANES
 
 
@@ -204,7 +204,7 @@ def test_threads_that_share_a_depthwise_convolution_change_no_bit(monkeypatch, s
 def in_another_order(inference, image):
     """The output where the last part of each layer is computed first."""
     phases, chunks = [phase for phase in inference._schedule.phases if phase], inference._schedule.chunks
-    tasks = [_tasks(phase, chunks)[::-1] for phase in phases]
+    tasks = [tasks_of(phase, chunks, range(chunks.slots))[::-1] for phase in phases]
     program = Program(tasks, threads=1, scratch_bytes=len(inference._program._scratch[0]))
     inference._schedule.start(image[None], 1, 0)
     program.run(1)
