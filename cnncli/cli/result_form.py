@@ -166,9 +166,17 @@ def gray_notes(job: Job, task: Task, target: Depth, *, signed: bool) -> list[str
     return [f"note: {shown_result(job)}: {_AROUND}"] if signed and not target.raw and task.around_gray else []
 
 
+def _has_missing(picture: Picture) -> bool:
+    """Whether opacity says where there are data, as its file states a value for those that are missing."""
+    from cnncli.images.geo import missing_value
+
+    return missing_value(picture.metadata.geo) is not None
+
+
 def settled_options(task: Task, picture: Picture, source: Depth) -> Options:
     """The options in the units, and with the tone curve, of a picture."""
-    options = replace(task.options, bias=values.level("--bias", task.bias, source.white))
+    masked = picture.alpha and bool(picture.metadata.geo) and _has_missing(picture)
+    options = replace(task.options, bias=values.level("--bias", task.bias, source.white), masked=masked)
     if not options.linear:
         return options
     from cnncli.filters.curves import curve_of

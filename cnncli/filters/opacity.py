@@ -15,7 +15,8 @@ levels                         curves of colours that can be seen               
 all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
 
-The colour of a transparent result is 0. A constant border is opaque.
+The colour of a transparent result is 0. A constant border is opaque. Where opacity is a mask of data that are
+there (`Options.masked`), it stays unchanged under all kinds, but that a kernel that sees no data gives none.
 """
 
 from collections.abc import Sequence
@@ -85,6 +86,8 @@ class CoveredFrame:
             return np.asarray(response, np.float32), self.unchanged_cover(filter)
         color = np.where(self.cover > 0, self.color, np.float32(0))
         response, after = filter.with_opacity(replace(self, color=color))
+        if self.run.options.masked:
+            after = np.where(after > np.float32(_VISIBLE), self.unchanged_cover(filter), np.float32(0))
         return np.where(after > np.float32(_VISIBLE), response, np.float32(0)), after
 
     def premultiplied(self, filter: Filter) -> tuple[Floats, Floats]:

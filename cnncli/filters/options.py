@@ -54,6 +54,8 @@ class Options:
         The tone curve: sRGB's, unless the file states another.
     roi : (x, y, width, height) or None
         The region of the result to compute; it equals that region of the whole result.
+    masked : bool
+        Opacity says where there are data: it stays where it is, whatever the filter.
     """
 
     border: Border = Border()
@@ -71,6 +73,7 @@ class Options:
     linear: bool = False
     curve: Curve = SRGB
     roi: Region | None = None
+    masked: bool = False
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers."""

@@ -11,7 +11,7 @@ from cnncli.images.result_geometry import ResultGeometry
 from cnncli.records import replace
 
 _SCALE, _TIE_POINTS, _TRANSFORMATION, _KEYS = 33550, 33922, 34264, 34735
-_GDAL_METADATA, _NODATA, _RATIONAL_POLYNOMIAL = 42112, 42113, 50844
+_GDAL_METADATA, NODATA, _RATIONAL_POLYNOMIAL = 42112, 42113, 50844
 #: All fields that can be kept.
 TAGS = (
     _SCALE,
@@ -21,7 +21,7 @@ TAGS = (
     34736,
     34737,
     _GDAL_METADATA,
-    _NODATA,
+    NODATA,
     _RATIONAL_POLYNOMIAL,
 )
 _RASTER_TYPE, _IS_POINT = 1025, 2
@@ -56,7 +56,23 @@ def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[
 
 def without_values(geo: Iterable[GeoField]) -> tuple[GeoField, ...]:
     """Leave out fields about pixel values, for pixels in other units."""
-    return tuple(field for field in geo if field.tag not in (_NODATA, _GDAL_METADATA))
+    return tuple(field for field in geo if field.tag not in (NODATA, _GDAL_METADATA))
+
+
+def missing_value(geo: Iterable[GeoField]) -> float | None:
+    """The value that stands for missing data, NaN perhaps; None where none is stated, or no number."""
+    for field in geo:
+        if field.tag == NODATA and isinstance(field.values, bytes):
+            return number_of(field.values)
+    return None
+
+
+def number_of(text: bytes) -> float | None:
+    """The number that GDAL wrote as text, which may end in a zero byte; None for other texts."""
+    try:
+        return float(text.split(b"\0")[0])
+    except ValueError:
+        return None
 
 
 def without_statistics(field: GeoField) -> GeoField:

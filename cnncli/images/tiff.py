@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
+from cnncli.images.geo import NODATA, number_of
 from cnncli.images.geo import TAGS as GEO_TAGS
 from cnncli.images.metadata import fitting_profile, resolution
 from cnncli.images.picture import GeoField, Metadata
@@ -63,6 +64,7 @@ _UNCOMPRESSED = 1
 MOST_PAGES = 100_000
 _LEAST_BUDGET = 1 << 26  # bytes that metadata of all pages may take in a small file
 _MOST_VALUES = 4096  # of a field other than lists of offsets and palettes
+_MOST_LETTERS = 64  # of a number in words
 
 Places = NDArray[np.uint64]
 
@@ -143,6 +145,13 @@ class Page:
         return bool(self.colors) and self.samples > self.colors and not self.opacity
 
     @property
+    def missing(self) -> float | None:
+        """The value that stands for missing data in gray or RGB without opacity; None where there is none."""
+        plain = self.photometric in (_BLACK_IS_ZERO, RGB) and self.samples == self.colors
+        values = self.tags.get(NODATA)
+        return float(values[0]) if plain and values else None
+
+    @property
     def deep(self) -> bool:
         """Whether samples have more than 8 bits."""
         return bool(max(self.tags.get(BITS, (1,))) > 8)
@@ -218,6 +227,9 @@ def _read_page(data: Slices, header: Header, place: tuple[int, int], budget: int
     places: dict[int, Places] = {}
     for each in entries:
         wanted = each.tag in _LAYOUT and each.tag not in tags
+        if each.tag == NODATA and each.type == 2:
+            value = number_of(bytes(data[each.start : each.start + min(each.length, _MOST_LETTERS)]))
+            tags |= {} if value is None else {NODATA: (value,)}
         if each.type == 2 or not (wanted or (each.tag in _PLACES and each.tag not in places)):
             continue
         length = each.length if not wanted or each.tag == COLOR_MAP else min(each.length, 8 * _MOST_VALUES)

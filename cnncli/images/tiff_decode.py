@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.mask import with_mask
 from cnncli.images.metadata import apply_orientation
 from cnncli.images.picture import Pixels
 from cnncli.images.tags import BrokenTagsError, Slices, entry, pack_directory
@@ -60,9 +61,11 @@ def is_odd(page: Page, *, alone: bool) -> bool:
     alone : bool
         Whether it is the only page that is read. Many simple pages are read faster here.
     """
+    packed = page.first(COMPRESSION, 1) in BYTE_CODECS
     if page.deep or page.bands or (page.header.big and page.header.order == ">"):
         return True
-    packed = page.first(COMPRESSION, 1) in BYTE_CODECS
+    if packed and page.missing is not None:
+        return True
     if packed and (PHOTOMETRIC not in page.tags or len(page.tags.get(EXTRA, ())) > 1):
         return True
     plain = page.photometric in (_BLACK_IS_ZERO, RGB) and page.samples == page.colors
@@ -120,6 +123,8 @@ def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
         parts.append(values.reshape(len(packed), across * columns, samples)[: page.height, : page.width])
     pixels = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
     pixels, alpha = (np.ascontiguousarray(pixels), False) if page.bands else _colors(pixels, page)
+    if page.missing is not None:
+        pixels, alpha = with_mask(pixels, page.missing), True
     return apply_orientation(pixels, page.orientation), alpha
 
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from cnncli.errors import CnncliError
+from cnncli.images.geo import missing_value
+from cnncli.images.mask import fits, without_mask
 from cnncli.images.metadata_fitting import TIFF_TEXTS
 from cnncli.images.picture import Metadata, Picture, Pixels
+from cnncli.images.row_source import blank
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
 from cnncli.images.tiff_metadata import exif_for_tiff
-from cnncli.records import record
+from cnncli.records import record, replace
 from cnncli.threaded import in_threads
 
 #: Bytes of a strip before compression.
@@ -60,6 +63,11 @@ def tiff_pieces(
     CnncliError
         Where metadata take what is left of 4 GiB.
     """
+    missing = missing_value(picture.metadata.geo)
+    if picture.alpha and missing is not None and fits(missing, picture.dtype):
+        bands = [(without_mask(rows, missing) for rows in each) for each in bands]
+        frames = tuple(blank((*frame.shape[:2], frame.shape[2] - 1), frame.dtype) for frame in picture.frames)
+        picture = replace(picture, frames=frames, alpha=False)
     level = _SMALLEST if compress else _USUAL if picture.metadata.compressed else None
     of_pages = (picture.metadata, *picture.metadata.later)
     exif_parts = [exif_for_tiff(metadata.exif) for metadata in of_pages]
