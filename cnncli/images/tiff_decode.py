@@ -49,6 +49,17 @@ from cnncli.images.tiff import (
 
 _MOST_SAMPLES, _MOST_PIECES = 4096, 2_000_000
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+#: Compressions of microscopes and of pictures from above that neither Pillow nor this module decodes.
+_FOREIGN_CODECS = {
+    33003: "JPEG 2000",
+    33004: "JPEG 2000",
+    33005: "JPEG 2000",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
 
 
 def is_odd(page: Page, *, alone: bool) -> bool:
@@ -83,9 +94,15 @@ def check_page(page: Page, *, odd: bool) -> None:
         raise CnncliError(f"page {page.index + 1} mixes samples of several kinds; expected one", convert)
     if page.kind not in (UNSIGNED, FLOAT) or (page.kind == FLOAT and page.bits not in (16, 32, 64)):
         raise CnncliError(f"{label} samples of kind {page.kind}; expected unsigned or float", convert)
+    codec = page.first(COMPRESSION, 1)
+    if codec in _FOREIGN_CODECS:
+        raise CnncliError(
+            f"page {page.index + 1} is compressed as {_FOREIGN_CODECS[codec]} ({codec}), which is not read; "
+            "expected none, LZW, Deflate, JPEG, PackBits, LZMA or Zstandard",
+            "Save it with LZW or Deflate: gdal_translate -co COMPRESS=DEFLATE, or tiffcp -c zip.",
+        )
     if not odd:
         return
-    codec = page.first(COMPRESSION, 1)
     if not page.colors or (page.photometric == PALETTE and page.deep):
         raise CnncliError(
             f"{label} samples of colour model {page.photometric}; expected gray, RGB or CMYK at that depth",
