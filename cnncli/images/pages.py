@@ -78,7 +78,7 @@ def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
     metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
     models = {_COLOR_MODELS.get(page.photometric, "") for page in pages}
     colors = tuple(note for model in sorted(models) for note in decode.remarks_on_color(model))
-    return Picture(frames, alpha, "TIFF", metadata, notes=colors + notes)
+    return Picture(frames, alpha, "TIFF", metadata, notes=colors + tiff_decode.remarks_on_kind(pages) + notes)
 
 
 def _by_pillow(stream: IO[bytes], page: Page) -> tuple[Pixels, bool]:

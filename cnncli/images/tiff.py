@@ -145,6 +145,11 @@ class Page:
         return bool(self.colors) and self.samples > self.colors and not self.opacity
 
     @property
+    def wide(self) -> bool:
+        """Whether samples are whole numbers that only floats hold here: signed, or of more than 16 bits."""
+        return self.kind == SIGNED or (self.kind == UNSIGNED and self.bits > 16)
+
+    @property
     def missing(self) -> float | None:
         """The value that stands for missing data in gray or RGB without opacity; None where there is none."""
         plain = self.photometric in (_BLACK_IS_ZERO, RGB) and self.samples == self.colors

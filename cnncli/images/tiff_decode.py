@@ -6,9 +6,11 @@ Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF Technical Note 3 (the flo
 """
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.images.mask import with_mask
@@ -49,6 +51,7 @@ from cnncli.images.tiff import (
 
 _MOST_SAMPLES, _MOST_PIECES = 4096, 2_000_000
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_MOST_WHOLE = 1 << 24  # up to which a float holds each whole number
 #: Compressions of microscopes and of pictures from above that neither Pillow nor this module decodes.
 _FOREIGN_CODECS = {
     33003: "JPEG 2000",
@@ -73,7 +76,7 @@ def is_odd(page: Page, *, alone: bool) -> bool:
         Whether it is the only page that is read. Many simple pages are read faster here.
     """
     packed = page.first(COMPRESSION, 1) in BYTE_CODECS
-    if page.deep or page.bands or (page.header.big and page.header.order == ">"):
+    if page.deep or page.wide or page.bands or (page.header.big and page.header.order == ">"):
         return True
     if packed and page.missing is not None:
         return True
@@ -87,12 +90,13 @@ def check_page(page: Page, *, odd: bool) -> None:
     """Refuse pages that neither Pillow nor this module reads correctly."""
     convert = "Convert it to 16-bit unsigned or 32-bit float samples first, for example with tifffile."
     label = f"page {page.index + 1} has {page.bits}-bit"
-    if page.kind == SIGNED or (page.kind == UNSIGNED and page.bits > 16):
+    if page.wide and (page.bits not in (8, 16, 32) or page.photometric not in (_BLACK_IS_ZERO, RGB)):
         signs = "signed integer" if page.kind == SIGNED else "unsigned integer"
-        raise CnncliError(f"{label} {signs} samples; expected 1 to 16 bits unsigned, or float", convert)
+        expected = "1 to 16 bits unsigned, 8 to 32 bits of gray or RGB, or float"
+        raise CnncliError(f"{label} {signs} samples; expected {expected}", convert)
     if any(len(set(page.tags.get(tag, (1,))[: page.samples])) > 1 for tag in (BITS, FORMAT)):
         raise CnncliError(f"page {page.index + 1} mixes samples of several kinds; expected one", convert)
-    if page.kind not in (UNSIGNED, FLOAT) or (page.kind == FLOAT and page.bits not in (16, 32, 64)):
+    if page.kind not in (UNSIGNED, SIGNED, FLOAT) or (page.kind == FLOAT and page.bits not in (16, 32, 64)):
         raise CnncliError(f"{label} samples of kind {page.kind}; expected unsigned or float", convert)
     codec = page.first(COMPRESSION, 1)
     if codec in _FOREIGN_CODECS:
@@ -304,13 +308,40 @@ def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
         packed, order = np.cumsum(words, axis=2, dtype=words.dtype), "="
     elif predictor != 1:
         raise BrokenTagsError(f"predictor {predictor}")
-    if letter == "u":
+    if page.wide:
+        whole = packed.reshape(rows, -1).view(f"{order}{'i' if page.kind == SIGNED else 'u'}{depth}")
+        values = _exact(whole, page)
+    elif letter == "u":
         stored = np.uint16 if depth > 1 else np.uint8
         values = packed.reshape(rows, -1).view(f"{order}u{depth}").astype(stored, copy=False)
     else:
         with np.errstate(over="ignore"):
             values = packed.reshape(rows, -1).view(f"{order}f{depth}").astype(np.float32, copy=False)
     return values.reshape(rows, across, columns, samples)
+
+
+def _exact(values: NDArray[np.integer], page: Page) -> Pixels:
+    """Whole numbers as floats that hold each of them; missing data may be any."""
+    floats = values.astype(np.float32)
+    lost = (values > _MOST_WHOLE) | (values < -_MOST_WHOLE)
+    if page.missing is not None:
+        lost &= floats != np.float32(page.missing)
+    if lost.any():
+        raise CnncliError(
+            f"page {page.index + 1} has the {page.bits}-bit sample {values[lost][0]:,}; expected at most "
+            f"{_MOST_WHOLE:,}, as larger ones are rounded",
+            "Convert it to 16-bit unsigned samples or to floats in other units first.",
+        )
+    return floats
+
+
+def remarks_on_kind(pages: Sequence[Page]) -> tuple[str, ...]:
+    """What is done to samples of kinds that are not written."""
+    kinds = sorted({(page.bits, page.kind == SIGNED) for page in pages if page.wide})
+    return tuple(
+        f"its samples of {bits} bits, {'signed' if signed else 'unsigned'}, are taken as 32-bit floats"
+        for bits, signed in kinds
+    )
 
 
 def _stretched(values: Pixels, bits: int) -> Pixels:

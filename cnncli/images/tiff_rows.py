@@ -25,7 +25,7 @@ from cnncli.images.tiff import (
     Places,
     pages_metadata,
 )
-from cnncli.images.tiff_decode import check_page, decode_page, places_in
+from cnncli.images.tiff_decode import check_page, decode_page, places_in, remarks_on_kind
 from cnncli.records import replace
 
 _AT_ONCE = 1 << 22  # bytes of samples that are decoded at a time, about
@@ -45,7 +45,8 @@ def tiff_rows(data: Slices, page: Page) -> RowSource | str:
     first, alpha = pieces.decoded(0, 1)
     metadata = pages_metadata(data, [page], first.shape[2], alpha=alpha)
     frame = blank((page.height, page.width, first.shape[2]), first.dtype)
-    return RowSource(Picture((frame,), alpha, "TIFF", metadata), pieces.fill)
+    picture = Picture((frame,), alpha, "TIFF", metadata, notes=remarks_on_kind([page]))
+    return RowSource(picture, pieces.fill)
 
 
 def _why_whole(page: Page) -> str:

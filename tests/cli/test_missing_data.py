@@ -1,5 +1,7 @@
 """Values that stand for missing data: they take no part, and stay where they are, in the file's own value."""
 
+import struct
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -62,8 +64,6 @@ def test_a_blur_sees_only_data_and_keeps_the_rest(tmp_path, run, dtype, missing)
 
 def read_raw(path):
     """The samples of a file of one band, as they are stored."""
-    import struct
-
     data = path.read_bytes()
     (at,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, at)
@@ -146,3 +146,25 @@ def test_a_pixel_is_missing_where_all_of_its_colours_are():
 )
 def test_which_types_hold_a_value(missing, dtype, expected):
     assert fits(missing, np.dtype(dtype)) is expected
+
+
+def test_heights_of_16_bits_with_a_value_for_the_sea(tmp_path, run):
+    """As height models are published: signed, with -32768 where nothing was measured."""
+    heights, there = ground(np.int16)
+    rows = np.where(there, heights, np.int16(-32768))
+    floats = written(tmp_path / "floats.tif", rows.astype(np.float32), "-32768")
+    data = bytearray(written(tmp_path / "in.tif", rows.view(np.uint16), "-32768").read_bytes())
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    for place in range(at + 2, at + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", data, place) == (339,):
+            struct.pack_into("<H", data, place + 8, 2)
+    (tmp_path / "in.tif").write_bytes(data)
+    results = []
+    for source in (floats, tmp_path / "in.tif"):
+        out = source.with_suffix(".out.tif")
+        assert run("convolve", str(source), "-k", "gaussian:sigma=1.5", "-o", str(out)).code == 0
+        results.append(read_raw(out))
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(results[0] == -32768, ~there)
+    assert abs(results[0][there] - heights[there]).max() < 200

@@ -37,10 +37,42 @@ def test_other_floats_become_float32(dtype):
     np.testing.assert_array_equal(read_one(tiff(array)), array.astype(np.float32))
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32"])
-def test_integers_without_a_white_are_refused(dtype):
-    with pytest.raises(CnncliError, match=r"page 1 has \d+-bit (un)?signed integer samples"):
-        read_picture(tiff(np.ones((3, 4, 1), dtype)))
+WIDE = ["int8", "int16", "int32", "uint32"]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", WIDE)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_integers_without_a_white_become_floats_that_hold_them(dtype, order, channels):
+    limits = np.iinfo(dtype)
+    low, high = max(limits.min, -(1 << 24)), min(limits.max, 1 << 24)
+    array = np.linspace(low, high, 60 * channels).astype(dtype).reshape(6, 10, channels)
+    picture = read_picture(tiff(array, order=order))
+    assert picture.frames[0].dtype == np.float32
+    np.testing.assert_array_equal(picture.frames[0].astype(np.int64), array)
+    signs = "signed" if limits.min else "unsigned"
+    assert picture.notes == (f"its samples of {limits.bits} bits, {signs}, are taken as 32-bit floats",)
+
+
+@pytest.mark.parametrize("dtype", WIDE)
+def test_differences_of_integers_are_undone(dtype):
+    numbers = [-5, 100, -128, 127, 0] if dtype != "uint32" else [5, 100, 1 << 24, 127, 0]
+    array = np.array(numbers, dtype).reshape(1, 5, 1)
+    packed = zlib.compress(horizontal_differences(array).tobytes())
+    data = tiff(array, packed=packed, tags=[(259, 3, (8,)), (317, 3, (2,))])
+    np.testing.assert_array_equal(read_one(data).astype(np.int64), array)
+
+
+@pytest.mark.parametrize("value", [(1 << 24) + 1, -(1 << 24) - 1])
+def test_an_integer_that_a_float_would_round_is_refused(value):
+    array = np.array([[[5], [value]]], np.int32)
+    with pytest.raises(CnncliError, match=f"32-bit sample {value:,}; expected at most 16,777,216"):
+        read_picture(tiff(array))
+
+
+def test_integers_in_other_colours_are_refused():
+    with pytest.raises(CnncliError, match="page 1 has 16-bit signed integer samples"):
+        read_picture(tiff(np.ones((3, 4, 1), "int16"), tags=[(262, 3, (0,))]))
 
 
 def horizontal_differences(array):
