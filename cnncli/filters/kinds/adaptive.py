@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.execute import run_direct, store_responses, unmapped
-from cnncli.filters.kinds.linear import Linear, run_linear
+from cnncli.filters.execute import store_responses
+from cnncli.filters.kinds.linear import Linear, beside_unfiltered
 from cnncli.filters.model import TYPICAL, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.records import record, replace
 
@@ -42,13 +42,8 @@ class Adaptive(Linear):
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
         """Compare each pixel with the mean around it."""
-        (weights,), (x, y) = placed.kernels, placed.anchor
-        center = np.zeros(weights.shape)
-        center[y, x] = 1
-        mean, here = unmapped(surface), unmapped(surface)
-        run_linear(weights, plan, mean, dilation=dilation, threads=threads)
-        run_direct(center, here, dilation=dilation, threads=threads)
-        return plan, store_responses(self.compared(here.out, mean.out, surface.full_scale), surface)
+        mean, here = beside_unfiltered(placed, plan, surface, dilation=dilation, threads=threads)
+        return plan, store_responses(self.compared(here, mean, surface.full_scale), surface)
 
     def compared(self, here: NDArray[Any], mean: NDArray[Any], white: float) -> Floats:
         """White or black."""

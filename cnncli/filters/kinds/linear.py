@@ -1,13 +1,14 @@
 """One kernel: the cheapest of several methods that give the same result."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.core.native import processor
 from cnncli.core.tiling import Surface
-from cnncli.filters.execute import box_rows, run_box, run_direct, run_separable
+from cnncli.filters.execute import box_rows, run_box, run_direct, run_separable, unmapped
 from cnncli.filters.model import (
     LONE_TAP,
     SHARED_TAP,
@@ -218,6 +219,19 @@ def run_linear(weights: Weights, plan: Plan, surface: Surface, *, dilation: int 
             return run_fft(dilated(weights, dilation), surface, threads=threads)
         case _:
             return run_direct(weights, surface, dilation=dilation, threads=threads)
+
+
+def beside_unfiltered(
+    placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The kernel's response, and the pixels under its anchor, both unmapped: for what compares them."""
+    (weights,), (x, y) = placed.kernels, placed.anchor
+    center = np.zeros(weights.shape)
+    center[y, x] = 1
+    response, unfiltered = unmapped(surface), unmapped(surface)
+    run_linear(weights, plan, response, dilation=dilation, threads=threads)
+    run_direct(center, unfiltered, dilation=dilation, threads=threads)
+    return response.out, unfiltered.out
 
 
 def dilated(weights: Weights, dilation: int) -> Weights:

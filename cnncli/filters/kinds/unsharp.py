@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.execute import run_direct, store_responses, unmapped
-from cnncli.filters.kinds.linear import Linear, run_linear
+from cnncli.filters.execute import store_responses
+from cnncli.filters.kinds.linear import Linear, beside_unfiltered
 from cnncli.filters.model import TYPICAL, Floats, Geometry, PlacedKernels, Plan, Weights
 from cnncli.records import record, replace
 
@@ -43,13 +43,8 @@ class Unsharp(Linear):
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
         """The kernel's response, or the pixel itself where they differ too little."""
-        (weights,), (x, y) = placed.kernels, placed.anchor
-        center = np.zeros(weights.shape)
-        center[y, x] = 1
-        sharp, unchanged = unmapped(surface), unmapped(surface)
-        run_linear(weights, plan, sharp, dilation=dilation, threads=threads)
-        run_direct(center, unchanged, dilation=dilation, threads=threads)
-        response = self.beyond_threshold(sharp.out, unchanged.out, surface.full_scale)
+        sharp, unchanged = beside_unfiltered(placed, plan, surface, dilation=dilation, threads=threads)
+        response = self.beyond_threshold(sharp, unchanged, surface.full_scale)
         return plan, store_responses(response, surface)
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
