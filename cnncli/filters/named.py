@@ -41,7 +41,8 @@ MODULES: dict[str, str] = {
     "bilateral": "kinds.bilateral",
     "canny": "kinds.canny",
     "kuwahara": "kinds.kuwahara",
-    **dict.fromkeys(("threshold", "normalize", "equalize", "gamma", "invert", "gray"), "kinds.levels"),
+    "threshold": "kinds.threshold",
+    **dict.fromkeys(("normalize", "equalize", "gamma", "invert", "gray"), "kinds.levels"),
     **dict.fromkeys(
         ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"), "kinds.morphology"
     ),

@@ -16,6 +16,7 @@ canny            edges, traced by hysteresis       blur and 2 pixels    ridges, 
 zero_crossings   edges where a sum changes sign    kernel               as linear, then sign changes
 kuwahara         mean of the least varying corner  size // 2            sums by doubling
 levels           a curve, maybe of all values      the pixel, or all    a table of integers, or each
+threshold        a step of that, or adaptive       the same             as levels
 adaptive         comparison with a mean            kernel               as linear, then a comparison
 morphology       extremes under an element         element, twice       runs, columns in blocks
 ===============  ================================  ===================  =====================================

@@ -1,7 +1,6 @@
 """Levels: each pixel's value is mapped by itself, by a curve that may depend on all values of the picture."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 from cnncli.core.luma import LUMA
 from cnncli.core.threads import spread
 from cnncli.core.tiling import Surface
-from cnncli.errors import CnncliError
-from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.entry import Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import run_direct, store_responses, unmapped
 from cnncli.filters.mapping import FULL_SCALE, to_pixels
 from cnncli.filters.mapping import Mapping as Mapped
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 Curve = Callable[[Numbers], Numbers]
-_BINS, _OTSU_BINS = 1 << 16, 256  # of a histogram of floats
+_BINS = 1 << 16  # of a histogram of floats
 
 
 @record(eq=False)
@@ -233,70 +231,6 @@ class Gray(Levels):
 
 
 @record(kw_only=True, eq=False)
-class Threshold(Levels):
-    """White above a level, which is a share of white, black at it and below."""
-
-    level: float
-
-    explained = "White where the pixel is above the level, black elsewhere."
-
-    def level_of(self, values: Values) -> float:
-        """The level in units of the image."""
-        return self.level * values.white
-
-    def curve(self, values: Values) -> Curve:
-        """A step; what is no number is black."""
-        # In float32, as pixels are.
-        level = np.float32(self.level_of(values))
-        return lambda levels: np.where(levels > level, values.white, 0.0)
-
-    def told(self, values: Values, here: float) -> str:
-        """The comparison."""
-        from cnncli.filters.worked import show
-
-        level = float(np.float32(self.level_of(values)))
-        result = values.white if here > level else 0.0
-        return (
-            f"as {show(here)} is {'above' if result else 'not above'} the level {show(level)}: {show(result)}"
-        )
-
-
-@record(kw_only=True, eq=False)
-class Otsu(Threshold):
-    """The level between two groups of values that differ most."""
-
-    by_all = True
-    explained = (
-        "White above the level that splits all values into two groups that differ most (Otsu's method)."
-    )
-
-    def level_of(self, values: Values) -> float:
-        """The last value of the darker group; the first of equally good ones.
-
-        Source: N. Otsu: A Threshold Selection Method from Gray-Level Histograms, 1979, eq. 14.
-        """
-        levels, counts = _binned(values)
-        if levels.size < 2:
-            return float(levels[0]) if levels.size else 0.0
-        below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            dark = np.cumsum(counts * levels) / below
-            bright = np.cumsum((counts * levels)[::-1])[::-1] / above
-            apart = below[:-1] * above[1:] * (dark[:-1] - bright[1:]) ** 2
-        return float(levels[int(np.nanargmax(apart))])
-
-
-def _binned(values: Values) -> tuple[Numbers, Numbers]:
-    """A histogram: whole levels as they are, floats in 256 bins."""
-    low, high = values.ends
-    if values.edges is None:
-        present = values.counts > 0
-        return values.levels[present], values.counts[present]
-    edges = np.linspace(low, high, _OTSU_BINS + 1)
-    return (edges[:-1] + edges[1:]) / 2, values.counts.reshape(_OTSU_BINS, -1).sum(axis=1)
-
-
-@record(kw_only=True, eq=False)
 class Normalize(Levels):
     """The smallest value becomes black, the largest white, all channels alike.
 
@@ -397,42 +331,6 @@ def equalize() -> Filter:
     return Equalize(name="equalize", spec="equalize", clips=True)
 
 
-def threshold(
-    *, method: str = "level", level: float | None = None, size: int | None = None, offset: float | None = None
-) -> Filter:
-    """Make a threshold.
-
-    Raises
-    ------
-    CnncliError
-        If a parameter belongs to another method.
-    """
-    given = {"level": level, "size": size, "offset": offset}
-    for name, value in given.items():
-        if value is not None and name not in FORMS[method]:
-            raise CnncliError(
-                f"threshold: {name}={write_number(value)} is given for {method}; expected "
-                f"{' and '.join(FORMS[method]) or 'nothing'} behind it",
-                "Write threshold:0.5, threshold:otsu, or threshold:adaptive:15:0.03.",
-            )
-    how: dict[str, Any] = {"name": "threshold", "signed": False, "gray": True}
-    if method == "otsu":
-        return Otsu(spec=spec_of("threshold", method=method), level=0.0, **how)
-    if method == "level":
-        chosen = 0.5 if level is None else level
-        return Threshold(spec=spec_of("threshold", method=method, level=chosen), level=chosen, **how)
-    from cnncli.filters.kinds.adaptive import Adaptive
-
-    side, below = 15 if size is None else size, 0.0 if offset is None else offset
-    spec = spec_of("threshold", method=method, size=side, offset=below)
-    return Adaptive(spec=spec, weights=freeze(np.full((side, side), 1 / side**2)), offset=below, **how)
-
-
-#: The methods of a threshold, and what follows each without a name.
-FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"level": ("level",), "otsu": (), "adaptive": ("size", "offset")}
-)
-
 INVERT = Entry(
     name="invert",
     family="levels",
@@ -463,53 +361,6 @@ GRAY = Entry(
     build=gray,
     source="ITU-R Recommendation BT.601-7, 2011, section 2.5.1",
     example=Example(spec="gray", patch=((0.3,),), expected=0.3, note="gray stays gray"),
-)
-
-THRESHOLD = Entry(
-    name="threshold",
-    family="levels",
-    summary="white above a level, else black: fixed, by Otsu, or by the mean around",
-    parameters=(
-        Parameter(
-            name="method",
-            meaning="how the level is chosen",
-            default="level",
-            kind="choice",
-            choices=tuple(FORMS),
-            synonyms={"fixed": "level", "local": "adaptive", "mean": "adaptive", "auto": "otsu"},
-        ),
-        Parameter(
-            name="level",
-            meaning="share of white, as 0.5 or 50%",
-            default="0.5 as a level",
-            low=0,
-            high=1,
-            aliases=("value", "thresh"),
-        ),
-        Parameter(
-            name="size",
-            meaning="columns and rows of the mean, for adaptive",
-            default="15 of adaptive",
-            kind="odd",
-            low=3,
-            high=MAX_WINDOW,
-            aliases=("blocksize", "block-size"),
-        ),
-        Parameter(
-            name="offset",
-            meaning="share of white that the level lies below the mean, for adaptive",
-            default="0 of adaptive",
-            low=-1,
-            high=1,
-            aliases=("c",),
-        ),
-    ),
-    forms=FORMS,
-    build=threshold,
-    source="N. Otsu: A Threshold Selection Method from Gray-Level Histograms, 1979",
-    example=Example(
-        spec="threshold:method=level,level=0.5", patch=((0.6,),), expected=1.0, note="0.6 is above 0.5"
-    ),
 )
 
 NORMALIZE = Entry(
@@ -549,4 +400,4 @@ EQUALIZE = Entry(
     ),
 )
 
-ENTRIES = {entry.name: entry for entry in (INVERT, GAMMA, GRAY, THRESHOLD, NORMALIZE, EQUALIZE)}
+ENTRIES = {entry.name: entry for entry in (INVERT, GAMMA, GRAY, NORMALIZE, EQUALIZE)}
