@@ -33,7 +33,7 @@ from cnncli import ending, modules
 from cnncli.core import cache, linker
 from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.platforms import Platform, fitting
-from cnncli.core.shipped import shipped_code, sources
+from cnncli.core.shipped import is_shipped, shipped_code, sources_digest
 from cnncli.core.target import Target, choose_target, held_to
 from cnncli.core.threads import spread
 from cnncli.errors import CnncliError
@@ -245,6 +245,7 @@ def compile_for(platform: Platform) -> None:
     forget()
 
 
+@functools.cache
 def _platform() -> Platform | None:
     """The platform whose code fits this processor, if there is one."""
     architecture, _, features, target = processor()
@@ -310,7 +311,7 @@ def _cached_code(name: str) -> bytes:
 
 def _is_there(folder: Path, name: str) -> bool:
     """Whether a loop needs no compilation."""
-    return _path(folder, name).exists() or shipped_code(name, _platform()) is not None
+    return is_shipped(name, _platform()) or _path(folder, name).exists()
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -349,10 +350,7 @@ def _symbol(name: str) -> str:
 def _key() -> str:
     """Digest of everything that determines the machine code."""
     facts = (_version("llvmlite"), _version("numba"), sys.version_info[:2], processor())
-    told = [repr(facts).encode()]
-    for name, content in sources():
-        told += [name.encode(), content]
-    return cache.digest(b"\0".join(told)).hex()[:32]
+    return cache.digest(repr(facts).encode() + b"\0" + sources_digest()).hex()[:32]
 
 
 def _version(package: str) -> str:
@@ -402,6 +400,7 @@ def forget() -> None:
     with _lock:
         _load.cache_clear()
         _key.cache_clear()
+        _platform.cache_clear()
         processor.cache_clear()
 
 

@@ -6,7 +6,6 @@ digest of its own, so that code of other sources, or damaged code, counts as abs
 """
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 from cnncli.core import cache
@@ -16,15 +15,23 @@ CORE = Path(__file__).parent
 FOLDER = CORE / "machine_code"
 
 
-def sources() -> Iterator[tuple[str, bytes]]:
-    """Name and content of each source that machine code depends on, in order."""
+@functools.cache
+def sources_digest() -> bytes:
+    """Digest of names and contents of all sources that machine code depends on, which are read once."""
+    told = []
     for source in sorted([*CORE.glob("*.py"), *CORE.glob("loops/*.py")]):
-        yield source.name, source.read_bytes()
+        told += [source.name.encode(), source.read_bytes()]
+    return cache.digest(b"\0".join(told))
 
 
 def shipped_file(folder: Path, name: str, platform: Platform) -> Path:
     """The file of a loop's code for a platform, whether it is there or not."""
     return folder / platform.name / f"{name}-{_key(platform.name)}.o"
+
+
+def is_shipped(name: str, platform: Platform | None) -> bool:
+    """Whether the code of a loop for a platform came with the package; whether it is whole, reading tells."""
+    return platform is not None and _has(platform.name) and shipped_file(FOLDER, name, platform).exists()
 
 
 def shipped_code(name: str, platform: Platform | None) -> bytes | None:
@@ -42,7 +49,4 @@ def _has(platform: str) -> bool:
 @functools.cache
 def _key(platform: str) -> str:
     """Digest of the sources and the platform."""
-    told = [platform.encode()]
-    for name, content in sources():
-        told += [name.encode(), content]
-    return cache.digest(b"\0".join(told)).hex()[:32]
+    return cache.digest(platform.encode() + b"\0" + sources_digest()).hex()[:32]
