@@ -31,8 +31,7 @@ def read_address(address: str) -> bytes:
     CnncliError
         Where it cannot be read.
     """
-    with _naming("read", address):
-        system, path = _located(address)
+    with _located("read", address) as (system, path):
         data: bytes = system.cat_file(path)
         return data
 
@@ -45,8 +44,7 @@ def write_address(address: str, data: bytes) -> None:
     CnncliError
         Where it cannot be written.
     """
-    with _naming("write", address):
-        system, path = _located(address)
+    with _located("write", address) as (system, path):
         if "file" in _kinds(system):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             write_atomic(Path(path), data)
@@ -81,8 +79,7 @@ def found_at(
     if suffix_of(address) in suffixes:
         return [(address, None)], []
     try:
-        with _naming("read", address):
-            system, path = _located(address)
+        with _located("read", address) as (system, path):
             if not system.isdir(path):
                 return [(address, None)], []
             listed = system.find(path) if recursive else system.ls(path, detail=False)
@@ -112,7 +109,7 @@ def name_of(address: str) -> str:
     return address.partition("?")[0].rpartition("/")[2]
 
 
-def _located(address: str) -> tuple[Any, str]:
+def _system_of(address: str) -> tuple[Any, str]:
     """The file system of an address, and the path in it."""
     try:
         from fsspec.core import url_to_fs
@@ -136,10 +133,10 @@ def _kinds(system: Any) -> tuple[str, ...]:
 
 
 @contextmanager
-def _naming(what: str, address: str) -> Iterator[None]:
-    """Turn whatever a file system raises into an error that names the address."""
+def _located(what: str, address: str) -> Iterator[tuple[Any, str]]:
+    """The file system of an address, and the path in it; whatever they raise names the address."""
     try:
-        yield
+        yield _system_of(address)
     except CnncliError:
         raise
     except Exception as error:
