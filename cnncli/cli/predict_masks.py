@@ -166,8 +166,8 @@ def _rows_elsewhere(
 ) -> Generator[Row, None, None]:
     """The row of each input, whose pictures are written by the workers of a cluster; of streams here."""
     from cnncli.cli.cluster.connection import HERE, connected
-    from cnncli.cli.cluster.networks import as_given, named, picture_of
-    from cnncli.cli.cluster.places import Markers, in_full
+    from cnncli.cli.cluster.networks import named, picture_of
+    from cnncli.cli.cluster.places import Markers, as_given, in_full
 
     trained, labeller = how
     task = trained.task

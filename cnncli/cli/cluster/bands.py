@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from cnncli.cli.cluster.connection import Cluster
-from cnncli.cli.cluster.places import SeenPicture, check_input, renamed, seen
+from cnncli.cli.cluster.places import SeenPicture, as_given, check_input, seen
 from cnncli.cli.exit_codes import Stopped
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -76,8 +76,7 @@ class BandsElsewhere:
                 if found is None:
                     raise Stopped(self.stopping[0])
                 if isinstance(found, CnncliError):
-                    names = [(whole, self.path)]
-                    raise type(found)(renamed(found.message, names), renamed(found.hint, names))
+                    raise as_given(found, self.path)
                 yield found
 
 

@@ -9,7 +9,17 @@ from typing import Any
 from cnncli.cli.batch import Outcome, Work, outcome_of
 from cnncli.cli.cluster.bands import BandsElsewhere, is_shareable
 from cnncli.cli.cluster.connection import HERE, Cluster
-from cnncli.cli.cluster.places import Marker, Markers, Seen, check_folder, check_input, in_full, renamed, seen
+from cnncli.cli.cluster.places import (
+    Marker,
+    Markers,
+    Seen,
+    as_given,
+    check_folder,
+    check_input,
+    in_full,
+    renamed,
+    seen,
+)
 from cnncli.cli.names import STREAM, is_address, is_special
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import make_folder
@@ -125,5 +135,5 @@ def _as_given(job: Job, outcome: Outcome) -> Outcome:
     names = [(in_full(each), each) for each in (job.source, job.target)]
     error = outcome.error
     if isinstance(error, CnncliError):
-        error = type(error)(renamed(error.message, names), renamed(error.hint, names))
+        error = as_given(error, job.source, job.target)
     return replace(outcome, error=error, notes=[renamed(note, names) for note in outcome.notes])

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cnncli.cli.answers import Networks
 from cnncli.cli.cluster.connection import Cluster
-from cnncli.cli.cluster.places import Seen, SeenPicture, check_input, in_full, renamed, seen
+from cnncli.cli.cluster.places import Seen, SeenPicture, as_given, check_input, in_full, seen
 from cnncli.cli.cluster.worker import where
 from cnncli.cli.embedding import Embedding, ReadImage, Result, load_embedding, read_image, with_vectors
 from cnncli.cli.listing import Input
@@ -141,12 +141,6 @@ def rows_elsewhere(
                 yield item, replace(found, name=item.name, error=error)
             else:
                 yield item, found
-
-
-def as_given(error: CnncliError, name: str) -> CnncliError:
-    """An error that calls a file as the user does."""
-    names = [(in_full(name), name)]
-    return type(error)(renamed(error.message, names), renamed(error.hint, names))
 
 
 def _rows(asked: Asked, pictures: Sequence[SeenPicture]) -> Iterator[Row]:

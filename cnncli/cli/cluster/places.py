@@ -139,6 +139,12 @@ def _remove(path: str, handle: int) -> None:
     os.close(handle)
 
 
+def as_given(error: CnncliError, *names: str) -> CnncliError:
+    """An error that calls files as the user does."""
+    pairs = [(in_full(name), name) for name in names]
+    return type(error)(renamed(error.message, pairs), renamed(error.hint, pairs))
+
+
 def renamed(text: str, names: Iterable[tuple[str, str]]) -> str:
     """A message with the names that the user gave in the place of whole paths."""
     for whole, given in sorted(names, key=lambda each: -len(each[0])):
