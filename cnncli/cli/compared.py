@@ -11,6 +11,7 @@ from cnncli.cli.result_form import called
 from cnncli.cli.streams import read_stdin
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
+from cnncli.filters.apply import is_opaque
 from cnncli.filters.similarity import Read
 from cnncli.images.encode import check_frames
 from cnncli.images.formats import FORMATS
@@ -99,7 +100,7 @@ def open_side(name: str, *, max_pixels: int, whole: bool) -> Iterator[Side]:
 
 def _in_memory(name: str, picture: Picture) -> Side:
     white = picture_white(picture)
-    clear = picture.alpha and any(float(frame[..., -1].min()) < white for frame in picture.frames)
+    clear = picture.alpha and not all(is_opaque(frame, white) for frame in picture.frames)
     return Side(name, picture, white, clear)
 
 
