@@ -37,11 +37,6 @@ class BoxFiles:
     alone : bool
         There is one image.
 
-    Attributes
-    ----------
-    streams : bool
-        The image or COCO's results go to standard output, and rows to standard error.
-
     Raises
     ------
     UsageError
@@ -57,7 +52,6 @@ class BoxFiles:
         self._classes = trained.task.outputs
         numbers: Sequence[int] | None = getattr(trained.task, "numbers", None)
         self._numbers = numbers or range(1, len(self._classes) + 1)
-        self.streams = STREAM in (settings.output, settings.coco)
         self._is_file = settings.output == STREAM or (
             self._output is not None and self._output.suffix.lower() in _DRAWN and not self._output.is_dir()
         )
