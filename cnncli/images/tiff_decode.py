@@ -325,7 +325,7 @@ def _exact(values: NDArray[np.integer], page: Page) -> Pixels:
     floats = values.astype(np.float32)
     lost = (values > _MOST_WHOLE) | (values < -_MOST_WHOLE)
     if page.missing is not None:
-        lost &= floats != np.float32(page.missing)
+        lost &= values != page.missing
     if lost.any():
         raise CnncliError(
             f"page {page.index + 1} has the {page.bits}-bit sample {values[lost][0]:,}; expected at most "
