@@ -15,7 +15,7 @@ from cnncli.cli.messages import report
 from cnncli.cli.options.train import Settings
 from cnncli.cli.stopping import orderly_stop
 from cnncli.cli.streams import write_line
-from cnncli.core.ranks import are_several
+from cnncli.core.ranks import are_several, follows
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 from cnncli.records import fields, replace
@@ -140,7 +140,7 @@ def _session(settings: Settings, ranks: "Ranks | None" = None) -> "Session":
     if ranks is not None and settings.threads is None:
         threads = ranks.threads(threads)
     asked = _asked(settings)
-    how = replace(settings, quiet=True) if ranks is not None and not ranks.leads else settings
+    how = replace(settings, quiet=True) if follows(ranks) else settings
     with _loading(how) as show_progress:
         execution = Execution(threads=threads, report=show_progress, ranks=ranks)
         return _prepared(settings, asked, execution)

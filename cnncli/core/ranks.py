@@ -33,6 +33,11 @@ def are_several() -> bool:
     return any(os.environ.get(name, "1") not in ("", "1") for name in _SIZES)
 
 
+def follows(ranks: "Ranks | None") -> bool:
+    """Whether this process is one of several, and another writes and prints."""
+    return ranks is not None and not ranks.leads
+
+
 def view(address: int, size: int) -> Bytes:
     """Memory as an array of bytes."""
     memory: Any = (ctypes.c_uint8 * size).from_address(address)

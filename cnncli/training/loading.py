@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from cnncli.checked import Fields
-from cnncli.core.ranks import Ranks
+from cnncli.core.ranks import Ranks, follows
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.load import ALIASES, NAMED, load_dataset
@@ -43,7 +43,7 @@ class Execution:
     @property
     def follows(self) -> bool:
         """Whether another process writes what comes of it."""
-        return self.ranks is not None and not self.ranks.leads
+        return follows(self.ranks)
 
 
 USUAL = Execution()

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnncli import __version__
 from cnncli.checked import MalformedError
+from cnncli.core.ranks import follows
 from cnncli.data.augment import parse_augment
 from cnncli.data.identity import digests_of, keys_of
 from cnncli.data.model import Dataset
@@ -103,8 +104,7 @@ class Session:
     @property
     def _follows(self) -> bool:
         """Whether another process writes the run."""
-        ranks = self.trainer.inputs.ranks
-        return ranks is not None and not ranks.leads
+        return follows(self.trainer.inputs.ranks)
 
     def save(self, state: State, epoch_ended: bool) -> None:
         """Write the state, and after an epoch all that follows from it.
