@@ -106,16 +106,7 @@ class Networks:
             return located(input_fault(error, item.name), item.listed)
 
     def _read(self, item: Input) -> Question:
-        if item.name == STREAM:
-            data, name = read_stdin(example="cat digit.png | cnncli predict"), "standard input"
-        elif is_address(item.name):
-            from cnncli.cli.addresses import read_address
-
-            data, name = read_address(item.name), item.name
-        else:
-            # To make a Path takes a tenth of the time of a small image.
-            with open(item.name, "rb", buffering=0) as file:  # noqa: PTH123
-                data, name = file.read(), item.name
+        data, name = read_input(item.name, example="cat digit.png | cnncli predict")
         if self._asked is not None and self.wholly:
             asked = self._asked
             return with_memory_retry(lambda: _whole(data, asked, name), name)
@@ -188,6 +179,34 @@ class Networks:
                 size=size,
                 pixels=question.whole,
             )
+
+
+def read_input(name: str, *, example: str) -> tuple[bytes, str]:
+    """The bytes of a file, of an address or of standard input, and what messages call it.
+
+    Parameters
+    ----------
+    name : str
+        As given.
+    example : str
+        A command with a pipe, for the hint where standard input is a terminal.
+
+    Raises
+    ------
+    CnncliError
+        Where an address or standard input cannot be read.
+    OSError
+        Where a file cannot.
+    """
+    if name == STREAM:
+        return read_stdin(example=example), "standard input"
+    if is_address(name):
+        from cnncli.cli.addresses import read_address
+
+        return read_address(name), name
+    # To make a Path takes a tenth of the time of a small image.
+    with open(name, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read(), name
 
 
 def _whole(data: bytes, trained: Trained, name: str) -> Question:

@@ -16,7 +16,7 @@ from cnncli.cli.metadata_notes import Notes, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_address, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, plan_outputs
+from cnncli.cli.outputs import Job, plan_outputs, write_output
 from cnncli.cli.result_form import (
     becomes_bytes,
     called,
@@ -33,11 +33,11 @@ from cnncli.cli.result_form import (
     settled_options,
     whole_notes,
 )
-from cnncli.cli.streams import read_stdin, write_line, write_stdout
+from cnncli.cli.streams import read_stdin, write_line
 from cnncli.cli.task import Task, check_outputs, kept_files, naming_of, read_task
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
-from cnncli.files.atomic import drafted, write_atomic
+from cnncli.files.atomic import drafted
 from cnncli.files.faults import in_unicode, shown
 from cnncli.filters.apply import Applied, Depth, apply_filters
 from cnncli.images.decoding_limits import with_memory_retry
@@ -267,14 +267,7 @@ def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> No
     make_folder(job)
     beside = nullcontext() if explain is None or page is None else drafted(Path(explain), page)
     with beside:
-        if job.target == STREAM:
-            write_stdout(data)
-        elif is_address(job.target):
-            from cnncli.cli.addresses import write_address
-
-            write_address(job.target, data)
-        else:
-            write_atomic(Path(job.target), data, same_stays=job.again)
+        write_output(job.target, data, again=job.again)
 
 
 def _applied(

@@ -3,9 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, Source, identity, is_address, is_special, is_stream
+from cnncli.cli.streams import write_stdout
+from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import shown
 from cnncli.records import record, replace
 
@@ -277,3 +280,32 @@ def ignores_case(folder: str) -> bool:
         folder = above
     other = os.path.join(os.path.dirname(folder), name.swapcase())
     return os.path.exists(other) and os.path.samefile(folder, other)
+
+
+def write_output(target: str, data: bytes, *, again: bool = False) -> None:
+    """Write a result to a file, to an address, or to standard output.
+
+    Parameters
+    ----------
+    target : str
+        As of a `Job`.
+    data : bytes
+        The content.
+    again : bool
+        As of a `Job`: a file of the same bytes stays as it stands.
+
+    Raises
+    ------
+    CnncliError
+        If it cannot be written.
+    BrokenPipeError
+        If the reader of standard output is gone.
+    """
+    if target == STREAM:
+        write_stdout(data)
+    elif is_address(target):
+        from cnncli.cli.addresses import write_address
+
+        write_address(target, data)
+    else:
+        write_atomic(Path(target), data, same_stays=again)

@@ -9,8 +9,8 @@ from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.listing import Input
 from cnncli.cli.names import STREAM, is_address, overwritten
 from cnncli.cli.options.predict import Settings
+from cnncli.cli.outputs import write_output
 from cnncli.cli.row_writers import Row
-from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
@@ -92,7 +92,7 @@ class BoxFiles:
     def finish(self) -> None:
         """Write what is of all images."""
         if self._coco is not None:
-            _write(self._coco, as_json(self._results).encode() + b"\n")
+            write_output(str(self._coco), as_json(self._results).encode() + b"\n")
 
     def _draw(self, row: Row, things: "Things", output: Path) -> None:
         """Draw boxes on an image."""
@@ -109,7 +109,7 @@ class BoxFiles:
             picture, format_for(output if output.suffix and self._is_file else Path("drawn.png"))
         )
         if self._is_file:
-            _write(output, data)
+            write_output(str(output), data)
         else:
             write_numbered(output / f"{_stem(row.name)}.png", data)
 
@@ -158,13 +158,6 @@ def _check_streams(settings: Settings) -> None:
         raise UsageError(
             "--yolo is -, but writes a file for each picture; expected a folder", "Name a folder."
         )
-
-
-def _write(path: Path, data: bytes) -> None:
-    if str(path) == STREAM:
-        write_stdout(data)
-    else:
-        write_atomic(path, data)
 
 
 def _write_label(path: Path, data: bytes) -> None:

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli import ending
+from cnncli.cli.answers import read_input
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Input, Listing
 from cnncli.cli.messages import report
 from cnncli.cli.names import STREAM, Source, is_address, is_special, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, Naming, plan_outputs
+from cnncli.cli.outputs import Job, Naming, plan_outputs, write_output
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.row_writers import Row, choose_row_writer
-from cnncli.cli.streams import read_stdin, write_stdout
+from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained
 from cnncli.data.prepare import read_whole
 from cnncli.errors import CnncliError
-from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import encoded, input_fault
 from cnncli.images.decoding_limits import set_max_pixels, with_memory_retry
 from cnncli.images.formats import SUFFIXES, format_for
@@ -238,8 +238,8 @@ def _answer(
     item: Input, labeller: Labeller, task: Segmentation, targets: dict[str, str], *, again: bool
 ) -> Row:
     """Label one picture, and write what is wanted of it."""
-    name = "standard input" if item.name == STREAM else item.name
-    picture, _ = read_whole(_read(item.name), name=name)
+    data, name = read_input(item.name, example=_EXAMPLE)
+    picture, _ = read_whole(data, name=name)
     found = ClassMap(with_memory_retry(lambda: labeller.labels(picture), name), task.classes)
     if "mask" in targets:
         from cnncli.images.indexed import encode_indexed
@@ -249,16 +249,6 @@ def _answer(
     if "output" in targets:
         _write(targets["output"], _overlay(picture, found, targets["output"]), again=again)
     return Row(item.name, found, files=targets)
-
-
-def _read(name: str) -> bytes:
-    if name == STREAM:
-        return read_stdin(example=_EXAMPLE)
-    if is_address(name):
-        from cnncli.cli.addresses import read_address
-
-        return read_address(name)
-    return Path(name).read_bytes()
 
 
 def _overlay(picture: Picture, found: ClassMap, target: str) -> bytes:
@@ -281,16 +271,9 @@ def _shown(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _write(target: str, data: bytes, *, again: bool) -> None:
-    if target == STREAM:
-        write_stdout(data)
-        return
-    if is_address(target):
-        from cnncli.cli.addresses import write_address
-
-        write_address(target, data)
-        return
-    _make_folder(Path(target).parent)
-    write_atomic(Path(target), data, same_stays=again)
+    if target != STREAM and not is_address(target):
+        _make_folder(Path(target).parent)
+    write_output(target, data, again=again)
 
 
 def _make_folder(folder: Path) -> None:
