@@ -71,25 +71,80 @@ def run_extremes(
         Values that the output's type clipped.
     """
     size = compared_type(surface).itemsize
+    height, width = element.cells.shape
+    job = lay_out(jobs.MORPHOLOGY, surface, extent=(width, height))
+    tables = _tables(element, surface.channels * size)
+    rows = 5 + tables.temporary + tables.planes * tables.kept_rows
+    table_bytes = -(-8 * tables.most // 64) * 64
+    tiles = _tiles(surface, element, size, rows=rows, threads=threads)
+    numbers = {
+        "dilates": int(largest),
+        "height": height,
+        "temporary": tables.temporary,
+        "planes": tables.planes,
+        "stage_count": tables.stage_count,
+        "chord_count": len(tables.runs),
+        "blocks": int(element.is_tall_rectangle),
+        "kept_rows": tables.kept_rows,
+        "row_bytes": tiles.row_bytes,
+        "table_bytes": table_bytes,
+        "direct": int(size == 4 and _is_same(surface) and surface.out.dtype == np.float32 and base is None),
+        "streams": int(surface.out.nbytes >= STREAMED_BYTES),
+        "tiles_x": tiles.across,
+        "tile_width": tiles.width,
+        "tile_height": tiles.height,
+    }
+    for name, value in numbers.items():
+        job.record[name] = value
+    if np.isnan(surface.fill) and size < 4:
+        job.record["fill"] = 0 if largest else FULL_SCALE[surface.src.dtype]
+    job.point("stages", tables.stages)
+    job.point("chords", tables.runs)
+    if base is not None:
+        job.record["minus"] = 1 if base.less_result else 2
+        job.record["base_pitch"] = base.pixels.strides[0]
+        job.point("base", base.pixels)
+    scratch_bytes = HEADER_BYTES + table_bytes + rows * tiles.row_bytes + 2 * _VECTOR_GROUP
+    scratches = native.run(
+        _NAMES[size], job.record, tiles.across * tiles.down, threads=threads, scratch_bytes=scratch_bytes
+    )
+    clipped = clipped_in(scratches)
+    if clipped and surface.src.dtype == np.float32 and np.isnan(surface.src).any():
+        _restore_nan(element, surface, threads)
+    return clipped
+
+
+@record(eq=False)
+class _Tables:
+    """What the loop reads of an element.
+
+    Attributes
+    ----------
+    stages, runs : ndarray of intp
+        How windows are made of narrower ones, flat, and the windows of the element, with shifts in bytes.
+    stage_count : int
+        Of ``stages``.
+    temporary, planes : int
+        Widths that are kept for a row, and those that are kept for ``kept_rows`` of them.
+    most : int
+        Addresses that the loop lists at once.
+    """
+
+    stages: NDArray[np.intp]
+    runs: NDArray[np.intp]
+    stage_count: int
+    temporary: int
+    planes: int
+    kept_rows: int
+    most: int
+
+
+def _tables(element: Element, step: int) -> _Tables:
+    """The tables of an element whose cells are ``step`` bytes apart."""
     windows = element.windows()
     stages, widths = windows.stages, windows.widths
     height, width = element.cells.shape
-    blocks = element.is_tall_rectangle
     temporary = [stage.width for stage in stages if stage.width not in widths]
-    kept = 2 * height if blocks else height
-    rows = 5 + len(temporary) + len(widths) * kept
-    job = lay_out(jobs.MORPHOLOGY, surface, extent=(width, height))
-    step = surface.channels * size
-    out_height, out_width, _ = surface.out.shape
-    row_bytes = min(_MOST_BYTES, max(_FEWEST_BYTES, _KEPT_BYTES // rows))
-    tile_width = min(out_width, max(1, row_bytes // step))
-    tiles_x = -(-out_width // tile_width)
-    tile_width = -(-out_width // tiles_x)
-    row_bytes = -(-((tile_width + width - 1) * step + _VECTOR_GROUP) // 64) * 64
-    row_bytes += 64 if row_bytes % 1024 == 0 else 0
-    tiles_y = max(1, min(-(-_TILES_PER_THREAD * threads // tiles_x), out_height // (4 * height)))
-    tile_height = -(-out_height // tiles_y)
-    tiles_y = -(-out_height // tile_height)
     slots = {each: number for number, each in enumerate(temporary, 1)}
     places = slots | {each: 1 + len(temporary) + number for number, each in enumerate(widths)}
     table = []
@@ -98,43 +153,41 @@ def run_extremes(
         for narrow, shift in stage.parts:
             table += [places.get(narrow, 0) if stage.width > 1 else 0, shift * step]
     runs = [(widths.index(chord.width), chord.row, chord.first * step) for chord in windows.runs]
-    most = max(2, len(runs), *(len(stage.parts) for stage in stages))
-    table_bytes = -(-8 * most // 64) * 64
-    numbers = {
-        "dilates": int(largest),
-        "height": height,
-        "temporary": len(temporary),
-        "planes": len(widths),
-        "stage_count": len(stages),
-        "chord_count": len(runs),
-        "blocks": int(blocks),
-        "kept_rows": kept,
-        "row_bytes": row_bytes,
-        "table_bytes": table_bytes,
-        "direct": int(size == 4 and _is_same(surface) and surface.out.dtype == np.float32 and base is None),
-        "streams": int(surface.out.nbytes >= STREAMED_BYTES),
-        "tiles_x": tiles_x,
-        "tile_width": tile_width,
-        "tile_height": tile_height,
-    }
-    for name, value in numbers.items():
-        job.record[name] = value
-    if np.isnan(surface.fill) and size < 4:
-        job.record["fill"] = 0 if largest else FULL_SCALE[surface.src.dtype]
-    job.point("stages", np.array(table, np.intp))
-    job.point("chords", np.array(runs, np.intp))
-    if base is not None:
-        job.record["minus"] = 1 if base.less_result else 2
-        job.record["base_pitch"] = base.pixels.strides[0]
-        job.point("base", base.pixels)
-    scratch_bytes = HEADER_BYTES + table_bytes + rows * row_bytes + 2 * _VECTOR_GROUP
-    scratches = native.run(
-        _NAMES[size], job.record, tiles_x * tiles_y, threads=threads, scratch_bytes=scratch_bytes
+    return _Tables(
+        np.array(table, np.intp),
+        np.array(runs, np.intp),
+        stage_count=len(stages),
+        temporary=len(temporary),
+        planes=len(widths),
+        kept_rows=2 * height if element.is_tall_rectangle else height,
+        most=max(2, len(runs), *(len(stage.parts) for stage in stages)),
     )
-    clipped = clipped_in(scratches)
-    if clipped and surface.src.dtype == np.float32 and np.isnan(surface.src).any():
-        _restore_nan(element, surface, threads)
-    return clipped
+
+
+@record
+class _Tiles:
+    """How an output is divided: tiles across and down, their size, and bytes of a row in scratch."""
+
+    across: int
+    down: int
+    width: int
+    height: int
+    row_bytes: int
+
+
+def _tiles(surface: Surface, element: Element, size: int, *, rows: int, threads: int) -> _Tiles:
+    """Tiles of which ``rows`` rows of samples of ``size`` bytes are kept in a part of the L2 cache."""
+    height, width = element.cells.shape
+    step = surface.channels * size
+    out_height, out_width, _ = surface.out.shape
+    row_bytes = min(_MOST_BYTES, max(_FEWEST_BYTES, _KEPT_BYTES // rows))
+    across = -(-out_width // min(out_width, max(1, row_bytes // step)))
+    tile_width = -(-out_width // across)
+    row_bytes = -(-((tile_width + width - 1) * step + _VECTOR_GROUP) // 64) * 64
+    row_bytes += 64 if row_bytes % 1024 == 0 else 0
+    down = max(1, min(-(-_TILES_PER_THREAD * threads // across), out_height // (4 * height)))
+    tile_height = -(-out_height // down)
+    return _Tiles(across, -(-out_height // tile_height), tile_width, tile_height, row_bytes)
 
 
 def _restore_nan(element: Element, surface: Surface, threads: int) -> None:
