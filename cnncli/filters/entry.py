@@ -250,7 +250,8 @@ class Entry:
         Where the first parameter is a choice that may be left out: for each of its values, the parameters
         whose values follow it without a name. A colon separates values too, as in ``open:disk:5``.
     build : callable
-        Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range.
+        Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range and, where
+        there are forms, belong to the form that is among them.
     source : str
         Author, title, year, equation.
     example : Example
@@ -277,6 +278,31 @@ class Entry:
             return (shape.name, *self.forms[word])
         number = read_number(first.strip().removesuffix("%"))
         return self.forms[shape.default] if number is not None else (shape.name,)
+
+    def make(self, values: Mapping[str, Value]) -> Filter:
+        """Build the filter of the values that a SPEC gives; of forms, the one that is named or has them all.
+
+        Raises
+        ------
+        CnncliError
+            If a value belongs to another form.
+        """
+        if not self.forms:
+            return self.build(**values)
+        shape = self.parameters[0]
+        given = [name for name in (key.replace("_", "-") for key in values) if name != shape.name]
+        fitting = (form for form, names in self.forms.items() if set(given) <= set(names))
+        form = str(values.get(shape.name) or next(fitting, shape.default))
+        foreign = next((name for name in given if name not in self.forms[form]), None)
+        if foreign is not None:
+            behind = (self.parameter(name).default.split()[0] for name in self.forms[form][:1])
+            value = write_number(values[foreign.replace("-", "_")])
+            raise CnncliError(
+                f"{self.name}: {foreign}={value} is given for {shape.name}={form}; expected "
+                f"{' and '.join(self.forms[form]) or 'nothing'} behind it",
+                f"Write for example: -k {':'.join((self.name, form, *behind))}",
+            )
+        return self.build(**{**values, shape.name: form})
 
     def parameter(self, word: str) -> Parameter:
         """Find a parameter by name or alias.

@@ -149,7 +149,7 @@ def build_named(entry: Entry, text: str) -> Filter:
     CnncliError
         If a parameter is unknown, given twice, empty or out of range.
     """
-    return entry.build(**values_of(entry, text))
+    return entry.make(values_of(entry, text))
 
 
 def values_of(entry: Entry, text: str) -> dict[str, Value]:

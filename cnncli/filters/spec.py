@@ -41,7 +41,7 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     entry = find_entry(head)
     if entry is not None:
         if not colon:
-            return entry.build()
+            return entry.make({})
         try:
             return build_named(entry, rest)
         except CnncliError as fault:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
-from cnncli.errors import CnncliError
 from cnncli.filters.elements import Element, Mask, cross, diamond, disk, line, square
-from cnncli.filters.entry import Entry, Example, Parameter, spec_of, write_number
+from cnncli.filters.entry import Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import dense_shape, run_direct, store_responses
 from cnncli.filters.extremes import Base, compared_type, run_extremes
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
@@ -285,23 +284,9 @@ def _center(surface: Surface, reach: int) -> NDArray[np.generic]:
 
 
 def _build(operation: Operation, values: Mapping[str, float | str]) -> Filter:
-    """Make a filter of the parameters that were given.
-
-    Raises
-    ------
-    CnncliError
-        If a parameter belongs to another shape.
-    """
+    """Make a filter of the parameters that were given."""
     named = {key.replace("_", "-"): value for key, value in values.items()}
-    shape = str(named.pop("shape", "") or _shape_of(named))
-    foreign = [key for key in named if key not in FORMS[shape]]
-    if foreign:
-        expected = " and ".join(FORMS[shape])
-        raise CnncliError(
-            f"{operation}: {foreign[0]}={write_number(named[foreign[0]])} is given for a {shape}; "
-            f"expected {expected}",
-            f"Write for example: -k {operation}:{shape}:{_DEFAULTS[FORMS[shape][0]]:g}",
-        )
+    shape = str(named.pop("shape", "square"))
     full = {key: named.get(key, _DEFAULTS[key]) for key in FORMS[shape] if key != "size-y"}
     if "size-y" in named and named["size-y"] != full["size"]:
         full["size-y"] = named["size-y"]
@@ -314,11 +299,6 @@ def _build(operation: Operation, values: Mapping[str, float | str]) -> Filter:
         operation=operation,
         cells=_cells(shape, numbers),
     )
-
-
-def _shape_of(named: Mapping[str, object]) -> str:
-    """The shape that has the parameters that were given, if none is named."""
-    return next((shape for shape, keys in FORMS.items() if all(key in keys for key in named)), "square")
 
 
 def _cells(shape: str, numbers: Mapping[str, float]) -> Mask:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnncli.errors import CnncliError
-from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, freeze, spec_of, write_number
+from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, freeze, spec_of
 from cnncli.filters.kinds.adaptive import Adaptive
 from cnncli.filters.kinds.levels import Curve, Levels, Numbers, Values
 from cnncli.filters.model import Filter
@@ -80,33 +79,15 @@ def _binned(values: Values) -> tuple[Numbers, Numbers]:
     return (edges[:-1] + edges[1:]) / 2, values.counts.reshape(_OTSU_BINS, -1).sum(axis=1)
 
 
-def threshold(
-    *, method: str = "level", level: float | None = None, size: int | None = None, offset: float | None = None
-) -> Filter:
-    """Make a threshold.
-
-    Raises
-    ------
-    CnncliError
-        If a parameter belongs to another method.
-    """
-    given = {"level": level, "size": size, "offset": offset}
-    for name, value in given.items():
-        if value is not None and name not in FORMS[method]:
-            raise CnncliError(
-                f"threshold: {name}={write_number(value)} is given for {method}; expected "
-                f"{' and '.join(FORMS[method]) or 'nothing'} behind it",
-                "Write threshold:0.5, threshold:otsu, or threshold:adaptive:15:0.03.",
-            )
+def threshold(*, method: str = "level", level: float = 0.5, size: int = 15, offset: float = 0.0) -> Filter:
+    """Make a threshold."""
     how: dict[str, Any] = {"name": "threshold", "signed": False, "gray": True}
     if method == "otsu":
         return Otsu(spec=spec_of("threshold", method=method), level=0.0, **how)
     if method == "level":
-        chosen = 0.5 if level is None else level
-        return Threshold(spec=spec_of("threshold", method=method, level=chosen), level=chosen, **how)
-    side, below = 15 if size is None else size, 0.0 if offset is None else offset
-    spec = spec_of("threshold", method=method, size=side, offset=below)
-    return Adaptive(spec=spec, weights=freeze(np.full((side, side), 1 / side**2)), offset=below, **how)
+        return Threshold(spec=spec_of("threshold", method=method, level=level), level=level, **how)
+    spec = spec_of("threshold", method=method, size=size, offset=offset)
+    return Adaptive(spec=spec, weights=freeze(np.full((size, size), 1 / size**2)), offset=offset, **how)
 
 
 #: The methods of a threshold, and what follows each without a name.

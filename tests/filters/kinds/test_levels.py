@@ -196,7 +196,7 @@ def test_a_chain_in_one_line(rng):
     ("text", "message"),
     [
         ("threshold:otsu:5", "'5' has no name"),
-        ("threshold:method=otsu,level=0.5", "level=0.5 is given for otsu; expected nothing behind it"),
+        ("threshold:method=otsu,level=0.5", "level=0.5 is given for method=otsu; expected nothing behind it"),
         ("threshold:adaptive:4", "size=4; expected a whole odd number"),
         ("normalize:60%", "cutoff=60%; expected a number from 0 to 0.49"),
         ("gamma:0", "gamma=0; expected a number from 0.01"),
@@ -205,6 +205,11 @@ def test_a_chain_in_one_line(rng):
 def test_what_may_not_be_written(text, message):
     with pytest.raises(CnncliError, match=message):
         parse_spec(text)
+
+
+@pytest.mark.parametrize("text", ["threshold:size=9", "threshold:offset=0.1,size=9", "threshold:adaptive:9"])
+def test_a_method_goes_by_what_is_given(text):
+    assert parse_spec(text).spec.startswith("threshold:method=adaptive,size=9,offset=0")
 
 
 def test_integers_and_floats_of_the_result(rng):

@@ -215,8 +215,8 @@ def test_what_may_be_written(text, spec):
     ("text", "message"),
     [
         ("erode:disk:5:3", "'3' has no name"),
-        ("erode:shape=disk,size=5", "size=5 is given for a disk; expected radius"),
-        ("erode:radius=5,angle=3", "radius=5 is given for a square; expected size and size-y"),
+        ("erode:shape=disk,size=5", "size=5 is given for shape=disk; expected radius"),
+        ("erode:radius=5,angle=3", "radius=5 is given for shape=square; expected size and size-y"),
         ("erode:4", "size=4; expected a whole odd number"),
         ("erode:blob:5", "shape=blob; expected square, disk, diamond, cross or line"),
         ("erode:disk:5:radius=3", "radius is given twice"),
