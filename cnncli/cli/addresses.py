@@ -7,6 +7,7 @@ Files are read and written as a whole.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ _REASONS: dict[type[Exception], tuple[str, str]] = {
 }
 
 
-def read_address(address: str) -> bytes:
-    """The bytes of a file.
+def read_address(address: str, *, most: int | None = None) -> bytes:
+    """The bytes of a file, or the first ones, at most so many.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def read_address(address: str) -> bytes:
         Where it cannot be read.
     """
     with _located("read", address) as (system, path):
-        data: bytes = system.cat_file(path)
+        data: bytes = system.cat_file(path) if most is None else system.cat_file(path, 0, most)
         return data
 
 
@@ -54,6 +55,30 @@ def write_address(address: str, data: bytes) -> None:
         except FileNotFoundError:
             system.makedirs(path.rpartition("/")[0], exist_ok=True)
             system.pipe_file(path, data)
+
+
+def seen_at(address: str) -> tuple[int, float | None] | None:
+    """How large a file is in bytes, and when it was changed, in seconds, where that is known; None: no file.
+
+    Raises
+    ------
+    CnncliError
+        Where nobody answers.
+    """
+    with _located("read", address) as (system, path):
+        try:
+            found = system.info(path)
+        except FileNotFoundError:
+            return None
+        if found["type"] != "file":
+            return None
+        size = found.get("size")
+        try:
+            changed = system.modified(path)
+        except NotImplementedError:  # such as a server of HTTP
+            return (1 if size is None else size), None
+        known = changed if changed.tzinfo else changed.replace(tzinfo=UTC)
+        return (1 if size is None else size), known.timestamp()
 
 
 def found_at(

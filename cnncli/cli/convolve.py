@@ -1,6 +1,6 @@
 """``cnncli convolve``: from what the user said to filtered files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from cnncli.cli.metadata_notes import Notes, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_address, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, plan_outputs, write_output
+from cnncli.cli.outputs import Job, names_size, plan_outputs, write_output
 from cnncli.cli.result_form import (
     becomes_bytes,
     called,
@@ -30,6 +30,7 @@ from cnncli.cli.result_form import (
     result_format,
     result_gain,
     result_picture,
+    result_size,
     settled_options,
     whole_notes,
 )
@@ -80,17 +81,20 @@ def run(settings: Settings) -> int:
     shared = _shared_page(task, jobs)
 
     work = partial(_attempted, task, shared)
+    left = [job for job in jobs if not job.stands]
     with (
-        _executor(settings, task) as executor,
-        closing(run_batch(jobs, work, cores, quiet=quiet, executor=executor)) as outcomes,
+        _executor(settings, task) if left else nullcontext() as executor,
+        closing(run_batch(left, work, cores, quiet=quiet, executor=executor)) as outcomes,
     ):
-        for job, outcome in outcomes:
+        for job, outcome in _in_order(jobs, outcomes):
             if outcome.error is not None:
                 fault = located(outcome.error, job.listed)
                 _tell_fault(job.source, fault, job.target, json=json)
                 codes.append(settle(fault, debug=debug, about=shown(job.source)))
                 continue
             _announce(job, outcome.value, json=json)
+            if job.stands:
+                continue
             clipped.append((outcome.value["clipped"], job.result))
             gains.append((outcome.gain, job.result))
             if not quiet:
@@ -99,6 +103,8 @@ def run(settings: Settings) -> int:
         if clipped and task.part is not None and task.part.mask is not None and not task.part.mask.any():
             report(f"warning: --mask {shown(settings.mask or '')} is black everywhere: nothing is filtered")
         notes.close()
+        if standing := len(jobs) - len(left):
+            _say_skipped(standing, len(jobs))
         _advise(clipped if not task.clips else [], gains, alone=len(jobs) == 1)
     if shared is not None:
         shared.write()
@@ -106,6 +112,25 @@ def run(settings: Settings) -> int:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
     return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
+
+
+def _in_order(jobs: Sequence[Job], outcomes: Iterator[tuple[Job, Outcome]]) -> Iterator[tuple[Job, Outcome]]:
+    """All jobs in their order, also those whose outputs stand; fewer where a signal ends the others."""
+    for job in jobs:
+        if job.stands:
+            yield job, Outcome(value={"skipped": True})
+            continue
+        found = next(outcomes, None)
+        if found is None:
+            return
+        yield found
+
+
+def _say_skipped(number: int, count: int) -> None:
+    """Say how many outputs were left."""
+    what = "output" if count == 1 else f"of {count:,} outputs"
+    are = "stands already and is" if number == 1 else "stand already and are"
+    report(f"note: {'the' if count == 1 else f'{number:,}'} {what} {are} left")
 
 
 @contextmanager
@@ -140,6 +165,8 @@ def _refuse_on_cluster(settings: Settings) -> None:
 
 def _attempted(task: Task, shared: "SharedPage | None", job: Job, threads: int) -> Outcome:
     """Filter one input, once more alone where memory does not suffice."""
+    if job.fault is not None:
+        raise job.fault
     if job.source == STREAM:  # which can be read once only
         return _convolve(job, task, threads, shared)
     return with_memory_retry(lambda: _convolve(job, task, threads, shared), job.source)
@@ -156,6 +183,10 @@ def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, Cnncl
         suffixes=READ_SUFFIXES,
     )
     kept = kept_files(settings.kernel or [], settings.files_from, settings.mask)
+    if names_size(settings.output):
+        from cnncli.cli.sizes import measured
+
+        sources = measured(sources, partial(result_size, task), max_pixels=task.max_pixels)
     jobs = plan_outputs(
         sources,
         settings.output,
@@ -165,6 +196,11 @@ def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, Cnncl
     )
     if jobs or not faults:
         check_outputs(jobs, task, in_place=settings.in_place, kept=kept)
+    if settings.skip_existing:
+        from cnncli.cli.standing import check_skipping, with_standing
+
+        check_skipping(jobs, in_place=settings.in_place, explain=settings.explain)
+        jobs = with_standing(jobs, kept_files(settings.kernel or [], settings.mask))
     return task, jobs, faults
 
 
@@ -218,6 +254,10 @@ def _convolve(
     notes += gray_notes(job, task, target, signed=applied[0].signed)
     frames = tuple(each.pixels for each in applied)
     result = result_picture(picture, frames, format, task, (source, target))
+    if job.size is not None:
+        from cnncli.cli.sizes import check_size
+
+        check_size(job.source, job.size, result.size)
     data, lost = encode_with_losses(
         result, format, quality=task.quality, compress=task.compress, threads=threads
     )
@@ -305,7 +345,7 @@ def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
         from cnncli.checked import as_json
 
         line = as_json({"input": in_unicode(job.source), "output": in_unicode(job.result), **value})
-    elif job.announced:
+    elif job.announced and not job.stands:
         line = job.target
     else:
         return

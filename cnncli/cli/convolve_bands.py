@@ -100,6 +100,10 @@ def convolve_in_bands(
         size = filters.stages()[-1].result
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error
+    if job.size is not None:
+        from cnncli.cli.sizes import check_size
+
+        check_size(job.source, job.size, size[::-1])
     frame = blank((*size, filters.colors + picture.alpha), target.dtype)
     result = result_picture(picture, (frame,), format, task, (source, target))
     seen = _Seen(frame)

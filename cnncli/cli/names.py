@@ -35,11 +35,17 @@ class Source:
         Where below the folder that was given it lies, if it comes from one.
     listed : str
         Where a list names it, as ``names.txt:17``; empty where none does.
+    size : (width, height) or None
+        Of its result, where the output's name is to say so.
+    fault : CnncliError or None
+        Why that could not be found out.
     """
 
     path: str
     below: str | None = None
     listed: str = ""
+    size: tuple[int, int] | None = None
+    fault: CnncliError | None = None
 
 
 def find_inputs(

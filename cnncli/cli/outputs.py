@@ -8,12 +8,14 @@ from pathlib import Path
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, Source, identity, is_address, is_special, is_stream
 from cnncli.cli.streams import write_stdout
+from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import shown
 from cnncli.records import record, replace
 
-_FIELDS = ("stem", "kernel", "ext", "name", "parent", "number")
-# What may stand in braces: a name alone, and a width for the number. A whole format language could ask for
+_FIELDS = ("stem", "kernel", "ext", "name", "parent", "n", "width", "height")
+_NUMBERS = ("n", "number", "width", "height")  # number is another word for n
+# What may stand in braces: a name alone, and a width for a number. A whole format language could ask for
 # a width of gigabytes. Doubled braces stand for themselves. Compiled only for those who write templates.
 _FIELD = r"\{\{|\}\}|\{(?P<name>[a-z]+)(?::(?P<width>0?[1-9]))?\}|[{}]"
 
@@ -36,6 +38,12 @@ class Job:
         Where a list names the input, as ``names.txt:17``; empty where none does.
     again : bool
         The work may have been done before, by a worker that died then: the same result is left as it stands.
+    size : (width, height) or None
+        Of the result, where its name says so.
+    fault : CnncliError or None
+        Why there is nothing to do: the output has no name then.
+    stands : bool
+        The output is there already, and is left.
     """
 
     source: str
@@ -44,6 +52,9 @@ class Job:
     replaces: bool = False
     listed: str = ""
     again: bool = False
+    size: tuple[int, int] | None = None
+    fault: CnncliError | None = None
+    stands: bool = False
 
     @property
     def result(self) -> str:
@@ -101,8 +112,11 @@ def plan_outputs(
             _named(source, output, naming, number=number, count=len(inputs))
             for number, source in enumerate(inputs, 1)
         ]
-    if any(source.listed for source in inputs):
-        jobs = [replace(job, listed=source.listed) for job, source in zip(jobs, inputs, strict=True)]
+    if any(source.listed or source.size for source in inputs):
+        jobs = [
+            replace(job, listed=source.listed, size=source.size)
+            for job, source in zip(jobs, inputs, strict=True)
+        ]
     _check_targets(jobs, kept, in_place=in_place)
     return jobs
 
@@ -139,6 +153,8 @@ class Naming:
 def _named(source: Source, output: str | None, naming: Naming, *, number: int, count: int) -> Job:
     """The job of one input."""
     path = source.path
+    if source.fault is not None:
+        return Job(path, "", fault=source.fault)
     if output is None:
         if source.below is None and is_stream(path):
             return _passed_on(path, count)
@@ -155,7 +171,9 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
         stem, ext = naming.parts(file)
         fields = {"stem": stem, "ext": ext, "name": os.path.basename(file), "kernel": naming.kernel}
         parent = os.path.dirname(path) or "."
-        return Job(path, _filled(output, {**fields, "parent": parent, "number": number}), announced=True)
+        width, height = source.size or (0, 0)
+        numbers = {"n": number, "number": number, "width": width, "height": height}
+        return Job(path, _filled(output, {**fields, "parent": parent, **numbers}), announced=True)
     if output == os.devnull or (count == 1 and is_special(output)):
         return Job(path, output)
     many = count > 1 or source.below is not None
@@ -173,6 +191,13 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
             "Give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
+
+
+def names_size(output: str | None) -> bool:
+    """Whether a template has the width or the height of a result in it."""
+    if output is None or "{" not in output:
+        return False
+    return any(match["name"] in ("width", "height") for match in re.finditer(_FIELD, output))
 
 
 def _plain_name(path: str) -> str:
@@ -207,7 +232,7 @@ def _filled(template: str, fields: dict[str, str | int]) -> str:
         found, name, width = match[0], match["name"], match["width"]
         if found in ("{{", "}}"):
             return found[0]
-        if name not in fields or (width and name != "number"):
+        if name not in fields or (width and name not in _NUMBERS):
             what = found if name else f"a {found} that stands alone"
             raise UsageError(
                 f"-o {shown(template)}: {what} means nothing; "
@@ -230,14 +255,14 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
     writers: dict[object, str] = {}
     folded = _Folded()
     for job in jobs:
-        if job.target == STREAM or is_special(job.target):
+        if job.fault is not None or job.target == STREAM or is_special(job.target):
             continue
         place = folded.identity(job.target)
         if place in writers:
             raise UsageError(
                 f"{shown(writers[place])} and {shown(job.source)} would both be written to "
                 f"{shown(job.target)}; expected an output for each input",
-                "Give a template that tells them apart: -o 'out/{number}-{stem}{ext}'",
+                "Give a template that tells them apart: -o 'out/{n}-{stem}{ext}'",
             )
         writers[place] = job.source
         place = identity(job.target)

@@ -82,6 +82,23 @@ def format_notes(job: Job, picture: Picture, format: str) -> list[str]:
     return notes
 
 
+def result_size(task: Task, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the result of a picture of some width and height.
+
+    Raises
+    ------
+    CnncliError
+        If an option does not fit that size.
+    """
+    from cnncli.filters.bands import BandedFilters
+
+    width, height = size
+    depth = Depth(np.dtype(np.uint8), FULL_SCALE[np.dtype(np.uint8)])
+    filters = BandedFilters(task.filters, task.options, (height, width, 1), False, depth, depth)
+    height, width = filters.stages()[-1].result
+    return width, height
+
+
 def result_depths(
     picture: Picture, format: str, task: Task, target: str, facts: Facts
 ) -> tuple[Depth, Depth, list[str]]:

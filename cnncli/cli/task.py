@@ -242,6 +242,8 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
             "Leave --in-place out: a file of another format has another name.",
         )
     for job in jobs:
+        if job.fault is not None:
+            continue
         format = task.format
         if job.target == STREAM or is_special(job.target):
             if _is_terminal(job.target):

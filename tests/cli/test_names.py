@@ -29,6 +29,12 @@ def outputs(done):
         ("a.png", ["-o", "sub"], "sub/a-box.png"),
         ("sub/a.png", ["-o", "{parent}/x/{stem}_{kernel}{ext}"], "sub/x/a_box.png"),
         ("a.png", ["-o", "{number:03}-{name}.webp"], "001-a.png.webp"),
+        ("a.png", ["-o", "{n:04}-{stem}{ext}"], "0001-a.png"),
+        ("a.png", ["-o", "{width}x{height}{ext}"], "12x16.png"),
+        ("a.png", ["-o", "{stem}-{width:04}{ext}", "--stride", "3,1"], "a-0004.png"),
+        ("a.png", ["-o", "{width}x{height}{ext}", "--mode", "full", "--repeat", "2"], "16x20.png"),
+        ("a.png", ["-o", "{width}x{height}{ext}", "--roi", "1,2,7,5"], "7x5.png"),
+        ("a.png", ["-o", "{width}x{height}{ext}", "--roi", "1,2,7,5", "--inside"], "12x16.png"),
         ("a.png", ["-o", "{{{stem}}}.png"], "{a}.png"),
         ("a.png", ["-o", "{stem}_thumb.{ext}"], "a_thumb.png"),
         ("a.png", ["-o", "{stem}_thumb{ext}"], "a_thumb.png"),
@@ -37,7 +43,7 @@ def outputs(done):
 )
 def test_names_of_outputs(run, photo, tmp_path, given, options, expected):
     (tmp_path / "sub").mkdir()
-    photo(given, (16, 16))
+    photo(given, (16, 12))
     assert outputs(run("convolve", given, *BLUR, *options)) == [expected]
     assert (tmp_path / expected).is_file()
 
@@ -238,6 +244,12 @@ REFUSED = {
     "open brace": (["a.png", "-o", "{stem.png"], "a { that stands alone"),
     "attribute": (["a.png", "-o", "{stem.__class__}.png"], "means nothing"),
     "endless width": (["a.png", "-o", "{stem!r:>9999999999}.png"], "means nothing"),
+    "one size for two": (["a.png", "b.png", "-o", "{width}x{height}.png"], "both be written to 31x24.png"),
+    "joined to one name": (["a.png", "b.png", "-o", "{width}{height}.png"], "both be written to 3124.png"),
+    "size of a stream": (["-", "-o", "{width}.png"], "standard input is an input, which is read once"),
+    "size of a device": (["/dev/null", "-o", "{height}.png"], "/dev/null is an input, which is read once"),
+    "a name that is an input": (["a.png", "b.png", "-o", "{n}-{height}.png", "1-24.png"], "also an input"),
+    "word for a width": (["a.png", "-o", "{w}.png"], "expected {stem} {kernel} {ext} {name} {parent} {n} "),
     "endless number": (["a.png", "-o", "{number:9999999999}.png"], "means nothing"),
     "width of a word": (["a.png", "-o", "{stem:9}.png"], "means nothing"),
     "standard input twice": (["-", "-"], "given twice"),
@@ -279,7 +291,7 @@ REFUSED = {
 def test_refused_before_anything_is_written(run, photo, tmp_path, two_lines, name):
     arguments, message = REFUSED[name]
     (tmp_path / "sub").mkdir()
-    for file in ("a.png", "a.jpg", "b.png", "sub/a.png", "box-2.png", "a-hard.png"):
+    for file in ("a.png", "a.jpg", "b.png", "sub/a.png", "box-2.png", "a-hard.png", "1-24.png"):
         photo(file)
     (tmp_path / "link.png").symlink_to("a.png")
     (tmp_path / "linked").symlink_to("sub")

@@ -109,7 +109,9 @@ class Elsewhere:
 
 def _is_of_files(job: Job) -> bool:
     """Whether another machine can do a job: not from or to a stream or a device of this one."""
-    return not any(path == STREAM or is_special(path) for path in (job.source, job.target))
+    return job.fault is None and not any(
+        path == STREAM or is_special(path) for path in (job.source, job.target)
+    )
 
 
 def _filtered(work: Work[Job], sent: Sequence[_Sent]) -> Iterator[Outcome]:

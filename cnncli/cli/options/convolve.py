@@ -38,9 +38,9 @@ class Settings:
         "-o",
         help=(
             "A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
-            "Fields: {stem} {kernel} {ext} {name} {parent} {number:03}; {kernel} is sobel-x for "
-            "sobel:x.  [default: {stem}-{kernel}{ext} beside each input; standard output for a "
-            "pipe]"
+            "Fields: {stem} {kernel} {ext} {name} {parent}, {n:03} counts, {width} {height} of the result; "
+            "{kernel} is sobel-x for sobel:x.  [default: {stem}-{kernel}{ext} beside each input; standard "
+            "output for a pipe]"
         ),
         metavar="OUT",
     )
@@ -50,6 +50,13 @@ class Settings:
     )
     null: bool = NULL
     in_place: bool = option("--in-place", help="Overwrite each input with its result.")
+    skip_existing: bool = option(
+        "--skip-existing",
+        help=(
+            "Leave outputs that are there and no older than their inputs, which are not read then; of "
+            "another kernel under the same name nothing is noticed."
+        ),
+    )
     correlate: bool = option("--correlate", help="Leave a matrix unflipped (cross-correlation).")
     border: str = option(
         "--border",
