@@ -182,9 +182,13 @@ def _beginning(answers: Iterable[tuple[str, str]], word: str) -> Answers:
 
 def _kernels(word: str, before: Sequence[str]) -> Answers:
     """Names; after a colon what the kernel takes, and of choices their words."""
-    del before
     from cnncli.filters.named import MODULES
 
+    start = word[: max(word.rfind(mark) for mark in " (*") + 1]
+    if start:  # of an expression, the kernel that is being written
+        for value, meaning in _kernels(word.removeprefix(start), before):
+            yield f"{start}{value}", meaning
+        return
     head, colon, rest = word.partition(":")
     if not colon:
         for name, module in MODULES.items():

@@ -124,6 +124,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example("cnncli kernels", "List all names."),
         Example("cnncli kernels gaussian:sigma=2", "Show the weights, rank and plan of one kernel."),
         Example('cnncli kernels "1 2 1; 2 4 2; 1 2 1"', "Show the same for a matrix of your own."),
+        Example('cnncli kernels "gaussian:3 - gaussian:1"', "Show the matrix of arithmetic with kernels."),
     ),
     "models": (
         Example("cnncli models", "List all networks by name."),

@@ -196,6 +196,10 @@ def _check_dilation(placed_kernels: PlacedKernels, name: str, dilation: int) -> 
 def kept_files(specs: list[str], *others: str | None) -> list[str]:
     """Files besides the inputs that are read, and must not be written to: kernels, lists of names, masks."""
     found = [spec.strip() for spec in specs if os.path.isfile(spec.strip())]  # noqa: PTH113
+    if any(mark in spec for spec in specs for mark in "*(- +"):
+        from cnncli.filters.arithmetic import files_in
+
+        found += [file for spec in specs for file in files_in(spec)]
     return [*found, *(other for other in others if other is not None and other != STREAM)]
 
 

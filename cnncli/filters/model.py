@@ -143,6 +143,8 @@ class Filter:
     flips : bool
         True for a user's matrix, which ``--correlate`` leaves unflipped. Responses of named
         kernels do not depend on it.
+    mixed : bool
+        Composed of a user's matrices and of named kernels, so that ``--correlate`` means nothing.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Filter:
     clips: bool = False
     anchor: tuple[int, int] | None = None
     flips: bool = False
+    mixed: bool = False
 
     # Without annotations, as they belong to the kind and are no fields of the record.
     combines = False  # the responses of several kernels are combined into one

@@ -104,11 +104,17 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
     ------
     CnncliError
         If an option does not fit the filter: an anchor outside the kernel, division by a sum of zero,
-        or an option about kernels for a filter without any.
+        correlation with what is partly a matrix, or an option about kernels for a filter without any.
     """
     if not filter.kernels:
         _refuse_kernel_options(filter, options)
         return PlacedKernels((), (0, 0))
+    if filter.mixed and options.correlate:
+        raise CnncliError(
+            f"--correlate is given for {filter.spec!r}, which has matrices, that it leaves unflipped, and "
+            "kernels by name, that it does not change; expected one of the two",
+            "Leave --correlate out, and write rot180(…) around the matrices.",
+        )
     kh, kw = filter.kernels[0].shape
     x, y = options.anchor or filter.anchor or (kw // 2, kh // 2)
     if not (0 <= x < kw and 0 <= y < kh):

@@ -1,7 +1,9 @@
-"""The SPEC grammar: a name with parameters, a matrix, ImageMagick's matrix, or a file."""
+"""The SPEC grammar: a name with parameters, a matrix, ImageMagick's matrix, a file, or an expression."""
 
+import os
 import re
 from collections.abc import Callable
+from functools import partial
 
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import Entry, see, write_number
@@ -12,7 +14,14 @@ _SIZED = re.compile(r"\s*[0-9]+\s*(?:[xX]\s*[0-9]+\s*)?(?:[+-][0-9]+[+-][0-9]+)?
 _NUMERIC = re.compile(r"\s*(?:[+-]?[0-9.]|[−,;/-]|[+-]?(?:nan|inf(?:inity)?)\b)", re.IGNORECASE)
 _ROWS = re.compile(r"\s*\[(\s*\[[^\[\]]+\](?:\s*(?:,\s*)?\[[^\[\]]+\])*\s*|[^\[\]]+)\]\s*")
 
-_FORMS = "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', or a file."
+_CALCULATES = re.compile(r"[*(\[]|(?:^|\s)[-+/\N{MINUS SIGN}\N{EN DASH}]")
+_UNSPACED = re.compile(r"[\w.]([-+/])([A-Za-z]+(?::.*)?)$")
+_AXIS = re.compile(r"\s*([a-z]+)[_-]([xy])\s*", re.IGNORECASE)
+
+_FORMS = (
+    "Write a name (see: cnncli kernels), a matrix such as '0 -1 0; -1 5 -1; 0 -1 0', a file, or "
+    "'gaussian:3 - gaussian:1'."
+)
 
 
 def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None) -> Filter:
@@ -23,7 +32,7 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     text : str
         ``name``, ``name:size=5,sigma=1.2``, ``0 -1 0; -1 5 -1; 0 -1 0``,
         ``3x3: 0,-1,0 -1,5,-1 0,-1,0``, ``[[0, -1], [1, 0]]``,
-        or a file (.txt .csv .json .npy, or an image).
+        a file (.txt .csv .json .npy, or an image), or arithmetic with kernels: ``gaussian:3 - gaussian:1``.
     read_image : callable, optional
         Reads an image file as gray weights of shape (kh, kw), 0 to 1; by default `cnncli.images`.
 
@@ -37,6 +46,12 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     CnncliError
         If the text is none of these, or a number is invalid.
     """
+    if _CALCULATES.search(text) and not os.path.isfile(text.strip()):  # noqa: PTH113
+        from cnncli.filters.arithmetic import is_arithmetic, parse_arithmetic
+
+        if is_arithmetic(text):
+            return parse_arithmetic(text, partial(parse_spec, read_image=read_image))
+    text = _with_axis(text)
     head, colon, rest = text.partition(":")
     entry = find_entry(head)
     if entry is not None:
@@ -61,6 +76,16 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     raise _unknown(text, head)
 
 
+def _with_axis(text: str) -> str:
+    """``sobel:x`` for ``sobel_x``, and so for all derivatives along an axis."""
+    found = _AXIS.fullmatch(text)
+    entry = None if found is None else find_entry(found[1])
+    if found is None or entry is None or find_entry(text) is not None:
+        return text
+    choices = next((each.choices for each in entry.parameters if each.name == "output"), ())
+    return f"{found[1]}:{found[2]}" if found[2].lower() in choices else text
+
+
 def name_for_files(text: str, filter: Filter) -> str:
     """A name for output files that tells SPECs apart.
 
@@ -78,9 +103,9 @@ def name_for_files(text: str, filter: Filter) -> str:
         the defaults. A matrix is ``custom-`` and its checksum; a file has its name before the checksum, as
         another folder may hold another kernel under that name.
     """
-    head, _, rest = text.partition(":")
+    head, _, rest = _with_axis(text).partition(":")
     entry = find_entry(head)
-    if entry is None:
+    if entry is None or entry.name != filter.name:
         return f"{filter.name}-{_checksum(filter)}"
     parts = [entry.name]
     for key, value in (values_of(entry, rest) if rest else {}).items():
@@ -102,6 +127,9 @@ def _with_spelling(fault: CnncliError, text: str, entry: Entry) -> CnncliError:
     from cnncli.filters.aliases import corrected_spec
     from cnncli.nearest import meant
 
+    if (apart := _UNSPACED.search(text)) is not None and find_entry(apart[2].partition(":")[0]) is not None:
+        hint = f"Write a blank on both sides of {apart[1]!r} to calculate with kernels."
+        return CnncliError(fault.message, hint)
     spec = corrected_spec(text)
     return CnncliError(fault.message, meant(f"-k {spec}", see(entry.name))) if spec else fault
 

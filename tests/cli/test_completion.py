@@ -35,6 +35,10 @@ def test_commands_and_options():
 def test_kernels_and_their_parameters():
     assert values("convolve", "a.png", "-k", "") == list(MODULES)
     assert values("kernels", "gauss") == ["gaussian"]
+    assert values("kernels", "2*rot90(gauss") == ["2*rot90(gaussian"]
+    assert values("convolve", "-k", "gaussian:3 - gaussian:size=3,sigma-") == [
+        "gaussian:3 - gaussian:size=3,sigma-y="
+    ]
     assert values("convolve", "-k", "gaussian:s")[0] == "gaussian:sigma="
     assert "gaussian:sigma=2,size=" in values("convolve", "-k", "gaussian:sigma=2,")
     assert "gaussian:sigma=2,sigma=" not in values("convolve", "-k", "gaussian:sigma=2,")

@@ -28,7 +28,6 @@ def hint_of(text):
         ("gaussian 0x2", "gaussian:2"),
         ("box:5x5", "box:5"),
         ("median=5", "median:5"),
-        ("sobel-x", "sobel:x"),
         ("motion=9,45", "motion:9,45"),
     ],
 )
