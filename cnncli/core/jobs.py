@@ -271,7 +271,49 @@ HYSTERESIS = np.dtype(
     align=True,
 )
 
-# Threshold of such a map.
+# Contrast limited adaptive histogram equalization of one channel: the table of each tile …
+CLAHE_TABLES = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_type", "i8"),  # a value of ELEMENT_TYPES; floats are levels, NaN does not count
+        ("src_pitch", "i8"),
+        ("width", "i8"),  # columns of the source; tiles may reach beyond
+        ("xmap", "i8"),  # address of intp: the source column of each column of the tiles
+        ("ymap", "i8"),  # likewise for rows
+        ("tile_width", "i8"),
+        ("tile_height", "i8"),
+        ("tiles_x", "i8"),
+        ("levels", "i8"),  # 256 or 65536
+        ("limit", "f8"),  # of a level's count, in means; 0: none
+        ("tables", "i8"),  # address of uint16, (tiles, levels)
+    ],
+    align=True,
+)
+# … and its rows, each pixel mapped by the tables of the four tiles around it. Cells lie between the middles
+# of tiles; one of bytes has a table of its own, in which the four are side by side in an integer.
+CLAHE = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_type", "i8"),
+        ("src_pitch", "i8"),
+        ("out", "i8"),  # of the source's type
+        ("out_pitch", "i8"),
+        ("cells_x", "i8"),
+        ("cell_ends", "i8"),  # address of intp: the column behind each cell
+        ("cell_rows", "i8"),  # address of intp: the row of cells of each row
+        ("right", "i8"),  # address of float32: share of the tiles to the right, of each column …
+        ("left", "i8"),  # … and to the left
+        ("lower", "i8"),  # address of float32: share of the lower tiles, of each row …
+        ("upper", "i8"),  # … and of the upper
+        ("levels", "i8"),
+        ("tables", "i8"),  # address of uint32, (cells, 256), for bytes; else as above
+        ("tiles_x", "i8"),
+        ("tiles_y", "i8"),
+    ],
+    align=True,
+)
+
+# Threshold of a map of ridges.
 MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 
 # Sign changes of a response by more than `least`; values within `floor` of 0 count as 0.

@@ -48,6 +48,8 @@ LOOPS = {
     "box_bytes": "cnncli.core.loops.box_bytes",
     "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",
     "box_losses": "cnncli.core.loops.box_losses",
+    "clahe": "cnncli.core.loops.clahe",
+    "clahe_tables": "cnncli.core.loops.clahe_tables",
     "confusions": "cnncli.core.loops.confusions",
     "conv_backward": "cnncli.core.loops.conv_backward",
     "conv_forward": "cnncli.core.loops.conv_forward",

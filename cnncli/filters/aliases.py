@@ -16,6 +16,7 @@ _ALIASES = {
     **dict.fromkeys(("none", "copy", "noop", "original"), "identity"),
     **dict.fromkeys(("autolevel", "stretch", "rescale", "rescaleintensity"), "normalize"),
     **dict.fromkeys(("equalizehist",), "equalize"),
+    **dict.fromkeys(("createclahe", "equalizeadapthist", "localhistogram"), "clahe"),
     **dict.fromkeys(
         ("edge", "edges", "edgedetect", "edgedetection", "findedges", "gradient", "magnitude"), "sobel"
     ),

@@ -42,7 +42,9 @@ MODULES: dict[str, str] = {
     "canny": "kinds.canny",
     "kuwahara": "kinds.kuwahara",
     "threshold": "kinds.threshold",
-    **dict.fromkeys(("normalize", "equalize", "gamma", "invert", "gray"), "kinds.levels"),
+    **dict.fromkeys(("normalize", "equalize"), "kinds.levels"),
+    "clahe": "kinds.clahe",
+    **dict.fromkeys(("gamma", "invert", "gray"), "kinds.levels"),
     **dict.fromkeys(
         ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"), "kinds.morphology"
     ),
@@ -89,6 +91,8 @@ ALIASES: dict[str, str] = {
     "equalise": "equalize",
     "equalize-hist": "equalize",
     "histogram-equalization": "equalize",
+    "adaptive-equalization": "clahe",
+    "equalize-adapthist": "clahe",
     "gamma-correction": "gamma",
     "negate": "invert",
     "negative": "invert",

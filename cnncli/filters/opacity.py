@@ -11,7 +11,7 @@ median                         median weighted by opacity: always an existing va
 bilateral                      means weighted by opacity, distance and difference          unchanged
 erosion, dilation and both     extremes of what is visible                                 filtered too
 their differences (top hats)   the same                                                    unchanged
-levels                         curves of colours that can be seen                          unchanged
+levels, CLAHE                  curves of colours that can be seen                          unchanged
 all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
 

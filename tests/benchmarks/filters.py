@@ -89,6 +89,7 @@ def cases(threads: int) -> Iterator[Case]:
     yield from _matched("dilate, disk of radius 5", OWN_FUNCTION, _morphology("dilate:disk:5"), threads)
     yield from _matched("open, 5x5", OWN_FUNCTION, _morphology("open:5"), threads)
     yield from _matched("tophat, disk of radius 15", OWN_FUNCTION, _morphology("tophat:disk:15"), threads)
+    yield from _matched("CLAHE", OWN_FUNCTION, _clahe(), threads, only="u8 gray")
     yield from _matched("bilateral 9x9", OWN_FUNCTION, _bilateral(9), threads)
     yield from _matched("Canny, sigma 1.4", OWN_FUNCTION, _canny(), threads, only="u8 gray")
     for size in (63, 127):
@@ -237,6 +238,13 @@ def _bilateral(size: int) -> Match:
 
     return Match(
         Bilateral(name="bilateral", spec="bilateral", size=size, sigma=sigma, sigma_color=share), opencv
+    )
+
+
+def _clahe() -> Match:
+    return Match(
+        parse_spec("clahe:clip=2,tiles=8"),
+        lambda cv2, image, out: cv2.createCLAHE(2, (8, 8)).apply(image, dst=out),
     )
 
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 from cnncli.filters.kinds.bank import Bank
 from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
+from cnncli.filters.kinds.clahe import Clahe
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.kuwahara import Kuwahara
 from cnncli.filters.kinds.levels import Levels
@@ -107,6 +108,8 @@ def answer(found: Filter, patch, x, y):
                 if (i >= 0 if right else i <= 0) and (j >= 0 if down else j <= 0):
                     corners[corner].append(value)
         return float(np.mean(min(corners, key=np.var)))
+    if isinstance(found, Clahe):
+        return float(np.mean(np.array(patch) <= patch[y][x]))
     if isinstance(found, Levels):
         return level(found.name, np.array(patch), patch[y][x])
     if isinstance(found, Morphology):

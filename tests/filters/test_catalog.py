@@ -75,6 +75,7 @@ VARIANTS = {
     "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
     "kuwahara": ["size=7"],
     "canny": ["sigma=2", "low=0.01", "high=0.4"],
+    "clahe": ["clip=4", "tiles=4", "tiles-y=3"],
     "gamma": ["gamma=0.5"],
     "normalize": ["cutoff=0.01"],
     "threshold": ["method=otsu", "level=0.25", "method=adaptive,size=5", "method=adaptive,offset=0.1"],
@@ -208,7 +209,7 @@ def test_aliases_lead_to_names_and_hide_none():
 def test_detectors_answer_in_gray_and_blurs_in_colour():
     colored = {name for name in NAMES if not parse_spec(name).gray}
     blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral", "kuwahara"}
-    blurs |= {"normalize", "equalize", "gamma", "invert"}
+    blurs |= {"normalize", "equalize", "clahe", "gamma", "invert"}
     morphology = {"erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"}
     assert colored == blurs | morphology | {"identity", "sharpen", "unsharp", "emboss"}
 

@@ -17,6 +17,7 @@ zero_crossings   edges where a sum changes sign    kernel               as linea
 kuwahara         mean of the least varying corner  size // 2            sums by doubling
 levels           a curve, maybe of all values      the pixel, or all    a table of integers, or each
 threshold        a step of that, or adaptive       the same             as levels
+clahe            shares of pixels in tiles         all                  tables of tiles, then rows
 adaptive         comparison with a mean            kernel               as linear, then a comparison
 morphology       extremes under an element         element, twice       runs, columns in blocks
 ===============  ================================  ===================  =====================================

@@ -141,7 +141,7 @@ def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
         seen = values.reshape(-1, values.shape[2]) if filter.by_all else values[:0, 0]
         return store_responses(filter.respond(values, seen, surface.full_scale), surface)
     src = as_rgb(surface.src, threads=threads)
-    pixels = src[_every(surface.ymap, surface.stride[1])][:, _every(surface.xmap, surface.stride[0])]
+    pixels = src[every(surface.ymap, surface.stride[1])][:, every(surface.xmap, surface.stride[0])]
     found = values_of(pixels if filter.by_all else src[:0, 0], surface.full_scale)
     levels = np.arange(int(surface.full_scale) + 1, dtype=np.float64)
     responses = filter.curve(found)(levels).astype(np.float32)
@@ -166,7 +166,7 @@ def _beyond(responses: Floats, mapping: Mapped, out: np.dtype[Any]) -> NDArray[n
     return np.asarray((values < -0.5) | (values > FULL_SCALE[out] + 0.5))
 
 
-def _every(positions: NDArray[np.intp], stride: int) -> slice:
+def every(positions: NDArray[np.intp], stride: int) -> slice:
     """The rows or columns of a map without border, as a slice."""
     return slice(int(positions[0]), int(positions[-1]) + 1, stride)
 
