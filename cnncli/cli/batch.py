@@ -3,12 +3,16 @@
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnncli.cli.exit_codes import Stopped
 from cnncli.core.heap import keep_freed_memory
 from cnncli.records import record
 from cnncli.threaded import in_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 AHEAD = 3  # items a worker may be ahead of the one that is reported next
@@ -28,12 +32,15 @@ class Outcome:
         Instead of both.
     gain : float
         By how much the result might be brighter; 1 where it is bright enough.
+    preview : ndarray, shape (h, w, 3 or 4), uint8, or None
+        The result, small, where it is to be shown.
     """
 
     value: Mapping[str, Any] = MappingProxyType({})
     notes: Sequence[str] = ()
     error: Exception | None = None
     gain: float = 1
+    preview: "NDArray[np.uint8] | None" = None
 
 
 Work = Callable[[Item, int], Outcome]

@@ -16,13 +16,13 @@ from cnncli.cli import values
 from cnncli.cli.compared import Side, check_alike, difference_picture, open_side
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM, expanded, overwritten
+from cnncli.cli.names import STREAM, expanded, is_address, is_standard, is_terminal, overwritten
 from cnncli.cli.options.compare import Settings
+from cnncli.cli.outputs import check_shown, write_output
 from cnncli.cli.result_form import called
-from cnncli.cli.streams import write_line, write_stdout
+from cnncli.cli.streams import write_line
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
-from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode, shown
 from cnncli.filters.similarity import Scale, Similarity, Window, compare
 from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
@@ -97,7 +97,7 @@ def _wanted(settings: Settings) -> _Wanted:
 
 def _do(pair: _Pair, settings: Settings, wanted: _Wanted, *, several: bool) -> int:
     """Compare a pair and say what was found; its exit code."""
-    tell = partial(report, exactly=True) if pair.target == STREAM else write_line
+    tell = partial(report, exactly=True) if is_standard(pair.target or "") else write_line
     try:
         found = _compared(pair, settings, wanted)
     except Exception as error:  # noqa: BLE001 - the others are still compared
@@ -139,6 +139,7 @@ def _pairs(settings: Settings) -> tuple[list[_Pair], list[CnncliError]]:
     """The files to compare, and what has no counterpart."""
     first, second, output = settings.first, settings.second, settings.output
     faults: list[CnncliError] = []
+    check_shown(output)
     folders = [name != STREAM and Path(name).is_dir() for name in (first, second)]
     if folders[0] != folders[1]:
         folder, file = (first, second) if folders[0] else (second, first)
@@ -153,11 +154,11 @@ def _pairs(settings: Settings) -> tuple[list[_Pair], list[CnncliError]]:
         if output == STREAM and sys.stdout.isatty():
             raise UsageError(
                 "the difference would go to the terminal; expected a file or a pipe",
-                "Name an output with -o, or pipe it into another program.",
+                "Name an output with -o, pipe it into another program, or show it with -o term.",
             )
     else:
         pairs, faults = _in_folders(settings)
-    written = [pair.target for pair in pairs if pair.target is not None]
+    written = [pair.target for pair in pairs if pair.target is not None and not is_standard(pair.target)]
     if found := overwritten(written, [name for pair in pairs for name in (pair.first, pair.second)]):
         raise UsageError(
             f"the output {shown(found[0])} is also an input; expected another file",
@@ -191,8 +192,7 @@ def _in_folders(settings: Settings) -> tuple[list[_Pair], list[CnncliError]]:
             )
             continue
         taken.add(alike[0])
-        target = None if settings.output is None else str(Path(settings.output) / f"{_stem(name)}.png")
-        pairs.append(_Pair(path, there[alike[0]], target))
+        pairs.append(_Pair(path, there[alike[0]], _target(settings.output, name)))
     faults += [
         CnncliError(
             f"{shown(path)} has no counterpart: {shown(settings.first)} holds none of that name",
@@ -202,6 +202,13 @@ def _in_folders(settings: Settings) -> tuple[list[_Pair], list[CnncliError]]:
         if name not in taken and pairs
     ]
     return pairs, faults
+
+
+def _target(output: str | None, name: str) -> str | None:
+    """Where the difference of two pictures of a name goes."""
+    if output is None or is_terminal(output):
+        return output
+    return os.path.join(output, f"{_stem(name)}.png")  # noqa: PTH118 - which keeps addresses
 
 
 def _stem(name: str) -> str:
@@ -247,14 +254,14 @@ def _together(found: Sequence[Similarity], white: float) -> Similarity:
 
 def _write(target: str, first: Side, second: Side, settings: Settings) -> None:
     """Write the difference picture."""
-    format = "PNG" if target == STREAM else format_for(target)
+    format = "PNG" if is_standard(target) else format_for(target)
     picture, factor = difference_picture(first, second, format=format, scale=settings.scale)
     data = encode_picture(picture, format)
-    if target == STREAM:
-        write_stdout(data)
+    if not is_standard(target) and not is_address(target):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    write_output(target, data)
+    if is_standard(target):
         return
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(Path(target), data)
     if factor != 1 and not settings.quiet and settings.scale is None:
         report(f"note: {shown(target)} shows the difference times {factor:.4g}")
 

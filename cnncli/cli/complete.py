@@ -359,6 +359,16 @@ def _one_of(*words: str) -> Callable[[str, Sequence[str]], Answers]:
     return lambda word, before: ((each, "") for each in words)
 
 
+def _shown(word: str, before: Sequence[str]) -> Answers:
+    """The terminal; after a colon how pictures are shown in it."""
+    del before
+    from cnncli.cli.terminal import WAYS
+
+    yield "term", "shown in the terminal"
+    if word.startswith("term"):
+        yield from ((f"term:{way}", meaning) for way, meaning in WAYS.items())
+
+
 #: What completes a parameter, by its name, or by its command's and its own.
 _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "kernel": _kernels,
@@ -371,6 +381,10 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "normalize": _one_of("none", "sum", "abs", "auto"),
     "range_": _one_of("clip", "abs", "offset", "stretch", "none"),
     "bits": _one_of("8", "16", "32"),
+    **{
+        (name, "output"): _shown
+        for name in ("convolve", "compare", "predict", "draw", "featuremaps", "search")
+    },
     "format_": _formats,
     ("train", "model"): _models,
     ("models", "model"): _networks,

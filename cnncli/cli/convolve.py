@@ -13,7 +13,7 @@ from cnncli.cli.batch import Executor, Outcome, run_batch
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
 from cnncli.cli.metadata_notes import Notes, notes_on_losses
-from cnncli.cli.names import STREAM, find_inputs, is_address, located
+from cnncli.cli.names import STREAM, find_inputs, is_address, is_standard, is_terminal, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.outputs import Job, names_size, plan_outputs, write_output
@@ -30,6 +30,7 @@ from cnncli.cli.result_form import (
     result_format,
     result_gain,
     result_picture,
+    result_preview,
     result_size,
     settled_options,
     whole_notes,
@@ -50,6 +51,8 @@ from cnncli.images.read import read_picture
 from cnncli.records import replace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cnncli.cli.convolve_bands import Elsewhere as Bands
     from cnncli.cli.explained import FilterRun
     from cnncli.cli.explained_page import SharedPage
@@ -92,6 +95,8 @@ def run(settings: Settings) -> int:
                 _tell_fault(job.source, fault, job.target, json=json)
                 codes.append(settle(fault, debug=debug, about=shown(job.source)))
                 continue
+            if outcome.preview is not None and is_terminal(job.target):
+                _show(job, outcome.preview, alone=len(jobs) == 1)
             _announce(job, outcome.value, json=json)
             if job.stands:
                 continue
@@ -258,26 +263,27 @@ def _convolve(
         from cnncli.cli.sizes import check_size
 
         check_size(job.source, job.size, result.size)
-    data, lost = encode_with_losses(
-        result, format, quality=task.quality, compress=task.compress, threads=threads
-    )
-    notes += notes_on_losses(job, picture, task, lost)
+    data = b""
+    if not is_terminal(job.target):
+        data, lost = encode_with_losses(
+            result, format, quality=task.quality, compress=task.compress, threads=threads
+        )
+        notes += notes_on_losses(job, picture, task, lost)
     if task.part is not None:
         from cnncli.cli.parts import notes_on_the_rest
 
         notes += notes_on_the_rest(job.target, result)
-    page = None
-    if task.explain is not None:
+    if task.explain is None:
+        _write(job, data)
+    else:
         from cnncli.cli.explained import FilterRun
 
         run = FilterRun(picture, task.filters, task.options, source, job.source, threads)
-        page = None if shared else _explanation(run, Path(task.explain).suffix)
-    _write(job, data, task.explain, page)
-    if shared is not None:
-        shared.add(job.target, run)
+        _write_explained(job, data, run, Path(task.explain), shared)
     clipped = sum(each.clipped for each in applied) / len(applied)
     value = reported(result, task, applied[0].plans, clipped=clipped, start=start)
-    return Outcome(value=value, notes=notes, gain=result_gain(task, result, target))
+    preview = result_preview(job, task, result, target)
+    return Outcome(value=value, notes=notes, gain=result_gain(task, result, target), preview=preview)
 
 
 def _in_bands(job: Job, task: Task, threads: int, elsewhere: "Bands | None") -> Outcome | str:
@@ -302,11 +308,22 @@ def _explanation(run: "FilterRun", suffix: str) -> bytes:
     return encode_page([page_picture(run)], run)
 
 
-def _write(job: Job, data: bytes, explain: str | None, page: bytes | None) -> None:
-    """Write the result, which may replace the input, and the explanation, if there is one: both or none."""
-    make_folder(job)
-    beside = nullcontext() if explain is None or page is None else drafted(Path(explain), page)
-    with beside:
+def _write_explained(
+    job: Job, data: bytes, run: "FilterRun", explain: Path, shared: "SharedPage | None"
+) -> None:
+    """Write the result and what explains it: both or none, where it is the only one."""
+    if shared is not None:
+        _write(job, data)
+        shared.add(job.target, run)
+        return
+    with drafted(explain, _explanation(run, explain.suffix)):
+        _write(job, data)
+
+
+def _write(job: Job, data: bytes) -> None:
+    """Write the result, which may replace the input; what is shown in the terminal is shown in order."""
+    if not is_terminal(job.target):
+        make_folder(job)
         write_output(job.target, data, again=job.again)
 
 
@@ -339,6 +356,15 @@ def _each_channel(frame: Pixels, filtered: Callable[[Pixels], Applied]) -> Appli
     return replace(parts[0], pixels=pixels, clipped=sum(part.clipped for part in parts) / len(parts))
 
 
+def _show(job: Job, pixels: "NDArray[np.uint8]", *, alone: bool) -> None:
+    """Show a result in the terminal, under its name where there are several."""
+    from cnncli.cli.terminal import screen_of, show
+
+    if not alone:
+        write_line(called(job.source))
+    show(pixels, screen_of(job.target))
+
+
 def _announce(job: Job, value: Mapping[str, Any], *, json: bool) -> None:
     """A result's line: JSON, or its name where the name was made up."""
     if json:
@@ -363,7 +389,7 @@ def _tell_fault(source: str, error: BaseException, target: str | None, *, json: 
 
 def _tell(line: str, target: str | None) -> None:
     """A line for a reader: standard output, unless that is the image."""
-    if target == STREAM:
+    if target is not None and is_standard(target):
         report(line, exactly=True)
     else:
         write_line(line)

@@ -13,7 +13,7 @@ import numpy as np
 from cnncli.cli.batch import Outcome
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.metadata_notes import notes_on_losses
-from cnncli.cli.names import STREAM, is_address, is_special
+from cnncli.cli.names import STREAM, is_address, is_special, is_terminal
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import (
     called,
@@ -21,6 +21,7 @@ from cnncli.cli.result_form import (
     has_bands,
     input_notes,
     make_folder,
+    preview_side,
     reported,
     result_depths,
     result_format,
@@ -37,7 +38,7 @@ from cnncli.filters.apply import Applied, Part
 from cnncli.filters.bands import BandedFilters
 from cnncli.images.encode import BAND_FORMATS, check_frames, encode_bands
 from cnncli.images.large import LargePicture, facts_of
-from cnncli.images.picture import Pixels
+from cnncli.images.picture import Picture, Pixels
 from cnncli.images.row_source import blank
 from cnncli.records import replace
 from cnncli.threaded import one_ahead
@@ -107,20 +108,41 @@ def convolve_in_bands(
     frame = blank((*size, filters.colors + picture.alpha), target.dtype)
     result = result_picture(picture, (frame,), format, task, (source, target))
     seen = _Seen(frame)
+    small = None
+    if side := preview_side(job, task):
+        from cnncli.images.screen.preview import Shrinker
+
+        small = Shrinker(frame.shape, alpha=picture.alpha, most=side)
     keep_freed_memory()
     with ExitStack() as running:
         bands = running.enter_context(closing(_bands(filters, large, threads, elsewhere)))
         if threads > 1 and elsewhere is None:
             bands = running.enter_context(closing(one_ahead(bands)))
-        pieces, lost = encode_bands(
-            result, format, map(seen.pixels, bands), compress=task.compress, threads=threads
-        )
-        _write(job, pieces)
+        rows: Iterator[Pixels] = map(seen.pixels, bands)
+        if small is not None:
+            rows = small.passing(rows)
+        lost = _written(job, task, result, rows, threads)
     notes += gray_notes(job, task, target, signed=seen.first.signed)
     notes += notes_on_losses(job, picture, task, lost)
     value = reported(result, task, seen.first.plans, clipped=seen.clipped / max(1, seen.samples), start=start)
     sampled = replace(result, frames=(np.concatenate(seen.sampled),))
-    return Outcome(value=value, notes=notes, gain=result_gain(task, sampled, target))
+    preview = None
+    if small is not None:
+        from cnncli.images.screen.preview import as_shown
+
+        preview = as_shown(small.means(), alpha=picture.alpha, white=target.white)
+    return Outcome(value=value, notes=notes, gain=result_gain(task, sampled, target), preview=preview)
+
+
+def _written(job: Job, task: Task, result: Picture, rows: Iterator[Pixels], threads: int) -> list[str]:
+    """Write a result while its rows are made; returns names of what is lost."""
+    if is_terminal(job.target):
+        for _ in rows:  # which are seen on the way
+            pass
+        return []
+    pieces, lost = encode_bands(result, result.format, rows, compress=task.compress, threads=threads)
+    _write(job, pieces)
+    return lost
 
 
 def _bands(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import DONE, UsageError
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM
+from cnncli.cli.names import STREAM, is_standard, is_terminal
 from cnncli.cli.network_entry import Entry, faults_of, find_entry, read_wanted
 from cnncli.cli.options.draw import Settings
-from cnncli.cli.streams import write_line, write_stdout
+from cnncli.cli.outputs import check_shown, write_output
+from cnncli.cli.streams import write_line
 from cnncli.files.atomic import is_device, write_atomic
 from cnncli.files.faults import in_unicode
 from cnncli.models.summary import Summary, summary
@@ -64,10 +65,9 @@ def run(settings: Settings) -> int:
         _report_changes(settings, sheet.example)
     figure = draw(sheet, _heading(entry, table, sheet, style), STYLES[style])
     data = _encoded_film(figure, sheet, suffix) if settings.animate else _encoded(figure, suffix)
-    if target == STREAM:
-        write_stdout(data)
+    write_output(target, data)
+    if is_standard(target):
         return DONE
-    write_atomic(Path(target), data)
     if settings.json:
         write_line(as_json(_about(entry, figure, sheet, (style, target))))
     elif not settings.quiet:
@@ -126,6 +126,8 @@ def _named(entry: Entry) -> dict[str, Any]:
 
 def _target(settings: Settings) -> tuple[str, str]:
     """The file to write, or ``-``, and the ending that says its format."""
+    if settings.output is not None and is_terminal(settings.output):
+        return _shown(settings, settings.output)
     formats = MOVING if settings.animate else FORMATS
     target = f"{_stem(settings.model)}{formats[0]}" if settings.output is None else settings.output
     suffix = formats[0] if target == STREAM or is_device(target) else Path(target).suffix.lower()
@@ -142,6 +144,17 @@ def _target(settings: Settings) -> tuple[str, str]:
     if settings.json and target == STREAM:
         raise UsageError("--json and the figure would both be on standard output", "Give -o FILE.")
     return target, suffix
+
+
+def _shown(settings: Settings, target: str) -> tuple[str, str]:
+    """The terminal, for which a figure is a PNG."""
+    check_shown(target)
+    for option, given in (("--animate", settings.animate), ("--json", settings.json)):
+        if given:
+            raise UsageError(
+                f"{option} is given with -o {target}, which shows a figure; expected a file", "Give -o FILE."
+            )
+    return target, ".png"
 
 
 def _check_signal(settings: Settings, entry: Entry) -> None:

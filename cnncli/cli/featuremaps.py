@@ -14,7 +14,7 @@ from cnncli.cli.featuremaps_outputs import Outputs, outputs_of
 from cnncli.cli.featuremaps_page import made_page
 from cnncli.cli.featuremaps_request import request_of
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM
+from cnncli.cli.names import is_standard
 from cnncli.cli.options.featuremaps import Settings
 from cnncli.cli.streams import write_line
 from cnncli.cli.trained import Trained, load_trained, names_network, no_output
@@ -366,6 +366,6 @@ def _say(
             "seconds": round(perf_counter() - start, 6),
         }
         line = as_json(value)
-        report(line, exactly=True) if target == STREAM else write_line(line)
-    elif settings.output is None and target != STREAM:
+        report(line, exactly=True) if is_standard(target) else write_line(line)
+    elif settings.output is None and not is_standard(target):
         write_line(target)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.names import STREAM, identity
-from cnncli.cli.streams import write_stdout
+from cnncli.cli.names import STREAM, identity, is_standard
+from cnncli.cli.outputs import check_shown, write_output
 from cnncli.files.atomic import is_device, write_atomic
 from cnncli.files.faults import shown, writing_fault
 from cnncli.files.numbered import write_numbered
@@ -36,7 +36,8 @@ class Outputs:
     Attributes
     ----------
     target : str
-        A ``.png``, an ``.html``, a folder of pictures, or ``-`` for a PNG on standard output.
+        A ``.png``, an ``.html``, a folder of pictures, ``-`` for a PNG on standard output, or ``term``
+        for the terminal.
     named : bool
         The user has named it.
     raw : str or None
@@ -72,11 +73,11 @@ class Outputs:
         pictures = _picture_names(page)
         self.check(read, pictures, [*arrays])
         target = self.target
-        if not self.named and target != STREAM:
+        if not self.named and not is_standard(target):
             made_folder(Path(FOLDER))
             target = str(write_numbered(Path(target), _page_png(page)))
-        elif target == STREAM:
-            write_stdout(_page_png(page))
+        elif is_standard(target):
+            write_output(target, _page_png(page))
         elif not _is_folder(target):
             _write_file(Path(target), page)
         else:
@@ -128,9 +129,11 @@ class Outputs:
 
     def _files(self, pictures: Sequence[str], arrays: Sequence[str]) -> Iterator[tuple[str, str]]:
         """All files that are written, each with the option that says where."""
-        if self.target != STREAM and not _is_folder(self.target):
+        if is_standard(self.target):
+            pass
+        elif not _is_folder(self.target):
             yield "-o", self.target
-        elif self.target != STREAM:
+        else:
             for name in pictures:
                 yield "-o", os.path.join(self.target, name)  # noqa: PTH118
         if self.raw is not None and _is_archive(self.raw):
@@ -174,12 +177,14 @@ def outputs_of(
         target = STREAM if source == STREAM else _default_name(source, views, layers)
     else:
         target = output
+    check_shown(target)
     if target == STREAM and os.isatty(1):
         raise UsageError(
-            "the page would go to the terminal; expected a file or a pipe", "Name an output with -o."
+            "the page would go to the terminal; expected a file or a pipe",
+            "Name an output with -o, or show it with -o term.",
         )
     suffix = os.path.splitext(target)[1].lower()  # noqa: PTH122
-    if target != STREAM and suffix not in ("", *_PAGES, *films) and not _is_folder(target):
+    if not is_standard(target) and suffix not in ("", *_PAGES, *films) and not _is_folder(target):
         known = ", ".join((".png", ".html", *films))
         raise UsageError(
             f"-o {shown(target)} ends in {suffix}; expected {known} or a folder",
@@ -214,6 +219,8 @@ def _picture_names(page: Page) -> list[str]:
 
 def _is_folder(target: str) -> bool:
     suffix = os.path.splitext(target)[1]  # noqa: PTH122
+    if is_standard(target):
+        return False
     return target.endswith(os.sep) or os.path.isdir(target) or not (suffix or is_device(target))  # noqa: PTH112
 
 

@@ -18,6 +18,7 @@ from cnncli.records import record, replace
 
 Fault = TypeVar("Fault", bound=Exception)
 STREAM = "-"
+TERMINAL = "term"
 # What lies here stands for a stream of this process, even one that is a file.
 _STREAM_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 _EXAMPLE = "cnncli convolve photo.png -k sobel, or: cat a.png | cnncli convolve -k sobel"
@@ -218,6 +219,16 @@ def is_address(path: str) -> bool:
     """Whether an input or output is an address, such as ``s3://bucket/a.png``, and no path."""
     scheme, separator, _ = path.partition("://")
     return bool(separator) and scheme.isascii() and scheme.isalnum() and not os.path.exists(path)
+
+
+def is_terminal(path: str) -> bool:
+    """Whether an output is the terminal, in which pictures are shown: ``term``, or ``term:`` and how."""
+    return path == TERMINAL or path.startswith(f"{TERMINAL}:")
+
+
+def is_standard(path: str) -> bool:
+    """Whether what is written goes to standard output: as a file, or to be seen in the terminal."""
+    return path == STREAM or is_terminal(path)
 
 
 def is_stream(path: str) -> bool:

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.names import STREAM, Source, identity, is_address, is_special, is_stream
+from cnncli.cli.names import (
+    STREAM,
+    Source,
+    identity,
+    is_address,
+    is_special,
+    is_standard,
+    is_stream,
+    is_terminal,
+)
 from cnncli.cli.streams import write_stdout
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
@@ -29,7 +38,7 @@ class Job:
     source : str
         A path, or ``-`` for standard input.
     target : str
-        A path, or ``-`` for standard output.
+        A path, ``-`` for standard output, or ``term`` for the terminal.
     announced : bool
         Whether the name of the result was made up here, so that it is printed.
     replaces : bool
@@ -55,6 +64,11 @@ class Job:
     size: tuple[int, int] | None = None
     fault: CnncliError | None = None
     stands: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the result goes to a file, and not to a stream, a device or the terminal."""
+        return not (is_standard(self.target) or is_special(self.target))
 
     @property
     def result(self) -> str:
@@ -166,6 +180,8 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
                 "Give a folder or a template: -o 'out/{stem}-{kernel}{ext}'",
             )
         return Job(path, STREAM)
+    if is_terminal(output):
+        return Job(path, output)
     file = _plain_name(path)
     if "{" in output:
         stem, ext = naming.parts(file)
@@ -191,6 +207,27 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
             "Give a folder (ending in /), or a template: -o 'out/{stem}-{kernel}{ext}'",
         )
     return Job(path, output)
+
+
+def check_shown(target: str | None) -> None:
+    """Refuse ``-o term`` where pictures cannot be shown.
+
+    Raises
+    ------
+    UsageError
+        As `screen_of` does.
+    """
+    if target is not None and is_terminal(target):
+        from cnncli.cli.terminal import screen_of
+
+        screen_of(target)
+
+
+def called_output(target: str) -> str:
+    """The output's name in messages."""
+    if target == STREAM:
+        return "standard output"
+    return "the terminal" if is_terminal(target) else shown(target)
 
 
 def names_size(output: str | None) -> bool:
@@ -255,7 +292,7 @@ def _check_targets(jobs: Iterable[Job], kept: Sequence[str], *, in_place: bool) 
     writers: dict[object, str] = {}
     folded = _Folded()
     for job in jobs:
-        if job.fault is not None or job.target == STREAM or is_special(job.target):
+        if job.fault is not None or not job.is_file:
             continue
         place = folded.identity(job.target)
         if place in writers:
@@ -308,7 +345,7 @@ def ignores_case(folder: str) -> bool:
 
 
 def write_output(target: str, data: bytes, *, again: bool = False) -> None:
-    """Write a result to a file, to an address, or to standard output.
+    """Write a result to a file, to an address, or to standard output; or show it in the terminal.
 
     Parameters
     ----------
@@ -328,6 +365,10 @@ def write_output(target: str, data: bytes, *, again: bool = False) -> None:
     """
     if target == STREAM:
         write_stdout(data)
+    elif is_terminal(target):
+        from cnncli.cli.terminal import show_file
+
+        show_file(target, data)
     elif is_address(target):
         from cnncli.cli.addresses import write_address
 

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
 
 
 def write_page(path: Path, page: "Canvas") -> None:
-    """Write a canvas as a PNG."""
+    """Write a canvas as a PNG, or show it in the terminal."""
+    from cnncli.cli.outputs import write_output
+    from cnncli.images.encode import encode_picture
     from cnncli.images.picture import Picture
-    from cnncli.images.write import write_picture
 
-    write_picture(Picture((page.array(),)), path)
+    write_output(str(path), encode_picture(Picture((page.array(),)), "PNG"))

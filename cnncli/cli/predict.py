@@ -11,7 +11,7 @@ from cnncli.cli.answers import Networks
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Listing, list_inputs
 from cnncli.cli.messages import report, report_error
-from cnncli.cli.names import STREAM, located
+from cnncli.cli.names import STREAM, is_standard, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
 from cnncli.cli.row_writers import Row, RowWriter, choose_row_writer
@@ -244,7 +244,7 @@ def _flush(lines: list[str | None], settings: Settings) -> None:
     """Write lines and forget them: to standard error, where boxes go to standard output."""
     text = "".join(f"{line}\n" for line in lines if line is not None)
     lines.clear()
-    if text and STREAM in (settings.output, settings.coco):
+    if text and (is_standard(settings.output or "") or settings.coco == STREAM):
         report(*text.splitlines(), exactly=True)
     elif text:
         write_stdout(encoded(text))

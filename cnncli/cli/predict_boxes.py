@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from cnncli.checked import as_json
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.listing import Input
-from cnncli.cli.names import STREAM, is_address, overwritten
+from cnncli.cli.names import STREAM, is_address, is_standard, is_terminal, overwritten
 from cnncli.cli.options.predict import Settings
-from cnncli.cli.outputs import write_output
+from cnncli.cli.outputs import check_shown, write_output
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import Trained
 from cnncli.errors import CnncliError
@@ -52,10 +52,18 @@ class BoxFiles:
         self._classes = trained.task.outputs
         numbers: Sequence[int] | None = getattr(trained.task, "numbers", None)
         self._numbers = numbers or range(1, len(self._classes) + 1)
-        self._is_file = settings.output == STREAM or (
-            self._output is not None and self._output.suffix.lower() in _DRAWN and not self._output.is_dir()
+        check_shown(settings.output)
+        seen = settings.output is not None and is_terminal(settings.output)
+        self._is_file = (
+            settings.output == STREAM
+            or seen
+            or (
+                self._output is not None
+                and self._output.suffix.lower() in _DRAWN
+                and not self._output.is_dir()
+            )
         )
-        if self._is_file and not alone:
+        if self._is_file and not alone and not seen:
             what = "standard output" if settings.output == STREAM else f"{shown(self._output or '')}, a file,"
             raise UsageError(f"-o is {what} for several images; expected a folder", "Name a folder with -o.")
         _check_streams(settings)
@@ -65,7 +73,8 @@ class BoxFiles:
                     f"{shown(place)} is an address; expected a path for files of boxes",
                     "Write them here, and copy them there.",
                 )
-        files = [str(each) for each in (self._output, self._coco) if each is not None and str(each) != STREAM]
+        given = (str(each) for each in (self._output, self._coco) if each is not None)
+        files = [each for each in given if not is_standard(each)]
         if both := overwritten(files, [each.name for each in inputs]):
             raise UsageError(
                 f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",

@@ -14,10 +14,10 @@ from cnncli.cli.answers import read_input
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.listing import Input, Listing
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM, Source, is_address, is_special, located
+from cnncli.cli.names import Source, is_address, is_special, is_standard, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, Naming, plan_outputs, write_output
+from cnncli.cli.outputs import Job, Naming, check_shown, plan_outputs, write_output
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.row_writers import Row, choose_row_writer
 from cnncli.cli.streams import write_stdout
@@ -95,7 +95,9 @@ class _Outputs:
             raise UsageError(
                 f"-o and --masks are both {settings.output}; expected two places", "Name another file."
             )
-        self.streams = STREAM in wanted.values()
+        self.streams = any(map(is_standard, wanted.values()))
+        for where in wanted.values():
+            check_shown(where)
         self._jobs: dict[str, dict[Input, Job]] = {}
         for kind, where in wanted.items():
             name = "overlay" if kind == "output" else "mask"
@@ -114,7 +116,7 @@ class _Outputs:
 
 def _check_suffix(target: str, suffixes: frozenset[str], kind: str) -> None:
     suffix = Path(target).suffix.lower()
-    if target == STREAM or is_special(target) or suffix in suffixes:
+    if is_standard(target) or is_special(target) or suffix in suffixes:
         return
     if kind == "output":
         format_for(target)  # says which there are
@@ -177,7 +179,7 @@ def _rows_elsewhere(
     def send(item: Input) -> _Sent | None:
         targets = plan.targets(item)
         picture = picture_of(item)
-        if picture is None or any(target == STREAM or is_special(target) for target in targets.values()):
+        if picture is None or any(is_standard(target) or is_special(target) for target in targets.values()):
             return None
         whole = {kind: in_full(target) for kind, target in targets.items()}
         folders = {Path(target).parent for target in whole.values() if not is_address(target)}
@@ -258,7 +260,7 @@ def _overlay(picture: Picture, found: ClassMap, target: str) -> bytes:
     numbers = {name: number for number, name in enumerate(found.classes)}
     areas = [(numbers[name], name, share) for name, share in found.bars()]
     page = overlay_page(_shown(picture), found.map, areas).array()
-    format = "PNG" if target == STREAM or is_special(target) else format_for(target)
+    format = "PNG" if is_standard(target) or is_special(target) else format_for(target)
     return encode_picture(Picture((page,)), format)
 
 
@@ -271,7 +273,7 @@ def _shown(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _write(target: str, data: bytes, *, again: bool) -> None:
-    if target != STREAM and not is_address(target):
+    if not is_standard(target) and not is_address(target):
         _make_folder(Path(target).parent)
     write_output(target, data, again=again)
 

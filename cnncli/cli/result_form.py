@@ -4,14 +4,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.metadata_notes import kept_metadata
-from cnncli.cli.names import STREAM, is_address, is_special
-from cnncli.cli.outputs import Job
+from cnncli.cli.names import STREAM, is_address, is_special, is_terminal
+from cnncli.cli.outputs import Job, called_output
 from cnncli.cli.task import Task, depth_of
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -24,6 +24,9 @@ from cnncli.images.encode import timing_losses
 from cnncli.images.formats import FORMATS, format_for
 from cnncli.images.picture import Facts, Picture, Pixels
 from cnncli.records import replace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _AROUND = (
     "the weights sum to 0, so that responses are shown around mid-gray; "
@@ -41,7 +44,7 @@ def called(source: str) -> str:
 
 def shown_result(job: Job) -> str:
     """The output's name in messages."""
-    return "standard output" if job.target == STREAM else shown(job.result)
+    return called_output(job.result)
 
 
 def result_format(job: Job, task: Task, picture: Picture) -> str:
@@ -49,6 +52,8 @@ def result_format(job: Job, task: Task, picture: Picture) -> str:
 
     What replaces an input keeps its format, whatever the suffix: a PNG called .jpg would lose by it.
     """
+    if is_terminal(job.target):
+        return "TIFF"  # which holds all that can be shown
     if task.format is not None:
         return task.format
     if job.target == STREAM or is_special(job.target):
@@ -74,6 +79,9 @@ def _is_misnamed(job: Job, picture: Picture, format: str) -> bool:
 
 def format_notes(job: Job, picture: Picture, format: str) -> list[str]:
     """What has to be said about the format."""
+    if is_terminal(job.target):
+        count = len(picture.frames)
+        return [f"note: {called(job.source)}: the first of {count:,} frames is shown"] if count > 1 else []
     where = shown_result(job)
     notes = []
     if job.replaces and _is_misnamed(job, picture, format_for(job.target)):
@@ -118,7 +126,7 @@ def result_depths(
     source = Depth(dtype, facts.white, raw=array)
     if format == "NPY" and task.bits in (None, 32):
         return source, Depth(depth_of(32), source.white, raw=True), []
-    where = "standard output" if target == STREAM else shown(target)
+    where = called_output(target)
     deep = FULL_SCALE[dtype] if array else source.white  # floats of a file keep their scale
     said = []
     if deep != FULL_SCALE[dtype]:
@@ -239,6 +247,24 @@ def result_gain(task: Task, result: Picture, target: Depth) -> float:
     from cnncli.cli.advice import gain_of
 
     return gain_of(task, result, target.white)
+
+
+def preview_side(job: Job, task: Task) -> int:
+    """Pixels of the longer side of a small version of the result, where it is to be shown; else 0."""
+    if not is_terminal(job.target):
+        return task.preview
+    from cnncli.cli.terminal import MOST
+
+    return max(MOST, task.preview)
+
+
+def result_preview(job: Job, task: Task, result: Picture, target: Depth) -> "NDArray[np.uint8] | None":
+    """A small version of the result, (h, w, 3 or 4), where it is to be shown."""
+    if not (side := preview_side(job, task)):
+        return None
+    from cnncli.cli.terminal import preview_of
+
+    return preview_of(result, side, white=target.white)
 
 
 def make_folder(job: Job) -> None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.messages import report_error
-from cnncli.cli.names import STREAM, overwritten
+from cnncli.cli.names import STREAM, is_terminal, overwritten
 from cnncli.cli.options.search import Settings
+from cnncli.cli.outputs import check_shown
 from cnncli.data.prepare import InputSpec, prepared_as
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, reading_fault, shown
@@ -65,7 +66,8 @@ class Sheet:
         path = settings.output
         if path is None:
             return None
-        if path == STREAM or Path(path).suffix.lower() != ".png":
+        check_shown(path)
+        if not is_terminal(path) and (path == STREAM or Path(path).suffix.lower() != ".png"):
             raise UsageError(
                 f"the contact sheet is {shown(path)}; expected a name that ends in .png",
                 "Add .png to its name.",

@@ -10,9 +10,8 @@ import stat
 from collections.abc import Iterable, Sequence
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.names import STREAM, is_address, is_special, is_stream
-from cnncli.cli.outputs import Job
-from cnncli.files.faults import shown
+from cnncli.cli.names import is_address, is_stream
+from cnncli.cli.outputs import Job, called_output
 from cnncli.records import record, replace
 
 
@@ -46,8 +45,8 @@ def check_skipping(jobs: Iterable[Job], *, in_place: bool, explain: str | None) 
             "Leave --skip-existing out: what is skipped is not explained.",
         )
     for job in jobs:
-        if job.target == STREAM or is_special(job.target):
-            what = "standard output" if job.target == STREAM else shown(job.target)
+        if job.fault is None and not job.is_file:
+            what = called_output(job.target)
             raise UsageError(
                 f"--skip-existing is given and the output is {what}; expected files, which can stand",
                 "Name a file or a folder with -o, or leave --skip-existing out.",

@@ -8,9 +8,9 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.names import STREAM, is_special, overwritten
+from cnncli.cli.names import STREAM, is_special, is_terminal, overwritten
 from cnncli.cli.options.convolve import Settings
-from cnncli.cli.outputs import Job, Naming
+from cnncli.cli.outputs import Job, Naming, check_shown
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import is_device
 from cnncli.files.faults import shown
@@ -61,6 +61,8 @@ class Task:
         Where the picture that explains the run goes.
     part : FilterArea or None
         Where filters work, if not everywhere.
+    preview : int
+        Pixels of the longer side of a small version of each result, which is to be shown; 0: of none.
     """
 
     filters: tuple[Filter, ...]
@@ -76,6 +78,7 @@ class Task:
     strip: bool
     explain: str | None
     part: "FilterArea | None" = None
+    preview: int = 0
 
     @property
     def clips(self) -> bool:
@@ -249,11 +252,19 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
         if job.fault is not None:
             continue
         format = task.format
+        if is_terminal(job.target):
+            check_shown(job.target)
+            if format is not None:
+                raise UsageError(
+                    f"--format is given with -o {job.target}, which shows pictures; expected a file",
+                    "Leave --format out, or name a file with -o.",
+                )
+            continue
         if job.target == STREAM or is_special(job.target):
             if _is_terminal(job.target):
                 raise UsageError(
                     "the image would go to the terminal; expected a file or a pipe",
-                    "Name an output with -o, or pipe it into another program.",
+                    "Name an output with -o, pipe it into another program, or show it with -o term.",
                 )
         else:
             format = _format_of(job, task)

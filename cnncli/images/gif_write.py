@@ -142,11 +142,11 @@ def _indexed(frame: Pixels, *, hole: bool) -> _Indexed:
         return _Indexed(frame[..., 0], _GRAY, None)
     rgb, clear = _opaque(frame)
     if not clear.any() and not hole:
-        return _quantized(rgb, 256)
-    few = _quantized(rgb, 255)
-    indices = few.indices.copy()
-    indices[clear] = len(few.colors)
-    return _Indexed(indices, np.concatenate([few.colors, np.zeros((1, 3), np.uint8)]), len(few.colors))
+        return _Indexed(*quantized(rgb, 256), None)
+    indices, colors = quantized(rgb, 255)
+    marked = indices.copy()
+    marked[clear] = len(colors)
+    return _Indexed(marked, np.concatenate([colors, np.zeros((1, 3), np.uint8)]), len(colors))
 
 
 def _opaque(frame: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
@@ -160,7 +160,8 @@ def _opaque(frame: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
     return rgb, clear
 
 
-def _quantized(rgb: Pixels, colors: int) -> _Indexed:
+def quantized(rgb: Pixels, colors: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Indices (H, W) and the colours (n, 3) that they mean, at most so many: exact, or dithered."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(rgb))
@@ -168,8 +169,8 @@ def _quantized(rgb: Pixels, colors: int) -> _Indexed:
         few = image.quantize(colors, method=Image.Quantize.MEDIANCUT)
         nearest = image.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
         table = np.array(nearest.getpalette(), np.uint8).reshape(-1, 3)[:colors]
-        return _Indexed(np.asarray(nearest), table, None)
+        return np.asarray(nearest), table
     packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     known, indices = np.unique(packed, return_inverse=True)
     table = np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1).astype(np.uint8)
-    return _Indexed(indices.reshape(packed.shape).astype(np.uint8), table, None)
+    return indices.reshape(packed.shape).astype(np.uint8), table

@@ -109,9 +109,7 @@ class Elsewhere:
 
 def _is_of_files(job: Job) -> bool:
     """Whether another machine can do a job: not from or to a stream or a device of this one."""
-    return job.fault is None and not any(
-        path == STREAM or is_special(path) for path in (job.source, job.target)
-    )
+    return job.fault is None and job.is_file and job.source != STREAM and not is_special(job.source)
 
 
 def _filtered(work: Work[Job], sent: Sequence[_Sent]) -> Iterator[Outcome]:

@@ -18,7 +18,9 @@ class Settings:
         "--output",
         "-o",
         help=(
-            "Write the absolute difference, the largest in white; to .npy A - B. Of two folders, a folder."
+            "Write the absolute difference, the largest in white; to .npy A - B. Of two folders, a folder. "
+            "term shows it in "
+            "the terminal."
         ),
         metavar="OUT",
     )

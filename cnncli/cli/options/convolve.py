@@ -38,7 +38,8 @@ class Settings:
         "--output",
         "-o",
         help=(
-            "A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', or - for stdout.  "
+            "A file, a folder, a template such as 'out/{stem}-{kernel}{ext}', - for stdout, or term to show "
+            "it in the terminal.  "
             "Fields: {stem} {kernel} {ext} {name} {parent}, {n:03} counts, {width} {height} of the result; "
             "{kernel} is sobel-x for sobel:x.  [default: {stem}-{kernel}{ext} beside each input; standard "
             "output for a pipe]"

@@ -23,7 +23,8 @@ class Settings(FormSettings):
         "--output",
         "-o",
         help="File to write: .svg, .png or .pdf (which needs fpdf2); with --animate .gif, .png or .apng; "
-        "- for SVG or GIF on standard output; or, of a trained network, an .html page to explore in a "
+        "- for SVG or GIF on standard output; term to show it in the terminal; or, of a trained network, an "
+        ".html page to explore in a "
         "browser.  [default: MODEL.svg or MODEL.gif]",
         metavar="FILE",
     )

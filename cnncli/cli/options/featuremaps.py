@@ -103,7 +103,8 @@ class Settings(NetworkSettings):
         "--output",
         "-o",
         help=(
-            "A .png (of history and --explain also a .gif), a folder of pictures, - for stdout, or an .html "
+            "A .png (of history and --explain also a .gif), a folder of pictures, - for stdout, term to "
+            "show it in the terminal, or an .html "
             "page: one file to explore in a browser, offline, in which maps and filters are computed anew "
             "for what you draw.  [default: featuremaps/{stem}-maps.png, -2.png where another page has that "
             "name]"

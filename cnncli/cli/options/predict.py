@@ -42,7 +42,9 @@ class Settings(NetworkSettings):
         "-o",
         help=(
             "Of networks for masks or boxes: draw classes or boxes over each picture, into a file, a folder, "
-            "or for masks a template such as 'out/{stem}-seen{ext}', or - for standard output."
+            "for masks a template such as 'out/{stem}-seen{ext}', - for standard output, or term to show it "
+            "in "
+            "the terminal."
         ),
         metavar="OUT",
     )

@@ -36,7 +36,9 @@ class Settings:
     output: str | None = option(
         "--output",
         "-o",
-        help="index: the gallery, a folder that is made or brought up to date. query: a contact sheet, .png.",
+        help="index: the gallery, a folder that is made or brought up to date. query: a contact sheet, "
+        ".png, or term to show "
+        "it in the terminal.",
         metavar="OUT",
     )
     model: str | None = MODEL._replace(
