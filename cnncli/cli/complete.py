@@ -385,6 +385,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
         (name, "output"): _shown
         for name in ("convolve", "compare", "predict", "draw", "featuremaps", "search")
     },
+    "channels": _one_of("r", "g", "b", "a", "rgb"),
     "format_": _formats,
     ("train", "model"): _models,
     ("models", "model"): _networks,

@@ -343,6 +343,7 @@ def _applied(
 
     # Where colours are weighed together, channels that are no colours are filtered each by itself.
     alone = has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
+    alone = alone and not (task.part and task.part.channels)
     try:
         return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image

@@ -57,7 +57,7 @@ Elsewhere = Callable[
 def why_whole(large: LargePicture, task: Task, job: Job, format: str) -> str:
     """Why a picture has to lie in memory as a whole, by what is asked for; empty where it has not."""
     if task.part is not None:
-        return "--mask and --inside keep the rest of it"
+        return "--mask, --inside and --channels keep the rest of it"
     if task.explain is not None:
         return "--explain shows how the kernel works on it"
     if is_address(job.target):

@@ -1,4 +1,4 @@
-"""``--mask`` and ``--inside``: the part of a picture that ``convolve`` filters."""
+"""``--mask``, ``--inside`` and ``--channels``: the part of a picture that ``convolve`` filters."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,7 @@ from cnncli.cli.options.convolve import Settings
 from cnncli.core.luma import LUMA
 from cnncli.files.faults import shown
 from cnncli.filters.area import FilterArea
+from cnncli.filters.channels import parse_channels
 from cnncli.images.levels import picture_white
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
@@ -36,15 +37,15 @@ def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
     CnncliError
         If options do not go together, or the mask is none.
     """
-    inside, mask = settings.inside, settings.mask
+    inside, mask, channels = settings.inside, settings.mask, settings.channels
     if inside and settings.roi is None:
         raise UsageError(
             "--inside is given without --roi; expected the region that is to be filtered",
             "Add --roi X,Y,W,H, or leave --inside out.",
         )
-    if not inside and mask is None:
+    if not inside and mask is None and channels is None:
         return None
-    name = "--mask" if mask is not None else "--inside"
+    name = "--mask" if mask is not None else "--inside" if inside else "--channels"
     if settings.mode != "same" or values.pair("--stride", settings.stride) != (1, 1):
         raise UsageError(
             f"{name} is given with --mode {settings.mode} and --stride {settings.stride}; "
@@ -56,8 +57,14 @@ def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
             f"{name} and --explain are both given; expected one of them",
             f"Explain the filter without {name}.",
         )
+    if channels is not None and settings.gray is not None:
+        raise UsageError(
+            f"--channels and --{'gray' if settings.gray else 'color'} are both given; expected one of them",
+            "Leave the other out: with --channels each is filtered by itself.",
+        )
     region = values.region("--roi", settings.roi) if inside else None
-    return FilterArea(region, None if mask is None else _read_mask(mask, max_pixels))
+    names = () if channels is None else parse_channels(channels)
+    return FilterArea(region, None if mask is None else _read_mask(mask, max_pixels), names)
 
 
 def notes_on_the_rest(target: str, result: Picture) -> list[str]:

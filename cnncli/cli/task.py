@@ -146,7 +146,7 @@ def read_task(settings: Settings) -> Task:
 
 def _part(settings: Settings, max_pixels: int) -> "FilterArea | None":
     """Where filters work; what reads it is imported only where it is asked for."""
-    if not settings.inside and settings.mask is None:
+    if not settings.inside and settings.mask is None and settings.channels is None:
         return None
     from cnncli.cli.parts import read_part
 

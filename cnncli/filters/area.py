@@ -1,4 +1,4 @@
-"""Filter only a part of an image: a region, or where a mask says so. The rest is unchanged."""
+"""Filter only a part of an image: a region, where a mask says so, or some channels. The rest is unchanged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Applied, Depth, apply_filters
+from cnncli.filters.channels import filter_channels, places_of
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Options, Region
 from cnncli.filters.rgbx import as_rgbx
@@ -27,10 +28,13 @@ class FilterArea:
         Filter only this region.
     mask : ndarray, shape (H, W), float32, or None
         Weight of the filtered image at each pixel, 0 to 1.
+    channels : tuple of str
+        Names from `cnncli.filters.channels.parse_channels`; none: all, together.
     """
 
     region: Region | None = None
     mask: Floats | None = None
+    channels: tuple[str, ...] = ()
 
 
 def apply_in_area(
@@ -65,7 +69,8 @@ def apply_in_area(
     Raises
     ------
     CnncliError
-        If the mask has another size, the region lies outside, or an option does not fit.
+        If the mask has another size, the region lies outside, a channel is not there, or an option does not
+        fit.
     """
     height, width, channels = frame.shape
     if part.mask is not None and part.mask.shape != (height, width):
@@ -75,14 +80,27 @@ def apply_in_area(
             "Give a mask of the image's size.",
         )
     seen = options if part.region is None else replace(options, roi=part.region)
-    applied = apply_filters(frame, filters, seen, alpha=alpha, source=source, target=target, threads=threads)
     kept = _in_depth(frame, source, target)
-    filtered = _with_channels(applied.pixels, channels, alpha=alpha)
     rows, columns = _window(seen.roi, (height, width))
+    places = places_of(part.channels, channels, alpha=alpha) if part.channels else list(range(channels))
+    if part.channels:
+        applied, responses = filter_channels(
+            frame, filters, seen, places, alpha=alpha, depths=(source, target), threads=threads
+        )
+        filtered = kept[rows, columns].copy()
+        for place, response in zip(places, responses, strict=True):
+            filtered[..., place] = response
+    else:
+        applied = apply_filters(
+            frame, filters, seen, alpha=alpha, source=source, target=target, threads=threads
+        )
+        filtered = _with_channels(applied.pixels, channels, alpha=alpha)
     if part.mask is not None:
         filtered = _blended(
             kept[rows, columns], filtered, part.mask[rows, columns], alpha=alpha, white=target.white
         )
+        others = [place for place in range(channels) if place not in places]
+        filtered[..., others] = kept[rows, columns][..., others]
     if part.region is not None:
         kept[rows, columns] = filtered
         filtered = kept

@@ -139,3 +139,33 @@ def test_what_is_refused(run, photo, tmp_path, case):
     assert message in done.err
     assert done.err.count("\n") == 2
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_some_channels(run, photo):
+    assert run("convolve", "a.png", "-k", "median:3", "--channels", "g", "-o", "o.png").code == 0
+    out = opened("o.png")
+    assert np.array_equal(out[..., [0, 2]], photo[..., [0, 2]])
+    assert np.array_equal(out[..., 1], ndimage.median_filter(photo[..., 1], 3, mode="mirror"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--channels", "x"), "--channels is 'x'; expected letters of rgba"),
+        (("--channels", "a"), "a.png: --channels names a; expected r, g, b, or 1 to 3"),
+        (("--channels", "r", "--gray"), "--channels and --gray are both given"),
+        (("--channels", "r", "--stride", "2"), "--channels is given with --mode same and --stride 2"),
+        (("--channels", "r", "--explain", "x.png"), "--channels and --explain are both given"),
+    ],
+)
+def test_channels_that_are_refused(run, photo, two_lines, words, message):
+    assert message in two_lines(run("convolve", "a.png", "-k", "box:3", "-o", "o.png", *words), 2)
+
+
+def test_one_picture_of_several_has_no_such_channel(run, photo, tmp_path):
+    Image.fromarray(photo[..., 0]).save("gray.png")
+    done = run("convolve", "a.png", "gray.png", "-k", "box:3", "--channels", "r", "-o", "out/")
+    assert done.code == 1
+    assert "gray.png: --channels names r; expected 1" in done.err
+    (made,) = tmp_path.glob("out/*")
+    assert np.array_equal(opened(made)[..., 1:], photo[..., 1:])

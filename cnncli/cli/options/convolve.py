@@ -132,6 +132,14 @@ class Settings:
         ),
         metavar="FILE",
     )
+    channels: str | None = option(
+        "--channels",
+        help=(
+            "Filter these channels, each by itself, and keep the others: letters of rgba (r, rg, a), or "
+            "numbers from 1 (1,3).  [default: all]"
+        ),
+        metavar="NAMES",
+    )
     bits: int | None = option(
         "--bits", help="Bits per sample: 8, 16 or 32 (float).  [default: those of the input]", metavar="N"
     )
