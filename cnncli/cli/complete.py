@@ -404,9 +404,9 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "attributions": _attributions,
     "baseline": _one_of("mean", "blur"),
     "dataset": _one_of("mnist", "fashion-mnist", "cifar10", "movie-reviews", "digit-scenes", "digit-motions"),
-    "task": _one_of("classify", "segment"),
+    "task": _one_of("classify", "localize", "detect", "segment", "video"),
     "split": _one_of("test", "train", "val", "all"),
-    "opt": _one_of("adamw", "adam", "sgd", "rmsprop"),
+    "opt": _one_of("adamw", "adam", "sgd", "rmsprop", "muon"),
     "sched": _one_of(
         "constant", "step", "step:", "cosine", "cosine:warmup=", "one-cycle", "one-cycle:warmup="
     ),

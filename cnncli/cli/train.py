@@ -254,10 +254,10 @@ def _check_new(settings: Settings, asked: dict[str, Any]) -> None:
 
 def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
     """Refuse what the optimiser would not heed."""
-    if "momentum" in asked and options.opt not in ("sgd", "rmsprop"):
+    if "momentum" in asked and options.opt not in ("sgd", "rmsprop", "muon"):
         raise UsageError(
             f"--momentum is {options.momentum:g} with --opt {options.opt}, which has none; "
-            "expected it with sgd or rmsprop",
+            "expected it with sgd, rmsprop or muon",
             "Leave --momentum out, or use --opt sgd.",
         )
 

@@ -90,6 +90,7 @@ LOOPS = {
     "norm_moments": "cnncli.core.loops.norm_moments",
     "norm_sums": "cnncli.core.loops.norm_sums",
     "optimise": "cnncli.core.loops.optimise",
+    "orthogonal": "cnncli.core.loops.orthogonal",
     "over_time": "cnncli.core.loops.over_time",
     "over_time_backward": "cnncli.core.loops.over_time_backward",
     "over_time_weights": "cnncli.core.loops.over_time_weights",

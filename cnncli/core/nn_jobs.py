@@ -480,6 +480,41 @@ OPTIMISE = np.dtype(
 )
 OPTIMISERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 
+# A stage of Muon's step for a matrix of weights. Items: packed rows of the weights at its start and end,
+# tiles of products between. The matrix, and others of its size, lie in blocks of columns as weights do.
+ORTHOGONAL = np.dtype(
+    [
+        ("stage", "i8"),  # an index into ORTHOGONAL_STAGES
+        ("weight", "i8"),
+        ("gradient", "i8"),
+        ("moment", "i8"),
+        ("taps", "i8"),  # packed rows of a block of weights
+        ("outputs", "i8"),
+        ("turned", "i8"),  # the matrix is the transpose of the weights
+        ("rows", "i8"),
+        ("columns", "i8"),  # no more than rows
+        ("blocks", "i8"),  # of columns
+        ("x", "i8"),
+        ("y", "i8"),  # x times the polynomial
+        ("gram", "i8"),  # the transpose of x, times x
+        ("polynomial", "i8"),
+        ("segments", "i8"),  # of a row of x, as of GATHER
+        ("first", "i8"),  # the matrix is still to be divided by its norm
+        ("a", "f4"),  # of the polynomial
+        ("b", "f4"),
+        ("c", "f4"),
+        ("momentum", "f4"),
+        ("rate", "f4"),
+        ("decay", "f4"),
+        ("scale", "f4"),  # of the orthogonal matrix
+        ("limit", "f4"),  # as of OPTIMISE
+        ("squares", "i8"),
+        ("square_count", "i8"),
+    ],
+    align=True,
+)
+ORTHOGONAL_STAGES = ("start", "gram", "polynomial", "multiply", "end")
+
 # Batch norm. Statistics are two float64 per channel and chunk: forward the mean and the sum of squared
 # differences from it, backward the sums of dy and of dy * normalised x.
 NORM = np.dtype(

@@ -56,7 +56,7 @@ layers add native calls (all that they see of it is `emit.Emit`), `memory` gives
 `slots` sums partial gradients; `inference` and `step` put them together and run them.
 
 Losses: `SoftmaxCrossEntropy` (labels, or (N, K) probabilities), `SigmoidCrossEntropy`, `SmoothL1`.
-Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`. The learning rate of a step is the base rate times
+Optimisers: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Muon`. The learning rate of a step is the base rate times
 `Schedule(kind, steps).factor(step)`.
 """
 
@@ -84,7 +84,7 @@ from cnncli.nn.losses import (
 )
 from cnncli.nn.network import Network
 from cnncli.nn.objective import Term
-from cnncli.nn.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
+from cnncli.nn.optimisers import SGD, Adam, AdamW, Muon, Optimiser, RMSprop
 from cnncli.nn.schedules import SCHEDULES, Schedule
 from cnncli.nn.step import TrainingStep
 
@@ -119,6 +119,7 @@ __all__ = [
     "LocalResponseNorm",
     "Loss",
     "MaxPool",
+    "Muon",
     "Network",
     "Node",
     "Optimiser",

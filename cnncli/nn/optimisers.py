@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from cnncli.core.nn_jobs import OPTIMISERS
+from cnncli.nn.layer import Parameter
+from cnncli.nn.orthogonal import is_matrix
 
 
 class Optimiser:
@@ -18,6 +21,10 @@ class Optimiser:
     def fields(self, step: int) -> dict[str, float]:
         """Values that the native loop reads at a step, counted from 1."""
         raise NotImplementedError
+
+    def is_orthogonal(self, parameter: Parameter) -> bool:
+        """Whether a parameter's update is made orthogonal: `Muon`'s is."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,36 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
     kind = OPTIMISERS["adamw"]
+
+
+@dataclass(frozen=True)
+class Muon(AdamW):
+    """Momentum whose matrices are made orthogonal, for weights of convolutions; AdamW for all else.
+
+    One rate serves both, as a step of a matrix is scaled to the size of AdamW's.
+
+    Attributes
+    ----------
+    momentum : float, 0 to 1
+        Decay rate of the running mean of a matrix's gradient, which Nesterov's momentum looks ahead from.
+    weight_decay : float
+        Decoupled, of matrices and of all else.
+
+    Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024: the iteration and
+    its coefficients; Liu et al., Muon is scalable for LLM training, 2025: the scale.
+    """
+
+    momentum: float = 0.95
+    coefficients: ClassVar[tuple[float, float, float]] = (3.4445, -4.775, 2.0315)
+    iterations: ClassVar[int] = 5
+
+    def is_orthogonal(self, parameter: Parameter) -> bool:
+        """Whether it is a matrix: of a convolution's weights."""
+        return is_matrix(parameter)
+
+    def scale(self, rows: int) -> float:
+        """Of an orthogonal matrix of so many rows and fewer columns: its root mean square becomes 0.2."""
+        return 0.2 * math.sqrt(rows)
 
 
 @dataclass(frozen=True)

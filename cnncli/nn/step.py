@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,8 @@ from cnncli.nn.inference import check_images
 from cnncli.nn.memory import lay_out, pieces
 from cnncli.nn.network import Floats, Network
 from cnncli.nn.objective import Targets, Term, planned, start_all
-from cnncli.nn.optimisers import Optimiser
+from cnncli.nn.optimisers import Muon, Optimiser
+from cnncli.nn.orthogonal import Addresses, Matrix, emit_orthogonal
 from cnncli.nn.schedule import Schedule, trained_layers
 from cnncli.nn.slots import Slots
 
@@ -110,7 +111,7 @@ class TrainingStep:
         schedule.barrier()
         self._squares = slots.squares
         updated = [name for name in names if name not in frozen]
-        self._optimise = self._emit_optimiser(clip, updated)
+        self._emit_optimiser(clip, updated)
         self._limit_norms(updated)
         phases = [phase for each in schedule.passes() for phase in each]
         layout = lay_out(phases, schedule.chunks)
@@ -134,18 +135,37 @@ class TrainingStep:
         """Fold the batch norms of layers that are not trained; call it after other weights are loaded."""
         self._schedule.folded.fold()
 
-    def _emit_optimiser(self, clip: float, names: Sequence[str]) -> list[NDArray[np.void]]:
-        """Add the update of parameters; returns its records."""
+    def _emit_optimiser(self, clip: float, names: Sequence[str]) -> None:
+        """Add the update of parameters."""
+        parameters = {name: self.network.parameters[name] for name in names}
+        matrices = [name for name, each in parameters.items() if self.optimiser.is_orthogonal(each)]
+        common = {"limit": clip, "squares": self._squares.ctypes.data, "square_count": self._squares.size}
+        self._optimise = self._emit_elementwise([name for name in names if name not in matrices], common)
+        self._orthogonal: list[NDArray[np.void]] = []
+        if isinstance(self.optimiser, Muon):
+            groups = [matrix for name in matrices for matrix in self._matrices(name)]
+            self._orthogonal = emit_orthogonal(self._schedule, self.optimiser, groups, **common)
+
+    def _matrices(self, name: str) -> Iterator[Matrix]:
+        """A parameter's matrices, one of each group."""
+        parameter = self.network.parameters[name]
+        first, _ = self.network.row_range(name)
+        arrays = self.network.weights, self.network.gradient, self._kept[0]
+        for group in range(parameter.groups):
+            row = first + group * parameter.blocks * parameter.taps
+            at = Addresses(*(int(each.ctypes.data) + row * self.network.row_bytes for each in arrays))
+            yield Matrix(parameter, at)
+
+    def _emit_elementwise(self, names: Sequence[str], common: Mapping[str, float]) -> list[NDArray[np.void]]:
+        """Add the update of parameters whose values do not depend on one another; returns its records."""
         schedule, network = self._schedule, self.network
-        common = {
+        values = {
             "weight": network.weights.ctypes.data,
             "gradient": network.gradient.ctypes.data,
             "first": self._kept[0].ctypes.data,
             "second": self._kept[1].ctypes.data,
             "kind": self.optimiser.kind,
-            "limit": clip,
-            "squares": self._squares.ctypes.data,
-            "square_count": self._squares.size,
+            **common,
         }
         jobs = []
         for decays in (True, False):
@@ -160,7 +180,7 @@ class TrainingStep:
             ]
             if tasks:
                 decay = self.optimiser.weight_decay if decays else 0.0
-                jobs.append(schedule.job(nn_jobs.OPTIMISE, decay=decay, **common))
+                jobs.append(schedule.job(nn_jobs.OPTIMISE, decay=decay, **values))
                 schedule.whole("optimise", jobs[-1], tasks)
         return jobs
 
@@ -216,6 +236,8 @@ class TrainingStep:
             job["rate"] = rate
             for name, value in self.optimiser.fields(self.steps).items():
                 job[name] = value
+        for job in self._orthogonal:
+            job["rate"] = rate
         if self._cumulative_statistics:
             for job, momentum in self._schedule.norms:
                 job["momentum"] = max(momentum, 1 / self.steps)

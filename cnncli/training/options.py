@@ -11,7 +11,7 @@ from cnncli.data.layout import Layout
 from cnncli.data.prepare import FITS, MAX_SIDE
 from cnncli.errors import CnncliError
 from cnncli.models.choice import check_model
-from cnncli.nn import SGD, Adam, AdamW, Optimiser, RMSprop
+from cnncli.nn import SGD, Adam, AdamW, Muon, Optimiser, RMSprop
 from cnncli.tasks import FINDS_BOXES, WORDS
 from cnncli.training.schedules import parse_schedule
 
@@ -32,9 +32,10 @@ _LATER = frozenset(
         "strict",
     )
 )
-_OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
-_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001}
-_DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0}
+_OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop", "muon")
+_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.005, "rmsprop": 0.001, "muon": 0.005}
+_DECAYS = {"sgd": 5e-4, "adam": 0.0, "adamw": 0.05, "rmsprop": 0.0, "muon": 0.05}
+_MOMENTA = {"sgd": 0.9, "rmsprop": 0.9, "muon": 0.95}
 #: What a run without --epochs shows to the network, and the fewest and most epochs. Texts are learned by
 #: heart sooner, and an image with a target for each pixel teaches more.
 _SHOWN = {
@@ -70,11 +71,11 @@ class TrainOptions:
     lr : float or None
         Highest learning rate. None: what suits the optimiser, the batch and the network.
     opt, sched : str
-        ``sgd``, ``adam``, ``adamw`` or ``rmsprop``; as `parse_schedule` takes it.
+        ``sgd``, ``adam``, ``adamw``, ``rmsprop`` or ``muon``; as `parse_schedule` takes it.
     weight_decay : float or None
         Not applied to biases and norms. None: what suits the optimiser.
-    momentum : float
-        Of SGD (Nesterov's) and RMSprop.
+    momentum : float or None
+        Of SGD (Nesterov's), RMSprop and Muon. None: what suits the optimiser.
     smoothing : float or None
         Share of each target spread over all classes. None: 0.05, and 0 where pixels are the targets.
     augment : str
@@ -125,7 +126,7 @@ class TrainOptions:
     opt: str = "adamw"
     sched: str = "one-cycle"
     weight_decay: float | None = None
-    momentum: float = 0.9
+    momentum: float | None = None
     smoothing: float | None = None
     augment: str = "auto"
     seed: int = 0
@@ -209,6 +210,7 @@ class TrainOptions:
             lr=self.lr or usual_rate(self.opt, min(batch, images), share),
             smoothing=self.smoothing if self.smoothing is not None else _SMOOTHING * (of != "pixels"),
             weight_decay=_DECAYS[self.opt] if self.weight_decay is None else self.weight_decay,
+            momentum=_MOMENTA.get(self.opt) if self.momentum is None else self.momentum,
         )
 
     def at(self, **changes: Any) -> "TrainOptions":
@@ -240,11 +242,13 @@ class TrainOptions:
 
     def optimiser(self) -> Optimiser:
         """The optimiser, of settled options."""
-        decay = self.weight_decay or 0.0
+        decay, momentum = self.weight_decay or 0.0, self.momentum or 0.0
         if self.opt == "sgd":
-            return SGD(momentum=self.momentum, nesterov=self.momentum > 0, weight_decay=decay)
+            return SGD(momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
         if self.opt == "rmsprop":
-            return RMSprop(momentum=self.momentum, weight_decay=decay)
+            return RMSprop(momentum=momentum, weight_decay=decay)
+        if self.opt == "muon":
+            return Muon(momentum=momentum, weight_decay=decay)
         kind = Adam if self.opt == "adam" else AdamW
         return kind(weight_decay=decay)
 

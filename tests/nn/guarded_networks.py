@@ -15,6 +15,7 @@ from cnncli.nn import folding, network
 from cnncli.nn.calls import Calls
 
 LINE = 64
+MOMENTUM = nn.SGD(momentum=0.9)
 STRINGS = [
     "conv6-5 relu pool conv16-5 relu pool flatten fc120 relu fc84 relu fc",
     "conv32 bn relu conv64 relu pool conv64 relu dropout0.3 fc128 silu fc",
@@ -76,7 +77,7 @@ def clips():
     return graph
 
 
-def run(graph, batch, threads):
+def run(graph, batch, threads, optimiser=MOMENTUM):
     """Two steps of training, then inference by one and by many."""
     keeper = Keeper()
     native.aligned_zeros = network.aligned_zeros = folding.aligned_zeros = keeper.zeros
@@ -89,7 +90,7 @@ def run(graph, batch, threads):
         net,
         batch,
         objective=[nn.Term("main", nn.SoftmaxCrossEntropy())],
-        optimiser=nn.SGD(momentum=0.9),
+        optimiser=optimiser,
         threads=threads,
     )
     for count in (batch, max(1, batch - 3)):
@@ -111,7 +112,11 @@ def main():
         run(branches(), batch, 2)
     print("clips", 5, flush=True)
     run(clips(), 5, 2)
-    print(f"{len(cases) + 3} cases")
+    for name in ("resnet20", "branches"):
+        print("orthogonal", name, flush=True)
+        graph = branches() if name == "branches" else build(name, (28, 28, 3), 10)
+        run(graph, 4, 2, nn.Muon())
+    print(f"{len(cases) + 5} cases")
 
 
 if __name__ == "__main__":

@@ -14,4 +14,4 @@ def test_loops_stay_within_their_arrays(python, target):
     done = python(RUN, path=paths, env={"CNNCLI_TARGET": target}, check=False)
     last = (done.stdout.splitlines() or ["nothing"])[-1]
     assert done.returncode == 0, f"{last}\n{done.stderr}"
-    assert last == "15 cases"
+    assert last == "17 cases"

@@ -23,6 +23,7 @@ from cnncli.nn import (
     Inference,
     Linear,
     MaxPool,
+    Muon,
     Network,
     Relu,
     Relu6,
@@ -435,3 +436,28 @@ def test_steps_agree_with_pytorch(name, clip):
             assert step.gradient_norm == pytest.approx(norm.item(), rel=1e-3)
     for key, value in network.export().items():
         np.testing.assert_allclose(value, parameters[key].detach().numpy(), rtol=5e-3, atol=1e-3)
+
+
+def test_muon_moves_matrices_as_pytorchs_does():
+    """PyTorch's takes matrices alone, and iterates in bfloat16: its steps are near ours, not the same."""
+    torch = pytest.importorskip("torch")
+    network = Network(small_graph(), seed=3)
+    names = ["conv1.weight", "conv2.weight"]
+    matrices = {name: torch.nn.Parameter(torch.tensor(network.array(name)).flatten(1)) for name in names}
+    theirs = torch.optim.Muon(
+        matrices.values(), lr=0.003, weight_decay=0.1, momentum=0.9, adjust_lr_fn="match_rms_adamw"
+    )
+    objective = [Term("main", SoftmaxCrossEntropy())]
+    step = TrainingStep(network, 21, objective=objective, optimiser=Muon(momentum=0.9, weight_decay=0.1))
+    for seed in range(4):
+        before = {name: network.array(name) for name in names}
+        step.run(*batch(seed=seed), rate=0.003)
+        gradients = dict(network.unpack(network.gradient))
+        for name, matrix in matrices.items():
+            matrix.data = torch.tensor(before[name]).flatten(1)
+            matrix.grad = torch.tensor(gradients[name]).flatten(1)
+        theirs.step()
+        for name, matrix in matrices.items():
+            moved = network.array(name) - before[name]
+            wanted = matrix.detach().numpy().reshape(moved.shape) - before[name]
+            assert np.linalg.norm(moved - wanted) <= 0.05 * np.linalg.norm(wanted), name

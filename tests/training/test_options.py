@@ -7,7 +7,7 @@ import pytest
 
 from cnncli.checked import Fields, MalformedError
 from cnncli.errors import CnncliError
-from cnncli.nn import SGD, Adam, AdamW, RMSprop
+from cnncli.nn import SGD, Adam, AdamW, Muon, RMSprop
 from cnncli.training.options import TrainOptions
 from cnncli.training.schedules import parse_schedule
 
@@ -90,12 +90,18 @@ def test_what_is_given_stays():
 
 
 @pytest.mark.parametrize(
-    ("opt", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW), ("rmsprop", RMSprop)]
+    ("opt", "kind"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW), ("rmsprop", RMSprop), ("muon", Muon)]
 )
 def test_optimisers(opt, kind):
     made = TrainOptions(dataset="d", opt=opt, weight_decay=0.25).settled(10).optimiser()
     assert type(made) is kind
     assert made.weight_decay == 0.25
+
+
+@pytest.mark.parametrize(("opt", "momentum"), [("sgd", 0.9), ("muon", 0.95), ("adamw", None)])
+def test_momentum_suits_the_optimiser(opt, momentum):
+    assert TrainOptions(dataset="d", opt=opt).settled(10).momentum == momentum
+    assert TrainOptions(dataset="d", opt=opt, momentum=0.0).settled(10).momentum == 0.0
 
 
 def test_there_and_back():

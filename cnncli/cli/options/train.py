@@ -56,7 +56,12 @@ class Settings:
         "--lr", help="Highest learning rate.  [default: by optimiser, batch size and network]", metavar="RATE"
     )
     opt: str | None = option(
-        "--opt", help="Optimiser: adamw, adam, sgd or rmsprop.  [default: adamw]", metavar="NAME"
+        "--opt",
+        help=(
+            "Optimiser: adamw, adam, sgd, rmsprop, or muon, which is adamw but for convolutions."
+            "  [default: adamw]"
+        ),
+        metavar="NAME",
     )
     sched: str | None = option(
         "--sched",
@@ -72,7 +77,9 @@ class Settings:
         metavar="D",
     )
     momentum: float | None = option(
-        "--momentum", help="Momentum of sgd (Nesterov) and rmsprop.  [default: 0.9]", metavar="M"
+        "--momentum",
+        help="Momentum of sgd (Nesterov), rmsprop and muon.  [default: 0.9; 0.95 for muon]",
+        metavar="M",
     )
     smoothing: float | None = option(
         "--smoothing",

@@ -1,0 +1,179 @@
+"""One step of Muon for one matrix: momentum, made orthogonal by an iteration of Newton and Schulz.
+
+The gradient of a layer's weights is a matrix, of inputs by outputs. The nearest matrix with orthonormal
+columns has the same singular vectors and all singular values 1, so that rare directions of the gradient move
+the weights as far as common ones. An odd polynomial of the matrix, applied some times, takes its singular
+values there without computing them: X becomes X P with P = a I + b A + c A^2 and A = X' X.
+
+The matrix lies as weights do, in blocks of columns, or transposed where it has more columns than rows: A then
+is as small as it can be. It is symmetric, so its square is A' A, computed as A is. Each stage is a phase of
+the step, whose items threads share; no item adds to what another has written.
+"""
+
+import numpy as np
+
+from cnncli.core import nn_jobs
+from cnncli.core.loops.gemm import BLOCK, BLOCK_BYTES, ROWS, gemm_tile, outer_tile
+from cnncli.core.loops.optimise import clip_factor
+from cnncli.core.loops.rows import inline
+from cnncli.core.nn_jobs import ORTHOGONAL_STAGES
+from cnncli.core.simd import (
+    VECTOR_BYTES,
+    fma,
+    load_f32,
+    record,
+    splat,
+    store_f32,
+    store_i64,
+    vload,
+    vstore,
+    zeros,
+)
+
+JOB = nn_jobs.ORTHOGONAL
+START, GRAM, POLYNOMIAL, MULTIPLY, END = (np.intp(i) for i in range(len(ORTHOGONAL_STAGES)))
+ONE = np.float32(1)
+LEAST = np.float32(1e-14)  # the square of the norm by which a matrix is divided at least, as in PyTorch
+OUTPUTS = (
+    8 * 4 * ROWS
+)  # in scratch: addresses of a tile's inputs, some more to be fetched, and of its outputs
+TURNED = 2 * OUTPUTS  # and a row that is to be written elsewhere, one value at a time
+assert TURNED + BLOCK_BYTES <= nn_jobs.TABLE_BYTES
+
+
+@inline
+def turned_place(job, row, lane):
+    """Address of a packed weight's value in the transposed matrix: its row is an output, its column a tap."""
+    block = row // job.taps
+    tap = row - block * job.taps
+    output = block * BLOCK + lane
+    column_block = tap // BLOCK
+    at = (column_block * job.rows + output) * BLOCK_BYTES + 4 * (tap - column_block * BLOCK)
+    return job.x + at
+
+
+@inline
+def lanes_of(job, row):
+    """Outputs in a packed row."""
+    return min(BLOCK, job.outputs - row // job.taps * BLOCK)
+
+
+@inline
+def start(job, scratch, lo, hi):
+    """Packed rows lo to hi: the momentum, and the matrix that is to be made orthogonal."""
+    factor = clip_factor(job) if job.limit > np.float32(0) else splat(ONE)
+    kept = splat(job.momentum)
+    for row in range(lo, hi):
+        at = row * BLOCK_BYTES
+        to = scratch + TURNED if job.turned else job.x + at
+        for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
+            gradient = vload(job.gradient + at + v) * factor
+            before = vload(job.moment + at + v)
+            moment = gradient + kept * (before - gradient)
+            vstore(job.moment + at + v, moment)
+            vstore(to + v, gradient + kept * (moment - gradient))
+        if job.turned:
+            for lane in range(lanes_of(job, row)):
+                store_f32(turned_place(job, row, lane), load_f32(to + 4 * lane))
+
+
+@inline
+def products(job, matrix, rows, out, scratch, lo, hi):
+    """Tiles lo to hi of the products of all pairs of a matrix's columns: its transpose times itself."""
+    tiles = (job.columns + ROWS - 1) // ROWS
+    for item in range(lo, hi):
+        block = item // tiles
+        first = (item - block * tiles) * ROWS
+        for r in range(ROWS):
+            column = min(first + r, job.columns - 1)
+            of = column // BLOCK
+            store_i64(scratch + 8 * r, matrix + of * rows * BLOCK_BYTES + 4 * (column - of * BLOCK))
+            store_i64(scratch + 8 * (ROWS + r), out + (block * job.columns + column) * BLOCK_BYTES)
+        columns = matrix + block * rows * BLOCK_BYTES
+        outer_tile(scratch, columns, 1, rows, 0, 0, BLOCK_BYTES, BLOCK_BYTES, 0)
+
+
+@inline
+def diagonal(job, matrix, index):
+    """Address of a value of the diagonal of a square matrix of ``columns``."""
+    block = index // BLOCK
+    return matrix + (block * job.columns + index) * BLOCK_BYTES + 4 * (index - block * BLOCK)
+
+
+@inline
+def polynomial(job, scratch, lo, hi):
+    """Tiles lo to hi of the polynomial; in the first iteration, of the matrix divided by its norm."""
+    norm = ONE
+    if job.first:
+        squares = np.float32(0)
+        for index in range(job.columns):
+            squares += load_f32(diagonal(job, job.gram, index))
+        norm = ONE / (LEAST if squares < LEAST else squares)
+    root = np.sqrt(norm)
+    linear = splat(root * job.b * norm)
+    square = splat(root * job.c * norm * norm)
+    products(job, job.gram, job.columns, job.polynomial, scratch, lo, hi)
+    tiles = (job.columns + ROWS - 1) // ROWS
+    for item in range(lo, hi):
+        block = item // tiles
+        first = (item - block * tiles) * ROWS
+        for row in range(first, min(first + ROWS, job.columns)):
+            at = (block * job.columns + row) * BLOCK_BYTES
+            for v in range(at, at + BLOCK_BYTES, VECTOR_BYTES):
+                value = vload(job.polynomial + v) * square
+                vstore(job.polynomial + v, fma(vload(job.gram + v), linear, value))
+            if row // BLOCK == block:
+                place = diagonal(job, job.polynomial, row)
+                store_f32(place, load_f32(place) + root * job.a)
+
+
+@inline
+def multiply(job, scratch, lo, hi):
+    """Tiles lo to hi of the matrix times the polynomial."""
+    tiles = (job.rows + ROWS - 1) // ROWS
+    bias = scratch + TURNED
+    for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
+        vstore(bias + v, zeros())
+    ahead = job.columns * BLOCK_BYTES
+    for item in range(lo, hi):
+        block = item // tiles
+        first = (item - block * tiles) * ROWS
+        for r in range(4 * ROWS):
+            row = min(first + r, job.rows - 1) * BLOCK_BYTES
+            store_i64(scratch + 8 * r, job.x + row)
+            store_i64(scratch + OUTPUTS + 8 * r, job.y + block * job.rows * BLOCK_BYTES + row)
+        panel = job.polynomial + block * ahead
+        gemm_tile(scratch, scratch + OUTPUTS, job.segments, job.blocks, panel, ahead, bias, 0, 0)
+
+
+@inline
+def end(job, scratch, lo, hi):
+    """Packed rows lo to hi: the step."""
+    rest = splat(ONE - job.rate * job.decay)
+    step = splat(job.rate * job.scale)
+    for row in range(lo, hi):
+        at = row * BLOCK_BYTES
+        source = job.x + at
+        if job.turned:
+            source = scratch + TURNED
+            for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
+                vstore(source + v, zeros())
+            for lane in range(lanes_of(job, row)):
+                store_f32(source + 4 * lane, load_f32(turned_place(job, row, lane)))
+        for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
+            vstore(job.weight + at + v, vload(job.weight + at + v) * rest - step * vload(source + v))
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Items lo to hi of a stage: rows of packed weights, or register tiles of a product."""
+    job = record(job_pointer)
+    if job.stage == START:
+        start(job, scratch, lo, hi)
+    elif job.stage == GRAM:
+        products(job, job.x, job.rows, job.gram, scratch, lo, hi)
+    elif job.stage == POLYNOMIAL:
+        polynomial(job, scratch, lo, hi)
+    elif job.stage == MULTIPLY:
+        multiply(job, scratch, lo, hi)
+    else:
+        end(job, scratch, lo, hi)
