@@ -164,7 +164,10 @@ class PixelLabels:
     @property
     def counts(self) -> NDArray[np.int64]:
         """(K,) pixels of each class."""
-        return np.bincount(self.maps.ravel(), minlength=256)[: len(self.classes)]
+        counts = np.zeros(256, np.int64)
+        for each in self.maps:  # one by one, as they become whole numbers of eight bytes
+            counts += np.bincount(each.ravel(), minlength=256)
+        return counts[: len(self.classes)]
 
 
 @dataclass(frozen=True, eq=False)

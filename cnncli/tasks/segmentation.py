@@ -15,7 +15,7 @@ from cnncli.errors import OptionError
 from cnncli.nn import UNCOUNTED, Dice, SoftmaxCrossEntropy
 from cnncli.nn.graph import MAIN
 from cnncli.tasks.class_weights import class_weights
-from cnncli.tasks.softmax import log_softmax
+from cnncli.tasks.softmax import cross_entropies
 from cnncli.tasks.task import Metric, OfClasses, Outputs, Tally, same_for_all
 
 if TYPE_CHECKING:
@@ -177,11 +177,9 @@ class Segmentation(OfClasses):
         labels = self.encode(batch).astype(np.intp)
         counted = labels >= 0
         main = outputs[MAIN]
-        shares = log_softmax(main.reshape(-1, main.shape[-1])).reshape(main.shape)
-        at_label = np.take_along_axis(shares, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
-        return np.asarray(
-            -(at_label * counted).sum(axis=(1, 2)) / np.maximum(1, counted.sum(axis=(1, 2))), np.float64
-        )
+        each = cross_entropies(main.reshape(-1, main.shape[-1]), np.maximum(labels, 0).ravel())
+        total = (each.reshape(labels.shape) * counted).sum(axis=(1, 2))
+        return np.asarray(total / np.maximum(1, counted.sum(axis=(1, 2))), np.float64)
 
     def tally(self, outputs: Outputs, batch: "Batch") -> Tally:
         """Of each class: pixels that are rightly found, that are found, and that are there."""
