@@ -136,10 +136,11 @@ def parse_annotations(
     try:
         fields = Fields(value)
         images, image_at = _images(fields.rows("images"))
-        classes, class_at = _classes(fields.rows("categories"))
+        categories = fields.rows("categories")
         rows = fields.raw().get("annotations")
         if not isinstance(rows, list):
             raise MalformedError("annotations is no list")
+        classes, class_at = _classes(categories, rows)
     except MalformedError as error:
         raise CnncliError(f"{shown(path)}: {error}; expected COCO annotations", _ANNOTATIONS) from error
     places = Places(path, images, image_at, class_at)
@@ -301,17 +302,32 @@ def _numbers(class_at: Mapping[Hashable, int]) -> tuple[int, ...] | None:
     return tuple(numbers) if len(numbers) == len(class_at) else None
 
 
-def _classes(rows: list[Fields]) -> tuple[tuple[str, ...], dict[Hashable, int]]:
-    """Names of the classes, and the number of each by what it is called."""
-    names: list[str] = []
-    at: dict[Hashable, int] = {}
-    for row in rows:
+def _classes(categories: list[Fields], annotations: list[Any]) -> tuple[tuple[str, ...], dict[Hashable, int]]:
+    """Names of the classes, and the number of each by what it is called.
+
+    Of categories of one name, those that no annotation is of are left out: some tools add one for the group.
+    """
+    names: dict[Hashable, str] = {}
+    for row in categories:
         key = _key(row.raw().get("id"), "the id of a category")
-        if key in at:
+        if key in names:
             raise MalformedError(f"two categories have the id {key!r}")
-        at[key] = len(names)
-        names.append(row.text("name"))
-    return tuple(names), at
+        names[key] = row.text("name")
+    named: dict[str, list[Hashable]] = {}
+    for key, name in names.items():
+        named.setdefault(name, []).append(key)
+    if len(named) < len(names):
+        ids = (each.get("category_id") for each in annotations if isinstance(each, dict))
+        found = {each for each in ids if type(each) in (int, str)}
+        for name, keys in named.items():
+            used = [key for key in keys if key in found] or keys[:1]
+            if len(used) > 1:
+                raise MalformedError(
+                    f"two categories are named {name!r}, with the ids {used[0]!r} and {used[1]!r}"
+                )
+            for key in {*keys} - {*used}:
+                del names[key]
+    return tuple(names.values()), {key: at for at, key in enumerate(names)}
 
 
 def _by_id(row: Fields) -> tuple[bool, Any]:

@@ -168,12 +168,26 @@ def test_files_that_are_no_json(tmp_path, text, reason):
         ({"images": [{"id": 1, "width": 10**12, "height": 1}], "categories": []}, "width is 1000000000000"),
         ({"images": 2 * [{"id": 1, "width": 1, "height": 1}], "categories": []}, "two images have the id 1"),
         ({"images": [{"id": {}, "width": 1, "height": 1}], "categories": []}, "id of an image"),
-        ({"images": [], "categories": [{"id": 1, "name": 3}]}, "name is 3; expected text"),
+        ({"images": [], "annotations": [], "categories": [{"id": 1, "name": 3}]}, "name is 3; expected text"),
     ],
 )
 def test_annotations_of_another_form(value, reason):
     with pytest.raises(CnncliError, match=reason):
         parse_annotations(value, HERE)
+
+
+def test_categories_of_one_name_are_one_class_where_only_one_is_used():
+    truth = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 30}],
+        "annotations": [OBJECT],
+        "categories": [{"id": key, "name": name} for key, name in ((0, "cat"), (7, "cat"), (9, "dog"))],
+    }
+    found = parse_annotations(truth, HERE)
+    assert (found.objects.classes, found.objects.labels.tolist()) == (("cat", "dog"), [0])
+    assert found.class_at == {7: 0, 9: 1}
+    truth["annotations"].append({**OBJECT, "category_id": 0})
+    with pytest.raises(CnncliError, match="two categories are named 'cat', with the ids 0 and 7"):
+        parse_annotations(truth, HERE)
 
 
 def test_outlines_without_end_are_refused_before_they_are_drawn(monkeypatch):
