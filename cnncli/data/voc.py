@@ -8,9 +8,9 @@ import numpy as np
 
 from cnncli.data.image_sets import image_sets
 from cnncli.data.objects import Annotated, Found, WrongBoxError
-from cnncli.data.safe_xml import Element, read_xml
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.files.safe_xml import Element, read_xml
 
 _HIGHEST = 1_000_000  # pixels a side
 _OWN = "The VOC"  # databases whose pixels are numbered from 1, and whose boxes end with their last pixel

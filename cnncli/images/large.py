@@ -36,16 +36,18 @@ def _pnm(stream: IO[bytes], max_pixels: int) -> RowSource | str:
 
 def _tiff(stream: IO[bytes], max_pixels: int) -> RowSource | str:
     from cnncli.images.pages import Slices
-    from cnncli.images.tiff import read_pages, silence_libtiff
+    from cnncli.images.stacks import read_stack
+    from cnncli.images.tiff import silence_libtiff
     from cnncli.images.tiff_rows import tiff_rows
 
     data = Slices(stream)
-    (page, *more), _ = read_pages(data, most=2)
-    if more:
+    stack = read_stack(data, most=2)
+    if len(stack.pages) > 1:
         return "it has several pages"
+    (page,) = stack.pages
     check_size((page.width, page.height, -(-page.samples // 4)), max_pixels)
     silence_libtiff()
-    return tiff_rows(data, page)
+    return tiff_rows(data, page, stack.notes)
 
 
 def _png(stream: IO[bytes], max_pixels: int) -> RowSource | str:

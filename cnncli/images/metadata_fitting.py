@@ -151,6 +151,12 @@ def _corrected(metadata: Metadata, picture: Picture, format: str) -> tuple[Metad
     """Leave out metadata about other images, and correct the rest for this one."""
     lost = list(metadata.lost)
     exif, xmp, iptc = metadata.exif, metadata.xmp, metadata.iptc
+    if metadata.axes is not None:
+        from cnncli.images.stacks import holds_axes
+
+        if format != "TIFF" or not holds_axes(picture):
+            metadata = replace(metadata, axes=None)
+            lost.append("the axes of its stack")
     if exif is not None:
         from cnncli.images.exif import fitted_exif
 

@@ -13,6 +13,7 @@ from cnncli.images.metadata import apply_orientation
 from cnncli.images.opening import configure_pillow, open_image
 from cnncli.images.picture import FULL_SCALE, Picture, Pixels, with_depth
 from cnncli.images.tags import ORIENTATION
+from cnncli.records import replace
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -60,9 +61,11 @@ class _StartingAtPage:
 def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
     """Read all pages of a TIFF file, or the first one."""
     from cnncli.images import tiff, tiff_decode
+    from cnncli.images.stacks import read_stack
 
     data = Slices(stream)
-    pages, notes = tiff.read_pages(data, most=1 if first else None)
+    stack = read_stack(data, most=1 if first else None)
+    pages, notes = stack.pages, () if first else stack.notes
     total = sum(page.width * page.height * (-(-page.samples // 4)) for page in pages)
     if total > max_pixels:
         check_size((pages[0].width, pages[0].height, 1), max_pixels)
@@ -71,11 +74,12 @@ def read_tiff(stream: IO[bytes], max_pixels: int, *, first: bool) -> Picture:
     tiff.silence_libtiff()
     decoded: list[tuple[Pixels, bool]] = []
     for page in pages:
-        odd = tiff_decode.is_odd(page, alone=len(pages) == 1)
+        odd = stack.shared or tiff_decode.is_odd(page, alone=len(pages) == 1)
         tiff_decode.check_page(page, odd=odd)
         decoded.append(tiff_decode.decode_page(data, page) if odd else _by_pillow(stream, page))
     frames, alpha = unified(decoded)
     metadata = tiff.pages_metadata(data, pages, frames[0].shape[2], alpha=alpha)
+    metadata = replace(metadata, axes=stack.axes)
     models = {_COLOR_MODELS.get(page.photometric, "") for page in pages}
     colors = tuple(note for model in sorted(models) for note in decode.remarks_on_color(model))
     return Picture(frames, alpha, "TIFF", metadata, notes=colors + tiff_decode.remarks_on_kind(pages) + notes)

@@ -65,6 +65,8 @@ class Metadata:
         PNG's colour chunks: gAMA, cHRM, sRGB, cICP, mDCV, cLLI.
     geo : tuple of GeoField
         GeoTIFF's position of the pixels on earth, and GDAL's value for missing data.
+    axes : (channels, slices, times) or None
+        Of what the pages are, in a stack of a microscope: the channel changes first, the time last.
     lost : tuple of str
         Names of further metadata of the file that cannot be written, for a note.
     turned : bool
@@ -84,6 +86,7 @@ class Metadata:
     texts: tuple[Text, ...] = ()
     color: tuple[tuple[bytes, bytes], ...] = ()
     geo: tuple[GeoField, ...] = ()
+    axes: tuple[int, int, int] | None = None
     lost: tuple[str, ...] = ()
     turned: bool = False
     later: "tuple[Metadata, ...]" = ()

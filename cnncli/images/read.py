@@ -214,9 +214,9 @@ def read_size(source: Path | bytes, *, name: str | None = None) -> tuple[int, in
             return npy.read_npy_size(_buffered(stream))
         if format == "TIFF":
             from cnncli.images.pages import Slices
-            from cnncli.images.tiff import read_pages
+            from cnncli.images.stacks import read_stack
 
-            pages, _ = read_pages(Slices(stream))
+            pages = read_stack(Slices(stream)).pages
             return (*pages[0].size, len(pages))
         if format == "GIF":
             from cnncli.images import gif

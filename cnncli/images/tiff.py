@@ -34,9 +34,10 @@ from cnncli.records import record, replace
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, SAMPLES, STRIP_ROWS, STRIP_BYTES, PLANAR, COLOR_MAP = 273, 277, 278, 279, 284, 320
 PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, EXTRA = 317, 322, 323, 324, 325, 338
-FORMAT = 339
+FORMAT, JPEG_TABLES, SUBSAMPLING, LERC_PARAMETERS = 339, 347, 530, 50674
 _X_DPI, _Y_DPI, _DPI_UNIT, _BELOW, _DNG_VERSION = 282, 283, 296, 330, 50706
 _XMP, _IPTC, _ICC = 700, 33723, 34675
+_SMALLER, _MASK = 1, 4  # bits of what a directory is for: a smaller copy, a mask of the page before it
 _FIRST_PRIVATE = 32768
 #: Private fields that are read, or that describe layout or compression.
 _KNOWN_PRIVATE = frozenset((*DESCRIPTIVE_TAGS, *GEO_TAGS, _IPTC, _ICC, 32995, 32996, 32997, 32998))
@@ -44,12 +45,13 @@ _KNOWN_PRIVATE = frozenset((*DESCRIPTIVE_TAGS, *GEO_TAGS, _IPTC, _ICC, 32995, 32
 _LAYOUT = frozenset({
     SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, STRIP_ROWS, PLANAR,
     COLOR_MAP, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, EXTRA, FORMAT, ORIENTATION, _X_DPI, _Y_DPI, _DPI_UNIT,
-    _BELOW, _DNG_VERSION,
+    _BELOW, _DNG_VERSION, JPEG_TABLES, SUBSAMPLING, LERC_PARAMETERS,
 })  # fmt: skip
+DESCRIPTION = 270
 _PLACES = frozenset({STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES})
 _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # field types of whole numbers
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, RGB, CMYK, PALETTE = 0, 1, 2, 5, 3
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, RGB, CMYK, YCBCR, PALETTE = 0, 1, 2, 5, 6, 3
 COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, PALETTE: 1}
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 UNKNOWN, ASSOCIATED, UNASSOCIATED = (
@@ -61,6 +63,8 @@ UNKNOWN, ASSOCIATED, UNASSOCIATED = (
 #: Compressions of arbitrary bytes.
 BYTE_CODECS = {1, 5, 8, 32773, 32946, 34925, 50000}
 _UNCOMPRESSED = 1
+JPEG, YCBCR_2000 = 7, 33003  # the latter: JPEG 2000 of YCbCr, without saying so in its code stream
+_GIVE_RGB = {JPEG, YCBCR_2000, 50001}  # compressions whose decoders make RGB of YCbCr; WebP
 MOST_PAGES = 100_000
 _LEAST_BUDGET = 1 << 26  # bytes that metadata of all pages may take in a small file
 _MOST_VALUES = 4096  # of a field other than lists of offsets and palettes
@@ -118,10 +122,21 @@ class Page:
         return self.first(SAMPLES, 1)
 
     @property
+    def codec(self) -> int:
+        """The compression."""
+        return self.first(COMPRESSION, _UNCOMPRESSED)
+
+    @property
+    def planes(self) -> int:
+        """How often strips or tiles lie one after another: once, or once for each sample of a pixel."""
+        return self.samples if self.first(PLANAR, 1) == 2 else 1
+
+    @property
     def photometric(self) -> int:
-        """The colour model; by default RGB or gray, depending on the number of samples."""
+        """The colour model of decoded samples; by default RGB or gray, depending on their number."""
         known = self.samples - len(self.tags.get(EXTRA, ()))
-        return self.first(PHOTOMETRIC, RGB if known in (3, 4) else _BLACK_IS_ZERO)
+        stored = self.first(PHOTOMETRIC, RGB if known in (3, 4) else _BLACK_IS_ZERO)
+        return RGB if stored == YCBCR and self.codec in _GIVE_RGB and self.planes == 1 else stored
 
     @property
     def colors(self) -> int:
@@ -186,7 +201,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     Returns
     -------
     pages, notes
-        Each page is visited once. Notes describe problems of the chain.
+        Each page is visited once. Notes say what is left out, and describe problems of the chain.
 
     Raises
     ------
@@ -197,6 +212,7 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
     """
     header = read_header(data)
     pages: list[Page] = []
+    beside: list[Page] = []
     seen: set[int] = set()
     budget = len(data)
     at, index = header.first, 0
@@ -209,14 +225,32 @@ def read_pages(data: Slices, *, most: int | None = None) -> tuple[list[Page], tu
         seen.add(at)
         page, following, budget = _read_page(data, header, (index, at), budget)
         _refuse_raw(page)
-        if not pages or not page.first(SUBFILE, 0) & 0b101:
-            pages.append(page)
+        belongs = pages and page.first(SUBFILE, 0) & (_SMALLER | _MASK)
+        (beside if belongs else pages).append(page)
         at, index = following, index + 1
     if not pages:
         raise BrokenTagsError("no page in it")
+    notes = _left_out(pages, beside)
     if at in seen:
-        return pages, (f"its chain of pages runs in a circle; {len(pages)} were read",)
-    return pages, ()
+        notes += (f"its chain of pages runs in a circle; {len(pages)} were read",)
+    return pages, notes
+
+
+def _left_out(pages: list[Page], beside: list[Page]) -> tuple[str, ...]:
+    """What is said of directories that are no pages of their own: levels of pyramids, thumbnails, masks."""
+    masks = sum(bool(page.first(SUBFILE, 0) & _MASK) for page in beside)
+    smaller = len(beside) - masks + sum(len(page.tags.get(_BELOW, ())) for page in pages)
+    notes = []
+    if smaller:
+        many = "copies (levels of a pyramid, or thumbnails) are" if smaller > 1 else "copy is"
+        notes.append(f"the largest level is read; {smaller} smaller {many} left out")
+    if masks:
+        notes.append(f"{_counted(masks, 'mask')} of missing data in it, which pixels take no notice of")
+    return tuple(notes)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"there is a {name}" if count == 1 else f"there are {count} {name}s"
 
 
 def _read_page(data: Slices, header: Header, place: tuple[int, int], budget: int) -> tuple[Page, int, int]:

@@ -5,7 +5,6 @@ at full depth from any layout: strips or tiles, interleaved or planar, either by
 Source: Adobe, TIFF Revision 6.0; Adobe Photoshop TIFF Technical Note 3 (the floating point predictor).
 """
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from cnncli.errors import CnncliError
 from cnncli.images.mask import with_mask
 from cnncli.images.metadata import apply_orientation
 from cnncli.images.picture import Pixels
-from cnncli.images.tags import BrokenTagsError, Slices, entry, pack_directory
+from cnncli.images.tags import BrokenTagsError, Slices
 from cnncli.images.tiff import (
     ASSOCIATED,
     BITS,
@@ -29,12 +28,11 @@ from cnncli.images.tiff import (
     FLOAT,
     FORMAT,
     HEIGHT,
+    JPEG,
     PALETTE,
     PHOTOMETRIC,
-    PLANAR,
     PREDICTOR,
     RGB,
-    SAMPLES,
     SIGNED,
     STRIP_BYTES,
     STRIP_OFFSETS,
@@ -48,21 +46,13 @@ from cnncli.images.tiff import (
     Page,
     Places,
 )
+from cnncli.images.tiff_codecs import Grid, check_codec, codec_of, foreign_samples
+from cnncli.images.tiff_wrapped import by_libtiff, jpeg_by_libtiff
 
 _MOST_SAMPLES, _MOST_PIECES = 4096, 2_000_000
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _MOST_WHOLE = 1 << 24  # up to which a float holds each whole number
-#: Compressions of microscopes and of pictures from above that neither Pillow nor this module decodes.
-_FOREIGN_CODECS = {
-    33003: "JPEG 2000",
-    33004: "JPEG 2000",
-    33005: "JPEG 2000",
-    34712: "JPEG 2000",
-    34887: "LERC",
-    50001: "WebP",
-    50002: "JPEG XL",
-    52546: "JPEG XL",
-}
+_LIST = "none, LZW, Deflate, JPEG, PackBits, LZMA or Zstandard"
 
 
 def is_odd(page: Page, *, alone: bool) -> bool:
@@ -75,15 +65,21 @@ def is_odd(page: Page, *, alone: bool) -> bool:
     alone : bool
         Whether it is the only page that is read. Many simple pages are read faster here.
     """
-    packed = page.first(COMPRESSION, 1) in BYTE_CODECS
-    if page.deep or page.wide or page.bands or (page.header.big and page.header.order == ">"):
+    packed = page.codec in BYTE_CODECS or is_plain_jpeg(page)
+    if (
+        codec_of(page)
+        or page.deep
+        or page.wide
+        or page.bands
+        or (page.header.big and page.header.order == ">")
+    ):
         return True
     if packed and page.missing is not None:
         return True
-    if packed and (PHOTOMETRIC not in page.tags or len(page.tags.get(EXTRA, ())) > 1):
+    if page.codec in BYTE_CODECS and (PHOTOMETRIC not in page.tags or len(page.tags.get(EXTRA, ())) > 1):
         return True
     plain = page.photometric in (_BLACK_IS_ZERO, RGB) and page.samples == page.colors
-    return not alone and page.first(COMPRESSION, 1) == 1 and plain and set(page.tags.get(BITS, ())) == {8}
+    return not alone and page.codec == 1 and plain and set(page.tags.get(BITS, ())) == {8}
 
 
 def check_page(page: Page, *, odd: bool) -> None:
@@ -98,13 +94,9 @@ def check_page(page: Page, *, odd: bool) -> None:
         raise CnncliError(f"page {page.index + 1} mixes samples of several kinds; expected one", convert)
     if page.kind not in (UNSIGNED, SIGNED, FLOAT) or (page.kind == FLOAT and page.bits not in (16, 32, 64)):
         raise CnncliError(f"{label} samples of kind {page.kind}; expected unsigned or float", convert)
-    codec = page.first(COMPRESSION, 1)
-    if codec in _FOREIGN_CODECS:
-        raise CnncliError(
-            f"page {page.index + 1} is compressed as {_FOREIGN_CODECS[codec]} ({codec}), which is not read; "
-            "expected none, LZW, Deflate, JPEG, PackBits, LZMA or Zstandard",
-            "Save it with LZW or Deflate: gdal_translate -co COMPRESS=DEFLATE, or tiffcp -c zip.",
-        )
+    codec = codec_of(page)
+    if codec is not None:
+        check_codec(page, codec)
     if not odd:
         return
     if not page.colors or (page.photometric == PALETTE and page.deep):
@@ -112,12 +104,17 @@ def check_page(page: Page, *, odd: bool) -> None:
             f"{label} samples of colour model {page.photometric}; expected gray, RGB or CMYK at that depth",
             "Convert it to RGB first, for example with ImageMagick: magick in.tif -colorspace sRGB out.tif",
         )
-    if codec not in BYTE_CODECS:
+    if codec is None and page.codec not in BYTE_CODECS and not is_plain_jpeg(page):
         raise CnncliError(
-            f"{label} samples in compression {codec}; "
-            "expected none, LZW, Deflate, PackBits, LZMA or Zstandard",
+            f"{label} samples in compression {page.codec}; expected {_LIST}",
             "Save it with LZW or Deflate compression, or uncompressed.",
         )
+
+
+def is_plain_jpeg(page: Page) -> bool:
+    """Whether a page is gray or RGB of 8 bits in JPEG, of which libtiff decodes any strips or tiles."""
+    plain = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, RGB) and page.samples == page.colors
+    return page.codec == JPEG and plain and page.planes == 1 and set(page.tags.get(BITS, ())) == {8}
 
 
 def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
@@ -128,20 +125,15 @@ def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
     pixels, alpha : ndarray (H, W, C), bool
         Upright, colour not premultiplied. Where there are samples of unknown meaning, all are kept unchanged.
     """
-    planes = page.samples if page.first(PLANAR, 1) == 2 else 1
+    planes = page.planes
     samples = page.samples // planes if planes else 0
     if not page.colors <= samples * planes <= _MOST_SAMPLES:
         raise BrokenTagsError(f"{page.samples} samples for each pixel")
     tile = (page.first(TILE_WIDTH, 0), page.first(TILE_HEIGHT, 0)) if TILE_OFFSETS in page.places else None
     if tile and not (tile[0] > 0 and tile[1] > 0 and tile[0] * samples * page.bits % 8 == 0):
         raise BrokenTagsError(f"tiles of {tile[0]}x{tile[1]} pixels")
-    across = -(-page.width // tile[0]) if tile else 1
-    columns = tile[0] if tile else page.width
-    parts = []
-    for plane in range(planes):
-        packed = _unpacked(data, page, samples, tile, (plane, planes))
-        values = _samples(packed, page, (across, columns, samples))
-        parts.append(values.reshape(len(packed), across * columns, samples)[: page.height, : page.width])
+    grid = _grid(page, samples, tile)
+    parts = [_plane(data, page, grid, plane)[: page.height, : page.width] for plane in range(planes)]
     pixels = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
     pixels, alpha = (np.ascontiguousarray(pixels), False) if page.bands else _colors(pixels, page)
     if page.missing is not None:
@@ -149,28 +141,45 @@ def decode_page(data: Slices, page: Page) -> tuple[Pixels, bool]:
     return apply_orientation(pixels, page.orientation), alpha
 
 
-def _unpacked(
-    data: Slices, page: Page, samples: int, tile: tuple[int, int] | None, part: tuple[int, int]
-) -> Pixels:
-    """Decompress one plane: uint8 (rows, bytes), padded to whole tiles."""
-    width, height = page.width, page.height
-    if tile:
-        width, height = (-(-width // tile[0]) * tile[0], -(-height // tile[1]) * tile[1])
-    row = (width * samples * page.bits + 7) // 8
-    rows = tile[1] if tile else max(1, min(page.first(STRIP_ROWS, height), height))
-    across = width // tile[0] if tile else 1
-    down = -(-height // rows)
-    _check_places(page, down * across * part[1])
-    sizes = np.full((down, across), row // across * rows, np.uint64)
-    sizes[-1] = row // across * (height - (down - 1) * rows)
-    pieces = _pieces(data, page, sizes.ravel(), part)
-    if page.first(COMPRESSION, 1) == 1:
-        return _uncompressed(page, pieces, (height, row), tile)
-    places = (TILE_OFFSETS, TILE_BYTES) if tile else (STRIP_OFFSETS, STRIP_BYTES)
-    shape = {TILE_WIDTH: row // across, TILE_HEIGHT: rows} if tile else {STRIP_ROWS: rows}
-    for tag, default in ((COMPRESSION, 1), (FILL_ORDER, 1)):
-        shape[tag] = page.first(tag, default)
-    return _by_libtiff(_gray_file({WIDTH: row, HEIGHT: height, **shape}, pieces, places))
+def _grid(page: Page, samples: int, tile: tuple[int, int] | None) -> Grid:
+    """How the strips or tiles of a plane lie; tiles pad the page to whole ones."""
+    if tile is None:
+        rows = max(1, min(page.first(STRIP_ROWS, page.height), page.height))
+        return Grid(rows, page.width, samples, across=1, height=page.height)
+    down, across = -(-page.height // tile[1]), -(-page.width // tile[0])
+    return Grid(tile[1], tile[0], samples, across, height=down * tile[1])
+
+
+def _plane(data: Slices, page: Page, grid: Grid, plane: int) -> Pixels:
+    """Decode one plane: samples (height, across * columns, samples), with the padding of tiles."""
+    row = (grid.columns * grid.samples * page.bits + 7) // 8
+    down = -(-grid.height // grid.rows)
+    _check_places(page, down * grid.across * page.planes)
+    sizes = np.full((down, grid.across), row * grid.rows, np.uint64)
+    sizes[-1] = row * (grid.height - (down - 1) * grid.rows)
+    pieces = _pieces(data, page, sizes.ravel(), (plane, page.planes))
+    codec = codec_of(page)
+    if codec is None:
+        packed = _unpacked(page, pieces, grid, row)
+        values = _samples(packed, page, (grid.across, grid.columns, grid.samples))
+    else:
+        values = _in_range(foreign_samples(page, codec, pieces, grid), page)
+    return values.reshape(grid.height, grid.across * grid.columns, grid.samples)
+
+
+def _unpacked(page: Page, pieces: list[bytes], grid: Grid, row: int) -> Pixels:
+    """Decompress pieces whose rows have ``row`` bytes: uint8 (height, across * row)."""
+    tiled = TILE_OFFSETS in page.places
+    if page.codec == 1:
+        return _uncompressed(page, pieces, grid, row)
+    places = (TILE_OFFSETS, TILE_BYTES) if tiled else (STRIP_OFFSETS, STRIP_BYTES)
+    columns = grid.columns if page.codec == JPEG else row
+    layout = {WIDTH: columns * grid.across, HEIGHT: grid.height, COMPRESSION: page.codec}
+    layout |= {TILE_WIDTH: columns, TILE_HEIGHT: grid.rows} if tiled else {STRIP_ROWS: grid.rows}
+    layout[FILL_ORDER] = page.first(FILL_ORDER, 1)
+    if page.codec == JPEG:
+        return jpeg_by_libtiff(page, layout, pieces, places)
+    return by_libtiff(layout, pieces, places)
 
 
 def _check_places(page: Page, needed: int) -> None:
@@ -231,61 +240,25 @@ def _up_to_the_next(offsets: Places, length: int) -> Places:
     return sizes
 
 
-def _uncompressed(
-    page: Page, pieces: list[bytes], shape: tuple[int, int], tile: tuple[int, int] | None
-) -> Pixels:
-    height, row = shape
+def _uncompressed(page: Page, pieces: list[bytes], grid: Grid, row: int) -> Pixels:
     joined = np.frombuffer(b"".join(pieces), np.uint8)
-    if len(joined) < height * row:
+    across, height = grid.across, grid.height
+    if len(joined) < height * across * row:
         raise BrokenTagsError("it has too few bytes of pixels")
     if page.first(FILL_ORDER, 1) == 2:
         joined = np.packbits(np.unpackbits(joined, bitorder="little"))
-    joined = joined[: height * row]
-    if tile is None:
+    joined = joined[: height * across * row]
+    if TILE_OFFSETS not in page.places:
         return joined.reshape(height, row)
-    across = -(-page.width // tile[0])
-    blocks = joined.reshape(height // tile[1], across, tile[1], row // across)
-    return np.ascontiguousarray(blocks.swapaxes(1, 2)).reshape(height, row)
-
-
-def _by_libtiff(file: bytes) -> Pixels:
-    """Decompress a file of 8-bit gray pixels, one for each byte needed; exempt from the pixel limit."""
-    from PIL import Image, TiffImagePlugin
-
-    header = TiffImagePlugin.TiffImageFile(io.BytesIO(file))
-    image = Image.frombytes("L", header.size, file, "libtiff", header.tile[0].args)
-    return np.asarray(image)
-
-
-def _gray_file(numbers_of: dict[int, int], pieces: list[bytes], places: tuple[int, int]) -> bytes:
-    """Wrap compressed pieces in a TIFF file: 8-bit gray, no predictor."""
-    directory = {tag: entry(4, value) for tag, value in numbers_of.items()}
-    for tag, value in ((BITS, 8), (PHOTOMETRIC, _BLACK_IS_ZERO), (SAMPLES, 1)):
-        directory[tag] = entry(3, value)
-    lengths = [len(piece) for piece in pieces]
-    directory[places[1]] = entry(4, *lengths)
-    directory[places[0]] = entry(4, *lengths)
-    at = 8 + len(pack_directory(directory, {}, order="<", at=8))
-    starts: dict[int, int] = {}
-    different = []
-    for piece in pieces:
-        if id(piece) not in starts:
-            starts[id(piece)] = at
-            different.append(piece)
-            at += len(piece)
-    if at >= 2**32:
-        raise CnncliError(
-            "the page is larger than 4 GiB; expected less", "Split it into smaller pages first."
-        )
-    directory[places[0]] = entry(4, *(starts[id(piece)] for piece in pieces))
-    return b"".join([b"II*\0\x08\0\0\0", pack_directory(directory, {}, order="<", at=8), *different])
+    blocks = joined.reshape(height // grid.rows, across, grid.rows, row)
+    return np.ascontiguousarray(blocks.swapaxes(1, 2)).reshape(height, across * row)
 
 
 def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
     """Convert bytes to samples (rows, across, columns, samples), undoing byte order and predictor."""
     across, columns, samples = shape
     rows, depth = len(packed), page.bits // 8
-    predictor = page.first(PREDICTOR, 1)
+    predictor = 1 if page.codec == JPEG else page.first(PREDICTOR, 1)
     if page.bits % 8:
         if predictor != 1:
             raise CnncliError(
@@ -295,9 +268,8 @@ def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
             )
         bits = np.unpackbits(packed.reshape(rows, across, -1), axis=2, count=columns * samples * page.bits)
         weights = 1 << np.arange(page.bits - 1, -1, -1, dtype=np.uint16)
-        values = bits.reshape(rows, across, columns, samples, page.bits) @ weights
-        return values if page.photometric == PALETTE else _stretched(values, page.bits)
-    letter = "f" if page.kind == FLOAT else "u"
+        return _in_range(bits.reshape(rows, across, columns, samples, page.bits) @ weights, page)
+    letter = {SIGNED: "i", FLOAT: "f"}.get(page.kind, "u")
     order = page.header.order
     if predictor == 3:
         runs = packed.reshape(rows, across, columns * depth, samples)
@@ -308,16 +280,20 @@ def _samples(packed: Pixels, page: Page, shape: tuple[int, int, int]) -> Pixels:
         packed, order = np.cumsum(words, axis=2, dtype=words.dtype), "="
     elif predictor != 1:
         raise BrokenTagsError(f"predictor {predictor}")
+    values = packed.reshape(rows, -1).view(f"{order}{letter}{depth}")
+    return _in_range(values, page).reshape(rows, across, columns, samples)
+
+
+def _in_range(values: NDArray[Any], page: Page) -> Pixels:
+    """Samples as stored, of one of the types of pixels: uint8, uint16, or float32."""
+    if page.bits % 8:
+        return values if page.photometric == PALETTE else _stretched(values, page.bits)
     if page.wide:
-        whole = packed.reshape(rows, -1).view(f"{order}{'i' if page.kind == SIGNED else 'u'}{depth}")
-        values = _exact(whole, page)
-    elif letter == "u":
-        stored = np.uint16 if depth > 1 else np.uint8
-        values = packed.reshape(rows, -1).view(f"{order}u{depth}").astype(stored, copy=False)
-    else:
+        return _exact(values, page)
+    if page.kind == FLOAT:
         with np.errstate(over="ignore"):
-            values = packed.reshape(rows, -1).view(f"{order}f{depth}").astype(np.float32, copy=False)
-    return values.reshape(rows, across, columns, samples)
+            return values.astype(np.float32, copy=False)
+    return values.astype(np.uint16 if page.bits > 8 else np.uint8, copy=False)
 
 
 def _exact(values: NDArray[np.integer], page: Page) -> Pixels:

@@ -9,10 +9,8 @@ from cnncli.images.tags import BrokenTagsError
 from cnncli.images.tiff import (
     ASSOCIATED,
     BYTE_CODECS,
-    COMPRESSION,
     EXTRA,
     PALETTE,
-    PLANAR,
     RGB,
     STRIP_BYTES,
     STRIP_OFFSETS,
@@ -25,7 +23,8 @@ from cnncli.images.tiff import (
     Places,
     pages_metadata,
 )
-from cnncli.images.tiff_decode import check_page, decode_page, places_in, remarks_on_kind
+from cnncli.images.tiff_codecs import codec_of
+from cnncli.images.tiff_decode import check_page, decode_page, is_plain_jpeg, places_in, remarks_on_kind
 from cnncli.records import replace
 
 _AT_ONCE = 1 << 22  # bytes of samples that are decoded at a time, about
@@ -34,8 +33,11 @@ _PLAIN = (0, 1, RGB, PALETTE)  # colour models that are decoded here as by Pillo
 _UNCOMPRESSED = 1
 
 
-def tiff_rows(data: Slices, page: Page) -> RowSource | str:
-    """The rows of the only page of a TIFF file; a reason where they cannot be read without all others."""
+def tiff_rows(data: Slices, page: Page, notes: tuple[str, ...] = ()) -> RowSource | str:
+    """The rows of the only page of a TIFF file; a reason where they cannot be read without all others.
+
+    ``notes`` are those on the file as a whole.
+    """
     if why := _why_whole(page):
         return why
     check_page(page, odd=True)
@@ -45,14 +47,13 @@ def tiff_rows(data: Slices, page: Page) -> RowSource | str:
     first, alpha = pieces.decoded(0, 1)
     metadata = pages_metadata(data, [page], first.shape[2], alpha=alpha)
     frame = blank((page.height, page.width, first.shape[2]), first.dtype)
-    picture = Picture((frame,), alpha, "TIFF", metadata, notes=remarks_on_kind([page]))
+    picture = Picture((frame,), alpha, "TIFF", metadata, notes=remarks_on_kind([page]) + notes)
     return RowSource(picture, pieces.fill)
 
 
 def _why_whole(page: Page) -> str:
-    codec = page.first(COMPRESSION, _UNCOMPRESSED)
-    if codec not in BYTE_CODECS:
-        return f"TIFF of compression {codec} is decoded in one piece"
+    if page.codec not in BYTE_CODECS and not is_plain_jpeg(page) and codec_of(page) is None:
+        return f"TIFF of compression {page.codec} is decoded in one piece"
     if page.orientation != 1:
         return f"it is turned upright (orientation {page.orientation})"
     usual = page.samples == page.colors or page.tags.get(EXTRA) == (2,)
@@ -67,7 +68,7 @@ class _Pieces:
 
     def __init__(self, data: Slices, page: Page) -> None:
         self.data = data
-        self.planes = page.samples if page.first(PLANAR, 1) == 2 else 1
+        self.planes = page.planes
         samples = page.samples // self.planes
         tiled = TILE_OFFSETS in page.places
         self.names = (TILE_OFFSETS, TILE_BYTES) if tiled else (STRIP_OFFSETS, STRIP_BYTES)
@@ -84,7 +85,7 @@ class _Pieces:
             raise BrokenTagsError(f"it has {there} strips or tiles of pixels where {needed} are needed")
         sizes = self._sizes(page, tiled=tiled)
         offsets, counts = places_in(data, page, sizes)
-        if page.first(COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+        if page.codec == _UNCOMPRESSED:
             if np.any(counts < sizes):
                 raise BrokenTagsError("it has too few bytes of pixels")
             if not tiled:

@@ -15,6 +15,7 @@ from cnncli.images.metadata_fitting import TIFF_TEXTS
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.row_source import blank
 from cnncli.images.tags import Directory, Entry, entry, pack_directory
+from cnncli.images.tiff import DESCRIPTION
 from cnncli.images.tiff_metadata import exif_for_tiff
 from cnncli.records import record, replace
 from cnncli.threaded import in_threads
@@ -104,6 +105,10 @@ def _file(
             if own != order:
                 described, inside = {}, {}
             layout = {**_texts(metadata), **described, **layout}
+            if metadata.axes is not None:
+                from cnncli.images.stacks import described_for_imagej
+
+                layout[DESCRIPTION] = entry(2, described_for_imagej(metadata.axes))
         directory, end = _directory(layout, inside, strips.lengths, (order, big), at)
         at = end + end % 2
         if number < len(picture.frames):

@@ -7,9 +7,9 @@ import pytest
 from cnncli.data.annotated_images import annotations_by_split
 from cnncli.data.annotations import AnnotationOptions, annotated_splits, read_annotations
 from cnncli.data.image_sets import image_sets
-from cnncli.data.safe_xml import read_xml
 from cnncli.data.voc import read_voc
 from cnncli.errors import CnncliError
+from cnncli.files.safe_xml import read_xml
 
 LABELME = Path("/usr/share/doc/labelme-examples/examples/bbox_detection/data_dataset_voc")
 

@@ -229,11 +229,6 @@ def test_bigtiff_in_both_byte_orders(dtype, channels, order, compress):
     np.testing.assert_array_equal(read_one(data), array)
 
 
-def test_bigtiff_of_big_endian_jpeg_says_what_is_not_read():
-    with pytest.raises(CnncliError, match="page 1 has 8-bit samples in compression 7"):
-        read_picture(bigtiff(pixels(1, "uint8"), order=">", tags={259: (3, 7)}.items()))
-
-
 def without(data, tag):
     """The same little-endian TIFF without a field: it becomes one that nobody knows."""
     at = int.from_bytes(data[4:8], "little")
@@ -380,7 +375,7 @@ def test_deep_cmyk():
     np.testing.assert_array_equal(frame, [[[65535, 0, 0], [0, 0, 0], [65535] * 3]])
 
 
-@pytest.mark.parametrize("tags", [[(262, 3, (8,))], [(262, 3, (6,))], [(259, 3, (7,))]])
+@pytest.mark.parametrize("tags", [[(262, 3, (8,))], [(262, 3, (6,))], [(259, 3, (34892,))]])
 def test_deep_pages_in_unknown_colours_or_compressions_are_refused(tags):
     with pytest.raises(CnncliError, match="page 1 has 16-bit samples"):
         read_picture(tiff(pixels(3, "uint16"), tags=tags))
@@ -472,14 +467,3 @@ def test_predictors_of_odd_samples_are_no_damage():
         read_picture(
             tiff(np.zeros((2, 4, 1), np.uint16), tags=[(258, 3, (12,)), (317, 3, (2,))], packed=packed)
         )
-
-
-@pytest.mark.parametrize(
-    ("codec", "name"),
-    [(34712, "JPEG 2000"), (33005, "JPEG 2000"), (34887, "LERC"), (50001, "WebP"), (50002, "JPEG XL")],
-)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_compression_that_is_not_read_is_named_and_no_damage(codec, name, dtype):
-    data = tiff(np.zeros((4, 5, 1), dtype), tags=[(259, 3, (codec,))])
-    with pytest.raises(CnncliError, match=rf"page 1 is compressed as {name} \({codec}\), which is not read"):
-        read_picture(data)

@@ -12,17 +12,18 @@ _MOST_BYTES = 4 << 20
 _DEEPEST = 32
 
 
-class _RefusedError(Exception):
-    """Something that is not read."""
+class XmlError(ValueError):
+    """Bytes that are not XML, or are refused."""
 
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element with its text and the elements within it."""
+    """An element with its text, its attributes, and the elements within it."""
 
     name: str
     text: str = ""
     inner: "list[Element]" = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
 
     def all(self, name: str) -> "list[Element]":
         """Those within it that have a name."""
@@ -55,24 +56,31 @@ def read_xml(path: Path) -> Element:
     except OSError as error:
         raise reading_fault(error, path) from error
     try:
-        return _parsed(data)
-    except (expat.ExpatError, _RefusedError, ValueError) as error:
+        return parse_xml(data)
+    except XmlError as error:
         raise CnncliError(
             f"{shown(path)}: it cannot be read as XML: {error}; expected annotations of Pascal VOC",
             "Check what wrote the file.",
         ) from error
 
 
-def _parsed(data: bytes) -> Element:
+def parse_xml(data: bytes) -> Element:
+    """The outermost element of XML.
+
+    Raises
+    ------
+    XmlError
+        Where it is not XML, has a document type, or is nested more than 32 deep.
+    """
     root = Element("")
     open_ones = [root]
     parser = expat.ParserCreate()
     parser.buffer_text = True
 
-    def start(name: str, _: Any) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
         if len(open_ones) > _DEEPEST:
-            raise _RefusedError(f"it is nested more than {_DEEPEST} deep")
-        element = Element(name)
+            raise XmlError(f"it is nested more than {_DEEPEST} deep")
+        element = Element(name, attributes=attributes)
         open_ones[-1].inner.append(element)
         open_ones.append(element)
 
@@ -83,11 +91,16 @@ def _parsed(data: bytes) -> Element:
         open_ones[-1].text += characters
 
     def refuse(*_: Any) -> None:
-        raise _RefusedError("it has a document type, which may declare entities without end")
+        raise XmlError("it has a document type, which may declare entities without end")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = text
     for handler in ("StartDoctypeDeclHandler", "EntityDeclHandler", "ExternalEntityRefHandler"):
         setattr(parser, handler, refuse)
-    parser.Parse(data, True)
+    try:
+        parser.Parse(data, True)
+    except XmlError:
+        raise
+    except (expat.ExpatError, ValueError) as error:
+        raise XmlError(str(error)) from error
     return root.inner[0]
