@@ -167,7 +167,11 @@ def test_files_are_those_of_one_piece(run, in_bands, tmp_path, monkeypatch, name
         ("gray.pgm", "-k bilateral:sigma=20 -o out.pgm", "bilateral with so large a window sorts all"),
         ("cover.pam", "-k kuwahara -o out.pam", "kuwahara fills transparent pixels from all sides"),
         ("gray.pgm", "-k gaussian -o out.jpg", "JPEG is written in one piece"),
-        ("gray.pgm", "-k gaussian -o out.pgm --roi 1,2,30,40 --inside", "--mask and --inside keep the rest"),
+        (
+            "gray.pgm",
+            "-k gaussian -o out.pgm --roi 1,2,30,40 --inside",
+            "--mask, --inside and --channels keep the rest",
+        ),
         ("seven.npy", "-k kuwahara -o out.npy", "its 7 channels are filtered one by one"),
     ],
 )
