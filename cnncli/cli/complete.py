@@ -24,6 +24,7 @@ _FILES = {
     "output",
     "files_from",
     "mask",
+    "montage",
     "explain",
     "model",
     "weights",
@@ -386,6 +387,7 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
         for name in ("convolve", "compare", "predict", "draw", "featuremaps", "search")
     },
     "channels": _one_of("r", "g", "b", "a", "rgb"),
+    "montage": _shown,
     "format_": _formats,
     ("train", "model"): _models,
     ("models", "model"): _networks,

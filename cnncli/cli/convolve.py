@@ -56,67 +56,102 @@ if TYPE_CHECKING:
     from cnncli.cli.convolve_bands import Elsewhere as Bands
     from cnncli.cli.explained import FilterRun
     from cnncli.cli.explained_page import SharedPage
+    from cnncli.cli.montage import Sheet
 
 LEAST_CLIPPED = 0.01  # share of pixels
 
 
 def run(settings: Settings) -> int:
     """Run the command and return its exit code."""
-    quiet, debug, json = settings.quiet, settings.debug, settings.json
     if settings.inputs and not all("." in name and ":" not in name for name in settings.inputs):
         from cnncli.cli.misplaced import refuse_kernels_among_inputs
 
         refuse_kernels_among_inputs(settings)
     try:
         task, jobs, faults = _planned(settings)
+        sheet = _sheet(settings, task, jobs)
         cores = thread_count(settings.threads)
     except UsageError:
         raise
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
-    codes = []
+    said = _Said(settings, sheet, alone=len(jobs) == 1)
     for name, empty in faults:
-        _tell_fault(name, empty, settings.output, json=json)
-        codes.append(settle(empty, debug=debug))
-    clipped: list[tuple[float, str]] = []
-    gains: list[tuple[float, str]] = []
-    notes = Notes()
+        said.fault(name, settings.output, empty)
     shared = _shared_page(task, jobs)
+    if sheet is not None:
+        task = replace(task, preview=sheet.side)
 
     work = partial(_attempted, task, shared)
     left = [job for job in jobs if not job.stands]
     with (
         _executor(settings, task) if left else nullcontext() as executor,
-        closing(run_batch(left, work, cores, quiet=quiet, executor=executor)) as outcomes,
+        closing(run_batch(left, work, cores, quiet=settings.quiet, executor=executor)) as outcomes,
     ):
         for job, outcome in _in_order(jobs, outcomes):
-            if outcome.error is not None:
-                fault = located(outcome.error, job.listed)
-                _tell_fault(job.source, fault, job.target, json=json)
-                codes.append(settle(fault, debug=debug, about=shown(job.source)))
-                continue
-            if outcome.preview is not None and is_terminal(job.target):
-                _show(job, outcome.preview, alone=len(jobs) == 1)
-            _announce(job, outcome.value, json=json)
-            if job.stands:
-                continue
-            clipped.append((outcome.value["clipped"], job.result))
-            gains.append((outcome.gain, job.result))
-            if not quiet:
-                notes.say(job, outcome.notes)
-    if not quiet:
-        if clipped and task.part is not None and task.part.mask is not None and not task.part.mask.any():
-            report(f"warning: --mask {shown(settings.mask or '')} is black everywhere: nothing is filtered")
-        notes.close()
-        if standing := len(jobs) - len(left):
-            _say_skipped(standing, len(jobs))
-        _advise(clipped if not task.clips else [], gains, alone=len(jobs) == 1)
-    if shared is not None:
-        shared.write()
-    if not codes:
+            said.outcome(job, outcome)
+    said.close(task, len(jobs) - len(left), len(jobs))
+    for page in (shared, sheet):
+        if page is not None:
+            page.write()
+    if not said.codes:
         return DONE
     # An option that does not fit the only image there is, is wrong usage; of many, some failed.
-    return codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
+    return said.codes[0] if len(jobs) == 1 and not faults else SOME_FAILED
+
+
+class _Said:
+    """What is said of inputs, as they are done and at the end.
+
+    Attributes
+    ----------
+    codes : list of int
+        Exit codes of what failed.
+    """
+
+    def __init__(self, settings: Settings, sheet: "Sheet | None", *, alone: bool) -> None:
+        self._settings, self._sheet, self._alone = settings, sheet, alone
+        self.codes: list[int] = []
+        self._clipped: list[tuple[float, str]] = []
+        self._gains: list[tuple[float, str]] = []
+        self._notes = Notes()
+
+    def fault(self, name: str, target: str | None, error: Exception, about: str = "") -> None:
+        """What went wrong with an input, or a folder that gave none."""
+        _tell_fault(name, error, target, json=self._settings.json)
+        self.codes.append(settle(error, debug=self._settings.debug, about=about))
+
+    def outcome(self, job: Job, outcome: Outcome) -> None:
+        """What became of an input."""
+        if outcome.error is not None:
+            self.fault(job.source, job.target, located(outcome.error, job.listed), shown(job.source))
+            if self._sheet is not None:
+                self._sheet.add(job, None, "failed")
+            return
+        if outcome.preview is not None and is_terminal(job.target):
+            _show(job, outcome.preview, alone=self._alone)
+        _announce(job, outcome.value, json=self._settings.json)
+        if self._sheet is not None and (unseen := self._sheet.add_result(job, outcome)):
+            self.codes.append(settle(unseen, debug=self._settings.debug))
+        if job.stands:
+            return
+        self._clipped.append((outcome.value["clipped"], job.result))
+        self._gains.append((outcome.gain, job.result))
+        if not self._settings.quiet:
+            self._notes.say(job, outcome.notes)
+
+    def close(self, task: Task, standing: int, count: int) -> None:
+        """What is said of all of them; of them, some outputs were left as they stand."""
+        if self._settings.quiet:
+            return
+        part = task.part
+        if self._clipped and part is not None and part.mask is not None and not part.mask.any():
+            mask = shown(self._settings.mask or "")
+            report(f"warning: --mask {mask} is black everywhere: nothing is filtered")
+        self._notes.close()
+        if standing:
+            _say_skipped(standing, count)
+        _advise(self._clipped if not task.clips else [], self._gains, alone=self._alone)
 
 
 def _in_order(jobs: Sequence[Job], outcomes: Iterator[tuple[Job, Outcome]]) -> Iterator[tuple[Job, Outcome]]:
@@ -207,6 +242,20 @@ def _planned(settings: Settings) -> tuple[Task, list[Job], list[tuple[str, Cnncl
         check_skipping(jobs, in_place=settings.in_place, explain=settings.explain)
         jobs = with_standing(jobs, kept_files(settings.kernel or [], settings.mask))
     return task, jobs, faults
+
+
+def _sheet(settings: Settings, task: Task, jobs: Sequence[Job]) -> "Sheet | None":
+    """The sheet on which all results are shown, if it is asked for and there are any."""
+    if settings.montage is None:
+        if settings.columns is not None or settings.thumbnail is not None:
+            from cnncli.cli.montage import refuse_its_options
+
+            refuse_its_options(settings)
+        return None
+    from cnncli.cli.montage import Sheet
+
+    kept = kept_files(settings.kernel or [], settings.files_from, settings.mask)
+    return Sheet(settings, jobs, kept, task.spec) if jobs else None
 
 
 def _shared_page(task: Task, jobs: list[Job]) -> "SharedPage | None":

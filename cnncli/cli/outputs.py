@@ -230,6 +230,25 @@ def called_output(target: str) -> str:
     return "the terminal" if is_terminal(target) else shown(target)
 
 
+def made_folder(folder: Path) -> Path:
+    """Make a folder for outputs, with those above it, where it is not there yet.
+
+    Raises
+    ------
+    CnncliError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        what = (getattr(error, "strerror", None) or str(error)).lower()
+        raise CnncliError(
+            f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
+            "Choose another name with -o.",
+        ) from error
+    return folder
+
+
 def names_size(output: str | None) -> bool:
     """Whether a template has the width or the height of a result in it."""
     if output is None or "{" not in output:

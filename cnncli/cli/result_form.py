@@ -11,7 +11,7 @@ import numpy as np
 from cnncli.cli import values
 from cnncli.cli.metadata_notes import kept_metadata
 from cnncli.cli.names import STREAM, is_address, is_special, is_terminal
-from cnncli.cli.outputs import Job, called_output
+from cnncli.cli.outputs import Job, called_output, made_folder
 from cnncli.cli.task import Task, depth_of
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -262,7 +262,7 @@ def result_preview(job: Job, task: Task, result: Picture, target: Depth) -> "NDA
     """A small version of the result, (h, w, 3 or 4), where it is to be shown."""
     if not (side := preview_side(job, task)):
         return None
-    from cnncli.cli.terminal import preview_of
+    from cnncli.images.screen.preview import preview_of
 
     return preview_of(result, side, white=target.white)
 
@@ -271,12 +271,4 @@ def make_folder(job: Job) -> None:
     """Make the folder of an output that a template or a folder names."""
     if not job.announced or is_address(job.target):
         return
-    folder = Path(job.target).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        what = (getattr(error, "strerror", None) or str(error)).lower()
-        raise CnncliError(
-            f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
-            "Choose another name with -o.",
-        ) from error
+    made_folder(Path(job.target).parent)

@@ -23,7 +23,7 @@ from cnncli.cli.names import TERMINAL
 from cnncli.cli.streams import write_stdout
 from cnncli.images.picture import Picture
 from cnncli.images.resize import resized
-from cnncli.images.screen.preview import Shrinker, as_shown, on_squares
+from cnncli.images.screen.preview import on_squares, preview_of
 from cnncli.nearest import did_you_mean
 from cnncli.records import record
 
@@ -96,9 +96,9 @@ def screen_of(word: str) -> Screen:
         raise UsageError(f"-o is {word}; expected {TERMINAL}, or {TERMINAL}: and one of {known}", hint)
     if not way and not sys.stdout.isatty():
         raise UsageError(
-            f"-o {TERMINAL} shows pictures in the terminal, and standard output is none; expected one",
-            f"Name a file with -o (./{TERMINAL} for a folder of that name), or how to write it all the same: "
-            f"-o {TERMINAL}:blocks",
+            f"{TERMINAL} shows pictures in the terminal, and standard output is none; expected one",
+            f"Name a file (./{TERMINAL} for a folder of that name), or how to write it all the same, for "
+            f"example -o {TERMINAL}:blocks.",
         )
     columns, rows = shutil.get_terminal_size()
     environment = os.environ
@@ -243,17 +243,6 @@ def show_file(word: str, data: bytes) -> None:
     if len(picture.frames) > 1:
         report(f"note: the first of {len(picture.frames):,} frames is shown")
     show(preview_of(picture, MOST), screen_of(word))
-
-
-def preview_of(picture: Picture, most: int, *, white: float | None = None) -> Shades:
-    """The first frame, small, as it is shown: (h, w, 3 or 4), uint8."""
-    small = Shrinker(picture.frames[0].shape, alpha=picture.alpha, most=most)
-    small.add(picture.frames[0])
-    if white is None:
-        from cnncli.images.levels import picture_white
-
-        white = picture_white(picture)
-    return as_shown(small.means(), alpha=picture.alpha, white=white)
 
 
 def show(pixels: Shades, screen: Screen) -> None:

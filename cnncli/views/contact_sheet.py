@@ -85,7 +85,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, subtitle: str) -> Can
 
 def _query(canvas: Canvas, query: Shot, top: int) -> int:
     """The picture that was searched for; returns its height with what is written under it."""
-    bottom = _picture(canvas, query.pixels, Box(_EDGE, top, _EDGE + PICTURE, top + PICTURE)).bottom
+    bottom = draw_picture(canvas, query.pixels, Box(_EDGE, top, _EDGE + PICTURE, top + PICTURE)).bottom
     name = shorten(query.name, PICTURE, size=16)
     canvas.text((_EDGE, bottom + 8), name, size=16, color=INK, bold=True)
     if query.note:
@@ -96,7 +96,7 @@ def _query(canvas: Canvas, query: Shot, top: int) -> int:
 def _found(canvas: Canvas, hit: Shot, at: tuple[int, int]) -> None:
     """A hit: its picture, a bar that is the longer the nearer it is, its distance and its name."""
     left, top = at
-    _picture(canvas, hit.pixels, Box(left, top, left + _HIT, top + _HIT), standing=True)
+    draw_picture(canvas, hit.pixels, Box(left, top, left + _HIT, top + _HIT), standing=True)
     distance = hit.distance or 0.0
     bar = Box(left, top + _HIT + 6, left + _HIT, top + _HIT + 10)
     canvas.rect(bar, fill=GRID)
@@ -106,7 +106,7 @@ def _found(canvas: Canvas, hit: Shot, at: tuple[int, int]) -> None:
     canvas.text((left, number.bottom), shorten(hit.name, _HIT, size=13), size=13, color=FAINT)
 
 
-def _picture(canvas: Canvas, pixels: Pixels | None, square: Box, *, standing: bool = False) -> Box:
+def draw_picture(canvas: Canvas, pixels: Pixels | None, square: Box, *, standing: bool = False) -> Box:
     """A picture that fills a square's width or height, at its top or standing at its bottom; else a cross."""
     if pixels is None:
         canvas.rect(square, fill="#f3f5f7", outline=GRID)

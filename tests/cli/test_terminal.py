@@ -278,7 +278,7 @@ def test_differences_figures_maps_masks_and_boxes(run, photo, tmp_path):
 
 
 REFUSED = {
-    "-o term": "-o term shows pictures in the terminal, and standard output is none",
+    "-o term": "term shows pictures in the terminal, and standard output is none",
     "-o term:sixl": "-o is term:sixl; expected term, or term: and one of kitty iterm sixel",
     "-o term:": "-o is term:; expected term, or term:",
     "-o term:blocks --format png": "--format is given with -o term:blocks",

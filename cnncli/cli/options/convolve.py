@@ -59,6 +59,22 @@ class Settings:
             "another kernel under the same name nothing is noticed."
         ),
     )
+    montage: str | None = option(
+        "--montage",
+        help=(
+            "Also show all results on one sheet, in the order of the inputs, with their names: a file (.png "
+            ".jpg …), or term."
+        ),
+        metavar="FILE",
+    )
+    columns: int | None = option(
+        "--columns", help="Pictures in a row of --montage.  [default: by their number]", metavar="N"
+    )
+    thumbnail: int | None = option(
+        "--thumbnail",
+        help="Pixels of the longer side of pictures in --montage.  [default: 208, or fewer for many]",
+        metavar="N",
+    )
     correlate: bool = option("--correlate", help="Leave a matrix unflipped (cross-correlation).")
     border: str = option(
         "--border",

@@ -1,11 +1,16 @@
 """Small versions of pictures for people to look at, made row by row of pictures of any size."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.picture import Pixels
+from cnncli.images.large import LargePicture, facts_of, open_large
+from cnncli.images.levels import picture_white
+from cnncli.images.picture import Picture, Pixels
+from cnncli.images.read import read_picture
 
 _DARK, _LIGHT = 0x66, 0x99  # of the squares behind what is transparent
 
@@ -90,6 +95,52 @@ def as_shown(values: NDArray[np.float64], *, alpha: bool, white: float) -> NDArr
     if alpha:
         parts.append(values[..., -1:] / white)
     return np.rint(np.clip(np.concatenate(parts, axis=2), 0, 1) * 255).astype(np.uint8)
+
+
+def preview_of(picture: Picture, most: int, *, white: float | None = None) -> NDArray[np.uint8]:
+    """A small version of the first frame, as it is shown: (h, w, 3 or 4).
+
+    Parameters
+    ----------
+    picture : Picture
+        Of any kind.
+    most : int
+        Pixels of the longer side, as for `Shrinker`.
+    white : float or None
+        The value of white; None: as `picture_white` finds.
+    """
+    small = Shrinker(picture.frames[0].shape, alpha=picture.alpha, most=most)
+    small.add(picture.frames[0])
+    white = picture_white(picture) if white is None else white
+    return as_shown(small.means(), alpha=picture.alpha, white=white)
+
+
+def preview_of_file(source: Path | bytes, most: int, *, name: str) -> NDArray[np.uint8]:
+    """A small version of a file's first frame; large pictures are read in bands.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        A file, or its content.
+    most : int
+        As for `preview_of`.
+    name : str
+        Of the file, in errors.
+
+    Raises
+    ------
+    CnncliError
+        Where it cannot be read.
+    """
+    large = open_large(source) if isinstance(source, Path) else None
+    if not isinstance(large, LargePicture):
+        return preview_of(read_picture(source, name=name, first=True, bands=True), most)
+    with closing(large):
+        picture = large.picture
+        small = Shrinker(picture.frames[0].shape, alpha=picture.alpha, most=most)
+        for rows in large.bands():
+            small.add(rows)
+        return as_shown(small.means(), alpha=picture.alpha, white=facts_of(large).white)
 
 
 def on_squares(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
