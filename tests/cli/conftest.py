@@ -150,8 +150,9 @@ def shell(tmp_path, commands):
 
 
 @pytest.fixture
-def photo(rng):
-    """Make an image of smooth shapes and noise in the test's folder: ``photo("a.png", (H, W, C))``."""
+def photo(rng, monkeypatch, tmp_path):
+    """Make an image of smooth shapes and noise in the test's own folder: ``photo("a.png", (H, W, C))``."""
+    monkeypatch.chdir(tmp_path)
 
     def make(path, shape=(24, 31), dtype=np.uint8, **options):
         height, width = shape[:2]
