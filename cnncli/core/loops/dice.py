@@ -13,6 +13,7 @@ from cnncli.core.loops.losses import highest_of, shifted
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import (
     LANES,
+    lane_max,
     lane_total,
     load_f32,
     record,
@@ -30,6 +31,12 @@ TWO = np.float32(2)
 def softmax(job, x, dx, targets):
     """Write a pixel's softmax, or zeros where the pixel does not count."""
     count = job.outputs
+    if count <= LANES:  # a vector, which stays in a register: see `losses.softmax_of_few`
+        value = shifted(job, x, 0)
+        share = vexp(value - splat(lane_max(value)))
+        mass = lane_total(vload_first(targets, count, splat(ZERO)))
+        vstore_first(dx, count, share * splat(mass / lane_total(share)))
+        return
     top = highest_of(job, x)
     total = splat(ZERO)
     mass = splat(ZERO)
