@@ -200,6 +200,8 @@ def _kernels(word: str, before: Sequence[str]) -> Answers:
     entry = find_entry(head)
     if entry is None:
         return
+    if entry.operand:
+        yield from ((f"{head}:{each}", "second picture") for each in _pictures(rest))
     *given, last = rest.split(",")
     start = f"{head}:" + "".join(f"{part}," for part in given)
     taken = {part.partition("=")[0] for part in given}
@@ -211,6 +213,21 @@ def _kernels(word: str, before: Sequence[str]) -> Answers:
             yield from ((f"{start}{name}={choice}", "") for choice in each.choices)
         elif not equals and each.name not in taken:
             yield f"{start}{each.name}=", f"{each.meaning} (default: {each.default})"
+
+
+def _pictures(start: str) -> Iterator[str]:
+    """Names of pictures, and of folders, that begin with a text."""
+    from cnncli.images.formats import READ_SUFFIXES
+
+    folder = Path(start).parent if start and not start.endswith("/") else Path(start or ".")
+    front = start[: start.rfind("/") + 1]
+    try:
+        found = sorted(folder.expanduser().iterdir())
+    except OSError:
+        return
+    for each in found:
+        if each.is_dir() or each.suffix.lower() in READ_SUFFIXES:
+            yield f"{front}{each.name}{'/' if each.is_dir() else ''}"
 
 
 def _borders(word: str, before: Sequence[str]) -> Answers:

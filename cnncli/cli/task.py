@@ -16,6 +16,7 @@ from cnncli.files.atomic import is_device
 from cnncli.files.faults import shown
 from cnncli.filters.borders import OutputMode, parse_border
 from cnncli.filters.model import Filter, PlacedKernels
+from cnncli.filters.named import find_entry, values_of
 from cnncli.filters.options import Normalize, Options, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
@@ -122,8 +123,8 @@ def read_task(settings: Settings) -> Task:
         raise UsageError(
             f"--bits is {bits}; expected 8, 16 or 32", "Leave --bits out to keep those of the input."
         )
-    filters = tuple(_checked(parse_spec(spec), spec, options) for spec in specs)
     max_pixels = values.within("--max-pixels", settings.max_pixels, 1) or DEFAULT_MAX_PIXELS
+    filters = tuple(_checked(parse_spec(spec), spec, options).opened(max_pixels) for spec in specs)
     part = _part(settings, max_pixels)
     if part is not None and part.region is not None:  # nothing is cut out
         options = replace(options, roi=None)
@@ -174,6 +175,7 @@ def _options(settings: Settings) -> Options:
 
 def _checked(filter: Filter, spec: str, options: Options) -> Filter:
     """A filter that the options fit, and that does something."""
+    _check_operand(spec)
     _check_dilation(place_kernels(filter, options), filter.name, options.dilation)
     if filter.kernels and not filter.combines and not filter.kernels[0].any():
         raise CnncliError(
@@ -181,6 +183,26 @@ def _checked(filter: Filter, spec: str, options: Options) -> Filter:
             "Give another factor: with 0, every result would be black.",
         )
     return filter
+
+
+def _operand_of(spec: str) -> str:
+    """The second picture that a SPEC names; empty where it names none."""
+    head, _, rest = spec.partition(":")
+    entry = find_entry(head) if rest.strip() else None
+    return "" if entry is None or not entry.operand else str(values_of(entry, rest).get(entry.operand, ""))
+
+
+def _check_operand(spec: str) -> None:
+    """Refuse a kernel of two pictures without the second one: its name would be taken for an input."""
+    head, _, rest = spec.partition(":")
+    entry = find_entry(head)
+    if entry is None or not entry.operand:
+        return
+    if not rest or not values_of(entry, rest).keys() & {"level", entry.operand}:
+        raise CnncliError(
+            f"{spec.strip()} has no second picture; expected its file behind a colon",
+            f"Write -k {entry.name}:{'0.5:' if entry.name == 'blend' else ''}other.png.",
+        )
 
 
 def _check_dilation(placed_kernels: PlacedKernels, name: str, dilation: int) -> None:
@@ -197,12 +219,13 @@ def _check_dilation(placed_kernels: PlacedKernels, name: str, dilation: int) -> 
 
 
 def kept_files(specs: list[str], *others: str | None) -> list[str]:
-    """Files besides the inputs that are read, and must not be written to: kernels, lists of names, masks."""
+    """Files besides the inputs that are read, and must not be written to: kernels, pictures, lists, masks."""
     found = [spec.strip() for spec in specs if os.path.isfile(spec.strip())]  # noqa: PTH113
     if any(mark in spec for spec in specs for mark in "*(- +"):
         from cnncli.filters.arithmetic import files_in
 
         found += [file for spec in specs for file in files_in(spec)]
+    found += [name for spec in specs if (name := _operand_of(spec))]
     return [*found, *(other for other in others if other is not None and other != STREAM)]
 
 

@@ -36,6 +36,8 @@ _ALIASES = {
     **dict.fromkeys(("greyopening", "binaryopening"), "open"),
     **dict.fromkeys(("greyclosing", "binaryclosing"), "close"),
     **dict.fromkeys(("harris", "cornerharris"), "corner"),
+    **dict.fromkeys(("composite", "overlay", "addweighted", "alphablend", "over"), "blend:0.5:other.png"),
+    **dict.fromkeys(("diff", "compare"), "difference:other.png"),
     **dict.fromkeys(("otsu", "thresholdotsu"), "threshold:otsu"),
     **dict.fromkeys(("adaptivethreshold", "thresholdlocal"), "threshold:adaptive"),
     **dict.fromkeys(
@@ -86,7 +88,7 @@ def corrected_spec(text: str) -> str:
     for end in range(min(len(text), _MAX_LENGTH) - 1, 2, -1):
         name = text[:end].rstrip(_SIGNS)
         entry = find_entry(_ALIASES.get(plain(name).replace("-", ""), name))
-        if entry is None:
+        if entry is None or entry.operand:  # whose rest may be any text
             continue
         rest = re.sub(r"\s*[,;\s]\s*", ",", text[end:].strip(_SIGNS + ")"))
         # 5x5 and OpenCV's (5, 5) are a single size here, ImageMagick's 0x2 is a sigma.

@@ -133,7 +133,8 @@ def apply_filters(
     CnncliError
         If an option does not fit a filter or the size of the frame.
     """
-    chain = list(filters) * options.repeat
+    filters = [filter.for_source(options, source) for filter in filters]
+    chain = filters * options.repeat
     if options.roi is not None and chain[-1].from_whole:
         uncropped = replace(options, roi=None)
         whole = apply_filters(
@@ -143,7 +144,8 @@ def apply_filters(
     run = _Run(chain, options, source, threads=threads, part=part)
     signed, mapping = response_mapping(chain, options, source, target)
     opacity = None
-    if alpha and not (part.opaque if part else is_opaque(frame, source.white)):
+    opaque = part.opaque if part else not alpha or is_opaque(frame, source.white)
+    if alpha and not (opaque and not any(filter.makes_gaps for filter in chain)):
         opacity = frame[:, :, -1:]
     color = frame[:, :, :-1] if alpha else frame
     run.prepare(frame.shape)

@@ -130,15 +130,17 @@ def filter_channels(
             "Name other channels.",
         )
     found, responses = [], []
+    colors = frame.shape[2] - alpha
     for place in places:
+        own = [filter.of_channel(place, colors) for filter in filters]
         how: dict[str, Any] = {"source": depths[0], "target": depths[1], "threads": threads}
         if alpha and place == last:
             channel = np.ascontiguousarray(frame[..., place:])
             plain = replace(options, linear=False)
-            applied = apply_filters(channel, filters, plain, alpha=False, **how)
+            applied = apply_filters(channel, own, plain, alpha=False, **how)
         else:
             channel = np.ascontiguousarray(frame[..., [place, last] if alpha else [place]])
-            applied = apply_filters(channel, filters, replace(options, masked=True), alpha=alpha, **how)
+            applied = apply_filters(channel, own, replace(options, masked=True), alpha=alpha, **how)
         found.append(applied)
         responses.append(applied.pixels[..., 0])
     share = sum(each.clipped for each in found) / len(found)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -82,6 +83,11 @@ def spec_of(name: str, **values: Value) -> str:
     return f"{name}:{shown}" if shown else name
 
 
+def file_words(path: str) -> str:
+    """A file's name without its suffix, in characters that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
+
+
 def see(name: str) -> str:
     """A hint where to read about the parameters of a named kernel."""
     return f"See what {name} takes with: cnncli kernels {name}"
@@ -107,7 +113,7 @@ class Parameter:
     default : str
         As displayed; if it depends on other parameters, how.
     kind : str
-        ``number``, ``whole`` (an integer), ``odd`` (an odd integer) or ``choice``.
+        ``number``, ``whole`` (an integer), ``odd`` (an odd integer), ``choice`` or ``file``.
     low, high : float
         The range, both ends included.
     choices : tuple of str
@@ -121,7 +127,7 @@ class Parameter:
     name: str
     meaning: str
     default: str
-    kind: Literal["number", "whole", "odd", "choice"] = "number"
+    kind: Literal["number", "whole", "odd", "choice", "file"] = "number"
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
@@ -131,6 +137,8 @@ class Parameter:
     @property
     def range(self) -> str:
         """The valid values in words, as in ``a whole odd number from 1 to 4097``."""
+        if self.kind == "file":
+            return "the name of a picture's file"
         if self.kind == "choice":
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         noun = {"number": "a number", "whole": "a whole number", "odd": "a whole odd number"}[self.kind]
@@ -156,6 +164,8 @@ class Parameter:
         CnncliError
             Not a value of this kind, or out of range.
         """
+        if self.kind == "file":
+            return text
         if self.kind == "choice":
             return self._choose(text, kernel)
         value = read_number(text)
@@ -249,6 +259,9 @@ class Entry:
     forms : mapping
         Where the first parameter is a choice that may be left out: for each of its values, the parameters
         whose values follow it without a name. A colon separates values too, as in ``open:disk:5``.
+    operand : str
+        The parameter that takes all the rest of a SPEC, whatever it holds, unless that is a number; which is
+        then the value of the first parameter, if that has none yet.
     build : callable
         Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range and, where
         there are forms, belong to the form that is among them.
@@ -265,6 +278,7 @@ class Entry:
     build: Callable[..., Filter]
     source: str
     example: Example
+    operand: str = ""
     forms: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def order(self, first: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT
+from cnncli.filters.entry import MAX_SIZE, MAX_WEIGHT, file_words
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.matrix import check_rows, check_weight, custom, parse_matrix
 from cnncli.filters.model import Weights
@@ -88,8 +88,7 @@ def read_kernel_file(path: str, *, read_image: Callable[[str], Weights] | None =
             f"expected one of {' '.join(SUFFIXES)}",
             "Rename the file, or choose a kernel by name from the list of: cnncli kernels",
         )
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "custom"
-    return custom(weights, anchor=anchor, name=name, spec=path)
+    return custom(weights, anchor=anchor, name=file_words(path), spec=path)
 
 
 def read_image_weights(path: str) -> Weights:

@@ -15,7 +15,9 @@ from cnncli.records import record
 
 if TYPE_CHECKING:
     from cnncli.core.tiling import Surface
+    from cnncli.filters.apply import Depth
     from cnncli.filters.opacity import CoveredFrame
+    from cnncli.filters.options import Options
 
 Weights = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -191,6 +193,28 @@ class Filter:
     def is_angle(self) -> bool:
         """Whether responses are directions, in radians."""
         return False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that are read besides the picture."""
+        return ()
+
+    @property
+    def makes_gaps(self) -> bool:
+        """Whether pixels of an opaque picture may become transparent."""
+        return False
+
+    def opened(self, max_pixels: int | None = None) -> "Filter":
+        """The filter with its files in memory, of pictures with so many pixels at most."""
+        return self
+
+    def for_source(self, options: "Options", source: "Depth") -> "Filter":
+        """The filter for samples of a type and a full scale, filtered with some options."""
+        return self
+
+    def of_channel(self, place: int, colors: int) -> "Filter":
+        """The filter for one of several colours by itself; for opacity, the place is their number."""
+        return self
 
     @property
     def fills_gaps(self) -> bool:

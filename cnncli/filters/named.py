@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import Entry, Value, plain, see
+from cnncli.filters.entry import Entry, Parameter, Value, plain, read_number, see
 from cnncli.filters.model import Filter
 
 #: The module of this package that defines each named kernel, in the order in which they are listed.
@@ -45,6 +45,9 @@ MODULES: dict[str, str] = {
     **dict.fromkeys(("normalize", "equalize"), "kinds.levels"),
     "clahe": "kinds.clahe",
     **dict.fromkeys(("gamma", "invert", "gray"), "kinds.levels"),
+    **dict.fromkeys(
+        ("add", "subtract", "difference", "multiply", "screen", "darken", "lighten", "blend"), "kinds.pair"
+    ),
     **dict.fromkeys(
         ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"), "kinds.morphology"
     ),
@@ -116,6 +119,13 @@ ALIASES: dict[str, str] = {
     "black-tophat": "blackhat",
     "bottomhat": "blackhat",
     "bottom-hat": "blackhat",
+    "plus": "add",
+    "minus": "subtract",
+    "absdiff": "difference",
+    "product": "multiply",
+    "darker": "darken",
+    "lighter": "lighten",
+    "mix": "blend",
     "morphological-gradient": "morph-gradient",
     "morphgradient": "morph-gradient",
 }
@@ -158,6 +168,8 @@ def build_named(entry: Entry, text: str) -> Filter:
 
 def values_of(entry: Entry, text: str) -> dict[str, Value]:
     """The parameters of a SPEC, as keyword arguments of the entry's ``build``."""
+    if entry.operand:
+        return _values_and_operand(entry, text)
     values: dict[str, Value] = {}
     hint = see(entry.name)
     named = False
@@ -179,3 +191,40 @@ def values_of(entry: Entry, text: str) -> dict[str, Value]:
             raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text.strip()!r}", hint)
         values[key] = parameter.read(value.strip(), entry.name)
     return values
+
+
+_NAMED_VALUE = re.compile(r"\s*([A-Za-z][A-Za-z_-]*)\s*=\s*")
+_FIRST_VALUE = re.compile(r"\s*([^,:=]*?)\s*([,:]|$)")
+
+
+def _values_and_operand(entry: Entry, text: str) -> dict[str, Value]:
+    """The values of a SPEC whose rest is a file's name, in which any character may stand."""
+    values: dict[str, Value] = {}
+    first, rest = entry.parameters[0], text.strip()
+    if not rest:
+        raise CnncliError(f"{entry.name}: nothing stands behind the colon; expected a file", see(entry.name))
+    while rest:
+        named = _NAMED_VALUE.match(rest)
+        parameter = None if named is None else _known(entry, named[1])
+        begins = rest if named is None or parameter is None else rest[named.end() :]
+        if parameter is not None and parameter.name == entry.operand:
+            value, rest = begins, ""
+        else:
+            found = _FIRST_VALUE.match(begins)
+            is_number = found is not None and read_number(found[1].removesuffix("%")) is not None
+            if parameter is None and is_number and first.name not in values:
+                parameter = first
+            if parameter is None or found is None:
+                parameter, value, rest = entry.parameter(entry.operand), rest, ""
+            else:
+                value, rest = found[1], begins[found.end() :]
+        if parameter.name in values:
+            raise CnncliError(f"{entry.name}: {parameter.name} is given twice in {text!r}", see(entry.name))
+        values[parameter.name] = parameter.read(value.strip(), entry.name)
+    return values
+
+
+def _known(entry: Entry, word: str) -> Parameter | None:
+    """A parameter by its name, if a word is one."""
+    names = [each for each in entry.parameters if plain(word) in (each.name, *each.aliases)]
+    return names[0] if names else None

@@ -11,9 +11,12 @@ median                         median weighted by opacity: always an existing va
 bilateral                      means weighted by opacity, distance and difference          unchanged
 erosion, dilation and both     extremes of what is visible                                 filtered too
 their differences (top hats)   the same                                                    unchanged
+two pictures                   as without opacity                                          unchanged [1]_
 levels, CLAHE                  curves of colours that can be seen                          unchanged
 all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
+
+.. [1] But none where the second picture has missing data.
 
 The colour of a transparent result is 0. A constant border is opaque. Where opacity is a mask of data that are
 there (`Options.masked`), it stays unchanged under all kinds, but that a kernel that sees no data gives none.

@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Callable
 from functools import partial
+from zlib import crc32
 
 from cnncli.errors import CnncliError
-from cnncli.filters.entry import Entry, see, write_number
+from cnncli.filters.entry import Entry, file_words, see, write_number
 from cnncli.filters.model import Filter, Weights
 from cnncli.filters.named import build_named, find_entry, values_of
 
@@ -46,14 +47,15 @@ def parse_spec(text: str, *, read_image: Callable[[str], Weights] | None = None)
     CnncliError
         If the text is none of these, or a number is invalid.
     """
-    if _CALCULATES.search(text) and not os.path.isfile(text.strip()):  # noqa: PTH113
+    text = _with_axis(text)
+    head, colon, rest = text.partition(":")
+    entry = find_entry(head)
+    reads_rest = colon and entry is not None and entry.operand
+    if not reads_rest and _CALCULATES.search(text) and not os.path.isfile(text.strip()):  # noqa: PTH113
         from cnncli.filters.arithmetic import is_arithmetic, parse_arithmetic
 
         if is_arithmetic(text):
             return parse_arithmetic(text, partial(parse_spec, read_image=read_image))
-    text = _with_axis(text)
-    head, colon, rest = text.partition(":")
-    entry = find_entry(head)
     if entry is not None:
         if not colon:
             return entry.make({})
@@ -111,14 +113,14 @@ def name_for_files(text: str, filter: Filter) -> str:
     for key, value in (values_of(entry, rest) if rest else {}).items():
         parameter = entry.parameter(key)
         written = write_number(value)
-        if written != parameter.default:
+        if parameter.kind == "file":
+            parts.append(f"{file_words(written)}-{crc32(written.encode(errors='surrogateescape')):08x}")
+        elif written != parameter.default:
             parts.append(written if parameter.kind == "choice" else f"{parameter.name}{written}")
     return "-".join(parts)
 
 
 def _checksum(filter: Filter) -> str:
-    from zlib import crc32
-
     return f"{crc32(repr((filter.anchor, filter.kernels[0].tolist())).encode()):08x}"
 
 

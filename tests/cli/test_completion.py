@@ -32,6 +32,14 @@ def test_commands_and_options():
     assert values("help", "tra") == ["train"]
 
 
+def test_second_pictures(tmp_path):
+    (tmp_path / "other.png").touch()
+    (tmp_path / "others").mkdir()
+    (tmp_path / "other.xyz").touch()
+    start = f"difference:{tmp_path}/"
+    assert values("convolve", "-k", f"{start}oth") == [f"{start}other.png", f"{start}others/"]
+
+
 def test_kernels_and_their_parameters():
     assert values("convolve", "a.png", "-k", "") == list(MODULES)
     assert values("kernels", "gauss") == ["gaussian"]

@@ -62,6 +62,25 @@ def test_a_blur_sees_only_data_and_keeps_the_rest(tmp_path, run, dtype, missing)
     np.testing.assert_allclose(result[there], sums[there] / weights[there], rtol=close)
 
 
+def test_what_either_of_two_pictures_misses_their_difference_misses(tmp_path, run, two_lines):
+    one, there = ground()
+    other, known = one[::-1] + 50, there[:, ::-1]
+    written(tmp_path / "one.tif", np.where(there, one, np.float32(-9999)), "-9999")
+    written(tmp_path / "other.tif", np.where(known, other, np.float32(-9999)), "-9999")
+    written(tmp_path / "full.tif", one, "-9999")
+    for name, both in (("one.tif", there & known), ("full.tif", known)):
+        done = run("convolve", name, "-k", "subtract:other.tif", "-o", "o.tif")
+        assert done.code == 0, done.err
+        found = read_raw(tmp_path / "o.tif")
+        np.testing.assert_array_equal(found == -9999, ~both)
+        np.testing.assert_array_equal(found[both], (one - other)[both])
+    plain = Picture((one[..., None],), False, "TIFF")
+    (tmp_path / "plain.tif").write_bytes(encode_tiff(plain))
+    done = run("convolve", "plain.tif", "-k", "subtract:other.tif", "-o", "no.tif")
+    assert "other.tif has missing data, and the picture has no way to mark them" in two_lines(done, 2)
+    assert not (tmp_path / "no.tif").exists()
+
+
 def read_raw(path):
     """The samples of a file of one band, as they are stored."""
     data = path.read_bytes()

@@ -16,6 +16,7 @@ from cnncli.filters.kinds.levels import Levels
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.median import Median
 from cnncli.filters.kinds.morphology import Morphology
+from cnncli.filters.kinds.pair import Pair
 from cnncli.filters.kinds.zero_crossings import ZeroCrossings
 from cnncli.filters.model import Filter
 
@@ -78,6 +79,21 @@ def level(name, patch, here):
     }[name]()
 
 
+def pair(found, here):
+    """With the level in place of a second picture."""
+    other = found.level
+    return {
+        "add": here + other,
+        "subtract": here - other,
+        "difference": abs(here - other),
+        "multiply": here * other,
+        "screen": 1 - (1 - here) * (1 - other),
+        "darken": min(here, other),
+        "lighten": max(here, other),
+        "blend": (1 - found.share) * here + found.share * other,
+    }[found.operation]
+
+
 def answer(found: Filter, patch, x, y):
     """Answer for every kind of filter."""
     if isinstance(found, Linear):
@@ -108,6 +124,8 @@ def answer(found: Filter, patch, x, y):
                 if (i >= 0 if right else i <= 0) and (j >= 0 if down else j <= 0):
                     corners[corner].append(value)
         return float(np.mean(min(corners, key=np.var)))
+    if isinstance(found, Pair):
+        return pair(found, patch[y][x])
     if isinstance(found, Clahe):
         return float(np.mean(np.array(patch) <= patch[y][x]))
     if isinstance(found, Levels):

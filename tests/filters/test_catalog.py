@@ -75,6 +75,11 @@ VARIANTS = {
     "bilateral": ["sigma=1", "sigma-color=0.3", "size=5"],
     "kuwahara": ["size=7"],
     "canny": ["sigma=2", "low=0.01", "high=0.4"],
+    **{
+        name: ["level=0.2", "picture=other.png"]
+        for name in ("add", "subtract", "difference", "multiply", "screen", "darken", "lighten")
+    },
+    "blend": ["share=0.3", "level=0.2", "picture=other.png"],
     "clahe": ["clip=4", "tiles=4", "tiles-y=3"],
     "gamma": ["gamma=0.5"],
     "normalize": ["cutoff=0.01"],
@@ -195,9 +200,8 @@ def test_entries_are_complete(name):
     assert any(character.isdigit() for character in entry.source)
     assert len({p.name for p in entry.parameters}) == len(entry.parameters)
     for parameter in entry.parameters:
-        assert (
-            parameter.choices if parameter.kind == "choice" else math.isfinite(parameter.high - parameter.low)
-        )
+        bounded = math.isfinite(parameter.high - parameter.low)
+        assert parameter.choices if parameter.kind == "choice" else bounded or parameter.kind == "file"
         assert set(parameter.synonyms.values()) <= set(parameter.choices)
 
 
@@ -210,6 +214,7 @@ def test_detectors_answer_in_gray_and_blurs_in_colour():
     colored = {name for name in NAMES if not parse_spec(name).gray}
     blurs = {"box", "gaussian", "disk", "motion", "binomial", "median", "bilateral", "kuwahara"}
     blurs |= {"normalize", "equalize", "clahe", "gamma", "invert"}
+    blurs |= {"add", "subtract", "difference", "multiply", "screen", "darken", "lighten", "blend"}
     morphology = {"erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"}
     assert colored == blurs | morphology | {"identity", "sharpen", "unsharp", "emboss"}
 

@@ -18,6 +18,7 @@ kuwahara         mean of the least varying corner  size // 2            sums by 
 levels           a curve, maybe of all values      the pixel, or all    a table of integers, or each
 threshold        a step of that, or adaptive       the same             as levels
 clahe            shares of pixels in tiles         all                  tables of tiles, then rows
+pair             of two pixels of one place        pixel                by blocks, integers or floats
 adaptive         comparison with a mean            kernel               as linear, then a comparison
 morphology       extremes under an element         element, twice       runs, columns in blocks
 ===============  ================================  ===================  =====================================

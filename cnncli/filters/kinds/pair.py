@@ -1,0 +1,433 @@
+"""Arithmetic of two pictures, pixel by pixel: differences, products, blends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.luma import LUMA, LUMINANCE
+from cnncli.core.threads import spread
+from cnncli.core.tiling import Surface
+from cnncli.errors import CnncliError
+from cnncli.filters.entry import Entry, Example, Parameter, read_number, see, spec_of
+from cnncli.filters.execute import store_responses
+from cnncli.filters.kinds.levels import every
+from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
+from cnncli.filters.rgbx import as_rgb
+from cnncli.images.picture import Metadata, Pixels
+from cnncli.records import record, replace
+
+if TYPE_CHECKING:
+    from cnncli.filters.apply import Depth
+    from cnncli.filters.opacity import CoveredFrame
+    from cnncli.filters.options import Options
+
+Operation = Literal["add", "subtract", "difference", "multiply", "screen", "darken", "lighten", "blend"]
+
+_BLOCK_BYTES = 1 << 19  # of a picture at a time, so that what is between its values stays in a cache
+_LEVEL = 0.5
+
+
+@record(eq=False)
+class Second:
+    """The second picture.
+
+    Attributes
+    ----------
+    name : str
+        Its file.
+    pixels : ndarray, shape (H, W, C)
+        Its colours.
+    cover : ndarray, shape (H, W, 1), float32, or None
+        Its opacity from 0 to 1; None: it is opaque, or has missing data.
+    there : ndarray, shape (H, W, 1), bool, or None
+        Where it has data, if a value stands for those that are missing.
+    white : float
+        Its full scale.
+    metadata : Metadata
+        That of its file.
+    factor : float
+        What its values are multiplied by to be in units of the first picture.
+    luma : tuple of three floats
+        Weights that make its colours gray.
+    """
+
+    name: str
+    pixels: Pixels
+    cover: Floats | None
+    there: NDArray[np.bool_] | None
+    white: float
+    metadata: Metadata = Metadata()
+    factor: float = 1.0
+    luma: tuple[float, float, float] = LUMA
+
+
+@record(kw_only=True, eq=False)
+class Pair(Filter):
+    """A picture and a second one of the same size, or a level in its place.
+
+    Attributes
+    ----------
+    operation : str
+        What is done with each pixel.
+    share : float
+        Of the second picture in a blend.
+    level : float
+        Share of white, where there is no second picture.
+    picture : str
+        The second picture's file; empty: the level is taken.
+    second : Second or None
+        As it was read.
+    """
+
+    operation: Operation
+    share: float = 1.0
+    level: float = _LEVEL
+    picture: str = ""
+    second: Second | None = None
+
+    explained_alone = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The second picture."""
+        return (self.picture,) if self.picture else ()
+
+    @property
+    def why_whole(self) -> str:
+        """Rows of the second picture are not read one band at a time."""
+        return "reads a second picture" if self.picture else ""
+
+    @property
+    def makes_gaps(self) -> bool:
+        """Where the second picture has no data, nothing is known."""
+        return self.second is not None and self.second.there is not None
+
+    def opened(self, max_pixels: int | None = None) -> Filter:
+        """With the second picture in memory, which all pictures share."""
+        if not self.picture or self.second is not None:
+            return self
+        return replace(self, second=read_second(self.name, self.picture, max_pixels))
+
+    def for_source(self, options: "Options", source: "Depth") -> Filter:
+        """With the second picture in the first one's units, and in linear light if that is filtered."""
+        opened = self.opened()
+        assert isinstance(opened, Pair)
+        return replace(
+            opened, second=None if opened.second is None else _settled(opened.second, options, source)
+        )
+
+    def of_channel(self, place: int, colors: int) -> Filter:
+        """With the same colour of the second picture, if it has as many; its luma for opacity."""
+        opened = self.opened()
+        assert isinstance(opened, Pair)
+        second = opened.second
+        if second is None or place >= colors or second.pixels.shape[2] != colors:
+            return opened
+        return replace(opened, second=replace(second, pixels=second.pixels[..., place : place + 1]))
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """Values stay in their units, with the same value for missing data."""
+        return 1.0
+
+    def plan(self, geometry: Geometry = TYPICAL, kernels: Sequence[Weights] = ()) -> Plan:
+        """Pixel by pixel."""
+        return Plan("pixel by pixel", "with a level" if not self.picture else "with a second picture")
+
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """In blocks of rows; integers of one type as such where that gives the same."""
+        if self.makes_gaps:
+            raise CnncliError(
+                f"{self.name}: {self.picture} has missing data, and the picture has no way to mark them; "
+                "expected a picture with opacity, or with a value for missing data",
+                "Convert the picture to one with opacity, or fill in the missing data first.",
+            )
+        self._check_size(surface.src.shape)
+        src = as_rgb(surface.src, threads=threads)
+        exact = self._integers(src, surface)
+        block = self._exact_block if exact is not None else self._block
+        rows = max(1, _BLOCK_BYTES // max(1, surface.out[:1].size * 4))
+        clipped = [0] * max(1, threads)
+
+        def work(worker: int, lo: int, hi: int) -> None:
+            for start in range(lo, hi, rows):
+                clipped[worker] += block(src, surface, start, min(start + rows, hi))
+
+        spread(work, len(surface.out), max(1, min(threads, len(surface.out))))
+        return plan, sum(clipped)
+
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
+        """Opacity stays, but that there is none where the second picture has no data."""
+        after = frame.unchanged_cover(self)
+        values = frame.run.unfiltered(self, frame.color, last=frame.last)
+        surface = frame.run.surface(self, frame.color, None, last=frame.last)
+        self._check_size(surface.src.shape)
+        places = _places(surface)
+        response = self.respond(values, places, frame.run.white)
+        if self.second is not None and self.second.there is not None:
+            after = after * _at(self.second.there, places)
+        return response, after
+
+    def respond(self, values: Floats, places: tuple[slice, slice], white: float) -> Floats:
+        """Combine values (H, W, C) with those of the second picture at some rows and columns."""
+        second = self.second
+        other: Any
+        share: Any
+        if second is None:
+            other, share = np.float32(self.level * white), np.float32(self.level)
+            return _OPERATIONS[self.operation](values, other, share, self)
+        found = np.asarray(self._fitted(_at(second.pixels, places), values.shape[2]), np.float32)
+        other, share = found * np.float32(second.factor), found * np.float32(1 / second.white)
+        response = _OPERATIONS[self.operation](values, other, share, self)
+        if second.cover is not None:
+            response = values + _at(second.cover, places) * (response - values)
+        return np.asarray(response, np.float32)
+
+    def _block(self, src: Pixels, surface: Surface, lo: int, hi: int) -> int:
+        """Rows of the output, in floats; how many were clipped."""
+        rows, columns = _places(surface, lo, hi)
+        values = np.asarray(src[rows][:, columns], np.float32)
+        if surface.luma is not None:
+            values = np.asarray(values @ np.array(surface.luma, np.float32)[:, None], np.float32)
+        response = self.respond(values, (rows, columns), surface.full_scale)
+        # A copy, as storing overwrites it.
+        return store_responses(np.array(response, np.float32), replace(surface, out=surface.out[lo:hi]))
+
+    def _exact_block(self, src: Pixels, surface: Surface, lo: int, hi: int) -> int:
+        """Rows of the output, in integers."""
+        assert self.second is not None
+        places = _places(surface, lo, hi)
+        other = self._fitted(_at(self.second.pixels, places), src.shape[2])
+        surface.out[lo:hi], clipped = _EXACT[self.operation](_at(src, places), other)
+        return int(clipped)
+
+    def _integers(self, src: Pixels, surface: Surface) -> bool | None:
+        """True where integers give what floats would; else None."""
+        second, kind = self.second, src.dtype
+        plain = (surface.absolute, surface.scale, surface.bias, surface.luma) == (False, 1, 0, None)
+        same = second is not None and second.pixels.dtype == surface.out.dtype == kind != np.float32
+        if second is None or not (plain and same) or second.factor != 1 or second.cover is not None:
+            return None
+        fits = second.pixels.shape[2] in (1, src.shape[2])
+        known = self.operation in _EXACT and (
+            kind == np.uint8 or self.operation not in ("multiply", "screen")
+        )
+        return True if fits and known else None
+
+    def _fitted(self, pixels: Pixels, channels: int) -> Pixels:
+        """The second picture's colours, for so many of the first: as many, one for all, or their luma."""
+        second = self.second
+        assert second is not None
+        if pixels.shape[2] in (1, channels):
+            return pixels
+        if channels == 1 and pixels.shape[2] == 3:
+            return np.asarray(pixels @ np.array(second.luma, np.float32)[:, None], np.float32)
+        raise CnncliError(
+            f"{self.name}: {second.name} has {pixels.shape[2]} channels, the picture {channels}; "
+            "expected as many, or one",
+            "Give a second picture with one channel.",
+        )
+
+    def _check_size(self, shape: tuple[int, ...]) -> None:
+        """Refuse a second picture of another size."""
+        if self.second is None or self.second.pixels.shape[:2] == shape[:2]:
+            return
+        rows, columns = self.second.pixels.shape[:2]
+        raise CnncliError(
+            f"{self.name}: {self.second.name} is {columns} x {rows} pixels, the picture {shape[1]} x "
+            f"{shape[0]}; expected the same size",
+            "Give a second picture of that size.",
+        )
+
+    def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
+        """The operation with the level."""
+        from cnncli.filters.worked import show
+
+        here = float(patch[len(patch) // 2][len(patch[0]) // 2])
+        found = self.respond(np.full((1, 1, 1), here, np.float32), (slice(0, 1), slice(0, 1)), white)
+        value = float(found[0, 0, 0])
+        return [f"{self.operation} of {show(here)} and {show(self.level * white)}: {show(value)}"], value
+
+
+def read_second(kernel: str, path: str, max_pixels: int | None = None) -> Second:
+    """Read the second picture of a kernel.
+
+    Raises
+    ------
+    CnncliError
+        If it cannot be read, or holds several pictures.
+    """
+    from cnncli.files.faults import shown
+    from cnncli.images.geo import missing_value
+    from cnncli.images.levels import picture_white
+    from cnncli.images.read import read_picture
+
+    if path == "-":
+        raise CnncliError(
+            f"{kernel}: the second picture is standard input; expected a file",
+            "Name a file: standard input is for pictures to filter.",
+        )
+    front, colon, behind = path.rpartition(":")
+    if colon and not Path(path).exists() and Path(front).is_file() and read_number(behind.removesuffix("%")):
+        raise CnncliError(
+            f"{kernel}: no file {shown(path)}; expected a number before the file",
+            f"Write -k {kernel}:{behind}:{shown(front)}.",
+        )
+    picture = read_picture(Path(path), max_pixels=max_pixels, bands=True)
+    if len(picture.frames) != 1:
+        raise CnncliError(
+            f"{kernel}: {shown(path)} holds {len(picture.frames)} pictures; expected one",
+            "Save one of them as a picture of its own.",
+        )
+    white, frame = picture_white(picture), as_rgb(picture.frames[0], threads=1)
+    if not picture.alpha:
+        return Second(path, frame, None, None, white, picture.metadata)
+    cover = np.asarray(frame[..., -1:] / np.float32(white), np.float32)
+    colors = np.ascontiguousarray(frame[..., :-1])
+    if missing_value(picture.metadata.geo) is not None:
+        there = cover > 0
+        return Second(path, colors, None, None if there.all() else there, white, picture.metadata)
+    return Second(path, colors, None if (cover >= 1).all() else cover, None, white, picture.metadata)
+
+
+def _settled(second: Second, options: "Options", source: "Depth") -> Second:
+    """The second picture for the first one's type and white. Numbers of two pictures of floats are alike."""
+    pixels, luma = second.pixels, LUMA
+    alike = source.dtype == pixels.dtype == np.float32
+    if options.linear:
+        from cnncli.filters.color import to_linear
+        from cnncli.filters.curves import curve_of
+
+        pixels, luma = to_linear(pixels, second.white, curve_of(second.metadata)), LUMINANCE
+    return replace(second, pixels=pixels, luma=luma, factor=1.0 if alike else source.white / second.white)
+
+
+def _places(surface: Surface, lo: int = 0, hi: int | None = None) -> tuple[slice, slice]:
+    """The rows and columns of the source that are under some rows of the output."""
+    rows, columns = every(surface.ymap, surface.stride[1]), every(surface.xmap, surface.stride[0])
+    start, step = rows.start, rows.step
+    return slice(start + lo * step, rows.stop if hi is None else start + (hi - 1) * step + 1, step), columns
+
+
+def _at(pixels: NDArray[Any], places: tuple[slice, slice]) -> NDArray[Any]:
+    return pixels[places[0]][:, places[1]]
+
+
+#: Of values, the second picture's in the same units, its share of white, and the filter.
+_OPERATIONS: Mapping[str, Callable[[Floats, Any, Any, Pair], Floats]] = MappingProxyType(
+    {
+        "add": lambda values, other, share, pair: values + other,
+        "subtract": lambda values, other, share, pair: values - other,
+        "difference": lambda values, other, share, pair: np.abs(values - other),
+        "multiply": lambda values, other, share, pair: values * share,
+        "screen": lambda values, other, share, pair: values + other - values * share,
+        "darken": lambda values, other, share, pair: np.minimum(values, other),
+        "lighten": lambda values, other, share, pair: np.maximum(values, other),
+        "blend": lambda values, other, share, pair: values + np.float32(pair.share) * (other - values),
+    }
+)
+
+
+def _added(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
+    room = np.iinfo(one.dtype).max - one
+    return one + np.minimum(other, room), int(np.count_nonzero(other > room))
+
+
+def _subtracted(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
+    return one - np.minimum(one, other), int(np.count_nonzero(other > one))
+
+
+def _differing(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
+    return np.maximum(one, other) - np.minimum(one, other), 0
+
+
+def _multiplied(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
+    """Products of bytes over 255, to the nearest: there are no halves.
+
+    Source: J. Blinn: Three Wrongs Make a Right, IEEE Computer Graphics and Applications, 1995.
+    """
+    product = one.astype(np.uint16) * other + np.uint16(128)
+    return ((product + (product >> np.uint16(8))) >> np.uint16(8)).astype(np.uint8), 0
+
+
+def _screened(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
+    return ~_multiplied(~one, ~other)[0], 0
+
+
+_EXACT: Mapping[str, Callable[[Pixels, Pixels], tuple[Pixels, int]]] = MappingProxyType(
+    {
+        "add": _added,
+        "subtract": _subtracted,
+        "difference": _differing,
+        "multiply": _multiplied,
+        "screen": _screened,
+        "darken": lambda one, other: (np.minimum(one, other), 0),
+        "lighten": lambda one, other: (np.maximum(one, other), 0),
+    }
+)
+
+
+def _build(
+    operation: Operation, *, level: float | None = None, picture: str = "", share: float = 0.5
+) -> Filter:
+    """Make a filter of the values that a SPEC gives."""
+    if picture and level is not None:
+        raise CnncliError(
+            f"{operation}: both a level and a picture are given; expected one of them", see(operation)
+        )
+    shared: dict[str, Any] = {"share": share} if operation == "blend" else {}
+    level = _LEVEL if level is None else level
+    spec = spec_of(operation, **shared, **({"picture": picture} if picture else {"level": level}))
+    return Pair(name=operation, spec=spec, operation=operation, level=level, picture=picture, **shared)
+
+
+_SHARE = Parameter(name="share", meaning="of the second picture, as 0.3 or 30%", default="0.5", low=0, high=1)
+_PARAMETERS = (
+    Parameter(
+        name="level", meaning="share of white, in place of a second picture", default="0.5", low=0, high=1
+    ),
+    Parameter(
+        name="picture",
+        meaning="second picture, of the same size; all the rest of the SPEC",
+        default="the level",
+        kind="file",
+        aliases=("file", "other", "image"),
+    ),
+)
+_PORTER = "W3C: Compositing and Blending Level 1, 2015, section 10"
+
+
+def _entry(operation: Operation, summary: str, expected: float, note: str, source: str = _PORTER) -> Entry:
+    parameters = (_SHARE, *_PARAMETERS) if operation == "blend" else _PARAMETERS
+    shown = {"share": 0.25, "level": 0.4} if operation == "blend" else {"level": 0.4}
+    return Entry(
+        name=operation,
+        family="two pictures",
+        summary=summary,
+        parameters=parameters,
+        operand="picture",
+        build=partial(_build, operation),
+        source=source,
+        example=Example(spec=spec_of(operation, **shown), patch=((0.3,),), expected=expected, note=note),
+    )
+
+
+_GONZALEZ = "R. C. Gonzalez, R. E. Woods: Digital Image Processing, 4th ed., 2018, section 2.6"
+_ENTRIES = (
+    _entry("add", "sum of the picture and a second one", 0.7, "0.3 + 0.4", _GONZALEZ),
+    _entry("subtract", "the picture minus a second one", -0.1, "0.3 - 0.4, shown as black", _GONZALEZ),
+    _entry("difference", "absolute difference from a second picture", 0.1, "0.4 - 0.3"),
+    _entry("multiply", "product with a second picture's share of white: a mask", 0.12, "0.3 times 0.4"),
+    _entry("screen", "negative of the product of negatives: brighter", 0.58, "1 - 0.7 times 0.6"),
+    _entry("darken", "the smaller of the picture's and a second one's value", 0.3, "0.3 is less than 0.4"),
+    _entry("lighten", "the larger of the picture's and a second one's value", 0.4, "0.4 is more than 0.3"),
+    _entry("blend", "mean of the picture and a second one by its share", 0.325, "3 parts 0.3, 1 part 0.4"),
+)
+
+ENTRIES = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,83 @@
+"""Kernels of two pictures through the command."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.images.read import read_picture
+
+
+@pytest.fixture
+def photos(rng, tmp_path):
+    """Three pictures of one size in a folder, and another one beside it."""
+    (tmp_path / "in").mkdir()
+    pixels = [rng.integers(0, 256, (20, 30, 3)).astype(np.uint8) for _ in range(4)]
+    for number, each in enumerate(pixels[:3]):
+        Image.fromarray(each).save(tmp_path / f"in/{number}.png")
+    Image.fromarray(pixels[3]).save(tmp_path / "flat, 1:2 - x.png")
+    return pixels
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_one_second_picture_for_all_of_a_folder(run, photos, tmp_path):
+    done = run("convolve", "in", "-k", "difference:flat, 1:2 - x.png", "-o", "out/{stem}{ext}", "--json")
+    assert done.code == 0
+    assert done.results[0]["kernel"] == "difference:flat, 1:2 - x.png"
+    assert done.results[0]["plan"] == "pixel by pixel (with a second picture)"
+    for number in range(3):
+        want = np.abs(photos[number].astype(int) - photos[3])
+        assert np.array_equal(opened(tmp_path / f"out/{number}.png"), want)
+
+
+def test_pictures_of_another_size_are_told_and_the_others_written(run, photos, tmp_path):
+    Image.fromarray(photos[0][:10]).save(tmp_path / "in/3.png")
+    done = run("convolve", "in", "-k", "blend:0.3:flat, 1:2 - x.png", "-o", "out/{stem}{ext}")
+    assert done.code == 1
+    assert "in/3.png: blend: flat, 1:2 - x.png is 30 x 20 pixels, the picture 30 x 10" in done.err
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-k", "difference", "-o", "o.png"), "difference has no second picture; expected its file"),
+        (("-k", "blend:0.3", "-o", "o.png"), "blend:0.3 has no second picture; expected its file"),
+        (("-k", "difference:-", "-o", "o.png"), "the second picture is standard input; expected a file"),
+        (("-k", "difference:none.png", "-o", "o.png"), "cannot read none.png: no such file"),
+        (("-k", "add:in/1.png", "-o", "in/1.png"), "the output in/1.png is also read, as in/1.png"),
+        (("-k", "add:in/1.png", "-o", "o.png", "--max-pixels", "500"), "in/1.png: it has 30x20 pixels"),
+        (("-k", "add:in/1.png", "-o", "o.png", "--explain", "x.png"), "--explain is given for add"),
+        (("-k", "add:in/1.png", "-o", "o.png", "--normalize", "sum"), "--normalize is given, but add has no"),
+    ],
+)
+def test_what_is_refused(run, photos, two_lines, tmp_path, words, message):
+    before = (tmp_path / "in/1.png").read_bytes()
+    assert message in two_lines(run("convolve", "in/0.png", *words), 2)
+    assert (tmp_path / "in/1.png").read_bytes() == before
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_a_second_picture_through_a_pipe(run, photos, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    contents = (tmp_path / "in/1.png").read_bytes()
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(contents,))
+    writer.start()
+    assert run("convolve", "in/0.png", "-k", "darken:pipe", "-o", "o.png").code == 0
+    writer.join()
+    assert np.array_equal(opened(tmp_path / "o.png"), np.minimum(photos[0], photos[1]))
+
+
+def test_in_a_chain_with_a_mask_and_channels(run, photos, tmp_path):
+    assert run("convolve", "in/0.png", "-k", "gaussian:1", "-o", "soft.tif", "--bits", "32").code == 0
+    words = ("-k", "gaussian:1", "-k", "difference:in/0.png", "--channels", "g", "-o", "o.png")
+    assert run("convolve", "in/0.png", *words).code == 0
+    found, soft = opened(tmp_path / "o.png"), read_picture(tmp_path / "soft.tif").frames[0] * 255
+    assert np.array_equal(found[..., [0, 2]], photos[0][..., [0, 2]])
+    np.testing.assert_allclose(found[..., 1], np.abs(soft - photos[0])[..., 1], atol=0.52)
