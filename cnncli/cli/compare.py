@@ -16,9 +16,9 @@ from cnncli.cli import values
 from cnncli.cli.compared import Side, check_alike, difference_picture, open_side
 from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError, settle
 from cnncli.cli.messages import report
-from cnncli.cli.names import STREAM, expanded, is_address, is_standard, is_terminal, overwritten
+from cnncli.cli.names import STREAM, expanded, is_standard, is_terminal, overwritten
 from cnncli.cli.options.compare import Settings
-from cnncli.cli.outputs import check_shown, write_output
+from cnncli.cli.outputs import check_shown, make_folder_of, write_output
 from cnncli.cli.result_form import called
 from cnncli.cli.streams import write_line
 from cnncli.core.threads import thread_count
@@ -257,8 +257,7 @@ def _write(target: str, first: Side, second: Side, settings: Settings) -> None:
     format = "PNG" if is_standard(target) else format_for(target)
     picture, factor = difference_picture(first, second, format=format, scale=settings.scale)
     data = encode_picture(picture, format)
-    if not is_standard(target) and not is_address(target):
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(target)
     write_output(target, data)
     if is_standard(target):
         return

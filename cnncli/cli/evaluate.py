@@ -16,6 +16,7 @@ from cnncli.cli.exit_codes import DONE, SOME_FAILED, UsageError
 from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.options.evaluate import Settings
+from cnncli.cli.outputs import made_folder
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.train_report import files_of, write_test_files
 from cnncli.cli.trained import Trained, batch_size, load_trained
@@ -26,7 +27,7 @@ from cnncli.data.retargeted import retargeted
 from cnncli.data.targets import Targets
 from cnncli.data.texts import Texts
 from cnncli.errors import CnncliError
-from cnncli.files.faults import in_unicode, shown, writing_fault
+from cnncli.files.faults import in_unicode, shown
 from cnncli.images.decoding_limits import set_max_pixels
 from cnncli.tasks import word_of
 from cnncli.tasks.task import Evaluation
@@ -211,11 +212,7 @@ def _made(folder: Path, dataset: Dataset, trained: Trained) -> Path:
             f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
             "Choose another folder with -o.",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_fault(error, folder) from error
-    return folder
+    return made_folder(folder)
 
 
 def _remarks(predictions: Predictions, trained: Trained) -> list[str]:

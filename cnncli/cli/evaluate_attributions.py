@@ -22,6 +22,7 @@ from cnncli.cli.explained_images import ExplainedImages, explained_images
 from cnncli.cli.messages import report
 from cnncli.cli.names import overwritten
 from cnncli.cli.options.evaluate import Settings
+from cnncli.cli.outputs import made_folder
 from cnncli.cli.progress import Bar, progress_bar
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained, load_trained, no_output
@@ -29,7 +30,7 @@ from cnncli.core.threads import thread_count
 from cnncli.data.model import Skipped
 from cnncli.data.random_numbers import hashed
 from cnncli.errors import CnncliError
-from cnncli.files.faults import in_unicode, shown, writing_fault
+from cnncli.files.faults import in_unicode, shown
 from cnncli.images.decoding_limits import set_max_pixels
 
 IMAGES = 100  # unless --images says otherwise
@@ -153,11 +154,7 @@ def _made(folder: Path, images: ExplainedImages, trained: Trained) -> Path:
             f"the output {shown(both[0])} is also read, as {shown(both[1])}; expected another file",
             "Choose another folder with -o.",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_fault(error, folder) from error
-    return folder
+    return made_folder(folder)
 
 
 def _measured(

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnncli.cli.exit_codes import UsageError
-from cnncli.cli.featuremaps_outputs import FOLDER, encoded_film, made_folder, write_arrays
+from cnncli.cli.featuremaps_outputs import FOLDER, encoded_film, write_arrays
 from cnncli.cli.names import STREAM
 from cnncli.cli.options.featuremaps import Settings
+from cnncli.cli.outputs import made_folder
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import load_trained, names_network
 from cnncli.files.atomic import is_device, write_atomic

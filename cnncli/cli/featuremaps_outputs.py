@@ -10,9 +10,9 @@ import numpy as np
 
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, identity, is_standard
-from cnncli.cli.outputs import check_shown, write_output
+from cnncli.cli.outputs import check_shown, made_folder, write_output
 from cnncli.files.atomic import is_device, write_atomic
-from cnncli.files.faults import shown, writing_fault
+from cnncli.files.faults import shown
 from cnncli.files.numbered import write_numbered
 from cnncli.images.canvas import Canvas
 from cnncli.images.picture import Picture
@@ -243,15 +243,6 @@ def _page_png(page: Page) -> bytes:
 
 def _png(canvas: Canvas) -> bytes:
     return encode_png(Picture((canvas.array(),)))
-
-
-def made_folder(folder: Path) -> Path:
-    """A folder that is made where it is not there; CnncliError where it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_fault(error, folder) from error
-    return folder
 
 
 def write_arrays(raw: str, arrays: Arrays) -> None:

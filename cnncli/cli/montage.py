@@ -1,7 +1,7 @@
 """``convolve --montage``: all results on one sheet, in the order of the inputs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from cnncli.cli.batch import Outcome
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.names import STREAM, is_address, is_terminal, overwritten
 from cnncli.cli.options.convolve import Settings
-from cnncli.cli.outputs import Job, check_shown, made_folder, write_output
+from cnncli.cli.outputs import Job, check_shown, make_folder_of, write_output
 from cnncli.cli.result_form import called
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -64,7 +64,8 @@ class Sheet:
         self._path, self._jobs, self._added = path, jobs, 0
         columns = values.within("--columns", settings.columns, 1)
         side = values.within("--thumbnail", settings.thumbnail, LEAST, MOST)
-        self._format = _checked(path, jobs, kept)
+        others = {"also read": kept, "also --explain": [settings.explain or STREAM]}
+        self._format = _checked(path, jobs, others)
         try:
             self._grid = grid_for(len(jobs), columns=columns, side=side)
         except CnncliError as error:
@@ -118,8 +119,7 @@ class Sheet:
         if self._montage is None:
             return
         data = encode_picture(Picture((self._montage.pixels,)), self._format)
-        if not is_terminal(self._path) and not is_address(self._path):
-            made_folder(Path(self._path).parent)
+        make_folder_of(self._path)
         write_output(self._path, data)
 
 
@@ -128,7 +128,7 @@ def _short(name: str) -> str:
     return called(name) if name == STREAM else shown(os.path.basename(name))  # noqa: PTH119
 
 
-def _checked(path: str, jobs: Sequence[Job], kept: Sequence[str]) -> str:
+def _checked(path: str, jobs: Sequence[Job], others: Mapping[str, Sequence[str]]) -> str:
     """The format of a sheet, which is nothing that is read or written otherwise."""
     check_shown(path)
     if path == STREAM:
@@ -141,7 +141,7 @@ def _checked(path: str, jobs: Sequence[Job], kept: Sequence[str]) -> str:
     roles = {
         "also an input": [job.source for job in jobs],
         "also an output": [job.target for job in jobs if job.is_file and job.fault is None],
-        "also read": kept,
+        **others,
     }
     for role, files in roles.items():
         if overwritten([path], files):

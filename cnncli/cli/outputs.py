@@ -19,7 +19,7 @@ from cnncli.cli.names import (
 from cnncli.cli.streams import write_stdout
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
-from cnncli.files.faults import shown
+from cnncli.files.faults import shown, writing_fault
 from cnncli.records import record, replace
 
 _FIELDS = ("stem", "kernel", "ext", "name", "parent", "n", "width", "height")
@@ -240,13 +240,23 @@ def made_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        what = (getattr(error, "strerror", None) or str(error)).lower()
-        raise CnncliError(
-            f"cannot make the folder {shown(folder)}: {what}; expected a place that can be written",
-            "Choose another name with -o.",
-        ) from error
+    except OSError as error:
+        raise writing_fault(error, folder) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise CnncliError(f"cannot make {shown(folder)}: {error}", "Choose another name for it.") from error
     return folder
+
+
+def make_folder_of(target: str) -> None:
+    """Make the folder of a file that is to be written; of what is no file there is none.
+
+    Raises
+    ------
+    CnncliError
+        If it cannot be made.
+    """
+    if not is_standard(target) and not is_address(target):
+        made_folder(Path(target).parent)
 
 
 def names_size(output: str | None) -> bool:

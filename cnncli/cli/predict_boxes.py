@@ -9,12 +9,12 @@ from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.listing import Input
 from cnncli.cli.names import STREAM, is_address, is_standard, is_terminal, overwritten
 from cnncli.cli.options.predict import Settings
-from cnncli.cli.outputs import check_shown, write_output
+from cnncli.cli.outputs import check_shown, made_folder, write_output
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import Trained
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
-from cnncli.files.faults import in_unicode, reading_fault, shown, writing_fault
+from cnncli.files.faults import in_unicode, reading_fault, shown
 from cnncli.files.numbered import write_numbered
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class BoxFiles:
         folders = [self._yolo, None if self._is_file else self._output]
         for folder in folders:
             if folder is not None:
-                _make(folder)
+                made_folder(folder)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write what there is of some images."""
@@ -202,13 +202,3 @@ def _check_network(settings: Settings, trained: Trained) -> None:
             "--own-scale is given, but the network finds one box in a whole picture; expected a detector",
             "Leave --own-scale out.",
         )
-
-
-def _make(folder: Path) -> None:
-    """A folder that is there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_fault(error, folder) from error
-    if not folder.is_dir():
-        raise CnncliError(f"{shown(folder)} is no folder; expected one", "Choose another name.")

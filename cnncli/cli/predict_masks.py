@@ -17,7 +17,15 @@ from cnncli.cli.messages import report
 from cnncli.cli.names import Source, is_address, is_special, is_standard, located
 from cnncli.cli.options.predict import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, Naming, check_shown, plan_outputs, write_output
+from cnncli.cli.outputs import (
+    Job,
+    Naming,
+    check_shown,
+    made_folder,
+    make_folder_of,
+    plan_outputs,
+    write_output,
+)
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.row_writers import Row, choose_row_writer
 from cnncli.cli.streams import write_stdout
@@ -184,7 +192,7 @@ def _rows_elsewhere(
         whole = {kind: in_full(target) for kind, target in targets.items()}
         folders = {Path(target).parent for target in whole.values() if not is_address(target)}
         for folder in folders:
-            _make_folder(folder)
+            made_folder(folder)
         return _Sent(picture, whole, tuple(markers.of(str(folder)) for folder in folders))
 
     items = [item for group in listing.groups() for item in group]
@@ -273,16 +281,8 @@ def _shown(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _write(target: str, data: bytes, *, again: bool) -> None:
-    if not is_standard(target) and not is_address(target):
-        _make_folder(Path(target).parent)
+    make_folder_of(target)
     write_output(target, data, again=again)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise input_fault(error, str(folder)) from error
 
 
 def _say(line: str | None, plan: _Outputs) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from cnncli.cli import values
 from cnncli.cli.metadata_notes import kept_metadata
-from cnncli.cli.names import STREAM, is_address, is_special, is_terminal
-from cnncli.cli.outputs import Job, called_output, made_folder
+from cnncli.cli.names import STREAM, is_special, is_terminal
+from cnncli.cli.outputs import Job, called_output, make_folder_of
 from cnncli.cli.task import Task, depth_of
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
@@ -269,6 +268,5 @@ def result_preview(job: Job, task: Task, result: Picture, target: Depth) -> "NDA
 
 def make_folder(job: Job) -> None:
     """Make the folder of an output that a template or a folder names."""
-    if not job.announced or is_address(job.target):
-        return
-    made_folder(Path(job.target).parent)
+    if job.announced:
+        make_folder_of(job.target)

@@ -104,6 +104,7 @@ REFUSED = {
     "--montage 1.png": "--montage is 1.png, which is also an input",
     "--montage out/1-identity.png": "which is also an output",
     "--montage k.png -k k.png": "which is also read",
+    "--montage x.html --explain x.html": "--montage is x.html, which is also --explain",
     "--montage sheet.xyz": "--montage: ",
     "--montage -": "--montage is -, and names are written to standard output",
     "--montage term": "term shows pictures in the terminal",
