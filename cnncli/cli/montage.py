@@ -16,11 +16,13 @@ from cnncli.cli.outputs import Job, check_shown, make_folder_of, write_output
 from cnncli.cli.result_form import called
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
-from cnncli.images.encode import encode_picture
+from cnncli.images.encode import BAND_FORMATS, encode_bands, encode_picture
 from cnncli.images.formats import format_for
 from cnncli.images.picture import Picture
 from cnncli.images.screen.preview import preview_of_file
 from cnncli.views.montage import LEAST, MOST, Montage, grid_for
+
+_BAND = 256  # rows that are encoded at a time
 
 
 def refuse_its_options(settings: Settings) -> None:
@@ -85,7 +87,8 @@ class Sheet:
             subtitle = f"{count:,} picture{'s'[: count != 1]}"
             self._montage = Montage(self._grid, title=self._title, subtitle=subtitle)
         name = job.result if job.is_file else job.source
-        self._montage.add(self._added, preview, name=_short(name), note=note)
+        short = os.path.splitext(_short(job.source))[0]  # noqa: PTH122
+        self._montage.add(self._added, preview, name=_short(name), short=short, note=note)
         self._added += 1
 
     def add_result(self, job: Job, outcome: Outcome) -> CnncliError | None:
@@ -118,9 +121,17 @@ class Sheet:
         """
         if self._montage is None:
             return
-        data = encode_picture(Picture((self._montage.pixels,)), self._format)
+        data = _encoded(self._montage.pixels, self._format)
         make_folder_of(self._path)
         write_output(self._path, data)
+
+
+def _encoded(pixels: NDArray[np.uint8], format: str) -> bytes:
+    """The sheet's file; without a copy of its pixels where its format allows for that."""
+    if format not in BAND_FORMATS:
+        return encode_picture(Picture((pixels,)), format)
+    bands = (pixels[top : top + _BAND] for top in range(0, len(pixels), _BAND))
+    return b"".join(encode_bands(Picture((pixels,)), format, bands)[0])
 
 
 def _short(name: str) -> str:

@@ -132,7 +132,7 @@ class Montage:
         page_title(head, shorten(title, room, size=28), shorten(subtitle, room, size=17))
         self.pixels[:_HEAD] = head.array()
 
-    def add(self, number: int, pixels: Pixels | None, *, name: str, note: str = "") -> None:
+    def add(self, number: int, pixels: Pixels | None, *, name: str, short: str = "", note: str = "") -> None:
         """Paint a picture.
 
         Parameters
@@ -142,7 +142,9 @@ class Montage:
         pixels : ndarray, shape (h, w, 3 or 4), uint8, or None
             None where there is none: a cross is painted.
         name, note : str
-            Written under it; the note only where there is room.
+            Written under it where there is room.
+        short : str
+            Written under small pictures in their place; by default the name.
         """
         side = self.grid.side
         cell = Canvas(side, side + _under(side))
@@ -152,6 +154,6 @@ class Montage:
             cell.text((0, side + 6), shorten(name, side, size=14), size=14, color=INK)
             cell.text((0, side + 25), shorten(note, side, size=13), size=13, color=FAINT)
         elif side >= 48:
-            cell.text((0, side + 4), shorten(name, side, size=11), size=11, color=INK)
+            cell.text((0, side + 4), shorten(short or name, side, size=11), size=11, color=INK)
         left, top = self.grid.place(number)
         self.pixels[top : top + cell.height, left : left + side] = cell.array()
