@@ -313,6 +313,47 @@ CLAHE = np.dtype(
     align=True,
 )
 
+# Two pictures of the same channels, pixel by pixel: in floats …
+PAIRS = {
+    "add": 0,
+    "subtract": 1,
+    "difference": 2,
+    "darken": 3,
+    "lighten": 4,
+    "multiply": 5,
+    "screen": 6,
+    "blend": 7,
+}
+PAIR = np.dtype(
+    [
+        *TILES,
+        ("other", "i8"),
+        ("other_type", "i8"),  # a value of ELEMENT_TYPES
+        ("other_pitch", "i8"),
+        ("operation", "i8"),  # a value of PAIRS
+        ("factor", "f4"),  # of the other's values, to have the unit of the first …
+        ("white_share", "f4"),  # … and to be shares of its white
+        ("share", "f4"),  # of the other in a blend
+    ],
+    align=True,
+)
+# … or in integers of one type, in rows whose samples are dense. Blends are for floats, and so are products of
+# 16 bits.
+PAIR_INTEGERS = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_pitch", "i8"),
+        ("other", "i8"),
+        ("other_pitch", "i8"),
+        ("out", "i8"),
+        ("out_pitch", "i8"),
+        ("samples", "i8"),  # of a row
+        ("type", "i8"),  # a value of ELEMENT_TYPES
+        ("operation", "i8"),
+    ],
+    align=True,
+)
+
 # Threshold of a map of ridges.
 MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 

@@ -95,6 +95,8 @@ LOOPS = {
     "over_time_backward": "cnncli.core.loops.over_time_backward",
     "over_time_weights": "cnncli.core.loops.over_time_weights",
     "pack": "cnncli.core.loops.pack",
+    "pair": "cnncli.core.loops.pair",
+    "pair_integers": "cnncli.core.loops.pair_integers",
     "polygon_edges": "cnncli.core.loops.polygon_edges",
     "pooling": "cnncli.core.loops.pooling",
     "pooling_backward": "cnncli.core.loops.pooling_backward",

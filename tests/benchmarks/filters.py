@@ -15,16 +15,19 @@ from numpy.typing import DTypeLike, NDArray
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
+from cnncli.filters.apply import Depth
 from cnncli.filters.borders import Axis, Border, BorderMode
 from cnncli.filters.kinds.bilateral import Bilateral
 from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.morphology import Morphology
+from cnncli.filters.kinds.pair import Pair, Second
 from cnncli.filters.model import Filter
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
 from cnncli.filters.spec import parse_spec
+from cnncli.records import replace
 
 from . import amounts, peers
 from .limits import limit_of
@@ -35,6 +38,7 @@ from .timing import timed_block
 WIDTH, HEIGHT = 4096, 2731
 GROUP = "filter"
 ANY_KERNEL, OWN_FUNCTION, LARGE = Goal(3), Goal(1.2), Goal(1.2)
+MEMORY_BOUND = Goal(0.8)  # both sides wait for the same bytes
 LEVEL = 1 / 255
 VARIANTS = {
     "u8 gray": (np.uint8, 1),
@@ -90,6 +94,8 @@ def cases(threads: int) -> Iterator[Case]:
     yield from _matched("open, 5x5", OWN_FUNCTION, _morphology("open:5"), threads)
     yield from _matched("tophat, disk of radius 15", OWN_FUNCTION, _morphology("tophat:disk:15"), threads)
     yield from _matched("CLAHE", OWN_FUNCTION, _clahe(), threads, only="u8 gray")
+    for operation in ("difference", "add", "multiply", "blend"):
+        yield from _pairs(operation, threads)
     yield from _matched("bilateral 9x9", OWN_FUNCTION, _bilateral(9), threads)
     yield from _matched("Canny, sigma 1.4", OWN_FUNCTION, _canny(), threads, only="u8 gray")
     for size in (63, 127):
@@ -239,6 +245,41 @@ def _bilateral(size: int) -> Match:
     return Match(
         Bilateral(name="bilateral", spec="bilateral", size=size, sigma=sigma, sigma_color=share), opencv
     )
+
+
+def _pairs(operation: str, threads: int) -> Iterator[Case]:
+    """Two pictures of one type; the second one is the first upside down."""
+    for variant in VARIANTS:
+        yield Case(
+            GROUP,
+            f"{operation} of two pictures",
+            variant,
+            MEMORY_BOUND,
+            functools.partial(_pair_contest, operation, variant, threads),
+        )
+
+
+def _pair_contest(operation: str, variant: str, threads: int) -> Contest:
+    source = image(variant)
+    other = np.ascontiguousarray(source[::-1])
+    white = 255.0 if source.dtype == np.uint8 else 1.0
+    built = parse_spec(f"{operation}:{'0.3:' if operation == 'blend' else ''}other")
+    assert isinstance(built, Pair)
+    second = Second("other", other, None, None, white)
+    depth = Depth(source.dtype, white)
+    filter = replace(built, second=second).for_source(Options(), depth)
+
+    def opencv(cv2: Any, image: Array, out: Array) -> None:
+        if operation == "difference":
+            cv2.absdiff(image, other, dst=out)
+        elif operation == "add":
+            cv2.add(image, other, dst=out)
+        elif operation == "multiply":
+            cv2.multiply(image, other, scale=1 / white, dst=out)
+        else:
+            cv2.addWeighted(image, 0.7, other, 0.3, 0, dst=out)
+
+    return _contest(Match(filter, opencv), variant, threads)
 
 
 def _clahe() -> Match:

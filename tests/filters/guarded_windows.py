@@ -13,7 +13,11 @@ from cnncli.filters import bilateral_grid as grid
 from cnncli.filters.kinds.bilateral import Bilateral, run_bilateral
 from cnncli.filters.kinds.canny import Canny, run_canny
 from cnncli.filters.kinds.median import Median, run_median, run_weighted_median
+from cnncli.filters.kinds.pair import Second
 from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
+from cnncli.filters.model import PlacedKernels
+from cnncli.filters.spec import parse_spec
+from cnncli.records import replace
 
 CANNY = Canny(name="canny", spec="canny", sigma=0.5, low=0.01, high=0.1)
 CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
@@ -34,7 +38,18 @@ def ways():
         found[f"weighted-{size}"] = (filter, size, run_weighted_median)
     found["canny"] = (CANNY, 2 * CANNY.reach + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
+    found["clahe"] = (parse_spec("clahe:clip=2,tiles=3"), 1, run_pixels)
+    for operation in ("add", "multiply", "blend"):
+        found[operation] = (parse_spec(f"{operation}:other"), 1, run_pixels)
     return found
+
+
+def run_pixels(filter, surface, *, threads):
+    """A filter without a window; a second picture is the first upside down."""
+    if filter.files:
+        other = np.ascontiguousarray(surface.src[::-1])
+        filter = replace(filter, second=Second("other", other, None, None, surface.full_scale))
+    return filter.run(PlacedKernels((), (0, 0)), filter.plan(), surface, dilation=1, threads=threads)[1]
 
 
 def run_by_grid(filter, surface, *, threads):

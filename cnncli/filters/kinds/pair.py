@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core import jobs, native
 from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.core.threads import spread
-from cnncli.core.tiling import Surface
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.errors import CnncliError
 from cnncli.filters.entry import Entry, Example, Parameter, read_number, see, spec_of
-from cnncli.filters.execute import store_responses
+from cnncli.filters.execute import clipped_in, store_responses
 from cnncli.filters.kinds.levels import every
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.filters.rgbx import as_rgb
@@ -141,7 +142,7 @@ class Pair(Filter):
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
-        """In blocks of rows; integers of one type as such where that gives the same."""
+        """In floats; integers of one type as such where that gives the same."""
         if self.makes_gaps:
             raise CnncliError(
                 f"{self.name}: {self.picture} has missing data, and the picture has no way to mark them; "
@@ -149,18 +150,61 @@ class Pair(Filter):
                 "Convert the picture to one with opacity, or fill in the missing data first.",
             )
         self._check_size(surface.src.shape)
+        second = self.second
+        if second is None or second.cover is not None:
+            return plan, self._run_blocks(surface, threads)
+        other = self._fitted(second.pixels, surface.channels)
+        if other.shape[2] < surface.channels:
+            other = np.repeat(other, surface.channels, axis=2)
+        other = np.ascontiguousarray(other)
+        if self._is_exact(surface, other):
+            return plan, _run_integers(self.operation, other, surface, threads)
+        return plan, self._run_floats(other, surface, threads)
+
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """Which of the two runs depends on the types of both."""
+        return ()
+
+    def _run_floats(self, other: Pixels, surface: Surface, threads: int) -> int:
+        """All types, by floats; how many samples were clipped."""
+        assert self.second is not None
+        job = lay_out(jobs.PAIR, surface, extent=(1, 1))
+        job.point("other", other)
+        job.record["other_type"], job.record["other_pitch"] = (
+            jobs.ELEMENT_TYPES[other.dtype],
+            other.strides[0],
+        )
+        job.record["operation"], job.record["factor"] = jobs.PAIRS[self.operation], self.second.factor
+        job.record["white_share"], job.record["share"] = 1 / self.second.white, self.share
+        size = HEADER_BYTES + 8 * job.pitch
+        return clipped_in(native.run("pair", job.record, job.count, threads=threads, scratch_bytes=size))
+
+    def _is_exact(self, surface: Surface, other: Pixels) -> bool:
+        """Whether integers of one type give what floats would, and lie densely."""
+        assert self.second is not None
+        kind = surface.out.dtype
+        plain = (surface.absolute, surface.scale, surface.bias, surface.luma) == (False, 1, 0, None)
+        same = surface.src.dtype == other.dtype == kind != np.float32 and self.second.factor == 1
+        products = self.operation in ("multiply", "screen")
+        known = self.operation != "blend" and (kind == np.uint8 or not products)
+        dense = surface.stride == (1, 1) and all(
+            each.strides[1:] == (surface.channels * each.itemsize, each.itemsize)
+            for each in (surface.src, surface.out)
+        )
+        return plain and same and known and dense
+
+    def _run_blocks(self, surface: Surface, threads: int) -> int:
+        """With a level, or a second picture that is transparent in part; how many samples were clipped."""
         src = as_rgb(surface.src, threads=threads)
-        exact = self._integers(src, surface)
-        block = self._exact_block if exact is not None else self._block
         rows = max(1, _BLOCK_BYTES // max(1, surface.out[:1].size * 4))
         clipped = [0] * max(1, threads)
 
         def work(worker: int, lo: int, hi: int) -> None:
             for start in range(lo, hi, rows):
-                clipped[worker] += block(src, surface, start, min(start + rows, hi))
+                clipped[worker] += self._block(src, surface, start, min(start + rows, hi))
 
         spread(work, len(surface.out), max(1, min(threads, len(surface.out))))
-        return plan, sum(clipped)
+        return sum(clipped)
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Opacity stays, but that there is none where the second picture has no data."""
@@ -198,27 +242,6 @@ class Pair(Filter):
         response = self.respond(values, (rows, columns), surface.full_scale)
         # A copy, as storing overwrites it.
         return store_responses(np.array(response, np.float32), replace(surface, out=surface.out[lo:hi]))
-
-    def _exact_block(self, src: Pixels, surface: Surface, lo: int, hi: int) -> int:
-        """Rows of the output, in integers."""
-        assert self.second is not None
-        places = _places(surface, lo, hi)
-        other = self._fitted(_at(self.second.pixels, places), src.shape[2])
-        surface.out[lo:hi], clipped = _EXACT[self.operation](_at(src, places), other)
-        return int(clipped)
-
-    def _integers(self, src: Pixels, surface: Surface) -> bool | None:
-        """True where integers give what floats would; else None."""
-        second, kind = self.second, src.dtype
-        plain = (surface.absolute, surface.scale, surface.bias, surface.luma) == (False, 1, 0, None)
-        same = second is not None and second.pixels.dtype == surface.out.dtype == kind != np.float32
-        if second is None or not (plain and same) or second.factor != 1 or second.cover is not None:
-            return None
-        fits = second.pixels.shape[2] in (1, src.shape[2])
-        known = self.operation in _EXACT and (
-            kind == np.uint8 or self.operation not in ("multiply", "screen")
-        )
-        return True if fits and known else None
 
     def _fitted(self, pixels: Pixels, channels: int) -> Pixels:
         """The second picture's colours, for so many of the first: as many, one for all, or their luma."""
@@ -334,43 +357,17 @@ _OPERATIONS: Mapping[str, Callable[[Floats, Any, Any, Pair], Floats]] = MappingP
 )
 
 
-def _added(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
-    room = np.iinfo(one.dtype).max - one
-    return one + np.minimum(other, room), int(np.count_nonzero(other > room))
-
-
-def _subtracted(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
-    return one - np.minimum(one, other), int(np.count_nonzero(other > one))
-
-
-def _differing(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
-    return np.maximum(one, other) - np.minimum(one, other), 0
-
-
-def _multiplied(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
-    """Products of bytes over 255, to the nearest: there are no halves.
-
-    Source: J. Blinn: Three Wrongs Make a Right, IEEE Computer Graphics and Applications, 1995.
-    """
-    product = one.astype(np.uint16) * other + np.uint16(128)
-    return ((product + (product >> np.uint16(8))) >> np.uint16(8)).astype(np.uint8), 0
-
-
-def _screened(one: Pixels, other: Pixels) -> tuple[Pixels, int]:
-    return ~_multiplied(~one, ~other)[0], 0
-
-
-_EXACT: Mapping[str, Callable[[Pixels, Pixels], tuple[Pixels, int]]] = MappingProxyType(
-    {
-        "add": _added,
-        "subtract": _subtracted,
-        "difference": _differing,
-        "multiply": _multiplied,
-        "screen": _screened,
-        "darken": lambda one, other: (np.minimum(one, other), 0),
-        "lighten": lambda one, other: (np.maximum(one, other), 0),
-    }
-)
+def _run_integers(operation: Operation, other: Pixels, surface: Surface, threads: int) -> int:
+    """Dense rows of one type; how many samples were cut off."""
+    src, out = surface.src, surface.out
+    top, left = int(surface.ymap[0]), int(surface.xmap[0])
+    src, other = src[top:, left:], other[top:, left:]
+    job = np.zeros(1, jobs.PAIR_INTEGERS)
+    for name, array in (("src", src), ("other", other), ("out", out)):
+        job[name], job[f"{name}_pitch"] = array.ctypes.data, array.strides[0]
+    job["samples"], job["type"] = out.shape[1] * out.shape[2], jobs.ELEMENT_TYPES[out.dtype]
+    job["operation"] = jobs.PAIRS[operation]
+    return clipped_in(native.run("pair_integers", job, len(out), threads=threads, scratch_bytes=HEADER_BYTES))
 
 
 def _build(

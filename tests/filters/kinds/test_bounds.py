@@ -15,6 +15,7 @@ GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__'
         ("grid", "weighted-3", "weighted-9"),
         ("median-13", "median-15", "bilateral"),
         ("canny", "zero-crossings"),
+        ("clahe", "add", "multiply", "blend"),
     ],
 )
 def test_loops_stay_within_their_arrays(python, ways):

@@ -7,12 +7,14 @@ import pytest
 import surfaces
 from surfaces import DTYPES
 
+from cnncli.core.tiling import is_rgbx
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.area import FilterArea, apply_in_area
 from cnncli.filters.color import to_linear
 from cnncli.filters.kinds.pair import Pair, Second
 from cnncli.filters.options import Options
+from cnncli.filters.rgbx import as_rgbx
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.encode import encode_picture
 from cnncli.images.picture import GeoField, Metadata, Picture
@@ -120,6 +122,18 @@ def test_luma_of_both(rng, here):
     save(here / "other.png", second)
     found = applied(first, "difference:other.png", gray=True)
     np.testing.assert_allclose(found[..., 0], np.abs(first @ LUMA - second @ LUMA), atol=0.51)
+
+
+@pytest.mark.parametrize("operation", FORMULAS)
+def test_colours_of_four_bytes_a_pixel(rng, here, operation):
+    first, second = random_image(rng, (35, 70, 3)), random_image(rng, (35, 70, 3))
+    save(here / "other.png", second)
+    depth = Depth(np.dtype(np.uint8), 255.0)
+    how = {"alpha": False, "source": depth, "target": depth, "threads": 2, "rgbx": True}
+    for frame in (first, as_rgbx(first, threads=1)):
+        found = apply_filters(frame, [parse_spec(spec_of(operation))], Options(), **how).pixels
+        assert is_rgbx(found)
+        np.testing.assert_array_equal(found, applied(first, spec_of(operation)))
 
 
 def test_channels_that_do_not_fit(rng, here):
