@@ -1,4 +1,4 @@
-"""Run median, bilateral and edge maps with their memory between forbidden pages: see ``guarded``."""
+"""Run median, bilateral, morphology and edge maps with their memory between forbidden pages: see ``guarded``."""
 
 import itertools
 import sys
@@ -13,6 +13,7 @@ from cnncli.filters import bilateral_grid as grid
 from cnncli.filters.kinds.bilateral import Bilateral, run_bilateral
 from cnncli.filters.kinds.canny import Canny, run_canny
 from cnncli.filters.kinds.median import Median, run_median, run_weighted_median
+from cnncli.filters.kinds.morphology import Morphology, run_morphology
 from cnncli.filters.kinds.pair import Second
 from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
 from cnncli.filters.model import PlacedKernels
@@ -20,6 +21,11 @@ from cnncli.filters.spec import parse_spec
 from cnncli.records import replace
 
 CANNY = Canny(name="canny", spec="canny", sigma=0.5, low=0.01, high=0.1)
+#: Rows in blocks, few runs, many of several widths, slanted ones; two passes, and a difference of rows.
+MORPHOLOGY = (
+    "erode:3", "dilate:5", "erode:15", "dilate:disk:4", "erode:line:9:30", "open:5", "tophat:disk:3",
+    "morph-gradient:9",
+)  # fmt: skip
 CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
 
 
@@ -36,6 +42,10 @@ def ways():
     for size in (3, 9):
         filter = Median(name="median", spec="median", size=size)
         found[f"weighted-{size}"] = (filter, size, run_weighted_median)
+    for spec in MORPHOLOGY:
+        filter = parse_spec(spec)
+        assert isinstance(filter, Morphology)
+        found[spec] = (filter, 2 * filter.reach + 1, run_morphology)
     found["canny"] = (CANNY, 2 * CANNY.reach + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
     found["clahe"] = (parse_spec("clahe:clip=2,tiles=3"), 1, run_pixels)
@@ -77,7 +87,7 @@ def run(way, shape, dtype, stride, luma, at_end):
         return keeper.copy(np.zeros(-(-size // 64) * 64, np.uint8))
 
     def guarded_point(job, name, values):
-        point(job, name, values if name in ("src", "out") else keeper.copy(values))
+        point(job, name, values if name in ("src", "out", "base") else keeper.copy(values))
 
     with (
         mock.patch.object(native, "aligned_zeros", zeros),

@@ -143,7 +143,7 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
                 others = builder.append_basic_block("others")
                 done = builder.append_basic_block("done")
                 switch = builder.switch(count, others)
-                for parts in (2, 3):
+                for parts in (2, 3, 4, 5):
                     block = builder.append_basic_block("few")
                     switch.add_case(_number(parts), block)
                     builder.position_at_end(block)

@@ -16,6 +16,8 @@ GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__'
         ("median-13", "median-15", "bilateral"),
         ("canny", "zero-crossings"),
         ("clahe", "add", "multiply", "blend"),
+        ("erode:3", "dilate:5", "erode:15", "dilate:disk:4"),
+        ("erode:line:9:30", "open:5", "tophat:disk:3", "morph-gradient:9"),
     ],
 )
 def test_loops_stay_within_their_arrays(python, ways):
