@@ -93,6 +93,8 @@ def cases(threads: int) -> Iterator[Case]:
     yield from _matched("dilate, disk of radius 5", OWN_FUNCTION, _morphology("dilate:disk:5"), threads)
     yield from _matched("open, 5x5", OWN_FUNCTION, _morphology("open:5"), threads)
     yield from _matched("tophat, disk of radius 15", OWN_FUNCTION, _morphology("tophat:disk:15"), threads)
+    for work, spec, theirs, only in _levels():
+        yield from _matched(work, OWN_FUNCTION, Match(parse_spec(spec), theirs), threads, only=only)
     yield from _matched("CLAHE", OWN_FUNCTION, _clahe(), threads, only="u8 gray")
     for operation in ("difference", "add", "multiply", "blend"):
         yield from _pairs(operation, threads)
@@ -280,6 +282,34 @@ def _pair_contest(operation: str, variant: str, threads: int) -> Contest:
             cv2.addWeighted(image, 0.7, other, 0.3, 0, dst=out)
 
     return _contest(Match(filter, opencv), variant, threads)
+
+
+def _levels() -> Iterator[tuple[str, str, Callable[[Any, Array, Array], object], str]]:
+    """Curves, and thresholds: the row, our words, OpenCV's function, and the variants that it has."""
+
+    def white(image: Array) -> int:
+        return 255 if image.dtype == np.uint8 else 1
+
+    def otsu(cv2: Any, image: Array, out: Array) -> None:
+        cv2.threshold(image, 0, 255, cv2.THRESH_OTSU, dst=out)
+
+    def adaptive(cv2: Any, image: Array, out: Array) -> None:
+        cv2.adaptiveThreshold(image, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 15, 0, dst=out)
+
+    def half(cv2: Any, image: Array, out: Array) -> None:
+        cv2.threshold(image, white(image) / 2, white(image), cv2.THRESH_BINARY, dst=out)
+
+    def normalize(cv2: Any, image: Array, out: Array) -> None:
+        cv2.normalize(image, out, 0, white(image), cv2.NORM_MINMAX)
+
+    powers = np.rint(255 * (np.arange(256) / 255) ** 0.5).astype(np.uint8)
+    yield "threshold, Otsu", "threshold:otsu", otsu, "u8 gray"
+    yield "threshold, mean of 15x15", "threshold:adaptive:15", adaptive, "u8 gray"
+    yield "threshold at half", "threshold:0.5", half, "u8 gray"
+    yield "equalize", "equalize", lambda cv2, image, out: cv2.equalizeHist(image, dst=out), "u8 gray"
+    yield "normalize", "normalize", normalize, ""
+    yield "gamma 2", "gamma:2", lambda cv2, image, out: cv2.LUT(image, powers, dst=out), "u8"
+    yield "invert", "invert", lambda cv2, image, out: cv2.bitwise_not(image, dst=out), "u8"
 
 
 def _clahe() -> Match:
