@@ -76,6 +76,7 @@ GATHER = np.dtype(
         ("segment_count", "i8"),  # of one block of the sum …
         ("sum_blocks", "i8"),  # … and blocks
         ("panel", "i8"),
+        ("outputs", "i8"),  # channels of one group
         ("panel_blocks", "i8"),  # of output channels, in one group
         ("panel_pitch", "i8"),
         ("narrow", "i8"),  # 1: one vector holds all channels of a group's last block

@@ -1,4 +1,4 @@
-"""Run median, bilateral, morphology and edge maps with their memory between forbidden pages: see ``guarded``."""
+"""Run filters without kernels with their memory between forbidden pages: see ``guarded``."""
 
 import itertools
 import sys

@@ -16,12 +16,14 @@ from cnncli.core.loops.gemm import (
     ADD,
     ALONE,
     BIASED,
+    BLOCK,
     BLOCK_BYTES,
     HALF,
     NARROW,
     RELU,
     ROWS,
     SIX,
+    USED,
     gemm_half,
     gemm_narrow,
     gemm_single,
@@ -122,10 +124,11 @@ def following(job, part, group, block):
 
 
 @inline
-def mode_of(job, part):
-    """How the tiles of a part of the sums start and end."""
+def mode_of(job, part, block):
+    """How the tiles of a part of the sums of a block start and end."""
     mode = job.mode & (RELU | SIX) if part == job.sum_blocks - 1 else 0
-    return mode | (ADD if part > 0 else job.mode & (ADD | BIASED))
+    used = min(job.outputs - block * BLOCK, BLOCK)
+    return mode | (ADD if part > 0 else job.mode & (ADD | BIASED)) | (used << USED)
 
 
 @inline
@@ -164,7 +167,6 @@ def sum_up(job, group, count, table, copies):
     for part in range(job.sum_blocks):
         segments = job.segments + 24 * part * job.segment_count
         segment_count = job.segment_count
-        mode = mode_of(job, part) | alone
         if job.copy_pitch:
             copy_inputs(job, segments, count, copies)
             segments, segment_count = copies, 1
@@ -176,6 +178,7 @@ def sum_up(job, group, count, table, copies):
             bias = job.bias + (group * blocks + block) * BLOCK_BYTES
             narrow = job.narrow != 0 and each == 0
             shift = block * BLOCK_BYTES
+            mode = mode_of(job, part, block) | alone
             sweep(count, table, segments, segment_count, panel, ahead, bias, mode, shift, narrow)
 
 
@@ -190,7 +193,7 @@ def sum_up_one(job, group, table):
         shift = block * BLOCK_BYTES
         for part in range(job.sum_blocks):
             segments = job.segments + 24 * part * count
-            panel, mode = panel_at(job, part, group, block), mode_of(job, part) | ALONE
+            panel, mode = panel_at(job, part, group, block), mode_of(job, part, block) | ALONE
             if job.narrow != 0 and each == 0:
                 gemm_single_narrow(table, to, segments, count, panel, AHEAD, bias, mode, shift)
             else:

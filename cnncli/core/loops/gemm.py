@@ -63,6 +63,7 @@ RELU = 2
 SIX = 4  # with RELU: at most 6
 BIASED = 8  # with ADD: start from the bias nevertheless
 ALONE = 16  # no other tile is multiplied by this panel: fetch all of the next one
+USED = 8  # with ADD: from this bit on, how many lanes of the tile are outputs; 0 for all
 
 
 @inline
@@ -116,12 +117,23 @@ def _limit(builder, slots, sign, bound):
 
 
 def _add(builder, slots, outputs, mode):
-    """Add the outputs, if the mode says so: all are read before any is written."""
+    """Add the outputs, if the mode says so: all are read before any is written.
+
+    Lanes behind the last channel are those of the next pixel, to which nothing is added: its weights are 0,
+    but so many times a value that is not finite would be NaN.
+    """
     with builder.if_then(has(builder, mode, ADD)):
-        for row, output in zip(slots, outputs, strict=True):
-            for v, slot in enumerate(row):
+        said = builder.lshr(mode, ir.Constant(I64, USED))
+        every = builder.icmp_signed("==", said, ir.Constant(I64, 0))
+        used = builder.select(every, ir.Constant(I64, BLOCK), said)
+        used = splatted(builder, builder.trunc(used, I32))
+        for v in range(len(slots[0])):
+            numbers = [v * LANES + lane for lane in range(LANES)]
+            inside = builder.icmp_signed("<", ir.Constant(ir.VectorType(I32, LANES), numbers), used)
+            for row, output in zip(slots, outputs, strict=True):
                 before = loaded(builder, at_offset(builder, output, v * VECTOR_BYTES), VECTOR, 4)
-                builder.store(builder.fadd(before, builder.load(slot)), slot)
+                more = builder.select(inside, builder.load(row[v]), constant(0))
+                builder.store(builder.fadd(before, more), row[v])
 
 
 def _finish(builder, slots, outputs, mode):

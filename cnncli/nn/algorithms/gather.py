@@ -143,6 +143,7 @@ class Gather:
             segment_count=count,
             sum_blocks=len(parts),
             panel=panel,
+            outputs=self.outputs,
             panel_blocks=self.blocks,
             panel_pitch=self.taps * 4 * BLOCK,
             narrow=is_narrow(self.outputs),
@@ -203,6 +204,7 @@ class Gather:
                 at, to = x[1] + lo * int(job["x_line"][0]), y[1] + lo * int(job["y_line"][0])
             else:
                 restrict_blocks(part, lo, hi, panel_bytes=int(job["panel_pitch"][0]))
+                part["outputs"] -= lo * BLOCK
             tensors: dict[str, Tensor | tuple[Tensor, int]] = {"x": (x[0], at), "y": (y[0], to), **copies}
             if edge is not None and part["edge_floats"]:
                 tensors["edge"] = edge
