@@ -482,7 +482,8 @@ OPTIMISE = np.dtype(
 OPTIMISERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 
 # A stage of Muon's step for a matrix of weights. Items: packed rows of the weights at its start and end,
-# tiles of products between. The matrix, and others of its size, lie in blocks of columns as weights do.
+# rows of a square matrix where it is normalised, tiles of products between. All matrices lie in blocks of
+# columns as weights do.
 ORTHOGONAL = np.dtype(
     [
         ("stage", "i8"),  # an index into ORTHOGONAL_STAGES
@@ -495,12 +496,12 @@ ORTHOGONAL = np.dtype(
         ("rows", "i8"),
         ("columns", "i8"),  # no more than rows
         ("blocks", "i8"),  # of columns
-        ("x", "i8"),
-        ("y", "i8"),  # x times the polynomial
-        ("gram", "i8"),  # the transpose of x, times x
-        ("polynomial", "i8"),
-        ("segments", "i8"),  # of a row of x, as of GATHER
-        ("first", "i8"),  # the matrix is still to be divided by its norm
+        ("x", "i8"),  # the matrix, at the start and at the end
+        ("left", "i8"),  # of a product; at the end, the products of the matrix with itself
+        ("right", "i8"),
+        ("length", "i8"),  # rows of both
+        ("out", "i8"),
+        ("segments", "i8"),  # of a row of the matrix, as of GATHER
         ("a", "f4"),  # of the polynomial
         ("b", "f4"),
         ("c", "f4"),
@@ -514,7 +515,7 @@ ORTHOGONAL = np.dtype(
     ],
     align=True,
 )
-ORTHOGONAL_STAGES = ("start", "gram", "polynomial", "multiply", "end")
+ORTHOGONAL_STAGES = ("start", "product", "normalise", "polynomial", "multiply", "end")
 
 # Batch norm. Statistics are two float64 per channel and chunk: forward the mean and the sum of squared
 # differences from it, backward the sums of dy and of dy * normalised x.

@@ -1,6 +1,7 @@
 """The calls of Muon's step for matrices of weights, all matrices of a network side by side.
 
-A stage needs all of the one before it, so each is a phase: the start, three for every iteration, the end.
+A stage needs all of the one before it, so each is a phase: the start, the products of columns and their norm,
+three for every iteration but the last, the product with the matrix, the end.
 """
 
 from __future__ import annotations
@@ -71,17 +72,15 @@ class Matrix:
         """Blocks of columns."""
         return -(-self.columns // BLOCK)
 
-    def tasks(self, stage: str) -> list[tuple[int, int]]:
+    def tasks(self, record: NDArray[np.void]) -> list[tuple[int, int]]:
         """Items of a stage for each task."""
+        stage, length = ORTHOGONAL_STAGES[int(record["stage"][0])], int(record["length"][0])
         if stage in ("start", "end"):
             return pieces(self.parameter.blocks * self.parameter.taps, PIECE_ROWS)
-        length, across = {
-            "gram": (self.rows, self.columns),
-            "polynomial": (self.columns, self.columns),
-            "multiply": (self.columns, self.rows),
-        }[stage]
-        size = max(1, MIN_PART_WORK // (ROWS * BLOCK * length))
-        return pieces(-(-across // ROWS) * self.blocks, size)
+        if stage == "normalise":
+            return pieces(self.blocks * self.columns, PIECE_ROWS)
+        tiles = -(-(self.rows if stage == "multiply" else self.columns) // ROWS)
+        return pieces(tiles * self.blocks, max(1, MIN_PART_WORK // (ROWS * BLOCK * length)))
 
 
 def emit_orthogonal(
@@ -105,28 +104,24 @@ def emit_orthogonal(
     list of ndarray
         Records with a field ``rate``, to be set before every step.
     """
-    ends: list[NDArray[np.void]] = []
-    made = [_records(schedule, optimiser, each, common) for each in matrices]
-    for records in zip(*made, strict=True):
+    made = [list(_phases(schedule, optimiser, each, common)) for each in matrices]
+    for phases in zip(*made, strict=True):
         schedule.barrier()
-        for matrix, record in zip(matrices, records, strict=True):
-            stage = ORTHOGONAL_STAGES[int(record["stage"][0])]
-            schedule.whole("orthogonal", record, matrix.tasks(stage))
-            if stage == "end":
-                ends.append(record)
-    return ends
+        for matrix, records in zip(matrices, phases, strict=True):
+            for record in records:
+                schedule.whole("orthogonal", record, matrix.tasks(record))
+    return [record for phases in made for record in phases[-1]]
 
 
-def _records(
+def _phases(
     schedule: Schedule, optimiser: Muon, matrix: Matrix, common: dict[str, float]
-) -> Iterator[NDArray[np.void]]:
-    """The records of a matrix, in the order of its stages."""
-    size = matrix.blocks * matrix.rows * _BLOCK_BYTES
-    square = matrix.blocks * matrix.columns * _BLOCK_BYTES
-    x, y, gram, polynomial = (
-        int(schedule.hold(native.aligned_zeros(each + _BLOCK_BYTES)).ctypes.data)
-        for each in (size, size, square, square)
-    )
+) -> Iterator[list[NDArray[np.void]]]:
+    """The records of a matrix, in phases."""
+
+    def memory(rows: int) -> int:
+        size = matrix.blocks * rows * _BLOCK_BYTES + _BLOCK_BYTES
+        return int(schedule.hold(native.aligned_zeros(size)).ctypes.data)
+
     values: dict[str, Any] = {
         **common,
         **matrix.at._asdict(),
@@ -136,8 +131,6 @@ def _records(
         "rows": matrix.rows,
         "columns": matrix.columns,
         "blocks": matrix.blocks,
-        "gram": gram,
-        "polynomial": polynomial,
         "segments": schedule.constant(_segments(matrix)),
         **dict(zip("abc", optimiser.coefficients, strict=True)),
         "momentum": optimiser.momentum,
@@ -145,15 +138,26 @@ def _records(
         "scale": optimiser.scale(matrix.rows),
     }
 
-    def record(stage: str, **more: float) -> NDArray[np.void]:
-        return schedule.job(nn_jobs.ORTHOGONAL, stage=ORTHOGONAL_STAGES.index(stage), **values, **more)
+    def record(stage: str, left: int = 0, right: int = 0, **more: int) -> NDArray[np.void]:
+        number = ORTHOGONAL_STAGES.index(stage)
+        more = {"length": matrix.columns, "left": left, "right": right, **more}
+        return schedule.job(nn_jobs.ORTHOGONAL, stage=number, **values, **more)
 
-    yield record("start", x=x)
-    for number in range(optimiser.iterations):
-        for stage in ("gram", "polynomial", "multiply"):
-            yield record(stage, x=x, y=y, first=number == 0)
-        x, y = y, x
-    yield record("end", x=x)
+    x, y = memory(matrix.rows), memory(matrix.rows)
+    gram, a, half, p, q, other = (memory(matrix.columns) for _ in range(6))
+    yield [record("start", x=x)]
+    yield [record("product", x, x, out=gram, length=matrix.rows)]
+    yield [record("normalise", gram, out=a)]
+    yield [record("polynomial", a, a, out=q)]  # all that the matrix is to be multiplied by, so far
+    last = q
+    for _ in range(1, optimiser.iterations):
+        yield [record("product", a, last, out=half)]
+        yield [record("product", half, last, out=a)]
+        yield [record("polynomial", a, a, out=p)]
+        yield [record("product", q, p, out=other)]
+        q, other, last = other, q, p
+    yield [record("multiply", x, q, out=y)]
+    yield [record("end", gram, x=y)]
 
 
 def _segments(matrix: Matrix) -> NDArray[np.int64]:
