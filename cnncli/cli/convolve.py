@@ -16,7 +16,7 @@ from cnncli.cli.metadata_notes import Notes, notes_on_losses
 from cnncli.cli.names import STREAM, find_inputs, is_address, is_standard, is_terminal, located
 from cnncli.cli.options.convolve import Settings
 from cnncli.cli.options.shared import names_cluster
-from cnncli.cli.outputs import Job, names_size, plan_outputs, write_output
+from cnncli.cli.outputs import Job, names_size, plan_outputs, said_of_standing, write_output
 from cnncli.cli.result_form import (
     becomes_bytes,
     called,
@@ -150,7 +150,7 @@ class _Said:
             report(f"warning: --mask {mask} is black everywhere: nothing is filtered")
         self._notes.close()
         if standing:
-            _say_skipped(standing, count)
+            report(said_of_standing(standing, count))
         _advise(self._clipped if not task.clips else [], self._gains, alone=self._alone)
 
 
@@ -164,13 +164,6 @@ def _in_order(jobs: Sequence[Job], outcomes: Iterator[tuple[Job, Outcome]]) -> I
         if found is None:
             return
         yield found
-
-
-def _say_skipped(number: int, count: int) -> None:
-    """Say how many outputs were left."""
-    what = "output" if count == 1 else f"of {count:,} outputs"
-    are = "stands already and is" if number == 1 else "stand already and are"
-    report(f"note: {'the' if count == 1 else f'{number:,}'} {what} {are} left")
 
 
 @contextmanager

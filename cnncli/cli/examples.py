@@ -43,6 +43,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Filter many images into a folder.",
         ),
         Example(
+            "cnncli convolve b.png -k sobel -o term:blocks",
+            "See the result in the terminal, in colours.",
+        ),
+        Example(
             "cnncli convolve b.png -k canny -o e.png --explain x.png",
             "Also draw how the filter works on this image.",
         ),

@@ -13,9 +13,9 @@ from cnncli.records import record
 _PIECE = 1 << 16  # bytes of names that are read at a time, at most
 
 
-@record
+@record(eq=False)
 class Input:
-    """An image to read, or a folder that gave none.
+    """An image to read, or a folder that gave none; one that is named twice is two.
 
     Attributes
     ----------

@@ -209,6 +209,14 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
     return Job(path, output)
 
 
+def said_of_standing(number: int, count: int) -> str:
+    """How many outputs, of all, were left as they stand."""
+    if count == 1:
+        return "note: the output stands already and is left"
+    what = "stands already and is" if number == 1 else "stand already and are"
+    return f"note: {number:,} of {count:,} outputs {what} left"
+
+
 def check_shown(target: str | None) -> None:
     """Refuse ``-o term`` where pictures cannot be shown.
 

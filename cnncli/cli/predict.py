@@ -51,6 +51,8 @@ def run(settings: Settings) -> int:
     except CnncliError as error:
         raise UsageError(error.message, error.hint) from error
     asked = load_trained(settings, quiet=quiet) if names_network(settings) else None
+    if asked is None or not (asked.task.name == "segmentation" or asked.task.outputs_of in FINDS_BOXES):
+        _refuse_others(settings)
     far = names_cluster(settings)
     if far and (settings.text or (asked is not None and asked.task.noun != "images")):
         raise UsageError(
@@ -77,8 +79,6 @@ def run(settings: Settings) -> int:
         from cnncli.cli.predict_boxes import BoxFiles
 
         files = BoxFiles(settings, asked, listing.known, alone=_number(listing) == 1)
-    else:
-        _refuse_others(settings)
     wholly = settings.output is not None
     networks = Networks(
         asked, _number(listing), threads=cores, wholly=wholly, tiles=settings.own_scale and files is not None
@@ -117,6 +117,7 @@ def _refuse_others(settings: Settings) -> None:
         ("-o", settings.output),
         ("--masks", settings.masks),
         ("--own-scale", settings.own_scale),
+        ("--skip-existing", settings.skip_existing),
         ("--yolo", settings.yolo),
         ("--coco", settings.coco),
     ):

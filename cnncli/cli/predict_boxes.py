@@ -197,6 +197,12 @@ def _check_network(settings: Settings, trained: Trained) -> None:
             "--masks is given, but the network finds boxes; expected one for masks",
             "Give a run of train --task segment with -m.",
         )
+    if settings.skip_existing:
+        raise UsageError(
+            "--skip-existing is given, but the network finds boxes, which are printed of each picture; "
+            "expected one for masks",
+            "Leave --skip-existing out.",
+        )
     if settings.own_scale and trained.task.outputs_of != "boxes":
         raise UsageError(
             "--own-scale is given, but the network finds one box in a whole picture; expected a detector",

@@ -23,11 +23,15 @@ from cnncli.cli.outputs import (
     check_shown,
     made_folder,
     make_folder_of,
+    names_size,
     plan_outputs,
+    said_of_standing,
     write_output,
 )
 from cnncli.cli.progress import progress_bar
 from cnncli.cli.row_writers import Row, choose_row_writer
+from cnncli.cli.sizes import measured
+from cnncli.cli.standing import check_skipping, with_standing
 from cnncli.cli.streams import write_stdout
 from cnncli.cli.trained import Trained
 from cnncli.data.prepare import read_whole
@@ -64,7 +68,7 @@ def predict_masks(trained: Trained, listing: Listing, settings: Settings, *, thr
         top=settings.top,
     )
     _say(writer.header(), plan)
-    done = failed = 0
+    done = failed = skipped = 0
     rows = closing(_rows(trained, listing, settings, plan, threads=threads))
     count = None if listing.more else len(listing.known)
     bar = progress_bar(count or 0, unit="images", quiet=settings.quiet or (count or 0) < 2)
@@ -72,13 +76,16 @@ def predict_masks(trained: Trained, listing: Listing, settings: Settings, *, thr
         for row in answers:
             progress.clear()
             done += 1
+            skipped += row.skipped
             if row.error is not None:
                 failed += 1
             if row.error is not None and not writer.holds_errors:
                 settle(row.error, debug=settings.debug)
-            else:
+            elif not row.skipped or settings.json:
                 _say(writer.line(row), plan)
             progress.draw(done)
+    if skipped and not settings.quiet:
+        report(said_of_standing(skipped, done))
     return SOME_FAILED if failed else DONE
 
 
@@ -111,15 +118,36 @@ class _Outputs:
             name = "overlay" if kind == "output" else "mask"
             suffixes = frozenset(SUFFIXES) if kind == "output" else frozenset({".png"})
             naming = Naming(kernel=name, suffix=None if kind == "output" else ".png", writable=suffixes)
-            sources = [Source(each.name, listed=each.listed) for each in listing.known]
+            sources = [Source(each.name, listed=each.listed) for each in listing.known if not each.fault]
+            if names_size(where):
+                sources = measured(sources, lambda size: size)
             jobs = plan_outputs(sources, where, in_place=False, naming=naming)
             for job in jobs:
-                _check_suffix(job.target, suffixes, kind)
-            self._jobs[kind] = dict(zip(listing.known, jobs, strict=True))
+                if job.fault is None:
+                    _check_suffix(job.target, suffixes, kind)
+            if settings.skip_existing:
+                check_skipping(jobs, in_place=False, explain=None)
+                jobs = with_standing(jobs, [])
+            known = (each for each in listing.known if not each.fault)
+            self._jobs[kind] = dict(zip(known, jobs, strict=True))
+        if settings.skip_existing and not wanted:
+            raise UsageError(
+                "--skip-existing is given without -o and --masks; expected an output, which can stand",
+                "Name an output, or leave --skip-existing out.",
+            )
+
+    def stands(self, item: Input) -> bool:
+        """Whether all that is to be written of an input is there."""
+        return bool(self._jobs) and all(item in jobs and jobs[item].stands for jobs in self._jobs.values())
+
+    def fault(self, item: Input) -> CnncliError | None:
+        """Why nothing can be written of an input."""
+        faults = (jobs[item].fault for jobs in self._jobs.values() if item in jobs)
+        return item.fault or next((each for each in faults if each is not None), None)
 
     def targets(self, item: Input) -> dict[str, str]:
         """What is to be written of an input: ``output`` and ``mask``, and where."""
-        return {kind: jobs[item].target for kind, jobs in self._jobs.items()}
+        return {kind: jobs[item].target for kind, jobs in self._jobs.items() if item in jobs}
 
 
 def _check_suffix(target: str, suffixes: frozenset[str], kind: str) -> None:
@@ -149,12 +177,19 @@ def _rows(
         return
     for group in listing.groups():
         for item in group:
-            yield _row(item, labeller, task, plan.targets(item))
+            yield _row_of(item, labeller, task, plan)
 
 
 def _labeller(trained: Trained, *, own_scale: bool, threads: int) -> Labeller:
     preprocessing = trained.checkpoint.preprocessing
     return Labeller(trained.network, preprocessing, threads=threads, own_scale=own_scale)
+
+
+def _row_of(item: Input, labeller: Labeller, task: Segmentation, plan: _Outputs) -> Row:
+    """Label one picture here, unless what is wanted of it stands."""
+    if plan.stands(item):
+        return Row(item.name, files=plan.targets(item), skipped=True)
+    return _row(replace(item, fault=plan.fault(item)), labeller, task, plan.targets(item))
 
 
 def _row(
@@ -185,6 +220,8 @@ def _rows_elsewhere(
     markers = Markers()
 
     def send(item: Input) -> _Sent | None:
+        if plan.stands(item) or plan.fault(item) is not None:
+            return None
         targets = plan.targets(item)
         picture = picture_of(item)
         if picture is None or any(is_standard(target) or is_special(target) for target in targets.values()):
@@ -200,7 +237,7 @@ def _rows_elsewhere(
     with connected(settings) as cluster, markers, closing(cluster.each(items, send, share)) as results:
         for item, found in results:
             if found is HERE:
-                yield _row(item, labeller, task, plan.targets(item))
+                yield _row_of(item, labeller, task, plan)
             elif isinstance(found, Row):
                 error = found.error and located(as_given(found.error, item.name), item.listed)
                 files = plan.targets(item) if found.error is None else {}

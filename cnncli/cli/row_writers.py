@@ -50,6 +50,8 @@ class Row:
         Of the picture as its file has it.
     pixels : ndarray, shape (H, W, 3), uint8, or None
         The picture, where it is to be drawn on.
+    skipped : bool
+        What is to be written of it stands already, so that it was not read.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Row:
     files: Mapping[str, str] = MappingProxyType({})
     size: tuple[int, int] = (0, 0)
     pixels: "NDArray[np.uint8] | None" = None
+    skipped: bool = False
 
 
 class RowWriter(Protocol):
@@ -103,6 +106,8 @@ class JsonLines:
             value["converted"] = row.conversion.record()
         if row.adapted:
             value["adapted"] = row.adapted
+        if row.skipped:
+            value["skipped"] = True
         return as_json(value)
 
 

@@ -417,3 +417,44 @@ def test_names_in_messages_are_those_that_were_given():
     names = [("/data/a.png", "a.png"), ("/data/a.png-blur.png", "a.png-blur.png")]
     text = "note: /data/a.png-blur.png: /data/a.png"
     assert renamed(text, names) == "note: a.png-blur.png: a.png"
+
+
+# What stands, names with sizes, and a montage
+
+
+def test_what_stands_and_the_montage_are_those_of_one_machine(run, album, machines, tmp_path):
+    album(12)
+    for each in (tmp_path / "in").iterdir():
+        os.utime(each, (1e9, 1e9))
+    (tmp_path / "in" / "p0003.png").write_bytes(b"no picture")
+    words = ("convolve", "in", "-k", "box:3", "-o", "out/{width}x{height}-{n:02}.png", "--skip-existing")
+    words = (*words, "--json", "--montage", "sheet.png")
+    assert run(*words).code == 1
+    found = []
+    for far in ((), ("--scheduler", machines.address)):
+        for each in sorted((tmp_path / "out").iterdir())[::4]:
+            each.unlink()
+        done = run(*words, *far)
+        found.append(
+            (told(done), done.err, contents(tmp_path / "out"), (tmp_path / "sheet.png").read_bytes())
+        )
+    assert found[0] == found[1]
+    assert "note: 8 of 12 outputs stand already" in found[1][1]
+    assert [row["output"] for row in found[1][0] if "error" not in row][:2] == [
+        "out/30x20-01.png",
+        "out/30x21-02.png",
+    ]
+
+
+def test_masks_that_stand_are_left(run, album, machines, tmp_path):
+    album(4)
+    for each in (tmp_path / "in").iterdir():
+        os.utime(each, (1e9, 1e9))
+    save_dense(tmp_path / "net.safetensors")
+    words = ("predict", "in", "-m", "net.safetensors", "--masks", "m/{width}-{n}.png", "--json")
+    words = (*words, "--skip-existing", "--scheduler", machines.address)
+    first = run(*words).results
+    (tmp_path / first[2]["mask"]).unlink()
+    done = run(*words)
+    assert [row.get("skipped", False) for row in done.results] == [True, True, False, True]
+    assert done.results[2] == first[2]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from cnncli.cli.row_writers import Table
 from cnncli.tasks.segmentation import Segmentation
 from cnncli.views.colors import mask_palette
-from tests.cli.small_networks import png, save_for_masks
+from tests.cli.small_networks import png, save_detector, save_for_masks
 
 HEIGHT, WIDTH = 21, 34
 
@@ -122,3 +123,55 @@ def test_shares_of_pixels_are_no_probabilities():
     heading = Segmentation(("ground", "cat")).bars_show
     table = Table(["a.png"], ["ground", "cat"], columns=60, styled=False, heading=heading)
     assert table.header().split() == ["input", "label", "area"]
+
+
+# What stands already, and names with sizes
+
+
+def test_what_stands_is_left(run, gray, tmp_path):
+    for name in ("b.png", "c.png"):
+        (tmp_path / name).write_bytes(png(gray[::-1]))
+    names = ("a.png", "b.png", "c.png")
+    for name in names:
+        os.utime(name, (1e9, 1e9))
+    words = (*names, "-o", "o/", "--masks", "m/", "--skip-existing")
+    assert len(own(run, *words).lines) == 3
+    kept = {each: each.read_bytes() for folder in "om" for each in (tmp_path / folder).iterdir()}
+    assert len(kept) == 6
+    (tmp_path / "m/b-mask.png").unlink()
+    (tmp_path / "c.png").write_text("no picture any more")
+    os.utime("c.png", (1e9, 1e9))
+    done = own(run, *words, "--json")
+    assert (done.code, done.err) == (0, "note: 2 of 3 outputs stand already and are left\n")
+    skipped = [row.get("skipped", False) for row in done.results]
+    assert skipped == [True, False, True]
+    assert done.results[0] == {
+        "input": "a.png",
+        "output": "o/a-overlay.png",
+        "mask": "m/a-mask.png",
+        "skipped": True,
+    }
+    assert {each: each.read_bytes() for folder in "om" for each in (tmp_path / folder).iterdir()} == kept
+    done = own(run, *words)
+    assert (done.lines, done.err) == ([], "note: 3 of 3 outputs stand already and are left\n")
+
+
+def test_skipping_takes_files(run, gray, two_lines, tmp_path):
+    save_detector(tmp_path / "boxes.safetensors")
+    for words, message in {
+        (): "--skip-existing is given without -o and --masks",
+        ("-o", "-"): "the output is standard output",
+        ("-o", "o/", "-m", "boxes.safetensors"): "the network finds boxes",
+        ("-o", "o/", "-m", "digits"): "-o is given, but the network has one class",
+        ("-m", "digits"): "--skip-existing is given, but the network has one class",
+    }.items():
+        done = run("predict", "a.png", "-m", "net.safetensors", "--skip-existing", *words)
+        assert message in two_lines(done, 2)
+
+
+def test_names_have_sizes_of_pictures(run, gray, tmp_path):
+    (tmp_path / "b.png").write_text("no picture")
+    done = own(run, "a.png", "b.png", "a.png", "--masks", "m/{width}x{height}-{n:02}.png", "--json")
+    assert done.code == 1
+    assert [row.get("mask") for row in done.results] == ["m/34x21-01.png", None, "m/34x21-03.png"]
+    assert "b.png is not an image" in done.results[1]["error"]

@@ -10,6 +10,7 @@ from cnncli.cli.options.shared import (
     RECURSIVE,
     SCHEDULER,
     SCHEDULER_FILE,
+    SKIP_EXISTING,
     THREADS,
 )
 
@@ -52,13 +53,7 @@ class Settings:
     )
     null: bool = NULL
     in_place: bool = option("--in-place", help="Overwrite each input with its result.")
-    skip_existing: bool = option(
-        "--skip-existing",
-        help=(
-            "Leave outputs that are there and no older than their inputs, which are not read then; of "
-            "another kernel under the same name nothing is noticed."
-        ),
-    )
+    skip_existing: bool = SKIP_EXISTING
     montage: str | None = option(
         "--montage",
         help=(

@@ -12,6 +12,7 @@ from cnncli.cli.options.shared import (
     RECURSIVE,
     SCHEDULER,
     SCHEDULER_FILE,
+    SKIP_EXISTING,
     TEXT,
     THREADS,
     NetworkSettings,
@@ -52,6 +53,9 @@ class Settings(NetworkSettings):
         "--masks",
         help="Of networks for masks: write the number of each pixel's class as a PNG with a palette; as -o.",
         metavar="OUT",
+    )
+    skip_existing: bool = SKIP_EXISTING._replace(
+        help=f"Of networks for masks: {SKIP_EXISTING.help[0].lower()}{SKIP_EXISTING.help[1:]}"
     )
     yolo: str | None = option(
         "--yolo",

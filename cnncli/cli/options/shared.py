@@ -14,6 +14,13 @@ MAX_PIXELS = option(
 )
 JSON = option("--json", help="Print one JSON object per line, one for each result.")
 QUIET = option("--quiet", "-q", help="Print errors only: no warnings, no progress.")
+SKIP_EXISTING = option(
+    "--skip-existing",
+    help=(
+        "Leave outputs that are there and no older than their inputs, which are not read then; of what else "
+        "was asked for under the same name nothing is noticed."
+    ),
+)
 THREADS = option("--threads", help="Threads to use.  [default: all cores]", metavar="N")
 DEBUG = option("--debug", help="Show a traceback when something fails.")
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"  # as Dask's own clients heed it
