@@ -297,7 +297,7 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
         last = task.filters[-1]
         if not last.explained_alone:
             raise UsageError(
-                f"--explain is given for {last.name}, which maps a pixel by all of the picture; "
+                f"--explain is given for {last.name}, which no window alone explains; "
                 "expected a kernel that works on windows",
                 "Leave --explain out, or explain the kernels before it.",
             )
