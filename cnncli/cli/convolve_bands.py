@@ -76,11 +76,23 @@ def convolve_in_bands(
 ) -> Outcome | str:
     """Filter a large picture and write its result, band by band; on other machines where there are some.
 
+    Second pictures are read here, so that they are not for others.
+
     Returns
     -------
     Outcome or str
         Words: why it has to be filtered in one piece.
     """
+    with ExitStack() as opened:
+        filters = tuple(opened.enter_context(filter.in_bands()) for filter in task.filters)
+        alone = any(filter.files for filter in filters)
+        return _convolved(job, replace(task, filters=filters), large, threads, None if alone else elsewhere)
+
+
+def _convolved(
+    job: Job, task: Task, large: LargePicture, threads: int, elsewhere: Elsewhere | None
+) -> Outcome | str:
+    """As `convolve_in_bands`, with the files of the filters open."""
     start = perf_counter()
     picture = large.picture
     format = result_format(job, task, picture)
@@ -92,9 +104,9 @@ def convolve_in_bands(
     notes += input_notes(job, picture, format)
     task = replace(task, options=settled_options(task, picture, source))
     shape = picture.frames[0].shape
-    filters = BandedFilters(
-        task.filters, task.options, shape, picture.alpha, source, target, opaque=facts.opaque
-    )
+    gaps = picture.alpha and any(filter.makes_gaps for filter in task.filters)
+    opaque = facts.opaque and not gaps
+    filters = BandedFilters(task.filters, task.options, shape, picture.alpha, source, target, opaque=opaque)
     if why := filters.why_whole():
         return why
     try:

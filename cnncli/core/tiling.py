@@ -44,6 +44,8 @@ class Surface:
     rows : int or None
         Rows of the whole output, where ``out`` holds some of them only; None: it holds all. Tiles are those
         of the whole, so that results do not depend on how it is divided.
+    top, height : int, int or None
+        Likewise of the source: the row of the picture that is the first of ``src``, and the picture's rows.
     """
 
     src: NDArray[np.generic]
@@ -58,6 +60,8 @@ class Surface:
     scale: float = 1.0
     bias: float = 0.0
     rows: int | None = None
+    top: int = 0
+    height: int | None = None
 
     @property
     def whole_rows(self) -> int:

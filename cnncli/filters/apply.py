@@ -384,6 +384,8 @@ class _Run:
             xmap=maps[0],
             ymap=maps[1],
             rows=rows if span else None,
+            top=span.first if span else 0,
+            height=span.height if span else None,
             fill=np.nan if leaves_out else self.fill,
             luma=luma,
             stride=options.stride,

@@ -6,6 +6,7 @@ unless the filter has its own ``span``. x points to the right, y downwards.
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -207,6 +208,13 @@ class Filter:
     def opened(self, max_pixels: int | None = None) -> "Filter":
         """The filter with its files in memory, of pictures with so many pixels at most."""
         return self
+
+    def in_bands(self) -> "AbstractContextManager[Filter]":
+        """The filter for one picture that is filtered in bands, with files of its own; as a context."""
+        return nullcontext(self)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a picture of a size that does not fit, with a `CnncliError`."""
 
     def for_source(self, options: "Options", source: "Depth") -> "Filter":
         """The filter for samples of a type and a full scale, filtered with some options."""

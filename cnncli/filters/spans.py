@@ -89,12 +89,13 @@ def stages_of(chain: Sequence[Filter], options: Options, source: Source) -> list
     Raises
     ------
     CnncliError
-        Where ``--mode valid`` leaves nothing.
+        Where ``--mode valid`` leaves nothing, or a filter does not fit the size.
     """
     stages = []
     height, width, channels = source.shape
     luma, dtype = source.luma, np.dtype(np.float32) if source.covered else source.dtype
     for number, filter in enumerate(chain):
+        filter.check_size(height, width)
         rows = axis_of(filter, options, 1, height)[1]
         columns = axis_of(filter, options, 0, width)[1]
         roi = options.roi if number == len(chain) - 1 else None

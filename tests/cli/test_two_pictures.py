@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.filters import bands
+from cnncli.images import large
+from cnncli.images.encode import encode_picture
+from cnncli.images.picture import GeoField, Metadata, Picture
 from cnncli.images.read import read_picture
+from cnncli.images.tiff_write import encode_tiff
 
 
 @pytest.fixture
@@ -81,3 +86,75 @@ def test_in_a_chain_with_a_mask_and_channels(run, photos, tmp_path):
     found, soft = opened(tmp_path / "o.png"), read_picture(tmp_path / "soft.tif").frames[0] * 255
     assert np.array_equal(found[..., [0, 2]], photos[0][..., [0, 2]])
     np.testing.assert_allclose(found[..., 1], np.abs(soft - photos[0])[..., 1], atol=0.52)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ("b.tif", ("-k", "difference:{}")),
+        ("b.ppm", ("-k", "gaussian:3", "-k", "blend:0.3:{}", "-k", "median:3", "-k", "subtract:{}")),
+        ("b.png", ("-k", "add:{}", "--range", "stretch")),
+        ("b.npy", ("-k", "multiply:{}", "--linear", "--stride", "2")),
+        ("b.png", ("-k", "screen:{}", "--gray", "--roi", "5,40,20,90")),
+    ],
+)
+def test_bands_have_the_bits_of_one_piece(run, rng, tmp_path, monkeypatch, second, words):
+    one, other = rng.integers(0, 256, (2, 150, 30, 3)).astype(np.uint8)
+    save(tmp_path / "a.tif", one)
+    save(tmp_path / second, other)
+    words = [each.format(second) for each in words]
+    assert run("convolve", "a.tif", *words, "-o", "whole.tif").code == 0
+    done = in_bands(run, monkeypatch, "a.tif", *words, "-o", "bands.tif")
+    assert done.code == 0, done.err
+    assert (tmp_path / "bands.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_bands_of_a_second_picture_with_opacity(run, rng, tmp_path, monkeypatch, missing):
+    one, other = rng.integers(1, 256, (2, 150, 30, 4)).astype(np.uint8)
+    one[..., 3] = 255  # opaque
+    if missing:
+        other[40:90, 5:20, :3] = 0
+        value = Metadata(geo=(GeoField(42113, 2, b"0\0"),))
+        (tmp_path / "b.tif").write_bytes(
+            encode_tiff(Picture((np.ascontiguousarray(other[..., :3]),), False, "TIFF", value))
+        )
+    else:
+        save(tmp_path / "b.tif", other, alpha=True)
+    save(tmp_path / "a.tif", one, alpha=True)
+    words = ("a.tif", "-k", "box:3", "-k", "difference:b.tif", "-k", "box:3", "-o")
+    assert run("convolve", *words, "whole.tif").code == 0
+    done = in_bands(run, monkeypatch, *words, "bands.tif")
+    assert done.code == 0, done.err
+    found = read_picture(tmp_path / "bands.tif").frames[0]
+    np.testing.assert_array_equal(found, read_picture(tmp_path / "whole.tif").frames[0])
+    assert (found[..., 3] < 255).any() == missing
+
+
+def test_a_large_second_picture_of_one_that_lies_in_memory(run, rng, tmp_path, monkeypatch, two_lines):
+    one, other = rng.integers(0, 256, (2, 150, 30, 3)).astype(np.uint8)
+    for name, pixels in (("a.tif", one), ("b.tif", other), ("c.tif", other[:99])):
+        save(tmp_path / name, pixels)
+    words = ("-k", "darken:b.tif", "-o", "o.png", "--channels", "g")  # which keeps the rest
+    assert in_bands(run, monkeypatch, "a.tif", *words).code == 0
+    want = np.where([False, True, False], np.minimum(one, other), one)
+    assert np.array_equal(opened(tmp_path / "o.png"), want)
+    done = in_bands(run, monkeypatch, "a.tif", "-k", "darken:c.tif", "-o", "no.tif")
+    assert "c.tif is 30 x 99 pixels, the picture 30 x 150; expected the same" in two_lines(done, 2)
+    assert not (tmp_path / "no.tif").exists()
+
+
+def save(path, pixels, *, alpha=False):
+    if path.suffix == ".npy":
+        np.save(path, pixels)
+    else:
+        format = {".tif": "TIFF", ".png": "PNG", ".ppm": "PPM"}[path.suffix]
+        path.write_bytes(encode_picture(Picture((pixels,), alpha), format))
+
+
+def in_bands(run, monkeypatch, *words):
+    """Run the command so that all pictures are large, and bands have a few rows."""
+    with monkeypatch.context() as patched:
+        patched.setattr(large, "LEAST_BYTES", 1)
+        patched.setattr(bands, "BAND_BYTES", 1)
+        return run("convolve", *words)

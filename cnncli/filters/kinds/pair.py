@@ -1,8 +1,10 @@
 """Arithmetic of two pictures, pixel by pixel: differences, products, blends."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,16 +16,23 @@ from cnncli.core.luma import LUMA, LUMINANCE
 from cnncli.core.threads import spread
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.errors import CnncliError
+from cnncli.files.faults import shown
 from cnncli.filters.entry import Entry, Example, Parameter, read_number, see, spec_of
 from cnncli.filters.execute import clipped_in, store_responses
 from cnncli.filters.kinds.levels import every
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.filters.rgbx import as_rgb
-from cnncli.images.picture import Metadata, Pixels
+from cnncli.images.geo import missing_value
+from cnncli.images.large import LargePicture, facts_of, open_large
+from cnncli.images.levels import picture_white
+from cnncli.images.picture import Metadata, Picture, Pixels
+from cnncli.images.read import read_picture
+from cnncli.images.row_source import blank
 from cnncli.records import record, replace
 
 if TYPE_CHECKING:
     from cnncli.filters.apply import Depth
+    from cnncli.filters.color import Curve
     from cnncli.filters.opacity import CoveredFrame
     from cnncli.filters.options import Options
 
@@ -31,6 +40,51 @@ Operation = Literal["add", "subtract", "difference", "multiply", "screen", "dark
 
 _BLOCK_BYTES = 1 << 19  # of a picture at a time, so that what is between its values stays in a cache
 _LEVEL = 0.5
+
+
+_reading = Lock()
+
+
+class Held:
+    """A large picture's file: read in bands for one picture that is filtered in bands, else once as a whole.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    max_pixels : int or None
+        As for ``read_picture``.
+    """
+
+    def __init__(self, path: str, max_pixels: int | None) -> None:
+        self.path, self.max_pixels = str(Path(path).absolute()), max_pixels
+        self._whole: Pixels | None = None
+        self._bands: LargePicture | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without pixels, for another machine that sees the same file."""
+        return {**self.__dict__, "_whole": None, "_bands": None}
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Rows of the picture, opacity included."""
+        if self._bands is not None:
+            return self._bands.rows(start, stop)
+        with _reading:
+            if self._whole is None:
+                self._whole = _read(self.path, self.max_pixels).frames[0]
+        return self._whole[start:stop]
+
+    @contextmanager
+    def in_bands(self) -> Iterator["Held"]:
+        """The same file, opened to be read in bands; as a context."""
+        found = Held(self.path, self.max_pixels)
+        large = open_large(Path(self.path), max_pixels=self.max_pixels)
+        if not isinstance(large, LargePicture):  # another file meanwhile
+            yield found
+            return
+        with closing(large):
+            found._bands = large
+            yield found
 
 
 @record(eq=False)
@@ -51,10 +105,16 @@ class Second:
         Its full scale.
     metadata : Metadata
         That of its file.
+    held : Held or None
+        Its file, if it is large: the arrays above are then without pixels, but for their shapes and types.
     factor : float
         What its values are multiplied by to be in units of the first picture.
     luma : tuple of three floats
         Weights that make its colours gray.
+    curve : Curve or None
+        The tone curve by which it is decoded to linear light.
+    channel : int or None
+        The only one of its colours that is taken.
     """
 
     name: str
@@ -63,8 +123,34 @@ class Second:
     there: NDArray[np.bool_] | None
     white: float
     metadata: Metadata = Metadata()
+    held: Held | None = None
     factor: float = 1.0
     luma: tuple[float, float, float] = LUMA
+    curve: "Curve | None" = None
+    channel: int | None = None
+
+    def at(self, start: int, count: int) -> "Second":
+        """Some rows, in memory, in linear light if that is filtered, and of the channel that is taken."""
+        rows = slice(start, start + count)
+        pixels, cover, there = (
+            None if each is None else each[rows] for each in (self.pixels, self.cover, self.there)
+        )
+        if self.held is not None:
+            frame = self.held.rows(start, start + count)
+            alpha = frame.shape[2] > self.pixels.shape[2]
+            pixels, opacity = (frame[..., :-1], frame[..., -1:]) if alpha else (frame, None)
+            if opacity is not None:
+                cover = None if cover is None else np.asarray(opacity / np.float32(self.white), np.float32)
+                there = None if there is None else opacity > 0
+        assert pixels is not None
+        pixels = np.ascontiguousarray(pixels)
+        if self.curve is not None:
+            from cnncli.filters.color import to_linear
+
+            pixels = to_linear(pixels, self.white, self.curve)
+        if self.channel is not None:
+            pixels = np.ascontiguousarray(pixels[..., self.channel : self.channel + 1])
+        return replace(self, pixels=pixels, cover=cover, there=there, held=None, curve=None, channel=None)
 
 
 @record(kw_only=True, eq=False)
@@ -99,11 +185,6 @@ class Pair(Filter):
         return (self.picture,) if self.picture else ()
 
     @property
-    def why_whole(self) -> str:
-        """Rows of the second picture are not read one band at a time."""
-        return "reads a second picture" if self.picture else ""
-
-    @property
     def makes_gaps(self) -> bool:
         """Where the second picture has no data, nothing is known."""
         return self.second is not None and self.second.there is not None
@@ -113,6 +194,18 @@ class Pair(Filter):
         if not self.picture or self.second is not None:
             return self
         return replace(self, second=read_second(self.name, self.picture, max_pixels))
+
+    @contextmanager
+    def in_bands(self) -> Iterator[Filter]:
+        """With a large second picture read in bands, too."""
+        opened = self.opened()
+        assert isinstance(opened, Pair)
+        second = opened.second
+        if second is None or second.held is None:
+            yield opened
+            return
+        with second.held.in_bands() as held:
+            yield replace(opened, second=replace(second, held=held))
 
     def for_source(self, options: "Options", source: "Depth") -> Filter:
         """With the second picture in the first one's units, and in linear light if that is filtered."""
@@ -129,7 +222,7 @@ class Pair(Filter):
         second = opened.second
         if second is None or place >= colors or second.pixels.shape[2] != colors:
             return opened
-        return replace(opened, second=replace(second, pixels=second.pixels[..., place : place + 1]))
+        return replace(opened, second=replace(second, channel=place))
 
     def flat_gain(self, kernels: Sequence[Weights]) -> float:
         """Values stay in their units, with the same value for missing data."""
@@ -149,17 +242,17 @@ class Pair(Filter):
                 "expected a picture with opacity, or with a value for missing data",
                 "Convert the picture to one with opacity, or fill in the missing data first.",
             )
-        self._check_size(surface.src.shape)
-        second = self.second
+        here = self._over(surface)
+        second = here.second
         if second is None or second.cover is not None:
-            return plan, self._run_blocks(surface, threads)
-        other = self._fitted(second.pixels, surface.channels)
+            return plan, here._run_blocks(surface, threads)
+        other = here._fitted(second.pixels, surface.channels)
         if other.shape[2] < surface.channels:
             other = np.repeat(other, surface.channels, axis=2)
         other = np.ascontiguousarray(other)
-        if self._is_exact(surface, other):
+        if here._is_exact(surface, other):
             return plan, _run_integers(self.operation, other, surface, threads)
-        return plan, self._run_floats(other, surface, threads)
+        return plan, here._run_floats(other, surface, threads)
 
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """Which of the two runs depends on the types of both."""
@@ -211,11 +304,10 @@ class Pair(Filter):
         after = frame.unchanged_cover(self)
         values = frame.run.unfiltered(self, frame.color, last=frame.last)
         surface = frame.run.surface(self, frame.color, None, last=frame.last)
-        self._check_size(surface.src.shape)
-        places = _places(surface)
-        response = self.respond(values, places, frame.run.white)
-        if self.second is not None and self.second.there is not None:
-            after = after * _at(self.second.there, places)
+        here, places = self._over(surface), _places(surface)
+        response = here.respond(values, places, frame.run.white)
+        if here.second is not None and here.second.there is not None:
+            after = after * _at(here.second.there, places)
         return response, after
 
     def respond(self, values: Floats, places: tuple[slice, slice], white: float) -> Floats:
@@ -257,16 +349,29 @@ class Pair(Filter):
             "Give a second picture with one channel.",
         )
 
-    def _check_size(self, shape: tuple[int, ...]) -> None:
+    def check_size(self, height: int, width: int) -> None:
         """Refuse a second picture of another size."""
-        if self.second is None or self.second.pixels.shape[:2] == shape[:2]:
+        if self.second is None or self.second.pixels.shape[:2] == (height, width):
             return
         rows, columns = self.second.pixels.shape[:2]
         raise CnncliError(
-            f"{self.name}: {self.second.name} is {columns} x {rows} pixels, the picture {shape[1]} x "
-            f"{shape[0]}; expected the same size",
+            f"{self.name}: {self.second.name} is {columns} x {rows} pixels, the picture {width} x {height}; "
+            "expected the same size",
             "Give a second picture of that size.",
         )
+
+    def _over(self, surface: Surface) -> "Pair":
+        """With the rows of the second picture that lie under a surface's source.
+
+        Raises
+        ------
+        CnncliError
+            Where the second picture has another size.
+        """
+        if self.second is None:
+            return self
+        self.check_size(surface.height or surface.src.shape[0], surface.src.shape[1])
+        return replace(self, second=self.second.at(surface.top, len(surface.src)))
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The operation with the level."""
@@ -286,11 +391,6 @@ def read_second(kernel: str, path: str, max_pixels: int | None = None) -> Second
     CnncliError
         If it cannot be read, or holds several pictures.
     """
-    from cnncli.files.faults import shown
-    from cnncli.images.geo import missing_value
-    from cnncli.images.levels import picture_white
-    from cnncli.images.read import read_picture
-
     if path == "-":
         raise CnncliError(
             f"{kernel}: the second picture is standard input; expected a file",
@@ -302,7 +402,11 @@ def read_second(kernel: str, path: str, max_pixels: int | None = None) -> Second
             f"{kernel}: no file {shown(path)}; expected a number before the file",
             f"Write -k {kernel}:{behind}:{shown(front)}.",
         )
-    picture = read_picture(Path(path), max_pixels=max_pixels, bands=True)
+    large = open_large(Path(path), max_pixels=max_pixels) if Path(path).is_file() else None
+    if isinstance(large, LargePicture):
+        with closing(large):
+            return _second_in_bands(path, large, Held(path, max_pixels))
+    picture = _read(path, max_pixels)
     if len(picture.frames) != 1:
         raise CnncliError(
             f"{kernel}: {shown(path)} holds {len(picture.frames)} pictures; expected one",
@@ -319,16 +423,31 @@ def read_second(kernel: str, path: str, max_pixels: int | None = None) -> Second
     return Second(path, colors, None if (cover >= 1).all() else cover, None, white, picture.metadata)
 
 
+def _second_in_bands(path: str, large: LargePicture, held: Held) -> Second:
+    """A second picture of which only shape and type are in memory."""
+    facts, picture = facts_of(large), large.picture
+    height, width, channels = picture.frames[0].shape
+    colors = blank((height, width, channels - picture.alpha), picture.dtype)
+    missing = missing_value(picture.metadata.geo) is not None
+    clear = picture.alpha and not facts.opaque
+    cover = blank((height, width, 1), np.float32) if clear and not missing else None
+    there = blank((height, width, 1), np.bool_) if clear and missing else None
+    return Second(path, colors, cover, there, facts.white, picture.metadata, held)
+
+
+def _read(path: str, max_pixels: int | None) -> Picture:
+    return read_picture(Path(path), max_pixels=max_pixels, bands=True)
+
+
 def _settled(second: Second, options: "Options", source: "Depth") -> Second:
     """The second picture for the first one's type and white. Numbers of two pictures of floats are alike."""
-    pixels, luma = second.pixels, LUMA
-    alike = source.dtype == pixels.dtype == np.float32
-    if options.linear:
-        from cnncli.filters.color import to_linear
-        from cnncli.filters.curves import curve_of
+    alike = source.dtype == second.pixels.dtype == np.float32
+    factor = 1.0 if alike else source.white / second.white
+    if not options.linear:
+        return replace(second, factor=factor)
+    from cnncli.filters.curves import curve_of
 
-        pixels, luma = to_linear(pixels, second.white, curve_of(second.metadata)), LUMINANCE
-    return replace(second, pixels=pixels, luma=luma, factor=1.0 if alike else source.white / second.white)
+    return replace(second, factor=factor, luma=LUMINANCE, curve=curve_of(second.metadata))
 
 
 def _places(surface: Surface, lo: int = 0, hi: int | None = None) -> tuple[slice, slice]:
