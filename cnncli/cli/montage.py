@@ -16,9 +16,10 @@ from cnncli.cli.outputs import Job, check_shown, make_folder_of, write_output
 from cnncli.cli.result_form import called
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
-from cnncli.images.encode import BAND_FORMATS, encode_bands, encode_picture
+from cnncli.images.encode import BAND_FORMATS, check_support, encode_bands, encode_picture
 from cnncli.images.formats import format_for
 from cnncli.images.picture import Picture
+from cnncli.images.row_source import blank
 from cnncli.images.screen.preview import preview_of_file
 from cnncli.views.montage import LEAST, MOST, Montage, grid_for
 
@@ -70,6 +71,8 @@ class Sheet:
         self._format = _checked(path, jobs, others)
         try:
             self._grid = grid_for(len(jobs), columns=columns, side=side)
+            width, height = self._grid.size
+            check_support(Picture((blank((height, width, 3), np.dtype(np.uint8)),)), self._format)
         except CnncliError as error:
             raise UsageError(error.message, error.hint) from error
         self._title = title

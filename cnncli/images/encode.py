@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CnncliError
-from cnncli.images.formats import FORMATS, SUFFIXES, WriteSupport
+from cnncli.images.formats import FORMATS, SUFFIXES
 from cnncli.images.picture import Picture, Pixels, on_white, with_depth
 from cnncli.images.row_source import blank
 from cnncli.records import replace
@@ -113,7 +113,7 @@ def encode_with_losses(
         raise CnncliError(f"quality {quality} is out of range; expected 1 to 100", "Use --quality 92.")
     if bits is not None:
         picture = replace(picture, frames=tuple(with_depth(frame, bits) for frame in picture.frames))
-    _check_support(picture, format, support)
+    check_support(picture, format)
     if picture.alpha and not support.alpha:
         picture = replace(picture, frames=tuple(map(on_white, picture.frames)), alpha=False)
     picture, lost = _with_fitting_metadata(picture, format)
@@ -154,7 +154,7 @@ def encode_bands(
     CnncliError
         As `encode_with_losses`.
     """
-    _check_support(picture, format, FORMATS[format])
+    check_support(picture, format)
     if picture.alpha and not FORMATS[format].alpha:
         height, width, channels = picture.frames[0].shape
         picture = replace(picture, frames=(blank((height, width, channels - 1), picture.dtype),), alpha=False)
@@ -207,8 +207,14 @@ def _encoded(picture: Picture, format: str, *, quality: int | None, compress: bo
     return _by_pillow(picture, format, quality=quality, compress=compress, threads=threads)
 
 
-def _check_support(picture: Picture, format: str, support: WriteSupport) -> None:
-    depth = picture.dtype.itemsize * 8
+def check_support(picture: Picture, format: str) -> None:
+    """Refuse an image of a depth, colours, frames or a size that a format cannot hold.
+
+    Raises
+    ------
+    CnncliError
+    """
+    support, depth = FORMATS[format], picture.dtype.itemsize * 8
     if depth not in support.depths:
         what = "floating point" if depth == 32 else f"{depth}-bit"
         able = " ".join(s for s, name in SUFFIXES.items() if depth in FORMATS[name].depths)

@@ -65,6 +65,15 @@ def test_columns_and_sizes(run, shades):
     assert np.abs(np.array(found) - [0, 40, 80, 120, 160]).max() < 4
 
 
+def test_a_sheet_that_its_format_cannot_hold_is_refused_before_anything_is_written(run, tmp_path, two_lines):
+    Image.new("L", (4, 4)).save("a.png")
+    (tmp_path / "names.txt").write_text("a.png\n" * 400)
+    words = ("--files-from", "names.txt", "-o", "{n}.png", "--columns", "400", "--thumbnail", "50")
+    done = run("convolve", *SAME, *words, "--montage", "sheet.webp")
+    assert "WEBP holds at most 16383 pixels a side; this image has 24070x" in two_lines(done, 2)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.png", "names.txt"]
+
+
 def test_bands_give_the_same_sheet(run, photo, monkeypatch):
     photo("a.png", (900, 700, 3))
     photo("b.npy", (600, 500), np.float32)
@@ -106,6 +115,7 @@ REFUSED = {
     "--montage k.png -k k.png": "which is also read",
     "--montage x.html --explain x.html": "--montage is x.html, which is also --explain",
     "--montage sheet.xyz": "--montage: ",
+    "--montage sheet.pgm": "PGM holds gray only",
     "--montage -": "--montage is -, and names are written to standard output",
     "--montage term": "term shows pictures in the terminal",
     "--montage s.png --columns 0": "--columns is 0; expected",

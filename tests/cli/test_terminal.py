@@ -14,7 +14,7 @@ from PIL import Image
 
 from cnncli.cli import terminal
 from cnncli.cli.terminal import Answer, Screen, codes_of
-from tests.cli.small_networks import save_dense, save_detector
+from tests.cli.small_networks import save_dense, save_detector, save_seeded
 from tests.images.screen.decoders import (
     picture_of_iterm,
     picture_of_kitty,
@@ -275,6 +275,18 @@ def test_differences_figures_maps_masks_and_boxes(run, photo, tmp_path):
         assert pixels.shape[1] <= 80
         assert len(np.unique(pixels)) > 5
     assert {each.name for each in tmp_path.iterdir()} == before
+
+
+def test_images_that_are_alike(run, photo, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        photo(f"photos/{name}", (28, 28))
+    save_seeded(tmp_path / "net.safetensors", shape=(28, 28, 1))
+    assert run("search", "index", "photos", "-o", "gallery", "-m", "net.safetensors").code == 0
+    done = run("search", "query", "photos/a.png", "-g", "gallery", "-o", "term:blocks", "-q")
+    assert done.code == 0, done.err
+    lines = [line for line in done.out.decode().splitlines() if "\x1b" in line]
+    assert len(np.unique(pixels_of_blocks("\n".join(lines)))) > 5
 
 
 REFUSED = {
