@@ -159,7 +159,8 @@ class _Import:
         if len(dims) == 4 and dims[0] not in (None, 1, -1):
             raise CnncliError(
                 f"its input takes {dims[0]} pictures at a time; expected 1, or any number",
-                "Export it with a batch of 1, or with a dynamic batch.",
+                "Export it again with a batch of 1, or of any size: torch.onnx.export takes dynamic_axes or "
+                "dynamic_shapes for it, tf2onnx --inputs NAME[-1,H,W,C].",
             )
         last = self._is_channels_last(name, dims)
         *lead, a, b, c = dims

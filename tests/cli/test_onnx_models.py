@@ -1,10 +1,13 @@
 """Models of ONNX as the network that a command takes."""
 
 import json
+import logging
 import sys
+import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 
 onnx = pytest.importorskip("onnx")
 
@@ -109,3 +112,42 @@ def test_without_the_package_there_is_a_hint(monkeypatch, run, tmp_path):
     assert done.code == 2
     assert "the package onnx is not installed; expected it to read ONNX models" in done.err
     assert "pip install 'cnncli[onnx]'" in done.err
+
+
+def test_acceptance_pytorch_to_onnx_to_cnncli_to_onnx_to_onnxruntime(run, tmp_path):
+    """What the issue on reach asks for: one network and picture, all the way, the same answers everywhere."""
+    torch = pytest.importorskip("torch")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    import peers
+
+    torch.manual_seed(0)
+    net = peers.ResNet(5, (64, 128, 256, 512), (2, 2, 2, 2), small=True).eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    scaled = (pixels / np.float32(255) - np.float32(0.5)) / np.float32(0.25)
+    x = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None]))
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (x,), tmp_path / "theirs.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
+        )
+        wanted = net(x).numpy()
+    logging.disable(logging.NOTSET)
+
+    said = ("--mean", "0.5", "--std", "0.25")
+    shares = np.exp(wanted[0] - wanted.max()) / np.exp(wanted[0] - wanted.max()).sum()
+    (told,) = run("predict", "picture.png", "-m", "theirs.onnx", *said, "--json", "-q", "--top", "5").results
+    assert [int(each["label"]) for each in told["predictions"]] == np.argsort(-shares).tolist()
+    found = [each["probability"] for each in told["predictions"]]
+    np.testing.assert_allclose(found, np.sort(shares)[::-1], atol=1e-6)
+
+    assert run("weights", "theirs.onnx", *said, "-o", "ours.safetensors").code == 0
+    assert run("export", "ours.safetensors", "-o", "ours.onnx", "--verify").code == 0
+    session = onnxruntime.InferenceSession(tmp_path / "ours.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(got, wanted, atol=5e-6 * np.abs(wanted).max())

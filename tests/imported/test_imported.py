@@ -401,6 +401,13 @@ def test_models_that_are_refused(tmp_path, name):
     assert "\n" not in fault.value.message + fault.value.hint
 
 
+def test_a_fixed_batch_of_several_pictures_is_refused(tmp_path):
+    written(tmp_path / "m.onnx", [node("Relu", "x", "y")], dims=(4, 3, 8, 8))
+    with pytest.raises(CnncliError, match="takes 4 pictures at a time; expected 1, or any number") as fault:
+        load_onnx(tmp_path / "m.onnx", choices=SAID)
+    assert "dynamic_axes" in fault.value.hint
+
+
 def test_damaged_files_are_refused(tmp_path):
     small(tmp_path / "m.onnx", last="y")
     data = (tmp_path / "m.onnx").read_bytes()
