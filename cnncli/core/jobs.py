@@ -354,6 +354,21 @@ PAIR_INTEGERS = np.dtype(
     align=True,
 )
 
+# Rows of integers whose samples are dense: levels that are counted, or replaced by the entries of a table.
+LEVELS = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_type", "i8"),  # a value of ELEMENT_TYPES, not of floats
+        ("src_pitch", "i8"),
+        ("samples", "i8"),  # of a row
+        ("out", "i8"),
+        ("out_type", "i8"),  # a value of ELEMENT_TYPES
+        ("out_pitch", "i8"),
+        ("table", "i8"),  # address of entries of the output's type, one for each level
+    ],
+    align=True,
+)
+
 # Threshold of a map of ridges.
 MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 

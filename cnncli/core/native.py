@@ -69,6 +69,8 @@ LOOPS = {
     "fft": "cnncli.core.loops.fft",
     "frame": "cnncli.core.loops.frame",
     "hysteresis": "cnncli.core.loops.hysteresis",
+    "level_counts": "cnncli.core.loops.level_counts",
+    "level_table": "cnncli.core.loops.level_table",
     "limit_norms": "cnncli.core.loops.limit_norms",
     "losses": "cnncli.core.loops.losses",
     "marks": "cnncli.core.loops.marks",

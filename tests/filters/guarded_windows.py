@@ -49,6 +49,8 @@ def ways():
     found["canny"] = (CANNY, 2 * CANNY.reach + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
     found["clahe"] = (parse_spec("clahe:clip=2,tiles=3"), 1, run_pixels)
+    for spec in ("gamma:2", "equalize"):
+        found[spec] = (parse_spec(spec), 1, run_pixels)
     for operation in ("add", "multiply", "blend"):
         found[operation] = (parse_spec(f"{operation}:other"), 1, run_pixels)
     return found

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core import jobs, native
 from cnncli.core.luma import LUMA
-from cnncli.core.threads import spread
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import run_direct, store_responses, unmapped
@@ -84,6 +84,10 @@ class Levels(Filter):
         """``levels``: by a table of integers, or value by value."""
         return Plan("levels", "by all values of the picture" if self.by_all else "")
 
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """Those of integers: levels are counted, and looked up."""
+        return ("level_counts", "level_table") if self.by_all else ("level_table",)
+
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
@@ -109,10 +113,10 @@ class Levels(Filter):
         return [self.told(found, here)], float(self.curve(found)(np.array([here]))[0])
 
 
-def values_of(pixels: NDArray[Any], white: float) -> Values:
+def values_of(pixels: NDArray[Any], white: float, *, threads: int = 1) -> Values:
     """The values of pixels of any shape and type, without NaN and infinities."""
     if pixels.dtype.kind == "u":
-        counts = np.bincount(pixels.ravel(), minlength=int(white) + 1).astype(np.float64)
+        counts = counts_of(pixels, threads=threads)[: int(white) + 1].astype(np.float64)
         levels = np.arange(counts.size, dtype=np.float64)
         seen = np.flatnonzero(counts)
         ends = (float(seen[0]), float(seen[-1])) if seen.size else (0.0, 0.0)
@@ -142,21 +146,60 @@ def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
         return store_responses(filter.respond(values, seen, surface.full_scale), surface)
     src = as_rgb(surface.src, threads=threads)
     pixels = src[every(surface.ymap, surface.stride[1])][:, every(surface.xmap, surface.stride[0])]
-    found = values_of(pixels if filter.by_all else src[:0, 0], surface.full_scale)
+    found = values_of(pixels if filter.by_all else src[:0, 0], surface.full_scale, threads=threads)
     levels = np.arange(int(surface.full_scale) + 1, dtype=np.float64)
     responses = filter.curve(found)(levels).astype(np.float32)
     mapping = Mapped(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     table, clips = to_pixels(responses.copy(), mapping, surface.out.dtype)
-    beyond = _beyond(responses, mapping, surface.out.dtype) if clips else None
-    clipped = [0] * threads
+    map_levels(pixels, table, surface.out, threads=threads)
+    if not clips:
+        return 0
+    beyond = _beyond(responses, mapping, surface.out.dtype)
+    return int(counts_of(pixels, threads=threads)[beyond].sum()) if beyond.any() else 0
 
-    def work(worker: int, lo: int, hi: int) -> None:
-        surface.out[lo:hi] = table[pixels[lo:hi]]
-        if beyond is not None:
-            clipped[worker] += int(np.count_nonzero(beyond[pixels[lo:hi]]))
 
-    spread(work, len(pixels), max(1, min(threads, len(pixels))))
-    return sum(clipped)
+def counts_of(pixels: NDArray[Any], *, threads: int) -> NDArray[np.int64]:
+    """How often each level of 8 or 16 bits occurs in pixels of any shape: (256,) or (65536,)."""
+    levels = 1 << 8 * pixels.itemsize
+    if not pixels.size:
+        return np.zeros(levels, np.int64)
+    rows = _dense(pixels)
+    job = np.zeros(1, jobs.LEVELS)
+    job["src"], job["src_pitch"], job["samples"] = rows.ctypes.data, rows.strides[0], rows[:1].size
+    job["src_type"] = jobs.ELEMENT_TYPES[rows.dtype]
+    tables = 8 if levels == 256 else 1
+    scratches = native.run("level_counts", job, len(rows), threads=threads, scratch_bytes=8 * levels * tables)
+    counts = np.zeros(levels, np.int64)
+    for each in scratches:
+        counts += each.view(np.int64).reshape(tables, levels).sum(axis=0)
+    return counts
+
+
+def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, threads: int) -> None:
+    """Write the table's entries of integers (H, W, C) to an array of its type."""
+    rows = _dense(pixels)
+    written = out if _is_dense(out) else np.empty(out.shape, out.dtype)
+    table = np.ascontiguousarray(table)
+    job = np.zeros(1, jobs.LEVELS)
+    for name, array in (("src", rows), ("out", written)):
+        job[name], job[f"{name}_pitch"] = array.ctypes.data, array.strides[0]
+        job[f"{name}_type"] = jobs.ELEMENT_TYPES[array.dtype]
+    job["samples"], job["table"] = rows[:1].size, table.ctypes.data
+    native.run("level_table", job, len(rows), threads=threads)
+    if written is not out:
+        out[...] = written
+
+
+def _dense(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pixels whose rows are dense, copied if they are not; rows of a single axis are one."""
+    if pixels.ndim < 3:
+        pixels = pixels.reshape(1, -1, 1)
+    return pixels if _is_dense(pixels) else np.ascontiguousarray(pixels)
+
+
+def _is_dense(pixels: NDArray[Any]) -> bool:
+    """Whether the samples of each row follow one another."""
+    return pixels.strides[1:] == (pixels.shape[2] * pixels.itemsize, pixels.itemsize)
 
 
 def _beyond(responses: Floats, mapping: Mapped, out: np.dtype[Any]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__'
         ("grid", "weighted-3", "weighted-9"),
         ("median-13", "median-15", "bilateral"),
         ("canny", "zero-crossings"),
-        ("clahe", "add", "multiply", "blend"),
+        ("clahe", "add", "multiply", "blend", "gamma:2", "equalize"),
         ("erode:3", "dilate:5", "erode:15", "dilate:disk:4"),
         ("erode:line:9:30", "open:5", "tophat:disk:3", "morph-gradient:9"),
     ],

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from surfaces import DTYPES, random_image
+from surfaces import DTYPES, random_image, surface_over
 
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.bands import BandedFilters
+from cnncli.filters.kinds.levels import counts_of, map_levels
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 
@@ -221,3 +222,45 @@ def test_integers_and_floats_of_the_result(rng):
     )
     np.testing.assert_array_equal(done.pixels, np.minimum(2 * (255 - image.astype(int)), 255))
     assert done.clipped == np.mean(2 * (255 - image.astype(int)) > 255)
+
+
+WIDTHS = (1, 2, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("out_type", [np.uint8, np.uint16, np.float32])
+def test_levels_are_counted_and_looked_up(rng, dtype, out_type, width):
+    pixels = rng.integers(0, np.iinfo(dtype).max + 1, (9, width, 3), dtype)
+    pixels[0, 0] = np.iinfo(dtype).max  # equal neighbours at either end
+    pixels[-1, -1] = 0
+    table = (rng.random(np.iinfo(dtype).max + 1) * 255).astype(out_type)
+    for part in (pixels, pixels[:, :, :1], pixels[::2], pixels[:, ::2]):
+        for threads in (1, 2):
+            np.testing.assert_array_equal(
+                counts_of(part, threads=threads), np.bincount(part.ravel(), minlength=len(table))
+            )
+            out = np.zeros(part.shape, out_type)
+            map_levels(part, table, out, threads=threads)
+            np.testing.assert_array_equal(out, table[part])
+            spread_out = np.zeros((*part.shape[:2], 4), out_type)[..., : part.shape[2]]
+            map_levels(part, table, spread_out, threads=threads)
+            np.testing.assert_array_equal(spread_out, table[part])
+
+
+def test_every_byte_has_its_entry(rng):
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 256, 1)
+    table = rng.permutation(256).astype(np.uint8)
+    out = np.empty_like(pixels)
+    map_levels(pixels, table, out, threads=1)
+    np.testing.assert_array_equal(out[0, :, 0], table)
+
+
+def test_samples_that_are_cut_off_are_counted():
+    pixels = np.array([[[0], [100], [200], [255]]], np.uint8)
+    surface = surface_over(pixels, (1, 1), out=np.uint8, scale=2.0, bias=-100.0, full_scale=255.0)
+    filter = parse_spec("invert")
+    _, clipped = filter.run((), filter.plan(), surface, dilation=1, threads=1)
+    responses = 2.0 * (255 - pixels[..., 0].astype(float)) - 100
+    assert clipped == np.count_nonzero((responses < -0.5) | (responses > 255.5))
+    np.testing.assert_array_equal(surface.out[..., 0], np.clip(responses, 0, 255))
