@@ -24,6 +24,7 @@ from .timing import Launcher
 
 GROUP = "command"
 ONE_PNG, ONE_JPEG, MANY = Goal(1 / 1.5, 0.2), Goal(1), Goal(2)
+COMPARED = Goal(1)
 HELP, FIRST_EVER = Goal(seconds=0.15), Goal(seconds=5)
 ROOT = Path(__file__).parents[2]
 WEIGHTS = weights_of_any_kernel(5)
@@ -118,6 +119,9 @@ def cases(folder: Path, launcher: Launcher, *, photographs: int) -> Iterator[Cas
     for name in ("sobel", "gaussian"):
         prepare = functools.partial(_many, WORKS[name], folder, launcher, photographs)
         yield Case(GROUP, f"{photographs} photographs (1024x683 JPEG)", name, MANY, prepare)
+    for name, size in (("one.png", (640, 427)), ("large.jpg", (WIDTH, HEIGHT))):
+        prepare = functools.partial(_comparison, folder, launcher, name, size)
+        yield Case(GROUP, f"compare two pictures of {size[0]}x{size[1]}", "SSIM and PSNR", COMPARED, prepare)
     yield Case(GROUP, "cnncli --help", "", HELP, functools.partial(_help, launcher))
     yield Case(GROUP, "first command ever", "sobel", FIRST_EVER, functools.partial(_first, folder, launcher))
 
@@ -261,6 +265,37 @@ def _measure(launcher: Launcher, argv: Argv, env: Mapping[str, str] | None = Non
 def _pixels(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture)
+
+
+_BY_SKIMAGE = """
+import sys
+import numpy as np
+from PIL import Image
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+one, other = (np.asarray(Image.open(path)) for path in sys.argv[1:])
+mean_squared_error(one, other), peak_signal_noise_ratio(one, other)
+structural_similarity(one, other, channel_axis=2)
+"""
+
+
+def _comparison(folder: Path, launcher: Launcher, name: str, size: tuple[int, int]) -> Contest:
+    """Two photographs: ours gives all of its numbers, ImageMagick its PSNR (version 6 has no SSIM)."""
+    source = _source(folder, name, size)
+    other = source.with_stem(f"{source.stem}-other")
+    if not other.exists():
+        save(photograph(*size, 3, seed=8), other)
+    magick = peers.imagemagick("compare")
+    words: Argv = ["-metric", "PSNR", source, other, "null:"]
+    # It ends with 1 where pictures differ.
+    script = ["sh", "-c", '"$@"; test $? -le 1', "sh"]
+    commands: dict[str, Argv | None] = {
+        "ImageMagick": [*script, *magick, *words] if magick else None,
+        "scikit-image script": [sys.executable, "-c", _BY_SKIMAGE, source, other]
+        if peers.skimage()
+        else None,
+    }
+    ours: Argv = [*peers.cnncli(), "compare", source, other, "--json"]
+    return _race(launcher, ours, commands, dict, functools.partial(limit_of_command, launcher, 1))
 
 
 def _help(launcher: Launcher) -> Contest:

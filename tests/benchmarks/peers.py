@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ LIBRARIES = {
     "ONNX Runtime": ("onnxruntime",),
     "faiss": ("faiss-cpu",),
     "usearch": ("usearch",),
+    "scikit-image": ("scikit-image",),
 }
 
 
@@ -81,6 +83,12 @@ def usearch() -> Any:
     return usearch.index
 
 
+def skimage() -> bool:
+    """Whether scikit-image is here."""
+    return importlib.util.find_spec("skimage") is not None
+
+
+@functools.cache
 def onnx() -> Any:
     """The module that writes ONNX models; None where it is not installed."""
     try:
