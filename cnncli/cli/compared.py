@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.cli.names import STREAM
+from cnncli.cli.names import STREAM, is_address
 from cnncli.cli.result_form import called
 from cnncli.cli.streams import read_stdin
 from cnncli.core.luma import LUMA
@@ -88,6 +88,12 @@ def open_side(name: str, *, max_pixels: int, whole: bool) -> Iterator[Side]:
     if name == STREAM:
         example = "cat a.png | cnncli compare - b.png"
         yield _in_memory(name, read_picture(read_stdin(example=example), max_pixels=max_pixels, bands=True))
+        return
+    if is_address(name):
+        from cnncli.cli.addresses import read_address
+
+        data = read_address(name)
+        yield _in_memory(name, read_picture(data, max_pixels=max_pixels, name=name, bands=True))
         return
     large = None if whole else open_large(Path(name), max_pixels=max_pixels)
     if not isinstance(large, LargePicture):

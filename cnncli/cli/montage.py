@@ -89,7 +89,7 @@ class Sheet:
             count = len(self._jobs)
             subtitle = f"{count:,} picture{'s'[: count != 1]}"
             self._montage = Montage(self._grid, title=self._title, subtitle=subtitle)
-        name = job.result if job.is_file else job.source
+        name = job.result if job.is_file and job.fault is None else job.source
         short = os.path.splitext(_short(job.source))[0]  # noqa: PTH122
         self._montage.add(self._added, preview, name=_short(name), short=short, note=note)
         self._added += 1

@@ -125,6 +125,24 @@ def test_predictions_are_those_of_files(run, server, memory, rng, tmp_path):
     assert rows[0] | {"input": ""} == rows[1] | {"input": ""} == rows[2] | {"input": ""}
 
 
+def test_differences_are_read_and_written_there(run, server, memory, rng, tmp_path):
+    address, kept = server
+    first, second = png(rng), png(rng)
+    kept["/a.png"] = first
+    for folder, data in (("p", first), ("q", second)):
+        memory.pipe_file(f"/{folder}/x.png", data)
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(data)
+    here = run("compare", "p/x.png", "q/x.png", "-o", "here.png")
+    for one, other in ((f"{address}/a.png", "q/x.png"), ("memory://p/x.png", "memory://q/x.png")):
+        there = run("compare", one, other, "-o", "memory://d/there.png")
+        assert (there.code, there.out) == (0, here.out)
+        assert memory.cat_file("/d/there.png") == (tmp_path / "here.png").read_bytes()
+    assert run("compare", "p", "q", "-o", "memory://d/e").code == 0
+    assert memory.cat_file("/d/e/x.png") == (tmp_path / "here.png").read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["here.png", "p", "q"]
+
+
 def test_masks_are_written_there(run, memory, rng, tmp_path):
     save_dense(tmp_path / "net.safetensors")
     memory.pipe_file("/a.png", png(rng))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.views.montage import grid_for
+from cnncli.views.montage import Montage, grid_for
 from tests.images.screen.decoders import pixels_of_blocks
 
 SAME = ["-k", "identity"]
@@ -129,3 +129,12 @@ def test_refused_before_anything_is_written(run, shades, two_lines, words, tmp_p
     done = run("convolve", *shades, *SAME, "-o", "out/", *words.split())
     assert REFUSED[words] in two_lines(done, 2)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_has_no_name_is_called_as_its_input(run, shades, tmp_path, monkeypatch):
+    (tmp_path / "2.png").write_text("no picture")
+    names = []
+    add = Montage.add
+    monkeypatch.setattr(Montage, "add", lambda *args, **how: (names.append(how["name"]), add(*args, **how)))
+    assert run("convolve", *shades[1:3], *SAME, "-o", "o/{width}.png", "--montage", "s.png").code == 1
+    assert names == ["41.png", "2.png"]
