@@ -296,6 +296,7 @@ def _convolve(
     facts = facts_of_picture(picture, top=becomes_bytes(picture, format, task))
     source, target, notes = result_depths(picture, format, task, job.result, facts)
     notes = [*whole_notes(job, picture, why), *notes, *input_notes(job, picture, format)]
+    notes += [note for filter in task.filters for note in filter.notes(source)]
     task = replace(task, options=settled_options(task, picture, source))
     applied = _applied(job, picture, task, (source, target), threads, rgbx=format in KEEPS_FOUR_BYTES)
     notes += gray_notes(job, task, target, signed=applied[0].signed)

@@ -102,6 +102,7 @@ def _convolved(
     facts = facts_of(large)
     source, target, notes = result_depths(picture, format, task, job.result, facts)
     notes += input_notes(job, picture, format)
+    notes += [note for filter in task.filters for note in filter.notes(source)]
     task = replace(task, options=settled_options(task, picture, source))
     shape = picture.frames[0].shape
     gaps = picture.alpha and any(filter.makes_gaps for filter in task.filters)

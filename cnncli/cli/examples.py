@@ -39,6 +39,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Sharpen with a matrix of your own.",
         ),
         Example(
+            "cnncli convolve b.png -k difference:samples/chelsea.png",
+            "Show where it differs from another picture.",
+        ),
+        Example(
             "cnncli convolve samples/*.png -k median -o medians/",
             "Filter many images into a folder.",
         ),

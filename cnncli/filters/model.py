@@ -216,6 +216,10 @@ class Filter:
     def check_size(self, height: int, width: int) -> None:
         """Refuse a picture of a size that does not fit, with a `CnncliError`."""
 
+    def notes(self, source: "Depth") -> list[str]:
+        """What has to be said where samples of a type and a full scale are filtered."""
+        return []
+
     def for_source(self, options: "Options", source: "Depth") -> "Filter":
         """The filter for samples of a type and a full scale, filtered with some options."""
         return self

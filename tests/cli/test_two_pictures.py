@@ -79,6 +79,15 @@ def test_a_second_picture_through_a_pipe(run, photos, tmp_path):
     assert np.array_equal(opened(tmp_path / "o.png"), np.minimum(photos[0], photos[1]))
 
 
+def test_12_bits_in_16_beside_8_are_told(run, photos, tmp_path):
+    Image.fromarray(np.full((20, 30), 4000, np.uint16)).save(tmp_path / "dark.png")
+    Image.fromarray(np.full((20, 30), 9000, np.uint16)).save(tmp_path / "deep.png")
+    done = run("convolve", "in/0.png", "-k", "difference:dark.png", "-o", "o.png")
+    assert done.err == "note: dark.png is almost black, pixels reach 4,000 of 65,535\n"
+    assert run("convolve", "deep.png", "-k", "difference:dark.png", "-o", "o.png").err == ""
+    assert run("convolve", "in/0.png", "-k", "difference:deep.png", "-o", "o.png").err == ""
+
+
 def test_in_a_chain_with_a_mask_and_channels(run, photos, tmp_path):
     assert run("convolve", "in/0.png", "-k", "gaussian:1", "-o", "soft.tif", "--bits", "32").code == 0
     words = ("-k", "gaussian:1", "-k", "difference:in/0.png", "--channels", "g", "-o", "o.png")

@@ -30,8 +30,9 @@ class Settings:
         help=(
             "A name with parameters (gaussian:sigma=2), a matrix ('0 -1 0; -1 5 -1; 0 -1 0'), "
             "ImageMagick's '3x3: 0,-1,0 …', a file (.txt .csv .json .npy or an image), or arithmetic with "
-            "kernels ('gaussian:3 - gaussian:1', '2*sobel_x', 'rot90(…)'). Several are applied one after "
-            "another. See: cnncli kernels."
+            "kernels ('gaussian:3 - gaussian:1', '2*sobel_x', 'rot90(…)'). Some take a second picture "
+            "(difference:other.png, blend:0.3:other.png). Several are applied one after another. See: cnncli "
+            "kernels."
         ),
         metavar="SPEC",
     )

@@ -24,7 +24,7 @@ from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, Place
 from cnncli.filters.rgbx import as_rgb
 from cnncli.images.geo import missing_value
 from cnncli.images.large import LargePicture, facts_of, open_large
-from cnncli.images.levels import picture_white
+from cnncli.images.levels import MOST_OF_12_BITS, picture_white
 from cnncli.images.picture import Metadata, Picture, Pixels
 from cnncli.images.read import read_picture
 from cnncli.images.row_source import blank
@@ -105,6 +105,8 @@ class Second:
         Its full scale.
     metadata : Metadata
         That of its file.
+    top : float
+        Its largest value, if it has 16 bits.
     held : Held or None
         Its file, if it is large: the arrays above are then without pixels, but for their shapes and types.
     factor : float
@@ -123,6 +125,7 @@ class Second:
     there: NDArray[np.bool_] | None
     white: float
     metadata: Metadata = Metadata()
+    top: float = 0.0
     held: Held | None = None
     factor: float = 1.0
     luma: tuple[float, float, float] = LUMA
@@ -206,6 +209,15 @@ class Pair(Filter):
             return
         with second.held.in_bands() as held:
             yield replace(opened, second=replace(second, held=held))
+
+    def notes(self, source: "Depth") -> list[str]:
+        """That 16 bits of the second picture hold 12 or fewer, where their type says what is white."""
+        second = self.second
+        if second is None or second.pixels.dtype in (source.dtype, np.float32):
+            return []
+        if not 0 < second.top <= MOST_OF_12_BITS:
+            return []
+        return [f"note: {shown(second.name)} is almost black, pixels reach {int(second.top):,} of 65,535"]
 
     def for_source(self, options: "Options", source: "Depth") -> Filter:
         """With the second picture in the first one's units, and in linear light if that is filtered."""
@@ -413,14 +425,16 @@ def read_second(kernel: str, path: str, max_pixels: int | None = None) -> Second
             "Save one of them as a picture of its own.",
         )
     white, frame = picture_white(picture), as_rgb(picture.frames[0], threads=1)
+    colors = np.ascontiguousarray(frame[..., :-1]) if picture.alpha else frame
+    top = float(colors.max()) if frame.dtype == np.uint16 else 0.0
+    second = Second(path, colors, None, None, white, picture.metadata, top)
     if not picture.alpha:
-        return Second(path, frame, None, None, white, picture.metadata)
+        return second
     cover = np.asarray(frame[..., -1:] / np.float32(white), np.float32)
-    colors = np.ascontiguousarray(frame[..., :-1])
     if missing_value(picture.metadata.geo) is not None:
         there = cover > 0
-        return Second(path, colors, None, None if there.all() else there, white, picture.metadata)
-    return Second(path, colors, None if (cover >= 1).all() else cover, None, white, picture.metadata)
+        return replace(second, there=None if there.all() else there)
+    return replace(second, cover=None if (cover >= 1).all() else cover)
 
 
 def _second_in_bands(path: str, large: LargePicture, held: Held) -> Second:
@@ -432,7 +446,7 @@ def _second_in_bands(path: str, large: LargePicture, held: Held) -> Second:
     clear = picture.alpha and not facts.opaque
     cover = blank((height, width, 1), np.float32) if clear and not missing else None
     there = blank((height, width, 1), np.bool_) if clear and missing else None
-    return Second(path, colors, cover, there, facts.white, picture.metadata, held)
+    return Second(path, colors, cover, there, facts.white, picture.metadata, facts.top, held)
 
 
 def _read(path: str, max_pixels: int | None) -> Picture:
