@@ -428,5 +428,5 @@ class _Reader:
 
     def fault(self, what: str, hint: str, *, at: int | None = None) -> CnncliError:
         """The error of a place, counted from 1."""
-        shown = self.text.strip() if len(self.text) <= 80 else f"{self.text.strip()[:80]}…"
-        return CnncliError(f"kernel {shown!r}, character {(self.at if at is None else at) + 1}: {what}", hint)
+        place = self.at if at is None else at
+        return CnncliError(f"kernel {self.text!r}, character {place + 1}: {what}", hint)
