@@ -36,7 +36,7 @@ WAYS = {
     "dots": "Braille's dots, without colour",
     "signs": "signs of ASCII",
 }
-MOST = 2048  # pixels of a preview's longer side, or up to twice as many
+MOST = 1024  # pixels of a preview's longer side, or up to twice as many
 _BY_TERM = {"xterm-kitty": "kitty", "xterm-ghostty": "kitty", "foot": "sixel", "foot-extra": "sixel"}
 _BY_PROGRAM = {"ghostty": "kitty", "iTerm.app": "iterm", "WezTerm": "iterm", "mintty": "iterm"}
 _SILENT = ("dumb", "unknown", "linux")  # terminals that are not asked

@@ -12,6 +12,7 @@ from cnncli.images.levels import picture_white
 from cnncli.images.picture import Picture, Pixels
 from cnncli.images.read import read_picture
 
+_AT_ONCE = 1 << 20  # samples that become floats at a time
 _DARK, _LIGHT = 0x66, 0x99  # of the squares behind what is transparent
 
 
@@ -38,6 +39,11 @@ class Shrinker:
 
     def add(self, rows: Pixels) -> None:
         """Take the next rows, (h, W, C)."""
+        count = max(1, _AT_ONCE // (self._width * rows.shape[2]))
+        for top in range(0, len(rows), count):
+            self._add(rows[top : top + count])
+
+    def _add(self, rows: Pixels) -> None:
         step = self._step
         values = np.nan_to_num(np.asarray(rows, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         if self._alpha:
