@@ -5,8 +5,10 @@ and Dollár, Panoptic feature pyramid networks, 2019, section 3; Kayalibay, Jens
 segmentation of medical imaging data, 2017, figure 5.
 
 What this form changed: levels are as wide as the maps they come from, up to a limit, so that fine ones are
-narrow. Each has values for the classes, whose sum the last layer reads beside the finest maps:
-what a thing is can be learned where a few values see all of it, and where its edges are from the finest.
+narrow. Each has values for the classes, whose sum the last layer reads beside the finest maps: what a thing
+is can be learned where a few values see all of it, and where its edges are from the finest. These read the
+image itself as well, all of its pixels as channels: at 128x128 most of what is wrong is within a pixel of
+an edge, and the first layer of a network for classes keeps little of where edges are.
 """
 
 from collections.abc import Mapping
@@ -17,12 +19,13 @@ from cnncli.errors import CnncliError
 from cnncli.models.blocks import conv_bn
 from cnncli.models.detector import SMALL, backbone_of
 from cnncli.models.stages import stages
-from cnncli.nn import Add, BatchNorm, Concat, Conv, ConvTranspose, Graph, Upsample
+from cnncli.nn import INPUT, Add, BatchNorm, Concat, Conv, ConvTranspose, Graph, Upsample
 
 if TYPE_CHECKING:
     from cnncli.models.catalog import Model
 
 _COARSEST = 32  # pixels from point to point of the coarsest maps that are used
+_DETAILS = 8  # channels of the image beside the finest maps, for each pixel from point to point
 
 
 def segmenter_on(
@@ -69,7 +72,8 @@ def segmenter(backbone: Graph, classes: int, *, channels: int = 64) -> Graph:
                 enlarged = graph.add(Upsample(2), inputs=deeper, name="enlarged")
                 lateral = graph.add(Add(), inputs=(lateral, enlarged), name="sum")
             graph.set_output(lateral)
-            conv = Conv(levels[stride], 3, padding=1, bias=False)
+            more = _add_details(graph, lateral, stride) if 1 < stride == finest else 0
+            conv = Conv(levels[stride] + more, 3, padding=1, bias=False)
             found = conv_bn(graph, "1", conv, BatchNorm())
             if scores:
                 scores = graph.add(Upsample(2, "bilinear"), inputs=scores, name="enlarged_scores")
@@ -81,6 +85,14 @@ def segmenter(backbone: Graph, classes: int, *, channels: int = 64) -> Graph:
     last = Conv(classes, 1) if finest == 1 else ConvTranspose(classes, finest, finest)
     graph.add(last, inputs=found, name="classes")
     return graph
+
+
+def _add_details(graph: Graph, maps: str, stride: int) -> int:
+    """Put the image's pixels beside maps of every so many; returns how many channels to keep for them."""
+    details = _DETAILS * stride
+    detail = graph.add(Conv(details, stride, stride), inputs=INPUT, name="detail")
+    graph.add(Concat(), inputs=(maps, detail), name="detailed")
+    return details // 2
 
 
 def _ends(backbone: Graph) -> dict[int, str]:
