@@ -254,6 +254,11 @@ def _check_new(settings: Settings, asked: dict[str, Any]) -> None:
 
 def _check_momentum(options: "TrainOptions", asked: dict[str, Any]) -> None:
     """Refuse what the optimiser would not heed."""
+    if "momentum" in asked and options.opt is None:
+        raise UsageError(
+            f"--momentum is {options.momentum:g} without --opt; expected it with sgd, rmsprop or muon",
+            "Add --opt sgd, or leave --momentum out.",
+        )
     if "momentum" in asked and options.opt not in ("sgd", "rmsprop", "muon"):
         raise UsageError(
             f"--momentum is {options.momentum:g} with --opt {options.opt}, which has none; "

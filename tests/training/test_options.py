@@ -104,6 +104,13 @@ def test_momentum_suits_the_optimiser(opt, momentum):
     assert TrainOptions(dataset="d", opt=opt, momentum=0.0).settled(10).momentum == 0.0
 
 
+@pytest.mark.parametrize(("of", "opt", "batch"), [("images", "adamw", 64), ("pixels", "muon", 8)])
+def test_the_optimiser_suits_the_targets(of, opt, batch):
+    settled = TrainOptions(dataset="d").settled(10_000, of=of)
+    assert (settled.opt, settled.batch_size) == (opt, batch)
+    assert TrainOptions(dataset="d", opt="sgd").settled(10_000, of=of).opt == "sgd"
+
+
 def test_there_and_back():
     options = TrainOptions(dataset="d", epochs=3, ema=0.9).settled(10)
     assert TrainOptions.from_fields(Fields(options.as_dict())) == options

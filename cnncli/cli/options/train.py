@@ -59,7 +59,7 @@ class Settings:
         "--opt",
         help=(
             "Optimiser: adamw, adam, sgd, rmsprop, or muon, which is adamw but for convolutions."
-            "  [default: adamw]"
+            "  [default: adamw; muon for masks]"
         ),
         metavar="NAME",
     )
