@@ -83,17 +83,16 @@ def apply_in_area(
     kept = _in_depth(frame, source, target)
     rows, columns = _window(seen.roi, (height, width))
     places = places_of(part.channels, channels, alpha=alpha) if part.channels else list(range(channels))
+    how: dict[str, Any] = {"alpha": alpha, "threads": threads}
     if part.channels:
-        applied, responses = filter_channels(
-            frame, filters, seen, places, alpha=alpha, depths=(source, target), threads=threads
-        )
+        applied, responses = filter_channels(frame, filters, seen, places, depths=(source, target), **how)
+        _check_size(applied, kept[rows, columns])
         filtered = kept[rows, columns].copy()
         for place, response in zip(places, responses, strict=True):
             filtered[..., place] = response
     else:
-        applied = apply_filters(
-            frame, filters, seen, alpha=alpha, source=source, target=target, threads=threads
-        )
+        applied = apply_filters(frame, filters, seen, source=source, target=target, **how)
+        _check_size(applied, kept[rows, columns])
         filtered = _with_channels(applied.pixels, channels, alpha=alpha)
     if part.mask is not None:
         filtered = _blended(
@@ -106,6 +105,17 @@ def apply_in_area(
         filtered = kept
     pixels = np.ascontiguousarray(filtered)
     return replace(applied, pixels=as_rgbx(pixels, threads=threads) if rgbx else pixels)
+
+
+def _check_size(applied: Applied, kept: Pixels) -> None:
+    """Refuse a result that does not lie over what is kept."""
+    (height, width), (rows, columns) = applied.pixels.shape[:2], kept.shape[:2]
+    if (height, width) != (rows, columns):
+        raise CnncliError(
+            f"--mask, --inside and --channels keep pixels where they are, and the kernels make {width} x "
+            f"{height} of {columns} x {rows}; expected kernels that keep the size",
+            "Change the size in a command of its own.",
+        )
 
 
 def _window(region: Region | None, shape: tuple[int, int]) -> tuple[slice, slice]:

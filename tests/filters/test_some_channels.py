@@ -131,5 +131,7 @@ def test_what_is_refused(rng):
     image = random_image(rng, (9, 9, 4))
     with pytest.raises(CnncliError, match="marks the pixels without data"):
         applied(image, "box", "a", alpha=True, masked=True)
+    with pytest.raises(CnncliError, match="make 5 x 5 of 9 x 9; expected kernels that keep the size"):
+        applied(image, "box", "r", alpha=True, stride=(2, 2))
     with pytest.raises(CnncliError, match="given with gray"):
         applied(image, "gray", "r", alpha=True)
