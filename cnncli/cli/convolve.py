@@ -150,7 +150,7 @@ class _Said:
             report(f"warning: --mask {mask} is black everywhere: nothing is filtered")
         self._notes.close()
         if standing:
-            report(said_of_standing(standing, count))
+            report(*said_of_standing(standing, count, self._settings.output))
         _advise(self._clipped if not task.clips else [], self._gains, alone=self._alone)
 
 

@@ -209,12 +209,19 @@ def _named(source: Source, output: str | None, naming: Naming, *, number: int, c
     return Job(path, output)
 
 
-def said_of_standing(number: int, count: int) -> str:
-    """How many outputs, of all, were left as they stand."""
+def said_of_standing(number: int, count: int, *templates: str | None) -> list[str]:
+    """How many outputs, of all, were left as they stand, and what may be wrong with them by their names."""
     if count == 1:
-        return "note: the output stands already and is left"
-    what = "stands already and is" if number == 1 else "stand already and are"
-    return f"note: {number:,} of {count:,} outputs {what} left"
+        said = ["note: the output stands already and is left"]
+    else:
+        what = "stands already and is" if number == 1 else "stand already and are"
+        said = [f"note: {number:,} of {count:,} outputs {what} left"]
+    if any(_has_field(template, ("n", "number")) for template in templates):
+        said.append(
+            "warning: {n} in names counts inputs: where others were given before, what stands may be of one "
+            "of those"
+        )
+    return said
 
 
 def check_shown(target: str | None) -> None:
@@ -269,9 +276,13 @@ def make_folder_of(target: str) -> None:
 
 def names_size(output: str | None) -> bool:
     """Whether a template has the width or the height of a result in it."""
-    if output is None or "{" not in output:
+    return _has_field(output, ("width", "height"))
+
+
+def _has_field(template: str | None, names: Sequence[str]) -> bool:
+    if template is None or "{" not in template:
         return False
-    return any(match["name"] in ("width", "height") for match in re.finditer(_FIELD, output))
+    return any(match["name"] in names for match in re.finditer(_FIELD, template))
 
 
 def _plain_name(path: str) -> str:

@@ -85,7 +85,7 @@ def predict_masks(trained: Trained, listing: Listing, settings: Settings, *, thr
                 _say(writer.line(row), plan)
             progress.draw(done)
     if skipped and not settings.quiet:
-        report(said_of_standing(skipped, done))
+        report(*said_of_standing(skipped, done, settings.output, settings.masks))
     return SOME_FAILED if failed else DONE
 
 

@@ -2,7 +2,7 @@
 
 An output stands where a file of its name has something in it and is not older than what it is made of. It is
 whole then, for outputs get their names when they are. What else was asked for is not known of a file: of
-another kernel or option under the same name nothing can be noticed.
+another kernel, option or input under the same name nothing can be noticed.
 """
 
 import os

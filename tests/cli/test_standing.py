@@ -106,6 +106,19 @@ def test_names_with_sizes(run, photo):
     assert run(*words).err == "note: the output stands already and is left\n"
 
 
+def test_numbers_that_may_belong_to_others_are_warned_of(run, photo):
+    for name in ("a.png", "b.png"):
+        photo(name)
+        aged(name, 10)
+    words = (*BLUR, "-o", "{n}.png", "--skip-existing")
+    assert run("convolve", "b.png", *words).err == ""
+    done = run("convolve", "a.png", "b.png", *words)
+    assert done.lines == ["2.png"]
+    said = done.err.splitlines()
+    assert said[0] == "note: 1 of 2 outputs stands already and is left"
+    assert said[1].startswith("warning: {n} in names counts inputs: where others were given before")
+
+
 def test_addresses(run, photo, tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
