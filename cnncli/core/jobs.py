@@ -313,6 +313,21 @@ CLAHE = np.dtype(
     align=True,
 )
 
+# RGB of 8 or 16 bits, whose samples are dense, by the change of their luma, which is added and clipped.
+LUMA_CHANGE = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_pitch", "i8"),
+        ("out", "i8"),
+        ("out_pitch", "i8"),
+        ("before", "i8"),  # address of luma, dense, of the same type …
+        ("after", "i8"),  # … and of what it becomes
+        ("width", "i8"),
+        ("type", "i8"),  # a value of ELEMENT_TYPES
+    ],
+    align=True,
+)
+
 # Two pictures of the same channels, pixel by pixel: in floats …
 PAIRS = {
     "add": 0,

@@ -73,6 +73,7 @@ LOOPS = {
     "level_table": "cnncli.core.loops.level_table",
     "limit_norms": "cnncli.core.loops.limit_norms",
     "losses": "cnncli.core.loops.losses",
+    "luma_change": "cnncli.core.loops.luma_change",
     "marks": "cnncli.core.loops.marks",
     "mask_overlap": "cnncli.core.loops.mask_overlap",
     "match_objects": "cnncli.core.loops.match_objects",

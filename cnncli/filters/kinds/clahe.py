@@ -1,6 +1,7 @@
 """Contrast limited adaptive histogram equalization, bit for bit as OpenCV does it for bytes and 16 bits."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
 from cnncli.core.luma import LUMA
-from cnncli.core.tiling import Surface
+from cnncli.core.tiling import HEADER_BYTES, Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
-from cnncli.filters.execute import run_direct, store_responses
+from cnncli.filters.execute import clipped_in, run_direct, store_responses
 from cnncli.filters.kinds.levels import every
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
-from cnncli.filters.rgbx import as_rgb
+from cnncli.filters.rgbx import as_rgb, run_on_rgb
 from cnncli.records import record
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ Pixels = NDArray[Any]
 Indices = NDArray[np.intp]
 
 MAX_TILES = 64
-_LEVELS = {255.0: 256}  # of a histogram, by the value of white; of all others as of 16 bits
-_DEEP = 1 << 16
+_LEVELS = {255.0: 256, 65535.0: 65536}  # of a histogram, by the value of white
+_DEEP = 1 << 16  # of others
 
 
 @record(eq=False)
@@ -81,19 +82,35 @@ class Clahe(Filter):
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
-        """Gray of 8 and 16 bits directly, all else by levels in floats."""
+        """Gray and colours of 8 and 16 bits directly, all else by levels in floats."""
         if surface.luma is None and surface.channels == 1 and surface.src.dtype != np.float32:
             values = np.ascontiguousarray(surface.src[..., 0])
-            unchanged = (surface.absolute, surface.scale, surface.bias) == (False, 1, 0)
-            if unchanged and (surface.out.dtype, surface.out.shape[:2]) == (values.dtype, values.shape):
+            if _keeps_type(surface):
                 _equalize(self, values, surface.out[..., 0], threads=threads)
                 return plan, 0
             mapped = aligned_empty(values.shape, values.dtype)
             _equalize(self, values, mapped, threads=threads)
             return plan, store_responses(_at(mapped[..., None], surface).astype(np.float32), surface)
+        if _keeps_type(surface) and surface.channels == 3:
+            return plan, run_on_rgb(partial(self._run_colors, threads), surface, threads=threads)
         pixels = _all_pixels(surface, threads)
         response = self.respond(pixels, None, surface.full_scale, threads)
         return plan, store_responses(_at(response, surface).copy(), surface)
+
+    def _run_colors(self, threads: int, surface: Surface) -> int:
+        """Dense colours by the change of their luma; how many samples were clipped."""
+        src, out = surface.src, surface.out
+        before = _luma_of(src, src.dtype, threads)
+        after = aligned_empty(before.shape, before.dtype)
+        _equalize(self, before, after, threads=threads)
+        job = np.zeros(1, jobs.LUMA_CHANGE)
+        for name, array in (("src", src), ("out", out), ("before", before), ("after", after)):
+            job[name] = array.ctypes.data
+        job["src_pitch"], job["out_pitch"] = src.strides[0], out.strides[0]
+        job["width"], job["type"] = src.shape[1], jobs.ELEMENT_TYPES[src.dtype]
+        return clipped_in(
+            native.run("luma_change", job, len(src), threads=threads, scratch_bytes=HEADER_BYTES)
+        )
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Only what can be seen is counted; opacity stays."""
@@ -118,16 +135,18 @@ class Clahe(Filter):
             Threads to use.
         """
         if values.shape[2] != 3:
-            mapped = [
+            channels = [
                 self._channel(np.ascontiguousarray(values[..., at]), seen, white, threads)
                 for at in range(values.shape[2])
             ]
-            return np.stack(mapped, axis=2)
-        luma = np.asarray(values @ np.array(LUMA, np.float32), np.float32)
-        if white in _LEVELS:  # as a gray picture of these bytes has it
+            return np.stack(channels, axis=2)
+        luma = _luma_of(np.ascontiguousarray(values), np.dtype(np.float32), threads)
+        if white in _LEVELS:  # as a gray picture of these integers has it, and becomes
             luma = np.rint(luma)
-        change = self._channel(luma, seen, white, threads) - luma
-        return np.asarray(values + change[..., None], np.float32)
+            mapped = np.rint(self._channel(luma, seen, white, threads))
+        else:
+            mapped = self._channel(luma, seen, white, threads)
+        return np.asarray(values + (mapped - luma)[..., None], np.float32)
 
     def _channel(self, values: Floats, seen: NDArray[np.bool_] | None, white: float, threads: int) -> Floats:
         """Map values (H, W): levels lie between black and white, or the ends of values beyond."""
@@ -151,6 +170,27 @@ class Clahe(Filter):
         value = float(self.respond(values, None, white)[y, x, 0])
         here = show(float(patch[y][x]))
         return [f"as the share of pixels up to {here}, their counts limited: {show(value)}"], value
+
+
+def _keeps_type(surface: Surface) -> bool:
+    """Whether all pixels of integers become pixels of their own type, not mapped further."""
+    plain = (surface.absolute, surface.scale, surface.bias, surface.luma) == (False, 1, 0, None)
+    same = (surface.out.dtype, surface.out.shape) == (surface.src.dtype, surface.src.shape)
+    return plain and same and surface.src.dtype != np.float32
+
+
+def _luma_of(src: Pixels, dtype: np.dtype[Any], threads: int) -> Pixels:
+    """Luma (H, W) of colours, rounded where the type is one of integers."""
+    height, width, _ = src.shape
+    out = aligned_empty((height, width, 1), dtype)
+    across, down = np.arange(width), np.arange(height)
+    run_direct(
+        np.ones((1, 1)),
+        Surface(src=src, out=out, xmap=across, ymap=down, luma=LUMA),
+        dilation=1,
+        threads=threads,
+    )
+    return out[..., 0]
 
 
 def _all_pixels(surface: Surface, threads: int) -> Floats:

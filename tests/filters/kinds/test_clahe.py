@@ -8,15 +8,25 @@ from cnncli.core.luma import LUMA
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.options import Options
+from cnncli.filters.rgbx import as_rgbx
 from cnncli.filters.spec import parse_spec
 
 WHITE = {np.uint8: 255.0, np.uint16: 65535.0, np.float32: 1.0}
 
 
-def applied(frame, spec, *, alpha=False, threads=2, **options):
+def applied(frame, spec, *, alpha=False, threads=2, rgbx=False, **options):
     depth = Depth(frame.dtype, WHITE[frame.dtype.type])
-    how = {"alpha": alpha, "source": depth, "target": depth, "threads": threads}
+    how = {"alpha": alpha, "source": depth, "target": depth, "threads": threads, "rgbx": rgbx}
     return apply_filters(frame, [parse_spec(spec)], Options(**options), **how).pixels
+
+
+def gray_of(color):
+    """Luma in the order in which it is summed."""
+    red, green, blue = (color[..., each].astype(np.float64) for each in range(3))
+    weights = [float(np.float32(each)) for each in LUMA]
+    total = np.float32(red * np.float32(weights[0]))
+    total = np.float32(green * weights[1] + total)
+    return np.float32(blue * weights[2] + total)
 
 
 def photo(rng, dtype, height, width, channels=1):
@@ -68,6 +78,20 @@ def test_colours_change_as_their_luma(rng):
     np.testing.assert_array_equal(
         applied(np.repeat(gray, 3, axis=2), "clahe"), np.repeat(applied(gray, "clahe"), 3, axis=2)
     )
+    for dtype in (np.uint8, np.uint16):
+        color = photo(rng, dtype, 50, 67, 3)
+        luma = np.rint(gray_of(color))[..., None].astype(dtype)
+        change = applied(luma, "clahe:4").astype(int) - luma
+        want = np.clip(color + change, 0, WHITE[dtype])
+        np.testing.assert_array_equal(applied(color, "clahe:4"), want)
+        pixels = as_rgbx(color, threads=1)
+        np.testing.assert_array_equal(applied(pixels, "clahe:4", rgbx=True), want)
+        beyond = np.mean((color + change < 0) | (color + change > WHITE[dtype]))
+        depth = Depth(color.dtype, WHITE[dtype])
+        how = {"alpha": False, "source": depth, "target": depth, "threads": 2}
+        done = apply_filters(color, [parse_spec("clahe:4")], Options(), **how)
+        assert done.clipped == pytest.approx(beyond)
+        assert beyond > 0
     color = photo(rng, np.float32, 50, 60, 3)
     change = applied(color, "clahe:0.5,2", range="none") - color
     np.testing.assert_allclose(change, np.repeat(change[..., :1], 3, axis=2), atol=1e-6)
