@@ -6,6 +6,8 @@ import os
 import pty
 import select
 import struct
+import subprocess
+import sys
 import termios
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 from cnncli.cli import terminal
 from cnncli.cli.terminal import Answer, Screen, codes_of
 from tests.cli.small_networks import save_dense, save_detector, save_seeded
+from tests.conftest import ROOT
 from tests.images.screen.decoders import (
     picture_of_iterm,
     picture_of_kitty,
@@ -154,8 +157,18 @@ def test_colors(environment, every):
 # A terminal that is asked
 
 
+PATIENT = """
+import fcntl, sys, termios
+fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+from cnncli.cli import terminal
+from cnncli.cli.run import run
+terminal._PATIENCE = float(sys.argv[1])
+sys.exit(run(sys.argv[2:]))
+"""
+
+
 @pytest.fixture
-def asked(start):
+def asked(tmp_path):
     """Run a command on a terminal of its own that answers: ``asked(b"...", *words)``; what it writes."""
 
     def watch(answer, *words, typed=b"", env=None):
@@ -163,21 +176,21 @@ def asked(start):
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
         before = termios.tcgetattr(theirs)
         os.write(ours, typed)
-        process = start(
-            *words,
+        with subprocess.Popen(
+            [sys.executable, "-c", PATIENT, "50" if answer else "0.3", *words],
+            cwd=tmp_path,
             stdin=theirs,
             stdout=theirs,
-            env={"TERM": "xterm", **NONE, **(env or {})},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **NONE, **(env or {})},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0),
-        )
-        text, answered = b"", False
-        while process.poll() is None or select.select([ours], [], [], 0.1)[0]:
-            if select.select([ours], [], [], 0.1)[0]:
-                text += os.read(ours, 65536)
-            if b"\x1b[c" in text and not answered:
-                answered = True
-                os.write(ours, answer)
+        ) as process:
+            text, answered = b"", False
+            while process.poll() is None or select.select([ours], [], [], 0.1)[0]:
+                if select.select([ours], [], [], 0.1)[0]:
+                    text += os.read(ours, 65536)
+                if b"\x1b[c" in text and not answered:
+                    answered = True
+                    os.write(ours, answer)
         assert process.returncode == 0
         assert termios.tcgetattr(theirs) == before
         left = select.select([theirs], [], [], 0)[0]
