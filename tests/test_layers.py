@@ -271,8 +271,8 @@ WARM = {
             "algorithms.pairs algorithms.scatter algorithms.winograd calls chunks elementwise exchange "
             "folding fusion graph inference init layer layers layers.activation layers.clips layers.combine "
             "layers.convolution layers.dropout layers.linear layers.normalisation layers.pooling "
-            "layers.upsampling losses memory network objective optimisers schedule schedules slots step "
-            "window"
+            "layers.upsampling losses memory network objective optimisers orthogonal schedule schedules "
+            "slots step window"
         ),
         "tasks": "classification preprocessing softmax task",
         "training": "checkpoint tensors",
